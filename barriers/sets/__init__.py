@@ -1,0 +1,56 @@
+"""Unsafe sets: geometry that counts, and geometry that can be differentiated."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from barriers.sets.algebra import AllOf, AnyOf, Not, complement
+from barriers.sets.ball import Ball
+from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.sets.half_space import HalfSpace
+from barriers.sets.pull import pull
+from barriers.sets.soft import soften
+from barriers.specification import SpecificationError, construct
+
+SETS: dict[str, type[UnsafeSet]] = {
+    "ball": Ball,
+    "half_space": HalfSpace,
+}
+"""Every set a scenario can name by `kind`; `any`, `all` and `not` are written as keys of their own."""
+
+
+def build_set(
+    spec: Any, *, named: Mapping[str, UnsafeSet], context: Mapping[str, Any], path: tuple[str | int, ...] = ()
+) -> UnsafeSet:
+    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind: ...}."""
+
+    def nested(inner: Any, where: tuple[str | int, ...]) -> UnsafeSet:
+        return build_set(inner, named=named, context=context, path=where)
+
+    if isinstance(spec, str):
+        if spec not in named:
+            known = ", ".join(named) or "none so far"
+            raise SpecificationError(f"no region is named '{spec}' above this line (named: {known})", path)
+        return named[spec]
+    if "not" in spec:
+        return complement(nested(spec["not"], (*path, "not")))
+    for key, several in (("any", AnyOf), ("all", AllOf)):
+        if key in spec:
+            return construct(several, spec, nested={UnsafeSet: nested}, context=context, path=path)
+    return construct(SETS[spec["kind"]], spec, nested={UnsafeSet: nested}, context=context, path=path)
+
+
+def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
+    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are checked."""
+    built: dict[str, UnsafeSet] = {}
+    for name, spec in specs.items():
+        region = build_set(spec, named=built, context={"columns": tuple(columns)}, path=(name,))
+        if region.dimension not in (None, len(columns)):
+            raise SpecificationError(f"has {region.dimension} dimensions where the energy has {len(columns)}", (name,))
+        built[name] = region
+    return built
+
+
+__all__ = [
+    "SETS", "AllOf", "AnyOf", "Ball", "HalfSpace", "Not", "NotSmooth", "SpecificationError", "UnsafeSet",
+    "build_set", "build_sets", "complement", "pull", "soften",
+]  # fmt: skip

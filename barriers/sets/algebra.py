@@ -1,0 +1,123 @@
+"""The algebra of sets: s of a union is at most the min, of an intersection at least the max, of a complement −s.
+
+Outside, min of exact distances is the distance to the union; inside it is a bound (and dually for max), so neither keeps `exact`.
+`complement` pushes negation to the leaves (de Morgan), which is what lets `soften` bound each kink from the safe side (B.5).
+"""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import MinLen
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets.base import UnsafeSet
+
+
+class _Several(UnsafeSet):
+    exact = False
+    smooth = False
+
+    def __init__(self, sets: list[UnsafeSet]):
+        super().__init__()
+        if not sets:
+            raise ValueError(f"{type(self).__name__}: needs at least one set; got an empty list")
+        dimensions = {s.dimension for s in sets} - {None}
+        if len(dimensions) > 1:
+            raise ValueError(f"{type(self).__name__}: sets must share one dimension; got {sorted(d for d in dimensions if d)}")
+        self.sets = nn.ModuleList(sets)
+        self.dimension = next(iter(dimensions), None)
+
+    def members(self) -> list[UnsafeSet]:
+        return list(self.sets)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+
+    def _distances(self, x: Tensor) -> Tensor:
+        return torch.stack([s(x) for s in self.sets], -1)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        """The jet of whichever member is active at each row."""
+        jets = [s.jet(x) for s in self.members()]
+        value = torch.stack([j.value for j in jets])
+        k = self._active(value)
+        rows = torch.arange(x.shape[0], device=x.device)
+        return Jet(*(torch.stack(part)[k, rows] for part in zip(*jets, strict=True)))
+
+    @abstractmethod
+    def _active(self, values: Tensor) -> Tensor:
+        """The index of the member whose distance counts, of values stacked along the first axis."""
+
+
+class AnyOf(_Several):
+    """The union: unsafe where any member is."""
+
+    example: ClassVar[dict[str, object]] = {
+        "any": [{"kind": "ball", "center": [0, 0], "radius": 1.0}, {"kind": "half_space", "normal": [1, 0], "offset": 1.5}]
+    }
+
+    def __init__(self, any: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where any of these is.")]):
+        super().__init__(any)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self._distances(x).amin(-1)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return torch.stack([s.contains(x) for s in self.members()]).any(0)
+
+    def _active(self, values: Tensor) -> Tensor:
+        return values.argmin(0)
+
+
+class AllOf(_Several):
+    """The intersection: unsafe where every member is."""
+
+    example: ClassVar[dict[str, object]] = {
+        "all": [{"kind": "ball", "center": [0, 0], "radius": 1.0}, {"kind": "half_space", "normal": [1, 0], "offset": 0.2}]
+    }
+
+    def __init__(self, all: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where all of these are.")]):
+        super().__init__(all)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self._distances(x).amax(-1)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return torch.stack([s.contains(x) for s in self.members()]).all(0)
+
+    def _active(self, values: Tensor) -> Tensor:
+        return values.argmax(0)
+
+
+class Not(UnsafeSet):
+    """The complement of one leaf; `complement` is how to make it."""
+
+    example: ClassVar[dict[str, object]] = {"not": {"kind": "ball", "center": [0, 0], "radius": 1.0}}
+
+    def __init__(self, inner: UnsafeSet):
+        super().__init__()
+        self.inner = inner
+        self.exact, self.smooth, self.dimension = inner.exact, inner.smooth, inner.dimension
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return -self.inner(x)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return ~self.inner.contains(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return Jet(*(-part for part in self.inner.jet(x)))
+
+
+def complement(unsafe: UnsafeSet) -> UnsafeSet:
+    """Everything outside `unsafe`, with negation pushed to the leaves."""
+    match unsafe:
+        case Not():
+            return unsafe.inner
+        case AnyOf():
+            return AllOf([complement(s) for s in unsafe.members()])
+        case AllOf():
+            return AnyOf([complement(s) for s in unsafe.members()])
+        case _:
+            return Not(unsafe)

@@ -1,0 +1,47 @@
+"""The ball {‖x − c‖ ≤ r}: s = ‖x − c‖ − r, ∇s = (x − c)/‖x − c‖, Δs = (d − 1)/‖x − c‖."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Gt
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.base import UnsafeSet, positive, vector
+
+
+class Ball(UnsafeSet):
+    """Everything within `radius` of `center`."""
+
+    exact = True
+    smooth = True
+    example: ClassVar[dict[str, object]] = {"kind": "ball", "center": [0.5, -0.3], "radius": 0.8}
+    center: Tensor
+
+    def __init__(
+        self,
+        center: Annotated[list[float], Doc("The centre, one number a column.")],
+        radius: Annotated[float, Gt(0), Doc("The radius, in the data's units.")],
+    ):
+        super().__init__()
+        self.register_buffer("center", vector("Ball", "center", center))
+        self.radius = positive("Ball", "radius", radius)
+        self.dimension = len(center)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self._norm(x - self.center.to(x.dtype)) - self.radius
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return (x.double() - self.center.double()).square().sum(-1) <= self.radius**2
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        offset = x - self.center.to(x.dtype)
+        ρ = self._norm(offset)
+        return Jet(ρ - self.radius, offset / ρ[:, None], (x.shape[1] - 1) / ρ)
+
+    def _norm(self, offset: Tensor) -> Tensor:
+        """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""
+        tiny = torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2
+        return (offset.square().sum(-1) + tiny).sqrt()

@@ -1,0 +1,62 @@
+"""An unsafe set 𝒰 ⊂ R^d: a signed distance s(x), negative inside, and an exact membership test.
+
+`forward` may be differentiated and may be a bound or a level function (`exact` says which); `contains` never approximates.
+Every set is declared once, by its constructor: the annotated parameters are the scenario's schema.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from barriers.derivatives import Jet
+
+
+class NotSmooth(ValueError):
+    """A drift filter was asked to use a set whose kinks would hide Itô mass (B.5)."""
+
+
+class UnsafeSet(nn.Module, ABC):
+    """A region that samples should keep out of.
+
+    exact: forward is the Euclidean signed distance (else a bound or a level function with the same sign).
+    smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
+    dimension: d, or None where the set fits any d.
+    """
+
+    exact: bool
+    smooth: bool
+    dimension: int | None
+    example: ClassVar[dict[str, object]]
+    """A specification of a member in two dimensions: what the law tests run on."""
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """s(x) in the units of x: < 0 inside, > 0 outside."""
+
+    @abstractmethod
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        """Whether each row is inside; computed in float64 on the values given."""
+
+    @abstractmethod
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        """s, ∇s and Δs at every row: a closed form, or `autodiff_jet(self, x)`."""
+
+
+def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:
+    """A float64 vector from a list of numbers, or an error that names the thing and the rule."""
+    tensor = torch.as_tensor(values, dtype=torch.float64)
+    if tensor.ndim != 1 or tensor.shape[0] == 0:
+        raise ValueError(f"{owner}: {name} must be a list of numbers; got {values!r}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
+    return tensor
+
+
+def positive(owner: str, name: str, value: float) -> float:
+    """The number itself where it is finite and > 0, else an error."""
+    if not (value > 0 and value != float("inf")):
+        raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
+    return float(value)

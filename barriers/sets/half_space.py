@@ -1,0 +1,44 @@
+"""The half-space {n·x ≥ b}: s = (b − n·x)/‖n‖, ∇s = −n/‖n‖, Δs = 0."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.base import UnsafeSet, vector
+
+
+class HalfSpace(UnsafeSet):
+    """Everything on the far side of a hyperplane: {x : normal . x >= offset}."""
+
+    exact = True
+    smooth = True
+    example: ClassVar[dict[str, object]] = {"kind": "half_space", "normal": [1.0, 2.0], "offset": 0.5}
+    normal: Tensor
+
+    def __init__(
+        self,
+        normal: Annotated[list[float], Doc("The outward normal, pointing into the unsafe side; any length but zero.")],
+        offset: Annotated[float, Doc("x is unsafe where normal . x >= offset.")],
+    ):
+        super().__init__()
+        n = vector("HalfSpace", "normal", normal)
+        if n.norm() == 0:
+            raise ValueError(f"HalfSpace: normal must not be zero; got {normal!r}")
+        self.register_buffer("normal", n)
+        self.offset = float(offset)
+        self.dimension = len(normal)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        n = self.normal.to(x.dtype)
+        return (self.offset - x @ n) / n.norm()
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return x.double() @ self.normal.double() >= self.offset
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        n = self.normal.to(x.dtype)
+        return Jet(self(x), (-n / n.norm()).expand_as(x), torch.zeros_like(x[:, 0]))

@@ -1,0 +1,65 @@
+"""Twice differentiable bounds of sets with kinks, always from the safe side: s_soft ≤ s, so φ∘s_soft is still a majorant (B.2, B.5).
+
+union         −w log Σ e^{−sᵢ/w} ≤ min sᵢ
+intersection   w log Σ e^{sᵢ/w} − w log k ≤ max sᵢ
+
+With p the softmax weights, ∇ = Σpᵢ∇sᵢ and Δ = Σpᵢ(Δsᵢ ∓ ‖∇sᵢ‖²/w) ± ‖Σpᵢ∇sᵢ‖²/w, upper signs for the union (C.2).
+"""
+
+import math
+from functools import singledispatch
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from barriers.derivatives import Jet
+from barriers.sets.algebra import AllOf, AnyOf
+from barriers.sets.base import NotSmooth, UnsafeSet
+
+
+class SoftExtremum(UnsafeSet):
+    """A soft union (sign −1) or intersection (sign +1) of smooth sets; membership stays that of the hard set."""
+
+    exact = False
+    smooth = True
+
+    def __init__(self, hard: UnsafeSet, sets: list[UnsafeSet], width: float, sign: int):
+        super().__init__()
+        self.hard, self.sets, self.width, self.sign, self.dimension = hard, nn.ModuleList(sets), width, sign, hard.dimension
+        self.shift = width * math.log(len(sets)) if sign > 0 else 0.0
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self._extremum(torch.stack([member(x) for member in self.sets], -1))
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self.hard.contains(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        jets = [member.jet(x) for member in self.sets]  # type: ignore[operator]  # nn.ModuleList forgets what it holds
+        s, g, lap = (torch.stack(part, 1) for part in zip(*jets, strict=True))
+        p = torch.softmax(self.sign * s / self.width, 1)
+        gradient = torch.einsum("nk,nkd->nd", p, g)
+        spread = (p * g.square().sum(-1)).sum(1) - gradient.square().sum(-1)
+        return Jet(self._extremum(s), gradient, (p * lap).sum(1) + self.sign * spread / self.width)
+
+    def _extremum(self, s: Tensor) -> Tensor:
+        return self.sign * self.width * torch.logsumexp(self.sign * s / self.width, -1) - self.shift
+
+
+@singledispatch
+def soften(unsafe: UnsafeSet, width: float) -> UnsafeSet:
+    """A smooth set whose s is at most that of `unsafe` everywhere; raises NotSmooth where none is known."""
+    if unsafe.smooth:
+        return unsafe
+    raise NotSmooth(f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)")
+
+
+@soften.register
+def _any(unsafe: AnyOf, width: float) -> UnsafeSet:
+    return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, -1)
+
+
+@soften.register
+def _all(unsafe: AllOf, width: float) -> UnsafeSet:
+    return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, +1)

@@ -1,0 +1,94 @@
+"""Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructor's own annotations as the schema.
+
+A parameter annotated `Context("columns")` is not written in a file: whoever builds supplies it. A parameter whose type is in
+`nested` (a set within a set, say) is itself built from its specification.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Context:
+    """Marks a constructor parameter that the builder supplies under this name."""
+
+    name: str
+
+
+class SpecificationError(ValueError):
+    """A fault at one place of a specification; `path` leads there from the top of what was built."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()):
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One constructor parameter: its name, its type with annotations, its default, and the context name or None."""
+
+    name: str
+    hint: Any
+    default: Any
+    context: str | None
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+def parameters(constructor: Callable[..., Any]) -> list[Parameter]:
+    """What a constructor takes, in order."""
+    init = constructor.__init__ if isinstance(constructor, type) else constructor
+    hints = get_type_hints(init, include_extras=True)
+    found = []
+    for name, p in inspect.signature(init).parameters.items():
+        if name == "self":
+            continue
+        hint = hints[name]
+        marks = [m.name for m in get_args(hint)[1:] if isinstance(m, Context)] if get_origin(hint) is Annotated else []
+        found.append(Parameter(name, hint, p.default, marks[0] if marks else None))
+    return found
+
+
+Nested = Mapping[type, Callable[[Any, tuple[str | int, ...]], Any]]
+
+
+def construct(
+    constructor: Callable[..., Any],
+    fields: Mapping[str, Any],
+    *,
+    nested: Nested,
+    context: Mapping[str, Any],
+    path: tuple[str | int, ...] = (),
+) -> Any:
+    """The object that `fields` describe; a ValueError of the constructor comes back as a SpecificationError at `path`."""
+    arguments: dict[str, Any] = {}
+    for p in parameters(constructor):
+        if p.context is not None:
+            arguments[p.name] = context[p.context]
+        elif p.name in fields:
+            arguments[p.name] = _resolve(fields[p.name], p.hint, nested, (*path, p.name))
+        elif p.required:
+            raise SpecificationError(f"missing key '{p.name}'", path)
+    unknown = sorted(set(fields) - {p.name for p in parameters(constructor)} - {"kind"})
+    if unknown:
+        raise SpecificationError(f"unknown key '{unknown[0]}'", (*path, unknown[0]))
+    try:
+        return constructor(**arguments)
+    except SpecificationError:
+        raise
+    except ValueError as error:
+        raise SpecificationError(str(error), path) from error
+
+
+def _resolve(value: Any, hint: Any, nested: Nested, path: tuple[str | int, ...]) -> Any:
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if isinstance(hint, type) and hint in nested:
+        return nested[hint](value, path)
+    if get_origin(hint) is list and get_args(hint)[0] in nested:
+        return [nested[get_args(hint)[0]](item, (*path, i)) for i, item in enumerate(value)]
+    return value

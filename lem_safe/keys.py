@@ -1,0 +1,65 @@
+"""Randomness as a value: a key makes the same numbers wherever and whenever it is used, on one process or eight.
+
+Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be cut, resumed or spread and stays bit-equal.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BLOCK = 16384
+"""Particles that share one generator."""
+
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Key:
+    """A 64-bit name of a random stream."""
+
+    value: int
+
+    def fold(self, *data: int | str) -> "Key":
+        """The key of a sub-stream; different data, independent streams."""
+        state = self.value & _MASK
+        for item in data:
+            word = int.from_bytes(item.encode()[:64].ljust(8, b"\0"), "little") if isinstance(item, str) else item
+            while True:
+                state = _mix(state ^ _mix(word & _MASK))
+                word >>= 64
+                if not word:
+                    break
+        return Key(state)
+
+    def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
+        """A fresh torch generator at the start of this stream."""
+        return torch.Generator(device=device).manual_seed(self.value & (_MASK >> 1))
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Standard normal numbers of the shape, dtype and device of `like`, drawn block by block along its first axis."""
+        return self._blocks(torch.randn, like.shape, like.dtype, like.device)
+
+    def uniform(self, like: Tensor) -> Tensor:
+        """Uniform numbers in [0, 1) of the shape, dtype and device of `like`, drawn block by block along its first axis."""
+        return self._blocks(torch.rand, like.shape, like.dtype, like.device)
+
+    def permutation(self, n: int) -> Tensor:
+        """A random order of 0..n−1, on the CPU."""
+        return torch.randperm(n, generator=self.generator())
+
+    def _blocks(self, draw, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:  # type: ignore[no-untyped-def]
+        n = shape[0]
+        parts = [
+            draw((min(BLOCK, n - start), *shape[1:]), generator=self.fold(b).generator(device), dtype=dtype, device=device)
+            for b, start in enumerate(range(0, n, BLOCK))
+        ]
+        return torch.cat(parts) if len(parts) != 1 else parts[0]
+
+
+def _mix(x: int) -> int:
+    """splitmix64's finaliser: a bijection of 64-bit words that changes half the bits for any changed bit."""
+    x = (x + 0x9E3779B97F4A7C15) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
