@@ -1,0 +1,71 @@
+"""What a filter is: a value that wraps a drift (before the noise) or a step (after it), and says what it promises.
+
+`init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed in place. Every statistic is
+a mean over the cloud, so the one thing a filter needs from the outside is `mean`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+Mean = Callable[[Tensor], Tensor]
+"""The mean over all particles (first axis), in float64; on several processes, over all of them."""
+
+
+def local_mean(values: Float[Tensor, "n *k"]) -> Float[Tensor, "*k"]:
+    """The mean over the particles of this process."""
+    return values.double().mean(0)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a filter guarantees, and the theorem or the counterexample behind it."""
+
+    scope: Literal["every step, this cloud", "in expectation", "none"]
+    because: str
+
+
+class FilterInfo(NamedTuple):
+    """One step of a filter, a number a constraint.
+
+    mean: E φ where the filter has a surrogate (of the cloud it returned for a step filter, of the cloud it was given for a drift
+    filter), else NaN. multipliers: in units of μ*. shortfall: by how much the promise was missed, 0 where it was kept.
+    """
+
+    mean: Float[Tensor, "m"]
+    multipliers: Float[Tensor, "m"]
+    shortfall: Float[Tensor, "m"]
+
+
+class DriftFilter(Protocol):
+    """Replaces the drift before the noise is added."""
+
+    promise: Promise
+
+    def init(self, x: Float[Tensor, "n d"]) -> Any:
+        """The memory a run starts with."""
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
+    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+        """The filtered drift at x."""
+
+
+class StepFilter(Protocol):
+    """Corrects a proposed step after the noise was added.
+
+    `uniforms` are n random numbers in [0, 1), one a particle: the only randomness a filter may use.
+    """
+
+    promise: Promise
+
+    def init(self, x: Float[Tensor, "n d"]) -> Any:
+        """The memory a run starts with."""
+
+    def apply(
+        self, x: Float[Tensor, "n d"], proposal: Float[Tensor, "n d"], step_size: float, uniforms: Float[Tensor, "n"], memory: Any
+    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+        """The step actually taken from x."""

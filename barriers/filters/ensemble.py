@@ -1,0 +1,91 @@
+"""The drift filter: the smallest change of the drift, over the whole ensemble, that keeps every barrier (Q.1, Q.2).
+
+min (1/2n)Σ‖uᵢ − vᵢ‖²  s.t.  dB_k/dt ≥ −α B_k,   dB/dt = J E[∇f·u + Δf],  J = ∂readout/∂mean
+
+with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m multipliers do. In the limit
+n → ∞, h → 0 this is the KL projection (F.1).
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.functionals import Barrier
+from barriers.qp import solve_dual
+from barriers.qp.dual import OnInfeasible
+
+BLOCK_NUMBERS = 1 << 22
+"""How many numbers a block of gradients may hold: memory stays O(n·d + n·m) whatever m·d is."""
+
+
+class EnsembleMemory(NamedTuple):
+    """The active set of the last step, where the next one starts."""
+
+    active: Bool[Tensor, "1 m"] | None
+
+
+class Moments(NamedTuple):
+    """Means over the cloud, in float64: of f, of ∇f·v + Δf, and of ∇f_k·∇f_l."""
+
+    mean: Float[Tensor, "k"]
+    rate: Float[Tensor, "k"]
+    gram: Float[Tensor, "k k"]
+
+
+class EnsembleFilter:
+    """Keeps `barrier` nonnegative in expectation, at barrier rate α."""
+
+    promise = Promise(
+        "in expectation",
+        "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",
+    )
+
+    def __init__(self, barrier: Barrier, rate: float = 5.0, on_infeasible: OnInfeasible = "relax", mean: Mean = local_mean):
+        if not rate > 0:
+            raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
+        self.barrier, self.rate, self.on_infeasible, self.mean = barrier, rate, on_infeasible, mean
+
+    def init(self, x: Float[Tensor, "n d"]) -> EnsembleMemory:
+        return EnsembleMemory(None)
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: EnsembleMemory
+    ) -> tuple[Float[Tensor, "n d"], EnsembleMemory, FilterInfo]:
+        moments = self._moments(x, drift)
+        B, J = _readout(self.barrier, moments.mean)
+        G = J @ moments.gram @ J.T
+        r = -J @ moments.rate - self.rate * B  # how far v overshoots: > 0 where the barrier would fall too fast
+        solution = solve_dual(G[None], r[None], warm=memory.active, on_infeasible=self.on_infeasible)
+        μ = solution.multipliers[0]
+        weights = J.T @ μ
+        filtered = drift + self._combination(x, weights) if bool((μ > 0).any()) else drift
+        return filtered, EnsembleMemory(solution.multipliers > 0), FilterInfo(moments.mean, μ, solution.shortfall[0])
+
+    def _moments(self, x: Tensor, drift: Tensor) -> Moments:
+        sums: list[Tensor] | None = None
+        for xb, vb in zip(*(self._blocks(t) for t in (x, drift)), strict=True):
+            f, g, lap = self.barrier.jet(xb)
+            rate = torch.einsum("nkd,nd->nk", g, vb) + lap
+            g64 = g.double()
+            gram = torch.einsum("nkd,nld->kl", g64, g64) / xb.shape[0]
+            parts = [self.mean(f), self.mean(rate), self.mean(gram[None])]
+            share = xb.shape[0] / x.shape[0]
+            sums = [share * p for p in parts] if sums is None else [s + share * p for s, p in zip(sums, parts, strict=True)]
+        assert sums is not None, "a cloud has at least one particle"
+        return Moments(*sums)
+
+    def _combination(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Σ weights_k ∇f_k at every particle."""
+        return torch.cat([torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype)) for xb in self._blocks(x)])
+
+    def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
+        rows = max(1, BLOCK_NUMBERS // (x.shape[1] * max(1, self.barrier.limits.shape[0])))
+        return x.split(rows)
+
+
+def _readout(barrier: Barrier, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """B(mean) [m] and its Jacobian [m, k]."""
+    return barrier.readout(mean), barrier.jacobian(mean)

@@ -1,0 +1,97 @@
+"""The gate: a step filter that needs only membership, and is exact (G.1).
+
+Each set has a budget of ⌊βn⌋ particles. A move that enters nothing is accepted. Moves that enter a set are taken in random order, each
+accepted iff every set it enters still has room; the rest stay where they were. From a start within budget no step ever exceeds it, for
+any predicate; the acceptance rate of entering moves tends to e^{−μ*} (G.2).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from barriers.budget import budget
+from barriers.filters.base import FilterInfo, Promise
+from barriers.sets.base import UnsafeSet
+
+MEMORY = 0.01
+"""Weight of one step in the running acceptance rate that the reported multiplier is read from."""
+
+
+class GateMemory(NamedTuple):
+    """Who is inside what, and running means of how many moves tried to enter and how many were let in."""
+
+    inside: Bool[Tensor, "n m"]
+    entering: Float[Tensor, "m"]
+    admitted: Float[Tensor, "m"]
+
+
+class Gate:
+    """Keeps the count inside each set within ⌊βn⌋, at every step, for the actual particles."""
+
+    promise = Promise("every step, this cloud", "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction")
+
+    def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[float]):
+        if any(not 0 <= β < 1 for β in betas):
+            raise ValueError(f"gate: beta must lie in [0, 1); got {list(betas)}")
+        self.sets, self.betas = tuple(sets), tuple(betas)
+
+    def init(self, x: Float[Tensor, "n d"]) -> GateMemory:
+        zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
+        return GateMemory(self._inside(x), zero, zero)
+
+    def apply(
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: GateMemory,
+    ) -> tuple[Float[Tensor, "n d"], GateMemory, FilterInfo]:
+        was, would = memory.inside, self._inside(proposal)
+        enters = would & ~was
+        tries = enters.any(1)
+        budgets = torch.tensor([budget(β, x.shape[0]) for β in self.betas], device=x.device)
+        accepted = ~tries
+        if bool(tries.any()):
+            order = tries.nonzero()[:, 0]
+            order = order[uniforms[order].argsort()]
+            room = budgets - torch.where(accepted[:, None], would, was).sum(0)
+            accepted[order] = admit(would[order].long() - was[order].long(), room)
+        inside = torch.where(accepted[:, None], would, was)
+        entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(0)
+        admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & accepted[:, None]).sum(0)
+        over = (inside.sum(0) - budgets).clamp(min=0).double() / x.shape[0]
+        info = FilterInfo(torch.full_like(over, torch.nan), -(admitted / entering).log(), over)
+        return torch.where(accepted[:, None], proposal, x), GateMemory(inside, entering, admitted), info
+
+    def _inside(self, x: Tensor) -> Tensor:
+        return torch.stack([s.contains(x) for s in self.sets], 1)
+
+
+def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
+    """Which of e moves, taken one after another, are let in; changes[i, k] ∈ {−1, 0, 1} is what move i does to count k.
+
+    Move i is accepted iff every count it raises still has room given what was accepted before it. All moves are decided in a few
+    vectorised rounds: bounds on the counts before each move, from accepting all or none of the undecided ones, settle most at once,
+    and always the first.
+    """
+    up, down = (changes > 0).long(), (changes < 0).long()
+    accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
+    open_ = torch.ones_like(accepted)
+    while bool(open_.any()):
+        sure, maybe = accepted[:, None].long(), (accepted | open_)[:, None].long()
+        most = _before(up * maybe - down * sure)
+        least = _before(up * sure - down * maybe)
+        fits = ((up == 0) | (most + 1 <= room)).all(1)
+        never = ((up == 1) & (least + 1 > room)).any(1)
+        accepted |= open_ & fits
+        open_ &= ~(fits | never)
+    return accepted
+
+
+def _before(counts: Tensor) -> Tensor:
+    """Sums over all earlier rows."""
+    return counts.cumsum(0) - counts

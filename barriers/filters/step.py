@@ -1,0 +1,134 @@
+"""The step filter: a discrete-time barrier for the particles actually drawn (D.1–D.3).
+
+After the proposal y the cloud is moved by δ = Σ(Jᵀμ)_k ∇f_k(y), the smallest move to first order, with μ ≥ 0 found by Newton so that
+
+    B(y + δ) ≥ e^{−αh} B(x)
+
+holds exactly, on the moved particles. Where Newton does not get there, the worst offenders return to where they were (D.2). From a start
+with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probability (D.3).
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.functionals import Barrier
+from barriers.qp import solve_dual
+
+ITERATIONS = 12
+AIM = 1e-6
+"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied."""
+
+
+class StepMemory(NamedTuple):
+    """The means of the statistics over the current cloud."""
+
+    mean: Float[Tensor, "k"]
+
+
+class Correction(NamedTuple):
+    """A corrected cloud with its means, multipliers, and how far each barrier lies below its floor (> 0: violated)."""
+
+    x: Float[Tensor, "n d"]
+    mean: Float[Tensor, "k"]
+    multipliers: Float[Tensor, "m"]
+    violation: Float[Tensor, "m"]
+
+
+class BarrierStep:
+    """Keeps `barrier` nonnegative at every step, for the actual cloud, at barrier rate α."""
+
+    promise = Promise("every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α")
+
+    def __init__(self, barrier: Barrier, rate: float = 5.0, mean: Mean = local_mean):
+        if not rate > 0:
+            raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
+        self.barrier, self.rate, self.mean = barrier, rate, mean
+
+    def init(self, x: Float[Tensor, "n d"]) -> StepMemory:
+        return StepMemory(self.mean(self.barrier.statistics(x)))
+
+    def apply(
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: StepMemory,
+    ) -> tuple[Float[Tensor, "n d"], StepMemory, FilterInfo]:
+        B = self.barrier.readout(memory.mean)
+        floor = math.exp(-self.rate * step_size) * B
+        mean = self.mean(self.barrier.statistics(proposal))
+        zero = torch.zeros_like(B)
+        best = Correction(proposal, mean, zero, floor - self.barrier.readout(mean))
+        if not _kept(best):
+            best = self._newton(proposal, floor, best)
+        if not _kept(best):
+            best = self._returned(x, floor, best, start_is_within=bool((B >= floor).all()))
+        info = FilterInfo(best.mean, best.multipliers / step_size, best.violation.clamp(min=0))
+        return best.x, StepMemory(best.mean), info
+
+    def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:
+        """The smallest move that reaches the floor: the complementarity problem μ ≥ 0, B ≥ floor, by successive duals."""
+        f, g = self.barrier.gradients(y)
+        J = self.barrier.jacobian(at.mean)
+        aim = AIM * self.barrier.limits.abs().nan_to_num()
+        μ, violation, gz, best = at.multipliers, at.violation + aim, g, at
+        for _ in range(ITERATIONS):
+            G = J @ self.mean(torch.einsum("nkd,nld->nkl", g, gz)) @ J.T
+            G = _positive((G + G.T) / 2)
+            μ = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
+            z = y + torch.einsum("nkd,k->nd", g, (J.T @ μ).to(y.dtype))
+            f, gz = self.barrier.gradients(z)
+            mean = self.mean(f)
+            short = floor - self.barrier.readout(mean)
+            violation = short + aim
+            trial = Correction(z, mean, μ, short)
+            if _kept(trial):
+                best = trial
+                tight = torch.where(μ > 0, short.abs() <= 4 * aim, True)
+                if bool(tight.all()):
+                    break
+            elif not _kept(best) and torch.isfinite(short).all() and short.max() < best.violation.max():
+                best = trial
+        return best
+
+    def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
+        """Sends the worst offenders of each violated constraint back to x; if that is not enough, everybody (D.2)."""
+        old, new = self.barrier.statistics(x).double(), self.barrier.statistics(at.x).double()
+        back = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
+        offence = (old - new) @ self.barrier.jacobian(at.mean).T  # what each particle's step took from each barrier
+        for k in (at.violation > 0).nonzero()[:, 0].tolist():
+            gain = torch.where(back, 0.0, offence[:, k])
+            order = gain.argsort(descending=True)
+            recovered = gain[order].clamp(min=0).cumsum(0) / x.shape[0]
+            already = offence[back, k].sum() / x.shape[0]
+            enough = int((recovered < at.violation[k] - already + 1e-12).sum()) + 1
+            back[order[:enough]] |= gain[order[:enough]] > 0
+        some = self._judged(torch.where(back[:, None], x, at.x), floor, at.multipliers)
+        if _kept(some):
+            return some
+        everybody = self._judged(x, floor, torch.full_like(at.multipliers, torch.nan))
+        if start_is_within:
+            return everybody
+        return min((at, some, everybody), key=lambda c: float(c.violation.nan_to_num(nan=torch.inf).max()))
+
+    def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
+        mean = self.mean(self.barrier.statistics(x))
+        return Correction(x, mean, μ, floor - self.barrier.readout(mean))
+
+
+def _kept(c: Correction) -> bool:
+    return bool((c.violation <= 0).all())
+
+
+def _positive(G: Tensor) -> Tensor:
+    """The nearest positive semidefinite matrix, with a floor that keeps the dual solvable."""
+    if G.shape[0] == 1:
+        return G.clamp(min=1e-30)
+    values, vectors = torch.linalg.eigh(G)
+    return vectors @ torch.diag(values.clamp(min=1e-9 * float(values.abs().max()) + 1e-30)) @ vectors.T

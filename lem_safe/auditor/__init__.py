@@ -1,0 +1,8 @@
+"""The judge: counts samples inside unsafe sets, bounds what the counts mean, and says both. It cannot see what made the samples."""
+
+from lem_safe.auditor.audit import audit
+from lem_safe.auditor.audit_report import AuditReport
+from lem_safe.auditor.bounds import budget
+from lem_safe.auditor.verdict import ConstraintReport
+
+__all__ = ["AuditReport", "ConstraintReport", "audit", "budget"]

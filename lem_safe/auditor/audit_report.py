@@ -1,0 +1,59 @@
+"""What an audit found, as one frozen value that becomes text, JSON and a notebook table."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from lem_safe.auditor.text import to_html, to_text
+from lem_safe.auditor.verdict import ConstraintReport
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The verdict on n samples against one scenario. `passed` alone decides the exit status."""
+
+    passed: bool
+    samples: int
+    confidence: float
+    assumes: str
+    """independent samples, independent clouds, or coupled cloud: bound not claimed."""
+    constraints: tuple[ConstraintReport, ...]
+    scenario: str
+    """The scenario's name."""
+    fingerprint: str
+    assumes_detail: str
+    """The assumption in a sentence, and how several constraints share the confidence."""
+    require: str
+    """What `passed` asks for: census (and trace), or bound as well."""
+    after_step: int
+    """The first step of the trace that is judged."""
+    columns: tuple[str, ...]
+    columns_matched: str
+    """By name, or by position where the samples' names are not the scenario's."""
+    source: str
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 passed, 1 failed."""
+        return 0 if self.passed else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of audit.json: plain lists, dicts, numbers and None."""
+        return {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))}
+
+    def to_json(self) -> str:
+        """audit.json, readable, without NaN."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_text(self) -> str:
+        """The verdict for a terminal."""
+        return to_text(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        return to_html(self.to_dict())
+
+    def __str__(self) -> str:
+        return self.to_text()

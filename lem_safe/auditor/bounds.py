@@ -1,0 +1,104 @@
+"""Bounds on a probability from k of n independent samples: Clopper–Pearson (A.2), by the quantiles of a Beta law.
+
+upper  p⁺ = I⁻¹(k+1, n−k; 1−α), 1 where k = n      lower  p⁻ = I⁻¹(k, n−k+1; α), 0 where k = 0
+
+Both cover exactly, for every n and p: P(p ≤ p⁺) ≥ 1−α and P(p ≥ p⁻) ≥ 1−α. With k = 0 the upper one is 1 − α^{1/n} ≈ 3/n at 95 % (A.3).
+scipy is imported when a bound is asked for, so that a command line starts fast.
+"""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Interval(NamedTuple):
+    """A lower and an upper end, both probabilities."""
+
+    lower: float
+    upper: float
+
+
+def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
+    """⌊βn⌋ in exact arithmetic, β read as the decimal that was written: .07 of 100 is 7, though 0.07 * 100 < 7 in binary (A.1).
+
+    >>> budget(0.07, 100), budget(0.29, 100), budget(0, 10)
+    (7, 29, 0)
+    """
+    tolerance = beta if isinstance(beta, Fraction) else Fraction(str(beta))
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"beta must satisfy 0 <= beta < 1; got {beta}")
+    if n < 0:
+        raise ValueError(f"the number of samples must be >= 0; got {n}")
+    return math.floor(tolerance * n)
+
+
+def upper_bound(count: float, n: float, confidence: float) -> float:
+    """The one-sided upper bound; n > 0. Counts may be fractional, for planning.
+
+    >>> round(upper_bound(0, 5000, 0.95), 7)
+    0.000599
+    """
+    _checked(count, n, confidence)
+    from scipy.special import betaincinv
+
+    return 1.0 if count >= n else float(betaincinv(count + 1, n - count, confidence))
+
+
+def lower_bound(count: float, n: float, confidence: float) -> float:
+    """The one-sided lower bound; n > 0. Counts may be fractional, for planning."""
+    _checked(count, n, confidence)
+    from scipy.special import betaincinv
+
+    return 0.0 if count <= 0 else float(betaincinv(count, n - count + 1, 1 - confidence))
+
+
+def interval(count: float, n: float, confidence: float) -> Interval:
+    """The two-sided interval, half of α on either side.
+
+    >>> [round(end, 5) for end in interval(250, 5000, 0.95)]
+    [0.04412, 0.05641]
+    """
+    each = (1 + confidence) / 2
+    return Interval(lower_bound(count, n, each), upper_bound(count, n, each))
+
+
+def smallest_beta(n: int, confidence: float) -> float:
+    """The smallest tolerance that n samples without one violation certify, 1 − α^{1/n} (A.3, the rule of three)."""
+    _checked(0, n, confidence)
+    return -math.expm1(math.log1p(-confidence) / n)
+
+
+def samples_needed(beta: float, true: float, confidence: float) -> int | None:
+    """About how many samples decide `beta` either way if a fraction `true` keeps showing; None where no number would.
+
+    The count is taken as exactly true·n, so this is the size at which a typical, not a lucky, sample decides.
+
+    >>> samples_needed(0.01, 0.0, 0.95)
+    299
+    """
+    if true == beta or (beta == 0 and true == 0):
+        return None
+
+    def decides(n: int) -> bool:
+        return upper_bound(true * n, n, confidence) <= beta if true < beta else lower_bound(true * n, n, confidence) > beta
+
+    high = 1
+    while not decides(high):
+        high *= 2
+        if high > 1 << 50:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def _checked(count: float, n: float, confidence: float) -> None:
+    if not n > 0:
+        raise ValueError(f"a bound needs at least one sample; got {n}")
+    if not 0 <= count <= n:
+        raise ValueError(f"a count must lie between 0 and the number of samples {n}; got {count}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must satisfy 0 < confidence < 1; got {confidence}")

@@ -1,0 +1,96 @@
+"""An audit in words and one small table: for a terminal and for a notebook. Works on the content of audit.json alone."""
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage, three significant digits: 0.98 %, 4.1 %, 0.0599 %.
+
+    >>> percent(0.01), percent(0.000599), percent(0.0098), percent(1e-9)
+    ('1 %', '0.0599 %', '0.98 %', '1e-07 %')
+    """
+    return f"{100 * fraction:.3g} %"
+
+
+def to_text(audit: Mapping[str, Any]) -> str:
+    """The verdict first, then a table with one line a constraint, then what decided each and what the bound assumes."""
+    rows = [HEADS, *(_row(c, audit) for c in audit["constraints"])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
+    return "\n".join([headline(audit), "", *table, "", *sentences, "", audit["assumes_detail"]])
+
+
+def to_html(audit: Mapping[str, Any]) -> str:
+    """The same table as HTML, for a notebook."""
+    head = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in HEADS)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in _row(c, audit)) + "</tr>"
+        for c in audit["constraints"]
+    )
+    return f"<p><b>{html.escape(headline(audit))}</b></p><table><tr>{head}</tr>{body}</table><p>{html.escape(audit['assumes_detail'])}</p>"
+
+
+def headline(audit: Mapping[str, Any]) -> str:
+    """One line: passed or failed, the scenario, the samples."""
+    failed = [c["set"] for c in audit["constraints"] if not c["passed"]]
+    word = "PASSED" if audit["passed"] else f"FAILED ({', '.join(failed)})"
+    return f"{word}  {audit['scenario']}: {audit['samples']:,} samples, {len(audit['constraints'])} constraint(s), {audit['assumes']}"
+
+
+def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """What was counted, what the run did, and what the bound says, in plain words."""
+    parts = [_census(c, audit), _trace(c, audit), _bound(c, audit)]
+    if c["undefined"]:
+        parts.append(f"For {c['undefined']:,} samples the rule is not a number; they are counted as its comparison counts them.")
+    return " ".join(part for part in parts if part)
+
+
+def _census(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    inside = "is" if c["violations"] == 1 else "are"
+    return (
+        f"{c['violations']:,} of {audit['samples']:,} samples ({percent(c['fraction'])}) {inside} inside; "
+        f"at most {c['budget']:,} ({percent(c['beta'])}) tolerated."
+    )
+
+
+def _trace(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    if c["max_fraction_over_steps"] is None:
+        return ""
+    judged = f" from step {audit['after_step']:,} on" if audit["after_step"] > 0 else ""
+    if c["first_step_over"] is not None:
+        return f"The run went over first at step {c['first_step_over']:,}, and up to {percent(c['max_fraction_judged'])}{judged}."
+    most = c["max_fraction_judged"]
+    return f"No step{judged} held more than {percent(most)}." if most is not None else f"The trace has no step{judged}."
+
+
+def _bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    low, high = (percent(end) for end in c["interval"])
+    if audit["assumes"].startswith("coupled"):
+        return f"No bound is claimed: {low} to {high} is what independent samples would give."
+    text = f"Independent samples of the same law fall inside {low} to {high} of the time, {percent(c['confidence_each'])} confidence."
+    if c["verdict"] != "inconclusive":
+        return text
+    if c["beta"] == 0:
+        return f"{text} No number of samples certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
+    more = c["samples_to_decide"]
+    return f"{text} " + (f"About {more:,} more samples would decide." if more else "At exactly this fraction no number of samples decides.")
+
+
+def _row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
+    most, clearance = c["max_fraction_over_steps"], c["clearance_min"]
+    bound = "none claimed" if audit["assumes"].startswith("coupled") else f"≤ {percent(c['upper_bound'])}"
+    return (
+        "pass" if c["passed"] else "FAIL",
+        c["set"],
+        f"{percent(c['beta'])} ({c['budget']:,})",
+        f"{percent(c['fraction'])} ({c['violations']:,})",
+        "-" if most is None else percent(most),
+        bound,
+        "-" if clearance is None else f"{clearance:.3g}",
+        c["verdict"],
+    )

@@ -1,0 +1,43 @@
+"""Covariances as users write them (a standard deviation, one per coordinate, or a matrix) turned into Cholesky factors, Σ = LLᵀ."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Matrix = list[list[float]]
+
+
+def factor_of_std(owner: str, std: float | Sequence[float], dimension: int) -> Float[Tensor, "d d"]:
+    """L = diag(std)."""
+    values = torch.as_tensor(std, dtype=torch.float64)
+    if values.ndim > 1 or values.ndim == 1 and values.shape[0] != dimension:
+        raise ValueError(f"{owner}: std must be a number or {dimension} numbers, one a column; got {std!r}")
+    if not (torch.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"{owner}: std must be > 0 and finite; got {std!r}")
+    return torch.diag(values.expand(dimension)).contiguous()
+
+
+def factor_of_covariance(owner: str, covariance: Matrix, dimension: int) -> Float[Tensor, "d d"]:
+    """The Cholesky factor of a covariance matrix, or an error that says which property it lacks."""
+    try:
+        Σ = torch.as_tensor(covariance, dtype=torch.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{owner}: a covariance must be {dimension} rows of {dimension} numbers; got {covariance!r}") from None
+    if Σ.shape != (dimension, dimension):
+        raise ValueError(f"{owner}: a covariance must be {dimension} x {dimension}; got {tuple(Σ.shape)}")
+    if not torch.isfinite(Σ).all() or not torch.allclose(Σ, Σ.T, rtol=1e-9, atol=0):
+        raise ValueError(f"{owner}: a covariance must be finite and symmetric; got {covariance!r}")
+    λ = float(torch.linalg.eigvalsh(Σ)[0])
+    if λ <= 0:
+        raise ValueError(f"{owner}: a covariance must be positive definite; its smallest eigenvalue is {λ:.3g}")
+    return torch.linalg.cholesky(Σ)
+
+
+def exactly_one(owner: str, **given: object) -> str:
+    """The name of the one argument that is not None; more or fewer is an error."""
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) != 1:
+        raise ValueError(f"{owner}: give exactly one of {', '.join(given)}; got {' and '.join(names) or 'neither'}")
+    return names[0]

@@ -1,0 +1,59 @@
+"""The Gaussian: U = ½‖L⁻¹(x − m)‖² + log det L + (d/2) log 2π with Σ = LLᵀ, normalised so that log Z = 0."""
+
+import math
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import MinLen
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Tractable, squared_norm
+from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
+from lem_safe.energies.numbers import vector
+
+
+class Gaussian(Tractable):
+    """A normal distribution, by `mean` with `std` (a number, or one per coordinate) or `covariance`."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "gaussian", "mean": [0.3, -0.2], "covariance": [[1.0, 0.4], [0.4, 0.7]]}
+    mean: Tensor
+    factor: Tensor
+    whitener: Tensor
+
+    def __init__(
+        self,
+        mean: Annotated[list[float], MinLen(1), Doc("The mean, one number a column.")],
+        std: Annotated[float | list[float] | None, Doc("The standard deviation: a number, or one per column.")] = None,
+        covariance: Annotated[list[list[float]] | None, Doc("The covariance matrix, instead of std.")] = None,
+    ):
+        super().__init__()
+        m = vector("Gaussian", "mean", mean)
+        d = m.shape[0]
+        if exactly_one("Gaussian", std=std, covariance=covariance) == "std":
+            L = factor_of_std("Gaussian", std, d)  # type: ignore[arg-type]  # exactly_one has looked
+        else:
+            L = factor_of_covariance("Gaussian", covariance, d)  # type: ignore[arg-type]
+        self.register_buffer("mean", m)
+        self.register_buffer("factor", L)
+        self.register_buffer("whitener", torch.linalg.inv(L))
+        self.log_normalizer = float(L.diagonal().log().sum()) + 0.5 * d * math.log(2 * math.pi)
+        self.dimension = d
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return 0.5 * self._whitened(x).square().sum(-1) + self.log_normalizer
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        y = self._whitened(x.detach())
+        return 0.5 * y.square().sum(-1) + self.log_normalizer, y @ self.whitener.to(x.dtype)
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        return squared_norm(self.whitener, directions).sum().to(x.dtype).expand(x.shape[0])
+
+    def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
+        ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
+        return self.mean.double().cpu() + ξ @ self.factor.double().cpu().T
+
+    def _whitened(self, x: Tensor) -> Tensor:
+        return (x - self.mean.to(x.dtype)) @ self.whitener.T.to(x.dtype)

@@ -1,0 +1,111 @@
+"""The Gaussian mixture: U = −log Σ_k w_k N(x; m_k, Σ_k), normalised so that log Z = 0.
+
+With y_k = L_k⁻¹(x − m_k), p = softmax_k(log w_k − log det L_k − ½‖y_k‖²) and g_k = L_k⁻ᵀy_k, by (C.2)
+
+    ∇U = Σ p_k g_k,    tr(Vᵀ∇²U V) = Σ p_k (‖L_k⁻¹V‖² − ‖Vᵀg_k‖²) + ‖Vᵀ∇U‖².
+
+`k` counts components. Everything is laid out [k, d, n], so that the sums over components and columns run along contiguous rows.
+"""
+
+import math
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import MinLen
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Tractable, squared_norm
+from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
+from lem_safe.energies.numbers import points, vector
+
+
+class GaussianMixture(Tractable):
+    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and `weights` (normalised here)."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "gaussian_mixture",
+        "means": [[1.0, 0.0], [-0.8, 0.6], [0.1, -1.2]],
+        "covariances": [[[0.4, 0.1], [0.1, 0.3]], [[0.5, 0.0], [0.0, 0.5]], [[0.6, -0.2], [-0.2, 0.4]]],
+        "weights": [2.0, 1.0, 1.5],
+    }
+    means: Tensor
+    factors: Tensor
+    whiteners: Tensor
+    centers: Tensor
+    log_weights: Tensor
+
+    def __init__(
+        self,
+        means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")],
+        std: Annotated[float | list[float] | None, Doc("The standard deviation all share: a number, or one per column.")] = None,
+        covariances: Annotated[list[list[list[float]]] | None, Doc("One covariance matrix a component, instead of std.")] = None,
+        weights: Annotated[list[float] | None, Doc("Positive, one a component, normalised to sum to 1; equal by default.")] = None,
+    ):
+        super().__init__()
+        owner = "GaussianMixture"
+        m = points(owner, "means", means)
+        k, d = m.shape
+        if exactly_one(owner, std=std, covariances=covariances) == "std":
+            L = factor_of_std(owner, std, d).expand(k, d, d)  # type: ignore[arg-type]  # exactly_one has looked
+        else:
+            assert covariances is not None
+            _same_length("covariances", len(covariances), k)
+            L = torch.stack([factor_of_covariance(owner, Σ, d) for Σ in covariances])
+        A = torch.linalg.inv(L)
+        w = torch.ones(k, dtype=torch.float64) if weights is None else vector(owner, "weights", weights)
+        _same_length("weights", w.shape[0], k)
+        if not (w > 0).all():
+            raise ValueError(f"{owner}: weights must be > 0; got {weights!r}")
+        log_weights = (w / w.sum()).log() - L.diagonal(dim1=1, dim2=2).log().sum(-1) - 0.5 * d * math.log(2 * math.pi)
+        self.register_buffer("means", m)
+        self.register_buffer("weights", w / w.sum())
+        self.register_buffer("factors", L.contiguous())
+        self.register_buffer("whiteners", A.reshape(k * d, d))
+        self.register_buffer("centers", torch.einsum("kij,kj->ki", A, m).reshape(k * d, 1))
+        self.register_buffer("log_weights", log_weights[:, None])
+        self.dimension = d
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return -torch.logsumexp(self._logits(self._whitened(x)), 0)
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        value, p, y = self._posterior(x.detach())
+        return value, (p[:, None] * y).flatten(0, 1).T @ self.whiteners.to(x.dtype)
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        V = torch.eye(self.dimension, device=x.device) if directions is None else directions
+        _, p, y = self._posterior(x.detach())
+        A = self.whiteners.to(x.dtype).view(-1, self.dimension, self.dimension)
+        AV = A @ V.to(x.dtype)
+        g = AV.mT @ y  # [k, r, n]
+        mean = (p[:, None] * g).sum(0)
+        bend = squared_norm(AV.flatten(1), None)[:, None] - g.square().sum(1)
+        return (p * bend).sum(0) + mean.square().sum(0)
+
+    def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
+        component = torch.multinomial(self.weights.double().cpu(), n, replacement=True, generator=generator)
+        ξ = torch.randn(n, self.dimension, 1, generator=generator, dtype=torch.float64)
+        return self.means.double().cpu()[component] + (self.factors.double().cpu()[component] @ ξ).squeeze(-1)
+
+    def _whitened(self, x: Tensor) -> Float[Tensor, "k d n"]:
+        y = torch.addmm(self.centers.to(x.dtype), self.whiteners.to(x.dtype), x.T, beta=-1)
+        return y.view(-1, self.dimension, x.shape[0])
+
+    def _logits(self, y: Tensor) -> Float[Tensor, "k n"]:
+        return self.log_weights.to(y.dtype) - 0.5 * y.square().sum(1)
+
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """U [n], p [k, n] and y [k, d, n]; logsumexp by hand, because its parts are all needed."""
+        y = self._whitened(x)
+        logits = self._logits(y)
+        top = logits.amax(0)
+        p = (logits - top).exp_()
+        total = p.sum(0)
+        return -(top + total.log()), p.div_(total), y
+
+
+def _same_length(name: str, length: int, components: int) -> None:
+    if length != components:
+        raise ValueError(f"GaussianMixture: {name} must have one entry a component: {components}; got {length}")

@@ -1,0 +1,43 @@
+"""Numbers as constructors receive them: checked where they enter, float64 from then on."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def vector(owner: str, name: str, values: Sequence[float]) -> Float[Tensor, "d"]:
+    """A float64 vector from a list of finite numbers."""
+    try:
+        tensor = torch.as_tensor(values, dtype=torch.float64)
+    except (TypeError, ValueError):
+        tensor = torch.empty(0, 0)
+    if tensor.ndim != 1 or tensor.shape[0] == 0:
+        raise ValueError(f"{owner}: {name} must be a list of numbers; got {values!r}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
+    return tensor
+
+
+def points(owner: str, name: str, values: Sequence[Sequence[float]]) -> Float[Tensor, "k d"]:
+    """A float64 table from a list of points of one dimension."""
+    lengths = {len(point) for point in values}
+    if len(values) == 0 or len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"{owner}: {name} must be a list of points with the same number of columns; got {values!r}")
+    return torch.stack([vector(owner, f"{name}[{i}]", point) for i, point in enumerate(values)])
+
+
+def positive(owner: str, name: str, value: float) -> float:
+    """The number itself where it is finite and > 0."""
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
+    return float(value)
+
+
+def finite(owner: str, name: str, value: float) -> float:
+    """The number itself where it is finite."""
+    if not math.isfinite(value):
+        raise ValueError(f"{owner}: {name} must be finite; got {value:g}")
+    return float(value)

@@ -1,0 +1,56 @@
+"""The same energy over sampler coordinates: z ↦ U(x(z)) with x = m + Lz, ∇ = Lᵀ∇U and Δ_z = tr(Lᵀ∇²U L).
+
+An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no work, and no rounding.
+"""
+
+from functools import singledispatch
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from lem_safe.energies.base import Energy
+from lem_safe.energies.composed import WeightedSum
+from lem_safe.energies.transported import Transported
+
+
+class Pulled(Energy):
+    """`original`, an energy over x, as an energy over z."""
+
+    def __init__(self, original: Energy, coordinates: Coordinates):
+        super().__init__()
+        self.original, self.coordinates, self.dimension = original, coordinates, original.dimension
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return self.original(self.coordinates(x))
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        value, gradient = self.original.value_and_gradient(self.coordinates(x.detach()))
+        return value, gradient @ self.coordinates.matrix.to(x.dtype)
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        L = self.coordinates.matrix
+        return self.original.laplacian(self.coordinates(x), L if directions is None else L @ directions.to(L.dtype))
+
+
+@singledispatch
+def in_coordinates(energy: Energy, coordinates: Coordinates) -> Energy:
+    """`energy` as an energy over the sampler's z, by the shortest way."""
+    if energy.dimension != coordinates.dimension:
+        raise ValueError(f"in_coordinates: energy has {energy.dimension} dimensions, the coordinates {coordinates.dimension}")
+    return energy if coordinates.identity else Pulled(energy, coordinates)
+
+
+@in_coordinates.register
+def _transported(energy: Transported, coordinates: Coordinates) -> Energy:
+    return energy.inner if _same(energy.coordinates, coordinates) else Pulled(energy, coordinates)
+
+
+@in_coordinates.register
+def _sum(energy: WeightedSum, coordinates: Coordinates) -> Energy:
+    return WeightedSum([in_coordinates(term, coordinates) for term in energy.members()], energy.weights)
+
+
+def _same(a: Coordinates, b: Coordinates) -> bool:
+    return a is b or bool(torch.equal(a.offset, b.offset) and torch.equal(a.matrix, b.matrix))

@@ -1,0 +1,31 @@
+"""An energy learned in its own coordinates, over data units: U_x(x) = U(W(x − m)) with z = W(x − m), in nats, up to the constant log det W.
+
+    ∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from lem_safe.energies.base import Energy
+
+
+class Transported(Energy):
+    """`inner`, an energy over z, as an energy over x = m + Lz."""
+
+    def __init__(self, inner: Energy, coordinates: Coordinates):
+        super().__init__()
+        if inner.dimension != coordinates.dimension:
+            raise ValueError(f"Transported: energy has {inner.dimension} dimensions, its coordinates {coordinates.dimension}")
+        self.inner, self.coordinates, self.dimension = inner, coordinates, inner.dimension
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return self.inner(self.coordinates.inverse(x))
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        value, gradient = self.inner.value_and_gradient(self.coordinates.inverse(x.detach()))
+        return value, gradient @ self.coordinates.inverse_matrix.to(x.dtype)
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        W = self.coordinates.inverse_matrix
+        return self.inner.laplacian(self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype))

@@ -1,0 +1,50 @@
+"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or both."""
+
+import math
+from typing import Annotated
+
+from annotated_types import Gt
+from barriers.filters.base import DriftFilter, StepFilter
+from barriers.specification import Context
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Energy
+from lem_safe.keys import Key
+from lem_safe.samplers.base import Info, State
+
+
+class Langevin:
+    """Euler–Maruyama for dx = u dt + √2 dW, u = −∇U where nothing filters it. Its law has a bias of order h."""
+
+    def __init__(
+        self,
+        energy: Annotated[Energy, Context("energy")],
+        step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")],
+        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
+        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+    ):
+        if not step_size > 0:
+            raise ValueError(f"Langevin: step_size must be > 0; got {step_size:g}")
+        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+
+    def init(self, x: Float[Tensor, "n d"]) -> State:
+        return State(
+            x,
+            self.drift_filter.init(x) if self.drift_filter else None,
+            self.step_filter.init(x) if self.step_filter else None,
+        )
+
+    def step(self, key: Key, state: State) -> tuple[State, Info]:
+        x, h = state.x, self.step_size
+        U, gradient = self.energy.value_and_gradient(x)
+        u, drift_memory, drift_info = -gradient, state.drift_memory, None
+        if self.drift_filter:
+            u, drift_memory, drift_info = self.drift_filter.apply(x, u, drift_memory)
+        y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
+        step_memory, step_info = state.step_memory, None
+        if self.step_filter:
+            uniforms = key.fold("filter").uniform(x[:, 0])
+            y, step_memory, step_info = self.step_filter.apply(x, y, h, uniforms, step_memory)
+        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info)

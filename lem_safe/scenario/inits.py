@@ -1,0 +1,52 @@
+"""Where particles start. Frozen numbers only: drawing them is the run's work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from typing_extensions import Doc
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A standard normal in sampler coordinates: N(0, I), whitened where the energy is trained on a table."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "standard"}
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A normal distribution in the data's units."""
+
+    mean: Annotated[list[float], Doc("The mean, one number a column.")]
+    std: Annotated[
+        Annotated[float, Ge(0)] | list[Annotated[float, Ge(0)]], Doc("The standard deviation, one for all columns or one a column.")
+    ] = 1.0
+
+    example: ClassVar[dict[str, object]] = {"kind": "gaussian", "mean": [-1.0, 0.0], "std": 0.4}
+
+
+@dataclass(frozen=True)
+class DataRows:
+    """Rows that the energy was trained on, drawn with replacement where there are too few."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "data"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a file: .npz (array x), .npy, .csv or .parquet."""
+
+    path: Annotated[Path, Doc("The file, relative to the scenario's own folder.")]
+
+    example: ClassVar[dict[str, object]] = {"kind": "file", "path": "starts.npz"}
+
+
+INITS: dict[str, type] = {
+    "standard": Standard,
+    "gaussian": Gaussian,
+    "data": DataRows,
+    "file": Rows,
+}
+"""Every start a scenario can name by `kind`."""

@@ -1,0 +1,236 @@
+"""The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar reported together.
+
+The parser's events are counted before anything is built, so a bomb costs no more than its limit. What could run code or repeat
+itself (tags, anchors, aliases, several documents) is refused; `yes` and `no` are strings, 1e-4 is a number, a date is a string.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, DocumentStartEvent, NodeEvent, ScalarEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from lem_safe.faults import BadInput, Fault
+
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 1_000_000, 50, 20_000
+"""What a scenario may hold; data belong in files of their own."""
+
+KeyPath = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*$")
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value that came from the command line instead of the file: `option` is what the user typed."""
+
+    option: str
+    value: Any
+
+
+@dataclass
+class Source:
+    """The values of one file, and where each of them stands."""
+
+    file: str
+    lines: list[str]
+    value: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[KeyPath, Node] = field(default_factory=dict)
+    keys: dict[KeyPath, Node] = field(default_factory=dict)
+    overrides: dict[KeyPath, Override] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> Fault:
+        """A fault at `path`, or at the nearest thing above it that the file holds; `offset` counts characters of a string value."""
+        found = tuple(path)
+        for depth in range(len(found), 0, -1):
+            if found[:depth] in self.overrides:
+                return Fault(message, file=self.overrides[found[:depth]].option, key=dotted(path))
+        while found and found not in self.nodes:
+            found = found[:-1]
+        if at_key or (found != tuple(path) and found in self.keys):
+            node = self.keys.get(found, self.nodes.get(found))
+        else:
+            node = self.nodes.get(found)
+        if node is None:
+            return Fault(message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self._line(0))
+        line, column = node.start_mark.line, node.start_mark.column
+        if offset is not None and isinstance(node, ScalarNode) and node.start_mark.line == node.end_mark.line:
+            column += offset + (1 if node.style in ("'", '"') else 0)
+        return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self._line(line))
+
+    def override(self, path: KeyPath, override: Override) -> None:
+        """Puts a command line's value in place of the file's."""
+        inside: Any = self.value
+        for part in path[:-1]:
+            inside = inside.setdefault(part, {}) if isinstance(inside, dict) else None
+        if isinstance(inside, dict):
+            inside[path[-1]] = override.value
+            self.overrides[path] = override
+
+    def _line(self, index: int) -> str:
+        text = self.lines[index] if index < len(self.lines) else ""
+        return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def read(path: Path) -> Source:
+    """The values of a scenario file; raises BadInput where it is no file, no text or no YAML mapping."""
+    shown = str(path)
+    try:
+        if path.is_dir():
+            raise BadInput(Fault("is a directory; a scenario is one YAML file", file=shown))
+        data = path.open("rb").read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise BadInput(Fault("no such file", file=shown)) from None
+    except OSError as error:
+        raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
+    if len(data) > MAX_BYTES:
+        raise BadInput(Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BadInput(Fault(f"must be UTF-8 text; byte {error.start} is not", file=shown, line=line)) from None
+    return parse(text, shown)
+
+
+def parse(text: str, file: str) -> Source:
+    """The values of a scenario's text. Duplicate keys and bad scalars are collected in `faults`; what cannot be read at all raises."""
+    source = Source(file, text.splitlines() or [""])
+    try:
+        _count(text, source)
+        root = YAML(typ="rt", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise BadInput(_syntax_fault(error, source)) from None
+    except YAMLError as error:
+        position = getattr(error, "position", None)
+        line = text[:position].count("\n") + 1 if isinstance(position, int) else 1
+        raise BadInput(Fault("holds a character that YAML does not allow", file=file, line=line)) from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(Fault(f"is not valid YAML: {error}", file=file, line=1)) from None
+    if root is None:
+        raise BadInput(Fault("is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler", file=file, line=1))
+    if not isinstance(root, MappingNode):
+        raise BadInput(source_fault(source, root, "must be a mapping of keys such as 'version: 1' and 'name: ...'"))
+    value = _build(root, (), source)
+    source.value = value if isinstance(value, dict) else {}
+    return source
+
+
+def source_fault(source: Source, node: Any, message: str, key: KeyPath = ()) -> Fault:
+    """A fault at a node or an event, which need not be part of the tree."""
+    line, column = node.start_mark.line, node.start_mark.column
+    return Fault(message, source.file, line + 1, column + 1, dotted(key) or None, source._line(line))
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """('unsafe', 'pillar', 'center', 0) as a person writes it: unsafe.pillar.center[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def _count(text: str, source: Source) -> None:
+    """Walks the events, which costs no recursion, and refuses what a scenario never needs."""
+    depth = nodes = documents = 0
+    for event in YAML(typ="rt", pure=True).parse(text):
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if isinstance(event, DocumentStartEvent):
+            documents += 1
+        problem = None
+        if documents > 1:
+            problem = "a second document starts here; a scenario file holds one"
+        elif isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+            problem = "anchors and aliases are not allowed; write the value out, or name a region and use its name"
+        elif isinstance(event, NodeEvent):
+            nodes += 1
+            tag = getattr(event, "tag", None)
+            if tag and tag != "!":
+                problem = f"tags are not allowed; got {str(tag)!r}; write a plain value"
+            elif depth > MAX_DEPTH + 2:
+                problem = f"must nest at most {MAX_DEPTH} deep"
+            elif nodes > MAX_NODES:
+                problem = f"must hold at most {MAX_NODES:,} values; put data in a file of its own and name it by path"
+        if problem:
+            raise BadInput(source_fault(source, event, problem))
+
+
+def _build(node: Node, path: KeyPath, source: Source) -> Any:
+    source.nodes[path] = node
+    if isinstance(node, SequenceNode):
+        return [_build(item, (*path, i), source) for i, item in enumerate(node.value)]
+    if not isinstance(node, MappingNode):
+        return _scalar(node, path, source)
+    built: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode) or not key.tag.endswith((":str", ":merge", ":timestamp")):
+            shown = f"; got {key.value}; put it in quotes" if isinstance(key, ScalarNode) else ""
+            source.faults.append(source_fault(source, key, f"a key must be a plain word{shown}", path))
+            continue
+        name, inner = str(key.value), (*path, str(key.value))
+        if name in built:
+            first = source.keys[inner].start_mark.line + 1
+            source.faults.append(
+                source_fault(source, key, f"key '{name}' is given twice; it stands on line {first} already; remove one", inner)
+            )
+            continue
+        source.keys[inner] = key
+        built[name] = _build(value, inner, source)
+    return built
+
+
+def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
+    kind, text = node.tag.rsplit(":", 1)[-1], node.value
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind not in ("int", "float"):
+        return str(text)
+    try:
+        plain = text.replace("_", "")
+        number = _special(plain) if kind == "float" else int(plain) if _INTEGER.match(plain) else int(plain, 0)
+    except ValueError:
+        source.faults.append(source.fault(path, f"is not a number that can be read; got {_short(text)}"))
+        return 0
+    if isinstance(number, int) and abs(number) > _LARGEST:
+        source.faults.append(source.fault(path, f"must be at most {_LARGEST:,} in size; got {_short(text)}"))
+        return 0
+    return number
+
+
+def _special(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _syntax_fault(error: MarkedYAMLError, source: Source) -> Fault:
+    mark = error.problem_mark or error.context_mark
+    problem = (error.problem or "cannot be read").strip()
+    if "\\t" in problem or "'\t'" in problem:
+        problem = "a tab is used for indentation; use spaces"
+    elif problem.startswith("mapping values are not allowed"):
+        problem = "a second ': ' on one line; put the value in quotes, or the key on a line of its own"
+    elif problem.startswith("could not find expected ':'"):
+        problem = "a key without ':'; write 'key: value'"
+    else:
+        problem = f"is not valid YAML: {problem}" + (f" ({error.context.strip()})" if error.context else "")
+    if mark is None:
+        return Fault(problem, file=source.file, line=1)
+    return Fault(problem, source.file, mark.line + 1, mark.column + 1, None, source._line(mark.line))
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """The value itself where it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}

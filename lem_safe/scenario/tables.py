@@ -1,0 +1,47 @@
+"""What a scenario may name, as data: tables of constructors whose annotated parameters are the schema.
+
+This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables (`lem_safe.catalogue` does).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from barriers.sets import UnsafeSet
+
+Constructor = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Kinds of one thing: `noun` names it in messages, `default` is the kind meant where a mapping has no `kind`."""
+
+    noun: str
+    members: Mapping[str, Constructor]
+    default: str | None = None
+
+
+def _any_columns(energy: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return None
+
+
+def _admit_all(drift_filter: Mapping[str, Any], unsafe: UnsafeSet) -> None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Every table a scenario reads from.
+
+    nested: the annotation of a constructor's parameter -> the table its value comes from, such as `Surrogate`.
+    columns: the coordinates' names that an energy's specification implies, or None where it does not say; raises ValueError.
+    admits: raises ValueError where a filter's specification cannot work with a set (B.5).
+    """
+
+    energies: Table
+    samplers: Table
+    filters: Table
+    sets: Table
+    nested: Mapping[type, Table] = field(default_factory=dict)
+    columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
+    admits: Callable[[Mapping[str, Any], UnsafeSet], None] = _admit_all

@@ -1,0 +1,186 @@
+"""The audit: counts against a naive twin, verdicts against their definition, and files whose columns are in another order."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lem_safe.auditor import audit
+from lem_safe.auditor.bounds import lower_bound, upper_bound
+from lem_safe.auditor.census import WORST
+from lem_safe.faults import BadInput
+
+BALL = {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
+STRIP = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1.5}
+
+
+def scenario(constraints, unsafe=None, columns=("x0", "x1"), confidence=0.95, after_step=0, require="census"):
+    return SimpleNamespace(
+        name="ring",
+        columns=columns,
+        unsafe=unsafe or {"pillar": BALL, "strip": STRIP, "both": {"any": ["pillar", "strip"]}, "lens": {"all": ["pillar", "strip"]}},
+        constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
+        audit=SimpleNamespace(confidence=confidence, after_step=after_step, require=require),
+        fingerprint=lambda: "f00d",
+    )
+
+
+def cloud(inside: int, n: int) -> np.ndarray:
+    """n points, exactly `inside` of them in the ball, float32."""
+    x = np.random.default_rng(0).normal([-4.0, 0.0], 0.3, (n, 2))
+    x[:inside] = np.random.default_rng(1).uniform([1.8, -0.2], [2.2, 0.2], (inside, 2))
+    return x.astype(np.float32)
+
+
+def only(report):
+    (constraint,) = report.constraints
+    return constraint
+
+
+def test_known_truths_250_and_0_of_5000():
+    c = only(audit(cloud(250, 5000), scenario([("pillar", 0.03)])))
+    assert [round(end, 5) for end in c.interval] == [0.04412, 0.05641]
+    assert (c.violations, c.budget, c.verdict, c.passed) == (250, 150, "violated", False)
+    c = only(audit(cloud(0, 5000), scenario([("pillar", 0.001)])))
+    assert c.upper_bound == pytest.approx(5.990e-4, abs=5e-8)
+    assert (c.verdict, c.passed, c.samples_to_decide) == ("certified", True, 0)
+
+
+def test_counts_and_clearances_against_a_naive_twin():
+    x = np.random.default_rng(3).normal([1.2, 0.0], 1.0, (150_000, 2)).astype(np.float32)  # several blocks
+    report = audit(x, scenario([("pillar", 0.5), ("strip", 0.5), ("both", 0.5), ("lens", 0.5)]))
+    wide = x.astype(np.float64)
+    ball = np.hypot(wide[:, 0] - 2, wide[:, 1]) - 0.8
+    strip = 1.5 - wide[:, 0]
+    twins = [ball, strip, np.minimum(ball, strip), np.maximum(ball, strip)]
+    for c, s, kind in zip(report.constraints, twins, ["exact", "exact", "bound", "bound"], strict=True):
+        assert c.violations == (s <= 0).sum() and c.fraction == c.violations / len(x)
+        assert c.clearance_min == pytest.approx(s.min(), abs=1e-9) and c.clearance_kind == kind
+        assert [w.row for w in c.worst] == list(np.argsort(s)[:WORST]) and all(w.inside for w in c.worst)
+        assert c.worst[0].values == tuple(wide[c.worst[0].row])
+
+
+def test_values_are_counted_as_saved():
+    edge = np.array([[1.2, 0.0]])  # on the boundary in decimals; 2 - 1.2 rounds to .8 in float64, float32's 1.2 is outside or inside by 5e-8
+    single = edge.astype(np.float32)
+    expected = int((2 - float(single[0, 0])) ** 2 <= 0.8**2)
+    assert only(audit(single, scenario([("pillar", 0.5)]))).violations == expected
+    assert only(audit(torch.from_numpy(single), scenario([("pillar", 0.5)]))).violations == expected
+
+
+@pytest.mark.parametrize(
+    ("inside", "beta", "verdict", "passed"),
+    [(0, 0.001, "certified", True), (4, 0.001, "inconclusive", True), (6, 0.001, "inconclusive", False), (20, 0.001, "violated", False)],
+)
+def test_census_passes_and_bound_judges_apart(inside, beta, verdict, passed):
+    x = cloud(inside, 5000)
+    c = only(audit(x, scenario([("pillar", beta)])))
+    assert (c.verdict, c.passed) == (verdict, passed)
+    assert (upper_bound(inside, 5000, 0.95) <= beta) == (verdict == "certified")
+    assert (lower_bound(inside, 5000, 0.95) > beta) == (verdict == "violated")
+    for strict in (audit(x, scenario([("pillar", beta)]), strict=True), audit(x, scenario([("pillar", beta)], require="bound"))):
+        assert strict.passed == (verdict == "certified") and strict.status == (0 if strict.passed else 1)
+
+
+def test_inconclusive_says_how_many_more():
+    c = only(audit(cloud(4, 5000), scenario([("pillar", 0.001)])))
+    n = 5000 + c.samples_to_decide
+    rate = 4 / 5000
+    assert upper_bound(rate * n, n, 0.95) <= 0.001 < upper_bound(rate * (n - 1), n - 1, 0.95)
+    assert only(audit(cloud(5, 5000), scenario([("pillar", 0.001)]))).samples_to_decide is None
+
+
+def test_zero_is_never_certified():
+    c = only(audit(cloud(0, 5000), scenario([("pillar", 0.0)])))
+    assert (c.verdict, c.passed, c.samples_to_decide) == ("inconclusive", True, None)
+    assert c.smallest_beta == pytest.approx(5.990e-4, abs=5e-8)
+    assert only(audit(cloud(1, 5000), scenario([("pillar", 0.0)]))).verdict == "violated"
+
+
+def test_several_constraints_share_the_error():
+    one = audit(cloud(0, 300), scenario([("pillar", 0.01)]))
+    two = audit(cloud(0, 300), scenario([("pillar", 0.01), ("lens", 0.5)]))
+    assert one.constraints[0].verdict == "certified" and two.constraints[0].verdict == "inconclusive"
+    assert two.constraints[0].upper_bound == pytest.approx(upper_bound(0, 300, 0.975))
+    assert "Bonferroni" in two.assumes_detail and "Bonferroni" not in one.assumes_detail
+
+
+def test_a_coupled_cloud_is_never_certified():
+    clear, full, over = (only(audit(cloud(k, 5000), scenario([("pillar", 0.03)]), coupled=True)) for k in (0, 150, 151))
+    assert (clear.verdict, clear.passed) == ("inconclusive", True) and clear.samples_to_decide is None
+    assert (full.verdict, full.passed) == ("inconclusive", True)
+    assert (over.verdict, over.passed) == ("violated", False)
+    assert audit(cloud(0, 5000), scenario([("pillar", 0.03)]), coupled=True).assumes == "coupled cloud: bound not claimed"
+    assert not audit(cloud(0, 5000), scenario([("pillar", 0.03)]), coupled=True, strict=True).passed
+
+
+def trace(counts, n):
+    return {"step": np.arange(1, len(counts) + 1), "fraction": np.array(counts, dtype=float)[:, None] / n}
+
+
+def test_the_trace_is_judged_in_integers_from_after_step_on():
+    x = cloud(0, 100)
+    assert only(audit(x, scenario([("pillar", 0.07)]), trace=trace([7, 7, 0], 100))).passed  # 0.07 * 100 < 7 in binary
+    late = only(audit(x, scenario([("pillar", 0.07)]), trace=trace([3, 8, 9, 0], 100)))
+    assert (late.passed, late.first_step_over, late.max_fraction_over_steps) == (False, 2, 0.09)
+    burnt = only(audit(x, scenario([("pillar", 0.07)], after_step=4), trace=trace([3, 8, 9, 0], 100)))
+    assert (burnt.passed, burnt.first_step_over, burnt.max_fraction_over_steps, burnt.max_fraction_judged) == (True, None, 0.09, 0.0)
+    assert only(audit(x, scenario([("pillar", 0.07)]))).max_fraction_over_steps is None
+    with pytest.raises(BadInput, match="another number of samples"):
+        audit(x, scenario([("pillar", 0.07)]), trace=trace([1, 2], 70))
+    with pytest.raises(BadInput, match="step 2"):
+        audit(x, scenario([("pillar", 0.07)]), trace=trace([1, np.nan], 100))
+
+
+def write_csv(path, names, x):
+    path.write_text("\n".join([",".join(names), *(",".join(repr(float(v)) for v in row) for row in x)]) + "\n")
+    return path
+
+
+def test_columns_are_matched_by_name(tmp_path):
+    x = cloud(40, 500)
+    swapped = write_csv(tmp_path / "swapped.csv", ["load", "speed"], x[:, ::-1])
+    named = scenario([("pillar", 0.1)], columns=("speed", "load"))
+    report = audit(swapped, named)
+    assert only(report).violations == 40 and report.columns_matched == "name" and report.columns == ("speed", "load")
+    assert only(audit(swapped, scenario([("pillar", 0.1)]))).violations == 0  # the fault the match prevents: by position
+    assert audit(swapped, scenario([("pillar", 0.1)])).columns_matched == "position"
+    with pytest.raises(BadInput, match="'speed' is in another place"):
+        audit(write_csv(tmp_path / "half.csv", ["weight", "speed"], x), named)
+    with pytest.raises(BadInput, match="has 3 columns"):
+        audit(np.zeros((4, 3)), named)
+
+
+def test_files_give_what_arrays_give(tmp_path):
+    x = cloud(17, 2000)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x, columns=np.array(["x0", "x1"]))
+    want = only(audit(x, scenario([("both", 0.1)])))
+    for name in ("x.npy", "x.npz"):
+        assert only(audit(tmp_path / name, scenario([("both", 0.1)]))) == want
+
+
+@pytest.mark.parametrize(("bad", "words"), [(np.zeros((0, 2)), "no samples"), (np.zeros(3), "shape"), (np.array([["a", "b"]]), "numbers")])
+def test_unusable_arrays_are_refused(bad, words):
+    with pytest.raises(BadInput, match=words):
+        audit(bad, scenario([("pillar", 0.1)]))
+
+
+def test_a_number_that_is_not_finite_is_located(tmp_path):
+    x = cloud(0, 70_000)
+    x[66_000, 1] = np.nan
+    with pytest.raises(BadInput, match="row 66001, column x1: nan"):
+        audit(x, scenario([("pillar", 0.1)], columns=("x0", "x1")), columns=("x0", "x1"))
+
+
+def test_json_text_and_html_say_the_same():
+    report = audit(cloud(250, 5000), scenario([("pillar", 0.03), ("lens", 0.0)]), near=2.0)
+    data = json.loads(report.to_json())
+    assert list(data)[:5] == ["schema_version", "passed", "samples", "confidence", "assumes"] and data["schema_version"] == 1
+    first = ["set", "beta", "violations", "fraction", "upper_bound", "max_fraction_over_steps", "clearance_min", "verdict", "passed"]
+    assert list(data["constraints"][0])[:9] == first and data["fingerprint"] == "f00d" and data["scenario"] == "ring"
+    text = report.to_text()
+    assert "FAILED (pillar, lens)" in text and "250 of 5,000 samples (5 %) are inside; at most 150 (3 %) tolerated" in text
+    assert "<b>FAILED (pillar, lens)" in report._repr_html_()
