@@ -52,7 +52,7 @@ class Barrier(nn.Module, ABC):
 
     def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
         """∂readout/∂mean, by automatic differentiation."""
-        return torch.autograd.functional.jacobian(self.readout, mean)  # type: ignore[no-any-return]  # torch's annotation is loose
+        return torch.autograd.functional.jacobian(self.readout, mean)
 
 
 class MassBarrier(Barrier):
@@ -97,5 +97,7 @@ def smooth_mass(sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], beta
     """The mass barrier a drift filter may use: every kink bounded smoothly from the safe side, or NotSmooth (B.5)."""
     for φ in surrogates:
         if not φ.smooth:
-            raise NotSmooth(f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter (B.5); use soft_hinge")
+            raise NotSmooth(
+                f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter (B.5); use soft_hinge"
+            )
     return MassBarrier([soften(s, φ.width) for s, φ in zip(sets, surrogates, strict=True)], surrogates, betas)

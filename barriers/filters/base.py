@@ -44,6 +44,11 @@ class DriftFilter(Protocol):
     """Replaces the drift before the noise is added."""
 
     promise: Promise
+    hook: Literal["drift"]
+
+    @property
+    def limits(self) -> Tensor:
+        """κβ, one a constraint; NaN where the filter has no surrogate."""
 
     def init(self, x: Float[Tensor, "n d"]) -> Any:
         """The memory a run starts with."""
@@ -61,6 +66,11 @@ class StepFilter(Protocol):
     """
 
     promise: Promise
+    hook: Literal["step"]
+
+    @property
+    def limits(self) -> Tensor:
+        """κβ, one a constraint; NaN where the filter has no surrogate."""
 
     def init(self, x: Float[Tensor, "n d"]) -> Any:
         """The memory a run starts with."""

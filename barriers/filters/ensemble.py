@@ -6,7 +6,7 @@ with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: 
 n → ∞, h → 0 this is the KL projection (F.1).
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,6 +38,7 @@ class Moments(NamedTuple):
 class EnsembleFilter:
     """Keeps `barrier` nonnegative in expectation, at barrier rate α."""
 
+    hook: Literal["drift"] = "drift"
     promise = Promise(
         "in expectation",
         "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",
@@ -47,6 +48,10 @@ class EnsembleFilter:
         if not rate > 0:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         self.barrier, self.rate, self.on_infeasible, self.mean = barrier, rate, on_infeasible, mean
+
+    @property
+    def limits(self) -> Tensor:
+        return self.barrier.limits
 
     def init(self, x: Float[Tensor, "n d"]) -> EnsembleMemory:
         return EnsembleMemory(None)
@@ -79,7 +84,9 @@ class EnsembleFilter:
 
     def _combination(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ weights_k ∇f_k at every particle."""
-        return torch.cat([torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype)) for xb in self._blocks(x)])
+        return torch.cat(
+            [torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype)) for xb in self._blocks(x)]
+        )
 
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
         rows = max(1, BLOCK_NUMBERS // (x.shape[1] * max(1, self.barrier.limits.shape[0])))

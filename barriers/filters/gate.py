@@ -6,7 +6,7 @@ any predicate; the acceptance rate of entering moves tends to e^{−μ*} (G.2).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -31,12 +31,16 @@ class GateMemory(NamedTuple):
 class Gate:
     """Keeps the count inside each set within ⌊βn⌋, at every step, for the actual particles."""
 
-    promise = Promise("every step, this cloud", "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction")
+    hook: Literal["step"] = "step"
+    promise = Promise(
+        "every step, this cloud", "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction"
+    )
 
     def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[float]):
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"gate: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.betas = tuple(sets), tuple(betas)
+        self.limits = torch.full((len(self.sets),), torch.nan, dtype=torch.float64)
 
     def init(self, x: Float[Tensor, "n d"]) -> GateMemory:
         zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)

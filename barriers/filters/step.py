@@ -9,7 +9,7 @@ with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probabi
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -42,12 +42,19 @@ class Correction(NamedTuple):
 class BarrierStep:
     """Keeps `barrier` nonnegative at every step, for the actual cloud, at barrier rate α."""
 
-    promise = Promise("every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α")
+    hook: Literal["step"] = "step"
+    promise = Promise(
+        "every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α"
+    )
 
     def __init__(self, barrier: Barrier, rate: float = 5.0, mean: Mean = local_mean):
         if not rate > 0:
             raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
         self.barrier, self.rate, self.mean = barrier, rate, mean
+
+    @property
+    def limits(self) -> Tensor:
+        return self.barrier.limits
 
     def init(self, x: Float[Tensor, "n d"]) -> StepMemory:
         return StepMemory(self.mean(self.barrier.statistics(x)))

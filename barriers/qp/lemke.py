@@ -39,9 +39,7 @@ def lemke(matrix: Float[Tensor, "b m m"], q: Float[Tensor, "b m"], tolerance: fl
     for _ in range(50 * (m + 1)):
         T[running] = _pivot(T[running], leaving[running], entering[running])
         left = basis[rows, leaving]
-        basis = torch.where(
-            running[:, None] & (torch.arange(m, device=q.device) == leaving[:, None]), entering[:, None], basis
-        )
+        basis = torch.where(running[:, None] & (torch.arange(m, device=q.device) == leaving[:, None]), entering[:, None], basis)
         done = running & (left == artificial)
         solved |= done
         running = running & ~done

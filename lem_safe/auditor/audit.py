@@ -1,4 +1,4 @@
-"""The audit: samples and a scenario in, an AuditReport out. It knows geometry and counting, and nothing that sampled or filtered."""
+"""The audit: samples and a scenario in, an AuditReport out. It knows geometry and counting, nothing that sampled or filtered."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -73,8 +73,12 @@ def _regions(scenario: "Scenario", names: Sequence[str]) -> dict[str, UnsafeSet]
     try:
         regions = build_sets(scenario.unsafe, names)
     except SpecificationError as error:
-        raise BadInput(Fault(f"{error} (the samples' columns: {', '.join(names)})", key=_dotted("unsafe", *error.path))) from error
-    missing = [Fault(f"no region is named '{c.set}'", key=f"constraints.{i}.set") for i, c in enumerate(scenario.constraints) if c.set not in regions]
+        message = f"{error} (the samples' columns: {', '.join(names)})"
+        raise BadInput(Fault(message, key=".".join(["unsafe", *map(str, error.path)]))) from error
+    sets = [c.set for c in scenario.constraints]
+    missing = [
+        Fault(f"no region is named '{name}'", key=f"constraints.{i}.set") for i, name in enumerate(sets) if name not in regions
+    ]
     if missing:
         raise BadInput(missing)
     return regions
@@ -84,23 +88,20 @@ def _facts(trace: Mapping[str, Any], scenario: "Scenario", n: int) -> list[Trace
     step, fraction = np.asarray(trace["step"]), np.asarray(trace["fraction"], dtype=np.float64)
     m = len(scenario.constraints)
     if fraction.shape != (step.shape[0], m) or step.shape[0] == 0:
-        raise BadInput(f"the trace must hold fraction [steps, {m}] for {m} constraint(s) and at least one step; got {fraction.shape}")
+        raise BadInput(f"the trace must hold fraction [steps, {m}] for {m} constraint(s), a step or more; got {fraction.shape}")
     after = scenario.audit.after_step
     return [trace_facts(step, fraction[:, i], c.beta, n, after) for i, c in enumerate(scenario.constraints)]
 
 
 def _detail(coupled: bool, confidence: float, m: int) -> str:
     if coupled:
-        text = (
-            "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and this run; "
-            "no bound on the law behind them is claimed."
+        return (
+            "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and "
+            "this run; no bound on the law behind them is claimed."
         )
-    else:
-        text = "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; nothing here can check that."
-    if m > 1 and not coupled:
-        text += f" {m} constraints share the error (Bonferroni): all bounds hold together with {100 * confidence:.6g} % confidence."
+    text = "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that."
+    if m > 1:
+        text += (
+            f" {m} constraints share the error (Bonferroni): all bounds hold at once with {100 * confidence:.6g} % confidence."
+        )
     return text
-
-
-def _dotted(*path: str | int) -> str:
-    return ".".join(str(part) for part in path)

@@ -27,7 +27,7 @@ class AuditReport:
     assumes_detail: str
     """The assumption in a sentence, and how several constraints share the confidence."""
     require: str
-    """What `passed` asks for: census (and trace), or bound as well."""
+    """What passing asks for: `passed`, the census and the trace, or `bound`, the bound as well."""
     after_step: int
     """The first step of the trace that is judged."""
     columns: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 upper  p⁺ = I⁻¹(k+1, n−k; 1−α), 1 where k = n      lower  p⁻ = I⁻¹(k, n−k+1; α), 0 where k = 0
 
-Both cover exactly, for every n and p: P(p ≤ p⁺) ≥ 1−α and P(p ≥ p⁻) ≥ 1−α. With k = 0 the upper one is 1 − α^{1/n} ≈ 3/n at 95 % (A.3).
+Both cover for every n and p: P(p ≤ p⁺) ≥ 1−α, P(p ≥ p⁻) ≥ 1−α. With k = 0, p⁺ = 1 − α^{1/n} ≈ 3/n at 95 % (A.3).
 scipy is imported when a bound is asked for, so that a command line starts fast.
 """
 

@@ -1,8 +1,9 @@
 """The census (A.1): how many samples lie inside each set, in float64, by exact geometry, on the values as saved.
 
-Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. A distance is known
-exactly (`exact`); or, for a union or intersection of such sets, as a function that is 1-Lipschitz, zero on the boundary and right in sign,
-so that |s(x)| is at most the true distance (`bound`); or, for a rule, only to first order, s/‖∇s‖ (`first_order`), which bounds nothing.
+Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. It is known
+exactly (`exact`); or, for a union or intersection of such sets, through a function that is 1-Lipschitz, zero on the boundary and
+right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a rule, to first order, s/‖∇s‖, which bounds nothing
+(`first_order`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -31,7 +31,7 @@ class Samples:
     source: str
 
     def blocks(self, order: Sequence[int], size: int = BLOCK) -> Iterator[Float[Tensor, "b d"]]:
-        """The rows in file order, `size` at a time, columns in the given order; raises BadInput at the first number that is not finite."""
+        """The rows in file order, `size` at a time, columns in the given order; BadInput at the first number not finite."""
         in_place = list(order) == list(range(self.values.shape[1]))
         for start in range(0, self.values.shape[0], size):
             part = self.values[start : start + size]
@@ -39,8 +39,9 @@ class Samples:
             if not np.isfinite(block).all():
                 row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
                 name = self.columns[order[column]] if self.columns else order[column]
+                place = f"row {start + row + 1}, column {name}"
                 raise BadInput(
-                    Fault(f"row {start + row + 1}, column {name}: {block[row, column]} is not a finite number; repair or remove the row", self.source)
+                    Fault(f"{place}: {block[row, column]} is not a finite number; repair or remove the row", self.source)
                 )
             yield torch.from_numpy(block)
 
@@ -75,8 +76,8 @@ def match_columns(
     expected = tuple(columns) if columns else tuple(f"x{i}" for i in range(d))
     own = samples.columns
     if d != len(expected):
-        have = f"{d} columns" + (f" ({_listed(own)})" if own else "")
-        raise BadInput(Fault(f"has {have}, the scenario has {len(expected)} ({_listed(expected)}); save those columns, one row a sample", samples.source))
+        have, want = f"{d} columns" + (f" ({_listed(own)})" if own else ""), f"{len(expected)} ({_listed(expected)})"
+        raise BadInput(Fault(f"has {have}, the scenario has {want}; save those columns, one row a sample", samples.source))
     if own is None or own == expected:
         return list(range(d)), expected, "name" if own else "position"
     if sorted(own) == sorted(expected):
@@ -97,7 +98,7 @@ def match_columns(
 
 def _array(values: np.ndarray, columns: Sequence[str] | None, source: str) -> Samples:
     if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise BadInput(Fault(f"needs an array of numbers with shape [samples, columns]; got {values.dtype} {values.shape}", source))
+        raise BadInput(Fault(f"needs numbers in an array of shape [samples, columns]; got {values.dtype} {values.shape}", source))
     n, d = values.shape
     if n == 0 or d == 0:
         raise BadInput(Fault(f"holds no samples: its shape is {values.shape}", source))

@@ -32,14 +32,15 @@ def to_html(audit: Mapping[str, Any]) -> str:
         "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in _row(c, audit)) + "</tr>"
         for c in audit["constraints"]
     )
-    return f"<p><b>{html.escape(headline(audit))}</b></p><table><tr>{head}</tr>{body}</table><p>{html.escape(audit['assumes_detail'])}</p>"
+    above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
+    return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>"
 
 
 def headline(audit: Mapping[str, Any]) -> str:
     """One line: passed or failed, the scenario, the samples."""
     failed = [c["set"] for c in audit["constraints"] if not c["passed"]]
     word = "PASSED" if audit["passed"] else f"FAILED ({', '.join(failed)})"
-    return f"{word}  {audit['scenario']}: {audit['samples']:,} samples, {len(audit['constraints'])} constraint(s), {audit['assumes']}"
+    return f"{word}  {audit['scenario']}: {audit['samples']:,} samples, {audit['assumes']}"
 
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -72,13 +73,15 @@ def _bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     low, high = (percent(end) for end in c["interval"])
     if audit["assumes"].startswith("coupled"):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
-    text = f"Independent samples of the same law fall inside {low} to {high} of the time, {percent(c['confidence_each'])} confidence."
+    text = f"The law they come from puts {low} to {high} inside ({percent(c['confidence_each'])} confidence)."
     if c["verdict"] != "inconclusive":
         return text
     if c["beta"] == 0:
         return f"{text} No number of samples certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
     more = c["samples_to_decide"]
-    return f"{text} " + (f"About {more:,} more samples would decide." if more else "At exactly this fraction no number of samples decides.")
+    return f"{text} " + (
+        f"About {more:,} more samples would decide." if more else "At exactly beta no number of samples decides."
+    )
 
 
 def _row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """Three claims about one constraint, never mixed (A.2): the census of this cloud, the trace of its run, the bound on its law.
 
-`passed` is the census and the trace, in integers: at most ⌊βn⌋ samples inside now, and at every judged step. `verdict` is the bound:
+`passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every judged step. `verdict` is the bound:
 
-    certified     the upper bound is at most β          violated   the lower bound is above β          inconclusive   neither
+    certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive   neither
 
 each side at confidence 1 − α/m where m constraints are audited together (A.4), so that all m verdicts are right at once with
-probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence one another, so no bound is claimed for
-them: such a cloud is never certified, and `violated` only where the cloud itself holds more than its budget, which is a fact and needs no bound.
+probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence one another, so no bound is
+claimed for them: such a cloud is never certified, and `violated` only where it holds more than its budget, which is a fact.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Verdict = Literal["certified", "violated", "inconclusive"]
 
 
 class TraceFacts(NamedTuple):
-    """One constraint's column of a trace: the largest fraction of the run, of the judged steps, and the first judged step over budget."""
+    """One constraint over a run: its largest fraction, the largest of the judged steps, and the first judged step over budget."""
 
     largest: float
     largest_judged: float | None
@@ -51,7 +51,7 @@ class ConstraintReport:
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
-    """About how many more independent samples would end an inconclusive verdict, if this fraction holds; None where none would."""
+    """About how many more independent samples would end an inconclusive verdict at this fraction; None where none would."""
     smallest_beta: float
     """The least tolerance that this many samples could certify, had none been inside (A.3)."""
     max_fraction_judged: float | None
@@ -65,7 +65,15 @@ class ConstraintReport:
 
 
 def judge(
-    name: str, beta: float, n: int, region: RegionCensus, *, confidence: float, coupled: bool, require_bound: bool, trace: TraceFacts | None
+    name: str,
+    beta: float,
+    n: int,
+    region: RegionCensus,
+    *,
+    confidence: float,
+    coupled: bool,
+    require_bound: bool,
+    trace: TraceFacts | None,
 ) -> ConstraintReport:
     """The report of one constraint; `confidence` is the one each side of each bound has."""
     k = region.violations
@@ -104,9 +112,12 @@ def trace_facts(step: Int[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
     """The facts of one column, fractions turned back into the integer counts they were; steps from `after_step` on are judged."""
     counts = np.rint(fraction * n)
     if not np.isfinite(fraction).all():
-        raise BadInput(f"the trace holds no fraction at step {int(step[~np.isfinite(fraction)][0])}; it is not the trace of a finished run")
+        first = int(step[~np.isfinite(fraction)][0])
+        raise BadInput(f"the trace holds no fraction at step {first}; it is not the trace of a finished run")
     if np.abs(counts - fraction * n).max(initial=0) > 1e-2:
-        raise BadInput(f"the trace counts fractions of another number of samples than the {n} audited; audit the samples of its own run")
+        raise BadInput(
+            f"the trace counts fractions of another number of samples than the {n} audited; audit those of its own run"
+        )
     judged = step >= after_step
     over = step[judged & (counts > bounds.budget(beta, n))]
     return TraceFacts(

@@ -1,7 +1,7 @@
-"""An energy U in nats: ρ ∝ e^{−U} (E.1). A function of data units x; `in_coordinates` is the same energy over sampler coordinates z.
+"""An energy U in nats: ρ ∝ e^{−U} (E.1). A function of data units x; `in_coordinates` is the same energy over sampler units z.
 
-Changes of coordinates meet second derivatives as tr(Vᵀ∇²U V), the Laplacian of y ↦ U(x + Vy); so `laplacian` takes V, and a chain of
-affine maps, sums and mixtures keeps its closed form.
+Changes of coordinates meet second derivatives as tr(Vᵀ∇²U V), the Laplacian of y ↦ U(x + Vy); so `laplacian` takes V, and a
+chain of affine maps, sums and mixtures keeps its closed form.
 """
 
 from abc import ABC, abstractmethod

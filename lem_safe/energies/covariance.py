@@ -1,4 +1,4 @@
-"""Covariances as users write them (a standard deviation, one per coordinate, or a matrix) turned into Cholesky factors, Σ = LLᵀ."""
+"""Covariances as users write them (a standard deviation, one a column, or a matrix) turned into Cholesky factors, Σ = LLᵀ."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ from lem_safe.energies.numbers import points, vector
 
 
 class GaussianMixture(Tractable):
-    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and `weights` (normalised here)."""
+    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and `weights`."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "gaussian_mixture",
@@ -31,6 +31,7 @@ class GaussianMixture(Tractable):
         "weights": [2.0, 1.0, 1.5],
     }
     means: Tensor
+    weights: Tensor
     factors: Tensor
     whiteners: Tensor
     centers: Tensor
@@ -41,7 +42,7 @@ class GaussianMixture(Tractable):
         means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")],
         std: Annotated[float | list[float] | None, Doc("The standard deviation all share: a number, or one per column.")] = None,
         covariances: Annotated[list[list[list[float]]] | None, Doc("One covariance matrix a component, instead of std.")] = None,
-        weights: Annotated[list[float] | None, Doc("Positive, one a component, normalised to sum to 1; equal by default.")] = None,
+        weights: Annotated[list[float] | None, Doc("Positive, one a component, normalised here; equal by default.")] = None,
     ):
         super().__init__()
         owner = "GaussianMixture"

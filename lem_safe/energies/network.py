@@ -4,8 +4,8 @@ With h_1 = W_1 z + b_1, h_{l+1} = W_{l+1} a(h_l) + b_{l+1} and net = wᵀa(h_L),
 
     δ_L = w,   δ_l = W_{l+1}ᵀ(δ_{l+1} ∘ a′(h_{l+1})),   ∇net = W_1ᵀ(δ_1 ∘ a′(h_1)),
 
-so a gradient is one sweep there and one back with nothing recorded, and training needs one ordinary backward pass through it instead of
-a double one. For second derivatives the Jacobian J_l = (∂h_l/∂z) V travels forward beside the values:
+so a gradient is one sweep there and one back with nothing recorded, and training needs one ordinary backward pass through it
+instead of a double one. For second derivatives the Jacobian J_l = (∂h_l/∂z) V travels forward beside the values:
 
     tr(Vᵀ∇²net V) = Σ_l Σ_j δ_lj a″(h_lj) ‖J_lj‖².
 

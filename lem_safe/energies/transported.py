@@ -1,6 +1,6 @@
-"""An energy learned in its own coordinates, over data units: U_x(x) = U(W(x − m)) with z = W(x − m), in nats, up to the constant log det W.
+"""An energy learned in its own coordinates, over data units: U_x(x) = U(z), z = W(x − m), up to the constant log det W.
 
-    ∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
+∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
 """
 
 from jaxtyping import Float

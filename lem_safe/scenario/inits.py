@@ -21,7 +21,8 @@ class Gaussian:
 
     mean: Annotated[list[float], Doc("The mean, one number a column.")]
     std: Annotated[
-        Annotated[float, Ge(0)] | list[Annotated[float, Ge(0)]], Doc("The standard deviation, one for all columns or one a column.")
+        Annotated[float, Ge(0)] | list[Annotated[float, Ge(0)]],
+        Doc("The standard deviation, one for all columns or one a column."),
     ] = 1.0
 
     example: ClassVar[dict[str, object]] = {"kind": "gaussian", "mean": [-1.0, 0.0], "std": 0.4}

@@ -91,7 +91,9 @@ def read(path: Path) -> Source:
     except OSError as error:
         raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
     if len(data) > MAX_BYTES:
-        raise BadInput(Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown))
+        raise BadInput(
+            Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown)
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -115,7 +117,9 @@ def parse(text: str, file: str) -> Source:
     except (ValueError, RecursionError) as error:
         raise BadInput(Fault(f"is not valid YAML: {error}", file=file, line=1)) from None
     if root is None:
-        raise BadInput(Fault("is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler", file=file, line=1))
+        raise BadInput(
+            Fault("is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler", file=file, line=1)
+        )
     if not isinstance(root, MappingNode):
         raise BadInput(source_fault(source, root, "must be a mapping of keys such as 'version: 1' and 'name: ...'"))
     value = _build(root, (), source)

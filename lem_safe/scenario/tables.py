@@ -3,11 +3,12 @@
 This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables (`lem_safe.catalogue` does).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from barriers.sets import UnsafeSet
+from lem_safe.scenario.inits import INITS
 
 Constructor = Callable[..., Any]
 
@@ -25,7 +26,7 @@ def _any_columns(energy: Mapping[str, Any]) -> tuple[str, ...] | None:
     return None
 
 
-def _admit_all(drift_filter: Mapping[str, Any], unsafe: UnsafeSet) -> None:
+def _admit_all(spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float) -> None:
     return None
 
 
@@ -35,13 +36,14 @@ class Tables:
 
     nested: the annotation of a constructor's parameter -> the table its value comes from, such as `Surrogate`.
     columns: the coordinates' names that an energy's specification implies, or None where it does not say; raises ValueError.
-    admits: raises ValueError where a filter's specification cannot work with a set (B.5).
+    admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at this step size (B.5).
     """
 
     energies: Table
     samplers: Table
     filters: Table
     sets: Table
+    inits: Table = Table("start", INITS, default="standard")
     nested: Mapping[type, Table] = field(default_factory=dict)
     columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
-    admits: Callable[[Mapping[str, Any], UnsafeSet], None] = _admit_all
+    admits: Callable[[Mapping[str, Any], Sequence[UnsafeSet], Sequence[float], float], None] = _admit_all

@@ -1,0 +1,43 @@
+# make run    the main job, on real data          make test    the tests
+# make check  lint, types, import contracts, tests make bench   measurements against peers
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+.PHONY: run test check lint types contracts bench clean install
+
+install: $(STAMP)
+
+# qpth's metadata predates today's setuptools and pins numpy<2, which it does not need: installed alone, built with an older setuptools.
+$(STAMP): pyproject.toml constraints.txt build-constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	PIP_CONSTRAINT=build-constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'qpth>=0.0.18'
+	touch $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/lem-safe run impossible_tumours
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -q
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,152 @@
+"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in the sampler; everything a
+run remembers is in the trace.
+
+Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from barriers.filters import EnsembleFilter
+from barriers.qp import Infeasible
+from barriers.sets import UnsafeSet
+from torch import Tensor
+
+from lem_safe.faults import NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.progress import Progress
+from lem_safe.samplers import Info, Sampler, State
+
+CHECKPOINT_SECONDS = 10.0
+REFRESH_SECONDS = 0.2
+COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
+
+Save = Callable[[dict[str, np.ndarray]], None]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted."""
+
+    title: str
+    sampler: Sampler
+    sets: tuple[UnsafeSet, ...]
+    names: tuple[str, ...]
+    betas: tuple[float, ...]
+    steps: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all)."""
+
+    x: Tensor
+    trace: dict[str, np.ndarray]
+    resumed_from_step: int
+
+
+def follow(
+    course: Course,
+    key: Key,
+    x: Tensor,
+    *,
+    progress: Progress,
+    save: Save | None = None,
+    saved: dict[str, np.ndarray] | None = None,
+) -> Finished:
+    """Runs the course from x, or from a checkpoint that `save` wrote; bit for bit the same either way.
+
+    Raises NumericalFailure where a particle is no longer finite or a constraint cannot be met and the filter was told to raise.
+    """
+    state, begin = course.sampler.init(x), 0
+    trace = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+    if saved is not None:
+        state, begin = _restored(state, saved), int(saved["step"])
+        for name in COLUMNS:
+            trace[name][:begin] = saved[f"trace.{name}"]
+    progress.start(course.title, course.steps)
+    shown = written = time.monotonic()
+    k = begin
+    try:
+        while k < course.steps:
+            after, info = _step(course, key, state, k)
+            _record(trace, k, course, after, info)
+            state, k = after, k + 1
+            now = time.monotonic()
+            if now - shown > REFRESH_SECONDS:
+                shown = now
+                progress.update(k, standing(course, trace["fraction"][k - 1]))
+            if save is not None and now - written > CHECKPOINT_SECONDS:
+                save(_snapshot(state, k, trace))
+                written = now
+    except KeyboardInterrupt:
+        if save is not None:
+            save(_snapshot(state, k, trace))
+        raise
+    progress.finish(standing(course, trace["fraction"].max(0), "largest "))
+    return Finished(state.x, {"step": np.arange(1, course.steps + 1, dtype=np.float64), **trace}, begin)
+
+
+def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
+    """The worst constraint now, beside its tolerance."""
+    worst = int(np.argmax(fraction - np.asarray(course.betas)))
+    return f"{prefix}{course.names[worst]} {fraction[worst]:.4f} (tolerated {course.betas[worst]:g})"
+
+
+def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
+    try:
+        after, info = course.sampler.step(key.fold(k), state)
+    except Infeasible as error:
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: {error}; use on_infeasible: relax to continue with a shortfall"
+        ) from error
+    if not bool(torch.isfinite(after.x).all()):
+        lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before the step {float(info.energy):.6g}, "
+            f"step_size {course.sampler.step_size:g}); a smaller step_size is the usual way out"
+        )
+    return after, info
+
+
+def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, info: Info) -> None:
+    trace["fraction"][k] = [float(s.contains(after.x).double().mean()) for s in course.sets]
+    seen = info.drift or info.step
+    if seen is None:
+        return
+    trace["multiplier"][k], trace["shortfall"][k] = seen.multipliers.numpy(force=True), seen.shortfall.numpy(force=True)
+    trace["surrogate"][k] = _surrogate(course.sampler, after.x, info).numpy(force=True)
+
+
+def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
+    """E φ of the cloud after the step: a step filter has it, a drift filter looked only before."""
+    if info.step is not None:
+        return info.step.mean
+    chosen: EnsembleFilter = sampler.drift_filter
+    return chosen.mean(chosen.barrier.statistics(x))
+
+
+def _snapshot(state: State, step: int, trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
+    return {**flat, **{f"state.{name}": value.numpy(force=True) for name, value in _leaves("", state)}}
+
+
+def _leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
+    """Every tensor of nested NamedTuples, by its dotted name."""
+    if value is None:
+        return []
+    if isinstance(value, Tensor):
+        return [(prefix, value)]
+    return [leaf for name, part in value._asdict().items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
+
+
+def _restored(template: Any, saved: dict[str, np.ndarray], prefix: str = "state") -> Any:
+    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by name."""
+    if isinstance(template, Tensor) or template is None:
+        array = saved.get(prefix)
+        return None if array is None else torch.from_numpy(array)
+    return type(template)(**{name: _restored(part, saved, f"{prefix}.{name}") for name, part in template._asdict().items()})

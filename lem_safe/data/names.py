@@ -1,0 +1,42 @@
+"""Column names: what a file calls them, and the identifiers that rules and scenarios use."""
+
+import difflib
+import keyword
+import re
+from collections.abc import Sequence
+
+from lem_safe.faults import BadInput, Fault
+
+
+def identifier(name: str) -> str:
+    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is mean_perimeter."""
+    word = re.sub(r"\W+", "_", name.strip()).strip("_") or "_" * bool(name.strip())
+    if word[:1].isdigit():
+        word = f"x{word}"
+    return f"{word}_" if keyword.iskeyword(word) else word
+
+
+def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Identifiers of the names of one file, with a note for each that changed; BadInput where two are the same or one is empty."""
+    names = [identifier(name) for name in raw]
+    faults = []
+    for i, name in enumerate(names):
+        if not name:
+            faults.append(Fault(f"column {i + 1} has no name; name it, or drop it (pandas: to_csv(..., index=False))", source))
+        elif name in names[:i]:
+            first, second = raw[names.index(name)], raw[i]
+            both = f"'{first}' and '{second}' are both called {name}" if first != second else f"'{first}' appears twice"
+            faults.append(Fault(f"column names must differ; {both}; rename one", source))
+    if faults:
+        raise BadInput(faults)
+    notes = tuple(f"column '{old}' is called {new}" for old, new in zip(raw, names, strict=True) if old != new)
+    return tuple(names), notes
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """'did you mean …?' where a known name is near, else what is known."""
+    near = difflib.get_close_matches(identifier(name), known, 1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"the columns are {shown}"

@@ -1,0 +1,56 @@
+"""Where training rows come from: a DataSource says its columns before anything is loaded, and its fingerprint says what was in it."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """n rows in the data's own units, with the names of the columns."""
+
+    values: Float64[Tensor, "n d"]
+    columns: tuple[str, ...]
+
+
+class DataSource(ABC):
+    """A scenario's `data:`. Loading may raise BadInput; so may `columns`, where they are in a file."""
+
+    example: ClassVar[dict[str, object]]
+    """A specification of a member, without a file where it can be: what the law tests run on."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, identifiers."""
+
+    @property
+    def dimension(self) -> int:
+        return len(self.columns)
+
+    @abstractmethod
+    def load(self, seed: int) -> Dataset:
+        """The rows; what is drawn at random is drawn from `seed`."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of everything the rows depend on but the seed: parameters, and the content of files."""
+
+
+def digest(*parts: str | bytes) -> str:
+    """One sha256, in hex, of several pieces; where one ends and the next begins counts."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        h.update(len(data).to_bytes(8, "little") + data)
+    return h.hexdigest()
+
+
+def generator(name: str, seed: int) -> torch.Generator:
+    """The random stream of one named source: equal seeds elsewhere do not repeat it."""
+    return torch.Generator().manual_seed(int(digest(name, str(seed))[:15], 16))

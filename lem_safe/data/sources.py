@@ -1,0 +1,109 @@
+"""The data a scenario can name: built-in distributions, the tables that ship with scikit-learn, and the user's own files."""
+
+from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from typing_extensions import Doc
+
+from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
+from lem_safe.data.source import Dataset, DataSource, digest
+from lem_safe.data.tables import Table, checked, read_table
+from lem_safe.faults import BadInput
+
+Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; all of them by default.")]
+
+
+class SklearnTable(DataSource):
+    """A table that ships with scikit-learn: measured data, no network needed. Names are identifiers: mean_perimeter."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "sklearn", "table": "iris", "columns": ["petal_length_cm", "sepal_width_cm"]}
+
+    def __init__(
+        self,
+        table: Annotated[
+            Literal["breast_cancer", "wine", "diabetes", "digits", "iris"], Doc("Which table; diabetes is unscaled.")
+        ],
+        columns: Columns = None,
+    ):
+        self.table, self.chosen = table, columns
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return _names(self._rows)
+
+    def load(self, seed: int) -> Dataset:
+        return Dataset(torch.from_numpy(self._rows.values), self.columns)
+
+    def fingerprint(self) -> str:
+        return _content(self._rows)
+
+    @cached_property
+    def _rows(self) -> Table:
+        whole = _sklearn(self.table)
+        return whole if self.chosen is None else whole.select(self.chosen)
+
+
+class FileTable(DataSource):
+    """The user's own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so others may hold text or gaps."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "file", "path": "rows.csv"}
+
+    def __init__(self, path: Annotated[Path, Doc("The file; relative to the scenario's own.")], columns: Columns = None):
+        self.path, self.chosen = Path(path), columns
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return _names(self._rows)
+
+    def load(self, seed: int) -> Dataset:
+        return Dataset(torch.from_numpy(self._rows.values), self.columns)
+
+    def fingerprint(self) -> str:
+        return _content(self._rows)
+
+    @cached_property
+    def _rows(self) -> Table:
+        return read_table(self.path, self.chosen)
+
+
+def _names(table: Table) -> tuple[str, ...]:
+    return table.columns if table.columns is not None else tuple(f"x{i}" for i in range(table.values.shape[1]))
+
+
+def _content(table: Table) -> str:
+    return digest(*_names(table), str(table.values.shape), table.values.tobytes())
+
+
+@cache
+def _sklearn(name: str) -> Table:
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise BadInput(f"the table '{name}' ships with scikit-learn: pip install 'lem-safe[data]'") from None
+    loaders: dict[str, Callable[[], Any]] = {
+        "breast_cancer": datasets.load_breast_cancer,
+        "wine": datasets.load_wine,
+        "diabetes": lambda: datasets.load_diabetes(scaled=False),
+        "digits": datasets.load_digits,
+        "iris": datasets.load_iris,
+    }
+    if name not in loaders:
+        raise ValueError(f"SklearnTable: table must be one of {', '.join(loaders)}; got {name!r}")
+    bunch = loaders[name]()
+    return checked(bunch.data, [str(column) for column in bunch.feature_names], f"sklearn {name}")
+
+
+DATA: dict[str, type[DataSource]] = {
+    "eight_gaussians": EightGaussians,
+    "two_moons": TwoMoons,
+    "rings": Rings,
+    "checkerboard": Checkerboard,
+    "pinwheel": Pinwheel,
+    "swiss_roll": SwissRoll,
+    "sklearn": SklearnTable,
+    "file": FileTable,
+}
+"""Every source a scenario's `data:` can name by `kind`."""

@@ -1,0 +1,50 @@
+"""Files that are never half written: every file goes to a temporary name beside its own and is renamed when complete."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Calls `write` on a temporary file and renames it to `path`; an interruption leaves the old file, or none."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 text, atomically."""
+    write_atomically(path, lambda file: void(file.write(text.encode())))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON that any parser reads: no NaN, no infinity."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """An uncompressed npz whose bytes depend on its arrays alone (numpy dates every member 1980-01-01)."""
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz; pickled ones are refused."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def void(_: object) -> None:
+    """Drops a value where a callback must return nothing."""

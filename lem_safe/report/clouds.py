@@ -1,0 +1,83 @@
+"""Pictures of points: the cloud over its energy landscape, and pairs of columns with the unsafe region shaded."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lem_safe.report.style import INK, MUTED, UNSAFE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Limits = tuple[tuple[float, float], tuple[float, float]]
+Level = Callable[[Float[np.ndarray, "g 2"]], Float[np.ndarray, "g"]]
+
+MANY = 20_000
+"""From this many points on, a density is drawn instead of points."""
+LEVELS = (0.5, 1.5, 3.0, 5.0, 8.0)
+"""Contours of a landscape, in nats above its minimum."""
+
+
+def limits(clouds: list[Float[np.ndarray, "n 2"]], pad: float = 0.06) -> Limits:
+    """Axis limits that hold all but the outermost thousandth of every cloud."""
+    ends = np.array([np.quantile(x, [0.001, 0.999], axis=0) for x in clouds if len(x)])
+    low, high = ends[:, 0].min(0), ends[:, 1].max(0)
+    margin = pad * np.where(high > low, high - low, 1.0)
+    (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
+    return (x0, x1), (y0, y1)
+
+
+def draw_cloud(
+    axes: "Axes", x: Float[np.ndarray, "n 2"], inside: Bool[np.ndarray, "n"], colour: str, title: str, window: Limits
+) -> "Axes":
+    """The points, those inside an unsafe region marked; a density where there are many."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    (x0, x1), (y0, y1) = window
+    if len(x) > MANY:
+        rgb = to_rgb(colour)
+        fade = LinearSegmentedColormap.from_list("fade", [(*rgb, 0.0), (*rgb, 0.55), (*rgb, 1.0)])
+        counts, _, _ = np.histogram2d(x[:, 0], x[:, 1], bins=140, range=[[x0, x1], [y0, y1]])
+        axes.imshow(np.sqrt(counts.T), origin="lower", extent=(x0, x1, y0, y1), cmap=fade, aspect="auto", zorder=2)
+    else:
+        shown = ~inside
+        size = float(np.clip(9_000 / len(x), 0.8, 10))
+        alpha = float(np.clip(1_600 / len(x), 0.22, 0.7))
+        axes.scatter(*x[shown].T, s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2)
+    bad = x[inside][:3_000]
+    axes.scatter(*bad.T, s=7, c=UNSAFE, marker="x", linewidths=0.7, rasterized=True, zorder=4)
+    axes.set(xlim=(x0, x1), ylim=(y0, y1))
+    axes.set_title(title)
+    return axes
+
+
+def shade(axes: "Axes", level: Level, window: Limits, grid: int = 320) -> "Axes":
+    """Hatches and outlines {level ≤ 0} inside the window."""
+    a, b = (np.linspace(low, high, grid) for low, high in window)
+    first, second = np.meshgrid(a, b)
+    s = level(np.stack([first.ravel(), second.ravel()], 1)).reshape(first.shape)
+    if (s <= 0).any():
+        axes.contourf(first, second, s, levels=[-np.inf, 0], colors=[UNSAFE], alpha=0.13, zorder=1)
+    if (s <= 0).any() and (s > 0).any():
+        axes.contour(first, second, s, levels=[0], colors=[UNSAFE], linewidths=1.3, zorder=3)
+    return axes
+
+
+def draw_landscape(
+    axes: "Axes", first: Float[np.ndarray, "g"], second: Float[np.ndarray, "h"], energy: Float[np.ndarray, "g h"]
+) -> "Axes":
+    """Contours of an energy, at fixed heights above its minimum."""
+    axes.contour(first, second, (energy - np.nanmin(energy)).T, levels=LEVELS, colors=[MUTED], linewidths=0.6, alpha=0.8, zorder=1.5)
+    return axes
+
+
+def equal_where_sensible(axes: "Axes", window: Limits) -> "Axes":
+    """One unit as long on both axes, unless that would squeeze the picture."""
+    (x0, x1), (y0, y1) = window
+    if 0.4 < (x1 - x0) / (y1 - y0) < 2.5:
+        axes.set_aspect("equal", adjustable="box")
+    axes.tick_params(length=2.5)
+    axes.xaxis.label.set_color(INK)
+    return axes

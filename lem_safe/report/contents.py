@@ -1,0 +1,95 @@
+"""A run directory as values: what the report draws, and which files were not there to draw from."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from barriers.sets import SpecificationError, UnsafeSet, build_sets
+from lem_safe.faults import BadInput, Fault
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of one run. `trace`, `reference` and `diagnostics` are empty where the run has no such file."""
+
+    directory: Path
+    scenario: dict[str, Any]
+    audit: dict[str, Any]
+    run: dict[str, Any]
+    x: Float[np.ndarray, "n d"]
+    columns: tuple[str, ...]
+    trace: Arrays
+    reference: Arrays
+    diagnostics: Arrays
+
+    @property
+    def filter(self) -> str:
+        """The kind of filter, `none` for an unfiltered run."""
+        return str(self.scenario.get("filter", {}).get("kind", "none"))
+
+    @cached_property
+    def regions(self) -> dict[str, UnsafeSet]:
+        """Every named region, rebuilt from the scenario."""
+        try:
+            return build_sets(self.scenario["unsafe"], self.columns)
+        except SpecificationError as error:
+            raise BadInput(Fault(str(error), str(self.directory / "scenario.yaml"))) from error
+
+    def inside(self, name: str, x: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "n"]:
+        """Which rows are inside one region."""
+        return self.regions[name].contains(torch.as_tensor(np.asarray(x, dtype=np.float64))).numpy()
+
+    def inside_any(self, x: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "n"]:
+        """Which rows are inside some constrained region."""
+        return np.any([self.inside(c["set"], x) for c in self.audit["constraints"]], axis=0)
+
+    def level(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"]:
+        """A function with the region's sign: its level where that is a number, else ±1 by membership. For contours."""
+        points = torch.as_tensor(np.asarray(x, dtype=np.float64))
+        region = self.regions[name]
+        hard = torch.where(region.contains(points), -1.0, 1.0).double()
+        with torch.no_grad():
+            soft = region(points)
+        return torch.where(soft.isfinite() & (soft.sign() * hard >= 0), soft, hard).numpy()
+
+
+def read(directory: Path) -> Contents:
+    """The contents of a finished run directory; BadInput names the file that is missing or broken."""
+    from ruamel.yaml import YAML
+
+    needed = ["scenario.yaml", "samples.npz", "audit.json", "run.json"]
+    missing = [Fault("no such file; a report is made from a finished run", str(directory / name)) for name in needed if not (directory / name).is_file()]
+    if missing:
+        raise BadInput(missing)
+    samples = _arrays(directory / "samples.npz")
+    x = samples["x"]
+    columns = samples.get("columns")
+    return Contents(
+        directory=directory,
+        scenario=YAML(typ="safe", pure=True).load(directory / "scenario.yaml"),
+        audit=json.loads((directory / "audit.json").read_text(encoding="utf-8")),
+        run=json.loads((directory / "run.json").read_text(encoding="utf-8")),
+        x=x,
+        columns=tuple(str(c) for c in columns) if columns is not None else tuple(f"x{i}" for i in range(x.shape[1])),
+        trace=_arrays(directory / "trace.npz"),
+        reference=_arrays(directory / "reference.npz"),
+        diagnostics=_arrays(directory / "diagnostics.npz"),
+    )
+
+
+def _arrays(path: Path) -> Arrays:
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise BadInput(Fault(f"is not a readable .npz file ({error})", str(path))) from error

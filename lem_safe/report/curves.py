@@ -1,0 +1,87 @@
+"""Pictures over the steps of a run: the fraction against its tolerance, the surrogate against its limit, the multipliers.
+
+Long runs are drawn as one point for each of a few hundred stretches of steps: the mean as a line, the extremes as a band, so that no step
+that went over can hide.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from lem_safe.report.style import INK, MUTED, UNSAFE, legend, percent_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STRETCHES = 400
+
+
+def stretches(
+    step: Int[np.ndarray, "t"], y: Float[np.ndarray, "t"]
+) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
+    """Middle step, least, mean and greatest value of each stretch; a run that is short enough is returned as it is."""
+    if len(step) <= STRETCHES:
+        return step.astype(float), y, y, y
+    edges = np.linspace(0, len(step), STRETCHES + 1).astype(int)
+    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return tuple(np.array([f(part) for part in parts]) for f in (
+        lambda p: step[p].mean(), lambda p: y[p].min(), lambda p: y[p].mean(), lambda p: y[p].max(),
+    ))  # type: ignore[return-value]  # a tuple of four, by construction  # fmt: skip
+
+
+def draw_curve(axes: "Axes", step: Int[np.ndarray, "t"], y: Float[np.ndarray, "t"], colour: str, label: str) -> "Axes":
+    """One series: a line, and the band of its extremes."""
+    middle, least, mean, most = stretches(step, y)
+    if len(step) > STRETCHES:
+        axes.fill_between(middle, least, most, color=colour, alpha=0.3, linewidth=0)
+    axes.plot(middle, mean, color=colour, label=label)
+    return axes
+
+
+def draw_fraction(
+    axes: "Axes",
+    name: str,
+    beta: float,
+    after_step: int,
+    series: list[tuple[str, str, Int[np.ndarray, "t"], Float[np.ndarray, "t"]]],
+) -> "Axes":
+    """The fraction inside one region at every step, for each (label, colour, step, fraction), with the tolerance."""
+    top = max([beta, *(float(np.nanmax(y)) for *_, y in series)])
+    for label, colour, step, y in series:
+        draw_curve(axes, step, y, colour, label)
+    last = max(int(step[-1]) for *_, step, _ in series)
+    if beta > 0 and top > 40 * beta:
+        axes.set_yscale("symlog", linthresh=beta, linscale=1.0)
+    axes.set(xlim=(0, last), ylim=(0, 1.12 * top if top > 0 else 0.01), xlabel="step")
+    axes.axhline(beta, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), zorder=5, label=f"tolerated {100 * beta:g} %")
+    if after_step > 0:
+        axes.axvspan(0, min(after_step, last), color=MUTED, alpha=0.12, linewidth=0)
+        axes.text(min(after_step, last), axes.get_ylim()[1], " judged from here", va="top", fontsize=7.5, color=INK)
+    percent_axis(axes.yaxis)
+    axes.set_ylabel(f"samples inside {name}")
+    legend(axes)
+    return axes
+
+
+def draw_surrogate(
+    axes: "Axes", name: str, step: Int[np.ndarray, "t"], surrogate: Float[np.ndarray, "t"], limit: float, colour: str
+) -> "Axes":
+    """E φ of one constraint against κβ, the limit the filter keeps (B.1)."""
+    draw_curve(axes, step, surrogate, colour, "E φ")
+    axes.axhline(limit, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"limit κβ = {limit:.3g}")
+    axes.set(xlim=(0, int(step[-1])), xlabel="step", ylabel=f"surrogate of {name}")
+    axes.set_ylim(bottom=0, top=1.15 * max(limit, float(np.nanmax(surrogate))) or 1.0)
+    legend(axes)
+    return axes
+
+
+def draw_multiplier(axes: "Axes", name: str, step: Int[np.ndarray, "t"], multiplier: Float[np.ndarray, "t"], colour: str) -> "Axes":
+    """The multiplier μ of one constraint; the dotted line is its mean over the second half."""
+    draw_curve(axes, step, multiplier, colour, "μ")
+    mean = float(multiplier[len(multiplier) // 2 :].mean())
+    axes.axhline(mean, color=INK, linewidth=0.9, linestyle=":", label=f"mean of second half {mean:.3g}")
+    top = float(np.quantile(multiplier, 0.995))
+    axes.set(xlim=(0, int(step[-1])), ylim=(0, 1.25 * max(top, mean) or 1.0), xlabel="step", ylabel=f"multiplier of {name}")
+    legend(axes)
+    return axes

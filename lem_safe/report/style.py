@@ -1,0 +1,91 @@
+"""How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the same in both.
+
+A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the series' colours have enough
+contrast on white and on near-black, and stay apart for colour-blind eyes (blue, orange, grey, and a magenta that is always hatched or outlined too).
+"""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID, PAPER = "#1c2127", "#69717b", "#dde2e7", "#fefefd"
+FILTERED, UNFILTERED, DATA, UNSAFE = "#3a80c1", "#d0701f", "#8a929b", "#c9336c"
+SERIES = {"filtered": FILTERED, "unfiltered": UNFILTERED, "data": DATA}
+
+VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
+
+Draw = Callable[["Axes"], "Axes"]
+
+
+def style() -> AbstractContextManager[None]:
+    """The context in which figures are made and saved."""
+    import matplotlib
+
+    settings: dict[str, Any] = {
+        "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
+        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+        "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.titlecolor": INK,
+        "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
+        "font.size": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
+        "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
+        "hatch.linewidth": 0.5, "lines.linewidth": 1.4, "svg.hashsalt": "lem-safe", "axes.formatter.useoffset": False,
+    }  # fmt: skip
+    return matplotlib.rc_context(settings)
+
+
+def svg(draw: Draw, width: float = 4.4, height: float = 3.3) -> str:
+    """One picture as an inline SVG element that fills its container."""
+    with style():
+        figure = _figure([draw], 1, width, height)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True, dpi=160)
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1), count=1)
+
+
+def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:
+    """The same pictures beside one another, as a PNG file."""
+    with style():
+        _figure(draws, columns, width, height).savefig(path, format="png", dpi=150, metadata={"Software": None})
+
+
+def percent_axis(axis: Any) -> None:
+    """Labels of an axis of fractions, as percentages."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+
+
+def legend(axes: "Axes") -> None:
+    """The legend above the axes, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labels), borderaxespad=0.1, handlelength=1.2,
+            columnspacing=1.0, handletextpad=0.4,
+        )  # fmt: skip
+
+
+def _figure(draws: Sequence[Draw], columns: int, width: float, height: float) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(columns, len(draws))
+    rows = -(-len(draws) // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, draw in enumerate(draws):
+        draw(figure.add_subplot(rows, columns, i + 1))
+    return figure

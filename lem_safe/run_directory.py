@@ -1,0 +1,82 @@
+"""A run directory: one run at a time writes into it, nothing in it is half written, and an interrupted run leaves enough to go on."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from lem_safe.faults import BadInput, Fault
+from lem_safe.files import read_npz, write_npz
+
+LOCK, CHECKPOINT, FINISHED = ".lock", "checkpoint.npz", "run.json"
+
+
+class RunDirectory:
+    """A folder held by a lock from `__enter__` to `__exit__`. The operating system drops a dead
+    process's lock, so the next run takes it over."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock = path / LOCK
+
+    def __enter__(self) -> "RunDirectory":
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise BadInput(Fault(f"cannot write here: {error.strerror}; choose another --out", file=str(self.path))) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.unlink(missing_ok=True)
+        os.close(self._handle)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / FINISHED).exists()
+
+    def checkpoint(self) -> dict | None:  # type: ignore[type-arg]  # name -> array
+        """The last checkpoint, or None."""
+        return read_npz(self / CHECKPOINT) if (self / CHECKPOINT).exists() else None
+
+    def save_checkpoint(self, **arrays) -> None:  # type: ignore[no-untyped-def]
+        write_npz(self / CHECKPOINT, **arrays)
+
+    def drop_checkpoint(self) -> None:
+        (self / CHECKPOINT).unlink(missing_ok=True)
+
+    def _take_lock(self) -> None:
+        while True:
+            handle = os.open(self._lock, os.O_CREAT | os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(handle, 32).decode().strip() or "another"
+                os.close(handle)
+                message = f"process {holder} is writing here; wait for it or choose another --out"
+                raise BadInput(Fault(message, file=str(self.path))) from None
+            if self._lock.exists() and os.fstat(handle).st_ino == self._lock.stat().st_ino:
+                os.truncate(handle, 0)
+                os.write(handle, str(os.getpid()).encode())
+                self._handle = handle
+                return
+            os.close(handle)  # the holder removed the file while we waited for it: take the new one
+
+
+def must_be_fresh(path: Path) -> None:
+    """Refuses a directory that already holds something."""
+    if path.is_file():
+        raise BadInput(Fault("is a file; --out must be a directory that is empty or absent", file=str(path)))
+    if path.exists() and any(path.iterdir()):
+        raise BadInput(Fault("is not empty; choose another --out, or --resume to continue the run in it", file=str(path)))
+
+
+def fresh_under(parent: Path, name: str) -> Path:
+    """runs/NAME, or runs/NAME-2, -3, ... where that is taken."""
+    for k in range(1, 100_000):
+        path = parent / (name if k == 1 else f"{name}-{k}")
+        if not path.exists():
+            return path
+    raise BadInput(f"no free directory under {parent} for a run named {name}; give --out")

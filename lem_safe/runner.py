@@ -1,0 +1,222 @@
+"""A run: scenario in, run directory out. Build, sample beside the unfiltered energy, save, audit, report; resumable at any moment.
+
+The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the filter's and nothing else's.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lem_safe import auditor
+from lem_safe.auditor import AuditReport
+from lem_safe.build import Problem, build, start
+from lem_safe.catalogue import load
+from lem_safe.chain import Course, Finished, follow
+from lem_safe.diagnostics import diagnostics
+from lem_safe.faults import BadInput, Fault
+from lem_safe.files import read_npz, write_json, write_npz, write_text
+from lem_safe.keys import BLOCK, Key
+from lem_safe.progress import Progress, Silent
+from lem_safe.report import render
+from lem_safe.run_directory import FINISHED, RunDirectory, fresh_under, must_be_fresh
+from lem_safe.scenario import Scenario
+from lem_safe.versions import versions
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where it is, what was sampled, what the audit found."""
+
+    directory: Path
+    scenario: Scenario
+    report: AuditReport
+
+    @property
+    def exit_status(self) -> int:
+        """0 passed, 1 a tolerance was not met."""
+        return 0 if self.report.passed else 1
+
+    @property
+    def samples(self) -> np.ndarray:
+        """[n, d] in data units."""
+        return read_npz(self.directory / "samples.npz")["x"]
+
+    @property
+    def trace(self) -> dict[str, np.ndarray]:
+        """The arrays of trace.npz."""
+        return read_npz(self.directory / "trace.npz")
+
+    def __str__(self) -> str:
+        return f"{self.report.to_text()}\n{self.directory / 'report.html'}"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    out: Path | str | None = None,
+    seed: int | None = None,
+    samples: int | None = None,
+    steps: int | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Run:
+    """Runs a scenario (a file, a bundled name, or a loaded one) and writes the run directory `out`, by default a fresh one under runs/.
+
+    Raises BadInput (exit 2) before anything is written, NumericalFailure (exit 3) with what was written intact, and on KeyboardInterrupt
+    saves a checkpoint that `resume` continues from, bit for bit.
+    """
+    began = time.monotonic()
+    progress = progress or Silent()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    loaded = scenario if isinstance(scenario, Scenario) else load(scenario)
+    chosen = loaded.overridden(seed=seed, samples=samples, steps=steps)
+    path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
+    if not resume:
+        must_be_fresh(path)
+    with RunDirectory(path) as directory:
+        if resume and directory.finished:
+            return _again(directory, chosen)
+        problem = build(chosen, device=device, progress=progress)
+        resumed = _sample(directory, problem, progress)
+        report = _judge(directory, problem, strict)
+        directory.drop_checkpoint()
+        facts = _facts(problem, began, resumed, report)
+        write_json(directory / FINISHED, facts)
+        progress.start("report", 1)
+        page = render(directory.path)
+        progress.finish(str(page))
+    return Run(path, chosen, report)
+
+
+def _sample(directory: RunDirectory, problem: Problem, progress: Progress) -> int:
+    """Both chains, from a checkpoint where there is one; returns the step resumed from."""
+    scenario = problem.scenario
+    identity = _identity(problem)
+    saved = directory.checkpoint()
+    if saved is not None:
+        _must_match(identity, saved, directory.path)
+    write_text(directory / "scenario.yaml", scenario.to_yaml())
+    key = Key(scenario.seed)
+    x = start(problem, key)
+    phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
+    resumed = 0
+    for phase in phases:
+        name = {"reference": "reference.npz", "filtered": "samples.npz"}[phase]
+        if (directory / name).exists():
+            continue
+        mine = saved if saved is not None and str(saved["phase"]) == phase else None
+
+        def save(state: dict[str, np.ndarray], phase: str = phase) -> None:
+            directory.save_checkpoint(phase=np.array(phase), **identity, **state)
+
+        title = "unfiltered" if phase == "reference" or problem.filter is None else f"filter: {scenario.filter['kind']}"
+        course = Course(
+            title,
+            problem.sampler(filtered=phase == "filtered"),
+            problem.sets,
+            problem.names,
+            problem.betas,
+            scenario.sampler.steps,
+        )
+        finished = follow(course, key.fold("chain"), x, progress=progress, save=save, saved=mine)
+        resumed = max(resumed, finished.resumed_from_step)
+        _keep(directory, problem, phase, finished)
+    if not (directory / "diagnostics.npz").exists():
+        clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
+        write_npz(directory / "diagnostics.npz", **diagnostics(problem, clouds))
+    return resumed
+
+
+def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:
+    """Saves one chain; the samples come last, as their presence says that the chain is done."""
+    x = problem.coordinates.saved(finished.x).numpy(force=True)
+    columns = np.array(problem.columns)
+    if phase == "reference":
+        write_npz(directory / "reference.npz", x=x, columns=columns, fraction=finished.trace["fraction"])
+        return
+    limits = problem.limits.numpy(force=True)
+    write_npz(directory / "trace.npz", **finished.trace, limit=limits)
+    write_npz(directory / "samples.npz", x=x, columns=columns)
+
+
+def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditReport:
+    trace = read_npz(directory / "trace.npz")
+    report = auditor.audit(
+        directory / "samples.npz",
+        problem.scenario,
+        trace=trace,
+        coupled=problem.filter is not None,
+        columns=problem.columns,
+        strict=strict,
+    )
+    write_text(directory / "audit.json", report.to_json())
+    return report
+
+
+def _identity(problem: Problem) -> dict[str, np.ndarray]:
+    """What a checkpoint must agree on to be continued bit for bit."""
+    facts = {
+        "fingerprint": problem.scenario.fingerprint(), "device": problem.device.type, "dtype": str(problem.dtype), "block": str(BLOCK),
+    }  # fmt: skip
+    return {name: np.array(value) for name, value in facts.items()}
+
+
+def _must_match(identity: Mapping[str, np.ndarray], saved: Mapping[str, np.ndarray], path: Path) -> None:
+    faults = [
+        Fault(
+            f"the checkpoint has {name} {saved[name]}, this run {value}; resume with what it was begun with, or choose a new --out",
+            file=str(path),
+        )
+        for name, value in identity.items()
+        if str(saved[name]) != str(value)
+    ]
+    if faults:
+        raise BadInput(faults)
+
+
+def _again(directory: RunDirectory, scenario: Scenario) -> Run:
+    """A finished run, read back."""
+    kept = load(directory / "scenario.yaml")
+    if kept.fingerprint() != scenario.fingerprint():
+        raise BadInput(
+            Fault(f"holds a finished run of another scenario ({kept.name}); choose another --out", file=str(directory.path))
+        )
+    report = AuditReport.from_json((directory / "audit.json").read_text())
+    return Run(directory.path, kept, report)
+
+
+def _facts(problem: Problem, began: float, resumed: int, report: AuditReport) -> dict[str, Any]:
+    """run.json: what ran where, with what, for how long."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return {
+        "schema_version": 1,
+        "scenario": problem.scenario.name,
+        "fingerprint": problem.scenario.fingerprint(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "passed": report.passed,
+        "seed": problem.scenario.seed,
+        "device": str(problem.device),
+        "dtype": problem.scenario.dtype,
+        "energy": problem.origin,
+        "wall_seconds": round(time.monotonic() - began, 2),
+        "peak_memory_mib": round(peak, 1),
+        "resumed_from_step": resumed,
+        "particles_per_block": BLOCK,
+        "threads": torch.get_num_threads(),
+        **versions(),
+    }

@@ -1,0 +1,108 @@
+"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. Every fault of a file is raised together."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lem_safe.faults import BadInput, Fault
+from lem_safe.scenario import messages
+from lem_safe.scenario.bundled import bundled_scenarios
+from lem_safe.scenario.meaning import Meaning, Parts
+from lem_safe.scenario.model import Scenario
+from lem_safe.scenario.schema import document, plain
+from lem_safe.scenario.source import KeyPath, Override, Source, parse, read
+from lem_safe.scenario.tables import Tables
+
+_ITEMWISE = ("penalties", "unsafe", "constraints")
+
+
+def load(scenario: str | os.PathLike[str], tables: Tables, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario of a file, or of a bundled name; raises BadInput with every fault found.
+
+    overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything is checked.
+    """
+    path = find(scenario)
+    return _resolve(read(path), path.absolute(), tables, overrides or {})
+
+
+def loads(text: str, tables: Tables, *, file: str = "scenario.yaml", directory: Path | None = None) -> Scenario:
+    """The scenario of a YAML text; relative paths start at `directory`, by default the current one."""
+    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, {})
+
+
+def find(scenario: str | os.PathLike[str]) -> Path:
+    """The file meant by a path or by the name of a bundled scenario."""
+    path = Path(scenario)
+    known = bundled_scenarios()
+    text = str(scenario)
+    if path.exists() or path.suffix or os.sep in text:
+        if path.exists() or text.removesuffix(".yaml") not in known:
+            return path
+        return known[text.removesuffix(".yaml")]
+    if text in known:
+        return known[text]
+    raise BadInput(
+        Fault(f"no such file, and no bundled scenario has this name{messages.did_you_mean(text, list(known))}", file=text)
+    )
+
+
+def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str, Any]) -> Scenario:
+    for key, value in overrides.items():
+        option = f"--{key.rsplit('.', 1)[-1].replace('_', '-')}"
+        source.override(tuple(key.split(".")), Override(option, value))
+    model = document(tables)
+    context = {"directory": path.parent}
+    found: list[Fault] = list(source.faults)
+    bad: set[KeyPath] = set()
+    try:
+        checked = model.model_validate(source.value, context=context)
+        parts = _parts(plain(checked))
+    except ValidationError as error:
+        found += messages.faults(error, source, model)
+        bad = {messages.key_path(e["loc"]) for e in error.errors(include_url=False, include_input=False)}
+        checked, parts = None, _sound_parts(model, source.value, bad, context)
+    meaning = Meaning(Parts(parts), source, tables)
+    found += meaning.faults
+    if found or checked is None:
+        raise BadInput(sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0)))
+    resolved = plain(checked)
+    if meaning.columns is not None:
+        resolved["columns"] = list(meaning.columns)
+    return Scenario.model_validate(resolved).from_file(path)
+
+
+def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:
+    parts: dict[KeyPath, Any] = {}
+    for name, value in resolved.items():
+        if name in _ITEMWISE:
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            parts |= {(name, key): item for key, item in items}
+        else:
+            parts[(name,)] = value
+    return parts
+
+
+def _sound_parts(model: type[BaseModel], value: Mapping[str, Any], bad: set[KeyPath], context: Any) -> dict[KeyPath, Any]:
+    """What can still be checked: every part no fault of the grammar lies in, defaults filled in."""
+    defaults = {
+        name: info.get_default(call_default_factory=True) for name, info in model.model_fields.items() if not info.is_required()
+    }
+    parts: dict[KeyPath, Any] = {}
+    for path, raw in _parts({**{k: plain(v) for k, v in defaults.items()}, **_whole(value)}).items():
+        if any(fault[: len(path)] == path or path[: len(fault)] == fault for fault in bad):
+            continue
+        annotation = messages.model_at(model, path)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            parts[path] = plain(annotation.model_validate(raw, context=context))
+        else:
+            parts[path] = raw
+    return parts
+
+
+def _whole(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a file, without lists and mappings of parts that are neither."""
+    shapes: dict[str, type] = {"penalties": list, "unsafe": dict, "constraints": list}
+    return {key: item for key, item in value.items() if key not in shapes or isinstance(item, shapes[key])}

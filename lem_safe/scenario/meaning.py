@@ -1,0 +1,252 @@
+"""What a grammar cannot say: dimensions that agree, names that exist, files that are there, clouds that fit in memory.
+
+Works on the parts of a scenario that are well-formed, so that one `validate` shows a typo in the sampler and a wrong centre together.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from barriers.sets import UnsafeSet, build_set
+from lem_safe.faults import BadInput, Fault
+from lem_safe.scenario.messages import did_you_mean
+from lem_safe.scenario.source import KeyPath, Source
+from lem_safe.scenario.tables import Tables
+
+CLOUDS = 4
+"""Arrays of n × d that a step needs at the least: the cloud, its proposal, the gradient, the noise."""
+
+
+class Parts:
+    """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint, `sampler`, `filter`, ..."""
+
+    def __init__(self, values: Mapping[KeyPath, Any]):
+        self.values = values
+
+    def get(self, *path: str | int) -> Any:
+        return self.values.get(path)
+
+    def under(self, name: str) -> Iterator[tuple[Any, Any]]:
+        """(name or index, part) of every well-formed entry of a list or mapping, in file order."""
+        return ((path[1], part) for path, part in self.values.items() if len(path) == 2 and path[0] == name)
+
+
+class _Unknown(Mapping[str, Any]):
+    """A context nothing is known of: what asks for it cannot be checked now."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Meaning:
+    """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could be told."""
+
+    def __init__(self, parts: Parts, source: Source, tables: Tables):
+        self.parts, self.source, self.tables = parts, source, tables
+        self.faults: list[Fault] = []
+        self.built: dict[str, UnsafeSet] = {}
+        self._files()
+        self.columns = self._columns()
+        self._penalties()
+        self._regions()
+        self._constraints()
+        self._filter()
+        self._init()
+        self._memory()
+        self._audit()
+
+    def _fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> None:
+        self.faults.append(self.source.fault(path, message, at_key=at_key, offset=offset))
+
+    def _error(self, error: ValueError, path: KeyPath) -> None:
+        """A constructor's own error, at the key it names where there is one."""
+        where = (*path, *(getattr(error, "path", None) or ()))
+        if tuple(where[: 2 * len(path)]) == (*path, *path):
+            where = where[len(path) :]
+        message, cause = str(error), error
+        offset = getattr(error, "offset", None)
+        while offset is None and cause.__cause__ is not None:
+            cause = cause.__cause__  # type: ignore[assignment]  # only read for an offset
+            offset = getattr(cause, "offset", None)
+        if offset is not None and (*where, "where") in self.source.nodes:
+            where = (*where, "where")
+        named = re.match(r"\w+: (\w+)\b", message)
+        if named and (*where, named[1]) in self.source.nodes:
+            where = (*where, named[1])
+        self._fault(where, message, offset=offset)
+
+    def _files(self) -> None:
+        for path, part in self.parts.values.items():
+            for where, file in _paths(part, path):
+                if file.is_dir():
+                    self._fault(where, f"must be a file; {file} is a directory")
+                elif not file.exists():
+                    self._fault(where, f"no such file: {file}; a relative path starts at the scenario's own folder")
+
+    def _columns(self) -> tuple[str, ...] | None:
+        given, energy = self.parts.get("columns"), self.parts.get("energy")
+        if given is not None and len(set(given)) < len(given):
+            twice = next(i for i, name in enumerate(given) if name in given[:i])
+            self._fault(("columns", twice), f"names must differ; '{given[twice]}' is given twice")
+        names = self._energy_columns(energy, ("energy",)) if energy is not None else None
+        if given is not None and names is not None and len(given) != len(names):
+            self._fault(("columns",), f"must have {len(names)} names, one for each of the energy's columns; got {len(given)}")
+            return names
+        return tuple(given) if given is not None else names
+
+    def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
+        if any(not file.is_file() for _, file in _paths(energy, path)):
+            return None
+        try:
+            return self.tables.columns(energy)
+        except BadInput as bad:
+            self.faults += [f if f.file else self.source.fault(path, str(f)) for f in bad.faults]
+        except ValueError as error:
+            self._error(error, path)
+        return None
+
+    def _penalties(self) -> None:
+        for i, penalty in self.parts.under("penalties"):
+            names = self._energy_columns(penalty["energy"], ("penalties", i, "energy"))
+            if names is not None and self.columns is not None and len(names) != len(self.columns):
+                message = f"has {len(names)} dimensions where the energy has {len(self.columns)}"
+                self._fault(("penalties", i, "energy"), message, at_key=True)
+
+    def _regions(self) -> None:
+        declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else []
+        context: Mapping[str, Any] = _Unknown() if self.columns is None else {"columns": self.columns}
+        for name, spec in self.parts.under("unsafe"):
+            path: KeyPath = ("unsafe", name)
+            try:
+                region = build_set(spec, named=self.built, context=context, path=path)
+            except KeyError:
+                continue  # a rule, and the columns it may name are not known
+            except ValueError as error:
+                where = tuple(getattr(error, "path", None) or path)
+                word = _value_at(spec, where[2:])
+                if not isinstance(word, str) or "region" not in str(error):
+                    self._error(error, path)
+                elif word not in declared:
+                    self._fault(where, f"no region is named '{word}'{did_you_mean(word, [n for n in declared if n != name])}")
+                elif declared.index(word) >= declared.index(name):
+                    self._fault(where, f"region '{word}' must be defined above this line; move it up")
+                continue
+            if self.columns is not None and region.dimension not in (None, len(self.columns)):
+                message = (
+                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the energy has {len(self.columns)}"
+                )
+                self._fault(_longest_list(spec, path), message)
+                continue
+            self.built[name] = region
+
+    def _constraints(self) -> None:
+        declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else None
+        seen: dict[str, int] = {}
+        for i, constraint in self.parts.under("constraints"):
+            name = constraint["set"]
+            if declared is not None and name not in declared:
+                self._fault(("constraints", i, "set"), f"no region is named '{name}' under unsafe{did_you_mean(name, declared)}")
+            elif name in seen:
+                self._fault(
+                    ("constraints", i, "set"), f"'{name}' is constrained already, by constraints[{seen[name]}]; remove one"
+                )
+            seen.setdefault(name, i)
+
+    def _filter(self) -> None:
+        chosen, sampler = self.parts.get("filter"), self.parts.get("sampler")
+        named = [(c["set"], c["beta"]) for _, c in self.parts.under("constraints") if c["set"] in self.built]
+        if chosen is None or not named:
+            return
+        h = sampler["step_size"] if sampler is not None else 1e-2
+        for name, beta in named:
+            try:
+                self.tables.admits(chosen, [self.built[name]], [beta], h)
+            except ValueError as error:
+                self._fault(("filter", "kind"), f"'{chosen['kind']}' cannot keep '{name}': {error}")
+
+    def _init(self) -> None:
+        sampler, energy = self.parts.get("sampler"), self.parts.get("energy")
+        init = (sampler or {}).get("init") or {}
+        path: KeyPath = ("sampler", "init")
+        if self.columns is not None:
+            for key in ("mean", "std"):
+                value = init.get(key)
+                if isinstance(value, list) and len(value) != len(self.columns):
+                    self._fault((*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}")
+        if init.get("kind") == "data" and energy is not None and "data" not in energy:
+            message = (
+                f"'data' starts at the rows an energy was trained on, and kind '{energy['kind']}' has none; use gaussian or file"
+            )
+            self._fault((*path, "kind"), message)
+
+    def _memory(self) -> None:
+        sampler, have = self.parts.get("sampler"), memory()
+        if sampler is None or self.columns is None:
+            return
+        width = 8 if self.parts.get("dtype") == "float64" else 4
+        n, d, t = sampler["samples"], len(self.columns), sampler["steps"]
+        if (need := CLOUDS * n * d * width) > have:
+            self._fault(
+                ("sampler", "samples"),
+                f"{n:,} samples x {d} columns need {_gib(need)}; this machine has {_gib(have)}; take fewer",
+            )
+        m = sum(1 for _ in self.parts.under("constraints"))
+        if (need := 5 * t * m * 8) > have:
+            self._fault(
+                ("sampler", "steps"), f"the trace of {t:,} steps needs {_gib(need)}; this machine has {_gib(have)}; take fewer"
+            )
+
+    def _audit(self) -> None:
+        sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
+        if sampler is not None and audit is not None and audit["after_step"] > sampler["steps"]:
+            self._fault(
+                ("audit", "after_step"),
+                f"must be at most sampler.steps = {sampler['steps']}, or no step counts; got {audit['after_step']}",
+            )
+
+
+def memory() -> int:
+    """Bytes of memory that a process may use here: the machine's, or its container's where that is less."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(have, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return have
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB"
+
+
+def _paths(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
+    if isinstance(part, Path):
+        yield path, part
+    elif isinstance(part, Mapping):
+        for key, item in part.items():
+            yield from _paths(item, (*path, key))
+    elif isinstance(part, list):
+        for i, item in enumerate(part):
+            yield from _paths(item, (*path, i))
+
+
+def _value_at(spec: Any, path: Sequence[str | int]) -> Any:
+    for key in path:
+        spec = spec[key] if isinstance(spec, list | Mapping) and (key in spec if isinstance(spec, Mapping) else True) else None
+    return spec
+
+
+def _longest_list(spec: Any, path: KeyPath) -> KeyPath:
+    """Where a region's dimension stands: its first list of numbers, else the region itself."""
+    if isinstance(spec, Mapping):
+        for key, value in spec.items():
+            if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
+                return (*path, key)
+    return path

@@ -1,0 +1,162 @@
+"""A scenario as the rest of the program sees it: checked, resolved, frozen; the parts that tables describe are plain mappings.
+
+`fingerprint` is the sha256 of the canonical JSON of what was resolved, a file counted by its content and not by its name.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic.fields import FieldInfo
+
+STRICT: Any = {"extra": "forbid", "strict": True, "frozen": True, "allow_inf_nan": False}
+MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
+
+
+class Constraint(BaseModel):
+    """A tolerance: at most `beta` of the samples inside `set`."""
+
+    model_config = ConfigDict(**STRICT)
+
+    set: str = Field(description="The name of a region under `unsafe`.", examples=["pillar"])
+    beta: Annotated[float, Ge(0), Lt(1)] = Field(
+        description="The tolerated fraction of samples inside the region.", examples=[0.03]
+    )
+
+
+class Audit(BaseModel):
+    """How the samples are judged."""
+
+    model_config = ConfigDict(**STRICT)
+
+    confidence: Annotated[float, Gt(0), Lt(1)] = Field(
+        0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
+    )
+    after_step: Annotated[int, Ge(0)] = Field(
+        0, description="The first step whose fraction counts for `passed`; 0 is the whole run.", examples=[0]
+    )
+    require: Literal["passed", "bound"] = Field(
+        "passed", description="What the exit status asks for: the count and the trace, or the bound as well.", examples=["passed"]
+    )
+
+
+class Penalty(BaseModel):
+    """−λU₋: an energy subtracted from the sampled one."""
+
+    model_config = ConfigDict(**STRICT)
+
+    weight: float
+    energy: dict[str, Any]
+
+
+class Sampler(BaseModel):
+    """What every sampler takes, and under `own` what this kind takes besides."""
+
+    model_config = ConfigDict(**{**STRICT, "extra": "allow"})
+
+    kind: str
+    samples: Annotated[int, Gt(0)] = Field(description="The number of particles, and of samples.", examples=[5000])
+    steps: Annotated[int, Gt(0)] = Field(description="The number of steps.", examples=[8000])
+    step_size: Annotated[float, Gt(0)] = Field(description="The step size h, in sampler coordinates.", examples=[0.002])
+    init: dict[str, Any]
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys that only this kind of sampler has."""
+        return dict(self.model_extra or {})
+
+
+COMMON: dict[str, FieldInfo] = {name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")}
+"""What a scenario gives to every sampler."""
+
+
+class Scenario(BaseModel):
+    """One experiment: an energy, unsafe regions, tolerances, a sampler, a filter. `source` is the file it came from."""
+
+    model_config = ConfigDict(**STRICT)
+    _source: Path | None = PrivateAttr(None)
+
+    version: Literal[1] = Field(description="The version of this format.", examples=[1])
+    name: Annotated[str, MinLen(1), MaxLen(100)] = Field(
+        pattern=r"^\w[\w .+-]*$", description="The experiment's name; a run goes to runs/NAME.", examples=["ring_keep_out"]
+    )
+    seed: Annotated[int, Ge(0)] = Field(0, description="The seed of all randomness: same seed, same samples.", examples=[0])
+    dtype: Literal["float32", "float64"] = Field(
+        "float32", description="The precision of sampling and of saved samples.", examples=["float32"]
+    )
+    columns: Annotated[list[Annotated[str, MinLen(1)]], MinLen(1)] | None = Field(
+        None, description="The coordinates' names; by default the data's names, else x0, x1, ...", examples=[["speed", "load"]]
+    )
+    energy: dict[str, Any] = Field(description="The energy U to sample: the law is exp(-U), U in nats.")
+    penalties: list[Penalty] = Field([], description="Energies to keep away from: U_safe = U - sum(weight * U_minus).")
+    unsafe: dict[str, Any] = Field(
+        description="Named regions samples should keep out of; a name may be used inside a later region."
+    )
+    constraints: list[Constraint] = Field(
+        description="How much of the samples may lie in which region.", examples=[[{"set": "pillar", "beta": 0.03}]]
+    )
+    sampler: Sampler = Field(description="What moves the particles, how many, how far.")
+    filter: dict[str, Any] = Field(
+        {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
+    )
+    audit: Audit = Field(default_factory=Audit, description="How the samples are judged.", examples=[{"confidence": 0.95}])
+
+    @property
+    def source(self) -> Path | None:
+        """The file this scenario was loaded from."""
+        return self._source
+
+    def from_file(self, path: Path) -> "Scenario":
+        """The same scenario, remembering the file it came from."""
+        copy = self.model_copy()
+        copy._source = path
+        return copy
+
+    def content(self) -> dict[str, Any]:
+        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; what is not set is left out."""
+        return self.model_dump(exclude_none=True)
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that change when anything that matters does: a number, a default, a data file's bytes."""
+        return fingerprint(self.content())
+
+    def to_yaml(self) -> str:
+        """The scenario as a file: defaults written out, paths absolute. Loading it again gives the same fingerprint."""
+        from ruamel.yaml import YAML
+
+        out = io.StringIO()
+        writer = YAML(typ="rt", pure=True)
+        writer.default_flow_style = None
+        writer.width = 130
+        writer.dump(_writable(self.content()), out)
+        return MODELINE + out.getvalue()
+
+
+def fingerprint(content: Any) -> str:
+    """sha256 of the canonical JSON of plain values, a Path counted by the content of its file."""
+    text = json.dumps(_hashable(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Path):
+        with value.open("rb") as file:
+            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    if isinstance(value, Mapping):
+        return {key: _hashable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hashable(item) for item in value]
+    return value
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _writable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,37 @@
+"""What a result was made with: package versions, and the commit where the code runs from a checkout."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("lem-safe", "torch", "numpy", "scipy", "pydantic", "matplotlib", "scikit-learn")
+
+
+def versions() -> dict[str, object]:
+    """`versions` of python and the packages that matter, and `commit` (None outside a checkout)."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"versions": found, "commit": commit()}
+
+
+def commit() -> str | None:
+    """The checkout's commit, with + where files differ from it."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = ["git", "-C", str(root)]
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if dirty else "")
