@@ -1,7 +1,7 @@
 """Sampler coordinates: x = offset + matrix z, the map between where a sampler moves and the data's units.
 
-Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler coordinates z.
-A count is made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of the sample file, read back in float64.
+Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler coordinates z. A count is
+made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of the sample file, read back in float64.
 """
 
 import torch

@@ -1,13 +1,14 @@
 """Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructor's own annotations as the schema.
 
 A parameter annotated `Context("columns")` is not written in a file: whoever builds supplies it. A parameter whose type is in
-`nested` (a set within a set, say) is itself built from its specification.
+`nested` (a set within a set, say; a list of them, or one or None) is itself built from its specification.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,13 @@ def construct(
 def _resolve(value: Any, hint: Any, nested: Nested, path: tuple[str | int, ...]) -> Any:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
+    if value is None:
+        return None
     if isinstance(hint, type) and hint in nested:
         return nested[hint](value, path)
-    if get_origin(hint) is list and get_args(hint)[0] in nested:
-        return [nested[get_args(hint)[0]](item, (*path, i)) for i, item in enumerate(value)]
+    if get_origin(hint) is list and isinstance(value, list):
+        return [_resolve(item, get_args(hint)[0], nested, (*path, i)) for i, item in enumerate(value)]
+    if get_origin(hint) in (Union, UnionType):
+        arms = [arm for arm in get_args(hint) if arm in nested]
+        return _resolve(value, arms[0], nested, path) if arms and isinstance(value, Mapping) else value
     return value

@@ -119,7 +119,7 @@ class SoftHinge(Surrogate):
         return math.log1p(math.exp(self.sharpness)) / self.sharpness
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        return softplus(self.sharpness * (1 - s / self.width)) / self.sharpness
+        return softplus(self.sharpness * (1 - s / self.width), threshold=40) / self.sharpness
 
     def profile(self, s: Float[Tensor, "*n"]) -> Profile:
         p = torch.sigmoid(self.sharpness * (1 - s / self.width))

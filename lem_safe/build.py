@@ -3,6 +3,7 @@
 An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in (units: architecture).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from lem_safe.catalogue import make
 from lem_safe.controller import Hooks, compose, hook
-from lem_safe.data.sources import Dataset
+from lem_safe.data import Dataset
 from lem_safe.data.tables import read_table
 from lem_safe.energies.base import Energy
 from lem_safe.energies.pulled import in_coordinates
@@ -26,6 +27,7 @@ from lem_safe.keys import Key
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler
 from lem_safe.scenario import Scenario
+from lem_safe.training.checkpoint import load_energy, save_energy
 from lem_safe.training.trained import Trained
 
 
@@ -48,6 +50,7 @@ class Problem:
     origin: str
     dtype: torch.dtype
     device: torch.device
+    cache: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     sets = tuple(pull(regions[c.set], coordinates).to(where) for c in scenario.constraints)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     return Problem(
-        scenario, columns, safe, potential, coordinates, sets, _filter(scenario, sets), data, origin, dtype, where
+        scenario, columns, safe, potential, coordinates, sets, _filter(scenario, sets), data, origin, dtype, where, cache
     )  # fmt: skip
 
 
@@ -127,8 +130,27 @@ def _energy(spec: dict[str, Any], seed: int, progress: Progress, cache: Path | N
     made = make("energies", spec)
     if not isinstance(made, Trained):
         return made, "analytic", None
-    energy, origin = made.load_or_train(seed, cache, progress)
+    progress.start("training the energy", made.training.steps)
+    energy, origin = made.load_or_train(seed, cache, _training_progress(progress))
+    progress.finish("reused from the cache" if origin == "cached" else "trained")
     return energy, origin, made.data.load(seed)
+
+
+def _training_progress(progress: Progress) -> Callable[[int, int, float, float | None], None]:
+    """Training's own callback, shown as a task."""
+
+    def report(step: int, total: int, loss: float, held_out: float | None) -> None:
+        progress.update(step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}"))
+
+    return report
+
+
+def save_trained(problem: Problem, path: Path) -> None:
+    """A trained energy as energy.safetensors, its own metadata with the scenario's fingerprint added; nothing for an analytic one."""
+    made = make("energies", problem.scenario.energy)
+    if isinstance(made, Trained):
+        saved = load_energy(made.path(problem.scenario.seed, problem.cache))
+        save_energy(saved.energy, path, {**saved.metadata, "scenario_fingerprint": problem.scenario.fingerprint()})
 
 
 def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:

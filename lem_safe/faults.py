@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+WIDTH = 160
+"""How much of a source line is shown."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing wrong with one input: where it is, what rule it breaks, and the way out.
@@ -23,7 +27,8 @@ class Fault:
         head = ": ".join(part for part in (place, self.key, self.message) if part)
         if self.source is None or self.column is None:
             return head
-        return f"{head}\n    {self.source}\n    {' ' * (self.column - 1)}^"
+        start = max(0, self.column - WIDTH // 2) if len(self.source) > WIDTH else 0
+        return f"{head}\n    {self.source[start : start + WIDTH]}\n    {' ' * (self.column - 1 - start)}^"
 
 
 class BadInput(Exception):

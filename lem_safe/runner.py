@@ -17,8 +17,8 @@ import torch
 
 from lem_safe import auditor
 from lem_safe.auditor import AuditReport
-from lem_safe.build import Problem, build, start
-from lem_safe.catalogue import load
+from lem_safe.build import Problem, build, save_trained, start
+from lem_safe.catalogue import load, loads
 from lem_safe.chain import Course, Finished, follow
 from lem_safe.diagnostics import diagnostics
 from lem_safe.faults import BadInput, Fault
@@ -83,14 +83,15 @@ def run(
     progress = progress or Silent()
     if threads is not None:
         torch.set_num_threads(threads)
-    loaded = scenario if isinstance(scenario, Scenario) else load(scenario)
-    chosen = loaded.overridden(seed=seed, samples=samples, steps=steps)
+    overrides = {k: v for k, v in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items() if v is not None}
+    chosen = loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
+    chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if not resume:
         must_be_fresh(path)
     with RunDirectory(path) as directory:
         if resume and directory.finished:
-            return _again(directory, chosen)
+            return _again(directory, chosen, strict)
         problem = build(chosen, device=device, progress=progress)
         resumed = _sample(directory, problem, progress)
         report = _judge(directory, problem, strict)
@@ -111,6 +112,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress) -> in
     if saved is not None:
         _must_match(identity, saved, directory.path)
     write_text(directory / "scenario.yaml", scenario.to_yaml())
+    save_trained(problem, directory / "energy.safetensors")
     key = Key(scenario.seed)
     x = start(problem, key)
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
@@ -189,14 +191,15 @@ def _must_match(identity: Mapping[str, np.ndarray], saved: Mapping[str, np.ndarr
         raise BadInput(faults)
 
 
-def _again(directory: RunDirectory, scenario: Scenario) -> Run:
-    """A finished run, read back."""
+def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
+    """A finished run, judged again from its files."""
     kept = load(directory / "scenario.yaml")
     if kept.fingerprint() != scenario.fingerprint():
         raise BadInput(
             Fault(f"holds a finished run of another scenario ({kept.name}); choose another --out", file=str(directory.path))
         )
-    report = AuditReport.from_json((directory / "audit.json").read_text())
+    trace = read_npz(directory / "trace.npz")
+    report = auditor.audit(directory / "samples.npz", kept, trace=trace, coupled=kept.filter["kind"] != "none", strict=strict)
     return Run(directory.path, kept, report)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lem_safe.auditor import audit
+from lem_safe.auditor import AuditReport, audit
 from lem_safe.auditor.bounds import lower_bound, upper_bound
 from lem_safe.auditor.census import WORST
 from lem_safe.faults import BadInput
@@ -190,6 +190,9 @@ def test_json_text_and_html_say_the_same():
     assert list(data)[:5] == ["schema_version", "passed", "samples", "confidence", "assumes"] and data["schema_version"] == 1
     first = "set beta violations fraction upper_bound max_fraction_over_steps clearance_min verdict passed"
     assert list(data["constraints"][0])[:9] == first.split() and data["fingerprint"] == "f00d" and data["scenario"] == "ring"
+    assert AuditReport.from_json(report.to_json()) == report
+    with pytest.raises(BadInput, match="schema_version must be 1; got 7"):
+        AuditReport.from_json(json.dumps({**data, "schema_version": 7}))
     text = report.to_text()
     assert "FAILED (pillar, lens)" in text and "250 of 5,000 samples (5 %) are inside; at most 150 (3 %) tolerated" in text
     assert "<b>FAILED (pillar, lens)" in report._repr_html_()

@@ -25,7 +25,7 @@ Smoothing = Annotated[
 ]
 
 
-def drift(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None,
+def drift_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None,
           on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
           ) -> EnsembleFilter:  # fmt: skip
     """The smallest change of the drift that keeps the barrier in expectation."""
@@ -33,13 +33,13 @@ def drift(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoot
     return EnsembleFilter(smooth_mass(sets, [φ] * len(sets), betas), rate, on_infeasible)
 
 
-def step(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None) -> BarrierStep:
+def step_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None) -> BarrierStep:
     """The smallest correction of each step that keeps the barrier for the cloud as drawn."""
     φ = _reachable(smoothing or for_step(step_size), betas, "step")
     return BarrierStep(MassBarrier(sets, [φ] * len(sets), betas), rate)
 
 
-def gate(sets: Sets, betas: Betas) -> Gate:
+def gate_filter(sets: Sets, betas: Betas) -> Gate:
     """Accepts a move into a set only while its budget has room."""
     return Gate(sets, betas)
 
@@ -53,11 +53,13 @@ def _reachable(φ: Surrogate, betas: Sequence[float], kind: str) -> Surrogate:
     return φ
 
 
-def none() -> None:
+def no_filter() -> None:
     """No filter: the sampler as it is."""
 
 
-FILTERS: dict[str, Callable[..., DriftFilter | StepFilter | None]] = {"none": none, "drift": drift, "step": step, "gate": gate}
+FILTERS: dict[str, Callable[..., DriftFilter | StepFilter | None]] = {
+    "none": no_filter, "drift": drift_filter, "step": step_filter, "gate": gate_filter,
+}  # fmt: skip
 
 PROMISES: dict[str, Promise] = {
     "none": Promise("none", "the plain sampler; a penalty lowers ρ(𝒰) and bounds nothing (C.5)"),

@@ -82,17 +82,19 @@ def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "
     vectorised rounds: bounds on the counts before each move, from accepting all or none of the undecided ones, settle most at once,
     and always the first.
     """
-    up, down = (changes > 0).long(), (changes < 0).long()
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
-    open_ = torch.ones_like(accepted)
-    while bool(open_.any()):
-        sure, maybe = accepted[:, None].long(), (accepted | open_)[:, None].long()
-        most = _before(up * maybe - down * sure)
-        least = _before(up * sure - down * maybe)
-        fits = ((up == 0) | (most + 1 <= room)).all(1)
-        never = ((up == 1) & (least + 1 > room)).any(1)
-        accepted |= open_ & fits
-        open_ &= ~(fits | never)
+    waiting = torch.arange(changes.shape[0], device=changes.device)
+    used = torch.zeros_like(changes)  # what the accepted moves before each waiting one have used of the room
+    while waiting.shape[0]:
+        c = changes[waiting]
+        up = c > 0
+        most, least = used + _before(c.clamp(min=0)), used + _before(c.clamp(max=0))
+        fits = (~up | (most + 1 <= room)).all(1)
+        never = (up & (least + 1 > room)).any(1)
+        accepted[waiting[fits]] = True
+        used = used + _before(torch.where(fits[:, None], c, 0))
+        still = ~(fits | never)
+        waiting, used = waiting[still], used[still]
     return accepted
 
 

@@ -63,9 +63,9 @@ def solve_dual(
 
 
 def _normalised(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows to unit length. A row that is zero beside the largest keeps its excess but can push nothing: its diagonal is set to 0."""
+    """Rows to unit length. A zero row keeps its excess but can push nothing: its diagonal stays 0."""
     length = G.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
-    zero = length <= 1e-12 * length.amax(1, keepdim=True).clamp(min=1e-150)
+    zero = length <= 1e-100
     scale = torch.where(zero, 1.0, length)
     G = G / (scale[:, :, None] * scale[:, None, :])
     keep = ~(zero[:, :, None] | zero[:, None, :])

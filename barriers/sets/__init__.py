@@ -6,14 +6,27 @@ from typing import Any
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.sets.box import Box
+from barriers.sets.columns import Columns
+from barriers.sets.ellipsoid import Ellipsoid
+from barriers.sets.grammar import RuleError
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.polytope import Polytope
 from barriers.sets.pull import pull
+from barriers.sets.rule import Rule, columns_used
+from barriers.sets.slab import Slab
 from barriers.sets.soft import soften
 from barriers.specification import SpecificationError, construct
 
 SETS: dict[str, type[UnsafeSet]] = {
     "ball": Ball,
     "half_space": HalfSpace,
+    "slab": Slab,
+    "box": Box,
+    "ellipsoid": Ellipsoid,
+    "polytope": Polytope,
+    "rule": Rule,
+    "columns": Columns,
 }
 """Every set a scenario can name by `kind`; `any`, `all` and `not` are written as keys of their own."""
 
@@ -51,6 +64,6 @@ def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Un
 
 
 __all__ = [
-    "SETS", "AllOf", "AnyOf", "Ball", "HalfSpace", "Not", "NotSmooth", "SpecificationError", "UnsafeSet",
-    "build_set", "build_sets", "complement", "pull", "soften",
+    "SETS", "AllOf", "AnyOf", "Ball", "Box", "Columns", "Ellipsoid", "HalfSpace", "Not", "NotSmooth", "Polytope", "Rule", "RuleError",
+    "Slab", "SpecificationError", "UnsafeSet", "build_set", "build_sets", "columns_used", "complement", "pull", "soften",
 ]  # fmt: skip

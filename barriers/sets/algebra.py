@@ -1,10 +1,13 @@
 """The algebra of sets: s of a union is at most the min, of an intersection at least the max, of a complement −s.
 
-Outside, min of exact distances is the distance to the union; inside it is a bound (and dually for max), so neither keeps `exact`.
-`complement` pushes negation to the leaves (de Morgan), which is what lets `soften` bound each kink from the safe side (B.5).
+Outside, min of exact distances is the distance to the union (`clearance`); inside it is a bound, and dually for max: neither
+keeps `exact`, unless it has one member. `complement` pushes negation to the leaves (de Morgan), which is what lets `soften` bound
+each kink from the safe side (B.5).
 """
 
+import builtins
 from abc import abstractmethod
+from functools import singledispatch
 from typing import Annotated, ClassVar
 
 import torch
@@ -13,12 +16,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet, autodiff_jet
+from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet
 
 
 class _Several(UnsafeSet):
-    exact = False
     smooth = False
 
     def __init__(self, sets: list[UnsafeSet]):
@@ -30,6 +32,7 @@ class _Several(UnsafeSet):
             raise ValueError(f"{type(self).__name__}: sets must share one dimension; got {sorted(d for d in dimensions if d)}")
         self.sets = nn.ModuleList(sets)
         self.dimension = next(iter(dimensions), None)
+        self.exact = len(sets) == 1 and sets[0].exact
 
     def members(self) -> list[UnsafeSet]:
         return list(self.sets)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
@@ -59,6 +62,7 @@ class AnyOf(_Several):
 
     def __init__(self, any: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where any of these is.")]):
         super().__init__(any)
+        self.clearance = builtins.all(s.clearance for s in any)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self._distances(x).amin(-1)
@@ -79,6 +83,7 @@ class AllOf(_Several):
 
     def __init__(self, all: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where all of these are.")]):
         super().__init__(all)
+        self.clearance = len(all) == 1 and all[0].clearance
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self._distances(x).amax(-1)
@@ -99,6 +104,7 @@ class Not(UnsafeSet):
         super().__init__()
         self.inner = inner
         self.exact, self.smooth, self.dimension = inner.exact, inner.smooth, inner.dimension
+        self.clearance = inner.exact
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return -self.inner(x)
@@ -110,14 +116,22 @@ class Not(UnsafeSet):
         return Jet(*(-part for part in self.inner.jet(x)))
 
 
+@singledispatch
 def complement(unsafe: UnsafeSet) -> UnsafeSet:
     """Everything outside `unsafe`, with negation pushed to the leaves."""
-    match unsafe:
-        case Not():
-            return unsafe.inner
-        case AnyOf():
-            return AllOf([complement(s) for s in unsafe.members()])
-        case AllOf():
-            return AnyOf([complement(s) for s in unsafe.members()])
-        case _:
-            return Not(unsafe)
+    return Not(unsafe)
+
+
+@complement.register
+def _not(unsafe: Not) -> UnsafeSet:
+    return unsafe.inner
+
+
+@complement.register
+def _any(unsafe: AnyOf) -> UnsafeSet:
+    return AllOf([complement(s) for s in unsafe.members()])
+
+
+@complement.register
+def _all(unsafe: AllOf) -> UnsafeSet:
+    return AnyOf([complement(s) for s in unsafe.members()])

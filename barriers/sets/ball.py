@@ -16,6 +16,7 @@ class Ball(UnsafeSet):
     """Everything within `radius` of `center`."""
 
     exact = True
+    clearance = True
     smooth = True
     example: ClassVar[dict[str, object]] = {"kind": "ball", "center": [0.5, -0.3], "radius": 0.8}
     center: Tensor

@@ -22,11 +22,13 @@ class UnsafeSet(nn.Module, ABC):
     """A region that samples should keep out of.
 
     exact: forward is the Euclidean signed distance (else a bound or a level function with the same sign).
+    clearance: forward is the Euclidean distance at least where it is positive, as it is for a union of exact sets.
     smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
     dimension: d, or None where the set fits any d.
     """
 
     exact: bool
+    clearance: bool = False
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
@@ -44,15 +46,44 @@ class UnsafeSet(nn.Module, ABC):
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         """s, ∇s and Δs at every row: a closed form, or `autodiff_jet(self, x)`."""
 
+    def __or__(self, other: "UnsafeSet") -> "UnsafeSet":
+        from barriers.sets.algebra import AnyOf
+
+        return AnyOf([self, other])
+
+    def __and__(self, other: "UnsafeSet") -> "UnsafeSet":
+        from barriers.sets.algebra import AllOf
+
+        return AllOf([self, other])
+
+    def __invert__(self) -> "UnsafeSet":
+        from barriers.sets.algebra import complement
+
+        return complement(self)
+
+    def __sub__(self, other: "UnsafeSet") -> "UnsafeSet":
+        return self & ~other
+
 
 def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:
     """A float64 vector from a list of numbers, or an error that names the thing and the rule."""
-    tensor = torch.as_tensor(values, dtype=torch.float64)
-    if tensor.ndim != 1 or tensor.shape[0] == 0:
-        raise ValueError(f"{owner}: {name} must be a list of numbers; got {values!r}")
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
-    return tensor
+    return _numbers(owner, name, values, 1, "a list of numbers")
+
+
+def matrix(owner: str, name: str, values: object) -> Float[Tensor, "r d"]:
+    """A float64 matrix from a list of equally long rows, or an error that names the thing and the rule."""
+    return _numbers(owner, name, values, 2, "a list of equally long rows of numbers")
+
+
+def rotation(owner: str, values: object, dimension: int) -> Float[Tensor, "d d"]:
+    """An orthogonal matrix whose rows are a shape's own axes, or an error that names the thing and the rule."""
+    rows = matrix(owner, "rotation", values)
+    if rows.shape != (dimension, dimension):
+        raise ValueError(f"{owner}: rotation must be {dimension} x {dimension}, a row per axis; got {tuple(rows.shape)}")
+    skew = float((rows @ rows.T - torch.eye(dimension, dtype=torch.float64)).abs().max())
+    if skew > 1e-8:
+        raise ValueError(f"{owner}: rotation must have orthonormal rows (within 1e-8); they are off by {skew:.2g}")
+    return rows
 
 
 def positive(owner: str, name: str, value: float) -> float:
@@ -60,3 +91,15 @@ def positive(owner: str, name: str, value: float) -> float:
     if not (value > 0 and value != float("inf")):
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
     return float(value)
+
+
+def _numbers(owner: str, name: str, values: object, axes: int, what: str) -> Tensor:
+    try:
+        tensor = torch.as_tensor(values, dtype=torch.float64).detach().clone()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{owner}: {name} must be {what}; got {values!r}") from error
+    if tensor.ndim != axes or tensor.numel() == 0:
+        raise ValueError(f"{owner}: {name} must be {what}; got {values!r}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
+    return tensor

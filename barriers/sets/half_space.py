@@ -15,6 +15,7 @@ class HalfSpace(UnsafeSet):
     """Everything on the far side of a hyperplane: {x : normal . x >= offset}."""
 
     exact = True
+    clearance = True
     smooth = True
     example: ClassVar[dict[str, object]] = {"kind": "half_space", "normal": [1.0, 2.0], "offset": 0.5}
     normal: Tensor

@@ -1,8 +1,12 @@
-"""The same set over sampler coordinates z, each leaf measured by its first-order distance s/‖∇_z s‖.
+"""The same set over sampler coordinates z, measured there.
 
-A level function is not a distance, and a distance in data units is none after whitening. To first order at the boundary
-s(x(z))/‖∇_z s‖ is the distance in z, whatever s was; the sign, and so the set, is untouched. Membership stays a statement about
-the values as saved: `contains(z)` maps, casts and asks the original set (A.1).
+Half-spaces, boxes, polytopes, balls and ellipsoids keep their kind under an affine map, so they are measured by their own
+distance in z. Every other leaf is measured by its first-order distance s/‖∇_z s‖: a level function is no distance, and a distance
+in data units is none after whitening; to first order at the boundary this is one, whatever s was. The sign, and so the set, is
+untouched, and membership stays a statement about the values as saved: `contains(z)` maps, casts and asks the original set (A.1).
+
+A set on k of d columns only needs k dimensions: z ↦ y = L⁻¹M_J z with M_J M_Jᵀ = LLᵀ has orthonormal rows, so distances,
+gradients and Laplacians in y are those in z.
 """
 
 from functools import singledispatch
@@ -11,15 +15,25 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.coordinates import Coordinates
+from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import Jet, autodiff_jet
-from barriers.sets.algebra import AllOf, AnyOf, Not
+from barriers.sets.algebra import AllOf, AnyOf, Not, complement
+from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
+from barriers.sets.columns import Columns
+from barriers.sets.ellipsoid import Ellipsoid
+from barriers.sets.faceted import Faceted
+from barriers.sets.half_space import HalfSpace
+from barriers.sets.polytope import Polytope
+from barriers.sets.rule import Rule
 from barriers.sets.soft import soften
+
+FARTHEST = 1e3
+"""No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is next to nothing."""
 
 
 class FirstOrder(UnsafeSet):
-    """s/‖∇_z s‖ of a leaf, over z. Where the gradient vanishes the value is bounded by |s| over a tiny floor, its sign kept."""
+    """s/√(‖∇_z s‖² + s²/R²) of a leaf, over z, in float64 within: s/‖∇_z s‖ near the boundary, at most R = FARTHEST in size."""
 
     exact = False
 
@@ -31,14 +45,15 @@ class FirstOrder(UnsafeSet):
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            z = x if x.requires_grad else x.detach().requires_grad_()
+            z = x.double()
+            if not z.requires_grad:
+                z = z.detach().requires_grad_()
             s = self.original(self.coordinates(z))
-            if not s.requires_grad:
-                return s
             (gradient,) = torch.autograd.grad(s.sum(), z, create_graph=differentiable)
-            floor = torch.finfo(s.dtype).tiny ** 0.5
-            distance = s / (gradient.square().sum(-1) + floor).sqrt()
-        return distance if differentiable else distance.detach()
+            # Small enough to leave every real gradient alone, large enough for the fifth power in a second derivative.
+            floor = torch.finfo(torch.float64).tiny ** 0.35
+            distance = s / (gradient.square().sum(-1) + (s / FARTHEST).square() + floor).sqrt()
+        return (distance if differentiable else distance.detach()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.original.contains(self.coordinates.saved(x).double())
@@ -47,13 +62,36 @@ class FirstOrder(UnsafeSet):
         return autodiff_jet(self, x)
 
 
+class Projected(UnsafeSet):
+    """A set over y = W z, W with orthonormal rows, as a set over z."""
+
+    directions: Tensor
+
+    def __init__(self, inner: UnsafeSet, directions: Float[Tensor, "k d"]):
+        super().__init__()
+        self.inner = inner
+        self.register_buffer("directions", directions)
+        self.exact, self.clearance, self.smooth, self.dimension = inner.exact, inner.clearance, inner.smooth, directions.shape[1]
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self.inner(x @ self.directions.T.to(x.dtype))
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self.inner.contains(x.double() @ self.directions.T.double())
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        w = self.directions.to(x.dtype)
+        inner = self.inner.jet(x @ w.T)
+        return Jet(inner.value, inner.gradient @ w, inner.laplacian)
+
+
 class Pulled(UnsafeSet):
     """A set over z given by a level function over z, counted by the original set over x."""
 
     def __init__(self, original: UnsafeSet, level: UnsafeSet, coordinates: Coordinates):
         super().__init__()
         self.original, self.level, self.coordinates = original, level, coordinates
-        self.exact, self.smooth, self.dimension = level.exact, level.smooth, coordinates.dimension
+        self.exact, self.clearance, self.smooth, self.dimension = level.exact, level.clearance, level.smooth, level.dimension
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.level(x)
@@ -65,31 +103,106 @@ class Pulled(UnsafeSet):
         return self.level.jet(x)
 
 
-@singledispatch
 def pull(unsafe: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
     """`unsafe` as a set over sampler coordinates."""
-    if coordinates.identity and unsafe.exact:
-        return Pulled(unsafe, unsafe, coordinates)
+    return Pulled(unsafe, level(unsafe, coordinates), coordinates)
+
+
+@singledispatch
+def level(unsafe: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
+    """A set over z whose s has the sign of `unsafe`'s and, at its boundary, the slope of a distance."""
+    if coordinates.identity and (unsafe.exact or unsafe.clearance):
+        return unsafe
     return FirstOrder(unsafe, coordinates)
 
 
-@pull.register
+@level.register
 def _any(unsafe: AnyOf, coordinates: Coordinates) -> UnsafeSet:
-    return AnyOf([pull(s, coordinates) for s in unsafe.members()])
+    return AnyOf([level(s, coordinates) for s in unsafe.members()])
 
 
-@pull.register
+@level.register
 def _all(unsafe: AllOf, coordinates: Coordinates) -> UnsafeSet:
-    return AllOf([pull(s, coordinates) for s in unsafe.members()])
+    return AllOf([level(s, coordinates) for s in unsafe.members()])
 
 
-@pull.register
+@level.register
 def _not(unsafe: Not, coordinates: Coordinates) -> UnsafeSet:
-    return Not(pull(unsafe.inner, coordinates))
+    return complement(level(unsafe.inner, coordinates))
+
+
+@level.register
+def _rule(unsafe: Rule, coordinates: Coordinates) -> UnsafeSet:
+    return level(unsafe.tree, coordinates)
+
+
+@level.register
+def _half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe
+    n = unsafe.normal.double()
+    return HalfSpace(coordinates.matrix.T @ n, unsafe.offset - float(n @ coordinates.offset))  # type: ignore[arg-type]  # a tensor is a list of numbers
+
+
+@level.register
+def _faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe
+    n, b = unsafe.planes()
+    return Polytope(n @ coordinates.matrix, b - n @ coordinates.offset)  # type: ignore[arg-type]  # tensors are lists of numbers
+
+
+@level.register
+def _ball(unsafe: Ball, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe
+    return _ellipsoid_in(unsafe.center, coordinates.matrix / unsafe.radius, coordinates)
+
+
+@level.register
+def _ellipsoid(unsafe: Ellipsoid, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe
+    m = coordinates.matrix if unsafe.axes is None else unsafe.axes.double() @ coordinates.matrix
+    return _ellipsoid_in(unsafe.center, m / unsafe.radii.double()[:, None], coordinates)
+
+
+def _ellipsoid_in(center: Tensor, stretch: Tensor, coordinates: Coordinates) -> Ellipsoid:
+    """{z : ‖stretch (z − z_c)‖ ≤ 1}: its axes are the right singular vectors, its semi-axes the inverse singular values."""
+    _, σ, axes = torch.linalg.svd(stretch)
+    return Ellipsoid(coordinates.inverse(center.double()), 1 / σ, axes)  # type: ignore[arg-type]  # tensors are lists of numbers
+
+
+@level.register
+def _columns(unsafe: Columns, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe.around(level(unsafe.inner, identity(len(unsafe.index), coordinates.saved_dtype)))
+    rows = coordinates.matrix[unsafe.index]
+    lower = torch.linalg.cholesky(rows @ rows.T)
+    local = Coordinates(coordinates.offset[unsafe.index], lower, coordinates.saved_dtype)
+    return Projected(level(unsafe.inner, local), torch.linalg.solve_triangular(lower, rows, upper=False))
+
+
+@complement.register
+def _outside_pulled(unsafe: Pulled) -> UnsafeSet:
+    return Pulled(complement(unsafe.original), complement(unsafe.level), unsafe.coordinates)
+
+
+@complement.register
+def _outside_first_order(unsafe: FirstOrder) -> UnsafeSet:
+    return FirstOrder(complement(unsafe.original), unsafe.coordinates)
+
+
+@complement.register
+def _outside_projected(unsafe: Projected) -> UnsafeSet:
+    return Projected(complement(unsafe.inner), unsafe.directions)
 
 
 @soften.register
 def _soft_pulled(unsafe: Pulled, width: float) -> UnsafeSet:
-    if unsafe.smooth:
-        return unsafe
     return Pulled(unsafe.original, soften(unsafe.level, width), unsafe.coordinates)
+
+
+@soften.register
+def _soft_projected(unsafe: Projected, width: float) -> UnsafeSet:
+    return Projected(soften(unsafe.inner, width), unsafe.directions)

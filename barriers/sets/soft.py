@@ -1,4 +1,4 @@
-"""Twice differentiable bounds of sets with kinks, always from the safe side: s_soft ≤ s, so φ∘s_soft is still a majorant (B.2, B.5).
+"""Twice differentiable bounds of sets with kinks, from the safe side: s_soft ≤ max(s, 0), so φ∘s_soft is a majorant (B.2, B.5).
 
 union         −w log Σ e^{−sᵢ/w} ≤ min sᵢ
 intersection   w log Σ e^{sᵢ/w} − w log k ≤ max sᵢ
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from barriers.derivatives import Jet
-from barriers.sets.algebra import AllOf, AnyOf
+from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.base import NotSmooth, UnsafeSet
 
 
@@ -49,10 +49,26 @@ class SoftExtremum(UnsafeSet):
 
 @singledispatch
 def soften(unsafe: UnsafeSet, width: float) -> UnsafeSet:
-    """A smooth set whose s is at most that of `unsafe` everywhere; raises NotSmooth where none is known."""
+    """A smooth set with s_soft ≤ s outside `unsafe` and s_soft ≤ 0 inside it; raises NotSmooth where none is known.
+
+    Members that keep this make unions, intersections and growths that keep it.
+    """
     if unsafe.smooth:
         return unsafe
     raise NotSmooth(f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)")
+
+
+@singledispatch
+def soften_complement(inner: UnsafeSet, width: float) -> UnsafeSet:
+    """`soften(Not(inner), width)`: what a set does not soften, its complement may, and the other way round."""
+    if inner.smooth:
+        return Not(inner)
+    raise NotSmooth(f"not {type(inner).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)")
+
+
+@soften.register
+def _not(unsafe: Not, width: float) -> UnsafeSet:
+    return soften_complement(unsafe.inner, width)
 
 
 @soften.register

@@ -2,7 +2,9 @@
 
 from lem_safe.auditor.audit import audit
 from lem_safe.auditor.audit_report import AuditReport
+from lem_safe.auditor.badge import badge_json, badge_svg
 from lem_safe.auditor.bounds import budget
+from lem_safe.auditor.formats import FORMATS
 from lem_safe.auditor.verdict import ConstraintReport
 
-__all__ = ["AuditReport", "ConstraintReport", "audit", "budget"]
+__all__ = ["FORMATS", "AuditReport", "ConstraintReport", "audit", "badge_json", "badge_svg", "budget"]

@@ -5,8 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.text import to_html, to_text
 from lem_safe.auditor.verdict import ConstraintReport
+from lem_safe.faults import BadInput
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +48,23 @@ class AuditReport:
 
     def to_json(self) -> str:
         """audit.json, readable, without NaN."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return to_json(self.to_dict())
+
+    def to(self, form: str) -> str:
+        """The audit as `text`, `json`, `junit`, `markdown` or `github`; a ValueError for another form."""
+        if form not in FORMATS:
+            raise ValueError(f"an audit has no form '{form}'; choose one of {', '.join(FORMATS)}")
+        return FORMATS[form](self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> "AuditReport":
+        """The report that `to_json` wrote; BadInput for a schema version this program does not know."""
+        data = json.loads(text)
+        version = data.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            raise BadInput(f"audit.json: schema_version must be {SCHEMA_VERSION}; got {version}; audit the samples again")
+        constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
+        return cls(**{**data, "constraints": constraints, "columns": tuple(data["columns"])})
 
     def to_text(self) -> str:
         """The verdict for a terminal."""

@@ -18,9 +18,9 @@ def percent(fraction: float) -> str:
 
 def to_text(audit: Mapping[str, Any]) -> str:
     """The verdict first, then a table with one line a constraint, then what decided each and what the bound assumes."""
-    rows = [HEADS, *(_row(c, audit) for c in audit["constraints"])]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADS))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    rows = [HEADS, *(row(c, audit) for c in audit["constraints"])]
+    widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
     return "\n".join([headline(audit), "", *table, "", *sentences, "", audit["assumes_detail"]])
 
@@ -29,7 +29,7 @@ def to_html(audit: Mapping[str, Any]) -> str:
     """The same table as HTML, for a notebook."""
     head = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in HEADS)
     body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in _row(c, audit)) + "</tr>"
+        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row(c, audit)) + "</tr>"
         for c in audit["constraints"]
     )
     above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
@@ -45,13 +45,14 @@ def headline(audit: Mapping[str, Any]) -> str:
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What was counted, what the run did, and what the bound says, in plain words."""
-    parts = [_census(c, audit), _trace(c, audit), _bound(c, audit)]
+    parts = [census_sentence(c, audit), trace_sentence(c, audit), bound_sentence(c, audit)]
     if c["undefined"]:
         parts.append(f"For {c['undefined']:,} samples the rule is not a number; they are counted as its comparison counts them.")
     return " ".join(part for part in parts if part)
 
 
-def _census(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """How many are inside, how many may be."""
     inside = "is" if c["violations"] == 1 else "are"
     return (
         f"{c['violations']:,} of {audit['samples']:,} samples ({percent(c['fraction'])}) {inside} inside; "
@@ -59,7 +60,8 @@ def _census(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     )
 
 
-def _trace(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """The most that any judged step held; empty without a trace."""
     if c["max_fraction_over_steps"] is None:
         return ""
     judged = f" from step {audit['after_step']:,} on" if audit["after_step"] > 0 else ""
@@ -69,7 +71,8 @@ def _trace(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     return f"No step{judged} held more than {percent(most)}." if most is not None else f"The trace has no step{judged}."
 
 
-def _bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """What the law puts inside, and what would decide where nothing is decided."""
     low, high = (percent(end) for end in c["interval"])
     if audit["assumes"].startswith("coupled"):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
@@ -84,7 +87,8 @@ def _bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     )
 
 
-def _row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
+def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line of the table, one cell for each of HEADS."""
     most, clearance = c["max_fraction_over_steps"], c["clearance_min"]
     bound = "none claimed" if audit["assumes"].startswith("coupled") else f"≤ {percent(c['upper_bound'])}"
     return (

@@ -9,8 +9,9 @@ probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filte
 claimed for them: such a cloud is never certified, and `violated` only where it holds more than its budget, which is a fact.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,7 +48,7 @@ class ConstraintReport:
     budget: int
     """⌊βn⌋, the largest count that passes."""
     lower_bound: float
-    interval: tuple[float, float]
+    interval: bounds.Interval
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
@@ -62,6 +63,12 @@ class ConstraintReport:
     undefined: int
     near: int | None
     worst: tuple[Sample, ...]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
+        """The report that JSON made lists and mappings of."""
+        worst = tuple(Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"])
+        return cls(**{**data, "interval": bounds.Interval(*data["interval"]), "worst": worst})
 
 
 def judge(

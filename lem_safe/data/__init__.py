@@ -6,6 +6,6 @@ from lem_safe.data.sources import DATA, FileTable, SklearnTable
 from lem_safe.data.tables import Table, read_table
 
 __all__ = [
-    "DATA", "Checkerboard", "DataSource", "Dataset", "EightGaussians", "FileTable", "Pinwheel", "Rings", "SklearnTable", "SwissRoll",
-    "Table", "TwoMoons", "read_table",
+    "DATA", "Checkerboard", "DataSource", "Dataset", "EightGaussians", "FileTable", "Pinwheel", "Rings", "SklearnTable",
+    "SwissRoll", "Table", "TwoMoons", "read_table",
 ]  # fmt: skip

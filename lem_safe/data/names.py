@@ -17,7 +17,7 @@ def identifier(name: str) -> str:
 
 
 def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Identifiers of the names of one file, with a note for each that changed; BadInput where two are the same or one is empty."""
+    """Identifiers of the names of one file, with a note for each that changed; BadInput where two agree or one is empty."""
     names = [identifier(name) for name in raw]
     faults = []
     for i, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""Where training rows come from: a DataSource says its columns before anything is loaded, and its fingerprint says what was in it."""
+"""Where training rows come from: a DataSource knows its columns, and its fingerprint says what is in it."""
 
 import hashlib
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a fault that says where.
+"""Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a fault.
 
 One reader serves training data and sample files alike. Nothing pickled is ever loaded.
 """
@@ -64,7 +64,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
 
 
 def checked(values: NDArray[Any], raw: Sequence[str] | None, source: str, columns: Sequence[str] | None = None) -> Table:
-    """The table of an array and its names as written: numbers, two axes, rows, finite values, distinct names; BadInput otherwise."""
+    """The table of an array and its names as written; BadInput unless it is rows of finite numbers with distinct names."""
     if values.dtype.kind not in "fiub":
         raise BadInput(Fault(f"must hold real numbers; got an array of {values.dtype}", source))
     if values.ndim != 2:

@@ -31,10 +31,10 @@ class MLP(Network):
     kind: ClassVar[str] = "mlp"
     example: ClassVar[dict[str, object]] = {"kind": "mlp", "hidden": 16, "depth": 2}
 
-    hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 128
-    depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 2
+    hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
+    depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
     activation: Annotated[Literal["silu", "softplus", "tanh"], Doc("The nonlinearity.")] = "silu"
-    confinement: Annotated[float, Gt(0), Doc("κ, in whitened coordinates: 1 is the pull of a standard normal.")] = 0.5
+    confinement: Annotated[float, Gt(0), Doc("κ, in whitened coordinates: 1 is the pull of a standard normal.")] = 0.1
 
     def __post_init__(self) -> None:
         positive("MLP", "confinement", self.confinement)

@@ -3,6 +3,7 @@
 An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no work, and no rounding.
 """
 
+import copy
 from functools import singledispatch
 
 import torch
@@ -20,7 +21,8 @@ class Pulled(Energy):
 
     def __init__(self, original: Energy, coordinates: Coordinates):
         super().__init__()
-        self.original, self.coordinates, self.dimension = original, coordinates, original.dimension
+        self.original, self.dimension = original, original.dimension
+        self.coordinates = copy.deepcopy(coordinates)  # its own, so that casting this energy never rounds anyone else's map
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return self.original(self.coordinates(x))

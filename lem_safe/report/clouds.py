@@ -43,11 +43,11 @@ def draw_cloud(
         axes.imshow(np.sqrt(counts.T), origin="lower", extent=(x0, x1, y0, y1), cmap=fade, aspect="auto", zorder=2)
     else:
         shown = ~inside
-        size = float(np.clip(9_000 / len(x), 0.8, 10))
-        alpha = float(np.clip(1_600 / len(x), 0.22, 0.7))
-        axes.scatter(*x[shown].T, s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2)
+        size = float(np.clip(16_000 / len(x), 1.2, 12))
+        alpha = float(np.clip(2_200 / len(x), 0.3, 0.75))
+        axes.scatter(x[shown, 0], x[shown, 1], s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2)
     bad = x[inside][:3_000]
-    axes.scatter(*bad.T, s=7, c=UNSAFE, marker="x", linewidths=0.7, rasterized=True, zorder=4)
+    axes.scatter(bad[:, 0], bad[:, 1], s=6, c=UNSAFE, marker="x", linewidths=0.6, rasterized=True, zorder=4)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
     axes.set_title(title)
     return axes
@@ -69,7 +69,9 @@ def draw_landscape(
     axes: "Axes", first: Float[np.ndarray, "g"], second: Float[np.ndarray, "h"], energy: Float[np.ndarray, "g h"]
 ) -> "Axes":
     """Contours of an energy, at fixed heights above its minimum."""
-    axes.contour(first, second, (energy - np.nanmin(energy)).T, levels=LEVELS, colors=[MUTED], linewidths=0.6, alpha=0.8, zorder=1.5)
+    axes.contour(
+        first, second, (energy - np.nanmin(energy)).T, levels=LEVELS, colors=[MUTED], linewidths=0.6, alpha=0.8, zorder=1.5
+    )
     return axes
 
 

@@ -66,7 +66,11 @@ def read(directory: Path) -> Contents:
     from ruamel.yaml import YAML
 
     needed = ["scenario.yaml", "samples.npz", "audit.json", "run.json"]
-    missing = [Fault("no such file; a report is made from a finished run", str(directory / name)) for name in needed if not (directory / name).is_file()]
+    missing = [
+        Fault("no such file; a report is made from a finished run", str(directory / name))
+        for name in needed
+        if not (directory / name).is_file()
+    ]
     if missing:
         raise BadInput(missing)
     samples = _arrays(directory / "samples.npz")

@@ -1,7 +1,7 @@
 """Pictures over the steps of a run: the fraction against its tolerance, the surrogate against its limit, the multipliers.
 
-Long runs are drawn as one point for each of a few hundred stretches of steps: the mean as a line, the extremes as a band, so that no step
-that went over can hide.
+A long run is drawn as a few hundred stretches of steps: the mean of each as a line, its extremes as a band, so that no step that
+went over can hide.
 """
 
 from typing import TYPE_CHECKING
@@ -47,14 +47,12 @@ def draw_fraction(
     series: list[tuple[str, str, Int[np.ndarray, "t"], Float[np.ndarray, "t"]]],
 ) -> "Axes":
     """The fraction inside one region at every step, for each (label, colour, step, fraction), with the tolerance."""
-    top = max([beta, *(float(np.nanmax(y)) for *_, y in series)])
+    top = 1.12 * max([beta, *(float(np.nanmax(y)) for *_, y in series)])
     for label, colour, step, y in series:
         draw_curve(axes, step, y, colour, label)
     last = max(int(step[-1]) for *_, step, _ in series)
-    if beta > 0 and top > 40 * beta:
-        axes.set_yscale("symlog", linthresh=beta, linscale=1.0)
-    axes.set(xlim=(0, last), ylim=(0, 1.12 * top if top > 0 else 0.01), xlabel="step")
-    axes.axhline(beta, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), zorder=5, label=f"tolerated {100 * beta:g} %")
+    axes.set(xlim=(0, last), ylim=(0, top or 0.01), xlabel="step")
+    axes.axhline(beta, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"tolerated {100 * beta:g} %")
     if after_step > 0:
         axes.axvspan(0, min(after_step, last), color=MUTED, alpha=0.12, linewidth=0)
         axes.text(min(after_step, last), axes.get_ylim()[1], " judged from here", va="top", fontsize=7.5, color=INK)
@@ -76,7 +74,9 @@ def draw_surrogate(
     return axes
 
 
-def draw_multiplier(axes: "Axes", name: str, step: Int[np.ndarray, "t"], multiplier: Float[np.ndarray, "t"], colour: str) -> "Axes":
+def draw_multiplier(
+    axes: "Axes", name: str, step: Int[np.ndarray, "t"], multiplier: Float[np.ndarray, "t"], colour: str
+) -> "Axes":
     """The multiplier μ of one constraint; the dotted line is its mean over the second half."""
     draw_curve(axes, step, multiplier, colour, "μ")
     mean = float(multiplier[len(multiplier) // 2 :].mean())

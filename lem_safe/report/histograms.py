@@ -1,4 +1,4 @@
-"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several laws stay readable on top of one another."""
+"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several laws stay readable."""
 
 from typing import TYPE_CHECKING
 

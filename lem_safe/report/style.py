@@ -1,7 +1,8 @@
 """How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the same in both.
 
-A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the series' colours have enough
-contrast on white and on near-black, and stay apart for colour-blind eyes (blue, orange, grey, and a magenta that is always hatched or outlined too).
+A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the series' colours have
+enough contrast on white and on near-black, and stay apart for colour-blind eyes: blue, orange (dashed as an outline), grey
+(filled), and a magenta for what is unsafe, which is always an outline, a cross or a dashed line as well.
 """
 
 import io
@@ -28,7 +29,7 @@ def style() -> AbstractContextManager[None]:
     """The context in which figures are made and saved."""
     import matplotlib
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
         "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.titlecolor": INK,
@@ -52,7 +53,9 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1), count=1)
+    return re.sub(
+        r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1), count=1
+    )
 
 
 def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:

@@ -7,8 +7,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 def bundled_directory() -> Path:
     """The folder of the bundled scenarios."""
-    checkout = _PACKAGE.parent / "scenarios"
-    return checkout if (checkout / "scenario.schema.json").is_file() else _PACKAGE / "bundled"
+    installed = _PACKAGE / "bundled"
+    return installed if installed.is_dir() else _PACKAGE.parent / "scenarios"
 
 
 def bundled_scenarios() -> dict[str, Path]:

@@ -28,9 +28,16 @@ def load(scenario: str | os.PathLike[str], tables: Tables, overrides: Mapping[st
     return _resolve(read(path), path.absolute(), tables, overrides or {})
 
 
-def loads(text: str, tables: Tables, *, file: str = "scenario.yaml", directory: Path | None = None) -> Scenario:
+def loads(
+    text: str,
+    tables: Tables,
+    *,
+    file: str = "scenario.yaml",
+    directory: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Scenario:
     """The scenario of a YAML text; relative paths start at `directory`, by default the current one."""
-    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, {})
+    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, overrides or {})
 
 
 def find(scenario: str | os.PathLike[str]) -> Path:

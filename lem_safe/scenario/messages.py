@@ -109,8 +109,8 @@ def _kind_fault(noun: str, value: Any, context: dict[str, Any], path: KeyPath, s
     kinds, algebra = context["kinds"], [arm for arm in context["arms"] if arm in ("any", "all", "not")]
     article = "an" if noun[0] in "aeiou" else "a"
     if not isinstance(value, dict):
-        names = ", a name" if "name" in context["arms"] else ""
-        return source.fault(path, f"must be {article} {noun}, such as {{kind: {kinds[0]}, ...}}{names}; got {shown(value)}")
+        names = ", or the name of one above" if "name" in context["arms"] else ""
+        return source.fault(path, f"must be {article} {noun}, such as {{kind: {kinds[-1]}, ...}}{names}; got {shown(value)}")
     if "kind" in value:
         known = f"{noun} kind {shown(value['kind'])} is not known"
         return source.fault((*path, "kind"), known + did_you_mean(value["kind"], kinds))
@@ -172,6 +172,8 @@ def _at(annotation: Any, location: Sequence[str | int]) -> Any:
         if tagged:
             return _at(tagged[0], rest)
         return _at(next((arm for arm in arms if arm is not type(None)), None), location)
+    if isinstance(part, str) and part.startswith(MARK):
+        return _at(annotation, rest)  # the tag of a union with one arm, which Python simplifies away
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, info in annotation.model_fields.items():
             if (info.alias or name) == part:

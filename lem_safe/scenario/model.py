@@ -14,6 +14,8 @@ from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from lem_safe.faults import BadInput, Fault
+
 STRICT: Any = {"extra": "forbid", "strict": True, "frozen": True, "allow_inf_nan": False}
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
 
@@ -104,7 +106,7 @@ class Scenario(BaseModel):
     filter: dict[str, Any] = Field(
         {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
     )
-    audit: Audit = Field(default_factory=Audit, description="How the samples are judged.", examples=[{"confidence": 0.95}])
+    audit: Audit = Field(default_factory=Audit, description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}])
 
     @property
     def source(self) -> Path | None:
@@ -116,6 +118,19 @@ class Scenario(BaseModel):
         copy = self.model_copy()
         copy._source = path
         return copy
+
+    def overridden(self, *, seed: int | None = None, samples: int | None = None, steps: int | None = None) -> "Scenario":
+        """The same scenario with another seed, number of samples or of steps; raises BadInput for one that cannot be."""
+        given = {"seed": seed, "samples": samples, "steps": steps}
+        faults = [
+            Fault(f"must be a whole number, at least {int(name != 'seed')}; got {value!r}", key=name)
+            for name, value in given.items()
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < (name != "seed"))
+        ]
+        if faults:
+            raise BadInput(faults)
+        moved = {name: value for name, value in given.items() if value is not None and name != "seed"}
+        return self.model_copy(update={"sampler": self.sampler.model_copy(update=moved)} | ({} if seed is None else {"seed": seed}))
 
     def content(self) -> dict[str, Any]:
         """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; what is not set is left out."""

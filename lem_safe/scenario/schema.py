@@ -25,6 +25,11 @@ from lem_safe.scenario.tables import Constructor, Table, Tables
 MARK = "\0"
 """Begins every union tag, so that a tag in an error's location is never taken for a key: YAML has no such character."""
 
+ENERGY = {"kind": "gaussian", "mean": [0, 0], "std": 1}
+UNSAFE = {"pillar": {"kind": "ball", "center": [2, 0], "radius": 0.8}}
+SAMPLER = {"kind": "langevin", "samples": 5000, "steps": 4000, "step_size": 0.002}
+"""Examples for the keys whose values come from tables."""
+
 
 @lru_cache(maxsize=8)
 def document(tables: Tables) -> type[BaseModel]:
@@ -34,9 +39,17 @@ def document(tables: Tables) -> type[BaseModel]:
 
 def json_schema(tables: Tables) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a scenario file, with a description and an example for every key."""
-    schema = document(tables).model_json_schema(by_alias=True)
+    schema = _untitled(document(tables).model_json_schema(by_alias=True))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lem-safe scenario"}
     return {**head, **{k: v for k, v in schema.items() if k not in head}}
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without the titles pydantic gives to every key, which only repeat the key."""
+    for model in [schema, *schema["$defs"].values()]:
+        for key in model.get("properties", {}).values():
+            key.pop("title", None)
+    return schema
 
 
 def plain(value: Any) -> Any:
@@ -75,6 +88,7 @@ class _Maker:
         self.tables = tables
         self.nested: dict[type, Table] = {UnsafeSet: tables.sets, **tables.nested}
         self.unions: dict[str, type[BaseModel]] = {}
+        self.records: dict[type, type[BaseModel]] = {}
         self.models: list[type[BaseModel]] = []
 
     def document(self) -> type[BaseModel]:
@@ -83,7 +97,7 @@ class _Maker:
             "Penalty",
             {
                 "weight": _field(float, "λ in U₊ − λU₋: how strongly samples are pushed from this energy's modes.", 0.35),
-                "energy": _field(self._union(self.tables.energies), "The energy to keep away from.", None),
+                "energy": _field(self._union(self.tables.energies), "The energy to keep away from.", ENERGY),
             },
             "An energy subtracted from the sampled one.",
         )
@@ -92,12 +106,12 @@ class _Maker:
             name: (static[name].annotation, static[name]) for name in ("version", "name", "seed", "dtype", "columns", "audit")
         }
         fields |= {
-            "energy": _field(self._union(self.tables.energies), _described(static["energy"]), None),
-            "penalties": _field(list[penalty], _described(static["penalties"]), [], []),  # type: ignore[valid-type]
-            "unsafe": _field(Annotated[dict[str, self._union(self.tables.sets)], MinLen(1)], _described(static["unsafe"]), None),
+            "energy": _field(self._union(self.tables.energies), _described(static["energy"]), ENERGY),
+            "penalties": _field(list[penalty], _described(static["penalties"]), [{"weight": 0.35, "energy": ENERGY}], []),  # type: ignore[valid-type]
+            "unsafe": _field(Annotated[dict[str, self._union(self.tables.sets)], MinLen(1)], _described(static["unsafe"]), UNSAFE),
             "constraints": (Annotated[list[Constraint], MinLen(1)], static["constraints"]),
-            "sampler": _field(self._union(self.tables.samplers), _described(static["sampler"]), None),
-            "filter": _field(self._union(self.tables.filters), _described(static["filter"]), {"kind": "none"}, default_filter),
+            "sampler": _field(self._union(self.tables.samplers), _described(static["sampler"]), SAMPLER),
+            "filter": _field(self._union(self.tables.filters), _described(static["filter"]), {"kind": "gate"}, default_filter),
         }
         order = [
             "version",
@@ -177,7 +191,23 @@ class _Maker:
         hint = self._hint(p.hint)
         if default is None:
             hint = hint | None if isinstance(hint, type | types.UnionType) else Union[hint, None]  # noqa: UP007
-        return _field(hint, " ".join(docs), example, default)
+        return _field(hint, " ".join(docs), example if example is not None or default not in (None, ...) else self._some(p.hint), default)
+
+    def _some(self, hint: Any) -> Any:
+        """An example of a value where a constructor gives none."""
+        origin, args = get_origin(hint), [a for a in get_args(hint) if a is not type(None)]
+        if isinstance(hint, type) and hint in self.nested:
+            table = self.nested[hint]
+            kind = table.default or next(iter(table.members))
+            needed = {p.name: self._some(p.hint) for p in parameters(table.members[kind]) if p.required and p.context is None}
+            return getattr(table.members[kind], "example", None) or {"kind": kind, **needed}
+        if origin in (Annotated, Union, types.UnionType):
+            return self._some(args[0])
+        if origin is Literal:
+            return args[0]
+        if origin in (list, tuple):
+            return [self._some(args[0])] * 2
+        return {float: 0.5, int: 1, bool: True, str: "x0", Path: "rows.csv"}.get(hint)
 
     def _hint(self, hint: Any) -> Any:
         """A constructor's annotation as the file's: tables become unions, paths resolve, alternatives are told apart by shape."""
@@ -198,7 +228,9 @@ class _Maker:
         if isinstance(hint, type) and hint in self.nested:
             return self._union(self.nested[hint])
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            return self._constructed(hint.__name__, hint, None)
+            if hint not in self.records:
+                self.records[hint] = self._constructed(hint.__name__, hint, None)
+            return self.records[hint]
         return hint
 
     def _alternatives(self, hints: tuple[Any, ...]) -> Any:

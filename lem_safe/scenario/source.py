@@ -54,10 +54,9 @@ class Source:
                 return Fault(message, file=self.overrides[found[:depth]].option, key=dotted(path))
         while found and found not in self.nodes:
             found = found[:-1]
-        if at_key or (found != tuple(path) and found in self.keys):
-            node = self.keys.get(found, self.nodes.get(found))
-        else:
-            node = self.nodes.get(found)
+        node = self.nodes.get(found)
+        if at_key or found != tuple(path) or (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
+            node = self.keys.get(found, node)
         if node is None:
             return Fault(message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self._line(0))
         line, column = node.start_mark.line, node.start_mark.column
@@ -222,7 +221,9 @@ def _short(text: str) -> str:
 def _syntax_fault(error: MarkedYAMLError, source: Source) -> Fault:
     mark = error.problem_mark or error.context_mark
     problem = (error.problem or "cannot be read").strip()
-    if "\\t" in problem or "'\t'" in problem:
+    if "<stream end>" in problem and error.context_mark is not None and "flow" in (error.context or ""):
+        mark, problem = error.context_mark, "this bracket is never closed"
+    elif "\\t" in problem or "'\t'" in problem:
         problem = "a tab is used for indentation; use spaces"
     elif problem.startswith("mapping values are not allowed"):
         problem = "a second ': ' on one line; put the value in quotes, or the key on a line of its own"

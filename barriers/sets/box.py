@@ -1,0 +1,97 @@
+"""The box {lower ≤ x ≤ upper}, turned about its own centre if asked.
+
+With qᵢ = |yᵢ| − hᵢ, y the offset from the centre in the box's own axes and h its half-widths: s = ‖q₊‖ outside, max qᵢ inside;
+∇s = q₊/‖q₊‖ (signs of y) and Δs = (k − 1)/‖q₊‖ where k of the qᵢ are positive, the nearest face's normal and 0 inside.
+"""
+
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.base import rotation as orthogonal
+from barriers.sets.base import vector
+from barriers.sets.faceted import Faceted
+
+
+class Box(Faceted):
+    """Every column between its lower and its upper bound, both included."""
+
+    exact = True
+    clearance = True
+    smooth = False
+    example: ClassVar[dict[str, object]] = {"kind": "box", "lower": [-0.5, -1.0], "upper": [1.0, 0.5]}
+    lower: Tensor
+    upper: Tensor
+    axes: Tensor | None
+
+    def __init__(
+        self,
+        lower: Annotated[list[float], Doc("The lower bound of every column.")],
+        upper: Annotated[list[float], Doc("The upper bound of every column; each must be above its lower bound.")],
+        rotation: Annotated[
+            list[list[float]] | None, Doc("Turns the box about its centre: rows are the box's own axes, orthonormal.")
+        ] = None,
+    ):
+        super().__init__()
+        low, high = vector("Box", "lower", lower), vector("Box", "upper", upper)
+        if low.shape != high.shape:
+            raise ValueError(f"Box: lower and upper must be equally long; got {len(low)} and {len(high)} numbers")
+        if not (low < high).all():
+            i = int((low >= high).nonzero()[0])
+            raise ValueError(f"Box: lower must be less than upper; entry {i} has {float(low[i]):g} and {float(high[i]):g}")
+        self.register_buffer("lower", low)
+        self.register_buffer("upper", high)
+        self.register_buffer("axes", None if rotation is None else orthogonal("Box", rotation, len(low)))
+        self.dimension = len(low)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        below, above = self._sides(x)
+        q = torch.maximum(below, above)
+        square = q.clamp(min=0).square().sum(-1)
+        outside = square > 0
+        return torch.where(outside, torch.where(outside, square, 1.0).sqrt(), q.amax(-1))
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        below, above = self._sides(x.double())
+        return ((below <= 0) & (above <= 0)).all(-1)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        below, above = self._sides(x)
+        q, sign = torch.maximum(below, above), torch.where(above >= below, 1.0, -1.0).to(x.dtype)
+        beyond = q.clamp(min=0)
+        ρ = beyond.square().sum(-1).sqrt()
+        outside, ρ_safe = ρ > 0, torch.where(ρ > 0, ρ, 1.0)
+        nearest, face = q.max(-1)
+        inward = torch.nn.functional.one_hot(face, x.shape[1]).to(x.dtype)
+        gradient = sign * torch.where(outside[:, None], beyond / ρ_safe[:, None], inward)
+        corners = ((q > 0).sum(-1) - 1).to(x.dtype) / ρ_safe
+        return Jet(
+            torch.where(outside, ρ, nearest),
+            gradient if self.axes is None else gradient @ self.axes.to(x.dtype),
+            torch.where(outside, corners, 0.0),
+        )
+
+    def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
+        return torch.cat(self._sides(x), -1)
+
+    def blend(self, weights: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
+        below, above = weights.chunk(2, -1)
+        return above - below if self.axes is None else (above - below) @ self.axes.to(weights.dtype)
+
+    def planes(self) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+        lower, upper = self.lower.double(), self.upper.double()
+        axes = torch.eye(len(lower), dtype=torch.float64, device=lower.device) if self.axes is None else self.axes.double()
+        middle = axes @ ((lower + upper) / 2) - (lower + upper) / 2
+        return torch.cat([-axes, axes]), torch.cat([-(lower + middle), upper + middle])
+
+    def _sides(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """How far below its lower and above its upper bound every coordinate is, in the box's own axes."""
+        lower, upper = self.lower.to(x.dtype), self.upper.to(x.dtype)
+        if self.axes is not None:
+            center = (lower + upper) / 2
+            x = center + (x - center) @ self.axes.T.to(x.dtype)
+        return lower - x, x - upper

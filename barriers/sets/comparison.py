@@ -1,0 +1,57 @@
+"""One comparison of a rule, left < right or left ≤ right: s = left − right, a level function.
+
+Where either side is undefined (see `expression`) the row is inside, for the comparison and for its complement alike: an undefined
+value is not a pass. With negation pushed to the comparisons this is Kleene's three-valued logic read pessimistically: `x > 0 and
+log(x) < 1` is false at x = −1, whatever log(−1) is, and `not log(x) < 1` is as unsafe there as `log(x) < 1`. The level is then a
+tiny negative number with gradient 0, so a surrogate φ(s) is at least κ there, and pulls nowhere.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets.algebra import complement
+from barriers.sets.base import UnsafeSet
+from barriers.sets.expression import Expression, Value, evaluate, kinked
+
+
+class Comparison(UnsafeSet):
+    """Where left < right (`strict`) or left <= right; what is in `also` must be defined too."""
+
+    exact = False
+
+    def __init__(self, left: Expression, right: Expression, strict: bool, dimension: int, also: tuple[Expression, ...] = ()):
+        super().__init__()
+        self.left, self.right, self.strict, self.also, self.dimension = left, right, strict, also, dimension
+        self.smooth = not kinked(left) and not kinked(right)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        left, right, defined = self._sides(x)
+        limit = torch.finfo(x.dtype).max ** 0.75
+        level = (left.number - right.number).clamp(-limit, limit)
+        # Below zero also after FirstOrder has divided it by the root of its floor, and far above −R.
+        undefined = -(torch.finfo(x.dtype).tiny ** 0.23)
+        return torch.where(defined, level, undefined).to(x.dtype)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        with torch.no_grad():
+            left, right, defined = self._sides(x)
+            below = left.number < right.number if self.strict else left.number <= right.number
+        return below | ~defined
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
+
+    def _sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
+        x = x.double()
+        left, right = evaluate(self.left, x), evaluate(self.right, x)
+        defined = left.defined & right.defined
+        for expression in self.also:
+            defined = defined & evaluate(expression, x).defined
+        return left, right, defined.expand(x.shape[:-1])
+
+
+@complement.register
+def _outside(unsafe: Comparison) -> UnsafeSet:
+    return Comparison(unsafe.right, unsafe.left, not unsafe.strict, unsafe.dimension or 0, unsafe.also)

@@ -1,0 +1,157 @@
+"""Arithmetic over columns, evaluated in float64 with one more answer than a number: undefined.
+
+A value is undefined as soon as any number on the way to it is not finite: the root or logarithm of a negative number, a division
+by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced before it sees them), so no NaN enters a
+gradient; where a value exists but its derivative does not (√ at 0) or is beyond use (values past 1e100), the value is kept and
+its gradient is 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+HUGE = 1e100
+"""Past this a value has no gradient: third derivatives of what is built from it would overflow."""
+
+
+class Value(NamedTuple):
+    """A finite number a row, and whether the rule has one there (elsewhere the number means nothing)."""
+
+    number: Tensor
+    defined: Tensor
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """The column at position `index` of the rows that are evaluated."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One of OPERATIONS applied to expressions."""
+
+    name: str
+    arguments: tuple["Expression", ...]
+
+
+Expression = Number | Column | Operation
+
+
+class _Rule(NamedTuple):
+    f: Callable[..., Tensor]
+    flat: Callable[..., Tensor] | None = None
+    kinked: bool = False
+    most: int | None = 1
+    """How many arguments it takes at most (None: any number)."""
+    least: int = 1
+
+
+def _hypot(*xs: Tensor) -> Tensor:
+    return reduce(torch.hypot, xs)
+
+
+OPERATIONS: dict[str, _Rule] = {
+    "+": _Rule(torch.add, most=2, least=2),
+    "-": _Rule(torch.sub, most=2, least=2),
+    "*": _Rule(torch.mul, most=2, least=2),
+    "/": _Rule(torch.div, flat=lambda a, b: b.abs() < 1e-50, most=2, least=2),
+    "**": _Rule(torch.pow, flat=lambda a, b: a < 1e-30, most=2, least=2),
+    "neg": _Rule(torch.neg),
+}
+"""What operators mean; a constant exponent is handled apart."""
+
+FUNCTIONS: dict[str, _Rule] = {
+    "abs": _Rule(torch.abs, kinked=True),
+    "min": _Rule(lambda *xs: reduce(torch.minimum, xs), kinked=True, most=None, least=2),
+    "max": _Rule(lambda *xs: reduce(torch.maximum, xs), kinked=True, most=None, least=2),
+    "sqrt": _Rule(torch.sqrt, flat=lambda x: x < 1e-40),
+    "hypot": _Rule(_hypot, flat=lambda *xs: _hypot(*xs) < 1e-30, most=None, least=2),
+    "exp": _Rule(torch.exp),
+    "expm1": _Rule(torch.expm1),
+    "log": _Rule(torch.log, flat=lambda x: x < 1e-50),
+    "log1p": _Rule(torch.log1p),
+    "log2": _Rule(torch.log2, flat=lambda x: x < 1e-50),
+    "log10": _Rule(torch.log10, flat=lambda x: x < 1e-50),
+    "sin": _Rule(torch.sin),
+    "cos": _Rule(torch.cos),
+    "tan": _Rule(torch.tan),
+    "atan": _Rule(torch.atan),
+    "sinh": _Rule(torch.sinh),
+    "cosh": _Rule(torch.cosh),
+    "tanh": _Rule(torch.tanh),
+}
+"""Every function a rule can call."""
+
+
+def evaluate(expression: Expression, x: Float[Tensor, "*n k"]) -> Value:
+    """The expression at every row of float64 values."""
+    match expression:
+        case Number(value):
+            return Value(x.new_full((), value), torch.ones((), dtype=torch.bool, device=x.device))
+        case Column(index):
+            number = x[..., index]
+            defined = torch.isfinite(number.detach())
+            return Value(torch.where(defined, number, 1.0), defined)
+        case Operation("**", (base, Number(exponent))):
+            return _apply(*_power(exponent), (evaluate(base, x),))
+        case Operation(name, arguments):
+            rule = OPERATIONS.get(name) or FUNCTIONS[name]
+            return _apply(rule.f, rule.flat, tuple(evaluate(a, x) for a in arguments))
+
+
+def kinked(expression: Expression) -> bool:
+    """Whether the expression may fail to be twice differentiable inside its domain: |·|, min, max, or the root of a square."""
+    match expression:
+        case Operation("sqrt", (Operation("**", (_, Number(power))),)) if power % 2 == 0:
+            return True
+        case Operation("sqrt", (Operation("*", (a, b)),)) if a == b:
+            return True
+        case Operation("**", (Operation("**", _) | Operation("*", _), Number(power))) if power != int(power):
+            return True
+        case Operation(name, arguments):
+            return (name in FUNCTIONS and FUNCTIONS[name].kinked) or any(kinked(a) for a in arguments)
+        case _:
+            return False
+
+
+def constant(expression: Expression) -> bool:
+    """Whether no column occurs."""
+    return not isinstance(expression, Column) and (
+        isinstance(expression, Number) or all(constant(a) for a in expression.arguments)
+    )
+
+
+def _power(exponent: float) -> tuple[Callable[..., Tensor], Callable[..., Tensor] | None]:
+    whole = exponent == int(exponent) if abs(exponent) < 1e15 else True
+    if whole and exponent >= 0:
+        return lambda a: a**exponent, None
+    return lambda a: a**exponent, lambda a: (a.abs() if whole else a) < 1e-30
+
+
+def _apply(f: Callable[..., Tensor], flat: Callable[..., Tensor] | None, arguments: tuple[Value, ...]) -> Value:
+    """f, its gradient cut off before it can hold anything but a finite number."""
+    numbers = [a.number for a in arguments]
+    with torch.no_grad():
+        raw = f(*numbers)
+        defined = reduce(torch.logical_and, [a.defined for a in arguments], torch.isfinite(raw))
+        usable = defined & (raw.abs() < HUGE)
+        if flat is not None:
+            usable = usable & ~flat(*numbers)
+    if not torch.is_grad_enabled():
+        return Value(torch.where(defined, raw, 1.0), defined)
+    smooth = f(*(torch.where(usable, number, 1.0) for number in numbers))
+    return Value(torch.where(usable, smooth, torch.where(defined, raw, 1.0)), defined)

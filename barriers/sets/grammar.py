@@ -1,0 +1,292 @@
+"""The grammar of rules: comparisons of arithmetic over column names, joined by `and`, `or`, `not`. Text in, comparisons out.
+
+Python's `ast` splits the text; what it may then contain is the list below, and nothing is ever evaluated by Python:
+
+condition   side < side   (also <= > >=, chained)   |   condition and condition   |   condition or condition   |   not condition
+side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
+
+|·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is u < v and −u < v), which
+keeps them usable by a drift filter (B.5). Negation is pushed down to the comparisons.
+"""
+
+import ast
+import difflib
+import math
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import torch
+
+from barriers.sets.expression import FUNCTIONS, OPERATIONS, Column, Expression, Number, Operation, constant, evaluate
+
+LENGTH = 2000
+DEPTH = 250
+DIVIDE = "name parts of it as regions of their own"
+CONSTANTS = {"pi": math.pi, "e": math.e}
+ALIASES = {"ln": "log", "fabs": "abs", "arctan": "atan", "power": "**", "pow": "**"}
+BINARY: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+WAYS_OUT: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Eq: ("'=='", "measured numbers are never equal; write abs(a - b) < tolerance"),
+    ast.NotEq: ("'!='", "measured numbers are never equal; write abs(a - b) > tolerance"),
+    ast.BitAnd: ("'&'", "write 'and'"),
+    ast.BitOr: ("'|'", "write 'or'"),
+    ast.BitXor: ("'^'", "a power is written '**'"),
+    ast.Invert: ("'~'", "write 'not'"),
+    ast.Mod: ("'%'", "only + - * / ** are known"),
+    ast.FloorDiv: ("'//'", "only + - * / ** are known"),
+    ast.MatMult: ("'@'", "only + - * / ** are known"),
+}
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read; `offset` is the character index within it, from 0."""
+
+    def __init__(self, what: str, offset: int, why: str = ""):
+        super().__init__(f"rule: {what} at character {offset + 1}{why}")
+        self.offset = offset
+
+
+@dataclass(frozen=True)
+class Compared:
+    """left < right (`strict`) or left <= right, over columns of the table; `also` must have values too."""
+
+    left: Expression
+    right: Expression
+    strict: bool
+    also: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Conditions joined by `and` (every) or `or`."""
+
+    every: bool
+    parts: tuple["Condition", ...]
+
+
+Condition = Compared | Joined
+
+
+def read(where: str, columns: Sequence[str]) -> Condition:
+    """The condition that `where` states about `columns`; RuleError where it states none."""
+    if not isinstance(where, str):
+        raise RuleError(f"text expected, got {where!r},", 0)
+    if len(where) > LENGTH:
+        raise RuleError(f"too long ({len(where)} characters), cut", LENGTH, f": at most {LENGTH}; {DIVIDE}")
+    return _Reader(where, columns).condition()
+
+
+def identifiers(columns: Sequence[str]) -> dict[str, int]:
+    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones are left out."""
+    names = [_identifier(c) for c in columns]
+    return {name: i for i, name in enumerate(names) if names.count(name) == 1}
+
+
+def _identifier(column: str) -> str:
+    name = unicodedata.normalize("NFKC", str(column))
+    if not name.isidentifier():
+        name = re.sub(r"\W+", "_", name).strip("_")
+        name = f"_{name}" if not name or name[0].isdigit() else name
+    return name
+
+
+class _Reader:
+    """One reading of one text."""
+
+    def __init__(self, where: str, columns: Sequence[str]):
+        self.columns, self.names = columns, identifiers(columns)
+        self.text = re.sub(r"\s", " ", where)
+        self.shift = len(self.text) - len(self.text.lstrip())
+        self.source = self.text.strip()
+        if not self.source:
+            raise RuleError("nothing", 0, ": write a comparison, such as x0 < 1")
+        if "#" in self.source:
+            raise RuleError("'#'", self.text.index("#"), " has no place in a rule: comments go beside it")
+
+    def condition(self) -> Condition:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(self.source, mode="eval").body
+            return self._condition(tree, False, 0)
+        except RuleError:
+            raise
+        except SyntaxError as error:
+            raise self._syntax(error) from None
+        except (RecursionError, MemoryError):
+            raise RuleError("nested too deeply", self.shift, f": {DIVIDE}") from None
+        except ValueError as error:
+            raise RuleError("unreadable", self.shift, f": {error}") from None
+
+    def _condition(self, node: ast.expr, negated: bool, depth: int) -> Condition:
+        self._depth(node, depth)
+        match node:
+            case ast.BoolOp(op, values):
+                parts = tuple(self._condition(v, negated, depth + 1) for v in values)
+                return Joined(isinstance(op, ast.And) != negated, parts)
+            case ast.UnaryOp(ast.Not(), operand):
+                return self._condition(operand, not negated, depth + 1)
+            case ast.Compare(left, ops, comparators):
+                sides = [left, *comparators]
+                parts = tuple(self._compared(a, op, b, negated, depth) for op, (a, b) in zip(ops, pairwise(sides), strict=True))
+                return parts[0] if len(parts) == 1 else Joined(not negated, parts)
+            case ast.BinOp(_, op, _) | ast.UnaryOp(op, _) if type(op) in WAYS_OUT:
+                self._refuse_operator(node, op)
+            case ast.Name() | ast.Constant() | ast.BinOp() | ast.UnaryOp():
+                self._side(node, depth)
+            case ast.Call():
+                self._side(node, depth)
+            case _:
+                self._refuse(node)
+        raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " compares nothing: a rule needs <, <=, > or >= there")
+
+    def _compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr, negated: bool, depth: int) -> Condition:
+        if not isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+            what, way_out = WAYS_OUT.get(type(op), ("'is' or 'in'", "only < <= > >= compare"))
+            raise RuleError(what, self._between(a, b), f" has no place in a rule: {way_out}")
+        left, right = self._side(a, depth + 1), self._side(b, depth + 1)
+        if constant(left) and constant(right):
+            raise RuleError(f"'{self._excerpt(a)}'", self._at(a), f" and '{self._excerpt(b)}' hold no column to compare")
+        if isinstance(op, ast.Gt | ast.GtE):
+            left, right = right, left
+        strict = isinstance(op, ast.Lt | ast.Gt)
+        return _split(right, left, not strict, ()) if negated else _split(left, right, strict, ())
+
+    def _side(self, node: ast.expr, depth: int) -> Expression:  # noqa: RET503  # `_refuse` does not return
+        self._depth(node, depth)
+        match node:
+            case ast.Constant(value):
+                return self._number(node, value)
+            case ast.Name(name):
+                return self._name(node, name)
+            case ast.UnaryOp(ast.USub(), operand):
+                return self._fold(node, Operation("neg", (self._side(operand, depth + 1),)))
+            case ast.UnaryOp(ast.UAdd(), operand):
+                return self._side(operand, depth + 1)
+            case ast.BinOp(left, op, right) if type(op) in BINARY:
+                arguments = (self._side(left, depth + 1), self._side(right, depth + 1))
+                return self._fold(node, Operation(BINARY[type(op)], arguments))
+            case ast.BinOp(_, op, _) | ast.UnaryOp(op, _) if type(op) in WAYS_OUT:
+                self._refuse_operator(node, op)
+            case ast.Call(ast.Name() as function, arguments, []):
+                return self._call(node, function, arguments, depth)
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
+                raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is a condition, not a number: join them by and, or")
+        self._refuse(node)
+
+    def _number(self, node: ast.expr, value: Any) -> Number:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is not a number")
+        number = float(value) if abs(value) < 1e308 else math.inf
+        if not math.isfinite(number):
+            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is too large: every number must be finite")
+        return Number(number)
+
+    def _name(self, node: ast.expr, name: str) -> Expression:
+        if name in self.names:
+            return Column(self.names[name])
+        if name in CONSTANTS:
+            return Number(CONSTANTS[name])
+        if name in FUNCTIONS:
+            raise RuleError(f"'{name}'", self._at(node), f" is a function: write {name}(...)")
+        shared = [c for c in self.columns if _identifier(c) == name]
+        if shared:
+            raise RuleError(f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them")
+        more = _guess(name, list(self.names))
+        raise RuleError(f"unknown column '{name}'", self._at(node), f"{more} (columns: {_listed(list(self.names))})")
+
+    def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Expression:
+        name = function.id
+        if name not in FUNCTIONS:
+            more = _guess(name, list(FUNCTIONS))
+            raise RuleError(f"unknown function '{name}'", self._at(node), f"{more} (functions: {', '.join(FUNCTIONS)})")
+        rule = FUNCTIONS[name]
+        if len(arguments) < rule.least or (rule.most is not None and len(arguments) > rule.most):
+            wants = "one argument" if rule.most == 1 else "two arguments or more"
+            raise RuleError(f"'{name}'", self._at(node), f" takes {wants}; got {len(arguments)}")
+        return self._fold(node, Operation(name, tuple(self._side(a, depth + 1) for a in arguments)))
+
+    def _fold(self, node: ast.expr, operation: Operation) -> Expression:
+        """A constant part as its value, which must exist."""
+        if not all(isinstance(a, Number) for a in operation.arguments):
+            return operation
+        value = evaluate(operation, torch.zeros(1, dtype=torch.float64))
+        if not value.defined:
+            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " has no finite value")
+        return Number(float(value.number))
+
+    def _refuse_operator(self, node: ast.expr, op: ast.AST) -> NoReturn:
+        what, way_out = WAYS_OUT[type(op)]
+        at = self._between(node.left, node.right) if isinstance(node, ast.BinOp) else self._at(node)
+        raise RuleError(what, at, f" has no place in a rule: {way_out}")
+
+    def _refuse(self, node: ast.expr) -> NoReturn:
+        kinds: dict[type[ast.AST], str] = {
+            ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Call: "such a call", ast.IfExp: "if/else",
+            ast.Lambda: "a function definition", ast.NamedExpr: "an assignment", ast.JoinedStr: "text",
+        }  # fmt: skip
+        what = kinds.get(type(node), "this")
+        raise RuleError(f"'{self._excerpt(node)}'", self._at(node), f": {what} has no place in a rule")
+
+    def _syntax(self, error: SyntaxError) -> RuleError:
+        """Python's complaint in words of the grammar, for the commonest slips."""
+        at = self.shift + max((error.offset or 1) - 1, 0)
+        slips = [
+            (r"&&", "'&&'", "write 'and'"),
+            (r"\|\|", "'||'", "write 'or'"),
+            (r"!(?!=)", "'!'", "write 'not'"),
+            (r"=[<>]", "'=<' or '=>'", "write '<=' or '>='"),
+            (r"(?<![<>=!:])=(?!=)", "'='", "write <, <=, > or >="),
+        ]
+        for pattern, what, way_out in slips:
+            if found := re.search(pattern, self.source):
+                return RuleError(what, self.shift + found.start(), f" has no place in a rule: {way_out}")
+        return RuleError(error.msg or "unreadable", min(at, len(self.text) - 1))
+
+    def _depth(self, node: ast.expr, depth: int) -> None:
+        if depth > DEPTH:
+            raise RuleError("nested too deeply", self._at(node), f": {DIVIDE}")
+
+    def _at(self, node: ast.expr) -> int:
+        return self.shift + len(self.source.encode()[: node.col_offset].decode())
+
+    def _between(self, a: ast.expr, b: ast.expr) -> int:
+        """The first character of the operator between two operands."""
+        start = self.shift + len(self.source.encode()[: a.end_col_offset].decode())
+        gap = self.text[start : self._at(b)]
+        return start + len(gap) - len(gap.lstrip(" )"))
+
+    def _excerpt(self, node: ast.expr) -> str:
+        text = self.source.encode()[node.col_offset : node.end_col_offset].decode()
+        return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _split(left: Expression, right: Expression, strict: bool, also: tuple[Expression, ...]) -> Condition:
+    """left < right with a lone |·|, max or min on either side taken apart."""
+    cases: list[tuple[Expression, dict[str, bool], Callable[[Expression], Condition]]] = [
+        (left, {"max": True, "min": False, "abs": True}, lambda part: _split(part, right, strict, (*also, left))),
+        (right, {"min": True, "max": False, "abs": False}, lambda part: _split(left, part, strict, (*also, right))),
+    ]
+    for side, every, compare in cases:
+        if isinstance(side, Operation) and side.name in every:
+            u = side.arguments
+            parts = u if side.name != "abs" else (u[0], Operation("neg", u))
+            return Joined(every[side.name], tuple(compare(part) for part in parts))
+    return Compared(left, right, strict, also)
+
+
+def _guess(name: str, known: list[str]) -> str:
+    close = [ALIASES[name]] if name in ALIASES else difflib.get_close_matches(name, known, 1, 0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:12]) + (f", and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+assert set(BINARY.values()) <= set(OPERATIONS)

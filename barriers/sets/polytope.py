@@ -1,0 +1,65 @@
+"""The polytope {Ax ≤ b}: s = max over faces of (aᵢ·x − bᵢ)/‖aᵢ‖.
+
+Inside that is the distance to the boundary; outside, beyond an edge, it is less than the distance to the set: a bound.
+"""
+
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.base import matrix, vector
+from barriers.sets.faceted import Faceted
+
+
+class Polytope(Faceted):
+    """Where every row of `normals` . x is at most its offset: an intersection of half-spaces."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "polytope", "normals": [[1.0, 1.0], [-1.0, 2.0], [0.0, -1.0]], "offsets": [1.0, 1.5, 0.8],
+    }  # fmt: skip
+    normals: Tensor
+    offsets: Tensor
+    unit: Tensor
+    distance: Tensor
+
+    def __init__(
+        self,
+        normals: Annotated[list[list[float]], Doc("A row per face, pointing out of the unsafe side; any length but zero.")],
+        offsets: Annotated[list[float], Doc("A number per face: x is unsafe where normals . x <= offsets in every row.")],
+    ):
+        super().__init__()
+        a, b = matrix("Polytope", "normals", normals), vector("Polytope", "offsets", offsets)
+        if len(a) != len(b):
+            raise ValueError(f"Polytope: offsets must have one number per row of normals ({len(a)}); got {len(b)}")
+        length = a.norm(dim=1)
+        if (length == 0).any():
+            raise ValueError(f"Polytope: normals must not hold a zero row; row {int((length == 0).nonzero()[0])} is zero")
+        self.register_buffer("normals", a)
+        self.register_buffer("offsets", b)
+        self.register_buffer("unit", a / length[:, None])
+        self.register_buffer("distance", b / length)
+        self.exact = self.clearance = self.smooth = len(a) == 1
+        self.dimension = a.shape[1]
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self.faces(x).amax(-1)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return (x.double() @ self.normals.double().T <= self.offsets.double()).all(-1)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        value, face = self.faces(x).max(-1)
+        return Jet(value, self.unit.to(x.dtype)[face], torch.zeros_like(value))
+
+    def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
+        return x @ self.unit.T.to(x.dtype) - self.distance.to(x.dtype)
+
+    def blend(self, weights: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
+        return weights @ self.unit.to(weights.dtype)
+
+    def planes(self) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+        return self.unit.double(), self.distance.double()

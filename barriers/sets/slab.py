@@ -1,0 +1,63 @@
+"""The slab {a ≤ n·x ≤ b}: s = max(a − n·x, n·x − b)/‖n‖, exact on both sides."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.base import vector
+from barriers.sets.faceted import Faceted
+
+
+class Slab(Faceted):
+    """Everything between two parallel planes."""
+
+    exact = True
+    clearance = True
+    smooth = False
+    example: ClassVar[dict[str, object]] = {"kind": "slab", "normal": [1.0, -2.0], "lower": -0.5, "upper": 1.0}
+    normal: Tensor
+
+    def __init__(
+        self,
+        normal: Annotated[list[float], Doc("The direction across the slab; any length but zero.")],
+        lower: Annotated[float, Doc("x is unsafe where lower <= normal . x <= upper.")],
+        upper: Annotated[float, Doc("See lower; must be larger.")],
+    ):
+        super().__init__()
+        n = vector("Slab", "normal", normal)
+        if n.norm() == 0:
+            raise ValueError(f"Slab: normal must not be zero; got {normal!r}")
+        if not float("-inf") < lower < upper < float("inf"):
+            raise ValueError(f"Slab: lower must be less than upper, both finite; got {lower:g} and {upper:g}")
+        self.register_buffer("normal", n)
+        self.lower, self.upper, self.dimension = float(lower), float(upper), n.shape[0]
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self.faces(x).amax(-1)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        across = x.double() @ self.normal.double()
+        return (across >= self.lower) & (across <= self.upper)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        value, face = self.faces(x).max(-1)
+        n = self.normal.to(x.dtype)
+        return Jet(value, (2 * face - 1)[:, None] * n / n.norm(), torch.zeros_like(value))
+
+    def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
+        n = self.normal.to(x.dtype)
+        across = x @ n
+        return torch.stack([self.lower - across, across - self.upper], -1) / n.norm()
+
+    def blend(self, weights: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
+        n = self.normal.to(weights.dtype)
+        return (weights[:, 1] - weights[:, 0])[:, None] * n / n.norm()
+
+    def planes(self) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+        n = self.normal.double()
+        bounds = torch.tensor([-self.lower, self.upper], dtype=torch.float64, device=n.device)
+        return torch.stack([-n, n]) / n.norm(), bounds / n.norm()

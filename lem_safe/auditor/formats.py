@@ -1,0 +1,94 @@
+"""An audit for other programs: JSON, JUnit for test runners, Markdown for a pull request, GitHub's annotations.
+
+Each takes the content of audit.json, so a saved audit can be turned into any of them later.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, headline, row, sentence, to_text, trace_sentence
+
+Audit = Mapping[str, Any]
+
+
+def to_json(audit: Audit) -> str:
+    """audit.json itself."""
+    return json.dumps(audit, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_markdown(audit: Audit) -> str:
+    """A heading, the table, and one line a constraint, for a pull request or a job's summary."""
+    lines = ["| " + " | ".join(HEADS) + " |", "|" + " --- |" * len(HEADS)]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row(c, audit)) + " |" for c in audit["constraints"]]
+    details = [f"- **{_cell(c['set'])}**: {_cell(sentence(c, audit))}" for c in audit["constraints"]]
+    return "\n".join([f"### {_cell(headline(audit))}", "", *lines, "", *details, "", f"_{_cell(audit['assumes_detail'])}_", ""])
+
+
+def to_github(audit: Audit) -> str:
+    """One annotation a constraint, which GitHub shows on the run's page: an error where it failed, else a notice."""
+    lines = []
+    for c in audit["constraints"]:
+        level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
+        title = _escaped(f"lem-safe: {audit['scenario']}: {c['set']}").replace(":", "%3A").replace(",", "%2C")
+        lines.append(f"::{level} title={title}::{_escaped(sentence(c, audit))}")
+    return "\n".join([*lines, headline(audit), ""])
+
+
+def to_junit(audit: Audit) -> str:
+    """One case a constraint and claim: the count, every step where there is a trace, the bound.
+
+    A bound that does not certify fails only where it is required; else its case is skipped, with the reason.
+    """
+    suite = ElementTree.Element("testsuite", name=_clean(f"lem-safe audit: {audit['scenario']}"))
+    for c in audit["constraints"]:
+        claims = [("count", census_sentence(c, audit), c["violations"] > c["budget"])]
+        if c["max_fraction_over_steps"] is not None:
+            claims.append(("every step", trace_sentence(c, audit), c["first_step_over"] is not None))
+        for claim, text, failed in claims:
+            case = _case(suite, audit, c, claim)
+            if failed:
+                ElementTree.SubElement(case, "failure", message=_clean(text), type=claim)
+        case = _case(suite, audit, c, "bound")
+        if c["verdict"] != "certified":
+            tag = "failure" if audit["require"] == "bound" else "skipped"
+            ElementTree.SubElement(case, tag, message=_clean(f"{c['verdict']}: {bound_sentence(c, audit)}"))
+    for tag, key in (("testcase", "tests"), ("testcase/failure", "failures"), ("testcase/skipped", "skipped")):
+        suite.set(key, str(len(suite.findall(tag))))
+    suite.set("errors", "0")
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: ElementTree.Element, audit: Audit, c: Audit, claim: str) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, "testcase", classname=_clean(f"lem_safe.{audit['scenario']}"), name=_clean(f"{c['set']}: {claim}"), time="0"
+    )
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that XML 1.0 has no way to write."""
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a Markdown table or become markup."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text).replace("\r", " ").replace("\n", " ")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+FORMATS: dict[str, Callable[[Audit], str]] = {
+    "text": to_text,
+    "json": to_json,
+    "junit": to_junit,
+    "markdown": to_markdown,
+    "github": to_github,
+}
+"""Every form an audit can be printed in, by the name `--format` takes."""

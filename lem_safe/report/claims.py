@@ -1,0 +1,67 @@
+"""What each number of the page assumes, and what a pass does not say."""
+
+import numpy as np
+
+from lem_safe.report.contents import Contents
+
+PROMISES = {
+    "none": "There is no filter: nothing holds the fraction down but the energy itself.",
+    "drift": (
+        "The drift filter keeps a smooth surrogate within its limit in the mean, for many particles and small steps. "
+        "The noise comes after it and makes the count fluctuate, so single steps may go over."
+    ),
+    "step": (
+        "The step filter acts after the noise, on the particles actually drawn: started within its limit, "
+        "it keeps every step within it, for these particles, with no probability involved."
+    ),
+    "gate": (
+        "The gate counts: of the moves that enter a region it accepts only as many as the budget has room for. "
+        "Started within the budget, no step goes over, for these particles, with no probability involved."
+    ),
+    "pointwise": (
+        "The pointwise filter corrects the drift of each particle alone; under noise that bounds nothing. It is a baseline."
+    ),
+}
+"""What each filter promises."""
+
+SILENT = (
+    (
+        "Step-size bias",
+        "A sampler with a finite step samples a slightly different law than the energy's. "
+        "The counts are right for these samples, whatever their law.",
+    ),
+    (
+        "Mixing",
+        "A chain that has not visited a mode says nothing about it. Compare the energies and columns above with the data's; "
+        "more steps, or another start, are the test.",
+    ),
+    (
+        "The energy",
+        "A trained energy may be wrong where data are scarce. A filter limits how many samples lie in the regions named; "
+        "it cannot make the others realistic.",
+    ),
+    ("Regions not named", "Only the regions of the scenario are counted."),
+)
+"""What a pass does not say."""
+
+
+def claims(contents: Contents) -> list[tuple[str, str]]:
+    """Each claim of the page, with what it assumes."""
+    count = "Counted in float64, by exact geometry, on the values as saved. It assumes nothing and speaks of these samples alone."
+    found = [("Count", count)]
+    if contents.trace:
+        found.append(
+            ("Every step", "The largest fraction over the recorded steps is a fact about this run, not about another seed.")
+        )
+    found.append(("Bound", str(contents.audit.get("assumes_detail", contents.audit["assumes"]))))
+    unknown = "The documentation of this filter says what it promises."
+    found.append((f"Filter: {contents.filter}", PROMISES.get(contents.filter, unknown)))
+    return [*found, *_shortfall(contents)]
+
+
+def _shortfall(contents: Contents) -> list[tuple[str, str]]:
+    short = np.nan_to_num(contents.trace.get("shortfall", np.zeros((1, 1))))
+    steps = int((short > 0).any(1).sum())
+    if steps == 0:
+        return []
+    return [("Shortfall", f"At {steps:,} steps the filter could not keep the rate it was asked for, by up to {short.max():.3g}.")]

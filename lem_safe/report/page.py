@@ -1,0 +1,80 @@
+"""One self-contained page from a run directory: no network, no script, light and dark, for screen, phone and paper."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from lem_safe.report import words
+from lem_safe.report.claims import SILENT, claims
+from lem_safe.report.contents import Contents, read
+from lem_safe.report.panels import Panel, panels
+from lem_safe.report.style import png, svg
+
+USUAL = (4.4, 3.3)
+SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
+"""Pictures of another size than the usual, in inches."""
+
+
+def render(run_directory: Path | str) -> Path:
+    """Writes report.html and figures/*.png into a run directory, from its other files alone, and returns the page's path.
+
+    Raises BadInput where a needed file is missing; a panel whose file is missing is replaced by a sentence.
+    """
+    from jinja2 import Environment, StrictUndefined, select_autoescape
+
+    directory = Path(run_directory)
+    contents = read(directory)
+    (directory / "figures").mkdir(exist_ok=True)
+    shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
+    source = files("lem_safe.report")
+    environment = Environment(
+        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((source / "page.html.j2").read_text(encoding="utf-8"))
+    page = directory / "report.html"
+    _write(page, template.render(css=(source / "page.css").read_text(encoding="utf-8"), panels=shown, **_facts(contents)))
+    return page
+
+
+def _pictures(panel: Panel, directory: Path) -> list[str]:
+    width, height = SIZES.get(panel.name, USUAL)
+    if panel.draws:
+        png(panel.draws, directory / "figures" / f"{panel.name}.png", width=width, height=height)
+    return [_unique(svg(draw, width, height), f"{panel.name}{i}-") for i, draw in enumerate(panel.draws)]
+
+
+def _unique(picture: str, prefix: str) -> str:
+    """The same SVG with its own ids, so that several can share a page."""
+    for mark in (' id="', 'href="#', "url(#"):
+        picture = picture.replace(mark, mark + prefix)
+    return picture
+
+
+def _facts(contents: Contents) -> dict[str, Any]:
+    audit = contents.audit
+    return {
+        "audit": audit,
+        "scenario": contents.scenario,
+        "columns": contents.columns,
+        "filter": contents.filter,
+        "verdicts": [words.verdict(contents, i) for i in range(len(audit["constraints"]))],
+        "unfiltered": [words.reference_fraction(contents, i) for i in range(len(audit["constraints"]))]
+        if contents.reference
+        else None,
+        "claims": claims(contents),
+        "silent": SILENT,
+        "run": words.flat(contents.run),
+        "command": contents.run.get("command", f"lem-safe run {contents.directory.name}/scenario.yaml"),
+        "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
+        "percent": words.percent,
+        "bound": words.bound,
+        "decides": words.decides,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    """Written beside and renamed, so that a page is there whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

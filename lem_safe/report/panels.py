@@ -1,0 +1,195 @@
+"""Which pictures a run has: each panel a title, a caption that a stranger understands, and one or more drawings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lem_safe.report.clouds import Limits, draw_cloud, draw_landscape, equal_where_sensible, limits, shade
+from lem_safe.report.contents import Contents
+from lem_safe.report.curves import draw_fraction, draw_multiplier, draw_surrogate
+from lem_safe.report.histograms import draw_histogram
+from lem_safe.report.pairs import pairs_of
+from lem_safe.report.style import FILTERED, SERIES, UNFILTERED, Draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST = 6
+"""Constraints that get a picture of their own over time."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One section of the page: `name` is its file in figures/; with no drawings, the caption says what is missing."""
+
+    name: str
+    title: str
+    caption: str
+    draws: Sequence[Draw] = ()
+
+
+def panels(contents: Contents) -> list[Panel]:
+    """Every panel, in the page's order."""
+    made = [
+        _clouds(contents),
+        _fractions(contents),
+        _multipliers(contents),
+        _energies(contents),
+        _pairs(contents),
+        _marginals(contents),
+    ]
+    return [panel for panel in made if panel is not None]
+
+
+def label(contents: Contents) -> str:
+    """What the run's own samples are called."""
+    return "unfiltered" if contents.filter == "none" else "filtered"
+
+
+def laws(contents: Contents) -> dict[str, np.ndarray]:
+    """The clouds there are, by name: data, unfiltered, filtered."""
+    found: dict[str, np.ndarray] = {}
+    if "data" in contents.diagnostics and len(contents.diagnostics["data"]):
+        found["data"] = contents.diagnostics["data"]
+    if "x" in contents.reference:
+        found["unfiltered"] = contents.reference["x"]
+    found[label(contents)] = contents.x
+    return {name: np.asarray(x, dtype=np.float64) for name, x in found.items()}
+
+
+def _clouds(contents: Contents) -> Panel | None:
+    if contents.x.shape[1] != 2:
+        return None
+    clouds = laws(contents)
+    window = limits(list(clouds.values()))
+    draws = [partial(_cloud, contents=contents, name=name, x=x, window=window) for name, x in clouds.items()]
+    lines = " Grey lines: the energy's contours." if "landscape" in contents.diagnostics else ""
+    return Panel("clouds", "The samples", f"Shaded: unsafe. Crosses: samples inside it.{lines}", draws)
+
+
+def _cloud(axes: "Axes", contents: Contents, name: str, x: np.ndarray, window: Limits) -> "Axes":
+    inside = contents.inside_any(x)
+    if {"grid0", "grid1", "landscape"} <= contents.diagnostics.keys() and name != "data":
+        draw_landscape(axes, *(contents.diagnostics[key] for key in ("grid0", "grid1", "landscape")))
+    for region in {c["set"] for c in contents.audit["constraints"]}:
+        shade(axes, partial(contents.level, region), window)
+    draw_cloud(axes, x, inside, SERIES[name], f"{name}: {100 * inside.mean():.3g} % inside", window)
+    axes.set(xlabel=contents.columns[0], ylabel=contents.columns[1])
+    return equal_where_sensible(axes, window)
+
+
+def _fractions(contents: Contents) -> Panel:
+    title = "The fraction inside, at every step"
+    if "fraction" not in contents.trace:
+        return Panel("fraction", title, "The run recorded no trace, so only the final cloud is known.")
+    step = contents.trace["step"]
+    draws: list[Draw] = []
+    for k, c in enumerate(contents.audit["constraints"][:MOST]):
+        series = [(label(contents), SERIES[label(contents)], step, contents.trace["fraction"][:, k])]
+        if "fraction" in contents.reference:
+            other = contents.reference["fraction"][:, k]
+            series.insert(0, ("unfiltered", UNFILTERED, np.arange(1, len(other) + 1), other))
+        draw = partial(draw_fraction, name=c["set"], beta=c["beta"], after_step=contents.audit.get("after_step", 0))
+        draws.append(partial(draw, series=series))
+        if len(series) == 2 and series[0][-1].max() > 1.5 * max(c["beta"], series[1][-1].max()):
+            draws.append(partial(draw, series=series[1:]))
+    caption = f"All particles counted, at all {len(step):,} steps; a band spans the extremes of the steps it covers."
+    if "fraction" in contents.reference:
+        caption += " The unfiltered run started from the same points and drew the same noise."
+    return Panel("fraction", title, caption, draws)
+
+
+def _multipliers(contents: Contents) -> Panel | None:
+    if contents.filter == "none" or not contents.trace:
+        return None
+    step, trace = contents.trace["step"], contents.trace
+    draws: list[Draw] = []
+    for k, c in enumerate(contents.audit["constraints"][:MOST]):
+        if "multiplier" in trace and np.isfinite(trace["multiplier"][:, k]).all():
+            draws.append(
+                partial(draw_multiplier, name=c["set"], step=step, multiplier=trace["multiplier"][:, k], colour=FILTERED)
+            )
+        if "surrogate" in trace and np.isfinite(trace["surrogate"][:, k]).all():
+            limit = float(np.atleast_1d(trace["limit"])[k])
+            draws.append(
+                partial(
+                    draw_surrogate, name=c["set"], step=step, surrogate=trace["surrogate"][:, k], limit=limit, colour=FILTERED
+                )
+            )
+    if not draws:
+        return Panel(
+            "multiplier", "What the filter did", f"The filter {contents.filter} has no multiplier and no surrogate to show."
+        )
+    caption = (
+        "The multiplier is the price of the tolerance: the weight that the region's surrogate has in the energy (0: none needed)."
+    )
+    return Panel("multiplier", "What the filter did", caption, draws)
+
+
+def _energies(contents: Contents) -> Panel | None:
+    keys = {"data": "data_energy", "unfiltered": "reference_energy", label(contents): "energy"}
+    series = {name: contents.diagnostics[key] for name, key in keys.items() if key in contents.diagnostics}
+    if "energy" not in contents.diagnostics:
+        return Panel("energy", "Energies", "The run saved no energies of its samples.")
+    text = ", ".join(f"{name} {np.mean(u):.4g} ± {np.std(u):.3g}" for name, u in series.items())
+    caption = f"U in nats, lower is likelier. Mean ± standard deviation: {text}."
+    return Panel("energy", "Energies", caption, [partial(draw_histogram, series=series, label="U (nats)")])
+
+
+def _pairs(contents: Contents) -> Panel | None:
+    if contents.x.shape[1] <= 2:
+        return None
+    clouds = laws(contents)
+    shown = {name: x for name, x in clouds.items() if name != "data"}
+    draws: list[Draw] = []
+    for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
+        try:
+            chosen = pairs_of(contents.regions[region], contents.x)
+        except (NotImplementedError, ValueError, RuntimeError):
+            continue  # a region known by membership alone has no gradient to ask
+        exact = len(chosen) == 1
+        for a, b in chosen:
+            window = limits([x[:, [a, b]] for x in clouds.values()])
+            draws += [
+                partial(_pair, contents=contents, region=region, name=name, x=x, pair=(a, b), window=window, exact=exact)
+                for name, x in shown.items()
+            ]
+    if not draws:
+        return None
+    return Panel(
+        "pairs", "The columns the regions look at", "Shaded: unsafe, where two columns decide it. Crosses: samples inside.", draws
+    )
+
+
+def _pair(
+    axes: "Axes", contents: Contents, region: str, name: str, x: np.ndarray, pair: tuple[int, int], window: Limits, exact: bool
+) -> "Axes":
+    a, b = pair
+    inside = contents.inside(region, x)
+    if exact:
+        middle = np.median(x, axis=0)
+
+        def level(points: np.ndarray) -> np.ndarray:
+            full = np.tile(middle, (len(points), 1))
+            full[:, [a, b]] = points
+            return contents.level(region, full)
+
+        shade(axes, level, window)
+    draw_cloud(axes, x[:, [a, b]], inside, SERIES[name], f"{name}: {100 * inside.mean():.3g} % inside {region}", window)
+    axes.set(xlabel=contents.columns[a], ylabel=contents.columns[b])
+    return axes
+
+
+def _marginals(contents: Contents, most: int = 12) -> Panel:
+    clouds = laws(contents)
+    d = contents.x.shape[1]
+    draws: list[Draw] = [
+        partial(draw_histogram, series={name: x[:, i] for name, x in clouds.items()}, label=contents.columns[i])
+        for i in range(min(d, most))
+    ]
+    which = f"The first {most} of {d} columns." if d > most else "Every column."
+    others = "" if len(clouds) > 1 else " The run has no data and no unfiltered samples beside it to compare with."
+    return Panel("marginals", "Each column alone", f"{which} In the data's units.{others}", draws)

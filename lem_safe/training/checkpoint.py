@@ -1,0 +1,74 @@
+"""Trained energies as files: safetensors weights, with metadata that rebuild the energy and say where it came from.
+
+Metadata: format, network (its settings), columns, and whatever the maker adds, each but the first as JSON. Nothing pickled is
+written or read, and a file appears whole or not at all.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import torch
+from safetensors.torch import save
+
+from barriers.coordinates import Coordinates
+from lem_safe.energies.mlp import NETWORKS, Network
+from lem_safe.energies.transported import Transported
+from lem_safe.faults import BadInput, Fault
+from lem_safe.files import void, write_atomically
+
+FORMAT = "lem-safe energy 1"
+
+
+class Saved(NamedTuple):
+    """An energy read back: the energy, frozen; its columns; the metadata, values as JSON made them."""
+
+    energy: Transported
+    columns: tuple[str, ...]
+    metadata: dict[str, Any]
+
+
+def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Writes a trained energy; `metadata` must hold `network` (from `describe`) and `columns`, and may hold any JSON."""
+    tensors = {f"inner.{name}": tensor.detach().cpu().contiguous() for name, tensor in energy.inner.state_dict().items()}
+    tensors |= {"offset": energy.coordinates.offset.cpu(), "matrix": energy.coordinates.matrix.cpu().contiguous()}
+    text = {"format": FORMAT} | {name: json.dumps(value, sort_keys=True) for name, value in metadata.items()}
+    content = save(tensors, metadata=text)
+    write_atomically(path, lambda file: void(file.write(content)))
+
+
+def load_energy(path: Path) -> Saved:
+    """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or lacks a piece."""
+    if not path.is_file():
+        raise BadInput(Fault("no such file; train one with lem-safe train", str(path)))
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (safetensors.SafetensorError, OSError) as error:
+        raise BadInput(Fault(f"is not a complete safetensors file: {error}", str(path))) from None
+    if text.pop("format", None) != FORMAT:
+        raise BadInput(Fault(f"has no metadata 'format: {FORMAT}', so lem-safe did not write it; use lem-safe train", str(path)))
+    try:
+        metadata = {name: json.loads(value) for name, value in text.items()}
+        network = network_of(metadata["network"])
+        columns = tuple(metadata["columns"])
+        inner = network.build(len(columns), torch.Generator().manual_seed(0))
+        inner.load_state_dict({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
+        energy = Transported(inner, Coordinates(tensors["offset"], tensors["matrix"]))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise BadInput(Fault(f"does not hold what its metadata promise: {error}; train it again", str(path))) from None
+    return Saved(energy.requires_grad_(False).eval(), columns, metadata)
+
+
+def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
+    """The settings of a network, a loss or a training run as plain values, `kind` first."""
+    return ({"kind": kind} if kind else {}) | dataclasses.asdict(settings)
+
+
+def network_of(description: Mapping[str, Any]) -> Network:
+    """The settings that `describe` described."""
+    return NETWORKS[description["kind"]](**{name: value for name, value in description.items() if name != "kind"})

@@ -1,0 +1,107 @@
+"""`energy: {kind: trained, ...}`: what a scenario says about a learned energy, trained once and then reused.
+
+The fingerprint counts the content of the data, every setting and the seed; a cached file with that fingerprint is the energy.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from typing_extensions import Doc
+
+from lem_safe.data.source import DataSource, digest
+from lem_safe.energies.mlp import MLP, NETWORKS, Network
+from lem_safe.energies.transported import Transported
+from lem_safe.faults import BadInput, Fault
+from lem_safe.keys import Key
+from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
+from lem_safe.training.loop import Progress, fit, quiet
+from lem_safe.training.losses import LOSSES, Denoising, Loss
+from lem_safe.training.settings import TrainingSettings
+from lem_safe.training.whitening import whiten
+
+CACHE_VARIABLE = "LEM_SAFE_CACHE"
+FILE = "energy.safetensors"
+
+
+def default_cache() -> Path:
+    """Where trained energies are kept: $LEM_SAFE_CACHE, else ~/.cache/lem-safe/energies."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "lem-safe" / "energies")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An energy learned from data by a network with a confining term, in whitened coordinates, over the data's units."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "trained",
+        "data": {"kind": "eight_gaussians", "samples": 1000},
+        "network": {"kind": "mlp", "hidden": 16, "depth": 2},
+        "training": {"steps": 60, "batch_size": 128},
+    }
+
+    data: Annotated[DataSource, Doc("The rows to learn from.")]
+    network: Annotated[Network, Doc("The shape of the energy.")] = MLP()
+    loss: Annotated[Loss, Doc("What training makes small.")] = Denoising()
+    training: Annotated[TrainingSettings, Doc("How long and how fast.")] = TrainingSettings()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, those of the data."""
+        return self.data.columns
+
+    @property
+    def dimension(self) -> int:
+        return self.data.dimension
+
+    def fingerprint(self, seed: int) -> str:
+        """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the seed."""
+        return digest(FORMAT, self.data.fingerprint(), repr(self.network), repr(self.loss), repr(self.training), str(seed))
+
+    def train(self, seed: int, progress: Progress = quiet) -> tuple[Transported, dict[str, Any]]:
+        """The energy over data units, frozen, and the metadata that its file should carry.
+
+        Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
+        """
+        rows = self.data.load(seed)
+        coordinates = whiten(rows.values, rows.columns)
+        key = Key(seed).fold("train")
+        fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
+        result = fit(fresh, coordinates.inverse(rows.values).float(), self.loss, self.training, key, progress)
+        metadata = {
+            "fingerprint": self.fingerprint(seed),
+            "seed": seed,
+            "columns": list(rows.columns),
+            "rows": rows.values.shape[0],
+            "network": describe(self.network, _kind(self.network, NETWORKS)),
+            "loss": describe(self.loss, _kind(self.loss, LOSSES)),
+            "training": describe(self.training),
+            "held_out": result.held_out,
+            "history": [check._asdict() for check in result.history],
+        }
+        return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
+
+    def load_or_train(self, seed: int, cache: Path | None = None, progress: Progress = quiet) -> tuple[Transported, str]:
+        """The energy, from the cache where it has been trained before; and where it came from: "cached" or "trained"."""
+        path = self.path(seed, cache)
+        if path.is_file():
+            try:
+                return load_energy(path).energy, "cached"
+            except BadInput:  # a damaged cache is no cache: train, and write over it
+                pass
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))) from None
+        energy, metadata = self.train(seed, progress)
+        save_energy(energy, path, metadata)
+        return energy, "trained"
+
+    def path(self, seed: int, cache: Path | None = None) -> Path:
+        """The file in the cache that holds this energy, once it has been trained."""
+        return (cache or default_cache()) / self.fingerprint(seed)[:32] / FILE
+
+
+def _kind(member: object, table: dict[str, Any]) -> str:
+    return next(kind for kind, made in table.items() if type(member) is made)

@@ -1,0 +1,36 @@
+"""Whitened coordinates of a table: x = m + Lz with L = D R^{1/2}, D the standard deviations and R the correlation matrix.
+
+Standardising alone leaves columns that nearly repeat each other (radius and perimeter correlate at .998) as a direction a
+thousand times stiffer than the rest. The symmetric root ("ZCA-cor") takes that away and keeps every z closest to its own column.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from lem_safe.faults import BadInput, Fault
+
+FLOOR = 1e-10
+"""The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters."""
+
+
+def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinates:
+    """The coordinates in which the rows have mean 0 and covariance I; BadInput for too few rows, or dependent columns."""
+    n, d = values.shape
+    if n <= d:
+        raise BadInput(Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns"))
+    m, std = values.mean(0), values.std(0)
+    scale = values.abs().amax(0)
+    constant = [c for c, s, a in zip(columns, std.tolist(), scale.tolist(), strict=True) if s <= 1e-12 * a]
+    if constant:
+        raise BadInput([Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant])
+    R = torch.atleast_2d(torch.corrcoef(values.T))
+    λ, Q = torch.linalg.eigh(R)
+    if λ[0] < FLOOR:
+        share = Q[:, λ < FLOOR].square().amax(1)
+        names = [c for c, s in zip(columns, share.tolist(), strict=True) if s > 1e-3]
+        raise BadInput(Fault(f"data: columns {', '.join(names)} determine each other exactly; leave one out with columns:"))
+    return Coordinates(m, std[:, None] * (Q * λ.sqrt()) @ Q.T)

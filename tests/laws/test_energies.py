@@ -1,0 +1,157 @@
+"""What every energy owes, whatever its kind: checked through each class's example, and for the compositions built here."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from barriers.coordinates import Coordinates
+from barriers.derivatives import autodiff_jet
+from barriers.specification import construct
+from lem_safe.energies import ENERGIES, MLP, Energy, Gaussian, Tractable, Transported, WeightedSum, in_coordinates
+
+L = torch.tensor([[1.5, 0.3], [-0.2, 0.6]], dtype=torch.float64)
+M = torch.tensor([0.8, 0.1], dtype=torch.float64).diag() + 0.2
+
+
+def from_table(kind: str) -> Energy:
+    example = ENERGIES[kind].example
+    assert example["kind"] == kind
+    return build(example)
+
+
+def build(spec) -> Energy:
+    return construct(ENERGIES[spec["kind"]], spec, nested={Energy: lambda inner, _: build(inner)}, context={})
+
+
+def network(activation: str = "silu") -> Energy:
+    return MLP(hidden=12, depth=3, activation=activation, confinement=1.0).build(2, torch.Generator().manual_seed(3)).requires_grad_(False)
+
+
+def transported() -> Transported:
+    return Transported(network(), Coordinates(torch.tensor([0.4, -0.3]), L))
+
+
+def composed() -> WeightedSum:
+    return WeightedSum([from_table("gaussian_mixture"), transported(), from_table("gaussian")], [1.0, 0.7, -0.2])
+
+
+CASES: dict[str, Callable[[], Energy]] = {
+    **{kind: (lambda kind=kind: from_table(kind)) for kind in ENERGIES},
+    **{f"mlp {a}": (lambda a=a: network(a)) for a in ("silu", "softplus", "tanh")},
+    "transported": transported,
+    "composed": composed,
+    "unwrapped": lambda: in_coordinates(composed(), transported().coordinates),
+    "pulled": lambda: in_coordinates(composed(), Coordinates(torch.tensor([1.0, 0.0]), M)),
+}
+
+
+@pytest.fixture(params=CASES)
+def energy(request) -> Energy:
+    return CASES[request.param]()
+
+
+@pytest.fixture
+def x() -> torch.Tensor:
+    return 1.3 * torch.randn(64, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_gradient_is_the_derivative(energy, x):
+    value, gradient = energy.value_and_gradient(x)
+    jet = autodiff_jet(energy, x)
+    torch.testing.assert_close(value, jet.value, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(gradient, jet.gradient, rtol=1e-10, atol=1e-11)
+
+
+def test_gradient_is_a_difference(energy, x):
+    """Central differences of `forward`, so that no derivative formula is trusted twice."""
+    step = 1e-5
+    _, gradient = energy.value_and_gradient(x)
+    for i, e in enumerate(torch.eye(2, dtype=torch.float64) * step):
+        difference = (energy(x + e) - energy(x - e)) / (2 * step)
+        torch.testing.assert_close(gradient[:, i], difference, rtol=1e-6, atol=1e-7)
+
+
+def test_laplacian_is_the_trace_of_the_hessian(energy, x):
+    torch.testing.assert_close(energy.laplacian(x), autodiff_jet(energy, x).laplacian, rtol=1e-9, atol=1e-9)
+
+
+def test_laplacian_along_directions(energy, x):
+    """tr(VᵀHV) is the Laplacian of y ↦ U(x + Vy) at 0, also for a V that is not square."""
+    for V in (L, L[:, :1]):
+        y = torch.zeros(64, V.shape[1], dtype=torch.float64)
+        expected = autodiff_jet(lambda y, V=V: energy(x + y @ V.T), y).laplacian
+        torch.testing.assert_close(energy.laplacian(x, V), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_float32_agrees_with_float64(energy, x):
+    value, gradient = energy.value_and_gradient(x)
+    value32, gradient32 = energy.value_and_gradient(x.float())
+    assert value32.dtype == gradient32.dtype == energy.laplacian(x.float()).dtype == torch.float32
+    torch.testing.assert_close(value32.double(), value, rtol=2e-4, atol=2e-4)
+    torch.testing.assert_close(gradient32.double(), gradient, rtol=2e-4, atol=2e-4)
+    torch.testing.assert_close(energy.laplacian(x.float()).double(), energy.laplacian(x), rtol=1e-3, atol=1e-3)
+
+
+def test_sampling_records_nothing(energy, x):
+    value, gradient = energy.value_and_gradient(x.clone().requires_grad_())
+    assert not value.requires_grad and not gradient.requires_grad
+
+
+def test_curl_is_rounding(energy, x):
+    """The drift of an energy, composed or not, is a gradient: ∂₀g₁ − ∂₁g₀ = 0, by differences of the gradient it hands out."""
+    step = 1e-4
+    e0, e1 = torch.eye(2, dtype=torch.float64) * step
+    g = lambda y: energy.value_and_gradient(y)[1]  # noqa: E731
+    curl = ((g(x + e0) - g(x - e0))[:, 1] - (g(x + e1) - g(x - e1))[:, 0]) / (2 * step)
+    assert curl.abs().max() < 1e-6 * (1 + g(x).abs().max())
+
+
+@pytest.mark.parametrize("kind", [kind for kind, made in ENERGIES.items() if issubclass(made, Tractable)])
+def test_normalised(kind):
+    """log Z = 0, by quadrature over a square that holds all the mass."""
+    grid = torch.linspace(-9, 9, 601, dtype=torch.float64)
+    points = torch.cartesian_prod(grid, grid)
+    assert abs(float((-from_table(kind)(points)).exp().sum() * (grid[1] - grid[0]) ** 2) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("kind", [kind for kind, made in ENERGIES.items() if issubclass(made, Tractable)])
+def test_draws_follow_the_energy(kind):
+    """E_ρ[Lf] = 0 with L f = Δf − ∇U·∇f (E.3) over exact draws, for f = sin(a·x); and not for draws of half the size."""
+    energy, n = from_table(kind), 40_000
+    assert isinstance(energy, Tractable)
+    x = energy.sample(torch.Generator().manual_seed(1), n)
+
+    def z_score(x):
+        a = torch.tensor([0.9, -0.6], dtype=torch.float64)
+        _, gradient = energy.value_and_gradient(x)
+        lf = -a.square().sum() * (x @ a).sin() - (gradient @ a) * (x @ a).cos()
+        lg = 2 * a.square().sum() - 2 * (gradient @ a) * (x @ a)  # f = (a·x)²
+        return max(float((s.mean() / s.std()).abs()) * n**0.5 for s in (lf, lg))
+
+    assert z_score(x) < 4
+    assert z_score(0.5 * x) > 4
+
+
+def test_stein_identity_by_quadrature(energy):
+    """E_ρ[Lf] = 0 (E.3) for f = x₀²x₁ + sin x₁, on a grid."""
+    grid = torch.linspace(-25, 25, 1001, dtype=torch.float64)
+    x = torch.cartesian_prod(grid, grid)
+    value, g = energy.value_and_gradient(x)
+    p = (-value).softmax(0)
+    lf = 2 * x[:, 1] - x[:, 1].sin() - g[:, 0] * 2 * x[:, 0] * x[:, 1] - g[:, 1] * (x[:, 0] ** 2 + x[:, 1].cos())
+    size = float((p * (g.square().sum(1) * (1 + x.square().sum(1)))).sum())
+    assert float(p[(x.abs() > 24.9).any(1)].sum()) < 1e-8  # the grid holds it all
+    assert abs(float((p * lf).sum())) < 1e-6 * (1 + size)
+
+
+def test_unwrapping_costs_nothing():
+    energy = transported()
+    assert in_coordinates(energy, energy.coordinates) is energy.inner
+    twin = Coordinates(energy.coordinates.offset, energy.coordinates.matrix)
+    assert in_coordinates(energy, twin) is energy.inner
+
+
+def test_casting_a_pulled_energy_leaves_the_coordinates_alone():
+    coordinates = Coordinates(torch.tensor([1.0, 0.0]), M)
+    in_coordinates(Gaussian([0.0, 0.0], std=1.0), coordinates).float()
+    assert coordinates.matrix.dtype == torch.float64

@@ -1,0 +1,127 @@
+"""Known truths: small problems whose exact answers are computed here by quadrature, independently of what is tested."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from barriers.coordinates import identity
+from barriers.filters import FILTERS
+from barriers.sets import UnsafeSet, build_sets, pull
+from barriers.surrogates import Surrogate
+from lem_safe.controller import hook
+from lem_safe.energies.base import Energy
+from lem_safe.energies.gaussian import Gaussian
+from lem_safe.energies.gaussian_mixture import GaussianMixture
+from lem_safe.keys import Key
+from lem_safe.samplers import Langevin
+from scipy.optimize import brentq
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a run of a test recorded: the final cloud, and a row a step."""
+
+    x: Tensor
+    fraction: np.ndarray
+    mean: np.ndarray
+    multiplier: np.ndarray
+    shortfall: np.ndarray
+
+
+def simulate(
+    energy: Energy, unsafe: list[UnsafeSet], betas: list[float], kind: str, x: Tensor, *, step_size: float, steps: int, seed: int = 0,
+    each: Callable[[int, Tensor], None] = lambda k, x: None, build: Callable[..., object] | None = None, **settings: object,
+) -> Trace:  # fmt: skip
+    """Langevin with one filter, every particle counted after every step."""
+    sets = [pull(s, identity(x.shape[1], x.dtype)) for s in unsafe]
+    context = {} if kind == "none" else {"sets": sets, "betas": betas}
+    if kind in ("drift", "step"):
+        context["step_size"] = step_size
+    chosen = (build or FILTERS[kind])(**context, **settings)
+    hooks = hook(chosen)
+    sampler = Langevin(energy, step_size, hooks.drift_filter, hooks.step_filter)
+    key, state = Key(seed), sampler.init(x)
+    rows = []
+    for k in range(steps):
+        state, info = sampler.step(key.fold(k), state)
+        each(k, state.x)
+        seen = info.drift or info.step
+        fraction = [float(s.contains(state.x).double().mean()) for s in sets]
+        nothing = [math.nan] * len(sets)
+        rows.append([fraction] + ([list(map(float, part)) for part in seen] if seen else [nothing] * 3))
+    return Trace(state.x, *(np.array(part) for part in zip(*rows, strict=True)))
+
+
+def ring(dtype: torch.dtype = torch.float32) -> tuple[Energy, UnsafeSet]:
+    """Eight Gaussians on a circle, R = 2, σ = .5; the ball (2, 0), r = .8 holds .101563 of the mass."""
+    angles = torch.arange(8, dtype=torch.float64) * math.pi / 4
+    energy = GaussianMixture((2 * torch.stack([angles.cos(), angles.sin()], 1)).tolist(), 0.5)
+    return energy.to(dtype), build_sets({"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}}, ("x0", "x1"))["ball"]
+
+
+def ring_start(n: int = 5000, dtype: torch.dtype = torch.float32) -> Tensor:
+    """N((−1, 0), .4²)."""
+    return torch.tensor([-1.0, 0.0], dtype=dtype) + 0.4 * Key(7).normal(torch.empty(n, 2, dtype=dtype))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The plane as a fine grid: the law ρ_U on it, the signed distance, the sector of each point."""
+
+    law: np.ndarray
+    distance: np.ndarray
+    sector: np.ndarray
+
+
+def ring_grid(points: int = 801) -> Grid:
+    """The ring by quadrature, typed from its formula."""
+    g = np.linspace(-5, 5, points)
+    X, Y = (a.ravel() for a in np.meshgrid(g, g, indexing="ij"))
+    angles = np.arange(8) * np.pi / 4
+    density = sum(np.exp(-((X - 2 * np.cos(a)) ** 2 + (Y - 2 * np.sin(a)) ** 2) / (2 * 0.25)) for a in angles)
+    return Grid(density / density.sum(), np.hypot(X - 2, Y) - 0.8, sectors(X, Y))
+
+
+def sectors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which eighth of the plane, centred on a mode, each point is in."""
+    return np.round(np.arctan2(y, x) / (np.pi / 4)).astype(int) % 8
+
+
+def sector_masses(weights: np.ndarray, sector: np.ndarray) -> np.ndarray:
+    return np.bincount(sector, weights, minlength=8) / weights.sum()
+
+
+def hard_projection(law: np.ndarray, inside: np.ndarray, beta: float) -> np.ndarray:
+    """The KL projection onto {ρ(𝒰) ≤ β}: ρ_U rescaled inside and outside (G.2, P.2)."""
+    p = law[inside].sum()
+    return np.where(inside, law * beta / p, law * (1 - beta) / (1 - p))
+
+
+def smooth_tilt(law: np.ndarray, φ: np.ndarray, limit: float) -> tuple[np.ndarray, float]:
+    """ρ ∝ ρ_U e^{−μφ} with E φ = limit, and its μ (F.1)."""
+
+    def tilt(μ: float) -> np.ndarray:
+        weights = law * np.exp(-μ * φ)
+        return weights / weights.sum()
+
+    μ = brentq(lambda m: (tilt(m) * φ).sum() - limit, 0.0, 1e4, xtol=1e-12)
+    return tilt(μ), μ
+
+
+def standard(dimension: int = 1, dtype: torch.dtype = torch.float32) -> Energy:
+    """The standard Gaussian: Ornstein–Uhlenbeck under Langevin."""
+    return Gaussian([0.0] * dimension, 1.0).to(dtype)
+
+
+def beyond(threshold: float, dimension: int = 1) -> UnsafeSet:
+    """{x₀ ≥ threshold}."""
+    normal = [1.0] + [0.0] * (dimension - 1)
+    spec = {"half": {"kind": "half_space", "normal": normal, "offset": threshold}}
+    return build_sets(spec, tuple(f"x{i}" for i in range(dimension)))["half"]
+
+
+def surrogate_mean(φ: Surrogate, unsafe: UnsafeSet, x: Tensor) -> float:
+    return float(φ.value(unsafe(x.double())).mean())
