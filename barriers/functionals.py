@@ -50,6 +50,10 @@ class Barrier(nn.Module, ABC):
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         """B from the means of the statistics, differentiable; ≥ 0 is safe."""
 
+    def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        """limits − B: what must stay at or below `limits`; for a mass barrier E φ itself."""
+        return self.limits - self.readout(mean)
+
     def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
         """∂readout/∂mean, by automatic differentiation."""
         return torch.autograd.functional.jacobian(self.readout, mean)

@@ -37,7 +37,19 @@ try:
 except PackageNotFoundError:  # a checkout that was never installed
     __version__ = "0"
 
-__all__ = ["AuditReport", "BadInput", "Fault", "NumericalFailure", "Run", "Scenario", "__version__", "audit", "load", "loads", "run"]
+__all__ = [
+    "AuditReport",
+    "BadInput",
+    "Fault",
+    "NumericalFailure",
+    "Run",
+    "Scenario",
+    "__version__",
+    "audit",
+    "load",
+    "loads",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

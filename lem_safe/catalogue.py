@@ -37,7 +37,9 @@ NESTED: dict[type, str] = {
 """A parameter of this type is written as a member of that table."""
 
 
-def make(table: str, spec: Mapping[str, Any], *, context: Mapping[str, Any] | None = None, path: tuple[str | int, ...] = ()) -> Any:
+def make(
+    table: str, spec: Mapping[str, Any], *, context: Mapping[str, Any] | None = None, path: tuple[str | int, ...] = ()
+) -> Any:
     """The object that `spec` describes: make("filters", {"kind": "gate"}, context={"sets": ..., "betas": ...}).
 
     Raises ValueError (a SpecificationError leads to the key) for what its constructor refuses.

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from barriers.filters import EnsembleFilter
 from barriers.qp import Infeasible
 from barriers.sets import UnsafeSet
 from torch import Tensor
@@ -65,7 +64,7 @@ def follow(
     state, begin = course.sampler.init(x), 0
     trace = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
     if saved is not None:
-        state, begin = _restored(state, saved), int(saved["step"])
+        state, begin = _restored(state, saved, x.device), int(saved["step"])
         for name in COLUMNS:
             trace[name][:begin] = saved[f"trace.{name}"]
     progress.start(course.title, course.steps)
@@ -126,8 +125,7 @@ def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
     """E φ of the cloud after the step: a step filter has it, a drift filter looked only before."""
     if info.step is not None:
         return info.step.mean
-    chosen: EnsembleFilter = sampler.drift_filter
-    return chosen.mean(chosen.barrier.statistics(x))
+    return sampler.drift_filter.surrogate(x)
 
 
 def _snapshot(state: State, step: int, trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -136,17 +134,22 @@ def _snapshot(state: State, step: int, trace: dict[str, np.ndarray]) -> dict[str
 
 
 def _leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
-    """Every tensor of nested NamedTuples, by its dotted name."""
+    """Every tensor of nested NamedTuples and dicts, by its dotted name."""
     if value is None:
         return []
     if isinstance(value, Tensor):
         return [(prefix, value)]
-    return [leaf for name, part in value._asdict().items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
+    parts = value if isinstance(value, dict) else value._asdict()
+    return [leaf for name, part in parts.items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
 
 
-def _restored(template: Any, saved: dict[str, np.ndarray], prefix: str = "state") -> Any:
+def _restored(template: Any, saved: dict[str, np.ndarray], device: torch.device, prefix: str = "state") -> Any:
     """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by name."""
     if isinstance(template, Tensor) or template is None:
         array = saved.get(prefix)
-        return None if array is None else torch.from_numpy(array)
-    return type(template)(**{name: _restored(part, saved, f"{prefix}.{name}") for name, part in template._asdict().items()})
+        return None if array is None else torch.from_numpy(array).to(device)
+    if isinstance(template, dict):
+        return {name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template.items()}
+    return type(template)(
+        **{name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template._asdict().items()}
+    )

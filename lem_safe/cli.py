@@ -29,7 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios).")]
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios).")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Directory to write to, empty or absent.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Pass only what the bound certifies.")]
@@ -74,7 +76,9 @@ def status_of(body: Callable[[], int | None]) -> int:
         return 130
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _complain(f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some space and --resume")
+            _complain(
+                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some space and --resume"
+            )
             return 3
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR) and error.filename:
             _complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
@@ -112,14 +116,18 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
     """Safety-constrained generation: unsafe regions in YAML, constrained sampling, audited violations."""
 
 
 @_command
 def run(
     scenario: ScenarioArgument,
-    out: Annotated[Path | None, typer.Option("--out", help="Directory to write to, empty or absent; by default a fresh runs/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Directory to write to, empty or absent; by default a fresh runs/NAME.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Replaces the scenario's seed.")] = None,
     samples: Annotated[int | None, typer.Option("--samples", help="Replaces sampler.samples.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Replaces sampler.steps.")] = None,
@@ -133,7 +141,11 @@ def run(
     """Sample a scenario under its constraints, audit the samples, write a report."""
     from lem_safe.catalogue import load
 
-    overrides = {key: value for key, value in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items() if value is not None}
+    overrides = {
+        key: value
+        for key, value in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items()
+        if value is not None
+    }
     loaded = load(scenario, overrides)
     from lem_safe import runner
     from lem_safe.run_directory import must_be_fresh
@@ -153,7 +165,9 @@ def run(
 
 @_command
 def audit(
-    samples: Annotated[Path, typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet.")],
+    samples: Annotated[
+        Path, typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet.")
+    ],
     scenario: ScenarioArgument,
     out: Out = None,
     strict: Strict = False,
@@ -178,7 +192,9 @@ def audit(
 
 
 @_command
-def validate(scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")]) -> int:
+def validate(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")],
+) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
     from lem_safe.catalogue import load
 
@@ -189,8 +205,8 @@ def validate(scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...
         except BadInput as bad:
             faults += bad.faults
         else:
-            sampler = loaded.sampler
-            _say(f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {loaded.filter['kind']}")
+            filtered, sampler = loaded.filter["kind"], loaded.sampler
+            _say(f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}")
     if faults:
         raise BadInput(faults)
     return 0
@@ -207,7 +223,9 @@ def schema() -> None:
 
 
 @_command
-def list_(what: Annotated[Listing | None, typer.Argument(metavar="[WHAT]", help="One kind of thing; by default everything.")] = None) -> None:
+def list_(
+    what: Annotated[Listing | None, typer.Argument(metavar="[WHAT]", help="One kind of thing; by default everything.")] = None,
+) -> None:
     """Show what a scenario can name, and what each filter promises."""
     from rich.console import Console
     from rich.table import Table

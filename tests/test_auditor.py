@@ -110,7 +110,26 @@ def test_several_constraints_share_the_error():
     two = audit(cloud(0, 300), scenario([("pillar", 0.01), ("lens", 0.5)]))
     assert one.constraints[0].verdict == "certified" and two.constraints[0].verdict == "inconclusive"
     assert two.constraints[0].upper_bound == pytest.approx(upper_bound(0, 300, 0.975))
-    assert "Bonferroni" in two.assumes_detail and "Bonferroni" not in one.assumes_detail
+    assert "2 constraints share the error" in two.assumes_detail and "share" not in one.assumes_detail
+
+
+def test_holm_decides_more_and_never_less():
+    several = scenario(
+        [("pillar", 0.01), ("lens", 0.5), ("far", 0.5)], unsafe={**REGIONS, "far": {**BALL, "center": [50.0, 0.0]}}
+    )
+    plain, stepped = (audit(cloud(0, 370), several, correction=c).constraints for c in ("bonferroni", "holm"))
+    assert [c.verdict for c in plain] == ["inconclusive", "certified", "certified"]
+    assert [c.verdict for c in stepped] == ["certified"] * 3
+    assert plain[0].p_value == pytest.approx(0.99**370) and plain[0].upper_bound == stepped[0].upper_bound
+
+
+def test_the_union_is_counted_directly():
+    x = np.array([[2.0, 0.0], [3.0, 0.0], [1.4, 0.0], [0.0, 0.0]])  # both, strip, pillar, none
+    report = audit(x, scenario([("pillar", 0.9), ("strip", 0.9)]))
+    assert (report.union.sets, report.union.violations, report.union.fraction) == (("pillar", "strip"), 3, 0.75)
+    assert report.union.upper_bound == upper_bound(3, 4, 0.95)
+    assert "Any of them: 3 of 4 samples (75 %)" in report.to_text()
+    assert audit(x, scenario([("pillar", 0.9)])).union is None
 
 
 def test_a_coupled_cloud_is_never_certified():
@@ -196,3 +215,30 @@ def test_json_text_and_html_say_the_same():
     text = report.to_text()
     assert "FAILED (pillar, lens)" in text and "250 of 5,000 samples (5 %) are inside; at most 150 (3 %) tolerated" in text
     assert "<b>FAILED (pillar, lens)" in report._repr_html_()
+
+
+def test_rules_give_first_order_clearances_and_say_where_they_have_no_value():
+    rule = {"kind": "rule", "where": "x0 < 2*sqrt(x1)"}
+    x = np.array([[5.0, 4.0], [3.0, 4.0], [1.0, -1.0], [9.0, 1.0]])
+    c = only(audit(x, scenario([("r", 0.5)], unsafe={"r": rule})))
+    slope = (1 + 0.25) ** 0.5  # of s = x0 - 2 sqrt(x1) at x1 = 4
+    assert (c.violations, c.undefined, c.clearance_min, c.clearance_kind) == (2, 1, None, "first_order")
+    assert c.clearance_first_order == pytest.approx(-1 / slope)
+    assert [w.row for w in c.worst] == [2, 1, 0, 3] and c.worst[0].clearance is None and c.worst[0].inside
+    assert c.worst[2].clearance == pytest.approx(1 / slope)
+    assert (
+        "Samples for which the rule has no value, counted as inside: 1."
+        in audit(x, scenario([("r", 0.5)], unsafe={"r": rule})).to_text()
+    )
+
+
+def test_a_union_that_nothing_enters_has_an_exact_clearance():
+    x = np.array([[0.0, 0.0], [0.9, 0.0]])
+    c = only(audit(x, scenario([("both", 0.5)])))
+    assert (c.clearance_kind, c.clearance_min) == ("exact", pytest.approx(0.3))
+
+
+def test_near_misses_are_outside_and_within_reach():
+    x = np.array([[2.0, 0.0], [2.0, 0.9], [2.0, 1.3], [2.0, 1.31], [2.0, 3.0]])
+    assert only(audit(x, scenario([("pillar", 0.5)]), near=0.5)).near == 2
+    assert only(audit(x, scenario([("pillar", 0.5)]))).near is None

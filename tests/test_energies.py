@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+
 from lem_safe.energies import MLP, Gaussian, GaussianMixture, WeightedSum
 
 X = torch.tensor([[0.3, -1.2], [2.0, 0.1], [-0.4, 0.4]], dtype=torch.float64)
@@ -30,9 +31,10 @@ def test_mixture_is_torchs_own(std):
 
 def test_mixture_draws_have_the_moments():
     """Mean Σw m and covariance Σw(Σ + mmᵀ) − m̄m̄ᵀ, within 5 standard errors."""
-    mixture = GaussianMixture([[2.0, 0.0], [0.0, 1.0]], covariances=[[[1.0, 0.5], [0.5, 1.0]], [[0.2, 0.0], [0.0, 0.3]]], weights=[1, 3])
+    first, second = [[1.0, 0.5], [0.5, 1.0]], [[0.2, 0.0], [0.0, 0.3]]
+    mixture = GaussianMixture([[2.0, 0.0], [0.0, 1.0]], covariances=[first, second], weights=[1, 3])
     x = mixture.sample(torch.Generator().manual_seed(0), 50_000)
-    covariance = torch.tensor([[0.25 * 5 + 0.75 * 0.2 - 0.25, 0.125 - 0.375], [-0.25, 0.25 + 0.75 * 1.3 - 0.5625]], dtype=torch.float64)
+    covariance = torch.tensor([[0.25 * 5 + 0.75 * 0.2 - 0.25, 0.125 - 0.375], [-0.25, 0.25 + 0.75 * 1.3 - 0.5625]])
     assert ((x.mean(0) - torch.tensor([0.5, 0.75])).abs() < 5 * x.std(0) / 50_000**0.5).all()
     assert ((torch.cov(x.T) - covariance).abs() < 0.03).all()
 

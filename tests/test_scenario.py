@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from scenario_texts import GOOD, changed
+
 from lem_safe.catalogue import load, loads
 from lem_safe.faults import BadInput
 from lem_safe.scenario import bundled_scenarios, first_comment
-from scenario_texts import GOOD, changed
 
 
 def test_what_is_left_out_has_the_contracts_defaults():
@@ -25,7 +26,9 @@ def test_yaml_1_2_numbers_and_words():
     assert s.unsafe["near"] == {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
 
 
-@pytest.mark.parametrize("text", [GOOD, *(p.read_text() for p in bundled_scenarios().values())], ids=["good", *bundled_scenarios()])
+@pytest.mark.parametrize(
+    "text", [GOOD, *(p.read_text() for p in bundled_scenarios().values())], ids=["good", *bundled_scenarios()]
+)
 def test_a_resolved_scenario_is_a_scenario_with_the_same_content(text: str):
     s = loads(text)
     again = loads(s.to_yaml())
@@ -44,7 +47,9 @@ def test_the_fingerprint_changes_with_every_number(old: str, new: str):
 
 
 def test_the_fingerprint_ignores_layout_and_written_out_defaults():
-    spread = changed("energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy:\n    std: 1.0\n    kind: gaussian\n    mean: [0.0, 0]")
+    spread = changed(
+        "energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy:\n    std: 1.0\n    kind: gaussian\n    mean: [0.0, 0]"
+    )
     assert loads(spread).fingerprint() == loads(GOOD).fingerprint()
     assert loads(GOOD + "seed: 0\naudit: {confidence: 0.95}\n").fingerprint() == loads(GOOD).fingerprint()
 

@@ -5,16 +5,44 @@ import time
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lem_safe.catalogue import loads
-from lem_safe.faults import BadInput
 from ruamel.yaml import YAML
 from scenario_texts import GOOD
+
+from lem_safe.catalogue import loads
+from lem_safe.faults import BadInput
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.sampled_from(["near", "ball", "gate", "-1", "1e400"])
 )  # fmt: skip
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
-PIECES = ["{", "}", "[", "]", ": ", "- ", "\t", "&a ", "*a", "!!int ", "|", ">", "'", '"', "#", "\n", "\x00", "é", "𝒰", "---\n", "%", "@", "<<: ", "? "]
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+)
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\t",
+    "&a ",
+    "*a",
+    "!!int ",
+    "|",
+    ">",
+    "'",
+    '"',
+    "#",
+    "\n",
+    "\x00",
+    "é",
+    "𝒰",
+    "---\n",
+    "%",
+    "@",
+    "<<: ",
+    "? ",
+]
 
 
 def check(text: str) -> None:

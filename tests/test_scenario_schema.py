@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from scenario_texts import GOOD
+
 from lem_safe.catalogue import TABLES, json_schema, loads, tables
 from lem_safe.faults import BadInput
 from lem_safe.scenario import bundled_directory
 from lem_safe.scenario.schema import document
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from scenario_texts import GOOD
 
 
 def keys(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -34,7 +35,9 @@ def test_it_is_draft_2020_12_and_closed():
 
 
 def test_every_key_has_a_description_and_an_example():
-    bare = [(model, key) for model, key, value in keys(json_schema()) if not value.get("description") or not value.get("examples")]
+    bare = [
+        (model, key) for model, key, value in keys(json_schema()) if not value.get("description") or not value.get("examples")
+    ]
     assert bare == []
 
 
@@ -66,7 +69,9 @@ def test_whole_examples_of_members_are_valid_specifications():
 
 
 def test_a_member_without_kind_means_the_tables_default():
-    text = GOOD.replace("energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy: {kind: trained, data: {kind: two_moons}, network: {depth: 1}}")
+    text = GOOD.replace(
+        "energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy: {kind: trained, data: {kind: two_moons}, network: {depth: 1}}"
+    )
     energy = loads(text).energy
     assert energy["network"]["kind"] == "mlp" and energy["network"]["depth"] == 1 and energy["network"]["hidden"] > 0
     assert energy["loss"]["kind"] == "denoising" and energy["training"]["steps"] > 0

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 from jaxtyping import Float
+from torch import Tensor, nn
+
 from lem_safe.data.distributions import EightGaussians, Planar
 from lem_safe.data.sources import SklearnTable
 from lem_safe.energies import MLP
@@ -12,7 +14,6 @@ from lem_safe.energies.network import Trainable
 from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.training import LOSSES, Denoising, Trained, TrainingSettings, fit, load_energy, whiten
-from torch import Tensor, nn
 
 QUICK = Trained(EightGaussians(samples=400), MLP(hidden=8, depth=2), Denoising(0.3), TrainingSettings(steps=80, batch_size=64))
 
@@ -40,11 +41,12 @@ class Quadratic(Trainable):
 
 
 def minimiser(loss) -> tuple[float, float]:
-    """The a that makes a quadratic-in-a loss least on N(0, 1) rows, by a parabola through three values; and its standard error."""
+    """The a that makes a loss, quadratic in a, least on N(0, 1) rows: by a parabola through three values; and its error."""
     estimates = []
     for seed in range(16):
         z = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        low, mid, high = (float(loss(Quadratic(a), z, torch.Generator().manual_seed(99 + seed)).detach()) for a in (-1.0, 0.0, 1.0))
+        noise = [torch.Generator().manual_seed(99 + seed) for _ in range(3)]
+        low, mid, high = (float(loss(Quadratic(a), z, g).detach()) for a, g in zip((-1.0, 0.0, 1.0), noise, strict=True))
         estimates.append((low - high) / (2 * (low - 2 * mid + high)))
     a = torch.tensor(estimates)
     return float(a.mean()), float(a.std()) / 4

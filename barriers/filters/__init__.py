@@ -3,12 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 from typing_extensions import Doc
 
 from barriers.filters.base import DriftFilter, FilterInfo, Promise, StepFilter
+from barriers.filters.chains import DriftChain, StepChain
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.filters.gate import Gate
+from barriers.filters.penalty import Penalty, PrimalDual
+from barriers.filters.pointwise import PointwiseFilter
+from barriers.filters.project import Project
+from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.qp.dual import OnInfeasible
@@ -23,6 +28,9 @@ Rate = Annotated[float, Gt(0), Doc("Barrier rate α: how fast the distance to th
 Smoothing = Annotated[
     Surrogate | None, Doc("The surrogate of the indicator; chosen from the step size where it is not given (B.2).")
 ]
+
+Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
+DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
 
 
 def drift_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None,
@@ -53,19 +61,66 @@ def _reachable(φ: Surrogate, betas: Sequence[float], kind: str) -> Surrogate:
     return φ
 
 
+def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
+    """A barrier for each particle alone, before the noise: the usual baseline, which bounds nothing under noise."""
+    return PointwiseFilter(sets, rate)
+
+
+def reject_filter(sets: Sets) -> Reject:
+    """Refuses every move into a set, whatever its tolerance."""
+    return Reject(sets)
+
+
+def project_filter(sets: Sets) -> Project:
+    """Moves every particle that is inside a set to its boundary, whatever its tolerance."""
+    return Project(sets)
+
+
+def penalty_filter(
+    sets: Sets, betas: Betas, step_size: StepSize, weight: Weight, smoothing: Smoothing = None
+) -> Penalty:  # fmt: skip
+    """A fixed weight on the surrogate: lowers the fraction, bounds nothing."""
+    φ = smoothing or for_drift(step_size)
+    return Penalty(smooth_mass(sets, [φ] * len(sets), betas), [weight] * len(sets))
+
+
+def primal_dual_filter(
+    sets: Sets, betas: Betas, step_size: StepSize, dual_rate: DualRate = 1.0, smoothing: Smoothing = None
+) -> PrimalDual:  # fmt: skip
+    """A weight on the surrogate that learns from violations (primal-dual Langevin)."""
+    φ = smoothing or for_drift(step_size)
+    return PrimalDual(smooth_mass(sets, [φ] * len(sets), betas), dual_rate)
+
+
 def no_filter() -> None:
     """No filter: the sampler as it is."""
 
 
 FILTERS: dict[str, Callable[..., DriftFilter | StepFilter | None]] = {
-    "none": no_filter, "drift": drift_filter, "step": step_filter, "gate": gate_filter,
-}  # fmt: skip
+    "none": no_filter,
+    "drift": drift_filter,
+    "step": step_filter,
+    "gate": gate_filter,
+    "pointwise": pointwise_filter,
+    "reject": reject_filter,
+    "project": project_filter,
+    "penalty": penalty_filter,
+    "primal_dual": primal_dual_filter,
+}
 
 PROMISES: dict[str, Promise] = {
-    "none": Promise("none", "the plain sampler; a penalty lowers ρ(𝒰) and bounds nothing (C.5)"),
+    "none": Promise("none", "the plain sampler"),
     "drift": EnsembleFilter.promise,
     "step": BarrierStep.promise,
     "gate": Gate.promise,
+    "pointwise": PointwiseFilter.promise,
+    "reject": Reject.promise,
+    "project": Project.promise,
+    "penalty": Penalty.promise,
+    "primal_dual": PrimalDual.promise,
 }
 
-__all__ = ["FILTERS", "PROMISES", "BarrierStep", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate", "Promise", "StepFilter"]
+__all__ = [
+    "FILTERS", "PROMISES", "BarrierStep", "DriftChain", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate", "Penalty",
+    "PointwiseFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter",
+]  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,6 +19,11 @@ Mean = Callable[[Tensor], Tensor]
 def local_mean(values: Float[Tensor, "n *k"]) -> Float[Tensor, "*k"]:
     """The mean over the particles of this process."""
     return values.double().mean(0)
+
+
+def unlimited(m: int) -> Float[Tensor, "m"]:
+    """The limits of a filter that has no surrogate."""
+    return torch.full((m,), torch.nan, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Promise:
 class FilterInfo(NamedTuple):
     """One step of a filter, a number a constraint.
 
-    mean: E φ where the filter has a surrogate (of the cloud it returned for a step filter, of the cloud it was given for a drift
+    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a step filter, of the cloud it was given for a drift
     filter), else NaN. multipliers: in units of μ*. shortfall: by how much the promise was missed, 0 where it was kept.
     """
 
@@ -57,6 +63,9 @@ class DriftFilter(Protocol):
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
     ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
         """The filtered drift at x."""
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        """What the constraints observe on a cloud (E φ), to be held against `limits`; NaN where the filter has no surrogate."""
 
 
 class StepFilter(Protocol):

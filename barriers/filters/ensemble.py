@@ -60,14 +60,21 @@ class EnsembleFilter:
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: EnsembleMemory
     ) -> tuple[Float[Tensor, "n d"], EnsembleMemory, FilterInfo]:
         moments = self._moments(x, drift)
-        B, J = _readout(self.barrier, moments.mean)
+        B, J = self.barrier.readout(moments.mean), self.barrier.jacobian(moments.mean)
         G = J @ moments.gram @ J.T
         r = -J @ moments.rate - self.rate * B  # how far v overshoots: > 0 where the barrier would fall too fast
         solution = solve_dual(G[None], r[None], warm=memory.active, on_infeasible=self.on_infeasible)
         μ = solution.multipliers[0]
         weights = J.T @ μ
         filtered = drift + self._combination(x, weights) if bool((μ > 0).any()) else drift
-        return filtered, EnsembleMemory(solution.multipliers > 0), FilterInfo(moments.mean, μ, solution.shortfall[0])
+        return (
+            filtered,
+            EnsembleMemory(solution.multipliers > 0),
+            FilterInfo(self.barrier.observed(moments.mean), μ, solution.shortfall[0]),
+        )
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
 
     def _moments(self, x: Tensor, drift: Tensor) -> Moments:
         sums: list[Tensor] | None = None
@@ -91,8 +98,3 @@ class EnsembleFilter:
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
         rows = max(1, BLOCK_NUMBERS // (x.shape[1] * max(1, self.barrier.limits.shape[0])))
         return x.split(rows)
-
-
-def _readout(barrier: Barrier, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """B(mean) [m] and its Jacobian [m, k]."""
-    return barrier.readout(mean), barrier.jacobian(mean)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.filters.base import FilterInfo, Promise
+from barriers.filters.base import FilterInfo, Promise, unlimited
 from barriers.sets.base import UnsafeSet
 
 MEMORY = 0.01
@@ -40,7 +40,7 @@ class Gate:
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"gate: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.betas = tuple(sets), tuple(betas)
-        self.limits = torch.full((len(self.sets),), torch.nan, dtype=torch.float64)
+        self.limits = unlimited(len(self.sets))
 
     def init(self, x: Float[Tensor, "n d"]) -> GateMemory:
         zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
@@ -68,7 +68,7 @@ class Gate:
         entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(0)
         admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & accepted[:, None]).sum(0)
         over = (inside.sum(0) - budgets).clamp(min=0).double() / x.shape[0]
-        info = FilterInfo(torch.full_like(over, torch.nan), -(admitted / entering).log(), over)
+        info = FilterInfo(self.limits, -(admitted / entering).log(), over)
         return torch.where(accepted[:, None], proposal, x), GateMemory(inside, entering, admitted), info
 
     def _inside(self, x: Tensor) -> Tensor:

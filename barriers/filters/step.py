@@ -76,7 +76,7 @@ class BarrierStep:
             best = self._newton(proposal, floor, best)
         if not _kept(best):
             best = self._returned(x, floor, best, start_is_within=bool((B >= floor).all()))
-        info = FilterInfo(best.mean, best.multipliers / step_size, best.violation.clamp(min=0))
+        info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
         return best.x, StepMemory(best.mean), info
 
     def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:

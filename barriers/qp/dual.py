@@ -1,19 +1,29 @@
 """The dual of the filter's QP: μ = argmin_{μ ≥ 0} ½μᵀGμ − rᵀμ, with G the Gram matrix of the constraint rows (Q.2).
 
-The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, zero rows set aside, last step's active set is tried first,
-and whatever active set is found is solved again directly, so that the KKT residual is at rounding level. Always in float64.
+The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, zero rows set aside. m = 1 is a formula; beyond, block
+pivoting is nearly always done after one to four small solves, and after one from last step's active set; what it leaves (singular
+blocks, cycles, infeasible problems) goes to Lemke's method, which ends with a solution or a proof that there is none. Always in float64.
+
+Differentiable in G and r by the implicit function theorem at the active set W = {μ > 0} (Q.3):
+    y = G_WW⁻¹ ḡ_W,   dr = y,   dG = −½(yμᵀ + μyᵀ).
 Letters: b independent problems, m constraints.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.qp.guess import LARGEST, confirm
 from barriers.qp.lemke import lemke
 
 OnInfeasible = Literal["relax", "raise"]
+
+RELAXATION = 1e-7
+"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², rows of unit length: small beside 1, large beside rounding."""
+ROUNDS = 12
+"""Block pivots before Lemke's method takes over; most problems need one to four."""
 
 
 class Infeasible(ArithmeticError):
@@ -21,11 +31,16 @@ class Infeasible(ArithmeticError):
 
 
 class DualSolution(NamedTuple):
-    """Multipliers, the KKT residual in the scaled problem, and by how much each constraint is missed (0 where feasible)."""
+    """What a dual solve found.
+
+    residual: the largest |min(μ, Gμ − r)| over unit rows, as a share of 1 + max|r| + max μ; of the relaxed problem where `relaxed`.
+    shortfall: by how much each constraint is missed, 0 where it is met. NaN multipliers: the problem was not finite.
+    """
 
     multipliers: Float[Tensor, "b m"]
     residual: Float[Tensor, "b"]
     shortfall: Float[Tensor, "b m"]
+    relaxed: Bool[Tensor, "b"]
 
 
 def solve_dual(
@@ -37,85 +52,196 @@ def solve_dual(
 ) -> DualSolution:
     """Multipliers of `b` problems with Gram matrices G and excesses r (how far the unfiltered drift overshoots each bound).
 
-    `warm` is a guess at the active set. An infeasible problem is relaxed to the one with least squared violation, its shortfall
-    reported, or raises Infeasible.
+    `warm` is a guess at the active set. An infeasible problem is relaxed to the one with least squared violation of unit rows, its
+    shortfall reported, or raises Infeasible. The multipliers are differentiable in `gram` and `excess`; residual and shortfall are not.
     """
-    G, r = gram.double(), excess.double()
+    with torch.no_grad():
+        solution = _solve(gram.double(), excess.double(), warm, on_infeasible)
+    if torch.is_grad_enabled() and (gram.requires_grad or excess.requires_grad):
+        μ = _Implicit.apply(gram, excess, solution.multipliers, solution.relaxed)
+        return solution._replace(multipliers=μ)
+    return solution
+
+
+def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible) -> DualSolution:
     b, m = r.shape
-    if m == 0 or not bool((r > 0).any()):  # nothing overshoots: the drift is safe as it is
-        return DualSolution(torch.zeros_like(r), r.new_zeros(b), torch.zeros_like(r))
-    G, r, scale = _normalised(G, r)
-    μ = _warm_start(G, r, warm) if warm is not None and m > 1 else None
-    if μ is None:
-        μ, solved = _one(G, r) if m == 1 else lemke(G, -r)
-        μ = _polished(G, r, μ) if m > 1 else μ
-        missed = (r - torch.einsum("bkl,bl->bk", G, μ)).amax(1) > 1e-9 * (1 + r.abs().amax(1))
-        bad = missed | ~solved
-        if bool(bad.any()):
-            if on_infeasible == "raise":
-                raise Infeasible(_explain(r, bad))
-            μ = torch.where(bad[:, None], _relaxed(G, r), μ)
-    slope = torch.einsum("bkl,bl->bk", G, μ) - r
-    residual = torch.minimum(μ, slope).abs().amax(1)
-    short = (-slope).clamp(min=0)
-    short = torch.where(short > 1e-9 * (1 + r.abs()), short, 0.0)
-    return DualSolution(μ / scale, residual, short * scale)
+    if m == 0 or bool((r <= 0).all()):  # nothing overshoots: the drift is safe as it is (and NaN is not "safe")
+        return DualSolution(
+            torch.zeros_like(r), r.new_zeros(b), torch.zeros_like(r), torch.zeros(b, dtype=torch.bool, device=r.device)
+        )
+    if m == 1:
+        return _one(G, r, on_infeasible)
+    if b == 1 and warm is not None and m <= LARGEST:
+        confirmed = confirm(G[0].tolist(), r[0].tolist(), warm[0].tolist())
+        if confirmed is not None:
+            μ, residual = r.new_tensor([confirmed[0]]), r.new_tensor([confirmed[1]])
+            return DualSolution(μ, residual, torch.zeros_like(r), torch.zeros_like(residual, dtype=torch.bool))
+    G, r, scale, unmovable = _normalised(G, r)
+    μ, slope, fits = pivot(G, r, r > 0 if warm is None else warm)
+    if bool(fits.all()):
+        residual = _residual(μ, slope, r)
+        return _reported(μ, residual, unmovable, torch.zeros_like(r), scale, ~fits, on_infeasible)
+    finite = torch.isfinite(r).all(1) & torch.isfinite(G).all(2).all(1)
+    G = torch.where(finite[:, None, None], G, torch.eye(m, dtype=G.dtype, device=G.device))  # NaN must not reach a factorisation
+    r = torch.where(finite[:, None], r, 0.0)
+    hard = ~fits & finite
+    μ = torch.where(fits[:, None], μ, 0.0)
+    relaxed = torch.zeros_like(hard)
+    if bool(hard.any()):
+        μ[hard], relaxed[hard] = _robust(G[hard], r[hard])
+    if bool(relaxed.any()) and on_infeasible == "raise":
+        raise Infeasible(_explain(r, relaxed))
+    slope = _times(G, μ) - r
+    short = torch.where(relaxed[:, None] & (slope < 0), -slope, 0.0)
+    residual = _residual(μ, slope + torch.where(relaxed[:, None], RELAXATION * μ, 0.0), r)
+    μ, residual = torch.where(finite[:, None], μ, torch.nan), torch.where(finite, residual, torch.nan)
+    return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
 
 
-def _normalised(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows to unit length. A zero row keeps its excess but can push nothing: its diagonal stays 0."""
-    length = G.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
-    zero = length <= 1e-100
-    scale = torch.where(zero, 1.0, length)
-    G = G / (scale[:, :, None] * scale[:, None, :])
-    keep = ~(zero[:, :, None] | zero[:, None, :])
-    return torch.where(keep, G, 0.0), r / scale, scale
-
-
-def _one(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+def _one(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:
     """m = 1 in closed form: μ = r₊/G."""
-    can_push = G[:, :, 0] > 0
-    return torch.where(can_push, r.clamp(min=0) / G[:, :, 0], 0.0), (can_push | (r <= 0))[:, 0]
+    over, g = r.clamp(min=0), G[:, 0]
+    stuck = (g <= 1e-200) & (over > 0)
+    if bool(stuck.any()):
+        if on_infeasible == "raise":
+            raise Infeasible(_explain(r, stuck[:, 0]))
+        μ, short = torch.where(g <= 1e-200, 0.0, over / g), torch.where(stuck, over, 0.0)
+    else:
+        μ, short = torch.where(over == 0, over, over / g), torch.zeros_like(r)
+    return DualSolution(μ, r.new_zeros(r.shape[0]), short, torch.zeros_like(stuck[:, 0]))
 
 
-def _warm_start(G: Tensor, r: Tensor, active: Tensor) -> Tensor | None:
-    """The solution on last step's active set, where that is optimal for every problem of the batch; else None."""
-    μ = _solve_on(G, r, active)
-    slope = torch.einsum("bkl,bl->bk", G, μ) - r
-    tolerance = 1e-12 * (1 + r.abs().amax())
-    optimal = (μ >= 0).all() & torch.where(active, slope.abs() <= tolerance, slope >= -tolerance).all()
-    return μ if bool(optimal) else None
+def _normalised(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Rows to unit length, G symmetrised. A zero row pushes nothing: it leaves the problem, what it asked in vain is kept aside."""
+    length = G.diagonal(dim1=1, dim2=2).sqrt()
+    zero = ~(length > 1e-100) & ~length.isnan()
+    if not bool(zero.any()):
+        return (G + G.mT) / (2 * length[:, :, None] * length[:, None, :]), r / length, length, None
+    scale = torch.where(zero, 1.0, length)
+    keep = ~(zero[:, :, None] | zero[:, None, :])
+    eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
+    G = torch.where(keep, (G + G.mT) / (2 * scale[:, :, None] * scale[:, None, :]), eye)
+    return G, torch.where(zero, 0.0, r / scale), scale, torch.where(zero, r.clamp(min=0), 0.0)
+
+
+def _reported(
+    μ: Tensor,
+    residual: Tensor,
+    unmovable: Tensor | None,
+    short: Tensor,
+    scale: Tensor,
+    relaxed: Tensor,
+    on_infeasible: OnInfeasible,
+) -> DualSolution:
+    """Back to the caller's units, with what the zero rows asked in vain."""
+    if unmovable is None:
+        return DualSolution(μ / scale, residual, short * scale, relaxed)
+    if on_infeasible == "raise" and bool((unmovable > 0).any()):
+        raise Infeasible(_explain(unmovable, (unmovable > 0).any(1)))
+    return DualSolution(μ / scale, residual, short * scale + unmovable, relaxed)
+
+
+def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tuple[Tensor, Tensor, Tensor]:
+    """Block principal pivoting: solve on the active set, then exchange every index of the wrong sign at once [Júdice, Pires 1994].
+
+    Returns μ, the slope Gμ − r, and where they are optimal; the rest (it may cycle or meet a singular block) is for Lemke's method.
+    """
+    left: Tensor | None = None  # None: every problem is still open
+    for _ in range(ROUNDS):
+        z = _blockwise(G, r, active)
+        slope = _times(G, z) - r
+        least = -tolerance * (1 + r.abs().amax(1, keepdim=True))
+        fits = ((z >= 0) & (torch.where(active, -slope.abs(), slope) >= least)).all(1)
+        if left is None:
+            if bool(fits.all()):
+                return z, slope, fits
+            μ, slopes, done, left = z, slope, fits, torch.arange(len(r), device=r.device)
+        else:
+            found = left[fits]
+            μ[found], slopes[found], done[found] = z[fits], slope[fits], True
+        wrong = ~fits
+        if not bool(wrong.any()):
+            break
+        active = torch.where(active, z > 0, slope < 0)[wrong]
+        left, G, r = left[wrong], G[wrong], r[wrong]
+    return μ, slopes, done
+
+
+def _robust(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+    """Lemke's method, the active set it ends with solved again directly; the relaxed problem where there is no solution."""
+    μ, solved = lemke(G, -r)
+    μ = _polished(G, r, μ)
+    missed = (r - _times(G, μ)).amax(1) > 1e-9 * (1 + r.abs().amax(1))
+    bad = missed | ~solved
+    if bool(bad.any()):
+        eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
+        H, e = G[bad] + RELAXATION * eye, r[bad]
+        ν, _, fits = pivot(H, e, e > 0, 0.1 * RELAXATION)  # multipliers as large as 1/ε
+        if not bool(fits.all()):
+            ν = torch.where(fits[:, None], ν, _polished(H, e, lemke(H, -e).z))
+        μ[bad] = ν
+    return μ, bad
 
 
 def _polished(G: Tensor, r: Tensor, μ: Tensor) -> Tensor:
     """The same active set solved directly, kept where it stays nonnegative and lowers the residual."""
-    again = _solve_on(G, r, μ > 0).clamp(min=0)
+    again = solve_on(G, r, μ > 0).clamp(min=0)
 
     def residual(ν: Tensor) -> Tensor:
-        return torch.minimum(ν, torch.einsum("bkl,bl->bk", G, ν) - r).abs().amax(1, keepdim=True)
+        return torch.minimum(ν, _times(G, ν) - r).abs().amax(1, keepdim=True)
 
     return torch.where(residual(again) <= residual(μ), again, μ)
 
 
-def _solve_on(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
-    """μ_A = G_AA⁺ r_A, zero elsewhere; the inactive block is replaced by the identity."""
+def _blockwise(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
+    """μ_A = G_AA⁻¹ r_A, zero elsewhere, by putting the identity in the place of the inactive block. Not finite where singular."""
     both = active[:, :, None] & active[:, None, :]
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
-    block = torch.where(both, G, torch.where(active[:, :, None], 0.0, eye))
-    target = torch.where(active, r, 0.0)
-    solution, info = torch.linalg.solve_ex(block, target)
-    good = (info == 0) & torch.isfinite(solution).all(1)
-    if not bool(good.all()):
-        pseudo = torch.einsum("bkl,bl->bk", torch.linalg.pinv(block, hermitian=True), target)
-        solution = torch.where(good[:, None], solution, pseudo)
-    return solution
+    return torch.linalg.solve_ex(torch.where(both, G, eye), torch.where(active, r, 0.0))[0]
 
 
-def _relaxed(G: Tensor, r: Tensor) -> Tensor:
-    """min ½‖u − v‖² + (1/2ε)‖violation‖²: always feasible, its dual is G + εI. ε = 1e-7 beside unit rows."""
+def solve_on(G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Tensor, "b m"]) -> Float[Tensor, "b m"]:
+    """μ_A = G_AA⁺ r_A, zero elsewhere; of dependent rows the solution of least length."""
+    both = active[:, :, None] & active[:, None, :]
+    length = G.diagonal(dim1=1, dim2=2).clamp(min=1e-200).sqrt()
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
-    can_push = G.diagonal(dim1=1, dim2=2) > 0
-    return torch.where(can_push, lemke(G + 1e-7 * eye, -r).z, 0.0)
+    block = torch.where(both, G / (length[:, :, None] * length[:, None, :]), eye)
+    target = torch.where(active, r / length, 0.0)
+    solution, info = torch.linalg.solve_ex(block, target)
+    miss = (_times(block.detach(), solution.detach()) - target.detach()).abs().amax(1)
+    good = (info == 0) & (miss <= 1e-9 * (1 + target.detach().abs().amax(1)))  # a NaN is not good
+    if not bool(good.all()):
+        pseudo = _times(torch.linalg.pinv(block, hermitian=True, rtol=1e-12), target)
+        solution = torch.where(good[:, None], solution, pseudo)
+    return solution / length
+
+
+class _Implicit(torch.autograd.Function):
+    """The multipliers as a function of G and r, at the active set that was found. Differentiable twice: the backward is plain torch."""
+
+    @staticmethod
+    def forward(ctx: Any, gram: Tensor, excess: Tensor, multipliers: Tensor, relaxed: Tensor) -> Tensor:
+        μ = multipliers.clone()
+        ctx.save_for_backward(gram, excess, μ, relaxed)
+        return μ
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        gram, excess, μ, relaxed = ctx.saved_tensors
+        ε = torch.where(relaxed, RELAXATION, 0.0).to(μ)[:, None]
+        G = gram.double()
+        H = (G + G.mT) / 2 + torch.diag_embed(ε * G.diagonal(dim1=1, dim2=2))
+        y = solve_on(H, gradients[0], μ > 0)
+        dG = -(y[:, :, None] * μ[:, None, :] + μ[:, :, None] * y[:, None, :]) / 2 - torch.diag_embed(ε * y * μ)
+        return dG.to(gram.dtype), y.to(excess.dtype), None, None
+
+
+def _times(G: Tensor, μ: Tensor) -> Tensor:
+    return (G @ μ[:, :, None])[:, :, 0]
+
+
+def _residual(μ: Tensor, slope: Tensor, r: Tensor) -> Tensor:
+    return torch.minimum(μ, slope).abs().amax(1) / (1 + r.abs().amax(1) + μ.amax(1))
 
 
 def _explain(r: Tensor, bad: Tensor) -> str:

@@ -3,19 +3,31 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxtyping import Bool, Float
+from torch import Tensor
+
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
+from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.box import Box
+from barriers.sets.capsule import Capsule
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.grammar import RuleError
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.learned import Classifier, MostLikely, Predicate, Sublevel
+from barriers.sets.near_points import NearPoints
+from barriers.sets.occupancy import Occupancy
+from barriers.sets.offset import Grow, Shrink
+from barriers.sets.polygon import Polygon
 from barriers.sets.polytope import Polytope
 from barriers.sets.pull import pull
 from barriers.sets.rule import Rule, columns_used
 from barriers.sets.slab import Slab
+from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.soft import soften
+from barriers.sets.superellipse import Superellipse
 from barriers.specification import SpecificationError, construct
 
 SETS: dict[str, type[UnsafeSet]] = {
@@ -24,9 +36,18 @@ SETS: dict[str, type[UnsafeSet]] = {
     "slab": Slab,
     "box": Box,
     "ellipsoid": Ellipsoid,
+    "capsule": Capsule,
+    "superellipse": Superellipse,
     "polytope": Polytope,
+    "polygon": Polygon,
+    "occupancy": Occupancy,
+    "near_points": NearPoints,
     "rule": Rule,
     "columns": Columns,
+    "anywhere": Anywhere,
+    "grow": Grow,
+    "shrink": Shrink,
+    "smooth_union": SmoothUnion,
 }
 """Every set a scenario can name by `kind`; `any`, `all` and `not` are written as keys of their own."""
 
@@ -44,12 +65,22 @@ def build_set(
             known = ", ".join(named) or "none so far"
             raise SpecificationError(f"no region is named '{spec}' above this line (named: {known})", path)
         return named[spec]
+    if not isinstance(spec, Mapping):
+        raise SpecificationError(f"must be the name of a region or a mapping; got {spec!r}", path)
     if "not" in spec:
         return complement(nested(spec["not"], (*path, "not")))
     for key, several in (("any", AnyOf), ("all", AllOf)):
         if key in spec:
             return construct(several, spec, nested={UnsafeSet: nested}, context=context, path=path)
-    return construct(SETS[spec["kind"]], spec, nested={UnsafeSet: nested}, context=context, path=path)
+    kind = spec.get("kind")
+    if kind not in SETS:
+        raise SpecificationError(f"kind '{kind}' is not known (kinds: {', '.join(SETS)}; or any, all, not)", path)
+    return construct(SETS[kind], spec, nested={UnsafeSet: nested}, context=context, path=path)
+
+
+def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+    """The rows that a rule has no value for: inside `unsafe` and inside its complement alike."""
+    return unsafe.contains(x) & complement(unsafe).contains(x)
 
 
 def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
@@ -64,6 +95,8 @@ def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Un
 
 
 __all__ = [
-    "SETS", "AllOf", "AnyOf", "Ball", "Box", "Columns", "Ellipsoid", "HalfSpace", "Not", "NotSmooth", "Polytope", "Rule", "RuleError",
-    "Slab", "SpecificationError", "UnsafeSet", "build_set", "build_sets", "columns_used", "complement", "pull", "soften",
+    "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "Classifier", "Columns", "Ellipsoid", "Grow", "HalfSpace",
+    "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule", "RuleError", "Shrink",
+    "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set", "build_sets",
+    "columns_used", "complement", "pull", "soften", "undefined",
 ]  # fmt: skip

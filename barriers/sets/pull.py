@@ -18,12 +18,14 @@ from torch import Tensor
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
+from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.occupancy import Occupancy
 from barriers.sets.polytope import Polytope
 from barriers.sets.rule import Rule
 from barriers.sets.soft import soften
@@ -129,6 +131,19 @@ def _all(unsafe: AllOf, coordinates: Coordinates) -> UnsafeSet:
 @level.register
 def _not(unsafe: Not, coordinates: Coordinates) -> UnsafeSet:
     return complement(level(unsafe.inner, coordinates))
+
+
+@level.register
+def _anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
+    if coordinates.identity:
+        return unsafe.around(level(unsafe.inner, identity(unsafe.size, coordinates.saved_dtype)))
+    return AnyOf([level(s, coordinates) for s in unsafe.at_each(unsafe.inner)])
+
+
+@level.register
+def _occupancy(unsafe: Occupancy, coordinates: Coordinates) -> UnsafeSet:
+    # Its level is nearly a distance already, and bilinear: dividing by a slope that jumps between cells would add jumps.
+    return unsafe if coordinates.identity else FirstOrder(unsafe, coordinates)
 
 
 @level.register

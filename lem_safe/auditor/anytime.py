@@ -36,8 +36,19 @@ def log_evidence_above(count: int, n: int, beta: float) -> float:
 
 
 def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
-    """The largest fraction not yet rejected, valid at every n at once: wider than Clopper–Pearson's, by about a factor at small counts."""
-    return _crossing(lambda beta: log_evidence_below(count, n, beta), -math.log1p(-confidence), count / n)
+    """The largest fraction not rejected, valid at every n at once; 1.2 to 1.5 times Clopper–Pearson's at the sizes that matter.
+
+    >>> round(anytime_upper_bound(0, 5000, 0.95), 6)
+    0.000902
+    """
+    threshold = -math.log1p(-confidence)
+    low, high = count / n, math.nextafter(1.0, 0.0)
+    if log_evidence_below(count, n, high) < threshold:
+        return 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if log_evidence_below(count, n, middle) >= threshold else (middle, high)
+    return high
 
 
 @dataclass
@@ -81,13 +92,3 @@ def _log_betainc(a: float, b: float, x: float) -> float:
         term *= (a + b + j) / (a + 1 + j) * x
         total, j = total + term, j + 1
     return a * math.log(x) + b * math.log1p(-x) - math.log(a) - float(betaln(a, b)) + math.log(total)
-
-
-def _crossing(evidence, threshold: float, low: float) -> float:  # type: ignore[no-untyped-def]  # a function of beta
-    high = 1.0
-    if evidence(math.nextafter(1.0, 0.0)) < threshold:
-        return 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if evidence(middle) >= threshold else (middle, high)
-    return high

@@ -7,7 +7,7 @@ from typing import Any
 
 from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.text import to_html, to_text
-from lem_safe.auditor.verdict import ConstraintReport
+from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.faults import BadInput
 
 SCHEMA_VERSION = 1
@@ -30,8 +30,14 @@ class AuditReport:
     """The assumption in a sentence, and how several constraints share the confidence."""
     require: str
     """What passing asks for: `passed`, the census and the trace, or `bound`, the bound as well."""
+    correction: str
+    """How several constraints share the error: bonferroni or holm."""
+    union: UnionReport | None
+    """The samples inside any constrained region, where there are several."""
     after_step: int
     """The first step of the trace that is judged."""
+    near_within: float | None
+    """The distance within which `near` counts; None where it was not asked for."""
     columns: tuple[str, ...]
     columns_matched: str
     """By name, or by position where the samples' names are not the scenario's."""
@@ -64,7 +70,8 @@ class AuditReport:
         if version != SCHEMA_VERSION:
             raise BadInput(f"audit.json: schema_version must be {SCHEMA_VERSION}; got {version}; audit the samples again")
         constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
-        return cls(**{**data, "constraints": constraints, "columns": tuple(data["columns"])})
+        union = UnionReport.from_dict(data["union"]) if data["union"] else None
+        return cls(**{**data, "constraints": constraints, "union": union, "columns": tuple(data["columns"])})
 
     def to_text(self) -> str:
         """The verdict for a terminal."""

@@ -8,19 +8,21 @@ right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.coordinates import identity
-from barriers.sets import AllOf, AnyOf, Not, UnsafeSet, pull
+from barriers.derivatives import value_and_gradient
+from barriers.sets import AllOf, AnyOf, NotSmooth, UnsafeSet
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
 
 WORST = 20
 """How many of the deepest (else nearest) samples are kept."""
+VANISHING = 1e-60
+"""A negative level nearer to zero than this is how a rule without a value says so; arithmetic on data does not get there."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,20 @@ class Sample:
     values: tuple[float, ...]
 
 
+class Census(NamedTuple):
+    """n samples, how many of them are inside at least one region, and the census of each region."""
+
+    n: int
+    inside_any: int
+    regions: dict[str, "RegionCensus"]
+
+
 @dataclass(frozen=True)
 class RegionCensus:
     """What one region holds: counts, the smallest clearance and its kind, and the worst samples, deepest first.
 
-    undefined: samples where the level function itself is not a number (a root of something negative, say); they are counted
-    as `contains` counts them. near: samples outside but within the asked distance; None where none was asked for.
+    undefined: samples where a rule has no value (a root of something negative, say); they count as inside.
+    near: samples outside but within the asked distance; None where none was asked for.
     """
 
     violations: int
@@ -50,38 +60,46 @@ class RegionCensus:
 
 
 def clearance_kind(region: UnsafeSet) -> ClearanceKind:
-    """What a region's clearance means."""
+    """What a region's level says of distance."""
     if region.exact:
         return "exact"
-    if isinstance(region, AnyOf | AllOf) and all(clearance_kind(s) != "first_order" for s in region.members()):
+    if region.clearance:
         return "bound"
-    if isinstance(region, Not):
-        return clearance_kind(region.inner)
+    if isinstance(region, AnyOf | AllOf) and all(clearance_kind(s) in ("exact", "bound") for s in region.members()):
+        return "bound"
     return "first_order"
 
 
-def census(
-    blocks: Iterable[Float[Tensor, "b d"]], regions: Mapping[str, UnsafeSet], near: float | None = None
-) -> tuple[int, dict[str, RegionCensus]]:
-    """The number of samples, and the census of each region, in one pass over float64 blocks."""
-    tallies: dict[str, _Tally] = {}
-    n = 0
+def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
+    """The clearance of each row, NaN where there is none to tell, and whether the level itself is undefined there."""
+    if clearance_kind(region) != "first_order":
+        return region(x), torch.zeros(x.shape[0], dtype=torch.bool)
+    try:
+        s, gradient = value_and_gradient(region, x)
+    except NotSmooth:
+        return torch.full_like(x[:, 0], torch.nan), torch.zeros(x.shape[0], dtype=torch.bool)
+    undefined = s.isnan() | ((s < 0) & (s > -VANISHING))
+    slope = gradient.square().sum(-1).sqrt()
+    return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
+
+
+def census(blocks: Iterable[Float[Tensor, "b d"]], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
+    """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too."""
+    tallies = {name: _Tally(region, near) for name, region in regions.items()}
+    n = inside_any = 0
     with torch.no_grad():
         for x in blocks:
-            if not tallies:
-                tallies = {name: _Tally(region, pull(region, identity(x.shape[1])), near) for name, region in regions.items()}
-            for tally in tallies.values():
-                tally.add(x, n)
+            inside = [tally.add(x, n) for tally in tallies.values()]
+            inside_any += int(torch.stack(inside).any(0).sum())
             n += x.shape[0]
-    return n, {name: tally.result() for name, tally in tallies.items()}
+    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()})
 
 
 @dataclass
 class _Tally:
-    """The running census of one region; `measure` is its first-order distance where it has no other."""
+    """The running census of one region."""
 
     region: UnsafeSet
-    measure: UnsafeSet
     near: float | None
     violations: int = 0
     undefined: int = 0
@@ -89,29 +107,34 @@ class _Tally:
     clearance: float = float("inf")
     worst: list[Sample] = field(default_factory=list)
 
-    def add(self, x: Tensor, start: int) -> None:
+    def add(self, x: Float[Tensor, "b d"], start: int) -> Bool[Tensor, "b"]:
+        """Takes one block, whose first row is row `start`, and says which of its rows are inside."""
         inside = self.region.contains(x)
-        s = self.measure(x)
+        s, undefined = clearances(self.region, x)
         unknown = s.isnan()
         self.violations += int(inside.sum())
-        self.undefined += int(unknown.sum())
-        ranked = torch.where(unknown, float("inf"), s)
+        self.undefined += int(undefined.sum())
+        ranked = torch.where(unknown, torch.inf, s)
         self.clearance = min(self.clearance, float(ranked.min()))
         if self.near is not None:
             self.close += int((~inside & (s <= self.near)).sum())
-        ranked = torch.where(unknown & inside, -float("inf"), ranked)
+        ranked = torch.where(unknown & inside, -torch.inf, ranked)
         if len(self.worst) == WORST and float(ranked.min()) >= _rank(self.worst[-1]):
-            return
-        rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices
+            return inside
+        rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
         fresh = [
-            Sample(start + int(i), bool(inside[i]), None if bool(unknown[i]) else float(s[i]), tuple(x[i].tolist())) for i in rows
+            Sample(start + i, bool(inside[i]), None if bool(unknown[i]) else float(s[i]), tuple(x[i].tolist())) for i in rows
         ]
         self.worst = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))[:WORST]
+        return inside
 
     def result(self) -> RegionCensus:
         least = self.clearance if self.clearance < float("inf") else None
+        kind = clearance_kind(self.region)
+        if self.region.clearance and least is not None and least >= 0:
+            kind = "exact"
         near = self.close if self.near is not None else None
-        return RegionCensus(self.violations, least, clearance_kind(self.region), self.undefined, near, tuple(self.worst))
+        return RegionCensus(self.violations, least, kind, self.undefined, near, tuple(self.worst))
 
 
 def _rank(sample: Sample) -> float:

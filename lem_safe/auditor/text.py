@@ -22,7 +22,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
-    return "\n".join([headline(audit), "", *table, "", *sentences, "", audit["assumes_detail"]])
+    return "\n".join([headline(audit), "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"]])
 
 
 def to_html(audit: Mapping[str, Any]) -> str:
@@ -47,8 +47,21 @@ def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What was counted, what the run did, and what the bound says, in plain words."""
     parts = [census_sentence(c, audit), trace_sentence(c, audit), bound_sentence(c, audit)]
     if c["undefined"]:
-        parts.append(f"For {c['undefined']:,} samples the rule is not a number; they are counted as its comparison counts them.")
+        parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
+    if c["near"]:
+        parts.append(f"Outside but within {audit['near_within']:g}: {c['near']:,}.")
     return " ".join(part for part in parts if part)
+
+
+def union_sentence(audit: Mapping[str, Any]) -> list[str]:
+    """How many samples are in any region at all, where there are several; else nothing."""
+    union = audit["union"]
+    if union is None:
+        return []
+    text = f"Any of them: {union['violations']:,} of {audit['samples']:,} samples ({percent(union['fraction'])}) are inside."
+    if audit["assumes"].startswith("coupled"):
+        return [text]
+    return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({percent(audit['confidence'])} confidence)."]
 
 
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

@@ -4,12 +4,12 @@
 
     certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive   neither
 
-each side at confidence 1 − α/m where m constraints are audited together (A.4), so that all m verdicts are right at once with
-probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence one another, so no bound is
+each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in `several`), so that all m
+verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence one another, so no bound is
 claimed for them: such a cloud is never certified, and `violated` only where it holds more than its budget, which is a fact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from lem_safe.auditor import bounds
 from lem_safe.auditor.census import RegionCensus, Sample
+from lem_safe.auditor.several import Correction, p_certify, p_violate, rejected
 from lem_safe.faults import BadInput
 
 Verdict = Literal["certified", "violated", "inconclusive"]
@@ -53,6 +54,8 @@ class ConstraintReport:
     confidence_each: float
     samples_to_decide: int | None
     """About how many more independent samples would end an inconclusive verdict at this fraction; None where none would."""
+    p_value: float
+    """The exact probability of so few inside if beta were the truth: what a certificate is decided by."""
     smallest_beta: float
     """The least tolerance that this many samples could certify, had none been inside (A.3)."""
     max_fraction_judged: float | None
@@ -71,22 +74,41 @@ class ConstraintReport:
         return cls(**{**data, "interval": bounds.Interval(*data["interval"]), "worst": worst})
 
 
+@dataclass(frozen=True)
+class UnionReport:
+    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence, that has no tolerance."""
+
+    sets: tuple[str, ...]
+    violations: int
+    fraction: float
+    upper_bound: float
+    interval: bounds.Interval
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "UnionReport":
+        """The report that JSON made lists of."""
+        return cls(**{**data, "sets": tuple(data["sets"]), "interval": bounds.Interval(*data["interval"])})
+
+
+def verdicts(
+    counts: Sequence[int], n: int, betas: Sequence[float], confidence: float, correction: Correction, coupled: bool
+) -> list[Verdict]:
+    """One verdict a constraint, all of them right at once with probability `confidence`."""
+    each = list(zip(counts, betas, strict=True))
+    if coupled:
+        return ["violated" if k > bounds.budget(beta, n) else "inconclusive" for k, beta in each]
+    certified = rejected([p_certify(k, n, beta) for k, beta in each], 1 - confidence, correction)
+    violated = rejected([p_violate(k, n, beta) for k, beta in each], 1 - confidence, correction)
+    return ["certified" if c else "violated" if v else "inconclusive" for c, v in zip(certified, violated, strict=True)]
+
+
 def judge(
-    name: str,
-    beta: float,
-    n: int,
-    region: RegionCensus,
-    *,
-    confidence: float,
-    coupled: bool,
-    require_bound: bool,
+    name: str, beta: float, n: int, region: RegionCensus, verdict: Verdict, *, confidence: float, coupled: bool, require_bound: bool,
     trace: TraceFacts | None,
-) -> ConstraintReport:
+) -> ConstraintReport:  # fmt: skip
     """The report of one constraint; `confidence` is the one each side of each bound has."""
     k = region.violations
     allowed = bounds.budget(beta, n)
-    upper, lower = bounds.upper_bound(k, n, confidence), bounds.lower_bound(k, n, confidence)
-    verdict = _verdict(k, allowed, upper, lower, beta, coupled)
     passed = k <= allowed and (trace is None or trace.first_over is None) and (verdict == "certified" or not require_bound)
     first_order = region.kind == "first_order"
     return ConstraintReport(
@@ -94,16 +116,17 @@ def judge(
         beta=beta,
         violations=k,
         fraction=k / n,
-        upper_bound=upper,
+        upper_bound=bounds.upper_bound(k, n, confidence),
         max_fraction_over_steps=trace.largest if trace else None,
         clearance_min=None if first_order else region.clearance,
         verdict=verdict,
         passed=passed,
         budget=allowed,
-        lower_bound=lower,
+        lower_bound=bounds.lower_bound(k, n, confidence),
         interval=bounds.interval(k, n, confidence),
         confidence_each=confidence,
         samples_to_decide=_more(verdict, k, n, beta, confidence, coupled),
+        p_value=p_certify(k, n, beta),
         smallest_beta=bounds.smallest_beta(n, confidence),
         max_fraction_judged=trace.largest_judged if trace else None,
         first_step_over=trace.first_over if trace else None,
@@ -132,14 +155,6 @@ def trace_facts(step: Int[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
         largest_judged=float(fraction[judged].max()) if judged.any() else None,
         first_over=int(over[0]) if over.size else None,
     )
-
-
-def _verdict(k: int, allowed: int, upper: float, lower: float, beta: float, coupled: bool) -> Verdict:
-    if coupled:
-        return "violated" if k > allowed else "inconclusive"
-    if beta > 0 and upper <= beta:
-        return "certified"
-    return "violated" if lower > beta else "inconclusive"
 
 
 def _more(verdict: Verdict, k: int, n: int, beta: float, confidence: float, coupled: bool) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lem_safe.data.names import identifiers
+from lem_safe.data.names import identifiers, known
 from lem_safe.faults import BadInput, Fault
 
 SHOWN = 8
@@ -28,7 +28,8 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> tuple[NDArray[np.floa
     kept = None
     if columns is not None and header is not None:
         names, _ = identifiers(header, str(path))
-        kept = [i for i, name in enumerate(names) if name in columns] or None
+        known(columns, names, str(path))
+        kept = [i for i, name in enumerate(names) if name in columns]
     start = skipped + (header is not None)
     values = _fast(path, start)
     if values is None or values.shape[1] != len(first):

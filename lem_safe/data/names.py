@@ -10,7 +10,7 @@ from lem_safe.faults import BadInput, Fault
 
 def identifier(name: str) -> str:
     """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is mean_perimeter."""
-    word = re.sub(r"\W+", "_", name.strip()).strip("_") or "_" * bool(name.strip())
+    word = re.sub(r"\W+", "_", name.strip()).strip("_")
     if word[:1].isdigit():
         word = f"x{word}"
     return f"{word}_" if keyword.iskeyword(word) else word
@@ -22,7 +22,12 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
     faults = []
     for i, name in enumerate(names):
         if not name:
-            faults.append(Fault(f"column {i + 1} has no name; name it, or drop it (pandas: to_csv(..., index=False))", source))
+            faults.append(
+                Fault(
+                    f"column {i + 1} has no usable name; name it, or drop it (pandas: index=False)",
+                    source,
+                )
+            )
         elif name in names[:i]:
             first, second = raw[names.index(name)], raw[i]
             both = f"'{first}' and '{second}' are both called {name}" if first != second else f"'{first}' appears twice"
@@ -33,10 +38,17 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
     return tuple(names), notes
 
 
-def suggestion(name: str, known: Sequence[str]) -> str:
-    """'did you mean …?' where a known name is near, else what is known."""
-    near = difflib.get_close_matches(identifier(name), known, 1)
+def known(columns: Sequence[str], names: Sequence[str], source: str | None = None) -> None:
+    """Raises BadInput for every one of `columns` that is not among `names`."""
+    unknown = [Fault(f"no column '{column}'; {suggestion(column, names)}", source) for column in columns if column not in names]
+    if unknown:
+        raise BadInput(unknown)
+
+
+def suggestion(name: str, names: Sequence[str]) -> str:
+    """'did you mean …?' where a name is near, else what there is."""
+    near = difflib.get_close_matches(identifier(name), names, 1)
     if near:
         return f"did you mean '{near[0]}'?"
-    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"the columns are {shown}"

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lem_safe.data.csv_text import read_csv
-from lem_safe.data.names import identifiers, suggestion
+from lem_safe.data.names import identifiers, known
 from lem_safe.faults import BadInput, Fault
 
 Raw = tuple[NDArray[Any], Sequence[str] | None]
@@ -36,9 +36,7 @@ class Table:
         """The table of these columns, in this order; a BadInput for a name that is not there."""
         if self.columns is None:
             raise BadInput(f"columns {list(columns)} were asked for, but the data has no column names; add a header")
-        unknown = [c for c in columns if c not in self.columns]
-        if unknown:
-            raise BadInput([Fault(f"no column '{c}'; {suggestion(c, self.columns)}") for c in unknown])
+        known(columns, self.columns)
         if len(set(columns)) < len(columns):
             raise BadInput(f"columns {list(columns)} name one column twice; name each once")
         return Table(self.values[:, [self.columns.index(c) for c in columns]], tuple(columns), self.notes)
@@ -152,6 +150,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Raw:
     names = table.column_names
     if columns is not None:
         found, _ = identifiers(names, str(path))
+        known(columns, found, str(path))
         keep = [i for i, name in enumerate(found) if name in columns]
         table, names = table.select(keep), [names[i] for i in keep]
     arrays, faults = [], []

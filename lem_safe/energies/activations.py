@@ -20,6 +20,10 @@ class Activation(ABC):
         """γ a′(h) in one fused kernel; not differentiable."""
 
     @abstractmethod
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """a(h) and a′(h), differentiable."""
+
+    @abstractmethod
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """a(h), a′(h) and a″(h), differentiable."""
 
@@ -32,6 +36,11 @@ class SiLU(Activation):
 
     def backward(self, γ: Tensor, h: Tensor) -> Tensor:
         return aten.silu_backward(γ, h)
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        a = h * σ
+        return a, torch.addcmul(σ + a, a, σ, value=-1)
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ = torch.sigmoid(h)
@@ -48,6 +57,9 @@ class Softplus(Activation):
     def backward(self, γ: Tensor, h: Tensor) -> Tensor:
         return γ * torch.sigmoid(h)
 
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        return self.value(h), torch.sigmoid(h)
+
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ = torch.sigmoid(h)
         return self.value(h), σ, σ * (1 - σ)
@@ -61,6 +73,10 @@ class Tanh(Activation):
 
     def backward(self, γ: Tensor, h: Tensor) -> Tensor:
         return aten.tanh_backward(γ, torch.tanh(h))
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        a = torch.tanh(h)
+        return a, 1 - a * a
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a = torch.tanh(h)

@@ -64,7 +64,7 @@ class NetworkEnergy(Trainable):
     def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         layers, a, slopes = self._layers(x), x, []
         for W, b in layers:
-            a, slope, _ = self.activation.jet(torch.addmm(b, a, W.T))
+            a, slope = self.activation.value_and_slope(torch.addmm(b, a, W.T))
             slopes.append(slope)
         δ = self.readout.to(x.dtype)
         for (W, _), slope in zip(reversed(layers), reversed(slopes), strict=True):

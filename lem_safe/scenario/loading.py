@@ -68,7 +68,8 @@ def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str,
         checked = model.model_validate(source.value, context=context)
         parts = _parts(plain(checked))
     except ValidationError as error:
-        found += messages.faults(error, source, model)
+        unread = {(f.line, f.column) for f in source.faults}
+        found += [f for f in messages.faults(error, source, model) if (f.line, f.column) not in unread]
         bad = {messages.key_path(e["loc"]) for e in error.errors(include_url=False, include_input=False)}
         checked, parts = None, _sound_parts(model, source.value, bad, context)
     meaning = Meaning(Parts(parts), source, tables)

@@ -1,6 +1,6 @@
 """What a grammar cannot say: dimensions that agree, names that exist, files that are there, clouds that fit in memory.
 
-Works on the parts of a scenario that are well-formed, so that one `validate` shows a typo in the sampler and a wrong centre together.
+Works on the parts of a scenario that are well-formed: one `validate` shows a typo in the sampler and a wrong centre together.
 """
 
 import os
@@ -239,7 +239,8 @@ def _paths(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
 
 def _value_at(spec: Any, path: Sequence[str | int]) -> Any:
     for key in path:
-        spec = spec[key] if isinstance(spec, list | Mapping) and (key in spec if isinstance(spec, Mapping) else True) else None
+        held = key in spec if isinstance(spec, Mapping) else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
+        spec = spec[key] if held else None
     return spec
 
 

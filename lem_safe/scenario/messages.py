@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, RootModel, Tag, ValidationError
 
 from lem_safe.faults import Fault
-from lem_safe.scenario.schema import MARK
+from lem_safe.scenario.shapes import MARK
 from lem_safe.scenario.source import KeyPath, Source
 
 _BOUNDS = {
@@ -17,10 +17,11 @@ _BOUNDS = {
     "less_than": ("lt", "<"),
     "less_than_equal": ("le", "<="),
 }
+_MAPPING = "a mapping of keys to values"
 _NOUNS = {
     "float_type": "a number", "int_type": "a whole number", "int_from_float": "a whole number", "string_type": "a string",
-    "bool_type": "true or false", "list_type": "a list", "dict_type": "a mapping of keys to values", "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values", "none_required": "left out", "finite_number": "finite",
+    "bool_type": "true or false", "list_type": "a list", "dict_type": _MAPPING, "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING, "none_required": "left out", "finite_number": "finite",
 }  # fmt: skip
 
 

@@ -16,14 +16,14 @@ from pydantic.fields import FieldInfo
 
 from lem_safe.faults import BadInput, Fault
 
-STRICT: Any = {"extra": "forbid", "strict": True, "frozen": True, "allow_inf_nan": False}
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
 
 
 class Constraint(BaseModel):
     """A tolerance: at most `beta` of the samples inside `set`."""
 
-    model_config = ConfigDict(**STRICT)
+    model_config = STRICT
 
     set: str = Field(description="The name of a region under `unsafe`.", examples=["pillar"])
     beta: Annotated[float, Ge(0), Lt(1)] = Field(
@@ -34,23 +34,25 @@ class Constraint(BaseModel):
 class Audit(BaseModel):
     """How the samples are judged."""
 
-    model_config = ConfigDict(**STRICT)
+    model_config = STRICT
 
     confidence: Annotated[float, Gt(0), Lt(1)] = Field(
-        0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
+        default=0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
     )
     after_step: Annotated[int, Ge(0)] = Field(
-        0, description="The first step whose fraction counts for `passed`; 0 is the whole run.", examples=[0]
+        default=0, description="The first step whose fraction counts for `passed`; 0 is the whole run.", examples=[0]
     )
     require: Literal["passed", "bound"] = Field(
-        "passed", description="What the exit status asks for: the count and the trace, or the bound as well.", examples=["passed"]
+        default="passed",
+        description="What the exit status asks for: the count and the trace, or the bound as well.",
+        examples=["passed"],
     )
 
 
 class Penalty(BaseModel):
     """−λU₋: an energy subtracted from the sampled one."""
 
-    model_config = ConfigDict(**STRICT)
+    model_config = STRICT
 
     weight: float
     energy: dict[str, Any]
@@ -59,7 +61,7 @@ class Penalty(BaseModel):
 class Sampler(BaseModel):
     """What every sampler takes, and under `own` what this kind takes besides."""
 
-    model_config = ConfigDict(**{**STRICT, "extra": "allow"})
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     kind: str
     samples: Annotated[int, Gt(0)] = Field(description="The number of particles, and of samples.", examples=[5000])
@@ -80,7 +82,7 @@ COMMON: dict[str, FieldInfo] = {name: Sampler.model_fields[name] for name in ("s
 class Scenario(BaseModel):
     """One experiment: an energy, unsafe regions, tolerances, a sampler, a filter. `source` is the file it came from."""
 
-    model_config = ConfigDict(**STRICT)
+    model_config = STRICT
     _source: Path | None = PrivateAttr(None)
 
     version: Literal[1] = Field(description="The version of this format.", examples=[1])
@@ -106,7 +108,9 @@ class Scenario(BaseModel):
     filter: dict[str, Any] = Field(
         {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
     )
-    audit: Audit = Field(default_factory=Audit, description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}])
+    audit: Audit = Field(
+        Audit(), description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}]
+    )
 
     @property
     def source(self) -> Path | None:
@@ -130,10 +134,12 @@ class Scenario(BaseModel):
         if faults:
             raise BadInput(faults)
         moved = {name: value for name, value in given.items() if value is not None and name != "seed"}
-        return self.model_copy(update={"sampler": self.sampler.model_copy(update=moved)} | ({} if seed is None else {"seed": seed}))
+        return self.model_copy(
+            update={"sampler": self.sampler.model_copy(update=moved)} | ({} if seed is None else {"seed": seed})
+        )
 
     def content(self) -> dict[str, Any]:
-        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; what is not set is left out."""
+        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; no key without a value."""
         return self.model_dump(exclude_none=True)
 
     def fingerprint(self) -> str:

@@ -1,7 +1,7 @@
-"""A scenario's grammar, made from constructors: a constructor's annotated parameters become a model, a table becomes a union by `kind`.
+"""A scenario's grammar, made from constructors: annotated parameters become a model, a table becomes a union by `kind`.
 
-Nothing is declared twice. A set, energy or filter that joins its table can be written in a file, is checked there, and appears with
-its descriptions and examples in the JSON Schema that editors use.
+Nothing is declared twice. A set, energy or filter that joins its table can be written in a file, is checked there, and appears
+with its descriptions and examples in the JSON Schema that editors use.
 """
 
 import dataclasses
@@ -19,11 +19,16 @@ from typing_extensions import Doc
 
 from barriers.sets import AllOf, AnyOf, UnsafeSet
 from barriers.specification import Context, Parameter, parameters
-from lem_safe.scenario.model import COMMON, STRICT, Audit, Constraint, Scenario
+from lem_safe.scenario.model import COMMON, STRICT, Constraint, Scenario
+from lem_safe.scenario.shapes import MARK, shape_among, shape_of_hint
 from lem_safe.scenario.tables import Constructor, Table, Tables
 
-MARK = "\0"
-"""Begins every union tag, so that a tag in an error's location is never taken for a key: YAML has no such character."""
+_ANY_OF: Any = Union
+_LITERAL: Any = Literal
+_LIST: Any = list
+_DICT: Any = dict
+_ROOT: Any = RootModel
+"""Types that are made while running: under these names a type checker does not read X[...] as an annotation."""
 
 ENERGY = {"kind": "gaussian", "mean": [0, 0], "std": 1}
 UNSAFE = {"pillar": {"kind": "ball", "center": [2, 0], "radius": 0.8}}
@@ -68,19 +73,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def shape_of(value: Any) -> str:
-    """The YAML shape of a value: what decides between `float | list[float]`. Lists say what they hold: 'list of number'."""
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, list):
-        return f"list of {shape_of(value[0])}" if value and isinstance(value[0], list) else "list"
-    return "nothing" if value is None else "mapping"
-
-
 class _Maker:
     """Makes and keeps the models of one set of tables; unions refer to each other by name, so sets and energies nest."""
 
@@ -107,28 +99,16 @@ class _Maker:
         }
         fields |= {
             "energy": _field(self._union(self.tables.energies), _described(static["energy"]), ENERGY),
-            "penalties": _field(list[penalty], _described(static["penalties"]), [{"weight": 0.35, "energy": ENERGY}], []),  # type: ignore[valid-type]
-            "unsafe": _field(Annotated[dict[str, self._union(self.tables.sets)], MinLen(1)], _described(static["unsafe"]), UNSAFE),
+            "penalties": _field(_LIST[penalty], _described(static["penalties"]), [{"weight": 0.35, "energy": ENERGY}], []),
+            "unsafe": _field(
+                Annotated[_DICT[str, self._union(self.tables.sets)], MinLen(1)], _described(static["unsafe"]), UNSAFE
+            ),
             "constraints": (Annotated[list[Constraint], MinLen(1)], static["constraints"]),
             "sampler": _field(self._union(self.tables.samplers), _described(static["sampler"]), SAMPLER),
             "filter": _field(self._union(self.tables.filters), _described(static["filter"]), {"kind": "gate"}, default_filter),
         }
-        order = [
-            "version",
-            "name",
-            "seed",
-            "dtype",
-            "columns",
-            "energy",
-            "penalties",
-            "unsafe",
-            "constraints",
-            "sampler",
-            "filter",
-            "audit",
-        ]
         made = self._model(
-            "Scenario", {name: fields[name] for name in order}, "One experiment: an energy, regions, tolerances, a sampler."
+            "Scenario", {name: fields[name] for name in static}, "One experiment: an energy, regions, tolerances, a sampler."
         )
         for model in [*self.models, made]:
             model.model_rebuild(force=True, _types_namespace=dict(self.unions))
@@ -154,27 +134,28 @@ class _Maker:
         for kind, constructor in table.members.items():
             arms[kind] = self._constructed(f"{table.noun}_{kind}", constructor, (table, kind))
         tagged = [Annotated[arm, Tag(MARK + tag)] for tag, arm in arms.items()]
+        known: dict[str, Any] = {"kinds": list(table.members), "arms": list(arms)}
         choose = Discriminator(
             _kind_of(table, frozenset(arms)),
             custom_error_type="kind",
             custom_error_message=table.noun,
-            custom_error_context={"kinds": list(table.members), "arms": list(arms)},
+            custom_error_context=known,
         )
         made = type(
-            name, (RootModel[Annotated[Union[tuple(tagged)], choose]],), {"model_config": ConfigDict(strict=True, frozen=True)}
-        )  # noqa: UP007
+            name, (_ROOT[Annotated[_ANY_OF[tuple(tagged)], choose]],), {"model_config": ConfigDict(strict=True, frozen=True)}
+        )
         self.unions[name] = made
         self.models.append(made)
         return ForwardRef(name)
 
     def _constructed(self, name: str, constructor: Constructor, member: tuple[Table, str] | None) -> type[BaseModel]:
-        """The model of one constructor; of a member of a table, with its `kind`, and of a sampler, with what all samplers take."""
+        """The model of one constructor; of a table's member, with its `kind`; of a sampler, with what all samplers take."""
         example: Mapping[str, Any] = getattr(constructor, "example", None) or {}
         fields: dict[str, Any] = {}
         if member is not None:
             table, kind = member
             default = kind if kind == table.default else ...
-            fields["kind"] = _field(Literal[kind], f"Which {table.noun}: {_summary(constructor)}", kind, default)  # type: ignore[valid-type]
+            fields["kind"] = _field(_LITERAL[kind], f"Which {table.noun}: {_summary(constructor)}", kind, default)
             if table is self.tables.samplers:
                 fields |= {key: (info.annotation, info) for key, info in COMMON.items()}
                 fields["init"] = _field(
@@ -190,8 +171,10 @@ class _Maker:
         default = ... if p.required else plain(p.default)
         hint = self._hint(p.hint)
         if default is None:
-            hint = hint | None if isinstance(hint, type | types.UnionType) else Union[hint, None]  # noqa: UP007
-        return _field(hint, " ".join(docs), example if example is not None or default not in (None, ...) else self._some(p.hint), default)
+            hint = _ANY_OF[hint, None]
+        return _field(
+            hint, " ".join(docs), example if example is not None or default not in (None, ...) else self._some(p.hint), default
+        )
 
     def _some(self, hint: Any) -> Any:
         """An example of a value where a constructor gives none."""
@@ -218,11 +201,11 @@ class _Maker:
         if origin in (Union, types.UnionType):
             return self._alternatives(args)
         if origin is dict:
-            return dict[str, self._hint(args[1])]  # type: ignore[misc]
+            return _DICT[str, self._hint(args[1])]
         if origin is tuple and len(args) > 1 and args[1] is not ...:
-            return Annotated[list[self._hint(args[0])], Len(len(args), len(args))]  # type: ignore[misc]
+            return Annotated[_LIST[self._hint(args[0])], Len(len(args), len(args))]
         if origin is not None and origin is not Literal and isinstance(origin, type):
-            return list[self._hint(args[0])]  # type: ignore[misc]
+            return _LIST[self._hint(args[0])]
         if hint is Path:
             return FILE
         if isinstance(hint, type) and hint in self.nested:
@@ -234,23 +217,21 @@ class _Maker:
         return hint
 
     def _alternatives(self, hints: tuple[Any, ...]) -> Any:
-        arms = {_shape_of_hint(h, self.nested): self._hint(h) for h in hints if h is not type(None)}
+        arms = {shape_of_hint(h, self.nested): self._hint(h) for h in hints if h is not type(None)}
         if len(arms) == 1:
             made: Any = next(iter(arms.values()))
         else:
             choose = Discriminator(
-                _shape_among(frozenset(arms)),
+                shape_among(frozenset(arms)),
                 custom_error_type="shape",
                 custom_error_message=" or ".join(f"a {shape}" for shape in arms),
             )
             tagged = tuple(Annotated[arm, Tag(MARK + shape)] for shape, arm in arms.items())
-            made = Annotated[Union[tagged], choose]  # noqa: UP007
-        return Union[made, None] if type(None) in hints else made  # noqa: UP007
+            made = Annotated[_ANY_OF[tagged], choose]
+        return _ANY_OF[made, None] if type(None) in hints else made
 
     def _model(self, name: str, fields: dict[str, Any], doc: str, example: dict[str, Any] | None = None) -> type[BaseModel]:
-        config = ConfigDict(
-            **STRICT, title=name.replace("_", " "), json_schema_extra={"examples": [example]} if example else None
-        )
+        config = STRICT | ConfigDict(title=name.replace("_", " "), json_schema_extra={"examples": [example]} if example else None)
         renamed = {f"{key}_" if hasattr(BaseModel, key) else key: value for key, value in fields.items()}
         for key in set(fields) - set(renamed):
             hint, info = renamed[f"{key}_"]
@@ -288,32 +269,6 @@ def _kind_of(table: Table, arms: frozenset[str]) -> Callable[[Any], str | None]:
         return MARK + kind if isinstance(kind, str) and kind in table.members else None
 
     return tag
-
-
-def _shape_among(shapes: frozenset[str]) -> Callable[[Any], str | None]:
-    def tag(value: Any) -> str | None:
-        shape = shape_of(value)
-        if shape not in shapes and shape.startswith("list"):
-            shape = next((s for s in sorted(shapes) if s.startswith("list")), shape)
-        return MARK + shape if shape in shapes else None
-
-    return tag
-
-
-def _shape_of_hint(hint: Any, nested: Mapping[type, Table]) -> str:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _shape_of_hint(args[0], nested)
-    if origin is Literal:
-        return shape_of(args[0])
-    if origin in (list, tuple) or (isinstance(origin, type) and issubclass(origin, (list, tuple))):
-        inner = _shape_of_hint(args[0], nested)
-        return f"list of {inner}" if inner.startswith("list") else "list"
-    if hint is bool:
-        return "true or false"
-    if hint in (int, float):
-        return "number"
-    return "string" if hint in (str, Path) else "mapping"
 
 
 def _resolve(value: str, info: ValidationInfo) -> Path:

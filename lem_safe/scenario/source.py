@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, DocumentStartEvent, NodeEvent, ScalarEvent
+from ruamel.yaml.events import AliasEvent, DocumentStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lem_safe.faults import BadInput, Fault
@@ -47,7 +47,8 @@ class Source:
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> Fault:
-        """A fault at `path`, or at the nearest thing above it that the file holds; `offset` counts characters of a string value."""
+        """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a string value."""
+        message = printable(message)
         found = tuple(path)
         for depth in range(len(found), 0, -1):
             if found[:depth] in self.overrides:
@@ -75,7 +76,7 @@ class Source:
 
     def _line(self, index: int) -> str:
         text = self.lines[index] if index < len(self.lines) else ""
-        return "".join(c if c.isprintable() else "·" for c in text)
+        return printable(text)
 
 
 def read(path: Path) -> Source:
@@ -102,7 +103,7 @@ def read(path: Path) -> Source:
 
 
 def parse(text: str, file: str) -> Source:
-    """The values of a scenario's text. Duplicate keys and bad scalars are collected in `faults`; what cannot be read at all raises."""
+    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read at all raises."""
     source = Source(file, text.splitlines() or [""])
     try:
         _count(text, source)
@@ -129,7 +130,7 @@ def parse(text: str, file: str) -> Source:
 def source_fault(source: Source, node: Any, message: str, key: KeyPath = ()) -> Fault:
     """A fault at a node or an event, which need not be part of the tree."""
     line, column = node.start_mark.line, node.start_mark.column
-    return Fault(message, source.file, line + 1, column + 1, dotted(key) or None, source._line(line))
+    return Fault(printable(message), source.file, line + 1, column + 1, dotted(key) or None, source._line(line))
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -137,6 +138,11 @@ def dotted(path: Sequence[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text on one line, control characters as dots: what a terminal can be shown."""
     return "".join(c if c.isprintable() else "·" for c in text)
 
 
@@ -170,15 +176,17 @@ def _build(node: Node, path: KeyPath, source: Source) -> Any:
     source.nodes[path] = node
     if isinstance(node, SequenceNode):
         return [_build(item, (*path, i), source) for i, item in enumerate(node.value)]
-    if not isinstance(node, MappingNode):
+    if isinstance(node, ScalarNode):
         return _scalar(node, path, source)
+    assert isinstance(node, MappingNode), "a node is a sequence, a mapping or a scalar"
     built: dict[str, Any] = {}
     for key, value in node.value:
-        if not isinstance(key, ScalarNode) or not key.tag.endswith((":str", ":merge", ":timestamp")):
+        if not isinstance(key, ScalarNode) or not str(key.tag).endswith((":str", ":merge", ":timestamp")):
             shown = f"; got {key.value}; put it in quotes" if isinstance(key, ScalarNode) else ""
             source.faults.append(source_fault(source, key, f"a key must be a plain word{shown}", path))
             continue
-        name, inner = str(key.value), (*path, str(key.value))
+        name = _text(key, path, source)
+        inner = (*path, name)
         if name in built:
             first = source.keys[inner].start_mark.line + 1
             source.faults.append(
@@ -191,13 +199,13 @@ def _build(node: Node, path: KeyPath, source: Source) -> Any:
 
 
 def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
-    kind, text = node.tag.rsplit(":", 1)[-1], node.value
+    kind, text = str(node.tag).rsplit(":", 1)[-1], node.value
     if kind == "null":
         return None
     if kind == "bool":
         return text.lower() == "true"
     if kind not in ("int", "float"):
-        return str(text)
+        return _text(node, path, source)
     try:
         plain = text.replace("_", "")
         number = _special(plain) if kind == "float" else int(plain) if _INTEGER.match(plain) else int(plain, 0)
@@ -208,6 +216,17 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
         source.faults.append(source.fault(path, f"must be at most {_LARGEST:,} in size; got {_short(text)}"))
         return 0
     return number
+
+
+def _text(node: ScalarNode, path: KeyPath, source: Source) -> str:
+    """A string as Unicode: two halves of a character, as JSON escapes them, become one; half a character is a fault."""
+    try:
+        return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        source.faults.append(
+            source_fault(source, node, "holds half of a character (a lone surrogate); write the character itself", path)
+        )
+        return "?"
 
 
 def _special(text: str) -> float:

@@ -57,7 +57,7 @@ def fit(
     model, average = copy.deepcopy(energy), copy.deepcopy(energy).requires_grad_(False)
     weights: list[Tensor] = list(model.parameters())
     averages: list[Tensor] = list(average.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: _rate(t, settings.steps))
     generator = key.fold("batches").generator()
     best, history, recent, stale = Fit(average, math.inf, ()), [], [], 0

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+
 from barriers.coordinates import Coordinates
 from barriers.derivatives import autodiff_jet
 from barriers.specification import construct
@@ -24,7 +25,8 @@ def build(spec) -> Energy:
 
 
 def network(activation: str = "silu") -> Energy:
-    return MLP(hidden=12, depth=3, activation=activation, confinement=1.0).build(2, torch.Generator().manual_seed(3)).requires_grad_(False)
+    settings = MLP(hidden=12, depth=3, activation=activation, confinement=1.0)
+    return settings.build(2, torch.Generator().manual_seed(3)).requires_grad_(False)
 
 
 def transported() -> Transported:

@@ -1,0 +1,91 @@
+"""Drifts with a weight on the surrogate: fixed (a penalty), or learned as the run goes (primal–dual Langevin).
+
+u = v − Σ μ_k ∇f_k,    μ fixed,    or    μ ← [μ + η (E f − κβ)]₊  after every step (P.3; Chamon et al. 2024).
+
+A fixed weight lowers ρ(𝒰) and bounds nothing (C.5). The primal–dual weight has the KL projection as its fixed point and no invariance on
+the way: its multiplier learns from violations that have already happened.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.functionals import Barrier
+
+
+class DualMemory(NamedTuple):
+    """The multipliers so far."""
+
+    multipliers: Float[Tensor, "m"]
+
+
+class Penalty:
+    """A fixed weight on each constraint's surrogate."""
+
+    hook: Literal["drift"] = "drift"
+    promise = Promise("none", "C.5: a penalty lowers ρ(𝒰); it bounds nothing")
+
+    def __init__(self, barrier: Barrier, weights: Sequence[float], mean: Mean = local_mean):
+        if len(weights) != barrier.limits.shape[0] or any(not w >= 0 for w in weights):
+            raise ValueError(
+                f"penalty: needs one weight >= 0 for each of {barrier.limits.shape[0]} constraints; got {list(weights)}"
+            )
+        self.barrier, self.mean, self.weights = barrier, mean, torch.as_tensor(weights, dtype=torch.float64)
+
+    @property
+    def limits(self) -> Tensor:
+        return self.barrier.limits
+
+    def init(self, x: Float[Tensor, "n d"]) -> None:
+        return None
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: None
+    ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
+        u, observed = weighted(self.barrier, self.mean, x, drift, self.weights)
+        return u, None, FilterInfo(observed, self.weights, torch.zeros_like(self.weights))
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
+
+
+class PrimalDual:
+    """A weight that rises while its constraint is violated and falls while it is not, at dual rate η."""
+
+    hook: Literal["drift"] = "drift"
+    promise = Promise("none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there")
+
+    def __init__(self, barrier: Barrier, dual_rate: float = 1.0, mean: Mean = local_mean):
+        if not dual_rate > 0:
+            raise ValueError(f"primal_dual: dual_rate must be > 0; got {dual_rate:g}")
+        self.barrier, self.dual_rate, self.mean = barrier, dual_rate, mean
+
+    @property
+    def limits(self) -> Tensor:
+        return self.barrier.limits
+
+    def init(self, x: Float[Tensor, "n d"]) -> DualMemory:
+        return DualMemory(torch.zeros_like(self.barrier.limits))
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: DualMemory
+    ) -> tuple[Float[Tensor, "n d"], DualMemory, FilterInfo]:
+        μ = memory.multipliers
+        u, observed = weighted(self.barrier, self.mean, x, drift, μ)
+        violation = observed - self.barrier.limits
+        return u, DualMemory((μ + self.dual_rate * violation).clamp(min=0)), FilterInfo(observed, μ, violation.clamp(min=0))
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
+
+
+def weighted(barrier: Barrier, mean: Mean, x: Tensor, drift: Tensor, μ: Tensor) -> tuple[Tensor, Tensor]:
+    """v + Σ(Jᵀμ)_k ∇f_k, and what the constraints observe."""
+    f, g = barrier.gradients(x)
+    means = mean(f)
+    weights = barrier.jacobian(means).T @ μ
+    return drift + torch.einsum("nkd,k->nd", g, weights.to(x.dtype)), barrier.observed(means)

@@ -1,0 +1,50 @@
+"""The pointwise drift filter: each particle alone keeps to a deterministic barrier condition, ∇s·u ≥ −α s.
+
+min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP a particle, all solved in one batch (Q.2 with the particle in place of the ensemble).
+
+Under noise this bounds nothing (F.2): for Ornstein–Uhlenbeck, safe {x ≤ 0}, α ≥ 1, the stationary mass outside is 1/(1 + √α). It is here
+as the baseline that is used everywhere, with that law as its test; almost-sure safety of stochastic CBFs is refuted (So, Clark, Fan 2023).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.derivatives import value_and_gradient
+from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.qp import solve_dual
+from barriers.sets.base import UnsafeSet
+
+
+class PointwiseFilter:
+    """A control barrier function a particle, at barrier rate α."""
+
+    hook: Literal["drift"] = "drift"
+    promise = Promise(
+        "none", "F.2: under noise the mass outside stays at 1/(1 + √α) for Ornstein–Uhlenbeck; only without noise is it a barrier"
+    )
+
+    def __init__(self, sets: Sequence[UnsafeSet], rate: float = 5.0):
+        if not rate > 0:
+            raise ValueError(f"pointwise filter: rate must be > 0; got {rate:g}")
+        self.sets, self.rate, self.limits = tuple(sets), rate, unlimited(len(sets))
+
+    def init(self, x: Float[Tensor, "n d"]) -> None:
+        return None
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: None
+    ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
+        s, ds = (torch.stack(part, 1) for part in zip(*(value_and_gradient(k, x) for k in self.sets), strict=True))
+        G = torch.einsum("nkd,nld->nkl", ds, ds)
+        r = -torch.einsum("nkd,nd->nk", ds, drift) - self.rate * s
+        μ, _, short = solve_dual(G, r)
+        moved = torch.einsum("nk,nkd->nd", μ.to(x.dtype), ds)
+        filtered = torch.where((μ > 0).any(1)[:, None], drift + moved, drift)
+        return filtered, None, FilterInfo(self.limits, μ.mean(0), short.amax(0))
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        return self.limits

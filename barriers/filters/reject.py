@@ -1,0 +1,52 @@
+"""Rejection: a move that would enter a set is not made. The gate with no budget at all, whatever β says.
+
+With a reversible base kernel this is Metropolis' rule for ρ_U restricted to the safe side; the fraction inside never grows.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.sets.base import UnsafeSet
+
+
+class RejectMemory(NamedTuple):
+    """Who is inside what."""
+
+    inside: Bool[Tensor, "n m"]
+
+
+class Reject:
+    """Keeps every particle that is outside a set outside of it."""
+
+    hook: Literal["step"] = "step"
+    promise = Promise(
+        "every step, this cloud", "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow"
+    )
+
+    def __init__(self, sets: Sequence[UnsafeSet]):
+        self.sets, self.limits = tuple(sets), unlimited(len(sets))
+
+    def init(self, x: Float[Tensor, "n d"]) -> RejectMemory:
+        return RejectMemory(self._inside(x))
+
+    def apply(
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: RejectMemory,
+    ) -> tuple[Float[Tensor, "n d"], RejectMemory, FilterInfo]:
+        would = self._inside(proposal)
+        refused = (would & ~memory.inside).any(1)
+        inside = torch.where(refused[:, None], memory.inside, would)
+        info = FilterInfo(self.limits, self.limits, torch.zeros_like(self.limits))
+        return torch.where(refused[:, None], x, proposal), RejectMemory(inside), info
+
+    def _inside(self, x: Tensor) -> Tensor:
+        return torch.stack([s.contains(x) for s in self.sets], 1)

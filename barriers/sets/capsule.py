@@ -1,0 +1,104 @@
+"""The capsule: everything within r of a segment. With o = x − its nearest point, ρ = ‖o‖: s = ρ − r, ∇s = o/ρ.
+
+ρ has a kink on the segment, so a drift filter gets ±(√(ρ² + w²) − √(r² + w²)): the right sign, and never farther than s (B.5).
+"""
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Gt
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet
+from barriers.sets.algebra import Not
+from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.soft import soften, soften_complement
+
+
+class Capsule(UnsafeSet):
+    """Everything within `radius` of the segment from `start` to `end`."""
+
+    exact = True
+    clearance = True
+    smooth = False
+    example: ClassVar[dict[str, object]] = {"kind": "capsule", "start": [-0.6, 0.2], "end": [0.9, -0.4], "radius": 0.5}
+    start: Tensor
+    along: Tensor
+
+    def __init__(
+        self,
+        start: Annotated[list[float], Doc("Where the segment starts, one number a column.")],
+        end: Annotated[list[float], Doc("Where it ends; another point.")],
+        radius: Annotated[float, Gt(0), Doc("The radius around the segment, in the data's units.")],
+    ):
+        super().__init__()
+        a, b = vector("Capsule", "start", start), vector("Capsule", "end", end)
+        if a.shape != b.shape:
+            raise ValueError(f"Capsule: start and end must be equally long; got {len(a)} and {len(b)} numbers")
+        if torch.equal(a, b):
+            raise ValueError(f"Capsule: start and end must differ (a ball has one centre); got {start!r} twice")
+        self.register_buffer("start", a)
+        self.register_buffer("along", b - a)
+        self.radius = positive("Capsule", "radius", radius)
+        self.dimension = len(a)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        offset, _ = self.offset(x)
+        return self._norm(offset) - self.radius
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        offset, _ = self.offset(x.double())
+        return offset.square().sum(-1) <= self.radius**2
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        offset, curved = self.offset(x)
+        ρ = self._norm(offset)
+        return Jet(ρ - self.radius, offset / ρ[:, None], (curved - 1) / ρ)
+
+    def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
+        """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d − 1 beside."""
+        a, e = self.start.to(x.dtype), self.along.to(x.dtype)
+        t = ((x - a) @ e) / e.square().sum()
+        curved = x.shape[-1] - ((t > 0) & (t < 1)).to(x.dtype)
+        return x - a - t.clamp(0, 1)[..., None] * e, curved
+
+    def _norm(self, offset: Tensor) -> Tensor:
+        """‖offset‖, smoothed within 1e-6 radii of the segment, so that derivatives stay finite there."""
+        return (offset.square().sum(-1) + torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2).sqrt()
+
+
+class SoftCapsule(UnsafeSet):
+    """A capsule (sign +1) or its complement (sign −1) with the crease along the segment rounded off; membership stays exact."""
+
+    exact = False
+    smooth = True
+
+    def __init__(self, hard: UnsafeSet, capsule: Capsule, width: float, sign: int):
+        super().__init__()
+        self.hard, self.capsule, self.width, self.sign, self.dimension = hard, capsule, width, sign, hard.dimension
+        self.shift = (capsule.radius**2 + width**2) ** 0.5
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        offset, _ = self.capsule.offset(x)
+        return self.sign * ((offset.square().sum(-1) + self.width**2).sqrt() - self.shift)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self.hard.contains(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        offset, curved = self.capsule.offset(x)
+        ρ2 = offset.square().sum(-1)
+        r = (ρ2 + self.width**2).sqrt()
+        return Jet(self.sign * (r - self.shift), self.sign * offset / r[:, None], self.sign * (curved / r - ρ2 / r**3))
+
+
+@soften.register
+def _soft(unsafe: Capsule, width: float) -> UnsafeSet:
+    return SoftCapsule(unsafe, unsafe, width, +1)
+
+
+@soften_complement.register
+def _soft_outside(inner: Capsule, width: float) -> UnsafeSet:
+    return SoftCapsule(Not(inner), inner, width, -1)

@@ -1,0 +1,158 @@
+"""Regions that a trained network draws, and regions that only answer yes or no. Made in Python, not in a scenario.
+
+A network's output is a level function: used through its first-order distance (see `pull`). `contains` runs a float64 copy of the
+network as it was given, frozen; a predicate is asked directly.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.sets.soft import soften, soften_complement
+
+Function = Callable[[Tensor], Tensor]
+
+
+class _Frozen(nn.Module):
+    """A function as given, parameters frozen, and its float64 copy."""
+
+    def __init__(self, function: Function):
+        super().__init__()
+        self.function, self.judge = function, function
+        self.dtype: torch.dtype | None = None
+        if isinstance(function, nn.Module):
+            self.function = copy.deepcopy(function).eval().requires_grad_(False)
+            self.judge = copy.deepcopy(self.function).double()
+            self.dtype = next((p.dtype for p in function.parameters()), None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.function(x.to(self.dtype or x.dtype))
+        return y.to(x.dtype)
+
+    def exact(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.judge(x.double()).double()
+
+
+class Sublevel(UnsafeSet):
+    """{f ≤ threshold} of any function of rows, an energy say: s = f − threshold."""
+
+    exact = False
+
+    def __init__(self, function: Function, threshold: float, dimension: int | None = None, smooth: bool = True):
+        """`smooth` says whether f is twice differentiable, as a ReLU network is not."""
+        super().__init__()
+        self.f, self.threshold, self.dimension, self.smooth = _Frozen(function), float(threshold), dimension, smooth
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self.f(x) - self.threshold
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self.f.exact(x) <= self.threshold
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
+
+
+class Classifier(UnsafeSet):
+    """Where a network gives `label` at least `probability` p: s = log Σ_{others} e^{l} − l_label + logit p, over its logits."""
+
+    exact = False
+
+    def __init__(
+        self, network: Function, label: int, probability: float = 0.5, dimension: int | None = None, smooth: bool = True
+    ):
+        super().__init__()
+        if not 0 < probability < 1:
+            raise ValueError(f"Classifier: probability must be between 0 and 1; got {probability:g}")
+        self.f, self.label, self.dimension, self.smooth = _Frozen(network), int(label), dimension, smooth
+        self.odds = float(torch.tensor(probability, dtype=torch.float64).logit())
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return self._level(self.f(x))
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self._level(self.f.exact(x)) <= 0
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
+
+    def _level(self, logits: Tensor) -> Tensor:
+        own, others = _against(logits, self.label)
+        return others.logsumexp(-1) - own + self.odds
+
+
+class MostLikely(UnsafeSet):
+    """Where a network holds `label` for the likeliest class: s = max_{others} l − l_label, over its logits."""
+
+    exact = False
+    smooth = False
+
+    def __init__(self, network: Function, label: int, dimension: int | None = None):
+        super().__init__()
+        self.f, self.label, self.dimension = _Frozen(network), int(label), dimension
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        own, others = _against(self.f(x), self.label)
+        return others.amax(-1) - own
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        own, others = _against(self.f.exact(x), self.label)
+        return others.amax(-1) <= own
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
+
+
+class Predicate(UnsafeSet):
+    """Whatever a Python function calls unsafe: float64 rows in, a truth value a row out. No distance, so for the gate only."""
+
+    exact = False
+    smooth = False
+
+    def __init__(self, function: Callable[[Tensor], Any], dimension: int | None = None):
+        super().__init__()
+        self.function, self.dimension = function, dimension
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        self.refuse()
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        with torch.no_grad():
+            answer = torch.as_tensor(self.function(x.double()), device=x.device)
+        if answer.shape != x.shape[:-1]:
+            raise ValueError(f"Predicate: must answer once a row ({tuple(x.shape[:-1])}); got shape {tuple(answer.shape)}")
+        return answer.bool()
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Says that there is no distance."""
+        name = getattr(self.function, "__name__", "function")
+        raise NotSmooth(f"Predicate {name} answers yes or no and has no distance: it works with the filter `gate` only (G.2)")
+
+
+def _against(logits: Tensor, label: int) -> tuple[Tensor, Tensor]:
+    """The logit of one class, and those of all others."""
+    k = logits.shape[-1]
+    if k < 2 or not -k <= label < k:
+        raise ValueError(f"classifier: needs two classes or more and a label among them; got label {label} of {k}")
+    own = logits[..., label]
+    return own, torch.cat([logits[..., : label % k], logits[..., label % k + 1 :]], -1)
+
+
+@soften.register
+def _soft_predicate(unsafe: Predicate, width: float) -> UnsafeSet:
+    unsafe.refuse()
+
+
+@soften_complement.register
+def _soft_outside_predicate(inner: Predicate, width: float) -> UnsafeSet:
+    inner.refuse()

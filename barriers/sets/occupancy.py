@@ -1,0 +1,103 @@
+"""An occupancy map of the plane: a picture whose dark cells are unsafe.
+
+Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in unsafe cells;
+between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls stand midway between centres, and
+corners are cut by less than half a cell. Around the picture everything is free, at the border's distance plus the distance to the
+border.
+"""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Gt, Len, Lt
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets.base import UnsafeSet, vector
+
+
+class Occupancy(UnsafeSet):
+    """The dark part of a map, spread over the rectangle from `lower` to `upper`. Two columns; wrap it in `columns` among more."""
+
+    exact = False
+    smooth = False
+    example: ClassVar[dict[str, object]] = {
+        "kind": "occupancy", "map": ["........", ".###....", ".###..#.", "......#.", "..####..", "........"],
+        "lower": [-2.0, -1.5], "upper": [2.0, 1.5],
+    }  # fmt: skip
+    distance: Tensor
+    lower: Tensor
+    cell: Tensor
+
+    def __init__(
+        self,
+        map: Annotated[list[str] | Path, Doc("A PNG file, or its rows as text from the top, '#' unsafe and '.' free.")],
+        lower: Annotated[list[float], Len(2, 2), Doc("The map's lower left corner [x, y].")],
+        upper: Annotated[list[float], Len(2, 2), Doc("The map's upper right corner [x, y].")],
+        threshold: Annotated[float, Gt(0), Lt(1), Doc("A pixel darker than this is unsafe (0 black, 1 white).")] = 0.5,
+    ):
+        super().__init__()
+        from scipy.ndimage import distance_transform_edt
+
+        low, high = vector("Occupancy", "lower", lower), vector("Occupancy", "upper", upper)
+        if len(low) != 2 or len(high) != 2 or not (low < high).all():
+            raise ValueError(f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}")
+        dark = _drawn(map) if isinstance(map, list) else _read(Path(map), threshold)
+        if not dark.any():
+            raise ValueError("Occupancy: map must have an unsafe cell; this one has none")
+        rows, across = dark.shape
+        size = (high - low) / torch.tensor([across, rows], dtype=torch.float64)
+        sampling = (float(size[1]), float(size[0]))
+        filled = torch.nn.functional.pad(dark, (1, 1, 1, 1)).flip(0).numpy()
+        out, into = distance_transform_edt(~filled, sampling), distance_transform_edt(filled, sampling)
+        half = min(sampling) / 2
+        signed = torch.as_tensor(out - into)
+        self.register_buffer("distance", signed - half * signed.sign())
+        self.register_buffer("lower", low - size / 2)
+        self.register_buffer("cell", size)
+        self.dimension = 2
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        size, last = self.cell.to(x.dtype), torch.tensor(self.distance.shape, device=x.device).flip(0) - 1
+        lower = self.lower.to(x.dtype)
+        inside = torch.minimum(torch.maximum(x, lower), lower + last * size)
+        at = (inside - lower) / size
+        corner = torch.minimum(at.detach().floor().clamp(min=0), (last - 1).to(x.dtype))
+        (i, j), (u, v) = corner.long().unbind(-1), (at - corner).unbind(-1)
+        s = self.distance.to(x.dtype)
+        below = s[j, i] * (1 - u) + s[j, i + 1] * u
+        above = s[j + 1, i] * (1 - u) + s[j + 1, i + 1] * u
+        square = (x - inside).square().sum(-1)
+        off = square > 0
+        return below * (1 - v) + above * v + torch.where(off, torch.where(off, square, 1.0).sqrt(), 0.0)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return self(x.double()) <= 0
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
+
+
+def _drawn(rows: list[str]) -> Tensor:
+    if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError("Occupancy: map must be rows of text, all equally long and not empty")
+    strange = next((c for row in rows for c in row if c not in "#."), None)
+    if strange is not None:
+        raise ValueError(f"Occupancy: map may only hold '#' (unsafe) and '.' (free); got {strange!r}")
+    return torch.tensor([[c == "#" for c in row] for row in rows])
+
+
+def _read(path: Path, threshold: float) -> Tensor:
+    from matplotlib.image import imread
+
+    try:
+        image = torch.as_tensor(imread(path, format="png"), dtype=torch.float64)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"Occupancy: map must be a readable PNG file; {path}: {error}") from error
+    if image.ndim == 3:
+        colors, opacity = image[..., :3], image[..., 3:] if image.shape[2] == 4 else torch.ones(1, dtype=torch.float64)
+        image = (colors * opacity + 1 - opacity).mean(-1)
+    return image < threshold

@@ -1,0 +1,74 @@
+"""How many samples a certificate needs, before any is drawn.
+
+With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α. A law that
+really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which grows with c.
+"""
+
+from dataclasses import dataclass
+
+from lem_safe.auditor.bounds import budget, upper_bound
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`samples` certify `beta` with probability `power` if the true fraction is `true`, allowing up to `allowed` violations.
+
+    at_least: the fewest samples that could certify beta at all, none of them inside.
+    """
+
+    beta: float
+    true: float
+    confidence: float
+    samples: int
+    allowed: int
+    power: float
+    at_least: int
+
+    def __str__(self) -> str:
+        what = f"{self.samples:,} independent samples certify {100 * self.beta:g} % at {100 * self.confidence:g} % confidence"
+        return (
+            f"{what} with up to {self.allowed:,} inside, and do so with probability {self.power:.3g} "
+            f"if {100 * self.true:g} % really are. Fewer than {self.at_least:,} samples certify nothing."
+        )
+
+
+def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9) -> Plan:
+    """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` < beta.
+
+    >>> plan(0.01, 0.003).samples
+    1049
+    """
+    budget(beta, 0)
+    if not 0 <= true < beta:
+        raise ValueError(f"only a true fraction below beta can be certified: 0 <= true < beta; got {true}")
+    if not (0 < power < 1 and 0 < confidence < 1):
+        raise ValueError(f"confidence and power must lie between 0 and 1; got {confidence} and {power}")
+    high = 0
+    while _power(high, beta, true, confidence) < power:
+        high = 2 * high + 1
+        if high > 1 << 40:
+            raise ValueError(f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power")
+    low = high // 2 - 1 if high else -1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _power(middle, beta, true, confidence) >= power else (middle, high)
+    n = fewest_samples(high, beta, confidence)
+    return Plan(beta, true, confidence, n, high, _power(high, beta, true, confidence), fewest_samples(0, beta, confidence))
+
+
+def fewest_samples(violations: int, beta: float, confidence: float) -> int:
+    """n_c: the fewest samples that certify beta with this many violations."""
+    low, high = violations, 2 * violations + 2
+    while upper_bound(violations, high, confidence) > beta:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if upper_bound(violations, middle, confidence) <= beta else (middle, high)
+    return high
+
+
+def _power(allowed: int, beta: float, true: float, confidence: float) -> float:
+    """P(Bin(n_c, true) ≤ c)."""
+    from scipy.special import bdtr
+
+    return float(bdtr(allowed, fewest_samples(allowed, beta, confidence), true))

@@ -1,0 +1,46 @@
+"""Several constraints audited together: what each verdict must clear so that all are right at once with probability 1 − α (A.4).
+
+Bonferroni gives every constraint the level α/m; the bounds it shows hold together. Holm orders the p-values and lets the j-th smallest
+use α/(m − j + 1) as long as all before it cleared theirs: it decides at least as much, with the same guarantee, but only the verdicts
+hold together, not bounds. The p-values are exact binomial ones:
+
+certify   P(Bin(n, β) ≤ k), against ρ(𝒰) ≥ β        violate   P(Bin(n, β) ≥ k), against ρ(𝒰) ≤ β
+
+A constraint is certified wrongly only where ρ(𝒰) > β and called violated wrongly only where ρ(𝒰) ≤ β, so the two never share an error.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+Correction = Literal["bonferroni", "holm"]
+
+
+def p_certify(count: int, n: int, beta: float) -> float:
+    """The probability of so few inside if ρ(𝒰) were β; 1 where β = 0, which nothing certifies."""
+    from scipy.special import betaincc
+
+    return 1.0 if count >= n or beta == 0 else float(betaincc(count + 1, n - count, beta))
+
+
+def p_violate(count: int, n: int, beta: float) -> float:
+    """The probability of so many inside if ρ(𝒰) were β."""
+    from scipy.special import betainc
+
+    return 1.0 if count == 0 else float(betainc(count, n - count + 1, beta))
+
+
+def rejected(p_values: Sequence[float], alpha: float, correction: Correction) -> list[bool]:
+    """Which hypotheses are rejected with family-wise error at most alpha.
+
+    >>> rejected([0.02, 0.03, 0.001], 0.05, "bonferroni"), rejected([0.02, 0.03, 0.001], 0.05, "holm")
+    ([False, False, True], [True, True, True])
+    """
+    m = len(p_values)
+    if correction == "bonferroni":
+        return [p <= alpha / m for p in p_values]
+    found = [False] * m
+    for j, i in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        if p_values[i] > alpha / (m - j):
+            break
+        found[i] = True
+    return found
