@@ -32,6 +32,12 @@ def autodiff_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
     return Jet(value.detach(), gradient.detach(), laplacian.detach())
 
 
+def float64_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
+    """`autodiff_jet` in float64, in the dtype of x; what that cannot hold is kept at its largest number to the power ¾."""
+    limit = torch.finfo(x.dtype).max ** 0.75
+    return Jet(*(part.clamp(-limit, limit).to(x.dtype) for part in autodiff_jet(f, x.double())))
+
+
 def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
     """f(x) [n] and ∇f(x) [n, d], detached, in one forward and one backward pass."""
     with torch.enable_grad():

@@ -42,7 +42,7 @@ class Parameter:
 
 def parameters(constructor: Callable[..., Any]) -> list[Parameter]:
     """What a constructor takes, in order."""
-    init = constructor.__init__ if isinstance(constructor, type) else constructor
+    init: Any = vars(constructor).get("__init__", constructor) if isinstance(constructor, type) else constructor
     hints = get_type_hints(init, include_extras=True)
     found = []
     for name, p in inspect.signature(init).parameters.items():

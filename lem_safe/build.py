@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from barriers.coordinates import Coordinates, identity
 from barriers.filters.base import DriftFilter, StepFilter
 from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.sets.base import NotSmooth
-from torch import Tensor
-
 from lem_safe.catalogue import make
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from barriers.qp import Infeasible
-from barriers.sets import UnsafeSet
 from torch import Tensor
 
+from barriers.qp import Infeasible
+from barriers.sets import UnsafeSet
 from lem_safe.faults import NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Progress

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barriers.filters.base import DriftFilter, StepFilter
-
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import WeightedSum
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 WIDTH = 160
 """How much of a source line is shown."""
 

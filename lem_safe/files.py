@@ -37,7 +37,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """An uncompressed npz whose bytes depend on its arrays alone (numpy dates every member 1980-01-01)."""
-    write_atomically(path, lambda file: np.savez(file, **arrays))
+    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # numpy's stub takes the names for its flag
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
+from torch import Tensor
+
 from barriers.coordinates import identity
 from barriers.filters import FILTERS
 from barriers.sets import UnsafeSet, build_sets, pull
@@ -16,8 +19,6 @@ from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.samplers import Langevin
-from scipy.optimize import brentq
-from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_network_cut_into_blocks_is_the_network(monkeypatch):
         (lambda: GaussianMixture([[0.0], [1.0]], std=1.0, weights=[1.0]), "weights must have one entry a component: 2; got 1"),
         (lambda: GaussianMixture([[0.0], [1.0]], std=1.0, weights=[1.0, 0.0]), "weights must be > 0"),
         (lambda: WeightedSum([Gaussian([0.0], std=1.0), Gaussian([0.0, 0.0], std=1.0)], [1, 1]), "share one dimension"),
-        (lambda: WeightedSum([Gaussian([0.0], std=1.0)], [math.inf]), "weights must be finite"),
+        (lambda: WeightedSum([Gaussian([0.0], std=1.0)], [math.inf]), "a weight must be finite"),
         (lambda: MLP(confinement=0.0), "confinement must be > 0"),
         (lambda: MLP(activation="relu"), "activation must be one of silu, softplus, tanh"),  # type: ignore[arg-type]
     ],

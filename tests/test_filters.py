@@ -4,6 +4,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from barriers.budget import budget
 from barriers.coordinates import identity
 from barriers.filters import BarrierStep, EnsembleFilter, Gate
@@ -12,7 +14,6 @@ from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import NotSmooth, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge
 from lem_safe.keys import Key
-from torch import Tensor
 
 SPECS = {
     "left": {"kind": "ball", "center": [-0.5, 0.0], "radius": 1.0},
@@ -129,7 +130,9 @@ def test_a_safe_input_comes_back_bit_for_bit(kind: str) -> None:
     φ = [Sigmoid(0.1)] * 2
     y = x + 0.01
     if kind == "drift":
-        out, _, _ = EnsembleFilter(smooth_mass(sets, φ, [0.1, 0.1])).apply(x, y, EnsembleFilter(smooth_mass(sets, φ, [0.1, 0.1])).init(x))
+        out, _, _ = EnsembleFilter(smooth_mass(sets, φ, [0.1, 0.1])).apply(
+            x, y, EnsembleFilter(smooth_mass(sets, φ, [0.1, 0.1])).init(x)
+        )
     else:
         chosen = Gate(sets, [0.1, 0.1]) if kind == "gate" else BarrierStep(MassBarrier(sets, φ, [0.1, 0.1]))
         out, _, _ = chosen.apply(x, y, 0.01, x[:, 0], chosen.init(x))
@@ -148,7 +151,9 @@ def test_drift_solves_the_ensemble_qp_as_cvxpy_does() -> None:
     rows = [
         cp.sum(cp.multiply(g[:, k], w)) / n + lap[:, k].mean() <= α * (φ.level * βs[k] - f[:, k].mean()) for k in range(2)
     ]  # (Q.1), typed from the ledger
-    cp.Problem(cp.Minimize(cp.sum_squares(w - v.numpy()) / (2 * n)), rows).solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12)
+    cp.Problem(cp.Minimize(cp.sum_squares(w - v.numpy()) / (2 * n)), rows).solve(
+        solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12
+    )
     assert np.abs(u.numpy() - w.value).max() < 1e-7
     assert (info.shortfall == 0).all() and (info.multipliers > 0).any()
 
@@ -203,6 +208,8 @@ def test_a_kink_is_refused_before_the_noise_and_welcome_after_it() -> None:
     assert MassBarrier(_sets("left"), [Hinge(0.1)], [0.1]).limits.item() == 0.1
 
 
-@pytest.mark.parametrize(("beta", "n", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.03, 5000, 150), (0.1, 9, 0), (1e-3, 2999, 2), (0.0, 10, 0)])
+@pytest.mark.parametrize(
+    ("beta", "n", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.03, 5000, 150), (0.1, 9, 0), (1e-3, 2999, 2), (0.0, 10, 0)]
+)
 def test_budgets_are_the_decimal_rounded_down(beta: float, n: int, expected: int) -> None:
     assert budget(beta, n) == expected

@@ -5,13 +5,24 @@ import math
 import numpy as np
 import pytest
 import torch
+from problems import (
+    beyond,
+    hard_projection,
+    ring,
+    ring_grid,
+    ring_start,
+    sector_masses,
+    sectors,
+    simulate,
+    smooth_tilt,
+    standard,
+    surrogate_mean,
+)  # fmt: skip
+
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.functionals import smooth_mass
 from barriers.surrogates import Sigmoid, for_step
 from lem_safe.keys import Key
-from problems import (
-    beyond, hard_projection, ring, ring_grid, ring_start, sector_masses, sectors, simulate, smooth_tilt, standard, surrogate_mean,
-)  # fmt: skip
 
 H, STEPS, N = 0.002, 8000, 5000
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import quadprog
 import torch
-from barriers.qp import Infeasible, solve_dual
-from barriers.qp.lemke import lemke
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from barriers.qp import Infeasible, solve_dual
+from barriers.qp.lemke import lemke
 
 
 def _feasible(rng: np.random.Generator, m: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -25,7 +26,9 @@ def _dual(A: np.ndarray, b: np.ndarray, v: np.ndarray, **options):  # type: igno
 def test_agrees_with_cvxpy_on_the_primal(m: int) -> None:
     A, b, v = _feasible(np.random.default_rng(m), m, 30)
     u = cp.Variable(30)
-    cp.Problem(cp.Minimize(cp.sum_squares(u - v) / 2), [A @ u <= b]).solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12)
+    cp.Problem(cp.Minimize(cp.sum_squares(u - v) / 2), [A @ u <= b]).solve(
+        solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12
+    )
     μ = _dual(A, b, v).multipliers[0].numpy()
     assert np.abs(v - A.T @ μ - u.value).max() < 1e-8
 

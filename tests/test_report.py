@@ -9,11 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from barriers.filters import FILTERS
 from lem_safe.auditor import audit
 from lem_safe.faults import BadInput
 from lem_safe.report import render
+from lem_safe.report.claims import PROMISES
 from lem_safe.report.contents import read
 from lem_safe.report.curves import STRETCHES, stretches
+from lem_safe.report.histograms import edges_of
 from lem_safe.report.pairs import columns_of, pairs_of
 
 RING = """\
@@ -186,7 +189,10 @@ def test_the_verdict_comes_first_and_in_numbers(runs):
 
 
 def test_pictures_are_files_too(runs):
-    for name, expected in (("ring", "clouds fraction multiplier energy marginals"), ("plane", "fraction energy pairs marginals")):
+    for name, expected in (
+        ("ring", "clouds fraction multiplier clearance energy marginals"),
+        ("plane", "fraction clearance pairs energy marginals"),
+    ):
         made = {p.stem: p.read_bytes() for p in (runs[name][0] / "figures").iterdir()}
         assert set(made) == set(expected.split())
         assert all(content.startswith(b"\x89PNG") and len(content) > 5_000 for content in made.values())
@@ -207,6 +213,18 @@ def test_missing_files_leave_a_sentence(runs, tmp_path):
 def test_rendering_twice_gives_the_same_bytes(runs):
     directory, _, text = runs["plane"]
     assert render(directory).read_text() == text
+
+
+def test_no_bin_of_distances_is_on_both_sides_of_the_boundary():
+    y = np.random.default_rng(0).normal(3, 2, 900)
+    edges = edges_of({"data": y, "filtered": y + 0.3}, at_zero=True)
+    assert np.abs(edges).min() == 0 and edges[0] < np.quantile(y, 0.001) and edges[-1] > np.quantile(y, 0.999)
+    assert np.diff(edges) == pytest.approx(np.diff(edges)[0])
+    assert np.abs(edges_of({"data": y})).min() > 0  # without asking, no edge happens to be there
+
+
+def test_every_filter_has_its_promise():
+    assert set(FILTERS) == set(PROMISES)
 
 
 def test_no_step_over_the_line_can_hide():

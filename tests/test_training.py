@@ -13,7 +13,7 @@ from lem_safe.energies import MLP
 from lem_safe.energies.network import Trainable
 from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.training import LOSSES, Denoising, Trained, TrainingSettings, fit, load_energy, whiten
+from lem_safe.training import LOSSES, Denoising, Implicit, Sliced, Trained, TrainingSettings, fit, load_energy, whiten
 
 QUICK = Trained(EightGaussians(samples=400), MLP(hidden=8, depth=2), Denoising(0.3), TrainingSettings(steps=80, batch_size=64))
 
@@ -67,6 +67,32 @@ def test_denoising_minimiser(sigma):
     assert abs(a - 1 / (1 + sigma**2)) < 4 * error
     assert error < 0.02
     assert minimiser(Flipped(sigma))[0] < -0.4
+
+
+@pytest.mark.parametrize("make", [Implicit, Sliced])
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_trace_losses_minimiser(make, smoothing):
+    """a = 1/(1 + h²) (T.1, T.3, T.4), the precision of the smoothed data."""
+    a, error = minimiser(make(smoothing))
+    assert abs(a - 1 / (1 + smoothing**2)) < 4 * error
+    assert error < 0.02
+
+
+def test_sliced_estimates_implicit():
+    """On a network with ten inputs: the same value within the slices' standard error, nearly the same parameter gradient."""
+    network = MLP(hidden=16, depth=2).build(10, torch.Generator().manual_seed(0)).double()
+    z = torch.randn(4000, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    gradients = []
+    for loss in (Implicit(0.0), Sliced(0.0)):
+        network.zero_grad()
+        value = loss(network, z, torch.Generator().manual_seed(2))
+        value.backward()
+        gradients.append(
+            (float(value.detach()), torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]))
+        )
+    (exact, g), (sliced, estimate) = gradients
+    assert abs(exact - sliced) < 0.02
+    assert float(torch.cosine_similarity(g, estimate, dim=0)) > 0.95
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -139,7 +165,8 @@ def test_divergence_names_step_and_value():
         fit(network, torch.randn(100, 2, generator=torch.Generator().manual_seed(0)), Denoising(0.1), settings, Key(0))
 
 
-def test_trained_energy_is_the_data_smoothed():
+@pytest.mark.parametrize("loss", [Denoising(0.3), Implicit(0.3), Sliced(0.3)])
+def test_trained_energy_is_the_data_smoothed(loss):
     """On N(m, Σ) rows the learned ∇U is (Σ_σ)⁻¹(x − m), Σ_σ = (1 + σ²)Σ because the noise is added in whitened coordinates."""
 
     class Correlated(Planar):
@@ -151,7 +178,7 @@ def test_trained_energy_is_the_data_smoothed():
 
     settings = TrainingSettings(steps=600, batch_size=512, learning_rate=5e-3, ema=0.99)
     source = Correlated()
-    energy, _ = Trained(source, MLP(hidden=32, depth=2), Denoising(0.3), settings).train(0)
+    energy, _ = Trained(source, MLP(hidden=32, depth=2), loss, settings).train(0)
     x = source.draw(torch.Generator().manual_seed(5), 2000)
     Σ = torch.tensor([[4.0, 3.0], [3.0, 2.41]], dtype=torch.float64)
     expected = (x - torch.tensor([3.0, -1.0])) @ torch.linalg.inv(Σ) / 1.09

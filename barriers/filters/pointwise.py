@@ -41,10 +41,11 @@ class PointwiseFilter:
         s, ds = (torch.stack(part, 1) for part in zip(*(value_and_gradient(k, x) for k in self.sets), strict=True))
         G = torch.einsum("nkd,nld->nkl", ds, ds)
         r = -torch.einsum("nkd,nd->nk", ds, drift) - self.rate * s
-        μ, _, short = solve_dual(G, r)
+        solution = solve_dual(G, r)
+        μ = solution.multipliers
         moved = torch.einsum("nk,nkd->nd", μ.to(x.dtype), ds)
         filtered = torch.where((μ > 0).any(1)[:, None], drift + moved, drift)
-        return filtered, None, FilterInfo(self.limits, μ.mean(0), short.amax(0))
+        return filtered, None, FilterInfo(self.limits, μ.mean(0), solution.shortfall.amax(0))
 
     def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
         return self.limits

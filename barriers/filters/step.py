@@ -75,7 +75,7 @@ class BarrierStep:
         if not _kept(best):
             best = self._newton(proposal, floor, best)
         if not _kept(best):
-            best = self._returned(x, floor, best, start_is_within=bool((B >= floor).all()))
+            best = self._returned(x, floor, best, start_is_within=bool((floor <= B).all()))
         info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
         return best.x, StepMemory(best.mean), info
 

@@ -10,10 +10,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.derivatives import Jet, autodiff_jet
+from barriers.derivatives import Jet, float64_jet
 from barriers.sets.algebra import complement
 from barriers.sets.base import UnsafeSet
 from barriers.sets.expression import Expression, Value, evaluate, kinked
+
+UNDEFINED = -1e-36
+"""The level of a row without a value: below 0 in float32 too, and still tiny once `pull.STEEPEST` has stretched it."""
 
 
 class Comparison(UnsafeSet):
@@ -30,9 +33,7 @@ class Comparison(UnsafeSet):
         left, right, defined = self._sides(x)
         limit = torch.finfo(x.dtype).max ** 0.75
         level = (left.number - right.number).clamp(-limit, limit)
-        # Below zero also after FirstOrder has divided it by the root of its floor, and far above −R.
-        undefined = -(torch.finfo(x.dtype).tiny ** 0.23)
-        return torch.where(defined, level, undefined).to(x.dtype)
+        return torch.where(defined, level, UNDEFINED).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         with torch.no_grad():
@@ -41,7 +42,7 @@ class Comparison(UnsafeSet):
         return below | ~defined
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        return autodiff_jet(self, x)
+        return float64_jet(self, x)
 
     def _sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
         x = x.double()

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
-from barriers.derivatives import Jet, autodiff_jet
+from barriers.derivatives import Jet, float64_jet
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
@@ -32,6 +32,8 @@ from barriers.sets.soft import soften
 
 FARTHEST = 1e3
 """No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is next to nothing."""
+STEEPEST = 1e30
+"""No level is stretched by more than this: its second derivatives stay numbers, and a rule's undefined rows stay next to 0."""
 
 
 class FirstOrder(UnsafeSet):
@@ -52,16 +54,14 @@ class FirstOrder(UnsafeSet):
                 z = z.detach().requires_grad_()
             s = self.original(self.coordinates(z))
             (gradient,) = torch.autograd.grad(s.sum(), z, create_graph=differentiable)
-            # Small enough to leave every real gradient alone, large enough for the fifth power in a second derivative.
-            floor = torch.finfo(torch.float64).tiny ** 0.35
-            distance = s / (gradient.square().sum(-1) + (s / FARTHEST).square() + floor).sqrt()
+            distance = s / (gradient.square().sum(-1) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()
         return (distance if differentiable else distance.detach()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.original.contains(self.coordinates.saved(x).double())
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        return autodiff_jet(self, x)
+        return float64_jet(self, x)
 
 
 class Projected(UnsafeSet):

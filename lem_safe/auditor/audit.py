@@ -39,7 +39,7 @@ def audit(
     trace: the arrays of trace.npz (`step` [t], `fraction` [t, m]) where the samples end a recorded run.
     coupled: the samples are one cloud whose particles a filter made depend on one another.
     columns: names for samples that carry none. near: also count samples outside but within this distance.
-    correction: how several constraints share the error; `holm` decides more, and then only verdicts hold together, not verdict and bound.
+    correction: how several constraints share the error; `holm` decides more, and then only its verdicts hold together.
     strict: every constraint must be certified to pass, as under `audit: {require: bound}`.
     Raises BadInput for samples that cannot be read or do not fit the scenario.
     """

@@ -16,13 +16,12 @@ from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, NotSmooth, UnsafeSet
+from barriers.sets.comparison import UNDEFINED
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
 
 WORST = 20
 """How many of the deepest (else nearest) samples are kept."""
-VANISHING = 1e-60
-"""A negative level nearer to zero than this is how a rule without a value says so; arithmetic on data does not get there."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
         s, gradient = value_and_gradient(region, x)
     except NotSmooth:
         return torch.full_like(x[:, 0], torch.nan), torch.zeros(x.shape[0], dtype=torch.bool)
-    undefined = s.isnan() | ((s < 0) & (s > -VANISHING))
+    undefined = s.isnan() | (s == UNDEFINED)
     slope = gradient.square().sum(-1).sqrt()
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 

@@ -102,7 +102,7 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
     """One line of the table, one cell for each of HEADS."""
-    most, clearance = c["max_fraction_over_steps"], c["clearance_min"]
+    most = c["max_fraction_over_steps"]
     bound = "none claimed" if audit["assumes"].startswith("coupled") else f"≤ {percent(c['upper_bound'])}"
     return (
         "pass" if c["passed"] else "FAIL",
@@ -111,6 +111,12 @@ def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
         f"{percent(c['fraction'])} ({c['violations']:,})",
         "-" if most is None else percent(most),
         bound,
-        "-" if clearance is None else f"{clearance:.3g}",
+        _clearance(c),
         c["verdict"],
     )
+
+
+def _clearance(c: Mapping[str, Any]) -> str:
+    if c["clearance_min"] is not None:
+        return f"{c['clearance_min']:.3g}"
+    return "-" if c["clearance_first_order"] is None else f"~{c['clearance_first_order']:.3g}"

@@ -5,8 +5,9 @@
     certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive   neither
 
 each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in `several`), so that all m
-verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence one another, so no bound is
-claimed for them: such a cloud is never certified, and `violated` only where it holds more than its budget, which is a fact.
+verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence
+one another, so no bound is claimed for them: such a cloud is never certified, and `violated` only where it holds more than its
+budget, which is a fact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class ConstraintReport:
 
 @dataclass(frozen=True)
 class UnionReport:
-    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence, that has no tolerance."""
+    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence, with no tolerance."""
 
     sets: tuple[str, ...]
     violations: int
@@ -103,8 +104,8 @@ def verdicts(
 
 
 def judge(
-    name: str, beta: float, n: int, region: RegionCensus, verdict: Verdict, *, confidence: float, coupled: bool, require_bound: bool,
-    trace: TraceFacts | None,
+    name: str, beta: float, n: int, region: RegionCensus, verdict: Verdict,
+    *, confidence: float, coupled: bool, require_bound: bool, trace: TraceFacts | None,
 ) -> ConstraintReport:  # fmt: skip
     """The report of one constraint; `confidence` is the one each side of each bound has."""
     k = region.violations

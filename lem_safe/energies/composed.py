@@ -1,32 +1,47 @@
-"""Sums of energies: U = Σ w_i U_i, with ∇U = Σ w_i∇U_i and ΔU = Σ w_iΔU_i (C.1, C.2). U₊ − λU₋ is what `penalties:` makes."""
+"""Sums of energies: U = Σ w_i U_i, with ∇U = Σ w_i∇U_i and ΔU = Σ w_iΔU_i (C.1, C.2).
 
-import math
+Weights 1 are the conjunction U_A + U_B; U₊ − λU₋ is what `penalties:` makes.
+"""
+
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import MinLen
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import Doc
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.numbers import finite
 
 
 class WeightedSum(Energy):
     """Σ weight · energy; a negative weight repels, and may leave nothing to sample (C.4)."""
 
-    def __init__(self, terms: Sequence[Energy], weights: Sequence[float]):
+    example: ClassVar[dict[str, object]] = {
+        "kind": "composed",
+        "energies": [
+            {"kind": "gaussian", "mean": [0.0, 0.0], "std": 1.2},
+            {"kind": "ring", "center": [0.0, 0.0], "radius": 1.0, "std": 0.6},
+            {"kind": "gaussian", "mean": [1.0, 0.0], "std": 1.5},
+        ],
+        "weights": [1.0, 0.5, -0.3],
+    }
+
+    def __init__(
+        self,
+        energies: Annotated[list[Energy], MinLen(1), Doc("What is summed.")],
+        weights: Annotated[list[float] | None, Doc("One an energy; 1 by default: all of them at once.")] = None,
+    ):
         super().__init__()
-        if not terms or len(terms) != len(weights):
-            raise ValueError(f"WeightedSum: needs one weight a term and at least one term; got {len(terms)} and {len(weights)}")
-        for weight in weights:
-            if not math.isfinite(weight):
-                raise ValueError(f"WeightedSum: weights must be finite; got {list(weights)!r}")
-        dimensions = sorted({term.dimension for term in terms})
-        if len(dimensions) > 1:
-            raise ValueError(f"WeightedSum: terms must share one dimension; got {dimensions}")
-        self.terms = nn.ModuleList(terms)
-        self.weights = tuple(float(w) for w in weights)
-        self.dimension = dimensions[0]
+        self.dimension = common_dimension("WeightedSum", energies)
+        given = [1.0] * len(energies) if weights is None else weights
+        if len(given) != len(energies):
+            raise ValueError(f"WeightedSum: needs one weight an energy: {len(energies)}; got {len(given)}")
+        self.weights = tuple(finite("WeightedSum", "a weight", w) for w in given)
+        self.terms = nn.ModuleList(energies)
 
     def members(self) -> list[Energy]:
         return list(self.terms)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
@@ -43,6 +58,20 @@ class WeightedSum(Energy):
 
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
         return _sum(w * term.laplacian(x, directions) for w, term in zip(self.weights, self.members(), strict=True))
+
+
+def common_dimension(owner: str, energies: Sequence[object]) -> int:
+    """The one dimension of several energies; an error where there is none, or a term is not an energy that runs."""
+    if not energies:
+        raise ValueError(f"{owner}: needs at least one energy; got an empty list")
+    dimensions = set()
+    for energy in energies:
+        if not isinstance(energy, Energy):
+            raise ValueError(f"{owner}: a {type(energy).__name__} energy cannot be a term before it is trained; use penalties:")
+        dimensions.add(energy.dimension)
+    if len(dimensions) > 1:
+        raise ValueError(f"{owner}: energies must share one dimension; got {sorted(dimensions)}")
+    return dimensions.pop()
 
 
 def _sum(parts: Iterable[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
+from lem_safe.energies.adjusted import Tempered
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import WeightedSum
 from lem_safe.energies.transported import Transported
@@ -51,7 +52,12 @@ def _transported(energy: Transported, coordinates: Coordinates) -> Energy:
 
 @in_coordinates.register
 def _sum(energy: WeightedSum, coordinates: Coordinates) -> Energy:
-    return WeightedSum([in_coordinates(term, coordinates) for term in energy.members()], energy.weights)
+    return WeightedSum([in_coordinates(term, coordinates) for term in energy.members()], list(energy.weights))
+
+
+@in_coordinates.register
+def _tempered(energy: Tempered, coordinates: Coordinates) -> Energy:
+    return Tempered(in_coordinates(energy.energy, coordinates), energy.temperature)
 
 
 def _same(a: Coordinates, b: Coordinates) -> bool:

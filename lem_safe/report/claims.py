@@ -21,6 +21,19 @@ PROMISES = {
     "pointwise": (
         "The pointwise filter corrects the drift of each particle alone; under noise that bounds nothing. It is a baseline."
     ),
+    "reject": (
+        "Rejection refuses every move into a region, whatever is tolerated: started with none inside, none ever is. "
+        "It leaves tolerated mass unused, so it changes the law more than it must."
+    ),
+    "project": (
+        "Projection sends each particle inside to the region's boundary, which changes the law: what would have been inside "
+        "piles up on the edge, where a rounding decides on which side it counts."
+    ),
+    "penalty": "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it bounds nothing.",
+    "primal_dual": (
+        "The weight on the surrogate is learned as the run goes and settles where the tolerance is met in the mean; "
+        "on the way there, and around it, steps may go over."
+    ),
 }
 """What each filter promises."""
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from barriers.sets import SpecificationError, UnsafeSet, build_sets
+from barriers.derivatives import value_and_gradient
+from barriers.sets import NotSmooth, SpecificationError, UnsafeSet, build_sets
 from lem_safe.faults import BadInput, Fault
 
 Arrays = dict[str, np.ndarray]
@@ -50,6 +51,21 @@ class Contents:
     def inside_any(self, x: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "n"]:
         """Which rows are inside some constrained region."""
         return np.any([self.inside(c["set"], x) for c in self.audit["constraints"]], axis=0)
+
+    def clearance(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"] | None:
+        """The signed distances to one region, to first order (s/‖∇s‖) where it knows no better; only those that are finite.
+
+        None where membership is all that is known.
+        """
+        points = torch.as_tensor(np.asarray(x, dtype=np.float64))
+        region = self.regions[name]
+        try:
+            s, gradient = value_and_gradient(region, points)
+        except NotSmooth:
+            return None
+        if not (region.exact or region.clearance):
+            s = s / gradient.square().sum(-1).sqrt()
+        return s[s.isfinite()].numpy()
 
     def level(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"]:
         """A function with the region's sign: its level where that is a number, else ±1 by membership. For contours."""

@@ -5,18 +5,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from lem_safe.report.style import SERIES, legend
+from lem_safe.report.style import SERIES, UNSAFE, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_histogram(axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], label: str, bins: int = 48) -> "Axes":
-    """The densities of the named series (`data` filled, `unfiltered` and `filtered` as outlines), the outermost .2 % cut."""
+def edges_of(series: dict[str, Float[np.ndarray, "n"]], at_zero: bool = False, most: int = 48) -> Float[np.ndarray, "b"]:
+    """Bins that all series share, the outermost .2 % cut; with `at_zero`, one edge is 0, so that no bin is on both sides."""
     ends = np.array([np.quantile(y, [0.001, 0.999]) for y in series.values()])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
-    fewest = min(len(y) for y in series.values())
-    edges = np.linspace(low, high if high > low else low + 1, min(bins, max(12, int(2 * fewest ** (1 / 3)))) + 1)
+    high = high if high > low else low + 1.0
+    bins = min(most, max(12, int(3 * min(len(y) for y in series.values()) ** (1 / 3))))
+    if not at_zero:
+        return np.linspace(low, high, bins + 1)
+    width = (high - low) / bins
+    return width * np.arange(min(np.floor(low / width), -1), max(np.ceil(high / width), 1) + 1)
+
+
+def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], label: str) -> "Axes":
+    """Signed distances: what is left of zero is inside, and shaded."""
+    edges = edges_of(series, at_zero=True)
+    draw_histogram(axes, series, label, edges)
+    axes.axvspan(edges[0], 0, color=UNSAFE, alpha=0.13, linewidth=0, zorder=0)
+    axes.axvline(0, color=UNSAFE, linewidth=1.3, zorder=3)
+    return axes
+
+
+def draw_histogram(
+    axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], label: str, edges: Float[np.ndarray, "b"] | None = None
+) -> "Axes":
+    """The densities of the named series: `data` filled, `unfiltered` and `filtered` as outlines."""
+    edges = edges_of(series) if edges is None else edges
     for name in ("data", "unfiltered", "filtered"):
         if name in series:
             counts, _ = np.histogram(series[name], edges)

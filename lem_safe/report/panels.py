@@ -10,7 +10,7 @@ import numpy as np
 from lem_safe.report.clouds import Limits, draw_cloud, draw_landscape, equal_where_sensible, limits, shade
 from lem_safe.report.contents import Contents
 from lem_safe.report.curves import draw_fraction, draw_multiplier, draw_surrogate
-from lem_safe.report.histograms import draw_histogram
+from lem_safe.report.histograms import draw_clearance, draw_histogram
 from lem_safe.report.pairs import pairs_of
 from lem_safe.report.style import FILTERED, SERIES, UNFILTERED, Draw
 
@@ -33,14 +33,8 @@ class Panel:
 
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
-    made = [
-        _clouds(contents),
-        _fractions(contents),
-        _multipliers(contents),
-        _energies(contents),
-        _pairs(contents),
-        _marginals(contents),
-    ]
+    makers = (_clouds, _fractions, _multipliers, _clearances, _pairs, _energies, _marginals)
+    made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
 
 
@@ -124,7 +118,7 @@ def _multipliers(contents: Contents) -> Panel | None:
             "multiplier", "What the filter did", f"The filter {contents.filter} has no multiplier and no surrogate to show."
         )
     caption = (
-        "The multiplier is the price of the tolerance: the weight that the region's surrogate has in the energy (0: none needed)."
+        "The multiplier is the price of the tolerance: about how many nats it raises the energy inside the region (0: none)."
     )
     return Panel("multiplier", "What the filter did", caption, draws)
 
@@ -137,6 +131,23 @@ def _energies(contents: Contents) -> Panel | None:
     text = ", ".join(f"{name} {np.mean(u):.4g} ± {np.std(u):.3g}" for name, u in series.items())
     caption = f"U in nats, lower is likelier. Mean ± standard deviation: {text}."
     return Panel("energy", "Energies", caption, [partial(draw_histogram, series=series, label="U (nats)")])
+
+
+def _clearances(contents: Contents) -> Panel | None:
+    draws: list[Draw] = []
+    for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
+        found = {name: contents.clearance(region, x) for name, x in laws(contents).items()}
+        series = {name: s for name, s in found.items() if s is not None and len(s)}
+        if label(contents) in series:
+            known = contents.regions[region].exact or contents.regions[region].clearance
+            text = f"distance to {region}" if known else f"distance to {region}, first order"
+            draws.append(partial(draw_clearance, series=series, label=text))
+    if not draws:
+        return None
+    caption = "Signed distance of every sample to the region, in the data's units. Left of the line: inside."
+    if any(not contents.regions[c["set"]].clearance for c in contents.audit["constraints"]):
+        caption += " First order: the rule's value over its slope, a length near the boundary and a guide farther away."
+    return Panel("clearance", "How far from the unsafe sets", caption, draws)
 
 
 def _pairs(contents: Contents) -> Panel | None:

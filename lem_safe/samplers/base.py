@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from barriers.filters.base import FilterInfo
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.filters.base import FilterInfo
 from lem_safe.keys import Key
 
 

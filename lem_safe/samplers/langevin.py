@@ -4,12 +4,12 @@ import math
 from typing import Annotated
 
 from annotated_types import Gt
-from barriers.filters.base import DriftFilter, StepFilter
-from barriers.specification import Context
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.filters.base import DriftFilter, StepFilter
+from barriers.specification import Context
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State

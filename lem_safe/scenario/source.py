@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, DocumentStartEvent, NodeEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lem_safe.faults import BadInput, Fault
@@ -45,6 +45,8 @@ class Source:
     keys: dict[KeyPath, Node] = field(default_factory=dict)
     overrides: dict[KeyPath, Override] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    opened: list[Any] = field(default_factory=list)
+    """The brackets and blocks open where the parser stands: their start events."""
 
     def fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> Fault:
         """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a string value."""
@@ -148,10 +150,12 @@ def printable(text: str) -> str:
 
 def _count(text: str, source: Source) -> None:
     """Walks the events, which costs no recursion, and refuses what a scenario never needs."""
-    depth = nodes = documents = 0
+    nodes = documents = 0
     for event in YAML(typ="rt", pure=True).parse(text):
-        name = type(event).__name__
-        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if isinstance(event, CollectionStartEvent):
+            source.opened.append(event)
+        elif isinstance(event, CollectionEndEvent):
+            source.opened.pop()
         if isinstance(event, DocumentStartEvent):
             documents += 1
         problem = None
@@ -164,7 +168,7 @@ def _count(text: str, source: Source) -> None:
             tag = getattr(event, "tag", None)
             if tag and tag != "!":
                 problem = f"tags are not allowed; got {str(tag)!r}; write a plain value"
-            elif depth > MAX_DEPTH + 2:
+            elif len(source.opened) > MAX_DEPTH:
                 problem = f"must nest at most {MAX_DEPTH} deep"
             elif nodes > MAX_NODES:
                 problem = f"must hold at most {MAX_NODES:,} values; put data in a file of its own and name it by path"
@@ -240,8 +244,9 @@ def _short(text: str) -> str:
 def _syntax_fault(error: MarkedYAMLError, source: Source) -> Fault:
     mark = error.problem_mark or error.context_mark
     problem = (error.problem or "cannot be read").strip()
-    if "<stream end>" in problem and error.context_mark is not None and "flow" in (error.context or ""):
-        mark, problem = error.context_mark, "this bracket is never closed"
+    brackets = [event.start_mark for event in source.opened if event.flow_style]
+    if "<stream end>" in problem and brackets:
+        mark, problem = brackets[-1], "this bracket is never closed"
     elif "\\t" in problem or "'\t'" in problem:
         problem = "a tab is used for indentation; use spaces"
     elif problem.startswith("mapping values are not allowed"):

@@ -2,11 +2,12 @@
 
 from lem_safe.training.checkpoint import load_energy, save_energy
 from lem_safe.training.loop import fit
-from lem_safe.training.losses import LOSSES, Denoising, Loss
+from lem_safe.training.losses import LOSSES, Denoising, Implicit, Loss, Sliced
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained, default_cache
 from lem_safe.training.whitening import whiten
 
 __all__ = [
-    "LOSSES", "Denoising", "Loss", "Trained", "TrainingSettings", "default_cache", "fit", "load_energy", "save_energy", "whiten",
+    "LOSSES", "Denoising", "Implicit", "Loss", "Sliced", "Trained", "TrainingSettings", "default_cache", "fit", "load_energy",
+    "save_energy", "whiten",
 ]  # fmt: skip

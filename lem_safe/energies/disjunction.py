@@ -1,0 +1,75 @@
+"""Either of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1, C.3).
+
+With p = softmax(log w − U − log Z):  ∇U = Σp_i∇U_i,  ΔU = Σp_i(ΔU_i − ‖∇U_i‖²) + ‖Σp_i∇U_i‖² (C.2), along any directions.
+Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows the others.
+"""
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import MinLen
+from jaxtyping import Float
+from torch import Tensor, nn
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Energy, squared_norm
+from lem_safe.energies.composed import common_dimension
+from lem_safe.energies.numbers import vector
+
+
+class Disjunction(Energy):
+    """A mixture of energies: samples follow one of them, each with its weight."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "disjunction",
+        "energies": [
+            {"kind": "gaussian", "mean": [1.0, 0.0], "std": 0.8},
+            {"kind": "banana", "scale": 0.8, "std": 0.6, "curvature": 0.5},
+        ],
+        "weights": [1.0, 2.0],
+    }
+    offsets: Tensor
+
+    def __init__(
+        self,
+        energies: Annotated[list[Energy], MinLen(1), Doc("What samples may follow, any one of them.")],
+        weights: Annotated[list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")] = None,
+        log_normalizers: Annotated[list[float] | None, Doc("log Z of each; 0 by default, right for a normalised one.")] = None,
+    ):
+        super().__init__()
+        self.dimension = common_dimension("Disjunction", energies)
+        k = len(energies)
+        w = vector("Disjunction", "weights", weights or [1.0] * k)
+        log_z = vector("Disjunction", "log_normalizers", log_normalizers or [0.0] * k)
+        if not (w > 0).all():
+            raise ValueError(f"Disjunction: weights must be > 0; got {weights!r}")
+        if len(w) != k or len(log_z) != k:
+            raise ValueError(
+                f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and {len(log_z)}"
+            )
+        self.terms = nn.ModuleList(energies)
+        self.register_buffer("offsets", log_z - (w / w.sum()).log())
+
+    def members(self) -> list[Energy]:
+        return list(self.terms)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return -torch.logsumexp(-self._aligned(torch.stack([term(x) for term in self.terms])), 0)
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        value, p, gradients = self._posterior(x)
+        return value, (p[..., None] * gradients).sum(0)
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        _, p, g = self._posterior(x)
+        bends = torch.stack([term.laplacian(x, directions) for term in self.members()]) - squared_norm(g, directions)
+        return (p * bends).sum(0) + squared_norm((p[..., None] * g).sum(0), directions)
+
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """U [n], p [k, n] and ∇U_i [k, n, d]."""
+        values, gradients = zip(*(term.value_and_gradient(x) for term in self.members()), strict=True)
+        aligned = self._aligned(torch.stack(values))
+        return -torch.logsumexp(-aligned, 0), torch.softmax(-aligned, 0), torch.stack(gradients)
+
+    def _aligned(self, values: Tensor) -> Tensor:
+        return values + self.offsets.to(values.dtype)[:, None]

@@ -1,0 +1,53 @@
+"""The quadratic energy U = ½(x − c)ᵀK(x − c), in nats, least (0) at its centre."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import MinLen
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Energy
+from lem_safe.energies.numbers import points, vector
+
+
+class Quadratic(Energy):
+    """A paraboloid by its stiffness matrix; along a zero eigenvalue it does not confine, so only sums of it can be sampled."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "quadratic", "center": [0.2, -0.1], "stiffness": [[1.5, 0.3], [0.3, 0.8]]}
+    center: Tensor
+    stiffness: Tensor
+
+    def __init__(
+        self,
+        center: Annotated[list[float], MinLen(1), Doc("Where the energy is least.")],
+        stiffness: Annotated[list[list[float]], MinLen(1), Doc("K, symmetric, without negative eigenvalues.")],
+    ):
+        super().__init__()
+        c, K = vector("Quadratic", "center", center), points("Quadratic", "stiffness", stiffness)
+        d = c.shape[0]
+        if K.shape != (d, d) or not torch.allclose(K, K.T, rtol=1e-9, atol=0):
+            raise ValueError(f"Quadratic: stiffness must be a symmetric {d} x {d} matrix; got {stiffness!r}")
+        λ = torch.linalg.eigvalsh(K)
+        if λ[0] < -1e-12 * λ[-1].abs():
+            raise ValueError(f"Quadratic: stiffness must not have a negative eigenvalue; its smallest is {float(λ[0]):.3g}")
+        self.register_buffer("center", c)
+        self.register_buffer("stiffness", K)
+        self.dimension = d
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        y = x - self.center.to(x.dtype)
+        return 0.5 * (y * (y @ self.stiffness.to(x.dtype))).sum(-1)
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        y = x.detach() - self.center.to(x.dtype)
+        g = y @ self.stiffness.to(x.dtype)
+        return 0.5 * (y * g).sum(-1), g
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        K = self.stiffness
+        if directions is not None:
+            V = directions.to(K.dtype)
+            K = V.T @ K @ V
+        return K.trace().to(x.dtype).expand(x.shape[0])

@@ -1,0 +1,49 @@
+"""The ring (a shell in higher dimensions): U = (‖y‖² − R²)²/8R²s², y = x − c, which near the ring is (‖y‖ − R)²/2s².
+
+Smooth everywhere, the centre too, unlike (‖y‖ − R)²:  ∇²U = ((‖y‖² − R²)I + 2yyᵀ)/2R²s².
+"""
+
+from typing import Annotated, ClassVar
+
+from annotated_types import Gt, MinLen
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.base import Energy, squared_norm
+from lem_safe.energies.numbers import positive, vector
+
+
+class Ring(Energy):
+    """Mass along a circle or sphere, about `std` to either side."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "ring", "center": [0.1, -0.2], "radius": 1.5, "std": 0.4}
+    center: Tensor
+
+    def __init__(
+        self,
+        center: Annotated[list[float], MinLen(1), Doc("The centre, one number a column.")],
+        radius: Annotated[float, Gt(0), Doc("R, the radius.")],
+        std: Annotated[float, Gt(0), Doc("s, the standard deviation across the ring where it is thin.")],
+    ):
+        super().__init__()
+        self.register_buffer("center", vector("Ring", "center", center))
+        self.radius, self.std, self.dimension = positive("Ring", "radius", radius), positive("Ring", "std", std), len(center)
+        self._stiffness = 1 / (2 * self.radius**2 * self.std**2)
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        _, excess = self._excess(x)
+        return 0.25 * self._stiffness * excess**2
+
+    def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        y, excess = self._excess(x.detach())
+        return 0.25 * self._stiffness * excess**2, (self._stiffness * excess)[:, None] * y
+
+    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        y, excess = self._excess(x)
+        width = self.dimension if directions is None else directions.to(x.dtype).square().sum()
+        return self._stiffness * (excess * width + 2 * squared_norm(y, directions))
+
+    def _excess(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x - self.center.to(x.dtype)
+        return y, y.square().sum(-1) - self.radius**2
