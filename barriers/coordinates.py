@@ -34,6 +34,16 @@ class Coordinates(nn.Module):
         self.saved_dtype = saved_dtype
 
     @property
+    def scale(self) -> float | None:
+        """c where the map is a similarity, ‖x − x'‖ = c ‖z − z'‖; else None."""
+        square = self.matrix.T @ self.matrix
+        c2 = square.diagonal().mean()
+        similar = bool(
+            ((square - c2 * torch.eye(self.dimension, dtype=square.dtype, device=square.device)).abs() <= 1e-12 * c2).all()
+        )
+        return float(c2) ** 0.5 if similar else None
+
+    @property
     def dimension(self) -> int:
         return self.offset.shape[0]
 

@@ -107,7 +107,7 @@ def _command(body: Callable[..., int | None]) -> Callable[..., None]:
     return guarded
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         from lem_safe import __version__
 
@@ -117,7 +117,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = None,
 ) -> None:
     """Safety-constrained generation: unsafe regions in YAML, constrained sampling, audited violations."""
 

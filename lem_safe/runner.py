@@ -91,7 +91,7 @@ def run(
         must_be_fresh(path)
     with RunDirectory(path) as directory:
         if resume and directory.finished:
-            return _again(directory, chosen, strict)
+            return _again(directory, chosen)
         problem = build(chosen, device=device, progress=progress)
         resumed = _sample(directory, problem, progress)
         report = _judge(directory, problem, strict)
@@ -162,7 +162,7 @@ def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditRepo
         directory / "samples.npz",
         problem.scenario,
         trace=trace,
-        coupled=problem.filter is not None,
+        coupled=problem.filter is not None and problem.filter.couples,
         columns=problem.columns,
         strict=strict,
     )
@@ -191,15 +191,14 @@ def _must_match(identity: Mapping[str, np.ndarray], saved: Mapping[str, np.ndarr
         raise BadInput(faults)
 
 
-def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
-    """A finished run, judged again from its files."""
+def _again(directory: RunDirectory, scenario: Scenario) -> Run:
+    """A finished run, read back from its files."""
     kept = load(directory / "scenario.yaml")
     if kept.fingerprint() != scenario.fingerprint():
         raise BadInput(
             Fault(f"holds a finished run of another scenario ({kept.name}); choose another --out", file=str(directory.path))
         )
-    trace = read_npz(directory / "trace.npz")
-    report = auditor.audit(directory / "samples.npz", kept, trace=trace, coupled=kept.filter["kind"] != "none", strict=strict)
+    report = AuditReport.from_json((directory / "audit.json").read_text(encoding="utf-8"))
     return Run(directory.path, kept, report)
 
 

@@ -142,7 +142,7 @@ def test_a_coupled_cloud_is_never_certified():
 
 
 def trace(counts, n):
-    return {"step": np.arange(1, len(counts) + 1), "fraction": np.array(counts, dtype=float)[:, None] / n}
+    return {"step": np.arange(1.0, len(counts) + 1), "fraction": np.array(counts, dtype=float)[:, None] / n}
 
 
 def test_the_trace_is_judged_in_integers_from_after_step_on():

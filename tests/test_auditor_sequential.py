@@ -112,7 +112,7 @@ def test_betting_bound_covers_any_law_of_clouds(law):
 def test_pooling_coupled_particles_would_not_cover():
     rng = np.random.default_rng(2)
     whole = rng.random((300, 40)) < 0.03  # every particle of a cloud does the same thing
-    pooled = [upper_bound(100 * k, 100 * 40, 0.95) >= 0.03 for k in whole.sum(1)]
+    pooled = [upper_bound(100 * int(k), 100 * 40, 0.95) >= 0.03 for k in whole.sum(1)]
     assert np.mean(pooled) < 0.8  # the planted fault: 4,000 particles are not 4,000 samples
     assert np.mean([mean_upper_bound(x.astype(float), 0.95) >= 0.03 for x in whole]) >= 0.9
 

@@ -68,9 +68,16 @@ def test_jets_leave_the_argument_and_the_tape_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "unsafe", [Ball([0.2, -0.3, 0.1, 0.5], 1.7), Ellipsoid([0.1, 0.2, -0.3, 0.0], [1.0, 2.0, 0.7, 1.5]), HalfSpace([1.0, -2.0, 0.5, 0.0], 0.3),
-               Columns([2, 0], Ball([0.1, -0.4], 1.2), "abcd"), Columns([3], Ball([0.1], 0.9), "abcd")], ids=lambda s: type(s).__name__,
-)  # fmt: skip
+    "unsafe",
+    [
+        Ball([0.2, -0.3, 0.1, 0.5], 1.7),
+        Ellipsoid([0.1, 0.2, -0.3, 0.0], [1.0, 2.0, 0.7, 1.5]),
+        HalfSpace([1.0, -2.0, 0.5, 0.0], 0.3),
+        Columns([2, 0], Ball([0.1, -0.4], 1.2), "abcd"),
+        Columns([3], Ball([0.1], 0.9), "abcd"),
+    ],
+    ids=lambda s: type(s).__name__,
+)
 @pytest.mark.parametrize("negated", [False, True])
 def test_pulled_distances_are_distances_in_z(unsafe: UnsafeSet, negated: bool) -> None:
     """A unit gradient everywhere, and a step of s along it lands on the set's boundary in x."""

@@ -57,7 +57,7 @@ def save(
     nan = np.full((t, m), np.nan)
     np.savez(
         directory / "trace.npz",
-        step=np.arange(1, t + 1),
+        step=np.arange(1.0, t + 1),
         fraction=fraction,
         surrogate=fraction * 0.5 if soft else nan,
         limit=np.array([b / 2 for _, b in constraints]),

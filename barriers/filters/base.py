@@ -37,8 +37,9 @@ class Promise:
 class FilterInfo(NamedTuple):
     """One step of a filter, a number a constraint.
 
-    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a step filter, of the cloud it was given for a drift
-    filter), else NaN. multipliers: in units of μ*. shortfall: by how much the promise was missed, 0 where it was kept.
+    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a step filter, of the
+    cloud it was given for a drift filter), else NaN. multipliers: in units of μ*.
+    shortfall: by how much the promise was missed, 0 where it was kept.
     """
 
     mean: Float[Tensor, "m"]
@@ -51,6 +52,8 @@ class DriftFilter(Protocol):
 
     promise: Promise
     hook: Literal["drift"]
+    couples: bool
+    """Whether what happens to one particle depends on the others: then the cloud is no independent sample (A.2)."""
 
     @property
     def limits(self) -> Tensor:
@@ -76,6 +79,8 @@ class StepFilter(Protocol):
 
     promise: Promise
     hook: Literal["step"]
+    couples: bool
+    """Whether what happens to one particle depends on the others: then the cloud is no independent sample (A.2)."""
 
     @property
     def limits(self) -> Tensor:

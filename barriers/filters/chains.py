@@ -22,6 +22,7 @@ class DriftChain:
         if not filters:
             raise ValueError("chain: needs at least one drift filter")
         self.filters, self.promise = tuple(filters), filters[-1].promise
+        self.couples = any(f.couples for f in filters)
 
     @property
     def limits(self) -> Tensor:
@@ -51,6 +52,7 @@ class StepChain:
         if not filters:
             raise ValueError("chain: needs at least one step filter")
         self.filters, self.promise = tuple(filters), filters[-1].promise
+        self.couples = any(f.couples for f in filters)
 
     @property
     def limits(self) -> Tensor:

@@ -39,6 +39,7 @@ class EnsembleFilter:
     """Keeps `barrier` nonnegative in expectation, at barrier rate α."""
 
     hook: Literal["drift"] = "drift"
+    couples = True
     promise = Promise(
         "in expectation",
         "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",

@@ -32,6 +32,7 @@ class Gate:
     """Keeps the count inside each set within ⌊βn⌋, at every step, for the actual particles."""
 
     hook: Literal["step"] = "step"
+    couples = True
     promise = Promise(
         "every step, this cloud", "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction"
     )

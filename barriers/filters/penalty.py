@@ -27,6 +27,7 @@ class Penalty:
     """A fixed weight on each constraint's surrogate."""
 
     hook: Literal["drift"] = "drift"
+    couples = False
     promise = Promise("none", "C.5: a penalty lowers ρ(𝒰); it bounds nothing")
 
     def __init__(self, barrier: Barrier, weights: Sequence[float], mean: Mean = local_mean):
@@ -57,6 +58,7 @@ class PrimalDual:
     """A weight that rises while its constraint is violated and falls while it is not, at dual rate η."""
 
     hook: Literal["drift"] = "drift"
+    couples = True
     promise = Promise("none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there")
 
     def __init__(self, barrier: Barrier, dual_rate: float = 1.0, mean: Mean = local_mean):

@@ -23,6 +23,7 @@ class PointwiseFilter:
     """A control barrier function a particle, at barrier rate α."""
 
     hook: Literal["drift"] = "drift"
+    couples = False
     promise = Promise(
         "none", "F.2: under noise the mass outside stays at 1/(1 + √α) for Ornstein–Uhlenbeck; only without noise is it a barrier"
     )

@@ -21,6 +21,7 @@ class Project:
     """Moves every particle that is inside a set to the nearest boundary, a set after another, until none is inside."""
 
     hook: Literal["step"] = "step"
+    couples = False
     promise = Promise(
         "none",
         "P.4: particles leave, but land as an atom on the boundary; overlapping or curved sets may leave some inside (shortfall)",

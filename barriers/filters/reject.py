@@ -24,6 +24,7 @@ class Reject:
     """Keeps every particle that is outside a set outside of it."""
 
     hook: Literal["step"] = "step"
+    couples = False
     promise = Promise(
         "every step, this cloud", "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow"
     )

@@ -43,6 +43,7 @@ class BarrierStep:
     """Keeps `barrier` nonnegative at every step, for the actual cloud, at barrier rate α."""
 
     hook: Literal["step"] = "step"
+    couples = True
     promise = Promise(
         "every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α"
     )

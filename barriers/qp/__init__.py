@@ -1,5 +1,6 @@
-"""The quadratic program of a drift filter, solved through its m-variable dual (Q.1, Q.2)."""
+"""The quadratic program of a filter (Q.1), solved through its m-variable dual (Q.2), with exact derivatives (Q.3)."""
 
 from barriers.qp.dual import DualSolution, Infeasible, solve_dual
+from barriers.qp.layer import Backend, Projection, project, project_cloud
 
-__all__ = ["DualSolution", "Infeasible", "solve_dual"]
+__all__ = ["Backend", "DualSolution", "Infeasible", "Projection", "project", "project_cloud", "solve_dual"]

@@ -1,6 +1,6 @@
 """One small problem whose active set is probably last step's: Cholesky on that set and a check of optimality, in plain numbers.
 
-A sampling step meets this case nearly always, and a dozen numbers are sooner divided than handed to a tensor library (15 µs against
+A sampling step meets this case nearly always, and a dozen numbers are sooner divided than handed to a tensor library (50 µs against
 200 µs for m = 4). What is not optimal, or not clearly nonsingular, is left to the general method. Letters: m constraints, W active.
 """
 
@@ -17,13 +17,13 @@ def confirm(gram: list[list[float]], excess: list[float], active: list[bool]) ->
         return None
     length = [sqrt(gram[k][k]) for k in range(len(excess))]
     r = [e / a for e, a in zip(excess, length, strict=True)]
-    μ = _solved([[(gram[k][l] + gram[l][k]) / (2 * length[k] * length[l]) for l in W] for k in W], [r[k] for k in W])
+    μ = _solved([[(gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for j in W] for k in W], [r[k] for k in W])
     if μ is None or not all(ν >= 0 for ν in μ):
         return None
     largest = max(map(abs, r))
     tolerance, worst = 1e-12 * (1 + largest), 0.0
     for k, on in enumerate(active):
-        slope = sum(ν * (gram[k][l] + gram[l][k]) / (2 * length[k] * length[l]) for ν, l in zip(μ, W, strict=True)) - r[k]
+        slope = sum(ν * (gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for ν, j in zip(μ, W, strict=True)) - r[k]
         if not (abs(slope) if on else -slope) <= tolerance:  # NaN is not optimal either
             return None
         worst = max(worst, abs(slope) if on else -slope)

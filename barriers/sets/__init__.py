@@ -96,7 +96,7 @@ def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Un
 
 __all__ = [
     "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "Classifier", "Columns", "Ellipsoid", "Grow", "HalfSpace",
-    "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule", "RuleError", "Shrink",
-    "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set", "build_sets",
+    "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule", "RuleError",
+    "Shrink", "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set", "build_sets",
     "columns_used", "complement", "pull", "soften", "undefined",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """Everything within r of any of m protected points (rows of a table): s = minⱼ ‖x − pⱼ‖ − r.
 
-The nearest point is found exactly and without gradients: in blocks, squared distances by one float64 matrix product a block
-propose a few candidates a row, which are then measured by differences. Derivatives see one point a row.
+The nearest point is found exactly and without gradients, then derivatives see one point a row. In few dimensions, on the CPU, by a k-d
+tree; else in blocks: one float64 matrix product a block bounds the distance to it, and only blocks that could hold the nearest point,
+rounding considered, are measured by differences.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Gt
@@ -18,10 +19,10 @@ from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, matrix, positive
 from barriers.specification import Context
 
-PAIRS = 1 << 22
-"""Row–point pairs looked at together."""
-CANDIDATES = 4
-"""Points proposed a row: rounding in the product could only mislead among more equally near ones than this."""
+TREE = 10
+"""Up to this many dimensions a tree is faster than looking at every point."""
+ROWS, POINTS = 512, 1024
+"""A block of distances looked at together; it fits a cache."""
 
 
 class NearPoints(UnsafeSet):
@@ -46,43 +47,66 @@ class NearPoints(UnsafeSet):
         self.radius = positive("NearPoints", "radius", radius)
         self.dimension = self.points.shape[1]
         self.exact = len(self.points) == 1
+        self.tree = _tree(self.points)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self._norm(self._offset(x)) - self.radius
+        return self._norm(self.offset(x)) - self.radius
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self._offset(x.double()).square().sum(-1) <= self.radius**2
+        return self.offset(x.double()).square().sum(-1) <= self.radius**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        offset = self._offset(x)
+        offset = self.offset(x)
         ρ = self._norm(offset)
         return Jet(ρ - self.radius, offset / ρ[:, None], (x.shape[1] - 1) / ρ)
+
+    def offset(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """x minus its nearest protected point."""
+        with torch.no_grad():
+            flat = x.detach().double().reshape(-1, x.shape[-1])
+            if self.tree is not None and not x.is_cuda:
+                nearest = torch.as_tensor(self.tree.query(flat.numpy())[1])
+            else:
+                nearest = torch.cat([flat.new_zeros(0).long(), *(self._nearest(block) for block in flat.split(ROWS))])
+        return x - self.points[nearest].to(x.dtype).reshape(x.shape)
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of a point, so that derivatives stay finite there."""
         return (offset.square().sum(-1) + torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2).sqrt()
 
-    def _offset(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """x minus its nearest protected point."""
-        with torch.no_grad():
-            flat = x.detach().double().reshape(-1, x.shape[-1])
-            rows = max(PAIRS // min(len(self.points), PAIRS), 64)
-            nearest = torch.cat([self._nearest(block) for block in flat.split(rows)]) if len(flat) else flat
-        return x - nearest.to(x.dtype).reshape(x.shape)
-
-    def _nearest(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """The nearest point of each row, over blocks of points."""
-        best, where = x.new_full((len(x),), float("inf")), torch.zeros_like(x)
-        for points in self.points.double().split(PAIRS // 64):
-            middle = points.mean(0)
-            p, q = points - middle, x - middle
-            proposed = torch.addmm(p.square().sum(1), q, p.T, alpha=-2).topk(min(CANDIDATES, len(p)), largest=False).indices
-            square = (x[:, None] - points[proposed]).square().sum(-1)
-            least, k = square.min(1)
-            chosen = points[proposed.gather(1, k[:, None])[:, 0]]
-            where = torch.where((least < best)[:, None], chosen, where)
-            best = torch.minimum(best, least)
+    def _nearest(self, x: Float[Tensor, "n d"]) -> Tensor:
+        """The index of the nearest point of each row, over blocks of points."""
+        blocks = self.points.double().split(POINTS)
+        bounds = torch.stack([_least(x, points) for points in blocks])
+        best = x.new_full((len(x),), float("inf"))
+        where = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        # Each bound is off by at most its block's share of `_slack`, so these blocks and no others can hold a nearest point.
+        for i, possible in enumerate(bounds <= bounds.amin(0) + 2 * self._slack(x)):
+            rows = possible.nonzero()[:, 0]
+            distance, k = torch.cdist(x[rows], blocks[i], compute_mode="donot_use_mm_for_euclid_dist").min(1)
+            nearer = distance < best[rows]
+            best[rows[nearer]], where[rows[nearer]] = distance[nearer], k[nearer] + i * POINTS
         return where
+
+    def _slack(self, x: Tensor) -> Tensor:
+        """A bound on the rounding of `_least`: of a dot product of d terms, and of two sums."""
+        reach = (self.points.double() - x[:1]).norm(dim=1).max() + (x - x[:1]).norm(dim=1)
+        return 10 * (x.shape[1] + 4) * torch.finfo(x.dtype).eps * reach.square()
+
+
+def _least(x: Float[Tensor, "n d"], points: Float[Tensor, "m d"]) -> Float[Tensor, "n"]:
+    """The least squared distance to some points, by one matrix product around their middle."""
+    middle = points.mean(0)
+    p, q = points - middle, x - middle
+    return torch.addmm(p.square().sum(1), q, p.T, alpha=-2).amin(1) + q.square().sum(1)
+
+
+def _tree(points: Tensor) -> Any:
+    if points.shape[1] > TREE:
+        return None
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points.numpy())
 
 
 def _read(path: Path, columns: Sequence[str]) -> Tensor:
@@ -93,9 +117,8 @@ def _read(path: Path, columns: Sequence[str]) -> Tensor:
         if path.suffix == ".csv":
             header = [name.strip() for name in path.read_text().split("\n", 1)[0].split(",")]
             named = set(columns) <= set(header)
-            rows = np.loadtxt(
-                path, delimiter=",", skiprows=int(named), ndmin=2, usecols=[header.index(c) for c in columns] if named else None
-            )
+            chosen = [header.index(c) for c in columns] if named else None
+            rows = np.loadtxt(path, delimiter=",", skiprows=int(named), ndmin=2, usecols=chosen)
         elif path.suffix in (".npy", ".npz"):
             loaded = np.load(path, allow_pickle=False)
             rows = loaded if isinstance(loaded, np.ndarray) else loaded["x"]

@@ -156,7 +156,7 @@ def _half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n = unsafe.normal.double()
-    return HalfSpace(coordinates.matrix.T @ n, unsafe.offset - float(n @ coordinates.offset))  # type: ignore[arg-type]  # a tensor is a list of numbers
+    return HalfSpace((coordinates.matrix.T @ n).tolist(), unsafe.offset - float(n @ coordinates.offset))
 
 
 @level.register
@@ -164,13 +164,15 @@ def _faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n, b = unsafe.planes()
-    return Polytope(n @ coordinates.matrix, b - n @ coordinates.offset)  # type: ignore[arg-type]  # tensors are lists of numbers
+    return Polytope((n @ coordinates.matrix).tolist(), (b - n @ coordinates.offset).tolist())
 
 
 @level.register
 def _ball(unsafe: Ball, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
+    if coordinates.scale is not None:
+        return Ball(coordinates.inverse(unsafe.center.double()).tolist(), unsafe.radius / coordinates.scale)
     return _ellipsoid_in(unsafe.center, coordinates.matrix / unsafe.radius, coordinates)
 
 
@@ -185,7 +187,7 @@ def _ellipsoid(unsafe: Ellipsoid, coordinates: Coordinates) -> UnsafeSet:
 def _ellipsoid_in(center: Tensor, stretch: Tensor, coordinates: Coordinates) -> Ellipsoid:
     """{z : ‖stretch (z − z_c)‖ ≤ 1}: its axes are the right singular vectors, its semi-axes the inverse singular values."""
     _, σ, axes = torch.linalg.svd(stretch)
-    return Ellipsoid(coordinates.inverse(center.double()), 1 / σ, axes)  # type: ignore[arg-type]  # tensors are lists of numbers
+    return Ellipsoid(coordinates.inverse(center.double()).tolist(), (1 / σ).tolist(), axes.tolist())
 
 
 @level.register

@@ -5,6 +5,19 @@ from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.badge import badge_json, badge_svg
 from lem_safe.auditor.bounds import budget
 from lem_safe.auditor.formats import FORMATS
+from lem_safe.auditor.planning import Plan, plan
+from lem_safe.auditor.schema import audit_schema
 from lem_safe.auditor.verdict import ConstraintReport
 
-__all__ = ["FORMATS", "AuditReport", "ConstraintReport", "audit", "badge_json", "badge_svg", "budget"]
+__all__ = [
+    "FORMATS",
+    "AuditReport",
+    "ConstraintReport",
+    "Plan",
+    "audit",
+    "audit_schema",
+    "badge_json",
+    "badge_svg",
+    "budget",
+    "plan",
+]

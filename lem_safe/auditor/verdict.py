@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 
 from lem_safe.auditor import bounds
 from lem_safe.auditor.census import RegionCensus, Sample
@@ -139,7 +139,7 @@ def judge(
     )
 
 
-def trace_facts(step: Int[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], beta: float, n: int, after_step: int) -> TraceFacts:
+def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], beta: float, n: int, after_step: int) -> TraceFacts:
     """The facts of one column, fractions turned back into the integer counts they were; steps from `after_step` on are judged."""
     counts = np.rint(fraction * n)
     if not np.isfinite(fraction).all():

@@ -43,6 +43,6 @@ class Tractable(Energy):
         """n independent draws from e^{−U}/Z, float64, on the CPU."""
 
 
-def squared_norm(matrix: Float[Tensor, "k d"], directions: Float[Tensor, "d r"] | None) -> Float[Tensor, "k"]:
+def squared_norm(matrix: Float[Tensor, "*k d"], directions: Float[Tensor, "d r"] | None) -> Float[Tensor, "*k"]:
     """‖Vᵀa‖² for every row a of `matrix`, and ‖a‖² where V is None."""
     return (matrix if directions is None else matrix @ directions.to(matrix.dtype)).square().sum(-1)

@@ -80,7 +80,8 @@ class NetworkEnergy(Trainable):
         return torch.cat([self._trace(part, V) for part in x.split(rows)])
 
     def _trace(self, x: Tensor, V: Tensor) -> Tensor:
-        layers, a, kept = self._layers(x), x, []
+        layers, a = self._layers(x), x
+        kept: list[tuple[Tensor, Tensor]] = []
         J = V.T[None]  # [1 or n, r, width]: a Jacobian that no activation has touched yet is the same for every particle
         for W, b in layers:
             if kept:

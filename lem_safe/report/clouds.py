@@ -20,7 +20,7 @@ LEVELS = (0.5, 1.5, 3.0, 5.0, 8.0)
 """Contours of a landscape, in nats above its minimum."""
 
 
-def limits(clouds: list[Float[np.ndarray, "n 2"]], pad: float = 0.06) -> Limits:
+def limits(clouds: list[Float[np.ndarray, "_ 2"]], pad: float = 0.06) -> Limits:
     """Axis limits that hold all but the outermost thousandth of every cloud."""
     ends = np.array([np.quantile(x, [0.001, 0.999], axis=0) for x in clouds if len(x)])
     low, high = ends[:, 0].min(0), ends[:, 1].max(0)

@@ -7,7 +7,7 @@ went over can hide.
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 
 from lem_safe.report.style import INK, MUTED, UNSAFE, legend, percent_axis
 
@@ -18,7 +18,7 @@ STRETCHES = 400
 
 
 def stretches(
-    step: Int[np.ndarray, "t"], y: Float[np.ndarray, "t"]
+    step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"]
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
     """Middle step, least, mean and greatest value of each stretch; a run that is short enough is returned as it is."""
     if len(step) <= STRETCHES:
@@ -30,7 +30,7 @@ def stretches(
     ))  # type: ignore[return-value]  # a tuple of four, by construction  # fmt: skip
 
 
-def draw_curve(axes: "Axes", step: Int[np.ndarray, "t"], y: Float[np.ndarray, "t"], colour: str, label: str) -> "Axes":
+def draw_curve(axes: "Axes", step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"], colour: str, label: str) -> "Axes":
     """One series: a line, and the band of its extremes."""
     middle, least, mean, most = stretches(step, y)
     if len(step) > STRETCHES:
@@ -44,7 +44,7 @@ def draw_fraction(
     name: str,
     beta: float,
     after_step: int,
-    series: list[tuple[str, str, Int[np.ndarray, "t"], Float[np.ndarray, "t"]]],
+    series: list[tuple[str, str, Num[np.ndarray, "_"], Float[np.ndarray, "_"]]],
 ) -> "Axes":
     """The fraction inside one region at every step, for each (label, colour, step, fraction), with the tolerance."""
     top = 1.12 * max([beta, *(float(np.nanmax(y)) for *_, y in series)])
@@ -63,7 +63,7 @@ def draw_fraction(
 
 
 def draw_surrogate(
-    axes: "Axes", name: str, step: Int[np.ndarray, "t"], surrogate: Float[np.ndarray, "t"], limit: float, colour: str
+    axes: "Axes", name: str, step: Num[np.ndarray, "t"], surrogate: Float[np.ndarray, "t"], limit: float, colour: str
 ) -> "Axes":
     """E φ of one constraint against κβ, the limit the filter keeps (B.1)."""
     draw_curve(axes, step, surrogate, colour, "E φ")
@@ -75,7 +75,7 @@ def draw_surrogate(
 
 
 def draw_multiplier(
-    axes: "Axes", name: str, step: Int[np.ndarray, "t"], multiplier: Float[np.ndarray, "t"], colour: str
+    axes: "Axes", name: str, step: Num[np.ndarray, "t"], multiplier: Float[np.ndarray, "t"], colour: str
 ) -> "Axes":
     """The multiplier μ of one constraint; the dotted line is its mean over the second half."""
     draw_curve(axes, step, multiplier, colour, "μ")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def edges_of(series: dict[str, Float[np.ndarray, "n"]], at_zero: bool = False, most: int = 48) -> Float[np.ndarray, "b"]:
+def edges_of(series: dict[str, Float[np.ndarray, "_"]], at_zero: bool = False, most: int = 48) -> Float[np.ndarray, "b"]:
     """Bins that all series share, the outermost .2 % cut; with `at_zero`, one edge is 0, so that no bin is on both sides."""
     ends = np.array([np.quantile(y, [0.001, 0.999]) for y in series.values()])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
@@ -23,7 +23,7 @@ def edges_of(series: dict[str, Float[np.ndarray, "n"]], at_zero: bool = False, m
     return width * np.arange(min(np.floor(low / width), -1), max(np.ceil(high / width), 1) + 1)
 
 
-def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], label: str) -> "Axes":
+def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str) -> "Axes":
     """Signed distances: what is left of zero is inside, and shaded."""
     edges = edges_of(series, at_zero=True)
     draw_histogram(axes, series, label, edges)
@@ -33,7 +33,7 @@ def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], labe
 
 
 def draw_histogram(
-    axes: "Axes", series: dict[str, Float[np.ndarray, "n"]], label: str, edges: Float[np.ndarray, "b"] | None = None
+    axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str, edges: Float[np.ndarray, "b"] | None = None
 ) -> "Axes":
     """The densities of the named series: `data` filled, `unfiltered` and `filtered` as outlines."""
     edges = edges_of(series) if edges is None else edges

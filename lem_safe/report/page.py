@@ -8,6 +8,7 @@ from typing import Any
 from lem_safe.report import words
 from lem_safe.report.claims import SILENT, claims
 from lem_safe.report.contents import Contents, read
+from lem_safe.report.cost import costs
 from lem_safe.report.panels import Panel, panels
 from lem_safe.report.style import png, svg
 
@@ -62,6 +63,7 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "unfiltered": [words.reference_fraction(contents, i) for i in range(len(audit["constraints"]))]
         if contents.reference
         else None,
+        "costs": costs(contents),
         "claims": claims(contents),
         "silent": SILENT,
         "run": words.flat(contents.run),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from annotated_types import Len, MinLen
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, ValidationInfo, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, create_model
 from pydantic.fields import FieldInfo
 from typing_extensions import Doc
 
@@ -271,7 +271,8 @@ def _kind_of(table: Table, arms: frozenset[str]) -> Callable[[Any], str | None]:
     return tag
 
 
-def _resolve(value: str, info: ValidationInfo) -> Path:
+def _resolve(value: str, info: Any) -> Path:
+    """An absolute path; `info` is pydantic's ValidationInfo, a protocol that no runtime check can see through."""
     directory = (info.context or {}).get("directory", Path())
     return Path(directory, value).expanduser().absolute()
 

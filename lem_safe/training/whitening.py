@@ -13,12 +13,14 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from lem_safe.faults import BadInput, Fault
 
+ROUND = 1.1
+"""Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls stay balls."""
 FLOOR = 1e-10
 """The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters."""
 
 
 def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinates:
-    """The coordinates in which the rows have mean 0 and covariance I; BadInput for too few rows, or dependent columns."""
+    """The coordinates in which the rows have mean 0 and covariance I (within a fifth where the data are round); BadInput for too few rows, or dependent columns."""
     n, d = values.shape
     if n <= d:
         raise BadInput(Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns"))
@@ -33,4 +35,8 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
         share = Q[:, λ < FLOOR].square().amax(1)
         names = [c for c, s in zip(columns, share.tolist(), strict=True) if s > 1e-3]
         raise BadInput(Fault(f"data: columns {', '.join(names)} determine each other exactly; leave one out with columns:"))
-    return Coordinates(m, std[:, None] * (Q * λ.sqrt()) @ Q.T)
+    L = std[:, None] * (Q * λ.sqrt()) @ Q.T
+    spread = torch.linalg.svdvals(L)
+    if spread[0] <= ROUND * spread[-1]:
+        return Coordinates(m, spread.mean() * torch.eye(d, dtype=torch.float64))
+    return Coordinates(m, L)

@@ -1,7 +1,7 @@
 """What every unsafe set owes, checked on every member of SETS and on `any`, `all` and `not`, through each class's own example.
 
-Each law is a function that raises AssertionError; `test_planted_faults` hands the same functions sets that are wrong on purpose. The
-membership twins below are typed from the definitions, one point at a time, and share nothing with the package.
+Each law is a function that raises AssertionError; `test_planted_faults` hands the same functions sets that are wrong on purpose.
+The membership twins below are typed from the definitions, one point at a time, and share nothing with the package.
 """
 
 import json
@@ -246,7 +246,7 @@ def boundary(c: Case) -> Tensor:
 
 
 def distance(c: Case) -> None:
-    """Where a distance is promised: 1-Lipschitz, so never too long; and a step of s along −∇s ends on the boundary, so never short."""
+    """Where a distance is promised: 1-Lipschitz, so never too long; a step of s along −∇s ends on the boundary: never short."""
     if not c.unsafe.clearance:
         assert not c.unsafe.exact, "an exact distance is exact outside too"
         return
@@ -287,7 +287,7 @@ def check_jet(unsafe: UnsafeSet, x: Tensor, share: float) -> None:
 
 
 def finite(c: Case) -> None:
-    """Centres, corners, edges and axes: nothing but numbers, by the jet and by autodiff, in both precisions, softened and pulled."""
+    """Centres, corners, edges, axes: nothing but numbers, by the jet and by autodiff, in both precisions, softened and pulled."""
     plain, sheared = [c.unsafe, complement(c.unsafe), pull(c.unsafe, identity(2))], [pull(c.unsafe, SHEAR)]
     if c.name not in HARD_ONLY:
         plain += [soften(s, 0.1) for s in plain if s is not plain[1] or c.name not in COMPLEMENT_ONLY_HARD]
@@ -314,7 +314,7 @@ def negation(c: Case) -> None:
 
 
 def softened(c: Case) -> None:
-    """A softened set never lies above max(s, 0), has two derivatives everywhere, and closes in on the set as the width shrinks."""
+    """A softened set never lies above max(s, 0), has two derivatives, and closes in on the set as the width shrinks."""
     for hard in (c.unsafe, pull(c.unsafe, identity(2)), pull(c.unsafe, SHEAR)):
         sheared = isinstance(hard, Pulled) and not hard.coordinates.identity
         for unsafe in (hard, complement(hard)):
@@ -401,7 +401,10 @@ class Wrong(UnsafeSet):
 
 def faults() -> dict[str, tuple[Callable[[Case], None], str, Callable[[UnsafeSet], UnsafeSet]]]:
     centre = torch.tensor([0.5, -0.3], dtype=torch.float64)
-    bare = (lambda x: (x - centre.to(x.dtype)).norm(dim=-1) - 0.8)  # fmt: skip
+
+    def bare(x: Tensor) -> Tensor:
+        return (x - centre.to(x.dtype)).norm(dim=-1) - 0.8
+
     return {
         "sign turned": (sign, "ball", lambda s: Wrong(s, lambda x: -s(x))),
         "radius forgotten": (sign, "ball", lambda s: Wrong(s, lambda x: s(x) + 0.05)),
@@ -415,8 +418,12 @@ def faults() -> dict[str, tuple[Callable[[Case], None], str, Callable[[UnsafeSet
         "Laplacian dropped": (derivatives, "ball", lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(laplacian=0 * x[:, 0]))),
         "gradient turned": (derivatives, "box", lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(gradient=-s.jet(x).gradient))),
         "NaN at the centre": (finite, "ball", lambda s: Wrong(s, bare)),
-        "complement of nothing": (negation, "ball", lambda s: Wrong(s, contains=lambda x: torch.ones_like(x[..., 0], dtype=torch.bool))),
-    }  # fmt: skip
+        "complement of nothing": (
+            negation,
+            "ball",
+            lambda s: Wrong(s, contains=lambda x: torch.ones_like(x[..., 0], dtype=torch.bool)),
+        ),
+    }
 
 
 @pytest.mark.parametrize("fault", list(faults()))

@@ -1,0 +1,200 @@
+"""The filter's QP as a differentiable function: the nearest u that satisfies every constraint (Q.1–Q.3).
+
+Derivatives by the implicit function theorem at the active set W = {μ > 0} and the free coordinates F (not clipped by the speed bound),
+for an incoming gradient g of u and γ of μ, H = A_F w⁻¹ A_Fᵀ + 1/ρ:
+    y = H_WW⁻¹(A_F w⁻¹g − γ)_W,   dv = g − Aᵀy,   dc = y,   dA = −μ(dv_F/w)ᵀ − y uᵀ,
+    dw = (v − u)_F dv_F / w,   dρ = −yμ/ρ²,   dspeed = sign(u − v) dv on the clipped coordinates.
+They hold away from weakly active rows (μ_k = 0 on its bound), where u has a kink and one of its one-sided derivatives is returned.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.qp.backends import solve_with_cvxpy, solve_with_qpth
+from barriers.qp.dual import RELAXATION, OnInfeasible, solve_dual, solve_on
+from barriers.qp.problem import Found, Problem, combination, gram, inverse_weights, moved, pose, push, rows_times
+from barriers.qp.speed import solve_bounded
+
+Backend = Literal["structured", "qpth", "cvxpy"]
+
+
+class Projection(NamedTuple):
+    """The solution, and how good it is; b is absent for a cloud. Only `u` and `multipliers` are differentiable.
+
+    residual: the largest violation of the KKT conditions in unit rows, as a share of 1 + max excess + max μ, before u is cast to v's
+    dtype; of the relaxed problem where there is no solution. gap: primal minus dual objective. shortfall: how far A u exceeds c, slack
+    included, 0 where it does not.
+    """
+
+    u: Float[Tensor, "*b size"]
+    multipliers: Float[Tensor, "*b m"]
+    residual: Float[Tensor, "*b"]
+    gap: Float[Tensor, "*b"]
+    shortfall: Float[Tensor, "*b m"]
+
+
+def project(
+    v: Float[Tensor, "b size"], A: Float[Tensor, "..."], c: Float[Tensor, "..."], *,
+    weights: Float[Tensor, "..."] | None = None, slack: Float[Tensor, "..."] | float | None = None,
+    speed: Float[Tensor, "..."] | float | None = None, warm: Bool[Tensor, "b m"] | None = None,
+    on_infeasible: OnInfeasible = "relax", backend: Backend = "structured",
+) -> Projection:  # fmt: skip
+    """min_u ½Σ w(u − v)² s.t. A u ≤ c for a batch: v [b, N], A [b, m, N], c [b, m], weights [b, N], slack [b, m], speed [b, N].
+
+    Whatever is shared by the batch may lack the b axis, and its gradient is the sum over the batch. `slack` is a penalty ρ/2 on the
+    squared violation instead of a hard constraint. `warm` guesses the active set (structured, without speed). An infeasible problem is
+    relaxed to least squared violation of unit rows, or raises Infeasible. Raises ValueError where shapes do not fit or a number is not
+    finite; ImportError where the backend's library is missing.
+    """
+    if v.dim() != 2 or A.dim() not in (2, 3) or (A.dim() == 3 and A.shape[0] != v.shape[0]) or A.shape[-1] != v.shape[-1]:
+        raise ValueError(
+            f"project: rows {tuple(A.shape)} do not fit vectors {tuple(v.shape)}; expected v [b, N] and A [b, m, N] or [m, N]"
+        )
+    rows = A.expand(v.shape[0], *A.shape[-2:])
+    problem = pose(v[:, None], rows[:, :, None], c, _with_axis(weights), slack, _with_axis(speed))
+    solution = solve(problem, warm, on_infeasible, backend)
+    return solution._replace(u=solution.u[:, 0])
+
+
+def project_cloud(
+    drift: Float[Tensor, "n d"], gradients: Float[Tensor, "n m d"], bounds: Float[Tensor, "m"], *,
+    weights: Float[Tensor, "n d"] | None = None, slack: Float[Tensor, "m"] | float | None = None,
+    speed: Float[Tensor, "n d"] | float | None = None, warm: Bool[Tensor, "1 m"] | None = None,
+    on_infeasible: OnInfeasible = "relax",
+) -> Projection:  # fmt: skip
+    """The ensemble's problem, a row spread over the particles: min (1/2n)Σ w‖uᵢ − vᵢ‖² s.t. (1/n)Σ g_k(xᵢ)·uᵢ ≤ bound_k (Q.1).
+
+    Never copies the [n, m, d] gradients; u = v − Σ μ_k g_k / w, with the multipliers of (Q.2).
+    """
+    n = drift.shape[0]
+    soft = None if slack is None else slack / n
+    problem = pose(drift[None], gradients.transpose(0, 1)[None], bounds * n, weights, soft, speed)
+    u, μ, residual, gap, shortfall = solve(problem, warm, on_infeasible, "structured")
+    return Projection(u[0], μ[0], residual[0], gap[0] / n, shortfall[0] / n)
+
+
+def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, backend: str) -> Projection:
+    """The solution of a posed problem by the backend asked for, u as [b, n, d]."""
+    if backend not in ("structured", "qpth", "cvxpy"):
+        raise ValueError(f"project: backend must be structured, qpth or cvxpy; got {backend!r}")
+    if problem.A.shape[1] == 0:
+        return _unconstrained(problem)
+    with torch.no_grad():
+        H = _dual_matrix(problem)
+        r = rows_times(problem.A, problem.v) - problem.c.double()
+        if not bool(torch.isfinite(r).all() & torch.isfinite(H).all()):
+            raise ValueError("project: v, A and c must be finite; got NaN, infinity, or rows whose squares overflow")
+    if backend == "qpth":
+        u, found = solve_with_qpth(problem, on_infeasible)
+        μ = found.multipliers
+    else:
+        with torch.no_grad():
+            found = (
+                _structured(problem, H, r, warm, on_infeasible)
+                if backend == "structured"
+                else solve_with_cvxpy(problem, on_infeasible)
+            )
+        u, μ = _Implicit.apply(*problem, *found)
+    with torch.no_grad():
+        residual, gap, shortfall = _conditions(problem, found, H, r)
+    return Projection(u.to(problem.v.dtype), μ, residual, gap, shortfall)
+
+
+def _structured(problem: Problem, H: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible) -> Found:
+    if problem.speed is None:
+        dual = solve_dual(H, r, warm=warm, on_infeasible=on_infeasible)
+        return Found(moved(problem, push(problem, dual.multipliers)), dual.multipliers, None, dual.relaxed)
+    bounded = solve_bounded(problem, on_infeasible)
+    pushed = push(problem, bounded.multipliers)  # u − v would be off the bound by rounding
+    free = pushed.abs() < problem.speed.double()
+    return Found(moved(problem, pushed), bounded.multipliers, free, bounded.relaxed)
+
+
+def _dual_matrix(problem: Problem) -> Tensor:
+    """A w⁻¹ Aᵀ + 1/ρ."""
+    H = gram(problem.A, inverse_weights(problem))
+    return H if problem.slack is None else H + torch.diag_embed(1 / problem.slack.double())
+
+
+def _conditions(problem: Problem, found: Found, H: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """KKT residual, duality gap and shortfall of what was found, from the primal rows."""
+    μ, length = found.multipliers, H.diagonal(dim1=1, dim2=2).sqrt()
+    zero = length <= 1e-100  # such a row can only fall short; that is no fault of the solver's
+    length = torch.where(zero, 1.0, length)
+    over = rows_times(problem.A, found.u) - problem.c.double()
+    slope = -over if problem.slack is None else μ / problem.slack.double() - over
+    slope = slope + torch.where(found.relaxed[:, None], RELAXATION * length**2 * μ, 0.0)
+    wrong = torch.where(zero, 0.0, torch.minimum(μ * length, slope / length)).abs().amax(1)
+    stationary = (found.u - moved(problem, push(problem, μ))).abs().flatten(1).amax(1)
+    size = r.abs() / length
+    residual = torch.maximum(wrong, stationary) / (1 + size.amax(1) + (μ * length).amax(1))
+    return residual, (μ * slope).sum(1), torch.where(over > 1e-9 * length * (1 + size), over, 0.0)
+
+
+def _unconstrained(problem: Problem) -> Projection:
+    b = problem.v.shape[0]
+    nothing = torch.zeros(b, dtype=torch.float64, device=problem.v.device)
+    none = nothing.new_zeros(b, 0)
+    return Projection(problem.v.clone(), none, nothing, nothing, none)
+
+
+def _with_axis(given: Tensor | float | None) -> Any:
+    """[N] or [b, N] as [..., 1, N]; a number or a 0-d tensor as it is."""
+    return given.unsqueeze(-2) if isinstance(given, Tensor) and given.dim() > 0 else given
+
+
+class _Implicit(torch.autograd.Function):
+    """u and μ as functions of the problem, at the active set that was found. Differentiable twice: the backward is plain torch."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, v: Tensor, A: Tensor, c: Tensor, w: Tensor | None, slack: Tensor | None, speed: Tensor | None,
+        u: Tensor, μ: Tensor, free: Tensor | None, relaxed: Tensor,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        u, μ = u.clone(), μ.clone()
+        ctx.save_for_backward(v, A, c, w, slack, speed, u, μ, free, relaxed)
+        return u, μ
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        v, A, c, w, slack, speed, u, μ, free, relaxed = ctx.saved_tensors
+        g, γ = gradients
+        problem = Problem(v, A, c, w, slack, speed)
+        full = inverse_weights(problem)
+        q = full if free is None else free.to(g.dtype) if full is None else full * free
+        H = gram(A, q) if slack is None else gram(A, q) + torch.diag_embed(1 / slack.double())
+        if bool(relaxed.any()):
+            ε = torch.where(relaxed, RELAXATION, 0.0)[:, None]
+            H = H + torch.diag_embed(ε * gram(A, full).diagonal(dim1=1, dim2=2))
+        y = solve_on(H, rows_times(A, g if q is None else g * q) - γ, μ > 0)
+        dv = g - combination(A, y)
+        step = dv if q is None else dv * q
+        dA, dw, dslack, dspeed = None, None, None, None
+        if ctx.needs_input_grad[1]:
+            dA = torch.addcmul(-_outer(μ, step, A), _column(y, A), u.to(A.dtype)[:, None], value=-1)
+        if w is not None:
+            dw = (v.double() - u) * step
+        if bool(relaxed.any()):  # the relaxed problem's penalty is in unit rows, so the rows' lengths count too
+            e = ε * y * μ
+            if dA is not None:
+                dA = dA + 2 * _column(e, A) * (A if full is None else A * full.to(A.dtype)[:, None])
+            if dw is not None and full is not None:
+                dw = dw - torch.einsum("bm,bmnd->bnd", e, A.double() ** 2) * full**2
+        if slack is not None:
+            dslack = (-y * μ / slack.double() ** 2).to(slack.dtype)
+        if speed is not None and free is not None:
+            dspeed = (torch.sign(u - v.double()) * dv * ~free).to(speed.dtype)
+        dw = None if dw is None or w is None else dw.to(w.dtype)
+        return dv.to(v.dtype), dA, y.to(c.dtype), dw, dslack, dspeed, None, None, None, None
+
+
+def _column(μ: Tensor, A: Tensor) -> Tensor:
+    return μ.to(A.dtype)[:, :, None, None]
+
+
+def _outer(μ: Tensor, x: Tensor, A: Tensor) -> Tensor:
+    """μ xᵀ in the dtype of the rows."""
+    return _column(μ, A) * x.to(A.dtype)[:, None]

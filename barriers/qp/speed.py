@@ -1,0 +1,147 @@
+"""The dual with a speed bound |u − v| ≤ speed: convex, once differentiable, quadratic on pieces (Q.1 with a box).
+
+    θ(μ) = max_u −[½‖u − v‖²_W + μᵀ(Au − c)] + ½ Σ μ²/ρ,   ∇θ = c − A u(μ) + μ/ρ,   u(μ) = v + clip(−W⁻¹Aᵀμ, ±speed)
+
+Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the coordinates that are not clipped, the step is an
+m-variable dual QP, and the line search is exact. Around it the proximal point method, θ + ½ε‖μ − μ₀‖² in unit rows, keeps H positive
+definite when every coordinate of a row is clipped; its first round *is* the relaxed problem. Infeasibility is proved, not guessed:
+ν ≥ 0 with min over the box of νᵀ(Au − c) > 0 (Farkas). Letters as in `problem`.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.qp.dual import RELAXATION, Infeasible, solve_dual, solve_on
+from barriers.qp.problem import Problem, combination, gram, inverse_weights, rows_times
+
+NEWTON_STEPS = 60
+ROUNDS = 8
+BISECTIONS = 50
+
+
+class Bounded(NamedTuple):
+    """Multipliers, and which problems have no solution and were relaxed."""
+
+    multipliers: Float[Tensor, "b m"]
+    relaxed: Bool[Tensor, "b"]
+
+
+class _At(NamedTuple):
+    """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 a coordinate: clipped, free, clipped), how far μ is from optimal."""
+
+    slope: Float[Tensor, "b m"]
+    piece: Float[Tensor, "b n d"]
+    residual: Float[Tensor, "b"]
+
+
+class _Scaled:
+    """The dual in unit rows: μ stands for μ·length. A zero row without slack can push nothing and is left out."""
+
+    def __init__(self, problem: Problem):
+        assert problem.speed is not None
+        b, n, d = problem.v.shape
+        q = inverse_weights(problem)
+        self.A, self.v, self.speed = problem.A, problem.v.double(), problem.speed.double()
+        self.q = torch.ones(b, n, d, dtype=torch.float64, device=self.v.device) if q is None else q
+        G = gram(self.A, q)
+        length = G.diagonal(dim1=1, dim2=2).sqrt()
+        self.alive = (length > 1e-100) | torch.tensor(problem.slack is not None)
+        self.length = torch.where(length > 1e-100, length, 1.0)
+        self.softness = torch.zeros_like(length) if problem.slack is None else 1 / (problem.slack.double() * self.length**2)
+        self.c = problem.c.double() / self.length
+        self.excess = torch.where(self.alive, rows_times(self.A, self.v) / self.length - self.c, 0.0)
+        self.size = 1 + self.excess.abs().amax(1)
+
+    def push(self, μ: Tensor) -> Tensor:
+        return combination(self.A, μ / self.length) * self.q
+
+    def clipped(self, push: Tensor) -> Tensor:
+        return torch.clamp(push, -self.speed, self.speed)
+
+    def at(self, μ: Tensor) -> _At:
+        p = self.push(μ)
+        slope = rows_times(self.A, self.clipped(p)) / self.length - self.excess + self.softness * μ
+        slope = torch.where(self.alive, slope, 1.0)
+        return _At(slope, torch.where(p.abs() < self.speed, 0.0, p.sign()), torch.minimum(μ, slope).abs().amax(1))
+
+    def hessian(self, piece: Tensor) -> Tensor:
+        H = gram(self.A, self.q * (piece == 0)) / (self.length[:, :, None] * self.length[:, None, :])
+        return H + torch.diag_embed(self.softness)
+
+    def impossible(self, ν: Tensor) -> Tensor:
+        """Whether ν ≥ 0 proves that no u in the box satisfies the rows."""
+        ν = ν / ν.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        least = (ν * self.excess).sum(1) - (self.speed * combination(self.A, ν / self.length).abs()).sum((1, 2))
+        return least > 1e-10 * self.size
+
+
+def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
+    """The multipliers of problems with a speed bound, to rounding; raises Infeasible where asked to (`raising` = "raise")."""
+    dual = _Scaled(problem)
+    μ = torch.zeros_like(dual.excess)
+    softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
+    for round_ in range(ROUNDS):
+        μ = _newton(dual, μ)
+        at = dual.at(μ)
+        hopeless = hopeless | (dual.impossible((-at.slope).clamp(min=0)) & (problem.slack is None))
+        softened = μ if round_ == 0 else softened
+        μ, residual = _sharpened(dual, μ, at)
+        if bool(((residual <= 1e-12 * dual.size) | hopeless).all()):
+            break
+    relaxed = hopeless | (residual > 1e-9 * (dual.size + μ.amax(1)))
+    unmovable = ~dual.alive & (problem.c < 0)
+    if raising == "raise" and bool((relaxed | unmovable.any(1)).any()):
+        k = int((relaxed | unmovable.any(1)).nonzero()[0, 0])
+        raise Infeasible(f"no velocity within the speed bound satisfies all {μ.shape[1]} constraints of problem {k}")
+    return Bounded(torch.where(relaxed[:, None], softened, μ) / dual.length, relaxed)
+
+
+def _newton(dual: _Scaled, center: Tensor) -> Tensor:
+    """argmin_{μ≥0} θ(μ) + ½ε‖μ − center‖²."""
+    μ = center
+    eye = RELAXATION * torch.eye(μ.shape[1], dtype=μ.dtype, device=μ.device)
+    for _ in range(NEWTON_STEPS):
+        at = dual.at(μ)
+        slope = at.slope + RELAXATION * (μ - center)
+        H = dual.hessian(at.piece) + eye
+        target = solve_dual(H, (H @ μ[:, :, None])[:, :, 0] - slope).multipliers
+        step = target - μ
+        t = _exact_line_search(dual, μ, step, center)
+        μ = (μ + t[:, None] * step).clamp(min=0)
+        settled = (dual.at(μ).piece == at.piece).flatten(1).all(1) & (t == 1)
+        if bool((settled | (step.abs().amax(1) <= 1e-15 * (1 + μ.amax(1)))).all()):
+            break
+    return μ
+
+
+def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) -> Tensor:
+    """Where the derivative of θ along the step, piecewise linear and rising, becomes zero; 1 where it does not before."""
+    p, dp = dual.push(μ), dual.push(step)
+    row = dp / dual.q
+    rest = (step * (dual.softness * μ + RELAXATION * (μ - center) - dual.excess)).sum(1) + (step * ~dual.alive).sum(1)
+    bend = (step**2 * (dual.softness + RELAXATION)).sum(1)
+
+    def derivative(t: Tensor) -> Tensor:
+        return rest + t * bend + (row * dual.clipped(p + t[:, None, None] * dp)).sum((1, 2))
+
+    low, high = torch.zeros_like(rest), torch.ones_like(rest)
+    over = derivative(high) > 1e-14 * dual.size * step.abs().sum(1)  # rounding of a sum of slope times step
+    if not bool(over.any()):
+        return high
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        rising = derivative(middle) > 0
+        low, high = torch.where(rising, low, middle), torch.where(rising, middle, high)
+    return torch.where(over, (low + high) / 2, 1.0)
+
+
+def _sharpened(dual: _Scaled, μ: Tensor, at: _At) -> tuple[Tensor, Tensor]:
+    """One Newton step of the hard problem on the pieces found, kept where it lowers the residual."""
+    active, H = (μ > 0) & dual.alive, dual.hessian(at.piece)
+    better = solve_on(H, (H @ μ[:, :, None])[:, :, 0] - at.slope, active).clamp(min=0)
+    residual = dual.at(better).residual
+    take = residual <= at.residual
+    return torch.where(take[:, None], better, μ), torch.where(take, residual, at.residual)

@@ -1,0 +1,55 @@
+"""The JSON Schema of audit.json, read from the dataclasses that are written to it: for programs that take an audit in."""
+
+import dataclasses
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from lem_safe.auditor.audit_report import SCHEMA_VERSION, AuditReport
+
+BETWEEN_0_AND_1 = {"fraction", "upper_bound", "lower_bound", "confidence", "confidence_each", "p_value", "smallest_beta", "beta"}
+MEANINGS = {
+    "passed": "Whether every tolerance was met: the count, every judged step, and the bound where it is required.",
+    "verdict": "What the bound says; it changes `passed` only where `require` is bound.",
+    "upper_bound": "One-sided upper bound on the law's fraction; the bounds of all constraints hold together.",
+    "max_fraction_over_steps": "The largest fraction over all recorded steps; null for samples made elsewhere.",
+    "clearance_min": "The smallest signed distance to the set, data units, negative inside; null for sets without a distance.",
+    "budget": "The largest count that passes, the integer part of beta times the number of samples.",
+    "assumes": "What the bound needs: independent samples, independent clouds, or coupled cloud: bound not claimed.",
+}
+
+
+def audit_schema() -> dict[str, Any]:
+    """The schema, draft 2020-12. Keys may be added in later versions of the program; none listed here changes its meaning."""
+    body = _object(AuditReport)
+    body["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **body["properties"]}
+    body["required"] = ["schema_version", *body["required"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audit.json of lem-safe", **body}
+
+
+def _object(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]
+    properties = {name: _property(name, hints[name]) for name in names}
+    return {"type": "object", "properties": properties, "required": names}
+
+
+def _property(name: str, hint: Any) -> dict[str, Any]:
+    described = {"description": MEANINGS[name]} if name in MEANINGS else {}
+    limits = {"minimum": 0, "maximum": 1} if name in BETWEEN_0_AND_1 else {}
+    return {**described, **_type(hint), **limits}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _object(hint)
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    if isinstance(hint, UnionType):
+        inner = [arm for arm in get_args(hint) if arm is not NoneType]
+        return {"anyOf": [*(_type(arm) for arm in inner), {"type": "null"}]}
+    if get_origin(hint) is tuple:
+        return {"type": "array", "items": _type(get_args(hint)[0])}
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        fields = list(get_type_hints(hint).values())
+        return {"type": "array", "prefixItems": [_type(f) for f in fields], "minItems": len(fields), "maxItems": len(fields)}
+    return {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[hint]}
