@@ -5,6 +5,7 @@ hinge        φ = (1 − s/w)₊,    κ = 1      (CVaR; Rockafellar–Uryasev 20
 exponential  φ = e^{−s/w},      κ = 1      (Chernoff)
 
 A surrogate is a function of the signed distance s alone; with its two derivatives ∇φ = φ'∇s and Δφ = φ''‖∇s‖² + φ'Δs.
+Width and margin may be 0-dim tensors: derivatives then flow to them, through κ too.
 """
 
 import math
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 
 Width = Annotated[float, Gt(0), Doc("Smoothing width w, in sampler coordinates.")]
 
@@ -39,11 +40,11 @@ class Surrogate(ABC):
     """
 
     smooth: bool
-    width: float
+    width: Scalar
 
     @property
     @abstractmethod
-    def level(self) -> float:
+    def level(self) -> Scalar:
         """κ: the least value of φ inside the set."""
 
     @abstractmethod
@@ -69,8 +70,8 @@ class Sigmoid(Surrogate):
             raise ValueError(f"Sigmoid: margin must be >= 0; got {self.margin:g}")
 
     @property
-    def level(self) -> float:
-        return 1 / (1 + math.exp(-self.margin / self.width))
+    def level(self) -> Scalar:
+        return _sigmoid(self.margin / self.width)
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return torch.sigmoid((self.margin - s) / self.width)
@@ -92,7 +93,7 @@ class Hinge(Surrogate):
         _check_width("Hinge", self.width)
 
     @property
-    def level(self) -> float:
+    def level(self) -> Scalar:
         return 1.0
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -115,7 +116,7 @@ class SoftHinge(Surrogate):
         _check_width("SoftHinge", self.width)
 
     @property
-    def level(self) -> float:
+    def level(self) -> Scalar:
         return math.log1p(math.exp(self.sharpness)) / self.sharpness
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -137,7 +138,7 @@ class Exponential(Surrogate):
         _check_width("Exponential", self.width)
 
     @property
-    def level(self) -> float:
+    def level(self) -> Scalar:
         return 1.0
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -177,7 +178,11 @@ def chain(profile: Profile, s: Jet) -> Jet:
     )
 
 
-def _check_width(owner: str, width: float) -> None:
+def _sigmoid(z: Scalar) -> Scalar:
+    return torch.sigmoid(z) if isinstance(z, Tensor) else 1 / (1 + math.exp(-z))
+
+
+def _check_width(owner: str, width: Scalar) -> None:
     if not (0 < width < math.inf):
         raise ValueError(f"{owner}: width must be > 0; got {width:g}")
 

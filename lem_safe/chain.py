@@ -56,8 +56,9 @@ def follow(
     progress: Progress,
     save: Save | None = None,
     saved: dict[str, np.ndarray] | None = None,
+    every: float = CHECKPOINT_SECONDS,
 ) -> Finished:
-    """Runs the course from x, or from a checkpoint that `save` wrote; bit for bit the same either way.
+    """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for bit the same either way.
 
     Raises NumericalFailure where a particle is no longer finite or a constraint cannot be met and the filter was told to raise.
     """
@@ -79,7 +80,7 @@ def follow(
             if now - shown > REFRESH_SECONDS:
                 shown = now
                 progress.update(k, standing(course, trace["fraction"][k - 1]))
-            if save is not None and now - written > CHECKPOINT_SECONDS:
+            if save is not None and now - written >= every:
                 save(_snapshot(state, k, trace))
                 written = now
     except KeyboardInterrupt:

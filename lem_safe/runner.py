@@ -19,7 +19,7 @@ from lem_safe import auditor
 from lem_safe.auditor import AuditReport
 from lem_safe.build import Problem, build, save_trained, start
 from lem_safe.catalogue import load, loads
-from lem_safe.chain import Course, Finished, follow
+from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished, follow
 from lem_safe.diagnostics import diagnostics
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_npz, write_text
@@ -73,6 +73,7 @@ def run(
     threads: int | None = None,
     progress: Progress | None = None,
     strict: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Run:
     """Runs a scenario (a file, a bundled name, or a loaded one) and writes the run directory `out`, by default a fresh one under runs/.
 
@@ -93,7 +94,7 @@ def run(
         if resume and directory.finished:
             return _again(directory, chosen)
         problem = build(chosen, device=device, progress=progress)
-        resumed = _sample(directory, problem, progress)
+        resumed = _sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, problem, strict)
         directory.drop_checkpoint()
         facts = _facts(problem, began, resumed, report)
@@ -104,7 +105,7 @@ def run(
     return Run(path, chosen, report)
 
 
-def _sample(directory: RunDirectory, problem: Problem, progress: Progress) -> int:
+def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every: float) -> int:
     """Both chains, from a checkpoint where there is one; returns the step resumed from."""
     scenario = problem.scenario
     identity = _identity(problem)
@@ -135,7 +136,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress) -> in
             problem.betas,
             scenario.sampler.steps,
         )
-        finished = follow(course, key.fold("chain"), x, progress=progress, save=save, saved=mine)
+        finished = follow(course, key.fold("chain"), x, progress=progress, save=save, saved=mine, every=every)
         resumed = max(resumed, finished.resumed_from_step)
         _keep(directory, problem, phase, finished)
     if not (directory / "diagnostics.npz").exists():
@@ -198,6 +199,8 @@ def _again(directory: RunDirectory, scenario: Scenario) -> Run:
         raise BadInput(
             Fault(f"holds a finished run of another scenario ({kept.name}); choose another --out", file=str(directory.path))
         )
+    if not (directory / "report.html").exists():
+        render(directory.path)
     report = AuditReport.from_json((directory / "audit.json").read_text(encoding="utf-8"))
     return Run(directory.path, kept, report)
 

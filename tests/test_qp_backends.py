@@ -85,6 +85,22 @@ def test_shared_arguments_get_the_sum_of_the_gradients(backend: str) -> None:
         assert not torch.allclose(theirs * 5, mine, atol=1e-3)
 
 
+def test_the_traps_are_there_in_qpth_itself() -> None:
+    """What the guards guard against; a release of qpth without them may drop the guard and the line here."""
+    from qpth.qp import QPFunction
+
+    problem, e = posed(4, 5, 2, 3), torch.empty(0, dtype=F64)
+    Q = torch.eye(3, dtype=F64)
+    c = problem.c[0].clone().requires_grad_()
+    (theirs,) = torch.autograd.grad(QPFunction(verbose=-1)(Q, -problem.v, problem.A, c, e, e).square().sum(), c)
+    (ours,) = torch.autograd.grad(project(problem.v, problem.A, c).u.square().sum(), c)
+    assert torch.allclose(5 * theirs, ours, atol=1e-5)  # the mean
+    with pytest.raises(AssertionError):  # m = 0
+        QPFunction(verbose=-1)(Q, -problem.v, torch.zeros(5, 0, 3, dtype=F64), torch.zeros(5, 0, dtype=F64), e, e)
+    A, bound = torch.tensor([[1.0, 0, 0], [-1, 0, 0]], dtype=F64), torch.tensor([-1.0, -3.0], dtype=F64)
+    assert torch.isfinite(QPFunction(verbose=-1)(Q, -problem.v, A, bound, e, e)).all()  # infeasible, not a word
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_zero_rows_are_taken_out(backend: str) -> None:
     """The trap: a zero row errs silently or crashes. Elements with different zero rows share one batch."""
@@ -124,9 +140,9 @@ def test_a_batch_that_qpth_cuts_short_is_taken_apart(monkeypatch: pytest.MonkeyP
 
     problem, calls, honest = posed(8, 9, 3, 4), [], backends._call
 
-    def call(standard):  # type: ignore[no-untyped-def]
+    def call(standard, scales):  # type: ignore[no-untyped-def]
         calls.append(len(standard.t))
-        z, λ = honest(standard)
+        z, λ = honest(standard, scales)
         stopped = len(standard.t) > 1 and bool((standard.t[:, :4] == problem.v[4]).all(1).any())
         return (z + 0.1, λ) if stopped else (z, λ)
 
@@ -157,10 +173,10 @@ def test_no_constraints_at_all(backend: str) -> None:
 
 
 def test_a_second_derivative_through_qpth_raises_instead_of_being_wrong() -> None:
-    problem = posed(3, 1, 2, 3)
+    problem = posed(4, 3, 2, 3)
     v = problem.v.clone().requires_grad_()
     (g,) = torch.autograd.grad(project(v, problem.A, problem.c, backend="qpth").u.pow(3).sum(), v, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(RuntimeError, match="qpth has no second derivative"):
         torch.autograd.grad(g.sum(), v)
 
 

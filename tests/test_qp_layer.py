@@ -69,7 +69,7 @@ def test_the_derivative_of_a_relaxed_infeasible_problem_is_its_own() -> None:
         ends = [
             project(v, *((A * s, c) if x is A else (A, c)), weights=w if x is A else w * s).u.sum() for s in (1 + 1e-4, 1 - 1e-4)
         ]
-        assert float((g * x.detach()).sum()) == pytest.approx(float((ends[0] - ends[1]) / 2e-4), abs=1e-4)
+        assert float((g * x.detach()).sum()) == pytest.approx(float((ends[0] - ends[1]).detach() / 2e-4), abs=1e-4)
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])

@@ -7,6 +7,7 @@ element and solved again apart from elements that stopped the batch, infeasible 
 would silently be wrong, raises. Letters as in `problem`; N = n·d.
 """
 
+import warnings
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -14,14 +15,13 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from barriers.qp.dual import RELAXATION, Infeasible, OnInfeasible
 from barriers.qp.problem import Found, Problem, gram, inverse_weights
 
-STEEPER, HEAVIER = 1e3, 1e6
-"""Rows and objective are multiplied by these before qpth sees them: its gradient clamps multipliers and slacks at 1e-8, which would
-cost 1e-8/μ and 1e-8/slack of the derivatives, and so costs 1e-11 of each."""
+HARD, SOFT = (1e3, 1e6), (1.0, RELAXATION)
+"""What rows and objective are multiplied by before qpth sees them. Its gradient clamps multipliers and slacks at 1e-8, which would cost
+1e-8/μ and 1e-8/slack of the derivatives; scaled, 1e-11 of each. A relaxed problem has multipliers near 1/ε, which it cannot reach."""
 ACCEPTED = 1e-9
 """The KKT residual in unit rows above which an answer of qpth's is not believed."""
 
@@ -114,7 +114,7 @@ def _hard_or_relaxed(group: Problem, rows: Tensor, on_infeasible: OnInfeasible) 
     count = int(rows.sum())
     penalty = torch.full((len(missing), count), 1 / RELAXATION, dtype=torch.float64, device=z.device)
     softened = _standard(group.part(missing), rows, penalty)
-    y, ν, failed = _apart(softened, 1e-6)
+    y, ν, failed = _apart(softened, SOFT)
     N = group.A.shape[3]
     short = (softened.G[:, :count, :N] @ y[:, :N, None])[:, :, 0] - softened.h[:, :count]
     hopeless = (short > 1e-6 * (1 + softened.h[:, :count].abs())).any(1) & (group.slack is None)
@@ -141,26 +141,27 @@ def _standard(problem: Problem, rows: Tensor, penalty: Tensor | None) -> _Standa
     return _Standard(p, t, G, h)
 
 
-def _apart(standard: _Standard, accepted: float = ACCEPTED) -> tuple[Tensor, Tensor, Tensor]:
+def _apart(standard: _Standard, scales: tuple[float, float] = HARD) -> tuple[Tensor, Tensor, Tensor]:
     """z, λ and which elements failed even alone. A batch is solved again without the elements that would stop it early."""
-    z, λ = _call(standard)
-    bad = ~(_kkt(standard, z, λ) <= accepted)
+    z, λ = _call(standard, scales)
+    bad = ~(_kkt(standard, z, λ) <= ACCEPTED)
     b = len(bad)
     if not bool(bad.any()) or b == 1:
         return z, λ, bad
     index = torch.arange(b, device=bad.device)
     halves = (index[: b // 2], index[b // 2 :]) if bool(bad.all()) else (index[~bad], index[bad])
-    solved = [_apart(standard.part(half), accepted) for half in halves]
+    solved = [_apart(standard.part(half), scales) for half in halves]
     back = torch.cat(halves).argsort()
     z, λ, failed = (torch.cat(list(parts))[back] for parts in zip(*solved, strict=True))
     return z, λ, failed
 
 
-def _call(standard: _Standard) -> tuple[Tensor, Tensor]:
+def _call(standard: _Standard, scales: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """qpth's answer and its multipliers, which it keeps only on the graph; NaN where it breaks down."""
     from qpth.qp import QPFunction
 
-    p, t, G, h = standard.p * HEAVIER, standard.t, standard.G * STEEPER, standard.h * STEEPER
+    steeper, heavier = scales
+    p, t, G, h = standard.p * heavier, standard.t, standard.G * steeper, standard.h * steeper
     linear = -p * t
     in_graph = torch.is_grad_enabled() and any(x.requires_grad for x in standard)
     empty = torch.empty(0, dtype=torch.float64, device=t.device)
@@ -171,7 +172,7 @@ def _call(standard: _Standard) -> tuple[Tensor, Tensor]:
             z = layer(torch.diag_embed(p), linear, G, h, empty, empty)
     except RuntimeError:  # a singular factorisation; the batch is taken apart until it is found
         return torch.full_like(t, torch.nan), torch.full_like(h, torch.nan).detach()
-    return (z if in_graph else z.detach()), z.grad_fn.lams.detach() * (STEEPER / HEAVIER)
+    return (z if in_graph else z.detach()), z.grad_fn.lams.detach() * (steeper / heavier)
 
 
 def _kkt(standard: _Standard, z: Tensor, λ: Tensor) -> Tensor:
@@ -198,7 +199,9 @@ def _refereed(cp: Any, arrays: tuple[Any, ...], on_infeasible: OnInfeasible) -> 
     problem = cp.Problem(cp.Minimize(cost), [rows, *box])
     for tolerance in (1e-13, 1e-11, 1e-9):  # where the tightest is below rounding Clarabel gives up
         try:
-            problem.solve(solver=cp.CLARABEL, tol_gap_abs=tolerance, tol_gap_rel=tolerance, tol_feas=tolerance)
+            with warnings.catch_warnings():  # "may be inaccurate": so it is solved again, and checked
+                warnings.simplefilter("ignore")
+                problem.solve(solver=cp.CLARABEL, tol_gap_abs=tolerance, tol_gap_rel=tolerance, tol_feas=tolerance)
         except cp.SolverError:
             continue
         if problem.status != "optimal_inaccurate":
@@ -231,9 +234,21 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
         return x.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
+        return _NoSecond.apply(gradients[0], *ctx.saved_tensors)
+
+
+class _NoSecond(torch.autograd.Function):
+    """A gradient, and a refusal where its own is asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, x: Tensor) -> Tensor:
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise RuntimeError("backend: qpth has no second derivative; use backend: structured, which has")

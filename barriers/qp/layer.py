@@ -100,6 +100,9 @@ def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, ba
         u, μ = _Implicit.apply(*problem, *found)
     with torch.no_grad():
         residual, gap, shortfall = _conditions(problem, found, H, r)
+        if backend != "structured":  # ours is u(μ) by construction
+            away = (found.u - moved(problem, push(problem, found.multipliers))).abs().flatten(1).amax(1)
+            residual = torch.maximum(residual, away / (1 + found.u.abs().flatten(1).amax(1)))
     return Projection(u.to(problem.v.dtype), μ, residual, gap, shortfall)
 
 
@@ -128,9 +131,8 @@ def _conditions(problem: Problem, found: Found, H: Tensor, r: Tensor) -> tuple[T
     slope = -over if problem.slack is None else μ / problem.slack.double() - over
     slope = slope + torch.where(found.relaxed[:, None], RELAXATION * length**2 * μ, 0.0)
     wrong = torch.where(zero, 0.0, torch.minimum(μ * length, slope / length)).abs().amax(1)
-    stationary = (found.u - moved(problem, push(problem, μ))).abs().flatten(1).amax(1)
     size = r.abs() / length
-    residual = torch.maximum(wrong, stationary) / (1 + size.amax(1) + (μ * length).amax(1))
+    residual = wrong / (1 + size.amax(1) + (μ * length).amax(1))
     return residual, (μ * slope).sum(1), torch.where(over > 1e-9 * length * (1 + size), over, 0.0)
 
 

@@ -71,6 +71,9 @@ def pose(
 def blocks(A: Tensor, *vectors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Pieces of A as float64 [b, m, j] and the matching pieces [b, j] of each vector [b, n, d]."""
     b, m, n, d = A.shape
+    if A.numel() <= BLOCK_NUMBERS:
+        yield (A.double().reshape(b, m, -1), *(x.double().reshape(b, -1) for x in vectors))
+        return
     axis = 2 if n > 1 else 3
     size = A.shape[axis]
     step = max(1, BLOCK_NUMBERS // max(1, A.numel() // max(1, size)))
@@ -82,10 +85,11 @@ def blocks(A: Tensor, *vectors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def rows_times(A: Float[Tensor, "b m n d"], x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m"]:
     """A x."""
-    total = torch.zeros(A.shape[:2], dtype=torch.float64, device=A.device)
+    total: Tensor | None = None
     for a, part in blocks(A, x):
-        total = total + (a @ part[:, :, None])[:, :, 0]
-    return total
+        piece = (a @ part[:, :, None])[:, :, 0]
+        total = piece if total is None else total + piece
+    return x.new_zeros(A.shape[:2]).double() if total is None else total
 
 
 def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[Tensor, "b n d"]:
@@ -97,11 +101,11 @@ def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[
 
 def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
     """A diag(q) Aᵀ; q = None stands for ones."""
-    b, m = A.shape[:2]
-    total = torch.zeros(b, m, m, dtype=torch.float64, device=A.device)
+    total: Tensor | None = None
     for a, *share in blocks(A) if q is None else blocks(A, q):
-        total = total + (a * share[0][:, None] if share else a) @ a.mT
-    return total
+        piece = (a * share[0][:, None] if share else a) @ a.mT
+        total = piece if total is None else total + piece
+    return A.new_zeros(*A.shape[:2], A.shape[1]).double() if total is None else total
 
 
 def inverse_weights(problem: Problem) -> Float[Tensor, "b n d"] | None:

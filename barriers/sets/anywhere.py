@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, complement
 from barriers.sets.base import UnsafeSet
 from barriers.sets.columns import Columns
@@ -78,7 +78,7 @@ class SoftAnywhere(UnsafeSet):
     exact = False
     smooth = True
 
-    def __init__(self, hard: Anywhere, around: Anywhere, width: float):
+    def __init__(self, hard: Anywhere, around: Anywhere, width: Scalar):
         super().__init__()
         self.hard, self.around, self.width, self.dimension = hard, around, width, hard.dimension
 
@@ -105,5 +105,5 @@ def _outside(unsafe: Anywhere) -> UnsafeSet:
 
 
 @soften.register
-def _soft(unsafe: Anywhere, width: float) -> UnsafeSet:
+def _soft(unsafe: Anywhere, width: Scalar) -> UnsafeSet:
     return SoftAnywhere(unsafe, unsafe.around(soften(unsafe.inner, width)), width)

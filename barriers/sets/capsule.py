@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.soft import soften, soften_complement
@@ -75,7 +75,7 @@ class SoftCapsule(UnsafeSet):
     exact = False
     smooth = True
 
-    def __init__(self, hard: UnsafeSet, capsule: Capsule, width: float, sign: int):
+    def __init__(self, hard: UnsafeSet, capsule: Capsule, width: Scalar, sign: int):
         super().__init__()
         self.hard, self.capsule, self.width, self.sign, self.dimension = hard, capsule, width, sign, hard.dimension
         self.shift = (capsule.radius**2 + width**2) ** 0.5
@@ -95,10 +95,10 @@ class SoftCapsule(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Capsule, width: float) -> UnsafeSet:
+def _soft(unsafe: Capsule, width: Scalar) -> UnsafeSet:
     return SoftCapsule(unsafe, unsafe, width, +1)
 
 
 @soften_complement.register
-def _soft_outside(inner: Capsule, width: float) -> UnsafeSet:
+def _soft_outside(inner: Capsule, width: Scalar) -> UnsafeSet:
     return SoftCapsule(Not(inner), inner, width, -1)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import complement
 from barriers.sets.base import UnsafeSet
 from barriers.sets.soft import soften
@@ -73,5 +73,5 @@ def _outside(unsafe: Columns) -> UnsafeSet:
 
 
 @soften.register
-def _soft(unsafe: Columns, width: float) -> UnsafeSet:
+def _soft(unsafe: Columns, width: Scalar) -> UnsafeSet:
     return unsafe.around(soften(unsafe.inner, width))

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet, autodiff_jet
+from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, vector
 from barriers.sets.base import rotation as orthogonal
@@ -105,7 +105,7 @@ class Gauge(UnsafeSet):
     exact = False
     smooth = True
 
-    def __init__(self, inner: Ellipsoid, width: float):
+    def __init__(self, inner: Ellipsoid, width: Scalar):
         super().__init__()
         self.inner, self.dimension = inner, inner.dimension
         self.scale = float(inner.radii.min())
@@ -124,7 +124,7 @@ class Gauge(UnsafeSet):
 
 
 @soften_complement.register
-def _soft_outside(inner: Ellipsoid, width: float) -> UnsafeSet:
+def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
     round_enough = inner.radii.max() <= inner.radii.min() * (1 + 1e-12)
     return Not(inner) if round_enough else Gauge(inner, width)
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet
 from barriers.sets.soft import soften, soften_complement
@@ -43,7 +43,7 @@ class SoftFaces(UnsafeSet):
     exact = False
     smooth = True
 
-    def __init__(self, hard: UnsafeSet, shape: Faceted, width: float, sign: int):
+    def __init__(self, hard: UnsafeSet, shape: Faceted, width: Scalar, sign: int):
         super().__init__()
         self.hard, self.shape, self.width, self.sign, self.dimension = hard, shape, width, sign, hard.dimension
 
@@ -64,10 +64,10 @@ class SoftFaces(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Faceted, width: float) -> UnsafeSet:
+def _soft(unsafe: Faceted, width: Scalar) -> UnsafeSet:
     return unsafe if unsafe.smooth else SoftFaces(unsafe, unsafe, width, +1)
 
 
 @soften_complement.register
-def _soft_outside(inner: Faceted, width: float) -> UnsafeSet:
+def _soft_outside(inner: Faceted, width: Scalar) -> UnsafeSet:
     return Not(inner) if inner.smooth else SoftFaces(Not(inner), inner, width, -1)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from barriers.derivatives import Jet, autodiff_jet
+from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.soft import soften, soften_complement
 
@@ -149,10 +149,10 @@ def _against(logits: Tensor, label: int) -> tuple[Tensor, Tensor]:
 
 
 @soften.register
-def _soft_predicate(unsafe: Predicate, width: float) -> UnsafeSet:
+def _soft_predicate(unsafe: Predicate, width: Scalar) -> UnsafeSet:
     unsafe.refuse()
 
 
 @soften_complement.register
-def _soft_outside_predicate(inner: Predicate, width: float) -> UnsafeSet:
+def _soft_outside_predicate(inner: Predicate, width: Scalar) -> UnsafeSet:
     inner.refuse()

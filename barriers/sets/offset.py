@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf
 from barriers.sets.base import UnsafeSet, positive
 from barriers.sets.faceted import Faceted
@@ -103,7 +103,7 @@ class SoftGrow(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Grow, width: float) -> UnsafeSet:
+def _soft(unsafe: Grow, width: Scalar) -> UnsafeSet:
     # Shrink has no such form: inside, a softened level may lie above the distance.
     return unsafe if unsafe.smooth else SoftGrow(unsafe, soften(unsafe.inner, width))
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
-from barriers.derivatives import Jet, float64_jet
+from barriers.derivatives import Jet, Scalar, float64_jet
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
@@ -216,10 +216,10 @@ def _outside_projected(unsafe: Projected) -> UnsafeSet:
 
 
 @soften.register
-def _soft_pulled(unsafe: Pulled, width: float) -> UnsafeSet:
+def _soft_pulled(unsafe: Pulled, width: Scalar) -> UnsafeSet:
     return Pulled(unsafe.original, soften(unsafe.level, width), unsafe.coordinates)
 
 
 @soften.register
-def _soft_projected(unsafe: Projected, width: float) -> UnsafeSet:
+def _soft_projected(unsafe: Projected, width: Scalar) -> UnsafeSet:
     return Projected(soften(unsafe.inner, width), unsafe.directions)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, AnyOf, complement
 from barriers.sets.base import UnsafeSet
 from barriers.sets.columns import Columns
@@ -57,7 +57,7 @@ def _outside(unsafe: Rule) -> UnsafeSet:
 
 
 @soften.register
-def _soft(unsafe: Rule, width: float) -> UnsafeSet:
+def _soft(unsafe: Rule, width: Scalar) -> UnsafeSet:
     return soften(unsafe.tree, width)
 
 

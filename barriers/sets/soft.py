@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.base import NotSmooth, UnsafeSet
 
@@ -24,7 +24,7 @@ class SoftExtremum(UnsafeSet):
     exact = False
     smooth = True
 
-    def __init__(self, hard: UnsafeSet, sets: list[UnsafeSet], width: float, sign: int):
+    def __init__(self, hard: UnsafeSet, sets: list[UnsafeSet], width: Scalar, sign: int):
         super().__init__()
         self.hard, self.sets, self.width, self.sign, self.dimension = hard, nn.ModuleList(sets), width, sign, hard.dimension
         self.shift = width * math.log(len(sets)) if sign > 0 else 0.0
@@ -48,7 +48,7 @@ class SoftExtremum(UnsafeSet):
 
 
 @singledispatch
-def soften(unsafe: UnsafeSet, width: float) -> UnsafeSet:
+def soften(unsafe: UnsafeSet, width: Scalar) -> UnsafeSet:
     """A smooth set with s_soft ≤ s outside `unsafe` and s_soft ≤ 0 inside it; raises NotSmooth where none is known.
 
     Members that keep this make unions, intersections and growths that keep it.
@@ -59,7 +59,7 @@ def soften(unsafe: UnsafeSet, width: float) -> UnsafeSet:
 
 
 @singledispatch
-def soften_complement(inner: UnsafeSet, width: float) -> UnsafeSet:
+def soften_complement(inner: UnsafeSet, width: Scalar) -> UnsafeSet:
     """`soften(Not(inner), width)`: what a set does not soften, its complement may, and the other way round."""
     if inner.smooth:
         return Not(inner)
@@ -67,15 +67,15 @@ def soften_complement(inner: UnsafeSet, width: float) -> UnsafeSet:
 
 
 @soften.register
-def _not(unsafe: Not, width: float) -> UnsafeSet:
+def _not(unsafe: Not, width: Scalar) -> UnsafeSet:
     return soften_complement(unsafe.inner, width)
 
 
 @soften.register
-def _any(unsafe: AnyOf, width: float) -> UnsafeSet:
+def _any(unsafe: AnyOf, width: Scalar) -> UnsafeSet:
     return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, -1)
 
 
 @soften.register
-def _all(unsafe: AllOf, width: float) -> UnsafeSet:
+def _all(unsafe: AllOf, width: Scalar) -> UnsafeSet:
     return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, +1)

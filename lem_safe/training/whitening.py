@@ -20,7 +20,10 @@ FLOOR = 1e-10
 
 
 def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinates:
-    """The coordinates in which the rows have mean 0 and covariance I (within a fifth where the data are round); BadInput for too few rows, or dependent columns."""
+    """The coordinates in which the rows have mean 0 and covariance I (within a fifth where the data are round).
+
+    Raises BadInput for too few rows, constant columns, or columns that determine each other.
+    """
     n, d = values.shape
     if n <= d:
         raise BadInput(Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns"))

@@ -1,68 +1,22 @@
-"""Barriers on distributions: B(ρ) ≥ 0 is safe. A statistic per particle and a readout of its mean are all there is to one (B.1).
+"""The mass inside sets, each at most its tolerance: B_φ(ρ) = κβ − E_ρ[φ] ≤ β − ρ(𝒰), one row a set (B.1, B.2)."""
 
-B(ρ) = readout(E_ρ[statistics]). Along dx = u dt + √2 dW each mean moves by E[∇f·u + Δf] (B.3), so the chain rule through the readout
-gives dB/dt for any B; value, gradient and Itô term are written once, in the filters.
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from barriers.derivatives import value_and_gradient
+from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.sets.half_space import HalfSpace
 from barriers.sets.soft import soften
-from barriers.surrogates import Surrogate, chain
-
-
-class StatisticsJet(NamedTuple):
-    """Statistics of every particle with their gradients and Laplacians."""
-
-    value: Float[Tensor, "n k"]
-    gradient: Float[Tensor, "n k d"]
-    laplacian: Float[Tensor, "n k"]
-
-
-class Barrier(nn.Module, ABC):
-    """m inequality constraints on a distribution, through k statistics.
-
-    limits: what each constraint's mean may be at most, [m]; NaN where that is not how it reads.
-    """
-
-    limits: Tensor
-
-    @abstractmethod
-    def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        """f(x), differentiable."""
-
-    @abstractmethod
-    def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
-        """f, ∇f and Δf at every particle."""
-
-    @abstractmethod
-    def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
-        """f and ∇f at every particle: the jet without its Laplacian."""
-
-    @abstractmethod
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        """B from the means of the statistics, differentiable; ≥ 0 is safe."""
-
-    def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        """limits − B: what must stay at or below `limits`; for a mass barrier E φ itself."""
-        return self.limits - self.readout(mean)
-
-    def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
-        """∂readout/∂mean, by automatic differentiation."""
-        return torch.autograd.functional.jacobian(self.readout, mean)
+from barriers.surrogates import Sigmoid, Surrogate, chain
 
 
 class MassBarrier(Barrier):
     """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1)."""
-
-    levels: Tensor
 
     def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[float]):
         super().__init__()
@@ -73,6 +27,11 @@ class MassBarrier(Barrier):
         self.sets, self.surrogates = nn.ModuleList(sets), tuple(surrogates)
         κβ = [φ.level * β for φ, β in zip(surrogates, betas, strict=True)]
         self.register_buffer("limits", torch.tensor(κβ, dtype=torch.float64))
+
+    @classmethod
+    def example(cls) -> "MassBarrier":
+        overlapping = [Ball([-0.3, 0.0], 1.0), HalfSpace([0.0, 1.0], 0.3)]
+        return smooth_mass(overlapping, [Sigmoid(0.3), Sigmoid(0.4, 0.2)], [0.1, 0.2])
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         return torch.stack([φ.value(s(x)) for φ, s in zip(self.surrogates, self.sets, strict=True)], 1)

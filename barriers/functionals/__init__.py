@@ -1,0 +1,15 @@
+"""Barriers on distributions: B(ρ) ≥ 0 is safe. Each is a class: statistics of one particle and a readout of their means (B.1)."""
+
+from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.mass import MassBarrier, smooth_mass
+from barriers.functionals.moment import MomentBarrier
+from barriers.functionals.parity import GroupParity
+from barriers.functionals.tail import TailClearance
+
+BARRIERS: dict[str, type[Barrier]] = {
+    "mass": MassBarrier, "tail_clearance": TailClearance, "moment": MomentBarrier, "group_parity": GroupParity,
+}  # fmt: skip
+
+__all__ = [
+    "BARRIERS", "Barrier", "GroupParity", "MassBarrier", "MomentBarrier", "StatisticsJet", "TailClearance", "smooth_mass",
+]  # fmt: skip

@@ -1,0 +1,58 @@
+"""What a barrier on distributions is: B(ρ) = readout(E_ρ[statistics]), and B(ρ) ≥ 0 is safe (B.1).
+
+Along dx = u dt + √2 dW each mean moves by E[∇f·u + Δf] (B.3), so the chain rule through the readout gives dB/dt for any B; value,
+gradient and Itô term are written once, in the filters. Letters: k statistics, m constraints.
+"""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class StatisticsJet(NamedTuple):
+    """Statistics of every particle with their gradients and Laplacians."""
+
+    value: Float[Tensor, "n k"]
+    gradient: Float[Tensor, "n k d"]
+    laplacian: Float[Tensor, "n k"]
+
+
+class Barrier(nn.Module, ABC):
+    """m inequality constraints on a distribution, through k statistics.
+
+    limits: what each constraint may observe at most, [m], float64; `observed` is the left side, B = limits − observed.
+    """
+
+    limits: Tensor
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> "Barrier":
+        """A member in two dimensions that a cloud around (0, −4) satisfies: what the law tests run on."""
+
+    @abstractmethod
+    def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """f(x), differentiable."""
+
+    @abstractmethod
+    def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
+        """f, ∇f and Δf at every particle."""
+
+    @abstractmethod
+    def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
+        """f and ∇f at every particle: the jet without its Laplacian."""
+
+    @abstractmethod
+    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        """B from the means of the statistics, differentiable; ≥ 0 is safe."""
+
+    def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        """limits − B: what must stay at or below `limits`; for a mass barrier E φ itself."""
+        return self.limits - self.readout(mean)
+
+    def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
+        """∂readout/∂mean, by automatic differentiation."""
+        return torch.autograd.functional.jacobian(self.readout, mean)

@@ -1,0 +1,140 @@
+"""Projection of finished samples: the KL-nearest law within limits, by reweighting or by thinning (P.1, P.2).
+
+    min KL(ρ‖ρ_U)  s.t.  E_ρ φ_k ≤ c_k,    ρ ∝ e^{−Σμ_kφ_k} ρ_U,    μ = argmin_{μ ≥ 0}  log E[e^{−μ·φ}] + μ·c       (the convex dual)
+
+on the empirical law of n draws. With hard indicators the weights are two numbers, and keeping a draw with probability weight/largest weight
+is thinning: for one set an unsafe draw stays with probability β(1−p)/((1−β)p) (P.1). Anything cleverer must beat this, or say why not.
+Letters: n draws, m constraints.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.budget import budget
+from barriers.qp import solve_dual
+
+ITERATIONS = 200
+TOLERANCE = 1e-12
+
+
+class Facts(NamedTuple):
+    """The KL projection of a law onto {ρ(𝒰) ≤ β} by the numbers, in nats; all 0 where p ≤ β (P.2)."""
+
+    multiplier: float
+    kl: float
+    tv: float
+
+
+class Tilt(NamedTuple):
+    """The projection of an empirical law: weights that sum to 1, multipliers, and its KL divergence from uniform weights, in nats."""
+
+    weights: Float[Tensor, "n"]
+    multipliers: Float[Tensor, "m"]
+    kl: float
+
+
+def facts(p: float, beta: float) -> Facts:
+    """μ* = log[p(1−β)/(β(1−p))], KL = kl(β‖p), TV = p − β for a law with mass p inside (P.2); μ* is infinite for β = 0."""
+    if not (0 <= p < 1 and 0 <= beta < 1):
+        raise ValueError(f"facts: p and beta must lie in [0, 1); got {p:g}, {beta:g}")
+    if p <= beta:
+        return Facts(0.0, 0.0, 0.0)
+    if beta == 0:
+        return Facts(math.inf, -math.log1p(-p), p)
+    odds = math.log(p / (1 - p)) - math.log(beta / (1 - beta))
+    return Facts(odds, beta * math.log(beta / p) + (1 - beta) * math.log((1 - beta) / (1 - p)), p - beta)
+
+
+def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"]) -> Tilt:
+    """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below (P.1).
+
+    Raises ValueError where no weights do: a limit below the smallest statistic, or limits that exclude each other.
+    """
+    φ, c = statistics.double(), limits.double()
+    if not (torch.isfinite(φ).all() and torch.isfinite(c).all()):
+        raise ValueError("tilt: statistics and limits must be finite")
+    scale = (φ - c).abs().amax(0).clamp(min=1e-300)
+    z = (φ - c) / scale  # the dual is log E e^{−μ·z}: convex, with gradient −E_μ z and Hessian Cov_μ z
+    μ = torch.zeros_like(c)
+    w, value = _tilted(z, μ)
+    for _ in range(ITERATIONS):
+        mean = w @ z
+        if bool(torch.minimum(μ, -mean).abs().max() <= TOLERANCE):
+            return Tilt(w, μ / scale, float((w * (w * w.shape[0]).clamp(min=1e-300).log()).sum()))
+        centred = z - mean
+        H = (w[:, None] * centred).T @ centred
+        H = H + (1e-13 + 1e-10 * mean.abs().max()) * torch.eye(len(c), dtype=H.dtype, device=H.device)
+        toward = solve_dual(H[None], (H @ μ + mean)[None]).multipliers[0] - μ
+        slope, t = float(-mean @ toward), 1.0
+        step = _tilted(z, μ + toward)
+        while step[1] > value + 1e-4 * t * slope + 1e-15 * (1 + abs(value)) and t > 1e-12:
+            t /= 2
+            step = _tilted(z, μ + t * toward)
+        μ, (w, value) = μ + t * toward, step
+    worst = int((w @ z).argmax())
+    raise ValueError(
+        f"tilt: no weights of these draws meet limit {worst}: E φ stays at {float(w @ φ[:, worst]):.6g}, the limit is {float(c[worst]):.6g}; "
+        "draw more samples or raise the limit"
+    )
+
+
+def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> Float[Tensor, "n"]:
+    """The chance with which each draw stays, so that what stays has the law of the KL projection onto every {ρ(𝒰_k) ≤ β_k} (P.1).
+
+    p is the fraction of these very draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws in a set of β = 0 never stay.
+    """
+    _check(inside, betas)
+    possible = ~inside[:, [k for k, β in enumerate(betas) if β == 0]].any(1)
+    if not bool(possible.any()):
+        raise ValueError("thinning: every draw is inside a set with beta 0, so nothing can stay")
+    some = [k for k, β in enumerate(betas) if β > 0]
+    weights = torch.zeros(inside.shape[0], dtype=torch.float64, device=inside.device)
+    limits = torch.tensor([betas[k] for k in some], dtype=torch.float64, device=inside.device)
+    weights[possible] = tilt(inside[possible][:, some].double(), limits).weights if some else 1.0
+    return weights / weights.max()
+
+
+def thinned(inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Which draws stay, each by its own uniform number: independent draws stay independent given p; the count fluctuates around β."""
+    return uniforms < keep_probabilities(inside, betas)
+
+
+def thinned_to_budget(inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Which draws stay so that no count exceeds ⌊β · kept⌋ and as many as possible stay: thinning that passes a census (A.1).
+
+    Outside everything all stay; inside a set those of smallest uniform number. For disjoint sets; ValueError for overlapping ones.
+    """
+    _check(inside, betas)
+    if bool((inside.sum(1) > 1).any()):
+        raise ValueError("thinned_to_budget: sets must be disjoint on the draws; use `thinned`, or one set that is their union")
+    counts, outside = inside.sum(0).tolist(), int((~inside.any(1)).sum())
+    kept = total = inside.shape[0]
+    room = counts
+    while True:  # the largest consistent total, from above: each pass only lowers it
+        room = [min(count, budget(β, total)) for count, β in zip(counts, betas, strict=True)]
+        kept = outside + sum(room)
+        if kept == total:
+            break
+        total = kept
+    stays = ~inside.any(1)
+    for k, places in enumerate(room):
+        members = inside[:, k].nonzero()[:, 0]
+        stays[members[uniforms[members].argsort()[:places]]] = True
+    return stays
+
+
+def _tilted(z: Tensor, μ: Tensor) -> tuple[Tensor, float]:
+    """Normalised weights e^{−μ·z} and the dual's value log mean e^{−μ·z}."""
+    exponent = -(z @ μ)
+    total = torch.logsumexp(exponent, 0)
+    return (exponent - total).exp(), float(total) - math.log(z.shape[0])
+
+
+def _check(inside: Tensor, betas: Sequence[float]) -> None:
+    if inside.shape[1] != len(betas) or any(not 0 <= β < 1 for β in betas):
+        raise ValueError(f"thinning: one beta in [0, 1) a set; got {list(betas)} for {inside.shape[1]} sets")

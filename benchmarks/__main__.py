@@ -1,0 +1,75 @@
+"""Runs every benchmark that has a `measure()` and writes what was found, with machine, versions and commit, to benchmarks/results.json.
+
+    python -m benchmarks [NAME...] [--out FILE]
+
+A module of this folder is a benchmark when it has `measure() -> list[dict]`, a row a number. With names, only those are run, and the
+others' rows in the file stay as they were.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+
+import torch
+
+from lem_safe.versions import versions
+
+HERE = Path(__file__).parent
+
+
+def benchmarks() -> dict[str, ModuleType]:
+    """Every module of this folder with a `measure()`, by name."""
+    modules = {m.name: importlib.import_module(f"benchmarks.{m.name}") for m in iter_modules([str(HERE)]) if m.name != "__main__"}
+    return {name: module for name, module in sorted(modules.items()) if hasattr(module, "measure")}
+
+
+def machine() -> dict[str, object]:
+    """The processor, its cores, and how many threads torch was given."""
+    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "system": platform.system()}
+
+
+def record(rows: list[dict[str, object]], took: float) -> dict[str, object]:
+    """What one benchmark found, with what it was found on."""
+    return {"rows": rows, "seconds": round(took, 1), "machine": machine(), **versions()}
+
+
+def write(path: Path, found: dict[str, dict[str, object]]) -> None:
+    """Adds to what the file holds; written beside it first, then renamed."""
+    before = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
+    text = json.dumps({"schema_version": 1, "benchmarks": {**before, **found}}, indent=2, sort_keys=True, ensure_ascii=False)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text + "\n")
+    beside.replace(path)
+
+
+def _cpu_model() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--out", type=Path, default=HERE / "results.json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    known = benchmarks()
+    unknown = [name for name in arguments.names if name not in known]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(known)}")
+    for name in arguments.names or known:
+        print(f"== {name}", flush=True)
+        began = time.perf_counter()
+        rows = known[name].measure()
+        write(arguments.out, {name: record(rows, time.perf_counter() - began)})
+
+
+if __name__ == "__main__":
+    main()
