@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: run test check lint types contracts bench clean install
+# make readme the README's verdict and pictures, from a run
+.PHONY: run test check lint types contracts bench readme clean install
 
 install: $(STAMP)
 
@@ -38,6 +39,9 @@ check: lint types contracts test
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+readme: $(STAMP)
+	$(BIN)/python -m benchmarks.readme
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,8 +1,8 @@
 """Value, gradient and Laplacian of a per-row function by automatic differentiation: the fallback where no closed form is written.
 
 The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must not talk to each other.
-Where grad mode is on and x, or a parameter or buffer of a module f, requires grad, the results stay in the graph, so that a run can be
-unrolled and differentiated; else they are detached and cost nothing more.
+Where grad mode is on and x, or something f is made of, requires grad, the results stay in the graph, so that a run can be unrolled and
+differentiated; else they are detached.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,8 +75,11 @@ def in_graph(f: Callable[[Tensor], Tensor], *inputs: Tensor) -> bool:
     """Whether grad mode is on and something that f(inputs) is made of requires grad."""
     if not torch.is_grad_enabled():
         return False
-    own = chain(f.parameters(), f.buffers()) if isinstance(f, nn.Module) else ()
-    return any(tensor.requires_grad for tensor in (*inputs, *own))
+    if any(tensor.requires_grad for tensor in inputs):
+        return True
+    if isinstance(f, nn.Module):
+        return any(tensor.requires_grad for tensor in chain(f.parameters(), f.buffers()))
+    return f(*inputs).requires_grad  # what a plain function holds only a call can tell
 
 
 def stacked(numbers: Sequence[Scalar]) -> Float[Tensor, "m"]:

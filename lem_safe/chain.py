@@ -48,6 +48,7 @@ class Finished:
     resumed_from_step: int
 
 
+@torch.no_grad()
 def follow(
     course: Course,
     key: Key,

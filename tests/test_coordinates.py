@@ -57,14 +57,18 @@ def test_autodiff_jets_are_exact() -> None:
     assert torch.allclose(gradient, 2 * Z) and not value.requires_grad and not gradient.requires_grad
 
 
-def test_jets_leave_the_argument_and_the_tape_alone() -> None:
+def test_jets_leave_the_argument_alone_and_are_on_the_tape_only_where_that_is_asked_for() -> None:
     x = Z.clone().requires_grad_()
-    jet = autodiff_jet(lambda y: y.square().sum(-1), x)
-    assert x.grad is None and not any(part.requires_grad for part in jet)
     with torch.no_grad():
-        assert torch.allclose(
-            autodiff_jet(lambda y: y.square().sum(-1), Z).laplacian, torch.full((300,), 8.0, dtype=torch.float64)
-        )
+        jet = autodiff_jet(lambda y: y.square().sum(-1), x)
+        assert torch.allclose(jet.laplacian, torch.full((300,), 8.0, dtype=torch.float64))
+    assert not any(part.requires_grad for part in (*jet, *autodiff_jet(lambda y: y.square().sum(-1), Z)))
+    recorded = autodiff_jet(lambda y: (y**4).sum(-1), x)
+    (g,) = torch.autograd.grad(recorded.laplacian.sum(), x)
+    assert x.grad is None and torch.allclose(g, 24 * Z)  # Δ Σy⁴ = 12 Σy²
+    c = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)  # held by a plain function, met by no argument
+    (g,) = torch.autograd.grad(autodiff_jet(lambda y: c * y.square().sum(-1), Z).laplacian.sum(), c)
+    assert torch.allclose(g, torch.tensor(8.0 * len(Z), dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ filter: {kind: FILTER}
 def _scenario(kind: str = "step", **replaced: str) -> Scenario:
     text = TEXT.replace("FILTER", kind)
     for old, new in replaced.items():
-        text = text.replace({"steps": "steps: 120", "start": "mean: [-1, 0]", "energy": "std: 0.5}", "h": "step_size: 0.01"}[old], new)
+        text = text.replace(
+            {"steps": "steps: 120", "start": "mean: [-1, 0]", "energy": "std: 0.5}", "h": "step_size: 0.01"}[old], new
+        )
     return loads(text)
 
 
@@ -65,8 +67,20 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     assert (trace["step"] == np.arange(1, 121)).all()
     assert (trace["surrogate"] <= trace["limit"] + 1e-15).all()
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert {"schema_version", "passed", "samples", "confidence", "assumes", "constraints", "scenario", "fingerprint"} <= set(audit)
-    wanted = {"set", "beta", "violations", "fraction", "upper_bound", "max_fraction_over_steps", "clearance_min", "verdict", "passed"}
+    assert {"schema_version", "passed", "samples", "confidence", "assumes", "constraints", "scenario", "fingerprint"} <= set(
+        audit
+    )
+    wanted = {
+        "set",
+        "beta",
+        "violations",
+        "fraction",
+        "upper_bound",
+        "max_fraction_over_steps",
+        "clearance_min",
+        "verdict",
+        "passed",
+    }
     assert wanted <= set(audit["constraints"][0])
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert {"versions", "commit", "device", "seed", "wall_seconds", "peak_memory_mib", "resumed_from_step"} <= set(facts)
@@ -115,7 +129,9 @@ class _StopAt:
 
 @pytest.mark.parametrize(("title", "k"), [("unfiltered", 1), ("unfiltered", 50), ("filter", 7), ("filter", 119)])
 @pytest.mark.parametrize("kind", ["step", "drift"])
-def test_an_interrupted_run_resumes_bit_for_bit(title: str, k: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_resumes_bit_for_bit(
+    title: str, k: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = run(_scenario(kind), out=tmp_path / "whole")
     monkeypatch.setattr("lem_safe.chain.REFRESH_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
@@ -137,7 +153,9 @@ def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> 
     cut = tmp_path / "cut"
     rng = np.random.default_rng(0)
     for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", code, str(scenario), str(cut)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(scenario), str(cut)], env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
         deadline = time.monotonic() + 120
         while not (cut / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.derivatives import NotDifferentiable
+
 Mean = Callable[[Tensor], Tensor]
 """The mean over all particles (first axis), in float64; on several processes, over all of them."""
 
@@ -24,6 +26,15 @@ def local_mean(values: Float[Tensor, "n *k"]) -> Float[Tensor, "*k"]:
 def unlimited(m: int) -> Float[Tensor, "m"]:
     """The limits of a filter that has no surrogate."""
     return torch.full((m,), torch.nan, dtype=torch.float64)
+
+
+def refuse_derivatives(owner: str, x: Tensor) -> None:
+    """Raises NotDifferentiable where a graph runs through x to a filter that accepts or refuses whole moves."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        raise NotDifferentiable(
+            f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
+            "use the filter drift or step (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
+        )
 
 
 @dataclass(frozen=True)

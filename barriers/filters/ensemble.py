@@ -3,7 +3,7 @@
 min (1/2n)Σ‖uᵢ − vᵢ‖²  s.t.  dB_k/dt ≥ −α B_k,   dB/dt = J E[∇f·u + Δf],  J = ∂readout/∂mean
 
 with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m multipliers do. In the limit
-n → ∞, h → 0 this is the KL projection (F.1).
+n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and everything the barrier is made of (Q.3).
 """
 
 from typing import Literal, NamedTuple
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.derivatives import Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
 from barriers.functionals import Barrier
 from barriers.qp import solve_dual
@@ -45,7 +46,7 @@ class EnsembleFilter:
         "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",
     )
 
-    def __init__(self, barrier: Barrier, rate: float = 5.0, on_infeasible: OnInfeasible = "relax", mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, on_infeasible: OnInfeasible = "relax", mean: Mean = local_mean):
         if not rate > 0:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         self.barrier, self.rate, self.on_infeasible, self.mean = barrier, rate, on_infeasible, mean

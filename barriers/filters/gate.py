@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.filters.base import FilterInfo, Promise, refuse_derivatives, unlimited
 from barriers.sets.base import UnsafeSet
 
 MEMORY = 0.01
@@ -55,6 +55,7 @@ class Gate:
         uniforms: Float[Tensor, "n"],
         memory: GateMemory,
     ) -> tuple[Float[Tensor, "n d"], GateMemory, FilterInfo]:
+        refuse_derivatives("gate", proposal)
         was, would = memory.inside, self._inside(proposal)
         enters = would & ~was
         tries = enters.any(1)

@@ -3,7 +3,7 @@
 u = v − Σ μ_k ∇f_k,    μ fixed,    or    μ ← [μ + η (E f − κβ)]₊  after every step (P.3; Chamon et al. 2024).
 
 A fixed weight lowers ρ(𝒰) and bounds nothing (C.5). The primal–dual weight has the KL projection as its fixed point and no invariance on
-the way: its multiplier learns from violations that have already happened.
+the way: its multiplier learns from violations that have already happened. Derivatives flow through both, to weights that are tensors too.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.derivatives import Scalar, stacked
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
 from barriers.functionals import Barrier
 
@@ -30,12 +31,12 @@ class Penalty:
     couples = False
     promise = Promise("none", "C.5: a penalty lowers ρ(𝒰); it bounds nothing")
 
-    def __init__(self, barrier: Barrier, weights: Sequence[float], mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, weights: Sequence[Scalar], mean: Mean = local_mean):
         if len(weights) != barrier.limits.shape[0] or any(not w >= 0 for w in weights):
             raise ValueError(
                 f"penalty: needs one weight >= 0 for each of {barrier.limits.shape[0]} constraints; got {list(weights)}"
             )
-        self.barrier, self.mean, self.weights = barrier, mean, torch.as_tensor(weights, dtype=torch.float64)
+        self.barrier, self.mean, self.weights = barrier, mean, stacked(weights)
 
     @property
     def limits(self) -> Tensor:
@@ -61,7 +62,7 @@ class PrimalDual:
     couples = True
     promise = Promise("none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there")
 
-    def __init__(self, barrier: Barrier, dual_rate: float = 1.0, mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, dual_rate: Scalar = 1.0, mean: Mean = local_mean):
         if not dual_rate > 0:
             raise ValueError(f"primal_dual: dual_rate must be > 0; got {dual_rate:g}")
         self.barrier, self.dual_rate, self.mean = barrier, dual_rate, mean

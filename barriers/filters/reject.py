@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.filters.base import FilterInfo, Promise, refuse_derivatives, unlimited
 from barriers.sets.base import UnsafeSet
 
 
@@ -43,6 +43,7 @@ class Reject:
         uniforms: Float[Tensor, "n"],
         memory: RejectMemory,
     ) -> tuple[Float[Tensor, "n d"], RejectMemory, FilterInfo]:
+        refuse_derivatives("reject", proposal)
         would = self._inside(proposal)
         refused = (would & ~memory.inside).any(1)
         inside = torch.where(refused[:, None], memory.inside, would)

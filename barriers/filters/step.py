@@ -6,6 +6,9 @@ After the proposal y the cloud is moved by δ = Σ(Jᵀμ)_k ∇f_k(y), the smal
 
 holds exactly, on the moved particles. Where Newton does not get there, the worst offenders return to where they were (D.2). From a start
 with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probability (D.3).
+
+Newton itself is not recorded. Where derivatives are asked for they are those of the equations it solved, F(μ, θ) = B(z(μ, θ)) − floor(θ)
+constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away from the kinks where a constraint begins to bind.
 """
 
 import math
@@ -15,13 +18,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
 from barriers.functionals import Barrier
 from barriers.qp import solve_dual
 
 ITERATIONS = 12
-AIM = 1e-6
-"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied."""
+AIM = {torch.float64: 1e-12}
+"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied; 1e-6 in other dtypes."""
 
 
 class StepMemory(NamedTuple):
@@ -48,7 +52,7 @@ class BarrierStep:
         "every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α"
     )
 
-    def __init__(self, barrier: Barrier, rate: float = 5.0, mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean):
         if not rate > 0:
             raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
         self.barrier, self.rate, self.mean = barrier, rate, mean
@@ -69,28 +73,56 @@ class BarrierStep:
         memory: StepMemory,
     ) -> tuple[Float[Tensor, "n d"], StepMemory, FilterInfo]:
         B = self.barrier.readout(memory.mean)
-        floor = math.exp(-self.rate * step_size) * B
+        floor = _decay(self.rate * step_size) * B
         mean = self.mean(self.barrier.statistics(proposal))
         zero = torch.zeros_like(B)
         best = Correction(proposal, mean, zero, floor - self.barrier.readout(mean))
         if not _kept(best):
-            best = self._newton(proposal, floor, best)
-        if not _kept(best):
-            best = self._returned(x, floor, best, start_is_within=bool((floor <= B).all()))
+            found = self._newton(proposal, floor, best)
+            recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean))
+            if recorded:
+                best = self._differentiable(proposal, floor, mean, found)
+            elif _kept(found):
+                best = found
+            else:
+                best = self._returned(x, floor, found, start_is_within=bool((floor <= B).all()))
         info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
         return best.x, StepMemory(best.mean), info
 
+    def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
+        """The same correction with μ as a function of all that F is made of, by the implicit function theorem (Q.3).
+
+        One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the derivative.
+        """
+        if not _kept(found):
+            raise NotDifferentiable(
+                "step filter: Newton did not reach the barrier and moves were returned (D.2), which no equation defines; "
+                "use a smaller step_size, a lower rate or a wider surrogate, or run under torch.no_grad()"
+            )
+        g, J, μ = self.barrier.gradients(y)[1], self.barrier.jacobian(mean), found.multipliers.detach()
+        z = y + _combined(g, J, μ)
+        F = self.barrier.readout(self.mean(self.barrier.statistics(z))) - floor
+        with torch.no_grad():
+            gz = self.barrier.gradients(z)[1]
+            slope = self.barrier.jacobian(found.mean) @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
+            active = μ > 0
+            block = torch.where(active[:, None] & active, slope, torch.eye(len(μ), dtype=slope.dtype, device=slope.device))
+            inverse = torch.linalg.pinv(block, rtol=1e-12)
+        μ = μ - inverse @ torch.where(active, F - F.detach(), 0.0)
+        return self._judged(y + _combined(g, J, μ), floor, μ)
+
+    @torch.no_grad()
     def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:
         """The smallest move that reaches the floor: the complementarity problem μ ≥ 0, B ≥ floor, by successive duals."""
         f, g = self.barrier.gradients(y)
         J = self.barrier.jacobian(at.mean)
-        aim = AIM * self.barrier.limits.abs().nan_to_num()
+        aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
         μ, violation, gz, best = at.multipliers, at.violation + aim, g, at
         for _ in range(ITERATIONS):
             G = J @ self.mean(torch.einsum("nkd,nld->nkl", g, gz)) @ J.T
             G = _positive((G + G.T) / 2)
             μ = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
-            z = y + torch.einsum("nkd,k->nd", g, (J.T @ μ).to(y.dtype))
+            z = y + _combined(g, J, μ)
             f, gz = self.barrier.gradients(z)
             mean = self.mean(f)
             short = floor - self.barrier.readout(mean)
@@ -132,6 +164,16 @@ class BarrierStep:
 
 def _kept(c: Correction) -> bool:
     return bool((c.violation <= 0).all())
+
+
+def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
+    """δ = Σ(Jᵀμ)_k ∇f_k at every particle."""
+    return torch.einsum("nkd,k->nd", g, (J.T @ μ).to(g.dtype))
+
+
+def _decay(exponent: Scalar) -> Scalar:
+    """e^{−exponent}."""
+    return (-exponent).exp() if isinstance(exponent, Tensor) else math.exp(-exponent)
 
 
 def _positive(G: Tensor) -> Tensor:

@@ -7,9 +7,10 @@ gradient and Itô term are written once, in the filters. Letters: k statistics, 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from barriers.derivatives import jacobian
 
 
 class StatisticsJet(NamedTuple):
@@ -55,4 +56,4 @@ class Barrier(nn.Module, ABC):
 
     def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
         """∂readout/∂mean, by automatic differentiation."""
-        return torch.autograd.functional.jacobian(self.readout, mean)
+        return jacobian(self.readout, mean, self)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from barriers.derivatives import value_and_gradient
+from barriers.derivatives import Scalar, stacked, value_and_gradient
 from barriers.functionals.base import Barrier, StatisticsJet
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
@@ -16,9 +16,9 @@ from barriers.surrogates import Sigmoid, Surrogate, chain
 
 
 class MassBarrier(Barrier):
-    """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1)."""
+    """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1); derivatives flow to a β that is a tensor."""
 
-    def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[float]):
+    def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]):
         super().__init__()
         if not len(sets) == len(surrogates) == len(betas):
             raise ValueError(f"MassBarrier: one surrogate and one beta a set; got {len(sets)}, {len(surrogates)}, {len(betas)}")
@@ -26,7 +26,7 @@ class MassBarrier(Barrier):
             raise ValueError(f"MassBarrier: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.surrogates = nn.ModuleList(sets), tuple(surrogates)
         κβ = [φ.level * β for φ, β in zip(surrogates, betas, strict=True)]
-        self.register_buffer("limits", torch.tensor(κβ, dtype=torch.float64))
+        self.register_buffer("limits", stacked(κβ))
 
     @classmethod
     def example(cls) -> "MassBarrier":
@@ -56,7 +56,7 @@ class MassBarrier(Barrier):
         return self.limits - mean
 
 
-def smooth_mass(sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[float]) -> MassBarrier:
+def smooth_mass(sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]) -> MassBarrier:
     """The mass barrier a drift filter may use: every kink bounded smoothly from the safe side, or NotSmooth (B.5)."""
     for φ in surrogates:
         if not φ.smooth:

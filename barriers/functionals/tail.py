@@ -38,8 +38,10 @@ class TailClearance(Barrier):
         super().__init__()
         if not 0 < share <= 1:
             raise ValueError(f"TailClearance: share must lie in (0, 1]; got {share:g}")
-        if not levels or any(not clearance < ℓ < float("inf") for ℓ in levels):
-            raise ValueError(f"TailClearance: levels must be finite numbers above the clearance {clearance:g}; got {list(levels)}")
+        if not levels or any(not clearance < level < float("inf") for level in levels):
+            raise ValueError(
+                f"TailClearance: levels must be finite numbers above the clearance {clearance:g}; got {list(levels)}"
+            )
         if not 0 <= width < float("inf"):
             raise ValueError(f"TailClearance: width must be >= 0; got {width:g}")
         self.unsafe, self.share, self.width = (soften(unsafe, width) if width else unsafe), float(share), float(width)

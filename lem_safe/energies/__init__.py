@@ -16,6 +16,7 @@ from lem_safe.energies.quadratic import Quadratic
 from lem_safe.energies.ring import Ring
 from lem_safe.energies.student_t import StudentT
 from lem_safe.energies.transported import Transported
+from lem_safe.energies.unrolled import Unrolled
 
 ENERGIES: dict[str, type[Energy]] = {
     "gaussian": Gaussian,
@@ -37,5 +38,5 @@ ENERGIES: dict[str, type[Energy]] = {
 __all__ = [
     "ENERGIES", "MLP", "NETWORKS", "Banana", "Disjunction", "DoubleWell", "Energy", "Funnel", "Gaussian", "GaussianMixture",
     "Network", "NetworkEnergy", "Pulled", "Quadratic", "Ring", "Shifted", "StudentT", "Tempered", "Tilted", "Tractable",
-    "Trainable", "Transported", "WeightedSum", "in_coordinates",
+    "Trainable", "Transported", "Unrolled", "WeightedSum", "in_coordinates",
 ]  # fmt: skip

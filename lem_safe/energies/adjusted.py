@@ -91,7 +91,7 @@ class Tilted(Energy):
         return self.energy.laplacian(x, directions)
 
 
-def _fitting(owner: str, name: str, values: list[float], dimension: int) -> Tensor:
+def _fitting(owner: str, name: str, values: list[float] | Tensor, dimension: int) -> Tensor:
     tensor = vector(owner, name, values)
     if tensor.shape[0] != dimension:
         raise ValueError(f"{owner}: {name} must have one number a column: {dimension}; got {tensor.shape[0]}")

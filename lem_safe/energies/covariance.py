@@ -9,7 +9,7 @@ from torch import Tensor
 Matrix = list[list[float]]
 
 
-def factor_of_std(owner: str, std: float | Sequence[float], dimension: int) -> Float[Tensor, "d d"]:
+def factor_of_std(owner: str, std: float | Sequence[float] | Tensor, dimension: int) -> Float[Tensor, "d d"]:
     """L = diag(std)."""
     values = torch.as_tensor(std, dtype=torch.float64)
     if values.ndim > 1 or values.ndim == 1 and values.shape[0] != dimension:
@@ -19,7 +19,7 @@ def factor_of_std(owner: str, std: float | Sequence[float], dimension: int) -> F
     return torch.diag(values.expand(dimension)).contiguous()
 
 
-def factor_of_covariance(owner: str, covariance: Matrix, dimension: int) -> Float[Tensor, "d d"]:
+def factor_of_covariance(owner: str, covariance: Matrix | Tensor, dimension: int) -> Float[Tensor, "d d"]:
     """The Cholesky factor of a covariance matrix, or an error that says which property it lacks."""
     try:
         Σ = torch.as_tensor(covariance, dtype=torch.float64)
@@ -29,7 +29,7 @@ def factor_of_covariance(owner: str, covariance: Matrix, dimension: int) -> Floa
         raise ValueError(f"{owner}: a covariance must be {dimension} x {dimension}; got {tuple(Σ.shape)}")
     if not torch.isfinite(Σ).all() or not torch.allclose(Σ, Σ.T, rtol=1e-9, atol=0):
         raise ValueError(f"{owner}: a covariance must be finite and symmetric; got {covariance!r}")
-    λ = float(torch.linalg.eigvalsh(Σ)[0])
+    λ = float(torch.linalg.eigvalsh(Σ.detach())[0])
     if λ <= 0:
         raise ValueError(f"{owner}: a covariance must be positive definite; its smallest eigenvalue is {λ:.3g}")
     return torch.linalg.cholesky(Σ)

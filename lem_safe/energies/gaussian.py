@@ -21,6 +21,7 @@ class Gaussian(Tractable):
     mean: Tensor
     factor: Tensor
     whitener: Tensor
+    log_normalizer: Tensor
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Gaussian(Tractable):
         self.register_buffer("mean", m)
         self.register_buffer("factor", L)
         self.register_buffer("whitener", torch.linalg.inv(L))
-        self.log_normalizer = float(L.diagonal().log().sum()) + 0.5 * d * math.log(2 * math.pi)
+        self.register_buffer("log_normalizer", L.diagonal().log().sum() + 0.5 * d * math.log(2 * math.pi))
         self.dimension = d
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:

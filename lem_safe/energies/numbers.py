@@ -1,4 +1,4 @@
-"""Numbers as constructors receive them: checked where they enter, float64 from then on."""
+"""Numbers as constructors receive them: checked where they enter, float64 from then on. A tensor stays in its graph."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.derivatives import Scalar
 
-def vector(owner: str, name: str, values: Sequence[float]) -> Float[Tensor, "d"]:
+
+def vector(owner: str, name: str, values: Sequence[float] | Tensor) -> Float[Tensor, "d"]:
     """A float64 vector from a list of finite numbers."""
     try:
         tensor = torch.as_tensor(values, dtype=torch.float64)
@@ -21,7 +23,7 @@ def vector(owner: str, name: str, values: Sequence[float]) -> Float[Tensor, "d"]
     return tensor
 
 
-def points(owner: str, name: str, values: Sequence[Sequence[float]]) -> Float[Tensor, "k d"]:
+def points(owner: str, name: str, values: Sequence[Sequence[float]] | Tensor) -> Float[Tensor, "k d"]:
     """A float64 table from a list of points of one dimension."""
     lengths = {len(point) for point in values}
     if len(values) == 0 or len(lengths) != 1 or 0 in lengths:
@@ -29,15 +31,15 @@ def points(owner: str, name: str, values: Sequence[Sequence[float]]) -> Float[Te
     return torch.stack([vector(owner, f"{name}[{i}]", point) for i, point in enumerate(values)])
 
 
-def positive(owner: str, name: str, value: float) -> float:
+def positive(owner: str, name: str, value: Scalar) -> Scalar:
     """The number itself where it is finite and > 0."""
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
-    return float(value)
+    return value if isinstance(value, Tensor) else float(value)
 
 
-def finite(owner: str, name: str, value: float) -> float:
+def finite(owner: str, name: str, value: Scalar) -> Scalar:
     """The number itself where it is finite."""
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} must be finite; got {value:g}")
-    return float(value)
+    return value if isinstance(value, Tensor) else float(value)

@@ -1,4 +1,7 @@
-"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or both."""
+"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or both.
+
+With `Unrolled(energy)`, and grad mode on, a run is differentiable end to end, the noise held fixed by its keys.
+"""
 
 import math
 from typing import Annotated
@@ -11,6 +14,7 @@ from typing_extensions import Doc
 from barriers.filters.base import DriftFilter, StepFilter
 from barriers.specification import Context
 from lem_safe.energies.base import Energy
+from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 
@@ -38,6 +42,7 @@ class Langevin:
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h = state.x, self.step_size
+        refuse_half_a_graph(self.energy, x)
         U, gradient = self.energy.value_and_gradient(x)
         u, drift_memory, drift_info = -gradient, state.drift_memory, None
         if self.drift_filter:

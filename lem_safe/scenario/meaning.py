@@ -149,9 +149,12 @@ class Meaning:
 
     def _constraints(self) -> None:
         declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else None
+        written = self.source.value.get("constraints")
         seen: dict[str, int] = {}
-        for i, constraint in self.parts.under("constraints"):
-            name = constraint["set"]
+        for i, constraint in enumerate(written if isinstance(written, list) else []):
+            name = constraint.get("set") if isinstance(constraint, dict) else None  # a name can be checked beside a wrong beta
+            if not isinstance(name, str):
+                continue
             if declared is not None and name not in declared:
                 self._fault(("constraints", i, "set"), f"no region is named '{name}' under unsafe{did_you_mean(name, declared)}")
             elif name in seen:

@@ -1,0 +1,116 @@
+"""Energies, the sampler and its loop, training losses (C, E, T)."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from problems import beyond, simulate, standard
+from scipy.stats import multivariate_normal
+from torch import Tensor, nn
+
+from barriers.coordinates import identity
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets import pull
+from lem_safe import chain, controller
+from lem_safe.energies import Gaussian, GaussianMixture, Tempered
+from lem_safe.energies.network import Trainable
+from lem_safe.keys import Key
+from lem_safe.progress import Silent
+from lem_safe.samplers import Langevin
+from lem_safe.training import losses
+from truths.clouds import F64, close, close_jets, cloud
+
+
+def mixture() -> None:
+    """U = −log Σ w_k N(m_k, Σ), its gradient and Laplacian (C.2)."""
+    means, w, x = [[1.0, 0.0], [-0.8, 0.6], [0.1, -1.2]], np.array([2.0, 1.0, 5.0]) / 8, cloud(40)
+    energy = GaussianMixture(means, 0.7, weights=[2.0, 1.0, 5.0])
+    density = sum(p * multivariate_normal(m, 0.49 * np.eye(2)).pdf(x.numpy()) for p, m in zip(w, means, strict=True))
+    expected = autodiff_jet(energy, x)
+    close(expected.value, -torch.from_numpy(density).log())
+    close_jets(Jet(*energy.value_and_gradient(x), energy.laplacian(x)), expected)
+
+
+def composition() -> None:
+    """U_safe = U − λU₋ (C.1), and V at temperature ε enters as V/ε (E.1)."""
+    x, U, V = cloud(20), Gaussian([0.0, 0.0], 1.0), Gaussian([1.0, 0.0], 2.0)
+    safe = controller.compose(U, [(0.3, V)])
+    close(safe(x), U(x) - 0.3 * V(x))
+    close(safe.value_and_gradient(x)[1], x - 0.3 * (x - torch.tensor([1.0, 0.0], dtype=F64)) / 4)
+    close(Tempered(U, 0.5)(x), 2 * U(x))
+
+
+def langevin_step() -> None:
+    """From x₀, one step of U = x²/2 is N(x₀(1 − h), 2h) (E.2)."""
+    n, h = 100_000, 0.05
+    x = torch.full((n, 1), 1.5, dtype=F64)
+    sampler = Langevin(standard(1, F64), h)
+    y = sampler.step(Key(5), sampler.init(x))[0].x[:, 0]
+    assert abs(float(y.mean()) - 1.5 * (1 - h)) < 4 * math.sqrt(2 * h / n)
+    assert abs(float(y.var()) - 2 * h) < 4 * 2 * h * math.sqrt(2 / n)
+
+
+def _followed(steps: int, n: int = 4000) -> chain.Finished:
+    sampler = Langevin(standard(1, F64), 0.1)
+    course = chain.Course("check", sampler, (pull(beyond(1.0), identity(1, F64)),), ("beyond",), (0.1,), steps)
+    return chain.follow(course, Key(3), torch.zeros(n, 1, dtype=F64), progress=Silent())
+
+
+def noise_is_new_at_every_step() -> None:
+    """ξ₁ and ξ₂, solved from x' = (1 − h)x + √(2h)ξ, are uncorrelated; and the same key gives the same cloud."""
+    x1, x2 = _followed(1).x[:, 0], _followed(2).x[:, 0]
+    ξ1, ξ2 = x1 / math.sqrt(0.2), (x2 - 0.9 * x1) / math.sqrt(0.2)
+    assert abs(float((ξ1 * ξ2).mean())) < 5 / math.sqrt(4000)
+    assert torch.equal(x2, _followed(2).x[:, 0])
+
+
+def trace_rows() -> None:
+    """Row k of the trace is the cloud after step k + 1 (A.2)."""
+    for steps in (1, 2, 5):
+        run = _followed(steps)
+        assert run.trace["fraction"].shape == (steps, 1)
+        assert run.trace["fraction"][-1, 0] == float((run.x >= 1).double().mean())
+        assert run.trace["step"].tolist() == list(range(1, steps + 1))
+
+
+def unfiltered_run() -> None:
+    """The mean and spread of the Ornstein–Uhlenbeck chain after 20 steps, Euler's own (E.2)."""
+    n, h = 20_000, 0.05
+    x = simulate(standard(1, F64), [beyond(1.0)], [0.5], "none", torch.full((n, 1), -2.0, dtype=F64), step_size=h, steps=20).x
+    a = (1 - h) ** 20
+    var = 2 * h * (1 - a * a) / (1 - (1 - h) ** 2)
+    assert abs(float(x.mean()) + 2 * a) < 4 * math.sqrt(var / n)
+    assert abs(float(x.var()) / var - 1) < 4 * math.sqrt(2 / n)
+
+
+class Parabola(Trainable):
+    """U = ax²/2: every score-matching loss is a parabola in a."""
+
+    dimension = 1
+
+    def __init__(self, a: float):
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(a, dtype=F64))
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return 0.5 * self.a * x[:, 0] ** 2
+
+    def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        return self.a * x
+
+    def value_and_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x).detach(), self.gradient(x).detach()
+
+    def laplacian(self, x: Tensor, directions: Tensor | None = None) -> Tensor:
+        return self.a.expand(x.shape[0])
+
+
+def score_matching() -> None:
+    """On N(0,1) smoothed by σ, every loss is least at a = 1/(1 + σ²) (T.1–T.4)."""
+    z = cloud(100_000, d=1)
+    z = (z - z.mean()) / z.std()
+    for loss in (losses.Denoising(1.0), losses.Implicit(1.0), losses.Sliced(1.0)):
+        low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0))
+        assert low - 2 * mid + high > 0
+        assert abs((low - high) / (2 * (low - 2 * mid + high)) - 0.5) < 0.02

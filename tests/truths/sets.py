@@ -1,0 +1,83 @@
+"""Sets and coordinates: distances, membership, the units a count is made in (A.1, B.5)."""
+
+import math
+
+import torch
+from problems import beyond
+
+from barriers.coordinates import Coordinates, identity
+from barriers.derivatives import autodiff_jet
+from barriers.sets import Ball, pull, soften
+from lem_safe.training import whitening
+from truths.clouds import F64, REGIONS, close, close_jets, cloud
+
+
+def distances() -> None:
+    """|∇s| = 1, x − s∇s on the boundary, and the closed jet is the automatic one."""
+    x = 2 * cloud(80)
+    for s in (REGIONS["ball"], REGIONS["right"]):
+        jet = s.jet(x)
+        close_jets(jet, autodiff_jet(s, x))
+        close(jet.gradient.norm(dim=1), torch.ones(80, dtype=F64))
+        close(s(x - jet.value[:, None] * jet.gradient), torch.zeros(80, dtype=F64))
+    close(REGIONS["right"](torch.tensor([[2.0, 1.5]], dtype=F64)), torch.tensor([-1.9], dtype=F64))
+
+
+def membership() -> None:
+    """Sets are closed, their sign is membership, and a union is unsafe where any member is."""
+    x = 2 * cloud(200)
+    for s in REGIONS.values():
+        assert ((s(x) < 0) == s.contains(x)).all()
+    edge = {
+        "ball": [[1.25, -0.25], [0.5, 0.5]],
+        "right": [[0.5, 0.25], [-1.5, 1.75]],
+        "box": [[0.5, 0.0], [-1.0, 0.25]],
+    }
+    for name, points in edge.items():
+        assert REGIONS[name].contains(torch.tensor(points, dtype=F64)).all()
+        assert not REGIONS[name].contains(torch.tensor([[-5.0, -5.0]], dtype=F64)).any()
+    assert (REGIONS["either"].contains(x) == (REGIONS["ball"].contains(x) | REGIONS["right"].contains(x))).all()
+
+
+def soft_union() -> None:
+    """The drift filter's union lies below the hard one: softened from the safe side (B.5)."""
+    x, soft = 2 * cloud(200), soften(REGIONS["either"], 0.2)
+    below = REGIONS["either"](x) - soft(x)
+    assert (below >= -1e-12).all() and (below <= 0.2 * math.log(2) + 1e-12).all()
+    close_jets(soft.jet(x), autodiff_jet(soft, x))
+
+
+def first_order_distance() -> None:
+    """A rule's level 3x₀ + 4x₁ − 1 counts as s/‖∇s‖ = s/5 where the sampler moves."""
+    z = 2 * cloud(50)
+    s = pull(REGIONS["rule"], identity(2, F64))
+    close(s(z), (z @ torch.tensor([3.0, 4.0], dtype=F64) - 1) / 5, 1e-4)
+
+
+def coordinates_round_trip() -> None:
+    """x = m + Mz, row by row, and back."""
+    m, M = torch.tensor([0.3, -0.2], dtype=F64), torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=F64)
+    map_, z = Coordinates(m, M, F64), cloud(20)
+    x = torch.stack([m + M @ row for row in z])
+    close(map_(z), x)
+    close(map_.inverse(x), z)
+    close(map_.saved(z), x)
+
+
+def counted_as_saved() -> None:
+    """1 − 1e-9 is saved as float32 1, which is inside {x ≥ 1} (A.1)."""
+    z = torch.tensor([[1 - 1e-9], [1 - 1e-6]], dtype=F64)
+    assert pull(beyond(1.0), identity(1)).contains(z).tolist() == [True, False]
+
+
+def balls_under_scaling() -> None:
+    """x = 2z: the ball of radius 1 at (2, 0) is the ball of radius ½ at (1, 0)."""
+    s = pull(Ball([2.0, 0.0], 1.0), Coordinates(torch.zeros(2), 2 * torch.eye(2), F64))
+    close(s(torch.tensor([[3.0, 0.0], [1.0, 0.0]], dtype=F64)), torch.tensor([1.5, -0.5], dtype=F64), 1e-6)
+
+
+def whitened() -> None:
+    """Whitened rows have covariance I."""
+    rows = cloud(500, d=3) @ torch.tensor([[10.0, 9.0, 0.0], [0.0, 1.0, 0.2], [0.0, 0.0, 0.01]], dtype=F64) + 3
+    z = whitening.whiten(rows, ("a", "b", "c")).inverse(rows)
+    close(torch.cov(z.T), torch.eye(3, dtype=F64), 1e-6)
