@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from barriers.budget import budget
 from lem_safe import auditor
 from lem_safe.auditor import AuditReport
 from lem_safe.build import Problem, build, save_trained, start
@@ -116,6 +117,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
     save_trained(problem, directory / "energy.safetensors")
     key = Key(scenario.seed)
     x = start(problem, key)
+    _warn_of_start(problem, x, progress)
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
     resumed = 0
     for phase in phases:
@@ -143,6 +145,17 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
         clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
         write_npz(directory / "diagnostics.npz", **diagnostics(problem, clouds))
     return resumed
+
+
+def _warn_of_start(problem: Problem, x: torch.Tensor, progress: Progress) -> None:
+    """Says where the start itself is over a tolerance: what a filter promises begins within it."""
+    for name, β, unsafe in zip(problem.names, problem.betas, problem.sets, strict=True):
+        inside, n = int(unsafe.contains(x).sum()), x.shape[0]
+        if inside > budget(β, n):
+            progress.say(
+                f"the start is over: {name} holds {inside} of {n:,} particles, tolerated {budget(β, n)}; "
+                "the first steps will fail the audit; choose another sampler.init, or judge later steps with audit.after_step"
+            )
 
 
 def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:

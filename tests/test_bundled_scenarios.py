@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lem_safe.files import read_npz
 from lem_safe.runner import run
 from lem_safe.scenario import bundled_scenarios

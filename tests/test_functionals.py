@@ -121,7 +121,7 @@ def test_step_filter_keeps_the_barrier_along_an_adversarial_run(barrier: Barrier
     assert (barrier.readout(memory.mean) >= 0).all()
     binding = 0
     for k in range(80):
-        y = 0.85 * x + 20 * h * attack(barrier, x).clamp(-5, 5) + (0.1 if k % 3 else 1.0) * key.fold(k).normal(x)
+        y = 0.6 * x + 20 * h * attack(barrier, x).clamp(-5, 5) + (0.1 if k % 3 else 0.6) * key.fold(k).normal(x)
         violated = bool((barrier.readout(barrier.statistics(y).mean(0)) < 0).any())
         x, memory, info = chosen.apply(x, y, h, x[:, 0], memory)
         assert (barrier.readout(barrier.statistics(x).mean(0)) >= -1e-15).all(), k

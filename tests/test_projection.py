@@ -22,6 +22,11 @@ def uniforms(n: int = N, seed: int = 9) -> Tensor:
     return Key(seed).uniform(torch.empty(n, dtype=torch.float64))
 
 
+def exactly(values: object) -> Tensor:
+    """Numbers as float64."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
 @pytest.mark.parametrize(("p", "β"), [(0.158655, 0.05), (0.101563, 0.03), (0.5, 0.499), (0.9, 1e-6)])
 def test_facts_are_those_of_the_two_cell_law(p: float, β: float) -> None:
     """Scaling the inside by β/p and the outside by (1−β)/(1−p): the multiplier is the log of their ratio, KL and TV are sums of two terms."""
@@ -40,13 +45,13 @@ def test_one_set_is_kept_by_the_printed_probability() -> None:
     inside = (gaussian() >= 1)[:, None]
     p, β = float(inside.double().mean()), 0.05
     keep = keep_probabilities(inside, [β])
-    assert torch.allclose(keep[inside[:, 0]], torch.tensor(β * (1 - p) / ((1 - β) * p)).double(), rtol=1e-9)  # (P.1)
+    assert torch.allclose(keep[inside[:, 0]], exactly(β * (1 - p) / ((1 - β) * p)), rtol=1e-9, atol=0)  # (P.1)
     assert (keep[~inside[:, 0]] == 1).all()
 
 
 def test_the_reweighting_of_an_indicator_is_the_closed_form() -> None:
     inside = (gaussian() >= 1).double()
-    found = tilt(inside[:, None], number([0.05]))
+    found = tilt(inside[:, None], exactly([0.05]))
     expected = facts(float(inside.mean()), 0.05)
     assert float(found.multipliers) == pytest.approx(expected.multiplier, rel=1e-9)
     assert found.kl == pytest.approx(expected.kl, rel=1e-9)
@@ -75,8 +80,8 @@ def test_disjoint_sets_fill_like_vessels() -> None:
     inside[:400, 0], inside[400:496, 1], inside[496:500, 2] = True, True, True  # masses .4, .096, .004; limits .1, .1, .1
     keep = keep_probabilities(inside, [0.1, 0.1, 0.1])
     c = (1 - 0.2) / (1 - 0.496)  # sets 0 and 1 bind: .096 · .9/.6 > .1
-    assert torch.allclose(keep[:400], number(0.1 / 0.4 / c), rtol=1e-9)
-    assert torch.allclose(keep[400:496], number(0.1 / 0.096 / c), rtol=1e-9)
+    assert torch.allclose(keep[:400], exactly(0.1 / 0.4 / c), rtol=1e-9)
+    assert torch.allclose(keep[400:496], exactly(0.1 / 0.096 / c), rtol=1e-9)
     assert (keep[496:] >= 1 - 1e-9).all()
 
 
@@ -109,13 +114,13 @@ def test_the_tilt_of_gaussian_draws_finds_the_exact_multiplier() -> None:
     """E σ((x − 1)/.2) ≤ .05 on N(0, 1): μ = 2.49084 by quadrature; 4 standard errors by the delta method."""
     n = 400_000
     φ = torch.sigmoid((gaussian(n) - 1) / 0.2)
-    w, μ, _ = tilt(φ[:, None], number([0.05]))
+    w, μ, _ = tilt(φ[:, None], exactly([0.05]))
     spread = float((n * w.square() * (φ - 0.05).square()).sum().sqrt()) / float(w @ (φ - 0.05).square()) / math.sqrt(n)
     assert abs(float(μ) - 2.490845) < 4 * spread < 0.1
 
 
 def test_slack_limits_change_nothing() -> None:
-    found = tilt(gaussian()[:, None], number([1.0]))
+    found = tilt(gaussian()[:, None], exactly([1.0]))
     assert torch.equal(found.multipliers, torch.zeros(1).double()) and float(found.weights.std()) < 1e-18
 
 
@@ -123,7 +128,7 @@ def test_slack_limits_change_nothing() -> None:
 def test_limits_that_no_weights_meet_are_an_error(limits: list[float]) -> None:
     x = gaussian(500)
     with pytest.raises(ValueError, match="no weights of these draws meet"):
-        tilt(torch.stack([x, -x], 1), number(limits))
+        tilt(torch.stack([x, -x], 1), exactly(limits))
 
 
 def test_beta_zero_keeps_nobody_inside() -> None:
@@ -156,7 +161,7 @@ def test_the_exact_budget_is_met_and_wastes_nothing(seed: int) -> None:
     inside = inside[torch.from_numpy(rng.permutation(len(inside)))]
     stays = thinned_to_budget(inside, betas, uniforms(len(inside), seed))
     assert int(stays.sum()) == brute(counts, outside, betas)
-    assert (inside[stays].double().sum(0) <= number(betas) * int(stays.sum()) + 1e-9).all()
+    assert (inside[stays].double().sum(0) <= exactly(betas) * int(stays.sum()) + 1e-9).all()
     assert stays[~inside.any(1)].all()
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from lem_safe.catalogue import load, loads
 from lem_safe.cli import main
 from lem_safe.faults import BadInput

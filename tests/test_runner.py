@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from barriers.budget import budget
 from barriers.sets import build_sets
 from lem_safe.catalogue import loads
@@ -172,9 +173,8 @@ def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> 
 def test_a_directory_in_use_is_refused_while_its_owner_lives(tmp_path: Path) -> None:
     from lem_safe.run_directory import RunDirectory
 
-    with RunDirectory(tmp_path / "out"):
-        with pytest.raises(BadInput, match=f"process {os.getpid()} is writing here"):
-            run(_scenario(), out=tmp_path / "out", resume=True)
+    with RunDirectory(tmp_path / "out"), pytest.raises(BadInput, match=f"process {os.getpid()} is writing here"):
+        run(_scenario(), out=tmp_path / "out", resume=True)
     (tmp_path / "out" / ".lock").write_text("1")  # left by a dead process: nothing holds it
     assert run(_scenario(), out=tmp_path / "out", resume=True).report.samples == 400
 
@@ -224,6 +224,15 @@ def test_unfiltered_samples_claim_a_bound_and_a_filtered_cloud_does_not(tmp_path
     assert np.isnan(free.trace["multiplier"]).all() and not (free.directory / "reference.npz").exists()
     assert run(_scenario("gate"), out=tmp_path / "gate").report.assumes == "coupled cloud: bound not claimed"
     assert run(_scenario("reject"), out=tmp_path / "reject").report.assumes == "independent samples"
+
+
+def test_a_start_over_the_tolerance_is_said_and_fails(tmp_path: Path) -> None:
+    said: list[str] = []
+    listener = _StopAt("never", 0)
+    listener.say = said.append  # type: ignore[method-assign]
+    done = run(_scenario("gate", start="mean: [1, 0]"), out=tmp_path / "out", progress=listener)
+    assert len(said) == 2 and said[0].startswith("the start is over: disc holds ")
+    assert done.exit_status == 1
 
 
 def test_float64_is_kept_to_the_file(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from barriers.sets.base import UnsafeSet
 MEMORY = 0.01
 """Weight of one step in the running acceptance rate that the reported multiplier is read from."""
 
+ROUNDS = 6
+"""Vectorised rounds of admission before what is left is decided one by one."""
+
 
 class GateMemory(NamedTuple):
     """Who is inside what, and running means of how many moves tried to enter and how many were let in."""
@@ -80,14 +83,14 @@ class Gate:
 def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
     """Which of e moves, taken one after another, are let in; changes[i, k] ∈ {−1, 0, 1} is what move i does to count k.
 
-    Move i is accepted iff every count it raises still has room given what was accepted before it. All moves are decided in a few
-    vectorised rounds: bounds on the counts before each move, from accepting all or none of the undecided ones, settle most at once,
-    and always the first.
+    Move i is accepted iff every count it raises still has room given what was accepted before it. Most moves are decided in a few
+    vectorised rounds, by bounds on the counts before each from accepting all or none of the undecided ones; the rest one by one, since
+    sets that many moves leave and enter at once would take a round for each.
     """
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
     waiting = torch.arange(changes.shape[0], device=changes.device)
     used = torch.zeros_like(changes)  # what the accepted moves before each waiting one have used of the room
-    while waiting.shape[0]:
+    for _ in range(ROUNDS):
         c = changes[waiting]
         up = c > 0
         most, least = used + _before(c.clamp(min=0)), used + _before(c.clamp(max=0))
@@ -97,7 +100,19 @@ def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "
         used = used + _before(torch.where(fits[:, None], c, 0))
         still = ~(fits | never)
         waiting, used = waiting[still], used[still]
+    accepted[waiting] = _one_by_one(changes[waiting], room - used).to(accepted.device)
     return accepted
+
+
+def _one_by_one(changes: Int[Tensor, "e m"], room: Int[Tensor, "e m"]) -> Bool[Tensor, "e"]:
+    """The rule itself; room[i] is what move i finds if none of these is accepted before it."""
+    taken, accepted = [0] * changes.shape[1], []
+    for change, free in zip(changes.tolist(), room.tolist(), strict=True):
+        fits = all(c <= 0 or t < f for c, t, f in zip(change, taken, free, strict=True))
+        if fits:
+            taken = [t + c for t, c in zip(taken, change, strict=True)]
+        accepted.append(fits)
+    return torch.tensor(accepted, dtype=torch.bool)
 
 
 def _before(counts: Tensor) -> Tensor:

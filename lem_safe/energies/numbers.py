@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.derivatives import Scalar
+Number = TypeVar("Number", float, Tensor)
 
 
 def vector(owner: str, name: str, values: Sequence[float] | Tensor) -> Float[Tensor, "d"]:
@@ -31,14 +32,14 @@ def points(owner: str, name: str, values: Sequence[Sequence[float]] | Tensor) ->
     return torch.stack([vector(owner, f"{name}[{i}]", point) for i, point in enumerate(values)])
 
 
-def positive(owner: str, name: str, value: Scalar) -> Scalar:
+def positive(owner: str, name: str, value: Number) -> Number:
     """The number itself where it is finite and > 0."""
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
     return value if isinstance(value, Tensor) else float(value)
 
 
-def finite(owner: str, name: str, value: Scalar) -> Scalar:
+def finite(owner: str, name: str, value: Number) -> Number:
     """The number itself where it is finite."""
     if not math.isfinite(value):
         raise ValueError(f"{owner}: {name} must be finite; got {value:g}")

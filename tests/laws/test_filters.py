@@ -1,0 +1,273 @@
+"""What every filter owes, checked on every member of FILTERS; a member without settings here fails.
+
+Two overlapping balls and a half-space across both, in the plane. The adversary proposes to walk in, to jump, to come all at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from barriers.budget import budget
+from barriers.coordinates import identity
+from barriers.filters import FILTERS, PROMISES, BarrierStep, Gate, StepChain
+from barriers.filters.reject import RejectMemory
+from barriers.sets import UnsafeSet, build_sets, pull
+from barriers.specification import parameters
+from lem_safe.chain import _restored, _snapshot
+from lem_safe.keys import Key
+from lem_safe.samplers.base import State
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "none": {}, "drift": {}, "step": {}, "gate": {}, "pointwise": {"rate": 3.0}, "reject": {}, "project": {},
+    "penalty": {"weight": 2.0}, "primal_dual": {"dual_rate": 0.5},
+}  # fmt: skip
+AT_REST: dict[str, dict[str, Any]] = {"penalty": {"weight": 0.0}}
+"""A penalty pushes wherever it stands, safe or not; only at weight 0 does it leave a safe input alone."""
+STATELESS = ["pointwise", "reject", "project"]
+H = 0.01
+BETAS = [0.05, 0.02, 0.1]
+SPECS = {
+    "left": {"kind": "ball", "center": [-0.5, 0.0], "radius": 1.0},
+    "right": {"kind": "ball", "center": [0.5, 0.0], "radius": 1.0},
+    "top": {"kind": "half_space", "normal": [0.0, 1.0], "offset": 0.3},
+}
+FILTERING = [kind for kind in FILTERS if kind != "none"]
+ALWAYS = [kind for kind in FILTERS if PROMISES[kind].scope == "every step, this cloud"]
+
+
+def sets(dtype: torch.dtype = torch.float64) -> list[UnsafeSet]:
+    return [pull(s, identity(2, dtype)) for s in build_sets(SPECS, ("x0", "x1")).values()]
+
+
+def make(kind: str, settings: dict[str, Any] | None = None) -> Any:
+    """The filter of this kind over the three sets."""
+    takes = {p.context for p in parameters(FILTERS[kind])}
+    context = {"sets": sets(), "betas": BETAS, "step_size": H}
+    return FILTERS[kind](**{k: v for k, v in context.items() if k in takes}, **(EXAMPLES[kind] if settings is None else settings))
+
+
+def start(n: int = 500, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.tensor([0.0, -4.0], dtype=dtype) + 0.3 * Key(1).normal(torch.empty(n, 2, dtype=dtype))
+
+
+def mixed(n: int = 500) -> Tensor:
+    """A cloud within every budget, with particles inside each set, inside two, and a crowd at the boundary."""
+    x = start(n)
+    x[:2], x[2:4], x[4:8], x[8] = exactly([-1.2, -0.2]), exactly([1.2, -0.2]), exactly([3.0, 1.0]), exactly([0.0, -0.5])
+    x[9:100] = exactly([0.0, -1.4]) + 0.1 * Key(2).normal(x[9:100])
+    return x
+
+
+def exactly(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def adversary(key: Key, x: Tensor, k: int) -> Tensor:
+    noise = key.fold("noise", k).normal(x)
+    if k % 17 == 0:
+        return 0.4 * noise
+    return x + 0.3 * (torch.tensor([0.0, 0.2], dtype=x.dtype) - x) + noise * (0.05 if k % 3 else 1.5)
+
+
+def used(chosen: Any, x: Tensor, second: Tensor, memory: Any, uniforms: Tensor | None = None) -> tuple[Tensor, Any, Any]:
+    """One application: `second` is the drift, or the proposal."""
+    if chosen.hook == "drift":
+        return chosen.apply(x, second, memory)
+    return chosen.apply(x, second, H, Key(3).uniform(x[:, 0]) if uniforms is None else uniforms, memory)
+
+
+def harmful(chosen: Any, x: Tensor) -> Tensor:
+    """A drift or a proposal that wants in."""
+    return 5 * (torch.tensor([0.0, 0.2]) - x) if chosen.hook == "drift" else adversary(Key(1), x, 17)
+
+
+def test_every_filter_has_an_example_and_a_promise() -> None:
+    assert set(EXAMPLES) == set(FILTERS) == set(PROMISES)
+
+
+@pytest.mark.parametrize("kind", FILTERING)
+def test_a_filter_promises_what_the_table_says_and_names_its_hook(kind: str) -> None:
+    chosen = make(kind)
+    assert chosen.promise is PROMISES[kind]
+    assert chosen.promise.scope in ("every step, this cloud", "in expectation", "none") and len(chosen.promise.because) > 20
+    assert chosen.hook in ("drift", "step") and chosen.couples in (True, False)
+    assert chosen.limits.shape == (3,)
+
+
+@pytest.mark.parametrize("kind", FILTERING)
+def test_a_safe_input_comes_back_bit_for_bit(kind: str) -> None:
+    x = start()
+    chosen = make(kind, AT_REST.get(kind))
+    second = 0.1 * Key(5).normal(x) if chosen.hook == "drift" else x + 0.1 * Key(5).normal(x)
+    out, _, info = used(chosen, x, second, chosen.init(x))
+    assert torch.equal(out, second)
+    assert (info.shortfall == 0).all()
+
+
+@pytest.mark.parametrize("kind", FILTERING)
+def test_no_argument_is_changed(kind: str) -> None:
+    chosen, x = make(kind), mixed()
+    second, u = harmful(chosen, x), Key(3).uniform(x[:, 0])
+    memory = chosen.init(x)
+    kept = [t.clone() for t in (x, second, u, *leaves(memory))]
+    out, _, _ = used(chosen, x, second, memory, u)
+    assert all(torch.equal(a, b) for a, b in zip(kept, (x, second, u, *leaves(memory)), strict=True))
+    if kind != "primal_dual":  # its first weight is 0: it learns only from this step on
+        assert not torch.equal(out, second)
+
+
+def leaves(memory: Any) -> list[Tensor]:
+    """The tensors of a memory: None, a tensor, a NamedTuple or a dict of memories; anything else is an error."""
+    if memory is None:
+        return []
+    if isinstance(memory, Tensor):
+        return [memory]
+    assert isinstance(memory, dict) or hasattr(memory, "_asdict"), type(memory)
+    return [leaf for part in (memory if isinstance(memory, dict) else memory._asdict()).values() for leaf in leaves(part)]
+
+
+@pytest.mark.parametrize("kind", FILTERING)
+def test_relabelling_the_particles_relabels_the_result(kind: str) -> None:
+    x, order, u = mixed(), Key(2).permutation(500), Key(4).uniform(torch.empty(500, dtype=torch.float64))
+    chosen = make(kind)
+    second = harmful(chosen, x)
+    one, _, info = used(chosen, x, second, chosen.init(x), u)
+    other, _, same = used(chosen, x[order], second[order], chosen.init(x[order]), u[order])
+    assert torch.allclose(one[order], other, atol=1e-9)
+    assert torch.allclose(info.multipliers, same.multipliers, rtol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", FILTERING)
+def test_memory_survives_a_checkpoint_and_the_next_step_is_bit_equal(kind: str, tmp_path: Any) -> None:
+    x, chosen = mixed(), make(kind)
+    memory = chosen.init(x)
+    for k in range(3):
+        moved, memory, _ = used(chosen, x, harmful(chosen, x), memory, Key(k).uniform(x[:, 0]))
+        x = moved if chosen.hook == "step" else x
+    leaves(memory)
+    state = State(x, memory, None) if chosen.hook == "drift" else State(x, None, memory)
+    np.savez(tmp_path / "checkpoint.npz", **_snapshot(state, 3, {}))
+    fresh = chosen.init(start())
+    template = State(x, fresh, None) if chosen.hook == "drift" else State(x, None, fresh)
+    with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as saved:
+        back = _restored(template, dict(saved), torch.device("cpu"))
+    restored = back.drift_memory if chosen.hook == "drift" else back.step_memory
+    assert type(restored) is type(memory) and torch.equal(back.x, x)
+    assert all(torch.equal(a, b) for a, b in zip(leaves(memory), leaves(restored), strict=True))
+    second = harmful(chosen, x)
+    on, after, _ = used(chosen, x, second, memory)
+    again, after_again, _ = used(chosen, x, second, restored)
+    assert torch.equal(on, again) and all(torch.equal(a, b) for a, b in zip(leaves(after), leaves(after_again), strict=True))
+
+
+@pytest.mark.parametrize("kind", STATELESS)
+def test_filtering_twice_is_filtering_once(kind: str) -> None:
+    x, chosen = start(), make(kind)
+    at = mixed() if chosen.hook == "drift" else x
+    shallow = exactly([0.0, -1.0]) + 0.15 * Key(6).normal(x)  # across the balls' lower edges, where one projection leads out
+    second = harmful(chosen, at) if chosen.hook == "drift" else shallow
+    once, _, info = used(chosen, at, second, chosen.init(at))
+    assert (info.shortfall <= 1e-9).all() and not torch.equal(once, second)
+    twice, _, _ = used(chosen, at, once, chosen.init(at))
+    assert torch.allclose(twice, once, atol=1e-9)
+
+
+def test_the_pointwise_filter_is_its_condition_particle_by_particle() -> None:
+    """∇s·u ≥ −αs for every particle and set, with complementary slackness: the KKT conditions of n small problems."""
+    x, chosen, α = mixed(), make("pointwise"), 3.0
+    v = harmful(chosen, x)
+    u, _, _ = used(chosen, x, v, None)
+    jets = [s.jet(x) for s in sets()]
+    slack = torch.stack([(j.gradient * u).sum(1) + α * j.value for j in jets], 1)
+    assert float(slack.min()) > -1e-6
+    untouched = (torch.stack([(j.gradient * v).sum(1) + α * j.value for j in jets], 1) >= 0).all(1)
+    assert torch.equal(u[untouched], v[untouched]) and float((slack[~untouched].min(1).values).abs().max()) < 1e-6
+
+
+# --- every step, this cloud: 1e7 particle-steps, and what it takes to notice a filter that does not keep it ---
+
+PARTICLES, STEPS = 50_000, 100
+
+
+def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
+    """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own memory."""
+    if kind == "gate":
+        return all(int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True))
+    if kind == "reject":
+        return not any(bool(s.contains(x).any()) for s in limits["sets"])
+    barrier = chosen.barrier
+    return bool((barrier.readout(barrier.statistics(x).double().mean(0)) >= -1e-12).all())
+
+
+def run_against_the_adversary(kind: str, chosen: Any, n: int = PARTICLES, steps: int = STEPS) -> tuple[bool, Tensor]:
+    """Whether the promise held at every step, and the largest count in each set, from a start within limits."""
+    key, x = Key(11), start(n)
+    limits = {"sets": sets(), "budgets": [budget(β, n) for β in BETAS]}
+    memory, most, always = chosen.init(x), torch.zeros(3, dtype=torch.long), True
+    assert kept(kind, chosen, x, limits)
+    for k in range(steps):
+        x, memory, _ = chosen.apply(x, adversary(key, x, k), H, key.fold("uniform", k).uniform(x[:, 0]), memory)
+        most = torch.maximum(most, torch.stack([s.contains(x).sum() for s in limits["sets"]]))
+        always = always and kept(kind, chosen, x, limits)
+    return always, most
+
+
+@pytest.mark.parametrize("kind", ALWAYS)
+def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
+    """5e6 each for `step` and `gate` (and `reject`), three overlapping sets; the hard count, which the surrogate bounds, is taken too."""
+    always, most = run_against_the_adversary(kind, make(kind))
+    assert always
+    budgets = torch.tensor([budget(β, PARTICLES) for β in BETAS])
+    assert (most <= budgets).all()
+    if kind == "gate":
+        assert (most == budgets).all()  # it refuses no more than it must
+    if kind == "step":
+        assert (most > 0).all()
+
+
+def without_the_fallback() -> BarrierStep:
+    chosen = make("step")
+    chosen._newton = lambda y, floor, at: at
+    chosen._returned = lambda x, floor, at, start_is_within: at
+    return chosen
+
+
+def with_twice_the_room() -> Gate:
+    return Gate(sets(), [2 * β for β in BETAS])
+
+
+def that_moves_after_the_gate() -> StepChain:
+    """The last filter is the one whose promise counts: a projection after the gate breaks the gate's own count of nobody."""
+    class Nudge:
+        hook, couples, promise, limits = "step", False, PROMISES["project"], make("project").limits
+
+        def init(self, x: Tensor) -> None:
+            return None
+
+        def apply(self, x: Tensor, y: Tensor, h: float, u: Tensor, memory: None) -> tuple[Tensor, None, Any]:
+            z, _, info = make("project").apply(x, y, h, u, None)
+            return torch.where((y[:, :1] > 0) & (y[:, 1:] > -1.2), torch.zeros_like(y), z), None, info
+
+    return StepChain([make("gate"), Nudge()])  # type: ignore[list-item]
+
+
+def that_forgets_who_was_inside() -> Any:
+    chosen = make("reject")
+    chosen.init = lambda x: RejectMemory(torch.ones(x.shape[0], 3, dtype=torch.bool))
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken"),
+    [
+        ("step", without_the_fallback), ("gate", with_twice_the_room), ("gate", that_moves_after_the_gate),
+        ("reject", that_forgets_who_was_inside),
+    ],
+)  # fmt: skip
+def test_planted_faults_break_the_promise(kind: str, broken: Callable[[], Any]) -> None:
+    always, _ = run_against_the_adversary(kind, broken(), n=2000, steps=40)
+    assert not always

@@ -1,0 +1,43 @@
+"""docs/filters.md: its table is what the code promises. `python tests/test_filters_page.py` writes it again."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import get_type_hints
+
+from barriers.filters import FILTERS, PROMISES
+from lem_safe.listing import listing
+
+PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
+BETWEEN = re.compile(r"(<!-- promises: .*? -->\n).*?(<!-- end of promises -->)", re.S)
+
+
+def table() -> str:
+    rows = ["| filter | what it does | promise | because | couples particles |", "| --- | --- | --- | --- | --- |"]
+    for kind, promise in PROMISES.items():
+        what = " ".join((inspect.getdoc(FILTERS[kind]) or "").split("\n\n")[0].split())
+        made = get_type_hints(FILTERS[kind])["return"]
+        couples = "yes" if getattr(made, "couples", False) else "no"
+        rows.append(f"| `{kind}` | {what} | {promise.scope} | {promise.because} | {couples} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_table_is_current() -> None:
+    found = BETWEEN.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found[0] == found[1] + table() + found[2], "run: python tests/test_filters_page.py"
+
+
+def test_every_filter_that_promises_or_fails_is_explained() -> None:
+    told = PAGE.read_text(encoding="utf-8").split("in words")[1]
+    assert set(PROMISES) == set(FILTERS)
+    assert [kind for kind in PROMISES if kind != "none" and f"`{kind}`" not in told] == []
+
+
+def test_the_command_line_says_the_same() -> None:
+    _, rows = listing("filters")
+    assert {(row[0], row[1], row[3]) for row in rows} == {(kind, p.scope, p.because) for kind, p in PROMISES.items()}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(BETWEEN.sub(lambda m: m[1] + table() + m[2], PAGE.read_text(encoding="utf-8")), encoding="utf-8")
