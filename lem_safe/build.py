@@ -149,8 +149,29 @@ def save_trained(problem: Problem, path: Path) -> None:
     """A trained energy as energy.safetensors, its own metadata with the scenario's fingerprint added; nothing for an analytic one."""
     made = make("energies", problem.scenario.energy)
     if isinstance(made, Trained):
-        saved = load_energy(made.path(problem.scenario.seed, problem.cache))
-        save_energy(saved.energy, path, {**saved.metadata, "scenario_fingerprint": problem.scenario.fingerprint()})
+        _copy(made.path(problem.scenario.seed, problem.cache), path, problem.scenario)
+
+
+def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
+    """Trains the scenario's energy, or finds it in the cache, and copies it to `out`; returns where it is. BadInput for an analytic one."""
+    made = make("energies", scenario.energy)
+    if not isinstance(made, Trained):
+        kind = scenario.energy["kind"]
+        raise BadInput(Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind"))
+    if out is not None and out.exists():
+        raise BadInput(Fault("exists already; choose another --out", file=str(out)))
+    _energy(scenario.energy, scenario.seed, progress, None)
+    path = made.path(scenario.seed)
+    if out is None:
+        return path
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _copy(path, out, scenario)
+    return out
+
+
+def _copy(path: Path, to: Path, scenario: Scenario) -> None:
+    saved = load_energy(path)
+    save_energy(saved.energy, to, {**saved.metadata, "scenario_fingerprint": scenario.fingerprint()})
 
 
 def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:

@@ -51,6 +51,16 @@ class Listing(StrEnum):
     scenarios = "scenarios"
 
 
+class Form(StrEnum):
+    """How an audit can be printed."""
+
+    text = "text"
+    json = "json"
+    junit = "junit"
+    markdown = "markdown"
+    github = "github"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status."""
     try:
@@ -172,11 +182,13 @@ def audit(
     ],
     scenario: ScenarioArgument,
     out: Out = None,
+    form: Annotated[Form, typer.Option("--format", help="How the verdict is printed.")] = Form.text,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
+    from lem_safe.auditor import badge_json, badge_svg
     from lem_safe.catalogue import load
     from lem_safe.files import write_text
     from lem_safe.run_directory import must_be_fresh
@@ -188,9 +200,59 @@ def audit(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "scenario.yaml", loaded.to_yaml())
+        write_text(out / "badge.json", badge_json(report.to_dict()))
+        write_text(out / "badge.svg", badge_svg(report.to_dict()))
         write_text(out / "audit.json", report.to_json())
-    _say(report.to_json() if json else report.to_text())
+    _say(report.to("json" if json else form.value))
     return report.status
+
+
+@_command
+def plan(
+    beta: Annotated[float, typer.Option("--beta", help="The tolerance to certify.")],
+    true: Annotated[float, typer.Option("--true", help="The fraction you expect to be inside.")],
+    confidence: Annotated[float, typer.Option("--confidence", help="Confidence of the bound.")] = 0.95,
+    power: Annotated[float, typer.Option("--power", help="How likely the certificate should be.")] = 0.9,
+) -> int:
+    """Say how many independent samples a certificate needs."""
+    from lem_safe.auditor.planning import plan as planned
+
+    try:
+        _say(str(planned(beta, true, confidence, power)))
+    except ValueError as error:
+        raise BadInput(Fault(str(error))) from error
+    return 0
+
+
+@_command
+def train(
+    scenario: ScenarioArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="A file to copy the energy to.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> int:
+    """Train a scenario's energy and nothing else; a later run reuses it."""
+    from lem_safe.build import train as trained
+    from lem_safe.catalogue import load
+
+    loaded = load(scenario)
+    progress, leave = _progress(quiet)
+    try:
+        path = trained(loaded, out, progress)
+    finally:
+        leave()
+    _say(str(path))
+    return 0
+
+
+@_command
+def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")]) -> int:
+    """Render a run's report.html and figures again, from its files alone."""
+    from lem_safe.report import render
+
+    if not (directory / "audit.json").is_file() or not (directory / "run.json").is_file():
+        raise BadInput(Fault("holds no finished run (audit.json and run.json); give the directory of one", file=str(directory)))
+    _say(str(render(directory)))
+    return 0
 
 
 @_command

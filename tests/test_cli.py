@@ -170,3 +170,38 @@ def test_a_run_writes_its_directory_and_its_status_is_its_report(
     capsys.readouterr()
     assert cli.main([*arguments, "--resume"]) == status
     assert json.loads(capsys.readouterr().out) == report
+
+
+@pytest.mark.parametrize(("form", "mark"), [("junit", "<testsuite"), ("markdown", "|"), ("github", "::"), ("text", "small")])
+def test_an_audit_is_printed_as_asked(form: str, mark: str, scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    np.save(tmp_path / "x.npy", np.zeros((50, 2)))
+    cli.main(["audit", str(tmp_path / "x.npy"), str(scenario), "--format", form, "--out", str(tmp_path / form)])
+    out = capsys.readouterr().out
+    assert mark in out or (form == "text" and "50 samples" in out)
+    assert (tmp_path / form / "badge.svg").read_text().startswith("<svg")
+
+
+def test_plan_says_how_many_and_refuses_the_impossible(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["plan", "--beta", "0.01", "--true", "0.003"]) == 0
+    assert "1,049 independent samples" in capsys.readouterr().out
+    assert cli.main(["plan", "--beta", "0.01", "--true", "0.02"]) == 2
+    assert "0 <= true < beta" in capsys.readouterr().err
+
+
+def test_train_writes_an_energy_and_refuses_an_analytic_one(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
+    assert cli.main(["train", str(scenario)]) == 2
+    text = (
+        "version: 1\nname: t\nenergy: {kind: trained, data: {kind: two_moons, samples: 300}, network: {kind: mlp, hidden: 8, depth: 1},"
+        " training: {steps: 20, batch_size: 32}}\nunsafe: {a: {kind: ball, center: [0, 0], radius: 1}}\n"
+        "constraints: [{set: a, beta: 0.1}]\nsampler: {kind: langevin, samples: 10, steps: 2, step_size: 0.01}\n"
+    )
+    (tmp_path / "t.yaml").write_text(text)
+    assert cli.main(["train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "e.safetensors"), "--quiet"]) == 0
+    assert (tmp_path / "e.safetensors").stat().st_size > 500
+    assert cli.main(["train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "e.safetensors")]) == 2
+
+
+def test_report_needs_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "holds no finished run" in capsys.readouterr().err

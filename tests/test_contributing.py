@@ -16,6 +16,7 @@ from barriers.coordinates import identity
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.filters import FILTERS, PROMISES, Gate
 from barriers.sets import SETS, build_sets, pull
+from barriers.specification import construct
 from barriers.surrogates import SURROGATES
 from lem_safe.catalogue import make
 from lem_safe.controller import hook
@@ -26,7 +27,7 @@ from lem_safe.training import LOSSES
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 IMPORTS = re.search(r"```python\n(.*?)```", PAGE, re.S)[1]  # type: ignore[index]  # the page has one
-EXAMPLES: dict[str, str] = dict(re.findall(r"^### (.+?)\n\n(?:[^#`].*?)?```python\n(.*?)```", PAGE, re.S | re.M))
+EXAMPLES: dict[str, str] = dict(re.findall(r"^### ([^\n]+)\n.*?```python\n(.*?)```", PAGE, re.S | re.M))
 TABLES: list[dict[str, Any]] = [SETS, SURROGATES, FILTERS, PROMISES, ENERGIES, SAMPLERS, LOSSES]
 
 
@@ -93,7 +94,7 @@ def test_a_filter(page: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("page", ["An energy"], indirect=True)
 def test_an_energy(page: dict[str, Any]) -> None:
-    bowl, x = make("energies", ENERGIES["bowl"].example), cloud(40)  # type: ignore[attr-defined]  # Energy.example
+    bowl, x = construct(ENERGIES["bowl"], ENERGIES["bowl"].example, nested={}, context={}), cloud(40)
     close_jets(Jet(*bowl.value_and_gradient(x), bowl.laplacian(x)), autodiff_jet(bowl, x))
     V = cloud(2, 3)
     close(bowl.laplacian(x, V), autodiff_jet(lambda y: bowl(x + y @ V.T), torch.zeros_like(x)).laplacian)

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import gradcheck
 
 from barriers.coordinates import identity
-from barriers.filters import BarrierStep, EnsembleFilter, Penalty, PrimalDual
-from barriers.functionals import MassBarrier, smooth_mass
-from barriers.sets import UnsafeSet, build_sets, pull
+from barriers.derivatives import NotDifferentiable, value_and_gradient
+from barriers.filters import (
+    BarrierStep, EnsembleFilter, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject,
+)  # fmt: skip
+from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
+from barriers.qp import solve_dual
+from barriers.sets import SETS, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge, Surrogate
 from lem_safe.controller import compose, hook
 from lem_safe.energies import Gaussian, GaussianMixture, Ring, Tempered, Unrolled

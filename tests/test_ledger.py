@@ -82,6 +82,13 @@ def test_documents_name_only_tags_of_the_ledger() -> None:
         assert tags(page.read_text(encoding="utf-8")) <= known, page
 
 
+def test_links_of_the_documents_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "scenarios").glob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))]
+    assert len(links) > 8
+    assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
 def test_ranges_are_read_as_each_of_their_tags() -> None:
     assert tags("by (D.1–D.3), B.2 and Q.1–Q.2; v1.2, 3.B.1 and U.S.") == {"D.1", "D.2", "D.3", "B.2", "Q.1", "Q.2", "B.1"}
 

@@ -19,7 +19,7 @@ from truths import audit, energies, filters, sets
 from truths import surrogates as ramps
 
 from barriers import budget as budgets
-from barriers import surrogates
+from barriers import projection, surrogates
 from barriers.coordinates import Coordinates
 from barriers.filters import BarrierStep, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject, base, ensemble, gate
 from barriers.functionals import MassBarrier
@@ -172,6 +172,10 @@ TEETH: dict[str, Tooth] = {
     "pointwise barrier with +αs": (filters.pointwise_barrier, PointwiseFilter, "apply", with_attribute(rate=lambda α: -α)),
     "penalty of the wrong sign": (filters.weights_on_the_surrogate, Penalty, "apply", with_attribute(weights=lambda w: -w)),
     "dual ascent downhill": (filters.weights_on_the_surrogate, PrimalDual, "apply", with_attribute(dual_rate=lambda η: -η)),
+    "thinning by β/p": (filters.thinning, projection, "keep_probabilities",
+        result(lambda c, *_: torch.where(c < 1, 0.05 / 0.2, 1.0).double())),
+    "multiplier of the projection without its odds": (filters.thinning, projection, "facts",
+        result(lambda f, p, β: f._replace(multiplier=math.log(p / β)))),
     # sets and coordinates
     "distance of the wrong sign": (sets.membership, Ball, "forward", result(lambda s, *_: -s)),
     "half-space not over ‖n‖": (sets.distances, HalfSpace, "forward", result(lambda s, *_: 5 * s)),

@@ -4,8 +4,10 @@ import math
 
 import torch
 from problems import beyond
+from scipy.stats import entropy
 from torch import Tensor
 
+from barriers import projection
 from barriers.derivatives import autodiff_jet
 from barriers.filters import BarrierStep, EnsembleFilter, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject, base
 from barriers.functionals import MassBarrier, smooth_mass
@@ -135,3 +137,14 @@ def weights_on_the_surrogate() -> None:
     μ = 0.7 * (float(jet.value.mean()) - 0.05)
     assert μ > 0.1 and abs(float(info.multipliers[0]) - μ) < 1e-12
     close(u, -x - μ * jet.gradient)
+
+
+def thinning() -> None:
+    """One draw inside stays with chance β(1−p)/((1−β)p), one outside always (P.1); its price is known (P.2)."""
+    inside = torch.arange(100)[:, None] < 20
+    chance = projection.keep_probabilities(inside, [0.05])
+    odds = 0.05 * 0.8 / (0.95 * 0.2)
+    close(chance, torch.where(inside[:, 0], torch.tensor(odds, dtype=F64), 1.0))
+    μ, kl, tv = projection.facts(0.2, 0.05)
+    assert abs(math.exp(-μ) - odds) < 1e-12 and abs(tv - 0.15) < 1e-12
+    assert abs(kl - float(entropy([0.05, 0.95], [0.2, 0.8]))) < 1e-12
