@@ -6,12 +6,11 @@ differentiated; else they are detached.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 Scalar = float | Float[Tensor, ""]
 """A number, or a 0-dim tensor that derivatives flow through."""
@@ -50,8 +49,8 @@ def float64_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
     return Jet(*(part.clamp(-limit, limit).to(x.dtype) for part in autodiff_jet(f, x.double())))
 
 
-def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
-    """f(x) [n] and ∇f(x) [n, d], in one forward and one backward pass."""
+def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*n d"]) -> tuple[Tensor, Tensor]:
+    """f(x) [*n] and ∇f(x) [*n, d], in one forward and one backward pass."""
     keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
@@ -60,26 +59,20 @@ def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -
     return (value, gradient) if keep else (value.detach(), gradient)
 
 
-def jacobian(
-    f: Callable[[Tensor], Tensor], x: Float[Tensor, "k"], parameters: Callable[[Tensor], Tensor]
-) -> Float[Tensor, "m k"]:
-    """∂f/∂x, a backward pass a row; `parameters` is the module, or f itself, whose tensors the graph may have to keep."""
-    keep = in_graph(parameters, x)
+def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
+    """∂f/∂x, a backward pass a row."""
+    keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
         rows = [_rows_gradient(value, x, create_graph=keep, retain_graph=True) for value in f(x)]
     return torch.stack(rows) if rows else x.new_zeros(0, x.shape[0])
 
 
-def in_graph(f: Callable[[Tensor], Tensor], *inputs: Tensor) -> bool:
-    """Whether grad mode is on and something that f(inputs) is made of requires grad."""
+def in_graph(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:
+    """Whether grad mode is on and x, or something f is made of, requires grad."""
     if not torch.is_grad_enabled():
         return False
-    if any(tensor.requires_grad for tensor in inputs):
-        return True
-    if isinstance(f, nn.Module):
-        return any(tensor.requires_grad for tensor in chain(f.parameters(), f.buffers()))
-    return f(*inputs).requires_grad  # what a plain function holds only a call can tell
+    return x.requires_grad or f(x).requires_grad  # what f holds, buffers or numbers, only a call can tell
 
 
 def stacked(numbers: Sequence[Scalar]) -> Float[Tensor, "m"]:

@@ -157,7 +157,9 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     made = make("energies", scenario.energy)
     if not isinstance(made, Trained):
         kind = scenario.energy["kind"]
-        raise BadInput(Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind"))
+        raise BadInput(
+            Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind")
+        )
     if out is not None and out.exists():
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
     _energy(scenario.energy, scenario.seed, progress, None)

@@ -1,5 +1,6 @@
 """Everything a scenario can name, gathered in one place, and made from its specification."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
@@ -20,7 +21,7 @@ from lem_safe.training.trained import Trained
 
 TABLES: dict[str, Table] = {
     "sets": Table("region", SETS),
-    "energies": Table("energy", {**ENERGIES, "trained": Trained}),
+    "energies": Table("energy", ChainMap(ENERGIES, {"trained": Trained})),
     "samplers": Table("sampler", SAMPLERS),
     "filters": Table("filter", FILTERS),
     "surrogates": Table("smoothing", SURROGATES),

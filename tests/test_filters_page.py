@@ -12,12 +12,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
 BETWEEN = re.compile(r"(<!-- promises: .*? -->\n).*?(<!-- end of promises -->)", re.S)
 
 
+def couples_particles(kind: str) -> bool:
+    """Whether the filter that a kind makes couples; `none` makes none."""
+    return getattr(get_type_hints(FILTERS[kind])["return"], "couples", False)
+
+
 def table() -> str:
     rows = ["| filter | what it does | promise | because | couples particles |", "| --- | --- | --- | --- | --- |"]
     for kind, promise in PROMISES.items():
         what = " ".join((inspect.getdoc(FILTERS[kind]) or "").split("\n\n")[0].split())
-        made = get_type_hints(FILTERS[kind])["return"]
-        couples = "yes" if getattr(made, "couples", False) else "no"
+        couples = "yes" if couples_particles(kind) else "no"
         rows.append(f"| `{kind}` | {what} | {promise.scope} | {promise.because} | {couples} |")
     return "\n".join(rows) + "\n"
 
@@ -32,6 +36,11 @@ def test_every_filter_that_promises_or_fails_is_explained() -> None:
     told = PAGE.read_text(encoding="utf-8").split("in words")[1]
     assert set(PROMISES) == set(FILTERS)
     assert [kind for kind in PROMISES if kind != "none" and f"`{kind}`" not in told] == []
+
+
+def test_the_section_on_coupling_names_those_that_couple() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("## Clouds whose particles are coupled")[1]
+    assert set(re.findall(r"`(\w+)`", section)) == {kind for kind in FILTERS if couples_particles(kind)}
 
 
 def test_the_command_line_says_the_same() -> None:

@@ -28,7 +28,7 @@ from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
 from lem_safe import chain, controller
-from lem_safe.auditor import anytime, bounds
+from lem_safe.auditor import anytime, bounds, verdict
 from lem_safe.energies import GaussianMixture, Tempered
 from lem_safe.keys import Key
 from lem_safe.report import cost
@@ -160,6 +160,10 @@ TEETH: dict[str, Tooth] = {
         result(lambda r, self, x, y, *_: (*r[:2], r[2]._replace(mean=self.barrier.statistics(y).mean(0))))),
     "step multiplier not over h": (filters.step_multiplier, BarrierStep, "apply",
         result(lambda r, self, x, y, h, *_: (*r[:2], r[2]._replace(multipliers=h * r[2].multipliers)))),
+    "offenders stay where they jumped": (filters.step_returns_offenders, BarrierStep, "apply",
+        result(lambda r, self, x, y, *_: (torch.where((r[0] == x).all(1)[:, None], y, r[0]), *r[1:]))),
+    "everybody returns at once": (filters.step_returns_offenders, BarrierStep, "apply",
+        result(lambda r, self, x, y, *_: (x, *r[1:]))),
     "mean of means": (filters.step_mean, base, "local_mean",
         lambda f: lambda v: torch.stack([f(part) for part in v.split(512)]).mean(0)),
     "gate in index order": (filters.gate_uniform, Gate, "apply",
@@ -234,6 +238,11 @@ TEETH: dict[str, Tooth] = {
     "lower bound of k + 1": (audit.clopper_pearson, bounds, "lower_bound", lambda f: lambda k, n, c: f(k + 1, n, c)),
     "evidence not normalised on [0, β)": (audit.evidence, anytime, "log_evidence_below",
         result(lambda e, k, n, β: e + math.log(β))),
+    "several verdicts, each at the whole level": (audit.verdicts_hold_together, verdict, "rejected",
+        lambda f: lambda p, α, correction: [q <= α for q in p]),
+    "coupled particles taken for independent": (audit.verdicts_hold_together, verdict, "verdicts",
+        lambda f: lambda *arguments: f(*arguments[:-1], False)),
+    "P(K < k) for P(K ≤ k)": (audit.verdicts_hold_together, verdict, "p_certify", lambda f: lambda k, n, β: f(max(k - 1, 0), n, β)),
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
     "kl(p‖β) for kl(β‖p)": (audit.price, cost, "least_kl",
         lambda f: lambda β, p: f(p, β) if p < β else p * math.log(p / max(β, 1e-9))),

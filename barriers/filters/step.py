@@ -117,16 +117,15 @@ class BarrierStep:
         f, g = self.barrier.gradients(y)
         J = self.barrier.jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
-        μ, violation, gz, best = at.multipliers, at.violation + aim, g, at
+        μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
         for _ in range(ITERATIONS):
-            G = J @ self.mean(torch.einsum("nkd,nld->nkl", g, gz)) @ J.T
-            G = _positive((G + G.T) / 2)
-            μ = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
+            slope = Jz @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
+            μ = _advanced(slope, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = self.barrier.gradients(z)
             mean = self.mean(f)
             short = floor - self.barrier.readout(mean)
-            violation = short + aim
+            violation, Jz = short + aim, self.barrier.jacobian(mean)
             trial = Correction(z, mean, μ, short)
             if _kept(trial):
                 best = trial
@@ -174,6 +173,18 @@ def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
 def _decay(exponent: Scalar) -> Scalar:
     """e^{−exponent}."""
     return (-exponent).exp() if isinstance(exponent, Tensor) else math.exp(-exponent)
+
+
+def _advanced(S: Tensor, μ: Tensor, violation: Tensor) -> Tensor:
+    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is found with it made symmetric."""
+    G = _positive((S + S.T) / 2)
+    guess = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
+    if len(μ) == 1:
+        return guess
+    W = guess > 0
+    block = torch.where(W[:, None] & W, S, torch.eye(len(μ), dtype=S.dtype, device=S.device))
+    ν, singular = torch.linalg.solve_ex(block, torch.where(W, S @ μ + violation, 0.0))
+    return ν if bool((ν >= 0).all() & (singular == 0)) else guess
 
 
 def _positive(G: Tensor) -> Tensor:

@@ -56,4 +56,4 @@ class Barrier(nn.Module, ABC):
 
     def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
         """∂readout/∂mean, by automatic differentiation."""
-        return jacobian(self.readout, mean, self)
+        return jacobian(self.readout, mean)

@@ -77,6 +77,8 @@ class Ellipsoid(UnsafeSet):
         u = self._local(x)
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
+        if torch.is_grad_enabled() and q.requires_grad:  # the jet's own derivatives: one order more than a detached root has
+            τ = _newton(_newton(τ, a2 * q, gap), a2 * q, gap)
         r = 1 / (τ[:, None] + gap)
         m = u * r
         length = (q * r**2).sum(-1, keepdim=True).sqrt()

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
-from barriers.derivatives import Jet, Scalar, float64_jet
+from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
@@ -47,15 +47,8 @@ class FirstOrder(UnsafeSet):
         self.smooth, self.dimension = original.smooth, coordinates.dimension
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            z = x.double()
-            if not z.requires_grad:
-                z = z.detach().requires_grad_()
-            s = self.original(self.coordinates(z))
-            (gradient,) = torch.autograd.grad(s.sum(), z, create_graph=differentiable)
-            distance = s / (gradient.square().sum(-1) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()
-        return (distance if differentiable else distance.detach()).to(x.dtype)
+        s, gradient = value_and_gradient(lambda z: self.original(self.coordinates(z)), x.double())
+        return (s / (gradient.square().sum(-1) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.original.contains(self.coordinates.saved(x).double())

@@ -82,7 +82,7 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 
 
-def census(blocks: Iterable[Float[Tensor, "b d"]], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
+def census(blocks: Iterable[Float[Tensor, "_ d"]], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
     """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too."""
     tallies = {name: _Tally(region, near) for name, region in regions.items()}
     n = inside_any = 0

@@ -34,13 +34,13 @@ def points(owner: str, name: str, values: Sequence[Sequence[float]] | Tensor) ->
 
 def positive(owner: str, name: str, value: Number) -> Number:
     """The number itself where it is finite and > 0."""
-    if not (value > 0 and math.isfinite(value)):
+    if not 0 < value < math.inf:
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
     return value if isinstance(value, Tensor) else float(value)
 
 
 def finite(owner: str, name: str, value: Number) -> Number:
     """The number itself where it is finite."""
-    if not math.isfinite(value):
+    if not -math.inf < value < math.inf:
         raise ValueError(f"{owner}: {name} must be finite; got {value:g}")
     return value if isinstance(value, Tensor) else float(value)

@@ -242,6 +242,7 @@ def with_twice_the_room() -> Gate:
 
 def that_moves_after_the_gate() -> StepChain:
     """The last filter is the one whose promise counts: a projection after the gate breaks the gate's own count of nobody."""
+
     class Nudge:
         hook, couples, promise, limits = "step", False, PROMISES["project"], make("project").limits
 

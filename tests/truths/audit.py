@@ -7,7 +7,7 @@ from problems import beyond
 from scipy.stats import binom, entropy
 
 from barriers import budget as budgets
-from lem_safe.auditor import anytime, bounds
+from lem_safe.auditor import anytime, bounds, verdict
 from lem_safe.auditor.census import census
 from lem_safe.report import cost
 from truths.clouds import F64
@@ -33,6 +33,19 @@ def evidence() -> None:
     for β, n in ((0.05, 40), (0.3, 12)):
         mean = sum(binom.pmf(k, n, β) * math.exp(anytime.log_evidence_below(k, n, β)) for k in range(n + 1))
         assert abs(mean - 1) < 1e-9
+
+
+def verdicts_hold_together() -> None:
+    """0 of 170 at β = .02 has chance .98¹⁷⁰ = .032: certified alone, not as one of two (A.4), and never where particles are coupled (A.2)."""
+
+    def said(counts: list[int], coupled: bool = False) -> list[str]:
+        return list(verdict.verdicts(counts, 170, [0.02] * len(counts), 0.95, "bonferroni", coupled))
+
+    assert said([0]) == ["certified"]
+    assert said([1]) == said([0], coupled=True) == ["inconclusive"]
+    assert said([0, 0]) == ["inconclusive"] * 2
+    assert said([4], coupled=True) == said([9]) == ["violated"]
+    assert said([3], coupled=True) == ["inconclusive"]
 
 
 def census_on_the_edge() -> None:

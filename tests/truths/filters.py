@@ -78,6 +78,21 @@ def step_mean() -> None:
     assert float(φ.value(ball(z)).mean()) <= 0.05 / 2 - math.exp(-5.0 * 0.01) * B
 
 
+def step_returns_offenders() -> None:
+    """Deep inside, φ is flat and no gradient leads out: whoever jumped there goes back to x, the others keep their step (D.2)."""
+    ball, φ, n = Ball([0.0, 0.0], 1.0), Sigmoid(0.01), 400
+    x = cloud(n) * 0.1 + torch.tensor([3.0, 0.0], dtype=F64)
+    y = x + 0.01
+    y[:100] = 0.1 * cloud(100, 1)
+    chosen = BarrierStep(MassBarrier([ball], [φ], [0.05]), mean=base.local_mean)
+    z, _, info = chosen.apply(x, y, 0.02, x[:, 0], chosen.init(x))
+    assert int(ball.contains(z).sum()) <= math.floor(2 * 0.025 * (1 - math.exp(-5.0 * 0.02)) * n)
+    assert (info.shortfall == 0).all()
+    back = (z == x).all(1)
+    assert back[:100].sum() >= 95
+    close(z[100:], y[100:])
+
+
 def gate_uniform() -> None:
     """All who want in are equally likely to be let in (G.1)."""
     n, rounds, β = 200, 300, 0.1
