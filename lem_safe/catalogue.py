@@ -4,7 +4,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 from barriers.filters import FILTERS, PROMISES
 from barriers.sets import SETS, UnsafeSet, build_set
@@ -21,7 +21,7 @@ from lem_safe.training.trained import Trained
 
 TABLES: dict[str, Table] = {
     "sets": Table("region", SETS),
-    "energies": Table("energy", ChainMap(ENERGIES, {"trained": Trained})),
+    "energies": Table("energy", ChainMap(cast(Any, ENERGIES), {"trained": Trained})),
     "samplers": Table("sampler", SAMPLERS),
     "filters": Table("filter", FILTERS),
     "surrogates": Table("smoothing", SURROGATES),

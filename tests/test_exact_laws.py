@@ -25,7 +25,7 @@ from barriers.filters.penalty import PrimalDual
 from barriers.functionals import MomentBarrier
 from barriers.sets import Ball, HalfSpace, UnsafeSet
 from barriers.surrogates import Sigmoid
-from lem_safe.energies.gaussian import Gaussian
+from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 
 Line = np.ndarray
@@ -311,16 +311,17 @@ def chain_multiplier(h: float) -> float:
         c = euler_primal_dual(μ, h)
         return float(c.law @ (4 * np.maximum((c.x - 1) * (c.x - 3), 0))) - 0.005
 
-    return float(brentq(excess, 3.0, 12.0, xtol=1e-5))
+    return float(brentq(excess, 5.5, 7.5, xtol=1e-3))
 
 
 def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
     """From μ = 0. The layer outside [1, 3] is 1/8μ ≈ .02 wide, so h must be small; what bias is left, the chain's law states."""
-    h, n, steps = 1e-4, 4000, 12_000
+    h, n, steps = 1e-4, 4000, 8000
     chosen = PrimalDual(MomentBarrier([overstep], [(-math.inf, 0.005)]), dual_rate=3.0)
     optimum = chain_multiplier(h)
     assert optimum == pytest.approx(6.1527, rel=0.08)
-    x = 1 + 2 * Key(4).uniform(torch.empty(n, 1, dtype=torch.float64))
+    grid, law = line()
+    x = drawn(grid, np.where((grid >= 1) & (grid <= 3), law, 0) / law[(grid >= 1) & (grid <= 3)].sum(), n, 4)
     memory, seen = chosen.init(x), []
     for k in range(steps):
         u, memory, info = chosen.apply(x, -x, memory)
@@ -331,8 +332,7 @@ def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
     found, error = rows.mean(0), rows.std(0, ddof=1) / math.sqrt(8)
     c = euler_primal_dual(optimum, h)
     expected = np.array([optimum, float(c.law @ c.x), 1 - (c.beyond(1.0) - c.beyond(3.0))])
-    print(found, expected, error)
-    assert (np.abs(found - expected) < 5 * error).all(), (found, expected, error)
+    assert (np.abs(found - expected) < 4 * error).all(), (found, expected, error)
 
 
 # --- many dimensions ---
@@ -362,14 +362,32 @@ def test_a_half_space_holds_the_same_mass_in_any_dimension(d: int) -> None:
 D = 3072
 
 
-def high() -> tuple[Gaussian, list[UnsafeSet], Tensor]:
+class Towards(Energy):
+    """U = ½‖x − m‖², m = (2, 3, 0, …): a Gaussian without its D × D factor."""
+
+    dimension = D
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * self._offset(x).square().sum(1)
+
+    def value_and_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x), self._offset(x)
+
+    def laplacian(self, x: Tensor, directions: Tensor | None = None) -> Tensor:
+        return torch.full_like(x[:, 0], D)
+
+    def _offset(self, x: Tensor) -> Tensor:
+        return x - torch.nn.functional.pad(torch.tensor([2.0, 3.0], dtype=x.dtype), (0, D - 2))
+
+
+def high() -> tuple[Energy, list[UnsafeSet], Tensor]:
     """A half-space, and a ball of radius √D whose surface runs along the shell where Gaussians live; a cloud outside both that is drawn in."""
     half = HalfSpace([1.0] + [0.0] * (D - 1), 0.5)
     ball = Ball([0.0, 3.0] + [0.0] * (D - 2), math.sqrt(D) + 0.5)
     x = Key(1).normal(torch.empty(200, D))
     x = x * ((math.sqrt(D) + 1.5) / x.norm(dim=1, keepdim=True))
     x[:, 0] = -0.5 - x[:, 0].abs()
-    return Gaussian([2.0, 3.0] + [0.0] * (D - 2), 1.0), [half, ball], x
+    return Towards(), [half, ball], x
 
 
 @pytest.mark.parametrize("kind", ["drift", "step", "gate"])
@@ -392,4 +410,5 @@ def test_filters_hold_in_3072_dimensions(kind: str) -> None:
         assert (run.multiplier[-1] > 0).all()
     else:
         assert (np.round(run.fraction * n) <= [budget(β, n) for β in βs.tolist()]).all()
-        assert (run.fraction.max(0) > 0).all()
+        if kind == "step":
+            assert (run.mean <= φ.level * βs).all() and (run.mean[-1] > 0.8 * φ.level * βs).all()

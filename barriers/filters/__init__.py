@@ -16,6 +16,7 @@ from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
 from barriers.functionals import MassBarrier, smooth_mass
+from barriers.qp import Backend
 from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet
 from barriers.specification import Context
@@ -29,16 +30,29 @@ Smoothing = Annotated[
     Surrogate | None, Doc("The surrogate of the indicator; chosen from the step size where it is not given (B.2).")
 ]
 
+Speed = Annotated[
+    float | None,
+    Gt(0),
+    Doc("Most that any coordinate of a particle's drift may change; one smoothing width a step where not given."),
+]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
 DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
 
 
-def drift_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None,
-          on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
-          ) -> EnsembleFilter:  # fmt: skip
+def drift_filter(
+    sets: Sets,
+    betas: Betas,
+    step_size: StepSize,
+    rate: Rate = 5.0,
+    smoothing: Smoothing = None,
+    speed: Speed = None,
+    backend: Annotated[Backend, Doc("Who solves the QP: our structured dual, or a library, for comparison.")] = "structured",
+    on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
+) -> EnsembleFilter:
     """The smallest change of the drift that keeps the barrier in expectation."""
     φ = _reachable(smoothing or for_drift(step_size), betas, "drift")
-    return EnsembleFilter(smooth_mass(sets, [φ] * len(sets), betas), rate, on_infeasible)
+    fastest = φ.width / step_size if speed is None else speed
+    return EnsembleFilter(smooth_mass(sets, [φ] * len(sets), betas), rate, on_infeasible, speed=float(fastest), backend=backend)
 
 
 def step_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None) -> BarrierStep:

@@ -4,6 +4,9 @@ min (1/2n)Σ‖uᵢ − vᵢ‖²  s.t.  dB_k/dt ≥ −α B_k,   dB/dt = J E[�
 
 with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m multipliers do. In the limit
 n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and everything the barrier is made of (Q.3).
+
+A `speed` bounds how much any coordinate of a particle's drift may change: from an unsafe start the surrogate is flat, and the smallest sum
+of squares would throw particles past everything the linearisation knows.
 """
 
 from typing import Literal, NamedTuple
@@ -15,7 +18,7 @@ from torch import Tensor
 from barriers.derivatives import Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
 from barriers.functionals import Barrier
-from barriers.qp import solve_dual
+from barriers.qp import Backend, project, solve_dual
 from barriers.qp.dual import OnInfeasible
 
 BLOCK_NUMBERS = 1 << 22
@@ -46,10 +49,21 @@ class EnsembleFilter:
         "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",
     )
 
-    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, on_infeasible: OnInfeasible = "relax", mean: Mean = local_mean):
+    def __init__(
+        self,
+        barrier: Barrier,
+        rate: Scalar = 5.0,
+        on_infeasible: OnInfeasible = "relax",
+        mean: Mean = local_mean,
+        speed: float | None = None,
+        backend: Backend = "structured",
+    ):
         if not rate > 0:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
+        if speed is not None and not speed > 0:
+            raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
         self.barrier, self.rate, self.on_infeasible, self.mean = barrier, rate, on_infeasible, mean
+        self.speed, self.backend = speed, backend
 
     @property
     def limits(self) -> Tensor:
@@ -67,13 +81,29 @@ class EnsembleFilter:
         r = -J @ moments.rate - self.rate * B  # how far v overshoots: > 0 where the barrier would fall too fast
         solution = solve_dual(G[None], r[None], warm=memory.active, on_infeasible=self.on_infeasible)
         μ = solution.multipliers[0]
-        weights = J.T @ μ
-        filtered = drift + self._combination(x, weights) if bool((μ > 0).any()) else drift
-        return (
-            filtered,
-            EnsembleMemory(solution.multipliers > 0),
-            FilterInfo(self.barrier.observed(moments.mean), μ, solution.shortfall[0]),
+        filtered, shortfall = drift, solution.shortfall[0]
+        if bool((μ > 0).any()):
+            change = self._combination(x, J.T @ μ)
+            filtered = drift + change
+            too_fast = self.speed is not None and not bool((change.abs() <= self.speed).all())
+            if too_fast or self.backend != "structured":
+                filtered, μ, shortfall = self._whole(x, drift, J, r)
+        return filtered, EnsembleMemory(μ[None] > 0), FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
+
+    def _whole(self, x: Tensor, drift: Tensor, J: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same problem posed with all its rows: where the speed bound binds, or another library is to solve it."""
+        rows = -torch.einsum("mk,nkd->mnd", J.to(x.dtype), self.barrier.gradients(x)[1]).flatten(1)
+        n, v = x.shape[0], drift.flatten()
+        bounds = rows.double() @ v.double() - n * r
+        found = project(
+            v[None].double(),
+            rows[None].double(),
+            bounds[None],
+            speed=self.speed,
+            on_infeasible=self.on_infeasible,
+            backend=self.backend,
         )
+        return found.u[0].to(drift.dtype).reshape(drift.shape), found.multipliers[0], found.shortfall[0] / n
 
     def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
         return self.barrier.observed(self.mean(self.barrier.statistics(x)))

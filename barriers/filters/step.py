@@ -4,8 +4,8 @@ After the proposal y the cloud is moved by δ = Σ(Jᵀμ)_k ∇f_k(y), the smal
 
     B(y + δ) ≥ e^{−αh} B(x)
 
-holds exactly, on the moved particles. Where Newton does not get there, the worst offenders return to where they were (D.2). From a start
-with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probability (D.3).
+holds exactly, on the moved particles. Where Newton does not get there, or only for more than to send everybody back would cost, the worst offenders
+return to where they were (D.2). From a start with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probability (D.3).
 
 Newton itself is not recorded. Where derivatives are asked for they are those of the equations it solved, F(μ, θ) = B(z(μ, θ)) − floor(θ)
 constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away from the kinks where a constraint begins to bind.
@@ -78,14 +78,17 @@ class BarrierStep:
         zero = torch.zeros_like(B)
         best = Correction(proposal, mean, zero, floor - self.barrier.readout(mean))
         if not _kept(best):
+            start_is_within = bool((floor <= B).all())
             found = self._newton(proposal, floor, best)
+            if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
+                found = best  # no minimiser: to send everybody back is allowed and costs less
             recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean))
             if recorded:
                 best = self._differentiable(proposal, floor, mean, found)
             elif _kept(found):
                 best = found
             else:
-                best = self._returned(x, floor, found, start_is_within=bool((floor <= B).all()))
+                best = self._returned(x, floor, found, start_is_within=start_is_within)
         info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
         return best.x, StepMemory(best.mean), info
 
@@ -155,6 +158,11 @@ class BarrierStep:
         if start_is_within:
             return everybody
         return min((at, some, everybody), key=lambda c: float(c.violation.nan_to_num(nan=torch.inf).max()))
+
+    @torch.no_grad()
+    def _cost(self, z: Tensor, y: Tensor) -> float:
+        """(1/n)Σ‖zᵢ − yᵢ‖²; infinite where z is no number."""
+        return float(self.mean((z - y).double().square().sum(1)).nan_to_num(nan=math.inf))
 
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
         mean = self.mean(self.barrier.statistics(x))
