@@ -8,7 +8,7 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.coordinates import identity
-from barriers.filters import BarrierStep, EnsembleFilter, Gate
+from barriers.filters import FILTERS, BarrierStep, EnsembleFilter, Gate
 from barriers.filters.gate import admit
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import NotSmooth, UnsafeSet, build_sets, pull
@@ -213,3 +213,54 @@ def test_a_kink_is_refused_before_the_noise_and_welcome_after_it() -> None:
 )
 def test_budgets_are_the_decimal_rounded_down(beta: float, n: int, expected: int) -> None:
     assert budget(beta, n) == expected
+
+
+@pytest.mark.parametrize("kind", ["step", "drift"])
+def test_from_a_start_deep_inside_particles_walk_out_and_are_not_thrown(kind: str) -> None:
+    """Far inside, the surrogate is flat: the smallest sum of squares alone would move particles by thousands."""
+    sets, h, n = _sets("top"), 0.02, 300
+    x = torch.tensor([0.0, 6.0]) + 0.1 * Key(0).normal(torch.empty(n, 2, dtype=torch.float64))
+    chosen = FILTERS[kind](sets=sets, betas=[0.05], step_size=h)
+    memory, shortfalls, furthest = chosen.init(x), [], 0.0
+    for k in range(400):
+        noise = (2 * h) ** 0.5 * Key(1).fold(k).normal(x)
+        if kind == "drift":
+            u, memory, info = chosen.apply(x, -x, memory)
+            y = x + h * u + noise
+        else:
+            y, memory, info = chosen.apply(x, x - h * x + noise, h, x[:, 0], memory)
+        x = y
+        furthest = max(furthest, float(x.abs().max()))
+        shortfalls.append(float(info.shortfall))
+    assert furthest < 9
+    assert shortfalls[0] > 0 and shortfalls[-1] == 0
+    assert float(sets[0].contains(x).double().mean()) <= 0.1
+
+
+def test_a_speed_bound_is_kept_and_agrees_with_cvxpy() -> None:
+    n, α, β, speed = 50, 3.0, 0.05, 1.2
+    sets, φ = _sets("left"), Sigmoid(0.3)
+    x, v = (Key(s).normal(torch.empty(n, 2, dtype=torch.float64)) for s in (8, 9))
+    barrier = smooth_mass(sets, [φ], [β])
+    f, g, lap = (part.numpy() for part in barrier.jet(x))
+    w = cp.Variable((n, 2))
+    row = cp.sum(cp.multiply(g[:, 0], w)) / n + lap[:, 0].mean() <= α * (φ.level * β - f[:, 0].mean())
+    goal = cp.Minimize(cp.sum_squares(w - v.numpy()) / (2 * n))
+    cp.Problem(goal, [row, cp.abs(w - v.numpy()) <= speed]).solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12)
+    for backend in ("structured", "cvxpy"):
+        bounded = EnsembleFilter(barrier, α, speed=speed, backend=backend)
+        u, _, _ = bounded.apply(x, v, bounded.init(x))
+        assert float((u - v).abs().max()) <= speed + 1e-8
+        assert np.abs(u.numpy() - w.value).max() < 1e-6
+    free = EnsembleFilter(barrier, α)
+    assert float((free.apply(x, v, free.init(x))[0] - v).abs().max()) > 1.3 * speed
+
+
+@pytest.mark.parametrize("backend", ["qpth", "cvxpy"])
+def test_every_backend_solves_the_drift_filter_s_problem(backend: str) -> None:
+    sets = _sets("left", "top")
+    x, v = (Key(s).normal(torch.empty(40, 2, dtype=torch.float64)) for s in (8, 9))
+    barrier = smooth_mass(sets, [Sigmoid(0.3)] * 2, [0.1, 0.05])
+    ours, theirs = EnsembleFilter(barrier), EnsembleFilter(barrier, backend=backend)
+    a, b = (f.apply(x, v, f.init(x)) for f in (ours, theirs))
+    assert torch.allclose(a[0], b[0], atol=1e-7) and torch.allclose(a[2].multipliers, b[2].multipliers, rtol=1e-5, atol=1e-6)

@@ -35,6 +35,11 @@ Speed = Annotated[
     Gt(0),
     Doc("Most that any coordinate of a particle's drift may change; one smoothing width a step where not given."),
 ]
+Reach = Annotated[
+    float | None,
+    Gt(0),
+    Doc("Longest correction of one step while the start is over a limit; four smoothing widths where not given."),
+]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
 DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
 
@@ -55,10 +60,13 @@ def drift_filter(
     return EnsembleFilter(smooth_mass(sets, [φ] * len(sets), betas), rate, on_infeasible, speed=float(fastest), backend=backend)
 
 
-def step_filter(sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None) -> BarrierStep:
+def step_filter(
+    sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None, reach: Reach = None
+) -> BarrierStep:
     """The smallest correction of each step that keeps the barrier for the cloud as drawn."""
     φ = _reachable(smoothing or for_step(step_size), betas, "step")
-    return BarrierStep(MassBarrier(sets, [φ] * len(sets), betas), rate)
+    furthest = 4 * φ.width if reach is None else reach
+    return BarrierStep(MassBarrier(sets, [φ] * len(sets), betas), rate, reach=float(furthest))
 
 
 def gate_filter(sets: Sets, betas: Betas) -> Gate:

@@ -43,15 +43,15 @@ class Project:
     ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
         y = proposal
         for _ in range(SWEEPS):
-            inside = torch.stack([s.contains(y) for s in self.sets], 1)
-            if not bool(inside.any()):
-                break
-            for k, unsafe in enumerate(self.sets):
+            before = y
+            for unsafe in self.sets:
                 s, ds = value_and_gradient(unsafe, y)
-                beyond = (
+                past = (
                     4 * torch.finfo(y.dtype).eps * (1 + y.abs().amax(1))
                 )  # one rounding past the boundary, so that it counts as out
-                move = (beyond - s)[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-12)
-                y = torch.where(inside[:, k, None], y + move, y)
+                move = (past - s)[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-12)
+                y = torch.where(unsafe.contains(y)[:, None], y + move, y)
+            if y is before or torch.equal(y, before):
+                break
         left = torch.stack([s.contains(y) for s in self.sets], 1).double().mean(0)
         return y, None, FilterInfo(self.limits, self.limits, left)

@@ -52,10 +52,12 @@ class BarrierStep:
         "every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α"
     )
 
-    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean):
+    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf):
         if not rate > 0:
             raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
-        self.barrier, self.rate, self.mean = barrier, rate, mean
+        if not reach > 0:
+            raise ValueError(f"step filter: reach must be > 0; got {reach:g}")
+        self.barrier, self.rate, self.mean, self.reach = barrier, rate, mean, reach
 
     @property
     def limits(self) -> Tensor:
@@ -82,6 +84,8 @@ class BarrierStep:
             found = self._newton(proposal, floor, best)
             if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
                 found = best  # no minimiser: to send everybody back is allowed and costs less
+            if not start_is_within:
+                found = self._shortened(found, proposal, floor)
             recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean))
             if recorded:
                 best = self._differentiable(proposal, floor, mean, found)
@@ -158,6 +162,14 @@ class BarrierStep:
         if start_is_within:
             return everybody
         return min((at, some, everybody), key=lambda c: float(c.violation.nan_to_num(nan=torch.inf).max()))
+
+    def _shortened(self, found: Correction, y: Tensor, floor: Tensor) -> Correction:
+        """No particle moved further than `reach`: far inside a set the surrogate is flat, and Newton would throw particles anywhere."""
+        δ = found.x - y
+        length = δ.norm(dim=1, keepdim=True)
+        if bool((length <= self.reach).all()):
+            return found
+        return self._judged(y + δ * (self.reach / length).clamp(max=1.0), floor, found.multipliers)
 
     @torch.no_grad()
     def _cost(self, z: Tensor, y: Tensor) -> float:
