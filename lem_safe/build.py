@@ -27,6 +27,7 @@ from lem_safe.keys import Key
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler
 from lem_safe.scenario import Scenario
+from lem_safe.tails import check_tails
 from lem_safe.training.checkpoint import load_energy, save_energy
 from lem_safe.training.trained import Trained
 
@@ -91,6 +92,13 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     coordinates.to(where)
     sets = tuple(pull(regions[c.set], coordinates).to(where) for c in scenario.constraints)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    if penalties:
+        parts = [in_coordinates(u, coordinates).to(device=where, dtype=dtype) for u in (energy, *(u for _, u in penalties))]
+        check_tails(
+            parts[0],
+            [(w, u) for (w, _), u in zip(penalties, parts[1:], strict=True)],
+            torch.zeros(energy.dimension, dtype=dtype, device=where),
+        )
     return Problem(
         scenario, columns, safe, potential, coordinates, sets, _filter(scenario, sets), data, origin, dtype, where, cache
     )  # fmt: skip

@@ -29,6 +29,8 @@ class RunDirectory:
     def __exit__(self, *_: object) -> None:
         self._lock.unlink(missing_ok=True)
         os.close(self._handle)
+        if not any(self.path.iterdir()):  # refused before anything was written
+            self.path.rmdir()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
