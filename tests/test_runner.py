@@ -175,6 +175,8 @@ def test_a_directory_in_use_is_refused_while_its_owner_lives(tmp_path: Path) -> 
 
     with RunDirectory(tmp_path / "out"), pytest.raises(BadInput, match=f"process {os.getpid()} is writing here"):
         run(_scenario(), out=tmp_path / "out", resume=True)
+    assert not (tmp_path / "out").exists()  # nothing was written, nothing is left
+    (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".lock").write_text("1")  # left by a dead process: nothing holds it
     assert run(_scenario(), out=tmp_path / "out", resume=True).report.samples == 400
 
