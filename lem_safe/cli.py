@@ -90,7 +90,10 @@ def status_of(body: Callable[[], int | None]) -> int:
                 f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some space and --resume"
             )
             return 3
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR) and error.filename:
+        if (
+            error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ENAMETOOLONG)
+            and error.filename
+        ):
             _complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
             return 2
         return _internal(error)
@@ -160,10 +163,10 @@ def run(
     }
     loaded = load(scenario, overrides)
     from lem_safe import runner
-    from lem_safe.run_directory import must_be_fresh
+    from lem_safe.run_directory import last_unfinished, must_be_fresh
 
     if resume and out is None:
-        out = Path("runs") / loaded.name
+        out = last_unfinished(Path("runs"), loaded.name)
     if out is not None and not resume:
         must_be_fresh(out)
     progress, leave = _progress(quiet or json)
@@ -188,15 +191,17 @@ def audit(
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
+    from lem_safe.auditing import for_samples
     from lem_safe.auditor import badge_json, badge_svg
-    from lem_safe.catalogue import load
+    from lem_safe.auditor.samples import open_samples
     from lem_safe.files import write_text
     from lem_safe.run_directory import must_be_fresh
 
-    loaded = load(scenario)
     if out is not None:
         must_be_fresh(out)
-    report = judge(samples, loaded, strict=strict)
+    opened = open_samples(samples)
+    loaded = for_samples(scenario, opened.columns)
+    report = judge(opened, loaded, strict=strict, coupled=opened.coupled)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "scenario.yaml", loaded.to_yaml())
@@ -313,7 +318,7 @@ def _progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":
     """Bars on a terminal, lines when piped; and what to call when the work is over."""
     from lem_safe.progress import Bars, Lines, Silent
 
-    if silent or not sys.stderr.isatty():
+    if silent or sys.stderr is None or not sys.stderr.isatty():
         return (Silent() if silent else Lines()), lambda: None
     bars = Bars()
     bars.__enter__()
@@ -329,7 +334,11 @@ def _say(text: str) -> None:
 
 
 def _complain(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (BrokenPipeError, AttributeError, ValueError):  # closed, or its reader has gone: the exit status still tells
+        if sys.stderr is not None:
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
 
 
 if __name__ == "__main__":

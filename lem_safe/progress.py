@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, one line a task when piped, nothing when quiet."""
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -49,7 +50,8 @@ class Lines:
         self.say(f"{self._title}: {note} ({time.monotonic() - self._began:.1f} s)")
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        with contextlib.suppress(BrokenPipeError, AttributeError, ValueError):  # nobody listens: the run goes on
+            print(text, file=sys.stderr, flush=True)
 
 
 class Bars:

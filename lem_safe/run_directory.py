@@ -1,13 +1,16 @@
 """A run directory: one run at a time writes into it, nothing in it is half written, and an interrupted run leaves enough to go on."""
 
 import fcntl
+import json
 import os
+import re
 from pathlib import Path
+from zipfile import BadZipFile
 
 from lem_safe.faults import BadInput, Fault
-from lem_safe.files import read_npz, write_npz
+from lem_safe.files import read_npz, write_npz, write_text
 
-LOCK, CHECKPOINT, FINISHED = ".lock", "checkpoint.npz", "run.json"
+LOCK, CHECKPOINT, BEGUN, FINISHED = ".lock", "checkpoint.npz", "begun.json", "run.json"
 
 
 class RunDirectory:
@@ -40,14 +43,39 @@ class RunDirectory:
         return (self.path / FINISHED).exists()
 
     def checkpoint(self) -> dict | None:  # type: ignore[type-arg]  # name -> array
-        """The last checkpoint, or None."""
-        return read_npz(self / CHECKPOINT) if (self / CHECKPOINT).exists() else None
+        """The last checkpoint, or None; BadInput where it cannot be read."""
+        path = self / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            return read_npz(path)
+        except (ValueError, OSError, EOFError, BadZipFile, KeyError) as error:
+            raise BadInput(Fault("is damaged; remove it to begin the interrupted chain again", file=str(path))) from error
+
+    def begun_with(self) -> dict[str, str] | None:
+        """What an unfinished run in here was begun with; None where nothing was begun."""
+        path = self / BEGUN
+        if path.exists():
+            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+        if (self / "samples.npz").exists() or (self / "reference.npz").exists():
+            raise BadInput(Fault("holds samples, but not what they were begun with; choose another --out", file=str(self.path)))
+        return None
+
+    def begin_with(self, identity: dict[str, str]) -> None:
+        """Remembers what this run is, before it writes anything else."""
+        write_text(self / BEGUN, json.dumps(identity, indent=2) + "\n")
 
     def save_checkpoint(self, **arrays) -> None:  # type: ignore[no-untyped-def]
         write_npz(self / CHECKPOINT, **arrays)
 
     def drop_checkpoint(self) -> None:
+        """After the last chain: nothing is left to resume."""
         (self / CHECKPOINT).unlink(missing_ok=True)
+
+    def forget_beginning(self) -> None:
+        """After run.json, which says what the run was."""
+        (self / BEGUN).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
         while True:
@@ -82,3 +110,10 @@ def fresh_under(parent: Path, name: str) -> Path:
         if not path.exists():
             return path
     raise BadInput(f"no free directory under {parent} for a run named {name}; give --out")
+
+
+def last_unfinished(parent: Path, name: str) -> Path:
+    """The newest of runs/NAME, runs/NAME-2, ... that was interrupted; runs/NAME where none was."""
+    own = [p for p in parent.glob(f"{name}*") if re.fullmatch(r"(-\d+)?", p.name.removeprefix(name))]
+    cut = [p for p in own if (p / BEGUN).exists() and not (p / FINISHED).exists()]
+    return max(cut, key=lambda p: p.stat().st_mtime, default=parent / name)

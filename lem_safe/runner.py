@@ -3,6 +3,7 @@
 The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the filter's and nothing else's.
 """
 
+import json
 import resource
 import sys
 import time
@@ -93,13 +94,14 @@ def run(
         must_be_fresh(path)
     with RunDirectory(path) as directory:
         if resume and directory.finished:
-            return _again(directory, chosen)
+            return _again(directory, chosen, strict)
         problem = build(chosen, device=device, progress=progress)
         resumed = _sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, problem, strict)
         directory.drop_checkpoint()
         facts = _facts(problem, began, resumed, report)
         write_json(directory / FINISHED, facts)
+        directory.forget_beginning()
         progress.start("report", 1)
         page = render(directory.path)
         progress.finish(str(page))
@@ -110,9 +112,11 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
     """Both chains, from a checkpoint where there is one; returns the step resumed from."""
     scenario = problem.scenario
     identity = _identity(problem)
+    begun = directory.begun_with()
+    if begun is not None:
+        _must_match(identity, begun, directory.path)
+    directory.begin_with(identity)
     saved = directory.checkpoint()
-    if saved is not None:
-        _must_match(identity, saved, directory.path)
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     save_trained(problem, directory / "energy.safetensors")
     key = Key(scenario.seed)
@@ -127,7 +131,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
         mine = saved if saved is not None and str(saved["phase"]) == phase else None
 
         def save(state: dict[str, np.ndarray], phase: str = phase) -> None:
-            directory.save_checkpoint(phase=np.array(phase), **identity, **state)
+            directory.save_checkpoint(phase=np.array(phase), **state)
 
         title = "unfiltered" if phase == "reference" or problem.filter is None else f"filter: {scenario.filter['kind']}"
         course = Course(
@@ -165,9 +169,9 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
     if phase == "reference":
         write_npz(directory / "reference.npz", x=x, columns=columns, fraction=finished.trace["fraction"])
         return
-    limits = problem.limits.numpy(force=True)
+    limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
-    write_npz(directory / "samples.npz", x=x, columns=columns)
+    write_npz(directory / "samples.npz", x=x, columns=columns, coupled=np.array(_coupled(problem)))
 
 
 def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditReport:
@@ -176,7 +180,7 @@ def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditRepo
         directory / "samples.npz",
         problem.scenario,
         trace=trace,
-        coupled=problem.filter is not None and problem.filter.couples,
+        coupled=_coupled(problem),
         columns=problem.columns,
         strict=strict,
     )
@@ -184,38 +188,44 @@ def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditRepo
     return report
 
 
-def _identity(problem: Problem) -> dict[str, np.ndarray]:
-    """What a checkpoint must agree on to be continued bit for bit."""
-    facts = {
+def _coupled(problem: Problem) -> bool:
+    """Whether the particles of the final cloud depend on one another (A.2)."""
+    return problem.filter is not None and problem.filter.couples
+
+
+def _identity(problem: Problem) -> dict[str, str]:
+    """What a run must agree on with the one it continues, bit for bit."""
+    return {
         "fingerprint": problem.scenario.fingerprint(), "device": problem.device.type, "dtype": str(problem.dtype), "block": str(BLOCK),
     }  # fmt: skip
-    return {name: np.array(value) for name, value in facts.items()}
 
 
-def _must_match(identity: Mapping[str, np.ndarray], saved: Mapping[str, np.ndarray], path: Path) -> None:
+def _must_match(identity: Mapping[str, str], begun: Mapping[str, str], path: Path) -> None:
     faults = [
         Fault(
-            f"the checkpoint has {name} {saved[name]}, this run {value}; resume with what it was begun with, or choose a new --out",
+            f"was begun with {name} {begun.get(name)}, this run has {value}; resume with what it was begun with, or choose a new --out",
             file=str(path),
         )
         for name, value in identity.items()
-        if str(saved[name]) != str(value)
+        if begun.get(name) != value
     ]
     if faults:
         raise BadInput(faults)
 
 
-def _again(directory: RunDirectory, scenario: Scenario) -> Run:
+def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
     """A finished run, read back from its files."""
-    kept = load(directory / "scenario.yaml")
-    if kept.fingerprint() != scenario.fingerprint():
-        raise BadInput(
-            Fault(f"holds a finished run of another scenario ({kept.name}); choose another --out", file=str(directory.path))
-        )
+    begun_with = json.loads((directory / FINISHED).read_text(encoding="utf-8"))["fingerprint"]
+    if begun_with != scenario.fingerprint():
+        message = "holds a finished run of another scenario, or of data that have changed since; choose another --out"
+        raise BadInput(Fault(message, file=str(directory.path)))
     if not (directory / "report.html").exists():
         render(directory.path)
     report = AuditReport.from_json((directory / "audit.json").read_text(encoding="utf-8"))
-    return Run(directory.path, kept, report)
+    if strict:
+        trace, coupled = read_npz(directory / "trace.npz"), report.assumes.startswith("coupled")
+        report = auditor.audit(directory / "samples.npz", scenario, trace=trace, coupled=coupled, strict=True)
+    return Run(directory.path, scenario, report)
 
 
 def _facts(problem: Problem, began: float, resumed: int, report: AuditReport) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import lem_safe
 from barriers.budget import budget
 from barriers.sets import build_sets
 from lem_safe.catalogue import loads
@@ -57,7 +58,7 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     done = run(_scenario(), out=tmp_path / "out")
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert {"scenario.yaml", "samples.npz", "trace.npz", "audit.json", "report.html", "figures", "run.json"} <= names
-    assert not {n for n in names if n.startswith(".") or n == "checkpoint.npz"}
+    assert not {n for n in names if n.startswith(".") or n in ("checkpoint.npz", "begun.json")}
     x = _arrays(done, "samples.npz")["x"]
     assert x.dtype == np.float32 and x.shape == (400, 2)
     trace = _arrays(done, "trace.npz")
@@ -195,8 +196,49 @@ def test_a_changed_scenario_is_not_continued(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("lem_safe.chain.REFRESH_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         run(_scenario(), out=tmp_path / "out", progress=_StopAt("filter", 5))
-    with pytest.raises(BadInput, match="fingerprint"):
+    with pytest.raises(BadInput, match="begun with fingerprint"):
         run(_scenario(), out=tmp_path / "out", seed=3, resume=True)
+
+
+def test_chains_that_are_done_are_not_continued_by_another_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(_scenario("gate"), out=tmp_path / "out")
+    for name in ("run.json", "audit.json", "report.html"):
+        (done.directory / name).unlink(missing_ok=True)
+    with pytest.raises(BadInput, match="not what they were begun with"):
+        run(_scenario("gate", start="mean: [-1, 0.1]"), out=tmp_path / "out", resume=True)
+
+
+def test_strict_is_asked_of_a_finished_run_too(tmp_path: Path) -> None:
+    assert run(_scenario("gate"), out=tmp_path / "out").exit_status == 0
+    assert run(_scenario("gate"), out=tmp_path / "out", resume=True, strict=True).exit_status == 1
+
+
+def test_a_run_s_own_samples_stay_a_coupled_cloud(tmp_path: Path) -> None:
+    done = run(_scenario("gate"), out=tmp_path / "out")
+    assert lem_safe.audit(done.directory / "samples.npz", done.scenario).assumes == "coupled cloud: bound not claimed"
+    assert lem_safe.audit(done.samples, done.scenario).assumes == "independent samples"
+
+
+def test_names_are_looked_up_in_the_samples_header_first(tmp_path: Path) -> None:
+    rule = TEXT.replace("FILTER", "gate").replace("{kind: ball, center: [1, 0], radius: 0.6}", '{kind: rule, where: "speed > 1"}')
+    (tmp_path / "rule.yaml").write_text(rule)
+    (tmp_path / "named.csv").write_text("speed,load\n0.5,1\n2,1\n")
+    report = lem_safe.audit(tmp_path / "named.csv", tmp_path / "rule.yaml")
+    assert report.constraints[0].violations == 1
+    (tmp_path / "other.csv").write_text("pace,load\n0.5,1\n2,1\n")
+    with pytest.raises(BadInput, match="unknown column 'speed'"):
+        lem_safe.audit(tmp_path / "other.csv", tmp_path / "rule.yaml")
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["run", "nosuch"], 2), (["validate", "ring_keep_out"], 0)])
+def test_a_reader_of_stderr_that_has_gone_changes_no_status(arguments: list[str], status: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "lem_safe.cli", *arguments], stderr=writer, stdout=subprocess.DEVNULL, check=False
+    )
+    os.close(writer)
+    assert process.returncode == status
 
 
 def test_a_diverging_chain_names_step_and_number(tmp_path: Path) -> None:

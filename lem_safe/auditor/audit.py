@@ -11,7 +11,7 @@ from barriers.sets import SpecificationError, UnsafeSet, build_sets
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.bounds import interval, upper_bound
 from lem_safe.auditor.census import Census, census
-from lem_safe.auditor.samples import match_columns, open_samples
+from lem_safe.auditor.samples import Samples, match_columns, open_samples
 from lem_safe.auditor.several import Correction
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, trace_facts, verdicts
 from lem_safe.faults import BadInput, Fault
@@ -24,7 +24,7 @@ COUPLED = "coupled cloud: bound not claimed"
 
 
 def audit(
-    samples: str | PathLike[str] | np.ndarray | Tensor,
+    samples: str | PathLike[str] | np.ndarray | Tensor | Samples,
     scenario: "Scenario",
     *,
     trace: Mapping[str, Any] | None = None,

@@ -5,7 +5,7 @@ A .npy file is mapped, never read whole, so its size does not matter. Values are
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class Samples:
     values: Float[np.ndarray, "n d"]
     columns: tuple[str, ...] | None
     source: str
+    coupled: bool = False
+    """Whether the file itself says that its samples are one filtered cloud (A.2), as a run's samples.npz does."""
 
     def blocks(self, order: Sequence[int], size: int = BLOCK) -> Iterator[Float[Tensor, "b d"]]:
         """The rows in file order, `size` at a time, columns in the given order; BadInput at the first number not finite."""
@@ -60,7 +62,9 @@ def open_samples(source: "str | PathLike[str] | np.ndarray | Tensor | Samples", 
     if mapped is not None:
         return _array(mapped, columns, str(path))
     table = read_table(path)
-    return _array(table.values, table.columns or columns, str(path))
+    return replace(
+        _array(table.values, table.columns or columns, str(path)), coupled=path.suffix == ".npz" and _says_coupled(path)
+    )
 
 
 def match_columns(
@@ -94,6 +98,11 @@ def match_columns(
     words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
     names = tuple(theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own, expected, strict=True))
     return list(range(d)), names, "position"
+
+
+def _says_coupled(path: Path) -> bool:
+    with np.load(path, allow_pickle=False) as archive:
+        return "coupled" in archive.files and bool(archive["coupled"])
 
 
 def _array(values: np.ndarray, columns: Sequence[str] | None, source: str) -> Samples:

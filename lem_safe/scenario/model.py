@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
@@ -89,7 +89,9 @@ class Scenario(BaseModel):
     name: Annotated[str, MinLen(1), MaxLen(100)] = Field(
         pattern=r"^\w[\w .+-]*$", description="The experiment's name; a run goes to runs/NAME.", examples=["ring_keep_out"]
     )
-    seed: Annotated[int, Ge(0)] = Field(0, description="The seed of all randomness: same seed, same samples.", examples=[0])
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)] = Field(
+        0, description="The seed of all randomness: same seed, same samples.", examples=[0]
+    )
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="The precision of sampling and of saved samples.", examples=["float32"]
     )
