@@ -103,7 +103,8 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
         after, info = course.sampler.step(key.fold(k), state)
     except Infeasible as error:
         raise NumericalFailure(
-            f"{course.title}: step {k + 1}: {error}; use on_infeasible: relax to continue with a shortfall"
+            f"{course.title}: step {k + 1}: {error} (in order: {', '.join(course.names)}); "
+            "use on_infeasible: relax to continue with a shortfall"
         ) from error
     if not bool(torch.isfinite(after.x).all()):
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
