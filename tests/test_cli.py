@@ -11,6 +11,8 @@ import pytest
 from scenario_texts import GOOD, changed
 
 from lem_safe import cli
+from lem_safe.commands import outcome
+from lem_safe.commands.list_ import Listing
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 
 HEAVY = ("torch", "matplotlib", "scipy", "numpy", "sklearn", "ruamel")
@@ -84,7 +86,7 @@ def test_failures_become_statuses_in_one_place(
     def body() -> int:
         raise error
 
-    assert cli.status_of(body) == status
+    assert outcome.status_of(body) == status
     shown = capsys.readouterr()
     assert message in shown.err and shown.out == "" and "Traceback" not in shown.err
     if status == 4:
@@ -131,7 +133,7 @@ def test_a_passing_count_that_is_not_certified_fails_under_strict(scenario: Path
     assert cli.main(["audit", str(tmp_path / "few.npy"), str(scenario), "--strict"]) == 1
 
 
-@pytest.mark.parametrize("what", [listing.value for listing in cli.Listing])
+@pytest.mark.parametrize("what", [listing.value for listing in Listing])
 def test_list_shows_every_member(what: str, capsys: pytest.CaptureFixture[str]):
     from lem_safe.catalogue import TABLES
     from lem_safe.scenario import bundled_scenarios

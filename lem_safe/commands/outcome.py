@@ -1,0 +1,83 @@
+"""What a command says, and what it exits with: the one place where a failure becomes a number and a message on stderr.
+
+0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130 interrupted.
+"""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lem_safe.faults import BadInput, NumericalFailure
+
+if TYPE_CHECKING:
+    from lem_safe.progress import Progress
+
+
+def status_of(body: Callable[[], int | None]) -> int:
+    """What a command exits with: the one place where a failure becomes a number and a message on stderr."""
+    try:
+        return body() or 0
+    except BadInput as bad:
+        for fault in bad.faults:
+            complain(str(fault))
+        return 2
+    except NumericalFailure as failure:
+        complain(f"numerical failure: {failure}")
+        return 3
+    except KeyboardInterrupt:
+        complain("interrupted; the same command with --resume goes on from the last checkpoint")
+        return 130
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            complain(
+                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some space and --resume"
+            )
+            return 3
+        if (
+            error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ENAMETOOLONG)
+            and error.filename
+        ):
+            complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
+            return 2
+        return _internal(error)
+    except Exception as error:
+        return _internal(error)
+
+
+def say(text: str) -> None:
+    """Text on stdout; a reader that has gone away is not an error."""
+    try:
+        print(text.rstrip("\n"), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (BrokenPipeError, AttributeError, ValueError):  # closed, or its reader has gone: the exit status still tells
+        if sys.stderr is not None:
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
+
+
+def open_progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":
+    """Bars on a terminal, lines when piped; and what to call when the work is over."""
+    from lem_safe.progress import Bars, Lines, Silent
+
+    if silent or sys.stderr is None or not sys.stderr.isatty():
+        return (Silent() if silent else Lines()), lambda: None
+    bars = Bars()
+    bars.__enter__()
+    return bars, lambda: bars.__exit__(None, None, None)
+
+
+def _internal(error: BaseException) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(error, file=log)
+    first = (str(error).splitlines() or [""])[0]
+    complain(f"internal error: {type(error).__name__}: {first}; please report it with {log.name}")
+    return 4

@@ -1,0 +1,24 @@
+"""`lem-safe plan`."""
+
+from typing import Annotated
+
+import typer
+
+from lem_safe.commands.outcome import say
+from lem_safe.faults import BadInput, Fault
+
+
+def plan(
+    beta: Annotated[float, typer.Option("--beta", help="The tolerance to certify.")],
+    true: Annotated[float, typer.Option("--true", help="The fraction you expect to be inside.")],
+    confidence: Annotated[float, typer.Option("--confidence", help="Confidence of the bound.")] = 0.95,
+    power: Annotated[float, typer.Option("--power", help="How likely the certificate should be.")] = 0.9,
+) -> int:
+    """Say how many independent samples a certificate needs."""
+    from lem_safe.auditor.planning import plan as planned
+
+    try:
+        say(str(planned(beta, true, confidence, power)))
+    except ValueError as error:
+        raise BadInput(Fault(str(error))) from error
+    return 0
