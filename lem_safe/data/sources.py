@@ -9,6 +9,8 @@ import torch
 from typing_extensions import Doc
 
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
+from lem_safe.data.images import IMAGES
+from lem_safe.data.mixture import Mixture
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.tables import Table, checked, read_table
 from lem_safe.faults import BadInput
@@ -103,7 +105,9 @@ DATA: dict[str, type[DataSource]] = {
     "checkerboard": Checkerboard,
     "pinwheel": Pinwheel,
     "swiss_roll": SwissRoll,
+    "gaussian_mixture": Mixture,
     "sklearn": SklearnTable,
     "file": FileTable,
+    **IMAGES,
 }
 """Every source a scenario's `data:` can name by `kind`."""

@@ -1,0 +1,61 @@
+"""How strange a point is to an energy: three scores, higher = more out-of-distribution, always (O.1).
+
+    S₁(x) = U(x),    S₂(x) = ‖∇U(x)‖,    S₃(x) = ‖x − Φ^τ(x)‖, Φ^τ the flow x' = −∇U for τ = k·h.
+
+S₁ depends on U up to a constant only. S₂ and S₃ depend on the units of x as well: they are taken in the coordinates of the energy given.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from lem_safe.energies.base import Energy
+
+STEPS, ROWS = 10, 4096
+FRACTION = 0.1
+"""The flow's step where none is given, as a fraction of what takes the median row one standard deviation of the rows."""
+
+
+class Scores(NamedTuple):
+    """One number a row and a score, float64."""
+
+    energy: Float64[Tensor, "n"]
+    gradient: Float64[Tensor, "n"]
+    displacement: Float64[Tensor, "n"]
+
+
+TITLES = {"energy": "S₁ = U(x)", "gradient": "S₂ = ‖∇U(x)‖", "displacement": "S₃ = ‖x − Φ^τ(x)‖"}
+"""What the fields of Scores are called in tables."""
+
+
+@torch.no_grad()
+def scores(energy: Energy, x: Float[Tensor, "n d"], step_size: float, steps: int = STEPS) -> Scores:
+    """S₁, S₂ and S₃ of every row of x; the flow of S₃ takes `steps` Euler steps of `step_size`.
+
+    Raises ValueError for a flow that goes nowhere. A row whose flow leaves the finite numbers has displacement inf: it is as strange as can be.
+    """
+    if not step_size > 0 or steps < 1:
+        raise ValueError(f"scores: step_size must be > 0 and steps >= 1; got {step_size:g} and {steps}")
+    found = [_scores(energy, rows, step_size, steps) for rows in x.split(ROWS)]
+    return Scores(*(torch.cat(part) for part in zip(*found, strict=True)))
+
+
+@torch.no_grad()
+def usual_step(energy: Energy, x: Float[Tensor, "n d"], steps: int = STEPS) -> float:
+    """A step size for S₃ that suits these rows: `steps` of them move the median row FRACTION of the rows' spread."""
+    spread = float(x.double().std(0).square().sum().sqrt())
+    speed = float(energy.value_and_gradient(x[:ROWS])[1].double().norm(dim=1).median())
+    if not spread > 0 or not speed > 0:
+        return 1e-3
+    return FRACTION * spread / (speed * steps)
+
+
+def _scores(energy: Energy, x: Tensor, h: float, steps: int) -> Scores:
+    U, gradient = energy.value_and_gradient(x)
+    y = x - h * gradient
+    for _ in range(steps - 1):
+        y = y - h * energy.value_and_gradient(y)[1]
+    moved = (y - x).double().norm(dim=1)
+    return Scores(U.double(), gradient.double().norm(dim=1), torch.where(moved.isfinite(), moved, torch.inf))
