@@ -1,0 +1,171 @@
+"""Fig. 2 and what belongs to it: compositions of two trained energies, their curl, their normalisers (C.1–C.4, O.4)."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lem_safe.data.source import Dataset, DataSource, digest
+from lem_safe.energies import Disjunction, Energy, GaussianMixture, WeightedSum
+from lem_safe.keys import Key
+from lem_safe.log_z import log_z
+from lem_safe.report.style import Draw
+from lem_safe.reproduce.claim import Claim, Found, Setting, langevin, verdict_of
+from lem_safe.reproduce.pictures import cloud_picture
+from lem_safe.training.trained import Trained
+
+A = [[3.0, 3.0], [-3.0, 3.0], [-3.0, -3.0], [3.0, -3.0]]
+B = [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
+STD, NEAR, WEIGHT = 0.3, 1.5, 0.35
+STEP, STEPS = 0.005, 3000
+
+
+class FourModes(DataSource):
+    """Draws of four equal Gaussians of spread STD."""
+
+    def __init__(self, centers: list[list[float]], samples: int = 20_000):
+        self.exact, self.samples = GaussianMixture(means=centers, std=STD), samples
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("x0", "x1")
+
+    def load(self, seed: int) -> Dataset:
+        return Dataset(self.exact.sample(Key(seed).fold("four modes").generator(), self.samples), self.columns)
+
+    def fingerprint(self) -> str:
+        return digest("four modes", str(self.exact.means.tolist()), str(STD), str(self.samples))
+
+
+def experts(setting: Setting, seed: int) -> tuple[Energy, Energy]:
+    """U_A and U_B, each trained on its own draws and never again."""
+    return setting.train(Trained(FourModes(A)), seed), setting.train(Trained(FourModes(B)), seed)
+
+
+def fig2(setting: Setting) -> Found:
+    """Counts of the negation, the conjunction's radius, the disjunction's shares; trained energies, every seed."""
+    rows: list[dict[str, Any]] = []
+    pictures: tuple[Draw, ...] = ()
+    for seed in setting.seeds:
+        found, clouds = _composed(setting, *experts(setting, seed), seed)
+        rows.append(found)
+        if seed == setting.seed:
+            pictures = tuple(cloud_picture(x.numpy(), name, 6.0, {"x": A, "*": B}) for name, x in clouds.items())
+    n = setting.particles
+    held = all(
+        r["near_b"] >= 0.98 * n and r["near_a"] == 0 and abs(r["radius"] - 3.814) < 0.1 and min(r["shares"]) >= 0.08 and max(r["shares"]) <= 0.17
+        for r in rows
+    )  # fmt: skip
+    near = {name: ", ".join(str(r[f"near_{name}"]) for r in rows) for name in "ab"}
+    radii, shares = ", ".join(f"{r['radius']:.3f}" for r in rows), [share for r in rows for share in r["shares"]]
+    words = [
+        f"negation: {near['b']} of {n:,} near B, {near['a']} near A (exact energies: 4974.7 ± 5.0 of 5,000)",
+        f"conjunction: mean radius {radii} (exact: 3.814)",
+        f"disjunction: shares of the eight centres {min(shares):.3f} to {max(shares):.3f}",
+    ]
+    return Found(verdict_of(held), "; ".join(words) + f". Seeds {setting.seeds}.", {"seeds": rows}, pictures)
+
+
+def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    n = setting.particles
+    everywhere = GaussianMixture(means=A + B, std=STD).sample(Key(seed).fold("start").generator(), n)
+    cross = WeightedSum([b, a], [1.0, -WEIGHT])
+    joined = Disjunction(
+        [a, b], log_normalizers=[log_z(u, Key(seed).fold(k), islands=8, particles=512).value for k, u in enumerate((a, b))]
+    )
+    clouds = {
+        "U_A": langevin(a, everywhere, STEP, STEPS, seed)[0],
+        "U_B": langevin(b, everywhere, STEP, STEPS, seed)[0],
+        "U_A + U_B": langevin(WeightedSum([a, b]), everywhere, STEP, STEPS, seed)[0],
+        "−log(e^−U_A + e^−U_B)": langevin(joined, everywhere, STEP, STEPS, seed)[0],
+        f"U_B − {WEIGHT} U_A": langevin(cross, everywhere, STEP, STEPS, seed)[0],
+    }
+    negation, both, either = (clouds[name] for name in (f"U_B − {WEIGHT} U_A", "U_A + U_B", "−log(e^−U_A + e^−U_B)"))
+    nearest = torch.cdist(either, torch.tensor(A + B, dtype=torch.float64)).argmin(1)
+    return {
+        "near_b": int(_near(negation, B).sum()),
+        "near_a": int(_near(negation, A).sum()),
+        "radius": float(both.norm(dim=1).mean()),
+        "shares": [float(v) for v in torch.bincount(nearest, minlength=8) / n],
+    }, clouds
+
+
+def curl(setting: Setting) -> Found:
+    """The antisymmetric part of the Jacobian of composed drifts, in float64, beside the symmetric part."""
+    a, b = (u.double() for u in experts(setting, setting.seed))
+    x = 3 * torch.randn(64, 2, generator=Key(setting.seed).fold("curl").generator(), dtype=torch.float64)
+    found = {}
+    for name, energy in (
+        ("U_A + U_B", WeightedSum([a, b])),
+        (f"U_B − {WEIGHT} U_A", WeightedSum([b, a], [1.0, -WEIGHT])),
+        ("disjunction", Disjunction([a, b])),
+    ):
+        J = jacobian(energy, x)
+        found[name] = float((J - J.mT).abs().max() / J.abs().max())
+    worst = max(found.values())
+    return Found(
+        verdict_of(worst < 1e-12),
+        "largest |J − Jᵀ| over largest |J|: " + ", ".join(f"{k} {v:.1e}" for k, v in found.items()) + ".",
+        found,
+    )
+
+
+def jacobian(energy: Energy, x: Tensor) -> Tensor:
+    """The Jacobian of ∇U at every row, [n, d, d], by automatic differentiation twice."""
+    x = x.clone().requires_grad_(True)
+    gradient = torch.autograd.grad(energy(x).sum(), x, create_graph=True)[0]
+    rows = [torch.autograd.grad(gradient[:, i].sum(), x, retain_graph=True)[0] for i in range(x.shape[1])]
+    return torch.stack(rows, 1)
+
+
+def offset(setting: Setting) -> Found:
+    """log Z of both experts, by thermodynamic integration, with error bars; exact mixtures have offset 0."""
+    a, b = experts(setting, setting.seed)
+    za, zb = (log_z(u, Key(setting.seed).fold(k)) for k, u in enumerate((a, b)))
+    exact = [log_z(GaussianMixture(means=c, std=STD), Key(setting.seed).fold(k + 2)) for k, c in enumerate((A, B))]
+    gap, error = za.value - zb.value, float(np.hypot(za.error, zb.error))
+    held = all(abs(z.value) < max(4 * z.error, 0.02) for z in exact) and error < 0.05
+    return Found(
+        verdict_of(held),
+        f"trained: log Z {za.value:.3f} ± {za.error:.3f} and {zb.value:.3f} ± {zb.error:.3f}, offset {gap:.3f} ± {error:.3f} nats. "
+        "On exact, normalised mixtures the method gives "
+        + " and ".join(f"{z.value:.4f} ± {z.error:.4f}" for z in exact)
+        + " where 0 is true.",
+        {"log_z": [za.value, zb.value], "error": [za.error, zb.error], "offset": gap, "exact": [z.value for z in exact]},
+        (),
+        "The paper's .023 and 62 are its own networks' constants: an energy's additive constant is arbitrary, so only the method can be "
+        "checked, and its effect removed by alignment.",
+    )  # fmt: skip
+
+
+def _near(x: Tensor, centers: list[list[float]]) -> Tensor:
+    return torch.cdist(x, torch.tensor(centers, dtype=torch.float64)).min(1).values < NEAR
+
+
+CLAIMS = (
+    Claim(
+        "fig2",
+        "Fig. 2: three compositions, nothing retrained",
+        "§4.1, Fig. 2",
+        "negation: 4,973 of 5,000 within 1.5 of a B centre, 0 near A; the conjunction is a ring; the disjunction covers both",
+        "98 % near B, none near A, radius within .1 of 3.814, each share within 8–17 %, every seed",
+        fig2,
+    ),
+    Claim(
+        "curl",
+        "Composed drifts have no curl",
+        "§4.1, eq. 19",
+        "at the level of automatic differentiation noise",
+        "1e-12, relative, in float64",
+        curl,
+    ),
+    Claim(
+        "log_z",
+        "Normalisers differ, and the disjunction feels it",
+        "§4.1",
+        "alignment offset .023 on a scale of about 62",
+        "exact mixtures within 4 error bars of 0; the offset known within .05 nats",
+        offset,
+    ),
+)

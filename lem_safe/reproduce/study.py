@@ -1,0 +1,146 @@
+"""A study: claims checked one after another, each saved as soon as it is known, then one page and one JSON of all of them."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lem_safe.faults import BadInput, Fault, NumericalFailure
+from lem_safe.files import write_json, write_text
+from lem_safe.report.style import png, svg
+from lem_safe.reproduce.claim import Claim, Found, Setting
+from lem_safe.versions import versions
+
+SIZE = (3.4, 3.1)
+MARKS = {"holds": "holds", "corrected": "holds, corrected", "fails": "does not hold here", "not run": "not run"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what it needs."""
+
+    claims: tuple[Mapping[str, Any], ...]
+    directory: Path | None
+
+    @property
+    def passed(self) -> bool:
+        return all(c["verdict"] != "fails" for c in self.claims)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1,
+            "paper": "arXiv 2605.05530",
+            "passed": self.passed,
+            "claims": list(self.claims),
+            **versions(),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{MARKS[c['verdict']]:<18}  {c['name']:<16}  {c['title']}\n{'':<20}{c['ours']}" for c in self.claims]
+        return "\n".join(lines)
+
+
+def reproduce(claims: Sequence[Claim], setting: Setting, out: Path | None = None, resume: bool = False) -> Study:
+    """Checks the claims; with `out`, writes claims/NAME.json and figures as each is known, and reproduce.html and .json at the end.
+
+    With `resume`, a claim already saved there under the same setting is not checked again. Raises BadInput where `out` holds another setting's.
+    """
+    rows = []
+    for claim in claims:
+        saved = _saved(out, claim, setting) if resume else None
+        row = saved or _checked(claim, setting, out)
+        rows.append(row)
+        setting.progress.say(f"{claim.name}: {MARKS[row['verdict']]}")
+    study = Study(tuple(rows), out)
+    if out is not None:
+        write_json(out / "reproduce.json", study.to_dict())
+        write_text(out / "reproduce.html", page(study, out))
+    return study
+
+
+def _checked(claim: Claim, setting: Setting, out: Path | None) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        found = claim.check(setting)
+    except NumericalFailure as failure:
+        found = Found("fails", f"numerical failure: {failure}")
+    row = {
+        "name": claim.name, "title": claim.title, "where": claim.where, "paper": claim.paper, "tolerance": claim.tolerance,
+        "verdict": found.verdict, "ours": found.ours, "note": found.note, "numbers": _plain(found.numbers),
+        "seconds": round(time.monotonic() - began, 1), "setting": _setting(setting), "pictures": len(found.draws),
+    }  # fmt: skip
+    if out is not None:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        (out / "claims").mkdir(exist_ok=True)
+        if found.draws:
+            png(found.draws, out / "figures" / f"{claim.name}.png", columns=4, width=SIZE[0], height=SIZE[1])
+        for i, draw in enumerate(found.draws):
+            write_text(out / "figures" / f"{claim.name}-{i}.svg", svg(draw, *SIZE))
+        write_json(out / "claims" / f"{claim.name}.json", row)
+    return row
+
+
+def page(study: Study, out: Path) -> str:
+    """One self-contained page of every claim of a study."""
+    from jinja2 import Environment, StrictUndefined, select_autoescape
+
+    shown = [
+        (
+            c,
+            [
+                _own((out / "figures" / f"{c['name']}-{i}.svg").read_text(encoding="utf-8"), f"{c['name']}{i}-")
+                for i in range(c["pictures"])
+            ],
+        )
+        for c in study.claims
+    ]
+    environment = Environment(
+        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((files("lem_safe.reproduce") / "page.html.j2").read_text(encoding="utf-8"))
+    css = (files("lem_safe.report") / "page.css").read_text(encoding="utf-8")
+    counts = {mark: sum(c["verdict"] == verdict for c in study.claims) for verdict, mark in MARKS.items()}
+    return template.render(css=css, study=study, shown=shown, marks=MARKS, counts=counts, facts=versions())
+
+
+def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] | None:
+    path = None if out is None else out / "claims" / f"{claim.name}.json"
+    if path is None or not path.is_file():
+        return None
+    try:
+        row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = row["setting"] == _setting(setting)
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+        return None
+    if not same:
+        raise BadInput(
+            Fault(f"was checked with {row['setting']}, this study has {_setting(setting)}; choose another --out", str(path))
+        )
+    return None if row["verdict"] == "not run" else row
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    return {"seed": setting.seed, "quick": setting.quick}
+
+
+def _own(picture: str, prefix: str) -> str:
+    for mark in (' id="', 'href="#', "url(#"):
+        picture = picture.replace(mark, mark + prefix)
+    return picture
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value
