@@ -10,19 +10,35 @@ from lem_safe.keys import Key
 
 
 class State(NamedTuple):
-    """Where the particles are, in sampler coordinates, and what the filters remember."""
+    """Where the particles are, in sampler coordinates, and what the filters and the sampler itself remember.
+
+    own: velocities, a clock, hotter copies of the cloud, a step size that was found; NamedTuples and dicts of tensors, so that a
+    checkpoint can hold them.
+    """
 
     x: Float[Tensor, "n d"]
     drift_memory: Any = None
     step_memory: Any = None
+    own: Any = None
 
 
 class Info(NamedTuple):
-    """What one step saw: the mean energy before it, and the infos of the filters (None where there is none)."""
+    """What one step saw: the mean energy before it, and the infos of the filters (None where there is none).
+
+    gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the chance with which each particle's proposal is accepted,
+    in a sampler with a Metropolis test. swapped: the mean chance of a swap between neighbouring temperatures, NaN where none was tried.
+    step_size: the one used, where the sampler chooses it. warming: whether this step is one of the warm-up, which moves no particle of
+    the state and has no row in the trace.
+    """
 
     energy: Float[Tensor, ""]
     drift: FilterInfo | None = None
     step: FilterInfo | None = None
+    gradient_norm: Float[Tensor, ""] | None = None
+    accepted: Float[Tensor, "n"] | None = None
+    swapped: Float[Tensor, "r"] | None = None
+    step_size: float | None = None
+    warming: bool = False
 
 
 class Sampler(Protocol):

@@ -4,7 +4,7 @@ With `Unrolled(energy)`, and grad mode on, a run is differentiable end to end, t
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 from jaxtyping import Float
@@ -17,10 +17,13 @@ from lem_safe.energies.base import Energy
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
 
 
 class Langevin:
     """Euler–Maruyama for dx = u dt + √2 dW, u = −∇U where nothing filters it. Its law has a bias of order h."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "langevin", "samples": 5000, "steps": 8000, "step_size": 0.002}
 
     def __init__(
         self,
@@ -34,22 +37,13 @@ class Langevin:
         self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        return State(
-            x,
-            self.drift_filter.init(x) if self.drift_filter else None,
-            self.step_filter.init(x) if self.step_filter else None,
-        )
+        return begin(x, self.drift_filter, self.step_filter)
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h = state.x, self.step_size
         refuse_half_a_graph(self.energy, x)
         U, gradient = self.energy.value_and_gradient(x)
-        u, drift_memory, drift_info = -gradient, state.drift_memory, None
-        if self.drift_filter:
-            u, drift_memory, drift_info = self.drift_filter.apply(x, u, drift_memory)
+        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
-        step_memory, step_info = state.step_memory, None
-        if self.step_filter:
-            uniforms = key.fold("filter").uniform(x[:, 0])
-            y, step_memory, step_info = self.step_filter.apply(x, y, h, uniforms, step_memory)
-        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info)
+        y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
+        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info, root_mean_square(gradient))

@@ -1,0 +1,80 @@
+"""A step size that is found in a warm-up: dual averaging of log h towards a mean acceptance (E.9), and then never changed again.
+
+    e ← (1 − 1/(m + 10)) e + (target − ā)/(m + 10),    log h = log 10h₀ − 20√m e,    log h̄ ← m^{−¾} log h + (1 − m^{−¾}) log h̄,
+
+with ā the mean acceptance of a pilot cloud (Hoffman & Gelman 2014). The pilot starts where the run starts, moves under the same filters,
+and is thrown away: only h̄ is kept, so the run's trace is the whole history of its cloud, and h is a constant in it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from jaxtyping import Float, Int
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.keys import Key
+from lem_safe.samplers.base import Info, State
+
+GAIN, DELAY, FORGETTING = 0.05, 10.0, 0.75
+"""γ, t₀ and κ of dual averaging, as published."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How long to look for a step size, and at which mean acceptance it is right."""
+
+    example: ClassVar[dict[str, object]] = {"steps": 500, "target": 0.574}
+
+    steps: Annotated[int, Ge(1), Doc("Steps of the warm-up, before the run and not in its trace.")] = 500
+    target: Annotated[float, Gt(0), Lt(1), Doc("The mean acceptance to aim at; .574 is the best for Langevin proposals.")] = 0.574
+
+
+class Tuned(NamedTuple):
+    """What a sampler with a warm-up remembers: the pilot (None afterwards), the averages, and the sampler's own under it."""
+
+    pilot: State | None
+    taken: Int[Tensor, ""]
+    error: Float[Tensor, ""]
+    log_step: Float[Tensor, ""]
+    log_mean: Float[Tensor, ""]
+    inner: Any
+
+
+Kernel = Callable[[Key, State, float], tuple[State, Info]]
+"""A step at a given step size, whose info says who was accepted."""
+
+
+def before_warm_up(state: State, step_size: float) -> State:
+    """The state a run with a warm-up starts with, from the one without."""
+    zero, log_h = torch.zeros((), dtype=torch.float64), torch.tensor(math.log(step_size), dtype=torch.float64)
+    return state._replace(own=Tuned(state, torch.zeros((), dtype=torch.int64), zero, log_h, zero, state.own))
+
+
+def tuned_step(kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State) -> tuple[State, Info]:
+    """A step of the pilot while the warm-up lasts, which leaves the particles of the state where they are; then a step at h̄."""
+    own: Tuned = state.own
+    if int(own.taken) >= adapt.steps:
+        h = math.exp(float(own.log_mean))
+        after, info = kernel(key, state._replace(own=own.inner), h)
+        return after._replace(own=own._replace(inner=after.own)), info._replace(step_size=h)
+    h = math.exp(float(own.log_step))
+    assert own.pilot is not None, "the pilot is there until the warm-up ends"
+    pilot, info = kernel(key.fold("warm-up", int(own.taken)), own.pilot, h)
+    assert info.accepted is not None, "only a sampler with a Metropolis test is tuned"
+    averaged = average(own, float(info.accepted.double().mean()), adapt.target, step_size)
+    averaged = averaged._replace(pilot=pilot if int(averaged.taken) < adapt.steps else None)
+    return state._replace(own=averaged), info._replace(step_size=h, warming=True)
+
+
+def average(own: Tuned, accepted: float, target: float, step_size: float) -> Tuned:
+    """One step of dual averaging, from the initial guess h₀ = `step_size`."""
+    m = int(own.taken) + 1
+    error = own.error + (target - accepted - own.error) / (m + DELAY)
+    log_step = math.log(10 * step_size) - math.sqrt(m) / GAIN * error
+    log_mean = own.log_mean + m**-FORGETTING * (log_step - own.log_mean)
+    return own._replace(taken=own.taken + 1, error=error, log_step=log_step, log_mean=log_mean)

@@ -1,0 +1,49 @@
+"""The deterministic flow: x' = x − h∇U(x), Euler's step of dx = −∇U dt (E.5). Without noise it samples nothing: it falls into modes.
+
+Whoever stops it in time has samples all the same; when, the ratio R_t tells (paper §3.2).
+"""
+
+from typing import Annotated, ClassVar
+
+from annotated_types import Gt
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.filters.base import DriftFilter, StepFilter
+from barriers.specification import Context
+from lem_safe.energies.base import Energy
+from lem_safe.energies.unrolled import refuse_half_a_graph
+from lem_safe.keys import Key
+from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.heat import heated
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+
+
+class Flow:
+    """Gradient descent of every particle, without noise; a drift filter's Itô term is left out with it."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "flow", "samples": 5000, "steps": 200, "step_size": 0.005}
+
+    def __init__(
+        self,
+        energy: Annotated[Energy, Context("energy")],
+        step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")],
+        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
+        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+    ):
+        if not step_size > 0:
+            raise ValueError(f"Flow: step_size must be > 0; got {step_size:g}")
+        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+
+    def init(self, x: Float[Tensor, "n d"]) -> State:
+        return begin(x, self.drift_filter, self.step_filter)
+
+    def step(self, key: Key, state: State) -> tuple[State, Info]:
+        x, h = state.x, self.step_size
+        refuse_half_a_graph(self.energy, x)
+        U, gradient = self.energy.value_and_gradient(x)
+        cold = heated(self.drift_filter, 0.0)
+        u, drift_memory, drift_info = filtered_drift(cold, x, -gradient, state.drift_memory)
+        y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
+        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info, root_mean_square(gradient))

@@ -1,0 +1,153 @@
+"""A drift filter under other noise than the one it was made for: dx = u dt + √(2C) dW with C = T·I, T = 0 among them, or C = LLᵀ (F.3).
+
+Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf in it bounds something else. The remedy is in the
+barrier's derivatives alone. For C = T·I the Itô term is TΔf. For C = LLᵀ the filter works on v = L⁻¹u, as in the coordinates L⁻¹x in
+which the noise is plain: there the gradient is Lᵀ∇f and the Laplacian tr(Lᵀ∇²f L), and "the smallest change" is smallest in the metric C⁻¹.
+"""
+
+from functools import partial, singledispatch
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.derivatives import autodiff_jet
+from barriers.filters import DriftChain, DriftFilter, EnsembleFilter, FilterInfo, Penalty, PrimalDual
+from barriers.functionals import Barrier, StatisticsJet
+
+
+class Heated(Barrier):
+    """The same barrier where the noise has temperature T: its Itô term is TΔf."""
+
+    def __init__(self, inner: Barrier, temperature: float):
+        super().__init__()
+        self.inner, self.temperature = inner, temperature
+        self.register_buffer("limits", inner.limits)
+
+    @classmethod
+    def example(cls) -> "Heated":
+        from barriers.functionals import MassBarrier
+
+        return cls(MassBarrier.example(), 2.0)
+
+    def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        return self.inner.statistics(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
+        jet = self.inner.jet(x)
+        return jet._replace(laplacian=self.temperature * jet.laplacian)
+
+    def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
+        return self.inner.gradients(x)
+
+    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        return self.inner.readout(mean)
+
+
+class Stretched(Barrier):
+    """The same barrier at the same points x, its derivatives those along the columns of L: Lᵀ∇f and tr(Lᵀ∇²f L).
+
+    The second derivatives are taken by automatic differentiation, in d + 1 backward passes a statistic.
+    """
+
+    def __init__(self, inner: Barrier, factor: Float[Tensor, "d d"]):
+        super().__init__()
+        self.inner, self.factor = inner, factor
+        self.register_buffer("limits", inner.limits)
+
+    @classmethod
+    def example(cls) -> "Stretched":
+        from barriers.functionals import MassBarrier
+
+        return cls(MassBarrier.example(), torch.tensor([[0.8, 0.0], [0.3, 1.2]], dtype=torch.float64))
+
+    def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        return self.inner.statistics(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
+        value, gradient = self.gradients(x)
+        L = self.factor.to(x.dtype)
+        bend = [autodiff_jet(partial(self._statistic, x, L, k), torch.zeros_like(x)).laplacian for k in range(value.shape[1])]
+        return StatisticsJet(value, gradient, torch.stack(bend, 1))
+
+    def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
+        value, gradient = self.inner.gradients(x)
+        return value, gradient @ self.factor.to(gradient.dtype)
+
+    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        return self.inner.readout(mean)
+
+    def _statistic(self, x: Tensor, L: Tensor, k: int, z: Tensor) -> Tensor:
+        return self.inner.statistics(x + z @ L.T)[:, k]
+
+
+def heated(chosen: DriftFilter | None, temperature: float) -> Any:
+    """The drift filter for noise √(2T) dW; one without an Itô term (a penalty, a pointwise barrier) is the same at every temperature."""
+    if isinstance(chosen, DriftChain):
+        return DriftChain([heated(f, temperature) for f in chosen.filters])
+    if isinstance(chosen, EnsembleFilter) and temperature != 1:
+        return _like(chosen, Heated(chosen.barrier, temperature), chosen.speed)
+    return chosen
+
+
+@singledispatch
+def stretched(chosen: Any, factor: Float[Tensor, "d d"]) -> Any:
+    """The drift filter as one of v = L⁻¹u for noise √2 L dW. One that has no such form acts on u, and its condition has no metric in it."""
+    return AtTheDrift(chosen, factor)
+
+
+@stretched.register
+def _nothing(chosen: None, factor: Tensor) -> None:
+    return None
+
+
+@stretched.register
+def _ensemble(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
+    reach = float(factor.abs().sum(1).max())  # the most that Lv can be in any coordinate where v is at most 1 in each
+    return _like(chosen, Stretched(chosen.barrier, factor), None if chosen.speed is None else chosen.speed / reach)
+
+
+@stretched.register
+def _penalty(chosen: Penalty, factor: Tensor) -> Penalty:
+    return Penalty(Stretched(chosen.barrier, factor), list(chosen.weights), chosen.mean)
+
+
+@stretched.register
+def _primal_dual(chosen: PrimalDual, factor: Tensor) -> PrimalDual:
+    return PrimalDual(Stretched(chosen.barrier, factor), chosen.dual_rate, chosen.mean)
+
+
+@stretched.register
+def _chain(chosen: DriftChain, factor: Tensor) -> DriftChain:
+    return DriftChain([stretched(f, factor) for f in chosen.filters])
+
+
+def _like(chosen: EnsembleFilter, barrier: Barrier, speed: float | None) -> EnsembleFilter:
+    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.mean, speed, chosen.backend)
+
+
+class AtTheDrift:
+    """A drift filter that sees u = Lv, and whose answer is mapped back."""
+
+    hook: Literal["drift"] = "drift"
+
+    def __init__(self, inner: DriftFilter, factor: Float[Tensor, "d d"]):
+        self.inner, self.factor, self.promise, self.couples = inner, factor, inner.promise, inner.couples
+
+    @property
+    def limits(self) -> Tensor:
+        return self.inner.limits
+
+    def init(self, x: Float[Tensor, "n d"]) -> Any:
+        return self.inner.init(x)
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
+    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+        L = self.factor.to(x.dtype)
+        u, memory, info = self.inner.apply(x, drift @ L.T, memory)
+        return torch.linalg.solve_triangular(L, u.T, upper=False).T, memory, info
+
+    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+        return self.inner.surrogate(x)

@@ -1,0 +1,45 @@
+"""The two places of a step where a filter acts: on the drift, before the noise; on the positions, after everything else.
+
+Whatever else a sampler does, it filters positions last and hands on exactly what came back: a promise about every step of the cloud
+holds under any sampler for that reason alone.
+"""
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
+from lem_safe.keys import Key
+from lem_safe.samplers.base import State
+
+
+def begin(x: Tensor, drift_filter: DriftFilter | None, step_filter: StepFilter | None, own: Any = None) -> State:
+    """The first state, with fresh memories."""
+    return State(x, drift_filter.init(x) if drift_filter else None, step_filter.init(x) if step_filter else None, own)
+
+
+def filtered_drift(
+    drift_filter: DriftFilter | None, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
+) -> tuple[Float[Tensor, "n d"], Any, FilterInfo | None]:
+    """The drift that is to be used at x; the drift itself without a filter."""
+    return drift_filter.apply(x, drift, memory) if drift_filter else (drift, memory, None)
+
+
+def filtered_step(
+    step_filter: StepFilter | None,
+    key: Key,
+    x: Float[Tensor, "n d"],
+    proposal: Float[Tensor, "n d"],
+    step_size: float,
+    memory: Any,
+) -> tuple[Float[Tensor, "n d"], Any, FilterInfo | None]:
+    """The step that is to be taken from x; the proposal itself without a filter."""
+    if step_filter is None:
+        return proposal, memory, None
+    return step_filter.apply(x, proposal, step_size, key.fold("filter").uniform(x[:, 0]), memory)
+
+
+def root_mean_square(gradient: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """√E‖∇U‖², over the cloud."""
+    return gradient.detach().square().sum(1).mean().sqrt()

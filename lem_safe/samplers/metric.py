@@ -1,0 +1,111 @@
+"""Constant metrics M for a preconditioned sampler, and how fast the flow contracts in them (E.11).
+
+The flow dx = −M⁻¹∇U dt brings two trajectories together at rate λ in the norm δᵀMδ, where λ is the least eigenvalue of M^{−½}∇²U M^{−½}
+over the space: a contraction metric for a gradient flow. The best constant M for a quadratic is its Hessian, with λ = 1. What is kept is
+the factor L of M⁻¹ = LLᵀ; then λ is the least eigenvalue of Lᵀ∇²U L.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lem_safe.energies import Energy, Gaussian, Pulled, Quadratic, Shifted, Tempered, Transported, WeightedSum
+from lem_safe.energies.numbers import points
+from lem_safe.faults import BadInput, Fault
+
+LARGEST = 256
+"""The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue problem."""
+
+CONSTANT = (Gaussian, Quadratic, Pulled, Shifted, Tempered, Transported, WeightedSum)
+"""Energies whose Hessian is constant wherever those of their parts are."""
+
+Origin = Literal["Bakry-Emery: the Hessian is constant", "measured: the least over some points, no bound elsewhere"]
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """The rate λ and the largest eigenvalue Λ in the metric, at the same points, and where they come from.
+
+    Euler's step x' = x − hM⁻¹∇U contracts by max(|1 − hλ|, |1 − hΛ|), so h must be below 2/Λ. rate ≤ 0: it does not contract there.
+    """
+
+    rate: float
+    stiffest: float
+    origin: Origin
+
+    def factor(self, step_size: float) -> float:
+        """By how much one Euler step shortens the distance of two particles, at worst, in the metric."""
+        return max(abs(1 - step_size * self.rate), abs(1 - step_size * self.stiffest))
+
+
+def contraction(energy: Energy, factor: Float[Tensor, "d d"], x: Float[Tensor, "n d"]) -> Contraction:
+    """The contraction of dx = −M⁻¹∇U dt, M⁻¹ = LLᵀ, from the Hessians at the points x; exact where the Hessian is constant."""
+    constant = all(isinstance(part, CONSTANT) for part in energy.modules() if isinstance(part, Energy))
+    L = factor.double()
+    λ = torch.cat([torch.linalg.eigvalsh(L.T @ hessian(energy, point) @ L) for point in (x[:1] if constant else x)])
+    origin: Origin = "measured: the least over some points, no bound elsewhere"
+    return Contraction(float(λ.min()), float(λ.max()), "Bakry-Emery: the Hessian is constant" if constant else origin)
+
+
+def hessian(energy: Energy, point: Float[Tensor, "d"]) -> Float[Tensor, "d d"]:
+    """∇²U at one point, in float64; raises ValueError past 256 dimensions."""
+    if point.shape[0] > LARGEST:
+        raise ValueError(f"hessian: at most {LARGEST} dimensions; got {point.shape[0]}; use metric: covariance, or give a matrix")
+    H = torch.autograd.functional.hessian(lambda v: energy(v[None])[0], point.detach().double())
+    return 0.5 * (H + H.T)
+
+
+def of_matrix(matrix: list[list[float]]) -> Float[Tensor, "d d"]:
+    """L of M⁻¹ = LLᵀ, from M; raises ValueError where M is not symmetric and positive definite."""
+    M = points("Preconditioned", "metric", matrix)
+    if M.shape[0] != M.shape[1] or not torch.allclose(M, M.T, rtol=1e-9, atol=0):
+        raise ValueError(f"Preconditioned: metric must be a symmetric matrix; got {matrix!r}")
+    λ = float(torch.linalg.eigvalsh(M)[0])
+    if not λ > 0:
+        raise ValueError(f"Preconditioned: metric must be positive definite; its smallest eigenvalue is {λ:.3g}")
+    return torch.linalg.cholesky(torch.linalg.inv(M))
+
+
+def of_cloud(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
+    """L of the covariance of a cloud, M⁻¹ = Σ; raises BadInput where it has no spread in some direction."""
+    n, d = x.shape
+    y = x.double() - x.double().mean(0)
+    Σ = y.T @ y / max(n - 1, 1)
+    λ = torch.linalg.eigvalsh(Σ)
+    if not λ[0] > 1e-12 * λ[-1]:
+        raise _bad(
+            f"covariance needs particles that start spread in all {d} directions; the least variance of these {n} is {float(λ[0]):.3g}; "
+            "use init: {kind: data} or a wider start, or give a matrix"
+        )
+    return torch.linalg.cholesky(Σ)
+
+
+def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
+    """L of the inverse Hessian at the mode below the likeliest of the points x; raises BadInput where there is none."""
+    from scipy.optimize import minimize
+
+    if x.shape[1] > LARGEST:
+        raise _bad(f"hessian takes at most {LARGEST} dimensions; got {x.shape[1]}; use covariance, or give a matrix")
+    cloud = x.double()
+
+    def fall(v: object) -> tuple[float, object]:
+        U, g = energy.value_and_gradient(torch.as_tensor(v, dtype=torch.float64, device=x.device)[None])
+        return float(U), g[0].numpy(force=True)
+
+    start = cloud[energy(cloud).argmin()].detach().numpy(force=True)
+    found = minimize(fall, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9})
+    H = hessian(energy, torch.as_tensor(found.x, dtype=torch.float64, device=x.device))
+    λ = torch.linalg.eigvalsh(H)
+    if not (bool(λ.isfinite().all()) and λ[0] > 1e-9 * λ[-1]):
+        raise _bad(
+            f"the Hessian where the energy is least is not positive definite (eigenvalues from {float(λ[0]):.3g} to {float(λ[-1]):.3g}); "
+            "use covariance, or give a matrix"
+        )
+    return torch.linalg.cholesky(torch.linalg.inv(H))
+
+
+def _bad(message: str) -> BadInput:
+    return BadInput(Fault(message, key="sampler.metric"))
