@@ -1,0 +1,261 @@
+"""When a run is over: a rule looks at the cloud now and then, and decides from everything it has seen.
+
+`flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang (L.3); `stein` stops any sampler
+once the kernel Stein discrepancy is small (L.8); `steps` takes every step. A decision is a pure function of the looks, so a run that was
+interrupted decides the same. What a rule measures is the distance to ρ_U, which a filtered cloud does not tend to: so the unfiltered
+chain is judged, and the filtered one takes as many steps.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.specification import Context
+from lem_safe.energies.base import Energy
+from lem_safe.lyapunov.constants import Constant, holley_stroock, kl_at_most, langevin_budget, log_sobolev, measured_constant
+from lem_safe.lyapunov.monitors import Look, some
+from lem_safe.lyapunov.normal import Normal
+from lem_safe.lyapunov.ratio import balance
+from lem_safe.lyapunov.stein import stein_discrepancy
+
+Every = Annotated[int, Ge(1), Doc("Steps between two looks.")]
+Samples = Annotated[int, Ge(2), Doc("Particles looked at, at the most.")]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where it is not normal), h, and
+    the most steps there are."""
+
+    energy: Energy
+    x: Float[Tensor, "n d"]
+    law: Normal | None
+    step_size: float
+    steps: int
+
+
+class Stopped(NamedTuple):
+    """How a chain ended: the rule, the step it fired at (None: it never did), and why, in words."""
+
+    rule: str
+    step: int | None
+    reason: str
+
+
+class Stop(ABC):
+    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks of; None: all."""
+
+    kind: ClassVar[str]
+    samplers: ClassVar[tuple[str, ...] | None] = None
+    example: ClassVar[dict[str, object]]
+    every: int = 0
+
+    @classmethod
+    def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
+        """Why this rule cannot end this sampler's run, from their specifications; None where it can."""
+        if cls.samplers is None or sampler["kind"] in cls.samplers:
+            return None
+        return f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, or steps"
+
+    @abstractmethod
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        """Measures one cloud."""
+
+    @abstractmethod
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule looks at all."""
+
+    @abstractmethod
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        """Why the rule never fired."""
+
+    def due(self, step: int) -> bool:
+        """Whether it looks at the cloud after `step` steps; 0 is the start."""
+        return self.every > 0 and step % self.every == 0
+
+    def verdict(self, looks: Sequence[Look], taken: int, not_before: int = 0) -> str | None:
+        """`reason`, once `not_before` steps are taken and at steps that were looked at."""
+        if taken < max(1, not_before) or (self.every and (not looks or looks[-1].step != taken)):
+            return None
+        return self.reason(looks, taken)
+
+
+class Steps(Stop):
+    """Every step is taken."""
+
+    kind = "steps"
+    example: ClassVar[dict[str, object]] = {"kind": "steps"}
+
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        return Look(step, math.nan, math.nan)
+
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        return None
+
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        return f"all {taken:,} steps were taken, as the scenario says"
+
+
+class FlowRatio(Stop):
+    """Where the deterministic flow turns away from the law: the first upward crossing of R = 1."""
+
+    kind = "flow_ratio"
+    samplers = ("flow",)
+    example: ClassVar[dict[str, object]] = {"kind": "flow_ratio"}
+
+    def __init__(
+        self,
+        beginning: Annotated[Beginning, Context("beginning")],
+        every: Every = 1,
+        samples: Samples = 2048,
+    ):
+        self.energy, self.every, self.samples = beginning.energy, every, samples
+
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        found = balance(self.energy, some(x, self.samples))
+        return Look(step, found.ratio, found.ratio_error)
+
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        last = looks[-1]
+        if not last.value >= 1 or not any(look.value < 1 for look in looks):
+            return None
+        return f"R = {last.value:.4g} ± {last.error:.2g} has crossed 1 upward at step {taken:,}: from here on the flow moves away from the law"
+
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        last, low = looks[-1], min(look.value for look in looks)
+        if low >= 1:
+            return f"R was never below 1 in {taken:,} steps (least {low:.4g}): KL grew from the start, and there was nothing to stop at"
+        return f"R stayed below 1 in {taken:,} steps (last {last.value:.4g} ± {last.error:.2g}): KL was still falling; take more steps"
+
+
+class Budget(Stop):
+    """Langevin's own time: after (1/2C) log(KL_start/kl), KL to the law is at most `kl`. Running longer is harmless."""
+
+    kind = "budget"
+    samplers = ("langevin",)
+    example: ClassVar[dict[str, object]] = {"kind": "budget", "kl": 0.01}
+
+    def __init__(
+        self,
+        beginning: Annotated[Beginning, Context("beginning")],
+        kl: Annotated[float, Gt(0), Doc("The KL to reach, in nats.")],
+        initial: Annotated[float | None, Gt(0), Doc("KL at the start, in nats; by default bounded from the start's law.")] = None,
+        constant: Annotated[
+            float | None, Gt(0), Doc("C of the law, in sampler units; by default a theorem's, else measured.")
+        ] = None,
+        oscillation: Annotated[
+            float | None, Ge(0), Doc("The law differs from one with this constant by so many nats at most (Holley-Stroock).")
+        ] = None,
+        every: Every = 20,
+        samples: Samples = 500,
+    ):
+        if oscillation is not None and constant is None:
+            raise ValueError("Budget: oscillation needs constant, that of the energy without the perturbation")
+        self.beginning, self.kl, self.initial, self.samples = beginning, kl, initial, samples
+        if initial is None and beginning.law is None:
+            raise ValueError("Budget: the start's law has no density to compute KL from; give initial, in nats")
+        if constant is None:
+            self.constant = log_sobolev(beginning.energy)
+        else:
+            self.constant = Constant(constant, "given") if oscillation is None else holley_stroock(constant, oscillation)
+        self.every = every if self.constant is None else 0
+
+    @classmethod
+    def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
+        start = sampler["init"]
+        if stop.get("initial") is None and (start["kind"] in ("data", "file") or _flat(start.get("std", 1.0))):
+            return f"a start of kind '{start['kind']}' without a spread in every column has no density to compute KL from; give stop.initial, in nats"
+        return super().refusal(stop, sampler)
+
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        found = stein_discrepancy(self.beginning.energy, some(x, self.samples))
+        return Look(step, found.u, found.error)
+
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        C = self.constant or self._measured(looks)
+        if C is None or taken < self._steps(C):
+            return None
+        return f"{taken:,} steps are the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
+
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        C = self.constant or self._measured(looks)
+        if C is None:
+            return "no decay of the kernel Stein discrepancy could be measured above its noise; give stop.constant, or take more stop.samples"
+        return f"the run ends after {taken:,} steps, before its budget: {self._said(C)}"
+
+    def start_kl(self, C: Constant) -> float:
+        """KL at the start: as given, or I/(2C) (L.2)."""
+        if self.initial is not None:
+            return self.initial
+        assert self.beginning.law is not None  # the constructor has looked
+        return kl_at_most(self.beginning.energy, self.beginning.x, self.beginning.law, C)
+
+    def _steps(self, C: Constant) -> int:
+        return math.ceil(langevin_budget(self.start_kl(C), self.kl, C) / self.beginning.step_size)
+
+    def _said(self, C: Constant) -> str:
+        origin = "given" if self.initial is not None else "at most, by I/2C"
+        return f"budget {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}"
+
+    def _measured(self, looks: Sequence[Look]) -> Constant | None:
+        step, value, error = np.array(looks, dtype=float).reshape(-1, 3).T
+        return measured_constant(step * self.beginning.step_size, value, 4 * error)
+
+
+class SteinBelow(Stop):
+    """Once the kernel Stein discrepancy, two standard errors of chance included, is below a number."""
+
+    kind = "stein"
+    example: ClassVar[dict[str, object]] = {"kind": "stein", "below": 0.1}
+
+    def __init__(
+        self,
+        beginning: Annotated[Beginning, Context("beginning")],
+        below: Annotated[float, Gt(0), Doc("The discrepancy to get below, in 1/(sampler units).")],
+        every: Every = 20,
+        samples: Samples = 500,
+    ):
+        self.energy, self.below, self.every, self.samples = beginning.energy, below, every, samples
+
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        found = stein_discrepancy(self.energy, some(x, self.samples))
+        return Look(step, found.u, found.error)
+
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        if not self._most(looks[-1]) < self.below:
+            return None
+        return f"KSD, at most {self._most(looks[-1]):.3g} with chance included, is below {self.below:g} at step {taken:,}"
+
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        least = min((self._most(look) for look in looks), default=math.nan)
+        text = f"KSD with chance included never fell below {self.below:g} in {taken:,} steps (least {least:.3g})"
+        floor = math.sqrt(2 * looks[-1].error) if looks else math.nan
+        return text if floor < self.below else f"{text}; chance alone makes {floor:.3g} of it: take more stop.samples"
+
+    @staticmethod
+    def _most(look: Look) -> float:
+        return math.sqrt(max(look.value + 2 * look.error, 0.0))
+
+
+STOPS: dict[str, type[Stop]] = {"steps": Steps, "flow_ratio": FlowRatio, "budget": Budget, "stein": SteinBelow}
+"""Every rule a scenario can name under `stop`."""
+
+
+def _flat(std: float | list[float]) -> bool:
+    return 0 in (std if isinstance(std, list) else [std])
+
+
+def outcome(stop: Stop, looks: Sequence[Look], taken: int, not_before: int = 0) -> Stopped:
+    """How a chain of `taken` steps ended."""
+    reason = stop.verdict(looks, taken, not_before)
+    if reason is not None:
+        return Stopped(stop.kind, taken, reason)
+    return Stopped(stop.kind, None, stop.silence(looks, taken))

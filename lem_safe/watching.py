@@ -1,0 +1,51 @@
+"""What watches a run: its monitor and its stopping rule, made from the scenario, and how the rule ended it, read from what it wrote."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lem_safe.build import Problem
+from lem_safe.catalogue import make
+from lem_safe.faults import BadInput, Fault
+from lem_safe.lyapunov import Beginning, Look, Monitor, Normal, Stop, Stopped, outcome
+
+
+def monitor(problem: Problem) -> Monitor:
+    """Looks at the cloud as `monitors` says."""
+    chosen = problem.scenario.monitors
+    return Monitor(problem.potential, problem.scenario.sampler.steps, chosen.every, chosen.samples)
+
+
+def stop_rule(problem: Problem, x: Tensor) -> Stop:
+    """The scenario's stopping rule for a run from the cloud x; raises BadInput where it lacks what it needs."""
+    sampler = problem.scenario.sampler
+    beginning = Beginning(problem.potential, x, start_law(problem), sampler.step_size, sampler.steps)
+    try:
+        rule: Stop = make("stops", problem.scenario.stop, context={"beginning": beginning})
+    except ValueError as error:
+        raise BadInput(Fault(str(error), file=str(problem.scenario.source or problem.scenario.name), key="stop")) from error
+    return rule
+
+
+def start_law(problem: Problem) -> Normal | None:
+    """The law that a run's particles are drawn from, over sampler coordinates; None where it has no normal density."""
+    init, coordinates = problem.scenario.sampler.init, problem.coordinates
+    d = coordinates.dimension
+    if init["kind"] == "standard":
+        return Normal(torch.zeros(d).double(), torch.eye(d).double())
+    if init["kind"] != "gaussian":
+        return None
+    std = torch.as_tensor(init["std"]).double().expand(d)
+    if not bool((std > 0).all()):
+        return None
+    W = coordinates.inverse_matrix.double().cpu()
+    return Normal(coordinates.inverse(torch.tensor(init["mean"]).double()), W @ std.square().diag() @ W.T)
+
+
+def ended(problem: Problem, rule: Stop, trace: Mapping[str, np.ndarray]) -> Stopped:
+    """How a chain ended, from the arrays it left: `fraction`, and what the rule saw."""
+    seen = zip(*(trace[name] for name in ("stop_step", "stop_value", "stop_error")), strict=True) if "stop_step" in trace else ()
+    looks = [Look(int(k), float(value), float(error)) for k, value, error in seen]
+    return outcome(rule, looks, len(trace["fraction"]), problem.scenario.audit.after_step)

@@ -1,0 +1,222 @@
+"""Monitors and stopping rules in runs: what is in the files, that nothing depends on an interruption, and what validation refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from truths.lyapunov import eight
+
+from lem_safe import chain
+from lem_safe.catalogue import loads
+from lem_safe.faults import BadInput
+from lem_safe.keys import Key
+from lem_safe.lyapunov import Log, Monitor, generator_means, isotropic, stein_discrepancy, track_flow
+from lem_safe.lyapunov.monitors import NAMES, some
+from lem_safe.report.contents import read
+from lem_safe.report.monitors import monitors
+from lem_safe.runner import Run, run
+from lem_safe.scenario import Scenario
+
+MEANS = [[round(float(v), 12) for v in row] for row in eight().means]
+TEXT = f"""\
+version: 1
+name: eight
+energy: {{kind: gaussian_mixture, means: {MEANS}, std: 0.5}}
+unsafe: {{pillar: {{kind: ball, center: [4, 0], radius: 0.8}}}}
+constraints: [{{set: pillar, beta: 0.03}}]
+sampler: {{kind: KIND, samples: 800, steps: STEPS, step_size: 0.005, init: {{kind: gaussian, mean: [0, 0], std: 2}}}}
+filter: {{kind: FILTER}}
+"""
+
+
+def _scenario(kind: str = "flow", steps: int = 90, filter: str = "none", more: str = "") -> Scenario:
+    return loads(TEXT.replace("KIND", kind).replace("STEPS", str(steps)).replace("FILTER", filter) + more)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report has tests of its own."""
+    monkeypatch.setattr("lem_safe.runner.render", lambda directory: directory / "report.html")
+
+
+def _stopped(done: Run) -> dict[str, object]:
+    return json.loads((done.directory / "run.json").read_text())["stopped"]
+
+
+def test_the_flow_stops_at_the_minimum_of_exact_kl(tmp_path: Path) -> None:
+    done = run(_scenario(more="dtype: float64\nstop: {kind: flow_ratio}\n"), out=tmp_path / "out")
+    x = 2 * Key(0).fold("init").normal(torch.empty(800, 2, dtype=torch.float64))
+    track = track_flow(eight(), x, isotropic(2, 2.0).log_density, 0.005, 90)
+    k = _stopped(done)["step"]
+    assert isinstance(k, int) and abs(k - track.best) <= 1
+    trace = done.trace
+    assert all(len(trace[name]) == k for name in ("step", "fraction", "surrogate", "multiplier", "shortfall"))
+    assert trace["step"][-1] == k and trace["monitor_step"].tolist() == [20, 40, k]
+    np.testing.assert_allclose(trace["stop_value"], track.ratio[: k + 1], rtol=1e-9)
+    assert trace["stop_step"].tolist() == list(range(k + 1))
+    assert f"upward at step {k}" in str(_stopped(done)["reason"])
+    assert done.scenario.sampler.steps == 90
+
+
+@pytest.mark.parametrize("more", ["", "stop: {kind: steps}\n"])
+def test_by_default_every_step_is_taken(more: str, tmp_path: Path) -> None:
+    done = run(_scenario(steps=25, more=more), out=tmp_path / "out")
+    assert len(done.trace["step"]) == 25
+    assert _stopped(done) == {"rule": "steps", "step": None, "reason": "all 25 steps were taken, as the scenario says"}
+
+
+def test_a_rule_that_never_fires_says_so(tmp_path: Path) -> None:
+    done = run(_scenario(steps=20, more="stop: {kind: flow_ratio}\n"), out=tmp_path / "out")
+    assert len(done.trace["step"]) == 20 and _stopped(done)["step"] is None
+    assert "R stayed below 1 in 20 steps" in str(_stopped(done)["reason"])
+
+
+def test_the_unfiltered_chain_is_judged_and_the_filtered_one_takes_as_many_steps(tmp_path: Path) -> None:
+    done = run(_scenario(filter="gate", more="stop: {kind: flow_ratio}\naudit: {after_step: 10}\n"), out=tmp_path / "out")
+    free = run(_scenario(more="stop: {kind: flow_ratio}\naudit: {after_step: 10}\n"), out=tmp_path / "free")
+    k = _stopped(free)["step"]
+    with np.load(done.directory / "reference.npz") as reference:
+        assert len(reference["fraction"]) == k and "monitor_stein" in reference and "stop_value" in reference
+    assert _stopped(done) == _stopped(free) and len(done.trace["fraction"]) == k and "stop_value" not in done.trace
+
+
+def test_no_rule_fires_before_the_first_judged_step(tmp_path: Path) -> None:
+    more = "stop: {kind: flow_ratio}\naudit: {after_step: 70}\n"
+    assert _stopped(run(_scenario(more=more), out=tmp_path / "out"))["step"] == 70
+
+
+class _StopAt:
+    """A progress that interrupts the run at the k-th step of one chain."""
+
+    def __init__(self, title: str, k: int):
+        self.title, self.k, self.now, self.notes = title, k, "", list[str]()
+
+    def start(self, title: str, total: int) -> None:
+        self.now = title
+
+    def update(self, done: int, note: str) -> None:
+        self.notes.append(note)
+        if self.now.startswith(self.title) and done >= self.k:
+            raise KeyboardInterrupt
+
+    def finish(self, note: str) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
+RATIO, STEIN = "{kind: flow_ratio}", "{kind: stein, below: 1.0, every: 7, samples: 100}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "title", "k"),
+    [(RATIO, "unfiltered", 13), (RATIO, "unfiltered", 41), (RATIO, "filter", 30), (STEIN, "unfiltered", 10)],
+)
+def test_monitors_and_rules_resume_bit_for_bit(rule: str, title: str, k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = _scenario(filter="gate", more=f"stop: {rule}\nmonitors: {{every: 5, samples: 60}}\n")
+    whole = run(scenario, out=tmp_path / "whole")
+    monkeypatch.setattr(chain, "REFRESH_SECONDS", -1.0)
+    progress = _StopAt(title, k)
+    taken = len(whole.trace["step"])
+    if k <= taken:
+        with pytest.raises(KeyboardInterrupt):
+            run(scenario, out=tmp_path / "cut", progress=progress)
+    done = run(scenario, out=tmp_path / "cut", resume=True)
+    for name in ("samples.npz", "trace.npz", "reference.npz"):
+        assert (done.directory / name).read_bytes() == (whole.directory / name).read_bytes()
+    assert _stopped(done) == _stopped(whole)
+    if k <= taken:
+        assert any("KSD" in note and "R̂" in note for note in progress.notes) == (k > 35 or title == "filter")
+        assert run(scenario, out=tmp_path / "cut", resume=True).report == done.report
+
+
+def test_a_run_is_the_same_with_monitors_and_without(tmp_path: Path) -> None:
+    with_, without = (
+        run(_scenario("langevin", 40, "gate", f"monitors: {{samples: {s}}}\n"), out=tmp_path / str(s)) for s in (200, 0)
+    )
+    assert (with_.samples == without.samples).all()
+    assert not any(name.startswith("monitor") for name in without.trace)
+    for name in ("fraction", "surrogate", "multiplier"):
+        np.testing.assert_array_equal(with_.trace[name], without.trace[name])
+
+
+def test_the_last_look_is_of_the_final_cloud(tmp_path: Path) -> None:
+    done = run(_scenario("langevin", 45, more="monitors: {every: 20, samples: 300}\ndtype: float64\n"), out=tmp_path / "out")
+    x, trace = some(torch.from_numpy(done.samples), 300), done.trace
+    assert trace["monitor_step"].tolist() == [20, 40, 45] and {f"monitor_{n}" for n in NAMES} <= set(trace)
+    U, means = eight(), generator_means(eight(), x)
+    assert abs(trace["monitor_stein"][-1] - stein_discrepancy(U, x).value) < 1e-9
+    assert abs(trace["monitor_generator_u"][-1] - means["u"].value) < 1e-9
+    assert abs(trace["monitor_energy"][-1] - float(U(x).mean())) < 1e-9
+    assert np.isnan(trace["monitor_accepted"]).all() and np.isnan(trace["monitor_rhat"]).all()
+
+
+def test_mala_s_acceptance_is_watched(tmp_path: Path) -> None:
+    done = run(_scenario("mala", 40, more="monitors: {every: 10}\n"), out=tmp_path / "out")
+    accepted = done.trace["monitor_accepted"]
+    assert (accepted > 0.8).all() and (accepted < 1).all()
+
+
+def test_looks_are_seldom_by_default() -> None:
+    """At most 40 looks, at least 20 steps apart; each of 256 particles."""
+    for steps, every in ((100, 20), (800, 20), (8000, 200), (8001, 201)):
+        assert Monitor(eight(), steps, None, 256).every == every
+    assert _scenario().monitors.samples == 256 and _scenario().monitors.every is None
+    assert not Monitor(eight(), 100, 5, 0).due(5)
+
+
+def test_chains_that_never_meet_have_a_large_rhat() -> None:
+    """Particles that stay in their modes: R̂ far above 1; particles drawn anew: R̂ near 1 and every draw counts."""
+    U, monitor = eight(), Monitor(eight(), 1000, 1, 64)
+    stuck, fresh, centre = Log(), Log(), U.sample(torch.Generator().manual_seed(0), 64)
+    for k in range(1, 61):
+        ξ = torch.randn(64, 2, generator=torch.Generator().manual_seed(k), dtype=torch.float64)
+        monitor.look(stuck, k, centre + 0.1 * ξ)
+        monitor.look(fresh, k, U.sample(torch.Generator().manual_seed(1000 + k), 64))
+    assert stuck.column("rhat")[-1] > 3 and stuck.column("ess")[-1] < 200
+    assert fresh.column("rhat")[-1] < 1.05 and fresh.column("ess")[-1] > 0.7 * 64 * 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "fault"),
+    [
+        ("langevin", "stop: {kind: flow_ratio}", "'flow_ratio' speaks of flow, not of langevin: use stein, or steps"),
+        ("flow", "stop: {kind: budget, kl: 0.1}", "'budget' speaks of langevin, not of flow"),
+        ("langevin", "stop: {kind: stein}", "missing key 'below'|below.*missing"),
+        ("langevin", "stop: {kind: ratio}", "ratio"),
+        ("langevin", "stop: {kind: budget, kl: 0}", "greater than 0|> 0"),
+        ("langevin", "monitors: {every: 0}", "every"),
+        ("langevin", "monitors: {evry: 5}", "did you mean 'every'"),
+    ],
+)
+def test_what_cannot_stop_is_refused(kind: str, more: str, fault: str) -> None:
+    with pytest.raises(BadInput, match=fault):
+        _scenario(kind, more=more + "\n")
+
+
+def test_a_budget_needs_a_start_with_a_density() -> None:
+    flat = TEXT.replace("KIND", "langevin").replace("STEPS", "10").replace("FILTER", "none").replace("std: 2", "std: [2, 0]")
+    with pytest.raises(BadInput, match="give stop.initial, in nats"):
+        loads(flat + "stop: {kind: budget, kl: 0.1}\n")
+    assert loads(flat + "stop: {kind: budget, kl: 0.1, initial: 3.0}\n").stop["initial"] == 3.0
+
+
+def test_a_budget_ends_a_langevin_run_in_time(tmp_path: Path) -> None:
+    """U = ‖x‖²/2σ² from N(0, 4I): C = 1/σ²; the run ends after τ_Lang, its origin named."""
+    text = TEXT.replace(f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 0.7").replace("KIND", "langevin")
+    scenario = loads(text.replace("STEPS", "2000").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n")
+    done = run(scenario, out=tmp_path / "out")
+    k, reason = _stopped(done)["step"], str(_stopped(done)["reason"])
+    assert isinstance(k, int) and 300 < k < 420 and "C = 2.041 (Bakry-Emery)" in reason and "by I/2C" in reason
+    v = done.samples.var(0)
+    assert (np.abs(v / 0.49 - 1) < 4 * np.sqrt(2 / 800) + 0.01 + 0.005 / 0.98).all()
+
+
+def test_the_report_tells_what_was_watched(tmp_path: Path) -> None:
+    done = run(_scenario(filter="gate", more="stop: {kind: flow_ratio}\n"), out=tmp_path / "out")
+    draws, caption = monitors(read(done.directory), "filtered")
+    assert len(draws) == 4
+    assert "Stopping rule flow_ratio: R = " in caption and "a filtered cloud follows another one" in caption
+    silent = run(_scenario(steps=5, more="monitors: {samples: 0}\n"), out=tmp_path / "silent")
+    assert monitors(read(silent.directory), "unfiltered") == ([], "")
