@@ -99,7 +99,7 @@ def curl(setting: Setting) -> Found:
     for name, energy in (
         ("U_A + U_B", WeightedSum([a, b])),
         (f"U_B − {WEIGHT} U_A", WeightedSum([b, a], [1.0, -WEIGHT])),
-        ("disjunction", Disjunction([a, b])),
+        ("disjunction", Disjunction([a, b], log_normalizers=[0.0, 0.0])),
     ):
         J = jacobian(energy, x)
         found[name] = float((J - J.mT).abs().max() / J.abs().max())

@@ -1,0 +1,42 @@
+"""`lem-safe compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument, Set, given
+from lem_safe.commands.outcome import open_progress, say
+
+
+def compare(
+    scenario: ScenarioArgument,
+    filters: Annotated[
+        str | None, typer.Option("--filters", metavar="none,step,...", help="Which filters; by default every one.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from the scenario's own on.")] = 1,
+    set_: Set = None,
+    out: Out = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> int:
+    """Run every filter and baseline on one scenario with the same seeds: one table, one picture."""
+    import json as printer
+
+    from lem_safe.catalogue import load
+    from lem_safe.comparing import FILTERS
+    from lem_safe.comparing import compare as compared
+    from lem_safe.run_directory import fresh_under, must_be_fresh
+
+    loaded = load(scenario, given(set_))
+    if out is not None:
+        must_be_fresh(out)
+    place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
+    chosen = [name.strip() for name in filters.split(",") if name.strip()] if filters else list(FILTERS)
+    progress, leave = open_progress(quiet or json)
+    try:
+        found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
+    finally:
+        leave()
+    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'compare.html'}")
+    return 0
