@@ -26,11 +26,11 @@ class Coordinates(nn.Module):
         square = torch.eye(d, dtype=torch.float64) if matrix is None else matrix.detach().double()
         if square.shape != (d, d):
             raise ValueError(f"Coordinates: matrix must be {d} x {d}, like the offset; got {tuple(square.shape)}")
-        if not torch.isfinite(square).all() or torch.linalg.matrix_rank(square) < d:
+        if matrix is not None and _singular(square):
             raise ValueError("Coordinates: matrix must be finite and invertible; drop constant or duplicate columns")
         self.register_buffer("offset", offset.detach().double())
         self.register_buffer("matrix", square)
-        self.register_buffer("inverse_matrix", torch.linalg.inv(square))
+        self.register_buffer("inverse_matrix", square if matrix is None else torch.linalg.inv(square))
         self.saved_dtype = saved_dtype
 
     @property
@@ -64,6 +64,14 @@ class Coordinates(nn.Module):
         if self.identity:
             return z.to(self.saved_dtype)
         return (self.offset.double() + z.double() @ self.matrix.T.double()).to(self.saved_dtype)
+
+
+def _singular(matrix: Float[Tensor, "d d"]) -> bool:
+    """Whether some column follows from others; a column in nanometres beside one in light years does not."""
+    rows = matrix / matrix.norm(dim=1, keepdim=True)
+    return not bool(torch.isfinite(matrix).all() & torch.isfinite(rows).all()) or bool(
+        torch.linalg.matrix_rank(rows) < matrix.shape[0]
+    )
 
 
 def identity(dimension: int, saved_dtype: torch.dtype = torch.float32) -> Coordinates:

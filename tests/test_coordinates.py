@@ -5,7 +5,21 @@ import torch
 
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import autodiff_jet, value_and_gradient
-from barriers.sets import Ball, Box, Columns, Ellipsoid, HalfSpace, Rule, Slab, Sublevel, UnsafeSet, complement, pull, soften
+from barriers.sets import (
+    Ball,
+    Box,
+    Columns,
+    Ellipsoid,
+    Field,
+    HalfSpace,
+    Rule,
+    Slab,
+    Sublevel,
+    UnsafeSet,
+    complement,
+    pull,
+    soften,
+)
 from barriers.sets.pull import FirstOrder
 
 GENERATOR = torch.Generator().manual_seed(5)
@@ -118,7 +132,7 @@ def test_a_rule_on_two_of_many_columns_costs_and_says_the_same_as_on_all() -> No
 
 def test_first_order_distance_by_its_formula() -> None:
     """s/‖∇_z s‖ where that is short beside R; a quadratic level x² + y² − 1 gives (ρ² − 1)/2ρ."""
-    level = Sublevel(lambda x: x.square().sum(-1), 1.0)
+    level = Sublevel(Field(lambda x: x.square().sum(-1)), 1.0)
     x = torch.randn(100, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     ρ = x.norm(dim=1)
     assert torch.allclose(pull(level, identity(2))(x), (ρ**2 - 1) / (2 * ρ), rtol=1e-3)
@@ -126,8 +140,8 @@ def test_first_order_distance_by_its_formula() -> None:
 
 def test_first_order_distance_is_finite_where_the_gradient_vanishes() -> None:
     """At a critical point it is R = 1000 with the right sign, and every derivative is a number; at s = 0 = ∇s it is 0."""
-    well, saddle = Sublevel(lambda x: x.square().sum(-1), 1.0), Sublevel(lambda x: x[..., 0] * x[..., 1], 0.0)
-    hill = Sublevel(lambda x: -x.square().sum(-1), -1.0)
+    well, saddle = Sublevel(Field(lambda x: x.square().sum(-1)), 1.0), Sublevel(Field(lambda x: x[..., 0] * x[..., 1]), 0.0)
+    hill = Sublevel(Field(lambda x: -x.square().sum(-1)), -1.0)
     tiny = torch.tensor([[0.0, 0.0], [1e-30, 0.0], [1e-160, 1e-160], [1e-8, 1e-9], [1e-4, 0.0]], dtype=torch.float64)
     for coordinates in (identity(2), Coordinates(torch.zeros(2), torch.tensor([[2.0, 0.3], [0.0, 0.5]]))):
         for x in (tiny, tiny.float()):

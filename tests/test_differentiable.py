@@ -26,6 +26,7 @@ from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
 from barriers.qp import solve_dual
 from barriers.sets import SETS, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge, Surrogate
+from lem_safe.catalogue import MAKERS
 from lem_safe.controller import hook
 from lem_safe.energies import Gaussian, GaussianMixture, Ring, Tempered, Unrolled, WeightedSum
 from lem_safe.keys import Key
@@ -221,7 +222,7 @@ def test_every_barrier_passes_gradcheck_through_both_filters(kind: str, name: st
 @pytest.mark.parametrize("kind", sorted(SETS))
 def test_the_jets_of_every_set_stay_in_the_graph(kind: str) -> None:
     """∇(s + c·∇s) by the graph and by differences: what a filter's derivative is made of."""
-    unsafe = build_sets({"example": dict(SETS[kind].example)}, ("x0", "x1"))["example"]
+    unsafe = build_sets({"example": dict(SETS[kind].example)}, ("x0", "x1"), MAKERS)["example"]
     x = 1.3 * Key(4).normal(torch.empty(12, 2, dtype=F64)) + 0.05
     c = torch.tensor([0.7, -0.4], dtype=F64)
 

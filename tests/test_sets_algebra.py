@@ -13,6 +13,7 @@ from barriers.sets import (
     Box,
     Classifier,
     Columns,
+    Field,
     Grow,
     HalfSpace,
     MostLikely,
@@ -183,7 +184,7 @@ class Network(nn.Module):
 
 def test_a_sublevel_set_of_an_energy() -> None:
     x = points()
-    unsafe = Sublevel(lambda x: x.square().sum(-1) / 2, 0.5, dimension=2)
+    unsafe = Sublevel(Field(lambda x: x.square().sum(-1) / 2, dimension=2), 0.5)
     assert torch.equal(unsafe.contains(x), Ball([0.0, 0.0], 1.0).contains(x)) and torch.equal(unsafe(x) < 0, unsafe.contains(x))
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, MinLen
 from typing_extensions import Doc
 
 from barriers.filters.base import DriftFilter, FilterInfo, Promise, StepFilter
-from barriers.filters.chains import DriftChain, StepChain
+from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chained
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.filters.gate import Gate
 from barriers.filters.penalty import Penalty, PrimalDual
@@ -78,7 +78,8 @@ def _reachable(φ: Surrogate, betas: Sequence[float], kind: str) -> Surrogate:
     """A surrogate that is positive everywhere has a positive mean: with β = 0 its limit could never be met."""
     if min(betas) <= 0 and not isinstance(φ, Hinge):
         raise ValueError(
-            f"{kind}: beta must be > 0 for a surrogate that is positive everywhere; got {min(betas):g}; use the filter `gate`"
+            f"{kind}: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; got {min(betas):g}; "
+            "use the filter `gate`"
         )
     return φ
 
@@ -114,11 +115,23 @@ def primal_dual_filter(
     return PrimalDual(smooth_mass(sets, [φ] * len(sets), betas), dual_rate)
 
 
+def chain_filter(
+    filters: Annotated[
+        list[AnyFilter], MinLen(1), Doc("The filters in the order in which they act, those before the noise first.")
+    ],
+) -> DriftChain | StepChain | Both:
+    """Several filters, each acting on what the one before it returned; the last one's promise is kept."""
+    return chained(filters)
+
+
+vars(chain_filter)["example"] = {"kind": "chain", "filters": [{"kind": "penalty", "weight": 2.0}, {"kind": "gate"}]}
+
+
 def no_filter() -> None:
     """No filter: the sampler as it is."""
 
 
-FILTERS: dict[str, Callable[..., DriftFilter | StepFilter | None]] = {
+FILTERS: dict[str, Callable[..., AnyFilter | None]] = {
     "none": no_filter,
     "drift": drift_filter,
     "step": step_filter,
@@ -128,6 +141,7 @@ FILTERS: dict[str, Callable[..., DriftFilter | StepFilter | None]] = {
     "project": project_filter,
     "penalty": penalty_filter,
     "primal_dual": primal_dual_filter,
+    "chain": chain_filter,
 }
 
 PROMISES: dict[str, Promise] = {
@@ -140,9 +154,14 @@ PROMISES: dict[str, Promise] = {
     "project": Project.promise,
     "penalty": Penalty.promise,
     "primal_dual": PrimalDual.promise,
+    "chain": Promise(
+        "that of its last filter",
+        "each filter acts on what the one before it returned: the last one's theorem holds for any drift or proposal, an earlier one's "
+        "may be undone after it",
+    ),
 }
 
 __all__ = [
-    "FILTERS", "PROMISES", "BarrierStep", "DriftChain", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate", "Penalty",
-    "PointwiseFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter",
+    "FILTERS", "PROMISES", "AnyFilter", "BarrierStep", "Both", "DriftChain", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate",
+    "Penalty", "PointwiseFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter", "chained",
 ]  # fmt: skip

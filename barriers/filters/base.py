@@ -4,15 +4,16 @@
 a mean over the cloud, so the one thing a filter needs from the outside is `mean`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable
+from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
 """The mean over all particles (first axis), in float64; on several processes, over all of them."""
@@ -28,6 +29,11 @@ def unlimited(m: int) -> Float[Tensor, "m"]:
     return torch.full((m,), torch.nan, dtype=torch.float64)
 
 
+def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
+    """Who is inside what."""
+    return torch.stack([s.contains(x) for s in sets], 1)
+
+
 def refuse_derivatives(owner: str, x: Tensor) -> None:
     """Raises NotDifferentiable where a graph runs through x to a filter that accepts or refuses whole moves."""
     if torch.is_grad_enabled() and x.requires_grad:
@@ -41,7 +47,7 @@ def refuse_derivatives(owner: str, x: Tensor) -> None:
 class Promise:
     """What a filter guarantees, and the theorem or the counterexample behind it."""
 
-    scope: Literal["every step, this cloud", "in expectation", "none"]
+    scope: Literal["every step, this cloud", "in expectation", "none", "that of its last filter"]
     because: str
 
 

@@ -1,10 +1,12 @@
 """Filters in sequence: each acts on what the one before it returned. What is promised is what the last one promises.
 
-A drift chain replaces the drift several times, a step chain corrects the step several times; one of each may work under one sampler.
+The last filter has the last word: it takes any drift, or any proposal, and its theorem asks nothing of where that came from. What an
+earlier one promised may be undone by a later one, so it is not claimed. A drift chain replaces the drift several times, a step chain
+corrects the step several times; `Both` is one of each, with the noise between them, and promises what its step filter promises.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -12,16 +14,17 @@ from torch import Tensor
 
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
 
+F = TypeVar("F", DriftFilter, StepFilter)
 
-class DriftChain:
-    """Drift filters, first to last."""
 
-    hook: Literal["drift"] = "drift"
+class _Chain(Generic[F]):
+    """What both chains are: filters first to last, their memories by position, the last one's promise and limits."""
 
-    def __init__(self, filters: Sequence[DriftFilter]):
+    def __init__(self, filters: Sequence[F]):
         if not filters:
-            raise ValueError("chain: needs at least one drift filter")
-        self.filters, self.promise = tuple(filters), filters[-1].promise
+            raise ValueError("chain: needs at least one filter")
+        self.filters: tuple[F, ...] = tuple(filters)
+        self.promise = filters[-1].promise
         self.couples = any(f.couples for f in filters)
 
     @property
@@ -30,6 +33,12 @@ class DriftChain:
 
     def init(self, x: Float[Tensor, "n d"]) -> dict[str, Any]:
         return {str(i): f.init(x) for i, f in enumerate(self.filters)}
+
+
+class DriftChain(_Chain[DriftFilter]):
+    """Drift filters, first to last."""
+
+    hook: Literal["drift"] = "drift"
 
     def apply(
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: dict[str, Any]
@@ -43,23 +52,10 @@ class DriftChain:
         return self.filters[-1].surrogate(x)
 
 
-class StepChain:
+class StepChain(_Chain[StepFilter]):
     """Step filters, first to last. Each remembers the cloud the chain returned, so the last one's promise is about that cloud."""
 
     hook: Literal["step"] = "step"
-
-    def __init__(self, filters: Sequence[StepFilter]):
-        if not filters:
-            raise ValueError("chain: needs at least one step filter")
-        self.filters, self.promise = tuple(filters), filters[-1].promise
-        self.couples = any(f.couples for f in filters)
-
-    @property
-    def limits(self) -> Tensor:
-        return self.filters[-1].limits
-
-    def init(self, x: Float[Tensor, "n d"]) -> dict[str, Any]:
-        return {str(i): f.init(x) for i, f in enumerate(self.filters)}
 
     def apply(
         self,
@@ -69,10 +65,51 @@ class StepChain:
         uniforms: Float[Tensor, "n"],
         memory: dict[str, Any],
     ) -> tuple[Float[Tensor, "n d"], dict[str, Any], FilterInfo]:
-        y, after = proposal, {}
+        y, after, returned = proposal, {}, []
         for i, f in enumerate(self.filters):
             y, after[str(i)], info = f.apply(x, y, step_size, uniforms, memory[str(i)])
-        for i, f in enumerate(self.filters[:-1]):
-            if not torch.equal(y, proposal):
-                after[str(i)] = f.init(y)  # a later filter moved the cloud: what an earlier one remembers is about another one
+            returned.append(y)
+        for i, f in enumerate(self.filters):
+            if not torch.equal(y, returned[i]):
+                after[str(i)] = f.init(y)  # a later filter moved the cloud: what this one remembers is about another one
         return y, after, info
+
+
+class Both:
+    """A filter before the noise and one after it. A sampler hooks in each where it belongs."""
+
+    hook: Literal["both"] = "both"
+
+    def __init__(self, drift: DriftFilter, step: StepFilter):
+        self.drift, self.step, self.promise = drift, step, step.promise
+        self.couples = drift.couples or step.couples
+
+    @property
+    def limits(self) -> Tensor:
+        return self.step.limits
+
+
+AnyFilter = DriftFilter | StepFilter | Both
+
+
+def chained(filters: Sequence[AnyFilter | None]) -> DriftChain | StepChain | Both:
+    """The chain of some filters in the order in which they act; raises ValueError where that order is impossible."""
+    before: list[DriftFilter] = []
+    after: list[StepFilter] = []
+    for f in filters:
+        if f is None:
+            raise ValueError("chain: `none` does nothing in a chain; remove it")
+        if f.hook != "step" and after:
+            raise ValueError(
+                "chain: filters act in the order they are written, and one before the noise cannot follow one after it; write drift, "
+                "pointwise, penalty and primal_dual first, then step, gate, reject and project"
+            )
+        if f.hook == "both":
+            before, after = [*before, f.drift], [*after, f.step]
+        elif f.hook == "drift":
+            before.append(f)
+        else:
+            after.append(f)
+    if before and after:
+        return Both(DriftChain(before), StepChain(after))
+    return DriftChain(before) if before else StepChain(after)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.filters.base import FilterInfo, Promise, refuse_derivatives, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
 from barriers.sets.base import UnsafeSet
 
 MEMORY = 0.01
@@ -48,7 +48,7 @@ class Gate:
 
     def init(self, x: Float[Tensor, "n d"]) -> GateMemory:
         zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
-        return GateMemory(self._inside(x), zero, zero)
+        return GateMemory(insides(self.sets, x), zero, zero)
 
     def apply(
         self,
@@ -59,7 +59,7 @@ class Gate:
         memory: GateMemory,
     ) -> tuple[Float[Tensor, "n d"], GateMemory, FilterInfo]:
         refuse_derivatives("gate", proposal)
-        was, would = memory.inside, self._inside(proposal)
+        was, would = memory.inside, insides(self.sets, proposal)
         enters = would & ~was
         tries = enters.any(1)
         budgets = torch.tensor([budget(β, x.shape[0]) for β in self.betas], device=x.device)
@@ -75,9 +75,6 @@ class Gate:
         over = (inside.sum(0) - budgets).clamp(min=0).double() / x.shape[0]
         info = FilterInfo(self.limits, -(admitted / entering).log(), over)
         return torch.where(accepted[:, None], proposal, x), GateMemory(inside, entering, admitted), info
-
-    def _inside(self, x: Tensor) -> Tensor:
-        return torch.stack([s.contains(x) for s in self.sets], 1)
 
 
 def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, unlimited
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 20
@@ -53,5 +53,5 @@ class Project:
                 y = torch.where(unsafe.contains(y)[:, None], y + move, y)
             if y is before or torch.equal(y, before):
                 break
-        left = torch.stack([s.contains(y) for s in self.sets], 1).double().mean(0)
+        left = insides(self.sets, y).double().mean(0)
         return y, None, FilterInfo(self.limits, self.limits, left)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.filters.base import FilterInfo, Promise, refuse_derivatives, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
 from barriers.sets.base import UnsafeSet
 
 
@@ -33,7 +33,7 @@ class Reject:
         self.sets, self.limits = tuple(sets), unlimited(len(sets))
 
     def init(self, x: Float[Tensor, "n d"]) -> RejectMemory:
-        return RejectMemory(self._inside(x))
+        return RejectMemory(insides(self.sets, x))
 
     def apply(
         self,
@@ -44,11 +44,8 @@ class Reject:
         memory: RejectMemory,
     ) -> tuple[Float[Tensor, "n d"], RejectMemory, FilterInfo]:
         refuse_derivatives("reject", proposal)
-        would = self._inside(proposal)
+        would = insides(self.sets, proposal)
         refused = (would & ~memory.inside).any(1)
         inside = torch.where(refused[:, None], memory.inside, would)
         info = FilterInfo(self.limits, self.limits, torch.zeros_like(self.limits))
         return torch.where(refused[:, None], x, proposal), RejectMemory(inside), info
-
-    def _inside(self, x: Tensor) -> Tensor:
-        return torch.stack([s.contains(x) for s in self.sets], 1)

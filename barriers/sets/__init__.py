@@ -12,11 +12,14 @@ from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.box import Box
 from barriers.sets.capsule import Capsule
+from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
+from barriers.sets.field import Field
 from barriers.sets.grammar import RuleError
 from barriers.sets.half_space import HalfSpace
-from barriers.sets.learned import Classifier, MostLikely, Predicate, Sublevel
+from barriers.sets.layers import load_classifier, save_classifier
+from barriers.sets.learned import Classifier, MostLikely, Predicate
 from barriers.sets.near_points import NearPoints
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.offset import Grow, Shrink
@@ -27,8 +30,9 @@ from barriers.sets.rule import Rule, columns_used
 from barriers.sets.slab import Slab
 from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.soft import soften
+from barriers.sets.sublevel import Sublevel
 from barriers.sets.superellipse import Superellipse
-from barriers.specification import SpecificationError, construct
+from barriers.specification import Nested, SpecificationError, construct
 
 SETS: dict[str, type[UnsafeSet]] = {
     "ball": Ball,
@@ -42,6 +46,8 @@ SETS: dict[str, type[UnsafeSet]] = {
     "polygon": Polygon,
     "occupancy": Occupancy,
     "near_points": NearPoints,
+    "sublevel": Sublevel,
+    "classifier": ClassRegion,
     "rule": Rule,
     "columns": Columns,
     "anywhere": Anywhere,
@@ -53,13 +59,22 @@ SETS: dict[str, type[UnsafeSet]] = {
 
 
 def build_set(
-    spec: Any, *, named: Mapping[str, UnsafeSet], context: Mapping[str, Any], path: tuple[str | int, ...] = ()
+    spec: Any,
+    *,
+    named: Mapping[str, UnsafeSet],
+    context: Mapping[str, Any],
+    path: tuple[str | int, ...] = (),
+    makers: Nested | None = None,
 ) -> UnsafeSet:
-    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind: ...}."""
+    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind: ...}.
+
+    makers: who builds what is not geometry, such as the energy of a `sublevel` (a `Field`); without one, such a set is refused.
+    """
 
     def nested(inner: Any, where: tuple[str | int, ...]) -> UnsafeSet:
-        return build_set(inner, named=named, context=context, path=where)
+        return build_set(inner, named=named, context=context, path=where, makers=makers)
 
+    parts: Nested = {Field: _no_energy, **(makers or {}), UnsafeSet: nested}
     if isinstance(spec, str):
         if spec not in named:
             known = ", ".join(named) or "none so far"
@@ -71,11 +86,15 @@ def build_set(
         return complement(nested(spec["not"], (*path, "not")))
     for key, several in (("any", AnyOf), ("all", AllOf)):
         if key in spec:
-            return construct(several, spec, nested={UnsafeSet: nested}, context=context, path=path)
+            return construct(several, spec, nested=parts, context=context, path=path)
     kind = spec.get("kind")
     if kind not in SETS:
         raise SpecificationError(f"kind '{kind}' is not known (kinds: {', '.join(SETS)}; or any, all, not)", path)
-    return construct(SETS[kind], spec, nested={UnsafeSet: nested}, context=context, path=path)
+    return construct(SETS[kind], spec, nested=parts, context=context, path=path)
+
+
+def _no_energy(spec: Any, path: tuple[str | int, ...]) -> Field:
+    raise SpecificationError("an energy is built by whoever knows energies; hand `build_sets` a maker for it, {Field: ...}", path)
 
 
 def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
@@ -83,11 +102,14 @@ def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]
     return unsafe.contains(x) & complement(unsafe).contains(x)
 
 
-def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
-    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are checked."""
+def build_sets(specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None) -> dict[str, UnsafeSet]:
+    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are checked.
+
+    makers: see `build_set`.
+    """
     built: dict[str, UnsafeSet] = {}
     for name, spec in specs.items():
-        region = build_set(spec, named=built, context={"columns": tuple(columns)}, path=(name,))
+        region = build_set(spec, named=built, context={"columns": tuple(columns)}, path=(name,), makers=makers)
         if region.dimension not in (None, len(columns)):
             raise SpecificationError(f"has {region.dimension} dimensions where the energy has {len(columns)}", (name,))
         built[name] = region
@@ -95,8 +117,8 @@ def build_sets(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Un
 
 
 __all__ = [
-    "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "Classifier", "Columns", "Ellipsoid", "Grow", "HalfSpace",
-    "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule", "RuleError",
-    "Shrink", "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set", "build_sets",
-    "columns_used", "complement", "pull", "soften", "undefined",
+    "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "ClassRegion", "Classifier", "Columns", "Ellipsoid", "Field",
+    "Grow", "HalfSpace", "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule",
+    "RuleError", "Shrink", "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set",
+    "build_sets", "columns_used", "complement", "load_classifier", "pull", "save_classifier", "soften", "undefined",
 ]  # fmt: skip

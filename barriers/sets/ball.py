@@ -44,5 +44,6 @@ class Ball(UnsafeSet):
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""
-        tiny = torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2
+        number = torch.finfo(offset.dtype)
+        tiny = max(number.eps * 1e-2 * self.radius**2, number.tiny)
         return (offset.square().sum(-1) + tiny).sqrt()

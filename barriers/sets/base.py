@@ -86,10 +86,23 @@ def rotation(owner: str, values: object, dimension: int) -> Float[Tensor, "d d"]
     return rows
 
 
+LARGEST = 1e18
+"""No number of a shape is larger, and no length smaller than 1/LARGEST: their squares are numbers in float32 too."""
+
+
+def finite(owner: str, name: str, value: float) -> float:
+    """The number itself where it is one in float32 too, with room for sums, else an error."""
+    if not abs(value) <= LARGEST**2:
+        raise ValueError(f"{owner}: {name} must be at most {LARGEST**2:g} in size; got {value:g}; use larger units")
+    return float(value)
+
+
 def positive(owner: str, name: str, value: float) -> float:
-    """The number itself where it is finite and > 0, else an error."""
-    if not (value > 0 and value != float("inf")):
+    """The number itself where it is > 0 and neither its square nor that of its inverse overflows, else an error."""
+    if not value > 0:
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
+    if not 1 / LARGEST <= value <= LARGEST:
+        raise ValueError(f"{owner}: {name} must be between {1 / LARGEST:g} and {LARGEST:g}; got {value:g}; use other units")
     return float(value)
 
 
@@ -102,4 +115,7 @@ def _numbers(owner: str, name: str, values: object, axes: int, what: str) -> Ten
         raise ValueError(f"{owner}: {name} must be {what}; got {values!r}")
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
+    if tensor.abs().max() > LARGEST:
+        largest = float(tensor.abs().max())
+        raise ValueError(f"{owner}: {name} must hold numbers of at most {LARGEST:g} in size; got {largest:g}; use larger units")
     return tensor

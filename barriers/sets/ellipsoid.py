@@ -21,7 +21,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
-from barriers.sets.base import UnsafeSet, vector
+from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.base import rotation as orthogonal
 from barriers.sets.soft import soften_complement
 
@@ -54,8 +54,7 @@ class Ellipsoid(UnsafeSet):
         c, a = vector("Ellipsoid", "center", center), vector("Ellipsoid", "radii", radii)
         if a.shape != c.shape:
             raise ValueError(f"Ellipsoid: radii must have one number per column ({len(c)}); got {len(a)}")
-        if not (a > 0).all():
-            raise ValueError(f"Ellipsoid: radii must be > 0; got {float(a.min()):g}")
+        positive("Ellipsoid", "radii", float(a.min()))
         self.register_buffer("center", c)
         self.register_buffer("radii", a)
         self.register_buffer("axes", None if rotation is None else orthogonal("Ellipsoid", rotation, len(c)))

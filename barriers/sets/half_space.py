@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
-from barriers.sets.base import UnsafeSet, vector
+from barriers.sets.base import LARGEST, UnsafeSet, finite, vector
 
 
 class HalfSpace(UnsafeSet):
@@ -27,10 +27,10 @@ class HalfSpace(UnsafeSet):
     ):
         super().__init__()
         n = vector("HalfSpace", "normal", normal)
-        if n.norm() == 0:
+        if n.norm() < 1 / LARGEST:
             raise ValueError(f"HalfSpace: normal must not be zero; got {normal!r}")
         self.register_buffer("normal", n)
-        self.offset = float(offset)
+        self.offset = finite("HalfSpace", "offset", offset)
         self.dimension = len(normal)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:

@@ -1,63 +1,21 @@
-"""Regions that a trained network draws, and regions that only answer yes or no. Made in Python, not in a scenario.
+"""Regions that a trained network draws, and regions that only answer yes or no.
 
 A network's output is a level function: used through its first-order distance (see `pull`). `contains` runs a float64 copy of the
-network as it was given, frozen; a predicate is asked directly.
+network as it was given, frozen; a predicate is asked directly. In a scenario these are `classifier` and `sublevel`; a predicate is
+made in Python only, since nothing in a scenario runs code.
 """
 
-import copy
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.sets.field import Field, Function, bounded
 from barriers.sets.soft import soften, soften_complement
-
-Function = Callable[[Tensor], Tensor]
-
-
-class _Frozen(nn.Module):
-    """A function as given, parameters frozen, and its float64 copy."""
-
-    def __init__(self, function: Function):
-        super().__init__()
-        self.function, self.judge = function, function
-        self.dtype: torch.dtype | None = None
-        if isinstance(function, nn.Module):
-            self.function = copy.deepcopy(function).eval().requires_grad_(False)
-            self.judge = copy.deepcopy(self.function).double()
-            self.dtype = next((p.dtype for p in function.parameters()), None)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.function(x.to(self.dtype or x.dtype))
-        return y.to(x.dtype)
-
-    def exact(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.judge(x.double()).double()
-
-
-class Sublevel(UnsafeSet):
-    """{f ≤ threshold} of any function of rows, an energy say: s = f − threshold."""
-
-    exact = False
-
-    def __init__(self, function: Function, threshold: float, dimension: int | None = None, smooth: bool = True):
-        """`smooth` says whether f is twice differentiable, as a ReLU network is not."""
-        super().__init__()
-        self.f, self.threshold, self.dimension, self.smooth = _Frozen(function), float(threshold), dimension, smooth
-
-    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self.f(x) - self.threshold
-
-    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.f.exact(x) <= self.threshold
-
-    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        return autodiff_jet(self, x)
 
 
 class Classifier(UnsafeSet):
@@ -71,14 +29,14 @@ class Classifier(UnsafeSet):
         super().__init__()
         if not 0 < probability < 1:
             raise ValueError(f"Classifier: probability must be between 0 and 1; got {probability:g}")
-        self.f, self.label, self.dimension, self.smooth = _Frozen(network), int(label), dimension, smooth
+        self.f, self.label, self.dimension, self.smooth = Field(network, dimension, smooth), int(label), dimension, smooth
         self.odds = float(torch.tensor(probability, dtype=torch.float64).logit())
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self._level(self.f(x))
+        return bounded(self._level(self.f(x)))
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self._level(self.f.exact(x)) <= 0
+        return ~(self._level(self.f.exact(x)) > 0)  # no number is no pass
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
@@ -89,22 +47,24 @@ class Classifier(UnsafeSet):
 
 
 class MostLikely(UnsafeSet):
-    """Where a network holds `label` for the likeliest class: s = max_{others} l − l_label, over its logits."""
+    """Where a network holds `label` for the likeliest class: s = max_{others} l − l_label, over its logits.
+
+    Three classes or more leave kinks where the second likeliest changes; of two, `smooth` says whether the network has any.
+    """
 
     exact = False
-    smooth = False
 
-    def __init__(self, network: Function, label: int, dimension: int | None = None):
+    def __init__(self, network: Function, label: int, dimension: int | None = None, smooth: bool = False):
         super().__init__()
-        self.f, self.label, self.dimension = _Frozen(network), int(label), dimension
+        self.f, self.label, self.dimension, self.smooth = Field(network, dimension, smooth), int(label), dimension, smooth
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         own, others = _against(self.f(x), self.label)
-        return others.amax(-1) - own
+        return bounded(others.amax(-1) - own)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         own, others = _against(self.f.exact(x), self.label)
-        return others.amax(-1) <= own
+        return ~(others.amax(-1) > own)  # no number is no pass
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)

@@ -63,7 +63,8 @@ class NearPoints(UnsafeSet):
     def offset(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """x minus its nearest protected point."""
         with torch.no_grad():
-            flat = x.detach().double().reshape(-1, x.shape[-1])
+            # A distance that overflows has no nearest point; rows beyond everything are as far from all of them.
+            flat = x.detach().double().reshape(-1, x.shape[-1]).nan_to_num(nan=0.0).clamp(-1e150, 1e150)
             if self.tree is not None and not x.is_cuda:
                 nearest = torch.as_tensor(self.tree.query(flat.numpy())[1])
             else:
@@ -72,7 +73,8 @@ class NearPoints(UnsafeSet):
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of a point, so that derivatives stay finite there."""
-        return (offset.square().sum(-1) + torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2).sqrt()
+        number = torch.finfo(offset.dtype)
+        return (offset.square().sum(-1) + max(number.eps * 1e-2 * self.radius**2, number.tiny)).sqrt()
 
     def _nearest(self, x: Float[Tensor, "n d"]) -> Tensor:
         """The index of the nearest point of each row, over blocks of points."""

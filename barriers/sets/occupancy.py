@@ -66,7 +66,7 @@ class Occupancy(UnsafeSet):
         inside = torch.minimum(torch.maximum(x, lower), lower + last * size)
         at = (inside - lower) / size
         corner = torch.minimum(at.detach().floor().clamp(min=0), (last - 1).to(x.dtype))
-        (i, j), (u, v) = corner.long().unbind(-1), (at - corner).unbind(-1)
+        (i, j), (u, v) = corner.nan_to_num(nan=0.0).long().unbind(-1), (at - corner).unbind(-1)
         s = self.distance.to(x.dtype)
         below = s[j, i] * (1 - u) + s[j, i + 1] * u
         above = s[j + 1, i] * (1 - u) + s[j + 1, i + 1] * u

@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
-from barriers.sets.base import matrix, vector
+from barriers.sets.base import LARGEST, matrix, vector
 from barriers.sets.faceted import Faceted
 
 
@@ -36,8 +36,10 @@ class Polytope(Faceted):
         if len(a) != len(b):
             raise ValueError(f"Polytope: offsets must have one number per row of normals ({len(a)}); got {len(b)}")
         length = a.norm(dim=1)
-        if (length == 0).any():
-            raise ValueError(f"Polytope: normals must not hold a zero row; row {int((length == 0).nonzero()[0])} is zero")
+        if (length < 1 / LARGEST).any():
+            raise ValueError(
+                f"Polytope: normals must not hold a zero row; row {int((length < 1 / LARGEST).nonzero()[0])} is zero"
+            )
         self.register_buffer("normals", a)
         self.register_buffer("offsets", b)
         self.register_buffer("unit", a / length[:, None])

@@ -21,6 +21,7 @@ from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
+from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
@@ -145,11 +146,18 @@ def _rule(unsafe: Rule, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
+def _class_region(unsafe: ClassRegion, coordinates: Coordinates) -> UnsafeSet:
+    return level(unsafe.inner, coordinates)
+
+
+@level.register
 def _half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n = unsafe.normal.double()
-    return HalfSpace((coordinates.matrix.T @ n).tolist(), unsafe.offset - float(n @ coordinates.offset))
+    normal, offset = coordinates.matrix.T @ n, unsafe.offset - float(n @ coordinates.offset)
+    length = float(normal.norm())
+    return HalfSpace((normal / length).tolist(), offset / length)
 
 
 @level.register
@@ -157,7 +165,9 @@ def _faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n, b = unsafe.planes()
-    return Polytope((n @ coordinates.matrix).tolist(), (b - n @ coordinates.offset).tolist())
+    normals, offsets = n @ coordinates.matrix, b - n @ coordinates.offset
+    lengths = normals.norm(dim=1)
+    return Polytope((normals / lengths[:, None]).tolist(), (offsets / lengths).tolist())
 
 
 @level.register

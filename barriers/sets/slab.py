@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
-from barriers.sets.base import vector
+from barriers.sets.base import LARGEST, finite, vector
 from barriers.sets.faceted import Faceted
 
 
@@ -29,12 +29,13 @@ class Slab(Faceted):
     ):
         super().__init__()
         n = vector("Slab", "normal", normal)
-        if n.norm() == 0:
+        if n.norm() < 1 / LARGEST:
             raise ValueError(f"Slab: normal must not be zero; got {normal!r}")
         if not float("-inf") < lower < upper < float("inf"):
             raise ValueError(f"Slab: lower must be less than upper, both finite; got {lower:g} and {upper:g}")
         self.register_buffer("normal", n)
-        self.lower, self.upper, self.dimension = float(lower), float(upper), n.shape[0]
+        self.lower, self.upper = finite("Slab", "lower", lower), finite("Slab", "upper", upper)
+        self.dimension = n.shape[0]
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.faces(x).amax(-1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet, autodiff_jet
-from barriers.sets.base import UnsafeSet, vector
+from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.base import rotation as orthogonal
 
 
@@ -38,8 +38,7 @@ class Superellipse(UnsafeSet):
         c, a = vector("Superellipse", "center", center), vector("Superellipse", "radii", radii)
         if a.shape != c.shape:
             raise ValueError(f"Superellipse: radii must have one number per column ({len(c)}); got {len(a)}")
-        if not (a > 0).all():
-            raise ValueError(f"Superellipse: radii must be > 0; got {float(a.min()):g}")
+        positive("Superellipse", "radii", float(a.min()))
         if not 1 <= power < float("inf"):
             raise ValueError(f"Superellipse: power must be at least 1 and finite; got {power:g}")
         self.register_buffer("center", c)

@@ -32,6 +32,7 @@ from barriers.sets import (
     undefined,
 )
 from barriers.sets.pull import Pulled
+from lem_safe.catalogue import MAKERS
 
 COLUMNS = ["x0", "x1"]
 SHEAR = Coordinates(
@@ -133,6 +134,22 @@ def in_rule(spec: dict[str, Any], p: list[float]) -> bool:
     return x0**2 + x1 < 0.5 and not x0 > 1 and low is not True
 
 
+def in_well(spec: dict[str, Any], p: list[float]) -> bool:
+    m, σ = spec["energy"]["mean"], spec["energy"]["std"]
+    return (
+        sum((v - c) ** 2 for v, c in zip(p, m, strict=True)) / (2 * σ**2) + 2 * math.log(σ * math.sqrt(2 * math.pi))
+        <= spec["level"]
+    )
+
+
+def in_class(spec: dict[str, Any], p: list[float]) -> bool:
+    """The network, unit by unit; the label scores at least as high as every other class."""
+    first, last = spec["layers"]
+    hidden = [math.tanh(dot(row[:-1], p) + row[-1]) for row in first]
+    scores = [dot(row[:-1], hidden) + row[-1] for row in last]
+    return scores[spec["label"]] >= max(scores)
+
+
 def in_melt(spec: dict[str, Any], p: list[float]) -> bool:
     w = spec["width"]
     return sum(math.exp(-(math.dist(p, s["center"]) - s["radius"]) / w) for s in spec["sets"]) >= 1
@@ -155,6 +172,8 @@ TWINS: dict[str, Twin] = {
     "polygon": in_polygon,
     "occupancy": in_map,
     "near_points": lambda s, p: any(math.dist(p, q) <= s["radius"] for q in s["points"]),
+    "sublevel": in_well,
+    "classifier": in_class,
     "rule": in_rule,
     "columns": lambda s, p: inside(s["set"], [p[1], p[0]]),
     "anywhere": lambda s, p: any(inside(s["set"], [v]) for v in p),
@@ -182,7 +201,7 @@ def case(name: str, spec: dict[str, Any]) -> Case:
     x = torch.randn(400, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 1.2
     numbers = sorted({v for p in pairs(spec) for v in p} | {0.0})
     special = torch.tensor([p for p in pairs(spec)] + [[a, b] for a in numbers for b in numbers], dtype=torch.float64)
-    return Case(name, build_sets({"it": spec}, COLUMNS)["it"], lambda p: inside(spec, p), x, special)
+    return Case(name, build_sets({"it": spec}, COLUMNS, MAKERS)["it"], lambda p: inside(spec, p), x, special)
 
 
 def pairs(part: Any) -> Iterator[list[float]]:
@@ -354,7 +373,7 @@ def pulled(c: Case) -> None:
 def round_trip(c: Case) -> None:
     """The example survives JSON, and builds the same set again, also when named and used inside another."""
     example = json.loads(json.dumps(MEMBERS[c.name].example))
-    built = build_sets({"a": example, "b": {"any": ["a"]}}, COLUMNS)
+    built = build_sets({"a": example, "b": {"any": ["a"]}}, COLUMNS, MAKERS)
     assert torch.equal(built["a"](c.x), c.unsafe(c.x))
     assert torch.equal(built["b"].contains(c.x), c.unsafe.contains(c.x))
     assert built["a"].dimension == 2

@@ -1,0 +1,48 @@
+"""A function of rows as a value: frozen as it was given, with a float64 copy that judges, and what is known of it."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Field(nn.Module):
+    """A function of rows [n, d], a network or an energy say: one number a row, or k. What is done to the original later does not show.
+
+    In float64 the copy answers, so that levels and membership agree; in other dtypes the function itself, in its parameters' dtype.
+    dimension: d, or None where it fits any. smooth: whether it is twice differentiable, as a ReLU network is not (B.5).
+    """
+
+    def __init__(self, function: Function, dimension: int | None = None, smooth: bool = True):
+        super().__init__()
+        self.function, self.judge, self.dimension, self.smooth = function, function, dimension, smooth
+        self.dtype: torch.dtype | None = None
+        if isinstance(function, nn.Module):
+            self.function = copy.deepcopy(function).eval().requires_grad_(False)
+            self.judge = copy.deepcopy(self.function).double()
+            self.dtype = next((p.dtype for p in function.parameters()), None)
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Tensor:
+        """The values in the dtype of x, differentiable."""
+        if x.dtype == torch.float64:
+            return self._rows(self.judge, x)
+        return self._rows(self.function, x.to(self.dtype or x.dtype)).to(x.dtype)
+
+    def exact(self, x: Float[Tensor, "*n d"]) -> Tensor:
+        """The values in float64, without gradients."""
+        with torch.no_grad():
+            return self._rows(self.judge, x.double()).double()
+
+    def _rows(self, function: Function, x: Tensor) -> Tensor:
+        y = function(x.reshape(-1, x.shape[-1]))
+        return y.reshape((*x.shape[:-1], *y.shape[1:]))
+
+
+def bounded(level: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """A level as a number whose square is one, its sign kept; −1, inside, where it is no number at all."""
+    limit = torch.finfo(level.dtype).max ** 0.45
+    return level.nan_to_num(nan=-1.0, posinf=limit, neginf=-limit).clamp(-limit, limit)

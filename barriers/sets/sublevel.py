@@ -1,0 +1,43 @@
+"""Where an energy is low: {U ≤ level}, what another model finds likely. The far side is `not` of it.
+
+s = U − level is a level function, used through its first-order distance (see `pull`). Where U is no number the row is inside: an
+undefined value is not a pass.
+"""
+
+from typing import Annotated, ClassVar
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from barriers.derivatives import Jet, autodiff_jet
+from barriers.sets.base import UnsafeSet
+from barriers.sets.field import Field, bounded
+
+
+class Sublevel(UnsafeSet):
+    """Everything whose energy is at most `level`: what that energy finds likely."""
+
+    exact = False
+    example: ClassVar[dict[str, object]] = {
+        "kind": "sublevel", "energy": {"kind": "gaussian", "mean": [0.4, -0.2], "std": 0.6}, "level": 2.0,
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        energy: Annotated[
+            Field, Doc("The energy U that draws the region, over the data's units: given or a checkpoint, not trained.")
+        ],
+        level: Annotated[float, Doc("x is unsafe where U(x) <= level, in nats as that energy counts them.")],
+    ):
+        super().__init__()
+        self.energy, self.level, self.dimension, self.smooth = energy, float(level), energy.dimension, energy.smooth
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return bounded(self.energy(x) - self.level)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return ~(self.energy.exact(x) > self.level)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return autodiff_jet(self, x)
