@@ -3,13 +3,14 @@
 from lem_safe.energies.adjusted import Shifted, Tempered, Tilted
 from lem_safe.energies.banana import Banana
 from lem_safe.energies.base import Energy, Tractable
-from lem_safe.energies.composed import WeightedSum
-from lem_safe.energies.disjunction import Disjunction
+from lem_safe.energies.composed import Combination, Conjunction, Negation, WeightedSum
+from lem_safe.energies.disjunction import Disjunction, known_log_z
 from lem_safe.energies.double_well import DoubleWell
 from lem_safe.energies.funnel import Funnel
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
-from lem_safe.energies.mlp import MLP, NETWORKS, Network
+from lem_safe.energies.images import Convolutional
+from lem_safe.energies.mlp import MLP, NETWORKS, Fourier, Network, Residual
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.pulled import Pulled, in_coordinates
 from lem_safe.energies.quadratic import Quadratic
@@ -17,6 +18,7 @@ from lem_safe.energies.ring import Ring
 from lem_safe.energies.student_t import StudentT
 from lem_safe.energies.transported import Transported
 from lem_safe.energies.unrolled import Unrolled
+from lem_safe.energies.untrained import Untrained, columns_of
 
 ENERGIES: dict[str, type[Energy]] = {
     "gaussian": Gaussian,
@@ -28,6 +30,8 @@ ENERGIES: dict[str, type[Energy]] = {
     "ring": Ring,
     "student_t": StudentT,
     "composed": WeightedSum,
+    "conjunction": Conjunction,
+    "negation": Negation,
     "disjunction": Disjunction,
     "tempered": Tempered,
     "shifted": Shifted,
@@ -35,8 +39,11 @@ ENERGIES: dict[str, type[Energy]] = {
 }
 """Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training."""
 
+NETWORKS["convolutional"] = Convolutional  # here, because its module needs the table's own
+
 __all__ = [
-    "ENERGIES", "MLP", "NETWORKS", "Banana", "Disjunction", "DoubleWell", "Energy", "Funnel", "Gaussian", "GaussianMixture",
-    "Network", "NetworkEnergy", "Pulled", "Quadratic", "Ring", "Shifted", "StudentT", "Tempered", "Tilted", "Tractable",
-    "Trainable", "Transported", "Unrolled", "WeightedSum", "in_coordinates",
+    "ENERGIES", "MLP", "NETWORKS", "Banana", "Combination", "Conjunction", "Convolutional", "Disjunction", "DoubleWell", "Energy", "Fourier",
+    "Funnel", "Gaussian", "GaussianMixture", "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted",
+    "StudentT", "Tempered", "Tilted", "Tractable", "Trainable", "Transported", "Unrolled", "Untrained", "WeightedSum",
+    "columns_of", "in_coordinates", "known_log_z",
 ]  # fmt: skip

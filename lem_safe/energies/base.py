@@ -21,6 +21,14 @@ class Energy(nn.Module, ABC):
     dimension: int
     example: ClassVar[dict[str, object]]
     """A specification of a member in two dimensions: what the law tests run on."""
+    estimate: str | None = None
+    """How `laplacian` is estimated, in words; None where it is exact for the energy itself, whatever it is made of."""
+
+    @property
+    def laplacian_method(self) -> str:
+        """`exact`, or the estimates that ΔU rests on, its own and those of its parts: `Hutchinson, 32 probes`."""
+        found = {part.estimate for part in self.modules() if isinstance(part, Energy) and part.estimate is not None}
+        return "; ".join(sorted(found)) or "exact"
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
@@ -32,7 +40,7 @@ class Energy(nn.Module, ABC):
 
     @abstractmethod
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
-        """ΔU(x), exact; with `directions` V, tr(Vᵀ∇²U V): the sum of the second derivatives along V's columns."""
+        """ΔU(x), by `laplacian_method`; with `directions` V, tr(Vᵀ∇²U V): the sum of the second derivatives along V's columns."""
 
 
 class Tractable(Energy):

@@ -1,6 +1,6 @@
 """Sums of energies: U = Σ w_i U_i, with ∇U = Σ w_i∇U_i and ΔU = Σ w_iΔU_i (C.1, C.2).
 
-Weights 1 are the conjunction U_A + U_B; U₊ − λU₋ is what `penalties:` makes.
+Weights 1 are the conjunction U_A + U_B; U₊ − λU₋ is the negation, and what `penalties:` makes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,30 +17,16 @@ from lem_safe.energies.base import Energy
 from lem_safe.energies.numbers import finite
 
 
-class WeightedSum(Energy):
-    """Σ weight · energy; a negative weight repels, and may leave nothing to sample (C.4)."""
+class Combination(Energy):
+    """Σ w_i U_i: what every sum below is."""
 
-    example: ClassVar[dict[str, object]] = {
-        "kind": "composed",
-        "energies": [
-            {"kind": "gaussian", "mean": [0.0, 0.0], "std": 1.2},
-            {"kind": "ring", "center": [0.0, 0.0], "radius": 1.0, "std": 0.6},
-            {"kind": "gaussian", "mean": [1.0, 0.0], "std": 1.5},
-        ],
-        "weights": [1.0, 0.5, -0.3],
-    }
-
-    def __init__(
-        self,
-        energies: Annotated[list[Energy], MinLen(1), Doc("What is summed.")],
-        weights: Annotated[list[float] | None, Doc("One an energy; 1 by default: all of them at once.")] = None,
-    ):
+    def __init__(self, energies: Sequence[Energy], weights: Sequence[float]):
         super().__init__()
-        self.dimension = common_dimension("WeightedSum", energies)
-        given = [1.0] * len(energies) if weights is None else weights
-        if len(given) != len(energies):
-            raise ValueError(f"WeightedSum: needs one weight an energy: {len(energies)}; got {len(given)}")
-        self.weights = tuple(finite("WeightedSum", "a weight", w) for w in given)
+        owner = type(self).__name__
+        self.dimension = common_dimension(owner, energies)
+        if len(weights) != len(energies):
+            raise ValueError(f"{owner}: needs one weight an energy: {len(energies)}; got {len(weights)}")
+        self.weights = tuple(finite(owner, "a weight", w) for w in weights)
         self.terms = nn.ModuleList(energies)
 
     def members(self) -> list[Energy]:
@@ -60,6 +46,61 @@ class WeightedSum(Energy):
         return _sum(w * term.laplacian(x, directions) for w, term in zip(self.weights, self.members(), strict=True))
 
 
+class WeightedSum(Combination):
+    """Σ weight · energy; a negative weight repels, and may leave nothing to sample (C.4)."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "composed",
+        "energies": [
+            {"kind": "gaussian", "mean": [0.0, 0.0], "std": 1.2},
+            {"kind": "ring", "center": [0.0, 0.0], "radius": 1.0, "std": 0.6},
+            {"kind": "gaussian", "mean": [1.0, 0.0], "std": 1.5},
+        ],
+        "weights": [1.0, 0.5, -0.3],
+    }
+
+    def __init__(
+        self,
+        energies: Annotated[list[Energy], MinLen(1), Doc("What is summed.")],
+        weights: Annotated[list[float] | None, Doc("One an energy; 1 by default: all of them at once.")] = None,
+    ):
+        super().__init__(energies, [1.0] * len(energies) if weights is None else weights)
+
+
+class Conjunction(Combination):
+    """U_A + U_B + …: the product of the distributions; samples are where all of them agree."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "conjunction",
+        "energies": [
+            {"kind": "ring", "center": [0.0, 0.0], "radius": 1.5, "std": 0.5},
+            {"kind": "gaussian", "mean": [1.0, 0.5], "std": 1.0},
+        ],
+    }
+
+    def __init__(self, energies: Annotated[list[Energy], MinLen(1), Doc("What samples must follow, all at once.")]):
+        super().__init__(energies, [1.0] * len(energies))
+
+
+class Negation(Combination):
+    """U₊ − λU₋: this one, away from that one. It lowers the mass there and bounds nothing (C.5); too large a λ is refused (C.4)."""
+
+    example: ClassVar[dict[str, object]] = {
+        "kind": "negation",
+        "energy": {"kind": "gaussian", "mean": [0.0, 0.0], "std": 1.2},
+        "away_from": {"kind": "gaussian_mixture", "means": [[1.5, 0.0], [0.0, 1.5]], "std": 1.3},
+        "weight": 0.5,
+    }
+
+    def __init__(
+        self,
+        energy: Annotated[Energy, Doc("U₊, what samples follow.")],
+        away_from: Annotated[Energy, Doc("U₋, what they keep away from.")],
+        weight: Annotated[float, Doc("λ, how strongly.")] = 0.35,
+    ):
+        super().__init__([energy, away_from], [1.0, -weight])
+
+
 def common_dimension(owner: str, energies: Sequence[object]) -> int:
     """The one dimension of several energies; an error where there is none, or a term is not an energy that runs."""
     if not energies:
@@ -67,7 +108,7 @@ def common_dimension(owner: str, energies: Sequence[object]) -> int:
     dimensions = set()
     for energy in energies:
         if not isinstance(energy, Energy):
-            raise ValueError(f"{owner}: a {type(energy).__name__} energy cannot be a term before it is trained; use penalties:")
+            raise ValueError(f"{owner}: a term must be an Energy; got {type(energy).__name__}; train or load it first")
         dimensions.add(energy.dimension)
     if len(dimensions) > 1:
         raise ValueError(f"{owner}: energies must share one dimension; got {sorted(dimensions)}")

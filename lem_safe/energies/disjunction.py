@@ -1,9 +1,11 @@
 """Either of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1, C.3).
 
 With p = softmax(log w − U − log Z):  ∇U = Σp_i∇U_i,  ΔU = Σp_i(ΔU_i − ‖∇U_i‖²) + ‖Σp_i∇U_i‖² (C.2), along any directions.
-Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows the others.
+Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows the others. Where no
+log Z is given, and a term's is not known in closed form, the disjunction has no values until `align` gives it one.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import torch
@@ -12,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import Doc
 
-from lem_safe.energies.base import Energy, squared_norm
+from lem_safe.energies.adjusted import Shifted
+from lem_safe.energies.base import Energy, Tractable, squared_norm
 from lem_safe.energies.composed import common_dimension
 from lem_safe.energies.numbers import vector
 
@@ -29,26 +32,44 @@ class Disjunction(Energy):
         "weights": [1.0, 2.0],
     }
     offsets: Tensor
+    shares: Tensor
 
     def __init__(
         self,
         energies: Annotated[list[Energy], MinLen(1), Doc("What samples may follow, any one of them.")],
         weights: Annotated[list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")] = None,
-        log_normalizers: Annotated[list[float] | None, Doc("log Z of each; 0 by default, right for a normalised one.")] = None,
+        log_normalizers: Annotated[
+            list[float] | None,
+            Doc("log Z of each; by default 0 for a normalised family, and measured when the run is built for any other."),
+        ] = None,
     ):
         super().__init__()
         self.dimension = common_dimension("Disjunction", energies)
         k = len(energies)
         w = vector("Disjunction", "weights", weights or [1.0] * k)
-        log_z = vector("Disjunction", "log_normalizers", log_normalizers or [0.0] * k)
         if not (w > 0).all():
             raise ValueError(f"Disjunction: weights must be > 0; got {weights!r}")
-        if len(w) != k or len(log_z) != k:
-            raise ValueError(
-                f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and {len(log_z)}"
-            )
+        if len(w) != k or (log_normalizers is not None and len(log_normalizers) != k):
+            got = "none" if log_normalizers is None else len(log_normalizers)
+            raise ValueError(f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and {got}")
         self.terms = nn.ModuleList(energies)
-        self.register_buffer("offsets", log_z - (w / w.sum()).log())
+        self.register_buffer("shares", (w / w.sum()).log())
+        self.register_buffer("offsets", torch.full((k,), torch.nan, dtype=torch.float64))
+        self.aligned = False
+        known = [known_log_z(term) for term in energies] if log_normalizers is None else list(log_normalizers)
+        if all(log_z is not None for log_z in known):
+            self.align([float(log_z) for log_z in known if log_z is not None])
+
+    def align(self, log_normalizers: Sequence[float]) -> None:
+        """Sets log Z of every term (C.3); from then on the disjunction has values."""
+        log_z = vector("Disjunction", "log_normalizers", log_normalizers)
+        self.offsets.copy_(log_z.to(self.offsets) - self.shares)
+        self.aligned = True
+
+    def joining(self, terms: Sequence[Energy]) -> "Disjunction":
+        """The same disjunction of the same energies written otherwise, over other coordinates say: offsets are kept."""
+        other = Disjunction(list(terms), self.shares.exp().tolist(), (self.offsets + self.shares).tolist())
+        return other.to(self.offsets)
 
     def members(self) -> list[Energy]:
         return list(self.terms)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
@@ -72,4 +93,17 @@ class Disjunction(Energy):
         return -torch.logsumexp(-aligned, 0), torch.softmax(-aligned, 0), torch.stack(gradients)
 
     def _aligned(self, values: Tensor) -> Tensor:
+        if not self.aligned:
+            unknown = ", ".join(type(term).__name__ for term in self.members() if known_log_z(term) is None)
+            raise ValueError(
+                f"Disjunction: log Z of {unknown} is not known, and one term would swallow the others; "
+                "give log_normalizers, or align(disjunction, key) of lem_safe.log_z"
+            )
         return values + self.offsets.to(values.dtype)[:, None]
+
+
+def known_log_z(energy: Energy) -> float | None:
+    """log ∫e^{−U} where it is known in closed form: 0 for a normalised family, moved or joined."""
+    if isinstance(energy, Tractable) or (isinstance(energy, Disjunction) and energy.aligned):
+        return 0.0
+    return known_log_z(energy.energy) if isinstance(energy, Shifted) else None

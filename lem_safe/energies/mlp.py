@@ -9,8 +9,14 @@ from annotated_types import Ge, Gt
 from typing_extensions import Doc
 
 from lem_safe.energies.activations import ACTIVATIONS
+from lem_safe.energies.fourier import FourierTrunk
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.numbers import positive
+from lem_safe.energies.residual import ResidualTrunk
+from lem_safe.energies.trunk import Perceptron, Trunk
+
+Activation = Annotated[Literal["silu", "softplus", "tanh"], Doc("The nonlinearity.")]
+Confinement = Annotated[float, Gt(0), Doc("κ, in whitened coordinates: 1 is the pull of a standard normal.")]
 
 
 class Network(ABC):
@@ -18,14 +24,44 @@ class Network(ABC):
 
     kind: ClassVar[str]
     example: ClassVar[dict[str, object]]
+    whitens: ClassVar[bool] = True
+    """Whether the data are whitened first; pictures are not, as their pixels share one scale and their order means something."""
 
     @abstractmethod
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         """A freshly initialised energy over `dimension` whitened coordinates, float32."""
 
+    def must_fit(self, dimension: int) -> None:
+        """Raises SpecificationError where this network cannot take so many columns; most take any number."""
+        return
+
+
+class Dense(Network):
+    """Settings of a trunk over columns without an order, confined: what Fourier features can be put before."""
+
+    confinement: float
+
+    @abstractmethod
+    def trunk(self, inputs: int, generator: torch.Generator) -> Trunk:
+        """A freshly initialised trunk, float32, unconfined."""
+
+
+def _refuse(name: str, hidden: int, depth: int, activation: str, confinement: float) -> None:
+    positive(name, "confinement", confinement)
+    if hidden < 1 or depth < 1:
+        raise ValueError(f"{name}: hidden and depth must be >= 1; got {hidden} and {depth}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"{name}: activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}")
+
+
+def _dense(network: Network) -> Dense:
+    if isinstance(network, Dense):
+        return network
+    raise ValueError(f"Fourier: network must be mlp or residual; got {network.kind}")
+
 
 @dataclass(frozen=True)
-class MLP(Network):
+class MLP(Dense):
     """A multilayer perceptron with an explicit confining term, U = net(z) + ½κ‖z‖² (E.4)."""
 
     kind: ClassVar[str] = "mlp"
@@ -33,19 +69,64 @@ class MLP(Network):
 
     hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
     depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
-    activation: Annotated[Literal["silu", "softplus", "tanh"], Doc("The nonlinearity.")] = "silu"
-    confinement: Annotated[float, Gt(0), Doc("κ, in whitened coordinates: 1 is the pull of a standard normal.")] = 0.1
+    activation: Activation = "silu"
+    confinement: Confinement = 0.1
 
     def __post_init__(self) -> None:
-        positive("MLP", "confinement", self.confinement)
-        if self.hidden < 1 or self.depth < 1:
-            raise ValueError(f"MLP: hidden and depth must be >= 1; got {self.hidden} and {self.depth}")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"MLP: activation must be one of {', '.join(ACTIVATIONS)}; got {self.activation!r}")
+        _refuse("MLP", self.hidden, self.depth, self.activation, self.confinement)
+
+    def trunk(self, inputs: int, generator: torch.Generator) -> Trunk:
+        return Perceptron([inputs] + [self.hidden] * self.depth, self.activation, generator)
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
-        return NetworkEnergy([dimension] + [self.hidden] * self.depth, self.activation, self.confinement, generator)
+        return NetworkEnergy(self.trunk(dimension, generator), self.confinement)
 
 
-NETWORKS: dict[str, type[Network]] = {"mlp": MLP}
+@dataclass(frozen=True)
+class Residual(Dense):
+    """Residual blocks over a stream of `hidden` numbers, with the same confining term (E.4)."""
+
+    kind: ClassVar[str] = "residual"
+    example: ClassVar[dict[str, object]] = {"kind": "residual", "hidden": 16, "depth": 2}
+
+    hidden: Annotated[int, Ge(1), Doc("Numbers in the stream, and units in each block.")] = 64
+    depth: Annotated[int, Ge(1), Doc("Blocks.")] = 3
+    activation: Activation = "silu"
+    confinement: Confinement = 0.1
+
+    def __post_init__(self) -> None:
+        _refuse("Residual", self.hidden, self.depth, self.activation, self.confinement)
+
+    def trunk(self, inputs: int, generator: torch.Generator) -> Trunk:
+        return ResidualTrunk(inputs, self.hidden, self.depth, self.activation, generator)
+
+    def build(self, dimension: int, generator: torch.Generator) -> Trainable:
+        return NetworkEnergy(self.trunk(dimension, generator), self.confinement)
+
+
+@dataclass(frozen=True)
+class Fourier(Network):
+    """Fourier features before another network, which keeps its confining term; the frequencies are drawn from the seed."""
+
+    kind: ClassVar[str] = "fourier"
+    example: ClassVar[dict[str, object]] = {"kind": "fourier", "count": 8, "network": {"kind": "mlp", "hidden": 16, "depth": 2}}
+
+    count: Annotated[int, Ge(1), Doc("Frequencies; each gives a cosine and a sine.")] = 32
+    bandwidth: Annotated[
+        float, Gt(0), Doc("Their standard deviation, in radians a whitened unit: detail of size 1/bandwidth.")
+    ] = 4.0
+    network: Annotated[Network, Doc("What the features go into: mlp or residual.")] = MLP()
+
+    def __post_init__(self) -> None:
+        positive("Fourier", "bandwidth", self.bandwidth)
+        if self.count < 1:
+            raise ValueError(f"Fourier: count must be >= 1; got {self.count}")
+        _dense(self.network)
+
+    def build(self, dimension: int, generator: torch.Generator) -> Trainable:
+        inner, B = _dense(self.network), self.bandwidth * torch.randn(self.count, dimension, generator=generator)
+        return NetworkEnergy(FourierTrunk(inner.trunk(dimension + 2 * self.count, generator), B), inner.confinement)
+
+
+NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "residual": Residual, "fourier": Fourier}
 """Every network a scenario can name by `kind`; the default is `mlp`."""

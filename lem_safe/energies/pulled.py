@@ -1,6 +1,7 @@
 """The same energy over sampler coordinates: z ↦ U(x(z)) with x = m + Lz, ∇ = Lᵀ∇U and Δ_z = tr(Lᵀ∇²U L).
 
-An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no work, and no rounding.
+An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no work, and no rounding. The terms
+of a composition are pulled one by one, so that the one whose coordinates the sampler moves in costs nothing.
 """
 
 import copy
@@ -13,7 +14,8 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from lem_safe.energies.adjusted import Tempered
 from lem_safe.energies.base import Energy
-from lem_safe.energies.composed import WeightedSum
+from lem_safe.energies.composed import Combination, WeightedSum
+from lem_safe.energies.disjunction import Disjunction
 from lem_safe.energies.transported import Transported
 
 
@@ -51,8 +53,13 @@ def _transported(energy: Transported, coordinates: Coordinates) -> Energy:
 
 
 @in_coordinates.register
-def _sum(energy: WeightedSum, coordinates: Coordinates) -> Energy:
+def _sum(energy: Combination, coordinates: Coordinates) -> Energy:
     return WeightedSum([in_coordinates(term, coordinates) for term in energy.members()], list(energy.weights))
+
+
+@in_coordinates.register
+def _either(energy: Disjunction, coordinates: Coordinates) -> Energy:
+    return energy.joining([in_coordinates(term, coordinates) for term in energy.members()])
 
 
 @in_coordinates.register

@@ -24,8 +24,12 @@ class Transported(Energy):
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         value, gradient = self.inner.value_and_gradient(self.coordinates.inverse(x.detach()))
+        if self.coordinates.identity:
+            return value, gradient
         return value, gradient @ self.coordinates.inverse_matrix.to(x.dtype)
 
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+        if self.coordinates.identity:
+            return self.inner.laplacian(x, directions)
         W = self.coordinates.inverse_matrix
         return self.inner.laplacian(self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype))

@@ -1,0 +1,54 @@
+"""`energy: {kind: checkpoint, path: ...}`: an energy somebody trained, from a file. Its fingerprint counts the file's content."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from typing_extensions import Doc
+
+from lem_safe.checkpoints.formats import FORMATS, Format
+from lem_safe.checkpoints.opened import Opened, opened
+from lem_safe.energies.base import Energy
+from lem_safe.faults import BadInput, Fault
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An energy from a file: what lem-safe train wrote, or a published network; pixels of images are in [-1, 1]."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "checkpoint", "path": "energy.safetensors"}
+
+    path: Annotated[Path, Doc("energy.safetensors of a run or of lem-safe train, or a published file of weights.")]
+    format: Annotated[
+        Literal["lem_safe", "energy_matching_cifar10"] | None, Doc("What the file is; told from its content by default.")
+    ] = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, from the file's header; BadInput for a file that cannot be used."""
+        return self._format.columns(self._file)
+
+    @property
+    def dimension(self) -> int:
+        return len(self.columns)
+
+    def load(self) -> Energy:
+        """The energy over data units, frozen."""
+        return self._format.load(self._file)
+
+    @cached_property
+    def _file(self) -> Opened:
+        return opened(Path(self.path))
+
+    @cached_property
+    def _format(self) -> Format:
+        if self.format is not None:
+            return FORMATS[self.format]
+        for format_ in FORMATS.values():
+            if format_.recognises(self._file):
+                return format_
+        names = ", ".join(list(self._file.shapes)[:4]) or "no tensors"
+        raise BadInput(
+            Fault(f"is none of {', '.join(FORMATS)}: it holds {names}; say which with format:, or train one", str(self.path))
+        )

@@ -1,0 +1,110 @@
+"""What a file of weights can be: lem-safe's own, or a published network's. Strict: every tensor there, in its shape, and no other."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+
+from lem_safe.checkpoints.opened import Opened
+from lem_safe.energies.base import Energy
+from lem_safe.energies.images.energy_matching import EnergyMatching, Layout, Potential
+from lem_safe.faults import BadInput, Fault
+from lem_safe.training.checkpoint import FORMAT, load_energy
+
+SHOWN = 4
+"""How many names of a kind a message lists."""
+
+
+class Format(ABC):
+    """One kind of file."""
+
+    @abstractmethod
+    def recognises(self, file: Opened) -> bool:
+        """Whether the file looks like one of these, whole or not."""
+
+    @abstractmethod
+    def columns(self, file: Opened) -> tuple[str, ...]:
+        """The coordinates' names, from names and shapes alone; BadInput where the file cannot be one of these."""
+
+    @abstractmethod
+    def load(self, file: Opened) -> Energy:
+        """The energy over data units, frozen; BadInput as above."""
+
+
+class LemSafe(Format):
+    """What `lem-safe train` writes: safetensors with metadata."""
+
+    def recognises(self, file: Opened) -> bool:
+        return file.text.get("format") == FORMAT
+
+    def columns(self, file: Opened) -> tuple[str, ...]:
+        try:
+            return tuple(str(name) for name in json.loads(file.text["columns"]))
+        except (KeyError, ValueError, TypeError):
+            raise BadInput(Fault("has no columns in its metadata, so lem-safe train did not write it", str(file.path))) from None
+
+    def load(self, file: Opened) -> Energy:
+        return load_energy(file.path).energy
+
+
+class EnergyMatchingCifar10(Format):
+    """The CIFAR-10 network published with Energy Matching: the `ema_model` of its checkpoint, or those tensors alone."""
+
+    layout = Layout()
+
+    def recognises(self, file: Opened) -> bool:
+        return any(name.endswith("transformer_encoder.layers.0.self_attn.in_proj_weight") for name in file.shapes)
+
+    def columns(self, file: Opened) -> tuple[str, ...]:
+        must_match(file, "ema_model", expected(self.layout))
+        return tuple(f"x{i}" for i in range(self.layout.columns))
+
+    def load(self, file: Opened) -> Energy:
+        must_match(file, "ema_model", expected(self.layout))
+        tensors = {name: tensor.float() for name, tensor in file.read("ema_model").items()}
+        broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+        if broken:
+            raise BadInput(Fault(f"must hold finite numbers; {_listed(broken)} do not", str(file.path)))
+        with torch.device("meta"):
+            potential = Potential(self.layout)
+        potential.load_state_dict(tensors, strict=True, assign=True)
+        return EnergyMatching(potential, self.layout)
+
+
+def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """BadInput with every name that is missing, unexpected or of another shape, where there is one."""
+    found = file.under(dictionary)
+    if dictionary not in {name.split(".")[0] for name in file.shapes} and not set(found) & set(expected):
+        held = _listed(sorted({name.split(".")[0] for name in file.shapes})) or "no tensors"
+        raise BadInput(
+            Fault(f"must hold '{dictionary}', or its {len(expected)} tensors themselves; found {held}", str(file.path))
+        )
+    missing = [name for name in expected if name not in found]
+    more = [name for name in found if name not in expected]
+    bent = [f"{n} is {found[n]}, not {shape}" for n, shape in expected.items() if n in found and found[n] != shape]
+    wrong = [
+        f"{len(names)} {what}: {_listed(names)}"
+        for what, names in (("missing", missing), ("unexpected", more), ("of another shape", bent))
+        if names
+    ]
+    if wrong:
+        rule = f"must hold exactly the {len(expected)} tensors of this network; "
+        raise BadInput([Fault(rule + text, str(file.path)) for text in wrong])
+
+
+@cache
+def expected(layout: Layout) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a network, from one without numbers."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in Potential(layout).state_dict().items()}
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+FORMATS: dict[str, Format] = {"lem_safe": LemSafe(), "energy_matching_cifar10": EnergyMatchingCifar10()}
+"""Every format a scenario can name; without a name, the first that recognises the file."""

@@ -1,0 +1,105 @@
+"""A file of weights, opened but not read: names, shapes and text now, numbers when asked for. Nothing pickled is ever run.
+
+safetensors by its header; anything else by torch.load(weights_only=True), mapped into memory, so that a file of 800 MB opens at once.
+"""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lem_safe.faults import BadInput, Fault
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a file holds.
+
+    shapes: of every tensor, by name, those inside a dictionary as `dictionary.name`; text: a safetensors file's metadata.
+    """
+
+    path: Path
+    shapes: Mapping[str, tuple[int, ...]]
+    text: Mapping[str, str]
+
+    def under(self, name: str) -> dict[str, tuple[int, ...]]:
+        """The shapes inside one dictionary of the file; of the whole file where there is no such dictionary."""
+        return _under(name, self.shapes)
+
+    def read(self, name: str) -> dict[str, Tensor]:
+        """The tensors inside one dictionary, on the CPU; of the whole file where there is no such dictionary."""
+        if is_safetensors(self.path):
+            return _under(name, load_file(self.path))
+        return _under(
+            name, {key: tensor.clone() for key, tensor in _tensors(_unpickled(self.path)) if _is_under(name, key, self.shapes)}
+        )
+
+
+def opened(path: Path) -> Opened:
+    """Opens a file of weights; BadInput where it is absent, incomplete, or holds code."""
+    if not path.is_file():
+        raise BadInput(Fault("no such file; a relative path starts at the scenario's own folder", str(path)))
+    if not is_safetensors(path):
+        return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(_unpickled(path))}, {})
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
+            return Opened(path, shapes, dict(file.metadata() or {}))
+    except (safetensors.SafetensorError, OSError) as error:
+        raise BadInput(Fault(f"is not a complete safetensors file: {error}", str(path))) from None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins like one: eight bytes of length, then JSON."""
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise BadInput(Fault(f"cannot be read: {error.strerror}", str(path))) from None
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if "mmap" not in str(error):
+                raise
+            return torch.load(path, map_location="cpu", weights_only=True)  # torch's format from before 1.6
+    except pickle.UnpicklingError as error:
+        reason = _first_line(error)
+        raise BadInput(
+            Fault(
+                f"holds more than tensors, and code in a file is never run ({reason}); save its weights as safetensors", str(path)
+            )
+        ) from None
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        reason = _first_line(error)
+        raise BadInput(Fault(f"is neither safetensors nor a complete file of torch.save: {reason}", str(path))) from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _tensors(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
+    """Every tensor of nested dictionaries, by its dotted name."""
+    if isinstance(value, Tensor):
+        return [(name, value)]
+    if not isinstance(value, Mapping):
+        return []
+    return [leaf for key, item in value.items() for leaf in _tensors(item, f"{name}.{key}".removeprefix("."))]
+
+
+def _under(name: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(f"{name}."): value for key, value in named.items() if _is_under(name, key, named)}
+
+
+def _is_under(name: str, key: str, named: Mapping[str, object]) -> bool:
+    return key.startswith(f"{name}.") or not any(other.startswith(f"{name}.") for other in named)

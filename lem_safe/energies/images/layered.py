@@ -1,0 +1,36 @@
+"""A trunk made of torch layers that the forward Laplacian knows: values, gradients and traces by their rules, without a recorded graph."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lem_safe.energies.trunk import Traced, Trunk, Workspace
+from lem_safe.laplacian import forward_laplacian, linearize
+
+CARRIED = 2**22
+"""Numbers of a Jacobian [rows, directions, widest] carried at once; more directions than fit are carried in parts, whose traces add up."""
+
+
+class LayeredTrunk(Trunk):
+    """`layers` from [n, inputs] to [n]; widest: how many numbers one row becomes at most."""
+
+    def __init__(self, layers: nn.Sequential, inputs: int, widest: int):
+        super().__init__()
+        self.layers, self.inputs, self.widest = layers, inputs, widest
+
+    def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
+        return linearize(self.layers, x).value
+
+    def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        value, pull = linearize(self.layers, x)
+        return value, pull(torch.ones_like(value))
+
+    def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        return self.sweep(x)[1]
+
+    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+        at_once = max(1, CARRIED // (x.shape[0] * self.widest))
+        total = x.new_zeros(x.shape[0])
+        for part in J.split(at_once, 1):
+            total = total + forward_laplacian(self.layers, x, part).laplacian
+        return Traced(self.gradient(x), total)

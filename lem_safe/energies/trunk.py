@@ -1,0 +1,176 @@
+"""Functions f: ℝᵏ → ℝ with parameters, and the derivatives that energies need of them, all by hand.
+
+Every trunk here is affine maps and elementwise activations. At a site h = (affine of what came before), a = a(h), with δ = ∂f/∂a and
+J the Jacobian of h along some directions V, carried forward,
+
+    tr(Vᵀ∇²f V) = Σ_sites Σ_j δ_j a″(h_j) ‖J_j‖²,
+
+because affine maps have no second derivative: one sweep there, one sweep back, and the trace is exact.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lem_safe.energies.activations import ACTIVATIONS
+
+BLOCK = 2**16
+"""Numbers of a Jacobian [rows, directions, width] that a workspace holds: more leave the cache, fewer leave the processor idle."""
+
+
+class Traced(NamedTuple):
+    """∇f(x) and tr(JᵀHJ), H = ∇²f(x); both differentiable in the parameters."""
+
+    gradient: Float[Tensor, "n k"]
+    trace: Float[Tensor, "n"]
+
+
+class Workspace:
+    """Two arrays that the layers of a sweep take turns in, for use where nothing is recorded: memory in use needs no clearing again,
+    which costs as much here as the arithmetic.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, Tensor] = {}
+
+    def pushed(self, J: Float[Tensor, "#n r k"], slope: Float[Tensor, "n k"], W: Float[Tensor, "w k"]) -> Float[Tensor, "n r w"]:
+        """(slope ∘ J)Wᵀ; gives up what J held."""
+        (n, k), r = slope.shape, J.shape[1]
+        scaled = torch.mul(slope[:, None], J, out=self._room(0, J, n, r, k))
+        torch.mm(scaled.view(n * r, k), W.T, out=self._room(1, J, n * r, W.shape[0]))
+        return self._room(1, J, n, r, W.shape[0])
+
+    def squared(self, J: Float[Tensor, "n r k"]) -> Float[Tensor, "n k"]:
+        """Σ_r J_r²."""
+        return torch.mul(J, J, out=self._room(0, J, *J.shape)).sum(1)
+
+    def _room(self, which: int, like: Tensor, *shape: int) -> Tensor:
+        size = math.prod(shape)
+        if which not in self._held or self._held[which].numel() < size:
+            self._held[which] = like.new_empty(size)
+        return self._held[which][:size].view(shape)
+
+
+class Trunk(nn.Module, ABC):
+    """A scalar function of `inputs` numbers, Lipschitz whatever its parameters.
+
+    widest: how many numbers one row becomes at most. blocks: how many times what fits the cache `trace` likes to be given.
+    """
+
+    inputs: int
+    widest: int
+    blocks: int = 1
+
+    @abstractmethod
+    def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
+        """f(x), differentiable."""
+
+    @abstractmethod
+    def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        """f(x) and ∇f(x) in one pass, for use without grad mode."""
+
+    @abstractmethod
+    def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """∇f(x), differentiable."""
+
+    @abstractmethod
+    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+        """The curvature along the rows of J, one J for all rows of x or one each; `room` where nothing is to be recorded."""
+
+
+class Perceptron(Trunk):
+    """f = wᵀa(h_L), h_1 = W_1x + b_1, h_{l+1} = W_{l+1}a(h_l) + b_{l+1}. widths: [k, hidden, …, hidden].
+
+    The backward pass: δ_L = w, δ_l = W_{l+1}ᵀ(δ_{l+1} ∘ a′(h_{l+1})), ∇f = W_1ᵀ(δ_1 ∘ a′(h_1)).
+    """
+
+    blocks = 16  # its trace cuts Jacobians into blocks itself, after one sweep of the values of all rows
+
+    def __init__(self, widths: Sequence[int], activation: str, generator: torch.Generator):
+        super().__init__()
+        layers = list(zip(widths, widths[1:], strict=False))
+        self.matrices = nn.ParameterList(uniform((o, i), i, generator) for i, o in layers)
+        self.biases = nn.ParameterList(uniform((o,), i, generator) for i, o in layers)
+        self.readout = nn.Parameter(uniform((widths[-1],), widths[-1], generator))
+        self.activation, self.inputs, self.widest = ACTIVATIONS[activation], widths[0], max(widths[1:])
+
+    def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
+        a = x
+        for W, b in self._layers(x):
+            a = self.activation.value(torch.addmm(b, a, W.T))
+        return a @ self.readout.to(x.dtype)
+
+    def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        layers, a, inputs = self._layers(x), x, []
+        for W, b in layers:
+            inputs.append(torch.addmm(b, a, W.T))
+            a = self.activation.value(inputs[-1])
+        w = self.readout.to(x.dtype)
+        δ = w.expand_as(a)
+        for (W, _), h in zip(reversed(layers), reversed(inputs), strict=True):
+            δ = self.activation.backward(δ, h) @ W
+        return a @ w, δ
+
+    def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        layers, a, slopes = self._layers(x), x, []
+        for W, b in layers:
+            a, slope = self.activation.value_and_slope(torch.addmm(b, a, W.T))
+            slopes.append(slope)
+        δ = self.readout.to(x.dtype)
+        for (W, _), slope in zip(reversed(layers), reversed(slopes), strict=True):
+            δ = (δ * slope) @ W
+        return δ
+
+    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+        layers, a = self._layers(x), x
+        sites: list[Site] = []
+        for W, b in layers:
+            a, slope, bend = self.activation.jet(torch.addmm(b, a, W.T))
+            sites.append(Site(W, slope, bend))
+        δ = self.readout.to(x.dtype).expand_as(a)
+        for i, (W, slope, bend) in reversed(list(enumerate(sites))):
+            sites[i] = Site(W, slope, δ * bend)
+            δ = (δ * slope) @ W
+        J = J @ sites[0].matrix.T  # where J has one row, so have the first layer's: an affine map is the same for every particle
+        if room is None:
+            return Traced(δ, _curvature(J, sites, None))
+        rows = max(1, BLOCK // (J.shape[1] * self.widest))
+        parts = range(0, x.shape[0], rows)
+        return Traced(
+            δ, torch.cat([_curvature(J[i : i + rows] if len(J) > 1 else J, _rows(sites, i, i + rows), room) for i in parts])
+        )
+
+    def _layers(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [(W.to(x.dtype), b.to(x.dtype)) for W, b in zip(self.matrices, self.biases, strict=True)]
+
+
+class Site(NamedTuple):
+    """One layer of a perceptron: the matrix before its activation, a′(h), and what ‖J_j‖² is weighted with, δ_j a″(h_j)."""
+
+    matrix: Float[Tensor, "w k"]
+    slope: Float[Tensor, "n w"]
+    weight: Float[Tensor, "n w"]
+
+
+def _rows(sites: Sequence[Site], begin: int, end: int) -> list[Site]:
+    return [Site(W, slope[begin:end], weight[begin:end]) for W, slope, weight in sites]
+
+
+def _curvature(J: Tensor, sites: Sequence[Site], room: Workspace | None) -> Tensor:
+    """Σ_sites Σ_j weight_j ‖J_j‖², J that of the first site."""
+    total = sites[0].weight.new_zeros(len(sites[0].weight))
+    for before, site in zip([None, *sites], sites, strict=False):
+        if before is not None:
+            J = (before.slope[:, None] * J) @ site.matrix.T if room is None else room.pushed(J, before.slope, site.matrix)
+        total = total + (site.weight * (J.square().sum(1) if room is None else room.squared(J))).sum(1)
+    return total
+
+
+def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> nn.Parameter:
+    """Uniform in ±1/√fan_in: the initialisation of torch's own linear layers, from an explicit generator."""
+    return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * fan_in**-0.5)

@@ -1,0 +1,129 @@
+"""Elementwise nonlinearities with their first two derivatives, which is what a hand-written backward pass and Laplacian need.
+
+Only what is twice differentiable is here: at a kink the Laplacian has a surface part that no sum over rows sees (B.5).
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+aten = torch.ops.aten
+
+
+class Elementwise(ABC):
+    """a(h) with a′ and a″, elementwise."""
+
+    @abstractmethod
+    def value(self, h: Tensor) -> Tensor:
+        """a(h)."""
+
+    @abstractmethod
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        """γ a′(h) in few kernels; not differentiable."""
+
+    @abstractmethod
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """a(h) and a′(h), differentiable."""
+
+    @abstractmethod
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """a(h), a′(h) and a″(h), differentiable."""
+
+
+class SiLU(Elementwise):
+    """a = hσ(h), a′ = σ + hσ(1 − σ), a″ = σ(1 − σ)(2 + h(1 − 2σ))."""
+
+    def value(self, h: Tensor) -> Tensor:
+        return nn.functional.silu(h)
+
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        return aten.silu_backward(γ, h)
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        a = h * σ
+        return a, torch.addcmul(σ + a, a, σ, value=-1)
+
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        a, dσ = h * σ, σ * (1 - σ)
+        return a, σ + h * dσ, dσ * (2 + h - 2 * a)
+
+
+class Softplus(Elementwise):
+    """a = log(1 + eʰ), a′ = σ(h), a″ = σ(1 − σ)."""
+
+    def value(self, h: Tensor) -> Tensor:
+        return torch.logaddexp(h, torch.zeros_like(h))  # not F.softplus, which is linear past 20 and so only nearly smooth
+
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        return γ * torch.sigmoid(h)
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        return self.value(h), torch.sigmoid(h)
+
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        return self.value(h), σ, σ * (1 - σ)
+
+
+class Tanh(Elementwise):
+    """a = tanh h, a′ = 1 − a², a″ = −2aa′."""
+
+    def value(self, h: Tensor) -> Tensor:
+        return torch.tanh(h)
+
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        return aten.tanh_backward(γ, torch.tanh(h))
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        a = torch.tanh(h)
+        return a, 1 - a * a
+
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        a = torch.tanh(h)
+        da = 1 - a * a
+        return a, da, -2 * a * da
+
+
+class Sigmoid(Elementwise):
+    """a = σ(h), a′ = σ(1 − σ), a″ = a′(1 − 2σ)."""
+
+    def value(self, h: Tensor) -> Tensor:
+        return torch.sigmoid(h)
+
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        return aten.sigmoid_backward(γ, torch.sigmoid(h))
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        σ = torch.sigmoid(h)
+        return σ, σ * (1 - σ)
+
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        σ, slope = self.value_and_slope(h)
+        return σ, slope, slope * (1 - 2 * σ)
+
+
+class GELU(Elementwise):
+    """a = hΦ(h), a′ = Φ + hφ, a″ = φ(2 − h²), Φ and φ the standard normal's."""
+
+    def value(self, h: Tensor) -> Tensor:
+        return nn.functional.gelu(h)
+
+    def backward(self, γ: Tensor, h: Tensor) -> Tensor:
+        return aten.gelu_backward(γ, h)
+
+    def value_and_slope(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        return self.jet(h)[:2]
+
+    def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        Φ, φ = torch.special.ndtr(h), (-0.5 * h * h).exp() / math.sqrt(2 * math.pi)
+        return h * Φ, Φ + h * φ, φ * (2 - h * h)
+
+
+ELEMENTWISE: dict[type[nn.Module], Elementwise] = {
+    nn.SiLU: SiLU(), nn.Softplus: Softplus(), nn.Tanh: Tanh(), nn.Sigmoid: Sigmoid(), nn.GELU: GELU(),
+}  # fmt: skip
+"""The member for each of torch's own layers, as they are without arguments."""
