@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import safetensors
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from barriers.coordinates import Coordinates
 from lem_safe.energies.mlp import NETWORKS, Network
@@ -34,7 +35,9 @@ class Saved(NamedTuple):
 def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) -> None:
     """Writes a trained energy; `metadata` must hold `network` (from `describe`) and `columns`, and may hold any JSON."""
     tensors = {f"inner.{name}": tensor.detach().cpu().contiguous() for name, tensor in energy.inner.state_dict().items()}
-    tensors |= {"offset": energy.coordinates.offset.cpu(), "matrix": energy.coordinates.matrix.cpu().contiguous()}
+    tensors["offset"] = energy.coordinates.offset.cpu()
+    if not energy.coordinates.identity:  # d × d zeros and ones would outweigh a picture's network
+        tensors["matrix"] = energy.coordinates.matrix.cpu().contiguous()
     text = {"format": FORMAT} | {name: json.dumps(value, sort_keys=True) for name, value in metadata.items()}
     content = save(tensors, metadata=text)
     write_atomically(path, lambda file: void(file.write(content)))
@@ -57,18 +60,29 @@ def load_energy(path: Path) -> Saved:
         network = network_of(metadata["network"])
         columns = tuple(metadata["columns"])
         inner = network.build(len(columns), torch.Generator().manual_seed(0))
-        inner.load_state_dict({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
-        energy = Transported(inner, Coordinates(tensors["offset"], tensors["matrix"]))
+        inner.load_state_dict(_current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")}))
+        energy = Transported(inner, Coordinates(tensors["offset"], tensors.get("matrix")))
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise BadInput(Fault(f"does not hold what its metadata promise: {error}; train it again", str(path))) from None
     return Saved(energy.requires_grad_(False).eval(), columns, metadata)
 
 
 def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
-    """The settings of a network, a loss or a training run as plain values, `kind` first."""
-    return ({"kind": kind} if kind else {}) | dataclasses.asdict(settings)
+    """The settings of a network, a loss or a training run as plain values, `kind` first; a network within a network likewise."""
+    plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    within = {name: describe(value, value.kind) if isinstance(value, Network) else value for name, value in plain.items()}
+    return ({"kind": kind} if kind else {}) | within
 
 
 def network_of(description: Mapping[str, Any]) -> Network:
     """The settings that `describe` described."""
-    return NETWORKS[description["kind"]](**{name: value for name, value in description.items() if name != "kind"})
+    fields = {name: value for name, value in description.items() if name != "kind"}
+    if isinstance(fields.get("network"), Mapping):
+        fields["network"] = network_of(fields["network"])
+    return NETWORKS[description["kind"]](**fields)
+
+
+def _current(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names of today: until networks had trunks, layers lay beside `center`."""
+    old = ("matrices.", "biases.", "readout")
+    return {f"trunk.{name}" if name.startswith(old) else name: tensor for name, tensor in tensors.items()}

@@ -3,34 +3,33 @@
 denoising  E‖σ∇U(z + σξ) − ξ‖²            (T.2, scaled by σ² so that its size does not depend on σ)
 implicit   E[½‖∇U‖² − ΔU]                  (T.1, with the exact trace)
 sliced     E[½‖∇U‖² − vᵀ∇²U v], v = ±1     (T.3, an unbiased trace for one more backward pass, whatever d)
+multi_scale  Σ_k (w_k/σ_k²) E‖σ_k∇U(z + σ_kξ) − ξ‖²   (T.6: one U for all scales, that of the mixture Σ_k w_k ρ * N(0, σ_k²I))
 
 The sign of T.2: ∇ log q(z̃ | z) = −ξ/σ and ∇U = −∇ log q. The paper prints the opposite, which learns −U. Denoising learns the
 energy of the data smoothed by N(0, σ²I); the others learn that of z + hξ, where h is their `smoothing` (T.4): without it a network
 can lower them for ever by curving up at every single row.
+
+Why (T.6). At a point x the k-th term asks for −∇log ρ_k(x), ρ_k = ρ * N(0, σ_k²I), and asks in proportion to w_kρ_k(x). The mean of
+what is asked for is −Σ w_k∇ρ_k / Σ w_kρ_k = −∇log Σ w_kρ_k: a gradient, reached exactly. A little of a wide scale fills the space
+between modes with density, so that slopes are learned there; equal terms, w_k ∝ σ_k², would learn mostly the widest scale.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, MinLen
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
+from lem_safe.training.calibrated import Calibrated
+from lem_safe.training.energy_matching import EnergyMatching
+from lem_safe.training.loss import Loss
 
-
-class Loss(ABC):
-    """What training makes small."""
-
-    example: ClassVar[dict[str, object]]
-
-    @abstractmethod
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
-        """The mean loss of a batch, differentiable in the energy's parameters; noise comes from `generator`."""
+__all__ = ["LOSSES", "Calibrated", "Denoising", "EnergyMatching", "Implicit", "Loss", "MultiScale", "Sliced"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,33 @@ class Denoising(Loss):
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         return (self.sigma * energy.gradient(z + self.sigma * ξ) - ξ).square().sum(-1).mean()
+
+
+@dataclass(frozen=True)
+class MultiScale(Loss):
+    """Denoising at several scales at once: the energy of a mixture of the data with each scale's Gaussian noise added."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "multi_scale", "sigmas": [0.1, 0.5], "weights": [0.9, 0.1]}
+
+    sigmas: Annotated[list[float], MinLen(1), Doc("The scales, in whitened coordinates.")]
+    weights: Annotated[list[float] | None, Doc("How much of the mixture each scale is, normalised; equal by default.")] = None
+
+    def __post_init__(self) -> None:
+        if not self.sigmas:
+            raise ValueError("MultiScale: sigmas must hold at least one scale")
+        for name, values in (("sigmas", self.sigmas), ("weights", self.weights or [])):
+            for value in values:
+                positive("MultiScale", name, value)
+        if self.weights is not None and len(self.weights) != len(self.sigmas):
+            raise ValueError(f"MultiScale: weights must have one entry a scale: {len(self.sigmas)}; got {len(self.weights)}")
+
+    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+        σ = torch.tensor(self.sigmas, dtype=z.dtype)
+        λ = torch.tensor(self.weights or [1.0] * len(σ), dtype=z.dtype) / σ.square()
+        λ, scale = λ * len(σ) / λ.sum(), torch.arange(z.shape[0]) % len(σ)  # rows come in random order
+        ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
+        error = σ[scale, None] * energy.gradient(z + σ[scale, None] * ξ) - ξ
+        return (λ[scale] * error.square().sum(-1)).mean()
 
 
 @dataclass(frozen=True)
@@ -83,5 +109,8 @@ def _smoothed(z: Tensor, smoothing: float, generator: torch.Generator) -> Tensor
     return z + smoothing * torch.randn(z.shape, generator=generator, dtype=z.dtype)
 
 
-LOSSES: dict[str, type[Loss]] = {"denoising": Denoising, "implicit": Implicit, "sliced": Sliced}
+LOSSES: dict[str, type[Loss]] = {
+    "denoising": Denoising, "implicit": Implicit, "sliced": Sliced,
+    "multi_scale": MultiScale, "energy_matching": EnergyMatching, "calibrated": Calibrated,
+}  # fmt: skip
 """Every loss a scenario can name by `kind`; the default is `denoising`."""

@@ -10,12 +10,14 @@ from typing import Annotated, Any, ClassVar
 
 from typing_extensions import Doc
 
+from barriers.coordinates import identity
 from lem_safe.data.source import DataSource, digest
 from lem_safe.energies.mlp import MLP, NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.faults import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
+from lem_safe.training.journal import Journal
 from lem_safe.training.loop import Progress, fit, quiet
 from lem_safe.training.losses import LOSSES, Denoising, Loss
 from lem_safe.training.settings import TrainingSettings
@@ -23,6 +25,7 @@ from lem_safe.training.whitening import whiten
 
 CACHE_VARIABLE = "LEM_SAFE_CACHE"
 FILE = "energy.safetensors"
+JOURNAL = "training.safetensors"
 
 
 def default_cache() -> Path:
@@ -48,8 +51,10 @@ class Trained:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns' names, those of the data."""
-        return self.data.columns
+        """The columns' names, those of the data; SpecificationError where the network does not take as many."""
+        columns = self.data.columns
+        self.network.must_fit(len(columns))
+        return columns
 
     @property
     def dimension(self) -> int:
@@ -59,16 +64,16 @@ class Trained:
         """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the seed."""
         return digest(FORMAT, self.data.fingerprint(), repr(self.network), repr(self.loss), repr(self.training), str(seed))
 
-    def train(self, seed: int, progress: Progress = quiet) -> tuple[Transported, dict[str, Any]]:
-        """The energy over data units, frozen, and the metadata that its file should carry.
+    def train(self, seed: int, progress: Progress = quiet, journal: Journal | None = None) -> tuple[Transported, dict[str, Any]]:
+        """The energy over data units, frozen, and the metadata that its file should carry; a journal makes it resumable.
 
         Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
         """
         rows = self.data.load(seed)
-        coordinates = whiten(rows.values, rows.columns)
+        coordinates = whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
         key = Key(seed).fold("train")
         fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
-        result = fit(fresh, coordinates.inverse(rows.values).float(), self.loss, self.training, key, progress)
+        result = fit(fresh, coordinates.inverse(rows.values).float(), self.loss, self.training, key, progress, journal)
         metadata = {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,
@@ -78,12 +83,16 @@ class Trained:
             "loss": describe(self.loss, _kind(self.loss, LOSSES)),
             "training": describe(self.training),
             "held_out": result.held_out,
+            "resumed_from_step": result.resumed_from_step,
             "history": [check._asdict() for check in result.history],
         }
         return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
 
     def load_or_train(self, seed: int, cache: Path | None = None, progress: Progress = quiet) -> tuple[Transported, str]:
-        """The energy, from the cache where it has been trained before; and where it came from: "cached" or "trained"."""
+        """The energy, from the cache where it has been trained before; and where it came from: "cached" or "trained".
+
+        An interrupted training left a journal beside that file, and goes on from it bit for bit.
+        """
         path = self.path(seed, cache)
         if path.is_file():
             try:
@@ -94,8 +103,10 @@ class Trained:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))) from None
-        energy, metadata = self.train(seed, progress)
+        journal = Journal(path.with_name(JOURNAL), self.fingerprint(seed))
+        energy, metadata = self.train(seed, progress, journal)
         save_energy(energy, path, metadata)
+        journal.close()
         return energy, "trained"
 
     def path(self, seed: int, cache: Path | None = None) -> Path:

@@ -15,6 +15,8 @@ from lem_safe.faults import BadInput, Fault
 
 ROUND = 1.1
 """Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls stay balls."""
+HUGE = 1e30
+"""No number of the data is larger in size, so that samples can be saved as float32."""
 FLOOR = 1e-10
 """The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters."""
 
@@ -29,6 +31,9 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
         raise BadInput(Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns"))
     m, std = values.mean(0), values.std(0)
     scale = values.abs().amax(0)
+    huge = [(c, a) for c, a in zip(columns, scale.tolist(), strict=True) if a > HUGE]
+    if huge:
+        raise BadInput([Fault(f"data: column '{c}' holds numbers of size {a:.3g}, over {HUGE:g}; use larger units") for c, a in huge])
     constant = [c for c, s, a in zip(columns, std.tolist(), scale.tolist(), strict=True) if s <= 1e-12 * a]
     if constant:
         raise BadInput([Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant])
