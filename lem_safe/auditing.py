@@ -1,14 +1,19 @@
-"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name."""
+"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or again and again as samples come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lem_safe.auditor import AuditReport
+from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor import audit as judge
+from lem_safe.auditor import grow as look
+from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.samples import Samples, open_samples
-from lem_safe.catalogue import load
-from lem_safe.faults import BadInput
+from lem_safe.catalogue import MAKERS, load
+from lem_safe.faults import BadInput, Fault
+from lem_safe.files import write_text
+from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -21,22 +26,66 @@ def audit(
 ) -> AuditReport:
     """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an array or a tensor [n, d].
 
-    options: those of `lem_safe.auditor.audit`: columns, strict, near, coupled, trace. Raises BadInput for what cannot be judged.
+    options: those of `lem_safe.auditor.audit`: columns, strict, near, coupled, clouds, trace, correction. Raises BadInput for what cannot be
+    judged.
     """
     opened = open_samples(samples, options.pop("columns", None))
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
-    return judge(opened, chosen, **{"coupled": opened.coupled, **options})
+    return judge(opened, chosen, **{"makers": MAKERS, **options})
 
 
-def for_samples(scenario: str | PathLike[str], header: Sequence[str] | None) -> Scenario:
+def grow(
+    samples: "str | PathLike[str] | np.ndarray | Tensor | Samples",
+    scenario: Scenario | str | PathLike[str],
+    out: str | PathLike[str],
+    **options: Any,
+) -> AuditReport:
+    """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking after every batch is valid.
+
+    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first. Raises BadInput where earlier rows
+    or the scenario changed, and where another process writes there.
+    """
+    opened = open_samples(samples, options.pop("columns", None))
+    chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
+    path = Path(out)
+    if not (path / GROWTH).exists():
+        must_be_fresh(path)
+    with RunDirectory(path):
+        report, past = look(opened, chosen, path, **{"makers": MAKERS, **options})
+        write_audit(path, chosen, report)
+        past.write(path)
+    return report
+
+
+def write_audit(directory: Path, scenario: Scenario, report: AuditReport) -> None:
+    """An audit as files: scenario.yaml, badge.json, badge.svg, and last audit.json."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / "scenario.yaml", scenario.to_yaml())
+    write_text(directory / "badge.json", badge_json(report.to_dict()))
+    write_text(directory / "badge.svg", badge_svg(report.to_dict()))
+    write_text(directory / "audit.json", report.to_json())
+
+
+def for_samples(
+    scenario: str | PathLike[str], header: Sequence[str] | None, overrides: Mapping[str, Any] | None = None
+) -> Scenario:
     """The scenario, its rules read over the samples' own names where the scenario alone does not know them."""
     try:
-        return load(scenario)
+        return _one(load(scenario, overrides))
     except BadInput:
         if header is None:
             raise
         try:
-            return load(scenario, {"columns": list(header)})
+            return _one(load(scenario, {**(overrides or {}), "columns": list(header)}))
         except BadInput:
             pass
         raise
+
+
+def _one(scenario: Scenario) -> Scenario:
+    """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples against."""
+    judged = [key for key in scenario.sweep or {} if key.split(".")[0] in ("unsafe", "constraints", "audit", "columns")]
+    if judged:
+        message = f"'{judged[0]}' is swept, so there is no one thing to judge by; audit against a single run's scenario.yaml"
+        raise BadInput(Fault(message, file=str(scenario.source), key="sweep"))
+    return scenario

@@ -1,11 +1,12 @@
 """The judge: counts samples inside unsafe sets, bounds what the counts mean. It cannot see what made the samples."""
 
-from lem_safe.auditor.audit import audit
+from lem_safe.auditor.audit import audit, grow
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.badge import badge_json, badge_svg
 from lem_safe.auditor.bounds import budget
 from lem_safe.auditor.formats import FORMATS
 from lem_safe.auditor.planning import Plan, plan
+from lem_safe.auditor.samples import replica_arrays
 from lem_safe.auditor.schema import audit_schema
 from lem_safe.auditor.verdict import ConstraintReport
 
@@ -19,5 +20,7 @@ __all__ = [
     "badge_json",
     "badge_svg",
     "budget",
+    "grow",
     "plan",
+    "replica_arrays",
 ]

@@ -16,7 +16,7 @@ from typing import Literal
 from lem_safe.auditor.bounds import budget
 
 
-def log_evidence_below(count: int, n: int, beta: float) -> float:
+def log_evidence_below(count: float, n: int, beta: float) -> float:
     """log E_n against p ≥ β: large where the data say that less than β is inside; 0 before any sample."""
     from scipy.special import betaln
 
@@ -28,7 +28,7 @@ def log_evidence_below(count: int, n: int, beta: float) -> float:
     )
 
 
-def log_evidence_above(count: int, n: int, beta: float) -> float:
+def log_evidence_above(count: float, n: int, beta: float) -> float:
     """log E_n against p ≤ β: large where the data say that more than β is inside. At β = 0 one sample inside is a proof."""
     if beta == 0:
         return math.inf if count else -math.log(n + 1.0)
@@ -48,6 +48,27 @@ def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (low, middle) if log_evidence_below(count, n, middle) >= threshold else (middle, high)
+    return high
+
+
+def samples_needed(beta: float, true: float, confidence: float) -> int | None:
+    """About how many samples decide `beta`, looked at after each, if a fraction `true` keeps showing; None where no number would.
+
+    >>> samples_needed(0.01, 0.0, 0.95)
+    449
+    """
+    if true == beta or (beta == 0 and true == 0):
+        return None
+    evidence, threshold = (log_evidence_below if true < beta else log_evidence_above), -math.log1p(-confidence)
+    high = 1
+    while evidence(true * high, high, beta) < threshold:
+        high *= 2
+        if high > 1 << 40:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if evidence(true * middle, middle, beta) >= threshold else (middle, high)
     return high
 
 

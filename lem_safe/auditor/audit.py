@@ -2,93 +2,232 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from barriers.sets import SpecificationError, UnsafeSet, build_sets
+from barriers.specification import Nested
+from lem_safe.auditor import bounds
 from lem_safe.auditor.audit_report import AuditReport
-from lem_safe.auditor.bounds import interval, upper_bound
-from lem_safe.auditor.census import Census, census
-from lem_safe.auditor.samples import Samples, match_columns, open_samples
+from lem_safe.auditor.census import Census, RegionCensus, census
+from lem_safe.auditor.evidence import Betting, Evidence, Fixed, Sequential, two_sided
+from lem_safe.auditor.growth import Past, Seen
+from lem_safe.auditor.samples import Match, Samples, Unit, match_columns, open_samples
 from lem_safe.auditor.several import Correction
-from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, trace_facts, verdicts
+from lem_safe.auditor.standing import Standing
+from lem_safe.auditor.units import UnitCounts
+from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
 from lem_safe.faults import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
 
-INDEPENDENT = "independent samples"
-COUPLED = "coupled cloud: bound not claimed"
+Source = str | PathLike[str] | np.ndarray | Tensor | Samples
+
+UNCLAIMED = "bound not claimed"
+"""How `assumes` ends where counts are facts and nothing more."""
+
+DETAIL = {
+    "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that.",
+    "path": "The event is a path that is inside at any recorded time. Bounds are Clopper-Pearson's and hold if the paths are independent.",
+    "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds are independent, however their "
+    "particles depend on one another.",
+    "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and hold for the mean of that fraction if "
+    "the chains are independent, however slowly they mix; they say nothing of what longer chains would do.",
+}
+
+
+class Stand(NamedTuple):
+    """What bounds are taken from: the unit, how many of them, and the reason why none is claimed, if there is one."""
+
+    unit: Unit
+    units: int
+    unclaimed: str | None
 
 
 def audit(
-    samples: str | PathLike[str] | np.ndarray | Tensor | Samples,
+    samples: Source,
     scenario: "Scenario",
     *,
     trace: Mapping[str, Any] | None = None,
-    coupled: bool = False,
+    coupled: bool | None = None,
+    clouds: Source | None = None,
     columns: Sequence[str] | None = None,
     strict: bool = False,
     near: float | None = None,
-    correction: Correction = "bonferroni",
+    correction: Correction | None = None,
+    makers: Nested | None = None,
 ) -> AuditReport:
     """Counts, bounds and verdicts for `samples` (a .npz, .npy, .csv or .parquet file, an array or a tensor, [n, d], data units).
 
     trace: the arrays of trace.npz (`step` [t], `fraction` [t, m]) where the samples end a recorded run.
-    coupled: the samples are one cloud whose particles a filter made depend on one another.
+    coupled: whether the samples are one cloud whose particles a filter made depend on one another; None leaves it to the file.
+    clouds: independent clouds (a file with `replica`, see `samples`) from which the bound is taken instead, while counts are of `samples`.
     columns: names for samples that carry none. near: also count samples outside but within this distance.
-    correction: how several constraints share the error; `holm` decides more, and then only its verdicts hold together.
+    correction: how several constraints share the error, by default the scenario's; `holm` decides more, and then only its verdicts hold together.
     strict: every constraint must be certified to pass, as under `audit: {require: bound}`.
+    makers: who builds the energies that regions are drawn by; the judge itself knows none (see `barriers.sets.build_set`).
     Raises BadInput for samples that cannot be read or do not fit the scenario.
     """
-    opened = open_samples(samples, columns)
-    order, names, matched = match_columns(opened, scenario.columns, scenario.unsafe)
-    regions = _regions(scenario, names)
-    constraints = scenario.constraints
-    found = census(opened.blocks(order), {c.set: regions[c.set] for c in constraints}, near)
-    n, settings = found.n, scenario.audit
-    counts = [found.regions[c.set].violations for c in constraints]
-    chosen = verdicts(counts, n, [c.beta for c in constraints], settings.confidence, correction, coupled)
-    require = "bound" if strict else settings.require
+    asked = _Asked(scenario, trace, coupled, clouds, strict, near, correction or scenario.audit.correction, makers)
+    return _examined(open_samples(samples, columns), asked, None)[0]
+
+
+def grow(samples: Source, scenario: "Scenario", directory: Path, **options: Any) -> tuple[AuditReport, Past]:
+    """One more look at samples that keep coming: the rows audited before, unchanged, and any number of new ones.
+
+    directory: where the looks before are remembered; the caller writes the Past returned there once all else is written. Verdicts and bounds
+    hold at all looks together, and a verdict once fallen stays. options: those of `audit`, but no `trace` and no `clouds`.
+    """
+    opened = open_samples(samples, options.pop("columns", None))
+    given = {"coupled": None, "strict": False, "near": None, "correction": None, "makers": None, **options}
+    asked = _Asked(scenario, None, given["coupled"], None, given["strict"], given["near"], given["correction"] or scenario.audit.correction,
+                   given["makers"])  # fmt: skip
+    match = match_columns(opened, scenario.columns, scenario.unsafe)
+    question = {
+        "scenario": scenario.fingerprint(), "columns": ", ".join(match.names), "unit": match.unit, "correction": asked.correction,
+    }  # fmt: skip
+    return _examined(opened, asked, Past.read(directory, question))
+
+
+class _Asked(NamedTuple):
+    scenario: "Scenario"
+    trace: Mapping[str, Any] | None
+    coupled: bool | None
+    clouds: Source | None
+    strict: bool
+    near: float | None
+    correction: Correction
+    makers: Nested | None
+
+
+def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditReport, Past]:
+    scenario, settings = asked.scenario, asked.scenario.audit
+    if asked.near is not None and not 0 < asked.near < float("inf"):
+        raise BadInput(Fault(f"must be a distance > 0, in the data's units; got {asked.near}", key="near"))
+    match = match_columns(opened, scenario.columns, scenario.unsafe)
+    regions = _regions(scenario, match.names, asked.makers)
+    sets = {c.set: regions[c.set] for c in scenario.constraints}
+    seen = Seen(past or Past({}), opened.source)
+    blocks = opened.blocks(match)
+    found = census(blocks if past is None else seen.passing(blocks), sets, asked.near)
+    bounded, stand = _stand(opened, match, found, asked, sets)
+    if past is not None and stand.unclaimed:
+        raise BadInput(Fault(f"an audit that grows needs independent units; this is a {stand.unclaimed}", opened.source))
+    require = settings.require if settings.require != "passed" or not asked.strict else "bound"
+    sequential = past is not None or require == "anytime"
+    n, counts = _counted(found, match.unit)
+    evidence = {name: _evidence(bounded, r, r.by_unit, stand.unit, sequential) for name, r in bounded.regions.items()}
+    confidence = 1 - (1 - settings.confidence) / max(len(scenario.constraints), 1)
+    before = past.standings if past is not None else {}
+    standings = [
+        Standing.of(evidence[c.set], c.beta, confidence).after(before.get(_key(i, c.set)))
+        for i, c in enumerate(scenario.constraints)
+    ]
+    over = [counts[c.set] > bounds.budget(c.beta, n) for c in scenario.constraints] if stand.unclaimed else None
+    chosen = verdicts(standings, settings.confidence, asked.correction, over)
+    standings = [s.decided(v, stand.units if past is not None else None) for s, v in zip(standings, chosen, strict=True)]
     judged = tuple(
         judge(
-            c.set, c.beta, n, found.regions[c.set], verdict, confidence=1 - (1 - settings.confidence) / len(constraints),
-            coupled=coupled, require_bound=require == "bound", trace=facts,
+            c.set, c.beta, counts[c.set], n, found.regions[c.set], evidence[c.set], standing,
+            confidence=confidence, claimed=stand.unclaimed is None, require_bound=require != "passed", trace=facts,
         )
-        for c, verdict, facts in zip(constraints, chosen, _facts(trace, scenario, n), strict=True)
+        for c, standing, facts in zip(scenario.constraints, standings, _facts(asked.trace, scenario, n), strict=True)
     )  # fmt: skip
-    return AuditReport(
+    report = AuditReport(
         passed=all(c.passed for c in judged),
         samples=n,
         confidence=settings.confidence,
-        assumes=COUPLED if coupled else INDEPENDENT,
+        assumes=stand.unclaimed or f"independent {stand.unit}s",
         constraints=judged,
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
-        assumes_detail=_detail(coupled, settings.confidence, len(constraints), correction),
+        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction) + _aim(asked),
         require=require,
-        correction=correction,
-        union=_union(found, settings.confidence),
+        correction=asked.correction,
+        union=_union(bounded, found, match.unit, stand, sequential, settings.confidence),
         after_step=settings.after_step,
-        near_within=near,
-        columns=names,
-        columns_matched=matched,
+        near_within=asked.near,
+        columns=match.names,
+        columns_matched=match.how,
         source=opened.source,
+        verdict=overall([c.verdict for c in judged]),
+        method=next(iter(evidence.values())).method if evidence else "clopper-pearson",
+        unit=stand.unit,
+        units=stand.units,
+        rows=found.n,
+        seed=opened.seed,
+        looks=len(past.looks) + (seen.rows > past.rows) if past is not None else None,
     )
+    look = {
+        "rows": found.n,
+        "units": stand.units,
+        "violations": [c.violations for c in judged],
+        "verdicts": [c.verdict for c in judged],
+    }
+    named = {_key(i, c.set): s for i, (c, s) in enumerate(zip(judged, standings, strict=True))}
+    return report, (past or Past({})).then(look, seen, named)
 
 
-def _union(found: Census, confidence: float) -> UnionReport | None:
+def _key(index: int, name: str) -> str:
+    """One set may be constrained twice."""
+    return f"{index}: {name}"
+
+
+def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Mapping[str, UnsafeSet]) -> tuple[Census, Stand]:
+    """What the bound is taken from: the samples, or independent clouds beside them."""
+    tuned_with = asked.scenario.audit.tuned_with
+    sources = [opened]
+    if asked.clouds is not None:
+        clouds = open_samples(asked.clouds)
+        beside = match_columns(clouds, asked.scenario.columns, asked.scenario.unsafe)
+        if beside.unit != "cloud":
+            raise BadInput(Fault("must say which row is of which cloud, in an array `replica`", clouds.source))
+        found, match, sources = census(clouds.blocks(beside), sets), beside, [clouds]
+    units = next(iter(found.regions.values())).by_unit if found.regions else None
+    count = found.n if match.unit == "sample" or units is None else units.units
+    coupled = opened.coupled if asked.coupled is None else asked.coupled
+    if any(s.tuned or (s.seed is not None and s.seed in tuned_with) for s in sources):
+        return found, Stand(match.unit, count, f"samples used in tuning: {UNCLAIMED}")
+    if coupled and match.unit != "cloud":
+        return found, Stand(match.unit, count, f"coupled cloud: {UNCLAIMED}")
+    return found, Stand(match.unit, count, None)
+
+
+def _counted(found: Census, unit: Unit) -> tuple[int, dict[str, int]]:
+    """How many there are, and how many of them are inside: rows, or paths that are ever inside."""
+    counts = {
+        name: r.violations if unit != "path" or r.by_unit is None else r.by_unit.touched() for name, r in found.regions.items()
+    }
+    paths = [r.by_unit.units for r in found.regions.values() if r.by_unit is not None]
+    return paths[0] if unit == "path" and paths else found.n, counts
+
+
+def _evidence(found: Census, region: RegionCensus | None, by_unit: UnitCounts | None, unit: Unit, sequential: bool) -> Evidence:
+    """What one region's counts say; of all regions together where `region` is None."""
+    if unit in ("cloud", "chain") and by_unit is not None:
+        return Betting(by_unit.fractions())
+    k, n = (found.inside_any if region is None else region.violations), found.n
+    if unit == "path" and by_unit is not None:
+        k, n = by_unit.touched(), by_unit.units
+    return Sequential(k, n) if sequential else Fixed(k, n)
+
+
+def _union(bounded: Census, found: Census, own: Unit, stand: Stand, sequential: bool, confidence: float) -> UnionReport | None:
     if len(found.regions) < 2:
         return None
-    k, n = found.inside_any, found.n
-    return UnionReport(tuple(found.regions), k, k / n, upper_bound(k, n, confidence), interval(k, n, confidence))
+    evidence = _evidence(bounded, None, bounded.any_by_unit, stand.unit, sequential)
+    by_path = found.any_by_unit if own == "path" else None
+    k, n = (found.inside_any, found.n) if by_path is None else (by_path.touched(), by_path.units)
+    return UnionReport(tuple(found.regions), k, k / n, evidence.upper(confidence), two_sided(evidence, confidence))
 
 
-def _regions(scenario: "Scenario", names: Sequence[str]) -> dict[str, UnsafeSet]:
+def _regions(scenario: "Scenario", names: Sequence[str], makers: Nested | None) -> dict[str, UnsafeSet]:
     try:
-        regions = build_sets(scenario.unsafe, names)
+        regions = build_sets(scenario.unsafe, names, makers)
     except SpecificationError as error:
         message = f"{error} (the samples' columns: {', '.join(names)})"
         raise BadInput(Fault(message, key=".".join(["unsafe", *map(str, error.path)]))) from error
@@ -112,13 +251,38 @@ def _facts(trace: Mapping[str, Any] | None, scenario: "Scenario", n: int) -> Seq
     return [trace_facts(step, fraction[:, i], c.beta, n, after) for i, c in enumerate(scenario.constraints)]
 
 
-def _detail(coupled: bool, confidence: float, m: int, correction: Correction) -> str:
-    if coupled:
+def _aim(asked: _Asked) -> str:
+    """That the filter of the recorded run aimed below the tolerance, where it did: what is judged is the tolerance."""
+    from lem_safe.scenario import aims
+
+    scenario = asked.scenario
+    if asked.trace is None:
+        return ""
+    betas = [c.beta for c in scenario.constraints]
+    aimed = aims(scenario.filter, betas, scenario.sampler.samples, scenario.audit.confidence)
+    lower = [
+        f"{100 * a:.3g} % in {c.set} (tolerated {100 * c.beta:.3g} %)"
+        for c, a in zip(scenario.constraints, aimed, strict=True)
+        if a < c.beta
+    ]
+    why = "to leave the room that a certificate needs; what is tolerated is what is judged."
+    return f" The filter aimed at {', '.join(lower)}, {why}" if lower else ""
+
+
+def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction) -> str:
+    if stand.unclaimed and stand.unclaimed.startswith("coupled"):
         return (
             "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and "
             "this run; no bound on the law behind them is claimed."
         )
-    text = "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that."
+    if stand.unclaimed:
+        return (
+            "These samples took part in choosing the scenario's numbers: counts are facts about them; what they would certify is what they "
+            "were used to make true, so no bound is claimed. Draw fresh ones with another seed."
+        )
+    text = DETAIL[stand.unit]
+    if sequential and stand.unit in ("sample", "path"):
+        text = text.replace("Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,")
     if m > 1:
         what = "all bounds and verdicts" if correction == "bonferroni" else "all bounds, and all of Holm's verdicts,"
         text += f" {m} constraints share the error: {what} hold at once with {100 * confidence:.6g} % confidence."

@@ -3,12 +3,18 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lem_safe.auditor.evidence import Method
 from lem_safe.auditor.formats import FORMATS, to_json
+from lem_safe.auditor.samples import Unit
+from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import to_html, to_text
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.faults import BadInput
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SCHEMA_VERSION = 1
 
@@ -21,7 +27,7 @@ class AuditReport:
     samples: int
     confidence: float
     assumes: str
-    """independent samples, independent clouds, or coupled cloud: bound not claimed."""
+    """independent samples (clouds, chains, paths); or coupled cloud, or samples used in tuning: bound not claimed."""
     constraints: tuple[ConstraintReport, ...]
     scenario: str
     """The scenario's name."""
@@ -29,7 +35,7 @@ class AuditReport:
     assumes_detail: str
     """The assumption in a sentence, and how several constraints share the confidence."""
     require: str
-    """What passing asks for: `passed`, the census and the trace, or `bound`, the bound as well."""
+    """What passing asks for: `passed`, the census and the trace, `bound`, the bound as well, or `anytime`, one that holds at every look."""
     correction: str
     """How several constraints share the error: bonferroni or holm."""
     union: UnionReport | None
@@ -42,6 +48,20 @@ class AuditReport:
     columns_matched: str
     """By name, or by position where the samples' names are not the scenario's."""
     source: str
+    verdict: Verdict = "inconclusive"
+    """Of all constraints together: violated where one is, certified where all are."""
+    method: Method = "clopper-pearson"
+    """What the bounds are by."""
+    unit: Unit = "sample"
+    """What is independent of its like: the bounds count these."""
+    units: int = 0
+    """How many of them there are."""
+    rows: int = 0
+    """Rows of numbers read: `samples`, or for paths all their recorded times."""
+    seed: int | None = None
+    """What the samples were drawn with, where their file says so."""
+    looks: int | None = None
+    """In an audit that grows, how often it was looked at; None for an audit made once."""
 
     @property
     def status(self) -> int:
@@ -64,18 +84,36 @@ class AuditReport:
 
     @classmethod
     def from_json(cls, text: str) -> "AuditReport":
-        """The report that `to_json` wrote; BadInput for a schema version this program does not know."""
-        data = json.loads(text)
-        version = data.pop("schema_version", None)
+        """The report that `to_json` wrote; BadInput for a schema version this program does not know, and for what is no audit at all."""
+        try:
+            data = json.loads(text)
+            version = data.pop("schema_version", None)
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise BadInput(f"audit.json: is damaged ({error}); audit the samples again") from None
         if version != SCHEMA_VERSION:
             raise BadInput(f"audit.json: schema_version must be {SCHEMA_VERSION}; got {version}; audit the samples again")
-        constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
-        union = UnionReport.from_dict(data["union"]) if data["union"] else None
-        return cls(**{**data, "constraints": constraints, "union": union, "columns": tuple(data["columns"])})
+        known = {field.name for field in dataclasses.fields(cls)}
+        try:
+            constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
+            union = UnionReport.from_dict(data["union"]) if data["union"] else None
+            read = {name: value for name, value in data.items() if name in known}
+            return cls(**{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"audit.json: is damaged ({error}); audit the samples again") from None
 
     def to_text(self) -> str:
         """The verdict for a terminal."""
         return to_text(self.to_dict())
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Each constraint's fraction and interval beside what is tolerated, on `ax` or on new axes, which are returned."""
+        from lem_safe.auditor.plot import plot
+
+        return plot(self.constraints, not self.assumes.startswith("coupled"), ax)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{c.set} {100 * c.fraction:.3g} % of {100 * c.beta:.3g} %" for c in self.constraints)
+        return f"<AuditReport {self.scenario}: {'passed' if self.passed else 'failed'}, {self.samples:,} samples, {found}>"
 
     def _repr_html_(self) -> str:
         return to_html(self.to_dict())

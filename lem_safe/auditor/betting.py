@@ -22,10 +22,33 @@ WEIGHTS = np.concatenate([[0.76], np.full(12, 0.02)])
 
 def log_capital(fractions: Float[np.ndarray, "r"], m: float) -> float:
     """log K_R(m), the evidence that the mean fraction is below m."""
-    with np.errstate(divide="ignore"):  # a cloud all inside ruins the bet λ = 1, and only that one
-        gains = np.log1p(BETS[:, None] * np.maximum((m - fractions) / (1 - m), -1.0)).sum(1)
-    top = float(gains.max())
-    return top + math.log(float(np.exp(gains - top) @ WEIGHTS))
+    return _mixed(_gains(fractions, m).sum(1))
+
+
+def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: float) -> int | None:
+    """About how many clouds decide `beta` either way if fractions like these keep coming; None where no number would.
+
+    >>> clouds_needed(0.1, np.zeros(1), 0.95), clouds_needed(0.03, np.array([0.02]), 0.95)
+    (31, 316)
+    """
+    mean = float(np.mean(fractions))
+    if mean == beta or (beta == 0 and mean == 0):
+        return None
+    if beta == 0:
+        return math.ceil(1 / float(np.mean(fractions > 0)))
+    each = _gains(fractions, beta).mean(1) if mean < beta else _gains(1 - fractions, 1 - beta).mean(1)
+    if not (each > 0).any():
+        return None  # the fractions scatter so widely that no bet is worth making at these odds
+    threshold, high = -math.log1p(-confidence), 1
+    while _mixed(high * each) < threshold:
+        high *= 2
+        if high > 1 << 40:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _mixed(middle * each) >= threshold else (middle, high)
+    return high
 
 
 def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> float:
@@ -43,3 +66,15 @@ def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> fl
         middle = (low + high) / 2
         low, high = (low, middle) if log_capital(x, middle) >= threshold else (middle, high)
     return high
+
+
+def _gains(fractions: Float[np.ndarray, "r"], m: float) -> Float[np.ndarray, "l r"]:
+    """The logarithm of each bet's factor on each cloud."""
+    with np.errstate(divide="ignore"):  # a cloud all inside ruins the bet λ = 1, and only that one
+        return np.log1p(BETS[:, None] * np.maximum((m - fractions) / (1 - m), -1.0))
+
+
+def _mixed(gains: Float[np.ndarray, "l"]) -> float:
+    """The logarithm of the mean capital over the bets."""
+    top = float(gains.max())
+    return top + math.log(float(np.exp(gains - top) @ WEIGHTS))

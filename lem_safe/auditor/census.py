@@ -3,22 +3,33 @@
 Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. It is known
 exactly (`exact`); or, for a union or intersection of such sets, through a function that is 1-Lipschitz, zero on the boundary and
 right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a rule, to first order, s/‖∇s‖, which bounds nothing
-(`first_order`).
+(`first_order`). A row whose level overflows to no number at all counts as inside, like one where a rule has no value.
+
+Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst, where those inside sit, and how much
+of each unit (a cloud, a chain, a path) is inside.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, NotSmooth, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
+from lem_safe.auditor.clearances import Clearances, Sketch
+from lem_safe.auditor.inside import Inside, Reservoir
+from lem_safe.auditor.mixing import Batches
+from lem_safe.auditor.samples import Block
+from lem_safe.auditor.units import UnitCounts
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
+
+LARGEST = torch.finfo(torch.float64).max
 
 WORST = 20
 """How many of the deepest (else nearest) samples are kept."""
@@ -26,20 +37,22 @@ WORST = 20
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values."""
+    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, the number of its unit if it has one."""
 
     row: int
     inside: bool
     clearance: float | None
     values: tuple[float, ...]
+    unit: int | None = None
 
 
 class Census(NamedTuple):
-    """n samples, how many of them are inside at least one region, and the census of each region."""
+    """n rows, how many of them are inside at least one region, the census of each region, and of all together by unit where there are any."""
 
     n: int
     inside_any: int
     regions: dict[str, "RegionCensus"]
+    any_by_unit: UnitCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class RegionCensus:
 
     undefined: samples where a rule has no value (a root of something negative, say); they count as inside.
     near: samples outside but within the asked distance; None where none was asked for.
+    effective: how many independent rows they amount to by batch means, a diagnostic; None where that cannot be told.
     """
 
     violations: int
@@ -56,6 +70,11 @@ class RegionCensus:
     undefined: int
     near: int | None
     worst: tuple[Sample, ...]
+    clearances: Clearances | None = None
+    inside: Inside | None = None
+    effective: float | None = None
+    by_unit: UnitCounts | None = None
+    rows: int = 0
 
 
 def clearance_kind(region: UnsafeSet) -> ClearanceKind:
@@ -82,16 +101,22 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 
 
-def census(blocks: Iterable[Float[Tensor, "_ d"]], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
+def census(blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
     """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too."""
     tallies = {name: _Tally(region, near) for name, region in regions.items()}
+    together = UnitCounts()
     n = inside_any = 0
     with torch.no_grad():
-        for x in blocks:
-            inside = [tally.add(x, n) for tally in tallies.values()]
-            inside_any += int(torch.stack(inside).any(0).sum())
+        for x, unit in blocks:
+            inside = torch.zeros(x.shape[0], dtype=torch.bool)
+            for tally in tallies.values():
+                inside = inside | tally.add(x, unit, n)
+            inside_any += int(inside.sum())
+            if unit is not None:
+                together.add(unit, inside.numpy())
             n += x.shape[0]
-    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()})
+    by_unit = together if together.units else None
+    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()}, by_unit)
 
 
 @dataclass
@@ -105,27 +130,63 @@ class _Tally:
     close: int = 0
     clearance: float = float("inf")
     worst: list[Sample] = field(default_factory=list)
+    sketch: Sketch = field(default_factory=Sketch)
+    inside: Reservoir = field(default_factory=Reservoir)
+    batches: Batches = field(default_factory=Batches)
+    by_unit: UnitCounts = field(default_factory=UnitCounts)
 
-    def add(self, x: Float[Tensor, "b d"], start: int) -> Bool[Tensor, "b"]:
+    def add(self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int) -> Bool[Tensor, "b"]:
         """Takes one block, whose first row is row `start`, and says which of its rows are inside."""
         inside = self.region.contains(x)
         s, undefined = clearances(self.region, x)
+        s = s.clamp(-LARGEST, LARGEST)
+        s = torch.where(
+            inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s
+        )  # inside by an amount that a rule too steep cannot tell
         unknown = s.isnan()
+        if clearance_kind(self.region) != "first_order" and bool(unknown.any()):
+            inside, undefined = inside | unknown, unknown
         self.violations += int(inside.sum())
         self.undefined += int(undefined.sum())
         ranked = torch.where(unknown, torch.inf, s)
-        self.clearance = min(self.clearance, float(ranked.min()))
+        least = float(ranked.min())
+        self.clearance = min(self.clearance, least)
+        self.sketch.add(s.numpy(), least, float(torch.where(unknown, -torch.inf, s).max()))
+        self.batches.add(inside.numpy())
+        self.inside.add(x, inside, start)
+        if unit is not None:
+            self.by_unit.add(unit, inside.numpy())
         if self.near is not None:
             self.close += int((~inside & (s <= self.near)).sum())
         ranked = torch.where(unknown & inside, -torch.inf, ranked)
-        if len(self.worst) == WORST and float(ranked.min()) >= _rank(self.worst[-1]):
-            return inside
-        rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
-        fresh = [
-            Sample(start + i, bool(inside[i]), None if bool(unknown[i]) else float(s[i]), tuple(x[i].tolist())) for i in rows
-        ]
-        self.worst = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))[:WORST]
+        if len(self.worst) < WORST or float(ranked.min()) < _rank(self.worst[-1]):
+            self._keep_worst(x, unit, start, inside, ranked)
         return inside
+
+    def _keep_worst(
+        self,
+        x: Float[Tensor, "b d"],
+        unit: Int64[np.ndarray, "b"] | None,
+        start: int,
+        inside: Bool[Tensor, "b"],
+        ranked: Float[Tensor, "b"],
+    ) -> None:
+        """The WORST rows so far; of a unit only its worst."""
+        if unit is None:
+            rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
+        else:
+            order = ranked.argsort(stable=True).numpy()
+            rows = order[np.sort(np.unique(unit[order], return_index=True)[1])[:WORST]].tolist()
+        fresh = [
+            Sample(
+                start + i, bool(inside[i]), float(ranked[i]) if ranked[i].isfinite() else None, tuple(x[i].tolist()),
+                None if unit is None else int(unit[i]),
+            )
+            for i in rows
+        ]  # fmt: skip
+        everybody = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))
+        first = {sample.row if sample.unit is None else sample.unit: sample for sample in reversed(everybody)}
+        self.worst = sorted(first.values(), key=lambda sample: (_rank(sample), sample.row))[:WORST]
 
     def result(self) -> RegionCensus:
         least = self.clearance if self.clearance < float("inf") else None
@@ -133,7 +194,11 @@ class _Tally:
         if self.region.clearance and least is not None and least >= 0:
             kind = "exact"
         near = self.close if self.near is not None else None
-        return RegionCensus(self.violations, least, kind, self.undefined, near, tuple(self.worst))
+        by_unit = self.by_unit if self.by_unit.units else None
+        return RegionCensus(
+            self.violations, least, kind, self.undefined, near, tuple(self.worst),
+            self.sketch.result(), self.inside.result(), self.batches.effective(), by_unit, self.batches.n,
+        )  # fmt: skip
 
 
 def _rank(sample: Sample) -> float:

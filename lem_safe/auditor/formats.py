@@ -53,7 +53,7 @@ def to_junit(audit: Audit) -> str:
                 ElementTree.SubElement(case, "failure", message=_clean(text), type=claim)
         case = _case(suite, audit, c, "bound")
         if c["verdict"] != "certified":
-            tag = "failure" if audit["require"] == "bound" else "skipped"
+            tag = "failure" if audit["require"] != "passed" else "skipped"
             ElementTree.SubElement(case, tag, message=_clean(f"{c['verdict']}: {bound_sentence(c, audit)}"))
     for tag, key in (("testcase", "tests"), ("testcase/failure", "failures"), ("testcase/skipped", "skipped")):
         suite.set(key, str(len(suite.findall(tag))))

@@ -37,10 +37,13 @@ def to_html(audit: Mapping[str, Any]) -> str:
 
 
 def headline(audit: Mapping[str, Any]) -> str:
-    """One line: passed or failed, the scenario, the samples."""
+    """One line: passed or failed, the scenario, the samples, the verdict on all constraints together."""
     failed = [c["set"] for c in audit["constraints"] if not c["passed"]]
     word = "PASSED" if audit["passed"] else f"FAILED ({', '.join(failed)})"
-    return f"{word}  {audit['scenario']}: {audit['samples']:,} samples, {audit['assumes']}"
+    units = audit.get("units") or audit["samples"]
+    of = {"cloud": f" in {units:,} clouds", "chain": f" in {units:,} chains"}.get(unit(audit), "")
+    what = "paths" if unit(audit) == "path" else "samples"
+    return f"{word}  {audit['scenario']}: {audit['samples']:,} {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
 
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -48,9 +51,20 @@ def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     parts = [census_sentence(c, audit), trace_sentence(c, audit), bound_sentence(c, audit)]
     if c["undefined"]:
         parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
-    if c["near"]:
+    if c["near"] is not None:
         parts.append(f"Outside but within {audit['near_within']:g}: {c['near']:,}.")
+    parts.append(dependence_sentence(c, audit))
     return " ".join(part for part in parts if part)
+
+
+def unit(audit: Mapping[str, Any]) -> str:
+    """What the bounds count: sample, cloud, chain or path."""
+    return str(audit.get("unit", "sample"))
+
+
+def unclaimed(audit: Mapping[str, Any]) -> bool:
+    """Whether counts are facts and no bound is claimed."""
+    return str(audit["assumes"]).endswith("bound not claimed")
 
 
 def union_sentence(audit: Mapping[str, Any]) -> list[str]:
@@ -58,8 +72,9 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
     union = audit["union"]
     if union is None:
         return []
-    text = f"Any of them: {union['violations']:,} of {audit['samples']:,} samples ({percent(union['fraction'])}) are inside."
-    if audit["assumes"].startswith("coupled"):
+    what = "paths" if unit(audit) == "path" else "samples"
+    text = f"Any of them: {union['violations']:,} of {audit['samples']:,} {what} ({percent(union['fraction'])}) are inside."
+    if unclaimed(audit):
         return [text]
     return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({percent(audit['confidence'])} confidence)."]
 
@@ -67,8 +82,9 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """How many are inside, how many may be."""
     inside = "is" if c["violations"] == 1 else "are"
+    what, ever = ("paths", " at some time") if unit(audit) == "path" else ("samples", "")
     return (
-        f"{c['violations']:,} of {audit['samples']:,} samples ({percent(c['fraction'])}) {inside} inside; "
+        f"{c['violations']:,} of {audit['samples']:,} {what} ({percent(c['fraction'])}) {inside} inside{ever}; "
         f"at most {c['budget']:,} ({percent(c['beta'])}) tolerated."
     )
 
@@ -87,23 +103,48 @@ def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What the law puts inside, and what would decide where nothing is decided."""
     low, high = (percent(end) for end in c["interval"])
-    if audit["assumes"].startswith("coupled"):
+    if unclaimed(audit):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
-    text = f"The law they come from puts {low} to {high} inside ({percent(c['confidence_each'])} confidence)."
+    many = "of a cloud " if unit(audit) == "cloud" else "of a chain's time " if unit(audit) == "chain" else ""
+    text = (
+        f"The law they come from puts {low} to {high} {many}inside ({percent(c['confidence_each'])} confidence{_however(audit)})."
+    )
     if c["verdict"] != "inconclusive":
-        return text
+        at = c.get("decided_at")
+        return (
+            text
+            if at is None or at == audit["units"]
+            else f"{text} {c['verdict'].capitalize()} since {at:,} {unit(audit)}s, which stays."
+        )
     if c["beta"] == 0:
-        return f"{text} No number of samples certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
+        return f"{text} No number of {unit(audit)}s certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
     more = c["samples_to_decide"]
-    return f"{text} " + (
-        f"About {more:,} more samples would decide." if more else "At exactly beta no number of samples decides."
+    if more is not None:
+        return f"{text} About {more:,} more {unit(audit)}s would decide."
+    why = "At exactly beta" if c["fraction"] == c["beta"] or unit(audit) in ("sample", "path") else "So widely scattered"
+    return f"{text} {why} no number of {unit(audit)}s decides."
+
+
+def _however(audit: Mapping[str, Any]) -> str:
+    return ", however often one looks" if audit.get("method") == "anytime" else ""
+
+
+def dependence_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """A warning where rows taken for independent do not look so; a diagnostic, silent for what is no such claim."""
+    effective = c.get("diagnostic_ess")
+    if effective is None or unit(audit) != "sample" or unclaimed(audit) or effective > audit["samples"] / 2:
+        return ""
+    low, high = (percent(end) for end in c["diagnostic_interval"])
+    return (
+        f"Diagnostic: in file order these rows look like {effective:,.0f} independent ones ({low} to {high} inside); if they are a chain, "
+        "say so with a column or array `chain`, and if they are sorted, shuffle them."
     )
 
 
 def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
     """One line of the table, one cell for each of HEADS."""
     most = c["max_fraction_over_steps"]
-    bound = "none claimed" if audit["assumes"].startswith("coupled") else f"≤ {percent(c['upper_bound'])}"
+    bound = "none claimed" if unclaimed(audit) else f"≤ {percent(c['upper_bound'])}"
     return (
         "pass" if c["passed"] else "FAIL",
         c["set"],

@@ -6,23 +6,25 @@
 
 each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in `several`), so that all m
 verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence
-one another, so no bound is claimed for them: such a cloud is never certified, and `violated` only where it holds more than its
-budget, which is a fact.
+one another, and samples that chose the scenario's numbers are no fresh draws (A.7), so no bound is claimed for either: such samples are
+never certified, and `violated` only where they hold more than their budget, which is a fact.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num
 
 from lem_safe.auditor import bounds
 from lem_safe.auditor.census import RegionCensus, Sample
-from lem_safe.auditor.several import Correction, p_certify, p_violate, rejected
+from lem_safe.auditor.clearances import Clearances
+from lem_safe.auditor.evidence import Evidence, two_sided
+from lem_safe.auditor.inside import Inside
+from lem_safe.auditor.several import Correction, rejected
+from lem_safe.auditor.standing import Standing, Verdict
 from lem_safe.faults import BadInput
-
-Verdict = Literal["certified", "violated", "inconclusive"]
 
 
 class TraceFacts(NamedTuple):
@@ -54,11 +56,11 @@ class ConstraintReport:
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
-    """About how many more independent samples would end an inconclusive verdict at this fraction; None where none would."""
+    """About how many more independent units would end an inconclusive verdict at this fraction; None where none would."""
     p_value: float
-    """The exact probability of so few inside if beta were the truth: what a certificate is decided by."""
+    """What a certificate is decided by: the probability of so few inside if beta were the truth, or 1/e of an e-process."""
     smallest_beta: float
-    """The least tolerance that this many samples could certify, had none been inside (A.3)."""
+    """The least tolerance that this many units could certify, had none been inside (A.3)."""
     max_fraction_judged: float | None
     first_step_over: int | None
     clearance_kind: str
@@ -67,12 +69,25 @@ class ConstraintReport:
     undefined: int
     near: int | None
     worst: tuple[Sample, ...]
+    clearances: Clearances | None = None
+    inside: Inside | None = None
+    diagnostic_ess: float | None = None
+    """How many independent rows these amount to by batch means (A.6): a diagnostic, which no bound or verdict uses."""
+    diagnostic_interval: bounds.Interval | None = None
+    """The two-sided interval at that number of rows: a diagnostic, never a certificate."""
+    decided_at: int | None = None
+    """In an audit that grows: after how many units the verdict fell; it stays."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
         """The report that JSON made lists and mappings of."""
-        worst = tuple(Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"])
-        return cls(**{**data, "interval": bounds.Interval(*data["interval"]), "worst": worst})
+        read = dict(data)
+        read["worst"] = tuple(Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"])
+        for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
+            read[name] = made(data[name]) if data.get(name) is not None else None
+        for name in ("interval", "diagnostic_interval"):
+            read[name] = bounds.Interval(*data[name]) if data.get(name) is not None else None
+        return cls(**read)
 
 
 @dataclass(frozen=True)
@@ -92,43 +107,52 @@ class UnionReport:
 
 
 def verdicts(
-    counts: Sequence[int], n: int, betas: Sequence[float], confidence: float, correction: Correction, coupled: bool
+    standings: Sequence[Standing], confidence: float, correction: Correction, over: Sequence[bool] | None = None
 ) -> list[Verdict]:
-    """One verdict a constraint, all of them right at once with probability `confidence`."""
-    each = list(zip(counts, betas, strict=True))
-    if coupled:
-        return ["violated" if k > bounds.budget(beta, n) else "inconclusive" for k, beta in each]
-    certified = rejected([p_certify(k, n, beta) for k, beta in each], 1 - confidence, correction)
-    violated = rejected([p_violate(k, n, beta) for k, beta in each], 1 - confidence, correction)
+    """One verdict a constraint, all of them right at once with probability `confidence`.
+
+    over: where no bound is claimed, which constraints hold more than their budget: all that can then be said.
+    """
+    if over is not None:
+        return ["violated" if more else "inconclusive" for more in over]
+    certified = rejected([s.p_certify for s in standings], 1 - confidence, correction)
+    violated = rejected([s.p_violate for s in standings], 1 - confidence, correction)
     return ["certified" if c else "violated" if v else "inconclusive" for c, v in zip(certified, violated, strict=True)]
 
 
+def overall(each: Sequence[Verdict]) -> Verdict:
+    """The verdict on all constraints together: as bad as the worst, as good as the least certain."""
+    if "violated" in each:
+        return "violated"
+    return "certified" if each and set(each) == {"certified"} else "inconclusive"
+
+
 def judge(
-    name: str, beta: float, n: int, region: RegionCensus, verdict: Verdict,
-    *, confidence: float, coupled: bool, require_bound: bool, trace: TraceFacts | None,
+    name: str, beta: float, count: int, n: int, region: RegionCensus, evidence: Evidence, standing: Standing,
+    *, confidence: float, claimed: bool, require_bound: bool, trace: TraceFacts | None,
 ) -> ConstraintReport:  # fmt: skip
-    """The report of one constraint; `confidence` is the one each side of each bound has."""
-    k = region.violations
+    """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence` each side of a bound has."""
     allowed = bounds.budget(beta, n)
-    passed = k <= allowed and (trace is None or trace.first_over is None) and (verdict == "certified" or not require_bound)
+    certified = standing.verdict == "certified"
+    passed = count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
     first_order = region.kind == "first_order"
     return ConstraintReport(
         set=name,
         beta=beta,
-        violations=k,
-        fraction=k / n,
-        upper_bound=bounds.upper_bound(k, n, confidence),
+        violations=count,
+        fraction=count / n,
+        upper_bound=standing.upper,
         max_fraction_over_steps=trace.largest if trace else None,
         clearance_min=None if first_order else region.clearance,
-        verdict=verdict,
+        verdict=standing.verdict,
         passed=passed,
         budget=allowed,
-        lower_bound=bounds.lower_bound(k, n, confidence),
-        interval=bounds.interval(k, n, confidence),
+        lower_bound=standing.lower,
+        interval=two_sided(evidence, confidence),
         confidence_each=confidence,
-        samples_to_decide=_more(verdict, k, n, beta, confidence, coupled),
-        p_value=p_certify(k, n, beta),
-        smallest_beta=bounds.smallest_beta(n, confidence),
+        samples_to_decide=0 if standing.verdict != "inconclusive" else evidence.more(beta, confidence) if claimed else None,
+        p_value=standing.p_certify,
+        smallest_beta=evidence.smallest(confidence),
         max_fraction_judged=trace.largest_judged if trace else None,
         first_step_over=trace.first_over if trace else None,
         clearance_kind=region.kind,
@@ -136,6 +160,11 @@ def judge(
         undefined=region.undefined,
         near=region.near,
         worst=region.worst,
+        clearances=region.clearances,
+        inside=region.inside,
+        diagnostic_ess=region.effective,
+        diagnostic_interval=_diagnostic(region, confidence),
+        decided_at=standing.decided_at,
     )
 
 
@@ -158,8 +187,8 @@ def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
     )
 
 
-def _more(verdict: Verdict, k: int, n: int, beta: float, confidence: float, coupled: bool) -> int | None:
-    if verdict != "inconclusive":
-        return 0
-    needed = None if coupled else bounds.samples_needed(beta, k / n, confidence)
-    return None if needed is None else max(needed - n, 1)
+def _diagnostic(region: RegionCensus, confidence: float) -> bounds.Interval | None:
+    """Clopper–Pearson's interval, had there been n_eff independent rows with the same fraction inside (A.6)."""
+    if region.effective is None or region.rows == 0:
+        return None
+    return bounds.interval(region.violations / region.rows * region.effective, region.effective, confidence)

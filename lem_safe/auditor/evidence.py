@@ -1,0 +1,151 @@
+"""What counts say about a tolerance, by one of three methods that a verdict can ask the same questions.
+
+| method | from | holds |
+| --- | --- | --- |
+| `clopper-pearson` (A.2) | k of n independent units | once, at an n fixed beforehand |
+| `anytime` (A.4) | k of n independent units, in the order they came | at every n at once, whenever one looks |
+| `betting` (A.5) | the fraction inside of each of R independent clouds or chains | at every R at once |
+
+A p-value is a number whose law under the hypothesis puts at most α below α; evidence e of an e-process gives the p-value 1/e.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from lem_safe.auditor import anytime, betting, bounds
+from lem_safe.auditor.several import p_certify, p_violate
+
+Method = Literal["clopper-pearson", "anytime", "betting"]
+
+
+class Evidence(Protocol):
+    """The data of one region, and what they say. Confidences and fractions lie between 0 and 1."""
+
+    @property
+    def method(self) -> Method: ...
+
+    def p_certify(self, beta: float) -> float:
+        """A p-value of ρ(𝒰) ≥ β."""
+
+    def p_violate(self, beta: float) -> float:
+        """A p-value of ρ(𝒰) ≤ β."""
+
+    def upper(self, confidence: float) -> float:
+        """The one-sided upper bound."""
+
+    def lower(self, confidence: float) -> float:
+        """The one-sided lower bound."""
+
+    def smallest(self, confidence: float) -> float:
+        """The least tolerance that as many units certify if none is inside (A.3)."""
+
+    def more(self, beta: float, confidence: float) -> int | None:
+        """About how many more units decide if the same fraction keeps showing; None where no number would."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """k of n independent units, looked at once: Clopper–Pearson."""
+
+    count: int
+    n: int
+
+    @property
+    def method(self) -> Method:
+        return "clopper-pearson"
+
+    def p_certify(self, beta: float) -> float:
+        return p_certify(self.count, self.n, beta)
+
+    def p_violate(self, beta: float) -> float:
+        return p_violate(self.count, self.n, beta)
+
+    def upper(self, confidence: float) -> float:
+        return bounds.upper_bound(self.count, self.n, confidence)
+
+    def lower(self, confidence: float) -> float:
+        return bounds.lower_bound(self.count, self.n, confidence)
+
+    def smallest(self, confidence: float) -> float:
+        return bounds.smallest_beta(self.n, confidence)
+
+    def more(self, beta: float, confidence: float) -> int | None:
+        needed = bounds.samples_needed(beta, self.count / self.n, confidence)
+        return None if needed is None else max(needed - self.n, 1)
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """k of n independent units, looked at whenever one likes: the e-process."""
+
+    count: int
+    n: int
+
+    @property
+    def method(self) -> Method:
+        return "anytime"
+
+    def p_certify(self, beta: float) -> float:
+        return _p(anytime.log_evidence_below(self.count, self.n, beta))
+
+    def p_violate(self, beta: float) -> float:
+        return _p(anytime.log_evidence_above(self.count, self.n, beta))
+
+    def upper(self, confidence: float) -> float:
+        return anytime.anytime_upper_bound(self.count, self.n, confidence)
+
+    def lower(self, confidence: float) -> float:
+        return 1.0 - anytime.anytime_upper_bound(self.n - self.count, self.n, confidence)
+
+    def smallest(self, confidence: float) -> float:
+        return anytime.anytime_upper_bound(0, self.n, confidence)
+
+    def more(self, beta: float, confidence: float) -> int | None:
+        needed = anytime.samples_needed(beta, self.count / self.n, confidence)
+        return None if needed is None else max(needed - self.n, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Betting:
+    """The fractions inside of R independent clouds, or of R independent chains: the mean of their law, by betting."""
+
+    fractions: Float[np.ndarray, "r"]
+
+    @property
+    def method(self) -> Method:
+        return "betting"
+
+    def p_certify(self, beta: float) -> float:
+        return 1.0 if beta == 0 else _p(betting.log_capital(self.fractions, beta))
+
+    def p_violate(self, beta: float) -> float:
+        if beta == 0:
+            return 0.0 if bool((self.fractions > 0).any()) else 1.0
+        return _p(betting.log_capital(1 - self.fractions, 1 - beta))
+
+    def upper(self, confidence: float) -> float:
+        return betting.mean_upper_bound(self.fractions, confidence)
+
+    def lower(self, confidence: float) -> float:
+        return 1.0 - betting.mean_upper_bound(1 - self.fractions, confidence)
+
+    def smallest(self, confidence: float) -> float:
+        return betting.mean_upper_bound(np.zeros_like(self.fractions), confidence)
+
+    def more(self, beta: float, confidence: float) -> int | None:
+        needed = betting.clouds_needed(beta, self.fractions, confidence)
+        return None if needed is None else max(needed - len(self.fractions), 1)
+
+
+def two_sided(evidence: Evidence, confidence: float) -> bounds.Interval:
+    """Both ends, half of α on either side."""
+    each = (1 + confidence) / 2
+    return bounds.Interval(evidence.lower(each), evidence.upper(each))
+
+
+def _p(log_evidence: float) -> float:
+    return math.exp(-max(log_evidence, 0.0))

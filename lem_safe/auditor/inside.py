@@ -1,0 +1,73 @@
+"""Where in a region the mass sits: the columns of the samples inside, from a uniform choice of at most a thousand of them.
+
+Every row has a priority, a hash of its number, and the rows with the smallest priorities are kept: a uniform choice that needs no randomness,
+no memory beyond itself, and does not depend on how the file was cut into blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt64
+from torch import Tensor
+
+PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
+KEPT = 1000
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Quantiles of each column over the samples inside, data units, at `probabilities`; of `sampled` of them, all where there are few."""
+
+    sampled: int
+    probabilities: tuple[float, ...]
+    quantiles: tuple[tuple[float, ...], ...]
+    """One row a column, in the audit's order of columns."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Inside":
+        """The value that JSON made lists of."""
+        return cls(data["sampled"], tuple(data["probabilities"]), tuple(tuple(row) for row in data["quantiles"]))
+
+
+class Reservoir:
+    """The running choice of the samples inside one region."""
+
+    def __init__(self) -> None:
+        self.priority: UInt64[np.ndarray, " k"] = np.empty(0, dtype=np.uint64)
+        self.values: Float[np.ndarray, "k d"] | None = None
+
+    def add(self, x: Float[Tensor, "b d"], inside: Bool[Tensor, "b"], start: int) -> None:
+        """Takes one block, whose first row is row `start`."""
+        rows = torch.nonzero(inside)[:, 0].numpy()
+        if not len(rows):
+            return
+        priority = scrambled(rows + start)
+        if len(self.priority) == KEPT:
+            better = priority < self.priority[-1]
+            rows, priority = rows[better], priority[better]
+        if len(rows) > KEPT:
+            keep = np.argpartition(priority, KEPT)[:KEPT]
+            rows, priority = rows[keep], priority[keep]
+        values = x.numpy()[rows]
+        priority = np.concatenate([self.priority, priority])
+        values = values if self.values is None else np.concatenate([self.values, values])
+        order = np.argsort(priority)[:KEPT]
+        self.priority, self.values = priority[order], values[order]
+
+    def result(self) -> Inside | None:
+        """The quantiles; None where no sample is inside."""
+        if self.values is None:
+            return None
+        quantiles = np.quantile(self.values, PROBABILITIES, axis=0, method="inverted_cdf").T
+        return Inside(len(self.values), PROBABILITIES, tuple(tuple(map(float, row)) for row in quantiles))
+
+
+def scrambled(numbers: np.ndarray) -> UInt64[np.ndarray, " k"]:
+    """splitmix64 of each number: a bijection whose values look uniform."""
+    x = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

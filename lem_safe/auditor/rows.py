@@ -1,0 +1,50 @@
+"""Rows of numbers read a block at a time, so that a file's size does not matter: what every reader offers.
+
+Memory is that of one block. A file is read again from its beginning whenever its blocks are asked for again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from lem_safe.faults import BadInput, Fault
+
+BLOCK = 65536
+"""Rows that are in memory at a time."""
+
+Stream = Callable[[Sequence[int], int], Iterator[NDArray[Any]]]
+"""stream(chosen columns, rows at a time): blocks [b, chosen] in file order, of any real type."""
+
+
+class Rows(NamedTuple):
+    """What is known before the rows are read: how many (None where only reading tells), how wide, how named."""
+
+    total: int | None
+    width: int
+    columns: tuple[str, ...] | None
+    stream: Stream
+
+
+def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:
+    """The rows of an array in memory, or mapped into it, [n, d]."""
+
+    def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
+        in_place = list(chosen) == list(range(values.shape[1]))
+        for start in range(0, values.shape[0], size):
+            part = values[start : start + size]
+            yield part if in_place else part[:, chosen]
+
+    return Rows(values.shape[0], values.shape[1], None if columns is None else tuple(columns), stream)
+
+
+def must_be_file(path: Path) -> None:
+    """Refuses a path where there is no file to read."""
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "no such file"
+        raise BadInput(Fault(f"{what}; check the path", str(path)))
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise BadInput(Fault("cannot be read: permission denied", str(path))) from error
