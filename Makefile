@@ -39,6 +39,7 @@ check: lint types contracts test
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.quality --table
 
 readme: $(STAMP)
 	$(BIN)/python -m benchmarks.readme

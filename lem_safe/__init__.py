@@ -1,8 +1,13 @@
 """lem-safe: unsafe regions in YAML, constrained energy sampling, audited violations.
 
-    import lem_safe
-    run = lem_safe.run("ring_keep_out", out="runs/ring")
-    print(run.report)
+>>> import lem_safe
+>>> run = lem_safe.run("ring_keep_out", samples=200, steps=40)
+>>> run.report.passed, run.samples.shape, run.trace["fraction"].shape
+(True, (200, 2), (40, 1))
+>>> run.report
+<AuditReport ring_keep_out: passed, 200 samples, pillar 0 % of 3 %>
+>>> lem_safe.audit(run.samples, run.scenario).constraints[0].violations
+0
 
 Importing this package imports nothing heavy; the first use of a name does.
 """
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from lem_safe.faults import BadInput, Fault, NumericalFailure
     from lem_safe.runner import Run, run
     from lem_safe.scenario import Scenario
+    from lem_safe.sweeping import Sweep, sweep
 
 _HOMES = {
     "AuditReport": "lem_safe.auditor",
@@ -26,10 +32,12 @@ _HOMES = {
     "NumericalFailure": "lem_safe.faults",
     "Run": "lem_safe.runner",
     "Scenario": "lem_safe.scenario",
+    "Sweep": "lem_safe.sweeping",
     "audit": "lem_safe.auditing",
     "load": "lem_safe.catalogue",
     "loads": "lem_safe.catalogue",
     "run": "lem_safe.runner",
+    "sweep": "lem_safe.sweeping",
 }
 
 try:
@@ -44,11 +52,13 @@ __all__ = [
     "NumericalFailure",
     "Run",
     "Scenario",
+    "Sweep",
     "__version__",
     "audit",
     "load",
     "loads",
     "run",
+    "sweep",
 ]
 
 

@@ -3,7 +3,6 @@
 An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in (units: architecture).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
-from barriers.filters.base import DriftFilter, StepFilter
-from barriers.sets import UnsafeSet, build_sets, pull
+from barriers.filters import AnyFilter
+from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
-from lem_safe.catalogue import make
+from lem_safe.catalogue import columns as columns_named
+from lem_safe.catalogue import make, regions
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset
 from lem_safe.data.tables import read_table
@@ -24,12 +24,12 @@ from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.transported import Transported
 from lem_safe.faults import BadInput, Fault
 from lem_safe.keys import Key
+from lem_safe.learned import Learner, Part
+from lem_safe.log_z import align
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler
-from lem_safe.scenario import Scenario
-from lem_safe.tails import check_tails
-from lem_safe.training.checkpoint import load_energy, save_energy
-from lem_safe.training.trained import Trained
+from lem_safe.scenario import Scenario, aims, without_aim
+from lem_safe.tails import check_tails, leaving
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Problem:
 
     energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on its device.
     sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin: where it came from.
+    parts: what in it was learned. warnings: what a user should know before trusting the composition.
     """
 
     scenario: Scenario
@@ -46,12 +47,13 @@ class Problem:
     potential: Energy
     coordinates: Coordinates
     sets: tuple[UnsafeSet, ...]
-    filter: DriftFilter | StepFilter | None
+    filter: AnyFilter | None
     data: Dataset | None
     origin: str
     dtype: torch.dtype
     device: torch.device
-    cache: Path | None = None
+    parts: tuple[Part, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,14 +65,16 @@ class Problem:
 
     @property
     def limits(self) -> Tensor:
-        """κβ of each constraint; NaN without a surrogate."""
+        """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a surrogate."""
         return torch.full((len(self.sets),), torch.nan) if self.filter is None else self.filter.limits
 
     def sampler(self, *, filtered: bool) -> Sampler:
         """The scenario's sampler with its filter, or without: the unfiltered energy it is compared with."""
         spec = self.scenario.sampler
         hooks = hook(self.filter) if filtered else Hooks()
-        context = {"energy": self.potential, "drift_filter": hooks.drift_filter, "step_filter": hooks.step_filter}
+        context = {
+            "energy": self.potential, "drift_filter": hooks.drift_filter, "step_filter": hooks.step_filter, "steps": spec.steps,
+        }  # fmt: skip
         fields = {"kind": spec.kind, "step_size": spec.step_size, **spec.own}
         sampler: Sampler = make("samplers", fields, context=context)
         return sampler
@@ -83,24 +87,21 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     """
     where = _device(device)
     dtype = getattr(torch, scenario.dtype)
-    energy, origin, data = _energy(scenario.energy, scenario.seed, progress, cache)
-    penalties = [(p.weight, _energy(p.energy, scenario.seed, progress, cache)[0]) for p in scenario.penalties]
+    learner = Learner(scenario.seed, progress, cache)
+    energy = learner.make(scenario.energy, "energy")
+    origin, data = learner.origin, learner.data()
+    penalties = [(p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)]
     coordinates = _coordinates(energy, dtype)
     safe = compose(energy, penalties)
-    columns = tuple(scenario.columns or (data.columns if data else (f"x{i}" for i in range(energy.dimension))))
-    regions = build_sets(scenario.unsafe, columns)
+    warnings = _composed(safe, coordinates, scenario, progress)
+    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    sets = tuple(pull(regions[c.set], coordinates).to(where) for c in scenario.constraints)
+    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    if penalties:
-        parts = [in_coordinates(u, coordinates).to(device=where, dtype=dtype) for u in (energy, *(u for _, u in penalties))]
-        check_tails(
-            parts[0],
-            [(w, u) for (w, _), u in zip(penalties, parts[1:], strict=True)],
-            torch.zeros(energy.dimension, dtype=dtype, device=where),
-        )
+    chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
-        scenario, columns, safe, potential, coordinates, sets, _filter(scenario, sets), data, origin, dtype, where, cache
+        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings
     )  # fmt: skip
 
 
@@ -134,69 +135,44 @@ def _rows(problem: Problem, init: dict[str, Any]) -> Tensor:
     return torch.from_numpy(table.values)
 
 
-def _energy(spec: dict[str, Any], seed: int, progress: Progress, cache: Path | None) -> tuple[Energy, str, Dataset | None]:
-    made = make("energies", spec)
-    if not isinstance(made, Trained):
-        return made, "analytic", None
-    progress.start("training the energy", made.training.steps)
-    energy, origin = made.load_or_train(seed, cache, _training_progress(progress))
-    progress.finish("reused from the cache" if origin == "cached" else "trained")
-    return energy, origin, made.data.load(seed)
-
-
-def _training_progress(progress: Progress) -> Callable[[int, int, float, float | None], None]:
-    """Training's own callback, shown as a task."""
-
-    def report(step: int, total: int, loss: float, held_out: float | None) -> None:
-        progress.update(step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}"))
-
-    return report
-
-
-def save_trained(problem: Problem, path: Path) -> None:
-    """A trained energy as energy.safetensors, its own metadata with the scenario's fingerprint added; nothing for an analytic one."""
-    made = make("energies", problem.scenario.energy)
-    if isinstance(made, Trained):
-        _copy(made.path(problem.scenario.seed, problem.cache), path, problem.scenario)
-
-
-def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
-    """Trains the scenario's energy, or finds it in the cache, and copies it to `out`; returns where it is. BadInput for an analytic one."""
-    made = make("energies", scenario.energy)
-    if not isinstance(made, Trained):
-        kind = scenario.energy["kind"]
-        raise BadInput(
-            Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind")
-        )
-    if out is not None and out.exists():
-        raise BadInput(Fault("exists already; choose another --out", file=str(out)))
-    _energy(scenario.energy, scenario.seed, progress, None)
-    path = made.path(scenario.seed)
-    if out is None:
-        return path
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _copy(path, out, scenario)
-    return out
-
-
-def _copy(path: Path, to: Path, scenario: Scenario) -> None:
-    saved = load_energy(path)
-    save_energy(saved.energy, to, {**saved.metadata, "scenario_fingerprint": scenario.fingerprint()})
+def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:
+    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and says what leaves its parents."""
+    key = Key(scenario.seed).fold("composition")
+    check_tails(safe, coordinates, "penalties" if scenario.penalties else "energy")
+    for measured in align(safe, key, start=coordinates):
+        progress.say(f"aligned: log Z = {measured.value:.3f} ± {measured.error:.3f}")
+    warnings = tuple(leaving(safe, coordinates, key.fold("leaving")))
+    for warning in warnings:
+        progress.say(warning)
+    return warnings
 
 
 def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
-    if isinstance(energy, Transported):
-        return Coordinates(energy.coordinates.offset, energy.coordinates.matrix, dtype)
+    """The coordinates of the first learned part of an energy; data units where nothing is learned."""
+    for part in energy.modules():
+        if isinstance(part, Transported):
+            own = part.coordinates
+            return identity(energy.dimension, dtype) if own.identity else Coordinates(own.offset, own.matrix, dtype)
     return identity(energy.dimension, dtype)
 
 
-def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> DriftFilter | StepFilter | None:
-    context = {"sets": sets, "betas": tuple(c.beta for c in scenario.constraints), "step_size": scenario.sampler.step_size}
+def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None:
+    betas, n = [c.beta for c in scenario.constraints], scenario.sampler.samples
     try:
-        chosen: DriftFilter | StepFilter | None = make("filters", scenario.filter, context=context)
+        aimed = aims(scenario.filter, betas, n, scenario.audit.confidence)
+        context = {"sets": sets, "betas": aimed, "step_size": scenario.sampler.step_size}
+        chosen: AnyFilter | None = make("filters", without_aim(scenario.filter), context=context)
     except (NotSmooth, ValueError) as error:
         raise BadInput(Fault(str(error), file=str(scenario.source or scenario.name), key="filter")) from error
     return chosen
+
+
+def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
+    """A region over sampler coordinates; BadInput where it is too large or too small a thing there to be a number."""
+    try:
+        return pull(region, coordinates)
+    except ValueError as error:
+        raise BadInput(Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")) from error
 
 
 def _device(name: str) -> torch.device:

@@ -1,7 +1,8 @@
 """The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in the sampler; everything a
 run remembers is in the trace.
 
-Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall.
+Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall. Monitors look at
+the cloud now and then, and a stopping rule may end the loop before its last step: then the trace has the rows that were taken.
 """
 
 import time
@@ -17,6 +18,7 @@ from barriers.qp import Infeasible
 from barriers.sets import UnsafeSet
 from lem_safe.faults import NumericalFailure
 from lem_safe.keys import Key
+from lem_safe.lyapunov import Log, Monitor, Stop
 from lem_safe.progress import Progress
 from lem_safe.samplers import Info, Sampler, State
 
@@ -29,7 +31,10 @@ Save = Callable[[dict[str, np.ndarray]], None]
 
 @dataclass(frozen=True)
 class Course:
-    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted."""
+    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted.
+
+    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step `not_before`.
+    """
 
     title: str
     sampler: Sampler
@@ -37,6 +42,9 @@ class Course:
     names: tuple[str, ...]
     betas: tuple[float, ...]
     steps: int
+    monitor: Monitor | None = None
+    stop: Stop | None = None
+    not_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,33 +77,60 @@ def follow(
         state, begin = _restored(state, saved, x.device), int(saved["step"])
         for name in COLUMNS:
             trace[name][:begin] = saved[f"trace.{name}"]
+    log = Log() if saved is None else Log.restored(saved)
+    _judge(course, log, begin, state.x)
     progress.start(course.title, course.steps)
     shown = written = time.monotonic()
     k = begin
     try:
-        while k < course.steps:
+        while k < course.steps and not _over(course, log, k):
             after, info = _step(course, key, state, k)
+            if info.warming:  # a warm-up leaves the cloud where it is, and has no row
+                state = after
+                continue
             _record(trace, k, course, after, info)
             state, k = after, k + 1
+            log.tally(info.accepted)
+            _judge(course, log, k, state.x)
+            if course.monitor is not None and course.monitor.due(k):
+                course.monitor.look(log, k, state.x)
             now = time.monotonic()
             if now - shown > REFRESH_SECONDS:
                 shown = now
-                progress.update(k, standing(course, trace["fraction"][k - 1]))
+                progress.update(k, standing(course, trace["fraction"][k - 1]) + _noted(course, log))
             if save is not None and now - written >= every:
-                save(_snapshot(state, k, trace))
+                save(_snapshot(state, k, trace) | log.state())
                 written = now
     except KeyboardInterrupt:
         if save is not None:
-            save(_snapshot(state, k, trace))
+            save(_snapshot(state, k, trace) | log.state())
         raise
+    if course.monitor is not None:
+        course.monitor.look(log, k, state.x)
+    trace = {name: rows[:k] for name, rows in trace.items()}
     progress.finish(standing(course, trace["fraction"].max(0), "largest "))
-    return Finished(state.x, {"step": np.arange(1, course.steps + 1, dtype=np.float64), **trace}, begin)
+    return Finished(state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays()}, begin)
 
 
 def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
     """The worst constraint now, beside its tolerance."""
     worst = int(np.argmax(fraction - np.asarray(course.betas)))
     return f"{prefix}{course.names[worst]} {fraction[worst]:.4f} (tolerated {course.betas[worst]:g})"
+
+
+def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
+    """Lets the stopping rule look at the cloud after k steps, once."""
+    if course.stop is not None and course.stop.due(k) and not (log.rule and log.rule[-1].step == k):
+        log.rule.append(course.stop.look(k, x))
+
+
+def _noted(course: Course, log: Log) -> str:
+    note = "" if course.monitor is None else course.monitor.note(log)
+    return f"; {note}" if note else ""
+
+
+def _over(course: Course, log: Log, k: int) -> bool:
+    return course.stop is not None and course.stop.verdict(log.rule, k, course.not_before) is not None
 
 
 def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
@@ -117,7 +152,7 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
 
 def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, info: Info) -> None:
     trace["fraction"][k] = [float(s.contains(after.x).double().mean()) for s in course.sets]
-    seen = info.drift or info.step
+    seen = info.step or info.drift  # of two filters the later one has the last word
     if seen is None:
         return
     trace["multiplier"][k], trace["shortfall"][k] = seen.multipliers.numpy(force=True), seen.shortfall.numpy(force=True)

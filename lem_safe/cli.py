@@ -8,18 +8,26 @@ from typing import Annotated, Any
 import typer
 
 from lem_safe.commands.audit import audit
+from lem_safe.commands.compare import compare
+from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
+from lem_safe.commands.new import new
+from lem_safe.commands.ood import ood
 from lem_safe.commands.outcome import say, status_of
 from lem_safe.commands.plan import plan
 from lem_safe.commands.report import report
+from lem_safe.commands.reproduce import reproduce
 from lem_safe.commands.run import run
+from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
 
 HELP = "Safety-constrained generation: unsafe regions in YAML, constrained sampling, audited violations."
 
-COMMANDS: tuple[Callable[..., int | None], ...] = (run, audit, plan, train, report, validate, schema, list_)
+COMMANDS: tuple[Callable[..., int | None], ...] = (
+    new, validate, explain, run, audit, compare, report, sample, train, plan, ood, reproduce, list_, schema,
+)  # fmt: skip
 """In the order of `lem-safe --help`."""
 
 app = typer.Typer(name="lem-safe", help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

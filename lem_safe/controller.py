@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barriers.filters.base import DriftFilter, StepFilter
+from barriers.filters.chains import AnyFilter
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import WeightedSum
 
@@ -26,8 +27,10 @@ def compose(energy: Energy, penalties: Sequence[tuple[float, Energy]]) -> Energy
     return WeightedSum([energy, *(u for _, u in penalties)], [1.0, *(-weight for weight, _ in penalties)])
 
 
-def hook(chosen: DriftFilter | StepFilter | None) -> Hooks:
+def hook(chosen: AnyFilter | None) -> Hooks:
     """Each filter where it says it belongs."""
     if chosen is None:
         return Hooks()
+    if chosen.hook == "both":
+        return Hooks(chosen.drift, chosen.step)
     return Hooks(drift_filter=chosen) if chosen.hook == "drift" else Hooks(step_filter=chosen)

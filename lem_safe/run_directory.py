@@ -95,12 +95,15 @@ class RunDirectory:
             os.close(handle)  # the holder removed the file while we waited for it: take the new one
 
 
-def must_be_fresh(path: Path) -> None:
-    """Refuses a directory that already holds something."""
+RESUME = "choose another --out, or --resume to continue the run in it"
+
+
+def must_be_fresh(path: Path, way_out: str = "choose another --out") -> None:
+    """Refuses a directory that already holds something; `way_out` says what can be done."""
     if path.is_file():
         raise BadInput(Fault("is a file; --out must be a directory that is empty or absent", file=str(path)))
     if path.exists() and any(path.iterdir()):
-        raise BadInput(Fault("is not empty; choose another --out, or --resume to continue the run in it", file=str(path)))
+        raise BadInput(Fault(f"is not empty; {way_out}", file=str(path)))
 
 
 def fresh_under(parent: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,18 +19,24 @@ import torch
 from barriers.budget import budget
 from lem_safe import auditor
 from lem_safe.auditor import AuditReport
-from lem_safe.build import Problem, build, save_trained, start
-from lem_safe.catalogue import load, loads
+from lem_safe.build import Problem, build, start
+from lem_safe.catalogue import MAKERS, load, loads
 from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished, follow
 from lem_safe.diagnostics import diagnostics
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_npz, write_text
 from lem_safe.keys import BLOCK, Key
+from lem_safe.learned import save_parts
+from lem_safe.lyapunov import Stop, Stopped
 from lem_safe.progress import Progress, Silent
 from lem_safe.report import render
-from lem_safe.run_directory import FINISHED, RunDirectory, fresh_under, must_be_fresh
+from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.scenario import Scenario
 from lem_safe.versions import versions
+from lem_safe.watching import ended, monitor, stop_rule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,25 @@ class Run:
     def trace(self) -> dict[str, np.ndarray]:
         """The arrays of trace.npz."""
         return read_npz(self.directory / "trace.npz")
+
+    def to_json(self) -> str:
+        """The content of audit.json."""
+        return self.report.to_json()
+
+    def plot_samples(self, ax: "Axes | None" = None) -> "Axes":
+        """The samples, those inside an unsafe region crossed; on `ax` or on new axes, which are returned."""
+        from lem_safe.report.plots import plot_samples
+
+        return plot_samples(self.directory, ax)
+
+    def plot_fractions(self, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
+        """The fraction inside one constrained region, by default the first, at every step; on `ax` or on new axes, which are returned."""
+        from lem_safe.report.plots import plot_fractions
+
+        return plot_fractions(self.directory, ax, constraint)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.directory}: {self.report!r}>"
 
     def __str__(self) -> str:
         return f"{self.report.to_text()}\n{self.directory / 'report.html'}"
@@ -89,17 +114,19 @@ def run(
     overrides = {k: v for k, v in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items() if v is not None}
     chosen = loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
     chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
+    if chosen.sweep is not None:
+        raise BadInput(Fault("is several runs; use lem_safe.sweep, or lem-safe run", file=str(chosen.source or chosen.name), key="sweep"))
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if not resume:
-        must_be_fresh(path)
+        must_be_fresh(path, RESUME)
     with RunDirectory(path) as directory:
         if resume and directory.finished:
             return _again(directory, chosen, strict)
         problem = build(chosen, device=device, progress=progress)
-        resumed = _sample(directory, problem, progress, checkpoint_seconds)
+        resumed, stopped = _sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, problem, strict)
         directory.drop_checkpoint()
-        facts = _facts(problem, began, resumed, report)
+        facts = _facts(problem, began, resumed, report, stopped)
         write_json(directory / FINISHED, facts)
         directory.forget_beginning()
         progress.start("report", 1)
@@ -108,8 +135,11 @@ def run(
     return Run(path, chosen, report)
 
 
-def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every: float) -> int:
-    """Both chains, from a checkpoint where there is one; returns the step resumed from."""
+def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every: float) -> tuple[int, Stopped]:
+    """Both chains, from a checkpoint where there is one; returns the step resumed from, and how the stopping rule ended it.
+
+    The rule judges the first chain, the unfiltered one where there are two; the other takes as many steps.
+    """
     scenario = problem.scenario
     identity = _identity(problem)
     begun = directory.begun_with()
@@ -118,15 +148,18 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
     directory.begin_with(identity)
     saved = directory.checkpoint()
     write_text(directory / "scenario.yaml", scenario.to_yaml())
-    save_trained(problem, directory / "energy.safetensors")
+    save_parts(problem.parts, directory.path, scenario)
     key = Key(scenario.seed)
     x = start(problem, key)
     _warn_of_start(problem, x, progress)
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
-    resumed = 0
+    rule, watched = stop_rule(problem, x), monitor(problem)
+    stopped, steps, resumed = None, scenario.sampler.steps, 0
     for phase in phases:
         name = {"reference": "reference.npz", "filtered": "samples.npz"}[phase]
         if (directory / name).exists():
+            stopped = stopped or _ended(directory, problem, phase, rule)
+            steps = stopped.step or steps
             continue
         mine = saved if saved is not None and str(saved["phase"]) == phase else None
 
@@ -140,19 +173,38 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             problem.sets,
             problem.names,
             problem.betas,
-            scenario.sampler.steps,
+            steps,
+            watched,
+            rule if stopped is None else None,
+            scenario.audit.after_step,
         )
         finished = follow(course, key.fold("chain"), x, progress=progress, save=save, saved=mine, every=every)
         resumed = max(resumed, finished.resumed_from_step)
         _keep(directory, problem, phase, finished)
+        if stopped is None:
+            stopped = _ended(directory, problem, phase, rule)
+            steps = stopped.step or steps
+            if rule.kind != "steps":
+                progress.say(f"{rule.kind}: {stopped.reason}")
     if not (directory / "diagnostics.npz").exists():
         clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
         write_npz(directory / "diagnostics.npz", **diagnostics(problem, clouds))
-    return resumed
+    assert stopped is not None  # there is a chain
+    return resumed, stopped
+
+
+def _ended(directory: RunDirectory, problem: Problem, phase: str, rule: Stop) -> Stopped:
+    """How the rule ended a chain that has left its files."""
+    return ended(problem, rule, read_npz(directory / ("reference.npz" if phase == "reference" else "trace.npz")))
 
 
 def _warn_of_start(problem: Problem, x: torch.Tensor, progress: Progress) -> None:
-    """Says where the start itself is over a tolerance: what a filter promises begins within it."""
+    """Says where the start itself is over a tolerance, as what a filter promises begins within it, and where a file is too short for it."""
+    if problem.scenario.sampler.init["kind"] == "file" and (rows := len(torch.unique(x, dim=0))) < len(x):
+        progress.say(
+            f"the start repeats: the file of sampler.init has {rows:,} different rows for {len(x):,} particles, so several begin at one place; "
+            "take more rows, fewer samples, or enough steps to forget the start"
+        )
     for name, β, unsafe in zip(problem.names, problem.betas, problem.sets, strict=True):
         inside, n = int(unsafe.contains(x).sum()), x.shape[0]
         if inside > budget(β, n):
@@ -167,7 +219,8 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
     x = problem.coordinates.saved(finished.x).numpy(force=True)
     columns = np.array(problem.columns)
     if phase == "reference":
-        write_npz(directory / "reference.npz", x=x, columns=columns, fraction=finished.trace["fraction"])
+        watched = {name: rows for name, rows in finished.trace.items() if name.startswith(("monitor_", "stop_"))}
+        write_npz(directory / "reference.npz", x=x, columns=columns, fraction=finished.trace["fraction"], **watched)
         return
     limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
@@ -183,6 +236,7 @@ def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditRepo
         coupled=_coupled(problem),
         columns=problem.columns,
         strict=strict,
+        makers=MAKERS,
     )
     write_text(directory / "audit.json", report.to_json())
     return report
@@ -224,11 +278,11 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
     report = AuditReport.from_json((directory / "audit.json").read_text(encoding="utf-8"))
     if strict:
         trace, coupled = read_npz(directory / "trace.npz"), report.assumes.startswith("coupled")
-        report = auditor.audit(directory / "samples.npz", scenario, trace=trace, coupled=coupled, strict=True)
+        report = auditor.audit(directory / "samples.npz", scenario, trace=trace, coupled=coupled, strict=True, makers=MAKERS)
     return Run(directory.path, scenario, report)
 
 
-def _facts(problem: Problem, began: float, resumed: int, report: AuditReport) -> dict[str, Any]:
+def _facts(problem: Problem, began: float, resumed: int, report: AuditReport, stopped: Stopped) -> dict[str, Any]:
     """run.json: what ran where, with what, for how long."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return {
@@ -241,9 +295,12 @@ def _facts(problem: Problem, began: float, resumed: int, report: AuditReport) ->
         "device": str(problem.device),
         "dtype": problem.scenario.dtype,
         "energy": problem.origin,
+        "laplacian": problem.energy.laplacian_method,
+        "warnings": list(problem.warnings),
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_mib": round(peak, 1),
         "resumed_from_step": resumed,
+        "stopped": stopped._asdict(),
         "particles_per_block": BLOCK,
         "threads": torch.get_num_threads(),
         **versions(),

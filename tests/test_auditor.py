@@ -17,13 +17,26 @@ STRIP = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1.5}
 REGIONS = {"pillar": BALL, "strip": STRIP, "both": {"any": ["pillar", "strip"]}, "lens": {"all": ["pillar", "strip"]}}
 
 
-def scenario(constraints, unsafe=None, columns=("x0", "x1"), confidence=0.95, after_step=0, require="passed"):
+def scenario(
+    constraints,
+    unsafe=None,
+    columns=("x0", "x1"),
+    confidence=0.95,
+    after_step=0,
+    require="passed",
+    correction="bonferroni",
+    tuned_with=(),
+):
     return SimpleNamespace(
         name="ring",
+        filter={"kind": "gate"},
+        sampler=SimpleNamespace(samples=100),
         columns=columns,
         unsafe=unsafe or REGIONS,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
-        audit=SimpleNamespace(confidence=confidence, after_step=after_step, require=require),
+        audit=SimpleNamespace(
+            confidence=confidence, after_step=after_step, require=require, correction=correction, tuned_with=list(tuned_with)
+        ),
         fingerprint=lambda: "f00d",
     )
 

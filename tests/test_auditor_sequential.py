@@ -69,6 +69,26 @@ def test_looking_after_every_sample_stays_honest_and_clopper_pearson_does_not():
     assert false_naive >= 0.15  # the planted fault
 
 
+def ever_at_most(limits, p):
+    """P(at some n the count is at most its limit), exactly: the law of the count among those not yet stopped, one sample at a time."""
+    alive, stopped = np.array([1.0]), 0.0
+    for limit in limits:
+        alive = np.concatenate([alive * (1 - p), [0.0]]) + np.concatenate([[0.0], alive * p])
+        stopped += alive[: limit + 1].sum()
+        alive[: limit + 1] = 0.0
+    return stopped
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.05, 0.3])
+def test_false_certificates_counted_exactly(beta):
+    most = 2000
+    anytime = certifying_counts(lambda k, n: log_evidence_below(k, n, beta) >= math.log(20), most)[1:]
+    naive = certifying_counts(lambda k, n: upper_bound(k, n, 0.95) <= beta, most)[1:]
+    mirrored = certifying_counts(lambda k, n: log_evidence_above(n - k, n, beta) >= math.log(20), most)[1:]
+    assert 0.005 < ever_at_most(anytime, beta) <= 0.05 and ever_at_most(mirrored, 1 - beta) <= 0.05
+    assert ever_at_most(naive, beta) > 0.1  # the planted fault
+
+
 def test_a_watch_decides_once_and_rightly():
     watch = Watch(0.05)
     assert [watch.add(0, 20) for _ in range(8)][-1] == "certified"

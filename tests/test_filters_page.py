@@ -21,7 +21,7 @@ def table() -> str:
     rows = ["| filter | what it does | promise | because | couples particles |", "| --- | --- | --- | --- | --- |"]
     for kind, promise in PROMISES.items():
         what = " ".join((inspect.getdoc(FILTERS[kind]) or "").split("\n\n")[0].split())
-        couples = "yes" if couples_particles(kind) else "no"
+        couples = "if one of them does" if kind == "chain" else "yes" if couples_particles(kind) else "no"
         rows.append(f"| `{kind}` | {what} | {promise.scope} | {promise.because} | {couples} |")
     return "\n".join(rows) + "\n"
 

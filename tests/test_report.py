@@ -67,8 +67,8 @@ def save(
     np.savez(directory / "reference.npz", x=reference.astype(np.float32), fraction=reference_fraction)
     np.savez(directory / "diagnostics.npz", **diagnostics)
     scenario = SimpleNamespace(
-        name=directory.name, columns=columns, unsafe=unsafe, constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
-        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed"), fingerprint=lambda: "0123456789abcdef" * 4,
+        filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe, constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
+        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]), fingerprint=lambda: "0123456789abcdef" * 4,
     )  # fmt: skip
     last = {"step": np.arange(1, t + 1), "fraction": fraction}
     report = audit(x.astype(np.float32), scenario, trace=last, coupled=True)

@@ -62,7 +62,7 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     x = _arrays(done, "samples.npz")["x"]
     assert x.dtype == np.float32 and x.shape == (400, 2)
     trace = _arrays(done, "trace.npz")
-    assert {k: v.shape for k, v in trace.items()} == {
+    assert {k: v.shape for k, v in trace.items() if not k.startswith("monitor_")} == {
         "step": (120,), "fraction": (120, 2), "surrogate": (120, 2), "limit": (2,), "multiplier": (120, 2), "shortfall": (120, 2),
     }  # fmt: skip
     assert all(v.dtype == np.float64 for v in trace.values())

@@ -5,9 +5,10 @@ the faulty one.
 """
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ import pytest
 import torch
 from scipy.special import betaincinv
 from torch import Tensor
-from truths import audit, energies, filters, sets
+from truths import audit, energies, filters, normalisers, sets
+from truths import laplacian as curvatures
+from truths import samplers as kernels
 from truths import surrogates as ramps
 
 from barriers import budget as budgets
@@ -27,13 +30,27 @@ from barriers.sets import AnyOf, Ball, Box, HalfSpace
 from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
-from lem_safe import chain, controller
-from lem_safe.auditor import anytime, bounds, verdict
-from lem_safe.energies import GaussianMixture, Tempered
+from lem_safe import annealing, chain, controller, log_z, subset
+from lem_safe.auditor import anytime, betting, bounds, evidence, mixing, standing, verdict
+from lem_safe.energies import Disjunction, GaussianMixture, Tempered
+from lem_safe.energies.fourier import FourierTrunk
+from lem_safe.energies.residual import ResidualTrunk
+from lem_safe.energies.trunk import Traced
 from lem_safe.keys import Key
+from lem_safe.laplacian import hutchinson, rules
 from lem_safe.report import cost
-from lem_safe.samplers import Langevin
-from lem_safe.training import losses, whitening
+from lem_safe.samplers import (
+    Annealed,
+    Flow,
+    Langevin,
+    Preconditioned,
+    adaptation,
+    heat,
+    metropolis,
+    parallel_tempering,
+    underdamped,
+)
+from lem_safe.training import energy_matching, losses, whitening
 
 Tooth = tuple[Callable[[], None], Any, str, Callable[[Any], Any]]
 """The check, the module or class, its attribute, and faulty(honest)."""
@@ -74,6 +91,17 @@ def kernel(drift: float, noise: Callable[[float], float]) -> Callable[[Any], Any
     return result(change)
 
 
+def no_metric_in_the_noise(after: Any, sampler: Preconditioned, key: Key, state: Any) -> Any:
+    """x' with ξ where Lξ is meant."""
+    h, ξ, L = sampler.step_size, key.fold("noise").normal(state.x), state.own.factor
+    return after[0]._replace(x=after[0].x + math.sqrt(2 * h) * (ξ - ξ @ L.T)), after[1]
+
+
+def quieter(honest: ModuleType) -> SimpleNamespace:
+    """A module's math in which every square root lacks a √2."""
+    return SimpleNamespace(**{**vars(honest), "sqrt": lambda v: honest.sqrt(v / 2)})
+
+
 def saved(self: Coordinates, z: Tensor) -> Tensor:
     return self.offset + z.double() @ self.matrix.T
 
@@ -96,6 +124,27 @@ def without_half(self: losses.Implicit, energy: Any, z: Tensor, generator: torch
 def smoothed_twice(self: losses.Sliced, energy: Any, z: Tensor, generator: torch.Generator) -> Tensor:
     """h², where h is meant."""
     return losses.Implicit(2 * self.smoothing)(energy, z, generator)
+
+
+def replaced(**fields: Any) -> Callable[[Any], Any]:
+    """The honest call on a frozen settings object with some fields replaced."""
+    return lambda honest: lambda self, *arguments: honest(dataclasses.replace(self, **fields), *arguments)
+
+
+def backwards(self: energy_matching.Flow, energy: Any, z: Tensor, generator: torch.Generator) -> Tensor:
+    """∇V, where −∇V is the velocity."""
+    x0 = torch.randn(z.shape, generator=generator, dtype=z.dtype)
+    x1 = z[energy_matching.assignment(x0, z)]
+    t = torch.rand(z.shape[0], 1, generator=generator, dtype=z.dtype)
+    return (self.temperature * energy.gradient((1 - t) * x0 + t * x1) - (x1 - x0)).square().sum(-1).mean()
+
+
+def features_straight(self: FourierTrunk, x: Tensor, J: Tensor, *_: Any) -> Any:
+    """tr(J_φᵀ∇²g J_φ) alone: the features' own second derivatives forgotten."""
+    φ, cos, sin = self._features(x)
+    along = J @ self.frequencies.to(x.dtype).T
+    g, trace = self.inner.trace(φ, torch.cat([J.expand(len(x), -1, -1), -sin[:, None] * along, cos[:, None] * along], -1))
+    return Traced(self._pulled(g, cos, sin), trace)
 
 
 def unlimited_by_kappa(honest: Callable[..., None]) -> Callable[..., None]:
@@ -218,6 +267,16 @@ TEETH: dict[str, Tooth] = {
     "a penalty that attracts": (energies.composition, controller, "compose",
         lambda f: lambda U, penalties: f(U, [(-w, V) for w, V in penalties])),
     "V·ε for V/ε": (energies.composition, Tempered, "forward", lambda f: lambda self, x: self.energy(x) * self.temperature),
+    "log Z of the wrong sign": (normalisers.log_z_of_a_mixture, log_z, "integrate", result(lambda r, *_: -r)),
+    "log Z₀ forgotten": (normalisers.log_z_of_a_gaussian, log_z, "log_z_of", result(lambda r, *_: 0.0)),
+    "log Z₀ without |det L|": (normalisers.log_z_of_a_gaussian, log_z, "log_z_of",
+        result(lambda r, c: 0.5 * c.dimension * math.log(2 * math.pi))),
+    "log Z by every tenth level": (normalisers.log_z_of_a_mixture, log_z, "integrate",
+        lambda f: lambda levels: f([*levels[:-1:10], levels[-1]])),
+    "annealing without resampling": (normalisers.log_z_of_a_mixture, annealing, "_systematic",
+        lambda f: lambda logits, key: torch.arange(logits.numel())),
+    "disjunctions joined unaligned": (normalisers.aligned_disjunction, Disjunction, "align",
+        lambda f: lambda self, log_normalizers: f(self, [0.0] * len(log_normalizers))),
     "Langevin uphill": (energies.langevin_step, Langevin, "step", kernel(-1.0, lambda h: math.sqrt(2 * h))),
     "noise without √2": (energies.langevin_step, Langevin, "step", kernel(1.0, math.sqrt)),
     "noise in h, not √h": (energies.langevin_step, Langevin, "step", kernel(1.0, lambda h: 2 * h)),
@@ -225,9 +284,56 @@ TEETH: dict[str, Tooth] = {
     "key.fold ignores the step": (energies.noise_is_new_at_every_step, Key, "fold", step_ignored),
     "noise from a global generator": (energies.noise_is_new_at_every_step, Key, "normal", lambda f: globally),
     "trace shifted by one step": (energies.trace_rows, chain, "follow", result(shifted)),
+    "the flow uphill": (kernels.flow_step, Flow, "step",
+        result(lambda r, self, key, s: (r[0]._replace(x=2 * s.x - r[0].x), r[1]))),
+    "no metric in the noise": (kernels.metric_step, Preconditioned, "step", result(no_metric_in_the_noise)),
+    "annealing that stays hot": (kernels.hot_step, Annealed, "temperature", lambda f: lambda self, step: self.hottest),
+    "annealing that is never hot": (kernels.hot_step, Annealed, "temperature", lambda f: lambda self, step: 1.0),
+    "BAOAB without its √2": (kernels.inertia, underdamped, "math", quieter),
+    "the refused fly on": (kernels.inertia, underdamped, "rebound", lambda f: lambda x, y, z, p, v, h: v),
+    "the refused come to rest": (kernels.inertia, underdamped, "rebound", lambda f: lambda x, y, z, p, v, h: 0 * v),
+    "acceptance upside down": (kernels.metropolis, metropolis, "log_ratio", result(lambda a, *_: -a)),
+    "acceptance of ρ alone": (kernels.metropolis, metropolis, "log_ratio",
+        lambda f: lambda U, U_y, x, y, u, u_y, h, T: (U - U_y) / T),
+    "a tested step without its √2": (kernels.metropolis, metropolis, "math", quieter),
+    "a swap of the wrong sign": (kernels.swap, parallel_tempering, "swap_log_ratio", result(lambda a, *_: -a)),
+    "a swap by temperatures, not their inverses": (kernels.swap, parallel_tempering, "swap_log_ratio",
+        lambda f: lambda U_a, U_b, T_a, T_b: (T_b - T_a) * (U_a - U_b)),
+    "no metric in the Itô term": (kernels.ito_terms, heat.Stretched, "jet",
+        result(lambda j, self, x: j._replace(laplacian=self.inner.jet(x).laplacian))),
+    "no temperature in the Itô term": (kernels.ito_terms, heat.Heated, "jet",
+        result(lambda j, self, x: j._replace(laplacian=self.inner.jet(x).laplacian))),
+    "a step size that follows acceptance downhill": (kernels.warm_up, adaptation, "average",
+        lambda f: lambda own, accepted, target, h: f(own, target, accepted, h)),
     "denoising as the paper prints it": (energies.score_matching, losses.Denoising, "__call__", lambda f: wrong_sign),
     "implicit score matching without ½": (energies.score_matching, losses.Implicit, "__call__", lambda f: without_half),
     "data smoothed by 2h, not h": (energies.score_matching, losses.Sliced, "__call__", lambda f: smoothed_twice),
+    "several scales: terms weighted, not the mixture": (energies.several_scales, losses.MultiScale, "__call__",
+        replaced(weights=[0.7 * 0.25, 0.3 * 2.25])),
+    "several scales, all the first": (energies.several_scales, losses.MultiScale, "__call__", replaced(sigmas=[0.5, 0.5])),
+    "rows paired at random": (energies.flow_warm_up, energy_matching, "assignment", lambda f: lambda x, y: torch.arange(len(x))),
+    "a flow from data to noise": (energies.flow_warm_up, energy_matching.Flow, "__call__", lambda f: backwards),
+    "U for V in the flow": (energies.flow_warm_up, energy_matching.Flow, "__call__", replaced(temperature=1.0)),
+    "data pushed up, negatives down": (energies.contrastive_divergence, energy_matching.Contrastive, "__call__", result(lambda L, *_: -L)),
+    "negatives that never move": (energies.contrastive_divergence, energy_matching, "negatives", lambda f: lambda U, y, *_: y),
+    "negatives at half the step": (energies.contrastive_divergence, energy_matching, "negatives",
+        lambda f: lambda U, y, k, h, g: f(U, y, k, h / 2, g)),
+    "a residual block without its own curvature": (energies.network_derivatives, ResidualTrunk, "trace",
+        result(lambda t, *_: t._replace(trace=0 * t.trace))),
+    "Fourier features taken for linear": (energies.network_derivatives, FourierTrunk, "trace", lambda f: features_straight),
+    "a sine's derivative of the wrong sign": (energies.network_derivatives, FourierTrunk, "_pulled",
+        lambda f: lambda self, g, cos, sin: f(self, g, cos, -sin)),
+    # second derivatives of networks
+    "a″ forgotten by the forward Laplacian": (curvatures.carried, rules.ElementwiseRule, "carry",
+        result(lambda c, self, layer, b: c._replace(laplacian=self.function.value_and_slope(b.value)[1] * b.laplacian))),
+    "a convolution's bias in its Jacobian": (curvatures.carried, rules.ConvolutionRule, "linear",
+        lambda f: lambda self, layer, x: self.apply(layer, x)),
+    "a residual layer without its own Laplacian": (curvatures.carried, rules.ResidualRule, "carry",
+        result(lambda c, self, layer, b: c._replace(laplacian=c.laplacian - b.laplacian))),
+    "pooling's adjoint a sum, not a mean": (curvatures.carried, rules.PoolingRule, "transposed", result(lambda δ, *_: 4 * δ)),
+    "probes summed, not averaged": (curvatures.estimated, hutchinson.Hutchinson, "laplacian",
+        result(lambda t, self, *_: self.probes * t)),
+    "probes of variance ½": (curvatures.estimated, hutchinson.Hutchinson, "draw", result(lambda v, *_: v / 2**0.5)),
     # the audit
     "budget with float error": (audit.budget_is_the_decimal_rounded_down, budgets, "budget", lambda f: lambda β, n: int(β * n)),
     "judge's budget rounded up": (audit.budget_is_the_decimal_rounded_down, bounds, "budget",
@@ -241,8 +347,17 @@ TEETH: dict[str, Tooth] = {
     "several verdicts, each at the whole level": (audit.verdicts_hold_together, verdict, "rejected",
         lambda f: lambda p, α, correction: [q <= α for q in p]),
     "coupled particles taken for independent": (audit.verdicts_hold_together, verdict, "verdicts",
-        lambda f: lambda *arguments: f(*arguments[:-1], False)),
-    "P(K < k) for P(K ≤ k)": (audit.verdicts_hold_together, verdict, "p_certify", lambda f: lambda k, n, β: f(max(k - 1, 0), n, β)),
+        lambda f: lambda *arguments: f(*arguments[:-1], None)),
+    "P(K < k) for P(K ≤ k)": (audit.verdicts_hold_together, evidence, "p_certify", lambda f: lambda k, n, β: f(max(k - 1, 0), n, β)),
+    "a bet that pays too much": (audit.bets_are_fair, betting, "log_capital", result(lambda k, x, m: k + 0.01 * len(x))),
+    "a bet against m for one against 1 − m": (audit.bets_are_fair, betting, "_gains",
+        lambda f: lambda x, m: np.log1p(betting.BETS[:, None] * np.maximum((m - x) / m, -1.0))),
+    "each look judged alone": (audit.looks_are_remembered, standing.Standing, "after", lambda f: lambda self, before: self),
+    "rows taken for independent": (audit.repeated_rows_are_seen, mixing.Batches, "effective", lambda f: lambda self: float(self.n)),
+    "chains that leave their level": (audit.rare_events, subset, "_restricted",
+        lambda f: lambda key, seeds, level, move, b, *rest: f(key, seeds, level, move, math.inf, *rest)),
+    "a kernel without its correction": (audit.rare_events, subset, "metropolis",
+        lambda f: lambda vg, h: lambda key, x: x - h * vg(x)[1] + math.sqrt(2 * h) * key.normal(x)),
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
     "kl(p‖β) for kl(β‖p)": (audit.price, cost, "least_kl",
         lambda f: lambda β, p: f(p, β) if p < β else p * math.log(p / max(β, 1e-9))),
@@ -266,7 +381,7 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    modules: list[ModuleType] = [ramps, filters, sets, energies, audit]
+    modules: list[ModuleType] = [ramps, filters, sets, energies, kernels, curvatures, audit]
     own = {
         name
         for m in modules

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lem_safe.commands.options import Json, Out, ScenarioArgument, Strict
+from lem_safe.commands.options import Json, Out, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import say
+from lem_safe.faults import BadInput, Fault
 
 
 class Form(StrEnum):
@@ -20,6 +21,13 @@ class Form(StrEnum):
     github = "github"
 
 
+class Correction(StrEnum):
+    """How several constraints share the error."""
+
+    bonferroni = "bonferroni"
+    holm = "holm"
+
+
 def audit(
     samples: Annotated[
         Path, typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet.")
@@ -28,26 +36,49 @@ def audit(
     out: Out = None,
     form: Annotated[Form, typer.Option("--format", help="How the verdict is printed.")] = Form.text,
     strict: Strict = False,
+    set_: Set = None,
+    near: Annotated[
+        float | None, typer.Option("--near", metavar="DISTANCE", help="Also count samples outside but within this distance.")
+    ] = None,
+    correction: Annotated[
+        Correction | None,
+        typer.Option("--correction", help="How several constraints share the error; by default the scenario's."),
+    ] = None,
+    clouds: Annotated[
+        Path | None, typer.Option("--clouds", help="Independent clouds (.npz with replica) to take the bound from instead.")
+    ] = None,
+    grow: Annotated[
+        bool,
+        typer.Option(
+            "--grow", help="One more look at samples that keep coming; --out DIR remembers the looks, all of them valid."
+        ),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
-    from lem_safe.auditing import for_samples
-    from lem_safe.auditor import badge_json, badge_svg
+    from lem_safe.auditing import for_samples, write_audit
+    from lem_safe.auditing import grow as look
     from lem_safe.auditor.samples import open_samples
-    from lem_safe.files import write_text
     from lem_safe.run_directory import must_be_fresh
 
-    if out is not None:
+    if grow and (out is None or clouds is not None):
+        rule = (
+            "needs --out DIR, where looks are remembered"
+            if out is None
+            else "takes all its samples from one file, without --clouds"
+        )
+        raise BadInput(Fault(rule, key="--grow"))
+    if out is not None and not grow:
         must_be_fresh(out)
     opened = open_samples(samples)
-    loaded = for_samples(scenario, opened.columns)
-    report = judge(opened, loaded, strict=strict, coupled=opened.coupled)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "scenario.yaml", loaded.to_yaml())
-        write_text(out / "badge.json", badge_json(report.to_dict()))
-        write_text(out / "badge.svg", badge_svg(report.to_dict()))
-        write_text(out / "audit.json", report.to_json())
+    loaded = for_samples(scenario, opened.columns, given(set_))
+    asked = correction.value if correction is not None else None
+    if grow and out is not None:
+        report = look(opened, loaded, out, strict=strict, near=near, correction=asked)
+    else:
+        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds)
+        if out is not None:
+            write_audit(out, loaded, report)
     say(report.to("json" if json else form.value))
     return report.status

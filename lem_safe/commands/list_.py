@@ -20,6 +20,7 @@ class Listing(StrEnum):
     networks = "networks"
     data = "data"
     surrogates = "surrogates"
+    stops = "stops"
     scenarios = "scenarios"
 
 

@@ -1,9 +1,15 @@
 """Arguments and options that several commands take."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lem_safe.faults import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.scenario.overrides import Overrides
 
 ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios).")
@@ -12,3 +18,24 @@ Out = Annotated[Path | None, typer.Option("--out", help="Directory to write to, 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Pass only what the bound certifies.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replaces one value of the scenario, as in sampler.steps=2000; repeatable."),
+]
+
+
+def given(chosen: Sequence[str] | None, **options: int | None) -> "Overrides":
+    """What --set and the short options replace: `given(["audit.confidence=.9"], seed=3)`; raises BadInput for what cannot be read.
+
+    An option's name is its key, a dot written as two underscores: sampler__steps.
+    """
+    from lem_safe.scenario import settings
+
+    named = {name.replace("__", "."): value for name, value in options.items() if value is not None}
+    typed = settings(chosen or [])
+    twice = [key for key in typed if key in named]
+    if twice:
+        raise BadInput(
+            [Fault(f"is given by --{key.rsplit('.', 1)[-1]} too; keep one", file=typed[key].option, key=key) for key in twice]
+        )
+    return {**named, **typed}

@@ -5,20 +5,21 @@ from typing import Annotated
 
 import typer
 
-from lem_safe.commands.options import Quiet, ScenarioArgument
+from lem_safe.commands.options import Quiet, ScenarioArgument, Set, given
 from lem_safe.commands.outcome import open_progress, say
 
 
 def train(
     scenario: ScenarioArgument,
     out: Annotated[Path | None, typer.Option("--out", help="A file to copy the energy to.")] = None,
+    set_: Set = None,
     quiet: Quiet = False,
 ) -> int:
     """Train a scenario's energy and nothing else; a later run reuses it."""
-    from lem_safe.build import train as trained
     from lem_safe.catalogue import load
+    from lem_safe.learned import train as trained
 
-    loaded = load(scenario)
+    loaded = load(scenario, given(set_))
     progress, leave = open_progress(quiet)
     try:
         path = trained(loaded, out, progress)

@@ -1,28 +1,40 @@
 """`lem-safe validate`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lem_safe.commands.options import Set, given
 from lem_safe.commands.outcome import say
 from lem_safe.faults import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.scenario import Scenario
 
 
 def validate(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")],
+    set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
     from lem_safe.catalogue import load
 
+    overrides = given(set_)
     faults: list[Fault] = []
     for scenario in scenarios:
         try:
-            loaded = load(scenario)
+            loaded = load(scenario, overrides)
         except BadInput as bad:
             faults += bad.faults
         else:
             filtered, sampler = loaded.filter["kind"], loaded.sampler
-            say(f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}")
+            say(
+                f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}{_runs(loaded)}"
+            )
     if faults:
         raise BadInput(faults)
     return 0
+
+
+def _runs(scenario: "Scenario") -> str:
+    return f", a sweep of {len(scenario.variants)} runs" if scenario.variants else ""

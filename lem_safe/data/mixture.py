@@ -14,7 +14,11 @@ from lem_safe.data.source import Dataset, DataSource, digest, generator
 class Mixture(DataSource):
     """Equal round Gaussians at the given means, columns x0, x1, ..."""
 
-    example: ClassVar[dict[str, object]] = {"kind": "gaussian_mixture", "means": [[0.0, 4.0], [4.0, 0.0], [0.0, -4.0]], "std": 0.3}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "gaussian_mixture",
+        "means": [[0.0, 4.0], [4.0, 0.0], [0.0, -4.0]],
+        "std": 0.3,
+    }
 
     means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")]
     std: Annotated[float, Gt(0), Doc("The standard deviation of each.")]

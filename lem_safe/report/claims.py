@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from barriers.filters import FILTERS
 from lem_safe.report.contents import Contents
+from lem_safe.samplers import promise_under
 
 PROMISES = {
     "none": "There is no filter: nothing holds the fraction down but the energy itself.",
@@ -30,6 +32,7 @@ PROMISES = {
         "piles up on the edge, where a rounding decides on which side it counts."
     ),
     "penalty": "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it bounds nothing.",
+    "chain": "Each filter acts on what the one before it returned; what is promised is what the last one promises.",
     "primal_dual": (
         "The weight on the surrogate is learned as the run goes and settles where the tolerance is met in the mean; "
         "on the way there, and around it, steps may go over."
@@ -69,7 +72,24 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     found.append(("Bound", str(contents.audit.get("assumes_detail", contents.audit["assumes"]))))
     unknown = "The documentation of this filter says what it promises."
     found.append((f"Filter: {contents.filter}", PROMISES.get(contents.filter, unknown)))
-    return [*found, *_shortfall(contents)]
+    members = contents.scenario.get("filter", {}).get("filters", [])
+    if members:
+        last = members[-1]["kind"]
+        found.append((f"Last of the chain: {last}", PROMISES.get(last, unknown)))
+    found += _under_this_sampler(contents)
+    return [*found, *_shortfall(contents), *(("Composition", warning) for warning in contents.run.get("warnings", []))]
+
+
+def _under_this_sampler(contents: Contents) -> list[tuple[str, str]]:
+    """What is left of the filter's promise where the sampler is not plain Langevin dynamics; of a chain's, that of its last filter."""
+    sampler, chosen = str(contents.scenario["sampler"]["kind"]), dict(contents.scenario.get("filter", {}))
+    while chosen.get("filters"):
+        chosen = chosen["filters"][-1]
+    kind = str(chosen.get("kind", "none"))
+    if sampler == "langevin" or kind == "none" or kind not in FILTERS:
+        return []
+    remains = promise_under(sampler, kind)
+    return [(f"{kind} under {sampler}", f"What remains of its promise: {remains.scope}. {remains.because}.")]
 
 
 def _shortfall(contents: Contents) -> list[tuple[str, str]]:

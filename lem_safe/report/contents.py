@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 
 from barriers.derivatives import value_and_gradient
-from barriers.sets import NotSmooth, SpecificationError, UnsafeSet, build_sets
+from barriers.sets import NotSmooth, SpecificationError, UnsafeSet
+from lem_safe.catalogue import regions
 from lem_safe.faults import BadInput, Fault
 
 Arrays = dict[str, np.ndarray]
@@ -40,7 +41,7 @@ class Contents:
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""
         try:
-            return build_sets(self.scenario["unsafe"], self.columns)
+            return regions(self.scenario["unsafe"], self.columns)
         except SpecificationError as error:
             raise BadInput(Fault(str(error), str(self.directory / "scenario.yaml"))) from error
 

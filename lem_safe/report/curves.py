@@ -85,3 +85,26 @@ def draw_multiplier(
     axes.set(xlim=(0, int(step[-1])), ylim=(0, 1.25 * max(top, mean) or 1.0), xlabel="step", ylabel=f"multiplier of {name}")
     legend(axes)
     return axes
+
+
+def draw_looks(
+    axes: "Axes",
+    ylabel: str,
+    series: list[tuple[str, str, Num[np.ndarray, "_"], Float[np.ndarray, "_"]]],
+    *,
+    level: tuple[float, str] | None = None,
+) -> "Axes":
+    """One monitor at the steps that were looked at, for each (label, colour, step, value), and where it should be."""
+    values = np.concatenate([y[np.isfinite(y)] for *_, y in series])
+    for name, colour, step, y in series:
+        axes.plot(step, y, color=colour, label=name, marker=".", markersize=3)
+    if level is not None:
+        values = np.append(values, level[0])
+        axes.axhline(level[0], color=INK, linewidth=0.9, linestyle=":", label=level[1])
+    low, high = np.quantile(values, [0.01, 0.99])  # the first looks of a run may be far off; the rest is what is read
+    reach = 0.1 * (high - low) or 1.0
+    axes.set(
+        xlim=(0, max(int(step[-1]) for *_, step, _ in series)), ylim=(low - reach, high + reach), xlabel="step", ylabel=ylabel
+    )
+    legend(axes)
+    return axes

@@ -11,6 +11,7 @@ from lem_safe.report.clouds import Limits, draw_cloud, draw_landscape, equal_whe
 from lem_safe.report.contents import Contents
 from lem_safe.report.curves import draw_fraction, draw_multiplier, draw_surrogate
 from lem_safe.report.histograms import draw_clearance, draw_histogram
+from lem_safe.report.monitors import monitors
 from lem_safe.report.pairs import pairs_of
 from lem_safe.report.style import FILTERED, SERIES, UNFILTERED, Draw
 
@@ -33,7 +34,7 @@ class Panel:
 
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
-    makers = (_clouds, _fractions, _multipliers, _clearances, _pairs, _energies, _marginals)
+    makers = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
     made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
 
@@ -121,6 +122,11 @@ def _multipliers(contents: Contents) -> Panel | None:
         "The multiplier is the price of the tolerance: about how many nats it raises the energy inside the region (0: none)."
     )
     return Panel("multiplier", "What the filter did", caption, draws)
+
+
+def _monitors(contents: Contents) -> Panel | None:
+    draws, caption = monitors(contents, label(contents))
+    return Panel("monitors", "Is it still on its way?", caption, draws) if draws else None
 
 
 def _energies(contents: Contents) -> Panel | None:

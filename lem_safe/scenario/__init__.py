@@ -1,13 +1,16 @@
 """The scenario: a YAML file that says what to sample, what to keep out of, and how much is tolerated."""
 
+from lem_safe.scenario.aim import aims, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.inits import INITS
 from lem_safe.scenario.loading import find, load, loads
-from lem_safe.scenario.model import Audit, Constraint, Penalty, Sampler, Scenario, fingerprint
+from lem_safe.scenario.model import Audit, Constraint, Penalty, Sampler, Scenario, Variant, fingerprint
+from lem_safe.scenario.overrides import settings
 from lem_safe.scenario.schema import json_schema
+from lem_safe.scenario.sweep import named
 from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
-    "INITS", "Audit", "Constraint", "Penalty", "Sampler", "Scenario", "Table", "Tables", "bundled_directory", "bundled_scenarios",
-    "find", "fingerprint", "first_comment", "json_schema", "load", "loads",
+    "INITS", "Audit", "Constraint", "Penalty", "Sampler", "Scenario", "Table", "Tables", "Variant", "aims", "bundled_directory",
+    "bundled_scenarios", "find", "fingerprint", "first_comment", "json_schema", "load", "loads", "named", "settings", "without_aim",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from lem_safe.scenario import messages
 from lem_safe.scenario.bundled import bundled_scenarios
 from lem_safe.scenario.meaning import Meaning, Parts
 from lem_safe.scenario.model import Scenario
+from lem_safe.scenario.overrides import as_override
 from lem_safe.scenario.schema import document, plain
-from lem_safe.scenario.source import KeyPath, Override, Source, parse, read
+from lem_safe.scenario.source import KeyPath, Source, parse, read
+from lem_safe.scenario.sweep import variants
 from lem_safe.scenario.tables import Tables
 
 _ITEMWISE = ("penalties", "unsafe", "constraints")
@@ -58,8 +61,16 @@ def find(scenario: str | os.PathLike[str]) -> Path:
 
 def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str, Any]) -> Scenario:
     for key, value in overrides.items():
-        option = f"--{key.rsplit('.', 1)[-1].replace('_', '-')}"
-        source.override(tuple(key.split(".")), Override(option, value))
+        source.override(key.split("."), as_override(key, value))
+    checked = _checked(source, path, tables)
+    return (
+        checked
+        if checked.sweep is None
+        else checked.with_variants(variants(source, checked.sweep, partial(_checked, path=path, tables=tables)))
+    )
+
+
+def _checked(source: Source, path: Path, tables: Tables) -> Scenario:
     model = document(tables)
     context = {"directory": path.parent}
     found: list[Fault] = list(source.faults)

@@ -11,6 +11,7 @@ from typing import Any
 
 from barriers.sets import UnsafeSet, build_set
 from lem_safe.faults import BadInput, Fault
+from lem_safe.scenario.aim import aims, without_aim
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.source import KeyPath, Source
 from lem_safe.scenario.tables import Tables
@@ -59,9 +60,11 @@ class Meaning:
         self._regions()
         self._constraints()
         self._filter()
+        self._sampler()
         self._init()
         self._memory()
         self._audit()
+        self._stop()
 
     def _fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> None:
         self.faults.append(self.source.fault(path, message, at_key=at_key, offset=offset))
@@ -108,7 +111,7 @@ class Meaning:
         try:
             return self.tables.columns(energy)
         except BadInput as bad:
-            self.faults += [f if f.file else self.source.fault(path, str(f)) for f in bad.faults]
+            self.faults += [f if f.file else self.source.fault((*path, *((f.key,) if f.key else ())), f.message) for f in bad.faults]
         except ValueError as error:
             self._error(error, path)
         return None
@@ -125,14 +128,19 @@ class Meaning:
         context: Mapping[str, Any] = _Unknown() if self.columns is None else {"columns": self.columns}
         for name, spec in self.parts.under("unsafe"):
             path: KeyPath = ("unsafe", name)
+            if any(not file.is_file() for _, file in _paths(spec, path)):
+                continue  # told already
             try:
-                region = build_set(spec, named=self.built, context=context, path=path)
+                region = build_set(spec, named=self.built, context=context, path=path, makers=self.tables.makers)
+            except BadInput as bad:
+                self.faults += [self.source.fault(path, str(f)) for f in bad.faults]
+                continue
             except KeyError:
                 continue  # a rule, and the columns it may name are not known
             except ValueError as error:
                 where = tuple(getattr(error, "path", None) or path)
                 word = _value_at(spec, where[2:])
-                if not isinstance(word, str) or "region" not in str(error):
+                if not isinstance(word, str) or not str(error).startswith("no region is named"):
                     self._error(error, path)
                 elif word not in declared:
                     self._fault(where, f"no region is named '{word}'{did_you_mean(word, [n for n in declared if n != name])}")
@@ -169,11 +177,35 @@ class Meaning:
         if chosen is None or not named:
             return
         h = sampler["step_size"] if sampler is not None else 1e-2
+        aimed = self._aims(chosen)
         for name, beta in named:
             try:
-                self.tables.admits(chosen, [self.built[name]], [beta], h)
+                self.tables.admits(without_aim(chosen), [self.built[name]], [aimed.get(name, beta)], h)
             except ValueError as error:
-                self._fault(("filter", "kind"), f"'{chosen['kind']}' cannot keep '{name}': {error}")
+                inner = getattr(error, "path", None) or ("kind",)
+                self._fault(("filter", *inner), f"'{chosen['kind']}' cannot keep '{name}': {error}")
+
+    def _aims(self, chosen: Mapping[str, Any]) -> dict[str, float]:
+        """What the filter aims at in each region, where everything that decides it is well-formed."""
+        sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
+        constraints = [c for _, c in self.parts.under("constraints")]
+        if sampler is None or audit is None or len(constraints) < len(self.source.value["constraints"]):
+            return {}
+        try:
+            aimed = aims(chosen, [c["beta"] for c in constraints], sampler["samples"], audit["confidence"])
+        except ValueError as error:
+            self._error(error, ("filter",))
+            return {}
+        return {c["set"]: aim for c, aim in zip(constraints, aimed, strict=True)}
+
+    def _sampler(self) -> None:
+        sampler = self.parts.get("sampler")
+        if sampler is None or self.columns is None:
+            return
+        try:
+            self.tables.samples(sampler, len(self.columns))
+        except ValueError as error:
+            self._error(error, ("sampler",))
 
     def _init(self) -> None:
         sampler, energy = self.parts.get("sampler"), self.parts.get("energy")
@@ -184,7 +216,7 @@ class Meaning:
                 value = init.get(key)
                 if isinstance(value, list) and len(value) != len(self.columns):
                     self._fault((*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}")
-        if init.get("kind") == "data" and energy is not None and "data" not in energy:
+        if init.get("kind") == "data" and energy is not None and not _trained_on_data(energy):
             message = (
                 f"'data' starts at the rows an energy was trained on, and kind '{energy['kind']}' has none; use gaussian or file"
             )
@@ -216,6 +248,16 @@ class Meaning:
             )
 
 
+    def _stop(self) -> None:
+        stop, sampler = self.parts.get("stop"), self.parts.get("sampler")
+        if stop is None or sampler is None:
+            return
+        try:
+            self.tables.ends(stop, sampler)
+        except ValueError as error:
+            self._fault(("stop", "kind"), str(error))
+
+
 def memory() -> int:
     """Bytes of memory that a process may use here: the machine's, or its container's where that is less."""
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -238,6 +280,13 @@ def _paths(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
     elif isinstance(part, list):
         for i, item in enumerate(part):
             yield from _paths(item, (*path, i))
+
+
+def _trained_on_data(energy: Any) -> bool:
+    """Whether an energy, or a term anywhere in it, is learned from rows."""
+    if isinstance(energy, list):
+        return any(_trained_on_data(part) for part in energy)
+    return isinstance(energy, Mapping) and ("data" in energy or any(_trained_on_data(part) for part in energy.values()))
 
 
 def _value_at(spec: Any, path: Sequence[str | int]) -> Any:

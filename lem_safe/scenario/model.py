@@ -4,11 +4,12 @@
 """
 
 import hashlib
+import html
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -42,10 +43,35 @@ class Audit(BaseModel):
     after_step: Annotated[int, Ge(0)] = Field(
         default=0, description="The first step whose fraction counts for `passed`; 0 is the whole run.", examples=[0]
     )
-    require: Literal["passed", "bound"] = Field(
+    require: Literal["passed", "bound", "anytime"] = Field(
         default="passed",
-        description="What the exit status asks for: the count and the trace, or the bound as well.",
+        description="What the exit status asks for: the count and the trace, the bound as well, or a bound that holds however often one looks.",
         examples=["passed"],
+    )
+    correction: Literal["bonferroni", "holm"] = Field(
+        default="bonferroni",
+        description="How several constraints share the error: bounds that hold together, or Holm's steps, which decide more.",
+        examples=["bonferroni"],
+    )
+    tuned_with: list[Annotated[int, Ge(0)]] = Field(
+        default=[],
+        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with one of them certify nothing.",
+        examples=[[0]],
+    )
+
+
+class Monitors(BaseModel):
+    """What is watched while sampling, at which cost."""
+
+    model_config = STRICT
+
+    every: Annotated[int, Ge(1)] | None = Field(
+        default=None, description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart.", examples=[20]
+    )
+    samples: Annotated[int, Ge(0)] = Field(
+        default=256,
+        description="Particles looked at; a look costs their gradients, their Laplacians, and the square of their number. 0: none.",
+        examples=[256],
     )
 
 
@@ -79,11 +105,19 @@ COMMON: dict[str, FieldInfo] = {name: Sampler.model_fields[name] for name in ("s
 """What a scenario gives to every sampler."""
 
 
+class Variant(NamedTuple):
+    """One combination of a sweep: the values it sets, by dotted key, and the scenario that has them and no sweep."""
+
+    settings: dict[str, Any]
+    scenario: "Scenario"
+
+
 class Scenario(BaseModel):
     """One experiment: an energy, unsafe regions, tolerances, a sampler, a filter. `source` is the file it came from."""
 
     model_config = STRICT
     _source: Path | None = PrivateAttr(None)
+    _variants: tuple[Variant, ...] = PrivateAttr(())
 
     version: Literal[1] = Field(description="The version of this format.", examples=[1])
     name: Annotated[str, MinLen(1), MaxLen(100)] = Field(
@@ -113,6 +147,34 @@ class Scenario(BaseModel):
     audit: Audit = Field(
         Audit(), description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}]
     )
+    monitors: Monitors = Field(
+        Monitors(), description="What is watched while sampling: how often, on how many particles.", examples=[{"every": 20, "samples": 256}]
+    )
+    stop: dict[str, Any] = Field(
+        {"kind": "steps"}, description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`."
+    )
+
+    sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(
+        None,
+        description="Values that take turns, by dotted key: every combination is a run of its own, all of them one job with one table.",
+        examples=[{"filter.rate": [1, 5, 25]}],
+    )
+
+    def __repr__(self) -> str:
+        asked = ", ".join(f"{c.set} at most {100 * c.beta:.6g} %" for c in self.constraints)
+        many, s = f", a sweep of {len(self.variants)} runs" if self.variants else "", self.sampler
+        return f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter {self.filter['kind']}, {asked}{many}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p><pre>{html.escape(self.to_yaml().removeprefix(MODELINE))}</pre>"
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Every combination of the sweep, the last key turning fastest; empty without a sweep."""
+        return self._variants
 
     @property
     def source(self) -> Path | None:
@@ -123,6 +185,12 @@ class Scenario(BaseModel):
         """The same scenario, remembering the file it came from."""
         copy = self.model_copy()
         copy._source = path
+        return copy
+
+    def with_variants(self, variants: Sequence[Variant]) -> "Scenario":
+        """The same scenario, with the combinations of its sweep."""
+        copy = self.model_copy()
+        copy._variants = tuple(variants)
         return copy
 
     def overridden(self, *, seed: int | None = None, samples: int | None = None, steps: int | None = None) -> "Scenario":

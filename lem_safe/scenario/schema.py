@@ -19,6 +19,7 @@ from typing_extensions import Doc
 
 from barriers.sets import AllOf, AnyOf, UnsafeSet
 from barriers.specification import Context, Parameter, parameters
+from lem_safe.scenario import aim
 from lem_safe.scenario.model import COMMON, STRICT, Constraint, Scenario
 from lem_safe.scenario.shapes import MARK, shape_among, shape_of_hint
 from lem_safe.scenario.tables import Constructor, Table, Tables
@@ -95,7 +96,7 @@ class _Maker:
         )
         default_filter = {"kind": "none"} if "none" in self.tables.filters.members else ...
         fields: dict[str, Any] = {
-            name: (static[name].annotation, static[name]) for name in ("version", "name", "seed", "dtype", "columns", "audit")
+            name: (static[name].annotation, static[name]) for name in ("version", "name", "seed", "dtype", "columns", "audit", "monitors", "sweep")
         }
         fields |= {
             "energy": _field(self._union(self.tables.energies), _described(static["energy"]), ENERGY),
@@ -107,6 +108,12 @@ class _Maker:
             "sampler": _field(self._union(self.tables.samplers), _described(static["sampler"]), SAMPLER),
             "filter": _field(self._union(self.tables.filters), _described(static["filter"]), {"kind": "gate"}, default_filter),
         }
+        if self.tables.stops is None:
+            fields["stop"] = (static["stop"].annotation, static["stop"])
+        else:
+            fields["stop"] = _field(
+                self._union(self.tables.stops), _described(static["stop"]), {"kind": "stein", "below": 0.1}, {"kind": "steps"}
+            )
         made = self._model(
             "Scenario", {name: fields[name] for name in static}, "One experiment: an energy, regions, tolerances, a sampler."
         )
@@ -161,6 +168,8 @@ class _Maker:
                 fields["init"] = _field(
                     self._union(self.tables.inits), "Where the particles start.", {"kind": "standard"}, {"kind": "standard"}
                 )
+            if table is self.tables.filters:
+                fields[aim.KEY] = _field(self._hint(aim.AIM), aim.DESCRIPTION, "auto", None)
         for p in parameters(constructor):
             if p.context is None and p.name not in fields:
                 fields[p.name] = self._parameter(p, example.get(p.name))

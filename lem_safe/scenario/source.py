@@ -1,37 +1,49 @@
 """The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar reported together.
 
-The parser's events are counted before anything is built, so a bomb costs no more than its limit. What could run code or repeat
+The tree is built from the parser's events and counted as it grows, so a bomb costs no more than its limit. What could run code or repeat
 itself (tags, anchors, aliases, several documents) is refused; `yes` and `no` are strings, 1e-4 is a number, a date is a string.
 """
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+)  # fmt: skip
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lem_safe.faults import BadInput, Fault
 
-MAX_BYTES, MAX_DEPTH, MAX_NODES = 1_000_000, 50, 20_000
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 1_000_000, 50, 10_000
 """What a scenario may hold; data belong in files of their own."""
 
 KeyPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*$")
 _LARGEST = 2**63 - 1
+_DEEP = re.compile(rf"(?:[\[{{][ \n]*){{{MAX_DEPTH + 1}}}")
+"""Brackets opened one after another, more of them than a scenario may nest."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """A value that came from the command line instead of the file: `option` is what the user typed."""
+    """A value that takes the place of the file's: `option` is what the user typed, or `place` where in the file it stands (a sweep's)."""
 
     option: str
     value: Any
+    place: KeyPath | None = None
 
 
 @dataclass
@@ -52,9 +64,11 @@ class Source:
         """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a string value."""
         message = printable(message)
         found = tuple(path)
-        for depth in range(len(found), 0, -1):
-            if found[:depth] in self.overrides:
-                return Fault(message, file=self.overrides[found[:depth]].option, key=dotted(path))
+        given = self._given(found)
+        if given is not None and given.place is None:
+            return Fault(message, file=given.option, key=dotted(path))
+        if given is not None and given.place is not None:
+            return self.fault(given.place[:-1] if at_key else given.place, message, at_key=at_key)
         while found and found not in self.nodes:
             found = found[:-1]
         node = self.nodes.get(found)
@@ -67,14 +81,54 @@ class Source:
             column += offset + (1 if node.style in ("'", '"') else 0)
         return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self._line(line))
 
-    def override(self, path: KeyPath, override: Override) -> None:
-        """Puts a command line's value in place of the file's."""
-        inside: Any = self.value
-        for part in path[:-1]:
-            inside = inside.setdefault(part, {}) if isinstance(inside, dict) else None
-        if isinstance(inside, dict):
-            inside[path[-1]] = override.value
-            self.overrides[path] = override
+    def override(self, path: Sequence[str], override: Override) -> None:
+        """Puts a value in place of the file's: a list is entered by index, a mapping that is not there is made."""
+        inside, place = self.value, ()  # type: Any, KeyPath
+        for i, part in enumerate(path):
+            at: str | int = part
+            if isinstance(inside, list):
+                if not part.isascii() or not part.isdigit() or int(part) >= len(inside):
+                    many = f"{len(inside)} entr{'y' if len(inside) == 1 else 'ies'}"
+                    self._refuse(override, place, f"is a list of {many}; name one by its index from 0; got '{printable(part)}'")
+                    return
+                at = int(part)
+            elif not isinstance(inside, dict):
+                self._refuse(
+                    override, place, f"has no key '{printable(part)}': it is {printable(repr(inside)[:40])}; set it whole"
+                )
+                return
+            place = (*place, at)
+            if i == len(path) - 1:
+                inside[at] = override.value
+            elif isinstance(inside, dict):
+                inside = inside.setdefault(part, {})
+            else:
+                inside = inside[int(part)]
+        self.overrides[place] = override
+
+    def without(self, key: str) -> "Source":
+        """The same file with one key left out, its values free to be replaced; what was found so far stays behind."""
+        return replace(
+            self,
+            value=copy.deepcopy({k: v for k, v in self.value.items() if k != key}),
+            overrides=dict(self.overrides),
+            faults=[],
+        )
+
+    def _refuse(self, override: Override, place: KeyPath, message: str) -> None:
+        if override.place is None:
+            self.faults.append(Fault(message, file=override.option, key=dotted(place) or None))
+        else:
+            self.faults.append(self.fault(override.place, f"{dotted(place)} {message}"))
+
+    def _given(self, path: KeyPath) -> Override | None:
+        """What was put at `path`, above it, or, where the file has nothing at `path`, below it."""
+        for depth in range(len(path), 0, -1):
+            if path[:depth] in self.overrides:
+                return self.overrides[path[:depth]]
+        if path and path not in self.nodes:
+            return next((given for where, given in self.overrides.items() if where[: len(path)] == path), None)
+        return None
 
     def _line(self, index: int) -> str:
         text = self.lines[index] if index < len(self.lines) else ""
@@ -94,7 +148,7 @@ def read(path: Path) -> Source:
         raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
     if len(data) > MAX_BYTES:
         raise BadInput(
-            Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown)
+            Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown, line=1)
         )
     try:
         text = data.decode("utf-8-sig")
@@ -107,9 +161,11 @@ def read(path: Path) -> Source:
 def parse(text: str, file: str) -> Source:
     """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read at all raises."""
     source = Source(file, text.splitlines() or [""])
+    if deep := _DEEP.search(text):  # the scanner would look far ahead in it, at a cost that grows with its square
+        line, column = text.count("\n", 0, deep.start()), deep.start() - text.rfind("\n", 0, deep.start()) - 1
+        raise BadInput(Fault(f"must nest at most {MAX_DEPTH} deep", file, line + 1, column + 1, None, source._line(line)))
     try:
-        _count(text, source)
-        root = YAML(typ="rt", pure=True).compose(text)
+        root = _compose(text, source)
     except MarkedYAMLError as error:
         raise BadInput(_syntax_fault(error, source)) from None
     except YAMLError as error:
@@ -148,32 +204,57 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "·" for c in text)
 
 
-def _count(text: str, source: Source) -> None:
-    """Walks the events, which costs no recursion, and refuses what a scenario never needs."""
+def _compose(text: str, source: Source) -> Node | None:
+    """The tree of the text's events, None where there is nothing; what a scenario never needs is refused as it comes."""
+    yaml = YAML(typ="rt", pure=True)
+    root: Node | None = None
+    parts: list[list[Node]] = []
     nodes = documents = 0
-    for event in YAML(typ="rt", pure=True).parse(text):
+    for event in yaml.parse(text):
+        documents += isinstance(event, DocumentStartEvent)
+        nodes += isinstance(event, NodeEvent)
         if isinstance(event, CollectionStartEvent):
             source.opened.append(event)
-        elif isinstance(event, CollectionEndEvent):
-            source.opened.pop()
-        if isinstance(event, DocumentStartEvent):
-            documents += 1
-        problem = None
-        if documents > 1:
-            problem = "a second document starts here; a scenario file holds one"
-        elif isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
-            problem = "anchors and aliases are not allowed; write the value out, or name a region and use its name"
-        elif isinstance(event, NodeEvent):
-            nodes += 1
-            tag = getattr(event, "tag", None)
-            if tag and tag != "!":
-                problem = f"tags are not allowed; got {str(tag)!r}; write a plain value"
-            elif len(source.opened) > MAX_DEPTH:
-                problem = f"must nest at most {MAX_DEPTH} deep"
-            elif nodes > MAX_NODES:
-                problem = f"must hold at most {MAX_NODES:,} values; put data in a file of its own and name it by path"
-        if problem:
+            parts.append([])
+        if problem := _refused(event, documents, nodes, len(source.opened)):
             raise BadInput(source_fault(source, event, problem))
+        if isinstance(event, ScalarEvent):
+            tag = yaml.resolver.resolve(ScalarNode, event.value, event.implicit)
+            node: Node = ScalarNode(tag, event.value, event.start_mark, event.end_mark, style=event.style)
+        elif isinstance(event, CollectionEndEvent):
+            node = _collection(source.opened.pop(), parts.pop(), event)
+        else:
+            continue
+        if parts:
+            parts[-1].append(node)
+        else:
+            root = node
+    return root
+
+
+def _refused(event: Any, documents: int, nodes: int, depth: int) -> str | None:
+    """What is wrong with an event that YAML allows and a scenario does not."""
+    if documents > 1:
+        return "a second document starts here; a scenario file holds one"
+    if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+        return "anchors and aliases are not allowed; write the value out, or name a region and use its name"
+    if not isinstance(event, NodeEvent):
+        return None
+    tag = getattr(event, "tag", None)
+    if tag and tag != "!":
+        return f"tags are not allowed; got {str(tag)!r}; write a plain value"
+    if depth > MAX_DEPTH:
+        return f"must nest at most {MAX_DEPTH} deep"
+    if nodes > MAX_NODES:
+        return f"must hold at most {MAX_NODES:,} values; put data in a file of its own and name it by path"
+    return None
+
+
+def _collection(start: Any, parts: list[Node], end: Any) -> Node:
+    if isinstance(start, MappingStartEvent):
+        pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        return MappingNode("map", pairs, start.start_mark, end.end_mark, flow_style=start.flow_style)
+    return SequenceNode("seq", parts, start.start_mark, end.end_mark, flow_style=start.flow_style)
 
 
 def _build(node: Node, path: KeyPath, source: Source) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from barriers.sets import UnsafeSet
+from barriers.specification import Nested
 from lem_safe.scenario.inits import INITS
 
 Constructor = Callable[..., Any]
@@ -30,6 +31,14 @@ def _admit_all(spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequen
     return None
 
 
+def _take_all(spec: Mapping[str, Any], dimension: int) -> None:
+    return None
+
+
+def _end_all(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """Every table a scenario reads from.
@@ -37,6 +46,9 @@ class Tables:
     nested: the annotation of a constructor's parameter -> the table its value comes from, such as `Surrogate`.
     columns: the coordinates' names that an energy's specification implies, or None where it does not say; raises ValueError.
     admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at this step size (B.5).
+    samples: raises ValueError where a sampler's specification cannot work in so many dimensions.
+    ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
+    makers: who builds what a region holds that is no geometry, such as the energy of a sublevel set.
     """
 
     energies: Table
@@ -44,6 +56,10 @@ class Tables:
     filters: Table
     sets: Table
     inits: Table = Table("start", INITS, default="standard")
+    stops: Table | None = None
     nested: Mapping[type, Table] = field(default_factory=dict)
     columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
     admits: Callable[[Mapping[str, Any], Sequence[UnsafeSet], Sequence[float], float], None] = _admit_all
+    samples: Callable[[Mapping[str, Any], int], None] = _take_all
+    ends: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = _end_all
+    makers: Nested = field(default_factory=dict)

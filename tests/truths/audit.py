@@ -2,13 +2,20 @@
 
 import math
 
+import numpy as np
 import torch
 from problems import beyond
 from scipy.stats import binom, entropy
 
 from barriers import budget as budgets
-from lem_safe.auditor import anytime, bounds, verdict
+from lem_safe import subset
+from lem_safe.auditor import anytime, betting, bounds, verdict
 from lem_safe.auditor.census import census
+from lem_safe.auditor.evidence import Fixed, Sequential
+from lem_safe.auditor.mixing import Batches
+from lem_safe.auditor.samples import Block
+from lem_safe.auditor.standing import Standing
+from lem_safe.keys import Key
 from lem_safe.report import cost
 from truths.clouds import F64
 
@@ -39,7 +46,8 @@ def verdicts_hold_together() -> None:
     """0 of 170 at β = .02 has chance .98¹⁷⁰ = .032: certified alone, not as one of two (A.4), and never where particles are coupled (A.2)."""
 
     def said(counts: list[int], coupled: bool = False) -> list[str]:
-        return list(verdict.verdicts(counts, 170, [0.02] * len(counts), 0.95, "bonferroni", coupled))
+        standings = [Standing.of(Fixed(k, 170), 0.02, 0.95) for k in counts]
+        return list(verdict.verdicts(standings, 0.95, "bonferroni", [k > 3 for k in counts] if coupled else None))
 
     assert said([0]) == ["certified"]
     assert said([1]) == said([0], coupled=True) == ["inconclusive"]
@@ -48,10 +56,45 @@ def verdicts_hold_together() -> None:
     assert said([3], coupled=True) == ["inconclusive"]
 
 
+def bets_are_fair() -> None:
+    """Clouds that are wholly inside with chance m leave the capital's mean at 1 (A.5): all 2⁶ outcomes."""
+    for m in (0.1, 0.4):
+        outcomes = (np.array([i >> r & 1 for r in range(6)], dtype=float) for i in range(64))
+        mean = sum(m ** x.sum() * (1 - m) ** (6 - x.sum()) * math.exp(betting.log_capital(x, m)) for x in outcomes)
+        assert abs(mean - 1) < 1e-9
+
+
+def looks_are_remembered() -> None:
+    """Of many looks the best evidence counts, and a verdict stays (A.4)."""
+    first = Standing.of(Sequential(0, 449), 0.01, 0.95).decided("certified", 449)
+    later = Standing.of(Sequential(60, 600), 0.01, 0.95).after(first).decided("violated", 600)
+    assert (later.verdict, later.decided_at, later.upper) == ("certified", 449, first.upper)
+    assert later.p_certify == first.p_certify <= 0.05
+
+
+def repeated_rows_are_seen() -> None:
+    """Every row four times: the batches' variance is four times that of independent rows (A.6), to 4 standard errors of 78 batches' variance."""
+    batches = Batches()
+    batches.add((np.random.default_rng(0).random(20_000) < 0.2).repeat(4))
+    assert abs(80_000 / (batches.effective() or math.inf) / 4 - 1) < 4 * (2 / 77) ** 0.5
+
+
+def rare_events() -> None:
+    """P(x₀ ≥ 3.09) = 1e-3 by subset simulation, ten times, to 4 standard errors, each run's being .3 as it says itself (R.1)."""
+    move = subset.metropolis(lambda x: (x.square().sum(-1) / 2, x), 0.5)
+    found = []
+    for seed in range(10):
+        start = Key(seed).normal(torch.empty(500, 1, dtype=F64))
+        found.append(subset.subset_simulation(Key(seed).fold("run"), start, lambda x: 3.0902323 - x[:, 0], move, moves=3, most=6))
+    mean = sum(f.probability for f in found) / 10
+    assert all(0.2 < f.relative_error < 0.4 for f in found)
+    assert abs(mean / 1e-3 - 1) < 4 * 0.3 / math.sqrt(10)
+
+
 def census_on_the_edge() -> None:
     """A sample on the boundary is inside, one ulp outside is not (A.1)."""
     x = torch.tensor([[1.0], [math.nextafter(1.0, 0.0)], [2.0]], dtype=F64)
-    assert census([x], {"beyond": beyond(1.0)}).regions["beyond"].violations == 2
+    assert census([Block(x)], {"beyond": beyond(1.0)}).regions["beyond"].violations == 2
 
 
 def price() -> None:

@@ -13,12 +13,12 @@ from barriers.coordinates import identity
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets import pull
 from lem_safe import chain, controller
-from lem_safe.energies import Gaussian, GaussianMixture, Tempered
+from lem_safe.energies import MLP, Fourier, Gaussian, GaussianMixture, Residual, Tempered
 from lem_safe.energies.network import Trainable
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.samplers import Langevin
-from lem_safe.training import losses
+from lem_safe.training import energy_matching, losses
 from truths.clouds import F64, close, close_jets, cloud
 
 
@@ -114,3 +114,50 @@ def score_matching() -> None:
         low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0))
         assert low - 2 * mid + high > 0
         assert abs((low - high) / (2 * (low - 2 * mid + high)) - 0.5) < 0.02
+
+
+def several_scales() -> None:
+    """On N(0,1) data at scales .5 and 1.5 with mixture weights .7 and .3: a = 1/(1 + .7·.25 + .3·2.25) (T.6)."""
+    z = cloud(100_000, d=1)
+    z = (z - z.mean()) / z.std()
+    loss = losses.MultiScale([0.5, 1.5], [0.7, 0.3])
+    low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0))
+    assert low - 2 * mid + high > 0
+    assert abs((low - high) / (2 * (low - 2 * mid + high)) - 1 / 1.85) < 0.02
+
+
+def flow_warm_up() -> None:
+    """On N(0, ¼) data, paired optimally with N(0, 1): εa = 3(1 − s²)/(2(1 + s + s²)) = .643 at s = ½ (T.5)."""
+    ε, found = 0.5, []
+    for seed in range(12):
+        z = 0.5 * torch.randn(250, 1, generator=torch.Generator().manual_seed(seed), dtype=F64)
+        flow = energy_matching.Flow(ε)
+        low, mid, high = (float(flow(Parabola(a), z, torch.Generator().manual_seed(seed + 50)).detach()) for a in (-1.0, 0.0, 1.0))
+        found.append(ε * (low - high) / (2 * (low - 2 * mid + high)))
+    error = np.std(found, ddof=1) / math.sqrt(len(found))
+    assert error < 0.03
+    assert abs(np.mean(found) - 9 / 14) < 4 * error + 0.02
+
+
+def contrastive_divergence() -> None:
+    """dL/da = ε(E x² − E y²)/2 with y's variance v ← (1 − ha)²v + 2h, from half rows and half noise (T.5)."""
+    n, ε, a, h, k, s2 = 400_000, 0.4, 2.0, 0.1, 6, 0.36
+    z = math.sqrt(s2) * torch.randn(n, 1, generator=torch.Generator().manual_seed(0), dtype=F64)
+    model = Parabola(a)
+    energy_matching.Contrastive(ε, k, h, 0.5)(model, z, torch.Generator().manual_seed(1)).backward()
+    v = 0.5 * s2 + 0.5
+    for _ in range(k):
+        v = (1 - h * a) ** 2 * v + 2 * h
+    assert model.a.grad is not None
+    assert abs(float(model.a.grad) - 0.5 * ε * (s2 - v)) < 4 * 0.5 * ε * math.sqrt(2 * (s2 * s2 + v * v) / n)
+
+
+def network_derivatives() -> None:
+    """∇U and tr(VᵀHV) of every trunk, by autodiff (E.4)."""
+    V = cloud(2, d=3)
+    for settings in (MLP(9, 2), Residual(7, 2), Fourier(5, 1.5, Residual(7, 2, "tanh"))):
+        energy, x = settings.build(2, torch.Generator().manual_seed(0)).requires_grad_(False), cloud(30)
+        close_jets(Jet(*energy.value_and_gradient(x), energy.laplacian(x)), autodiff_jet(energy, x))
+        along = autodiff_jet(lambda y, energy=energy, x=x: energy(x + y @ V.T), torch.zeros(30, 3, dtype=F64)).laplacian
+        close(energy.laplacian(x, V), along)
+        close(energy.gradient(x), energy.value_and_gradient(x)[1])

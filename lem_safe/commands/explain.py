@@ -1,0 +1,14 @@
+"""`lem-safe explain`."""
+
+from lem_safe.commands.options import ScenarioArgument, Set, given
+from lem_safe.commands.outcome import say
+
+
+def explain(scenario: ScenarioArgument, set_: Set = None) -> int:
+    """Say in plain sentences what a scenario will sample and what it promises; runs nothing."""
+    from lem_safe.catalogue import load
+    from lem_safe.explanation import explain as explained
+
+    loaded = load(scenario, given(set_))
+    say(f"{loaded.name}\n\n{explained(loaded)}")
+    return 0

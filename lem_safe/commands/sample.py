@@ -1,0 +1,76 @@
+"""`lem-safe sample`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lem_safe.commands.options import Quiet
+from lem_safe.commands.outcome import complain, open_progress, say
+from lem_safe.faults import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.drawing import Draws
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")],
+    samples: Annotated[int, typer.Option("--samples", help="How many rows to draw.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file: .npz, .npy, .csv or .parquet; by default DIR/more.npz.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of the noise; a fresh one where not given. Recorded.")
+    ] = None,
+    burn_in: Annotated[
+        int | None, typer.Option("--burn-in", help="Steps before the first row is taken; by default the run's own steps.")
+    ] = None,
+    pool: Annotated[int, typer.Option("--pool", help="Take the cloud so many times: rows of one particle are one chain.")] = 1,
+    thin: Annotated[int | None, typer.Option("--thin", help="Steps between two times; by default a tenth of --burn-in.")] = None,
+    device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 1,
+    quiet: Quiet = False,
+) -> int:
+    """Draw more samples from a finished run's energy and filter; trains nothing."""
+    import secrets
+
+    import torch
+
+    from lem_safe import drawing
+
+    torch.set_num_threads(threads)
+    path = out if out is not None else _fresh(directory)
+    drawing.must_be_writable(path, dependent=pool > 1 or drawing.couples(directory))
+    progress, leave = open_progress(quiet)
+    try:
+        drawn = drawing.draw(
+            directory, samples, seed=secrets.randbits(62) if seed is None else seed, burn_in=burn_in, thin=thin, pool=pool,
+            device=device, progress=progress,
+        )  # fmt: skip
+    except BadInput as bad:
+        raise BadInput([_of_option(fault) for fault in bad.faults]) from None
+    except KeyboardInterrupt:
+        complain("interrupted; nothing was written")
+        return 130
+    finally:
+        leave()
+    drawing.write(drawn, path)
+    say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn)}")
+    return 0
+
+
+def _fresh(directory: Path) -> Path:
+    taken = (directory / f"more{'' if k == 1 else f'-{k}'}.npz" for k in range(1, 10_000))
+    return next(path for path in taken if not path.exists())
+
+
+def _of_option(fault: Fault) -> Fault:
+    if fault.file is not None or fault.key not in ("samples", "seed", "burn_in", "thin", "pool"):
+        return fault
+    return Fault(fault.message, file=f"--{fault.key.replace('_', '-')}")
+
+
+def _dependence(drawn: "Draws") -> str:
+    if drawn.coupled:
+        return "one cloud whose particles the filter couples, marked so: an audit claims no bound for it"
+    return "each particle's rows are one chain, numbered so" if drawn.pool > 1 else "particles independent of one another"

@@ -1,0 +1,66 @@
+"""The calibrated loss: least at the blurred data's own energy, and it sees the mode weights that score matching does not (T.7)."""
+
+import math
+
+import pytest
+import torch
+from truths.energies import Parabola
+
+from lem_safe.energies import GaussianMixture
+from lem_safe.keys import Key
+from lem_safe.training.calibrated import Calibrated
+from lem_safe.training.losses import Denoising
+
+
+def test_least_at_the_gaussians_own_energy() -> None:
+    """N(0, 1) data blurred by σ and, a share of them, by 2σ: over U = ax²/2 the denoising part is least at a = 1/(1 + (1 + 3 share)σ²).
+
+    The comparison is least at the same a but for the blur's not being Gaussian, which a share this small hides.
+    """
+    z = Key(0).normal(torch.empty(200_000, 1, dtype=torch.float64))
+    z = (z - z.mean()) / z.std()
+    σ, share = 0.6, 0.01
+    expected = 1 / (1 + (1 + 3 * share) * σ**2)
+    for weight in (1e-6, 1.0):
+        loss = Calibrated(sigma=σ, wide=2.0, share=share, weight=weight, draws=4096)
+        grid = [expected + step for step in (-0.1, 0.0, 0.1)]
+        low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in grid)
+        assert low - 2 * mid + high > 0
+        assert abs(0.1 * (low - high) / (2 * (low - 2 * mid + high))) < 0.02
+
+
+class Weighted(Parabola):
+    """Two modes at ±6, the one on the right holding the mass p: what score matching cannot tell."""
+
+    def __init__(self, p: float):
+        super().__init__(1.0)
+        self.modes = GaussianMixture([[-6.0], [6.0]], 0.6, weights=[1 - p, p])
+
+    def forward(self, x):
+        return self.modes(x)
+
+    def gradient(self, x):
+        return self.modes.value_and_gradient(x)[1]
+
+
+def test_mode_weights_count() -> None:
+    """Data with masses .3 and .7: calibrated is least near p = .7, denoising hardly changes between p = .2 and .95."""
+    z = GaussianMixture([[-6.0], [6.0]], 0.5, weights=[0.3, 0.7]).sample(Key(0).generator(), 20_000)
+    share = [0.2, 0.5, 0.7, 0.85, 0.95]
+
+    def curve(loss) -> list[float]:
+        return [float(loss(Weighted(p), z, torch.Generator().manual_seed(2))) for p in share]
+
+    calibrated, denoising = curve(Calibrated(sigma=0.33, wide=1.0, spread=6.0, draws=16384)), curve(Denoising(0.33))
+    assert min(calibrated) == calibrated[2] and calibrated[0] - calibrated[2] > 0.3
+    entropy = [-0.3 * math.log(1 - p) - 0.7 * math.log(p) for p in share]
+    assert [c - calibrated[2] for c in calibrated] == pytest.approx([e - entropy[2] for e in entropy], abs=0.05)
+    assert max(denoising) - min(denoising) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sigma": 0.0}, {"wide": 0.5}, {"share": 1.0}, {"weight": -1.0}, {"spread": 0.0}, {"draws": 0}]
+)
+def test_settings_are_checked(wrong) -> None:
+    with pytest.raises(ValueError, match=f"Calibrated: .*{next(iter(wrong))}"):
+        Calibrated(**wrong)
