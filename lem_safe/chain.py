@@ -3,12 +3,15 @@ run remembers is in the trace.
 
 Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall. Monitors look at
 the cloud now and then, and a stopping rule may end the loop before its last step: then the trace has the rows that were taken.
+`step_size` [1] is there where the sampler chose its own.
+
+An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and log together.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +19,7 @@ from torch import Tensor
 
 from barriers.qp import Infeasible
 from barriers.sets import UnsafeSet
-from lem_safe.faults import NumericalFailure
+from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.lyapunov import Log, Monitor, Stop
 from lem_safe.progress import Progress
@@ -56,6 +59,25 @@ class Finished:
     resumed_from_step: int
 
 
+class _Seen(NamedTuple):
+    """How long the log's lists were, and its tally."""
+
+    step: int
+    rows: int
+    chains: int
+    rule: int
+    accepted: tuple[float, int]
+
+
+class _Whole(NamedTuple):
+    """Where a run stands between two steps: what a checkpoint can be made of."""
+
+    state: State
+    step: int
+    step_size: float | None
+    seen: _Seen
+
+
 @torch.no_grad()
 def follow(
     course: Course,
@@ -66,56 +88,93 @@ def follow(
     save: Save | None = None,
     saved: dict[str, np.ndarray] | None = None,
     every: float = CHECKPOINT_SECONDS,
+    written: float | None = None,
 ) -> Finished:
     """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for bit the same either way.
 
-    Raises NumericalFailure where a particle is no longer finite or a constraint cannot be met and the filter was told to raise.
+    written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where a particle is no longer
+    finite or a constraint cannot be met and the filter was told to raise, and BadInput for a checkpoint of something else.
     """
-    state, begin = course.sampler.init(x), 0
     trace = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
-    if saved is not None:
-        state, begin = _restored(state, saved, x.device), int(saved["step"])
-        for name in COLUMNS:
-            trace[name][:begin] = saved[f"trace.{name}"]
-    log = Log() if saved is None else Log.restored(saved)
-    _judge(course, log, begin, state.x)
+    state, k, h, log = _beginning(course, x, trace, saved)
+    begin = k
+    _judge(course, log, k, state.x)
     progress.start(course.title, course.steps)
-    shown = written = time.monotonic()
-    k = begin
+    shown = time.monotonic()
+    written = shown if written is None else written
+    whole = _Whole(state, k, h, _seen(log))
+
+    def snapshot() -> dict[str, np.ndarray]:
+        return _snapshot(whole.state, whole.step, trace, whole.step_size) | log.state()
+
     try:
         while k < course.steps and not _over(course, log, k):
             after, info = _step(course, key, state, k)
             if info.warming:  # a warm-up leaves the cloud where it is, and has no row
                 state = after
-                continue
-            _record(trace, k, course, after, info)
-            state, k = after, k + 1
-            log.tally(info.accepted)
-            _judge(course, log, k, state.x)
-            if course.monitor is not None and course.monitor.due(k):
-                course.monitor.look(log, k, state.x)
+            else:
+                _record(trace, k, course, after, info)
+                state, k, h = after, k + 1, info.step_size
+                log.tally(info.accepted)
+                _judge(course, log, k, state.x)
+                if course.monitor is not None and course.monitor.due(k):
+                    course.monitor.look(log, k, state.x)
+            whole = _Whole(state, k, h, _seen(log))
             now = time.monotonic()
-            if now - shown > REFRESH_SECONDS:
+            if now - shown > REFRESH_SECONDS and k:
                 shown = now
                 progress.update(k, standing(course, trace["fraction"][k - 1]) + _noted(course, log))
             if save is not None and now - written >= every:
-                save(_snapshot(state, k, trace) | log.state())
+                save(snapshot())
                 written = now
+        if course.monitor is not None:
+            course.monitor.look(log, k, state.x)
     except KeyboardInterrupt:
         if save is not None:
-            save(_snapshot(state, k, trace) | log.state())
+            _forget(log, whole.seen)
+            save(snapshot())
         raise
-    if course.monitor is not None:
-        course.monitor.look(log, k, state.x)
     trace = {name: rows[:k] for name, rows in trace.items()}
     progress.finish(standing(course, trace["fraction"].max(0), "largest "))
-    return Finished(state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays()}, begin)
+    chosen = {} if h is None else {"step_size": np.array([h])}
+    return Finished(state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen}, begin)
 
 
 def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
     """The worst constraint now, beside its tolerance."""
     worst = int(np.argmax(fraction - np.asarray(course.betas)))
     return f"{prefix}{course.names[worst]} {fraction[worst]:.4f} (tolerated {course.betas[worst]:g})"
+
+
+def _beginning(
+    course: Course, x: Tensor, trace: dict[str, np.ndarray], saved: dict[str, np.ndarray] | None
+) -> tuple[State, int, float | None, Log]:
+    """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
+    fresh = course.sampler.init(x)
+    if saved is None:
+        return fresh, 0, None, Log()
+    try:
+        k = int(saved["step"])
+        for name in COLUMNS:
+            trace[name][:k] = saved[f"trace.{name}"]
+        h = float(saved["step_size"]) if "step_size" in saved else None
+        state: State = _restored(fresh, saved, x.device)
+        if state.x is None or state.x.shape != x.shape:
+            raise ValueError("another cloud")
+        return state, k, h, Log.restored(saved)
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
+        message = f"does not fit this run ({error}); remove it to begin the interrupted chain again"
+        raise BadInput(Fault(message, file="checkpoint.npz")) from error
+
+
+def _seen(log: Log) -> _Seen:
+    return _Seen(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
+
+
+def _forget(log: Log, seen: _Seen) -> None:
+    """Takes back what a step that was not finished has added to the log, which only ever grows."""
+    del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
+    log.accepted = seen.accepted
 
 
 def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
@@ -166,8 +225,12 @@ def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
     return sampler.drift_filter.surrogate(x)
 
 
-def _snapshot(state: State, step: int, trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _snapshot(
+    state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None
+) -> dict[str, np.ndarray]:
     flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
+    if step_size is not None:
+        flat["step_size"] = np.array(step_size)
     return {**flat, **{f"state.{name}": value.numpy(force=True) for name, value in _leaves("", state)}}
 
 

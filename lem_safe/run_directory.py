@@ -5,12 +5,15 @@ import json
 import os
 import re
 from pathlib import Path
-from zipfile import BadZipFile
+
+import numpy as np
 
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
 
 LOCK, CHECKPOINT, BEGUN, FINISHED = ".lock", "checkpoint.npz", "begun.json", "run.json"
+ABANDONED = re.compile(r"\.[\w.]+\.(npz|json|yaml|safetensors)\.\w{8}|report\.html\.tmp")
+"""Files that a killed process was writing; nobody else's, as the lock is held."""
 
 
 class RunDirectory:
@@ -27,6 +30,8 @@ class RunDirectory:
             self._take_lock()
         except OSError as error:
             raise BadInput(Fault(f"cannot write here: {error.strerror}; choose another --out", file=str(self.path))) from error
+        for left in [p for p in self.path.iterdir() if ABANDONED.fullmatch(p.name)]:
+            left.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,25 +47,54 @@ class RunDirectory:
     def finished(self) -> bool:
         return (self.path / FINISHED).exists()
 
-    def checkpoint(self) -> dict | None:  # type: ignore[type-arg]  # name -> array
-        """The last checkpoint, or None; BadInput where it cannot be read."""
-        path = self / CHECKPOINT
-        if not path.exists():
-            return None
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing is in here but the lock."""
+        return all(path.name == LOCK for path in self.path.iterdir())
+
+    def arrays(self, name: str, way_out: str) -> dict[str, np.ndarray]:
+        """The arrays of a file that this or an interrupted run wrote; BadInput with the way out where it is damaged."""
+        path = self / name
         try:
             return read_npz(path)
-        except (ValueError, OSError, EOFError, BadZipFile, KeyError) as error:
-            raise BadInput(Fault("is damaged; remove it to begin the interrupted chain again", file=str(path))) from error
+        except (PermissionError, FileNotFoundError):
+            raise
+        except Exception as error:  # what a damaged archive raises depends on which of its bytes are
+            raise BadInput(Fault(f"is damaged ({_first_line(error)}); {way_out}", file=str(path))) from error
+
+    def checkpoint(self) -> dict[str, np.ndarray] | None:
+        """The last checkpoint, or None; BadInput where it cannot be read."""
+        if not (self / CHECKPOINT).exists():
+            return None
+        way_out = "remove it to begin the interrupted chain again"
+        saved = self.arrays(CHECKPOINT, way_out)
+        if "phase" not in saved:
+            raise BadInput(Fault(f"is damaged (it names no chain); {way_out}", file=str(self / CHECKPOINT)))
+        return saved
 
     def begun_with(self) -> dict[str, str] | None:
         """What an unfinished run in here was begun with; None where nothing was begun."""
         path = self / BEGUN
         if path.exists():
-            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-            return found
-        if (self / "samples.npz").exists() or (self / "reference.npz").exists():
+            found = self._mapping(BEGUN, "what is here cannot be told to be this run's; choose another --out")
+            return {name: str(value) for name, value in found.items()}
+        if any((self / name).exists() for name in ("samples.npz", "reference.npz", CHECKPOINT)):
             raise BadInput(Fault("holds samples, but not what they were begun with; choose another --out", file=str(self.path)))
         return None
+
+    def finished_with(self) -> str:
+        """The fingerprint of the finished run in here."""
+        return str(self._mapping(FINISHED, "choose another --out").get("fingerprint"))
+
+    def _mapping(self, name: str, way_out: str) -> dict[str, object]:
+        path = self / name
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("no mapping")
+        except (ValueError, RecursionError) as error:
+            raise BadInput(Fault(f"is damaged ({_first_line(error)}); {way_out}", file=str(path))) from error
+        return found
 
     def begin_with(self, identity: dict[str, str]) -> None:
         """Remembers what this run is, before it writes anything else."""
@@ -93,6 +127,10 @@ class RunDirectory:
                 self._handle = handle
                 return
             os.close(handle)  # the holder removed the file while we waited for it: take the new one
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 RESUME = "choose another --out, or --resume to continue the run in it"

@@ -1,38 +1,36 @@
 """A run: scenario in, run directory out. Build, sample beside the unfiltered energy, save, audit, report; resumable at any moment.
 
 The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the filter's and nothing else's.
+Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each with a key of its own; the first is the run without replicas.
 """
 
-import json
-import resource
-import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from barriers.budget import budget
 from lem_safe import auditor
-from lem_safe.auditor import AuditReport
+from lem_safe.auditor import AuditReport, replica_arrays
 from lem_safe.build import Problem, build, start
 from lem_safe.catalogue import MAKERS, load, loads
-from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished, follow
+from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished
+from lem_safe.clouds import follow_clouds
 from lem_safe.diagnostics import diagnostics
+from lem_safe.facts import facts
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_npz, write_text
-from lem_safe.keys import BLOCK, Key
+from lem_safe.identity import difference, identity, must_match
+from lem_safe.keys import Key
 from lem_safe.learned import save_parts
 from lem_safe.lyapunov import Stop, Stopped
 from lem_safe.progress import Progress, Silent
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.scenario import Scenario
-from lem_safe.versions import versions
 from lem_safe.watching import ended, monitor, stop_rule
 
 if TYPE_CHECKING:
@@ -122,12 +120,21 @@ def run(
     with RunDirectory(path) as directory:
         if resume and directory.finished:
             return _again(directory, chosen, strict)
+        if not (resume or directory.is_fresh):  # somebody else has been here since
+            raise BadInput(Fault(f"is not empty; {RESUME}", file=str(path)))
+        begun = directory.begun_with()
+        if begun is not None:
+            must_match(chosen, device, begun, path)
         problem = build(chosen, device=device, progress=progress)
+        directory.begin_with(identity(chosen, device))
         resumed, stopped = _sample(directory, problem, progress, checkpoint_seconds)
-        report = _judge(directory, problem, strict)
+        report = _judge(directory, chosen, strict)
         directory.drop_checkpoint()
-        facts = _facts(problem, began, resumed, report, stopped)
-        write_json(directory / FINISHED, facts)
+        found = {name: read_npz(directory / f"{name}.npz") for name in ("samples", "trace")}
+        about = facts(
+            problem, began=began, resumed=resumed, report=report, stopped=stopped, samples=found["samples"]["x"], trace=found["trace"]
+        )
+        write_json(directory / FINISHED, about)
         directory.forget_beginning()
         progress.start("report", 1)
         page = render(directory.path)
@@ -141,23 +148,22 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
     The rule judges the first chain, the unfiltered one where there are two; the other takes as many steps.
     """
     scenario = problem.scenario
-    identity = _identity(problem)
-    begun = directory.begun_with()
-    if begun is not None:
-        _must_match(identity, begun, directory.path)
-    directory.begin_with(identity)
     saved = directory.checkpoint()
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     save_parts(problem.parts, directory.path, scenario)
-    key = Key(scenario.seed)
-    x = start(problem, key)
+    replicas = scenario.audit.replicas
+
+    def begin(r: int) -> tuple[Key, torch.Tensor]:
+        key = Key(scenario.seed) if r == 0 else Key(scenario.seed).fold("replica", r)
+        return key.fold("chain"), start(problem, key)
+
+    x = begin(0)[1]
     _warn_of_start(problem, x, progress)
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
     rule, watched = stop_rule(problem, x), monitor(problem)
     stopped, steps, resumed = None, scenario.sampler.steps, 0
     for phase in phases:
-        name = {"reference": "reference.npz", "filtered": "samples.npz"}[phase]
-        if (directory / name).exists():
+        if _done(directory, phase):
             stopped = stopped or _ended(directory, problem, phase, rule)
             steps = stopped.step or steps
             continue
@@ -178,7 +184,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             rule if stopped is None else None,
             scenario.audit.after_step,
         )
-        finished = follow(course, key.fold("chain"), x, progress=progress, save=save, saved=mine, every=every)
+        finished = follow_clouds(course, begin, replicas, progress=progress, save=save, saved=mine, every=every)
         resumed = max(resumed, finished.resumed_from_step)
         _keep(directory, problem, phase, finished)
         if stopped is None:
@@ -186,11 +192,26 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             steps = stopped.step or steps
             if rule.kind != "steps":
                 progress.say(f"{rule.kind}: {stopped.reason}")
-    if not (directory / "diagnostics.npz").exists():
+    if (directory / "diagnostics.npz").exists():
+        directory.arrays("diagnostics.npz", "remove it, and it is made again")
+    else:
         clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
         write_npz(directory / "diagnostics.npz", **diagnostics(problem, clouds))
     assert stopped is not None  # there is a chain
     return resumed, stopped
+
+
+FILES = {"reference": ("reference.npz",), "filtered": ("trace.npz", "samples.npz")}
+"""What each chain leaves, the last of it last."""
+
+
+def _done(directory: RunDirectory, phase: str) -> bool:
+    """Whether a chain has left all its files, which are then whole: BadInput names one that is damaged."""
+    if not all((directory / name).exists() for name in FILES[phase]):
+        return False
+    for name in FILES[phase]:
+        directory.arrays(name, "remove it to sample that chain again")
+    return True
 
 
 def _ended(directory: RunDirectory, problem: Problem, phase: str, rule: Stop) -> Stopped:
@@ -217,28 +238,27 @@ def _warn_of_start(problem: Problem, x: torch.Tensor, progress: Progress) -> Non
 def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:
     """Saves one chain; the samples come last, as their presence says that the chain is done."""
     x = problem.coordinates.saved(finished.x).numpy(force=True)
-    columns = np.array(problem.columns)
+    arrays = {"x": x, "columns": np.array(problem.columns)}
+    if (replicas := problem.scenario.audit.replicas) > 1:
+        arrays |= replica_arrays(np.split(x, replicas))
     if phase == "reference":
         watched = {name: rows for name, rows in finished.trace.items() if name.startswith(("monitor_", "stop_"))}
-        write_npz(directory / "reference.npz", x=x, columns=columns, fraction=finished.trace["fraction"], **watched)
+        write_npz(directory / "reference.npz", **arrays, fraction=finished.trace["fraction"], **watched)
         return
     limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
-    write_npz(directory / "samples.npz", x=x, columns=columns, coupled=np.array(_coupled(problem)))
+    seed = np.array(problem.scenario.seed)
+    write_npz(directory / "samples.npz", **arrays, coupled=np.array(_coupled(problem)), seed=seed)
 
 
-def _judge(directory: RunDirectory, problem: Problem, strict: bool) -> AuditReport:
-    trace = read_npz(directory / "trace.npz")
-    report = auditor.audit(
-        directory / "samples.npz",
-        problem.scenario,
-        trace=trace,
-        coupled=_coupled(problem),
-        columns=problem.columns,
-        strict=strict,
-        makers=MAKERS,
-    )
-    write_text(directory / "audit.json", report.to_json())
+def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:
+    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes audit.json."""
+    way_out = "choose another --out and run it again"
+    trace = directory.arrays("trace.npz", way_out)
+    directory.arrays("samples.npz", way_out)
+    report = auditor.audit(directory / "samples.npz", scenario, trace=trace, strict=strict, makers=MAKERS)
+    if keep:
+        write_text(directory / "audit.json", report.to_json())
     return report
 
 
@@ -247,61 +267,25 @@ def _coupled(problem: Problem) -> bool:
     return problem.filter is not None and problem.filter.couples
 
 
-def _identity(problem: Problem) -> dict[str, str]:
-    """What a run must agree on with the one it continues, bit for bit."""
-    return {
-        "fingerprint": problem.scenario.fingerprint(), "device": problem.device.type, "dtype": str(problem.dtype), "block": str(BLOCK),
-    }  # fmt: skip
-
-
-def _must_match(identity: Mapping[str, str], begun: Mapping[str, str], path: Path) -> None:
-    faults = [
-        Fault(
-            f"was begun with {name} {begun.get(name)}, this run has {value}; resume with what it was begun with, or choose a new --out",
-            file=str(path),
-        )
-        for name, value in identity.items()
-        if begun.get(name) != value
-    ]
-    if faults:
-        raise BadInput(faults)
-
-
 def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
-    """A finished run, read back from its files."""
-    begun_with = json.loads((directory / FINISHED).read_text(encoding="utf-8"))["fingerprint"]
-    if begun_with != scenario.fingerprint():
-        message = "holds a finished run of another scenario, or of data that have changed since; choose another --out"
-        raise BadInput(Fault(message, file=str(directory.path)))
+    """A finished run, read back from its files; an audit or a page that is not there is made again."""
+    if directory.finished_with() != scenario.fingerprint():
+        found = difference(scenario, directory.path)
+        raise BadInput(Fault(f"holds a finished run of another scenario: {found}; choose another --out", file=str(directory.path)))
+    directory.forget_beginning()
+    audit = directory / "audit.json"
+    if audit.exists():
+        try:
+            report = AuditReport.from_json(audit.read_text(encoding="utf-8"))
+        except (BadInput, UnicodeDecodeError) as error:
+            raise BadInput(Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))) from error
+    else:
+        report = _judge(directory, scenario, False)
     if not (directory / "report.html").exists():
+        for name in ("samples", "trace", "reference", "diagnostics"):
+            if (directory / f"{name}.npz").exists():
+                directory.arrays(f"{name}.npz", "choose another --out and run it again")
         render(directory.path)
-    report = AuditReport.from_json((directory / "audit.json").read_text(encoding="utf-8"))
     if strict:
-        trace, coupled = read_npz(directory / "trace.npz"), report.assumes.startswith("coupled")
-        report = auditor.audit(directory / "samples.npz", scenario, trace=trace, coupled=coupled, strict=True, makers=MAKERS)
+        report = _judge(directory, scenario, True, keep=False)
     return Run(directory.path, scenario, report)
-
-
-def _facts(problem: Problem, began: float, resumed: int, report: AuditReport, stopped: Stopped) -> dict[str, Any]:
-    """run.json: what ran where, with what, for how long."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return {
-        "schema_version": 1,
-        "scenario": problem.scenario.name,
-        "fingerprint": problem.scenario.fingerprint(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "passed": report.passed,
-        "seed": problem.scenario.seed,
-        "device": str(problem.device),
-        "dtype": problem.scenario.dtype,
-        "energy": problem.origin,
-        "laplacian": problem.energy.laplacian_method,
-        "warnings": list(problem.warnings),
-        "wall_seconds": round(time.monotonic() - began, 2),
-        "peak_memory_mib": round(peak, 1),
-        "resumed_from_step": resumed,
-        "stopped": stopped._asdict(),
-        "particles_per_block": BLOCK,
-        "threads": torch.get_num_threads(),
-        **versions(),
-    }

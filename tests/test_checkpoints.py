@@ -235,7 +235,7 @@ def test_no_code_in_a_file_is_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("text.pt", b"weights, honestly", "holds more than tensors|neither safetensors nor"),
+        ("text.pt", b"weights, honestly", "something other than tensors|neither safetensors nor"),
         ("empty.pt", b"", "neither safetensors nor a complete file"),
         ("cut.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{", "not a complete safetensors file"),
         ("cut.pt", b"PK\x03\x04 and no more", "neither safetensors nor a complete file"),

@@ -211,7 +211,7 @@ def test_temperature_tilt_and_shift_of_a_gaussian():
         (lambda: Disjunction([Gaussian([0.0], std=1.0)], weights=[1.0, 2.0]), "needs 1 weights and 1 log_normalizers"),
         (lambda: Disjunction([Gaussian([0.0], std=1.0)], weights=[-1.0]), "weights must be > 0"),
         (lambda: WeightedSum([]), "at least one energy"),
-        (lambda: WeightedSum([Gaussian([0.0], std=1.0), MLP()]), "a MLP energy cannot be a term"),  # type: ignore[list-item]
+        (lambda: WeightedSum([Gaussian([0.0], std=1.0), MLP()]), "a term must be an Energy; got MLP"),  # type: ignore[list-item]
     ],
 )
 def test_compositions_refuse(make, message):

@@ -105,8 +105,8 @@ def test_leaving_both_parents_is_said() -> None:
     (warning,) = leaving(Negation(B, A, 0.8), PLANE, Key(0))
     share, excess = map(float, re.findall(r"([\d.]+) % end.*typically ([\d.]+) nats", warning)[0])
     assert share == 100
-    # U_safe is least at distance 4 from the centre of B, outwards: (4/.3)²/2 nats above it, less what a draw of B has itself
-    assert excess == pytest.approx((4 / 0.3) ** 2 / 2, abs=40)
+    # U_safe is least at distance 4 from the centre of B, outwards, (4/.3)²/2 = 89 nats above it; on the way there, but well outside
+    assert 20 < excess < 95
 
 
 def test_keeping_one_parent_is_not_leaving() -> None:

@@ -109,7 +109,7 @@ class AuditReport:
         """Each constraint's fraction and interval beside what is tolerated, on `ax` or on new axes, which are returned."""
         from lem_safe.auditor.plot import plot
 
-        return plot(self.constraints, not self.assumes.startswith("coupled"), ax)
+        return plot(self.constraints, not self.assumes.endswith("bound not claimed"), ax)
 
     def __repr__(self) -> str:
         found = ", ".join(f"{c.set} {100 * c.fraction:.3g} % of {100 * c.beta:.3g} %" for c in self.constraints)

@@ -9,12 +9,16 @@ from lem_safe.auditor.audit_report import SCHEMA_VERSION, AuditReport
 BETWEEN_0_AND_1 = {"fraction", "upper_bound", "lower_bound", "confidence", "confidence_each", "p_value", "smallest_beta", "beta"}
 MEANINGS = {
     "passed": "Whether every tolerance was met: the count, every judged step, and the bound where it is required.",
-    "verdict": "What the bound says; it changes `passed` only where `require` is bound.",
+    "verdict": "What the bound says; it changes `passed` only where `require` is bound or anytime.",
     "upper_bound": "One-sided upper bound on the law's fraction; the bounds of all constraints hold together.",
     "max_fraction_over_steps": "The largest fraction over all recorded steps; null for samples made elsewhere.",
     "clearance_min": "The smallest signed distance to the set, data units, negative inside; null for sets without a distance.",
     "budget": "The largest count that passes, the integer part of beta times the number of samples.",
-    "assumes": "What the bound needs: independent samples, independent clouds, or coupled cloud: bound not claimed.",
+    "assumes": "What the bound needs: independent samples, clouds, chains or paths; or why no bound is claimed.",
+    "method": "What the bounds are by; anytime and betting ones hold however often one looks.",
+    "units": "How many units, of the kind `unit`, the bounds count.",
+    "diagnostic_ess": "How many independent rows these amount to by batch means: a diagnostic, which no verdict uses.",
+    "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 
 

@@ -72,13 +72,9 @@ def _unpickled(path: Path) -> Any:
             if "mmap" not in str(error):
                 raise
             return torch.load(path, map_location="cpu", weights_only=True)  # torch's format from before 1.6
-    except pickle.UnpicklingError as error:
-        reason = _first_line(error)
-        raise BadInput(
-            Fault(
-                f"holds more than tensors, and code in a file is never run ({reason}); save its weights as safetensors", str(path)
-            )
-        ) from None
+    except pickle.UnpicklingError:
+        rule = "holds something other than tensors, and code in a file is never run; save its weights as safetensors"
+        raise BadInput(Fault(rule, str(path))) from None
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         reason = _first_line(error)
         raise BadInput(Fault(f"is neither safetensors nor a complete file of torch.save: {reason}", str(path))) from None

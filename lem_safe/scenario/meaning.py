@@ -228,6 +228,7 @@ class Meaning:
             return
         width = 8 if self.parts.get("dtype") == "float64" else 4
         n, d, t = sampler["samples"], len(self.columns), sampler["steps"]
+        clouds = (self.parts.get("audit") or {}).get("replicas", 1)
         if (need := CLOUDS * n * d * width) > have:
             self._fault(
                 ("sampler", "samples"),
@@ -237,6 +238,11 @@ class Meaning:
         if (need := 5 * t * m * 8) > have:
             self._fault(
                 ("sampler", "steps"), f"the trace of {t:,} steps needs {_gib(need)}; this machine has {_gib(have)}; take fewer"
+            )
+        elif clouds > 1 and (need := CLOUDS * clouds * (n * d * width + 8 * t * m)) > have:  # kept, pooled, saved, unfiltered
+            self._fault(
+                ("audit", "replicas"),
+                f"{clouds:,} clouds of {n:,} samples over {t:,} steps need {_gib(need)}; this machine has {_gib(have)}; take fewer",
             )
 
     def _audit(self) -> None:

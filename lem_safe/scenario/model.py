@@ -53,6 +53,11 @@ class Audit(BaseModel):
         description="How several constraints share the error: bounds that hold together, or Holm's steps, which decide more.",
         examples=["bonferroni"],
     )
+    replicas: Annotated[int, Ge(1)] = Field(
+        default=1,
+        description="Independent clouds to run, each of sampler.samples particles: what a bound counts where a filter couples particles.",
+        examples=[40],
+    )
     tuned_with: list[Annotated[int, Ge(0)]] = Field(
         default=[],
         description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with one of them certify nothing.",

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from lem_safe.energies.network import Trainable
 
+PART = 256
+"""Held-out rows that a loss sees at once."""
+
 
 class Loss(ABC):
     """What training makes small."""
@@ -45,6 +48,11 @@ def stages(loss: Loss) -> tuple[Stage, ...]:
 
 
 def score(loss: Loss, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> float:
-    """The held-out number of an energy: the loss itself, where its value says how good an energy is."""
-    measured = loss.score if isinstance(loss, Staged) else loss
-    return float(measured(energy, z, generator).detach())
+    """The held-out number of an energy: the loss itself, where its value says how good an energy is.
+
+    Measured part by part: a loss that draws something for a whole batch then draws it often, and one draw's luck does not decide.
+    """
+    if isinstance(loss, Staged):
+        return float(loss.score(energy, z, generator).detach())
+    parts = z.split(PART)
+    return sum(len(part) * float(loss(energy, part, generator).detach()) for part in parts) / len(z)

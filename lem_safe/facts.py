@@ -1,0 +1,85 @@
+"""run.json: what ran where, with what, for how long, and what the sampler found out about itself."""
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from lem_safe.auditor import AuditReport
+from lem_safe.build import Problem, start
+from lem_safe.keys import BLOCK, Key
+from lem_safe.lyapunov import Stopped
+from lem_safe.samplers import Preconditioned
+from lem_safe.samplers.metric import LARGEST
+from lem_safe.versions import versions
+
+PARTICLES = 64
+"""At so many of the final particles the contraction of a metric is measured."""
+
+
+def facts(
+    problem: Problem,
+    *,
+    began: float,
+    resumed: int,
+    report: AuditReport,
+    stopped: Stopped,
+    samples: np.ndarray,
+    trace: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return {
+        "schema_version": 1,
+        "scenario": problem.scenario.name,
+        "fingerprint": problem.scenario.fingerprint(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "passed": report.passed,
+        "seed": problem.scenario.seed,
+        "device": str(problem.device),
+        "dtype": problem.scenario.dtype,
+        "energy": problem.origin,
+        "laplacian": problem.energy.laplacian_method,
+        "warnings": list(problem.warnings),
+        "wall_seconds": round(time.monotonic() - began, 2),
+        "peak_memory_mib": round(peak, 1),
+        "resumed_from_step": resumed,
+        "stopped": stopped._asdict(),
+        "replicas": problem.scenario.audit.replicas,
+        **_step_size(trace),
+        **_contraction(problem, samples),
+        "particles_per_block": BLOCK,
+        "threads": torch.get_num_threads(),
+        **versions(),
+    }
+
+
+def _step_size(trace: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The step size that the sampler chose in its warm-up; of several clouds, the least and the largest."""
+    if "step_size" not in trace:
+        return {}
+    h = trace["step_size"]
+    return {"chosen_step_size": float(h[0]) if len(h) == 1 else {"least": float(h.min()), "largest": float(h.max())}}
+
+
+def _contraction(problem: Problem, samples: np.ndarray) -> dict[str, Any]:
+    """How fast a constant metric's flow contracts where the samples are (E.11); nothing for another sampler."""
+    sampler = problem.sampler(filtered=False)
+    if not isinstance(sampler, Preconditioned) or problem.coordinates.dimension > LARGEST:
+        return {}
+    state = sampler.init(start(problem, Key(problem.scenario.seed)))
+    some = torch.from_numpy(samples[np.linspace(0, len(samples) - 1, min(PARTICLES, len(samples))).astype(int)])
+    found = sampler.contraction(state._replace(x=problem.coordinates.inverse(some.to(problem.device)).to(problem.dtype)))
+    if not (math.isfinite(found.rate) and math.isfinite(found.stiffest)):
+        return {}
+    return {
+        "contraction": {
+            "rate": found.rate, "stiffest": found.stiffest, "factor_per_step": found.factor(sampler.step_size), "from": found.origin,
+        }
+    }  # fmt: skip
