@@ -1,8 +1,9 @@
 """Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is what a filter has to beat (P.1).
 
 Each is measured by what it let through (the largest fraction over all steps, and the last), by how far its cloud is from the exact KL
-projection (B.1, P.2), and by what a step costs relative to no filter, all in one process. The projection is drawn from a grid in one or
-two dimensions and by reweighting the unfiltered cloud elsewhere; the floor is the distance between two clouds drawn from it.
+projection (P.1, P.2), and by what a step costs relative to no filter, all in one process. The projection is drawn from a grid in one or
+two dimensions, and elsewhere from an unfiltered run with other noise, thinned; the floor is the distance between two clouds drawn from it.
+A bound is told only where particles are independent and nothing was tuned on them (A.7), each constraint's at its share of the error (A.4).
 """
 
 import time
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.projection import facts, thinned_to_budget, tilt
+from barriers.projection import facts, thinned, thinned_to_budget, tilt
 from lem_safe.auditor.bounds import upper_bound
 from lem_safe.build import Problem, build, start
 from lem_safe.catalogue import loads, promise
@@ -28,20 +29,31 @@ from lem_safe.keys import Key
 from lem_safe.lyapunov.transport import wasserstein2
 from lem_safe.progress import Progress, Silent
 from lem_safe.report.compare import write_page
+from lem_safe.report.findings import findings
+from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario
 from lem_safe.versions import versions
 
 FILTERS = ("none", "penalty", "drift", "pointwise", "step", "gate", "reject", "project", "primal_dual", "thinning")
 THINNING = ("every draw kept", "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling")
-PAIRED, GRID = 1000, 400
-"""Points of one W2; cells along an axis of the grid."""
+OVERLAPPING = ("in expectation", "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β")
+PAIRED, GRID, EDGE = 1000, 400, 1e-4
+"""Points of one W2; cells along an axis of the grid; the mass that may lie on its outermost cells."""
+COPIES = 200_000
+"""Of all atoms together, where several sets are tilted at once."""
+FLOORS = (1, 3, 5)
+"""Pairs of draws that tell what chance alone makes of W2."""
+OTHER = "projection"
+"""The stream of the run that the projection is thinned from."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One filter over all seeds; refused says why it could not run, and then the numbers are None.
 
-    Of several constraints the one nearest to, or furthest over, its tolerance is told. cost: seconds a step over those of no filter.
+    Of several constraints the one nearest to, or furthest over, its tolerance is told. over: whether any held more than its budget at some
+    step (for thinning: in the end). cost: seconds a step over those of no filter. kept: draws left, of the samples. weight: a penalty's,
+    where it was guessed.
     """
 
     filter: str
@@ -56,6 +68,8 @@ class Entry:
     distance: float | None = None
     cost: float | None = None
     kept: int | None = None
+    over: bool | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,26 +84,27 @@ class Comparison:
     floor: tuple[float, float]
     entries: tuple[Entry, ...]
     fractions: Mapping[str, Float[np.ndarray, "t"]]
+    confidence: float = 0.95
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": 1, "scenario": self.scenario, "seeds": self.seeds, "samples": self.samples, "steps": self.steps,
             "projection": self.projection, "floor": {"mean": self.floor[0], "std": self.floor[1]},
-            "entries": [vars(entry) for entry in self.entries], **versions(),
+            "confidence": self.confidence, "entries": [vars(entry) for entry in self.entries], **versions(),
         }  # fmt: skip
 
     def __str__(self) -> str:
-        heads = ("filter", "largest", "final", "bound", "W2", "cost", "promise")
+        heads = ("filter", "tolerated", "largest", "final", "bound", "W2", "cost", "promise")
         rows = [heads, *(_cells(entry) for entry in self.entries)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
         table = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-        worst = next((e for e in self.entries if e.beta is not None), None)
-        tolerated = "" if worst is None or worst.beta is None else f", tolerated {100 * worst.beta:g} %"
+        said = "\n".join(findings(self.to_dict()))
         return (
-            f"{self.scenario}: {self.seeds} seed{'s' * (self.seeds != 1)}, {self.samples:,} samples, {self.steps:,} steps{tolerated}\n\n"
-            f"{table}\n\nW2: to the exact KL projection ({self.projection}); {self.floor[0]:.3g} ± {self.floor[1]:.1g} is chance alone. "
-            "Cost: a step, relative to none."
-        )  # fmt: skip
+            f"{self.scenario}: {self.seeds} seed{'s' * (self.seeds != 1)}, {self.samples:,} samples, {self.steps:,} steps\n\n"
+            f"{table}\n\n{said}\n\n"
+            f"W2: to the exact KL projection ({self.projection}); {self.floor[0]:.3g} ± {self.floor[1]:.1g} is chance alone. "
+            f"Bound: {100 * self.confidence:g} % confidence, where particles are independent. Cost: a step, relative to none."
+        )
 
 
 def compare(
@@ -105,12 +120,13 @@ def compare(
     Raises BadInput for a name that is no filter. A filter that these sets do not admit is told, and the others go on.
     """
     progress = progress or Silent()
-    unknown = [name for name in filters if name not in FILTERS]
-    if unknown:
-        raise BadInput(Fault(f"'{unknown[0]}' cannot be compared; filters: {', '.join(FILTERS)}", key="--filters"))
+    must_be_known(filters)
     plain = [Base.run(_variant(scenario, {"kind": "none"}, scenario.seed + k), progress) for k in range(seeds)]
-    targets = [Target.of(base) for base in plain]
-    floors = [wasserstein2(t.draw(k, PAIRED), t.draw(k + 1, PAIRED)) for t in targets for k in (1, 3, 5)]
+    try:
+        targets = [Target.of(base, progress) for base in plain]
+    except ValueError as error:
+        raise BadInput(Fault(f"nothing can be compared with the projection: {error}", key="constraints")) from error
+    floors = [wasserstein2(*t.pair(k, t.points_of(len(b.x)))) for t, b in zip(targets, plain, strict=True) for k in FLOORS]
     entries, fractions = [], {}
     for name in dict.fromkeys(filters):
         entry, fraction = _entry(name, scenario, plain, targets, progress)
@@ -120,11 +136,19 @@ def compare(
     first = plain[0]
     result = Comparison(
         scenario.name, seeds, first.x.shape[0], len(first.fraction), targets[0].kind, (float(np.mean(floors)), float(np.std(floors))),
-        tuple(entries), fractions,
+        tuple(entries), fractions, scenario.audit.confidence,
     )  # fmt: skip
     if out is not None:
         write(result, out)
     return result
+
+
+def must_be_known(filters: Sequence[str]) -> None:
+    """Raises BadInput for a name that is no filter, and for no name at all."""
+    unknown = [name for name in filters if name not in FILTERS]
+    if unknown or not filters:
+        what = f"'{unknown[0]}' cannot be compared" if unknown else "names no filter"
+        raise BadInput(Fault(f"{what}; filters: {', '.join(FILTERS)}", key="--filters"))
 
 
 def write(result: Comparison, out: Path) -> Path:
@@ -146,14 +170,15 @@ class Base:
     seconds: float
 
     @classmethod
-    def run(cls, scenario: Scenario, progress: Progress) -> "Base":
+    def run(cls, scenario: Scenario, progress: Progress, stream: str = "chain") -> "Base":
+        """Samples a scenario; `stream` names its noise. Starts and noise depend on the seed alone, not on the filter."""
         problem = build(scenario, progress=progress)
         key, kind = Key(scenario.seed), scenario.filter["kind"]
         course = Course(
             kind, problem.sampler(filtered=kind != "none"), problem.sets, problem.names, problem.betas, scenario.sampler.steps
         )
-        x, began = start(problem, key), time.perf_counter()
-        done = follow(course, key.fold("chain"), x, progress=progress)
+        x, began = start(problem, key if stream == "chain" else key.fold(stream)), time.perf_counter()
+        done = follow(course, key.fold(stream), x, progress=progress)
         return cls(problem, done.x, done.trace["fraction"], (time.perf_counter() - began) / len(done.trace["fraction"]))
 
     @property
@@ -164,46 +189,73 @@ class Base:
 
 @dataclass(frozen=True)
 class Target:
-    """The exact KL projection of a problem, as weighted points in sampler coordinates; `jitter` spreads a grid's points over their cells."""
+    """The exact KL projection of a problem, as weighted points in sampler coordinates.
 
-    points: Tensor
-    weights: Tensor
-    jitter: Tensor
+    jitter: the width of the cells over which a grid's points are spread; None for points that are draws themselves, each used once.
+    """
+
+    points: Float[Tensor, "k d"]
+    weights: Float[Tensor, "k"]
+    jitter: Float[Tensor, "d"] | None
     kind: str
 
     @classmethod
-    def of(cls, base: Base) -> "Target":
-        return cls._grid(base) if base.problem.coordinates.dimension <= 2 else cls._reweighted(base)
+    def of(cls, base: Base, progress: Progress) -> "Target":
+        """ValueError where no law meets every tolerance, as far as the draws tell."""
+        return cls._grid(base) if base.problem.coordinates.dimension <= 2 else cls._thinned(base, progress)
 
     @classmethod
     def _grid(cls, base: Base) -> "Target":
+        """A grid as wide as the cloud, and wider until next to nothing of the energy's law lies on its edge."""
         low, high = base.x.double().amin(0), base.x.double().amax(0)
         margin = 0.25 * (high - low).clamp(min=1e-6)
-        axes = [
-            torch.linspace(float(a - m), float(b + m), GRID, dtype=torch.float64)
-            for a, b, m in zip(low, high, margin, strict=True)
-        ]
-        x = torch.cartesian_prod(*axes).reshape(-1, len(axes))
+        for _ in range(6):
+            x, cells, edge = _cells_of(low - margin, high + margin)
+            log = -torch.cat([base.problem.potential(rows.to(base.x)).double().cpu() for rows in x.split(65536)])
+            p = torch.softmax(log, 0)
+            if float(p[edge].sum()) <= EDGE:
+                break
+            margin = 2 * margin
         inside = torch.stack([s.contains(x) for s in base.problem.sets], 1)
-        log = -torch.cat([base.problem.potential(rows.to(base.x.dtype)).double() for rows in x.split(65536)])
-        p = torch.softmax(log, 0)
-        cells = torch.stack([a[1] - a[0] for a in axes])
         return cls(x, _projected(p, inside, base.problem.betas), cells, f"a grid of {GRID} cells an axis")
 
     @classmethod
-    def _reweighted(cls, base: Base) -> "Target":
-        n = base.x.shape[0]
-        weights = _projected(torch.full((n,), 1 / n, dtype=torch.float64), base.inside, base.problem.betas)
-        return cls(
-            base.x.double(), weights, torch.zeros(base.x.shape[1], dtype=torch.float64), "the unfiltered cloud, reweighted"
-        )
+    def _thinned(cls, base: Base, progress: Progress) -> "Target":
+        """A run of its own, so that no filter is compared with the noise it drew itself."""
+        other = Base.run(base.problem.scenario, progress, stream=OTHER)
+        uniforms = Key(base.problem.scenario.seed).fold(OTHER, "thinning").uniform(other.x[:, 0].double())
+        points = other.x[thinned(other.inside, base.problem.betas, uniforms)].double().cpu()
+        weights = torch.full((len(points),), 1 / max(len(points), 1), dtype=torch.float64)
+        return cls(points, weights, None, "an unfiltered run with other noise, thinned")
+
+    def points_of(self, n: int) -> int:
+        """How many points a distance is between: as many as leave two draws apart where points are used once."""
+        return min(PAIRED, n) if self.jitter is not None else min(PAIRED, n, len(self.points) // 2)
+
+    def pair(self, seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Two draws of n points each that have nothing in common but the law."""
+        if self.jitter is not None:
+            return self.draw(seed, n), self.draw(seed + 1, n)
+        both = self.draw(seed, 2 * n)
+        return both[:n], both[n:]
 
     def draw(self, seed: int, n: int) -> np.ndarray:
-        """n draws of the projection."""
+        """n draws of the projection, [n, d]."""
         generator = Key(seed).fold("projection").generator()
+        if self.jitter is None:
+            return self.points[torch.randperm(len(self.points), generator=generator)[:n]].numpy()
         rows = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         spread = torch.rand(n, self.points.shape[1], generator=generator, dtype=torch.float64) - 0.5
-        return (self.points[rows] + spread * self.jitter).numpy(force=True)
+        return (self.points[rows] + spread * self.jitter).numpy()
+
+
+def _cells_of(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The centres of a grid [k, d], the widths of its cells [d], and which are outermost [k]."""
+    ends = zip(low.tolist(), high.tolist(), strict=True)
+    axes = [torch.linspace(a, b, GRID, dtype=torch.float64) for a, b in ends]
+    x = torch.cartesian_prod(*axes).reshape(-1, len(axes))
+    number = torch.cartesian_prod(*(torch.arange(GRID) for _ in axes)).reshape(-1, len(axes))
+    return x, torch.stack([a[1] - a[0] for a in axes]), ((number == 0) | (number == GRID - 1)).any(1)
 
 
 def _projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
@@ -215,52 +267,101 @@ def _projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
 
 
 def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
-    """The same for a few atoms. One set has its closed form (P.2); of several, each atom is given in proportion to its mass, as copies."""
+    """The same for a few atoms. One set has its closed form (P.2); of several, each atom is given in proportion to its mass, as copies.
+
+    Atoms in a set of β = 0 get nothing. ValueError where nothing is left.
+    """
+    possible = ~(patterns[:, limits == 0] > 0).any(1)
+    if not bool((mass * possible).sum() > 0):
+        raise ValueError("all of the law lies inside a set with beta 0")
+    mass = mass * possible / (mass * possible).sum()
+    patterns, limits = patterns[:, limits > 0], limits[limits > 0]
+    if len(limits) == 0:
+        return mass
     if len(limits) == 1:
         p, β = float(mass @ patterns[:, 0]), float(limits[0])
+        if p >= 1:
+            raise ValueError("all of the law lies inside the set")
         return mass if p <= β else mass * torch.where(patterns[:, 0] > 0, β / p, (1 - β) / (1 - p))
-    copies = 20_000
-    counts = (mass * copies).round().clamp(min=1).long()
+    counts = torch.where(mass > 0, (mass * COPIES).round().clamp(min=1), 0.0).long()
     found = tilt(patterns.repeat_interleave(counts, 0), limits)
-    log = mass.clamp(min=1e-300).log() - patterns @ found.multipliers
-    return torch.softmax(log, 0)
+    return torch.softmax(mass.log() - patterns @ found.multipliers, 0)
 
 
 def _entry(
     name: str, scenario: Scenario, plain: Sequence[Base], targets: Sequence[Target], progress: Progress
 ) -> tuple[Entry, np.ndarray | None]:
-    scope, because = THINNING if name == "thinning" else promise(name)
+    scope, because = _promise(name, scenario, plain)
     try:
-        runs = [_run(name, scenario, base, progress) for base in plain]
+        runs, weights = zip(*(_run(name, scenario, base, progress) for base in plain), strict=True)
     except (BadInput, NumericalFailure) as error:
         return Entry(name, scope, because, refused=str(error)), None
-    k, β = _worst(runs)
+    ended = name == "thinning"
+    k, β = _worst(runs, ended)
     final = np.concatenate([r.inside[:, k].numpy(force=True) for r in runs])
     used = runs[0].problem.filter
-    independent = name != "thinning" and (used is None or not used.couples)
-    distance = [wasserstein2(*_paired(r.x.double().numpy(force=True), t)) for r, t in zip(runs, targets, strict=True)]
-    cost = float(np.mean([r.seconds for r in runs]) / np.mean([b.seconds for b in plain]))
-    confidence = scenario.audit.confidence
-    largest = None if name == "thinning" else float(max(r.fraction[:, k].max() for r in runs))
+    independent = not ended and weights[0] is None and (used is None or not used.couples)
+    each = 1 - (1 - scenario.audit.confidence) / len(plain[0].problem.names)
+    distance = [_distance(r, t) for r, t in zip(runs, targets, strict=True)]
     entry = Entry(
-        name, scope, because, None, plain[0].problem.names[k], β, largest, float(final.mean()),
-        upper_bound(int(final.sum()), len(final), confidence) if independent else None,
-        float(np.mean(distance)), cost, int(np.mean([r.x.shape[0] for r in runs])),
-    )  # fmt: skip
-    return entry, None if name == "thinning" else runs[0].fraction[:, k]
+        filter=name,
+        promise=scope,
+        because=because,
+        constraint=plain[0].problem.names[k],
+        beta=β,
+        largest=None if ended else float(max(r.fraction[:, k].max() for r in runs)),
+        final=float(final.mean()),
+        upper_bound=upper_bound(int(final.sum()), len(final), each) if independent else None,
+        distance=None if None in distance else float(np.mean([d for d in distance if d is not None])),
+        cost=float(np.mean([r.seconds for r in runs]) / np.mean([b.seconds for b in plain])),
+        kept=int(np.mean([r.x.shape[0] for r in runs])),
+        over=any(_over(r, ended) for r in runs),
+        weight=None if weights[0] is None else float(np.mean(weights)),
+    )
+    return entry, None if ended else runs[0].fraction[:, k]
 
 
-def _run(name: str, scenario: Scenario, base: Base, progress: Progress) -> Base:
+def _promise(name: str, scenario: Scenario, plain: Sequence[Base]) -> tuple[str, str]:
+    if name == "thinning":
+        return OVERLAPPING if any(_overlap(base) for base in plain) else THINNING
+    if name == "none" or scenario.sampler.kind == "langevin":
+        return promise(name)
+    remains = promise_under(scenario.sampler.kind, name)
+    return remains.scope, remains.because
+
+
+def _distance(run: Base, target: Target) -> float | None:
+    """W2 from as many points of the run's cloud to as many of the projection; None where nothing is left to compare."""
+    n = target.points_of(len(run.x))
+    if n == 0:
+        return None
+    x = run.x.double().numpy(force=True)
+    return wasserstein2(x[np.random.default_rng(0).permutation(len(x))[:n]], target.draw(0, n))
+
+
+def _overlap(base: Base) -> bool:
+    return bool((base.inside.sum(1) > 1).any())
+
+
+def _run(name: str, scenario: Scenario, base: Base, progress: Progress) -> tuple[Base, float | None]:
+    """The finished chain, and the weight where one was guessed."""
     if name == "none":
-        return base
+        return base, None
     if name == "thinning":
         uniforms = Key(base.problem.scenario.seed).fold("thinning").uniform(base.x[:, 0].double())
-        kept = thinned_to_budget(base.inside, base.problem.betas, uniforms)
-        return Base(base.problem, base.x[kept], base.fraction, base.seconds)
+        choose = thinned if _overlap(base) else thinned_to_budget
+        try:
+            kept = choose(base.inside, base.problem.betas, uniforms)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        if not bool(kept.any()):
+            raise BadInput("thinning: every draw is inside, so nothing can stay")
+        return Base(base.problem, base.x[kept], base.fraction, base.seconds), None
     spec: dict[str, Any] = dict(scenario.filter) if scenario.filter["kind"] == name else {"kind": name}
-    if name == "penalty" and "weight" not in spec:
-        spec["weight"] = oracle_weight(base)
-    return Base.run(_variant(scenario, spec, base.problem.scenario.seed), progress)
+    guessed = oracle_weight(base) if name == "penalty" and "weight" not in spec else None
+    if guessed is not None:
+        spec["weight"] = guessed
+    return Base.run(_variant(scenario, spec, base.problem.scenario.seed), progress), guessed
 
 
 def oracle_weight(base: Base) -> float:
@@ -274,27 +375,34 @@ def _variant(scenario: Scenario, spec: Mapping[str, Any], seed: int) -> Scenario
     return loads(scenario.to_yaml(), {"filter": dict(spec), "seed": seed})
 
 
-def _worst(runs: Sequence[Base]) -> tuple[int, float]:
+def _held(run: Base, ended: bool) -> Float[np.ndarray, "m"]:
+    """The largest fraction of each set over the steps; of the final cloud where no steps were taken."""
+    return run.inside.double().mean(0).numpy(force=True) if ended else run.fraction.max(0)
+
+
+def _worst(runs: Sequence[Base], ended: bool) -> tuple[int, float]:
     betas = np.array(runs[0].problem.betas)
-    largest = np.max([r.fraction.max(0) for r in runs], axis=0)
+    largest = np.max([_held(r, ended) for r in runs], axis=0)
     k = int(np.argmax(largest / np.maximum(betas, 1e-12)))
     return k, float(betas[k])
 
 
-def _paired(x: np.ndarray, target: Target) -> tuple[np.ndarray, np.ndarray]:
-    n = min(PAIRED, len(x))
-    return x[np.random.default_rng(0).permutation(len(x))[:n]], target.draw(0, n)
+def _over(run: Base, ended: bool) -> bool:
+    """Whether some set held more than ⌊βn⌋ (A.1)."""
+    n = run.x.shape[0]
+    held = np.rint(_held(run, ended) * n)
+    return any(count > budget(β, n) for count, β in zip(held, run.problem.betas, strict=True))
 
 
 def _cells(e: Entry) -> tuple[str, ...]:
     if e.refused is not None:
-        return (e.filter, "refused", "", "", "", "", e.refused.splitlines()[0][:90])
+        return (e.filter, "refused", "", "", "", "", "", e.refused.splitlines()[0][:90])
     percent = lambda v: "" if v is None else f"{100 * v:.3g} %"  # noqa: E731
     kept = "" if e.filter != "thinning" else f" ({e.kept:,} kept)"
-    over = (
-        " over"
-        if e.largest is not None and e.beta is not None and e.largest > e.beta and budget(e.beta, 10**9) < e.largest * 1e9
-        else ""
-    )
     bound = "none claimed" if e.upper_bound is None else f"{100 * e.upper_bound:.3g} %"
-    return (e.filter, percent(e.largest) + over, percent(e.final) + kept, bound, f"{e.distance:.3g}", f"{e.cost:.2f}x", e.promise)
+    distance = "" if e.distance is None else f"{e.distance:.3g}"
+    over = " over" if e.over else ""
+    return (
+        e.filter, f"{percent(e.beta)} {e.constraint}", percent(e.largest) + over * (e.largest is not None),
+        percent(e.final) + kept + over * (e.largest is None), bound, distance, f"{e.cost:.2f}x", e.promise,
+    )  # fmt: skip

@@ -212,3 +212,11 @@ def test_file_source(tmp_path):
     assert FileTable(path, ["b", "a"]).fingerprint() != before
     with pytest.raises(BadInput, match="no column 'c'"):
         _ = FileTable(path, ["c"]).columns
+
+
+def test_a_byte_that_is_no_text_is_a_fault_wherever_it_stands(tmp_path):
+    """Late in the file too, where the header has been read and the fast reader is under way."""
+    for text in (b"\xff,b\n1,2\n", b"a,b\n" + b"1,2\n" * 50_000 + b"1,\xff\n"):
+        (tmp_path / "t.csv").write_bytes(text)
+        with pytest.raises(BadInput, match="UTF-8"):
+            read_table(tmp_path / "t.csv")

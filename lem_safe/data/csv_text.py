@@ -17,10 +17,14 @@ SHOWN = 8
 def read_csv(path: Path, columns: Sequence[str] | None) -> tuple[NDArray[np.float64], list[str] | None]:
     """The numbers and the header (None where the first line is all numbers); with `columns`, of those columns alone."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            skipped, first = next(((i, cells) for i, cells in enumerate(csv.reader(file)) if cells), (0, None))
-    except (UnicodeDecodeError, csv.Error) as error:
+        return _read(path, columns)
+    except (UnicodeDecodeError, csv.Error) as error:  # at the first byte or at the last
         raise BadInput(Fault(f"is not UTF-8 text with commas: {error}", str(path))) from None
+
+
+def _read(path: Path, columns: Sequence[str] | None) -> tuple[NDArray[np.float64], list[str] | None]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        skipped, first = next(((i, cells) for i, cells in enumerate(csv.reader(file)) if cells), (0, None))
     if first is None:
         raise BadInput(Fault("is empty; a table needs at least one row", str(path)))
     _commas(first, path)
@@ -45,6 +49,8 @@ def _fast(path: Path, start: int) -> NDArray[np.float64] | None:
             raise BadInput(Fault("has a header but no rows", str(path)))
     try:
         return np.loadtxt(path, delimiter=",", skiprows=start, comments=None, quotechar='"', ndmin=2, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise
     except (ValueError, IndexError):
         return None
 

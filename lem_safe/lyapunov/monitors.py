@@ -117,9 +117,9 @@ class Monitor:
 
     def look(self, log: Log, step: int, x: Float[Tensor, "n d"]) -> None:
         """Appends one look to the log, unless this step has one or nothing is to be looked at."""
-        if self.samples < 2 or (log.step and log.step[-1] == step):
-            return
         z = some(x, self.samples)
+        if self.samples < 2 or len(z) < 2 or (log.step and log.step[-1] == step):  # one particle has no spread to speak of
+            return
         U, gradient = self.energy.value_and_gradient(z)
         Δ, g, y = self.energy.laplacian(z).double(), gradient.double(), z.double()
         found = of_parts(U.double(), Δ, g.square().sum(1))
