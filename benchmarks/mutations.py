@@ -66,8 +66,12 @@ def _nested(depth: int) -> Any:
     return value
 
 
-def handmade() -> dict[str, bytes]:
-    """The files nobody draws at random."""
+def handmade(size: float = 1.0) -> dict[str, bytes]:
+    """The files nobody draws at random; those that are long by `size` times as much."""
+
+    def times(count: int) -> int:
+        return int(size * count)
+
     bomb = "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24))
     texts = {
         "empty": "",
@@ -81,29 +85,29 @@ def handmade() -> dict[str, bytes]:
         "tab": GOOD.replace("  near", "\tnear"),
         "two documents": GOOD + "---\n" + GOOD,
         "tag": GOOD.replace("0.8", "!!python/object:os.system x"),
-        "deep": "a: " + "[" * 100_000,
-        "deep braces": "{a: " * 50_000,
-        "deep blocks": "".join(" " * i + "a:\n" for i in range(1500)),
-        "wide": "a: [" + "1," * 200_000 + "1]",
-        "long line": "a: " + "x" * 900_000,
-        "many keys": "".join(f"k{i}: 1\n" for i in range(15_000)),
+        "deep": "a: " + "[" * times(100_000),
+        "deep braces": "{a: " * times(50_000),
+        "deep blocks": "".join(" " * i + "a:\n" for i in range(times(1500))),
+        "wide": "a: [" + "1," * times(200_000) + "1]",
+        "long line": "a: " + "x" * times(480_000),
+        "many keys": "".join(f"k{i}: 1\n" for i in range(times(15_000))),
         "huge": "x" * 1_500_000,
-        "quotes": "a: '" + "''" * 200_000,
-        "digits": GOOD.replace("10, step", "9" * 300_000 + ", step"),
+        "quotes": "a: '" + "''" * times(200_000),
+        "digits": GOOD.replace("10, step", "9" * times(300_000) + ", step"),
         "null byte": GOOD + "a: \x00\n",
-        "duplicates": GOOD + "seed: 1\n" * 3000,
+        "duplicates": GOOD + "seed: 1\n" * times(3000),
         "CRLF": GOOD.replace("0.8", "-1").replace("\n", "\r\n"),
         "CR": GOOD.replace("0.8", "-1").replace("\n", "\r"),
         "rule": GOOD.replace("x0 * x1 > 2", "(" * 3000 + "x0" + ")" * 3000 + " > 1"),
         "power": GOOD.replace("x0 * x1 > 2", "9**9**9**9**9 > x0"),
-        "sum": GOOD.replace("x0 * x1 > 2", "+".join(["x0"] * 20_000) + " > 1"),
+        "sum": GOOD.replace("x0 * x1 > 2", "+".join(["x0"] * times(20_000)) + " > 1"),
         "samples": GOOD.replace("samples: 100,", "samples: 4000000000000,"),
-        "sweep": GOOD.replace("[10, 20]", str([*range(1, 20_000)])),
+        "sweep": GOOD.replace("[10, 20]", str([*range(1, times(20_000))])),
         "grid": GOOD.replace("sampler.steps: [10, 20]", ", ".join(f"a.{c}: [1, 2, 3]" for c in "abcdefgh")),
-        "bad sweep": GOOD.replace("[10, 20]", str([*range(-100, 0)])),
-        "union": GOOD.replace("[near, wall, odd]", "[" + "near, " * 9_000 + "waal]"),
+        "bad sweep": GOOD.replace("[10, 20]", str([*range(-times(100), 0)])),
+        "union": GOOD.replace("[near, wall, odd]", "[" + "near, " * times(9_000) + "waal]"),
         "means": GOOD.replace(
-            "kind: gaussian, mean: [0, 0]", "kind: gaussian_mixture, means: [" + "[0, 0], " * 5_000 + "[0, x]]"
+            "kind: gaussian, mean: [0, 0]", "kind: gaussian_mixture, means: [" + "[0, 0], " * times(5_000) + "[0, x]]"
         ),
     }
     files = {name: text.encode() for name, text in texts.items()}

@@ -196,7 +196,7 @@ def test_a_changed_scenario_is_not_continued(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("lem_safe.chain.REFRESH_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         run(_scenario(), out=tmp_path / "out", progress=_StopAt("filter", 5))
-    with pytest.raises(BadInput, match="begun with fingerprint"):
+    with pytest.raises(BadInput, match="begun with another scenario: seed was 0 and is 3; resume with"):
         run(_scenario(), out=tmp_path / "out", seed=3, resume=True)
 
 

@@ -1,6 +1,6 @@
-"""The page of `lem-safe compare`: one table and one picture, filters as rows and as lines."""
+"""The page of `lem-safe compare`: what the numbers say, one table, one picture; filters as rows and as lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lem_safe.report.curves import stretches
-from lem_safe.report.style import DATA, FILTERED, INK, MUTED, UNFILTERED, UNSAFE, Draw, legend, percent_axis, png, svg
+from lem_safe.report.findings import findings
+from lem_safe.report.style import DATA, FILTERED, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,54 +18,125 @@ if TYPE_CHECKING:
 LOOKS = (
     (UNFILTERED, "-"), (FILTERED, "-"), (INK, "-"), (DATA, "-"), (UNFILTERED, "--"), (FILTERED, "--"), (INK, "--"), (DATA, "--"), (MUTED, ":"),
 )  # fmt: skip
-SIZE = (6.4, 4.4)
+SIZE = (4.8, 4.2)
+CLOSE = 0.035
+"""Points nearer than this, in parts of an axis, share one label."""
 
 
 def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], figures: Path) -> str:
     """The page as text; its picture goes to `figures` as PNG too. facts: Comparison.to_dict()."""
     from jinja2 import Environment, StrictUndefined, select_autoescape
 
-    draws: list[Draw] = [partial(draw_trade, facts=facts), partial(draw_fractions, fractions=fractions, facts=facts)]
-    png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
+    draws: list[Draw] = []
+    if any(e["distance"] is not None for e in facts["entries"]):
+        draws.append(partial(draw_trade, facts=facts))
+    if fractions:
+        draws.append(partial(draw_fractions, fractions=fractions, facts=facts))
+    if draws:
+        png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
     source = files("lem_safe.report")
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((source / "compare.html.j2").read_text(encoding="utf-8"))
     pictures = [
-        svg(draw, *SIZE).replace('id="', f'id="c{i}-').replace('href="#', f'href="#c{i}-').replace("url(#", f"url(#c{i}-")
+        svg(draw, *SIZE).replace(' id="', f' id="c{i}-').replace('href="#', f'href="#c{i}-').replace("url(#", f"url(#c{i}-")
         for i, draw in enumerate(draws)
     ]
-    return template.render(css=(source / "page.css").read_text(encoding="utf-8"), facts=facts, pictures=pictures)
+    css = (source / "page.css").read_text(encoding="utf-8")
+    return template.render(css=css, facts=facts, pictures=pictures, findings=findings(facts), one=one_tolerance(facts) is not None)
+
+
+def one_tolerance(facts: Mapping[str, Any]) -> float | None:
+    """The tolerance that all rows speak of; None where they speak of different constraints, and pictures show multiples of β."""
+    told = {(e["constraint"], e["beta"]) for e in facts["entries"] if e["refused"] is None}
+    return next(iter(told))[1] if len(told) == 1 else None
+
+
+def trade(facts: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
+    """Name, place on the axis of fractions (or of multiples of β), distance, and whether over, of each filter that ran."""
+    one = one_tolerance(facts)
+    rows = [e for e in facts["entries"] if e["refused"] is None and e["distance"] is not None]
+    held = [e["largest"] if e["largest"] is not None else e["final"] for e in rows]
+    return [(e["filter"], _unit(y, e["beta"], one), e["distance"], bool(e["over"])) for e, y in zip(rows, held, strict=True)]
+
+
+def groups(points: Sequence[tuple[float, float]], close: float = CLOSE) -> list[list[int]]:
+    """Indices of points on the unit square, those that are close together, and cannot have labels of their own; from top to bottom."""
+    found: list[list[int]] = []
+    for i in sorted(range(len(points)), key=lambda i: (-points[i][1], points[i][0])):
+        near = [g for g in found if max(abs(points[g[0]][k] - points[i][k]) for k in (0, 1)) <= close]
+        if near:
+            near[0].append(i)
+        else:
+            found.append([i])
+    return found
+
+
+def spread(heights: Sequence[float], gaps: Sequence[float]) -> list[float]:
+    """Where labels go that should be at the given heights, ordered from the top, with gaps[i] of room each: moved no more than needed."""
+    total = sum(gaps)
+    placed, ceiling = [], 1.0
+    for i, (y, gap) in enumerate(zip(heights, gaps, strict=True)):
+        floor = sum(gaps[i:])  # what is still to come needs room below
+        top = min(ceiling, max(y + gap / 2, floor if total <= 1 else ceiling))
+        placed.append(top - gap / 2)
+        ceiling = top - gap
+    return placed
 
 
 def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
-    """Each filter at (largest fraction over all steps, distance to the projection): down and left is better."""
-    rows = [e for e in facts["entries"] if e["distance"] is not None]
-    for e in rows:
-        x = e["largest"] if e["largest"] is not None else e["final"]
-        over = x > e["beta"]
-        axes.scatter(x, e["distance"], s=36, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3)
-        axes.annotate(e["filter"], (x, e["distance"]), xytext=(5, 4), textcoords="offset points", fontsize=7.5, color=INK)
-    if rows:
-        axes.axvline(rows[0]["beta"], color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
-    axes.axhline(facts["floor"]["mean"], color=MUTED, linewidth=1, linestyle=":", label="chance alone")
-    axes.set(xlabel="largest fraction over all steps", ylabel="W2 to the exact KL projection", ylim=(0, None))
-    percent_axis(axes.xaxis)
-    axes.margins(x=0.16)
-    legend(axes)
+    """Each filter at (largest fraction over all steps, distance to the projection): down and left is better. Labels stand at the side."""
+    rows, one = trade(facts), one_tolerance(facts)
+    limit = 1.0 if one is None else one
+    right = 1.12 * max([limit, *(x for _, x, _, _ in rows)]) or 1.0
+    left, top = -0.04 * right, 1.12 * max([facts["floor"]["mean"], *(y for _, _, y, _ in rows)])
+    for _, x, y, over in rows:
+        axes.scatter(x, y, s=34, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3, linewidths=0)
+    axes.axvline(limit, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)))
+    axes.text(limit, 0.02 * top, " tolerated ", color=UNSAFE, fontsize=7.5, ha="right", va="bottom")
+    axes.axhline(facts["floor"]["mean"], color=MUTED, linewidth=1, linestyle=":")
+    axes.text(left, facts["floor"]["mean"], " chance alone", color=MUTED, fontsize=7.5, va="bottom")
+    axes.set(xlabel="largest fraction inside, over all steps", ylabel="W2 to the exact KL projection", xlim=(left, right), ylim=(0, top))
+    if one is None:
+        axes.set_xlabel("largest fraction inside, in multiples of its tolerance")
+    else:
+        percent_axis(axes.xaxis)
+    axes.xaxis.set_major_locator(_few())
+    places = [((x - left) / (right - left), y / top) for _, x, y, _ in rows]
+    found = groups(places)
+    heights = spread([places[g[0]][1] for g in found], [0.055 * len(g) + 0.015 for g in found])
+    for group, height in zip(found, heights, strict=True):
+        axes.annotate(
+            "\n".join(rows[i][0] for i in group), places[group[0]], xytext=(1.04, height), xycoords="axes fraction",
+            textcoords="axes fraction", fontsize=8, color=INK, va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 3, "relpos": (0, 0.5)},
+        )  # fmt: skip
     return axes
 
 
 def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> "Axes":
-    """The fraction inside at every step, the first seed's, one line a filter."""
+    """The fraction inside at every step, the first seed's, one line a filter; its highest step of a stretch, so that none can hide."""
+    one = one_tolerance(facts)
+    betas = {e["filter"]: e["beta"] for e in facts["entries"]}
     for (name, y), (colour, line) in zip(fractions.items(), LOOKS, strict=False):
-        step, _, mean, _ = stretches(np.arange(1, len(y) + 1), y)
-        axes.plot(step, mean, line, color=colour, label=name, linewidth=1.1)
-    beta = next((e["beta"] for e in facts["entries"] if e["beta"] is not None), None)
-    if beta is not None:
-        axes.axhline(beta, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
-    axes.set(xlabel="step", ylabel="fraction inside", ylim=(0, None))
-    percent_axis(axes.yaxis)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7.5)
+        step, _, _, most = stretches(np.arange(1, len(y) + 1), y)
+        axes.plot(step, _unit(most, betas[name], one), line, color=colour, label=name, linewidth=1.1)
+    axes.axhline(1.0 if one is None else one, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
+    axes.set(xlabel="step", ylabel="fraction inside" if one is not None else "fraction inside, in multiples of its tolerance", ylim=(0, None))
+    if one is not None:
+        percent_axis(axes.yaxis)
+    axes.xaxis.set_major_locator(_few())
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=7.5, columnspacing=1.0, handlelength=1.5, handletextpad=0.4)
     return axes
+
+
+def _unit(fraction: Any, beta: float, one: float | None) -> Any:
+    """A fraction as it is, or in multiples of its β; of β = 0 in samples out of 10⁴, so that none is 0 and any is more than it."""
+    return fraction if one is not None else fraction / max(beta, 1e-4)
+
+
+def _few() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5)

@@ -26,7 +26,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lem_safe.faults import BadInput, Fault
 
-MAX_BYTES, MAX_DEPTH, MAX_NODES = 1_000_000, 50, 10_000
+MAX_BYTES, MAX_DEPTH, MAX_NODES = 500_000, 50, 10_000
 """What a scenario may hold; data belong in files of their own."""
 
 KeyPath = tuple[str | int, ...]

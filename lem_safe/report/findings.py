@@ -1,0 +1,76 @@
+"""What a comparison says, in sentences computed from its numbers: which filters kept the tolerance, which is nearest, at what price.
+
+A baseline that wins is named first, with what it costs: draws, time, or a promise that it does not make.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOISE = 3.0
+"""Distances closer than this many standard deviations of the floor are called equal."""
+
+
+def findings(facts: Mapping[str, Any]) -> list[str]:
+    """The sentences, at most four. facts: Comparison.to_dict()."""
+    ran = [e for e in facts["entries"] if e["refused"] is None]
+    if not ran:
+        return ["Every filter was refused here."]
+    return [sentence for sentence in (_kept(ran), _nearest(ran, facts), _far(ran, facts), _cheapest(ran)) if sentence]
+
+
+def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
+    within = [e["filter"] for e in ran if not e["over"]]
+    over = [e for e in ran if e["over"]]
+    text = f"Within the tolerance at every step: {_names(within)}." if within else "None kept the tolerance at every step."
+    if over:
+        worst = max(over, key=lambda e: _most(e) / max(e["beta"], 1e-12))
+        text += f" Over it: {_names([e['filter'] for e in over])}; most of all {worst['filter']}, {100 * _most(worst):.3g} % inside "
+        text += f"{worst['constraint']} where {100 * worst['beta']:.3g} % is tolerated."
+    return text
+
+
+def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    measured = sorted((e for e in ran if e["distance"] is not None), key=lambda e: e["distance"])
+    kept = [e for e in measured if not e["over"]]
+    if not kept:
+        return ""
+    first = kept[0]
+    text = f"Of these, {first['filter']} is nearest to the exact projection (W2 {first['distance']:.3g}), at the price of {_price(first, facts)}."
+    equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * facts["floor"]["std"]]
+    return text + (f" Chance alone cannot tell it from {_names(equal)}." if equal else "")
+
+
+def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    found = [e["distance"] for e in ran if e["distance"] is not None]
+    mean, std = facts["floor"]["mean"], facts["floor"]["std"]
+    if not found or min(found) <= max(2 * mean, mean + NOISE * std):
+        return ""
+    return (
+        f"All are far from it ({min(found):.3g} or more, where chance alone makes {mean:.3g}): the chain has not reached the energy's law in "
+        f"{facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
+    )
+
+
+def _cheapest(ran: Sequence[Mapping[str, Any]]) -> str:
+    held = [e for e in ran if not e["over"] and e["promise"].startswith("every step")]
+    if not held:
+        return ""
+    first = min(held, key=lambda e: e["cost"])
+    return f"Of those that promise every step, {first['filter']} is the cheapest: {first['cost']:.2f} times a step without a filter."
+
+
+def _price(e: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """What one pays for a filter, as far as the table knows."""
+    if e["filter"] == "thinning":
+        lost = facts["samples"] - e["kept"]
+        return f"{lost:,} of {facts['samples']:,} draws, and of no promise while sampling"
+    promise = "no promise that it stays so" if e["promise"] == "none" else f"its promise: {e['promise']}"
+    return f"{e['cost']:.2f} times a step without a filter; {promise}"
+
+
+def _most(e: Mapping[str, Any]) -> float:
+    return float(e["final"] if e["largest"] is None else e["largest"])
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
