@@ -1,6 +1,6 @@
 """The paper's compositions with energies that are learned once and then only composed: counts of samples, over five seeds.
 
-    python -m benchmarks.composition [--seeds 5]
+    python -m benchmarks.composition [--seeds 5] [--table] [--results FILE] [--page FILE]
 
 A = (±3, ±3), B = (0, ±4), (±4, 0), std .3. Both are trained; each composition is built from a scenario like any other and sampled by
 unadjusted Langevin from N(0, 2.5² I). With exact energies U_B − .35 U_A holds .99495 within 1.5 of B's centres and 6e-15 near A's, and
@@ -8,10 +8,13 @@ U_A + U_B has the mean radius 3.814: the rows called `exact` are quadrature of t
 """
 
 import argparse
+import json
+import re
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,23 +24,29 @@ from lem_safe.catalogue import loads
 from lem_safe.energies import Energy, GaussianMixture, Negation, WeightedSum
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
+from lem_safe.reproduce.composition import LOSS, NEAR, NETWORK, STD, TRAINING, WEIGHT, A, B
+from lem_safe.training.checkpoint import describe
 
-A = [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]]
-B = [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
-STD, NEAR, WEIGHT, SAMPLES = 0.3, 1.5, 0.35, 5000
-STEPS = 2000
-"""Of training, each energy."""
+SAMPLES = 5000
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "composition.md"
+BLOCK = re.compile(r"(<!-- made by: python -m benchmarks\.composition -->\n).*?(<!-- end -->)", re.S)
 
 
-def learned(means: list[list[float]], steps: int = STEPS) -> str:
-    """A trained energy as a scenario says it."""
-    return (
-        f"{{kind: trained, data: {{kind: gaussian_mixture, means: {means}, std: {STD}}}, network: {{kind: mlp, hidden: 64, depth: 3}}, "
-        f"loss: {{kind: calibrated}}, training: {{steps: {steps}, batch_size: 512, learning_rate: 0.005}}}}"
+def learned(means: list[list[float]], steps: int = TRAINING.steps) -> str:
+    """A trained energy as a scenario says it: the recipe of `lem-safe reproduce fig2`."""
+    return json.dumps(
+        {
+            "kind": "trained",
+            "data": {"kind": "gaussian_mixture", "means": means, "std": STD},
+            "network": describe(NETWORK, "mlp"),
+            "loss": describe(LOSS, "calibrated"),
+            "training": describe(TRAINING) | {"steps": steps},
+        }
     )
 
 
-def compositions(steps: int = STEPS) -> dict[str, str]:
+def compositions(steps: int = TRAINING.steps) -> dict[str, str]:
     """The three, in YAML."""
     a, b = learned(A, steps), learned(B, steps)
     return {
@@ -104,8 +113,8 @@ def exact() -> dict[str, Energy]:
     return {"negation": Negation(b, a, WEIGHT), "conjunction": WeightedSum([a, b]), "disjunction": GaussianMixture(A + B, STD)}
 
 
-def measure(seeds: int = 5) -> list[dict[str, object]]:
-    """A row a composition, a seed and a number."""
+def measure(seeds: int = 5, keep: Callable[[list[dict[str, object]]], None] = lambda rows: None) -> list[dict[str, object]]:
+    """A row a composition, a seed and a number; `keep` is given all rows so far after every seed."""
     x = grid()
     found: list[dict[str, object]] = []
 
@@ -127,13 +136,72 @@ def measure(seeds: int = 5) -> list[dict[str, object]]:
                 took = time.perf_counter() - began
                 add(seed, kind, "law", facts(kind, x, law(built.energy, x)))
                 add(seed, kind, "samples", facts(kind, y, torch.full((y.shape[0],), 1 / y.shape[0], dtype=y.dtype)), took)
+        keep(found)
     return found
 
 
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows of `measure` as a table, and what they say in a sentence."""
+    seeds = sorted({r["seed"] for r in rows} - {None})
+    columns = [(kind, what) for kind, what in dict.fromkeys((r["composition"], r["what"]) for r in rows)]
+    value = {(r["composition"], r["what"], r["how"], r["seed"]): r["value"] for r in rows}
+    text = [
+        "| seed | how | " + " | ".join(f"{kind}: {what}" for kind, what in columns) + " |",
+        "| --- | --- |" + " --: |" * len(columns),
+    ]
+    for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in ("law", "samples"))]:
+        numbers = [_cell(what, how, value[kind, what, how, seed]) for kind, what in columns]
+        text.append(f"| {'' if seed is None else seed} | {how} | " + " | ".join(numbers) + " |")
+    held = [seed for seed in seeds if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)]
+    return "\n".join(text) + f"\n\nAll five claims hold of the samples of {len(held)} of {len(seeds)} seeds.\n"
+
+
+CLAIMS: dict[str, Callable[[float], bool]] = {
+    "near B": lambda share: share >= 0.98,
+    "near A": lambda share: share == 0,
+    "mean radius": lambda radius: abs(radius - 3.814) <= 0.1,
+    "least share": lambda share: share >= 0.08,
+    "largest share": lambda share: share <= 0.17,
+}
+"""What is claimed of the samples of each composition."""
+
+
+def held_by(what: str, value: float) -> bool:
+    """Whether a number is what is claimed."""
+    return CLAIMS[what](value)
+
+
+def _cell(what: str, how: str, value: float) -> str:
+    if what.startswith("near"):
+        return f"{round(SAMPLES * value):,}" if how == "samples" else f"{value:.2g}" if value < 0.001 else f"{value:.5f}"
+    return f"{value:.3f}"
+
+
+def write_page(rows: Sequence[dict[str, Any]], path: Path = PAGE) -> None:
+    """The table between the page's markers."""
+    path.write_text(BLOCK.sub(lambda m: m[1] + table(rows) + m[2], path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def main() -> None:
+    from benchmarks.__main__ import record, write
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    measure(parser.parse_args().seeds)
+    parser.add_argument("--table", action="store_true", help="measure nothing: write the page from the results")
+    parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+
+    def keep(rows: list[dict[str, object]]) -> None:
+        write(arguments.results, {"composition": record(rows, time.perf_counter() - began)})
+        write_page(rows, arguments.page)
+
+    if arguments.table:
+        write_page(json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]["composition"]["rows"], arguments.page)
+    else:
+        measure(arguments.seeds, keep)
 
 
 if __name__ == "__main__":

@@ -94,11 +94,10 @@ def killed_and_resumed(scenario: Scenario, whole: Path, folder: Path, after: flo
     }  # fmt: skip
 
 
-def kills(case: str, count: int, rng: np.random.Generator) -> list[dict[str, object]]:
-    """So many kills of one case."""
+def kills(scenario: Scenario, count: int, rng: np.random.Generator) -> list[dict[str, object]]:
+    """So many kills of one run."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        scenario = loads(SCENARIO + CASES[case])
         length = seconds_of(scenario, folder / "whole")
         moments = rng.uniform(0.02 * length, length, count)
         return [
@@ -122,7 +121,7 @@ def summary(case: str, found: list[dict[str, object]]) -> dict[str, object]:
 def measure(count: int = KILLS) -> list[dict[str, object]]:
     """For `python -m benchmarks`: the kills shared among the cases."""
     rng = np.random.default_rng(0)
-    return [summary(case, kills(case, count // len(CASES), rng)) for case in CASES]
+    return [summary(case, kills(loads(SCENARIO + text), count // len(CASES), rng)) for case, text in CASES.items()]
 
 
 def _where(left: set[str]) -> str:

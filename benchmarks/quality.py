@@ -34,6 +34,7 @@ from lem_safe.energies import Energy, Residual
 from lem_safe.keys import Key
 from lem_safe.report.cost import sliced_w2
 from lem_safe.training import Calibrated, Loss, Trained, TrainingSettings
+from lem_safe.training.checkpoint import describe
 from lem_safe.training.whitening import whiten
 
 DISTRIBUTIONS: dict[str, type[Planar]] = {
@@ -169,7 +170,19 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         share = f"{100 * own['share_error']:.1f} %" if name in MODES else "one mode"
         numbers = [f"{own['ratio']:.2f}", f"{own['shape_ratio']:.2f}", share, f"{own['from_noise']:.2f}", f"{own['seconds']:.0f}"]
         text.append("| " + " | ".join([f"`{name}`", *numbers, *peers, f"{own['floor']:.4f}"]) + " |")
-    return "\n".join(text) + "\n\n" + "\n".join(_verdicts([by_name[f"{name}: lem-safe"] for name in names])) + "\n"
+    verdicts = _verdicts([by_name[f"{name}: lem-safe"] for name in names])
+    return "\n".join(["What a scenario says for this recipe:", "", *recipe(), "", *text, "", *verdicts]) + "\n"
+
+
+def recipe() -> list[str]:
+    """The YAML of the energy, its data left out."""
+    parts = {
+        "network": describe(NETWORK, NETWORK.kind),
+        "loss": describe(LOSS, "calibrated"),
+        "training": {name: value for name, value in describe(TRAINING).items() if value != describe(TrainingSettings())[name]},
+    }
+    lines = [f"{key}: {{{', '.join(f'{k}: {v}' for k, v in fields.items())}}}" for key, fields in parts.items()]
+    return ["```yaml", *lines, "```"]
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -32,7 +32,10 @@ from lem_safe.versions import versions
 
 FILTERS = ("none", "penalty", "drift", "pointwise", "step", "gate", "reject", "project", "primal_dual", "thinning")
 THINNING = ("every draw kept", "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling")
-OVERLAPPING = ("in expectation", "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β")
+OVERLAPPING = (
+    "in expectation",
+    "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β",
+)
 FLOORS = (1, 3, 5)
 """Pairs of draws that tell what chance alone makes of W2."""
 

@@ -138,11 +138,11 @@ def _audit(scenario: Scenario) -> list[str]:
     ]
     level = _percent(audit.confidence)
     shared = f", the error shared by {len(scenario.constraints)} constraints" if len(scenario.constraints) > 1 else ""
-    replicas = getattr(audit, "replicas", None)
+    replicas = audit.replicas
     bounds = f"It also bounds the law behind them with {level} confidence{shared}"
     if not _couples(scenario):
         texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
-    elif replicas and replicas > 1:
+    elif replicas > 1:
         texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
     else:
         because = "the filter makes the particles depend on one another, so they are no independent draws"
@@ -161,9 +161,10 @@ def _status(scenario: Scenario) -> str:
 
 
 def _cost(scenario: Scenario) -> str:
-    s, filtered = scenario.sampler, scenario.filter["kind"] != "none"
-    one = s.samples * s.steps
-    text = f"{_large(one * (2 if filtered else 1))} particle-steps: {s.samples:,} particles x {s.steps:,} steps"
+    s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
+    one = clouds * s.samples * s.steps
+    each = f"{clouds:,} clouds x " if clouds > 1 else ""
+    text = f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x {s.steps:,} steps"
     text += ", and as many again without the filter, to show what it changed." if filtered else "."
     training = scenario.energy.get("training")
     if scenario.energy["kind"] == "trained" and training:

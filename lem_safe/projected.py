@@ -131,7 +131,8 @@ def _cells_of(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
     """The law nearest to p, in KL, whose mass in every set is at most its β: p tilted by the memberships, pattern by pattern."""
-    patterns, index = torch.unique(inside, dim=0, return_inverse=True)
+    code, index = torch.unique(inside.long() @ (2 ** torch.arange(len(betas))), return_inverse=True)
+    patterns = (code[:, None] >> torch.arange(len(betas))) & 1
     mass = torch.zeros(len(patterns), dtype=torch.float64).index_add_(0, index, p)
     tilted = _tilted_masses(mass, patterns.double(), torch.tensor(betas, dtype=torch.float64))
     return p * (tilted / mass.clamp(min=1e-300))[index]
@@ -153,7 +154,10 @@ def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
         p, β = float(mass @ patterns[:, 0]), float(limits[0])
         if p >= 1:
             raise ValueError("all of the law lies inside the set")
-        return mass if p <= β else mass * torch.where(patterns[:, 0] > 0, β / p, (1 - β) / (1 - p))
+        if p <= β:
+            return mass
+        inside = patterns[:, 0]  # 0 or 1, in float64, where numbers in torch.where would be float32
+        return mass * (inside * (β / p) + (1 - inside) * ((1 - β) / (1 - p)))
     counts = torch.where(mass > 0, (mass * COPIES).round().clamp(min=1), 0.0).long()
     found = tilt(patterns.repeat_interleave(counts, 0), limits)
     return torch.softmax(mass.log() - patterns @ found.multipliers, 0)

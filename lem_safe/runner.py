@@ -281,10 +281,10 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
             raise BadInput(Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))) from error
     else:
         report = _judge(directory, scenario, False)
+    for name in ("samples", "trace", "reference", "diagnostics"):
+        if (directory / f"{name}.npz").exists():
+            directory.arrays(f"{name}.npz", "choose another --out and run it again")
     if not (directory / "report.html").exists():
-        for name in ("samples", "trace", "reference", "diagnostics"):
-            if (directory / f"{name}.npz").exists():
-                directory.arrays(f"{name}.npz", "choose another --out and run it again")
         render(directory.path)
     if strict:
         report = _judge(directory, scenario, True, keep=False)

@@ -111,3 +111,44 @@ def test_numbers_on_the_command_line_are_checked_like_those_in_the_file(capsys: 
     assert cli.main(["run", "ring_keep_out", "--samples", "0", "--steps", "-3", "--seed", "-1"]) == 2
     err = capsys.readouterr().err
     assert all(f"{option}: " in err for option in ("--samples", "--steps", "--seed"))
+
+
+UNWHITENABLE = {
+    "constant": ("a,b,c\n" + "".join(f"{i},{i * i % 7},5\n" for i in range(9)), "column 'c' is constant"),
+    "dependent": (
+        "a,b,c\n" + "".join(f"{i},{2 * i},{i * i % 7}\n" for i in range(9)),
+        "columns a, b determine each other exactly",
+    ),
+    "one row": ("a,b\n1,2\n", "1 rows are too few for 2 columns"),
+}
+
+
+@pytest.mark.parametrize("name", UNWHITENABLE)
+def test_validate_finds_a_training_table_that_cannot_be_whitened(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    content, message = UNWHITENABLE[name]
+    (tmp_path / "rows.csv").write_text(content)
+    text = changed("{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}")
+    (tmp_path / "s.yaml").write_text(text)
+    assert cli.main(["validate", str(tmp_path / "s.yaml")]) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"{tmp_path}/s.yaml:3:31: energy.data: ") and message in first, first
+
+
+def test_a_start_file_that_is_too_short_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lem_safe.runner.render", lambda directory: directory / "report.html")
+    (tmp_path / "s.yaml").write_text(changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}"))
+    for rows, told in ((3, True), (100, False)):
+        (tmp_path / "rows.csv").write_text("x0,x1\n" + "".join(f"{i},{-i}\n" for i in range(rows)))
+        cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / str(rows))])
+        assert ("has 3 different rows for 100 particles" in capsys.readouterr().err) == told
+
+
+def test_only_a_run_is_told_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "s.yaml").write_text(GOOD)
+    np.save(tmp_path / "x.npy", np.zeros((10, 2)))
+    for arguments, resumable in ((["audit", str(tmp_path / "x.npy")], False), (["run"], True)):
+        assert cli.main([*arguments, str(tmp_path / "s.yaml"), "--out", str(tmp_path)]) == 2
+        err = capsys.readouterr().err
+        assert "is not empty" in err and ("--resume" in err) == resumable

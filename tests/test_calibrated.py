@@ -9,6 +9,7 @@ from truths.energies import Parabola
 from lem_safe.energies import GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.training.calibrated import Calibrated
+from lem_safe.training.loss import score
 from lem_safe.training.losses import Denoising
 
 
@@ -27,6 +28,38 @@ def test_least_at_the_gaussians_own_energy() -> None:
         low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in grid)
         assert low - 2 * mid + high > 0
         assert abs(0.1 * (low - high) / (2 * (low - 2 * mid + high))) < 0.02
+
+
+@pytest.mark.parametrize("rarity", [0.0, 0.3, 0.6])
+def test_counting_rare_rows_for_more_moves_no_minimiser(rarity: float) -> None:
+    """N(0, 1) data blurred by σ: the slope of the loss in a, h held fixed, is 0 at a = 1/(1 + σ²) whatever p, and rises through it.
+
+    Where U = ax²/2 and h = e^{pU}, up to its bound, the slope at a ± .1 is that of a parabola with E[h x²]/E[h] for E[x²].
+    """
+    z = Key(0).normal(torch.empty(400_000, 1, dtype=torch.float64))
+    z, σ = (z - z.mean()) / z.std(), 0.6
+    loss, best = Calibrated(sigma=σ, wide=1.0, weight=1e-9, draws=1, rarity=rarity), 1 / (1 + σ**2)
+
+    def slope(a: float) -> float:
+        energy = Parabola(a)
+        loss(energy, z, torch.Generator().manual_seed(1)).backward()
+        return float(energy.a.grad)
+
+    x = torch.linspace(-12, 12, 20_001, dtype=torch.float64)
+    for a in (best - 0.1, best, best + 0.1):
+        common = 0.5 * a * (torch.special.ndtri(torch.tensor(0.51, dtype=torch.float64)) / best**0.5) ** 2  # |x| below it: 2 %
+        p = (-0.5 * best * x**2 + (rarity * (0.5 * a * x**2 - common)).clamp(max=5.0)).softmax(0)
+        expected = 2 * σ**2 * (a - best) * float((p * x**2).sum())
+        assert slope(a) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_score_counts_all_rows_alike() -> None:
+    """What early stopping compares must not depend on which rows an energy thinks rare."""
+    z = Key(0).normal(torch.empty(600, 1, dtype=torch.float64))
+    plain, rare = (score(Calibrated(rarity=p), Parabola(0.8), z, torch.Generator().manual_seed(3)) for p in (0.0, 0.6))
+    assert plain == rare
+    losses = [float(Calibrated(rarity=p)(Parabola(0.8), z, torch.Generator().manual_seed(3)).detach()) for p in (0.0, 0.6)]
+    assert abs(losses[0] - losses[1]) > 1e-3
 
 
 class Weighted(Parabola):
@@ -59,7 +92,17 @@ def test_mode_weights_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sigma": 0.0}, {"wide": 0.5}, {"share": 1.0}, {"weight": -1.0}, {"spread": 0.0}, {"draws": 0}]
+    "wrong",
+    [
+        {"sigma": 0.0},
+        {"wide": 0.5},
+        {"share": 1.0},
+        {"weight": -1.0},
+        {"spread": 0.0},
+        {"draws": 0},
+        {"drawn_wide": 1.0},
+        {"rarity": -0.1},
+    ],
 )
 def test_settings_are_checked(wrong) -> None:
     with pytest.raises(ValueError, match=f"Calibrated: .*{next(iter(wrong))}"):

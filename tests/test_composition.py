@@ -222,3 +222,35 @@ def test_the_paper_with_trained_energies_in_small(tmp_path: Path) -> None:
     assert found["negation"]["near B"] >= 0.98 and found["negation"]["near A"] == 0
     assert abs(found["conjunction"]["mean radius"] - 3.814) < 0.1
     assert found["disjunction law"]["least share"] > 0.08 and found["disjunction law"]["largest share"] < 0.17
+
+
+def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
+    """Two seeds, one sample near A in the second: that seed does not count; text around the markers stays."""
+    rows = [
+        {"composition": kind, "seed": seed, "how": how, "what": what, "value": value}
+        for kind, what, value in (
+            ("negation", "near B", 0.99),
+            ("negation", "near A", 0.0),
+            ("conjunction", "mean radius", 3.8),
+            ("disjunction", "least share", 0.11),
+            ("disjunction", "largest share", 0.14),
+        )
+        for seed, how in ((None, "exact"), (0, "law"), (0, "samples"), (1, "law"), (1, "samples"))
+    ]
+    assert "hold of the samples of 2 of 2 seeds" in composition.table(rows)
+    rows[9]["value"] = 1 / composition.SAMPLES
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- made by: python -m benchmarks.composition -->\nold\n<!-- end -->\nafter\n")
+    composition.write_page(rows, page)
+    text = page.read_text()
+    assert "| 1 | samples | 4,950 | 1 | 3.800 | 0.110 | 0.140 |" in text and "hold of the samples of 1 of 2 seeds" in text
+    assert text.startswith("before\n<!--") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
+
+
+@pytest.mark.parametrize(
+    ("what", "inside", "outside"),
+    [("near B", 0.98, 0.9798), ("near A", 0.0, 0.0002), ("mean radius", 3.9, 3.92), ("mean radius", 3.72, 3.71),
+     ("least share", 0.081, 0.079), ("largest share", 0.169, 0.171)],
+)  # fmt: skip
+def test_what_is_claimed(what: str, inside: float, outside: float) -> None:
+    assert composition.held_by(what, inside) and not composition.held_by(what, outside)

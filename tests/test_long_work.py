@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import lem_safe
 from benchmarks import kills
 from lem_safe import cli
 from lem_safe.auditor.betting import mean_upper_bound
 from lem_safe.catalogue import loads
+from lem_safe.explanation import explain
 from lem_safe.faults import BadInput
 from lem_safe.identity import difference
 from lem_safe.progress import Silent
@@ -35,7 +35,7 @@ audit: {replicas: REPLICAS}
 monitors: {every: 5}
 """
 LANGEVIN = "{kind: langevin, samples: 50, steps: 20, step_size: 0.05, init: {kind: gaussian, mean: [-2, 0], std: 0.3}}"
-TUNED = "{kind: mala, samples: 40, steps: 15, step_size: 0.2, adapt: {steps: 12}, init: {kind: gaussian, mean: [-2, 0], std: 0.3}}"
+TUNED = "{kind: mala, samples: 40, steps: 8, step_size: 0.2, adapt: {steps: 6}, init: {kind: gaussian, mean: [-2, 0], std: 0.3}}"
 
 
 def scenario(replicas: int = 5, beta: float = 0.1, sampler: str = LANGEVIN) -> Scenario:
@@ -108,16 +108,18 @@ def test_few_clouds_are_inconclusive_and_say_how_many_decide(tmp_path: Path) -> 
     found = done.report.constraints[0]
     assert found.verdict == "inconclusive" and done.report.passed and found.samples_to_decide > 20
     assert f"About {found.samples_to_decide} more clouds would decide." in str(done)
-    assert "4 independent clouds" in lem_safe.explain(scenario(4)) if hasattr(lem_safe, "explain") else True
+    said = explain(scenario(4))
+    assert "counting 4 independent clouds and not their particles" in " ".join(said.split())
+    assert "4 clouds x 50 particles x 20 steps" in said
 
 
 def test_enough_clouds_of_a_gate_that_aims_lower_certify(tmp_path: Path) -> None:
-    done = run(scenario(200), out=tmp_path / "out", steps=60)
+    done = run(scenario(100), out=tmp_path / "out", steps=40)
     found = done.report.constraints[0]
     assert found.verdict == "certified" and done.report.passed
     assert np.round(arrays(done, "trace.npz")["cloud_fraction"] * 50).max() == 3  # ⌊.06 · 50⌋, filled
     assert 0.06 > found.fraction > 0.04 and found.upper_bound < 0.1
-    assert run(scenario(200), out=tmp_path / "out", steps=60, resume=True, strict=True).exit_status == 0
+    assert run(scenario(100), out=tmp_path / "out", steps=40, resume=True, strict=True).exit_status == 0
 
 
 def test_a_cloud_that_went_over_fails_the_run(tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_cloud_that_went_over_fails_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sampler", [LANGEVIN, TUNED], ids=["langevin", "warm-up"])
-@pytest.mark.parametrize("moment", [3, 50, 171, 300, 555, 777])
+@pytest.mark.parametrize("moment", [3, 50, 171, 300])
 def test_ctrl_c_at_any_call_resumes_bit_for_bit(
     moment: int, sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +170,7 @@ def test_clouds_resume_from_a_checkpoint_between_two_of_them(tmp_path: Path, mon
 
 
 def test_three_kills_resume_to_the_same_bytes() -> None:
-    found = kills.kills("six clouds, mala with a warm-up", 3, np.random.default_rng(1))
+    found = kills.kills(scenario(2, sampler=TUNED), 3, np.random.default_rng(1))
     assert [f["identical"] for f in found] == [True] * 3 and any(f["killed"] for f in found)
 
 
@@ -212,11 +214,8 @@ def test_a_difference_in_words(tmp_path: Path) -> None:
     assert 'name was "small" and is "large"' in found and "filter.aim was 0.06 and is absent" in found
     many = loads(old.to_yaml().replace("50", "60").replace("20,", "30,").replace("0.05", "0.07").replace("-2", "-1").replace("0.3", "0.4"))
     many = many.model_copy(update={"seed": 3})
-    assert difference(many, tmp_path).count(" was ") == 5 and "more key" in difference(many, tmp_path)
-
-
-def finished(path: Path) -> Path:
-    return run(scenario(2), out=path).directory
+    many = many.model_copy(update={"name": "other"})
+    assert difference(many, tmp_path).count(" was ") == 5 and difference(many, tmp_path).endswith(", and 1 more key")
 
 
 DAMAGE = {
@@ -228,58 +227,57 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize(("name", "way_out"), [("checkpoint.npz", "remove it to begin"), ("begun.json", "choose another --out")])
+def damaged(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What is said, with exit status 2, of every way in which a file can be damaged; the file is left as it was."""
+    good, said = path.read_bytes(), []
+    for name, damage in DAMAGE.items():
+        if name == "a byte changed" and path.suffix == ".json":
+            continue  # it may still be what it was in all that is read
+        path.write_bytes(damage(good))
+        assert cli.main(["run", str(path.parent / "scenario.yaml"), "--out", str(path.parent), "--resume", "--quiet"]) == 2
+        said.append(capsys.readouterr().err)
+        assert f"{path.name}: is damaged" in said[-1]
+    path.write_bytes(good)
+    return said
+
+
 def test_a_damaged_checkpoint_is_refused_with_a_way_out(
-    name: str, way_out: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if (name, damage) == ("begun.json", "a byte changed"):
-        damage = "cut"
     path = tmp_path / "out"
     interrupted(path, monkeypatch)
-    (path / name).write_bytes(DAMAGE[damage]((path / name).read_bytes()))
-    assert cli.main(["run", str(path / "scenario.yaml"), "--out", str(path), "--resume", "--quiet"]) == 2
-    said = capsys.readouterr().err
-    assert name in said and "is damaged" in said and way_out in said
+    assert all("remove it to begin the interrupted chain again" in said for said in damaged(path / "checkpoint.npz", capsys))
+    assert all("choose another --out" in said for said in damaged(path / "begun.json", capsys))
+    (path / "checkpoint.npz").unlink()
+    assert run(scenario(3), out=path, resume=True).report.units == 3
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["samples.npz", "trace.npz", "reference.npz", "diagnostics.npz"])
 def test_a_damaged_chain_is_refused_and_removing_it_samples_it_again(
-    name: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "out"
     with monkeypatch.context() as patched:
         patched.setattr("lem_safe.runner._judge", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(scenario(2), out=path)
-    good = (path / name).read_bytes()
-    (path / name).write_bytes(DAMAGE[damage](good))
-    assert cli.main(["run", str(path / "scenario.yaml"), "--out", str(path), "--resume", "--quiet"]) == 2
-    said = capsys.readouterr().err
-    assert f"{name}: is damaged" in said and "remove it" in said
-    (path / name).unlink()
-    assert run(scenario(2), out=path, resume=True).report.units == 2
-    assert (path / name).read_bytes() == good
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["audit.json", "run.json", "samples.npz"])
-def test_a_damaged_finished_run_is_refused_with_a_way_out(
-    name: str, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if (name, damage) in (("audit.json", "a byte changed"), ("run.json", "a byte changed")):
-        damage = "cut"
-    path = finished(tmp_path / "out")
-    good = (path / name).read_bytes()
-    (path / name).write_bytes(DAMAGE[damage](good))
-    assert cli.main(["run", str(path / "scenario.yaml"), "--out", str(path), "--resume", "--quiet"]) == 2
-    said = capsys.readouterr().err
-    assert f"{name}: is damaged" in said and ("remove it" in said or "choose another --out" in said)
-    if name == "audit.json":
+    for name in ("samples.npz", "trace.npz", "reference.npz", "diagnostics.npz"):
+        assert all("remove it" in said for said in damaged(path / name, capsys))
+    good = {name: (path / name).read_bytes() for name in ("samples.npz", "reference.npz", "diagnostics.npz")}
+    for name in good:
         (path / name).unlink()
-        assert run(scenario(2), out=path, resume=True).report.units == 2
-        assert (path / name).read_bytes() == good
+    assert run(scenario(2), out=path, resume=True).report.units == 2
+    assert {name: (path / name).read_bytes() for name in good} == good
+
+
+def test_a_damaged_finished_run_is_refused_with_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run(scenario(2), out=tmp_path / "out").directory
+    for name, way_out in (("audit.json", "remove it, and --resume audits the samples again"), ("run.json", "choose another --out")):
+        assert all(way_out in said for said in damaged(path / name, capsys))
+    assert all("choose another --out" in said for said in damaged(path / "samples.npz", capsys))
+    good = (path / "audit.json").read_bytes()
+    (path / "audit.json").unlink()
+    assert run(scenario(2), out=path, resume=True).report.units == 2
+    assert (path / "audit.json").read_bytes() == good
 
 
 def test_every_cut_and_a_flip_of_any_stretch_of_a_checkpoint_is_noticed_or_harmless(

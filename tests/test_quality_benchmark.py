@@ -59,11 +59,11 @@ def test_fresh_data_is_at_the_floor(judge):
 
 
 def test_wrong_weights_are_told_from_wrong_shapes(judge):
-    """A cloud with too little of one ring has a high ratio and a shape below it; a cloud grown by 15 % has both high."""
+    """A cloud with too little of one ring has a high ratio and a shape near it; a cloud grown by 15 % has both high."""
     x = draw("rings", 8000, 50)
     lopsided = x[(modes.rings(x) != 2) | (np.arange(8000) % 3 == 0)][:2000]
     assert judge.ratio(lopsided) > 3
-    assert judge.shape_ratio(lopsided) < 1
+    assert judge.shape_ratio(lopsided) < 1.5
     assert judge.ratio(1.15 * x[:2000]) > 3 and judge.shape_ratio(1.15 * x[:2000]) > 3
     assert math.isnan(judge.ratio(np.full((2000, 2), np.nan)))
 
@@ -101,6 +101,17 @@ def test_the_quick_path_says_what_is_missing(monkeypatch):
     assert rows["two_moons: ebmkit"]["error"] == "failed: RuntimeError: their fault"
     assert rows["two_moons: other"]["error"] == "200 of 200 samples left the finite numbers"
     assert 0.4 < rows["two_moons: honest"]["ratio"] < 2  # rows of the data themselves
+
+
+def test_the_recipe_is_what_a_scenario_would_say():
+    """The page's YAML, read back, makes the very settings that are measured."""
+    from ruamel.yaml import YAML
+
+    from lem_safe.catalogue import make
+
+    read = YAML(typ="safe").load("\n".join(quality.recipe()[1:-1]))
+    made = make("energies", {"kind": "trained", "data": {"kind": "rings"}, **read})
+    assert (made.network, made.loss, made.training) == (quality.NETWORK, quality.LOSS, quality.TRAINING)
 
 
 def row(name: str, **numbers: Any) -> dict[str, Any]:

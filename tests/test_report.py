@@ -40,6 +40,7 @@ unsafe:
   impossible: {kind: half_space, normal: [0, -1, 0, 1, 0], offset: 1.5}
 constraints:
 - {set: impossible, beta: 0.01}
+sampler: {kind: langevin, samples: 4000, steps: 300, step_size: 0.002}
 filter: {kind: gate}
 """
 
@@ -67,8 +68,9 @@ def save(
     np.savez(directory / "reference.npz", x=reference.astype(np.float32), fraction=reference_fraction)
     np.savez(directory / "diagnostics.npz", **diagnostics)
     scenario = SimpleNamespace(
-        filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe, constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
-        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]), fingerprint=lambda: "0123456789abcdef" * 4,
+        filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe,
+        constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints], fingerprint=lambda: "0123456789abcdef" * 4,
+        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]),
     )  # fmt: skip
     last = {"step": np.arange(1, t + 1), "fraction": fraction}
     report = audit(x.astype(np.float32), scenario, trace=last, coupled=True)

@@ -131,10 +131,11 @@ def test_smoothing_is_exact():
     assert smoothed(z, 0.0, generator) is z and torch.equal(before, generator.get_state())
 
 
-def test_training_learns_the_smoothed_data():
+def test_training_learns_the_smoothed_data(monkeypatch):
     """Denoising with σ on rows smoothed by h learns N(0, 1 + h² + σ²): a confined quadratic energy fits it, and a = its precision."""
     from truths.energies import Parabola
 
+    monkeypatch.setattr("lem_safe.training.loop.HELD_OUT_ROWS", 4096)
     z = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     settings = TrainingSettings(steps=400, batch_size=4096, learning_rate=0.02, weight_decay=0.0, ema=0.99, smoothing=0.6)
     found = float(fit(Parabola(0.2), z, Denoising(0.5), settings, Key(0)).energy.a.detach())

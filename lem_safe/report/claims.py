@@ -65,6 +65,14 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     """Each claim of the page, with what it assumes."""
     count = "Counted in float64, by exact geometry, on the values as saved. It assumes nothing and speaks of these samples alone."
     found = [("Count", count)]
+    if contents.clouds > 1:
+        n = len(contents.x) // contents.clouds
+        what = (
+            f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples within a cloud and never between two. "
+            "At every step the fraction shown is the largest of any cloud, and judged by that; pictures show all clouds together; "
+            "the monitors looked at the first."
+        )
+        found.append(("Clouds", what))
     if contents.trace:
         found.append(
             ("Every step", "The largest fraction over the recorded steps is a fact about this run, not about another seed.")

@@ -44,7 +44,9 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
         for i, draw in enumerate(draws)
     ]
     css = (source / "page.css").read_text(encoding="utf-8")
-    return template.render(css=css, facts=facts, pictures=pictures, findings=findings(facts), one=one_tolerance(facts) is not None)
+    return template.render(
+        css=css, facts=facts, pictures=pictures, findings=findings(facts), one=one_tolerance(facts) is not None
+    )
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:
@@ -97,7 +99,12 @@ def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
     axes.text(limit, 0.02 * top, " tolerated ", color=UNSAFE, fontsize=7.5, ha="right", va="bottom")
     axes.axhline(facts["floor"]["mean"], color=MUTED, linewidth=1, linestyle=":")
     axes.text(left, facts["floor"]["mean"], " chance alone", color=MUTED, fontsize=7.5, va="bottom")
-    axes.set(xlabel="largest fraction inside, over all steps", ylabel="W2 to the exact KL projection", xlim=(left, right), ylim=(0, top))
+    axes.set(
+        xlabel="largest fraction inside, over all steps",
+        ylabel="W2 to the exact KL projection",
+        xlim=(left, right),
+        ylim=(0, top),
+    )
     if one is None:
         axes.set_xlabel("largest fraction inside, in multiples of its tolerance")
     else:
@@ -123,11 +130,17 @@ def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Map
         step, _, _, most = stretches(np.arange(1, len(y) + 1), y)
         axes.plot(step, _unit(most, betas[name], one), line, color=colour, label=name, linewidth=1.1)
     axes.axhline(1.0 if one is None else one, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
-    axes.set(xlabel="step", ylabel="fraction inside" if one is not None else "fraction inside, in multiples of its tolerance", ylim=(0, None))
+    axes.set(
+        xlabel="step",
+        ylabel="fraction inside" if one is not None else "fraction inside, in multiples of its tolerance",
+        ylim=(0, None),
+    )
     if one is not None:
         percent_axis(axes.yaxis)
     axes.xaxis.set_major_locator(_few())
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=7.5, columnspacing=1.0, handlelength=1.5, handletextpad=0.4)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=7.5, columnspacing=1.0, handlelength=1.5, handletextpad=0.4
+    )
     return axes
 
 

@@ -37,6 +37,11 @@ class Contents:
         """The kind of filter, `none` for an unfiltered run."""
         return str(self.scenario.get("filter", {}).get("kind", "none"))
 
+    @property
+    def clouds(self) -> int:
+        """How many independent clouds the run's samples are; 1 without replicas."""
+        return int(self.trace["cloud_fraction"].shape[0]) if "cloud_fraction" in self.trace else 1
+
     @cached_property
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""

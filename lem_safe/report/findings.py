@@ -3,6 +3,7 @@
 A baseline that wins is named first, with what it costs: draws, time, or a promise that it does not make.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,14 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
-    within = [e["filter"] for e in ran if not e["over"]]
+    within = [e["filter"] + " (in the end)" * (e["largest"] is None) for e in ran if not e["over"]]
     over = [e for e in ran if e["over"]]
     text = f"Within the tolerance at every step: {_names(within)}." if within else "None kept the tolerance at every step."
     if over:
         worst = max(over, key=lambda e: _most(e) / max(e["beta"], 1e-12))
-        text += f" Over it: {_names([e['filter'] for e in over])}; most of all {worst['filter']}, {100 * _most(worst):.3g} % inside "
+        text += (
+            f" Over it: {_names([e['filter'] for e in over])}; most of all {worst['filter']}, {100 * _most(worst):.3g} % inside "
+        )
         text += f"{worst['constraint']} where {100 * worst['beta']:.3g} % is tolerated."
     return text
 
@@ -36,7 +39,7 @@ def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
         return ""
     first = kept[0]
     text = f"Of these, {first['filter']} is nearest to the exact projection (W2 {first['distance']:.3g}), at the price of {_price(first, facts)}."
-    equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * facts["floor"]["std"]]
+    equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * math.sqrt(2) * facts["floor"]["std"]]
     return text + (f" Chance alone cannot tell it from {_names(equal)}." if equal else "")
 
 
@@ -56,7 +59,9 @@ def _cheapest(ran: Sequence[Mapping[str, Any]]) -> str:
     if not held:
         return ""
     first = min(held, key=lambda e: e["cost"])
-    return f"Of those that promise every step, {first['filter']} is the cheapest: {first['cost']:.2f} times a step without a filter."
+    return (
+        f"Of those that promise every step, {first['filter']} is the cheapest: {first['cost']:.2f} times a step without a filter."
+    )
 
 
 def _price(e: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

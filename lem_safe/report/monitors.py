@@ -11,6 +11,8 @@ from lem_safe.report.style import SERIES, UNFILTERED, Draw
 
 Series = list[tuple[str, str, Num[np.ndarray, "t"], Float[np.ndarray, "t"]]]
 
+AGREE = 1.05
+"""R̂ up to which chains are said to agree."""
 TESTS = ("generator_x", "generator_x2", "generator_u")
 """The monitors of the generator's test functions Σx, ‖x‖² and U (E.3)."""
 
@@ -24,12 +26,15 @@ def monitors(contents: Contents, label: str) -> tuple[list[Draw], str]:
         return [], ""
     draws: list[Draw] = [
         partial(draw_looks, ylabel="mean energy (nats)", series=_series(watched, "energy")),
-        partial(draw_looks, ylabel="E ΔU / E‖∇U‖²", series=_series(watched, "ratio"), level=(1.0, "balance")),
-        partial(draw_looks, ylabel="kernel Stein discrepancy", series=[*_series(watched, "stein"), *_floor(watched)]),
+        partial(draw_looks, ylabel="balance, E ΔU / E‖∇U‖²", series=_series(watched, "ratio"), level=(1.0, "equilibrium")),
+        partial(draw_looks, ylabel="discrepancy (kernel Stein)", series=[*_series(watched, "stein"), *_floor(watched)]),
     ]
     worst = [(who, SERIES[who], found["monitor_step"], _errors(found)) for who, found in watched.items()]
-    draws.append(partial(draw_looks, ylabel="largest |mean of Lf|, in errors", series=worst, level=(4.0, "four errors")))
-    for name, ylabel, level in (("rhat", "split R̂", (1.0, "chains agree")), ("accepted", "moves accepted", None)):
+    draws.append(partial(draw_looks, ylabel="worst test mean Lf, in errors", series=worst, level=(4.0, "four errors")))
+    for name, ylabel, level in (
+        ("rhat", "R̂, chains against chains", (1.0, "chains agree")),
+        ("accepted", "moves accepted", None),
+    ):
         series = [s for s in _series(watched, name) if np.isfinite(s[-1]).any()]
         if series:
             draws.append(partial(draw_looks, ylabel=ylabel, series=series, level=level))
@@ -53,19 +58,28 @@ def _errors(found: Arrays) -> Float[np.ndarray, "t"]:
 
 
 def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
-    last = next(iter(watched.values()))
+    last = list(watched.values())[-1]
     looks = len(last["monitor_step"])
-    text = (
-        f"{looks} looks at a fixed part of the cloud. Where the samples follow the energy's law, the ratio is 1, the discrepancy is what "
-        "chance alone makes it, the means of Lf (zero at equilibrium, for f = Σx, ‖x‖² and U) are within a few standard errors of 0, and "
-        "curves that have settled stay settled."
+    text = _answer(last)
+    text += (
+        f" {looks} looks at a fixed part of the cloud. What to look for: the mean energy has stopped drifting; the balance is near 1; the "
+        "discrepancy is near what chance alone makes it; the test means are within four errors; R̂ is near 1."
     )
     if len(watched) > 1:
-        text += " All are relative to the unfiltered law: a filtered cloud follows another one, and settles beside these values."
-    ess, rhat = last["monitor_ess"][-1], last["monitor_rhat"][-1]
-    if np.isfinite(rhat):
-        text += f" At the end R̂ is {rhat:.3f} and each number followed is worth {ess:,.0f} independent draws: a diagnostic, not a certificate."
+        text += " All but R̂ are relative to the unfiltered law: a filtered cloud follows another one, and settles beside these values."
     stopped = contents.run.get("stopped") or {}
     if stopped.get("rule", "steps") != "steps":
         text += f" Stopping rule {stopped['rule']}: {stopped['reason']}."
     return text
+
+
+def _answer(last: Arrays) -> str:
+    """The question of the panel answered by the last R̂, where there is one; a diagnostic."""
+    ess, rhat = float(last["monitor_ess"][-1]), float(last["monitor_rhat"][-1])
+    if not np.isfinite(rhat):
+        return "Too few looks to compare chains with one another."
+    worth = f"each number followed is worth about {ess:,.0f} independent draws: a diagnostic, not a certificate."
+    if rhat <= AGREE:
+        return f"No sign of it: different particles tell the same story (R̂ {rhat:.2f}), and {worth}"
+    apart = f"Probably: different particles have not yet been to the same places (R̂ {rhat:.2f}; {AGREE} or less is usual)"
+    return f"{apart}, and {worth} More steps are the test."

@@ -1,6 +1,7 @@
 """One self-contained page from a run directory: no network, no script, light and dark, for screen, phone and paper."""
 
 import os
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from lem_safe.report import words
 from lem_safe.report.claims import SILENT, claims
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.cost import costs
-from lem_safe.report.panels import Panel, panels
+from lem_safe.report.drift import drifts
+from lem_safe.report.nearness import nearness, seats
+from lem_safe.report.panels import Panel, label, laws, panels
 from lem_safe.report.style import png, svg
 
 USUAL = (4.4, 3.3)
@@ -64,6 +67,9 @@ def _facts(contents: Contents) -> dict[str, Any]:
         if contents.reference
         else None,
         "costs": costs(contents),
+        "drifts": drifts(contents, label(contents)),
+        "nearness": nearness(contents, laws(contents), label(contents)),
+        "seats": seats(contents),
         "claims": claims(contents),
         "silent": SILENT,
         "run": words.flat(contents.run),
@@ -71,7 +77,12 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "percent": words.percent,
         "bound": words.bound,
-        "decides": words.decides,
+        "unfiltered_intervals": [
+            words.interval(contents, words.reference_fraction(contents, i)) for i in range(len(audit["constraints"]))
+        ]
+        if contents.reference
+        else None,
+        "decides": partial(words.decides, unit=audit.get("unit", "sample")),
     }
 
 

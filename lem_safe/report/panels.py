@@ -92,6 +92,10 @@ def _fractions(contents: Contents) -> Panel:
         if len(series) == 2 and series[0][-1].max() > 1.5 * max(c["beta"], series[1][-1].max()):
             draws.append(partial(draw, series=series[1:]))
     caption = f"All particles counted, at all {len(step):,} steps; a band spans the extremes of the steps it covers."
+    if contents.clouds > 1:
+        caption = caption.replace(
+            "All particles counted", f"The largest of {contents.clouds:,} clouds, all their particles counted"
+        )
     if "fraction" in contents.reference:
         caption += " The unfiltered run started from the same points and drew the same noise."
     return Panel("fraction", title, caption, draws)
@@ -115,9 +119,7 @@ def _multipliers(contents: Contents) -> Panel | None:
                 )
             )
     if not draws:
-        return Panel(
-            "multiplier", "What the filter did", f"The filter {contents.filter} has no multiplier and no surrogate to show."
-        )
+        return None  # a filter that counts has no multiplier and no surrogate
     caption = (
         "The multiplier is the price of the tolerance: about how many nats it raises the energy inside the region (0: none)."
     )

@@ -15,7 +15,9 @@ def verdict(contents: Contents, index: int) -> str:
     """One constraint in plain words: what is tolerated, what the run held, what it would have held unfiltered."""
     c = contents.audit["constraints"][index]
     n = contents.audit["samples"]
-    whose = "the unfiltered cloud" if contents.filter == "none" else "the filtered cloud"
+    clouds, kind = contents.clouds, "unfiltered" if contents.filter == "none" else "filtered"
+    whose = f"the fullest of {clouds:,} {kind} clouds" if clouds > 1 else f"the {kind} cloud"
+    ends = "all together end with" if clouds > 1 else "ends with"
     text = f"At most {percent(c['beta'])} tolerated inside {c['set']}; {whose} "
     most = c["max_fraction_over_steps"]
     after = contents.audit.get("after_step", 0)
@@ -25,9 +27,9 @@ def verdict(contents: Contents, index: int) -> str:
         judged = c.get("max_fraction_judged", most) if after else most
         over = c.get("first_step_over")
         if over is None:
-            text += f"never held more than {percent(judged)} {where}, and ends with "
+            text += f"never held more than {percent(judged)} {where}, and {ends} "
         else:
-            text += f"went over it, first at step {over:,} and up to {percent(judged)}, and ends with "
+            text += f"went over it, first at step {over:,} and up to {percent(judged)}, and {ends} "
     else:
         text += "holds "
     text += f"{c['violations']:,} of {n:,} samples there ({percent(c['fraction'])})."
@@ -41,22 +43,33 @@ def reference_fraction(contents: Contents, index: int) -> float:
     return float(contents.inside(contents.audit["constraints"][index]["set"], contents.reference["x"]).mean())
 
 
+def interval(contents: Contents, fraction: float) -> str:
+    """The two-sided Clopper–Pearson interval of an unfiltered fraction (A.2), whose particles are independent."""
+    from scipy.special import betaincinv
+
+    n, level = len(contents.reference["x"]), float(contents.audit["confidence"])
+    k, tail = round(fraction * n), (1 - level) / 2
+    low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
+    high = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    return f"{100 * low:.3g} to {percent(high)}"
+
+
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What the bound says of one constraint, or why none is claimed."""
     if str(audit["assumes"]).startswith("coupled"):
         return "none claimed: the particles of one filtered cloud are not independent"
     level = percent(c.get("confidence_each", audit["confidence"]))
-    return f"at most {percent(c['upper_bound'])} with {level} confidence, if the samples are independent"
+    return f"at most {percent(c['upper_bound'])} with {level} confidence, if the {audit.get('unit', 'sample')}s are independent"
 
 
-def decides(c: Mapping[str, Any]) -> str:
-    """What an inconclusive verdict would need."""
+def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
+    """What an inconclusive verdict would need, in independent units."""
     more = c.get("samples_to_decide")
     if c["verdict"] != "inconclusive" or more == 0:
         return ""
     if c["beta"] == 0:
-        return f"No number of samples certifies 0; this many, none inside, certify {percent(c['smallest_beta'])}."
-    return f"About {more:,} more independent samples would decide." if more else ""
+        return f"No number of {unit}s certifies 0; this many, none inside, certify {percent(c['smallest_beta'])}."
+    return f"About {more:,} more independent {unit}s would decide." if more else ""
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

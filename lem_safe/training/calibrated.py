@@ -11,9 +11,12 @@ which is least where e^{f} is the density ratio up to a constant, that is at U =
 Both terms see the same ρ, the data blurred: by σ, and for one row in ten by three times as much (T.6). That little of a wide blur is
 what fixes the flanks of a mode, four standard deviations out and more, where no row lies and where a conjunction has its mass. A quarter
 of each batch is drawn wide, and weighed down to that tenth.
+
+Where rows are few, errors cost little, and a network leaves them. Denoising asks for the same slope at x whatever weight h(x) its rows
+have there, so they may count by how rare they are, h = ρ^{−p} with ρ the energy's own e^{−U}, held fixed: p > 0 moves no minimiser.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -24,11 +27,14 @@ from typing_extensions import Doc
 
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
-from lem_safe.training.loss import Loss
+from lem_safe.training.loss import PART, Stage, Staged
+
+COMMON, MOST = 0.02, 5.0
+"""h is 1 at the energy that this fraction of a batch stays below, and at most e^MOST."""
 
 
 @dataclass(frozen=True)
-class Calibrated(Loss):
+class Calibrated(Staged):
     """Denoising, and telling rows from a wide Gaussian's draws: mode weights and empty space are learned too.
 
     The draws must meet the data now and then, so it is for ten dimensions or so, not for images.
@@ -42,26 +48,52 @@ class Calibrated(Loss):
     weight: Annotated[float, Gt(0), Doc("How much the comparison counts beside denoising.")] = 1.0
     spread: Annotated[float, Gt(0), Doc("The standard deviation of the Gaussian compared with; whitened data have 1.")] = 1.5
     draws: Annotated[int, Ge(1), Doc("R, the draws that each batch is compared with.")] = 1024
+    drawn_wide: Annotated[
+        float, Gt(0), Lt(1), Doc("How much of each batch is drawn with the wide noise, whatever its share.")
+    ] = 0.25
+    rarity: Annotated[float, Ge(0), Lt(1), Doc("p: denoising counts a row in proportion to density^-p; 0 counts all alike.")] = (
+        0.0
+    )
 
     def __post_init__(self) -> None:
         for name in ("sigma", "weight", "spread"):
             positive("Calibrated", name, getattr(self, name))
-        if not (self.wide >= 1 and 0 < self.share < 1):
-            raise ValueError(f"Calibrated: wide must be >= 1 and share between 0 and 1; got {self.wide:g} and {self.share:g}")
+        if not (self.wide >= 1 and 0 < self.share < 1 and 0 < self.drawn_wide < 1 and 0 <= self.rarity < 1):
+            raise ValueError(
+                "Calibrated: wide must be >= 1, share and drawn_wide between 0 and 1, rarity in [0, 1); "
+                f"got {self.wide:g}, {self.share:g}, {self.drawn_wide:g} and {self.rarity:g}"
+            )
         if self.draws < 1:
             raise ValueError(f"Calibrated: draws must be >= 1; got {self.draws}")
 
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(1.0, self),)
+
+    def score(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+        """All rows alike, as h makes values of different energies incomparable; part by part, so that the draws r are many."""
+        plain = replace(self, rarity=0.0)
+        return torch.stack(
+            [len(part) / len(z) * plain(energy, part, generator).detach().double() for part in z.split(PART)]
+        ).sum()
+
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
-        far = (torch.arange(z.shape[0]) % 4 == 0).to(z.dtype)
+        far = ((torch.arange(z.shape[0], dtype=torch.float64) * self.drawn_wide) % 1 < self.drawn_wide).to(z.dtype)
         σ = self.sigma * (1 + (self.wide - 1) * far)
         w = far * self.share / far.mean() + (1 - far) * (1 - self.share) / (1 - far.mean())
         x = z + σ[:, None] * ξ
         r = self.spread * torch.randn((self.draws, z.shape[1]), generator=generator, dtype=z.dtype)
-        denoising = self.sigma**2 * (w * (energy.gradient(x) - ξ / σ[:, None]).square().sum(-1)).mean()  # (T.6)
-        here, there = self._ratio(energy, x), self._ratio(energy, r).logsumexp(0)
+        U = energy(x)
+        g = w * self._counts(U.detach(), w)
+        denoising = self.sigma**2 * (g * (energy.gradient(x) - ξ / σ[:, None]).square().sum(-1)).mean()  # (T.6)
+        here, there = self._ratio(U, x), self._ratio(energy(r), r).logsumexp(0)
         return denoising + self.weight * (w * (torch.logaddexp(here, there) - here)).mean()  # (T.7)
 
-    def _ratio(self, energy: Trainable, x: Tensor) -> Tensor:
+    def _counts(self, U: Tensor, w: Tensor) -> Tensor:
+        """h(x), of mean 1 under the weights w."""
+        h = (self.rarity * (U - U.quantile(COMMON))).clamp(max=MOST).exp()
+        return h * w.sum() / (w * h).sum()
+
+    def _ratio(self, U: Tensor, x: Tensor) -> Tensor:
         """f = −U − log q, up to a constant."""
-        return 0.5 * (x / self.spread).square().sum(-1) - energy(x)
+        return 0.5 * (x / self.spread).square().sum(-1) - U

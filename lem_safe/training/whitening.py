@@ -33,7 +33,9 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
     scale = values.abs().amax(0)
     huge = [(c, a) for c, a in zip(columns, scale.tolist(), strict=True) if a > HUGE]
     if huge:
-        raise BadInput([Fault(f"data: column '{c}' holds numbers of size {a:.3g}, over {HUGE:g}; use larger units") for c, a in huge])
+        raise BadInput(
+            [Fault(f"data: column '{c}' holds numbers of size {a:.3g}, over {HUGE:g}; use larger units") for c, a in huge]
+        )
     constant = [c for c, s, a in zip(columns, std.tolist(), scale.tolist(), strict=True) if s <= 1e-12 * a]
     if constant:
         raise BadInput([Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant])

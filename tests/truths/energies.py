@@ -132,7 +132,9 @@ def flow_warm_up() -> None:
     for seed in range(12):
         z = 0.5 * torch.randn(250, 1, generator=torch.Generator().manual_seed(seed), dtype=F64)
         flow = energy_matching.Flow(ε)
-        low, mid, high = (float(flow(Parabola(a), z, torch.Generator().manual_seed(seed + 50)).detach()) for a in (-1.0, 0.0, 1.0))
+        low, mid, high = (
+            float(flow(Parabola(a), z, torch.Generator().manual_seed(seed + 50)).detach()) for a in (-1.0, 0.0, 1.0)
+        )
         found.append(ε * (low - high) / (2 * (low - 2 * mid + high)))
     error = np.std(found, ddof=1) / math.sqrt(len(found))
     assert error < 0.03

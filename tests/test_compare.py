@@ -1,0 +1,325 @@
+"""`lem-safe compare`: the table against closed forms, the projection against its definition, the sentences against the numbers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from barriers.budget import budget
+from barriers.projection import facts
+from lem_safe import cli, comparing, projected
+from lem_safe.auditor.bounds import upper_bound
+from lem_safe.catalogue import loads
+from lem_safe.comparing import FILTERS, compare, oracle_weight
+from lem_safe.faults import BadInput
+from lem_safe.progress import Silent
+from lem_safe.projected import Base, Target
+from lem_safe.report.compare import groups, spread, trade, write_page
+from lem_safe.report.findings import findings
+from lem_safe.scenario import Scenario
+
+TEXT = """\
+version: 1
+name: beyond_one
+energy: {kind: gaussian, mean: [0, 0], std: 1}
+unsafe:
+  beyond: {kind: half_space, normal: [1, 0], offset: 1}
+  behind: {kind: half_space, normal: [-1, 0], offset: 2}
+  odd: {kind: rule, where: "x0 > 1"}
+constraints:
+  - {set: beyond, beta: 0.05}
+sampler: {kind: langevin, samples: 600, steps: 60, step_size: 0.1, init: {kind: gaussian, mean: [-1.5, 0], std: 0.4}}
+filter: {kind: gate}
+"""
+TWO = {
+    "constraints": [{"set": "beyond", "beta": 0.05}, {"set": "behind", "beta": 0.01}],
+    "sampler.init": {"kind": "gaussian", "mean": [-0.3, 0], "std": 0.3},
+}
+DEEP = {
+    "energy": {"kind": "gaussian", "mean": [0, 0, 0], "std": 1},
+    "unsafe": {"beyond": {"kind": "half_space", "normal": [1, 0, 0], "offset": 1}},
+    "sampler.init": {"kind": "standard"},
+}
+WHITENED = """\
+version: 1
+name: whitened
+energy:
+  kind: trained
+  data: {kind: sklearn, table: breast_cancer, columns: [mean_perimeter, mean_area, mean_texture]}
+  network: {kind: mlp, hidden: 8, depth: 2, confinement: 0.5}
+  loss: {kind: denoising, sigma: 0.3}
+  training: {steps: 20, learning_rate: 0.001}
+unsafe:
+  large: {kind: rule, where: "mean_area > 800"}
+constraints:
+  - {set: large, beta: 0.05}
+sampler: {kind: langevin, samples: 300, steps: 10, step_size: 0.01, init: {kind: data}}
+filter: {kind: gate}
+"""
+
+
+def scenario(changes: dict[str, Any] | None = None) -> Scenario:
+    return loads(TEXT, changes or {})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[comparing.Comparison, Path]:
+    """Every filter on one scenario, with its files."""
+    out = tmp_path_factory.mktemp("compare")
+    return compare(scenario(), out=out), out
+
+
+def test_every_filter_has_a_row_and_files_tell_the_same(whole: tuple[comparing.Comparison, Path]) -> None:
+    found, out = whole
+    assert [e.filter for e in found.entries] == list(FILTERS) and not any(e.refused for e in found.entries)
+    written = json.loads((out / "compare.json").read_text())
+    assert written["entries"] == json.loads(json.dumps([vars(e) for e in found.entries])) and written["schema_version"] == 1
+    page, text = (out / "compare.html").read_text(), str(found)
+    assert all(name in page and name in text for name in FILTERS) and (out / "figures" / "compare.png").stat().st_size > 5_000
+    with np.load(out / "fractions.npz") as file:
+        for e in found.entries:
+            if e.filter != "thinning":
+                assert file[e.filter].shape == (60,) and file[e.filter].max() == e.largest and file[e.filter][-1] == e.final
+
+
+def test_promises_are_kept_and_their_breaking_is_seen(whole: tuple[comparing.Comparison, Path]) -> None:
+    by = {e.filter: e for e in whole[0].entries}
+    allowed = budget(0.05, 600)
+    for e in by.values():
+        if e.promise.startswith("every step"):
+            assert e.largest is not None and round(e.largest * 600) <= allowed and not e.over
+        if e.largest is not None:
+            assert e.over == (round(e.largest * 600) > allowed)
+    assert by["none"].over and by["reject"].largest == 0.0
+
+
+def test_bounds_stand_only_where_particles_are_independent_and_untuned(whole: tuple[comparing.Comparison, Path]) -> None:
+    for e in whole[0].entries:
+        if e.filter in ("none", "pointwise", "reject", "project"):
+            assert e.final is not None and e.upper_bound == upper_bound(round(e.final * 600), 600, 0.95)
+        else:
+            assert e.upper_bound is None, e.filter
+    given = scenario({"filter": {"kind": "penalty", "weight": 2.0}})
+    (own,) = compare(given, ["penalty"]).entries
+    assert own.weight is None and own.upper_bound is not None  # a weight that nobody guessed from these draws
+
+
+def test_the_same_seeds_give_the_same_numbers_and_another_seed_others() -> None:
+    def numbers(found: comparing.Comparison) -> list[tuple[Any, ...]]:
+        return [(e.filter, e.largest, e.final, e.distance, e.kept) for e in found.entries]
+
+    names = ["none", "step", "thinning"]
+    first, again, other = compare(scenario(), names), compare(scenario(), names), compare(scenario({"seed": 1}), names)
+    assert numbers(first) == numbers(again) and first.floor == again.floor
+    assert numbers(first) != numbers(other)
+
+
+def test_a_tolerance_that_never_binds_leaves_the_unfiltered_run() -> None:
+    loose = scenario({"constraints": [{"set": "beyond", "beta": 0.9}]})
+    none, gate, thinning = compare(loose, ["none", "gate", "thinning"]).entries
+    assert (gate.largest, gate.final, gate.distance) == (none.largest, none.final, none.distance)
+    assert thinning.kept == 600 and thinning.distance == none.distance
+
+
+def test_seeds_are_pooled() -> None:
+    pooled = compare(scenario(), ["none"], seeds=2).entries[0]
+    each = [compare(scenario({"seed": k}), ["none"]).entries[0] for k in (0, 1)]
+    assert pooled.final == pytest.approx(np.mean([e.final for e in each])) and pooled.largest == max(e.largest or 0 for e in each)
+    assert pooled.upper_bound == upper_bound(round((pooled.final or 0) * 1200), 1200, 0.95)
+
+
+def test_thinning_keeps_what_p1_keeps(whole: tuple[comparing.Comparison, Path]) -> None:
+    by = {e.filter: e for e in whole[0].entries}
+    none, thinning = by["none"], by["thinning"]
+    outside = 600 - round((none.final or 0) * 600)
+    kept = thinning.kept or 0
+    room = round((thinning.final or 0) * kept)
+    assert kept == outside + room and room == budget(0.05, kept) and not thinning.over
+    assert abs(kept - outside / 0.95) <= 1  # (1 − p)n/(1 − β), to a draw
+    assert thinning.largest is None and thinning.cost == 1.0
+
+
+def test_overlapping_sets_are_thinned_in_expectation() -> None:
+    overlapping = scenario({"constraints": [{"set": "beyond", "beta": 0.05}, {"set": "odd", "beta": 0.05}]})
+    (thinning,) = compare(overlapping, ["thinning"]).entries
+    assert thinning.refused is None and thinning.promise == "in expectation" and "overlap" in thinning.because
+    n = thinning.kept or 0
+    assert abs((thinning.final or 0) - 0.05) < 4 * math.sqrt(0.05 / n) and n < 600
+
+
+def test_sets_without_a_smooth_form_refuse_those_that_need_one(tmp_path: Path) -> None:
+    cells = {"kind": "occupancy", "map": ["..##", "...#"], "lower": [-3, -3], "upper": [3, 3]}
+    changes = {"constraints": [{"set": "odd", "beta": 0.05}], "unsafe": {"odd": cells}, "filter": {"kind": "none"}}
+    found = compare(loads(TEXT, changes), ["drift", "gate"])
+    drift, gate = found.entries
+    assert drift.refused is not None and "no twice differentiable form" in drift.refused and drift.largest is None
+    assert gate.refused is None and "refused" in str(found)
+    page = write_page(found.to_dict(), found.fractions, tmp_path)
+    assert 'class="refused"' in page and "no twice differentiable form" in page
+    nothing = {**found.to_dict(), "entries": [vars(drift)]}
+    assert "Every filter was refused here." in write_page(nothing, {}, tmp_path)
+
+
+def test_unknown_filters_end_in_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BadInput, match="'stepp' cannot be compared; filters: none, penalty"):
+        compare(scenario(), ["none", "stepp"])
+    with pytest.raises(BadInput, match="names no filter"):
+        compare(scenario(), [])
+    assert cli.main(["compare", "ring_keep_out", "--filters", "stepp", "--out", str(tmp_path / "new")]) == 2
+    assert "--filters" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    small = ["--set", "sampler.samples=100", "--set", "sampler.steps=5", "--filters", "none,gate", "--quiet"]
+    assert cli.main(["compare", "ring_keep_out", *small, "--json", "--out", str(tmp_path / "ran")]) == 0
+    assert [e["filter"] for e in json.loads(capsys.readouterr().out)["entries"]] == ["none", "gate"]
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return Base.run(scenario({"filter": {"kind": "none"}}), Silent())
+
+
+def masses_on_the_grid(base: Base) -> None:
+    """β inside and 1 − β outside, each part in proportion to the law (P.2)."""
+    target = Target.of(base, Silent())
+    x = target.points
+    inside, law = x[:, 0] >= 1, torch.exp(-x.square().sum(1) / 2)
+    p = float(law[inside].sum() / law.sum())
+    assert abs(p - norm.sf(1)) < 5e-3  # the grid's cells cut the boundary where they like
+    assert abs(float(target.weights[inside].sum()) - 0.05) < 1e-9 and abs(float(target.weights.sum()) - 1) < 1e-9
+    ratio = target.weights / (law / law.sum())
+    assert torch.allclose(ratio[inside], torch.tensor(0.05 / p, dtype=ratio.dtype), rtol=1e-4)
+    assert torch.allclose(ratio[~inside], torch.tensor(0.95 / (1 - p), dtype=ratio.dtype), rtol=1e-4)
+
+
+def several_disjoint_sets() -> None:
+    """Disjoint sets have a closed form: β_k/p_k inside each, (1 − Σβ)/(1 − Σp) outside; one that does not bind is outside too."""
+    mass = torch.tensor([0.6, 0.2, 0.15, 0.05], dtype=torch.float64)
+    patterns = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
+    found = projected._tilted_masses(mass, patterns, torch.tensor([0.05, 0.03, 0.5], dtype=torch.float64))
+    left = (1 - 0.08) / (1 - 0.35)
+    assert torch.allclose(found, torch.tensor([0.6 * left, 0.05, 0.03, 0.05 * left], dtype=torch.float64), atol=1e-6)
+    found = projected._tilted_masses(mass, patterns, torch.tensor([0.0, 0.03, 0.5], dtype=torch.float64))
+    assert found[1] == 0 and abs(float(found[2]) - 0.03) < 1e-6 and abs(float(found.sum()) - 1) < 1e-9
+
+
+def a_guess_is_the_multiplier(base: Base) -> None:
+    """The weight guessed is log[p(1−β)/(β(1−p))], p over the second half of the steps, and at least 1 (P.2)."""
+    p = float(base.fraction[30:, 0].mean())
+    assert abs(oracle_weight(base) - max(1.0, math.log(p * 0.95 / (0.05 * (1 - p))))) < 1e-9
+    steady = Base(base.problem, base.x, np.full((60, 1), 0.4), 1.0)
+    assert abs(oracle_weight(steady) - math.log(0.4 * 0.95 / (0.05 * 0.6))) < 1e-9
+
+
+def test_the_projection_on_a_grid_is_p2(base: Base) -> None:
+    masses_on_the_grid(base)
+
+
+def test_the_projection_onto_several_sets_is_their_tilt() -> None:
+    several_disjoint_sets()
+    with pytest.raises(ValueError, match="all of the law"):
+        projected._tilted_masses(torch.ones(1).double(), torch.ones(1, 1).double(), torch.zeros(1).double())
+
+
+def test_the_penalty_is_guessed_by_p2(base: Base) -> None:
+    a_guess_is_the_multiplier(base)
+
+
+@pytest.mark.parametrize(
+    ("check", "place", "name", "faulty"),
+    [
+        (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: f(m, s, 1 - c)),
+        (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: m),
+        (several_disjoint_sets, projected, "tilt", lambda f: lambda s, c: f(s, c)._replace(multipliers=0 * c)),
+        (a_guess_is_the_multiplier, comparing, "facts", lambda f: lambda p, β: facts(p, β)._replace(multiplier=facts(p, β).kl)),
+    ],
+)
+def test_planted_faults_are_found(
+    check: Any, place: Any, name: str, faulty: Any, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = () if check is several_disjoint_sets else (base,)
+    check(*given)
+    monkeypatch.setattr(place, name, faulty(getattr(place, name)))
+    with pytest.raises(AssertionError):
+        check(*given)
+
+
+@pytest.mark.parametrize("changes", [{}, DEEP])
+def test_draws_of_the_projection_are_as_far_apart_as_chance_says(changes: dict[str, Any]) -> None:
+    from lem_safe.lyapunov.transport import wasserstein2
+
+    plain = Base.run(scenario({"filter": {"kind": "none"}, "sampler.steps": 40, "sampler.samples": 1200, **changes}), Silent())
+    target = Target.of(plain, Silent())
+    n = target.points_of(1200) // 2
+    floors = np.array([wasserstein2(*target.pair(k, n)) for k in range(1, 17, 2)])
+    one, two = target.pair(101, n)
+    assert abs(wasserstein2(one, two) - floors.mean()) < 5 * floors.std(ddof=1)
+    assert wasserstein2(one, two + 0.5) > floors.mean() + 5 * floors.std(ddof=1)
+    assert len(np.unique(np.concatenate([one, two]), axis=0)) == 2 * n  # no point is in both
+
+
+def test_several_constraints_tell_the_worst_and_share_the_confidence() -> None:
+    found = compare(scenario(TWO), ["none", "gate"])
+    none, gate = found.entries
+    assert none.constraint in ("beyond", "behind") and none.over and not gate.over
+    assert none.final is not None and none.upper_bound == upper_bound(round(none.final * 600), 600, 0.975)
+    base = Base.run(scenario({**TWO, "filter": {"kind": "none"}}), Silent())
+    most = base.fraction.max(0) / [0.05, 0.01]
+    assert none.constraint == ("beyond", "behind")[int(most.argmax())] and none.largest == base.fraction[:, most.argmax()].max()
+
+
+def test_sets_are_asked_in_whitened_coordinates_as_in_the_datas_own() -> None:
+    plain = Base.run(loads(WHITENED, {"filter": {"kind": "none"}}), Silent())
+    assert not torch.allclose(plain.x.double(), plain.problem.coordinates(plain.x.double()))  # coordinates do something here
+    area = plain.problem.coordinates(plain.x.double())[:, 1]
+    clear = (area - 800).abs() > 1e-2
+    assert torch.equal(plain.inside[clear, 0], area[clear] > 800) and bool(plain.inside.any())
+    target = Target.of(plain, Silent())
+    points = plain.problem.coordinates(target.points)
+    assert (points[:, 1] > 800).double().mean() < 0.05 + 4 * math.sqrt(0.05 / len(points)) and "thinned" in target.kind
+
+
+def row(
+    name: str, largest: float | None, final: float, distance: float, cost: float, promise: str, kept: int = 1000
+) -> dict[str, Any]:
+    """One entry as the JSON has it."""
+    told = {"filter": name, "refused": None, "over": (largest or final) > 0.05, "largest": largest, "final": final, "beta": 0.05}
+    return {**told, "constraint": "beyond", "distance": distance, "cost": cost, "kept": kept, "promise": promise}
+
+
+FACTS: dict[str, Any] = {
+    "samples": 1000, "steps": 50, "floor": {"mean": 0.2, "std": 0.01},
+    "entries": [
+        row("none", 0.2, 0.1, 0.5, 1.0, "none"),
+        row("gate", 0.05, 0.05, 0.31, 3.0, "every step, this cloud"),
+        row("reject", 0.0, 0.0, 0.4, 1.5, "every step, this cloud"),
+        row("thinning", None, 0.05, 0.21, 1.0, "every draw kept", kept=940),
+    ],
+}  # fmt: skip
+
+
+def test_where_a_baseline_wins_the_sentence_says_so_and_what_it_costs() -> None:
+    kept, nearest, cheapest = findings(FACTS)
+    assert kept.startswith("Within the tolerance at every step: gate, reject and thinning (in the end). Over it: none")
+    assert (
+        "thinning is nearest to the exact projection (W2 0.21), at the price of 60 of 1,000 draws, and of no promise" in nearest
+    )
+    assert "Chance alone" not in nearest and "reject is the cheapest: 1.50 times" in cheapest
+    near = [{**e, "distance": 0.22} if e["filter"] == "gate" else e for e in FACTS["entries"]]
+    assert "Chance alone cannot tell it from gate." in findings({**FACTS, "entries": near})[1]
+    far = [{**e, "distance": e["distance"] + 1} for e in FACTS["entries"]]
+    assert any("has not reached the energy's law in 50 steps" in s for s in findings({**FACTS, "entries": far}))
+
+
+def test_points_that_coincide_share_a_label_and_labels_keep_apart() -> None:
+    assert groups([(0.1, 0.5), (0.11, 0.51), (0.9, 0.5), (0.1, 0.9)]) == [[3], [1, 0], [2]]
+    placed = spread([0.9, 0.5, 0.5, 0.49, 0.02], [0.1] * 5)
+    assert all(a - b >= 0.1 - 1e-12 for a, b in zip(placed, placed[1:], strict=False)) and min(placed) >= 0.05 - 1e-12
+    assert placed[:2] == pytest.approx([0.9, 0.5])
+    mixed = {"entries": [{**e, "constraint": e["filter"], "beta": 0.1} for e in FACTS["entries"]]}
+    assert [x for _, x, _, _ in trade(mixed)] == pytest.approx(
+        [2.0, 0.5, 0.0, 0.5]
+    )  # multiples of β where rows speak of different sets
