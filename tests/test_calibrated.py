@@ -53,6 +53,21 @@ def test_counting_rare_rows_for_more_moves_no_minimiser(rarity: float) -> None:
         assert slope(a) == pytest.approx(expected, abs=0.02)
 
 
+def test_a_weight_that_is_not_held_fixed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault planted: h follows the parameters, and the loss is lowered by calling easy rows rare."""
+    counts, detach = Calibrated._counts, torch.Tensor.detach
+
+    def followed(self, U, w):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, "detach", lambda t: t)
+            return counts(self, U, w)
+
+    monkeypatch.setattr(Calibrated, "_counts", followed)
+    assert torch.Tensor.detach is detach
+    with pytest.raises(AssertionError):
+        test_counting_rare_rows_for_more_moves_no_minimiser(0.6)
+
+
 def test_a_score_counts_all_rows_alike() -> None:
     """What early stopping compares must not depend on which rows an energy thinks rare."""
     z = Key(0).normal(torch.empty(600, 1, dtype=torch.float64))

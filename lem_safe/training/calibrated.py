@@ -84,13 +84,14 @@ class Calibrated(Staged):
         x = z + σ[:, None] * ξ
         r = self.spread * torch.randn((self.draws, z.shape[1]), generator=generator, dtype=z.dtype)
         U = energy(x)
-        g = w * self._counts(U.detach(), w)
+        g = w * self._counts(U, w)
         denoising = self.sigma**2 * (g * (energy.gradient(x) - ξ / σ[:, None]).square().sum(-1)).mean()  # (T.6)
         here, there = self._ratio(U, x), self._ratio(energy(r), r).logsumexp(0)
         return denoising + self.weight * (w * (torch.logaddexp(here, there) - here)).mean()  # (T.7)
 
     def _counts(self, U: Tensor, w: Tensor) -> Tensor:
-        """h(x), of mean 1 under the weights w."""
+        """h(x), of mean 1 under the weights w, held fixed."""
+        U = U.detach()
         h = (self.rarity * (U - U.quantile(COMMON))).clamp(max=MOST).exp()
         return h * w.sum() / (w * h).sum()
 
