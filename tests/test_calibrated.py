@@ -53,19 +53,23 @@ def test_counting_rare_rows_for_more_moves_no_minimiser(rarity: float) -> None:
         assert slope(a) == pytest.approx(expected, abs=0.02)
 
 
-def test_a_weight_that_is_not_held_fixed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fault planted: h follows the parameters, and the loss is lowered by calling easy rows rare."""
-    counts, detach = Calibrated._counts, torch.Tensor.detach
-
-    def followed(self, U, w):
-        with monkeypatch.context() as patch:
-            patch.setattr(torch.Tensor, "detach", lambda t: t)
-            return counts(self, U, w)
-
-    monkeypatch.setattr(Calibrated, "_counts", followed)
-    assert torch.Tensor.detach is detach
+def test_counting_common_rows_for_more_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault planted: density^p for density^-p."""
+    counts = Calibrated._counts
+    monkeypatch.setattr(Calibrated, "_counts", lambda self, U, w: counts(self, -U, w))
     with pytest.raises(AssertionError):
         test_counting_rare_rows_for_more_moves_no_minimiser(0.6)
+
+
+def test_what_a_row_counts_is_held_fixed() -> None:
+    """Else calling easy rows rare lowers the loss. Mean 1 under the rows' weights, and twice the energy's excess is the square."""
+    U = torch.tensor([0.0, 1.0, 2.0, 50.0], dtype=torch.float64, requires_grad=True)
+    w = torch.tensor([1.0, 2.0, 1.0, 0.5], dtype=torch.float64)
+    h = Calibrated(rarity=0.5)._counts(U, w)
+    assert not h.requires_grad
+    assert float((w * h).sum() / w.sum()) == pytest.approx(1.0)
+    assert float(h[1] / h[0]) == pytest.approx(math.exp(0.5)) and float(h[2] / h[0]) == pytest.approx(math.e)
+    assert float(h[3] / h[0]) == pytest.approx(math.exp(5 + 0.5 * 0.06))  # the bound, from the energy at the 2 % quantile
 
 
 def test_a_score_counts_all_rows_alike() -> None:
