@@ -100,9 +100,7 @@ def kills(scenario: Scenario, count: int, rng: np.random.Generator) -> list[dict
         folder = Path(temporary)
         length = seconds_of(scenario, folder / "whole")
         moments = rng.uniform(0.02 * length, length, count)
-        return [
-            killed_and_resumed(scenario, folder / "whole", folder / str(i), float(after)) for i, after in enumerate(moments)
-        ]
+        return [killed_and_resumed(scenario, folder / "whole", folder / str(i), float(after)) for i, after in enumerate(moments)]
 
 
 def summary(case: str, found: list[dict[str, object]]) -> dict[str, object]:

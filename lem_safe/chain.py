@@ -225,9 +225,7 @@ def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
     return sampler.drift_filter.surrogate(x)
 
 
-def _snapshot(
-    state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None
-) -> dict[str, np.ndarray]:
+def _snapshot(state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None) -> dict[str, np.ndarray]:
     flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
     if step_size is not None:
         flat["step_size"] = np.array(step_size)

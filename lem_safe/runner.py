@@ -113,7 +113,9 @@ def run(
     chosen = loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
     chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
     if chosen.sweep is not None:
-        raise BadInput(Fault("is several runs; use lem_safe.sweep, or lem-safe run", file=str(chosen.source or chosen.name), key="sweep"))
+        raise BadInput(
+            Fault("is several runs; use lem_safe.sweep, or lem-safe run", file=str(chosen.source or chosen.name), key="sweep")
+        )
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if not resume:
         must_be_fresh(path, RESUME)
@@ -132,7 +134,13 @@ def run(
         directory.drop_checkpoint()
         found = {name: read_npz(directory / f"{name}.npz") for name in ("samples", "trace")}
         about = facts(
-            problem, began=began, resumed=resumed, report=report, stopped=stopped, samples=found["samples"]["x"], trace=found["trace"]
+            problem,
+            began=began,
+            resumed=resumed,
+            report=report,
+            stopped=stopped,
+            samples=found["samples"]["x"],
+            trace=found["trace"],
         )
         write_json(directory / FINISHED, about)
         directory.forget_beginning()
@@ -271,7 +279,9 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
     """A finished run, read back from its files; an audit or a page that is not there is made again."""
     if directory.finished_with() != scenario.fingerprint():
         found = difference(scenario, directory.path)
-        raise BadInput(Fault(f"holds a finished run of another scenario: {found}; choose another --out", file=str(directory.path)))
+        raise BadInput(
+            Fault(f"holds a finished run of another scenario: {found}; choose another --out", file=str(directory.path))
+        )
     directory.forget_beginning()
     audit = directory / "audit.json"
     if audit.exists():

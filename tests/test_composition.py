@@ -240,11 +240,11 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
     assert "hold of the samples of 2 of 2 seeds" in composition.table(rows)
     rows[9]["value"] = 1 / composition.SAMPLES
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- made by: python -m benchmarks.composition -->\nold\n<!-- end -->\nafter\n")
+    page.write_text("before\n<!-- made by: python -m benchmarks.composition -->\nstale\n<!-- end -->\nafter\n")
     composition.write_page(rows, page)
     text = page.read_text()
     assert "| 1 | samples | 4,950 | 1 | 3.800 | 0.110 | 0.140 |" in text and "hold of the samples of 1 of 2 seeds" in text
-    assert text.startswith("before\n<!--") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
+    assert text.startswith("before\n<!--") and text.endswith("<!-- end -->\nafter\n") and "stale" not in text
 
 
 @pytest.mark.parametrize(

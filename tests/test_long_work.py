@@ -198,7 +198,7 @@ def test_what_differs_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(BadInput, match="was begun with device cpu, this run has cuda"):
         run(scenario(3), out=path, resume=True, device="cuda:0")
     double = loads(scenario(3).to_yaml().replace("dtype: float32", "dtype: float64"))
-    with pytest.raises(BadInput, match="dtype was \"float32\" and is \"float64\"") as refused:
+    with pytest.raises(BadInput, match='dtype was "float32" and is "float64"') as refused:
         run(double, out=path, resume=True)
     assert len(refused.value.faults) == 2  # the scenario, and the dtype by itself
     assert {p.name: p.read_bytes() for p in path.iterdir()} == before
@@ -212,7 +212,9 @@ def test_a_difference_in_words(tmp_path: Path) -> None:
     new = loads(old.to_yaml().replace("kind: gate, aim: 0.06", "kind: none").replace("name: small", "name: large"))
     found = difference(new, tmp_path)
     assert 'name was "small" and is "large"' in found and "filter.aim was 0.06 and is absent" in found
-    many = loads(old.to_yaml().replace("50", "60").replace("20,", "30,").replace("0.05", "0.07").replace("-2", "-1").replace("0.3", "0.4"))
+    many = loads(
+        old.to_yaml().replace("50", "60").replace("20,", "30,").replace("0.05", "0.07").replace("-2", "-1").replace("0.3", "0.4")
+    )
     many = many.model_copy(update={"seed": 3})
     many = many.model_copy(update={"name": "other"})
     assert difference(many, tmp_path).count(" was ") == 5 and difference(many, tmp_path).endswith(", and 1 more key")
@@ -271,7 +273,10 @@ def test_a_damaged_chain_is_refused_and_removing_it_samples_it_again(
 
 def test_a_damaged_finished_run_is_refused_with_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run(scenario(2), out=tmp_path / "out").directory
-    for name, way_out in (("audit.json", "remove it, and --resume audits the samples again"), ("run.json", "choose another --out")):
+    for name, way_out in (
+        ("audit.json", "remove it, and --resume audits the samples again"),
+        ("run.json", "choose another --out"),
+    ):
         assert all(way_out in said for said in damaged(path / name, capsys))
     assert all("choose another --out" in said for said in damaged(path / "samples.npz", capsys))
     good = (path / "audit.json").read_bytes()
@@ -333,7 +338,9 @@ def test_a_full_disk_ends_in_3_and_resumes(
 def test_a_disk_that_is_too_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(disk)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("no mounts here")
     try:
         (tmp_path / "s.yaml").write_text(scenario(6).to_yaml())
@@ -390,7 +397,9 @@ def test_a_directory_that_was_filled_meanwhile_is_not_written_into(tmp_path: Pat
 
 
 def test_clouds_beyond_memory_are_refused() -> None:
-    with pytest.raises(BadInput, match=r"audit.replicas: 100,000,000 clouds of 50 samples over 20 steps need .* GiB; this machine has"):
+    with pytest.raises(
+        BadInput, match=r"audit.replicas: 100,000,000 clouds of 50 samples over 20 steps need .* GiB; this machine has"
+    ):
         scenario(100_000_000)
     with pytest.raises(BadInput, match="audit.replicas"):
         scenario(0)

@@ -88,7 +88,9 @@ def test_langevin_kl_falls_as_its_closed_form_and_the_budget_suffices(s: float, 
     for k in range(steps):
         if k % 5 == 0:
             exact = normal_kl(isotropic(2, math.sqrt(langevin_variance(s * s, σ * σ, h, k))), target)
-            noise = 4 * abs(langevin_variance(s * s, σ * σ, h, k) / σ**2 - 1) / math.sqrt(n) + (5 + 4 * math.sqrt(10)) / (2 * n)  # χ²₅/2n at 0
+            noise = 4 * abs(langevin_variance(s * s, σ * σ, h, k) / σ**2 - 1) / math.sqrt(n) + (5 + 4 * math.sqrt(10)) / (
+                2 * n
+            )  # χ²₅/2n at 0
             assert abs(normal_kl(fitted(state.x), target) - exact) < 0.01 * exact + noise
         state, _ = sampler.step(Key(0).fold(k), state)
     assert normal_kl(fitted(state.x), target) <= ε
@@ -121,7 +123,9 @@ def test_a_step_that_folds_the_cloud_is_refused() -> None:
     with pytest.raises(NumericalFailure, match="a step of 0.02 folds the cloud over itself at 30 of 30 particles"):
         track_flow(U, cloud(30), isotropic(2, 1.0).log_density, 0.02, 2)
     with pytest.raises(NumericalFailure, match="the cloud left the finite numbers"):
-        track_flow(Gaussian([0.0], 1e-3).double(), cloud(5, d=1), isotropic(1, 1.0).log_density, 1.0, 200, volume=divergence_volume)
+        track_flow(
+            Gaussian([0.0], 1e-3).double(), cloud(5, d=1), isotropic(1, 1.0).log_density, 1.0, 200, volume=divergence_volume
+        )
 
 
 def _beginning(steps: int = 500, h: float = 0.01, s: float = 2.0, std: float = 0.7) -> Beginning:
@@ -130,7 +134,11 @@ def _beginning(steps: int = 500, h: float = 0.01, s: float = 2.0, std: float = 0
 
 def test_a_budget_says_where_its_constant_comes_from() -> None:
     start = _beginning()
-    for settings, origin in [({}, "Bakry-Emery"), ({"constant": 2.0}, "given"), ({"constant": 2.0, "oscillation": 0.3}, "Holley-Stroock")]:
+    for settings, origin in [
+        ({}, "Bakry-Emery"),
+        ({"constant": 2.0}, "given"),
+        ({"constant": 2.0, "oscillation": 0.3}, "Holley-Stroock"),
+    ]:
         rule = Budget(start, 0.01, **settings)  # type: ignore[arg-type]
         fired = next(k for k in range(1, 10_000) if rule.verdict([], k))
         assert rule.every == 0 and origin in str(rule.verdict([], fired))

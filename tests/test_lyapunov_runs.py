@@ -113,7 +113,9 @@ RATIO, STEIN = "{kind: flow_ratio}", "{kind: stein, below: 1.0, every: 7, sample
     ("rule", "title", "k"),
     [(RATIO, "unfiltered", 13), (RATIO, "unfiltered", 41), (RATIO, "filter", 30), (STEIN, "unfiltered", 10)],
 )
-def test_monitors_and_rules_resume_bit_for_bit(rule: str, title: str, k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_monitors_and_rules_resume_bit_for_bit(
+    rule: str, title: str, k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scenario = _scenario(filter="gate", more=f"stop: {rule}\nmonitors: {{every: 5, samples: 60}}\n")
     whole = run(scenario, out=tmp_path / "whole")
     monkeypatch.setattr(chain, "REFRESH_SECONDS", -1.0)
@@ -204,7 +206,9 @@ def test_a_budget_needs_a_start_with_a_density() -> None:
 
 def test_a_budget_ends_a_langevin_run_in_time(tmp_path: Path) -> None:
     """U = ‖x‖²/2σ² from N(0, 4I): C = 1/σ²; the run ends after τ_Lang, its origin named."""
-    text = TEXT.replace(f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 0.7").replace("KIND", "langevin")
+    text = TEXT.replace(f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 0.7").replace(
+        "KIND", "langevin"
+    )
     scenario = loads(text.replace("STEPS", "2000").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n")
     done = run(scenario, out=tmp_path / "out")
     k, reason = _stopped(done)["step"], str(_stopped(done)["reason"])

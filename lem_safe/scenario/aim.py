@@ -48,7 +48,9 @@ def without_aim(filter: Mapping[str, Any]) -> dict[str, Any]:
 
 def _auto(beta: float, n: int, alpha: float, confidence: float, m: int) -> float:
     if beta == 0:
-        raise SpecificationError("auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out", (KEY,))
+        raise SpecificationError(
+            "auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out", (KEY,)
+        )
     k = certifiable(beta, n, alpha)
     if k is None:
         among = f" shared by {m} constraints" if m > 1 else ""

@@ -111,7 +111,9 @@ class Meaning:
         try:
             return self.tables.columns(energy)
         except BadInput as bad:
-            self.faults += [f if f.file else self.source.fault((*path, *((f.key,) if f.key else ())), f.message) for f in bad.faults]
+            self.faults += [
+                f if f.file else self.source.fault((*path, *((f.key,) if f.key else ())), f.message) for f in bad.faults
+            ]
         except ValueError as error:
             self._error(error, path)
         return None
@@ -252,7 +254,6 @@ class Meaning:
                 ("audit", "after_step"),
                 f"must be at most sampler.steps = {sampler['steps']}, or no step counts; got {audit['after_step']}",
             )
-
 
     def _stop(self) -> None:
         stop, sampler = self.parts.get("stop"), self.parts.get("sampler")

@@ -71,7 +71,9 @@ class Monitors(BaseModel):
     model_config = STRICT
 
     every: Annotated[int, Ge(1)] | None = Field(
-        default=None, description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart.", examples=[20]
+        default=None,
+        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart.",
+        examples=[20],
     )
     samples: Annotated[int, Ge(0)] = Field(
         default=256,
@@ -153,7 +155,9 @@ class Scenario(BaseModel):
         Audit(), description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}]
     )
     monitors: Monitors = Field(
-        Monitors(), description="What is watched while sampling: how often, on how many particles.", examples=[{"every": 20, "samples": 256}]
+        Monitors(),
+        description="What is watched while sampling: how often, on how many particles.",
+        examples=[{"every": 20, "samples": 256}],
     )
     stop: dict[str, Any] = Field(
         {"kind": "steps"}, description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`."

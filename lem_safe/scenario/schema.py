@@ -96,7 +96,8 @@ class _Maker:
         )
         default_filter = {"kind": "none"} if "none" in self.tables.filters.members else ...
         fields: dict[str, Any] = {
-            name: (static[name].annotation, static[name]) for name in ("version", "name", "seed", "dtype", "columns", "audit", "monitors", "sweep")
+            name: (static[name].annotation, static[name])
+            for name in ("version", "name", "seed", "dtype", "columns", "audit", "monitors", "sweep")
         }
         fields |= {
             "energy": _field(self._union(self.tables.energies), _described(static["energy"]), ENERGY),

@@ -13,7 +13,7 @@ what fixes the flanks of a mode, four standard deviations out and more, where no
 of each batch is drawn wide, and weighed down to that tenth.
 
 Where rows are few, errors cost little, and a network leaves them. Denoising asks for the same slope at x whatever weight h(x) its rows
-have there, so they may count by how rare they are, h = ρ^{−p} with ρ the energy's own e^{−U}, held fixed: p > 0 moves no minimiser.
+have there, so they may count by how rare they are, h = ρ^{−p} with ρ the energy's own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
 """
 
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ class Calibrated(Staged):
         """h(x), of mean 1 under the weights w, held fixed."""
         U = U.detach()
         h = (self.rarity * (U - U.quantile(COMMON))).clamp(max=MOST).exp()
-        return h * w.sum() / (w * h).sum()
+        return h * w.sum() / (w * h).sum()  # (T.8)
 
     def _ratio(self, U: Tensor, x: Tensor) -> Tensor:
         """f = −U − log q, up to a constant."""

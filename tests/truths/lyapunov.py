@@ -66,7 +66,10 @@ def no_lyapunov_functional() -> None:
 
 def crossings() -> None:
     """Upward, the first one, equality included; a stretch above 1 at the start is left at a maximum of KL (L.5)."""
-    found = [balances.upward_crossing(np.array(r)) for r in ([0.2, 0.9, 1.0, 1.2], [1.3, 1.1, 0.9, 1.4], [1.2, 1.1], [0.3, math.nan, 1.5])]
+    found = [
+        balances.upward_crossing(np.array(r))
+        for r in ([0.2, 0.9, 1.0, 1.2], [1.3, 1.1, 0.9, 1.4], [1.2, 1.1], [0.3, math.nan, 1.5])
+    ]
     assert found == [2, 3, None, 2]
 
 
@@ -216,7 +219,9 @@ def densities_along_the_flow() -> None:
         assert abs(track.kl_error[k] - float(expected.std()) / math.sqrt(300)) < 1e-9
     close(track.clouds[12], x * (1 - h / σ2) ** 12)
     coarse = [
-        density.track_flow(U, x, normal.isotropic(2, s).log_density, step, round(0.4 / step), volume=density.divergence_volume).kl[-1]
+        density.track_flow(
+            U, x, normal.isotropic(2, s).log_density, step, round(0.4 / step), volume=density.divergence_volume
+        ).kl[-1]
         - density.track_flow(U, x, normal.isotropic(2, s).log_density, step, round(0.4 / step)).kl[-1]
         for step in (0.02, 0.01)
     ]
@@ -265,7 +270,10 @@ def curvature_floors() -> None:
     ]  # fmt: skip
     x = torch.cat([cloud(4000), torch.zeros(1, 2, dtype=F64)])
     for energy, reached in cases:
-        κ, least = curvature.curvature_floor(energy.double()), float(torch.linalg.eigvalsh(density.hessian(energy, x))[:, 0].min())
+        κ, least = (
+            curvature.curvature_floor(energy.double()),
+            float(torch.linalg.eigvalsh(density.hessian(energy, x))[:, 0].min()),
+        )
         assert κ is not None and κ <= least + 1e-9
         assert not reached or abs(κ - least) < 1e-6
     assert curvature.curvature_floor(WeightedSum([pair, pair], [1.0, -0.1])) is None
