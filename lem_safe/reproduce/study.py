@@ -17,7 +17,7 @@ from lem_safe.reproduce.claim import Claim, Found, Setting
 from lem_safe.versions import versions
 
 SIZE = (3.4, 3.1)
-MARKS = {"holds": "holds", "corrected": "holds, corrected", "fails": "does not hold here", "not run": "not run"}
+MARKS = {"holds": "holds", "corrected": "holds as corrected", "fails": "does not hold here", "not run": "not run"}
 
 
 @dataclass(frozen=True)
