@@ -36,6 +36,7 @@ from lem_safe.report.cost import sliced_w2
 from lem_safe.training import Calibrated, Loss, Trained, TrainingSettings
 from lem_safe.training.checkpoint import describe
 from lem_safe.training.whitening import whiten
+from lem_safe.versions import versions
 
 DISTRIBUTIONS: dict[str, type[Planar]] = {
     "eight_gaussians": EightGaussians, "two_moons": TwoMoons, "rings": Rings, "checkerboard": Checkerboard, "pinwheel": Pinwheel,
@@ -110,7 +111,7 @@ def measure(names: Sequence[str] = tuple(DISTRIBUTIONS), *, quick: bool = False)
             **_parts(judge, clouds["rows"]),
         }
         rows.append({"name": f"{name}: lem-safe", "floor": judge.floor, "seconds": cpu, "wall_seconds": wall, **scores})
-        rows[-1] |= {"steps": told["history"][-1]["step"], "seed": 0, "version": "", "error": ""}
+        rows[-1] |= {"steps": told["history"][-1]["step"], "seed": 0, "version": "", "error": "", "recipe": recipe()}
         _say(rows[-1])
         task = Task(z, starts["rows"], SIGMA, WIDTHS, training.batch_size, cpu, STEP_SIZE, steps, 0)
         for peer in PEERS:
@@ -171,7 +172,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         numbers = [f"{own['ratio']:.2f}", f"{own['shape_ratio']:.2f}", share, f"{own['from_noise']:.2f}", f"{own['seconds']:.0f}"]
         text.append("| " + " | ".join([f"`{name}`", *numbers, *peers, f"{own['floor']:.4f}"]) + " |")
     verdicts = _verdicts([by_name[f"{name}: lem-safe"] for name in names])
-    return "\n".join(["What a scenario says for this recipe:", "", *recipe(), "", *text, "", *verdicts]) + "\n"
+    told = by_name[f"{names[0]}: lem-safe"]["recipe"]  # of the run that was measured, not of the code of today
+    return "\n".join(["What a scenario says for this recipe:", "", *told, "", *text, "", *verdicts]) + "\n"
 
 
 def recipe() -> list[str]:
@@ -203,8 +205,8 @@ def _verdicts(rows: Sequence[dict[str, Any]]) -> list[str]:
         if row["from_noise"] > max(TARGET, 1.2 * row["ratio"]):
             late = f"{100 * row['stranded']:.1f} % of those particles are at energies that 99.9 % of the data stay below"
             lines.append(
-                f"- `{name}` begun at noise: {row['from_noise']:.2f}; {late}. Langevin crosses between separate modes slowly, "
-                "so where a particle begins decides where it ends."
+                f"- `{name}` begun at noise: {row['from_noise']:.2f}; {late}. Langevin goes slowly from mode to mode, and along "
+                "one, so where a particle begins decides where it ends."
             )
     return lines
 
@@ -230,11 +232,11 @@ def main() -> None:
     if arguments.table:
         write_page(json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]["quality"]["rows"], arguments.page)
         return
-    began, rows = time.perf_counter(), []
+    began, rows, code = time.perf_counter(), [], versions()  # of the code that measures, whatever is committed meanwhile
     for name in arguments.names or DISTRIBUTIONS:
         rows += measure([name], quick=arguments.quick)
         if not arguments.quick and not arguments.names:  # what is measured is kept if the rest is interrupted
-            write(arguments.results, {"quality": record(rows, time.perf_counter() - began)})
+            write(arguments.results, {"quality": {**record(rows, time.perf_counter() - began), **code}})
             write_page(rows, arguments.page)
 
 

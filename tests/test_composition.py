@@ -71,7 +71,6 @@ def built(energy: str, **named: str) -> Problem:
         f"{{kind: tilted, tilt: [0.3, 0], energy: {{kind: shifted, shift: [1, 0], energy: {{kind: tempered, temperature: 2, energy: {MOONS}}}}}}}",
         f"{{kind: disjunction, weights: [1, 3], energies: [{ROUND}, {{kind: conjunction, energies: [{MOONS}, "
         f"{{kind: negation, energy: {RINGS}, away_from: {ROUND}, weight: 0.01}}]}}]}}",
-        f"{{kind: negation, energy: {RINGS}, away_from: {ROUND}, weight: 0.01}}]}}]}}",
     ],
 )  # fmt: skip
 def test_trained_terms_are_terms_like_any_other(energy: str, cache: Path) -> None:

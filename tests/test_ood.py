@@ -41,7 +41,7 @@ def test_the_command_writes_table_scores_and_page(far, tmp_path, capsys):
     row = facts["table"][3]
     assert row["auroc"] == pytest.approx(auroc(held["in distribution/energy"], held["moons/energy"]))
     page = (tmp_path / "o" / "ood.html").read_text()
-    assert page.count("<svg") == 8 and f"{row['auroc']:.4f}" in page and (tmp_path / "o" / "figures" / "ood_1.png").exists()
+    assert page.count("<svg") == 8 and f"{row['auroc']:.3f}" in page and (tmp_path / "o" / "figures" / "ood_1.png").exists()
     assert cli.main(["ood", "ring_keep_out", "--against", str(far), "--out", str(tmp_path / "o")]) == 2, "nothing is written over"
 
 

@@ -123,6 +123,7 @@ def row(name: str, **numbers: Any) -> dict[str, Any]:
         "share_error": 0.01,
         "from_noise": 1.2,
         "stranded": 0.003,
+        "recipe": ["loss: {kind: as_measured}"],
         **numbers,
     }
 
@@ -138,6 +139,7 @@ def test_the_page_says_which_part_is_off(tmp_path):
     quality.write_page(rows, page)
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
+    assert "loss: {kind: as_measured}" in text
     assert "| `rings` | 2.20 | 1.10 | 1.0 % | 4.00 | 50 | 5.00 (shape 3.00) | not installed | 0.0300 |" in text
     assert "1 of 3 reach 1.5 times the floor" in text
     assert "`rings`: 2.20, and 1.10 with every mode at its true share: the modes' weights make the excess" in text
