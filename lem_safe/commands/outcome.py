@@ -29,7 +29,7 @@ def status_of(body: Callable[[], int | None]) -> int:
         complain(f"numerical failure: {failure}")
         return 3
     except KeyboardInterrupt:
-        complain("interrupted; the same command with --resume goes on from the last checkpoint")
+        complain("interrupted; the same command, with --resume where it has one, goes on from the last checkpoint")
         return 130
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
