@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from lem_safe.auditor import AuditReport
     from lem_safe.catalogue import load, loads
     from lem_safe.faults import BadInput, Fault, NumericalFailure
-    from lem_safe.runner import Run, run
+    from lem_safe.finished_run import Run
+    from lem_safe.runner import run
     from lem_safe.scenario import Scenario
     from lem_safe.sweeping import Sweep, sweep
 
@@ -30,7 +31,7 @@ _HOMES = {
     "BadInput": "lem_safe.faults",
     "Fault": "lem_safe.faults",
     "NumericalFailure": "lem_safe.faults",
-    "Run": "lem_safe.runner",
+    "Run": "lem_safe.finished_run",
     "Scenario": "lem_safe.scenario",
     "Sweep": "lem_safe.sweeping",
     "audit": "lem_safe.auditing",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -113,11 +112,11 @@ def ood(
 
 def compared(found: Mapping[str, Scores], seed: int) -> tuple[Row, ...]:
     """Every score of every data set against the first entry, which is in distribution."""
-    (_, base), *others = found.items()
+    (_, base), *others = ((name, s.arrays()) for name, s in found.items())
     return tuple(
-        Row(name, score, len(getattr(theirs, score)), detect(_array(getattr(base, score)), _array(getattr(theirs, score)), seed))
+        Row(name, score, len(values), detect(base[score], values, seed))
         for name, theirs in others
-        for score in Scores._fields
+        for score, values in theirs.items()
     )
 
 
@@ -144,7 +143,7 @@ def in_distribution(problem: Problem, given: DataSource | Path | None, seed: int
 def write(result: Ood, out: Path) -> Path:
     """ood.json, scores.npz, the pictures and ood.html; returns the page's path."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
-    arrays = {f"{name}/{field}": _array(getattr(s, field)) for name, s in result.scores.items() for field in Scores._fields}
+    arrays = {f"{name}/{score}": values for name, s in result.scores.items() for score, values in s.arrays().items()}
     write_npz(out / "scores.npz", **arrays)
     write_json(out / "ood.json", json.loads(json.dumps(result.to_dict(), default=float)))
     page = out / "ood.html"
@@ -205,7 +204,3 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
     if values.shape[1] != d:
         raise BadInput(Fault(f"{what} has {values.shape[1]} columns ({', '.join(names[:4])}, ...) where the energy has {d}"))
     return values
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return values.numpy(force=True)

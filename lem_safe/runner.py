@@ -5,9 +5,7 @@ Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each 
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from lem_safe.diagnostics import diagnostics
 from lem_safe.facts import facts
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_npz, write_text
+from lem_safe.finished_run import Run
 from lem_safe.identity import difference, identity, must_match
 from lem_safe.keys import Key
 from lem_safe.learned import save_parts
@@ -32,58 +31,6 @@ from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.scenario import Scenario
 from lem_safe.watching import ended, monitor, stop_rule
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: where it is, what was sampled, what the audit found."""
-
-    directory: Path
-    scenario: Scenario
-    report: AuditReport
-
-    @property
-    def exit_status(self) -> int:
-        """0 passed, 1 a tolerance was not met."""
-        return 0 if self.report.passed else 1
-
-    @property
-    def samples(self) -> np.ndarray:
-        """[n, d] in data units."""
-        return read_npz(self.directory / "samples.npz")["x"]
-
-    @property
-    def trace(self) -> dict[str, np.ndarray]:
-        """The arrays of trace.npz."""
-        return read_npz(self.directory / "trace.npz")
-
-    def to_json(self) -> str:
-        """The content of audit.json."""
-        return self.report.to_json()
-
-    def plot_samples(self, ax: "Axes | None" = None) -> "Axes":
-        """The samples, those inside an unsafe region crossed; on `ax` or on new axes, which are returned."""
-        from lem_safe.report.plots import plot_samples
-
-        return plot_samples(self.directory, ax)
-
-    def plot_fractions(self, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
-        """The fraction inside one constrained region, by default the first, at every step; on `ax` or on new axes, which are returned."""
-        from lem_safe.report.plots import plot_fractions
-
-        return plot_fractions(self.directory, ax, constraint)
-
-    def __repr__(self) -> str:
-        return f"<Run {self.directory}: {self.report!r}>"
-
-    def __str__(self) -> str:
-        return f"{self.report.to_text()}\n{self.directory / 'report.html'}"
-
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
 
 
 def run(

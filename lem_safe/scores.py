@@ -7,6 +7,7 @@ S₁ depends on U up to a constant only. S₂ and S₃ depend on the units of x 
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -24,6 +25,10 @@ class Scores(NamedTuple):
     energy: Float64[Tensor, "n"]
     gradient: Float64[Tensor, "n"]
     displacement: Float64[Tensor, "n"]
+
+    def arrays(self) -> dict[str, Float64[np.ndarray, "n"]]:
+        """The scores by name, as numpy holds them."""
+        return {name: values.numpy(force=True) for name, values in self._asdict().items()}
 
 
 TITLES = {"energy": "S₁ = U(x)", "gradient": "S₂ = ‖∇U(x)‖", "displacement": "S₃ = ‖x − Φ^τ(x)‖"}

@@ -8,16 +8,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from lem_safe.catalogue import load
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
+from lem_safe.finished_run import Run
 from lem_safe.progress import Progress, Silent
+from lem_safe.report.template import css
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
-from lem_safe.runner import Run, run
+from lem_safe.runner import run
 from lem_safe.scenario import Scenario, named
 
 TABLE = "sweep.json"
@@ -156,7 +157,6 @@ def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
 
 def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
     """One self-contained page: the table, each row with a link to its run's own report."""
-    css = (files("lem_safe.report") / "page.css").read_text(encoding="utf-8")
     title = html.escape(f"{scenario.name}: sweep")
     keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
     passed = sum(entry.status == 0 for entry in entries)
@@ -166,7 +166,7 @@ def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-<title>{title}</title><style>{css}</style></head>
+<title>{title}</title><style>{css()}</style></head>
 <body><main>
 <h1>{title}</h1>
 <div class="verdict {tone}"><strong>{head}</strong><p>{html.escape(lead)}</p></div>
@@ -225,5 +225,11 @@ def _html_table(entries: Sequence[Entry], *, links: bool) -> str:
             cells[place] = f'<a href="{html.escape(entry.directory)}/report.html">{cells[place]}</a>'
         elif entry.failure is not None:
             cells[place] += f": {html.escape(entry.failure)}"
-        lines.append("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>")
-    return "<table>" + "".join(lines) + "</table>"
+        labelled = zip(heads, cells, strict=True)
+        lines.append("<tr>" + "".join(_cell(head, cell) for head, cell in labelled) + "</tr>")
+    return '<table class="cards">' + "".join(lines) + "</table>"
+
+
+def _cell(head: str, cell: str) -> str:
+    """A cell, left as it is; where a page is narrow the table becomes cards, and `data-label` says what a cell holds."""
+    return f"<td style='text-align:left' data-label=\"{html.escape(head)}\">{cell}</td>"

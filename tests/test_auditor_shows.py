@@ -121,7 +121,7 @@ def test_correlated_rows_widen_the_diagnostic_and_leave_the_bound():
 
 
 def test_batches_do_not_see_blocks():
-    x = np.random.default_rng(0).random(10_001) < 0.2
+    x = np.repeat(np.random.default_rng(0).random(2501) < 0.2, 4)[:10_001]  # each draw four times: τ is about 4
     for n in (64, 511, 512, 5000, 10_001):
         naive = Batches()
         naive.add(x[:n])
@@ -131,7 +131,9 @@ def test_batches_do_not_see_blocks():
         assert (cut.size, cut.sums.tolist(), cut.effective()) == (naive.size, naive.sums.tolist(), naive.effective())
         k = len(cut.sums)
         assert cut.sums.tolist() == x[: k * cut.size].reshape(k, -1).sum(1).tolist() and n // cut.size == k
-    assert naive.effective() is not None
+    fractions = x[: k * naive.size].reshape(k, -1).mean(1)
+    τ = naive.size * fractions.var(ddof=1) / (fractions.mean() * (1 - fractions.mean()))
+    assert naive.effective() == pytest.approx(10_001 / τ, rel=1e-12) and abs(τ - 4) < 4 * 4 * (2 / (k - 1)) ** 0.5
     few = Batches()
     few.add(x[:500])
     assert few.effective() is None

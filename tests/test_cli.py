@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scenario_texts import GOOD, changed
 
+import lem_safe
 from lem_safe import cli
 from lem_safe.commands import outcome
 from lem_safe.commands.list_ import Listing
@@ -19,7 +20,7 @@ HEAVY = ("torch", "matplotlib", "scipy", "numpy", "sklearn", "ruamel")
 
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lem_safe.cli", *arguments]
+    command = [sys.executable, "-m", "lem_safe", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False)
 
 
@@ -43,14 +44,20 @@ def test_help_and_the_package_itself_import_nothing_heavy():
         assert imported_by(code).isdisjoint(HEAVY), code
 
 
+def test_python_m_lem_safe_is_the_command():
+    shown = process("--version")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"lem-safe {lem_safe.__version__}\n", "")
+    assert "lem-safe run" in (said := process("run", "--help").stdout) and "__main__" not in said
+    unknown = process("rum")
+    assert unknown.returncode == 2 and unknown.stdout == "" and "lem-safe --help" in unknown.stderr
+
+
 def test_validate_imports_torch_but_no_plots():
     modules = imported_by("from lem_safe import cli; assert cli.main(['validate', 'ring_keep_out']) == 0")
     assert "torch" in modules and "matplotlib" not in modules
 
 
 def test_public_names_are_what_they_say():
-    import lem_safe
-
     assert lem_safe.load("ring_keep_out").name == "ring_keep_out"
     assert all(getattr(lem_safe, name) is not None for name in lem_safe.__all__)
     with pytest.raises(AttributeError, match="no attribute 'samples'"):

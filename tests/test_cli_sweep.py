@@ -1,6 +1,7 @@
 """A sweep is one job: a run directory for every combination, one table, the worst exit status, resumable."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,10 @@ def test_every_combination_is_a_run_and_the_worst_decides(scenario: Path, tmp_pa
         assert report["constraints"][0]["violations"] == run["constraints"][0]["violations"]
         assert f'href="{run["directory"]}/report.html"' in (out / "report.html").read_text()
     assert "2 of 4 combinations passed" in shown and str(out / "report.html") in shown
+    page = (out / "report.html").read_text()
+    heads, rows = re.findall(r"<th [^>]*>(.*?)</th>", page), page.split("<tr>")[2:]
+    assert 'class="cards"' in page and len(rows) == 4
+    assert all(re.findall('data-label="(.*?)"', row) == heads for row in rows), "on a phone a cell stands below its own head"
 
 
 def test_json_alone_on_stdout(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

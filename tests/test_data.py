@@ -36,8 +36,8 @@ def test_csv_as_spreadsheets_write_it(tmp_path):
 
 
 def test_one_column_stays_a_table(tmp_path):
-    assert read_table(csv(tmp_path, "a\n1\n2\n")).values.shape == (2, 1)
-    assert read_table(csv(tmp_path, "a,b\n1,2\n")).values.shape == (1, 2)
+    assert read_table(csv(tmp_path, "a\n1\n2\n")).values.tolist() == [[1.0], [2.0]]
+    assert read_table(csv(tmp_path, "a,b\n1,2\n")).values.tolist() == [[1.0, 2.0]]
 
 
 def test_chosen_columns_leave_the_others_unread(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scenario_texts import THREE_MODES
 from torch import Tensor
 
 from barriers.budget import budget
@@ -29,17 +30,7 @@ SPECS = {
     "right": {"kind": "half_space", "normal": [1.0, 0.0], "offset": 0.8},
 }
 BETAS, H = (0.05, 0.07), 0.01
-TEXT = """\
-version: 1
-name: chained
-energy: {kind: gaussian_mixture, means: [[1, 0], [-1, 0], [0, 1]], std: 0.5}
-unsafe:
-  disc: {kind: ball, center: [1, 0], radius: 0.6}
-  right: {kind: half_space, normal: [1, 0], offset: 0.8}
-constraints: [{set: disc, beta: 0.05}, {set: right, beta: 0.07}]
-sampler: {kind: langevin, samples: 400, steps: 60, step_size: 0.01, init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
-filter: FILTER
-"""
+TEXT = THREE_MODES.replace("steps: 120", "steps: 60")
 CHAINS = {
     "drift": "{kind: chain, filters: [{kind: penalty, weight: 2.0}, {kind: primal_dual, dual_rate: 0.5}, {kind: drift}]}",
     "step": "{kind: chain, filters: [{kind: project}, {kind: step}, {kind: gate}]}",
@@ -87,8 +78,11 @@ def test_filters_on_both_sides_of_the_noise_are_the_sampler_with_both_hooks() ->
     state = sampler.init(torch.tensor([-1.5, 0.0]) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64)))
     with torch.no_grad():
         for k in range(60):
-            state, _ = sampler.step(Key(4).fold(k), state)
-    assert torch.equal(x, state.x) and info.drift is not None and info.step is not None
+            state, alone = sampler.step(Key(4).fold(k), state)
+    assert torch.equal(x, state.x)
+    for ours, theirs in ((info.drift, alone.drift), (info.step, alone.step)):
+        assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(ours, theirs, strict=True))
+    assert info.drift.multipliers.tolist() == [2.0, 2.0] and (info.step.multipliers > 0).all()
     assert not torch.equal(x, sampled(member("gate"))[0]) and not torch.equal(x, sampled(member("penalty", weight=2.0))[0])
 
 

@@ -11,12 +11,13 @@ from truths.lyapunov import eight
 from lem_safe import chain
 from lem_safe.catalogue import loads
 from lem_safe.faults import BadInput
+from lem_safe.finished_run import Run
 from lem_safe.keys import Key
 from lem_safe.lyapunov import Log, Monitor, generator_means, isotropic, stein_discrepancy, track_flow
 from lem_safe.lyapunov.monitors import NAMES, some
 from lem_safe.report.contents import read
 from lem_safe.report.monitors import monitors
-from lem_safe.runner import Run, run
+from lem_safe.runner import run
 from lem_safe.scenario import Scenario
 
 MEANS = [[round(float(v), 12) for v in row] for row in eight().means]

@@ -1,24 +1,15 @@
 """Faults planted into the KL bookkeeping, one at a time: the check of truths.lyapunov that is there to find it must fail, and pass without it."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from planted import Tooth, checks, must_be_found, result, written_in
 from truths import lyapunov
 
 from lem_safe.energies import Tempered
 from lem_safe.lyapunov import constants, curvature, density, generator, mixing, normal, ratio, stein, stopping, transport
-
-Tooth = tuple[Callable[[], None], Any, str, Callable[[Any], Any]]
-"""The check, the module or class, its attribute, and faulty(honest)."""
-
-
-def result(change: Callable[..., Any]) -> Callable[[Any], Any]:
-    """What the honest function returns, changed: change(returned, *arguments)."""
-    return lambda honest: lambda *arguments, **named: change(honest(*arguments, **named), *arguments)
 
 
 def downward(ratio: np.ndarray) -> int | None:
@@ -87,7 +78,7 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda cost: (np.arange(len(cost)), np.arange(len(cost)))),
 }  # fmt: skip
 
-CHECKS = {check.__name__: check for check, *_ in TEETH.values()}
+CHECKS = checks(TEETH)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -97,12 +88,8 @@ def test_the_honest_code_passes(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEETH)
 def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    check, owner, attribute, make = TEETH[name]
-    monkeypatch.setattr(owner, attribute, make(getattr(owner, attribute)))
-    with pytest.raises(AssertionError):
-        check()
+    must_be_found(TEETH[name], monkeypatch)
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    own = {name for name, f in vars(lyapunov).items() if callable(f) and f.__module__ == lyapunov.__name__}
-    assert own - {"eight", "tempered", "draws"} == set(CHECKS)
+    assert written_in(lyapunov) - {"eight", "tempered", "draws"} == set(CHECKS)

@@ -11,26 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scenario_texts import THREE_MODES
 
 import lem_safe
 from barriers.budget import budget
 from barriers.sets import build_sets
 from lem_safe.catalogue import loads
 from lem_safe.faults import BadInput, NumericalFailure
-from lem_safe.runner import Run, run
+from lem_safe.finished_run import Run
+from lem_safe.runner import run
 from lem_safe.scenario import Scenario
 
-TEXT = """\
-version: 1
-name: small
-energy: {kind: gaussian_mixture, means: [[1, 0], [-1, 0], [0, 1]], std: 0.5}
-unsafe:
-  disc: {kind: ball, center: [1, 0], radius: 0.6}
-  right: {kind: half_space, normal: [1, 0], offset: 0.8}
-constraints: [{set: disc, beta: 0.05}, {set: right, beta: 0.07}]
-sampler: {kind: langevin, samples: 400, steps: 120, step_size: 0.01, init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
-filter: {kind: FILTER}
-"""
+TEXT = THREE_MODES.replace("FILTER", "{kind: FILTER}")
 
 
 def _scenario(kind: str = "step", **replaced: str) -> Scenario:
@@ -280,7 +272,7 @@ def test_a_start_over_the_tolerance_is_said_and_fails(tmp_path: Path) -> None:
 
 
 def test_float64_is_kept_to_the_file(tmp_path: Path) -> None:
-    scenario = loads(TEXT.replace("FILTER", "gate").replace("name: small", "name: small\ndtype: float64"))
+    scenario = loads(TEXT.replace("FILTER", "gate").replace("name: three_modes", "name: three_modes\ndtype: float64"))
     assert run(scenario, out=tmp_path / "out").samples.dtype == np.float64
 
 

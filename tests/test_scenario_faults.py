@@ -5,7 +5,7 @@ from scenario_texts import GOOD, changed
 
 from lem_safe.catalogue import loads
 from lem_safe.faults import BadInput, Fault
-from lem_safe.scenario import source
+from lem_safe.scenario import reading
 
 
 def faults_of(text: str) -> list[Fault]:
@@ -154,14 +154,14 @@ def test_a_long_line_is_cut_around_the_fault():
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
-    cases = {"binary": b"\xff\xfe\x00\x01", "huge": b"a" * (source.MAX_BYTES + 1)}
+    cases = {"binary": b"\xff\xfe\x00\x01", "huge": b"a" * (reading.MAX_BYTES + 1)}
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(BadInput):
-            source.read(tmp_path / name)
+            reading.read(tmp_path / name)
     for name in ("absent.yaml", "."):
         with pytest.raises(BadInput, match="no such file|is a directory"):
-            source.read(tmp_path / name)
+            reading.read(tmp_path / name)
 
 
 def test_the_good_scenario_has_no_fault():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planted import Tooth, checks, must_be_found, result, written_in
 from scipy.special import betaincinv
 from torch import Tensor
 from truths import audit, energies, filters, normalisers, sets
@@ -51,14 +52,6 @@ from lem_safe.samplers import (
     underdamped,
 )
 from lem_safe.training import energy_matching, losses, whitening
-
-Tooth = tuple[Callable[[], None], Any, str, Callable[[Any], Any]]
-"""The check, the module or class, its attribute, and faulty(honest)."""
-
-
-def result(change: Callable[..., Any]) -> Callable[[Any], Any]:
-    """What the honest function returns, changed: change(returned, *arguments)."""
-    return lambda honest: lambda *arguments, **named: change(honest(*arguments, **named), *arguments)
 
 
 def with_attribute(**values: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -364,7 +357,7 @@ TEETH: dict[str, Tooth] = {
 }  # fmt: skip
 
 
-CHECKS = {check.__name__: check for check, *_ in TEETH.values()}
+CHECKS = checks(TEETH)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -374,19 +367,10 @@ def test_the_honest_code_passes(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEETH)
 def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    check, owner, attribute, make = TEETH[name]
-    monkeypatch.setattr(owner, attribute, make(getattr(owner, attribute)))
-    with pytest.raises(AssertionError):
-        check()
+    must_be_found(TEETH[name], monkeypatch)
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    modules: list[ModuleType] = [ramps, filters, sets, energies, kernels, curvatures, normalisers, audit]
-    own = {
-        name
-        for m in modules
-        for name, f in vars(m).items()
-        if callable(f) and f.__module__ == m.__name__ and not name.startswith("_")
-    }
+    own = written_in(ramps, filters, sets, energies, kernels, curvatures, normalisers, audit)
     assert own - {"Parabola", "moved"} == set(CHECKS)
     assert len(TEETH) >= 25

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lem_safe.auditor.bounds import budget
+from lem_safe.auditor.search import largest_kept, smallest_size
 
 
 def log_evidence_below(count: float, n: int, beta: float) -> float:
@@ -42,13 +43,7 @@ def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
     0.000902
     """
     threshold = -math.log1p(-confidence)
-    low, high = count / n, math.nextafter(1.0, 0.0)
-    if log_evidence_below(count, n, high) < threshold:
-        return 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if log_evidence_below(count, n, middle) >= threshold else (middle, high)
-    return high
+    return largest_kept(lambda p: log_evidence_below(count, n, p) >= threshold, count / n)
 
 
 def samples_needed(beta: float, true: float, confidence: float) -> int | None:
@@ -60,16 +55,7 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
     if true == beta or (beta == 0 and true == 0):
         return None
     evidence, threshold = (log_evidence_below if true < beta else log_evidence_above), -math.log1p(-confidence)
-    high = 1
-    while evidence(true * high, high, beta) < threshold:
-        high *= 2
-        if high > 1 << 40:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if evidence(true * middle, middle, beta) >= threshold else (middle, high)
-    return high
+    return smallest_size(lambda n: evidence(true * n, n, beta) >= threshold, 1 << 40)
 
 
 @dataclass

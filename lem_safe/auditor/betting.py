@@ -15,6 +15,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from lem_safe.auditor.search import largest_kept, smallest_size
+
 BETS = np.concatenate([[1.0], np.geomspace(0.9, 1e-3, 12)])
 WEIGHTS = np.concatenate([[0.76], np.full(12, 0.02)])
 """The λ averaged over, and their weights: fixed before any data, hence no correction."""
@@ -39,16 +41,8 @@ def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: fl
     each = _gains(fractions, beta).mean(1) if mean < beta else _gains(1 - fractions, 1 - beta).mean(1)
     if not (each > 0).any():
         return None  # the fractions scatter so widely that no bet is worth making at these odds
-    threshold, high = -math.log1p(-confidence), 1
-    while _mixed(high * each) < threshold:
-        high *= 2
-        if high > 1 << 40:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _mixed(middle * each) >= threshold else (middle, high)
-    return high
+    threshold = -math.log1p(-confidence)
+    return smallest_size(lambda r: _mixed(r * each) >= threshold, 1 << 40)
 
 
 def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> float:
@@ -59,13 +53,7 @@ def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> fl
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must satisfy 0 < confidence < 1; got {confidence}")
     threshold = -math.log1p(-confidence)
-    low, high = float(x.mean()), math.nextafter(1.0, 0.0)
-    if log_capital(x, high) < threshold:
-        return 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if log_capital(x, middle) >= threshold else (middle, high)
-    return high
+    return largest_kept(lambda m: log_capital(x, m) >= threshold, float(x.mean()))
 
 
 def _gains(fractions: Float[np.ndarray, "r"], m: float) -> Float[np.ndarray, "l r"]:

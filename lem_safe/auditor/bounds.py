@@ -11,6 +11,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from lem_safe.auditor.search import smallest_size
+
 
 class Interval(NamedTuple):
     """A lower and an upper end, both probabilities."""
@@ -83,16 +85,7 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
     def decides(n: int) -> bool:
         return upper_bound(true * n, n, confidence) <= beta if true < beta else lower_bound(true * n, n, confidence) > beta
 
-    high = 1
-    while not decides(high):
-        high *= 2
-        if high > 1 << 50:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return high
+    return smallest_size(decides, 1 << 50)
 
 
 def _checked(count: float, n: float, confidence: float) -> None:

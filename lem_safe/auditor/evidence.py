@@ -74,8 +74,7 @@ class Fixed:
         return bounds.smallest_beta(self.n, confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        needed = bounds.samples_needed(beta, self.count / self.n, confidence)
-        return None if needed is None else max(needed - self.n, 1)
+        return _left(bounds.samples_needed(beta, self.count / self.n, confidence), self.n)
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,7 @@ class Sequential:
         return anytime.anytime_upper_bound(0, self.n, confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        needed = anytime.samples_needed(beta, self.count / self.n, confidence)
-        return None if needed is None else max(needed - self.n, 1)
+        return _left(anytime.samples_needed(beta, self.count / self.n, confidence), self.n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +135,7 @@ class Betting:
         return betting.mean_upper_bound(np.zeros_like(self.fractions), confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        needed = betting.clouds_needed(beta, self.fractions, confidence)
-        return None if needed is None else max(needed - len(self.fractions), 1)
+        return _left(betting.clouds_needed(beta, self.fractions, confidence), len(self.fractions))
 
 
 def two_sided(evidence: Evidence, confidence: float) -> bounds.Interval:
@@ -149,3 +146,8 @@ def two_sided(evidence: Evidence, confidence: float) -> bounds.Interval:
 
 def _p(log_evidence: float) -> float:
     return math.exp(-max(log_evidence, 0.0))
+
+
+def _left(needed: int | None, have: int) -> int | None:
+    """How many of those needed are still to come: one at least, as what there is has not decided."""
+    return None if needed is None else max(needed - have, 1)

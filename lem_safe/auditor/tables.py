@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lem_safe.auditor.rows import Rows, must_be_file
+from lem_safe.data.csv_text import is_number
 from lem_safe.data.names import identifiers
 from lem_safe.data.tables import read_table
 from lem_safe.faults import BadInput, Fault
@@ -27,7 +28,7 @@ def open_csv(path: Path) -> Rows:
         first = []
     if not first:
         _refuse(path)
-    named = not all(_is_number(cell) for cell in first)
+    named = not all(is_number(cell) for cell in first)
     columns = identifiers(first, str(path))[0] if named else None
     width, start = len(first), skipped + named
 
@@ -113,14 +114,6 @@ def _numbers(lines: list[str], width: int, chosen: Sequence[int]) -> NDArray[np.
         return np.array([[float(row[i]) for i in chosen] for row in rows])
     except (ValueError, csv.Error):
         return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def _refuse(path: Path) -> None:

@@ -28,7 +28,7 @@ def _read(path: Path, columns: Sequence[str] | None) -> tuple[NDArray[np.float64
     if first is None:
         raise BadInput(Fault("is empty; a table needs at least one row", str(path)))
     _commas(first, path)
-    header = None if all(_is_number(cell) for cell in first) else first
+    header = None if all(is_number(cell) for cell in first) else first
     kept = None
     if columns is not None and header is not None:
         names, _ = identifiers(header, str(path))
@@ -64,7 +64,7 @@ def _slow(path: Path, start: int, header: list[str] | None, width: int, kept: li
             continue
         row = []
         for i in kept or range(width):
-            if _is_number(cells[i]):
+            if is_number(cells[i]):
                 row.append(float(cells[i]))
             else:
                 faults.append(Fault(_not_a_number(cells[i], header[i] if header else str(i)), str(path), line))
@@ -95,7 +95,8 @@ def _commas(first: list[str], path: Path) -> None:
             raise BadInput(Fault(f"has columns separated by {name}; separate them by commas", str(path), 1))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as people write one: Python's 1_000 is not."""
     try:
         float(text)
     except ValueError:

@@ -130,8 +130,9 @@ def langevin_kl(
 
         ρ_{k+1}(y) ≈ mean over j ≠ i of N(yᵢ; x_j − h∇U(x_j), 2hI),
 
-    a mean over the other particles' next steps (E.2): no bandwidth to choose. Biased upward by about (the reciprocal of twice the number
-    of particles within √(2h)), so for a few dimensions and thousands of particles; compare it over steps.
+    a mean over the other particles' next steps (E.2): no bandwidth to choose. Biased downward: the mean is right on average, so its
+    logarithm is too low (Jensen), by about 1/2N where N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a particle is
+    alone. So for a few dimensions and thousands of particles; compare it over steps.
     """
     n, d = x.shape
     m = (x - step_size * energy.value_and_gradient(x)[1]).double()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from lem_safe.report.curves import stretches
 from lem_safe.report.findings import findings
 from lem_safe.report.style import DATA, FILTERED, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
+from lem_safe.report.template import rendered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,6 @@ CLOSE = 0.035
 
 def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], figures: Path) -> str:
     """The page as text; its picture goes to `figures` as PNG too. facts: Comparison.to_dict()."""
-    from jinja2 import Environment, StrictUndefined, select_autoescape
-
     draws: list[Draw] = []
     if any(e["distance"] is not None for e in facts["entries"]):
         draws.append(partial(draw_trade, facts=facts))
@@ -34,19 +32,9 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
         draws.append(partial(draw_fractions, fractions=fractions, facts=facts))
     if draws:
         png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
-    source = files("lem_safe.report")
-    environment = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((source / "compare.html.j2").read_text(encoding="utf-8"))
-    pictures = [
-        svg(draw, *SIZE).replace(' id="', f' id="c{i}-').replace('href="#', f'href="#c{i}-').replace("url(#", f"url(#c{i}-")
-        for i, draw in enumerate(draws)
-    ]
-    css = (source / "page.css").read_text(encoding="utf-8")
-    return template.render(
-        css=css, facts=facts, pictures=pictures, findings=findings(facts), one=one_tolerance(facts) is not None
-    )
+    pictures = [svg(draw, *SIZE, f"c{i}-") for i, draw in enumerate(draws)]
+    one = one_tolerance(facts) is not None
+    return rendered("compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one)
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:

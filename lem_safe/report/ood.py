@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from lem_safe.detection import roc
 from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, png, svg
+from lem_safe.report.template import rendered
 from lem_safe.scores import TITLES
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ BINS = 60
 
 def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figures: Path) -> str:
     """The page as text; its pictures go to `figures` as PNG too. facts: Ood.to_dict(); arrays: NAME/SCORE to scores [n]."""
-    from jinja2 import Environment, StrictUndefined, select_autoescape
-
     names = list(dict.fromkeys(row["against"] for row in facts["table"]))
     shown = []
     for i, name in enumerate(names):
@@ -32,13 +30,8 @@ def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figur
             *(partial(draw_scores, arrays=arrays, name=name, score=s) for s in TITLES),
         ]
         png(draws, figures / f"ood_{i}.png", columns=4, width=3.6, height=3.0)
-        shown.append((name, [_own(svg(draw, 3.6, 3.0), f"o{i}{k}-") for k, draw in enumerate(draws)]))
-    source = files("lem_safe.report")
-    environment = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((source / "ood.html.j2").read_text(encoding="utf-8"))
-    return template.render(css=(source / "page.css").read_text(encoding="utf-8"), facts=facts, titles=TITLES, shown=shown)
+        shown.append((name, [svg(draw, 3.6, 3.0, f"o{i}{k}-") for k, draw in enumerate(draws)]))
+    return rendered("ood.html.j2", facts=facts, titles=TITLES, shown=shown)
 
 
 def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes":
@@ -70,9 +63,3 @@ def draw_scores(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str, score
 
 def _short(name: str) -> str:
     return name if len(name) <= 24 else name[:22] + "…"
-
-
-def _own(picture: str, prefix: str) -> str:
-    for mark in (' id="', 'href="#', "url(#"):
-        picture = picture.replace(mark, mark + prefix)
-    return picture

@@ -2,7 +2,6 @@
 
 import os
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from lem_safe.report.drift import drifts
 from lem_safe.report.nearness import nearness, seats
 from lem_safe.report.panels import Panel, label, laws, panels
 from lem_safe.report.style import png, svg
+from lem_safe.report.template import rendered
 
 USUAL = (4.4, 3.3)
 SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
@@ -25,19 +25,12 @@ def render(run_directory: Path | str) -> Path:
 
     Raises BadInput where a needed file is missing; a panel whose file is missing is replaced by a sentence.
     """
-    from jinja2 import Environment, StrictUndefined, select_autoescape
-
     directory = Path(run_directory)
     contents = read(directory)
     (directory / "figures").mkdir(exist_ok=True)
     shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
-    source = files("lem_safe.report")
-    environment = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((source / "page.html.j2").read_text(encoding="utf-8"))
     page = directory / "report.html"
-    _write(page, template.render(css=(source / "page.css").read_text(encoding="utf-8"), panels=shown, **_facts(contents)))
+    _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
     return page
 
 
@@ -45,14 +38,7 @@ def _pictures(panel: Panel, directory: Path) -> list[str]:
     width, height = SIZES.get(panel.name, USUAL)
     if panel.draws:
         png(panel.draws, directory / "figures" / f"{panel.name}.png", width=width, height=height)
-    return [_unique(svg(draw, width, height), f"{panel.name}{i}-") for i, draw in enumerate(panel.draws)]
-
-
-def _unique(picture: str, prefix: str) -> str:
-    """The same SVG with its own ids, so that several can share a page."""
-    for mark in (' id="', 'href="#', "url(#"):
-        picture = picture.replace(mark, mark + prefix)
-    return picture
+    return [svg(draw, width, height, f"{panel.name}{i}-") for i, draw in enumerate(panel.draws)]
 
 
 def _facts(contents: Contents) -> dict[str, Any]:

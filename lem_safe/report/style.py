@@ -42,8 +42,8 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(settings)
 
 
-def svg(draw: Draw, width: float = 4.4, height: float = 3.3) -> str:
-    """One picture as an inline SVG element that fills its container."""
+def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -> str:
+    """One picture as an inline SVG element that fills its container; `prefix` begins its ids, so that several can share a page."""
     with style():
         figure = _figure([draw], 1, width, height)
         out = io.StringIO()
@@ -53,9 +53,15 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    return re.sub(
-        r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1), count=1
-    )
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1)
+    return prefixed(re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1), prefix)
+
+
+def prefixed(picture: str, prefix: str) -> str:
+    """The same SVG, every id of it, and every mention of one, begun by `prefix`."""
+    for mark in (' id="', 'href="#', "url(#"):
+        picture = picture.replace(mark, mark + prefix)
+    return picture
 
 
 def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:

@@ -60,13 +60,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each with axes of its own."""
+    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each with axes of its own, `width` inches wide."""
 
     verdict: Verdict
     ours: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
     draws: tuple[Draw, ...] = ()
     note: str = ""
+    width: float = 3.4
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ B = [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
 STD, NEAR, WEIGHT = 0.3, 1.5, 0.35
 STEP, STEPS = 0.005, 3000
 NETWORK = MLP(hidden=64, depth=3, confinement=1.0)
-LOSS = Calibrated(sigma=0.035, wide=4.0, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6)
-"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations: the wide noise takes rows there."""
-TRAINING = TrainingSettings(steps=1500, batch_size=512, learning_rate=0.004, patience=40)
+LOSS = Calibrated(sigma=0.035, wide=3.0, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6)
+"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations: the wide noise takes rows there. Without
+any error of training, the noise alone would move its mean radius to 3.821."""
+TRAINING = TrainingSettings(steps=5000, batch_size=512, learning_rate=0.004, patience=40)
+"""Chosen on the seeds 5 to 9, which no table shows."""
 
 
 def expert(means: list[list[float]]) -> Trained:

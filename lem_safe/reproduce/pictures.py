@@ -1,4 +1,4 @@
-"""The pictures of claims: clouds, and curves over steps."""
+"""The pictures of claims: clouds, curves over steps, ROC curves."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lem_safe.report.style import FILTERED, INK, MUTED, UNFILTERED, UNSAFE, Draw, legend
+from lem_safe.report.style import FILTERED, GRID, INK, MUTED, UNFILTERED, UNSAFE, Draw, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,9 +27,17 @@ def curve_picture(
     ylabel: str,
     vertical: Mapping[str, float] | None = None,
     log: bool = False,
+    top: float | None = None,
 ) -> Draw:
-    """A line for each (x, y) of `series`; a vertical line for each of `vertical`."""
-    return partial(_draw_curves, series=series, title=title, xlabel=xlabel, ylabel=ylabel, vertical=vertical or {}, log=log)
+    """A line for each (x, y) of `series`; a vertical line for each of `vertical`; what is above `top` leaves the picture."""
+    return partial(
+        _draw_curves, series=series, title=title, xlabel=xlabel, ylabel=ylabel, vertical=vertical or {}, log=log, top=top
+    )
+
+
+def roc_picture(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Draw:
+    """A curve (false positives, true positives) for each name, up to ten of them, in a square; the names stand beside it."""
+    return partial(_draw_rocs, curves=curves, title=title)
 
 
 def _draw_cloud(axes: "Axes", x: np.ndarray, title: str, half: float, marks: Mapping[str, Sequence[Sequence[float]]]) -> "Axes":
@@ -43,6 +51,16 @@ def _draw_cloud(axes: "Axes", x: np.ndarray, title: str, half: float, marks: Map
     return axes
 
 
+def _draw_rocs(axes: "Axes", curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> "Axes":
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
+    for i, (name, (x, y)) in enumerate(curves.items()):
+        again, colour = divmod(i, len(COLOURS))
+        axes.plot(x, y, ("-", "--")[again % 2], color=COLOURS[colour], label=name)
+    axes.set(title=title, xlabel="usual rows taken for strange", ylabel="strange rows found", aspect="equal")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), handlelength=1.6)
+    return axes
+
+
 def _draw_curves(
     axes: "Axes",
     series: Mapping[str, tuple[np.ndarray, np.ndarray]],
@@ -51,6 +69,7 @@ def _draw_curves(
     ylabel: str,
     vertical: Mapping[str, float],
     log: bool,
+    top: float | None,
 ) -> "Axes":
     for (name, (x, y)), colour, line in zip(series.items(), COLOURS, LINES, strict=False):
         axes.plot(x, y, line, color=colour, label=name)
@@ -59,6 +78,9 @@ def _draw_curves(
     if log:
         axes.set_yscale("log")
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    if top is not None:
+        low = min(float(y.min()) for _, y in series.values())
+        axes.set_ylim(low - 0.05 * (top - low), top)
     axes.set_title(title, pad=16)
     legend(axes)
     return axes

@@ -13,8 +13,8 @@ from lem_safe.detection import roc
 from lem_safe.energies import Energy
 from lem_safe.energies.images import Convolutional
 from lem_safe.ood import Row, compared
-from lem_safe.reproduce.claim import CIRCLE, RADIUS, STD, Claim, Found, Setting, cloud, draws
-from lem_safe.reproduce.pictures import curve_picture
+from lem_safe.reproduce.claim import CIRCLE, RADIUS, STD, Claim, Found, Setting, cloud, draws, verdict_of
+from lem_safe.reproduce.pictures import roc_picture
 from lem_safe.scores import Scores, scores, usual_step
 from lem_safe.training.losses import Denoising
 from lem_safe.training.settings import TrainingSettings
@@ -40,18 +40,14 @@ def told(rows: tuple[Row, ...]) -> str:
 
 def found_of(rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool, words: str, note: str) -> Found:
     """A claim's findings from a table, with a ROC of S₁ and one of S₂."""
-    base, *others = all_scores.items()
-    pictures = tuple(
-        curve_picture(
-            {name: _pair(_array(getattr(base[1], s)), _array(getattr(theirs, s))) for name, theirs in others[:5]},
-            title,
-            "usual rows taken for strange",
-            "strange rows found",
-        )
-        for s, title in (("energy", "ROC of S₁ = U"), ("gradient", "ROC of S₂ = ‖∇U‖"))
-    )
+    (_, base), *others = ((name, s.arrays()) for name, s in all_scores.items())
+    auroc = {(r.against, r.score): r.detection.auroc for r in rows}
+    curves = {
+        s: {f"{name} ({auroc[name, s]:.2f})": _pair(base[s], theirs[s]) for name, theirs in others} for s in ("energy", "gradient")
+    }
+    pictures = (roc_picture(curves["energy"], "ROC of S₁ = U"), roc_picture(curves["gradient"], "ROC of S₂ = ‖∇U‖"))
     numbers = {f"{r.against} / {r.score}": r.detection._asdict() for r in rows}
-    return Found("holds" if held else "fails", f"AUROC of S1/S2/S3: {told(rows)}. {words}", numbers, pictures, note)
+    return Found(verdict_of(held), f"AUROC of S1/S2/S3: {told(rows)}. {words}", numbers, pictures, note, width=5.4)
 
 
 def synthetic(setting: Setting) -> Found:
@@ -195,10 +191,6 @@ def _turn(angle: float) -> Tensor:
 def _pair(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     curve = roc(inside, outside)
     return curve.false_positive, curve.true_positive
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return values.numpy(force=True)
 
 
 CLAIMS = (

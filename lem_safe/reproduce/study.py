@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import numpy as np
 
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
-from lem_safe.report.style import png, svg
+from lem_safe.report.style import png, prefixed, svg
+from lem_safe.report.template import rendered
 from lem_safe.reproduce.claim import Claim, Found, Setting
 from lem_safe.versions import versions
 
-SIZE = (3.4, 3.1)
+HEIGHT = 3.1
 MARKS = {"holds": "holds", "corrected": "holds as corrected", "fails": "does not hold here", "not run": "not run"}
 
 
@@ -78,34 +78,27 @@ def _checked(claim: Claim, setting: Setting, out: Path | None) -> dict[str, Any]
         (out / "figures").mkdir(parents=True, exist_ok=True)
         (out / "claims").mkdir(exist_ok=True)
         if found.draws:
-            png(found.draws, out / "figures" / f"{claim.name}.png", columns=4, width=SIZE[0], height=SIZE[1])
+            png(found.draws, out / "figures" / f"{claim.name}.png", columns=4, width=found.width, height=HEIGHT)
         for i, draw in enumerate(found.draws):
-            write_text(out / "figures" / f"{claim.name}-{i}.svg", svg(draw, *SIZE))
+            write_text(out / "figures" / f"{claim.name}-{i}.svg", svg(draw, found.width, HEIGHT))
         write_json(out / "claims" / f"{claim.name}.json", row)
     return row
 
 
 def page(study: Study, out: Path) -> str:
     """One self-contained page of every claim of a study."""
-    from jinja2 import Environment, StrictUndefined, select_autoescape
-
     shown = [
         (
             c,
             [
-                _own((out / "figures" / f"{c['name']}-{i}.svg").read_text(encoding="utf-8"), f"{c['name']}{i}-")
+                prefixed((out / "figures" / f"{c['name']}-{i}.svg").read_text(encoding="utf-8"), f"{c['name']}{i}-")
                 for i in range(c["pictures"])
             ],
         )
         for c in study.claims
     ]
-    environment = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((files("lem_safe.reproduce") / "page.html.j2").read_text(encoding="utf-8"))
-    css = (files("lem_safe.report") / "page.css").read_text(encoding="utf-8")
     counts = {mark: sum(c["verdict"] == verdict for c in study.claims) for verdict, mark in MARKS.items()}
-    return template.render(css=css, study=study, shown=shown, marks=MARKS, counts=counts, facts=versions())
+    return rendered("page.html.j2", "lem_safe.reproduce", study=study, shown=shown, marks=MARKS, counts=counts, facts=versions())
 
 
 def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] | None:
@@ -126,12 +119,6 @@ def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] |
 
 def _setting(setting: Setting) -> dict[str, Any]:
     return {"seed": setting.seed, "quick": setting.quick}
-
-
-def _own(picture: str, prefix: str) -> str:
-    for mark in (' id="', 'href="#', "url(#"):
-        picture = picture.replace(mark, mark + prefix)
-    return picture
 
 
 def _plain(value: Any) -> Any:

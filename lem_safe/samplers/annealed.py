@@ -13,14 +13,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.filters.base import DriftFilter, StepFilter
 from barriers.specification import Context
-from lem_safe.energies.base import Energy
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import heated
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Clock(NamedTuple):
@@ -38,13 +37,13 @@ class Annealed:
 
     def __init__(
         self,
-        energy: Annotated[Energy, Context("energy")],
-        step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")],
+        energy: EnergyOf,
+        step_size: StepSize,
         steps: Annotated[int, Context("steps")],
         temperature: Annotated[float, Ge(1), Doc("The temperature T₀ of the first step; the energy's own is 1.")] = 10.0,
         cooling: Annotated[float, Gt(0), Le(1), Doc("The part of the steps over which the temperature falls to 1.")] = 0.5,
-        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
-        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+        drift_filter: DriftHook = None,
+        step_filter: StepHook = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Annealed: step_size must be > 0; got {step_size:g}")

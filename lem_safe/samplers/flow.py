@@ -3,21 +3,17 @@
 Whoever stops it in time has samples all the same; when, the ratio R_t tells (paper §3.2).
 """
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from annotated_types import Gt
 from jaxtyping import Float
 from torch import Tensor
-from typing_extensions import Doc
 
-from barriers.filters.base import DriftFilter, StepFilter
-from barriers.specification import Context
-from lem_safe.energies.base import Energy
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import heated
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Flow:
@@ -27,10 +23,10 @@ class Flow:
 
     def __init__(
         self,
-        energy: Annotated[Energy, Context("energy")],
-        step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")],
-        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
-        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+        energy: EnergyOf,
+        step_size: StepSize,
+        drift_filter: DriftHook = None,
+        step_filter: StepHook = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Flow: step_size must be > 0; got {step_size:g}")

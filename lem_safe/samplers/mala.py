@@ -12,14 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.filters.base import DriftFilter, StepFilter
-from barriers.specification import Context
-from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
-from lem_safe.samplers.adaptation import Adaptation, before_warm_up, tuned_step
+from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
 from lem_safe.samplers.metropolis import langevin_move
+from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Mala:
@@ -31,13 +29,11 @@ class Mala:
 
     def __init__(
         self,
-        energy: Annotated[Energy, Context("energy")],
+        energy: EnergyOf,
         step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates; with `adapt`, the first guess.")],
-        adapt: Annotated[
-            Adaptation | None, Doc("A warm-up that finds the step size and is thrown away; the step size as given where absent.")
-        ] = None,
-        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
-        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+        adapt: Adapt = None,
+        drift_filter: DriftHook = None,
+        step_filter: StepHook = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Mala: step_size must be > 0; got {step_size:g}")

@@ -15,15 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.filters.base import DriftFilter, StepFilter
-from barriers.specification import Context
-from lem_safe.energies.base import Energy
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import stretched
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
 from lem_safe.samplers.metric import Contraction, at_the_mode, contraction, of_cloud, of_matrix
+from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
 class Metric(NamedTuple):
@@ -41,7 +39,7 @@ class Preconditioned:
 
     def __init__(
         self,
-        energy: Annotated[Energy, Context("energy")],
+        energy: EnergyOf,
         step_size: Annotated[float, Gt(0), Doc("Step size h; it is a share of M's own scale, so about 0.1 whatever the units.")],
         metric: Annotated[
             Literal["covariance", "hessian"] | list[list[float]],
@@ -50,8 +48,8 @@ class Preconditioned:
                 "Hessian at the mode nearest to it, or a symmetric positive definite matrix in sampler coordinates."
             ),
         ] = "covariance",
-        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
-        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+        drift_filter: DriftHook = None,
+        step_filter: StepHook = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Preconditioned: step_size must be > 0; got {step_size:g}")

@@ -21,13 +21,12 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
-from barriers.specification import Context
-from lem_safe.energies.base import Energy
+from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
 class Momentum(NamedTuple):
@@ -45,13 +44,13 @@ class Underdamped:
 
     def __init__(
         self,
-        energy: Annotated[Energy, Context("energy")],
+        energy: EnergyOf,
         step_size: Annotated[
             float, Gt(0), Doc("Time step h, in sampler coordinates; it compares with √(2h) of the overdamped samplers.")
         ],
         friction: Annotated[float, Gt(0), Doc("γ: how fast a velocity is forgotten, per unit of time.")] = 1.0,
-        drift_filter: Annotated[DriftFilter | None, Context("drift_filter")] = None,
-        step_filter: Annotated[StepFilter | None, Context("step_filter")] = None,
+        drift_filter: DriftHook = None,
+        step_filter: StepHook = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Underdamped: step_size must be > 0; got {step_size:g}")

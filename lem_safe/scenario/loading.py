@@ -11,11 +11,14 @@ from pydantic import BaseModel, ValidationError
 from lem_safe.faults import BadInput, Fault
 from lem_safe.scenario import messages
 from lem_safe.scenario.bundled import bundled_scenarios
-from lem_safe.scenario.meaning import Meaning, Parts
+from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.meaning import Meaning
 from lem_safe.scenario.model import Scenario
 from lem_safe.scenario.overrides import as_override
+from lem_safe.scenario.parts import Parts
+from lem_safe.scenario.reading import parse, read
 from lem_safe.scenario.schema import document, plain
-from lem_safe.scenario.source import KeyPath, Source, parse, read
+from lem_safe.scenario.source import Source
 from lem_safe.scenario.sweep import variants
 from lem_safe.scenario.tables import Tables
 

@@ -3,35 +3,19 @@
 Works on the parts of a scenario that are well-formed: one `validate` shows a typo in the sampler and a wrong centre together.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from barriers.sets import UnsafeSet, build_set
 from lem_safe.faults import BadInput, Fault
 from lem_safe.scenario.aim import aims, without_aim
+from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
-from lem_safe.scenario.source import KeyPath, Source
+from lem_safe.scenario.parts import Parts, files_in, longest_list, trained_on_data, value_at
+from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
-
-CLOUDS = 4
-"""Arrays of n × d that a step needs at the least: the cloud, its proposal, the gradient, the noise."""
-
-
-class Parts:
-    """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint, `sampler`, `filter`, ..."""
-
-    def __init__(self, values: Mapping[KeyPath, Any]):
-        self.values = values
-
-    def get(self, *path: str | int) -> Any:
-        return self.values.get(path)
-
-    def under(self, name: str) -> Iterator[tuple[Any, Any]]:
-        """(name or index, part) of every well-formed entry of a list or mapping, in file order."""
-        return ((path[1], part) for path, part in self.values.items() if len(path) == 2 and path[0] == name)
 
 
 class _Unknown(Mapping[str, Any]):
@@ -88,7 +72,7 @@ class Meaning:
 
     def _files(self) -> None:
         for path, part in self.parts.values.items():
-            for where, file in _paths(part, path):
+            for where, file in files_in(part, path):
                 if file.is_dir():
                     self._fault(where, f"must be a file; {file} is a directory")
                 elif not file.exists():
@@ -106,7 +90,7 @@ class Meaning:
         return tuple(given) if given is not None else names
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
-        if any(not file.is_file() for _, file in _paths(energy, path)):
+        if any(not file.is_file() for _, file in files_in(energy, path)):
             return None
         try:
             return self.tables.columns(energy)
@@ -130,7 +114,7 @@ class Meaning:
         context: Mapping[str, Any] = _Unknown() if self.columns is None else {"columns": self.columns}
         for name, spec in self.parts.under("unsafe"):
             path: KeyPath = ("unsafe", name)
-            if any(not file.is_file() for _, file in _paths(spec, path)):
+            if any(not file.is_file() for _, file in files_in(spec, path)):
                 continue  # told already
             try:
                 region = build_set(spec, named=self.built, context=context, path=path, makers=self.tables.makers)
@@ -141,7 +125,7 @@ class Meaning:
                 continue  # a rule, and the columns it may name are not known
             except ValueError as error:
                 where = tuple(getattr(error, "path", None) or path)
-                word = _value_at(spec, where[2:])
+                word = value_at(spec, where[2:])
                 if not isinstance(word, str) or not str(error).startswith("no region is named"):
                     self._error(error, path)
                 elif word not in declared:
@@ -153,7 +137,7 @@ class Meaning:
                 message = (
                     f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the energy has {len(self.columns)}"
                 )
-                self._fault(_longest_list(spec, path), message)
+                self._fault(longest_list(spec, path), message)
                 continue
             self.built[name] = region
 
@@ -218,34 +202,19 @@ class Meaning:
                 value = init.get(key)
                 if isinstance(value, list) and len(value) != len(self.columns):
                     self._fault((*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}")
-        if init.get("kind") == "data" and energy is not None and not _trained_on_data(energy):
+        if init.get("kind") == "data" and energy is not None and not trained_on_data(energy):
             message = (
                 f"'data' starts at the rows an energy was trained on, and kind '{energy['kind']}' has none; use gaussian or file"
             )
             self._fault((*path, "kind"), message)
 
     def _memory(self) -> None:
-        sampler, have = self.parts.get("sampler"), memory()
+        sampler = self.parts.get("sampler")
         if sampler is None or self.columns is None:
             return
-        width = 8 if self.parts.get("dtype") == "float64" else 4
-        n, d, t = sampler["samples"], len(self.columns), sampler["steps"]
-        clouds = (self.parts.get("audit") or {}).get("replicas", 1)
-        if (need := CLOUDS * n * d * width) > have:
-            self._fault(
-                ("sampler", "samples"),
-                f"{n:,} samples x {d} columns need {_gib(need)}; this machine has {_gib(have)}; take fewer",
-            )
-        m = sum(1 for _ in self.parts.under("constraints"))
-        if (need := 5 * t * m * 8) > have:
-            self._fault(
-                ("sampler", "steps"), f"the trace of {t:,} steps needs {_gib(need)}; this machine has {_gib(have)}; take fewer"
-            )
-        elif clouds > 1 and (need := CLOUDS * clouds * (n * d * width + 8 * t * m)) > have:  # kept, pooled, saved, unfiltered
-            self._fault(
-                ("audit", "replicas"),
-                f"{clouds:,} clouds of {n:,} samples over {t:,} steps need {_gib(need)}; this machine has {_gib(have)}; take fewer",
-            )
+        constraints, clouds = sum(1 for _ in self.parts.under("constraints")), (self.parts.get("audit") or {}).get("replicas", 1)
+        for path, message in too_large(sampler, len(self.columns), constraints, self.parts.get("dtype"), clouds):
+            self._fault(path, message)
 
     def _audit(self) -> None:
         sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
@@ -263,50 +232,3 @@ class Meaning:
             self.tables.ends(stop, sampler)
         except ValueError as error:
             self._fault(("stop", "kind"), str(error))
-
-
-def memory() -> int:
-    """Bytes of memory that a process may use here: the machine's, or its container's where that is less."""
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(have, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        return have
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
-
-
-def _paths(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
-    if isinstance(part, Path):
-        yield path, part
-    elif isinstance(part, Mapping):
-        for key, item in part.items():
-            yield from _paths(item, (*path, key))
-    elif isinstance(part, list):
-        for i, item in enumerate(part):
-            yield from _paths(item, (*path, i))
-
-
-def _trained_on_data(energy: Any) -> bool:
-    """Whether an energy, or a term anywhere in it, is learned from rows."""
-    if isinstance(energy, list):
-        return any(_trained_on_data(part) for part in energy)
-    return isinstance(energy, Mapping) and ("data" in energy or any(_trained_on_data(part) for part in energy.values()))
-
-
-def _value_at(spec: Any, path: Sequence[str | int]) -> Any:
-    for key in path:
-        held = key in spec if isinstance(spec, Mapping) else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
-        spec = spec[key] if held else None
-    return spec
-
-
-def _longest_list(spec: Any, path: KeyPath) -> KeyPath:
-    """Where a region's dimension stands: its first list of numbers, else the region itself."""
-    if isinstance(spec, Mapping):
-        for key, value in spec.items():
-            if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
-                return (*path, key)
-    return path

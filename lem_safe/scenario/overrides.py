@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lem_safe.faults import BadInput, Fault
-from lem_safe.scenario.source import Override, parse, printable
+from lem_safe.scenario.key_path import printable
+from lem_safe.scenario.reading import parse
+from lem_safe.scenario.source import Override
 
 LONGEST = 60
 """How much of an option is shown in a message."""

@@ -1,40 +1,14 @@
-"""The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar reported together.
-
-The tree is built from the parser's events and counted as it grows, so a bomb costs no more than its limit. What could run code or repeat
-itself (tags, anchors, aliases, several documents) is refused; `yes` and `no` are strings, 1e-4 is a number, a date is a string.
-"""
+"""The values of a scenario with their positions: what a fault needs to point at the place it speaks of, in the file or in an option."""
 
 import copy
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)  # fmt: skip
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import Node, ScalarNode
 
-from lem_safe.faults import BadInput, Fault
-
-MAX_BYTES, MAX_DEPTH, MAX_NODES = 500_000, 50, 10_000
-"""What a scenario may hold; data belong in files of their own."""
-
-KeyPath = tuple[str | int, ...]
-
-_INTEGER = re.compile(r"[-+]?[0-9][0-9_]*$")
-_LARGEST = 2**63 - 1
-_DEEP = re.compile(rf"(?:[\[{{][ \n]*){{{MAX_DEPTH + 1}}}")
-"""Brackets opened one after another, more of them than a scenario may nest."""
+from lem_safe.faults import Fault
+from lem_safe.scenario.key_path import KeyPath, dotted, printable
 
 
 @dataclass(frozen=True)
@@ -75,11 +49,11 @@ class Source:
         if at_key or found != tuple(path) or (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
             node = self.keys.get(found, node)
         if node is None:
-            return Fault(message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self._line(0))
+            return Fault(message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self.line(0))
         line, column = node.start_mark.line, node.start_mark.column
         if offset is not None and isinstance(node, ScalarNode) and node.start_mark.line == node.end_mark.line:
             column += offset + (1 if node.style in ("'", '"') else 0)
-        return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self._line(line))
+        return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self.line(line))
 
     def override(self, path: Sequence[str], override: Override) -> None:
         """Puts a value in place of the file's: a list is entered by index, a mapping that is not there is made."""
@@ -130,217 +104,13 @@ class Source:
             return next((given for where, given in self.overrides.items() if where[: len(path)] == path), None)
         return None
 
-    def _line(self, index: int) -> str:
+    def line(self, index: int) -> str:
+        """A line of the file, from 0, as it may be shown; nothing past the end."""
         text = self.lines[index] if index < len(self.lines) else ""
         return printable(text)
-
-
-def read(path: Path) -> Source:
-    """The values of a scenario file; raises BadInput where it is no file, no text or no YAML mapping."""
-    shown = str(path)
-    try:
-        if path.is_dir():
-            raise BadInput(Fault("is a directory; a scenario is one YAML file", file=shown))
-        data = path.open("rb").read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise BadInput(Fault("no such file", file=shown)) from None
-    except OSError as error:
-        raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
-    if len(data) > MAX_BYTES:
-        raise BadInput(
-            Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown, line=1)
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise BadInput(Fault(f"must be UTF-8 text; byte {error.start} is not", file=shown, line=line)) from None
-    return parse(text, shown)
-
-
-def parse(text: str, file: str) -> Source:
-    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read at all raises."""
-    source = Source(file, text.splitlines() or [""])
-    if deep := _DEEP.search(text):  # the scanner would look far ahead in it, at a cost that grows with its square
-        line, column = text.count("\n", 0, deep.start()), deep.start() - text.rfind("\n", 0, deep.start()) - 1
-        raise BadInput(Fault(f"must nest at most {MAX_DEPTH} deep", file, line + 1, column + 1, None, source._line(line)))
-    try:
-        root = _compose(text, source)
-    except MarkedYAMLError as error:
-        raise BadInput(_syntax_fault(error, source)) from None
-    except YAMLError as error:
-        position = getattr(error, "position", None)
-        line = text[:position].count("\n") + 1 if isinstance(position, int) else 1
-        raise BadInput(Fault("holds a character that YAML does not allow", file=file, line=line)) from None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(Fault(f"is not valid YAML: {error}", file=file, line=1)) from None
-    if root is None:
-        raise BadInput(
-            Fault("is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler", file=file, line=1)
-        )
-    if not isinstance(root, MappingNode):
-        raise BadInput(source_fault(source, root, "must be a mapping of keys such as 'version: 1' and 'name: ...'"))
-    value = _build(root, (), source)
-    source.value = value if isinstance(value, dict) else {}
-    return source
 
 
 def source_fault(source: Source, node: Any, message: str, key: KeyPath = ()) -> Fault:
     """A fault at a node or an event, which need not be part of the tree."""
     line, column = node.start_mark.line, node.start_mark.column
-    return Fault(printable(message), source.file, line + 1, column + 1, dotted(key) or None, source._line(line))
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """('unsafe', 'pillar', 'center', 0) as a person writes it: unsafe.pillar.center[0]."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """The text on one line, control characters as dots: what a terminal can be shown."""
-    return "".join(c if c.isprintable() else "·" for c in text)
-
-
-def _compose(text: str, source: Source) -> Node | None:
-    """The tree of the text's events, None where there is nothing; what a scenario never needs is refused as it comes."""
-    yaml = YAML(typ="rt", pure=True)
-    root: Node | None = None
-    parts: list[list[Node]] = []
-    nodes = documents = 0
-    for event in yaml.parse(text):
-        documents += isinstance(event, DocumentStartEvent)
-        nodes += isinstance(event, NodeEvent)
-        if isinstance(event, CollectionStartEvent):
-            source.opened.append(event)
-            parts.append([])
-        if problem := _refused(event, documents, nodes, len(source.opened)):
-            raise BadInput(source_fault(source, event, problem))
-        if isinstance(event, ScalarEvent):
-            tag = yaml.resolver.resolve(ScalarNode, event.value, event.implicit)
-            node: Node = ScalarNode(tag, event.value, event.start_mark, event.end_mark, style=event.style)
-        elif isinstance(event, CollectionEndEvent):
-            node = _collection(source.opened.pop(), parts.pop(), event)
-        else:
-            continue
-        if parts:
-            parts[-1].append(node)
-        else:
-            root = node
-    return root
-
-
-def _refused(event: Any, documents: int, nodes: int, depth: int) -> str | None:
-    """What is wrong with an event that YAML allows and a scenario does not."""
-    if documents > 1:
-        return "a second document starts here; a scenario file holds one"
-    if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
-        return "anchors and aliases are not allowed; write the value out, or name a region and use its name"
-    if not isinstance(event, NodeEvent):
-        return None
-    tag = getattr(event, "tag", None)
-    if tag and tag != "!":
-        return f"tags are not allowed; got {str(tag)!r}; write a plain value"
-    if depth > MAX_DEPTH:
-        return f"must nest at most {MAX_DEPTH} deep"
-    if nodes > MAX_NODES:
-        return f"must hold at most {MAX_NODES:,} values; put data in a file of its own and name it by path"
-    return None
-
-
-def _collection(start: Any, parts: list[Node], end: Any) -> Node:
-    if isinstance(start, MappingStartEvent):
-        pairs = list(zip(parts[::2], parts[1::2], strict=True))
-        return MappingNode("map", pairs, start.start_mark, end.end_mark, flow_style=start.flow_style)
-    return SequenceNode("seq", parts, start.start_mark, end.end_mark, flow_style=start.flow_style)
-
-
-def _build(node: Node, path: KeyPath, source: Source) -> Any:
-    source.nodes[path] = node
-    if isinstance(node, SequenceNode):
-        return [_build(item, (*path, i), source) for i, item in enumerate(node.value)]
-    if isinstance(node, ScalarNode):
-        return _scalar(node, path, source)
-    assert isinstance(node, MappingNode), "a node is a sequence, a mapping or a scalar"
-    built: dict[str, Any] = {}
-    for key, value in node.value:
-        if not isinstance(key, ScalarNode) or not str(key.tag).endswith((":str", ":merge", ":timestamp")):
-            shown = f"; got {key.value}; put it in quotes" if isinstance(key, ScalarNode) else ""
-            source.faults.append(source_fault(source, key, f"a key must be a plain word{shown}", path))
-            continue
-        name = _text(key, path, source)
-        inner = (*path, name)
-        if name in built:
-            first = source.keys[inner].start_mark.line + 1
-            source.faults.append(
-                source_fault(source, key, f"key '{name}' is given twice; it stands on line {first} already; remove one", inner)
-            )
-            continue
-        source.keys[inner] = key
-        built[name] = _build(value, inner, source)
-    return built
-
-
-def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
-    kind, text = str(node.tag).rsplit(":", 1)[-1], node.value
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    if kind not in ("int", "float"):
-        return _text(node, path, source)
-    try:
-        plain = text.replace("_", "")
-        number = _special(plain) if kind == "float" else int(plain) if _INTEGER.match(plain) else int(plain, 0)
-    except ValueError:
-        source.faults.append(source.fault(path, f"is not a number that can be read; got {_short(text)}"))
-        return 0
-    if isinstance(number, int) and abs(number) > _LARGEST:
-        source.faults.append(source.fault(path, f"must be at most {_LARGEST:,} in size; got {_short(text)}"))
-        return 0
-    return number
-
-
-def _text(node: ScalarNode, path: KeyPath, source: Source) -> str:
-    """A string as Unicode: two halves of a character, as JSON escapes them, become one; half a character is a fault."""
-    try:
-        return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        source.faults.append(
-            source_fault(source, node, "holds half of a character (a lone surrogate); write the character itself", path)
-        )
-        return "?"
-
-
-def _special(text: str) -> float:
-    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _syntax_fault(error: MarkedYAMLError, source: Source) -> Fault:
-    mark = error.problem_mark or error.context_mark
-    problem = (error.problem or "cannot be read").strip()
-    brackets = [event.start_mark for event in source.opened if event.flow_style]
-    if "<stream end>" in problem and brackets:
-        mark, problem = brackets[-1], "this bracket is never closed"
-    elif "\\t" in problem or "'\t'" in problem:
-        problem = "a tab is used for indentation; use spaces"
-    elif problem.startswith("mapping values are not allowed"):
-        problem = "a second ': ' on one line; put the value in quotes, or the key on a line of its own"
-    elif problem.startswith("could not find expected ':'"):
-        problem = "a key without ':'; write 'key: value'"
-    else:
-        problem = f"is not valid YAML: {problem}" + (f" ({error.context.strip()})" if error.context else "")
-    if mark is None:
-        return Fault(problem, file=source.file, line=1)
-    return Fault(problem, source.file, mark.line + 1, mark.column + 1, None, source._line(mark.line))
-
-
-def as_mapping(value: Any) -> Mapping[str, Any]:
-    """The value itself where it is a mapping, else an empty one."""
-    return value if isinstance(value, dict) else {}
+    return Fault(printable(message), source.file, line + 1, column + 1, dotted(key) or None, source.line(line))

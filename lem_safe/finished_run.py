@@ -1,0 +1,63 @@
+"""What a run leaves in a user's hands: its directory, its scenario, its report, and the arrays and pictures read back from its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lem_safe.auditor import AuditReport
+from lem_safe.files import read_npz
+from lem_safe.scenario import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where it is, what was sampled, what the audit found."""
+
+    directory: Path
+    scenario: Scenario
+    report: AuditReport
+
+    @property
+    def exit_status(self) -> int:
+        """0 passed, 1 a tolerance was not met."""
+        return 0 if self.report.passed else 1
+
+    @property
+    def samples(self) -> np.ndarray:
+        """[n, d] in data units."""
+        return read_npz(self.directory / "samples.npz")["x"]
+
+    @property
+    def trace(self) -> dict[str, np.ndarray]:
+        """The arrays of trace.npz."""
+        return read_npz(self.directory / "trace.npz")
+
+    def to_json(self) -> str:
+        """The content of audit.json."""
+        return self.report.to_json()
+
+    def plot_samples(self, ax: "Axes | None" = None) -> "Axes":
+        """The samples, those inside an unsafe region crossed; on `ax` or on new axes, which are returned."""
+        from lem_safe.report.plots import plot_samples
+
+        return plot_samples(self.directory, ax)
+
+    def plot_fractions(self, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
+        """The fraction inside one constrained region, by default the first, at every step; on `ax` or on new axes, which are returned."""
+        from lem_safe.report.plots import plot_fractions
+
+        return plot_fractions(self.directory, ax, constraint)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.directory}: {self.report!r}>"
+
+    def __str__(self) -> str:
+        return f"{self.report.to_text()}\n{self.directory / 'report.html'}"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()

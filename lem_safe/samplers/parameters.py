@@ -1,0 +1,24 @@
+"""The parameters that samplers share: each is annotated once, for the schema and for whoever builds them."""
+
+from typing import Annotated
+
+from annotated_types import Gt
+from typing_extensions import Doc
+
+from barriers.filters.base import DriftFilter, StepFilter
+from barriers.specification import Context
+from lem_safe.energies.base import Energy
+from lem_safe.samplers.adaptation import Adaptation
+
+EnergyOf = Annotated[Energy, Context("energy")]
+"""What is sampled."""
+
+StepSize = Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")]
+
+Adapt = Annotated[
+    Adaptation | None, Doc("A warm-up that finds the step size and is thrown away; the step size as given where absent.")
+]
+
+DriftHook = Annotated[DriftFilter | None, Context("drift_filter")]
+StepHook = Annotated[StepFilter | None, Context("step_filter")]
+"""The filters before the noise and after everything else; see `hooks`."""

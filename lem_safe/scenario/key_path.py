@@ -1,0 +1,18 @@
+"""Where a value stands in a scenario, as a person writes it; and text as a terminal may be shown it."""
+
+from collections.abc import Sequence
+
+KeyPath = tuple[str | int, ...]
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """('unsafe', 'pillar', 'center', 0) as a person writes it: unsafe.pillar.center[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text on one line, control characters as dots: what a terminal can be shown."""
+    return "".join(c if c.isprintable() else "·" for c in text)

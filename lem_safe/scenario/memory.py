@@ -1,0 +1,45 @@
+"""Whether a run fits in this machine's memory: its clouds, its trace, and what several clouds keep between them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lem_safe.scenario.key_path import KeyPath
+
+CLOUDS = 4
+"""Arrays of n × d that a step needs at the least: the cloud, its proposal, the gradient, the noise."""
+
+
+def memory() -> int:
+    """Bytes of memory that a process may use here: the machine's, or its container's where that is less."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(have, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return have
+
+
+def too_large(sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clouds: int) -> Iterator[tuple[KeyPath, str]]:
+    """The key that asks for more than there is, and how much more: for `clouds` clouds of d columns under m constraints."""
+    have, width = memory(), 8 if dtype == "float64" else 4
+    n, t = sampler["samples"], sampler["steps"]
+    if (need := CLOUDS * n * d * width) > have:
+        yield (
+            ("sampler", "samples"),
+            f"{n:,} samples x {d} columns need {_gib(need)}; this machine has {_gib(have)}; take fewer",
+        )
+    if (need := 5 * t * m * 8) > have:
+        yield (
+            ("sampler", "steps"),
+            f"the trace of {t:,} steps needs {_gib(need)}; this machine has {_gib(have)}; take fewer",
+        )
+    elif clouds > 1 and (need := CLOUDS * clouds * (n * d * width + 8 * t * m)) > have:  # kept, pooled, saved, unfiltered
+        yield (
+            ("audit", "replicas"),
+            f"{clouds:,} clouds of {n:,} samples over {t:,} steps need {_gib(need)}; this machine has {_gib(have)}; take fewer",
+        )
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB"

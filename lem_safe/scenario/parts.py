@@ -1,0 +1,57 @@
+"""The well-formed parts of a scenario, and what can be asked of one: its files, a value inside it, whether it is learned."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lem_safe.scenario.key_path import KeyPath
+
+
+class Parts:
+    """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint, `sampler`, `filter`, ..."""
+
+    def __init__(self, values: Mapping[KeyPath, Any]):
+        self.values = values
+
+    def get(self, *path: str | int) -> Any:
+        return self.values.get(path)
+
+    def under(self, name: str) -> Iterator[tuple[Any, Any]]:
+        """(name or index, part) of every well-formed entry of a list or mapping, in file order."""
+        return ((path[1], part) for path, part in self.values.items() if len(path) == 2 and path[0] == name)
+
+
+def files_in(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
+    """Every file that a part names, and where."""
+    if isinstance(part, Path):
+        yield path, part
+    elif isinstance(part, Mapping):
+        for key, item in part.items():
+            yield from files_in(item, (*path, key))
+    elif isinstance(part, list):
+        for i, item in enumerate(part):
+            yield from files_in(item, (*path, i))
+
+
+def trained_on_data(energy: Any) -> bool:
+    """Whether an energy, or a term anywhere in it, is learned from rows."""
+    if isinstance(energy, list):
+        return any(trained_on_data(part) for part in energy)
+    return isinstance(energy, Mapping) and ("data" in energy or any(trained_on_data(part) for part in energy.values()))
+
+
+def value_at(spec: Any, path: Sequence[str | int]) -> Any:
+    """What stands at a path inside a specification; None where nothing does."""
+    for key in path:
+        held = key in spec if isinstance(spec, Mapping) else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
+        spec = spec[key] if held else None
+    return spec
+
+
+def longest_list(spec: Any, path: KeyPath) -> KeyPath:
+    """Where a region's dimension stands: its first list of numbers, else the region itself."""
+    if isinstance(spec, Mapping):
+        for key, value in spec.items():
+            if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
+                return (*path, key)
+    return path
