@@ -10,6 +10,7 @@ Weights make the cloud right whether or not the moves cross between modes: masse
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -28,6 +29,10 @@ ACCEPTANCE = 0.6
 """Of a Metropolis-adjusted Langevin step: close to the best in any dimension."""
 LEVELS = 2000
 """More levels than any energy needs that a Gaussian can be carried to."""
+WIDER = 30.0
+"""How much wider than what is found another look starts: a mode that far off, in standard deviations of the first, is not missed."""
+UNSEEN = 20.0
+"""Nats below the best estimate of log Z from which a start has found nothing that counts."""
 WIDEN = 1.25
 """How much wider than the particles a fitted Gaussian is taken, in standard deviations: its tails must hold the energy's."""
 
@@ -88,10 +93,45 @@ def fit(
     """
     found = Coordinates(start.offset, spread * start.matrix.double())
     for k in range(rounds):
-        x = anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0]
-        L = torch.linalg.cholesky(torch.cov(x.T).view(x.shape[1], -1) + 1e-12 * torch.eye(x.shape[1], dtype=x.dtype))
-        found = Coordinates(x.mean(0), WIDEN * L)
+        found = _fitted(anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0])
     return found
+
+
+def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles: int = 512) -> Coordinates:
+    """A Gaussian fitted to all of e^{−U} that several starts find together, each N(offset, matrix matrixᵀ), and a wider look around each.
+
+    One start ends in the mode it meets first; clouds that miss UNSEEN nats of mass do not count. Raises NumericalFailure where no start
+    leads anywhere.
+    """
+    clouds: list[tuple[float, Tensor]] = []
+    failed: NumericalFailure | None = None
+    for i, start in enumerate(starts):
+        found = start
+        for k in range(3):
+            try:
+                run = anneal(energy, found, key.fold("cover", i, k), islands=1, particles=particles, moves=3, share=0.8)
+            except NumericalFailure as error:  # so far out that U is not finite
+                failed = error
+                break
+            clouds.append((log_z_of(found) + float(run.log_ratio[0]), run.x[0]))
+            found = _fitted(run.x[0], WIDER if k == 0 else WIDEN)
+    if not clouds:
+        raise failed or NumericalFailure("annealing needs at least one start")
+    best = max(mass for mass, _ in clouds)
+    joined = _fitted(torch.cat([x for mass, x in clouds if mass > best - UNSEEN]))
+    return fit(energy, joined, key.fold("joined"), rounds=1, spread=1.0, particles=4 * particles)
+
+
+def log_z_of(reference: Coordinates) -> float:
+    """log Z₀ of U₀ = ½‖y‖², y = L⁻¹(x − m):  (d/2) log 2π + log|det L|."""
+    return 0.5 * reference.dimension * math.log(2 * math.pi) + float(torch.linalg.slogdet(reference.matrix).logabsdet)
+
+
+def _fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
+    """The coordinates in which draws x are standard, or narrower than that by `widen`."""
+    Σ = torch.cov(x.T).view(x.shape[1], -1)
+    floor = 1e-12 * Σ.diagonal().clamp(min=Σ.diagonal().amax() * 1e-12).clamp(min=1e-300)
+    return Coordinates(x.mean(0), widen * torch.linalg.cholesky(Σ + torch.diag(floor)))
 
 
 @torch.no_grad()

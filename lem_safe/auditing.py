@@ -1,9 +1,11 @@
 """The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or again and again as samples come."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor import audit as judge
@@ -12,7 +14,7 @@ from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.samples import Samples, open_samples
 from lem_safe.catalogue import MAKERS, load
 from lem_safe.faults import BadInput, Fault
-from lem_safe.files import write_text
+from lem_safe.files import read_npz, write_text
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario
 
@@ -64,6 +66,20 @@ def write_audit(directory: Path, scenario: Scenario, report: AuditReport) -> Non
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
     write_text(directory / "audit.json", report.to_json())
+
+
+def read_trace(path: Path) -> "dict[str, np.ndarray]":
+    """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for anything else."""
+    if not path.is_file():
+        raise BadInput(Fault("no such file", str(path)))
+    try:
+        found = read_npz(path)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        raise BadInput(Fault(f"is not a readable .npz file ({error})", str(path))) from error
+    missing = [name for name in ("step", "fraction") if name not in found]
+    if missing:
+        raise BadInput(Fault(f"is no trace of a run: it lacks '{missing[0]}'", str(path)))
+    return found
 
 
 def for_samples(

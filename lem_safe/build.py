@@ -28,7 +28,7 @@ from lem_safe.learned import Learner, Part
 from lem_safe.log_z import align
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler
-from lem_safe.scenario import Scenario, aims, without_aim
+from lem_safe.scenario import Scenario, without_aim
 from lem_safe.tails import check_tails, leaving
 
 
@@ -157,10 +157,8 @@ def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
 
 
 def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None:
-    betas, n = [c.beta for c in scenario.constraints], scenario.sampler.samples
     try:
-        aimed = aims(scenario.filter, betas, n, scenario.audit.confidence)
-        context = {"sets": sets, "betas": aimed, "step_size": scenario.sampler.step_size}
+        context = {"sets": sets, "betas": scenario.aimed(), "step_size": scenario.sampler.step_size}
         chosen: AnyFilter | None = make("filters", without_aim(scenario.filter), context=context)
     except (NotSmooth, ValueError) as error:
         raise BadInput(Fault(str(error), file=str(scenario.source or scenario.name), key="filter")) from error

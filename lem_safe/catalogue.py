@@ -4,7 +4,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from barriers.filters import FILTERS, PROMISES, Both, DriftFilter, StepFilter
 from barriers.sets import SETS, Field, UnsafeSet, build_set, build_sets
@@ -19,7 +19,7 @@ from lem_safe.energies import ENERGIES, NETWORKS, Energy, Gaussian, Network, Unt
 from lem_safe.faults import BadInput, Fault
 from lem_safe.lyapunov import STOPS
 from lem_safe.samplers import SAMPLERS, Adaptation
-from lem_safe.scenario import INITS, Scenario, Table, Tables
+from lem_safe.scenario import INITS, Scenario, Table, Tables, never_certified
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
@@ -130,6 +130,7 @@ def tables() -> Tables:
         nested={hint: TABLES[name] for hint, name in NESTED.items()},
         columns=columns,
         admits=admits,
+        couples=couples,
         samples=samples,
         ends=ends,
         makers=MAKERS,
@@ -147,6 +148,20 @@ def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
 def admits(spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float) -> None:
     """Raises ValueError where this filter cannot be made for these sets: a drift filter for a kink, say (B.5)."""
     make("filters", spec, context={"sets": sets, "betas": betas, "step_size": step_size})
+
+
+def couples(spec: Mapping[str, Any]) -> bool:
+    """Whether particles under the filter of this specification depend on one another, a chain's if those of one of its filters do (A.2)."""
+    made = get_type_hints(FILTERS[spec["kind"]])["return"]
+    return getattr(made, "couples", False) is True or any(map(couples, spec.get("filters", ())))
+
+
+def never_passes(chosen: Scenario) -> str | None:
+    """Why no run of this scenario is ever certified though it asks for that, and the way out; None where one may be."""
+    if chosen.audit.require == "passed":
+        return None
+    names, betas = [c.set for c in chosen.constraints], [c.beta for c in chosen.constraints]
+    return never_certified(names, betas, chosen.judged(), couples=couples(chosen.filter))
 
 
 def samples(spec: Mapping[str, Any], dimension: int) -> None:

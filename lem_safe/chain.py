@@ -27,6 +27,8 @@ from lem_safe.samplers import Info, Sampler, State
 
 CHECKPOINT_SECONDS = 10.0
 REFRESH_SECONDS = 0.2
+TURN_SECONDS = 2.0
+"""How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds no more."""
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 
 Save = Callable[[dict[str, np.ndarray]], None]
@@ -123,7 +125,7 @@ def follow(
             now = time.monotonic()
             if now - shown > REFRESH_SECONDS and k:
                 shown = now
-                progress.update(k, standing(course, trace["fraction"][k - 1]) + _noted(course, log))
+                progress.update(k, live(course, trace, k, log, int(now / TURN_SECONDS)))
             if save is not None and now - written >= every:
                 save(snapshot())
                 written = now
@@ -183,9 +185,14 @@ def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
         log.rule.append(course.stop.look(k, x))
 
 
-def _noted(course: Course, log: Log) -> str:
-    note = "" if course.monitor is None else course.monitor.note(log)
-    return f"; {note}" if note else ""
+def live(course: Course, trace: dict[str, np.ndarray], k: int, log: Log, turn: int) -> str:
+    """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the monitors' and the multiplier."""
+    fraction, largest = trace["fraction"][k - 1], float(trace["multiplier"][k - 1].max(initial=-np.inf))
+    worst = int(np.argmax(fraction - np.asarray(course.betas)))
+    notes = [] if course.monitor is None else course.monitor.notes(log)
+    notes += [f"μ {largest:.3g}"] if np.isfinite(largest) else []
+    begin = f"{course.names[worst]} {fraction[worst]:.4f}/{course.betas[worst]:g}"
+    return f"{begin}; {notes[turn % len(notes)]}" if notes else begin
 
 
 def _over(course: Course, log: Log, k: int) -> bool:

@@ -12,14 +12,19 @@ from jaxtyping import Float64
 from scipy.stats import rankdata
 
 REPETITIONS = 1000
+ENOUGH = 10
+"""Rows on each side below which there is no interval: a bootstrap of so few knows too little of what else could have come."""
 
 
 class Detection(NamedTuple):
-    """AUROC with its bootstrap interval, the false positive rate at 95 % true positives, and the area under precision and recall."""
+    """AUROC with its bootstrap interval, the false positive rate at 95 % true positives, and the area under precision and recall.
+
+    low, high: None where either side has fewer than ENOUGH rows.
+    """
 
     auroc: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     fpr95: float
     aupr: float
 
@@ -76,8 +81,12 @@ def _aupr(inside: np.ndarray, outside: np.ndarray) -> float:
     return float(np.sum(np.diff(true / len(outside), prepend=0.0) * true / (true + false)))
 
 
-def _interval(inside: np.ndarray, outside: np.ndarray, seed: int, confidence: float, repetitions: int) -> tuple[float, float]:
+def _interval(
+    inside: np.ndarray, outside: np.ndarray, seed: int, confidence: float, repetitions: int
+) -> tuple[float, float] | tuple[None, None]:
     """Percentiles of the AUROC when each side is drawn again with replacement."""
+    if min(len(inside), len(outside)) < ENOUGH:
+        return None, None
     draw = np.random.default_rng([seed, len(inside), len(outside)])
     found = [
         auroc(inside[draw.integers(len(inside), size=len(inside))], outside[draw.integers(len(outside), size=len(outside))])

@@ -1,52 +1,37 @@
 """More samples from a finished run: its energy, its filter, its start, fresh noise; nothing is trained again.
 
-A cloud of n particles takes `burn_in` steps and is then looked at `pool` times, `thin` steps apart: n · pool rows. Rows of one particle
-are one Markov chain, not independent draws; the file numbers them by `chain`, and an audit counts chains. Where the filter couples
-particles (A.2) the rows are one dependent cloud, which the file says too, so that no audit claims a bound for it.
+A cloud of n particles takes `burn_in` steps and is then looked at `pool` times, `thin` steps apart; under `audit: {replicas: R}` there are R
+independent clouds, each with a key of its own, as in the run: n · pool · R rows.
+
+While a file is being drawn, FILE.part beside it holds what was asked for and a checkpoint: the looks so far and the state of the cloud under
+way. An interrupted draw continues from it, bit for bit, and its end removes it.
 """
 
-from collections.abc import Callable
+import json
+import secrets
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
 from lem_safe.build import Problem, build, start
 from lem_safe.catalogue import load, make
-from lem_safe.chain import Course, follow
-from lem_safe.faults import BadInput, Fault
-from lem_safe.files import read_npz, void, write_atomically, write_json, write_npz
+from lem_safe.chain import CHECKPOINT_SECONDS, Course, follow
+from lem_safe.draws import Draws, facts_of, must_be_writable, write
+from lem_safe.faults import BadInput, Fault, NumericalFailure
+from lem_safe.files import read_npz
+from lem_safe.identity import identity
 from lem_safe.keys import Key
 from lem_safe.progress import Progress, Silent
+from lem_safe.run_directory import BEGUN, CHECKPOINT, RunDirectory
 from lem_safe.scenario import Scenario
 from lem_safe.training.checkpoint import load_energy, save_energy
 from lem_safe.training.trained import Trained
 
-
-@dataclass(frozen=True)
-class Draws:
-    """Rows in the data's units, snapshot after snapshot; `chain` and `step` say which particle each row is, and after which step."""
-
-    x: Float[np.ndarray, "rows d"]
-    columns: tuple[str, ...]
-    chain: np.ndarray
-    step: np.ndarray
-    coupled: bool
-    seed: int
-    burn_in: int
-    thin: int
-    pool: int
-    fingerprint: str
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """What they are, beside the numbers."""
-        return {
-            "schema_version": 1, "samples": len(self.x), "seed": self.seed, "burn_in": self.burn_in, "thin": self.thin,
-            "pool": self.pool, "coupled": self.coupled, "fingerprint": self.fingerprint,
-        }  # fmt: skip
+Arrays = dict[str, np.ndarray]
 
 
 def draw(
@@ -56,66 +41,227 @@ def draw(
     """`samples` rows from the energy and the filter of a run directory, with the noise of `seed`.
 
     burn_in: steps before the first look, by default the run's own. thin: steps between looks, by default a tenth of burn_in.
-    Raises BadInput for a directory without a run, for the run's own seed, for samples that `pool` does not divide; NumericalFailure.
+    Raises BadInput for a directory without a run, for the run's own seed, for samples that `pool` and the run's clouds do not divide;
+    NumericalFailure.
     """
-    directory = Path(directory)
+    return _drawn(
+        _Asked.of(Path(directory), samples, seed, burn_in, thin, pool), Path(directory), device, progress or Silent(), None
+    )
+
+
+def draw_into(
+    path: Path, directory: Path | str, samples: int, *, seed: int | None = None, burn_in: int | None = None, thin: int | None = None,
+    pool: int = 1, device: str = "cpu", progress: Progress | None = None, resume: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Draws:  # fmt: skip
+    """The same rows written to `path`, by its suffix, and what they are as .json beside it; an interruption leaves what `resume` goes on from.
+
+    seed: where it is not given, the interrupted draw's, or a fresh one. Raises what `draw` raises, and BadInput for a file that is there,
+    for an interrupted draw without `resume`, and for one that was asked for otherwise.
+    """
+    directory, part = Path(directory), part_of(path)
+    begun = (part / BEGUN).exists()
+    if begun and not resume:
+        raise BadInput(Fault("holds an interrupted draw; --resume continues it, or choose another --out", file=str(part)))
+    if not begun:
+        must_be_writable(path, pool > 1 or dependent(directory))
+    with RunDirectory(part) as place:
+        before = place.begun_with() or {}
+        own = before.get("seed", "")
+        chosen = seed if seed is not None else int(own) if own.isdigit() else secrets.randbits(62)
+        asked = _Asked.of(directory, samples, chosen, burn_in, thin, pool)
+        _must_match(asked.identity(device), before, part)
+        place.begin_with(asked.identity(device))
+        keeper = _Keeper(place, checkpoint_seconds)
+        saved = keeper.restore(pool)
+        try:
+            drawn = _drawn(asked, directory, device, progress or Silent(), keeper, saved)
+            write(drawn, path)
+        except (BadInput, NumericalFailure):  # it would end so again
+            _forget(place)
+            raise
+        _forget(place)
+    return drawn
+
+
+def _forget(place: RunDirectory) -> None:
+    place.drop_checkpoint()
+    place.forget_beginning()
+
+
+def part_of(path: Path) -> Path:
+    """Where a draw into this file keeps what it needs to go on."""
+    return path.with_name(f"{path.name}.part")
+
+
+def last_unfinished(directory: Path) -> Path | None:
+    """The file whose draw beside the run was interrupted last; None where none was."""
+    cut = [p for p in directory.glob("more*.npz.part") if (p / BEGUN).exists()]
+    newest = max(cut, key=lambda p: p.stat().st_mtime, default=None)
+    return None if newest is None else newest.with_suffix("")
+
+
+def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
+    """Whether a file was drawn to its end; BadInput where it is there, but was asked for otherwise."""
+    if not (path.exists() and facts_of(path).exists()) or (part_of(path) / BEGUN).exists():
+        return False
+    try:
+        about = json.loads(facts_of(path).read_text(encoding="utf-8"))
+        was = {name: about[name] for name in ("samples", "seed", "pool")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(Fault("is damaged; choose another --out", file=str(facts_of(path)))) from error
+    now = {"samples": samples, "seed": was["seed"] if seed is None else seed, "pool": pool}
+    _must_match({name: str(value) for name, value in now.items()}, {name: str(value) for name, value in was.items()}, path)
+    return True
+
+
+def dependent(directory: Path) -> bool:
+    """Whether rows of a run directory's filter, looked at once, depend on one another or come in clouds; nothing is built or trained."""
     scenario = _scenario(directory)
-    steps = len(read_npz(directory / "trace.npz")["step"]) if burn_in is None else burn_in
-    between = max(1, steps // 10) if thin is None else thin
-    faults = [
-        Fault(f"must be > 0; got {value}", key=name)
-        for name, value in (("samples", samples), ("burn_in", steps), ("thin", between), ("pool", pool))
-        if value <= 0
-    ]
-    if not faults and samples % pool:
-        nearest = samples - samples % pool or pool
-        faults.append(
-            Fault(f"must be a multiple of pool = {pool}, the rows of one cloud each time; take {nearest}", key="samples")
-        )
-    if seed == scenario.seed:
-        faults.append(Fault(f"{seed} is the run's own, whose samples these would repeat; take another", key="seed"))
-    if faults:
-        raise BadInput(faults)
-    _restore_energy(scenario, directory)
-    sized = load(directory / "scenario.yaml", {"sampler.samples": samples // pool})
-    problem = build(sized, device=device, progress=progress or Silent())
-    looks = [steps + i * between for i in range(pool)]
-    clouds = _clouds(problem, Key(seed), looks, progress or Silent())
-    n = samples // pool
+    return scenario.audit.replicas > 1 or bool(read_npz(directory / "samples.npz").get("coupled", False))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is drawn, every number chosen."""
+
+    scenario: Scenario
+    samples: int
+    seed: int
+    burn_in: int
+    thin: int
+    pool: int
+
+    @classmethod
+    def of(cls, directory: Path, samples: int, seed: int, burn_in: int | None, thin: int | None, pool: int) -> "_Asked":
+        """The defaults of a run directory filled in; BadInput for what cannot be drawn."""
+        scenario = _scenario(directory)
+        steps = len(read_npz(directory / "trace.npz")["step"]) if burn_in is None else burn_in
+        between = max(1, steps // 10) if thin is None else thin
+        faults = [
+            Fault(f"must be > 0; got {value}", key=name)
+            for name, value in (("samples", samples), ("burn_in", steps), ("thin", between), ("pool", pool))
+            if value <= 0
+        ]
+        clouds = scenario.audit.replicas
+        if not faults and samples % (pool * clouds):
+            of = [f"pool = {pool}"] * (pool > 1) + [f"the {clouds} clouds of audit.replicas"] * (clouds > 1)
+            nearest = samples - samples % (pool * clouds) or pool * clouds
+            message = f"must be a multiple of {' times '.join(of)}, each with as many rows; take {nearest}"
+            faults.append(Fault(message, key="samples"))
+        if seed == scenario.seed:
+            faults.append(Fault(f"{seed} is the run's own, whose samples these would repeat; take another", key="seed"))
+        if faults:
+            raise BadInput(faults)
+        return cls(scenario, samples, seed, steps, between, pool)
+
+    @property
+    def looks(self) -> list[int]:
+        """The steps after which a cloud is looked at."""
+        return [self.burn_in + i * self.thin for i in range(self.pool)]
+
+    @property
+    def particles(self) -> int:
+        """Of a cloud."""
+        return self.samples // self.pool // self.scenario.audit.replicas
+
+    def identity(self, device: str) -> dict[str, str]:
+        """What a draw must agree on with the one it continues."""
+        numbers = {"samples": self.samples, "seed": self.seed, "burn-in": self.burn_in, "thin": self.thin, "pool": self.pool}
+        return {**identity(self.scenario, device), **{name: str(value) for name, value in numbers.items()}}
+
+
+class _Keeper:
+    """The looks at clouds so far, cloud after cloud, and the state of the one under way, written each `every` seconds."""
+
+    def __init__(self, place: RunDirectory, every: float):
+        self.place, self.every, self.written = place, every, time.monotonic()
+        self.taken: list[np.ndarray] = []
+        self.last: tuple[int, Arrays] | None = None
+
+    def restore(self, pool: int) -> Arrays | None:
+        """The state of the cloud under way, where there is one; BadInput for a checkpoint of something else."""
+        saved = self.place.checkpoint()
+        if saved is None:
+            return None
+        try:
+            self.taken = list(saved["taken"])
+            return saved if int(saved["cloud"]) == len(self.taken) // pool else None
+        except (KeyError, ValueError, TypeError) as error:
+            message = f"does not fit this draw ({error}); remove it to begin the draw again"
+            raise BadInput(Fault(message, file=str(self.place / CHECKPOINT))) from error
+
+    def keep(self, cloud: int, state: Arrays) -> None:
+        """Remembers where the draw stands, and writes it where it is time to."""
+        self.last = cloud, state
+        if time.monotonic() - self.written >= self.every:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what is remembered."""
+        if self.last is not None:
+            cloud, state = self.last
+            x = state["state.x"]
+            taken = np.stack(self.taken) if self.taken else np.empty((0, *x.shape), x.dtype)
+            self.place.save_checkpoint(phase=np.array("draw"), cloud=np.array(cloud), taken=taken, **state)
+        self.written = time.monotonic()
+
+
+def _drawn(
+    asked: _Asked, directory: Path, device: str, progress: Progress, keeper: _Keeper | None = None, saved: Arrays | None = None
+) -> Draws:
+    _restore_energy(asked.scenario, directory)
+    sized = load(directory / "scenario.yaml", {"sampler.samples": asked.particles})
+    problem = build(sized, device=device, progress=progress)
+    clouds = _clouds(problem, asked, progress, keeper, saved)
+    n, replicas = asked.particles, asked.scenario.audit.replicas
+    whose = np.arange(n * replicas).reshape(replicas, 1, n)
     return Draws(
-        np.concatenate(clouds), problem.columns, np.tile(np.arange(n), pool), np.repeat(looks, n),
-        problem.filter is not None and problem.filter.couples, seed, steps, between, pool, scenario.fingerprint(),
+        np.concatenate([_in_data_units(problem, x) for x in clouds]), problem.columns, np.repeat(np.arange(replicas), n * asked.pool),
+        np.broadcast_to(whose, (replicas, asked.pool, n)).flatten(), np.tile(np.repeat(asked.looks, n), replicas),
+        problem.filter is not None and problem.filter.couples, asked.seed, asked.burn_in, asked.thin, asked.pool, replicas,
+        asked.scenario.fingerprint(),
     )  # fmt: skip
 
 
-def write(draws: Draws, path: Path) -> None:
-    """The rows as .npz, .npy, .csv or .parquet, by the file's name, and what they are as .json beside it.
+def _clouds(
+    problem: Problem, asked: _Asked, progress: Progress, keeper: _Keeper | None, saved: Arrays | None
+) -> list[np.ndarray]:
+    """Every cloud, in sampler coordinates, after each of the looks, cloud after cloud."""
+    replicas, looks = asked.scenario.audit.replicas, asked.looks
+    taken = [] if keeper is None else keeper.taken
+    title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
+    for r in range(len(taken) // asked.pool, replicas):
+        key = Key(asked.seed) if r == 0 else Key(asked.seed).fold("replica", r)
 
-    Raises BadInput for another suffix, for a file that is there, and for dependent rows in a .npy, which could not say so.
-    """
-    _WRITERS[_suffix(path, draws.coupled or draws.pool > 1)](draws, path)
-    write_json(facts_of(path), {**draws.facts, "file": path.name})
+        def look(state: Arrays, r: int = r) -> None:
+            step = int(state["step"])
+            if step in looks and len(taken) == r * asked.pool + looks.index(step):
+                taken.append(state["state.x"].copy())
+            if keeper is not None:
+                keeper.keep(r, state)
+
+        name = title if replicas == 1 else f"{title}, cloud {r + 1} of {replicas}"
+        course = Course(name, problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, looks[-1])
+        try:
+            follow(course, key.fold("chain"), start(problem, key), progress=progress, save=look, saved=saved, every=0.0)
+        except KeyboardInterrupt:
+            if keeper is not None:
+                keeper.write()
+            raise
+        saved = None
+    return taken
 
 
-def facts_of(path: Path) -> Path:
-    """Where `write` says what the rows of a file are."""
-    return path.with_name(f"{path.name}.json")
-
-
-def must_be_writable(path: Path, dependent: bool) -> None:
-    """Refuses, before any work, a place that `write` would refuse."""
-    _suffix(path, dependent)
-    for file in (path, facts_of(path)):
-        if file.exists():
-            raise BadInput(Fault("is there already; choose another --out", file=str(file)))
-    if not path.parent.is_dir():
-        raise BadInput(Fault("no such directory; make it, or choose another --out", file=str(path.parent)))
-
-
-def couples(directory: Path) -> bool:
-    """Whether the filter of a run directory makes particles depend on one another; nothing is built or trained."""
-    _scenario(directory)
-    return bool(read_npz(directory / "samples.npz").get("coupled", False))
+def _must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path) -> None:
+    """Refuses to continue what was asked for otherwise: a fault for each thing that differs."""
+    found = [(name, before.get(name, "none"), value) for name, value in about.items() if before and before.get(name) != value]
+    way_out = "resume with what it was begun with, or choose another --out"
+    faults = [
+        Fault(f"was begun with {name} {was}, this draw has {value}; {way_out}", file=str(part)) for name, was, value in found
+    ]
+    if faults:
+        raise BadInput(faults)
 
 
 def _scenario(directory: Path) -> Scenario:
@@ -141,80 +287,5 @@ def _restore_energy(scenario: Scenario, directory: Path) -> None:
     save_energy(saved.energy, path, saved.metadata)
 
 
-def _clouds(problem: Problem, key: Key, looks: list[int], progress: Progress) -> list[np.ndarray]:
-    """The cloud, in data units, after each of these steps."""
-    found: dict[int, np.ndarray] = {}
-    wanted = set(looks)
-
-    def look(state: dict[str, np.ndarray]) -> None:
-        step = int(state["step"])
-        if step in wanted:
-            found[step] = state["state.x"].copy()
-
-    title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
-    course = Course(title, problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, looks[-1])
-    follow(course, key.fold("chain"), start(problem, key), progress=progress, save=look, every=0.0)
-    return [_saved(problem, found[step]) for step in looks]
-
-
-def _saved(problem: Problem, x: np.ndarray) -> np.ndarray:
+def _in_data_units(problem: Problem, x: np.ndarray) -> np.ndarray:
     return problem.coordinates.saved(torch.from_numpy(x).to(problem.device)).numpy(force=True)
-
-
-def _suffix(path: Path, dependent: bool) -> str:
-    kind = path.suffix.lower()
-    if kind not in _WRITERS:
-        raise BadInput(Fault(f"'{path.suffix}' is not written; use one of {', '.join(_WRITERS)}", file=str(path)))
-    if kind == ".npy" and dependent:
-        raise BadInput(Fault("a .npy cannot say that its rows depend on one another; use .npz, .csv or .parquet", file=str(path)))
-    return kind
-
-
-def _write_npz(draws: Draws, path: Path) -> None:
-    chains = {"chain": draws.chain} if draws.pool > 1 and not draws.coupled else {}
-    named = {"columns": np.array(draws.columns), "coupled": np.array(draws.coupled), "seed": np.array(draws.seed)}
-    write_npz(path, x=draws.x, step=draws.step, **named, **chains)
-
-
-def _write_npy(draws: Draws, path: Path) -> None:
-    write_atomically(path, lambda file: np.save(file, draws.x))
-
-
-def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
-    """The column by which a table says that rows belong together: one coupled cloud, or the particles' chains."""
-    if not draws.coupled and draws.pool == 1:
-        return None
-    name, numbers = ("replica", np.zeros_like(draws.chain)) if draws.coupled else ("chain", draws.chain)
-    if name in draws.columns:
-        message = f"needs the column '{name}' to say that rows depend on one another, but a coordinate has that name; use .npz"
-        raise BadInput(Fault(message, file=str(path)))
-    return name, numbers
-
-
-def _write_csv(draws: Draws, path: Path) -> None:
-    unit = _unit(draws, path)
-    heads = [*draws.columns, *([unit[0]] if unit else [])]
-    rows = draws.x.astype(np.float64)
-    lines = (",".join(map(repr, row)) for row in rows.tolist())  # repr: the shortest text that is the same number again
-    if unit:
-        lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
-    write_atomically(path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (",".join(heads), *lines))))
-
-
-def _write_parquet(draws: Draws, path: Path) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BadInput(Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))) from None
-    unit = _unit(draws, path)
-    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | ({unit[0]: unit[1]} if unit else {})
-    write_atomically(path, lambda file: pq.write_table(pa.table(arrays), file))
-
-
-_WRITERS: dict[str, Callable[[Draws, Path], None]] = {
-    ".npz": _write_npz,
-    ".npy": _write_npy,
-    ".csv": _write_csv,
-    ".parquet": _write_parquet,
-}

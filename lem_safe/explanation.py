@@ -9,10 +9,10 @@ from typing import Any
 
 from barriers.budget import budget
 from lem_safe.catalogue import columns as columns_of
-from lem_safe.catalogue import make, promise, regions
+from lem_safe.catalogue import couples, never_passes, promise
 from lem_safe.listing import summary
 from lem_safe.report.claims import PROMISES
-from lem_safe.scenario import Scenario, aims, named, without_aim
+from lem_safe.scenario import Scenario, leaves_room, named
 
 WIDTH = 110
 
@@ -122,11 +122,10 @@ def _filter(scenario: Scenario) -> list[str]:
     if kind == "chain":
         last = scenario.filter["filters"][-1]["kind"]
         texts.append(f"The last one here is {last}. {PROMISES.get(last, '')}".strip())
-    betas = [c.beta for c in scenario.constraints]
-    aimed = aims(scenario.filter, betas, scenario.sampler.samples, scenario.audit.confidence)
-    lower = [f"{_percent(aim)} in {c.set}" for c, aim in zip(scenario.constraints, aimed, strict=True) if aim < c.beta]
+    lower = [f"{_percent(aim)} in {c.set}" for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True) if aim < c.beta]
     if lower:
-        texts.append(f"It aims lower than what is tolerated ({', '.join(lower)}), to leave the room that a certificate needs.")
+        why = leaves_room(scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1)
+        texts.append(f"It aims lower than what is tolerated ({', '.join(lower)}){why}.")
     return texts
 
 
@@ -140,10 +139,10 @@ def _audit(scenario: Scenario) -> list[str]:
     shared = f", the error shared by {len(scenario.constraints)} constraints" if len(scenario.constraints) > 1 else ""
     replicas = audit.replicas
     bounds = f"It also bounds the law behind them with {level} confidence{shared}"
-    if not _couples(scenario):
-        texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
-    elif replicas > 1:
+    if replicas > 1:
         texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
+    elif not couples(scenario.filter):
+        texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
     else:
         because = "the filter makes the particles depend on one another, so they are no independent draws"
         texts.append(f"It claims no bound on the law behind them: {because}.")
@@ -155,9 +154,9 @@ def _audit(scenario: Scenario) -> list[str]:
 
 def _status(scenario: Scenario) -> str:
     also = "" if scenario.audit.require == "passed" else " and every bound certifies it"
-    return (
-        f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
-    )
+    text = f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
+    hopeless = never_passes(scenario)
+    return text if hopeless is None else f"{text} But 0 is out of reach: {hopeless}."
 
 
 def _cost(scenario: Scenario) -> str:
@@ -179,19 +178,6 @@ def _sweep(scenario: Scenario) -> str:
 
 def _value(key: str, value: Any) -> str:
     return named({key: value}).removeprefix(f"{key} = ")
-
-
-def _couples(scenario: Scenario) -> bool:
-    """Whether the filter makes particles depend on one another (A.2)."""
-    built = regions(scenario.unsafe, _columns(scenario))
-    betas = [c.beta for c in scenario.constraints]
-    context = {
-        "sets": tuple(built[c.set] for c in scenario.constraints),
-        "betas": aims(scenario.filter, betas, scenario.sampler.samples, scenario.audit.confidence),
-        "step_size": scenario.sampler.step_size,
-    }
-    made = make("filters", without_aim(scenario.filter), context=context)
-    return made is not None and bool(made.couples)
 
 
 def _columns(scenario: Scenario) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from lem_safe.build import Problem, build
 from lem_safe.data import DataSource, read_table
 from lem_safe.data.distributions import Planar
-from lem_safe.detection import Detection, detect
+from lem_safe.detection import ENOUGH, Detection, detect
 from lem_safe.energies import Tractable
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
@@ -69,8 +69,7 @@ class Ood:
         lines = [f"{self.scenario}: in distribution: {self.inside}; higher = more out-of-distribution", ""]
         lines.append(f"{'against':<{width}}  {'score':<20}  {'AUROC':<22}  FPR95   AUPR")
         lines += [
-            f"{r.against:<{width}}  {TITLES[r.score]:<20}  {r.detection.auroc:.4f} ({r.detection.low:.4f}-{r.detection.high:.4f})"
-            f"  {r.detection.fpr95:.4f}  {r.detection.aupr:.4f}"
+            f"{r.against:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  {r.detection.fpr95:.4f}  {r.detection.aupr:.4f}"
             for r in self.table
         ]
         return "\n".join(lines)
@@ -89,14 +88,17 @@ def ood(
 ) -> Ood:
     """Scores every data set of `against` and what is in distribution under the scenario's energy; `out` gets table, pictures and page.
 
-    Raises BadInput for data that do not have the energy's columns.
+    Raises BadInput for data that do not have the energy's columns, or fewer than two rows, or that should be known to the energy and have
+    no finite score under it.
     """
     progress = progress or Silent()
     problem = build(scenario, progress=progress)
     rows, origin = in_distribution(problem, inside, seed)
     z = problem.coordinates.inverse(rows).to(problem.dtype)
-    h = step_size if step_size is not None else usual_step(problem.potential, z, steps)
+    _must_be_known(z.isfinite().all(1), origin)
+    h = step_size if step_size is not None else _usual_step(problem, z, steps)
     found = {"in distribution": scores(problem.potential, z, h, steps)}
+    _must_be_known(found["in distribution"].energy.isfinite() & found["in distribution"].gradient.isfinite(), origin)
     progress.start("scores", len(against))
     for i, (name, source) in enumerate(against.items()):
         x = _rows(source, problem, seed)
@@ -190,6 +192,25 @@ def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
     return found
 
 
+def _usual_step(problem: Problem, z: Tensor, steps: int) -> float:
+    try:
+        return usual_step(problem.potential, z, steps)
+    except ValueError as error:
+        raise BadInput(Fault(f"{error}; give other rows with --inside, or a step with --flow-step")) from error
+
+
+def _must_be_known(finite: Bool[Tensor, "n"], origin: str) -> None:
+    """Refuses rows in distribution without finite numbers: were all of them infinitely strange, nothing would stand out."""
+    lost = int((~finite).sum())
+    if lost:
+        said = f"{lost:,} of {len(finite):,} rows in distribution ({origin}) have no finite energy and gradient"
+        raise BadInput(Fault(f"{said}; give rows nearer to what the energy knows with --inside"))
+
+
+def _with_interval(found: Detection) -> str:
+    return f"{found.auroc:.4f} " + ("(few: no interval)" if found.low is None else f"({found.low:.4f}-{found.high:.4f})")
+
+
 def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Tensor, "n d"]:
     """The rows of one data set, in the order of the energy's columns."""
     d, what = problem.coordinates.dimension, str(source)
@@ -201,6 +222,10 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
         if table.columns is not None and set(problem.columns) <= set(table.columns):
             table = table.select(problem.columns)
         values, names = torch.from_numpy(table.values), table.columns or ()
+    if len(values) < 2:
+        raise BadInput(
+            Fault(f"{what} has {len(values)} row{'s' * (len(values) != 1)}; comparing needs at least 2, and an interval {ENOUGH}")
+        )
     if values.shape[1] != d:
         raise BadInput(Fault(f"{what} has {values.shape[1]} columns ({', '.join(names[:4])}, ...) where the energy has {d}"))
     return values

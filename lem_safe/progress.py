@@ -63,8 +63,9 @@ class Bars:
         from rich.progress import Progress as RichProgress
 
         self._console = Console(stderr=True)
+        bar = BarColumn(max(4, min(40, self._console.width - 76)))  # at 80 columns the note needs the room more than the bar does
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description}"), bar, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
         )  # fmt: skip
         self._bars = RichProgress(*columns, console=self._console)
 

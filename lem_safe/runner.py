@@ -5,6 +5,7 @@ Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each 
 """
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from barriers.budget import budget
 from lem_safe import auditor
-from lem_safe.auditor import AuditReport, replica_arrays
+from lem_safe.auditor import AuditReport, badge_json, badge_svg, replica_arrays
 from lem_safe.build import Problem, build, start
 from lem_safe.catalogue import MAKERS, load, loads
 from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished
@@ -29,7 +30,7 @@ from lem_safe.lyapunov import Stop, Stopped
 from lem_safe.progress import Progress, Silent
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, never_certified
 from lem_safe.watching import ended, monitor, stop_rule
 
 
@@ -76,6 +77,7 @@ def run(
             must_match(chosen, device, begun, path)
         problem = build(chosen, device=device, progress=progress)
         directory.begin_with(identity(chosen, device))
+        _warn_of_certificate(problem, strict, progress)
         resumed, stopped = _sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, chosen, strict)
         directory.drop_checkpoint()
@@ -113,7 +115,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
         return key.fold("chain"), start(problem, key)
 
     x = begin(0)[1]
-    _warn_of_start(problem, x, progress)
+    _warn_of_start(problem, (begin(r)[1] for r in range(replicas)), progress)
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
     rule, watched = stop_rule(problem, x), monitor(problem)
     stopped, steps, resumed = None, scenario.sampler.steps, 0
@@ -174,20 +176,33 @@ def _ended(directory: RunDirectory, problem: Problem, phase: str, rule: Stop) ->
     return ended(problem, rule, read_npz(directory / ("reference.npz" if phase == "reference" else "trace.npz")))
 
 
-def _warn_of_start(problem: Problem, x: torch.Tensor, progress: Progress) -> None:
-    """Says where the start itself is over a tolerance, as what a filter promises begins within it, and where a file is too short for it."""
-    if problem.scenario.sampler.init["kind"] == "file" and (rows := len(torch.unique(x, dim=0))) < len(x):
+def _warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Progress) -> None:
+    """Says where the start of any cloud is over a tolerance, as what a filter promises begins within it, and where a file is too short."""
+    inside, n, rows = [], problem.scenario.sampler.samples, None
+    for x in starts:
+        rows = len(torch.unique(x, dim=0)) if rows is None else rows
+        inside.append([int(unsafe.contains(x).sum()) for unsafe in problem.sets])
+    if problem.scenario.sampler.init["kind"] == "file" and rows is not None and rows < n:
         progress.say(
-            f"the start repeats: the file of sampler.init has {rows:,} different rows for {len(x):,} particles, so several begin at one place; "
+            f"the start repeats: the file of sampler.init has {rows:,} different rows for {n:,} particles, so several begin at one place; "
             "take more rows, fewer samples, or enough steps to forget the start"
         )
-    for name, β, unsafe in zip(problem.names, problem.betas, problem.sets, strict=True):
-        inside, n = int(unsafe.contains(x).sum()), x.shape[0]
-        if inside > budget(β, n):
+    for i, (name, β) in enumerate(zip(problem.names, problem.betas, strict=True)):
+        most, over = max(row[i] for row in inside), sum(row[i] > budget(β, n) for row in inside)
+        where, upto = (f" in {over:,} of {len(inside):,} clouds", "up to ") if len(inside) > 1 else ("", "")
+        if over:
             progress.say(
-                f"the start is over: {name} holds {inside} of {n:,} particles, tolerated {budget(β, n)}; "
+                f"the start is over{where}: {name} holds {upto}{most} of {n:,} particles, tolerated {budget(β, n)}; "
                 "the first steps will fail the audit; choose another sampler.init, or judge later steps with audit.after_step"
             )
+
+
+def _warn_of_certificate(problem: Problem, strict: bool, progress: Progress) -> None:
+    """Says where a certificate is asked for that no run can have."""
+    judged = problem.scenario.judged()
+    why = never_certified(problem.names, problem.betas, judged, couples=_coupled(problem))
+    if why is not None and (strict or judged.require != "passed"):
+        progress.say(f"a certificate is asked for ({'--strict' if strict else 'audit.require'}), and no run can have it: {why}")
 
 
 def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:
@@ -207,12 +222,14 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
 
 
 def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:
-    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes audit.json."""
+    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes audit.json and the badge."""
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
     directory.arrays("samples.npz", way_out)
     report = auditor.audit(directory / "samples.npz", scenario, trace=trace, strict=strict, makers=MAKERS)
     if keep:
+        write_text(directory / "badge.json", badge_json(report.to_dict()))
+        write_text(directory / "badge.svg", badge_svg(report.to_dict()))
         write_text(directory / "audit.json", report.to_json())
     return report
 

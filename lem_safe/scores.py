@@ -5,6 +5,7 @@
 S₁ depends on U up to a constant only. S₂ and S₃ depend on the units of x as well: they are taken in the coordinates of the energy given.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,8 @@ TITLES = {"energy": "S₁ = U(x)", "gradient": "S₂ = ‖∇U(x)‖", "displace
 def scores(energy: Energy, x: Float[Tensor, "n d"], step_size: float, steps: int = STEPS) -> Scores:
     """S₁, S₂ and S₃ of every row of x; the flow of S₃ takes `steps` Euler steps of `step_size`.
 
-    Raises ValueError for a flow that goes nowhere. A row whose flow leaves the finite numbers has displacement inf: it is as strange as can be.
+    Raises ValueError for a flow that goes nowhere. Where a row, or its flow, is too far out for a finite number, the score is inf: it is as
+    strange as can be.
     """
     if not step_size > 0 or steps < 1:
         raise ValueError(f"scores: step_size must be > 0 and steps >= 1; got {step_size:g} and {steps}")
@@ -49,12 +51,16 @@ def scores(energy: Energy, x: Float[Tensor, "n d"], step_size: float, steps: int
 
 @torch.no_grad()
 def usual_step(energy: Energy, x: Float[Tensor, "n d"], steps: int = STEPS) -> float:
-    """A step size for S₃ that suits these rows: `steps` of them move the median row FRACTION of the rows' spread."""
-    spread = float(x.double().std(0).square().sum().sqrt())
+    """A step size for S₃ that suits these rows: `steps` of them move the median row FRACTION of the rows' spread.
+
+    Raises ValueError where rows have no spread, or the energy is flat, or no number, at the median one.
+    """
+    spread = float(x.double().std(0).square().sum().sqrt()) if len(x) > 1 else 0.0
     speed = float(energy.value_and_gradient(x[:ROWS])[1].double().norm(dim=1).median())
-    if not spread > 0 or not speed > 0:
-        return 1e-3
-    return FRACTION * spread / (speed * steps)
+    h = FRACTION * spread / (speed * steps) if spread > 0 and speed > 0 else math.nan
+    if not 0 < h < math.inf:
+        raise ValueError(f"usual_step: rows of spread {spread:g} and a median gradient of {speed:g} suggest no step of S₃'s flow")
+    return h
 
 
 def _scores(energy: Energy, x: Tensor, h: float, steps: int) -> Scores:
@@ -63,4 +69,4 @@ def _scores(energy: Energy, x: Tensor, h: float, steps: int) -> Scores:
     for _ in range(steps - 1):
         y = y - h * energy.value_and_gradient(y)[1]
     moved = (y - x).double().norm(dim=1)
-    return Scores(U.double(), gradient.double().norm(dim=1), torch.where(moved.isfinite(), moved, torch.inf))
+    return Scores(*(torch.where(s.isnan(), torch.inf, s) for s in (U.double(), gradient.double().norm(dim=1), moved)))

@@ -1,4 +1,8 @@
-"""A commented scenario to start from: every key with what it means, taken from the constructor it belongs to; it validates and runs in seconds."""
+"""A commented scenario to start from: every key with what it means, taken from the constructor it belongs to; it validates and runs in seconds.
+
+Its particles start outside the region, so that what promises every step can keep it from the first one on. Of a table's own rows they start
+where few enough of these are inside.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -6,7 +10,12 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-from lem_safe.catalogue import TABLES, json_schema, tables
+import torch
+from torch import Tensor
+
+from barriers.filters import PROMISES
+from barriers.specification import SpecificationError
+from lem_safe.catalogue import TABLES, json_schema, make, regions, tables
 from lem_safe.data.tables import read_table
 from lem_safe.faults import BadInput, Fault
 from lem_safe.scenario import loads
@@ -15,6 +24,10 @@ from lem_safe.scenario.model import MODELINE
 
 WIDTH = 110
 SAMPLES, STEPS = 1000, 300
+SPREAD, MARGIN = 0.2, 3.0
+"""The standard deviation of a start that is chosen, and over how many times that it must be clear of the region."""
+REACH = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
+"""How far from 0 starts are looked for."""
 
 SIMPLE: dict[tuple[str, str], dict[str, Any]] = {
     ("energy", "gaussian"): {"mean": [0.0, 0.0], "std": 1.0},
@@ -24,6 +37,7 @@ SIMPLE: dict[tuple[str, str], dict[str, Any]] = {
         "network": {"kind": "mlp", "hidden": 32, "depth": 2},
         "training": {"steps": 300},
     },
+    ("sampler", "preconditioned"): {"metric": "covariance"},
     ("region", "ball"): {"center": [2.0, 0.0], "radius": 0.5},
     ("region", "half_space"): {"normal": [1.0, 0.0], "offset": 2.0},
 }
@@ -63,7 +77,7 @@ def starter(path: Path, choices: Choices) -> str:
     if choices.set_kind == "rule":
         region["where"] = f"{columns[0] if columns else 'x0'} > 2"
     sampler = _spec(schema, "sampler", choices.sampler, d) | {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
-    sampler["init"] = {"kind": "data"} if choices.energy == "trained" else {"kind": "standard"}
+    sampler["init"], after = _start(energy, region, choices, columns, path)
     named = columns is not None and choices.data is None
     lines = [
         MODELINE.rstrip(),
@@ -79,13 +93,72 @@ def starter(path: Path, choices: Choices) -> str:
         *_commented("constraints:", top["constraints"], ""),
         f"  - {{set: keep_out, beta: {choices.beta}}}",
         *_block("sampler", sampler, top["sampler"], schema[f"sampler_{choices.sampler}"]),
+        *_unpromised(choices.filter),
         *_block("filter", _spec(schema, "filter", choices.filter, d), top["filter"], schema[f"filter_{choices.filter}"]),
         *_commented("audit:", top["audit"], ""),
-        *_keys({"confidence": 0.95, "require": "passed"}, schema["Audit"], "  "),
+        *_keys({"confidence": 0.95, "require": "passed"} | ({"after_step": after} if after else {}), schema["Audit"], "  "),
     ]
     text = "\n".join(lines) + "\n"
     _check(text, path)
     return text
+
+
+def _start(
+    energy: Mapping[str, Any], region: Mapping[str, Any], choices: Choices, columns: Sequence[str] | None, path: Path
+) -> tuple[dict[str, Any], int]:
+    """Where particles begin so that few enough are inside, and from which step on an audit may judge where no such place is found.
+
+    Of places clear of the region the one of lowest energy, or of a table's rows the one nearest to their mean.
+    """
+    usual = {"kind": "data"} if choices.energy == "trained" else {"kind": "standard"}
+    if choices.energy == "checkpoint":  # its file may not be there yet
+        return usual, 0
+    try:
+        rows = _rows(energy, path) if choices.energy == "trained" else None
+        d = rows.shape[1] if rows is not None else len(columns) if columns else 2
+        (unsafe,) = regions({"keep_out": dict(region)}, tuple(columns or (f"x{i}" for i in range(d)))).values()
+        if rows is not None and float(unsafe.contains(rows).double().mean()) <= choices.beta / 2:
+            return usual, 0
+        places, scale = (rows, rows.std(0)) if rows is not None else (_around(d), torch.ones(d, dtype=torch.float64))
+        height = (
+            ((places - places.mean(0)) / scale).square().sum(1) if rows is not None else make("energies", energy).double()(places)
+        )
+    except (SpecificationError, BadInput, ValueError, OSError):  # `_check` says what is wrong, with its key
+        return usual, 0
+    noise = SPREAD * scale * torch.randn(500, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for place in places[height.argsort()][:500]:
+        if not bool(unsafe.contains(place + MARGIN * noise).any()):
+            std = SPREAD if rows is None else [_short(SPREAD * v) for v in scale.tolist()]
+            return {"kind": "gaussian", "mean": [_short(v) for v in place.tolist()], "std": std}, 0
+    return usual, STEPS // 2
+
+
+def _rows(energy: Mapping[str, Any], path: Path) -> Tensor:
+    """What the energy is to be learned from, in data units."""
+    source = dict(energy["data"])
+    if "path" in source:
+        source["path"] = path.parent / source["path"]
+    rows: Tensor = make("data", source).load(0).values.double()
+    return rows
+
+
+def _around(d: int) -> Tensor:
+    """0 and points on each axis and along the diagonals."""
+    ways = torch.cat([torch.eye(d), -torch.eye(d), torch.ones(1, d) / d**0.5, -torch.ones(1, d) / d**0.5]).double()
+    return torch.cat([r * ways for r in REACH])
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _unpromised(kind: str) -> list[str]:
+    """What to expect of a filter that promises less than every step."""
+    if kind == "chain" or PROMISES[kind].scope.startswith("every step"):
+        return []
+    scope = PROMISES[kind].scope
+    what = "promises nothing" if scope == "none" else f"keeps its tolerance {scope} only"
+    return [f"# {kind} {what}: that the audit fails is then a result, not a mistake in this file."]
 
 
 @cache

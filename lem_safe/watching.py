@@ -4,18 +4,39 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.build import Problem
 from lem_safe.catalogue import make
 from lem_safe.faults import BadInput, Fault
+from lem_safe.keys import Key
 from lem_safe.lyapunov import Beginning, Look, Monitor, Normal, Stop, Stopped, outcome
+from lem_safe.lyapunov.work import CALL, work
+
+BOOKKEEPING = 20
+"""Calls' worth of what a step does besides: keys, generators, the trace, the clock."""
 
 
 def monitor(problem: Problem) -> Monitor:
-    """Looks at the cloud as `monitors` says."""
-    chosen = problem.scenario.monitors
-    return Monitor(problem.potential, problem.scenario.sampler.steps, chosen.every, chosen.samples)
+    """Looks at the cloud as `monitors` says, at a cost that is counted beside the one of a step."""
+    sampler, chosen, d = problem.scenario.sampler, problem.scenario.monitors, problem.coordinates.dimension
+    x = Key(0).normal(torch.empty(sampler.samples, d, dtype=problem.dtype, device=problem.device))
+    return Monitor.paced(problem.potential, x, step_work(problem, x), sampler.steps, chosen.every, chosen.samples)
+
+
+def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
+    """The work of one step of the unfiltered chain from a cloud like x, and of the counts after it; a filter only adds to it."""
+    sampler = problem.sampler(filtered=False)
+    state = sampler.init(x)
+
+    def step() -> None:
+        after = sampler.step(Key(0), state)[0].x
+        after.isfinite().all()
+        for region in problem.sets:
+            region.contains(after).double().mean()
+
+    return work(step) + BOOKKEEPING * CALL
 
 
 def stop_rule(problem: Problem, x: Tensor) -> Stop:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lem_safe.auditor import AuditReport, audit
-from lem_safe.auditor.bounds import lower_bound, upper_bound
 from lem_safe.auditor.census import WORST
+from lem_safe.bounds.clopper_pearson import lower_bound, upper_bound
 from lem_safe.faults import BadInput
 
 BALL = {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
@@ -30,6 +30,7 @@ def scenario(
     return SimpleNamespace(
         name="ring",
         filter={"kind": "gate"},
+        aimed=lambda: tuple(b for _, b in constraints),
         sampler=SimpleNamespace(samples=100),
         columns=columns,
         unsafe=unsafe or REGIONS,
@@ -212,6 +213,9 @@ def test_unusable_arrays_are_refused(bad, words):
 def test_a_number_that_is_not_finite_is_located(tmp_path):
     x = cloud(0, 70_000)
     x[66_000, 1] = np.nan
+    np.save(tmp_path / "unnamed.npy", x)
+    with pytest.raises(BadInput, match="row 66001, column 2, counted from 1: nan"):
+        audit(tmp_path / "unnamed.npy", scenario([("pillar", 0.07)]))
     with pytest.raises(BadInput, match="row 66001, column x1: nan"):
         audit(x, scenario([("pillar", 0.1)], columns=("x0", "x1")), columns=("x0", "x1"))
 

@@ -1,5 +1,6 @@
 """An audit as JUnit, Markdown, GitHub annotations and a badge, each read back by its own parser."""
 
+import html
 import json
 from xml.etree import ElementTree
 
@@ -71,3 +72,48 @@ def test_every_form_can_be_asked_for_by_name():
     assert {form: report.to(form) for form in FORMATS}["json"] == report.to_json()
     with pytest.raises(ValueError, match="choose one of text, json, junit, markdown, github"):
         report.to("yaml")
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "said"),
+    [
+        (
+            (40, 500, 0.1),
+            {"strict": True},
+            "a certificate is required (require: bound), and the bound on pillar is 10.3 %, above 10 %: about ",
+        ),
+        ((0, 500, 0.0), {"strict": True}, "no number of samples certifies 0, which pillar asks for"),
+        (
+            (1, 500, 0.1),
+            {"strict": True, "coupled": True},
+            "no bound is claimed for pillar (coupled cloud): audit.replicas runs independent",
+        ),
+        ((60, 500, 0.1), {"strict": True}, "Failed: pillar holds 12 % where 10 % is tolerated."),
+        ((60, 500, 0.1), {}, "Failed: pillar holds 12 % where 10 % is tolerated."),
+        ((0, 500, 0.1), {"trace": trace([60, 0], 500)}, "Failed: pillar was over its tolerance at step 1."),
+    ],
+)
+def test_a_failure_says_why_in_every_form(counts, options, said):
+    k, n, beta = counts
+    report = audit(cloud(k, n), scenario([("pillar", beta)]), **options)
+    assert not report.passed
+    data = json.loads(report.to_json())
+    assert said in data["reason"] and said in report.to_text() and said in report.to("github")
+    assert said.split(" (")[0] in html.unescape(report._repr_html_()) and "Failed" in report.to("markdown")
+    if said.startswith("a cert"):
+        assert "Failed: every count is within its tolerance, but" in data["reason"] and data["reason"].endswith(
+            " more samples would decide."
+        )
+
+
+def test_a_pass_says_what_the_bound_adds():
+    passed = {
+        "Passed: every count is within its tolerance; the bound, which is not asked for to pass, says inconclusive.": {},
+        "Passed: every count is within its tolerance; no bound is claimed.": {"coupled": True},
+    }
+    for said, options in passed.items():
+        report = audit(cloud(9, 100), scenario([("pillar", 0.1)]), **options)
+        assert json.loads(report.to_json())["reason"] == said
+        assert said not in report.to_text()  # what its parts say below is enough
+    certified = audit(cloud(0, 100), scenario([("pillar", 0.1)], require="bound"))
+    assert "which is required, says certified" in json.loads(certified.to_json())["reason"]

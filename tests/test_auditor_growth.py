@@ -9,7 +9,7 @@ from test_auditor import cloud, only, scenario
 
 from lem_safe import auditing, cli
 from lem_safe.auditor import audit, grow
-from lem_safe.auditor.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below, samples_needed
+from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below, samples_needed
 from lem_safe.faults import BadInput
 
 PILLAR = scenario([("pillar", 0.05)])

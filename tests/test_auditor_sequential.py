@@ -1,16 +1,18 @@
 """Anytime, betting and planning: against integrals, against the binomial law, and false certification by simulation."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import binom
 
-from lem_safe.auditor.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below
-from lem_safe.auditor.betting import log_capital, mean_upper_bound
-from lem_safe.auditor.bounds import upper_bound
+from lem_safe import cli
 from lem_safe.auditor.planning import fewest_samples, plan
+from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below
+from lem_safe.bounds.betting import log_capital, mean_upper_bound
+from lem_safe.bounds.clopper_pearson import upper_bound
 
 
 @pytest.mark.parametrize(("k", "n", "beta"), [(0, 10, 0.2), (3, 200, 0.05), (30, 200, 0.05), (2, 1000, 0.01)])
@@ -108,7 +110,7 @@ def test_anytime_bound_is_where_the_evidence_crosses():
 
 
 def test_betting_capital_against_a_plain_loop():
-    from lem_safe.auditor.betting import BETS, WEIGHTS
+    from lem_safe.bounds.betting import BETS, WEIGHTS
 
     x, m = np.array([0.01, 0.0, 0.2, 0.03]), 0.1
     capital = sum(w * math.prod(1 + b * (m - v) / (1 - m) for v in x) for b, w in zip(BETS, WEIGHTS, strict=True))
@@ -154,8 +156,25 @@ def test_plans_are_the_smallest_that_work():
     assert binom.cdf(p.allowed - 1, fewer, 0.003) < 0.9
     assert plan(0.01, 0.0).samples == p.at_least == math.ceil(math.log(0.05) / math.log(0.99))
     assert "1,049 independent samples certify 1 %" in str(p)
-    with pytest.raises(ValueError, match="true < beta"):
-        plan(0.01, 0.01)
+    tiny = plan(1e-9, 0.0)  # more samples than a 32-bit number holds
+    assert tiny.power == 1.0 and tiny.samples == math.ceil(math.log(0.05) / math.log1p(-1e-9))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--beta nan --true 0", "--beta: must satisfy 0 < beta < 1.*got nan"),
+        ("--beta 0 --true 0", "--beta: must satisfy 0 < beta < 1, as no number of samples certifies 0 \\(A.3\\); got 0"),
+        ("--beta 0.1 --true 0.1", "--true: must satisfy 0 <= true < beta.*got 0.1"),
+        ("--beta 0.1 --true nan", "--true: must satisfy .*got nan"),
+        ("--beta 0.1 --true 0 --confidence 1", "--confidence: must satisfy 0 < confidence < 1; got 1"),
+        ("--beta 0.1 --true 0 --power 0", "--power: must satisfy 0 < power < 1; got 0"),
+        ("--beta 0.1 --true 0.0999999999", "--true: .*too close to beta 0.1"),
+    ],
+)
+def test_what_cannot_be_planned_names_its_flag(flags, said, capsys):
+    assert cli.main(["plan", *flags.split()]) == 2
+    assert re.match(said, capsys.readouterr().err)
 
 
 def test_planned_audits_certify_as_often_as_planned():

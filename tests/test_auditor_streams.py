@@ -1,6 +1,7 @@
 """Files read a block at a time: the same numbers as read whole, in bounded memory; and every damaged file a fault in words, never a traceback."""
 
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -257,3 +258,21 @@ def test_near_must_be_a_distance(tmp_path):
         with pytest.raises(BadInput, match="must be a distance > 0"):
             audit(cloud(1, 10), WIDE, near=near)
     assert write_csv(tmp_path / "x.csv", ["x0", "x1"], cloud(1, 10)).exists()
+
+
+@pytest.mark.parametrize(("mark", "called"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
+@pytest.mark.parametrize("rows", [["x0,x1", "1.0,2.0"], ["1.0,2.0", "3.0,4.0"], ["x0,x1", "1.5,2.5"], ["1.0,2.0"]])
+def test_a_table_with_other_separators_is_told_which(mark, called, rows, tmp_path):
+    """Decimal commas beside semicolons too, which would make three columns of two."""
+    lines = [row.replace(",", mark) for row in rows]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([lines[0], *(line.replace(".5", ",5") for line in lines[1:])]) + "\n")
+    with pytest.raises(BadInput, match=f"separate its columns by {re.escape(called)}; save it with commas"):
+        open_samples(path)
+
+
+def test_one_column_is_one_column(tmp_path):
+    (tmp_path / "x.csv").write_text("x0;a\n1\n2\n")  # a strange name, and one column all the same
+    assert open_samples(tmp_path / "x.csv").rows.width == 1
+    with pytest.raises(BadInput, match=r"has 1 column \(x0_a\), the scenario has 2"):
+        audit(tmp_path / "x.csv", scenario([("pillar", 0.1)]))

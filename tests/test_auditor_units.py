@@ -8,8 +8,8 @@ from test_auditor import cloud, only, scenario, write_csv
 from test_auditor_schema import faults
 
 from lem_safe.auditor import audit, audit_schema, replica_arrays
-from lem_safe.auditor.betting import mean_upper_bound
-from lem_safe.auditor.bounds import upper_bound
+from lem_safe.bounds.betting import mean_upper_bound
+from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.faults import BadInput
 
 PILLAR = scenario([("pillar", 0.3)])
@@ -49,8 +49,8 @@ def test_replicas_are_bounded_by_betting_on_their_fractions(tmp_path):
 
 
 def test_few_clouds_certify_nothing_and_say_how_many_would():
-    from lem_safe.auditor.betting import clouds_needed
     from lem_safe.auditor.planning import plan
+    from lem_safe.bounds.betting import clouds_needed
 
     assert mean_upper_bound(np.zeros(321), 0.95) > 0.01 >= mean_upper_bound(np.zeros(322), 0.95)
     p = plan(0.01, 0.003)

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import beta as beta_law
 from scipy.stats import binom
 
-from lem_safe.auditor.bounds import budget, interval, lower_bound, samples_needed, smallest_beta, upper_bound
+from lem_safe.bounds.clopper_pearson import budget, interval, lower_bound, samples_needed, smallest_beta, upper_bound
 
 
 def test_known_truths():

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+import re
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from barriers.coordinates import Coordinates
 from lem_safe import catalogue
 from lem_safe.checkpoints import Checkpoint, opened
 from lem_safe.checkpoints import formats as formats_
+from lem_safe.checkpoints.formats import expected, grouped
 from lem_safe.data.distributions import EightGaussians
 from lem_safe.energies import MLP, Convolutional, Energy, NetworkEnergy, Transported
 from lem_safe.energies.images.energy_matching import WALL, EncoderLayer, EnergyMatching, Layout, Potential, TokenAttention
@@ -186,6 +188,24 @@ def test_weights_alone_and_safetensors_are_read_too(tiny, tmp_path):
         assert torch.equal(Checkpoint(tmp_path / name, "energy_matching_cifar10").load()(x), expected), name
 
 
+def expanded(braces: str) -> set[str]:
+    """Every name that a shell makes of braces: the innermost first."""
+    found = re.search(r"\{([^{}]*)\}", braces)
+    if found is None:
+        return {braces}
+    return {n for part in found[1].split(",") for n in expanded(braces[: found.start()] + part + braces[found.end() :])}
+
+
+def test_grouped_names_are_all_there(tiny):
+    """The published network's, in one line each, are expanded to what they were; a planted fault (four names and a count) is seen."""
+    names = list(expected(Layout()))
+    for some in (names, names[::3], ["a", "a.b", "a.c.0", "d.c.0"]):
+        back = set().union(*(expanded(part) for part in re.split(r", ", grouped(some))))
+        assert back == set(some)
+    assert len(grouped(names)) < sum(map(len, names)) / 4
+    assert expanded(", ".join(names[:4]) + " and 401 more") != set(names)
+
+
 def test_a_wrong_file_says_which_tensors(tiny, tmp_path):
     """Missing, unexpected and misshaped at once, by name, with the file; when the scenario loads, so exit status 2."""
     potential = initialised(tiny)
@@ -197,7 +217,12 @@ def test_a_wrong_file_says_which_tensors(tiny, tmp_path):
         load(path, [1.0] + [0.0] * 31)
     text = str(caught.value)
     assert f"{path}: must hold exactly the {len(weights)} tensors of this network; 12 missing: " in text
-    assert "transformer_encoder.layers.1.self_attn.in_proj_weight" in text and "and 8 more" in text
+    missing = text.split("12 missing: ")[1].splitlines()[0]
+    assert missing == (
+        "transformer_encoder.layers.1.{self_attn.{in_proj_weight,in_proj_bias,out_proj.{weight,bias}},"
+        "{linear1,linear2,norm1,norm2}.{weight,bias}}"
+    )
+    assert expanded(missing) == set(weights) - set(partial)
     assert "1 unexpected: head.weight" in text
     assert "1 of another shape: final_linear.bias is (2,), not (1,)" in text
     assert len(caught.value.faults) == 3
@@ -235,7 +260,8 @@ def test_no_code_in_a_file_is_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("text.pt", b"weights, honestly", "something other than tensors|neither safetensors nor"),
+        ("text.pt", b"weights, honestly", "is no checkpoint file: neither safetensors nor"),
+        ("rows.csv", b"x,y\n1,2\n3,4\n", "is no checkpoint file|neither safetensors nor"),
         ("empty.pt", b"", "neither safetensors nor a complete file"),
         ("cut.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{", "not a complete safetensors file"),
         ("cut.pt", b"PK\x03\x04 and no more", "neither safetensors nor a complete file"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scenario_texts import GOOD, changed
+from test_auditor_schema import faults
 
 import lem_safe
 from lem_safe import cli
@@ -160,6 +161,18 @@ def test_list_filters_says_what_each_promises(capsys: pytest.CaptureFixture[str]
 def test_schema_prints_json(capsys: pytest.CaptureFixture[str]):
     assert cli.main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["required"][:2] == ["version", "name"]
+    assert cli.main(["schema", "scenarios"]) == 2
+
+
+def test_the_schema_of_an_audit_is_printed_and_real_audits_fit_it(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.main(["schema", "audit"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    np.save(tmp_path / "x.npy", np.zeros((50, 2)))
+    for options in ([], ["--strict"]):
+        assert cli.main(["audit", str(tmp_path / "x.npy"), str(scenario), "--json", *options]) in (0, 1)
+        assert faults(json.loads(capsys.readouterr().out), printed) == []
 
 
 def test_a_run_writes_its_directory_and_its_status_is_its_report(
@@ -214,3 +227,25 @@ def test_train_writes_an_energy_and_refuses_an_analytic_one(scenario: Path, tmp_
 def test_report_needs_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert cli.main(["report", str(tmp_path)]) == 2
     assert "holds no finished run" in capsys.readouterr().err
+
+
+def test_an_audit_of_a_run_says_what_the_run_said_with_its_trace(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Count, every step and bound: three cases a constraint in JUnit; without the trace, two. The badge is there beside the run."""
+    out = tmp_path / "out"
+    cli.main(["run", str(scenario), "--out", str(out), "--steps", "4", "--samples", "50", "--quiet", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert json.loads((out / "badge.json").read_text())["schemaVersion"] == 1 and "<svg" in (out / "badge.svg").read_text()
+    arguments = ["audit", str(out / "samples.npz"), str(out / "scenario.yaml")]
+    assert cli.main([*arguments, "--trace", str(out / "trace.npz"), "--json"]) == (0 if told["passed"] else 1)
+    again = json.loads(capsys.readouterr().out)
+    assert {**again, "source": ""} == {**told, "source": ""}
+    cli.main([*arguments, "--trace", str(out / "trace.npz"), "--format", "junit"])
+    assert ": every step" in capsys.readouterr().out
+    cli.main([*arguments, "--format", "junit"])
+    assert ": every step" not in capsys.readouterr().out
+    (tmp_path / "cut.npz").write_bytes((out / "trace.npz").read_bytes()[:-100])
+    for path, said in ((tmp_path / "no.npz", "no such file"), (out / "samples.npz", "lacks 'step'"), (tmp_path / "cut.npz", "not a readable")):
+        assert cli.main([*arguments, "--trace", str(path)]) == 2
+        assert said in capsys.readouterr().err

@@ -12,6 +12,7 @@ from lem_safe.auditor.samples import open_samples
 from lem_safe.catalogue import loads
 from lem_safe.files import read_npz
 from lem_safe.runner import run
+from lem_safe.samplers import Langevin
 
 TEXT = """\
 version: 1
@@ -101,11 +102,15 @@ def test_every_file_holds_the_same_numbers_and_no_audit_takes_dependent_rows_for
     assert all(report["assumes"] != "independent samples" for report in found.values()), {
         s: r["assumes"] for s, r in found.items()
     }
-    assert all(report["constraints"][0]["verdict"] != "certified" for report in found.values() if "cloud" in report["assumes"])
+    coupled = drawing.dependent(finished)
+    for report in found.values():  # as the .npz says, so says the table: one coupled cloud, of which no bound is claimed
+        assert report["assumes"] == ("coupled cloud: bound not claimed" if coupled else "independent chains")
+        assert (report["unit"], report["units"]) == (("sample", 400) if coupled else ("chain", 100))
+        assert not coupled or report["constraints"][0]["verdict"] == "inconclusive"
 
 
 def test_what_is_refused(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    coupled = drawing.couples(finished)
+    coupled = drawing.dependent(finished)
     (tmp_path / "there.npz").write_text("")
     cases = [
         ([finished, "--samples", 10, "--pool", 3], "--samples: must be a multiple of pool = 3"),
@@ -142,3 +147,81 @@ def test_a_trained_energy_is_taken_from_the_directory(tmp_path: Path, monkeypatc
     monkeypatch.setattr("lem_safe.training.trained.Trained.train", lambda *_: pytest.fail("nothing may be trained"))
     assert sample(tmp_path / "run", "--samples", 20, "--seed", 1, "--out", tmp_path / "b.npz") == 0
     assert (read_npz(tmp_path / "a.npz")["x"] == read_npz(tmp_path / "b.npz")["x"]).all()
+
+
+CLOUDS = {"audit.replicas": 4, "sampler.samples": 50, "sampler.steps": 30, "filter": {"kind": "gate"}}
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("clouds")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lem_safe.runner.render", lambda directory: directory / "report.html")
+        run(loads(TEXT % "gate", CLOUDS), out=folder / "run")
+    yield folder / "run"
+
+
+def test_a_run_of_clouds_is_drawn_from_in_clouds(clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """As many clouds as the run had, each of its own noise, numbered, so that an audit takes its bound from them."""
+    found = {}
+    for suffix in ("npz", "csv", "parquet"):
+        path = tmp_path / f"x.{suffix}"
+        assert sample(clouds, "--samples", 800, "--seed", 7, "--pool", 2, "--out", path) == 0
+        capsys.readouterr()
+        cli.main(["audit", str(path), str(clouds / "scenario.yaml"), "--json"])
+        found[suffix] = json.loads(capsys.readouterr().out)
+    drawn = read_npz(tmp_path / "x.npz")
+    assert drawn["replica"].tolist() == sorted([*range(4)] * 200) and np.unique(drawn["step"]).tolist() == [30, 33]
+    x = drawn["x"][:, 0].reshape(4, 2, 100)
+    assert len(np.unique(x)) > 780 and ((x >= 1.2815515655446004).sum(-1) <= 2).all(), "each cloud keeps its own tolerance"
+    for report in found.values():
+        assert (report["assumes"], report["units"]) == ("independent clouds", 4)
+    assert len({report["constraints"][0]["upper_bound"] for report in found.values()}) == 1
+    assert sample(clouds, "--samples", 810, "--pool", 2, "--out", tmp_path / "y.npz") == 2
+    assert (
+        "must be a multiple of pool = 2 times the 4 clouds of audit.replicas, each with as many rows; take 808"
+        in capsys.readouterr().err
+    )
+    # a cloud is what the run's own chain is: the first is drawn with the seed alone, as if there were one
+    one = drawing.draw(clouds, 400, seed=7).x[:100], read_npz(tmp_path / "x.npz")["x"][:100]
+    assert (one[0] == one[1]).all()
+
+
+@pytest.mark.parametrize("at", [0, 1, 17, 33, 34, 70, 131])
+def test_an_interrupted_draw_goes_on_to_the_same_bytes(clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
+    """Interrupted in the first step, between looks, at the end of a cloud, in the last step of all: 4 clouds of 33 steps."""
+    asked = [clouds, "--samples", 800, "--pool", 2, "--seed", 7, "--out", tmp_path / "x.npz"]
+    whole = drawing.draw_into(tmp_path / "whole.npz", clouds, 800, seed=7, pool=2)
+    calls, step = [], Langevin.step
+
+    def cut(self, key, state):
+        calls.append(1)
+        if len(calls) == at + 1:
+            raise KeyboardInterrupt
+        return step(self, key, state)
+
+    monkeypatch.setattr(Langevin, "step", cut)
+    assert sample(*asked) == 130 and not (tmp_path / "x.npz").exists()
+    assert sample(*asked) == 2, "not without --resume"
+    assert sample(*asked[:-4], "--seed", 8, "--out", tmp_path / "x.npz", "--resume") == 2, "another seed"
+    assert sample(*asked, "--resume") == 0 and len(calls) <= 4 * 33 + 1, "nothing is done twice"
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["whole.npz", "whole.npz.json", "x.npz", "x.npz.json"]
+    assert len(whole.x) == 800
+    assert sample(*asked, "--resume") == 0, "a finished one stays as it is"
+    assert sample(clouds, "--samples", 400, "--out", tmp_path / "x.npz", "--resume") == 2, "another number of rows"
+
+
+def test_a_draw_without_seed_and_name_is_found_again(
+    clouds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(Langevin, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert sample(clouds, "--samples", 40) == 130
+    seed = json.loads((clouds / "more.npz.part" / "begun.json").read_text())["seed"]
+    assert sample(clouds, "--samples", 80) == 0 and (clouds / "more-2.npz").is_file(), "a fresh one has a name of its own"
+    assert sample(clouds, "--samples", 80, "--resume") == 2
+    assert "was begun with samples 40, this draw has 80; resume with what it was begun with" in capsys.readouterr().err
+    assert sample(clouds, "--samples", 40, "--resume") == 0
+    assert f"more.npz: 40 samples, seed {seed}; 4 independent clouds" in capsys.readouterr().out
+    assert not (clouds / "more.npz.part").exists()

@@ -34,3 +34,13 @@ def test_the_page_is_what_was_measured():
     assert coverage.PAGE.read_text() == coverage.page(record)
     assert min(r["runs"] for r in record["rows"] if "rho" not in r) >= 10_000
     assert [r for r in record["rows"] if not r["planted"] and r["what"] != "diagnostic" and not coverage.keeps(r)] == []
+
+
+def test_the_page_says_what_is_exact_what_is_noise_and_where_the_diagnostic_falls_short():
+    record = json.loads((ROOT / "benchmarks" / "results.json").read_text())["benchmarks"]["coverage"]
+    text = coverage.page(record)
+    exact = [r["exactly"] for r in record["rows"] if "exactly" in r and not r["planted"]]
+    assert f"the lowest of 36 numbers is {100 * min(exact):.2f} %" in text and min(exact) >= 0.95
+    assert "At ρ = 0.98 the diagnostic falls short" in text and "At ρ = 0.9 the" not in text
+    row = {"found": 0.9478, "promised": 0.95, "runs": 10_000, "what": "coverage"}
+    assert abs(coverage.z(row, 0.95) + 0.0022 / (0.95 * 0.05 / 10_000) ** 0.5) < 1e-9

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import norm
 
 from lem_safe.detection import auroc, detect, roc
-from lem_safe.energies import Gaussian, Quadratic
+from lem_safe.energies import Gaussian, GaussianMixture, Quadratic
 from lem_safe.scores import scores, usual_step
 
 
@@ -70,6 +70,33 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 def test_nothing_to_compare_is_an_error_in_words(inside, outside, word):
     with pytest.raises(ValueError, match=word):
         detect(np.array(inside), np.array(outside))
+
+
+@pytest.mark.parametrize(("n", "q"), [(9, 50), (50, 9), (2, 2)])
+def test_few_rows_have_no_interval(n, q):
+    draw = np.random.default_rng(0)
+    found = detect(draw.standard_normal(n), 1 + draw.standard_normal(q))
+    assert found.low is None and found.high is None and 0 <= found.auroc <= 1
+    assert detect(draw.standard_normal(10), 1 + draw.standard_normal(10)).low is not None
+
+
+def test_a_row_too_far_out_for_a_number_is_as_strange_as_can_be():
+    """∞ − ∞ in the mixture's energy is no number; the row is infinitely strange, the others are what they were."""
+    energy = GaussianMixture([[1.0, 0.0], [-1.0, 0.0]], 0.5)
+    x = torch.tensor([[1e200, 0.0], [0.4, 0.1], [-0.3, 1.2]], dtype=torch.float64).float()
+    assert energy.value_and_gradient(x)[1][0].isnan().any()
+    found, usual = scores(energy, x, 0.01, 3), scores(energy, x[1:], 0.01, 3)
+    for name in ("energy", "gradient", "displacement"):
+        assert float(getattr(found, name)[0]) == float("inf")
+        assert torch.equal(getattr(found, name)[1:], getattr(usual, name))
+    assert auroc(usual.energy.numpy(), found.energy.numpy()) == brute(usual.energy.numpy(), found.energy.numpy())
+
+
+@pytest.mark.parametrize("x", [torch.ones(1, 2), torch.ones(5, 2)])
+def test_rows_without_spread_suggest_no_step(x, recwarn):
+    with pytest.raises(ValueError, match="suggest no step"):
+        usual_step(Gaussian(mean=[0.0, 0.0], std=1.0), x)
+    assert not len(recwarn)
 
 
 def test_scores_of_a_gaussian_are_their_closed_forms():

@@ -9,7 +9,7 @@ from truths import normalisers
 from barriers.coordinates import Coordinates, identity
 from lem_safe.annealing import Level, anneal, fit, settle
 from lem_safe.energies import Disjunction, DoubleWell, Gaussian, GaussianMixture, Pulled, Quadratic, Ring, Shifted, Transported
-from lem_safe.faults import BadInput
+from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.log_z import align, integrate, log_z
 
@@ -127,3 +127,31 @@ def test_offsets_survive_a_change_of_coordinates() -> None:
     torch.testing.assert_close(in_coordinates(joined, c)(z), Pulled(joined, c)(z), rtol=1e-12, atol=1e-12)
     stiff = Quadratic([0.0, 0.0], torch.eye(2).tolist())
     assert float(Disjunction([stiff], log_normalizers=[1.0])(torch.zeros(1, 2))[0]) == 1.0
+
+
+def two_far_modes(std: float = 0.3) -> GaussianMixture:
+    return GaussianMixture([[1000.0, 0.0], [1006.0, 0.0]], std)
+
+
+def no_mode_is_lost() -> None:
+    """Twenty standard deviations apart and a thousand from where it starts; joined by a term tempered, so that it is measured: log Z = 0."""
+    found = log_z(two_far_modes(), Key(0), islands=8, particles=256)
+    assert abs(found.value) < 4 * found.error + 0.02 < 0.2
+
+
+def test_no_mode_is_lost() -> None:
+    no_mode_is_lost()
+
+
+def test_a_lost_mode_is_said_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault: a Gaussian fitted to what one start finds, as it was; −log 2 with a bar of .001 is refused, and without that seen."""
+    from lem_safe import log_z as module
+
+    one = Coordinates(torch.tensor([1000.0, 0.0]), 0.375 * torch.eye(2, dtype=torch.float64))
+    monkeypatch.setattr(module, "cover", lambda *_, **__: one)
+    monkeypatch.setattr(module, "APART", 12.0)
+    with pytest.raises(NumericalFailure, match="missed a mode"):
+        log_z(two_far_modes(), Key(0), islands=8, particles=256)
+    monkeypatch.setattr(module, "_must_agree", lambda *_: None)
+    with pytest.raises(AssertionError):
+        no_mode_is_lost()

@@ -9,7 +9,20 @@ from planted import Tooth, checks, must_be_found, result, written_in
 from truths import lyapunov
 
 from lem_safe.energies import Tempered
-from lem_safe.lyapunov import constants, curvature, density, generator, mixing, normal, ratio, stein, stopping, transport
+from lem_safe.lyapunov import (
+    constants,
+    curvature,
+    density,
+    generator,
+    mixing,
+    monitors,
+    normal,
+    ratio,
+    stein,
+    stopping,
+    transport,
+    work,
+)
 
 
 def downward(ratio: np.ndarray) -> int | None:
@@ -74,6 +87,18 @@ TEETH: dict[str, Tooth] = {
     "the rate for half of it": (lyapunov.measured_rates, constants, "measured_constant",
         result(lambda C, *_: C and constants.Constant(2 * C.value, C.origin))),
     "noise read as decay": (lyapunov.measured_rates, constants, "measured_constant", lambda f: lambda t, v, floor: f(t, v, 0 * floor)),
+    "products for nothing": (lyapunov.work_by_hand, work, "flop_registry", lambda f: {}),
+    "every number of 4 bytes": (lyapunov.work_by_hand, torch.Tensor, "element_size", lambda f: lambda self: 4),
+    "views are copies": (lyapunov.work_by_hand, work._Count, "__torch_dispatch__",
+        lambda f: lambda self, *called: (f(self, *called), setattr(self, "total", self.total + work.CALL))[0]),
+    "looks whatever they cost": (lyapunov.the_pace_is_affordable, monitors, "pace",
+        lambda f: lambda steps, most, cost: f(steps, most, lambda s: 1e-3 * cost(s))._replace(cost=cost(most))),
+    "as many particles as are asked for": (lyapunov.the_pace_is_affordable, monitors, "pace",
+        lambda f: lambda steps, most, cost: f(steps, most, cost)._replace(samples=most, cost=cost(most))),
+    "means not in their errors": (lyapunov.the_worst_test_mean, monitors, "worst_mean",
+        lambda f: lambda look: f({name: 1.0 if name.endswith("error") else v for name, v in look.items()})),
+    "a budget for what is there already": (lyapunov.the_budget_suffices, constants, "langevin_budget",
+        lambda f: lambda start, kl, C: f(max(start, 2 * kl), kl, C)),
     "pairs in the order they come": (lyapunov.transport_distances, transport, "linear_sum_assignment",
         lambda f: lambda cost: (np.arange(len(cost)), np.arange(len(cost)))),
 }  # fmt: skip

@@ -45,6 +45,45 @@ def test_the_command_writes_table_scores_and_page(far, tmp_path, capsys):
     assert cli.main(["ood", "ring_keep_out", "--against", str(far), "--out", str(tmp_path / "o")]) == 2, "nothing is written over"
 
 
+def test_without_out_a_fresh_directory_under_runs_is_written_and_named(far, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ring_keep_out-ood", "ring_keep_out-ood-2"):
+        assert cli.main(["ood", "ring_keep_out", "--against", str(far), "--quiet"]) == 0
+        assert capsys.readouterr().out.endswith(f"\n\nruns/{name}/ood.html\n")
+        assert (tmp_path / "runs" / name / "ood.json").exists() and (tmp_path / "runs" / name / "scores.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "inside", "said"),
+    [
+        ("5,5", None, "rows has 1 row; comparing needs at least 2"),
+        ("5,5\n6,6", "5,5", "usual has 1 row; comparing needs at least 2"),
+        ("5,5\n6,6", "1,1\n1,1", "suggest no step of S₃'s flow; give other rows with --inside, or a step with --flow-step"),
+        ("5,5\n6,6", "1e200,1\n1,1\n1,2", "1 of 3 rows in distribution (the rows given) have no finite energy and gradient"),
+    ],
+)
+def test_rows_that_nothing_can_be_said_of_are_faults(rows, inside, said, tmp_path, capsys, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text(rows + "\n")
+    (tmp_path / "usual.csv").write_text(f"{inside}\n")
+    more = [] if inside is None else ["--inside", "usual.csv"]
+    assert cli.main(["ood", "ring_keep_out", "--against", "rows.csv", *more, "--quiet"]) == 2
+    assert said.replace("rows has", "rows.csv has").replace("usual has", "usual.csv has") in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists() and not any("degrees of freedom" in str(w.message) for w in recwarn)
+
+
+def test_a_row_beyond_the_numbers_is_infinitely_strange_and_few_rows_have_no_interval(tmp_path, capsys):
+    (tmp_path / "rows.csv").write_text("1e200,0\n2,0\n2,0.1\n")
+    assert (
+        cli.main(["ood", "ring_keep_out", "--against", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "o"), "--quiet"]) == 0
+    )
+    assert capsys.readouterr().out.count("(few: no interval)") == 3
+    assert np.load(tmp_path / "o" / "scores.npz")["rows/energy"][0] == np.inf
+    table = json.loads((tmp_path / "o" / "ood.json").read_text())["table"]
+    assert all(row["low"] is None and row["high"] is None and row["auroc"] >= 1 / 3 for row in table)
+    assert (tmp_path / "o" / "ood.html").read_text().count("none: fewer than 10 rows") == 3
+
+
 def test_same_seed_same_numbers(far):
     first, again = (ood(load("ring_keep_out"), {"far": far}, seed=3).to_dict() for _ in range(2))
     assert first == again

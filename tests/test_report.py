@@ -12,7 +12,7 @@ import pytest
 from barriers.filters import FILTERS
 from lem_safe.auditor import audit
 from lem_safe.faults import BadInput
-from lem_safe.report import render
+from lem_safe.report import render, words
 from lem_safe.report.claims import PROMISES
 from lem_safe.report.contents import read
 from lem_safe.report.curves import STRETCHES, stretches
@@ -70,6 +70,7 @@ def save(
     scenario = SimpleNamespace(
         filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints], fingerprint=lambda: "0123456789abcdef" * 4,
+        aimed=lambda: tuple(b for _, b in constraints),
         audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]),
     )  # fmt: skip
     last = {"step": np.arange(1, t + 1), "fraction": fraction}
@@ -190,6 +191,37 @@ def test_the_verdict_comes_first_and_in_numbers(runs):
         assert words.index("Passed") < words.index("Verdicts")
 
 
+def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, tmp_path):
+    """Every count within its tolerance, and failed all the same: the reader is told what the certificate lacks."""
+    bare = tmp_path / "bare"
+    shutil.copytree(runs["ring"][0], bare)
+    told = json.loads((bare / "audit.json").read_text())
+    (bare / "trace.npz").unlink()
+
+    def box(**changed):
+        (bare / "audit.json").write_text(json.dumps({**told, **changed}))
+        return spoken(render(bare).read_text()).split("Verdicts")[0]
+
+    reason = "Failed: every count is within its tolerance, but a certificate is required"
+    failed = box(passed=False, verdict="inconclusive", assumes="independent clouds", reason=reason)
+    assert reason in failed and "inconclusive" in failed.split(reason)[1]
+    assert "too few to say" in failed and "if clouds are independent" in failed
+    certified = box(passed=True, verdict="certified", assumes="independent samples")
+    assert "certified" in certified and "the law behind the samples is within" in certified.lower()
+    for why in ("coupled cloud", "samples used in tuning"):
+        assert f"No bound is claimed ({why})" in box(assumes=f"{why}: bound not claimed")
+    old = {key: value for key, value in told.items() if key not in ("reason", "verdict")}
+    (bare / "audit.json").write_text(json.dumps(old))
+    assert "Bound" in spoken(render(bare).read_text()).split("Verdicts")[0]
+
+
+def test_no_bound_is_claimed_whatever_the_reason():
+    c = {"upper_bound": 0.1}
+    assert words.bound(c, {"assumes": "samples used in tuning: bound not claimed"}) == "none claimed: samples used in tuning"
+    assert "not independent" in words.bound(c, {"assumes": "coupled cloud: bound not claimed"})
+    assert "at most" in words.bound(c, {"assumes": "independent samples", "confidence": 0.95})
+
+
 def test_pictures_are_files_too(runs):
     for name, expected in (
         ("ring", "clouds fraction multiplier clearance energy marginals"),
@@ -207,6 +239,11 @@ def test_missing_files_leave_a_sentence(runs, tmp_path):
         (bare / name).unlink()
     words = spoken(render(bare).read_text())
     assert "The run recorded no trace" in words and "saved no energies" in words and "Without the filter" not in words
+    for content in (b"", b"PK\x03\x04 cut off", (runs["ring"][0] / "trace.npz").read_bytes()[:-100]):
+        (bare / "trace.npz").write_bytes(content)
+        with pytest.raises(BadInput, match="trace.npz: is not a readable .npz file"):
+            render(bare)
+    (bare / "trace.npz").unlink()
     (bare / "audit.json").unlink()
     with pytest.raises(BadInput, match="audit.json: no such file"):
         render(bare)

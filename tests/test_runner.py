@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ import torch
 from scenario_texts import THREE_MODES
 
 import lem_safe
+import lem_safe.runner as runner
 from barriers.budget import budget
 from barriers.sets import build_sets
+from lem_safe.build import build
 from lem_safe.catalogue import loads
 from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.finished_run import Run
+from lem_safe.progress import Silent
 from lem_safe.runner import run
 from lem_safe.scenario import Scenario
 
@@ -269,6 +273,22 @@ def test_a_start_over_the_tolerance_is_said_and_fails(tmp_path: Path) -> None:
     done = run(_scenario("gate", start="mean: [1, 0]"), out=tmp_path / "out", progress=listener)
     assert len(said) == 2 and said[0].startswith("the start is over: disc holds ")
     assert done.exit_status == 1
+
+
+def test_the_start_of_every_cloud_is_looked_at() -> None:
+    """The first cloud is within its tolerance, the second and the third are not: both are told, with the fullest."""
+    problem, said = build(_scenario("gate"), progress=Silent()), []
+    listener = SimpleNamespace(say=said.append)
+    allowed = budget(problem.betas[0], n := problem.scenario.sampler.samples)
+    far, near = torch.full((n, 2), -50.0), torch.tensor(problem.scenario.unsafe["disc"]["center"], dtype=torch.float32)
+    starts = [far.clone() for _ in range(4)]
+    for r, inside in ((0, allowed), (1, allowed + 1), (2, allowed + 7)):
+        starts[r][:inside] = near
+    runner._warn_of_start(problem, starts, listener)
+    assert len(said) == 1 and said[0].startswith("the start is over in 2 of 4 clouds: disc holds up to ")
+    assert f"up to {allowed + 7} of {n:,} particles, tolerated {allowed}" in said[0]
+    runner._warn_of_start(problem, starts[:1], listener)
+    assert len(said) == 1
 
 
 def test_float64_is_kept_to_the_file(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
 from lem_safe import annealing, chain, controller, log_z, subset
-from lem_safe.auditor import anytime, betting, bounds, evidence, mixing, standing, verdict
+from lem_safe.auditor import mixing, standing, verdict
+from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
 from lem_safe.energies import Disjunction, GaussianMixture, Tempered
 from lem_safe.energies.fourier import FourierTrunk
 from lem_safe.energies.residual import ResidualTrunk
@@ -329,12 +330,12 @@ TEETH: dict[str, Tooth] = {
     "probes of variance ½": (curvatures.estimated, hutchinson.Hutchinson, "draw", result(lambda v, *_: v / 2**0.5)),
     # the audit
     "budget with float error": (audit.budget_is_the_decimal_rounded_down, budgets, "budget", lambda f: lambda β, n: int(β * n)),
-    "judge's budget rounded up": (audit.budget_is_the_decimal_rounded_down, bounds, "budget",
+    "judge's budget rounded up": (audit.budget_is_the_decimal_rounded_down, clopper_pearson, "budget",
         lambda f: lambda β, n: math.ceil(f(β, n) + 0.5)),
-    "Clopper–Pearson: k for k + 1": (audit.clopper_pearson, bounds, "upper_bound",
+    "Clopper–Pearson: k for k + 1": (audit.clopper_pearson, clopper_pearson, "upper_bound",
         lambda f: lambda k, n, c: float(betaincinv(max(k, 1e-9), n - k + 1, c))),
-    "two-sided for one-sided": (audit.clopper_pearson, bounds, "upper_bound", lambda f: lambda k, n, c: f(k, n, (1 + c) / 2)),
-    "lower bound of k + 1": (audit.clopper_pearson, bounds, "lower_bound", lambda f: lambda k, n, c: f(k + 1, n, c)),
+    "two-sided for one-sided": (audit.clopper_pearson, clopper_pearson, "upper_bound", lambda f: lambda k, n, c: f(k, n, (1 + c) / 2)),
+    "lower bound of k + 1": (audit.clopper_pearson, clopper_pearson, "lower_bound", lambda f: lambda k, n, c: f(k + 1, n, c)),
     "evidence not normalised on [0, β)": (audit.evidence, anytime, "log_evidence_below",
         result(lambda e, k, n, β: e + math.log(β))),
     "several verdicts, each at the whole level": (audit.verdicts_hold_together, verdict, "rejected",

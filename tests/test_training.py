@@ -13,7 +13,8 @@ from lem_safe.energies import MLP
 from lem_safe.energies.network import Trainable
 from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.training import LOSSES, Denoising, Implicit, Sliced, Trained, TrainingSettings, fit, load_energy, whiten
+from lem_safe.training import LOSSES, Denoising, Implicit, Sliced, Trained, TrainingSettings, fit, learner, load_energy, whiten
+from lem_safe.training.loss import Loss
 
 QUICK = Trained(EightGaussians(samples=400), MLP(hidden=8, depth=2), Denoising(0.3), TrainingSettings(steps=80, batch_size=64))
 
@@ -246,3 +247,59 @@ def test_a_cache_that_cannot_be_made(tmp_path):
 def test_cache_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path))
     assert QUICK.path(0).parent.parent == tmp_path
+
+
+# ---- the optimiser's arithmetic ----------------------------------------------------------------------------------------------------------
+
+
+class Steep(Loss):
+    """A loss with slope 3 in a."""
+
+    def __call__(self, energy, z, generator):
+        return 3.0 * energy.a
+
+
+def the_schedule() -> None:
+    """200 steps: a tenth of 11 parts at once, full after 10, .505 halfway down, a hundredth at the end."""
+    expected = {0: 1 / 11, 4: 5 / 11, 9: 10 / 11, 10: 1.0, 105: 0.01 + 0.99 * 0.5, 200: 0.01}
+    for step, value in expected.items():
+        assert learner.rate(step, 200) == pytest.approx(value, abs=1e-12)
+
+
+def the_clip() -> None:
+    """A gradient of 3 is shortened to .5 before AdamW: its first moment is (1 − .9)·.5; the norm told is what it was."""
+    one = learner.Learner(Quadratic(1.0), TrainingSettings(steps=10, batch_size=4, clip=0.5), torch.Generator().manual_seed(0))
+    _, norm = one.advance(torch.zeros(8, 1, dtype=torch.float64), Steep())
+    assert norm == pytest.approx(3.0)
+    assert float(one.entry().tensors["moments.0.exp_avg"]) == pytest.approx(0.05, rel=1e-5)
+
+
+def the_average() -> None:
+    """a₀ = 2, and v₁ = v₀ + (1 − min(ema, 1/11))(a₁ − v₀), v₂ = v₁ + (1 − min(ema, 2/12))(a₂ − v₁); an ema of .1 holds for the second."""
+    for ema, kept in ((0.999, (1 / 11, 2 / 12)), (0.1, (1 / 11, 0.1))):
+        settings = TrainingSettings(steps=10, batch_size=4, learning_rate=0.5, ema=ema)
+        one, v = learner.Learner(Quadratic(2.0), settings, torch.Generator().manual_seed(0)), 2.0
+        for share in kept:
+            one.advance(torch.zeros(8, 1, dtype=torch.float64), Steep())
+            v += (1 - share) * (float(one.model.a) - v)
+            assert float(one.average.a) == pytest.approx(v, rel=1e-6)
+
+
+@pytest.mark.parametrize("check", [the_schedule, the_clip, the_average])
+def test_the_optimisers_arithmetic(check):
+    check()
+
+
+@pytest.mark.parametrize(
+    ("check", "owner", "name", "fault"),
+    [
+        (the_schedule, learner, "rate", lambda step, steps: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))),
+        (the_clip, nn.utils, "clip_grad_norm_", lambda weights, clip: weights[0].grad.norm()),
+        (the_average, torch, "_foreach_lerp_", lambda averages, weights, share: [a.copy_(w) for a, w in zip(averages, weights, strict=True)]),
+    ],
+    ids=["no warm-up", "no clipping", "no average"],
+)  # fmt: skip
+def test_planted_faults_of_the_optimiser_are_found(check, owner, name, fault, monkeypatch):
+    monkeypatch.setattr(owner, name, fault)
+    with pytest.raises(AssertionError):
+        check()

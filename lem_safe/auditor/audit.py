@@ -10,16 +10,16 @@ from torch import Tensor
 
 from barriers.sets import SpecificationError, UnsafeSet, build_sets
 from barriers.specification import Nested
-from lem_safe.auditor import bounds
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.census import Census, RegionCensus, census
-from lem_safe.auditor.evidence import Betting, Evidence, Fixed, Sequential, two_sided
 from lem_safe.auditor.growth import Past, Seen
 from lem_safe.auditor.samples import Match, Samples, Unit, match_columns, open_samples
-from lem_safe.auditor.several import Correction
 from lem_safe.auditor.standing import Standing
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
+from lem_safe.bounds import clopper_pearson
+from lem_safe.bounds.evidence import Betting, Evidence, Fixed, Sequential, two_sided
+from lem_safe.bounds.several import Correction
 from lem_safe.faults import BadInput, Fault
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         Standing.of(evidence[c.set], c.beta, confidence).after(before.get(_key(i, c.set)))
         for i, c in enumerate(scenario.constraints)
     ]
-    over = [counts[c.set] > bounds.budget(c.beta, n) for c in scenario.constraints] if stand.unclaimed else None
+    over = [counts[c.set] > clopper_pearson.budget(c.beta, n) for c in scenario.constraints] if stand.unclaimed else None
     chosen = verdicts(standings, settings.confidence, asked.correction, over)
     standings = [s.decided(v, stand.units if past is not None else None) for s, v in zip(standings, chosen, strict=True)]
     judged = tuple(
@@ -145,7 +145,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         constraints=judged,
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
-        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction) + _aim(asked),
+        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction) + _aim(asked, claimed=stand.unclaimed is None),
         require=require,
         correction=asked.correction,
         union=_union(bounded, found, match.unit, stand, sequential, settings.confidence),
@@ -192,6 +192,8 @@ def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Ma
     coupled = opened.coupled if asked.coupled is None else asked.coupled
     if any(s.tuned or (s.seed is not None and s.seed in tuned_with) for s in sources):
         return found, Stand(match.unit, count, f"samples used in tuning: {UNCLAIMED}")
+    if match.unit == "cloud" and count == 1:  # of one cloud there is no second one to tell how fractions scatter
+        return found, Stand("sample", found.n, f"coupled cloud: {UNCLAIMED}")
     if coupled and match.unit != "cloud":
         return found, Stand(match.unit, count, f"coupled cloud: {UNCLAIMED}")
     return found, Stand(match.unit, count, None)
@@ -251,22 +253,20 @@ def _facts(trace: Mapping[str, Any] | None, scenario: "Scenario", n: int) -> Seq
     return [trace_facts(step, fraction[:, i], c.beta, n, after) for i, c in enumerate(scenario.constraints)]
 
 
-def _aim(asked: _Asked) -> str:
+def _aim(asked: _Asked, *, claimed: bool) -> str:
     """That the filter of the recorded run aimed below the tolerance, where it did: what is judged is the tolerance."""
-    from lem_safe.scenario import aims
+    from lem_safe.scenario import leaves_room
 
     scenario = asked.scenario
     if asked.trace is None:
         return ""
-    betas = [c.beta for c in scenario.constraints]
-    aimed = aims(scenario.filter, betas, scenario.sampler.samples, scenario.audit.confidence)
     lower = [
         f"{100 * a:.3g} % in {c.set} (tolerated {100 * c.beta:.3g} %)"
-        for c, a in zip(scenario.constraints, aimed, strict=True)
+        for c, a in zip(scenario.constraints, scenario.aimed(), strict=True)
         if a < c.beta
     ]
-    why = "to leave the room that a certificate needs; what is tolerated is what is judged."
-    return f" The filter aimed at {', '.join(lower)}, {why}" if lower else ""
+    why = leaves_room(scenario.filter, claimed=claimed)
+    return f" The filter aimed at {', '.join(lower)}{why}; what is tolerated is what is judged." if lower else ""
 
 
 def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction) -> str:

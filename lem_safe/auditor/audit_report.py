@@ -5,12 +5,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lem_safe.auditor.evidence import Method
 from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
-from lem_safe.auditor.text import to_html, to_text
+from lem_safe.auditor.text import reason, to_html, to_text
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
+from lem_safe.bounds.evidence import Method
 from lem_safe.faults import BadInput
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class AuditReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of audit.json: plain lists, dicts, numbers and None."""
-        return {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))}
+        plain = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
+        return {"schema_version": SCHEMA_VERSION, **plain, "reason": reason(plain)}
 
     def to_json(self) -> str:
         """audit.json, readable, without NaN."""

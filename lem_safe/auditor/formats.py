@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, headline, row, sentence, to_text, trace_sentence
+from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, headline, reason, row, sentence, to_text, trace_sentence
 
 Audit = Mapping[str, Any]
 
@@ -24,7 +24,20 @@ def to_markdown(audit: Audit) -> str:
     lines = ["| " + " | ".join(HEADS) + " |", "|" + " --- |" * len(HEADS)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row(c, audit)) + " |" for c in audit["constraints"]]
     details = [f"- **{_cell(c['set'])}**: {_cell(sentence(c, audit))}" for c in audit["constraints"]]
-    return "\n".join([f"### {_cell(headline(audit))}", "", *lines, "", *details, "", f"_{_cell(audit['assumes_detail'])}_", ""])
+    return "\n".join(
+        [
+            f"### {_cell(headline(audit))}",
+            "",
+            _cell(reason(audit)),
+            "",
+            *lines,
+            "",
+            *details,
+            "",
+            f"_{_cell(audit['assumes_detail'])}_",
+            "",
+        ]
+    )
 
 
 def to_github(audit: Audit) -> str:
@@ -34,13 +47,14 @@ def to_github(audit: Audit) -> str:
         level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
         title = _escaped(f"lem-safe: {audit['scenario']}: {c['set']}").replace(":", "%3A").replace(",", "%2C")
         lines.append(f"::{level} title={title}::{_escaped(sentence(c, audit))}")
-    return "\n".join([*lines, headline(audit), ""])
+    return "\n".join([*lines, headline(audit), reason(audit), ""])
 
 
 def to_junit(audit: Audit) -> str:
     """One case a constraint and claim: the count, every step where there is a trace, the bound.
 
-    A bound that does not certify fails only where it is required; else its case is skipped, with the reason.
+    Failures are what `passed` counts, so that a job fails where the exit status does: a bound that does not certify, or that shows a violation,
+    fails only where it is required; else its case is skipped, with the verdict and the reason.
     """
     suite = ElementTree.Element("testsuite", name=_clean(f"lem-safe audit: {audit['scenario']}"))
     for c in audit["constraints"]:

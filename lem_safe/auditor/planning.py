@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lem_safe.auditor import anytime
-from lem_safe.auditor.betting import clouds_needed
-from lem_safe.auditor.bounds import budget, upper_bound
+from barriers.specification import SpecificationError
+from lem_safe.bounds import anytime
+from lem_safe.bounds.betting import clouds_needed
+from lem_safe.bounds.clopper_pearson import upper_bound
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,25 @@ class Plan:
 def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9) -> Plan:
     """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` < beta.
 
+    Raises SpecificationError at the argument that cannot be.
+
     >>> plan(0.01, 0.003).samples
     1049
     """
-    budget(beta, 0)
-    if not 0 <= true < beta:
-        raise ValueError(f"only a true fraction below beta can be certified: 0 <= true < beta; got {true}")
-    if not (0 < power < 1 and 0 < confidence < 1):
-        raise ValueError(f"confidence and power must lie between 0 and 1; got {confidence} and {power}")
+    for name, value, rule, holds in (
+        ("beta", beta, "0 < beta < 1, as no number of samples certifies 0 (A.3)", 0 < beta < 1),
+        ("true", true, "0 <= true < beta, as only a true fraction below beta can be certified", 0 <= true < beta),
+        ("confidence", confidence, "0 < confidence < 1", 0 < confidence < 1),
+        ("power", power, "0 < power < 1", 0 < power < 1),
+    ):
+        if not holds:
+            raise SpecificationError(f"must satisfy {rule}; got {value:g}", (name,))
     high = 0
     while _power(high, beta, true, confidence) < power:
         high = 2 * high + 1
         if high > 1 << 40:
-            raise ValueError(f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power")
+            raise SpecificationError(f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power",
+                                     ("true",))  # fmt: skip
     low = high // 2 - 1 if high else -1
     while high - low > 1:
         middle = (low + high) // 2
@@ -88,10 +95,10 @@ def fewest_samples(violations: int, beta: float, confidence: float) -> int:
 
 
 def _power(allowed: int, beta: float, true: float, confidence: float) -> float:
-    """P(Bin(n_c, true) ≤ c)."""
-    from scipy.special import bdtr
+    """P(Bin(n_c, true) ≤ c), by the Beta law: for n past 2³¹ too."""
+    from scipy.special import betaincc
 
-    return float(bdtr(allowed, fewest_samples(allowed, beta, confidence), true))
+    return float(betaincc(allowed + 1, fewest_samples(allowed, beta, confidence) - allowed, true))
 
 
 def _counted(n: int | None) -> str:

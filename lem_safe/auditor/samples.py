@@ -97,7 +97,8 @@ class Samples:
         if np.isfinite(block).all():
             return
         row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
-        name = self.rows.columns[chosen[column]] if self.rows.columns else chosen[column]
+        own = self.rows.columns  # unnamed ones are counted like the rows
+        name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
         place = f"row {start + row + 1}, column {name}"
         raise BadInput(Fault(f"{place}: {block[row, column]} is not a finite number; repair or remove the row", self.source))
 
@@ -166,7 +167,10 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     if own is not None and set(expected) <= set(own):
         return Match([places[own.index(name)] for name in expected], expected, "name", unit, marker)
     if d != len(expected):
-        have, want = f"{d} columns" + (f" ({_listed(own)})" if own else ""), f"{len(expected)} ({_listed(expected)})"
+        have, want = (
+            f"{d} column{'s' * (d != 1)}" + (f" ({_listed(own)})" if own else ""),
+            f"{len(expected)} ({_listed(expected)})",
+        )
         raise BadInput(Fault(f"has {have}, the scenario has {want}; save those columns, one row a sample", samples.source))
     if own is None:
         return Match(places, expected, "position", unit, marker)

@@ -26,7 +26,8 @@ def audit_schema() -> dict[str, Any]:
     """The schema, draft 2020-12. Keys may be added in later versions of the program; none listed here changes its meaning."""
     body = _object(AuditReport)
     body["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **body["properties"]}
-    body["required"] = ["schema_version", *body["required"]]
+    body["properties"]["reason"] = {"description": "Why it passed or failed, in one sentence.", "type": "string"}
+    body["required"] = ["schema_version", *body["required"], "reason"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audit.json of lem-safe", **body}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from lem_safe.auditor.evidence import Evidence
+from lem_safe.bounds.evidence import Evidence
 
 Verdict = Literal["certified", "violated", "inconclusive"]
 

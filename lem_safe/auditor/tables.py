@@ -17,17 +17,30 @@ from lem_safe.data.names import identifiers
 from lem_safe.data.tables import read_table
 from lem_safe.faults import BadInput, Fault
 
+SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
+"""What a spreadsheet may have written between columns instead of commas, and what to call it."""
+
 
 def open_csv(path: Path) -> Rows:
     """The rows of comma-separated numbers, with a header unless the first line is all numbers."""
     must_be_file(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            skipped, first = next(((i, cells) for i, cells in enumerate(csv.reader(file)) if cells), (0, []))
+            filled = ((i, cells) for i, cells in enumerate(csv.reader(file)) if cells)
+            skipped, first = next(filled, (0, []))
+            second = next(filled, (0, first))[1]
     except (UnicodeDecodeError, csv.Error):
         first = []
     if not first:
         _refuse(path)
+    other = next((mark for mark in SEPARATORS if len(first) == 1 and mark in first[0] and mark in ",".join(second)), None)
+    if other is not None:
+        raise BadInput(
+            Fault(
+                f"seems to separate its columns by {SEPARATORS[other]}; save it with commas between columns, and points in decimals",
+                str(path),
+            )
+        )
     named = not all(is_number(cell) for cell in first)
     columns = identifiers(first, str(path))[0] if named else None
     width, start = len(first), skipped + named

@@ -22,7 +22,8 @@ def to_text(audit: Mapping[str, Any]) -> str:
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
-    return "\n".join([headline(audit), "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"]])
+    why = [reason(audit)] if not audit["passed"] else []
+    return "\n".join([headline(audit), *why, "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"]])
 
 
 def to_html(audit: Mapping[str, Any]) -> str:
@@ -33,6 +34,7 @@ def to_html(audit: Mapping[str, Any]) -> str:
         for c in audit["constraints"]
     )
     above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
+    above = f"{above}</b><br>{html.escape(reason(audit))}<b>" if not audit["passed"] else above
     return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>"
 
 
@@ -44,6 +46,48 @@ def headline(audit: Mapping[str, Any]) -> str:
     of = {"cloud": f" in {units:,} clouds", "chain": f" in {units:,} chains"}.get(unit(audit), "")
     what = "paths" if unit(audit) == "path" else "samples"
     return f"{word}  {audit['scenario']}: {audit['samples']:,} {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
+
+
+def reason(audit: Mapping[str, Any]) -> str:
+    """Why it failed, or that it passed and what the bound adds: one sentence."""
+    over = [text for c in audit["constraints"] for text in _over(c)]
+    if over:
+        return f"Failed: {', and '.join(over)}."
+    bound = audit.get("verdict", "inconclusive")
+    if audit["passed"]:
+        asked = "is not asked for to pass" if audit.get("require", "passed") == "passed" else "is required"
+        claim = "no bound is claimed" if unclaimed(audit) else f"the bound, which {asked}, says {bound}"
+        return f"Passed: every count is within its tolerance; {claim}."
+    open_ = "; ".join(_uncertified(c, audit) for c in audit["constraints"] if c["verdict"] != "certified")
+    return (
+        f"Failed: every count is within its tolerance, but a certificate is required (require: {audit['require']}), and {open_}."
+    )
+
+
+def _over(c: Mapping[str, Any]) -> list[str]:
+    """How one constraint's counts were over its tolerance, if they were."""
+    if c["violations"] > c["budget"]:
+        return [f"{c['set']} holds {percent(c['fraction'])} where {percent(c['beta'])} is tolerated"]
+    if c["first_step_over"] is not None:
+        return [f"{c['set']} was over its tolerance at step {c['first_step_over']:,}"]
+    return []
+
+
+def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """Why one constraint has no certificate, and what would decide."""
+    kind = unit(audit)
+    if unclaimed(audit):
+        way = (
+            "audit.replicas runs independent clouds, which have one"
+            if str(audit["assumes"]).startswith("coupled")
+            else "draw fresh samples"
+        )
+        return f"no bound is claimed for {c['set']} ({audit['assumes'].split(':')[0]}): {way}"
+    if c["beta"] == 0:
+        return f"no number of {kind}s certifies 0, which {c['set']} asks for"
+    text = f"the bound on {c['set']} is {percent(c['upper_bound'])}, above {percent(c['beta'])}"
+    more = c["samples_to_decide"]
+    return f"{text}: about {more:,} more {kind}s would decide" if more else text
 
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Num
 
-from lem_safe.auditor import bounds
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.clearances import Clearances
-from lem_safe.auditor.evidence import Evidence, two_sided
 from lem_safe.auditor.inside import Inside
-from lem_safe.auditor.several import Correction, rejected
 from lem_safe.auditor.standing import Standing, Verdict
+from lem_safe.bounds import clopper_pearson
+from lem_safe.bounds.evidence import Evidence, two_sided
+from lem_safe.bounds.several import Correction, rejected
 from lem_safe.faults import BadInput
 
 
@@ -52,7 +52,7 @@ class ConstraintReport:
     budget: int
     """⌊βn⌋, the largest count that passes."""
     lower_bound: float
-    interval: bounds.Interval
+    interval: clopper_pearson.Interval
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
@@ -73,7 +73,7 @@ class ConstraintReport:
     inside: Inside | None = None
     diagnostic_ess: float | None = None
     """How many independent rows these amount to by batch means (A.6): a diagnostic, which no bound or verdict uses."""
-    diagnostic_interval: bounds.Interval | None = None
+    diagnostic_interval: clopper_pearson.Interval | None = None
     """The two-sided interval at that number of rows: a diagnostic, never a certificate."""
     decided_at: int | None = None
     """In an audit that grows: after how many units the verdict fell; it stays."""
@@ -86,7 +86,7 @@ class ConstraintReport:
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None
         for name in ("interval", "diagnostic_interval"):
-            read[name] = bounds.Interval(*data[name]) if data.get(name) is not None else None
+            read[name] = clopper_pearson.Interval(*data[name]) if data.get(name) is not None else None
         return cls(**read)
 
 
@@ -98,12 +98,12 @@ class UnionReport:
     violations: int
     fraction: float
     upper_bound: float
-    interval: bounds.Interval
+    interval: clopper_pearson.Interval
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "UnionReport":
         """The report that JSON made lists of."""
-        return cls(**{**data, "sets": tuple(data["sets"]), "interval": bounds.Interval(*data["interval"])})
+        return cls(**{**data, "sets": tuple(data["sets"]), "interval": clopper_pearson.Interval(*data["interval"])})
 
 
 def verdicts(
@@ -132,7 +132,7 @@ def judge(
     *, confidence: float, claimed: bool, require_bound: bool, trace: TraceFacts | None,
 ) -> ConstraintReport:  # fmt: skip
     """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence` each side of a bound has."""
-    allowed = bounds.budget(beta, n)
+    allowed = clopper_pearson.budget(beta, n)
     certified = standing.verdict == "certified"
     passed = count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
     first_order = region.kind == "first_order"
@@ -179,7 +179,7 @@ def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
             f"the trace counts fractions of another number of samples than the {n} audited; audit those of its own run"
         )
     judged = step >= after_step
-    over = step[judged & (counts > bounds.budget(beta, n))]
+    over = step[judged & (counts > clopper_pearson.budget(beta, n))]
     return TraceFacts(
         largest=float(fraction.max()),
         largest_judged=float(fraction[judged].max()) if judged.any() else None,
@@ -187,8 +187,8 @@ def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
     )
 
 
-def _diagnostic(region: RegionCensus, confidence: float) -> bounds.Interval | None:
+def _diagnostic(region: RegionCensus, confidence: float) -> clopper_pearson.Interval | None:
     """Clopper–Pearson's interval, had there been n_eff independent rows with the same fraction inside (A.6)."""
     if region.effective is None or region.rows == 0:
         return None
-    return bounds.interval(region.violations / region.rows * region.effective, region.effective, confidence)
+    return clopper_pearson.interval(region.violations / region.rows * region.effective, region.effective, confidence)

@@ -2,8 +2,9 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -12,9 +13,6 @@ from lem_safe.energies.base import Energy
 from lem_safe.energies.images.energy_matching import EnergyMatching, Layout, Potential
 from lem_safe.faults import BadInput, Fault
 from lem_safe.training.checkpoint import FORMAT, load_energy
-
-SHOWN = 4
-"""How many names of a kind a message lists."""
 
 
 class Format(ABC):
@@ -66,7 +64,7 @@ class EnergyMatchingCifar10(Format):
         tensors = {name: tensor.float() for name, tensor in file.read("ema_model").items()}
         broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
         if broken:
-            raise BadInput(Fault(f"must hold finite numbers; {_listed(broken)} do not", str(file.path)))
+            raise BadInput(Fault(f"must hold finite numbers; {grouped(broken)} do not", str(file.path)))
         with torch.device("meta"):
             potential = Potential(self.layout)
         potential.load_state_dict(tensors, strict=True, assign=True)
@@ -77,7 +75,7 @@ def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, 
     """BadInput with every name that is missing, unexpected or of another shape, where there is one."""
     found = file.under(dictionary)
     if dictionary not in {name.split(".")[0] for name in file.shapes} and not set(found) & set(expected):
-        held = _listed(sorted({name.split(".")[0] for name in file.shapes})) or "no tensors"
+        held = ", ".join(sorted({name.split(".")[0] for name in file.shapes})) or "no tensors"
         raise BadInput(
             Fault(f"must hold '{dictionary}', or its {len(expected)} tensors themselves; found {held}", str(file.path))
         )
@@ -85,8 +83,12 @@ def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, 
     more = [name for name in found if name not in expected]
     bent = [f"{n} is {found[n]}, not {shape}" for n, shape in expected.items() if n in found and found[n] != shape]
     wrong = [
-        f"{len(names)} {what}: {_listed(names)}"
-        for what, names in (("missing", missing), ("unexpected", more), ("of another shape", bent))
+        f"{len(names)} {what}: {listed}"
+        for what, names, listed in (
+            ("missing", missing, grouped(missing)),
+            ("unexpected", more, grouped(more)),
+            ("of another shape", bent, "; ".join(bent)),
+        )
         if names
     ]
     if wrong:
@@ -101,9 +103,30 @@ def expected(layout: Layout) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in Potential(layout).state_dict().items()}
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def grouped(names: Iterable[str]) -> str:
+    """Every name, what they share written once, as a shell would expand it: blocks.{0,1}.{weight,bias}."""
+    tree: dict[str, Any] = {}
+    for name in names:
+        node = tree
+        for part in name.split("."):
+            node = node.setdefault(part, {})
+        node[""] = {}  # a name ends here; a longer one may go on
+    return ", ".join(branch.removeprefix(".") for branch in _branches(tree))
+
+
+def _branches(tree: Mapping[str, Any]) -> list[str]:
+    """What follows a name's beginning; parts that are followed by the same are one."""
+    alike: dict[str, list[str]] = {}
+    for part, after in tree.items():
+        if part:
+            alike.setdefault(_braced(_branches(after)), []).append(part)
+    return [""] * ("" in tree) + [f".{_braced(parts)}{after}" for after, parts in alike.items()]
+
+
+def _braced(parts: list[str]) -> str:
+    if len(parts) > 1 and all(part.startswith(".") for part in parts):
+        return "." + _braced([part[1:] for part in parts])
+    return parts[0] if len(parts) == 1 else "{" + ",".join(parts) + "}"
 
 
 FORMATS: dict[str, Format] = {"lem_safe": LemSafe(), "energy_matching_cifar10": EnergyMatchingCifar10()}

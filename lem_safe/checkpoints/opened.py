@@ -64,6 +64,12 @@ def is_safetensors(path: Path) -> bool:
         raise BadInput(Fault(f"cannot be read: {error.strerror}", str(path))) from None
 
 
+def _is_pickled(path: Path) -> bool:
+    """Whether a file begins like a zip archive or a pickle of any protocol since the second."""
+    with path.open("rb") as file:
+        return file.read(2) in {b"PK", *(b"\x80" + bytes([protocol]) for protocol in range(2, 6))}
+
+
 def _unpickled(path: Path) -> Any:
     try:
         try:
@@ -73,6 +79,8 @@ def _unpickled(path: Path) -> Any:
                 raise
             return torch.load(path, map_location="cpu", weights_only=True)  # torch's format from before 1.6
     except pickle.UnpicklingError:
+        if not _is_pickled(path):
+            raise BadInput(Fault("is no checkpoint file: neither safetensors nor what torch.save writes", str(path))) from None
         rule = "holds something other than tensors, and code in a file is never run; save its weights as safetensors"
         raise BadInput(Fault(rule, str(path))) from None
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, safetensors.SafetensorError) as error:

@@ -47,6 +47,10 @@ def audit(
     clouds: Annotated[
         Path | None, typer.Option("--clouds", help="Independent clouds (.npz with replica) to take the bound from instead.")
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", help="The trace.npz of the run that these samples end: its steps are judged like the count."),
+    ] = None,
     grow: Annotated[
         bool,
         typer.Option(
@@ -57,16 +61,16 @@ def audit(
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
-    from lem_safe.auditing import for_samples, write_audit
+    from lem_safe.auditing import for_samples, read_trace, write_audit
     from lem_safe.auditing import grow as look
     from lem_safe.auditor.samples import open_samples
     from lem_safe.run_directory import must_be_fresh
 
-    if grow and (out is None or clouds is not None):
+    if grow and (out is None or clouds is not None or trace is not None):
         rule = (
             "needs --out DIR, where looks are remembered"
             if out is None
-            else "takes all its samples from one file, without --clouds"
+            else "takes all its samples from one file, without --clouds and --trace"
         )
         raise BadInput(Fault(rule, key="--grow"))
     if out is not None and not grow:
@@ -77,7 +81,8 @@ def audit(
     if grow and out is not None:
         report = look(opened, loaded, out, strict=strict, near=near, correction=asked)
     else:
-        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds)
+        steps = None if trace is None else read_trace(trace)
+        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds, trace=steps)
         if out is not None:
             write_audit(out, loaded, report)
     say(report.to("json" if json else form.value))

@@ -12,9 +12,16 @@ from lem_safe.commands.outcome import open_progress, say
 def compare(
     scenario: ScenarioArgument,
     filters: Annotated[
-        str | None, typer.Option("--filters", metavar="none,step,...", help="Which filters; by default every one.")
+        str | None,
+        typer.Option(
+            "--filters",
+            metavar="none,step,...",
+            help="Which filters; by default every one, and the scenario's own. chain is the scenario's.",
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from the scenario's own on.")] = 1,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="How many seeds of starts and noise, from the scenario's own on.")
+    ] = 1,
     set_: Set = None,
     out: Out = None,
     quiet: Quiet = False,
@@ -24,15 +31,17 @@ def compare(
     import json as printer
 
     from lem_safe.catalogue import load
-    from lem_safe.comparing import FILTERS
     from lem_safe.comparing import compare as compared
+    from lem_safe.comparing import must_be_known
     from lem_safe.run_directory import fresh_under, must_be_fresh
 
     loaded = load(scenario, given(set_))
+    chosen = [name.strip() for name in filters.split(",") if name.strip()] if filters is not None else None
+    if chosen is not None:
+        must_be_known(chosen, loaded)
     if out is not None:
         must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
-    chosen = [name.strip() for name in filters.split(",") if name.strip()] if filters else list(FILTERS)
     progress, leave = open_progress(quiet or json)
     try:
         found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)

@@ -15,10 +15,11 @@ def plan(
     power: Annotated[float, typer.Option("--power", help="How likely the certificate should be.")] = 0.9,
 ) -> int:
     """Say how many independent samples a certificate needs."""
+    from barriers.specification import SpecificationError
     from lem_safe.auditor.planning import plan as planned
 
     try:
         say(str(planned(beta, true, confidence, power)))
-    except ValueError as error:
-        raise BadInput(Fault(str(error))) from error
+    except SpecificationError as error:
+        raise BadInput(Fault(str(error), key=f"--{error.path[0]}")) from error
     return 0

@@ -48,4 +48,6 @@ def reproduce(
     finally:
         leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'reproduce.html'}")
+    if found.faults:
+        raise BadInput(list(found.faults))
     return 0 if found.passed else 1

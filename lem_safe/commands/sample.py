@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lem_safe.commands.options import Quiet
-from lem_safe.commands.outcome import complain, open_progress, say
+from lem_safe.commands.outcome import open_progress, say
 from lem_safe.faults import BadInput, Fault
 
 if TYPE_CHECKING:
-    from lem_safe.drawing import Draws
+    from lem_safe.draws import Draws
 
 
 def sample(
@@ -29,39 +29,36 @@ def sample(
     thin: Annotated[int | None, typer.Option("--thin", help="Steps between two times; by default a tenth of --burn-in.")] = None,
     device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted draw, bit for bit.")] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Draw more samples from a finished run's energy and filter; trains nothing."""
-    import secrets
-
+    """Draw more samples from a finished run's energy and filter, as many clouds as it had; trains nothing."""
     import torch
 
     from lem_safe import drawing
 
     torch.set_num_threads(threads)
-    path = out if out is not None else _fresh(directory)
-    drawing.must_be_writable(path, dependent=pool > 1 or drawing.couples(directory))
+    path = out or (drawing.last_unfinished(directory) if resume else None) or _fresh(directory)
+    if resume and drawing.finished(path, samples, seed, pool):
+        say(f"{path}: was drawn to its end; nothing is left to resume")
+        return 0
     progress, leave = open_progress(quiet)
     try:
-        drawn = drawing.draw(
-            directory, samples, seed=secrets.randbits(62) if seed is None else seed, burn_in=burn_in, thin=thin, pool=pool,
-            device=device, progress=progress,
+        drawn = drawing.draw_into(
+            path, directory, samples, seed=seed, burn_in=burn_in, thin=thin, pool=pool, device=device, progress=progress,
+            resume=resume,
         )  # fmt: skip
     except BadInput as bad:
         raise BadInput([_of_option(fault) for fault in bad.faults]) from None
-    except KeyboardInterrupt:
-        complain("interrupted; nothing was written")
-        return 130
     finally:
         leave()
-    drawing.write(drawn, path)
     say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn)}")
     return 0
 
 
 def _fresh(directory: Path) -> Path:
     taken = (directory / f"more{'' if k == 1 else f'-{k}'}.npz" for k in range(1, 10_000))
-    return next(path for path in taken if not path.exists())
+    return next(path for path in taken if not (path.exists() or path.with_name(f"{path.name}.part").exists()))
 
 
 def _of_option(fault: Fault) -> Fault:
@@ -71,6 +68,8 @@ def _of_option(fault: Fault) -> Fault:
 
 
 def _dependence(drawn: "Draws") -> str:
+    if drawn.replicas > 1:
+        return f"{drawn.replicas} independent clouds, numbered so: an audit counts clouds"
     if drawn.coupled:
         return "one cloud whose particles the filter couples, marked so: an audit claims no bound for it"
     return "each particle's rows are one chain, numbered so" if drawn.pool > 1 else "particles independent of one another"

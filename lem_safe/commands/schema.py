@@ -1,12 +1,29 @@
 """`lem-safe schema`."""
 
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
 from lem_safe.commands.outcome import say
 
 
-def schema() -> None:
-    """Print the JSON Schema of a scenario, for editors."""
+class Written(StrEnum):
+    """What has a published schema."""
+
+    scenario = "scenario"
+    audit = "audit"
+
+
+def schema(
+    of: Annotated[Written, typer.Argument(help="A scenario, for editors, or audit.json, for programs.")] = Written.scenario,
+) -> None:
+    """Print a JSON Schema: of a scenario, or of the audit that --json prints and a run directory holds."""
     import json
 
-    from lem_safe.catalogue import json_schema
+    if of is Written.audit:
+        from lem_safe.auditor import audit_schema as made
+    else:
+        from lem_safe.catalogue import json_schema as made
 
-    say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say(json.dumps(made(), indent=2, ensure_ascii=False))

@@ -17,7 +17,7 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
-    from lem_safe.catalogue import load
+    from lem_safe.catalogue import load, never_passes
 
     overrides = given(set_)
     faults: list[Fault] = []
@@ -31,6 +31,9 @@ def validate(
             say(
                 f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}{_runs(loaded)}"
             )
+            hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
+            for why in filter(None, hopeless):
+                say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")
     if faults:
         raise BadInput(faults)
     return 0

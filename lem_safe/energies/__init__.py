@@ -10,6 +10,7 @@ from lem_safe.energies.funnel import Funnel
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.images import Convolutional
+from lem_safe.energies.mapped import Mapped
 from lem_safe.energies.mlp import MLP, NETWORKS, Fourier, Network, Residual
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.pulled import Pulled, in_coordinates
@@ -36,6 +37,7 @@ ENERGIES: dict[str, type[Energy]] = {
     "tempered": Tempered,
     "shifted": Shifted,
     "tilted": Tilted,
+    "transported": Mapped,
 }
 """Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training."""
 
@@ -43,7 +45,7 @@ NETWORKS["convolutional"] = Convolutional  # here, because its module needs the 
 
 __all__ = [
     "ENERGIES", "MLP", "NETWORKS", "Banana", "Combination", "Conjunction", "Convolutional", "Disjunction", "DoubleWell", "Energy", "Fourier",
-    "Funnel", "Gaussian", "GaussianMixture", "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted",
+    "Funnel", "Gaussian", "GaussianMixture", "Mapped", "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted",
     "StudentT", "Tempered", "Tilted", "Tractable", "Trainable", "Transported", "Unrolled", "Untrained", "WeightedSum",
     "columns_of", "in_coordinates", "known_log_z",
 ]  # fmt: skip

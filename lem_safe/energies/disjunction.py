@@ -17,6 +17,7 @@ from typing_extensions import Doc
 from lem_safe.energies.adjusted import Shifted
 from lem_safe.energies.base import Energy, Tractable, squared_norm
 from lem_safe.energies.composed import common_dimension
+from lem_safe.energies.mapped import Mapped
 from lem_safe.energies.numbers import vector
 
 
@@ -106,4 +107,4 @@ def known_log_z(energy: Energy) -> float | None:
     """log ∫e^{−U} where it is known in closed form: 0 for a normalised family, moved or joined."""
     if isinstance(energy, Tractable) or (isinstance(energy, Disjunction) and energy.aligned):
         return 0.0
-    return known_log_z(energy.energy) if isinstance(energy, Shifted) else None
+    return known_log_z(energy.energy) if isinstance(energy, Shifted | Mapped) else None

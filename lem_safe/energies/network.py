@@ -46,7 +46,7 @@ class NetworkEnergy(Trainable):
         self.estimate = None if estimated is None else str(estimated)
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return self.trunk(x) + self._confining(x)[0]
+        return self.trunk(x) + self.confining(x)
 
     @torch.no_grad()
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
@@ -55,6 +55,10 @@ class NetworkEnergy(Trainable):
             return self._sweep(x)
         values, gradients = zip(*(self._sweep(rows) for rows in x.split(at_once)), strict=True)
         return torch.cat(values), torch.cat(gradients)
+
+    def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        """½κ‖x − c‖² alone: what U grows as, far out."""
+        return self._confining(x)[0]
 
     def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         return self.trunk.gradient(x) + self._confining(x)[1]

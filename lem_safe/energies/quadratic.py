@@ -21,12 +21,16 @@ class Quadratic(Energy):
 
     def __init__(
         self,
-        center: Annotated[list[float], MinLen(1), Doc("Where the energy is least.")],
-        stiffness: Annotated[list[list[float]], MinLen(1), Doc("K, symmetric, without negative eigenvalues.")],
+        center: Annotated[list[float] | None, MinLen(1), Doc("Where the energy is least; the origin by default.")] = None,
+        stiffness: Annotated[
+            list[list[float]] | None, MinLen(1), Doc("K, symmetric, without negative eigenvalues; the identity by default.")
+        ] = None,
     ):
         super().__init__()
-        c, K = vector("Quadratic", "center", center), points("Quadratic", "stiffness", stiffness)
+        columns = 2 if center is None and stiffness is None else len(stiffness if center is None else center)  # type: ignore[arg-type]
+        c = vector("Quadratic", "center", [0.0] * columns if center is None else center)
         d = c.shape[0]
+        K = torch.eye(d, dtype=torch.float64) if stiffness is None else points("Quadratic", "stiffness", stiffness)
         if K.shape != (d, d) or not torch.allclose(K, K.T, rtol=1e-9, atol=0):
             raise ValueError(f"Quadratic: stiffness must be a symmetric {d} x {d} matrix; got {stiffness!r}")
         λ = torch.linalg.eigvalsh(K)

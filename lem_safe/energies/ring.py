@@ -22,13 +22,15 @@ class Ring(Energy):
 
     def __init__(
         self,
-        center: Annotated[list[float], MinLen(1), Doc("The centre, one number a column.")],
-        radius: Annotated[float, Gt(0), Doc("R, the radius.")],
-        std: Annotated[float, Gt(0), Doc("s, the standard deviation across the ring where it is thin.")],
+        center: Annotated[
+            list[float] | None, MinLen(1), Doc("The centre, one number a column; the plane's origin by default.")
+        ] = None,
+        radius: Annotated[float, Gt(0), Doc("R, the radius.")] = 1.0,
+        std: Annotated[float, Gt(0), Doc("s, the standard deviation across the ring where it is thin.")] = 0.2,
     ):
         super().__init__()
-        self.register_buffer("center", vector("Ring", "center", center))
-        self.radius, self.std, self.dimension = positive("Ring", "radius", radius), positive("Ring", "std", std), len(center)
+        self.register_buffer("center", vector("Ring", "center", [0.0, 0.0] if center is None else center))
+        self.radius, self.std, self.dimension = positive("Ring", "radius", radius), positive("Ring", "std", std), len(self.center)
         self._stiffness = 1 / (2 * self.radius**2 * self.std**2)
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:

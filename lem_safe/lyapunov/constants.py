@@ -37,6 +37,10 @@ class Constant:
     def __str__(self) -> str:
         return f"C = {self.value:.4g} ({self.origin})"
 
+    def kl_at_most(self, information: float) -> float:
+        """KL ≤ I/(2C) (L.2), in nats; for a measured C about so much, as nothing was proved."""
+        return information / (2 * self.value)
+
 
 def log_sobolev(energy: Energy) -> Constant | None:
     """The best constant that a theorem gives for the energy's form; None where none is known, and then it can only be measured."""
@@ -81,13 +85,13 @@ def measured_constant(
 
 
 def langevin_budget(kl_start: float, kl: float, constant: Constant) -> float:
-    """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so already.
+    """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so already, from the law itself say.
 
     It speaks of the continuous dynamics: a chain of step size h keeps a bias of order h beside it.
     """
-    if not (kl_start > 0 and kl > 0):
-        raise ValueError(f"langevin_budget: both KL must be > 0; got {kl_start:g} and {kl:g}")
-    return max(0.0, math.log(kl_start / kl) / (2 * constant.value))
+    if not (kl_start >= 0 and kl > 0):
+        raise ValueError(f"langevin_budget: KL at the start must be >= 0, the one to reach > 0; got {kl_start:g} and {kl:g}")
+    return 0.0 if kl_start <= kl else math.log(kl_start / kl) / (2 * constant.value)
 
 
 def fisher_information(energy: Energy, x: Float[Tensor, "n d"], law: Normal) -> float:
@@ -97,7 +101,7 @@ def fisher_information(energy: Energy, x: Float[Tensor, "n d"], law: Normal) -> 
 
 def kl_at_most(energy: Energy, x: Float[Tensor, "n d"], law: Normal, constant: Constant) -> float:
     """KL(ρ‖ρ_U) ≤ I/(2C) (L.2) for a cloud x drawn from a normal law; needs no normaliser."""
-    return fisher_information(energy, x, law) / (2 * constant.value)
+    return constant.kl_at_most(fisher_information(energy, x, law))
 
 
 def fisher_floor(x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]) -> float:

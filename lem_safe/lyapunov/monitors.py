@@ -1,12 +1,14 @@
 """What is watched while a run goes on, every so many steps on a fixed subsample: energy, R and dKL/dt (L.4, L.5), the generator's means
 (E.3), the kernel Stein discrepancy (L.8), the least Fisher information (L.1), split R̂ and effective sample size over particles.
 
-A look at s particles costs one gradient and one Laplacian of s particles and s² kernel values; nothing random is drawn, so a run with
-monitors is the run without them, and a look depends on the cloud alone: resumed, it is the same number.
+A look at s particles costs one gradient and one Laplacian of s particles, which where it is exact costs as much as d/2 gradients, and s²
+kernel values of d numbers. That cost is counted (`work`) beside the one of a step, and `pace` chooses how often to look and at how many
+particles, so that all looks together are at most SHARE of the run. Nothing random is drawn, so a run with monitors is the run without
+them, and a look depends on the cloud alone: resumed, it is the same number.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,19 +23,29 @@ from lem_safe.lyapunov.generator import GENERATOR, means_of_parts
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
 from lem_safe.lyapunov.ratio import of_parts
 from lem_safe.lyapunov.stein import stein_of_scores
+from lem_safe.lyapunov.work import CALL, work
 
 LOOKS, SELDOM = 40, 20
-"""By default a run is looked at about LOOKS times, but not more often than every SELDOM steps: what keeps the cost below a tenth."""
+"""By default a run is looked at about LOOKS times, but not more often than every SELDOM steps, and seldomer where that is dear."""
+SHARE = 1 / 20
+"""The most that all looks of a run may cost by default, as a part of its steps' work; the count may be off, and a tenth is promised."""
+FEW, FEWEST = 64, 16
+"""Particles of a look: where FEW are too dear, looks become seldomer, and where one look at FEW is, it is of as few as FEWEST."""
+COUNTING = 3
+"""Looks that the counting itself is taken to cost; the rest of it is in the margin between SHARE and a tenth."""
 CHAINS, NUMBERS = 64, 4
 """Particles followed as chains, and coordinates followed of each beside U."""
 DRAWS = 256
 """Looks that R̂ is made of, at the most, evenly spread."""
+MIXING = 30
+"""Calls that R̂ and ESS of one number followed cost."""
 
 NAMES = (
     "energy", "ratio", "ratio_error", "kl_rate", "kl_rate_error", "fisher_floor", *(f"generator_{f}" for f in GENERATOR),
-    *(f"generator_{f}_error" for f in GENERATOR), "stein", "stein_floor", "rhat", "ess", "accepted",
+    *(f"generator_{f}_error" for f in GENERATOR), "stein", "stein_floor", "rhat", "ess", "accepted", "particles", "work",
 )  # fmt: skip
-"""What one look finds, in order; each is an array of trace.npz under monitor_NAME, beside monitor_step."""
+"""What one look finds, in order; each is an array of trace.npz under monitor_NAME, beside monitor_step. particles: how many were looked at.
+work: what the look cost, counted in steps."""
 
 
 class Look(NamedTuple):
@@ -101,15 +113,64 @@ class Log:
         return log
 
 
-class Monitor:
-    """Looks at a cloud of n particles: evenly spaced rows of it, `samples` at the most.
+class Pace(NamedTuple):
+    """Steps between looks, particles a look, and what one costs, in steps."""
 
-    every: steps between looks; None: about LOOKS in a run of `steps` steps, at least SELDOM apart. samples: 0 looks at nothing.
+    every: int
+    samples: int
+    cost: float
+
+
+def pace(steps: int, most: int, cost: Callable[[int], float]) -> Pace:
+    """How often to look in a run of so many steps, at `most` particles at the most, where a look at s of them costs as much as cost(s) steps.
+
+    About LOOKS looks, at least SELDOM steps apart, at FEW particles, or twice as many, and twice again, while all looks, and the counting,
+    cost at most SHARE of the steps. Where FEW are too dear for that, seldomer; at last only the one look at the end, of FEWEST particles,
+    which a run always has, however short.
+    """
+    usual, s = max(SELDOM, math.ceil(steps / LOOKS)), min(FEWEST, most)
+    spare, each = SHARE * steps, cost(s)
+    while s < most:
+        looks, more = COUNTING + (math.ceil(steps / usual) if s >= FEW else 1), min(2 * s, most)
+        if (
+            looks * 2 * each > spare or looks * (dearer := cost(more)) > spare
+        ):  # only what may be affordable is counted: that costs a look
+            break
+        s, each = more, dearer
+    affordable = max(1, math.floor(spare / each) - COUNTING)
+    return Pace(max(usual, math.ceil(steps / affordable)), s, each)
+
+
+class Monitor:
+    """Looks at a cloud of n particles: evenly spaced rows of it, `samples` at the most, 0: none; every so many steps.
+
+    cost: what a look costs, in steps, where that was counted: what it says of itself.
     """
 
-    def __init__(self, energy: Energy, steps: int, every: int | None, samples: int):
-        self.energy, self.samples = energy, samples
-        self.every = every or max(SELDOM, math.ceil(steps / LOOKS))
+    def __init__(self, energy: Energy, every: int, samples: int, cost: float = math.nan):
+        self.energy, self.every, self.samples, self.cost = energy, every, samples, cost
+
+    @staticmethod
+    def paced(energy: Energy, x: Float[Tensor, "n d"], step: float, steps: int, every: int | None, samples: int) -> "Monitor":
+        """Looks as often as is asked, at as many particles; `every` None: as `pace` says, `samples` at the most.
+
+        x: a cloud like those of the run, on which looks are counted. step: the work of one step.
+        """
+        most = min(samples, len(x))
+        if most < 2:
+            return Monitor(energy, every or steps, samples)
+
+        def cost(s: int) -> float:
+            return Monitor(energy, 1, s).work(x) / step
+
+        if every is not None:
+            return Monitor(energy, every, most, cost(most))
+        return Monitor(energy, *pace(steps, most, cost))
+
+    def work(self, x: Float[Tensor, "n d"]) -> float:
+        """What one look at a cloud like x costs, in the unit of `work`."""
+        followed = 1 + min(x.shape[1], NUMBERS)
+        return work(lambda: self.look(Log(), 1, x)) + followed * MIXING * CALL
 
     def due(self, step: int) -> bool:
         """Whether the cloud after `step` steps is looked at; the last of a run is besides."""
@@ -133,17 +194,37 @@ class Monitor:
         row = (
             found.energy, found.ratio, found.ratio_error, found.kl_rate, found.kl_rate_error, fisher_floor(y, g, Δ),
             *(m.value for m in means.values()), *(m.error for m in means.values()), stein.value, stein.floor, rhat, ess,
-            total / count if count else math.nan,
+            total / count if count else math.nan, len(z), self.cost,
         )  # fmt: skip
         log.rows.append(np.array(row, dtype=np.float64))
 
-    def note(self, log: Log) -> str:
-        """How the last look stands, for the progress line."""
+    def notes(self, log: Log) -> list[str]:
+        """How the last look stands, two numbers at a time, for a line with room for no more; those it did not find are left out.
+
+        KL′ is dKL/dt of the flow, Lf the largest of the generator's means in standard errors, acc the part of the moves that was accepted.
+        """
         if not log.rows:
-            return ""
+            return []
         last = dict(zip(NAMES, log.rows[-1], strict=True))
-        text = f"U {last['energy']:.4g}, R {last['ratio']:.3g}, KSD {last['stein']:.3g}"
-        return text if math.isnan(last["rhat"]) else f"{text}, R̂ {last['rhat']:.3f}"
+        pairs = [
+            [("U", last["energy"], ".4g"), ("KSD", last["stein"], ".2g")],
+            [("R", last["ratio"], ".3g"), ("KL′", last["kl_rate"], ".2g")],
+            [("Lf", worst_mean(last), ".1fσ"), ("acc", last["accepted"], ".2f")],
+            [("R̂", last["rhat"], ".3f"), ("ESS", last["ess"], ".3g")],
+        ]
+        found = [", ".join(_said(*number) for number in pair if not math.isnan(number[1])) for pair in pairs]
+        return [text for text in found if text]
+
+
+def worst_mean(look: Mapping[str, float]) -> float:
+    """The largest |E[Lf]| of a look, in its standard errors (E.3): above 4, this is not yet a cloud of ρ_U. NaN where none has an error."""
+    found = [abs(look[f"generator_{f}"]) / look[f"generator_{f}_error"] for f in GENERATOR if look[f"generator_{f}_error"] > 0]
+    return max(found, default=math.nan)
+
+
+def _said(name: str, value: float, form: str) -> str:
+    unit = "σ" * form.endswith("σ")
+    return f"{name} {value:{form.removesuffix('σ')}}{unit}"
 
 
 def mixing(log: Log) -> tuple[float, float]:

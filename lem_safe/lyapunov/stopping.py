@@ -20,7 +20,14 @@ from typing_extensions import Doc
 
 from barriers.specification import Context
 from lem_safe.energies.base import Energy
-from lem_safe.lyapunov.constants import Constant, holley_stroock, kl_at_most, langevin_budget, log_sobolev, measured_constant
+from lem_safe.lyapunov.constants import (
+    Constant,
+    fisher_information,
+    holley_stroock,
+    langevin_budget,
+    log_sobolev,
+    measured_constant,
+)
 from lem_safe.lyapunov.monitors import Look, some
 from lem_safe.lyapunov.normal import Normal
 from lem_safe.lyapunov.ratio import balance
@@ -137,7 +144,8 @@ class FlowRatio(Stop):
 
 
 class Budget(Stop):
-    """Langevin's own time: after (1/2C) log(KL_start/kl), KL to the law is at most `kl`. Running longer is harmless."""
+    """Langevin's own time: after (1/2C) log(KL_start/kl), KL to the law is at most `kl`. Running longer is harmless. Where C had to be
+    measured it is an estimate, not a bound, and the reason says about."""
 
     kind = "budget"
     samplers = ("langevin",)
@@ -160,8 +168,7 @@ class Budget(Stop):
         if oscillation is not None and constant is None:
             raise ValueError("Budget: oscillation needs constant, that of the energy without the perturbation")
         self.beginning, self.kl, self.initial, self.samples = beginning, kl, initial, samples
-        if initial is None and beginning.law is None:
-            raise ValueError("Budget: the start's law has no density to compute KL from; give initial, in nats")
+        self.information = math.nan if initial is not None else _information(beginning)
         if constant is None:
             self.constant = log_sobolev(beginning.energy)
         else:
@@ -173,6 +180,11 @@ class Budget(Stop):
         start = sampler["init"]
         if stop.get("initial") is None and (start["kind"] in ("data", "file") or _flat(start.get("std", 1.0))):
             return f"a start of kind '{start['kind']}' without a spread in every column has no density to compute KL from; give stop.initial, in nats"
+        if sampler["samples"] < 2 and (stop.get("initial") is None or stop.get("constant") is None):
+            return (
+                "one particle has neither a KL at the start nor a decay to measure; "
+                "give stop.initial and stop.constant, or take more sampler.samples"
+            )
         return super().refusal(stop, sampler)
 
     def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
@@ -183,7 +195,9 @@ class Budget(Stop):
         C = self.constant or self._measured(looks)
         if C is None or taken < self._steps(C):
             return None
-        return f"{taken:,} steps are the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
+        if self.start_kl(C) <= self.kl:
+            return f"KL was {self.kl:g} or less from the start: {self._said(C)}"
+        return f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         C = self.constant or self._measured(looks)
@@ -192,18 +206,16 @@ class Budget(Stop):
         return f"the run ends after {taken:,} steps, before its budget: {self._said(C)}"
 
     def start_kl(self, C: Constant) -> float:
-        """KL at the start: as given, or I/(2C) (L.2)."""
-        if self.initial is not None:
-            return self.initial
-        assert self.beginning.law is not None  # the constructor has looked
-        return kl_at_most(self.beginning.energy, self.beginning.x, self.beginning.law, C)
+        """KL at the start: as given, or I/(2C) (L.2), a bound where C is one."""
+        return C.kl_at_most(self.information) if self.initial is None else self.initial
 
     def _steps(self, C: Constant) -> int:
         return math.ceil(langevin_budget(self.start_kl(C), self.kl, C) / self.beginning.step_size)
 
     def _said(self, C: Constant) -> str:
-        origin = "given" if self.initial is not None else "at most, by I/2C"
-        return f"budget {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}"
+        measured = _about(C).strip() or "at most"
+        origin = "given" if self.initial is not None else f"{measured}, by I/2C"
+        return f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}"
 
     def _measured(self, looks: Sequence[Look]) -> Constant | None:
         step, value, error = np.array(looks, dtype=float).reshape(-1, 3).T
@@ -215,6 +227,14 @@ class SteinBelow(Stop):
 
     kind = "stein"
     example: ClassVar[dict[str, object]] = {"kind": "stein", "below": 0.1}
+
+    @classmethod
+    def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
+        if sampler["samples"] < 2:
+            return (
+                "the kernel Stein discrepancy is a mean over pairs of particles; take sampler.samples of 2 or more, or use steps"
+            )
+        return super().refusal(stop, sampler)
 
     def __init__(
         self,
@@ -247,6 +267,23 @@ class SteinBelow(Stop):
 
 STOPS: dict[str, type[Stop]] = {"steps": Steps, "flow_ratio": FlowRatio, "budget": Budget, "stein": SteinBelow}
 """Every rule a scenario can name under `stop`."""
+
+
+def _information(beginning: Beginning) -> float:
+    """I of the start (L.1); raises ValueError where there is no law to compute it from, or it is too large for a number."""
+    if beginning.law is None:
+        raise ValueError("Budget: the start's law has no density to compute KL from; give initial, in nats")
+    found = fisher_information(beginning.energy, beginning.x, beginning.law)
+    if not math.isfinite(found):
+        raise ValueError(
+            f"Budget: the start is too far out to bound its KL by I/2C, I = {found:g}; start nearer, or give initial, in nats"
+        )
+    return found
+
+
+def _about(C: Constant) -> str:
+    """What a sentence on a measured C says, which bounds nothing."""
+    return " about" if C.origin == "measured" else ""
 
 
 def _flat(std: float | list[float]) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lem_safe.report.curves import stretches
-from lem_safe.report.findings import findings
-from lem_safe.report.style import DATA, FILTERED, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
+from lem_safe.report.findings import NOISE, by_chance, findings
+from lem_safe.report.style import DATA, FILTERED, GRID, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
 from lem_safe.report.template import rendered
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
         png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
     pictures = [svg(draw, *SIZE, f"c{i}-") for i, draw in enumerate(draws)]
     one = one_tolerance(facts) is not None
-    return rendered("compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one)
+    return rendered("compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one, chance=by_chance(facts))
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:
@@ -80,25 +80,27 @@ def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
     rows, one = trade(facts), one_tolerance(facts)
     limit = 1.0 if one is None else one
     right = 1.12 * max([limit, *(x for _, x, _, _ in rows)]) or 1.0
-    left, top = -0.04 * right, 1.12 * max([facts["floor"]["mean"], *(y for _, _, y, _ in rows)])
+    mean, std = facts["floor"]["mean"], facts["floor"]["std"]
+    most, least = max([mean + std, *(y for _, _, y, _ in rows)]), min([0.0, mean - std, *(y for _, _, y, _ in rows)])
+    left, bottom, top = -0.04 * right, least - 0.06 * (most - least) * (least < 0), most + 0.12 * (most - least)
     for _, x, y, over in rows:
         axes.scatter(x, y, s=34, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3, linewidths=0)
     axes.axvline(limit, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)))
-    axes.text(limit, 0.02 * top, " tolerated ", color=UNSAFE, fontsize=7.5, ha="right", va="bottom")
-    axes.axhline(facts["floor"]["mean"], color=MUTED, linewidth=1, linestyle=":")
-    axes.text(left, facts["floor"]["mean"], " chance alone", color=MUTED, fontsize=7.5, va="bottom")
+    axes.text(limit, bottom + 0.02 * (top - bottom), " tolerated ", color=UNSAFE, fontsize=7.5, ha="right", va="bottom")
+    axes.axhspan(max(mean - NOISE * std, bottom), mean + NOISE * std, color=GRID, zorder=0, linewidth=0)
+    axes.text(left, mean + NOISE * std, " chance alone", color=MUTED, fontsize=7.5, va="bottom")
     axes.set(
-        xlabel="largest fraction inside, over all steps",
-        ylabel="W2 to the exact KL projection",
+        xlabel=f"largest fraction inside, over all {'judged ' * (facts['after_step'] > 1)}steps",
+        ylabel=f"{facts['measure']} to the exact KL projection",
         xlim=(left, right),
-        ylim=(0, top),
+        ylim=(bottom, top),
     )
     if one is None:
         axes.set_xlabel("largest fraction inside, in multiples of its tolerance")
     else:
         percent_axis(axes.xaxis)
     axes.xaxis.set_major_locator(_few())
-    places = [((x - left) / (right - left), y / top) for _, x, y, _ in rows]
+    places = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for _, x, y, _ in rows]
     found = groups(places)
     heights = spread([places[g[0]][1] for g in found], [0.055 * len(g) + 0.015 for g in found])
     for group, height in zip(found, heights, strict=True):
@@ -118,6 +120,8 @@ def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Map
         step, _, _, most = stretches(np.arange(1, len(y) + 1), y)
         axes.plot(step, _unit(most, betas[name], one), line, color=colour, label=name, linewidth=1.1)
     axes.axhline(1.0 if one is None else one, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
+    if facts["after_step"] > 1:
+        axes.axvspan(0, facts["after_step"], color=GRID, zorder=0, linewidth=0, label="not judged")
     axes.set(
         xlabel="step",
         ylabel="fraction inside" if one is not None else "fraction inside, in multiples of its tolerance",

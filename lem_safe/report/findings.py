@@ -9,6 +9,8 @@ from typing import Any
 
 NOISE = 3.0
 """Distances closer than this many standard deviations of the floor are called equal."""
+FAR = 30.0
+"""Distances beyond so many standard deviations, and beyond twice the floor, are far."""
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
@@ -17,6 +19,17 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     if not ran:
         return ["Every filter was refused here."]
     return [sentence for sentence in (_kept(ran), _nearest(ran, facts), _far(ran, facts), _cheapest(ran)) if sentence]
+
+
+def by_chance(facts: Mapping[str, Any]) -> str:
+    """The floor in words; its mean to the digits that its scatter leaves.
+
+    >>> by_chance({"floor": {"mean": 0.2264, "std": 0.0213}}), by_chance({"floor": {"mean": -1.6e-7, "std": 0.001}})
+    ('0.23 ± 0.02', '0 ± 0.001')
+    """
+    mean, std = facts["floor"]["mean"], facts["floor"]["std"]
+    digits = 0 if std <= 0 else -math.floor(math.log10(std))
+    return f"{round(mean, digits) + 0.0:.6g} ± {std:.1g}"
 
 
 def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
@@ -33,24 +46,45 @@ def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    """Who is nearest to the projection; nobody where chance alone makes distances like theirs."""
     measured = sorted((e for e in ran if e["distance"] is not None), key=lambda e: e["distance"])
     kept = [e for e in measured if not e["over"]]
     if not kept:
         return ""
+    same = [e for e in kept if _within(e, facts)]
+    std, chance = facts["floor"]["std"], f"chance alone makes {by_chance(facts)}"
+    if same:
+        text = f"{_names([e['filter'] for e in same])} cannot be told from the exact projection ({facts['measure']} "
+        text += f"{same[0]['distance']:.2g}, where {chance})"
+        blind = [e["filter"] for e in measured if e["over"] and _within(e, facts)]
+        if blind:
+            return (
+                f"{text}. Nor can {_names(blind)}, over the tolerance: with so few samples such small distances decide nothing."
+            )
+        if len(same) > 1:
+            return f"{text}: none of them is the nearest."
+        return f"{text}, at the price of {_price(same[0], facts)}."
     first = kept[0]
-    text = f"Of these, {first['filter']} is nearest to the exact projection (W2 {first['distance']:.3g}), at the price of {_price(first, facts)}."
-    equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * math.sqrt(2) * facts["floor"]["std"]]
+    text = f"Of these, {first['filter']} is nearest to the exact projection ({facts['measure']} {first['distance']:.2g}, where {chance}), "
+    text += f"at the price of {_price(first, facts)}."
+    equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * math.sqrt(2) * std]
     return text + (f" Chance alone cannot tell it from {_names(equal)}." if equal else "")
+
+
+def _within(e: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Whether so many draws of the projection itself may well be so far from it."""
+    mean, std = e.get("chance") or (facts["floor"]["mean"], facts["floor"]["std"])
+    return bool(e["distance"] <= mean + NOISE * std)
 
 
 def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     found = [e["distance"] for e in ran if e["distance"] is not None]
     mean, std = facts["floor"]["mean"], facts["floor"]["std"]
-    if not found or min(found) <= max(2 * mean, mean + NOISE * std):
+    if not found or min(found) <= max(2 * mean, mean + FAR * std):
         return ""
     return (
-        f"All are far from it ({min(found):.3g} or more, where chance alone makes {mean:.3g}): the chain has not reached the energy's law in "
-        f"{facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
+        f"All are far from it ({min(found):.2g} or more, where chance alone makes {by_chance(facts)}): the chain has not reached the energy's "
+        f"law in {facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
     )
 
 

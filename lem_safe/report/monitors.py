@@ -62,7 +62,8 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     looks = len(last["monitor_step"])
     text = _answer(last)
     text += (
-        f" {looks} looks at a fixed part of the cloud. What to look for: the mean energy has stopped drifting; the balance is near 1; the "
+        f" {looks} looks at a fixed part of the cloud{_cost(last, len(contents.trace['fraction']))}. "
+        "What to look for: the mean energy has stopped drifting; the balance is near 1; the "
         "discrepancy is near what chance alone makes it; the test means are within four errors; R̂ is near 1."
     )
     if len(watched) > 1:
@@ -71,6 +72,14 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     if stopped.get("rule", "steps") != "steps":
         text += f" Stopping rule {stopped['rule']}: {stopped['reason']}."
     return text
+
+
+def _cost(last: Arrays, steps: int) -> str:
+    """How many particles were looked at, and for how much of the steps' work; nothing where a run of an older version did not say."""
+    if "monitor_work" not in last:
+        return ""
+    share = float(np.nansum(last["monitor_work"])) / steps
+    return f", {last['monitor_particles'][-1]:,.0f} particles, for {100 * share:.2g} % of the work of the steps, as counted"
 
 
 def _answer(last: Arrays) -> str:

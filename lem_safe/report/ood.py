@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lem_safe.detection import roc
+from lem_safe.detection import ENOUGH, roc
 from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, png, svg
 from lem_safe.report.template import rendered
 from lem_safe.scores import TITLES
@@ -31,7 +31,7 @@ def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figur
         ]
         png(draws, figures / f"ood_{i}.png", columns=4, width=3.6, height=3.0)
         shown.append((name, [svg(draw, 3.6, 3.0, f"o{i}{k}-") for k, draw in enumerate(draws)]))
-    return rendered("ood.html.j2", facts=facts, titles=TITLES, shown=shown)
+    return rendered("ood.html.j2", facts=facts, titles=TITLES, shown=shown, enough=ENOUGH)
 
 
 def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes":

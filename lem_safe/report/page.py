@@ -61,6 +61,7 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "run": words.flat(contents.run),
         "command": contents.run.get("command", f"lem-safe run {contents.directory.name}/scenario.yaml"),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
+        "overall": words.overall(audit),
         "percent": words.percent,
         "bound": words.bound,
         "unfiltered_intervals": [

@@ -54,10 +54,31 @@ def interval(contents: Contents, fraction: float) -> str:
     return f"{100 * low:.3g} to {percent(high)}"
 
 
+def unclaimed(audit: Mapping[str, Any]) -> bool:
+    """Whether counts are facts and no bound is claimed, for whatever reason."""
+    return str(audit["assumes"]).endswith("bound not claimed")
+
+
+def overall(audit: Mapping[str, Any]) -> str:
+    """What the bound says of all constraints together, beside its one word."""
+    if unclaimed(audit):
+        return f"no bound is claimed ({str(audit['assumes']).split(':')[0]}); counts are facts about these samples"
+    many = len(audit["constraints"]) > 1
+    said = {
+        "certified": "the law behind the samples is within every tolerance"
+        if many
+        else "the law behind the samples is within the tolerance",
+        "violated": "the law behind the samples is over a tolerance",
+        "inconclusive": "the samples are too few to say whether their law is within the tolerance",
+    }[audit.get("verdict", "inconclusive")]
+    return f"{said}, at {percent(audit['confidence'])} confidence, if {audit['assumes'].removeprefix('independent ')} are independent"
+
+
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What the bound says of one constraint, or why none is claimed."""
-    if str(audit["assumes"]).startswith("coupled"):
-        return "none claimed: the particles of one filtered cloud are not independent"
+    if unclaimed(audit):
+        coupled = str(audit["assumes"]).startswith("coupled")
+        return f"none claimed: {'the particles of one filtered cloud are not independent' if coupled else str(audit['assumes']).split(':')[0]}"
     level = percent(c.get("confidence_each", audit["confidence"]))
     return f"at most {percent(c['upper_bound'])} with {level} confidence, if the {audit.get('unit', 'sample')}s are independent"
 

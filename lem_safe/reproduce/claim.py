@@ -60,7 +60,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each with axes of its own, `width` inches wide."""
+    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each with axes of its own.
+
+    width: of each picture, in inches.
+    """
 
     verdict: Verdict
     ours: str
@@ -72,7 +75,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Claim:
-    """name: what `lem-safe reproduce NAME` runs. where: its place in the paper. paper: what is said there, with its number."""
+    """name: what `lem-safe reproduce NAME` runs. where: its place in the paper. paper: what is said there, with its number.
+
+    needs: of the files of a setting those that it reads, "data_root" or "checkpoint".
+    """
 
     name: str
     title: str
@@ -80,6 +86,7 @@ class Claim:
     paper: str
     tolerance: str
     check: Callable[[Setting], Found]
+    needs: tuple[str, ...] = ()
 
 
 def eight(std: float = STD) -> GaussianMixture:

@@ -1,5 +1,6 @@
 """Fig. 2 and what belongs to it: compositions of two trained energies, their curl, their normalisers (C.1–C.4, O.4)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ A = [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]]
 B = [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
 STD, NEAR, WEIGHT = 0.3, 1.5, 0.35
 STEP, STEPS = 0.005, 3000
+CURL = 1e-12
+"""Rounding, as a rotation: 1e-16 over the radius .01 of the circles, times what a sum of many terms loses."""
 NETWORK = MLP(hidden=64, depth=3, confinement=1.0)
-LOSS = Calibrated(sigma=0.035, wide=3.0, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6)
+LOSS = Calibrated(sigma=0.035, wide=3.5, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6)
 """A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations: the wide noise takes rows there. Without
-any error of training, the noise alone would move its mean radius to 3.821."""
-TRAINING = TrainingSettings(steps=5000, batch_size=512, learning_rate=0.004, patience=40)
-"""Chosen on the seeds 5 to 9, which no table shows."""
+any error of training, the noise alone would move its mean radius from 3.814 to 3.826."""
+TRAINING = TrainingSettings(steps=3000, batch_size=512, learning_rate=0.004, patience=40)
+"""Chosen on the seeds 5 to 10, which no table shows."""
 
 
 def expert(means: list[list[float]]) -> Trained:
@@ -88,31 +91,30 @@ def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[s
 
 
 def curl(setting: Setting) -> Found:
-    """The antisymmetric part of the Jacobian of composed drifts, in float64, beside the symmetric part."""
+    """The circulation of the drift that samplers use around small circles, in float64: by Stokes, its curl there."""
     a, b = (u.double() for u in experts(setting, setting.seed))
-    x = 3 * torch.randn(64, 2, generator=Key(setting.seed).fold("curl").generator(), dtype=torch.float64)
+    x = 3 * torch.randn(256, 2, generator=Key(setting.seed).fold("curl").generator(), dtype=torch.float64)
     found = {}
     for name, energy in (
         ("U_A + U_B", WeightedSum([a, b])),
         (f"U_B − {WEIGHT} U_A", WeightedSum([b, a], [1.0, -WEIGHT])),
         ("disjunction", Disjunction([a, b], log_normalizers=[0.0, 0.0])),
     ):
-        J = jacobian(energy, x)
-        found[name] = float((J - J.mT).abs().max() / J.abs().max())
-    worst = max(found.values())
+        rotation = circulation(lambda y, energy=energy: energy.value_and_gradient(y)[1], x)  # type: ignore[misc]
+        found[name] = float((rotation.abs() / (1 + energy.value_and_gradient(x)[1].norm(dim=1))).max())
     return Found(
-        verdict_of(worst < 1e-12),
-        "largest |J − Jᵀ| over largest |J|: " + ", ".join(f"{k} {v:.1e}" for k, v in found.items()) + ".",
+        verdict_of(max(found.values()) < CURL),
+        f"largest rotation of ∇U over 1 + ‖∇U‖, at {len(x)} points: " + ", ".join(f"{k} {v:.1e}" for k, v in found.items()) + ".",
         found,
     )
 
 
-def jacobian(energy: Energy, x: Tensor) -> Tensor:
-    """The Jacobian of ∇U at every row, [n, d, d], by automatic differentiation twice."""
-    x = x.clone().requires_grad_(True)
-    gradient = torch.autograd.grad(energy(x).sum(), x, create_graph=True)[0]
-    rows = [torch.autograd.grad(gradient[:, i].sum(), x, retain_graph=True)[0] for i in range(x.shape[1])]
-    return torch.stack(rows, 1)
+def circulation(gradient: Callable[[Tensor], Tensor], x: Tensor, radius: float = 0.01, nodes: int = 64) -> Tensor:
+    """The mean curl of a field in a disc about each x, ∮g·dx / πr², [n]; a smooth field's error in the nodes vanishes exponentially."""
+    θ = torch.arange(nodes, dtype=x.dtype) * (2 * torch.pi / nodes)
+    normal, tangent = torch.stack([θ.cos(), θ.sin()], 1), torch.stack([-θ.sin(), θ.cos()], 1)
+    g = gradient((x[:, None] + radius * normal).flatten(0, 1)).view(-1, nodes, 2)
+    return (g * tangent).sum(2).mean(1) * 2 / radius
 
 
 def offset(setting: Setting) -> Found:
@@ -153,7 +155,7 @@ CLAIMS = (
         "Composed drifts have no curl",
         "§4.1, eq. 19",
         "at the level of automatic differentiation noise",
-        "1e-12, relative, in float64",
+        f"{CURL:g}, relative to the drift, in float64",
         curl,
     ),
     Claim(

@@ -82,11 +82,11 @@ def penalty(setting: Setting) -> Found:
     least = BETA * np.log(BETA / p) + (1 - BETA) * np.log((1 - BETA) / (1 - p))
     falls = all(b < a for a, b in pairwise(masses.values()))
     lines = {
-        "ρ_λ(𝒰)": (np.array(list(masses)), np.array(list(masses.values()))),
+        "mass of the ball": (np.array(list(masses)), np.array(list(masses.values()))),
         "β": (np.array([0.0, 0.8]), np.array([BETA, BETA])),
     }
     return Found(
-        "corrected" if falls and price > least else "fails",
+        "corrected" if falls and masses[0.01] > BETA > masses[0.35] and price > 2 * least else "fails",
         "mass of the unsafe ball at λ = "
         + ", ".join(f"{λ:g}: {q:.2g}" for λ, q in masses.items())
         + f". Nothing in the composition knows the tolerance {BETA:g}: the λ that meets it, {high:.4f}, is found only by measuring, and its law is "
@@ -121,7 +121,7 @@ CLAIMS = (
         "What U₊ − λU₋ bounds",
         "§4.3",
         "a safety penalty by composition inherits the closed-loop guarantees",
-        "quadrature",
+        "by quadrature: the mass falls with λ, from over β to below it, and the λ that meets β costs over twice the KL projection",
         penalty,
     ),
 )

@@ -15,11 +15,13 @@ from lem_safe.energies.images import Convolutional
 from lem_safe.ood import Row, compared
 from lem_safe.reproduce.claim import CIRCLE, RADIUS, STD, Claim, Found, Setting, cloud, draws, verdict_of
 from lem_safe.reproduce.pictures import roc_picture
-from lem_safe.scores import Scores, scores, usual_step
+from lem_safe.scores import TITLES, Scores, scores, usual_step
 from lem_safe.training.losses import Denoising
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
 
+NATURAL = ("textures", "photographs", "SVHN", "DTD")
+"""The sets that are natural pictures: the paper's claim about S₂ is one about these."""
 CAVEAT = "The pixels were decoded from JPEG re-encodings of the published pictures, so they are close to, not identical with, the originals."
 
 
@@ -43,7 +45,8 @@ def found_of(rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool
     (_, base), *others = ((name, s.arrays()) for name, s in all_scores.items())
     auroc = {(r.against, r.score): r.detection.auroc for r in rows}
     curves = {
-        s: {f"{name} ({auroc[name, s]:.2f})": _pair(base[s], theirs[s]) for name, theirs in others} for s in ("energy", "gradient")
+        s: {f"{name} ({auroc[name, s]:.2f})": _pair(base[s], theirs[s]) for name, theirs in others}
+        for s in ("energy", "gradient")
     }
     pictures = (roc_picture(curves["energy"], "ROC of S₁ = U"), roc_picture(curves["gradient"], "ROC of S₂ = ‖∇U‖"))
     numbers = {f"{r.against} / {r.score}": r.detection._asdict() for r in rows}
@@ -147,10 +150,11 @@ def published(setting: Setting) -> Found:
     natural = [found.numbers[f"{name} / gradient"]["auroc"] for name in ("SVHN", "DTD")]
     mean = float(np.mean(natural))
     return Found(
-        "holds" if abs(mean - 0.763) < 0.02 else "fails",
+        verdict_of(found.verdict == "holds" and abs(mean - 0.763) < 0.02),
         f"S2 on SVHN and DTD: {mean:.3f} on average. {found.ours}",
         found.numbers,
         found.draws,
+        width=found.width,
     )
 
 
@@ -169,8 +173,16 @@ def _pictures(
     usual = usual[torch.randperm(len(usual), generator=torch.Generator().manual_seed(setting.seed))[:most]].float()
     lines, found, h = table(energy, usual, rows, setting.seed)
     setting.progress.finish(f"{len(lines)} comparisons")
-    noise = [r.detection.auroc for r in lines if "uniform" in r.against]
-    return found_of(lines, found, max(noise) > 0.9, f"{len(usual):,} pictures in distribution; S3: 10 steps of {h:.3g}.", note)
+    held, best = gradient_is_best(lines)
+    words = f"Best on {best}. {len(usual):,} pictures in distribution; S3: 10 steps of {h:.3g}."
+    return found_of(lines, found, held, words, note)
+
+
+def gradient_is_best(rows: tuple[Row, ...]) -> tuple[bool, str]:
+    """Whether S₂ finds natural pictures at least as well as S₁ and S₃ do, on each such set; and which score is best on which."""
+    auroc = {(r.against, r.score): r.detection.auroc for r in rows}
+    best = {name: max(TITLES, key=lambda s: auroc[name, s]) for name in dict.fromkeys(r.against for r in rows) if name in NATURAL}
+    return set(best.values()) == {"gradient"}, ", ".join(f"{name}: {TITLES[s].split(' ')[0]}" for name, s in best.items())
 
 
 def _first(root: Path | None, *names: str) -> Path | None:
@@ -207,7 +219,7 @@ CLAIMS = (
         "Table 2's protocol on real digits",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "best score above .9 against uniform noise; the rest is reported as found",
+        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not the paper's",
         digits,
     ),
     Claim(
@@ -215,8 +227,17 @@ CLAIMS = (
         "Table 2's protocol on part of CIFAR-10",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "best score above .9 against uniform noise; the rest is reported as found",
+        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not the paper's",
         cifar,
+        ("data_root",),
     ),
-    Claim("table2", "Table 2 itself", "§4.2, Table 2", "S₂ averages .763 on SVHN and DTD", "within .02 of .763", published),
+    Claim(
+        "table2",
+        "Table 2 itself",
+        "§4.2, Table 2",
+        "S₂ averages .763 on SVHN and DTD",
+        "S₂ the best of the three on SVHN and on DTD, and within .02 of .763 on average",
+        published,
+        ("data_root", "checkpoint"),
+    ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lem_safe.data.source import digest
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
 from lem_safe.report.style import png, prefixed, svg
@@ -17,15 +18,21 @@ from lem_safe.reproduce.claim import Claim, Found, Setting
 from lem_safe.versions import versions
 
 HEIGHT = 3.1
+STUDY = ("seed", "quick")
+"""What the claims of one study have in common; a claim whose files have changed is checked again."""
 MARKS = {"holds": "holds", "corrected": "holds as corrected", "fails": "does not hold here", "not run": "not run"}
 
 
 @dataclass(frozen=True)
 class Study:
-    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what it needs."""
+    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what it needs.
+
+    faults: what kept a claim from being run although its file is there; the others are checked all the same.
+    """
 
     claims: tuple[Mapping[str, Any], ...]
     directory: Path | None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -50,29 +57,33 @@ def reproduce(claims: Sequence[Claim], setting: Setting, out: Path | None = None
 
     With `resume`, a claim already saved there under the same setting is not checked again. Raises BadInput where `out` holds another setting's.
     """
-    rows = []
+    rows: list[Mapping[str, Any]] = []
+    faults: list[Fault] = []
     for claim in claims:
         saved = _saved(out, claim, setting) if resume else None
-        row = saved or _checked(claim, setting, out)
+        row = saved or _checked(claim, setting, out, faults)
         rows.append(row)
         setting.progress.say(f"{claim.name}: {MARKS[row['verdict']]}")
-    study = Study(tuple(rows), out)
+    study = Study(tuple(rows), out, tuple(faults))
     if out is not None:
         write_json(out / "reproduce.json", study.to_dict())
         write_text(out / "reproduce.html", page(study, out))
     return study
 
 
-def _checked(claim: Claim, setting: Setting, out: Path | None) -> dict[str, Any]:
+def _checked(claim: Claim, setting: Setting, out: Path | None, faults: list[Fault]) -> dict[str, Any]:
     began = time.monotonic()
     try:
         found = claim.check(setting)
     except NumericalFailure as failure:
         found = Found("fails", f"numerical failure: {failure}")
+    except BadInput as bad:
+        faults += bad.faults
+        found = Found("not run", f"a file cannot be used: {bad}")
     row = {
         "name": claim.name, "title": claim.title, "where": claim.where, "paper": claim.paper, "tolerance": claim.tolerance,
         "verdict": found.verdict, "ours": found.ours, "note": found.note, "numbers": _plain(found.numbers),
-        "seconds": round(time.monotonic() - began, 1), "setting": _setting(setting), "pictures": len(found.draws),
+        "seconds": round(time.monotonic() - began, 1), "setting": _setting(claim, setting), "pictures": len(found.draws),
     }  # fmt: skip
     if out is not None:
         (out / "figures").mkdir(parents=True, exist_ok=True)
@@ -97,8 +108,11 @@ def page(study: Study, out: Path) -> str:
         )
         for c in study.claims
     ]
+    quick = any(c["setting"]["quick"] for c in study.claims)
     counts = {mark: sum(c["verdict"] == verdict for c in study.claims) for verdict, mark in MARKS.items()}
-    return rendered("page.html.j2", "lem_safe.reproduce", study=study, shown=shown, marks=MARKS, counts=counts, facts=versions())
+    return rendered(
+        "page.html.j2", "lem_safe.reproduce", study=study, shown=shown, marks=MARKS, counts=counts, quick=quick, facts=versions()
+    )
 
 
 def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] | None:
@@ -107,18 +121,26 @@ def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] |
         return None
     try:
         row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        same = row["setting"] == _setting(setting)
+        saved, verdict = row["setting"], row["verdict"]
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         return None
-    if not same:
-        raise BadInput(
-            Fault(f"was checked with {row['setting']}, this study has {_setting(setting)}; choose another --out", str(path))
-        )
-    return None if row["verdict"] == "not run" else row
+    mine = _setting(claim, setting)
+    if any(saved.get(name) != mine[name] for name in STUDY):
+        raise BadInput(Fault(f"was checked with {saved}, this study has {mine}; choose another --out", str(path)))
+    return row if saved == mine and verdict != "not run" else None
 
 
-def _setting(setting: Setting) -> dict[str, Any]:
-    return {"seed": setting.seed, "quick": setting.quick}
+def _setting(claim: Claim, setting: Setting) -> dict[str, Any]:
+    """What a claim's result depends on: the seed, the size of the study, and the content of the files it reads."""
+    read = {name: getattr(setting, name) for name in claim.needs}
+    return {"seed": setting.seed, "quick": setting.quick, **{k: None if v is None else content(v) for k, v in read.items()}}
+
+
+def content(path: Path) -> str:
+    """16 hexadecimal digits of a file's bytes, or of the names and sizes in a folder."""
+    if path.is_file():
+        return digest(path.read_bytes())[:16]
+    return digest(*(f"{p.relative_to(path).as_posix()} {p.stat().st_size}" for p in sorted(path.rglob("*")) if p.is_file()))[:16]
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """The scenario: a YAML file that says what to sample, what to keep out of, and how much is tolerated."""
 
-from lem_safe.scenario.aim import aims, without_aim
+from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.inits import INITS
 from lem_safe.scenario.loading import find, load, loads
@@ -11,6 +11,7 @@ from lem_safe.scenario.sweep import named
 from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
-    "INITS", "Audit", "Constraint", "Penalty", "Sampler", "Scenario", "Table", "Tables", "Variant", "aims", "bundled_directory",
-    "bundled_scenarios", "find", "fingerprint", "first_comment", "json_schema", "load", "loads", "named", "settings", "without_aim",
+    "INITS", "Audit", "Constraint", "Judged", "Penalty", "Sampler", "Scenario", "Table", "Tables", "Variant", "aims", "bundled_directory",
+    "bundled_scenarios", "find", "fingerprint", "first_comment", "json_schema", "leaves_room", "load", "loads", "named", "never_certified",
+    "settings", "without_aim",
 ]  # fmt: skip

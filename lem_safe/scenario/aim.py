@@ -1,27 +1,79 @@
 """What a filter aims at: a budget at or below the tolerance, so that finished samples leave the room that a certificate needs.
 
 A filter that fills its tolerance to the brim ends with β n inside, and no bound on their law is then below β. `aim: auto` is the largest
-count k whose Clopper–Pearson upper bound, at the audit's confidence with its error shared among the constraints (A.2, A.4), is at most β.
-The audit judges β all the same.
+count k of n that the audit to come would still certify, its error shared among the constraints (A.4), by the audit's own method:
+Clopper–Pearson on n samples (A.2), the e-process under `require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R`
+(A.5). Holm's steps decide at least as much. The audit judges β all the same.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 from annotated_types import Ge, Lt
 
-from barriers.budget import certifiable, fewest_samples, share
+from barriers.budget import budget, share
 from barriers.specification import SpecificationError
+from lem_safe.bounds import Betting, Evidence, Fixed, Sequential
+from lem_safe.bounds.betting import clouds_needed
+from lem_safe.bounds.search import smallest_size
 
 KEY = "aim"
 AIM = Literal["auto"] | Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | None
 DESCRIPTION = (
     "The budget that the filter enforces, at most beta, for all constraints or one each; beta where not given. "
-    "auto: the largest that still certifies beta at audit.confidence, if the samples are independent."
+    "auto: the largest that still certifies beta at audit.confidence, by the bound that the audit takes: of independent samples, "
+    "or of audit.replicas clouds."
 )
 
 
-def aims(filter: Mapping[str, Any], betas: Sequence[float], samples: int, confidence: float) -> tuple[float, ...]:
+class Judged(NamedTuple):
+    """What the audit of a run will count: `samples` in each of `replicas` clouds; require: as in `audit.require`."""
+
+    samples: int
+    confidence: float = 0.95
+    require: str = "passed"
+    replicas: int = 1
+
+    def evidence(self, inside: int) -> Evidence:
+        """What the audit goes by if `inside` of the samples, of each cloud, end in a region."""
+        if self.replicas > 1:
+            return Betting(np.full(self.replicas, inside / self.samples))
+        return Sequential(inside, self.samples) if self.require == "anytime" else Fixed(inside, self.samples)
+
+    def certifies(self, inside: int, beta: float, constraints: int = 1) -> bool:
+        """Whether that certifies beta, beside so many other constraints."""
+        return self.evidence(inside).p_certify(beta) <= (1 - self.confidence) / constraints
+
+    def most(self, beta: float, constraints: int = 1) -> int | None:
+        """The largest count, of each cloud, that certifies beta; None where not even 0 does.
+
+        >>> Judged(1000).most(0.03), Judged(1000, require="anytime").most(0.03), Judged(1000, replicas=40).most(0.1)
+        (20, 15, 24)
+        """
+        if not self.certifies(0, beta, constraints):
+            return None
+        low, high = 0, budget(beta, self.samples) + 1  # a count over the budget is evidence of the contrary
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.certifies(middle, beta, constraints) else (low, middle)
+        return low
+
+    def lacking(self, beta: float, constraints: int = 1) -> str | None:
+        """Which key must be how large for a certificate, had none been inside; None where it is large enough, or where beta is 0."""
+        if beta == 0 or self.certifies(0, beta, constraints):
+            return None
+        if self.replicas > 1:
+            return f"audit.replicas >= {fewest_clouds(beta, self.confidence, constraints):,}"
+        return f"sampler.samples >= {smallest_size(lambda n: self._replace(samples=n).certifies(0, beta, constraints), 1 << 40):,}"
+
+    def __str__(self) -> str:
+        if self.replicas > 1:
+            return f"{self.replicas:,} clouds"
+        return f"{self.samples:,} samples" + ", looked at whenever one likes," * (self.require == "anytime")
+
+
+def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> tuple[float, ...]:
     """What a filter's specification aims at, one number a constraint; raises SpecificationError at the key that cannot be."""
     for i, member in enumerate(filter.get("filters", ())):
         if isinstance(member, Mapping) and KEY in member:
@@ -30,7 +82,7 @@ def aims(filter: Mapping[str, Any], betas: Sequence[float], samples: int, confid
     if aim is None:
         return tuple(betas)
     if aim == "auto":
-        return tuple(_auto(β, samples, (1 - confidence) / len(betas), confidence, len(betas)) for β in betas)
+        return tuple(_auto(β, judged, len(betas)) for β in betas)
     if isinstance(aim, list) and len(aim) != len(betas):
         raise SpecificationError(f"must be one number, or one for each of {len(betas)} constraints; got {len(aim)}", (KEY,))
     numbers = aim if isinstance(aim, list) else [aim] * len(betas)
@@ -46,17 +98,45 @@ def without_aim(filter: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in filter.items() if key != KEY}
 
 
-def _auto(beta: float, n: int, alpha: float, confidence: float, m: int) -> float:
+def leaves_room(filter: Mapping[str, Any], *, claimed: bool) -> str:
+    """Why a filter aims lower than what is tolerated, as the end of a sentence: the certificate, where auto chose and a bound is claimed."""
+    return ", to leave the room that a certificate needs" if filter.get(KEY) == "auto" and claimed else ""
+
+
+def never_certified(sets: Sequence[str], betas: Sequence[float], judged: Judged, *, couples: bool) -> str | None:
+    """Why no run is ever certified, whatever it holds, and the way out; None where one may be. couples: whether the filter does."""
+    m = len(betas)
+    zero = [name for name, β in zip(sets, betas, strict=True) if β == 0]
+    if zero:
+        return f"nothing certifies beta = 0 (A.3), which '{zero[0]}' asks for; take a beta above 0"
+    if couples and judged.replicas == 1:
+        clouds = fewest_clouds(min(betas), judged.confidence, m) if m else 2
+        return f"the filter couples the particles of a cloud, and of one such cloud no bound is claimed (A.2); take audit.replicas >= {clouds:,}"
+    short = [(name, β, lacking) for name, β in zip(sets, betas, strict=True) if (lacking := judged.lacking(β, m)) is not None]
+    if not short:
+        return None
+    name, β, lacking = min(short, key=lambda found: found[1])
+    return f"{judged} certify no beta = {β:g} in '{name}', not even with none inside; take {lacking}"
+
+
+def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int:
+    """How many clouds, none with a particle inside, certify beta > 0."""
+    found = clouds_needed(beta, np.zeros(1), 1 - (1 - confidence) / constraints)
+    assert found is not None  # empty clouds certify any beta > 0
+    return found
+
+
+def _auto(beta: float, judged: Judged, constraints: int) -> float:
     if beta == 0:
         raise SpecificationError(
             "auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out", (KEY,)
         )
-    k = certifiable(beta, n, alpha)
+    k = judged.most(beta, constraints)
     if k is None:
-        among = f" shared by {m} constraints" if m > 1 else ""
+        among = f" shared by {constraints} constraints" if constraints > 1 else ""
         raise SpecificationError(
-            f"auto finds no count that {n:,} samples certify beta = {beta:g} with, not even 0, at {100 * confidence:g} % confidence{among}; "
-            f"take sampler.samples >= {fewest_samples(beta, alpha):,}, or leave aim out",
+            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at {100 * judged.confidence:g} % confidence{among}; "
+            f"take {judged.lacking(beta, constraints)}, or leave aim out",
             (KEY,),
         )
-    return share(k, n)
+    return share(k, judged.samples)

@@ -9,7 +9,7 @@ from typing import Any
 
 from barriers.sets import UnsafeSet, build_set
 from lem_safe.faults import BadInput, Fault
-from lem_safe.scenario.aim import aims, without_aim
+from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
@@ -178,10 +178,16 @@ class Meaning:
         if sampler is None or audit is None or len(constraints) < len(self.source.value["constraints"]):
             return {}
         try:
-            aimed = aims(chosen, [c["beta"] for c in constraints], sampler["samples"], audit["confidence"])
+            judged = Judged(sampler["samples"], audit["confidence"], audit["require"], audit["replicas"])
+            aimed = aims(chosen, [c["beta"] for c in constraints], judged)
         except ValueError as error:
             self._error(error, ("filter",))
             return {}
+        if chosen.get(KEY) == "auto" and judged.require != "passed":
+            names, betas = [c["set"] for c in constraints], [c["beta"] for c in constraints]
+            why = never_certified(names, betas, judged, couples=self.tables.couples(chosen))
+            if why is not None:
+                self._fault(("filter", KEY), f"auto leaves room for a certificate that cannot be: {why}, or leave aim out")
         return {c["set"]: aim for c, aim in zip(constraints, aimed, strict=True)}
 
     def _sampler(self) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from lem_safe.faults import BadInput, Fault
+from lem_safe.scenario.aim import Judged, aims
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
@@ -72,12 +73,14 @@ class Monitors(BaseModel):
 
     every: Annotated[int, Ge(1)] | None = Field(
         default=None,
-        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart.",
+        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, and seldomer where all looks "
+        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever it costs.",
         examples=[20],
     )
     samples: Annotated[int, Ge(0)] = Field(
         default=256,
-        description="Particles looked at; a look costs their gradients, their Laplacians, and the square of their number. 0: none.",
+        description="Particles looked at, fewer where every is not given and so many would be too dear; a look costs their gradients, "
+        "their Laplacians (d/2 gradients each where exact), and the square of their number. 0: none.",
         examples=[256],
     )
 
@@ -216,6 +219,14 @@ class Scenario(BaseModel):
         return self.model_copy(
             update={"sampler": self.sampler.model_copy(update=moved)} | ({} if seed is None else {"seed": seed})
         )
+
+    def judged(self) -> Judged:
+        """What the audit of a run of this scenario will count."""
+        return Judged(self.sampler.samples, self.audit.confidence, self.audit.require, self.audit.replicas)
+
+    def aimed(self) -> tuple[float, ...]:
+        """What the filter aims at, one number a constraint; raises SpecificationError at the key that cannot be."""
+        return aims(self.filter, [c.beta for c in self.constraints], self.judged())
 
     def content(self) -> dict[str, Any]:
         """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; no key without a value."""

@@ -35,6 +35,10 @@ def _take_all(spec: Mapping[str, Any], dimension: int) -> None:
     return None
 
 
+def _none_couples(spec: Mapping[str, Any]) -> bool:
+    return False
+
+
 def _end_all(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
     return None
 
@@ -46,6 +50,7 @@ class Tables:
     nested: the annotation of a constructor's parameter -> the table its value comes from, such as `Surrogate`.
     columns: the coordinates' names that an energy's specification implies, or None where it does not say; raises ValueError.
     admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at this step size (B.5).
+    couples: whether particles under a filter's specification depend on one another (A.2).
     samples: raises ValueError where a sampler's specification cannot work in so many dimensions.
     ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
     makers: who builds what a region holds that is no geometry, such as the energy of a sublevel set.
@@ -60,6 +65,7 @@ class Tables:
     nested: Mapping[type, Table] = field(default_factory=dict)
     columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
     admits: Callable[[Mapping[str, Any], Sequence[UnsafeSet], Sequence[float], float], None] = _admit_all
+    couples: Callable[[Mapping[str, Any]], bool] = _none_couples
     samples: Callable[[Mapping[str, Any], int], None] = _take_all
     ends: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = _end_all
     makers: Nested = field(default_factory=dict)

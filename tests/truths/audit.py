@@ -9,12 +9,14 @@ from scipy.stats import binom, entropy
 
 from barriers import budget as budgets
 from lem_safe import subset
-from lem_safe.auditor import anytime, betting, bounds, verdict
+from lem_safe.auditor import verdict
 from lem_safe.auditor.census import census
-from lem_safe.auditor.evidence import Fixed, Sequential
 from lem_safe.auditor.mixing import Batches
 from lem_safe.auditor.samples import Block
 from lem_safe.auditor.standing import Standing
+from lem_safe.bounds import anytime, betting
+from lem_safe.bounds import clopper_pearson as bounds
+from lem_safe.bounds.evidence import Fixed, Sequential
 from lem_safe.keys import Key
 from lem_safe.report import cost
 from truths.clouds import F64

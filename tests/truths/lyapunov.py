@@ -13,7 +13,7 @@ from torch.func import vmap
 from barriers.derivatives import autodiff_jet
 from lem_safe.energies import DoubleWell, Energy, Gaussian, GaussianMixture, Quadratic, Shifted, Tempered, Tractable, WeightedSum
 from lem_safe.keys import Key
-from lem_safe.lyapunov import constants, curvature, density, generator, mixing, normal, stein, stopping, transport
+from lem_safe.lyapunov import constants, curvature, density, generator, mixing, monitors, normal, stein, stopping, transport, work
 from lem_safe.lyapunov import ratio as balances
 from lem_safe.samplers import Langevin
 from truths.clouds import F64, close, cloud
@@ -314,6 +314,7 @@ def the_budget_suffices() -> None:
             assert kl(τ) <= ε * (1 + 1e-12)
             assert kl(0) <= ε or kl(τ / 4) > ε  # sufficient, and not by waiting for ever
     assert constants.langevin_budget(0.01, 0.1, C) == 0
+    assert constants.langevin_budget(0.1, 0.1, C) == 0 and constants.langevin_budget(0.0, 0.1, C) == 0
 
 
 def information_of_a_start() -> None:
@@ -347,6 +348,43 @@ def measured_rates() -> None:
     assert constants.measured_constant(t[:8], noisy[:8], floor[:8]) is None
     assert constants.measured_constant(t, noisy[::-1], floor) is None
     assert constants.measured_constant(t, 1 + 0.1 * t, floor) is None
+
+
+def work_by_hand() -> None:
+    """Calls, bytes of the largest tensor of each, and flops of products; a view is free."""
+    x, W = torch.zeros(100, 3), torch.zeros(5, 3)
+    expected = 2 * work.CALL + 4 * 500 + 2 * 100 * 3 * 5 / work.FLOPS + 4 * 500  # xWᵀ, then its square
+    assert work.work(lambda: (x @ W.T).square()) == expected
+    assert work.work(lambda: x.double() @ W.double().T) == 3 * work.CALL + 8 * (300 + 15 + 500) + 3000 / work.FLOPS
+    assert work.work(lambda: x.T[:2].view(2, 100)[None]) == 0
+
+
+def the_pace_is_affordable() -> None:
+    """Whatever looks cost, all are at most SHARE of the steps, and with their counting a tenth, but for one that a run has in any case."""
+    for steps in (1, 7, 50, 800, 8000, 100_000):
+        for once, each, pair in ((3.0, 0.0, 0.0), (0.5, 0.02, 0.0), (0.1, 0.5, 0.0), (0.2, 0.001, 1e-4), (0.0, 1e-5, 0.0)):
+            for most in (2, 40, 256, 300):
+                counted: list[float] = []
+
+                def cost(
+                    s: int, once: float = once, each: float = each, pair: float = pair, seen: list[float] = counted
+                ) -> float:
+                    seen.append(once + each * s + pair * s * s)
+                    return seen[-1]
+
+                every, s, c = monitors.pace(steps, most, cost)
+                looks = math.ceil(steps / every)
+                assert 2 <= s <= most and c in counted and every >= max(monitors.SELDOM, math.ceil(steps / monitors.LOOKS))
+                assert looks * c <= monitors.SHARE * steps or (looks == 1 and s == min(most, monitors.FEWEST))
+                assert looks == 1 or looks * c + sum(counted) < 0.1 * steps
+
+
+def the_worst_test_mean() -> None:
+    """The largest |E[Lf]| in its own errors; a mean without an error is none."""
+    look = {"generator_x": -6.0, "generator_x2": 5.0, "generator_u": 9.0}
+    look |= {"generator_x_error": 2.0, "generator_x2_error": 4.0, "generator_u_error": 0.0}
+    assert monitors.worst_mean(look) == 3.0
+    assert math.isnan(monitors.worst_mean({name: 0.0 for name in look}))
 
 
 def transport_distances() -> None:

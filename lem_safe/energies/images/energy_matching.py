@@ -131,7 +131,11 @@ class EnergyMatching(Energy):
         self.potential, self.layout, self.dimension = potential.requires_grad_(False).eval(), layout, layout.columns
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return torch.cat([self._within(part) for part in self._parts(x)]) + 0.5 * _beyond(x).square().sum(1)
+        return torch.cat([self._within(part) for part in self._parts(x)]) + self.confining(x)
+
+    def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        """The wall alone: what U grows as, far out, where V is bounded."""
+        return 0.5 * _beyond(x).square().sum(1)
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         values, gradients = [], []

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from lem_safe.auditor.search import smallest_size
+from lem_safe.bounds.search import smallest_size
 
 
 class Interval(NamedTuple):

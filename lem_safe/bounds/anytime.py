@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lem_safe.auditor.bounds import budget
-from lem_safe.auditor.search import largest_kept, smallest_size
+from lem_safe.bounds.clopper_pearson import budget
+from lem_safe.bounds.search import largest_kept, smallest_size
 
 
 def log_evidence_below(count: float, n: int, beta: float) -> float:

@@ -16,8 +16,8 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from lem_safe.auditor import anytime, betting, bounds
-from lem_safe.auditor.several import p_certify, p_violate
+from lem_safe.bounds import anytime, betting, clopper_pearson
+from lem_safe.bounds.several import p_certify, p_violate
 
 Method = Literal["clopper-pearson", "anytime", "betting"]
 
@@ -65,16 +65,16 @@ class Fixed:
         return p_violate(self.count, self.n, beta)
 
     def upper(self, confidence: float) -> float:
-        return bounds.upper_bound(self.count, self.n, confidence)
+        return clopper_pearson.upper_bound(self.count, self.n, confidence)
 
     def lower(self, confidence: float) -> float:
-        return bounds.lower_bound(self.count, self.n, confidence)
+        return clopper_pearson.lower_bound(self.count, self.n, confidence)
 
     def smallest(self, confidence: float) -> float:
-        return bounds.smallest_beta(self.n, confidence)
+        return clopper_pearson.smallest_beta(self.n, confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        return _left(bounds.samples_needed(beta, self.count / self.n, confidence), self.n)
+        return _left(clopper_pearson.samples_needed(beta, self.count / self.n, confidence), self.n)
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class Betting:
         return _left(betting.clouds_needed(beta, self.fractions, confidence), len(self.fractions))
 
 
-def two_sided(evidence: Evidence, confidence: float) -> bounds.Interval:
+def two_sided(evidence: Evidence, confidence: float) -> clopper_pearson.Interval:
     """Both ends, half of α on either side."""
     each = (1 + confidence) / 2
-    return bounds.Interval(evidence.lower(each), evidence.upper(each))
+    return clopper_pearson.Interval(evidence.lower(each), evidence.upper(each))
 
 
 def _p(log_evidence: float) -> float:

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from lem_safe.auditor.search import largest_kept, smallest_size
+from lem_safe.bounds.search import largest_kept, smallest_size
 
 BETS = np.concatenate([[1.0], np.geomspace(0.9, 1e-3, 12)])
 WEIGHTS = np.concatenate([[0.76], np.full(12, 0.02)])
