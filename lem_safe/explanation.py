@@ -154,7 +154,9 @@ def _audit(scenario: Scenario) -> list[str]:
 
 def _status(scenario: Scenario) -> str:
     also = "" if scenario.audit.require == "passed" else " and every bound certifies it"
-    text = f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
+    text = (
+        f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
+    )
     hopeless = never_passes(scenario)
     return text if hopeless is None else f"{text} But 0 is out of reach: {hopeless}."
 

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from barriers.coordinates import Coordinates
 from barriers.filters import PROMISES
+from barriers.sets import UnsafeSet, pull
 from barriers.specification import SpecificationError
 from lem_safe.catalogue import TABLES, json_schema, make, regions, tables
 from lem_safe.data.tables import read_table
@@ -24,8 +26,8 @@ from lem_safe.scenario.model import MODELINE
 
 WIDTH = 110
 SAMPLES, STEPS = 1000, 300
-SPREAD, MARGIN = 0.2, 3.0
-"""The standard deviation of a start that is chosen, and over how many times that it must be clear of the region."""
+SPREADS, MARGIN = (0.2, 0.05, 0.01), 3.0
+"""Standard deviations of a start that is chosen, the first that fits, in those of the table; and over how many times that it must be clear."""
 REACH = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
 """How far from 0 starts are looked for."""
 
@@ -117,20 +119,41 @@ def _start(
         rows = _rows(energy, path) if choices.energy == "trained" else None
         d = rows.shape[1] if rows is not None else len(columns) if columns else 2
         (unsafe,) = regions({"keep_out": dict(region)}, tuple(columns or (f"x{i}" for i in range(d)))).values()
+        if rows is not None:
+            _must_admit(_spec(_schema()["$defs"], "filter", choices.filter, d), unsafe, rows, choices.beta)
         if rows is not None and float(unsafe.contains(rows).double().mean()) <= choices.beta / 2:
             return usual, 0
         places, scale = (rows, rows.std(0)) if rows is not None else (_around(d), torch.ones(d, dtype=torch.float64))
         height = (
             ((places - places.mean(0)) / scale).square().sum(1) if rows is not None else make("energies", energy).double()(places)
         )
+    except _Unsuited:
+        raise
     except (SpecificationError, BadInput, ValueError, OSError):  # `_check` says what is wrong, with its key
         return usual, 0
-    noise = SPREAD * scale * torch.randn(500, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for place in places[height.argsort()][:500]:
-        if not bool(unsafe.contains(place + MARGIN * noise).any()):
-            std = SPREAD if rows is None else [_short(SPREAD * v) for v in scale.tolist()]
-            return {"kind": "gaussian", "mean": [_short(v) for v in place.tolist()], "std": std}, 0
+    outside = ~unsafe.contains(places)
+    places = places[outside][height[outside].argsort()][:500]
+    noise = scale * torch.randn(500, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for spread in SPREADS:
+        for place in places:
+            if not bool(unsafe.contains(place + MARGIN * spread * noise).any()):
+                std = spread if rows is None else [_short(spread * v) for v in scale.tolist()]
+                return {"kind": "gaussian", "mean": [_short(v) for v in place.tolist()], "std": std}, 0
     return usual, STEPS // 2
+
+
+def _must_admit(spec: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, beta: float) -> None:
+    """Refuses a filter that needs derivatives which the region has no more in whitened coordinates, where a trained energy is sampled."""
+    whitened = Coordinates(rows.mean(0), torch.linalg.cholesky(rows.T.cov()))
+    try:
+        tables().admits(spec, [pull(unsafe, whitened)], [beta], 1e-2)
+    except ValueError as error:
+        message = f"these choices do not go together: over whitened data '{spec['kind']}' cannot keep the region: {error}"
+        raise _Unsuited(Fault(message, key="filter.kind")) from error
+
+
+class _Unsuited(BadInput):
+    """Choices that `_check` cannot see do not go together, as it reads no data."""
 
 
 def _rows(energy: Mapping[str, Any], path: Path) -> Tensor:

@@ -188,12 +188,21 @@ def test_weights_alone_and_safetensors_are_read_too(tiny, tmp_path):
         assert torch.equal(Checkpoint(tmp_path / name, "energy_matching_cifar10").load()(x), expected), name
 
 
-def expanded(braces: str) -> set[str]:
-    """Every name that a shell makes of braces: the innermost first."""
-    found = re.search(r"\{([^{}]*)\}", braces)
-    if found is None:
-        return {braces}
-    return {n for part in found[1].split(",") for n in expanded(braces[: found.start()] + part + braces[found.end() :])}
+def expanded(text: str) -> set[str]:
+    """Every name that a shell makes of braces: the first pair, its parts, and what follows."""
+    begin = text.find("{")
+    if begin < 0:
+        return {text}
+    depth, cuts = 0, [begin]
+    for at in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        if (text[at] == "," and depth == 1) or depth == 0:
+            cuts.append(at)
+        if depth == 0:
+            break
+    parts = [text[i + 1 : j] for i, j in zip(cuts, cuts[1:], strict=False)]
+    after = expanded(text[cuts[-1] + 1 :])
+    return {text[:begin] + name + rest for part in parts for name in expanded(part) for rest in after}
 
 
 def test_grouped_names_are_all_there(tiny):

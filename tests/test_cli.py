@@ -246,6 +246,10 @@ def test_an_audit_of_a_run_says_what_the_run_said_with_its_trace(
     cli.main([*arguments, "--format", "junit"])
     assert ": every step" not in capsys.readouterr().out
     (tmp_path / "cut.npz").write_bytes((out / "trace.npz").read_bytes()[:-100])
-    for path, said in ((tmp_path / "no.npz", "no such file"), (out / "samples.npz", "lacks 'step'"), (tmp_path / "cut.npz", "not a readable")):
+    for path, said in (
+        (tmp_path / "no.npz", "no such file"),
+        (out / "samples.npz", "lacks 'step'"),
+        (tmp_path / "cut.npz", "not a readable"),
+    ):
         assert cli.main([*arguments, "--trace", str(path)]) == 2
         assert said in capsys.readouterr().err

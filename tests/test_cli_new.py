@@ -60,8 +60,10 @@ def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
 
 def largest(text: str, changes: dict[str, Any]) -> float:
     """The largest fraction inside over a few steps of what was written, every step counted."""
-    small = {"sampler.samples": 200, "sampler.steps": 6, "audit.after_step": 0}
-    problem = build(loads(text, small | changes), progress=Silent())
+    small = {"sampler.samples": 200, "sampler.steps": 6, "audit.after_step": 0} | changes
+    if "adapt:" in text:
+        small["sampler.adapt"] = {"steps": 5, "target": 0.574}
+    problem = build(loads(text, small), progress=Silent())
     course = Course("new", problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, 6)
     done = follow(course, Key(0).fold("chain"), start(problem, Key(0)), progress=Silent())
     return float(done.trace["fraction"].max())
@@ -71,7 +73,13 @@ def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(tmp_path:
     """All filters under all samplers, energies and regions in turn, the tolerance 1 %: whatever `new` writes runs, and never over where
     that is promised."""
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
-    energies = [kind for kind in TABLES["energies"].members if kind != "checkpoint"]
+    built_of_others = (
+        "composed",
+        "conjunction",
+        "negation",
+        "disjunction",
+    )  # whose starts the test above looks at; slow to build
+    energies = [kind for kind in TABLES["energies"].members if kind != "checkpoint" and kind not in built_of_others]
     ran = set()
 
     def written(energy: str, f: str, sampler: str, i: int) -> tuple[str, str]:
@@ -86,9 +94,7 @@ def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(tmp_path:
         energy = energies[i % len(energies)]
         kind, text = written(energy, f, sampler, i)
         most = largest(text, {"energy.training.steps": 2} if energy == "trained" else {})
-        s = loads(text)
-        last = s.filter["filters"][-1]["kind"] if f == "chain" else f
-        assert last not in SURE or most <= 0.01, (energy, kind, f, sampler)
+        assert f not in (*SURE, "chain") or most <= 0.01, (energy, kind, f, sampler)
         assert ("then a result" in text) == (f not in (*SURE, "chain")), f
         ran.add((f, sampler))
     assert len(ran) == 70

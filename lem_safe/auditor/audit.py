@@ -145,7 +145,8 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         constraints=judged,
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
-        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction) + _aim(asked, claimed=stand.unclaimed is None),
+        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction)
+        + _aim(asked, claimed=stand.unclaimed is None),
         require=require,
         correction=asked.correction,
         union=_union(bounded, found, match.unit, stand, sequential, settings.confidence),

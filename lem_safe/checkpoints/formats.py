@@ -120,7 +120,8 @@ def _branches(tree: Mapping[str, Any]) -> list[str]:
     for part, after in tree.items():
         if part:
             alike.setdefault(_braced(_branches(after)), []).append(part)
-    return [""] * ("" in tree) + [f".{_braced(parts)}{after}" for after, parts in alike.items()]
+    ends = [f".{part}" for part in alike.pop("", [])]
+    return [""] * ("" in tree) + ends + [f".{_braced(parts)}{after}" for after, parts in alike.items()]
 
 
 def _braced(parts: list[str]) -> str:

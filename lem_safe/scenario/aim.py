@@ -65,7 +65,9 @@ class Judged(NamedTuple):
             return None
         if self.replicas > 1:
             return f"audit.replicas >= {fewest_clouds(beta, self.confidence, constraints):,}"
-        return f"sampler.samples >= {smallest_size(lambda n: self._replace(samples=n).certifies(0, beta, constraints), 1 << 40):,}"
+        return (
+            f"sampler.samples >= {smallest_size(lambda n: self._replace(samples=n).certifies(0, beta, constraints), 1 << 40):,}"
+        )
 
     def __str__(self) -> str:
         if self.replicas > 1:
