@@ -296,7 +296,10 @@ def test_the_scenarios_own_chain_is_compared_and_nobody_elses() -> None:
     reject, chain = found.entries
     assert chain.filter == "chain" and chain.refused is None and "its last filter, reject, promises" in chain.because
     assert chain.upper_bound == upper_bound(0, 600, 0.95) and chain.distance != reject.distance
-    assert [e.filter for e in compare(scenario({"filter": own, "sampler.steps": 3, "sampler.samples": 100})).entries] == [*FILTERS, "chain"]
+    assert [e.filter for e in compare(scenario({"filter": own, "sampler.steps": 3, "sampler.samples": 100})).entries] == [
+        *FILTERS,
+        "chain",
+    ]
     with pytest.raises(BadInput, match="the scenario's own filter is no chain"):
         compare(scenario(), ["none", "chain"])
     inner = {"kind": "chain", "filters": [{"kind": "pointwise"}, {"kind": "gate"}]}

@@ -21,7 +21,7 @@ from lem_safe.training.trained import Trained
 A = [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]]
 B = [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
 STD, NEAR, WEIGHT = 0.3, 1.5, 0.35
-STEP, STEPS = 0.005, 3000
+STEP, STEPS = 0.005, 600
 CURL = 1e-12
 """Rounding, as a rotation: 1e-16 over the radius .01 of the circles, times what a sum of many terms loses."""
 NETWORK = MLP(hidden=64, depth=3, confinement=1.0)
