@@ -1,6 +1,6 @@
 """The paper's compositions with energies that are learned once and then only composed: counts of samples, over five seeds.
 
-    python -m benchmarks.composition [--seeds 5] [--table] [--results FILE] [--page FILE]
+    python -m benchmarks.composition [--seeds 5] [--table] [--results FILE] [--page FILE] [--cache DIR]
 
 A = (±3, ±3), B = (0, ±4), (±4, 0), std .3. Both are trained; each composition is built from a scenario like any other and sampled by
 unadjusted Langevin from N(0, 2.5² I). With exact energies U_B − .35 U_A holds .99495 within 1.5 of B's centres and 6e-15 near A's, and
@@ -113,8 +113,10 @@ def exact() -> dict[str, Energy]:
     return {"negation": Negation(b, a, WEIGHT), "conjunction": WeightedSum([a, b]), "disjunction": GaussianMixture(A + B, STD)}
 
 
-def measure(seeds: int = 5, keep: Callable[[list[dict[str, object]]], None] = lambda rows: None) -> list[dict[str, object]]:
-    """A row a composition, a seed and a number; `keep` is given all rows so far after every seed."""
+def measure(
+    seeds: int = 5, keep: Callable[[list[dict[str, object]]], None] = lambda rows: None, cache: Path | None = None
+) -> list[dict[str, object]]:
+    """A row a composition, a seed and a number; `keep` is given all rows so far after every seed. cache: of energies trained before."""
     x = grid()
     found: list[dict[str, object]] = []
 
@@ -131,7 +133,7 @@ def measure(seeds: int = 5, keep: Callable[[list[dict[str, object]]], None] = la
         with tempfile.TemporaryDirectory() as folder:
             for kind, spec in compositions().items():
                 began = time.perf_counter()
-                built = problem(spec, seed, Path(folder))
+                built = problem(spec, seed, cache or Path(folder))
                 y = sampled(built)
                 took = time.perf_counter() - began
                 add(seed, kind, "law", facts(kind, x, law(built.energy, x)))
@@ -190,6 +192,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="measure nothing: write the page from the results")
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--cache", type=Path, help="a folder of trained energies, to train none of this recipe twice")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     began = time.perf_counter()
@@ -201,7 +204,7 @@ def main() -> None:
     if arguments.table:
         write_page(json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]["composition"]["rows"], arguments.page)
     else:
-        measure(arguments.seeds, keep)
+        measure(arguments.seeds, keep, arguments.cache)
 
 
 if __name__ == "__main__":
