@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lem_safe.reproduce import CLAIMS
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reproduction.md"
 BLOCK = re.compile(r"(<!-- made by: python -m benchmarks\.claims -->\n).*?(<!-- end -->)", re.S)
 SHOWN = ("fig1", "stopping", "fig2", "table2_cifar")
@@ -27,6 +29,8 @@ def table(study: Mapping[str, Any]) -> str:
     lines += [
         f"| [{c['title']}](#{c['name']}) | {c['where']} | {marks[c['verdict']]} | {c['seconds']:.0f} |" for c in study["claims"]
     ]
+    there = {c["name"] for c in study["claims"]}
+    lines += [f"| {claim.title} | {claim.where} | not in this study | |" for name, claim in CLAIMS.items() if name not in there]
     for c in study["claims"]:
         lines += ["", f'### <a id="{c["name"]}"></a>{c["title"]}', ""]
         lines += [f"- *The paper* ({c['where']}): {c['paper']}.", f"- *Here*: {c['ours']}", f"- *Tolerance*: {c['tolerance']}."]
