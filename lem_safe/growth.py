@@ -22,7 +22,8 @@ from lem_safe.energies.composed import Combination
 from lem_safe.energies.disjunction import Disjunction
 from lem_safe.energies.images.energy_matching import EnergyMatching
 from lem_safe.energies.mapped import Mapped
-from lem_safe.energies.network import NetworkEnergy
+from lem_safe.energies.mixture_based import MixtureBased
+from lem_safe.energies.network import Confined, NetworkEnergy
 from lem_safe.energies.pulled import Pulled
 from lem_safe.energies.quadratic import Quadratic
 from lem_safe.energies.ring import Ring
@@ -205,8 +206,13 @@ def _drawn(energy: Tractable) -> Tensor:
 
 
 @points.register
-def _centered(energy: Quadratic | Ring | NetworkEnergy) -> Tensor:
+def _centered(energy: Quadratic | Ring | Confined) -> Tensor:
     return energy.center.double().cpu()[None]
+
+
+@points.register
+def _of_its_base(energy: MixtureBased) -> Tensor:
+    return points(energy.base)
 
 
 @points.register

@@ -25,7 +25,8 @@ from lem_safe.energies.composed import Combination, WeightedSum
 from lem_safe.energies.disjunction import Disjunction
 from lem_safe.energies.images.energy_matching import EnergyMatching
 from lem_safe.energies.mapped import Mapped
-from lem_safe.energies.network import NetworkEnergy
+from lem_safe.energies.mixture_based import MixtureBased
+from lem_safe.energies.network import Confined
 from lem_safe.energies.transported import Transported
 from lem_safe.faults import BadInput, Fault
 from lem_safe.growth import Far, Parts
@@ -153,10 +154,12 @@ def _beyond(energy: Energy, own: Tensor, y: Tensor) -> Tensor:
 
 
 def _known(energy: Energy) -> bool:
-    """Normalised in closed form, or a network with its confining term."""
+    """Normalised in closed form, or a network with a confining term that is."""
     if isinstance(energy, Shifted | Mapped | Transported):
         return _known(energy.inner if isinstance(energy, Transported) else energy.energy)
-    return isinstance(energy, Tractable | EnergyMatching) or (isinstance(energy, NetworkEnergy) and energy.confinement > 0)
+    return isinstance(energy, Tractable | EnergyMatching | MixtureBased) or (
+        isinstance(energy, Confined) and energy.confinement > 0
+    )
 
 
 def _refusal(judged: Judged, admitted: float, key: str) -> str:

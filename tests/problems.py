@@ -17,6 +17,7 @@ from lem_safe.controller import hook
 from lem_safe.energies.base import Energy
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
+from lem_safe.energies.mixture_based import MixtureBase, MixtureBased
 from lem_safe.keys import Key
 from lem_safe.samplers import Langevin
 
@@ -126,3 +127,13 @@ def beyond(threshold: float, dimension: int = 1) -> UnsafeSet:
 
 def surrogate_mean(φ: Surrogate, unsafe: UnsafeSet, x: Tensor) -> float:
     return float(φ.value(unsafe(x.double())).mean())
+
+
+def on_a_mixture(most: float = 1.5) -> MixtureBased:
+    """A network of several nats on two Gaussians, so that its bound is felt."""
+    energy = MixtureBase(most=most, hidden=9, depth=2).build(2, torch.Generator().manual_seed(0))
+    assert isinstance(energy, MixtureBased)
+    energy.base = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], covariances=[[[0.4, 0.1], [0.1, 0.3]], [[0.5, 0.0], [0.0, 0.5]]])
+    with torch.no_grad():
+        energy.trunk.inner.readout.mul_(5000.0)
+    return energy.requires_grad_(False)

@@ -16,6 +16,7 @@ import pytest
 import torch
 from planted import Tooth, checks, must_be_found, result, written_in
 from scipy.special import betaincinv
+from sklearn.mixture import GaussianMixture as EM
 from torch import Tensor
 from truths import audit, energies, filters, normalisers, sets
 from truths import laplacian as curvatures
@@ -34,7 +35,8 @@ from barriers.surrogates import Exponential, Sigmoid, SoftHinge
 from lem_safe import annealing, chain, controller, log_z, subset
 from lem_safe.auditor import mixing, standing, verdict
 from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
-from lem_safe.energies import Disjunction, GaussianMixture, Tempered
+from lem_safe.energies import Disjunction, GaussianMixture, MixtureBased, Tempered, mixture_based
+from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.fourier import FourierTrunk
 from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
@@ -139,6 +141,13 @@ def features_straight(self: FourierTrunk, x: Tensor, J: Tensor, *_: Any) -> Any:
     along = J @ self.frequencies.to(x.dtype).T
     g, trace = self.inner.trace(φ, torch.cat([J.expand(len(x), -1, -1), -sin[:, None] * along, cos[:, None] * along], -1))
     return Traced(self._pulled(g, cos, sin), trace)
+
+
+def bend_forgotten(self: BoundedTrunk, x: Tensor, J: Tensor, *_: Any) -> Any:
+    """(1 − t²) tr(JᵀHJ) alone: the squashing function taken for linear."""
+    slope = 1 - (self.inner(x) / self.most).tanh().square()
+    δ, bent = self.inner.trace(x, J)
+    return Traced(slope[:, None] * δ, slope * bent)
 
 
 def unlimited_by_kappa(honest: Callable[..., None]) -> Callable[..., None]:
@@ -317,6 +326,16 @@ TEETH: dict[str, Tooth] = {
     "Fourier features taken for linear": (energies.network_derivatives, FourierTrunk, "trace", lambda f: features_straight),
     "a sine's derivative of the wrong sign": (energies.network_derivatives, FourierTrunk, "_pulled",
         lambda f: lambda self, g, cos, sin: f(self, g, cos, -sin)),
+    "a correction without bound": (energies.bounded_correction, BoundedTrunk, "forward", lambda f: lambda self, x: self.inner(x)),
+    "a bounded correction's own curvature forgotten": (energies.bounded_correction, BoundedTrunk, "trace", lambda f: bend_forgotten),
+    "a bounded correction's slope that of the network": (energies.bounded_correction, BoundedTrunk, "sweep",
+        result(lambda r, self, x: (r[0], self.inner.sweep(x)[1]))),
+    "a mixture that confines, and does not bend": (energies.bounded_correction, MixtureBased, "_confining_trace",
+        result(lambda t, *_: 0 * t)),
+    "a mixture's gradient held fixed in x": (energies.bounded_correction, GaussianMixture, "differentiable",
+        result(lambda r, *_: (r[0], r[1].detach()))),
+    "a mixture of as many as allowed": (energies.fitted_mixture, EM, "bic", lambda f: lambda self, x: -self.n_components),
+    "rows of another scale": (energies.fitted_mixture, mixture_based, "LEAST_STD", lambda f: 0.3),
     # second derivatives of networks
     "a″ forgotten by the forward Laplacian": (curvatures.carried, rules.ElementwiseRule, "carry",
         result(lambda c, self, layer, b: c._replace(laplacian=self.function.value_and_slope(b.value)[1] * b.laplacian))),

@@ -11,8 +11,9 @@ from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.images import Convolutional
 from lem_safe.energies.mapped import Mapped
+from lem_safe.energies.mixture_based import MixtureBase, MixtureBased
 from lem_safe.energies.mlp import MLP, NETWORKS, Fourier, Network, Residual
-from lem_safe.energies.network import NetworkEnergy, Trainable
+from lem_safe.energies.network import Confined, NetworkEnergy, Trainable
 from lem_safe.energies.pulled import Pulled, in_coordinates
 from lem_safe.energies.quadratic import Quadratic
 from lem_safe.energies.ring import Ring
@@ -41,11 +42,12 @@ ENERGIES: dict[str, type[Energy]] = {
 }
 """Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training."""
 
-NETWORKS["convolutional"] = Convolutional  # here, because its module needs the table's own
+NETWORKS |= {"mixture_base": MixtureBase, "convolutional": Convolutional}  # here, because their modules need the table's own
 
 __all__ = [
-    "ENERGIES", "MLP", "NETWORKS", "Banana", "Combination", "Conjunction", "Convolutional", "Disjunction", "DoubleWell", "Energy", "Fourier",
-    "Funnel", "Gaussian", "GaussianMixture", "Mapped", "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted",
-    "StudentT", "Tempered", "Tilted", "Tractable", "Trainable", "Transported", "Unrolled", "Untrained", "WeightedSum",
-    "columns_of", "in_coordinates", "known_log_z",
+    "ENERGIES", "MLP", "NETWORKS", "Banana", "Combination", "Confined", "Conjunction", "Convolutional", "Disjunction",
+    "DoubleWell", "Energy", "Fourier", "Funnel", "Gaussian", "GaussianMixture", "Mapped", "MixtureBase", "MixtureBased",
+    "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted", "StudentT", "Tempered",
+    "Tilted", "Tractable", "Trainable", "Transported", "Unrolled", "Untrained", "WeightedSum", "columns_of", "in_coordinates",
+    "known_log_z",
 ]  # fmt: skip

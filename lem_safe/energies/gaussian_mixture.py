@@ -75,6 +75,12 @@ class GaussianMixture(Tractable):
         value, p, y = self._posterior(x.detach())
         return value, (p[:, None] * y).flatten(0, 1).T @ self.whiteners.to(x.dtype)
 
+    def differentiable(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
+        """U(x) and ∇U(x), both differentiable in x."""
+        y = self._whitened(x)
+        logits = self._logits(y)
+        return -logits.logsumexp(0), (logits.softmax(0)[:, None] * y).flatten(0, 1).T @ self.whiteners.to(x.dtype)
+
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
         V = torch.eye(self.dimension, device=x.device) if directions is None else directions
         _, p, y = self._posterior(x.detach())

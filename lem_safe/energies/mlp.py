@@ -6,11 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt
+from jaxtyping import Float
+from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.activations import ACTIVATIONS
 from lem_safe.energies.fourier import FourierTrunk
-from lem_safe.energies.network import NetworkEnergy, Trainable
+from lem_safe.energies.network import Confined, Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Perceptron, Trunk
@@ -31,6 +33,10 @@ class Network(ABC):
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         """A freshly initialised energy over `dimension` whitened coordinates, float32."""
 
+    def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
+        """A freshly built energy with whatever of it is not trained but fitted to the whitened rows; most have nothing of the kind."""
+        return energy
+
     def must_fit(self, dimension: int) -> None:
         """Raises SpecificationError where this network cannot take so many columns; most take any number."""
         return
@@ -46,8 +52,8 @@ class Dense(Network):
         """A freshly initialised trunk, float32, unconfined."""
 
 
-def _refuse(name: str, hidden: int, depth: int, activation: str, confinement: float) -> None:
-    positive(name, "confinement", confinement)
+def refuse(name: str, hidden: int, depth: int, activation: str) -> None:
+    """ValueError for a width, a depth or an activation that no dense network has."""
     if hidden < 1 or depth < 1:
         raise ValueError(f"{name}: hidden and depth must be >= 1; got {hidden} and {depth}")
     if activation not in ACTIVATIONS:
@@ -73,13 +79,14 @@ class MLP(Dense):
     confinement: Confinement = 0.1
 
     def __post_init__(self) -> None:
-        _refuse("MLP", self.hidden, self.depth, self.activation, self.confinement)
+        refuse("MLP", self.hidden, self.depth, self.activation)
+        positive("MLP", "confinement", self.confinement)
 
     def trunk(self, inputs: int, generator: torch.Generator) -> Trunk:
         return Perceptron([inputs] + [self.hidden] * self.depth, self.activation, generator)
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
-        return NetworkEnergy(self.trunk(dimension, generator), self.confinement)
+        return Confined(self.trunk(dimension, generator), self.confinement)
 
 
 @dataclass(frozen=True)
@@ -95,13 +102,14 @@ class Residual(Dense):
     confinement: Confinement = 0.1
 
     def __post_init__(self) -> None:
-        _refuse("Residual", self.hidden, self.depth, self.activation, self.confinement)
+        refuse("Residual", self.hidden, self.depth, self.activation)
+        positive("Residual", "confinement", self.confinement)
 
     def trunk(self, inputs: int, generator: torch.Generator) -> Trunk:
         return ResidualTrunk(inputs, self.hidden, self.depth, self.activation, generator)
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
-        return NetworkEnergy(self.trunk(dimension, generator), self.confinement)
+        return Confined(self.trunk(dimension, generator), self.confinement)
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class Fourier(Network):
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         inner, B = _dense(self.network), self.bandwidth * torch.randn(self.count, dimension, generator=generator)
-        return NetworkEnergy(FourierTrunk(inner.trunk(dimension + 2 * self.count, generator), B), inner.confinement)
+        return Confined(FourierTrunk(inner.trunk(dimension + 2 * self.count, generator), B), inner.confinement)
 
 
 NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "residual": Residual, "fourier": Fourier}

@@ -1,4 +1,4 @@
-"""A network energy over sampler coordinates: U(z) = f(z) + ½κ‖z − c‖², f a trunk (E.4).
+"""Network energies over sampler coordinates: a trunk f and an explicit confining term, mostly U(z) = f(z) + ½κ‖z − c‖² (E.4).
 
 A trunk writes its backward pass out, so a gradient is one sweep there and one back with nothing recorded, and training needs one
 ordinary backward pass through it instead of a double one. Without confinement a SiLU network falls without bound along some ray;
@@ -34,14 +34,11 @@ class Trainable(Energy):
 
 
 class NetworkEnergy(Trainable):
-    """`trunk` with its confining term. confinement: κ > 0; the centre c starts at 0, the mean of whitened data."""
+    """`trunk` with a confining term."""
 
-    center: Tensor
-
-    def __init__(self, trunk: Trunk, confinement: float):
+    def __init__(self, trunk: Trunk):
         super().__init__()
-        self.trunk, self.confinement, self.dimension = trunk, confinement, trunk.inputs
-        self.register_buffer("center", torch.zeros(trunk.inputs))
+        self.trunk, self.dimension = trunk, trunk.inputs
         estimated = estimator(self.dimension)
         self.estimate = None if estimated is None else str(estimated)
 
@@ -57,7 +54,7 @@ class NetworkEnergy(Trainable):
         return torch.cat(values), torch.cat(gradients)
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """½κ‖x − c‖² alone: what U grows as, far out."""
+        """The confining term alone: what U grows as, far out."""
         return self._confining(x)[0]
 
     def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -65,7 +62,7 @@ class NetworkEnergy(Trainable):
 
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
         V = torch.eye(self.dimension, dtype=x.dtype, device=x.device) if directions is None else directions.to(x.dtype)
-        estimated, confining = estimator(V.shape[1]), self.confinement * squared_norm(V, None).sum()
+        estimated, confining = estimator(V.shape[1]), self._confining_trace(x, V)
         numbers = (V.shape[1] if estimated is None else estimated.probes) * self.trunk.widest
         rows = max(1, self.trunk.blocks * CACHED // numbers)
         room = None if self._records(x) else Workspace()
@@ -85,6 +82,28 @@ class NetworkEnergy(Trainable):
         value, gradient = self._confining(x)
         return value.add_(f), gradient.add_(δ)
 
+    @abstractmethod
+    def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The confining term and its gradient, new tensors; differentiable in x where x asks for it."""
+
+    @abstractmethod
+    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
+        """tr(Vᵀ∇²V) of the confining term, one number or one a row."""
+
+
+class Confined(NetworkEnergy):
+    """The confining term ½κ‖x − c‖². confinement: κ > 0; the centre c starts at 0, the mean of whitened data."""
+
+    center: Tensor
+
+    def __init__(self, trunk: Trunk, confinement: float):
+        super().__init__(trunk)
+        self.confinement = confinement
+        self.register_buffer("center", torch.zeros(trunk.inputs))
+
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
         offset = x - self.center.to(x.dtype)
         return 0.5 * self.confinement * offset.square().sum(-1), self.confinement * offset
+
+    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
+        return self.confinement * squared_norm(V, None).sum()

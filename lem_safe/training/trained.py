@@ -72,8 +72,11 @@ class Trained:
         rows = self.data.load(seed)
         coordinates = whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
         key = Key(seed).fold("train")
-        fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
-        result = fit(fresh, coordinates.inverse(rows.values).float(), self.loss, self.training, key, progress, journal)
+        z = coordinates.inverse(rows.values).float()
+        fresh = self.network.begun(
+            self.network.build(len(rows.columns), key.fold("weights").generator()), z, key.fold("begun").value
+        )
+        result = fit(fresh, z, self.loss, self.training, key, progress, journal)
         metadata = {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from problems import on_a_mixture
 
 from barriers.coordinates import Coordinates
 from barriers.derivatives import autodiff_jet
@@ -74,6 +75,7 @@ CASES: dict[str, Callable[[], Energy]] = {
     **{f"residual {a}": (lambda a=a: built(Residual(12, 2, a, 1.0))) for a in ("silu", "softplus", "tanh")},
     "fourier mlp": lambda: built(Fourier(6, 1.5, MLP(12, 2, confinement=1.0))),
     "fourier residual": lambda: built(Fourier(6, 1.5, Residual(12, 2, "tanh", 1.0))),
+    "on a mixture": lambda: on_a_mixture().double(),
     "transported": transported,
     "composed": composed,
     "conjunction of trained": lambda: Conjunction([transported(), from_table("ring"), transported("tanh")]),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
-from problems import beyond, simulate, standard
+from problems import beyond, on_a_mixture, simulate, standard
 from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets import pull
 from lem_safe import chain, controller
 from lem_safe.energies import MLP, Fourier, Gaussian, GaussianMixture, Residual, Tempered
+from lem_safe.energies.mixture_based import fitted
 from lem_safe.energies.network import Trainable
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
@@ -163,3 +164,38 @@ def network_derivatives() -> None:
         along = autodiff_jet(lambda y, energy=energy, x=x: energy(x + y @ V.T), torch.zeros(30, 3, dtype=F64)).laplacian
         close(energy.laplacian(x, V), along)
         close(energy.gradient(x), energy.value_and_gradient(x)[1])
+
+
+def bounded_correction() -> None:
+    """U = c tanh(f/c) − log Σ w_k N(m_k, Σ_k), its gradient and traces, and never c nats from the mixture (E.22)."""
+    energy, x, V = on_a_mixture(), cloud(30), cloud(2, d=3)
+    f, base = energy.trunk.inner(x), energy.base(x)
+    assert float(f.abs().max()) > 1.5 > float((energy(x) - base).abs().max()) > 0.5
+    close(energy(x), 1.5 * torch.tanh(f / 1.5) + base)
+    close_jets(Jet(*energy.value_and_gradient(x), energy.laplacian(x)), autodiff_jet(energy, x))
+    along = autodiff_jet(lambda y: energy(x + y @ V.T), torch.zeros(30, 3, dtype=F64)).laplacian
+    close(energy.laplacian(x, V), along)
+    close(energy.gradient(x), energy.value_and_gradient(x)[1])
+    y = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(energy(y).sum(), y, create_graph=True)
+    close(*(torch.autograd.grad(g.sum(), y)[0] for g in (energy.gradient(y), slope)))
+
+
+def fitted_mixture() -> None:
+    """EM finds the means, the covariances and the weights that rows were drawn with, and BIC how many there are (E.22)."""
+    n, true = (
+        20_000,
+        GaussianMixture(
+            [[2.0, 0.0], [-2.0, 1.0]], covariances=[[[0.3, 0.1], [0.1, 0.2]], [[0.1, 0.0], [0.0, 0.4]]], weights=[0.3, 0.7]
+        ),
+    )
+    found = fitted(true.sample(torch.Generator().manual_seed(0), n), 5, seed=0)
+    assert found.means.shape == (2, 2)
+    order = found.means[:, 0].argsort(descending=True)
+    Σ, S = (u.factors @ u.factors.mT for u in (true, found))
+    counts = n * true.weights[:, None]
+    assert bool(((found.means[order] - true.means).abs() < 4.5 * (Σ.diagonal(dim1=1, dim2=2) / counts).sqrt()).all())
+    assert bool(
+        ((S[order] - Σ).abs() < 5 * Σ.diagonal(dim1=1, dim2=2).amax(1)[:, None, None] * (2 / counts[..., None]).sqrt()).all()
+    )
+    assert bool(((found.weights[order] - true.weights).abs() < 4.5 * (0.21 / n) ** 0.5).all())

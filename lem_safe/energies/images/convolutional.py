@@ -15,7 +15,7 @@ from typing_extensions import Doc
 from barriers.specification import SpecificationError
 from lem_safe.energies.images.layered import LayeredTrunk
 from lem_safe.energies.mlp import Activation, Confinement, Network
-from lem_safe.energies.network import NetworkEnergy, Trainable
+from lem_safe.energies.network import Confined, Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.laplacian import Residual, Total
 
@@ -73,7 +73,7 @@ class Convolutional(Network):
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         self.must_fit(dimension)
         layers, widest = self._layers()
-        energy = NetworkEnergy(LayeredTrunk(layers, dimension, widest), self.confinement)
+        energy = Confined(LayeredTrunk(layers, dimension, widest), self.confinement)
         _initialise(layers, generator)
         return energy
 

@@ -1,0 +1,106 @@
+"""A network that corrects a Gaussian mixture: U(z) = c tanh(f(z)/c) − log Σ_k w_k N(z; m_k, Σ_k) (E.22).
+
+No loss says what an energy is where no row lies, so there it is whatever the network happens to do; with ½κ‖z‖² for its confining term
+that is a shape of its own for every seed, and a conjunction has all its mass there. Here the confining term is a mixture fitted to the
+rows by EM, which goes on as normal tails do and knows how much mass each mode has, and the network may add or take c nats at most,
+wherever it looks. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable whatever the weights.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import torch
+from annotated_types import Ge, Gt
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import Doc
+
+from lem_safe.energies.bounded import BoundedTrunk
+from lem_safe.energies.gaussian_mixture import GaussianMixture
+from lem_safe.energies.mlp import Activation, Network, refuse
+from lem_safe.energies.network import NetworkEnergy, Trainable
+from lem_safe.energies.numbers import positive
+from lem_safe.energies.trunk import Perceptron, Trunk
+from lem_safe.faults import BadInput, Fault
+
+LEAST_STD = 0.01
+"""Of a fitted component, in whitened units: columns of few different values would else have a width of 0."""
+STARTS, ITERATIONS, ROWS_PER_COMPONENT = 3, 500, 20
+QUIET = 0.01
+"""How small a network begins: the energy is nearly its mixture."""
+
+
+class MixtureBased(NetworkEnergy):
+    """`trunk`, bounded, on top of `base`, whose parameters are fitted and not trained."""
+
+    def __init__(self, trunk: Trunk, base: GaussianMixture):
+        super().__init__(trunk)
+        self.base = base
+
+    def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.base.differentiable(x) if x.requires_grad else self.base.value_and_gradient(x)
+
+    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
+        return self.base.laplacian(x, V)
+
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+        means = state.get(f"{prefix}base.means")
+        if means is not None and means.ndim == 2 and means.shape != self.base.means.shape:
+            self.base = GaussianMixture(torch.zeros_like(means).tolist(), std=1.0).to(self.base.means.dtype)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+@dataclass(frozen=True)
+class MixtureBase(Network):
+    """A multilayer perceptron that corrects a Gaussian mixture fitted to the rows by EM (E.22); needs scikit-learn to train."""
+
+    kind: ClassVar[str] = "mixture_base"
+    example: ClassVar[dict[str, object]] = {"kind": "mixture_base", "components": 3, "hidden": 16, "depth": 2}
+
+    components: Annotated[int, Ge(1), Doc("At most so many Gaussians; BIC chooses.")] = 12
+    most: Annotated[float, Gt(0), Doc("c, how many nats the network may add or take anywhere.")] = 5.0
+    hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
+    depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
+    activation: Activation = "silu"
+
+    def __post_init__(self) -> None:
+        refuse("MixtureBase", self.hidden, self.depth, self.activation)
+        positive("MixtureBase", "most", self.most)
+        if self.components < 1:
+            raise ValueError(f"MixtureBase: components must be >= 1; got {self.components}")
+
+    def build(self, dimension: int, generator: torch.Generator) -> Trainable:
+        inner = Perceptron([dimension] + [self.hidden] * self.depth, self.activation, generator)
+        with torch.no_grad():
+            inner.readout.mul_(QUIET)
+        return MixtureBased(BoundedTrunk(inner, self.most), GaussianMixture([[0.0] * dimension], std=1.0))
+
+    def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
+        assert isinstance(energy, MixtureBased)
+        energy.base = fitted(rows, self.components, seed)
+        return energy
+
+
+def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMixture:
+    """The Gaussian mixture of most likelihood by EM, with the number of components that BIC prefers; full covariances.
+
+    Raises BadInput without scikit-learn.
+    """
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture as EM
+    except ImportError:
+        raise BadInput(Fault("mixture_base: fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'")) from None
+    x = rows.double().cpu().numpy()
+    most = max(1, min(components, len(x) // ROWS_PER_COMPONENT))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the best of several is kept, and the network corrects it
+        tried = [
+            EM(k, reg_covar=LEAST_STD**2, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(x)
+            for k in range(1, most + 1)
+        ]
+    best = min(tried, key=lambda fit: fit.bic(x))
+    Σ = (best.covariances_ + best.covariances_.transpose(0, 2, 1)) / 2
+    return GaussianMixture(best.means_.tolist(), covariances=Σ.tolist(), weights=best.weights_.tolist())
