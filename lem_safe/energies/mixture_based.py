@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Float
@@ -27,7 +28,9 @@ from lem_safe.faults import BadInput, Fault
 
 LEAST_STD = 0.01
 """Of a fitted component, in whitened units: columns of few different values would else have a width of 0."""
-STARTS, ITERATIONS, ROWS_PER_COMPONENT = 3, 500, 20
+STARTS, ITERATIONS, PATIENCE = 3, 500, 4
+"""Of EM; and how many more components are tried after the best."""
+MOST_ROWS, ROWS_PER_COMPONENT = 20_000, 20
 QUIET = 0.01
 """How small a network begins: the energy is nearly its mixture."""
 
@@ -86,21 +89,23 @@ class MixtureBase(Network):
 def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMixture:
     """The Gaussian mixture of most likelihood by EM, with the number of components that BIC prefers; full covariances.
 
-    Raises BadInput without scikit-learn.
+    At most MOST_ROWS rows, drawn at random, are looked at. Raises BadInput without scikit-learn.
     """
     try:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as EM
     except ImportError:
         raise BadInput(Fault("mixture_base: fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'")) from None
-    x = rows.double().cpu().numpy()
-    most = max(1, min(components, len(x) // ROWS_PER_COMPONENT))
+    x = np.random.default_rng(seed).permutation(rows.double().cpu().numpy())[:MOST_ROWS]
+    best, found = None, 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the best of several is kept, and the network corrects it
-        tried = [
-            EM(k, reg_covar=LEAST_STD**2, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(x)
-            for k in range(1, most + 1)
-        ]
-    best = min(tried, key=lambda fit: fit.bic(x))
+        for k in range(1, max(1, min(components, len(x) // ROWS_PER_COMPONENT)) + 1):
+            fit = EM(k, reg_covar=LEAST_STD**2, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(x)
+            if best is None or fit.bic(x) < best.bic(x):
+                best, found = fit, k
+            elif k - found >= PATIENCE:
+                break
+    assert best is not None
     Σ = (best.covariances_ + best.covariances_.transpose(0, 2, 1)) / 2
     return GaussianMixture(best.means_.tolist(), covariances=Σ.tolist(), weights=best.weights_.tolist())
