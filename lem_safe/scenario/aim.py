@@ -59,15 +59,20 @@ class Judged(NamedTuple):
             low, high = (middle, high) if self.certifies(middle, beta, constraints) else (low, middle)
         return low
 
-    def lacking(self, beta: float, constraints: int = 1) -> str | None:
-        """Which key must be how large for a certificate, had none been inside; None where it is large enough, or where beta is 0."""
-        if beta == 0 or self.certifies(0, beta, constraints):
+    def lacking(self, beta: float, constraints: int = 1, inside: int = 0) -> str | None:
+        """Which key must be how large for a certificate with so many inside; None where it is large enough, or where beta is 0."""
+        if beta == 0 or self.certifies(inside, beta, constraints):
             return None
         if self.replicas > 1:
-            return f"audit.replicas >= {fewest_clouds(beta, self.confidence, constraints):,}"
-        return (
-            f"sampler.samples >= {smallest_size(lambda n: self._replace(samples=n).certifies(0, beta, constraints), 1 << 40):,}"
-        )
+            clouds = clouds_needed(beta, np.array([inside / self.samples]), 1 - (1 - self.confidence) / constraints)
+            return None if clouds is None else f"audit.replicas >= {clouds:,}"
+        enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints), 1 << 40)
+        return f"sampler.samples >= {enough:,}"
+
+    def too_few(self, beta: float, constraints: int = 1) -> str | None:
+        """Where `auto` leaves room for none inside and more would leave it for one: that, and how many more."""
+        more = self.lacking(beta, constraints, inside=1) if self.most(beta, constraints) == 0 else None
+        return None if more is None else f"auto aims at 0 with {self}; {more} leaves room for one inside"
 
     def __str__(self) -> str:
         if self.replicas > 1:

@@ -169,16 +169,26 @@ class Meaning:
                 self.tables.admits(without_aim(chosen), [self.built[name]], [aimed.get(name, beta)], h)
             except ValueError as error:
                 inner = getattr(error, "path", None) or ("kind",)
-                self._fault(("filter", *inner), f"'{chosen['kind']}' cannot keep '{name}': {error}")
+                why = self._too_few(beta, len(named)) if chosen.get(KEY) == "auto" and aimed.get(name) == 0 else None
+                self._fault(("filter", *inner), f"'{chosen['kind']}' cannot keep '{name}': {error}{f'; {why}' if why else ''}")
+
+    def _judged(self) -> Judged | None:
+        """What the audit will count, where the keys that say it are well-formed."""
+        sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
+        if sampler is None or audit is None:
+            return None
+        return Judged(sampler["samples"], audit["confidence"], audit["require"], audit["replicas"])
+
+    def _too_few(self, beta: float, constraints: int) -> str | None:
+        judged = self._judged()
+        return None if judged is None else judged.too_few(beta, constraints)
 
     def _aims(self, chosen: Mapping[str, Any]) -> dict[str, float]:
         """What the filter aims at in each region, where everything that decides it is well-formed."""
-        sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
-        constraints = [c for _, c in self.parts.under("constraints")]
-        if sampler is None or audit is None or len(constraints) < len(self.source.value["constraints"]):
+        judged, constraints = self._judged(), [c for _, c in self.parts.under("constraints")]
+        if judged is None or len(constraints) < len(self.source.value["constraints"]):
             return {}
         try:
-            judged = Judged(sampler["samples"], audit["confidence"], audit["require"], audit["replicas"])
             aimed = aims(chosen, [c["beta"] for c in constraints], judged)
         except ValueError as error:
             self._error(error, ("filter",))
