@@ -10,8 +10,9 @@ from zipfile import BadZipFile
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor import audit as judge
 from lem_safe.auditor import grow as look
+from lem_safe.auditor.audit import Source
 from lem_safe.auditor.growth import FILE as GROWTH
-from lem_safe.auditor.samples import Samples, open_samples
+from lem_safe.auditor.samples import open_samples
 from lem_safe.catalogue import MAKERS, load
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_text
@@ -20,13 +21,10 @@ from lem_safe.scenario import Scenario
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
 
-def audit(
-    samples: "str | PathLike[str] | np.ndarray | Tensor | Samples", scenario: Scenario | str | PathLike[str], **options: Any
-) -> AuditReport:
-    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an array or a tensor [n, d].
+def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
+    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an array, a tensor or a table [n, d].
 
     options: those of `lem_safe.auditor.audit`: columns, strict, near, coupled, clouds, trace, correction. Raises BadInput for what cannot be
     judged.
@@ -37,7 +35,7 @@ def audit(
 
 
 def grow(
-    samples: "str | PathLike[str] | np.ndarray | Tensor | Samples",
+    samples: Source,
     scenario: Scenario | str | PathLike[str],
     out: str | PathLike[str],
     **options: Any,

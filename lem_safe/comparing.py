@@ -25,6 +25,7 @@ from lem_safe.catalogue import loads, promise
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.keys import Key
+from lem_safe.percentages import level, percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.projected import Base, Target, projection_of
 from lem_safe.report.compare import write_page
@@ -115,7 +116,7 @@ class Comparison:
         table = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
         said = "\n".join(findings(self.to_dict()))
         size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
-        aimed = ", ".join(f"{_percent(a)} in {name}" for name, a in (self.aim or {}).items())
+        aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
         chance = by_chance(self.to_dict())
         return (
             f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
@@ -123,7 +124,7 @@ class Comparison:
             + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
             + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
             + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection ({self.projection}); {chance} is chance alone. "
-            f"Bound: {100 * self.confidence:g} % confidence, of samples where particles are independent, else of two clouds or more. "
+            f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else of two clouds or more. "
             "Cost: a step, relative to none."
         )
 
@@ -340,18 +341,10 @@ def _cells(e: Entry) -> tuple[str, ...]:
     if e.refused is not None:
         return (e.filter, "refused", "", "", "", "", "", e.refused.splitlines()[0][:90])
     kept = "" if e.filter != "thinning" else f" ({e.kept:,} kept)"
-    bound = (
-        "none claimed"
-        if e.upper_bound is None
-        else f"{100 * e.upper_bound:.3g} %" + f" of {e.units} clouds" * (e.unit == "clouds")
-    )
+    bound = "none claimed" if e.upper_bound is None else percent(e.upper_bound) + f" of {e.units} clouds" * (e.unit == "clouds")
     distance = "" if e.distance is None else f"{e.distance:.2g}"
     over = " over" if e.over else ""
     return (
-        e.filter, f"{_percent(e.beta)} {e.constraint}", _percent(e.largest) + over * (e.largest is not None),
-        _percent(e.final) + kept + over * (e.largest is None), bound, distance, f"{e.cost:.2f}x", e.promise,
+        e.filter, f"{percent(e.beta)} {e.constraint}", percent(e.largest) + over * (e.largest is not None),
+        percent(e.final) + kept + over * (e.largest is None), bound, distance, f"{e.cost:.2f}x", e.promise,
     )  # fmt: skip
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.3g} %"

@@ -11,6 +11,7 @@ from barriers.budget import budget
 from lem_safe.catalogue import columns as columns_of
 from lem_safe.catalogue import couples, never_passes, promise
 from lem_safe.listing import summary
+from lem_safe.percentages import level
 from lem_safe.report.claims import PROMISES
 from lem_safe.scenario import Scenario, leaves_room, named
 
@@ -94,8 +95,15 @@ def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
     text = f"{s.samples:,} particles start {_start(s.init)} and take {s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
+    if scenario.audit.replicas > 1:
+        text += f" {scenario.audit.replicas:,} such clouds, independent of one another, make {_samples(scenario):,} samples."
     rule = scenario.stop.get("kind", "steps")
     return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier."
+
+
+def _samples(scenario: Scenario) -> int:
+    """How many the audit counts: all of every cloud."""
+    return scenario.sampler.samples * scenario.audit.replicas
 
 
 def _start(init: Mapping[str, Any]) -> str:
@@ -111,7 +119,7 @@ def _start(init: Mapping[str, Any]) -> str:
 
 
 def _constraint(scenario: Scenario, i: int) -> str:
-    c, n = scenario.constraints[i], scenario.sampler.samples
+    c, n = scenario.constraints[i], _samples(scenario)
     return f"At most {_percent(c.beta)} of the samples, {budget(c.beta, n):,} of {n:,}, may lie inside {c.set}: {in_words(scenario.unsafe[c.set])}."
 
 
@@ -135,10 +143,10 @@ def _audit(scenario: Scenario) -> list[str]:
     texts = [
         f"It counts, in float64 and by geometry alone, the final samples and {since} of the run. These counts are facts about this run."
     ]
-    level = _percent(audit.confidence)
+    sure = level(audit.confidence)
     shared = f", the error shared by {len(scenario.constraints)} constraints" if len(scenario.constraints) > 1 else ""
     replicas = audit.replicas
-    bounds = f"It also bounds the law behind them with {level} confidence{shared}"
+    bounds = f"It also bounds the law behind them with {sure} confidence{shared}"
     if replicas > 1:
         texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
     elif not couples(scenario.filter):

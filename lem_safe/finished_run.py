@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lem_safe.auditor import AuditReport
+from lem_safe.auditor.drawn import Drawn
 from lem_safe.files import read_npz
 from lem_safe.scenario import Scenario
 
@@ -28,9 +29,9 @@ class Run:
         return 0 if self.report.passed else 1
 
     @property
-    def samples(self) -> np.ndarray:
-        """[n, d] in data units."""
-        return read_npz(self.directory / "samples.npz")["x"]
+    def samples(self) -> Drawn:
+        """[n, d] in data units; an array that remembers what depends on what, as an audit of it must."""
+        return Drawn.from_arrays(read_npz(self.directory / "samples.npz"))
 
     @property
     def trace(self) -> dict[str, np.ndarray]:

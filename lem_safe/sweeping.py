@@ -15,6 +15,7 @@ from lem_safe.catalogue import load
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
 from lem_safe.finished_run import Run
+from lem_safe.percentages import percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.report.template import css
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
@@ -147,9 +148,7 @@ def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
         for name in sets:
             c = by_set.get(name)
             row += (
-                ["", "", ""]
-                if c is None
-                else [_percent(c["fraction"]), _percent(c["max_fraction_over_steps"]), str(c["verdict"])]
+                ["", "", ""] if c is None else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
             )
         rows.append(row)
     return heads, rows
@@ -209,10 +208,6 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
     if begun != scenario.fingerprint():
         message = "holds another sweep, or one of data that have changed since; resume it with what it was begun with, or choose another --out"
         raise BadInput(Fault(message, file=str(path)))
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.3g} %"
 
 
 def _html_table(entries: Sequence[Entry], *, links: bool) -> str:

@@ -136,7 +136,7 @@ def test_the_number_that_is_named_is_the_fewest(judged: Judged, β: float, m: in
     """So many certify with none inside, one fewer does not."""
     told = judged.lacking(β, m)
     assert told is not None
-    key, _, number = told.partition(" >= ")
+    key, _, number = told.removeprefix("take ").partition(" >= ")
     field, fewest = {"sampler.samples": "samples", "audit.replicas": "replicas"}[key], int(number.replace(",", ""))
     assert judged._replace(**{field: fewest}).most(β, m) == 0 and judged._replace(**{field: fewest - 1}).most(β, m) is None
     assert judged._replace(**{field: fewest}).lacking(β, m) is None
@@ -237,8 +237,9 @@ def test_it_is_a_key_of_every_filter(filter: str) -> None:
         ("{kind: gate, aim: auto}", BOTH, 71, "filter.aim", "shared by 2 constraints.*sampler.samples >= 72"),
         ("{kind: gate, aim: auto}", "[{set: right, beta: 0}]", 1000, "filter.aim", "no number of samples certifies 0"),
         ("{kind: step, aim: auto}", "[{set: right, beta: 0.05}]", 60, "filter.kind",
-         "aim below it.*auto aims at 0 with 60 samples; sampler.samples >= 93 leaves room for one inside"),
-        ("{kind: step, aim: auto}", ONE + AND + "replicas: 65}", 200, "filter.kind", "auto aims at 0 with 65 clouds; audit.replicas >= 70 leaves"),
+         "aim below it.*auto aims at 0 with 60 samples; to leave room for one inside, take sampler.samples >= 93"),
+        ("{kind: step, aim: auto}", ONE + AND + "replicas: 65}", 200, "filter.kind",
+         "auto aims at 0 with 65 clouds; to leave room for one inside, take audit.replicas >= 70"),
         ("{kind: gate, aim: auto}", BOTH + AND + "replicas: 20}", 1000, "filter.aim", "20 clouds.*not even 0.*audit.replicas >= 77"),
         ("{kind: reject, aim: auto}", ONE + AND + "require: anytime}", 80, "filter.aim",
          "80 samples, looked at whenever one likes.*sampler.samples >= 88"),

@@ -102,7 +102,7 @@ def test_a_failure_says_why_in_every_form(counts, options, said):
     assert said.split(" (")[0] in html.unescape(report._repr_html_()) and "Failed" in report.to("markdown")
     if said.startswith("a cert"):
         assert "Failed: every count is within its tolerance, but" in data["reason"] and data["reason"].endswith(
-            " more samples would decide."
+            " in an audit of their own (this bound is for one look; --grow is for many)."
         )
 
 

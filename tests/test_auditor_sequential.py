@@ -167,7 +167,7 @@ def test_plans_are_the_smallest_that_work():
         ("--beta 0 --true 0", "--beta: must satisfy 0 < beta < 1, as no number of samples certifies 0 \\(A.3\\); got 0"),
         ("--beta 0.1 --true 0.1", "--true: must satisfy 0 <= true < beta.*got 0.1"),
         ("--beta 0.1 --true nan", "--true: must satisfy .*got nan"),
-        ("--beta 0.1 --true 0 --confidence 1", "--confidence: must satisfy 0 < confidence < 1; got 1"),
+        ("--beta 0.1 --true 0 --confidence 1", "--confidence: must satisfy 0 < confidence <= 1 - 1e-9; got 1"),
         ("--beta 0.1 --true 0 --power 0", "--power: must satisfy 0 < power < 1; got 0"),
         ("--beta 0.1 --true 0.0999999999", "--true: .*too close to beta 0.1"),
     ],

@@ -14,8 +14,9 @@ from test_auditor import cloud, only, scenario, write_csv
 
 from lem_safe import cli
 from lem_safe.auditor import AuditReport, audit
+from lem_safe.auditor.matching import match_columns
 from lem_safe.auditor.rows import BLOCK
-from lem_safe.auditor.samples import match_columns, open_samples
+from lem_safe.auditor.samples import open_samples
 from lem_safe.faults import BadInput
 
 ROWS = BLOCK + 777
@@ -47,7 +48,7 @@ def test_blocks_are_the_rows_in_order(name, tmp_path):
     samples = open_samples(write(tmp_path / name))
     matched = match_columns(samples, ["x1", "x0"] if samples.columns else ["x0", "x1"], {})
     for size in (BLOCK, 1000):
-        blocks = [b.x.numpy() for b in samples.blocks(matched, size)]
+        blocks = [b.x.numpy() for b in matched.blocks(samples, size)]
         assert max(map(len, blocks)) <= size
         assert (np.concatenate(blocks) == (X[:, ::-1] if samples.columns else X).astype(np.float64)).all()
 

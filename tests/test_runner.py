@@ -212,7 +212,21 @@ def test_strict_is_asked_of_a_finished_run_too(tmp_path: Path) -> None:
 def test_a_run_s_own_samples_stay_a_coupled_cloud(tmp_path: Path) -> None:
     done = run(_scenario("gate"), out=tmp_path / "out")
     assert lem_safe.audit(done.directory / "samples.npz", done.scenario).assumes == "coupled cloud: bound not claimed"
-    assert lem_safe.audit(done.samples, done.scenario).assumes == "independent samples"
+    x = done.samples
+    for rows in (x, x[:50], 1.0 * x, x[::-1], x.copy()):
+        assert lem_safe.audit(rows, done.scenario).assumes == "coupled cloud: bound not claimed"
+    assert isinstance(float(x.mean()), float) and not hasattr(x.mean(), "coupled")
+
+
+def test_clouds_in_memory_are_the_clouds_of_their_file(tmp_path: Path) -> None:
+    """The README's own lines, with replicas: the same bound as from the file, and none from a part of them."""
+    done = run(loads(TEXT.replace("FILTER", "gate") + "audit: {replicas: 5}\n"), out=tmp_path / "out")
+    of_file, of_array = (lem_safe.audit(source, done.scenario) for source in (done.directory / "samples.npz", done.samples))
+    assert (of_array.unit, of_array.units, of_array.assumes) == ("cloud", 5, "independent clouds")
+    assert [c.upper_bound for c in of_array.constraints] == [c.upper_bound for c in of_file.constraints]
+    assert lem_safe.audit(done.samples[10:], done.scenario).assumes == "coupled cloud: bound not claimed"
+    free = run(_scenario("none"), out=tmp_path / "free")
+    assert lem_safe.audit(free.samples, free.scenario).assumes == "independent samples"
 
 
 def test_names_are_looked_up_in_the_samples_header_first(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The audit: samples and a scenario in, an AuditReport out. It knows geometry and counting, nothing that sampled or filtered."""
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,8 @@ from barriers.specification import Nested
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.census import Census, RegionCensus, census
 from lem_safe.auditor.growth import Past, Seen
-from lem_safe.auditor.samples import Match, Samples, Unit, match_columns, open_samples
+from lem_safe.auditor.matching import Match, match_columns
+from lem_safe.auditor.samples import Samples, Unit, open_samples
 from lem_safe.auditor.standing import Standing
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
@@ -21,11 +21,13 @@ from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Betting, Evidence, Fixed, Sequential, two_sided
 from lem_safe.bounds.several import Correction
 from lem_safe.faults import BadInput, Fault
+from lem_safe.percentages import level
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
 
-Source = str | PathLike[str] | np.ndarray | Tensor | Samples
+Source = Any
+"""A file's path, an array, a tensor, rows of numbers, a table with `columns`, or Samples: what `open_samples` reads."""
 
 UNCLAIMED = "bound not claimed"
 """How `assumes` ends where counts are facts and nothing more."""
@@ -109,11 +111,19 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
     if asked.near is not None and not 0 < asked.near < float("inf"):
         raise BadInput(Fault(f"must be a distance > 0, in the data's units; got {asked.near}", key="near"))
     match = match_columns(opened, scenario.columns, scenario.unsafe)
+    if asked.clouds is not None and match.unit != "sample":
+        raise BadInput(
+            Fault(
+                f"counts {match.unit}s, which bring a bound of their own; --clouds is for samples that bring none: audit the clouds "
+                "by themselves",
+                opened.source,
+            )
+        )
     regions = _regions(scenario, match.names, asked.makers)
     sets = {c.set: regions[c.set] for c in scenario.constraints}
     seen = Seen(past or Past({}), opened.source)
-    blocks = opened.blocks(match)
-    found = census(blocks if past is None else seen.passing(blocks), sets, asked.near)
+    blocks = match.blocks(opened)
+    found = census(blocks if past is None else seen.passing(blocks), sets, asked.near, apart=match.unit in ("chain", "path"))
     bounded, stand = _stand(opened, match, found, asked, sets)
     if past is not None and stand.unclaimed:
         raise BadInput(Fault(f"an audit that grows needs independent units; this is a {stand.unclaimed}", opened.source))
@@ -146,6 +156,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
         assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction)
+        + _beside(asked, stand)
         + _aim(asked, claimed=stand.unclaimed is None),
         require=require,
         correction=asked.correction,
@@ -161,6 +172,11 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         units=stand.units,
         rows=found.n,
         seed=opened.seed,
+        clouds=None
+        if asked.clouds is None
+        else "beside the samples"
+        if isinstance(asked.clouds, np.ndarray | Tensor)
+        else str(asked.clouds),
         looks=len(past.looks) + (seen.rows > past.rows) if past is not None else None,
     )
     look = {
@@ -187,7 +203,7 @@ def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Ma
         beside = match_columns(clouds, asked.scenario.columns, asked.scenario.unsafe)
         if beside.unit != "cloud":
             raise BadInput(Fault("must say which row is of which cloud, in an array `replica`", clouds.source))
-        found, match, sources = census(clouds.blocks(beside), sets), beside, [clouds]
+        found, match, sources = census(beside.blocks(clouds), sets), beside, [clouds]
     units = next(iter(found.regions.values())).by_unit if found.regions else None
     count = found.n if match.unit == "sample" or units is None else units.units
     coupled = opened.coupled if asked.coupled is None else asked.coupled
@@ -270,6 +286,12 @@ def _aim(asked: _Asked, *, claimed: bool) -> str:
     return f" The filter aimed at {', '.join(lower)}{why}; what is tolerated is what is judged." if lower else ""
 
 
+def _beside(asked: _Asked, stand: Stand) -> str:
+    if asked.clouds is None or stand.unclaimed:
+        return ""
+    return f" They are those of {stand.units:,} clouds beside the samples, whose counts they are not: both must come from one procedure."
+
+
 def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction) -> str:
     if stand.unclaimed and stand.unclaimed.startswith("coupled"):
         return (
@@ -286,5 +308,5 @@ def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correctio
         text = text.replace("Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,")
     if m > 1:
         what = "all bounds and verdicts" if correction == "bonferroni" else "all bounds, and all of Holm's verdicts,"
-        text += f" {m} constraints share the error: {what} hold at once with {100 * confidence:.6g} % confidence."
+        text += f" {m} constraints share the error: {what} hold at once with {level(confidence)} confidence."
     return text

@@ -60,6 +60,8 @@ class AuditReport:
     """Rows of numbers read: `samples`, or for paths all their recorded times."""
     seed: int | None = None
     """What the samples were drawn with, where their file says so."""
+    clouds: str | None = None
+    """The file of clouds beside the samples that the bound is taken from, where there is one."""
     looks: int | None = None
     """In an audit that grows, how often it was looked at; None for an audit made once."""
 

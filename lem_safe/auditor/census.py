@@ -101,9 +101,14 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 
 
-def census(blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
-    """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too."""
-    tallies = {name: _Tally(region, near) for name, region in regions.items()}
+def census(
+    blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None, *, apart: bool = False
+) -> Census:
+    """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too.
+
+    apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the same event.
+    """
+    tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
     together = UnitCounts()
     n = inside_any = 0
     with torch.no_grad():
@@ -125,6 +130,7 @@ class _Tally:
 
     region: UnsafeSet
     near: float | None
+    apart: bool
     violations: int = 0
     undefined: int = 0
     close: int = 0
@@ -171,8 +177,8 @@ class _Tally:
         inside: Bool[Tensor, "b"],
         ranked: Float[Tensor, "b"],
     ) -> None:
-        """The WORST rows so far; of a unit only its worst."""
-        if unit is None:
+        """The WORST rows so far; apart, of a unit only its worst."""
+        if unit is None or not self.apart:
             rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
         else:
             order = ranked.argsort(stable=True).numpy()
@@ -185,7 +191,7 @@ class _Tally:
             for i in rows
         ]  # fmt: skip
         everybody = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))
-        first = {sample.row if sample.unit is None else sample.unit: sample for sample in reversed(everybody)}
+        first = {sample.unit if self.apart and sample.unit is not None else sample.row: sample for sample in reversed(everybody)}
         self.worst = sorted(first.values(), key=lambda sample: (_rank(sample), sample.row))[:WORST]
 
     def result(self) -> RegionCensus:

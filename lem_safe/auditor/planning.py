@@ -1,29 +1,34 @@
 """How many samples a certificate needs, before any is drawn.
 
 With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α. A law that
-really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which grows with c.
+really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which grows with c. The same for an audit that
+may be looked at whenever one likes, with the n_c at which its e-process certifies, and for clouds that are all inside or not at all.
 
 Where the cloud is the unit, R clouds never bound below about 1 − α^{1/R}, whatever they hold (A.5): a certificate needs at least about
 log(1/α)/−log(1 − β) clouds even if all are empty, and more if they are not. The mean over λ makes it a little more than that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from barriers.specification import SpecificationError
 from lem_safe.bounds import anytime
-from lem_safe.bounds.betting import clouds_needed
+from lem_safe.bounds.betting import clouds_all_or_nothing, clouds_needed
 from lem_safe.bounds.clopper_pearson import upper_bound
+from lem_safe.bounds.search import MOST, SUREST, smallest_size
+from lem_safe.percentages import level
 
 
 @dataclass(frozen=True)
 class Plan:
     """`samples` certify `beta` with probability `power` if the true fraction is `true`, allowing up to `allowed` violations.
 
-    at_least: the fewest samples that could certify beta at all, none of them inside. anytime: about how many an audit takes that is looked at
-    after every sample, if exactly `true` of them keep being inside. clouds: how many independent clouds take the place of samples whose particles
-    are coupled, if each holds `true` inside; clouds_at_least: if none holds any.
+    at_least: the fewest samples that could certify beta at all, none of them inside. anytime: how many do in an audit that is looked at whenever one
+    likes. clouds: how many independent clouds take the place of samples whose particles are coupled, if each holds exactly `true` inside;
+    clouds_scattered: if a cloud is all inside or not at all; clouds_at_least: if none holds any. samples, anytime and clouds_scattered certify with
+    the probability asked for or more; of `clouds` none can be told, as it depends on how clouds scatter.
     """
 
     beta: float
@@ -35,16 +40,19 @@ class Plan:
     at_least: int
     anytime: int | None
     clouds: int | None
+    clouds_scattered: int | None
     clouds_at_least: int
 
     def __str__(self) -> str:
-        what = f"{self.samples:,} independent samples certify {100 * self.beta:g} % at {100 * self.confidence:g} % confidence"
+        inside = f"{100 * self.true:g} %"
+        what = f"{self.samples:,} independent samples certify {100 * self.beta:g} % at {level(self.confidence)} confidence"
         return (
             f"{what} with up to {self.allowed:,} inside, and do so with probability {self.power:.3g} "
-            f"if {100 * self.true:g} % really are. Fewer than {self.at_least:,} samples certify nothing.\n"
-            f"Looked at whenever one likes, about {_counted(self.anytime)} samples. Where a filter couples particles the cloud is the unit: "
-            f"about {_counted(self.clouds)} independent clouds that hold {100 * self.true:g} % each, "
-            f"and never fewer than {self.clouds_at_least:,}."
+            f"if {inside} really are. Fewer than {self.at_least:,} samples certify nothing.\n"
+            f"Looked at whenever one likes, {_counted(self.anytime)} samples do, no less probably.\n"
+            f"Where a filter couples particles the cloud is the unit: never fewer than {self.clouds_at_least:,} independent clouds; about "
+            f"{_counted(self.clouds)} if each holds just {inside}; {_counted(self.clouds_scattered)}, no less probably, if a cloud is all inside "
+            "or not at all."
         )
 
 
@@ -59,46 +67,61 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     for name, value, rule, holds in (
         ("beta", beta, "0 < beta < 1, as no number of samples certifies 0 (A.3)", 0 < beta < 1),
         ("true", true, "0 <= true < beta, as only a true fraction below beta can be certified", 0 <= true < beta),
-        ("confidence", confidence, "0 < confidence < 1", 0 < confidence < 1),
+        ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
         ("power", power, "0 < power < 1", 0 < power < 1),
     ):
         if not holds:
-            raise SpecificationError(f"must satisfy {rule}; got {value:g}", (name,))
-    high = 0
-    while _power(high, beta, true, confidence) < power:
-        high = 2 * high + 1
-        if high > 1 << 40:
-            raise SpecificationError(f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power",
-                                     ("true",))  # fmt: skip
-    low = high // 2 - 1 if high else -1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _power(middle, beta, true, confidence) >= power else (middle, high)
-    n = fewest_samples(high, beta, confidence)
-    fewest = clouds_needed(beta, np.zeros(1), confidence)
-    assert fewest is not None  # empty clouds certify any beta > 0, and 0 <= true < beta
+            raise SpecificationError(f"must satisfy {rule}; got {value:.12g}", (name,))
+    fewest, empty = fewest_samples(0, beta, confidence), clouds_needed(beta, np.zeros(1), confidence)
+    if fewest is None or empty is None:
+        raise SpecificationError(
+            f"is too small to plan for: {MOST:.2g} samples, none inside, do not certify {beta:g}; raise it", ("beta",)
+        )
+    found = _allowed(lambda c: fewest_samples(c, beta, confidence), true, power)
+    if found is None:
+        raise SpecificationError(
+            f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power", ("true",)
+        )
+    allowed, n = found
+    threshold = -np.log1p(-confidence)
+    ever = _allowed(
+        lambda c: smallest_size(lambda n: n >= c and anytime.log_evidence_below(c, n, beta) >= threshold), true, power
+    )
+    scattered = _allowed(lambda c: clouds_all_or_nothing(c, beta, confidence), true, power)
     return Plan(
-        beta, true, confidence, n, high, _power(high, beta, true, confidence), fewest_samples(0, beta, confidence),
-        anytime.samples_needed(beta, true, confidence), clouds_needed(beta, np.array([true]), confidence), fewest,
+        beta, true, confidence, n, allowed, _power(allowed, n, true), fewest, ever and ever[1],
+        clouds_needed(beta, np.array([true]), confidence), scattered and scattered[1], empty,
     )  # fmt: skip
 
 
-def fewest_samples(violations: int, beta: float, confidence: float) -> int:
-    """n_c: the fewest samples that certify beta with this many violations."""
-    low, high = violations, 2 * violations + 2
-    while upper_bound(violations, high, confidence) > beta:
-        low, high = high, 2 * high
+def fewest_samples(violations: int, beta: float, confidence: float) -> int | None:
+    """n_c: the fewest samples that certify beta with this many violations; None where none that can be counted do."""
+    return smallest_size(lambda n: n > violations and upper_bound(violations, n, confidence) <= beta)
+
+
+def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> tuple[int, int] | None:
+    """The fewest violations c that must be allowed for that power, and the size n_c that allows them; None where no c does."""
+
+    def enough(c: int) -> bool:
+        n = fewest(c)
+        return n is None or _power(c, n, true) >= power
+
+    high = 0
+    while not enough(high):
+        high = 2 * high + 1
+    low = high // 2 - 1 if high else -1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if upper_bound(violations, middle, confidence) <= beta else (middle, high)
-    return high
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    n = fewest(high)
+    return None if n is None else (high, n)
 
 
-def _power(allowed: int, beta: float, true: float, confidence: float) -> float:
-    """P(Bin(n_c, true) ≤ c), by the Beta law: for n past 2³¹ too."""
+def _power(allowed: int, n: int, true: float) -> float:
+    """P(Bin(n, true) ≤ c), by the Beta law: for n past 2³¹ too."""
     from scipy.special import betaincc
 
-    return float(betaincc(allowed + 1, fewest_samples(allowed, beta, confidence) - allowed, true))
+    return float(betaincc(allowed + 1, n - allowed, true)) if n > allowed else 1.0
 
 
 def _counted(n: int | None) -> str:

@@ -13,9 +13,8 @@ chose the scenario's numbers, so they cannot certify them, A.7). Values are used
 """
 
 import itertools
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,6 +25,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
+from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.rows import BLOCK, Rows, must_be_file, rows_of_array
 from lem_safe.auditor.tables import open_csv, open_parquet
 from lem_safe.data.tables import read_table
@@ -53,7 +53,7 @@ class Samples:
     unit: Unit = "sample"
     each: int | None = None
     """Rows of a unit, where a three-dimensional array says so."""
-    members: Array | None = None
+    members: Array | Numbers | None = None
     """The array that numbers the rows' units, where there is one."""
     coupled: bool = False
     """Whether the file itself says that its rows are one filtered cloud (A.2), as a run's samples.npz does."""
@@ -76,9 +76,9 @@ class Samples:
         named = [i for i, name in enumerate(self.rows.columns) if name in UNITS]
         return named[0] if len(named) == 1 else None
 
-    def blocks(self, matched: "Match", size: int = BLOCK) -> Iterator[Block]:
-        """The rows in file order, `size` at a time, columns as matched; BadInput at the first number that is not finite."""
-        chosen = matched.order if matched.unit_column is None else [*matched.order, matched.unit_column]
+    def blocks(self, order: Sequence[int], unit_column: int | None, size: int = BLOCK) -> Iterator[Block]:
+        """The rows in file order, `size` at a time, columns in this order; BadInput at the first number that is not finite."""
+        chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
         start = 0
         for part in self.rows.stream(chosen, size):
@@ -87,7 +87,7 @@ class Samples:
             unit = None if numbers is None else next(numbers).astype(np.int64)
             if self.each is not None:
                 unit = np.arange(start, start + len(block)) // self.each
-            if matched.unit_column is not None:
+            if unit_column is not None:
                 unit = self._whole(block[:, -1], start)
                 block = np.ascontiguousarray(block[:, :-1])
             yield Block(torch.from_numpy(block), unit)
@@ -110,26 +110,19 @@ class Samples:
         return numbers.astype(np.int64)
 
 
-class Match(NamedTuple):
-    """How a file's columns become the scenario's: `order` which comes first, second, ...; `names` what rules may call them."""
-
-    order: list[int]
-    names: tuple[str, ...]
-    how: str
-    """By name, or by position where the samples' names are not the scenario's."""
-    unit: Unit
-    unit_column: int | None
-
-
-def open_samples(source: "str | PathLike[str] | np.ndarray | Tensor | Samples", columns: Sequence[str] | None = None) -> Samples:
-    """The samples of a file (.npz, .npy, .csv, .parquet), an array or a tensor; `columns` names those of an array."""
+def open_samples(source: Any, columns: Sequence[str] | None = None) -> Samples:
+    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names those of an array."""
     if isinstance(source, Samples):
         return source
     if isinstance(source, torch.Tensor):
         tensor = source.detach().cpu()
         return _of_array((tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()).numpy(), columns)
+    if isinstance(source, Drawn):
+        return _of_drawn(source, columns)
     if isinstance(source, np.ndarray):
         return _of_array(source, columns)
+    if not isinstance(source, str | PathLike):
+        return _of_values(source, columns)
     path = Path(source)
     kind = path.suffix.lower()
     if kind == ".npz":
@@ -146,46 +139,6 @@ def open_samples(source: "str | PathLike[str] | np.ndarray | Tensor | Samples", 
     must_be_file(path)
     read_table(path)  # says which files are read
     raise BadInput(Fault(f"'{path.suffix}' is not read; use .npz, .npy, .csv or .parquet", str(path)))
-
-
-def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
-    """Which column of the samples is which of the scenario's, which names rules may use, and which column numbers the units.
-
-    The samples' own names come first. Where all of the scenario's are among them, in whatever order, columns are matched by name and
-    any further ones left out; otherwise by position, and a rule may use either name. Raises BadInput where the number of columns
-    differs, or where a name stands for one column here and another there.
-    """
-    unit, marker = samples.unit, samples.unit_column
-    if marker is not None and columns and samples.rows.columns and samples.rows.columns[marker] in columns:
-        marker = None  # a coordinate that happens to be called so
-    if marker is not None and samples.rows.columns:
-        unit = UNITS[samples.rows.columns[marker]]
-    places = [i for i in range(samples.rows.width) if i != marker]
-    own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
-    d = len(places)
-    expected = tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
-    if own is not None and set(expected) <= set(own):
-        return Match([places[own.index(name)] for name in expected], expected, "name", unit, marker)
-    if d != len(expected):
-        have, want = (
-            f"{d} column{'s' * (d != 1)}" + (f" ({_listed(own)})" if own else ""),
-            f"{len(expected)} ({_listed(expected)})",
-        )
-        raise BadInput(Fault(f"has {have}, the scenario has {want}; save those columns, one row a sample", samples.source))
-    if own is None:
-        return Match(places, expected, "position", unit, marker)
-    moved = [name for i, name in enumerate(expected) if name in own and own.index(name) != i]
-    if moved:
-        raise BadInput(
-            Fault(
-                f"columns ({_listed(own)}) do not fit the scenario's ({_listed(expected)}): '{moved[0]}' is in another place, "
-                "and not every name is known; rename the columns or put them in the scenario's order",
-                samples.source,
-            )
-        )
-    words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
-    names = tuple(theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own, expected, strict=True))
-    return Match(places, names, "position", unit, marker)
 
 
 def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -208,6 +161,28 @@ def _of_array(values: np.ndarray, columns: Sequence[str] | None) -> Samples:
     return Samples(_named(rows_of_array(values, columns), "samples"), "samples")
 
 
+def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
+    """The rows of a run, with the units that its file gives them."""
+    plain = _of_array(np.asarray(drawn), columns)
+    if drawn.replica is not None and drawn.replica.shape == drawn.shape[:1]:
+        return replace(plain, unit="cloud", members=Numbers(drawn.replica), coupled=drawn.coupled, seed=drawn.seed)
+    return replace(plain, coupled=drawn.coupled or drawn.replica is not None, seed=drawn.seed)
+
+
+def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
+    """The rows of what numpy makes an array of: lists of numbers, a pandas table, whose columns have names."""
+    try:
+        values = np.asarray(source)
+    except (TypeError, ValueError):
+        values = np.asarray(None)
+    if values.dtype.kind not in "fiu":
+        what = f"{type(source).__module__}.{type(source).__name__}"
+        raise BadInput(Fault(f"needs a file's path, an array, a tensor or rows of numbers; got {what}", "samples"))
+    names = getattr(source, "columns", None)
+    named = list(names) if columns is None and names is not None and all(isinstance(name, str) for name in names) else columns
+    return _of_array(values, named)
+
+
 def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     source = str(archive.path)
     paths = archive.array("path") if "path" in archive else None
@@ -228,7 +203,7 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     if len(x.shape) == 3:
         return Samples(rows, source, "path" if whole_paths else "cloud", each=x.shape[1], **facts)
     if len(named) > 1:
-        raise BadInput(Fault(f"numbers its rows' units twice, by {_listed(named)}; keep one", source))
+        raise BadInput(Fault(f"numbers its rows' units twice, by {listed(named)}; keep one", source))
     if not named:
         return Samples(rows, source, **facts)
     members = archive.array(named[0])
@@ -242,22 +217,12 @@ def _named(rows: Rows, source: str) -> Rows:
     """The same rows, their names checked."""
     columns = rows.columns
     if columns is not None and len(columns) != rows.width:
-        raise BadInput(Fault(f"has {rows.width} columns but {len(columns)} names were given ({_listed(columns)})", source))
+        raise BadInput(Fault(f"has {rows.width} columns but {len(columns)} names were given ({listed(columns)})", source))
     if columns is not None and len(set(columns)) < rows.width:
-        raise BadInput(Fault(f"a column name occurs twice in ({_listed(columns)}); rename one", source))
+        raise BadInput(Fault(f"a column name occurs twice in ({listed(columns)}); rename one", source))
     return rows
 
 
-def _strings(spec: Any) -> Iterable[str]:
-    if isinstance(spec, str):
-        yield spec
-    elif isinstance(spec, Mapping):
-        for value in spec.values():
-            yield from _strings(value)
-    elif isinstance(spec, Sequence):
-        for value in spec:
-            yield from _strings(value)
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message, not all of very many."""
     return ", ".join(itertools.islice(names, most)) + (", …" if len(names) > most else "")

@@ -18,6 +18,8 @@ MEANINGS = {
     "method": "What the bounds are by; anytime and betting ones hold however often one looks.",
     "units": "How many units, of the kind `unit`, the bounds count.",
     "diagnostic_ess": "How many independent rows these amount to by batch means: a diagnostic, which no verdict uses.",
+    "clouds": "The file of clouds beside the samples that the bound is taken from; null where it is taken from the samples.",
+    "contradicted": "Whether the looks of an audit that grows exclude each other: the units are no independent draws of one law.",
     "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 

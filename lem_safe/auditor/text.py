@@ -4,16 +4,9 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from lem_safe.percentages import level, percent
+
 HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
-
-
-def percent(fraction: float) -> str:
-    """A fraction as a percentage, three significant digits: 0.98 %, 4.1 %, 0.0599 %.
-
-    >>> percent(0.01), percent(0.000599), percent(0.0098), percent(1e-9)
-    ('1 %', '0.0599 %', '0.98 %', '1e-07 %')
-    """
-    return f"{100 * fraction:.3g} %"
 
 
 def to_text(audit: Mapping[str, Any]) -> str:
@@ -43,9 +36,19 @@ def headline(audit: Mapping[str, Any]) -> str:
     failed = [c["set"] for c in audit["constraints"] if not c["passed"]]
     word = "PASSED" if audit["passed"] else f"FAILED ({', '.join(failed)})"
     units = audit.get("units") or audit["samples"]
-    of = {"cloud": f" in {units:,} clouds", "chain": f" in {units:,} chains"}.get(unit(audit), "")
-    what = "paths" if unit(audit) == "path" else "samples"
-    return f"{word}  {audit['scenario']}: {audit['samples']:,} {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
+    joined = ", bound by" if audit.get("clouds") else " in"
+    of = f"{joined} {counted(units, unit(audit))}" if unit(audit) in ("cloud", "chain") else ""
+    what = counted(audit["samples"], "path" if unit(audit) == "path" else "sample")
+    return f"{word}  {audit['scenario']}: {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "sample"), counted(1200, "cloud")
+    ('1 sample', '1,200 clouds')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def reason(audit: Mapping[str, Any]) -> str:
@@ -87,7 +90,7 @@ def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         return f"no number of {kind}s certifies 0, which {c['set']} asks for"
     text = f"the bound on {c['set']} is {percent(c['upper_bound'])}, above {percent(c['beta'])}"
     more = c["samples_to_decide"]
-    return f"{text}: about {more:,} more {kind}s would decide" if more else text
+    return f"{text}: {more_words(c, audit)}" if more else text
 
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -96,7 +99,8 @@ def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     if c["undefined"]:
         parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
     if c["near"] is not None:
-        parts.append(f"Outside but within {audit['near_within']:g}: {c['near']:,}.")
+        rows = "" if unit(audit) != "path" else f" of {audit['rows']:,} recorded rows"
+        parts.append(f"Outside but within {audit['near_within']:g}: {c['near']:,}{rows}.")
     parts.append(dependence_sentence(c, audit))
     return " ".join(part for part in parts if part)
 
@@ -116,19 +120,19 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
     union = audit["union"]
     if union is None:
         return []
-    what = "paths" if unit(audit) == "path" else "samples"
-    text = f"Any of them: {union['violations']:,} of {audit['samples']:,} {what} ({percent(union['fraction'])}) are inside."
+    what = counted(audit["samples"], "path" if unit(audit) == "path" else "sample")
+    text = f"Any of them: {union['violations']:,} of {what} ({percent(union['fraction'])}) are inside."
     if unclaimed(audit):
         return [text]
-    return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({percent(audit['confidence'])} confidence)."]
+    return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({level(audit['confidence'])} confidence)."]
 
 
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """How many are inside, how many may be."""
     inside = "is" if c["violations"] == 1 else "are"
-    what, ever = ("paths", " at some time") if unit(audit) == "path" else ("samples", "")
+    what, ever = ("path", " at some time") if unit(audit) == "path" else ("sample", "")
     return (
-        f"{c['violations']:,} of {audit['samples']:,} {what} ({percent(c['fraction'])}) {inside} inside{ever}; "
+        f"{c['violations']:,} of {counted(audit['samples'], what)} ({percent(c['fraction'])}) {inside} inside{ever}; "
         f"at most {c['budget']:,} ({percent(c['beta'])}) tolerated."
     )
 
@@ -149,9 +153,14 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     low, high = (percent(end) for end in c["interval"])
     if unclaimed(audit):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
+    if c.get("contradicted"):
+        return (
+            f"These {unit(audit)}s put {low} to {high} inside ({level(c['confidence_each'])} confidence{_however(audit)}), and earlier looks "
+            "put the opposite: they are no independent draws of one law. What changed between the looks? Nothing is certified."
+        )
     many = "of a cloud " if unit(audit) == "cloud" else "of a chain's time " if unit(audit) == "chain" else ""
     text = (
-        f"The law they come from puts {low} to {high} {many}inside ({percent(c['confidence_each'])} confidence{_however(audit)})."
+        f"The law they come from puts {low} to {high} {many}inside ({level(c['confidence_each'])} confidence{_however(audit)})."
     )
     if c["verdict"] != "inconclusive":
         at = c.get("decided_at")
@@ -164,9 +173,21 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         return f"{text} No number of {unit(audit)}s certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
     more = c["samples_to_decide"]
     if more is not None:
-        return f"{text} About {more:,} more {unit(audit)}s would decide."
+        words = more_words(c, audit)
+        return f"{text} {words[0].upper()}{words[1:]}."
     why = "At exactly beta" if c["fraction"] == c["beta"] or unit(audit) in ("sample", "path") else "So widely scattered"
     return f"{text} {why} no number of {unit(audit)}s decides."
+
+
+def more_words(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """How many more would decide, and how to look at them: a bound for one look is none for a second one at the same rows and more."""
+    more, kind = c["samples_to_decide"], unit(audit)
+    text = f"about {more:,} more {kind}{'s' * (more != 1)} would decide"
+    if audit.get("method") != "clopper-pearson":
+        return text
+    return (
+        f"{text}, {audit['units'] + more:,} fresh ones in an audit of their own (this bound is for one look; --grow is for many)"
+    )
 
 
 def _however(audit: Mapping[str, Any]) -> str:

@@ -77,6 +77,8 @@ class ConstraintReport:
     """The two-sided interval at that number of rows: a diagnostic, never a certificate."""
     decided_at: int | None = None
     """In an audit that grows: after how many units the verdict fell; it stays."""
+    contradicted: bool = False
+    """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of one law."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
@@ -165,6 +167,7 @@ def judge(
         diagnostic_ess=region.effective,
         diagnostic_interval=_diagnostic(region, confidence),
         decided_at=standing.decided_at,
+        contradicted=standing.contradicted,
     )
 
 

@@ -55,7 +55,7 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
     if true == beta or (beta == 0 and true == 0):
         return None
     evidence, threshold = (log_evidence_below if true < beta else log_evidence_above), -math.log1p(-confidence)
-    return smallest_size(lambda n: evidence(true * n, n, beta) >= threshold, 1 << 40)
+    return smallest_size(lambda n: evidence(true * n, n, beta) >= threshold)
 
 
 @dataclass

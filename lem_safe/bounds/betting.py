@@ -42,7 +42,19 @@ def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: fl
     if not (each > 0).any():
         return None  # the fractions scatter so widely that no bet is worth making at these odds
     threshold = -math.log1p(-confidence)
-    return smallest_size(lambda r: _mixed(r * each) >= threshold, 1 << 40)
+    return smallest_size(lambda r: _mixed(r * each) >= threshold)
+
+
+def clouds_all_or_nothing(inside: int, beta: float, confidence: float) -> int | None:
+    """The fewest clouds that certify `beta` where so many of them are all inside and the others not at all: as scattered as fractions can be.
+
+    >>> clouds_all_or_nothing(0, 0.1, 0.95)
+    31
+    """
+    full, empty = _gains(np.array([1.0, 0.0]), beta).T
+    lost = inside * full if inside else np.zeros_like(full)
+    threshold = -math.log1p(-confidence)
+    return smallest_size(lambda r: r >= inside and _mixed(lost + (r - inside) * empty) >= threshold)
 
 
 def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> float:

@@ -85,7 +85,7 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
     def decides(n: int) -> bool:
         return upper_bound(true * n, n, confidence) <= beta if true < beta else lower_bound(true * n, n, confidence) > beta
 
-    return smallest_size(decides, 1 << 50)
+    return smallest_size(decides)
 
 
 def _checked(count: float, n: float, confidence: float) -> None:

@@ -3,11 +3,17 @@
 import math
 from collections.abc import Callable
 
+MOST = 1 << 53
+"""As far as anything is counted: up to here every whole number is a float."""
 
-def smallest_size(decides: Callable[[int], bool], most: int) -> int | None:
+SUREST = 1 - 1e-9
+"""The largest confidence that is asked for: beyond it rounding decides."""
+
+
+def smallest_size(decides: Callable[[int], bool], most: int = MOST) -> int | None:
     """The smallest n ≥ 1 that decides, by doubling and then bisection, if more never decide less; None where `most` do not.
 
-    >>> smallest_size(lambda n: n >= 299, 1 << 40), smallest_size(lambda n: False, 1 << 40)
+    >>> smallest_size(lambda n: n >= 299), smallest_size(lambda n: False)
     (299, None)
     """
     high = 1

@@ -63,6 +63,8 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
         "percent": words.percent,
+        "level": words.level,
+        "union": words.union,
         "bound": words.bound,
         "unfiltered_intervals": [
             words.interval(contents, words.reference_fraction(contents, i)) for i in range(len(audit["constraints"]))

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lem_safe import percentages
 from lem_safe.report.contents import Contents
 
 
 def percent(fraction: float) -> str:
     """A fraction as a percentage with three significant digits, its unit never alone on the next line."""
-    return f"{100 * fraction:.3g}\N{NO-BREAK SPACE}%"
+    return percentages.percent(fraction).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def level(confidence: float) -> str:
+    """A confidence likewise."""
+    return percentages.level(confidence).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def verdict(contents: Contents, index: int) -> str:
@@ -71,7 +77,9 @@ def overall(audit: Mapping[str, Any]) -> str:
         "violated": "the law behind the samples is over a tolerance",
         "inconclusive": "the samples are too few to say whether their law is within the tolerance",
     }[audit.get("verdict", "inconclusive")]
-    return f"{said}, at {percent(audit['confidence'])} confidence, if {audit['assumes'].removeprefix('independent ')} are independent"
+    return (
+        f"{said}, at {level(audit['confidence'])} confidence, if {audit['assumes'].removeprefix('independent ')} are independent"
+    )
 
 
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -79,8 +87,20 @@ def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     if unclaimed(audit):
         coupled = str(audit["assumes"]).startswith("coupled")
         return f"none claimed: {'the particles of one filtered cloud are not independent' if coupled else str(audit['assumes']).split(':')[0]}"
-    level = percent(c.get("confidence_each", audit["confidence"]))
-    return f"at most {percent(c['upper_bound'])} with {level} confidence, if the {audit.get('unit', 'sample')}s are independent"
+    sure = level(c.get("confidence_each", audit["confidence"]))
+    between = f"; two-sided {percent(c['interval'][0])} to {percent(c['interval'][1])}" if c.get("interval") else ""
+    return f"at most {percent(c['upper_bound'])} with {sure} confidence{between}; if the {audit.get('unit', 'sample')}s are independent"
+
+
+def union(audit: Mapping[str, Any]) -> str:
+    """How many samples are in any region, and what the law puts there."""
+    u = audit["union"]
+    what = "paths" if audit.get("unit") == "path" else "samples"
+    text = f"Inside any of them: {u['violations']:,} of {audit['samples']:,} {what} ({percent(u['fraction'])})."
+    if unclaimed(audit):
+        return text
+    low, high = (percent(end) for end in u["interval"])
+    return f"{text} The law puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} ({level(audit['confidence'])} confidence)."
 
 
 def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
@@ -90,7 +110,7 @@ def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
         return ""
     if c["beta"] == 0:
         return f"No number of {unit}s certifies 0; this many, none inside, certify {percent(c['smallest_beta'])}."
-    return f"About {more:,} more independent {unit}s would decide." if more else ""
+    return f"About {more:,} more independent {unit}s would decide, audited afresh and once." if more else ""
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

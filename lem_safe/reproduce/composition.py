@@ -79,7 +79,7 @@ def fig2(setting: Setting) -> Found:
     words = [
         f"negation: {near['b']} of {n:,} near B, {near['a']} near A (exact energies: 4974.7 ± 5.0 of 5,000)",
         f"conjunction: mean radius {radii} (exact: 3.814), of its mass {min(midway):.3f} to {max(midway):.3f} within {CLOSE} of the "
-        "eight points midway between neighbouring centres (exact: .979)",
+        "eight points midway between neighbouring centres (exact: .981)",
         f"disjunction: shares of the eight centres {min(shares):.3f} to {max(shares):.3f}",
     ]
     note = (

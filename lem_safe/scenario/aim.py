@@ -17,6 +17,7 @@ from barriers.specification import SpecificationError
 from lem_safe.bounds import Betting, Evidence, Fixed, Sequential
 from lem_safe.bounds.betting import clouds_needed
 from lem_safe.bounds.search import smallest_size
+from lem_safe.percentages import level
 
 KEY = "aim"
 AIM = Literal["auto"] | Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | None
@@ -25,6 +26,7 @@ DESCRIPTION = (
     "auto: the largest that still certifies beta at audit.confidence, by the bound that the audit takes: of independent samples, "
     "or of audit.replicas clouds."
 )
+UNCOUNTABLE = "no number that can be counted does; take a larger beta"
 
 
 class Judged(NamedTuple):
@@ -60,19 +62,19 @@ class Judged(NamedTuple):
         return low
 
     def lacking(self, beta: float, constraints: int = 1, inside: int = 0) -> str | None:
-        """Which key must be how large for a certificate with so many inside; None where it is large enough, or where beta is 0."""
+        """The way to a certificate with so many inside; None where there is one, or where beta is 0."""
         if beta == 0 or self.certifies(inside, beta, constraints):
             return None
         if self.replicas > 1:
             clouds = clouds_needed(beta, np.array([inside / self.samples]), 1 - (1 - self.confidence) / constraints)
-            return None if clouds is None else f"audit.replicas >= {clouds:,}"
-        enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints), 1 << 40)
-        return f"sampler.samples >= {enough:,}"
+            return UNCOUNTABLE if clouds is None else f"take audit.replicas >= {clouds:,}"
+        enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints))
+        return UNCOUNTABLE if enough is None else f"take sampler.samples >= {enough:,}"
 
     def too_few(self, beta: float, constraints: int = 1) -> str | None:
         """Where `auto` leaves room for none inside and more would leave it for one: that, and how many more."""
         more = self.lacking(beta, constraints, inside=1) if self.most(beta, constraints) == 0 else None
-        return None if more is None else f"auto aims at 0 with {self}; {more} leaves room for one inside"
+        return None if more is None else f"auto aims at 0 with {self}; to leave room for one inside, {more}"
 
     def __str__(self) -> str:
         if self.replicas > 1:
@@ -89,7 +91,8 @@ def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> t
     if aim is None:
         return tuple(betas)
     if aim == "auto":
-        return tuple(_auto(β, judged, len(betas)) for β in betas)
+        each = {β: _auto(β, judged, len(betas)) for β in sorted(betas)}  # the least first: what it takes is enough for all
+        return tuple(each[β] for β in betas)
     if isinstance(aim, list) and len(aim) != len(betas):
         raise SpecificationError(f"must be one number, or one for each of {len(betas)} constraints; got {len(aim)}", (KEY,))
     numbers = aim if isinstance(aim, list) else [aim] * len(betas)
@@ -118,19 +121,18 @@ def never_certified(sets: Sequence[str], betas: Sequence[float], judged: Judged,
         return f"nothing certifies beta = 0 (A.3), which '{zero[0]}' asks for; take a beta above 0"
     if couples and judged.replicas == 1:
         clouds = fewest_clouds(min(betas), judged.confidence, m) if m else 2
-        return f"the filter couples the particles of a cloud, and of one such cloud no bound is claimed (A.2); take audit.replicas >= {clouds:,}"
+        way = f"take audit.replicas >= {clouds:,}" if clouds is not None else UNCOUNTABLE
+        return f"the filter couples the particles of a cloud, and of one such cloud no bound is claimed (A.2); {way}"
     short = [(name, β, lacking) for name, β in zip(sets, betas, strict=True) if (lacking := judged.lacking(β, m)) is not None]
     if not short:
         return None
     name, β, lacking = min(short, key=lambda found: found[1])
-    return f"{judged} certify no beta = {β:g} in '{name}', not even with none inside; take {lacking}"
+    return f"{judged} certify no beta = {β:g} in '{name}', not even with none inside; {lacking}"
 
 
-def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int:
-    """How many clouds, none with a particle inside, certify beta > 0."""
-    found = clouds_needed(beta, np.zeros(1), 1 - (1 - confidence) / constraints)
-    assert found is not None  # empty clouds certify any beta > 0
-    return found
+def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int | None:
+    """How many clouds, none with a particle inside, certify beta > 0; None where no number that can be counted does."""
+    return clouds_needed(beta, np.zeros(1), 1 - (1 - confidence) / constraints)
 
 
 def _auto(beta: float, judged: Judged, constraints: int) -> float:
@@ -142,8 +144,8 @@ def _auto(beta: float, judged: Judged, constraints: int) -> float:
     if k is None:
         among = f" shared by {constraints} constraints" if constraints > 1 else ""
         raise SpecificationError(
-            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at {100 * judged.confidence:g} % confidence{among}; "
-            f"take {judged.lacking(beta, constraints)}, or leave aim out",
+            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at {level(judged.confidence)} confidence{among}; "
+            f"{judged.lacking(beta, constraints)}, or leave aim out",
             (KEY,),
         )
     return share(k, judged.samples)

@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from lem_safe.bounds.search import SUREST
 from lem_safe.faults import BadInput, Fault
 from lem_safe.scenario.aim import Judged, aims
 
@@ -38,7 +39,7 @@ class Audit(BaseModel):
 
     model_config = STRICT
 
-    confidence: Annotated[float, Gt(0), Lt(1)] = Field(
+    confidence: Annotated[float, Gt(0), Le(SUREST)] = Field(
         default=0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
     )
     after_step: Annotated[int, Ge(0)] = Field(

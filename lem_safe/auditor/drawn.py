@@ -1,0 +1,52 @@
+"""Rows in memory that remember what depended on what when they were drawn, so that an audit of them claims no more than one of their file.
+
+A slice, a sum or a copy in another order is no longer the clouds it was made of: whatever is made of coupled rows is taken for one
+coupled cloud, of which no bound is claimed (A.2).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Drawn(np.ndarray):
+    """An array [n, d] with the marks of its file: `coupled`, the `replica` of each row where there are clouds, the `seed`."""
+
+    coupled: bool
+    replica: NDArray[np.int64] | None
+    seed: int | None
+
+    def __new__(
+        cls, x: NDArray[Any], coupled: bool = False, replica: NDArray[Any] | None = None, seed: int | None = None
+    ) -> "Drawn":
+        self = np.array(x).view(cls)
+        self.coupled, self.seed = coupled, seed
+        self.replica = None if replica is None else np.array(replica, dtype=np.int64)
+        return self
+
+    def __array_finalize__(self, made_of: Any) -> None:
+        dependent = getattr(made_of, "coupled", False) or getattr(made_of, "replica", None) is not None
+        self.coupled, self.replica, self.seed = dependent, None, getattr(made_of, "seed", None)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """A number where numpy would give one."""
+        return array[()] if array.ndim == 0 else super().__array_wrap__(array, context, return_scalar)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Drawn":
+        """The rows of a samples.npz: `x` and its marks."""
+        seed = arrays.get("seed")
+        return cls(arrays["x"], bool(arrays.get("coupled", False)), arrays.get("replica"), None if seed is None else int(seed))
+
+
+class Numbers:
+    """The unit of each row, in memory, as a reader of files offers it."""
+
+    def __init__(self, values: NDArray[np.int64]):
+        self._values = values
+
+    def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
+        """`size` entries at a time."""
+        return (self._values[start : start + size] for start in range(0, len(self._values), size))

@@ -1,0 +1,99 @@
+"""How a file's columns become the scenario's, and what other columns may say."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lem_safe.auditor.rows import BLOCK
+from lem_safe.auditor.samples import UNITS, Block, Samples, Unit, listed
+from lem_safe.faults import BadInput, Fault
+
+MARKS = ("coupled", "tuned")
+"""What an .npz may say of all its rows."""
+
+
+class Match(NamedTuple):
+    """How a file's columns become the scenario's: `order` which comes first, second, ...; `names` what rules may call them."""
+
+    order: list[int]
+    names: tuple[str, ...]
+    how: str
+    """By name, or by position where the samples' names are not the scenario's."""
+    unit: Unit
+    unit_column: int | None
+
+    def blocks(self, samples: Samples, size: int = BLOCK) -> Iterator[Block]:
+        """The rows in file order, in the scenario's columns."""
+        return samples.blocks(self.order, self.unit_column, size)
+
+
+def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
+    """Which column of the samples is which of the scenario's, which names rules may use, and which column numbers the units.
+
+    The samples' own names come first. Where all of the scenario's are among them, in whatever order, columns are matched by name and
+    any further ones left out; otherwise by position, and a rule may use either name. Raises BadInput where the number of columns
+    differs, or where a name stands for one column here and another there.
+    """
+    unit, marker = samples.unit, samples.unit_column
+    _must_be_plain(samples, columns or ())
+    if marker is not None and columns and samples.rows.columns and samples.rows.columns[marker] in columns:
+        marker = None  # a coordinate that happens to be called so
+    if marker is not None and samples.rows.columns:
+        unit = UNITS[samples.rows.columns[marker]]
+    places = [i for i in range(samples.rows.width) if i != marker]
+    own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
+    d = len(places)
+    expected = tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
+    if own is not None and set(expected) <= set(own):
+        return Match([places[own.index(name)] for name in expected], expected, "name", unit, marker)
+    if d != len(expected):
+        have, want = (
+            f"{d} column{'s' * (d != 1)}" + (f" ({listed(own)})" if own else ""),
+            f"{len(expected)} ({listed(expected)})",
+        )
+        raise BadInput(Fault(f"has {have}, the scenario has {want}; save those columns, one row a sample", samples.source))
+    if own is None:
+        return Match(places, expected, "position", unit, marker)
+    moved = [name for i, name in enumerate(expected) if name in own and own.index(name) != i]
+    if moved:
+        raise BadInput(
+            Fault(
+                f"columns ({listed(own)}) do not fit the scenario's ({listed(expected)}): '{moved[0]}' is in another place, "
+                "and not every name is known; rename the columns or put them in the scenario's order",
+                samples.source,
+            )
+        )
+    words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
+    names = tuple(theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own, expected, strict=True))
+    return Match(places, names, "position", unit, marker)
+
+
+def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:
+    """Refuses columns of a table that seem to say what depends on what, and would be left out without a word."""
+    if samples.rows.columns is None:
+        return
+    extra = [name for name in samples.rows.columns if name not in columns]
+    units = [name for name in extra if name in UNITS]
+    if len(units) > 1 and samples.members is None and samples.each is None:
+        raise BadInput(Fault(f"numbers its rows' units twice, by {listed(units)}; keep one", samples.source))
+    alike = [name for name in extra if name.strip().casefold() in (*UNITS, *MARKS) and name not in UNITS]
+    if not alike:
+        return
+    name, meant = alike[0], alike[0].strip().casefold()
+    way = (
+        f"name it '{meant}' if it numbers each row's {UNITS[meant]}, else remove or rename it"
+        if meant in UNITS
+        else f"a table cannot say so: save an .npz with x and {meant}, or remove the column"
+    )
+    raise BadInput(Fault(f"has a column '{name}', which would be left out; {way}", samples.source))
+
+
+def _strings(spec: Any) -> Iterable[str]:
+    if isinstance(spec, str):
+        yield spec
+    elif isinstance(spec, Mapping):
+        for value in spec.values():
+            yield from _strings(value)
+    elif isinstance(spec, Sequence):
+        for value in spec:
+            yield from _strings(value)
