@@ -22,17 +22,15 @@ from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.build import build
 from lem_safe.catalogue import loads, promise
+from lem_safe.comparison import Comparison, Entry, Held
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.keys import Key
-from lem_safe.percentages import level, percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.projected import Base, Target, projection_of
 from lem_safe.report.compare import write_page
-from lem_safe.report.findings import by_chance, findings
 from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario
-from lem_safe.versions import versions
 
 FILTERS = ("none", "penalty", "drift", "pointwise", "step", "gate", "reject", "project", "primal_dual", "thinning")
 THINNING = ("every draw kept", "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling")
@@ -40,93 +38,6 @@ OVERLAPPING = (
     "in expectation",
     "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β",
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One filter over all seeds; refused says why it could not run, and then the numbers are None.
-
-    Of several constraints the one nearest to, or furthest over, its tolerance is told. over: whether any cloud held more than its budget at some
-    judged step (for thinning: in the end). The bound is taken from `units` many of what `unit` names. chance: mean and standard deviation of
-    the distance from so many draws of the projection itself. cost: seconds a step over those of no filter. kept: draws left, of the samples.
-    weight: a penalty's, where it was guessed.
-    """
-
-    filter: str
-    promise: str
-    because: str
-    refused: str | None = None
-    constraint: str | None = None
-    beta: float | None = None
-    largest: float | None = None
-    final: float | None = None
-    upper_bound: float | None = None
-    unit: str | None = None
-    units: int | None = None
-    distance: float | None = None
-    chance: tuple[float, float] | None = None
-    cost: float | None = None
-    kept: int | None = None
-    over: bool | None = None
-    weight: float | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard deviation.
-
-    samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by constraint, where that is not β.
-    """
-
-    scenario: str
-    seeds: int
-    samples: int
-    steps: int
-    projection: str
-    floor: tuple[float, float]
-    entries: tuple[Entry, ...]
-    fractions: Mapping[str, Float[np.ndarray, "t"]]
-    confidence: float = 0.95
-    clouds: int = 1
-    after_step: int = 0
-    aim: Mapping[str, float] | None = None
-    measure: str = "W2"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": 1, "scenario": self.scenario, "seeds": self.seeds, "samples": self.samples, "steps": self.steps,
-            "projection": self.projection, "floor": {"mean": self.floor[0], "std": self.floor[1]},
-            "measure": self.measure, "clouds": self.clouds, "after_step": self.after_step, "aim": self.aim and dict(self.aim),
-            "confidence": self.confidence, "entries": [vars(entry) for entry in self.entries], **versions(),
-        }  # fmt: skip
-
-    def __str__(self) -> str:
-        heads = (
-            "filter",
-            "tolerated",
-            "largest",
-            "final",
-            "bound",
-            "W2" if self.measure == "W2" else "distance",
-            "cost",
-            "promise",
-        )
-        rows = [heads, *(_cells(entry) for entry in self.entries)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-        table = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-        said = "\n".join(findings(self.to_dict()))
-        size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
-        aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
-        chance = by_chance(self.to_dict())
-        return (
-            f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
-            f"{table}\n\n{said}\n\n"
-            + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
-            + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
-            + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection ({self.projection}); {chance} is chance alone. "
-            f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else of two clouds or more. "
-            "Cost: a step, relative to none."
-        )
 
 
 def compare(
@@ -221,17 +132,19 @@ class _Race:
         except (BadInput, NumericalFailure) as error:
             return Entry(name, scope, because, refused=str(error)), None
         ended = name == "thinning"
-        k, β = _worst(runs, ended)
+        tuned = weight is not None
+        regions = tuple(self._held(runs, k, tuned=tuned, ended=ended) for k in range(len(runs[0].problem.names)))
+        k = _worst(runs, ended)
         distances = [self.target.distance(r.x) for r in runs if len(r.x) > 1]
-        bound, unit, units = self._bound(runs, k, tuned=weight is not None, ended=ended)
+        bound, unit, units = self._bound(runs, k, tuned=tuned, ended=ended)
         entry = Entry(
             filter=name,
             promise=scope,
             because=because,
-            constraint=runs[0].problem.names[k],
-            beta=β,
-            largest=None if ended else float(max(r.judged[..., k].max() for r in runs)),
-            final=float(torch.cat([r.inside[:, k] for r in runs]).double().mean()),
+            constraint=regions[k].set,
+            beta=regions[k].beta,
+            largest=regions[k].largest,
+            final=regions[k].final,
             upper_bound=bound,
             unit=unit,
             units=units,
@@ -239,10 +152,22 @@ class _Race:
             chance=self.chance(max(len(r.x) for r in runs)) if distances else None,
             cost=float(np.mean([r.seconds for r in runs]) / np.mean([b.seconds for b in self.plain])),
             kept=int(np.mean([len(r.x) for r in runs])),
-            over=any(_over(r, ended) for r in runs),
+            over=any(held.over for held in regions),
             weight=weight,
+            regions=regions,
         )
         return entry, None if ended else runs[0].fraction[..., k].max(0)
+
+    def _held(self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool) -> Held:
+        problem = runs[0].problem
+        return Held(
+            set=problem.names[k],
+            beta=problem.betas[k],
+            largest=None if ended else float(max(r.judged[..., k].max() for r in runs)),
+            final=float(torch.cat([r.inside[:, k] for r in runs]).double().mean()),
+            upper_bound=self._bound(runs, k, tuned=tuned, ended=ended)[0],
+            over=any(_over(r, k, ended) for r in runs),
+        )
 
     def chance(self, n: int) -> tuple[float, float]:
         """What chance alone makes of the distance from n draws."""
@@ -320,31 +245,13 @@ def _held(run: Base, ended: bool) -> Float[np.ndarray, "r m"]:
     return run.final if ended else run.judged.max(1)
 
 
-def _worst(runs: Sequence[Base], ended: bool) -> tuple[int, float]:
+def _worst(runs: Sequence[Base], ended: bool) -> int:
     betas = np.array(runs[0].problem.betas)
     largest = np.concatenate([_held(r, ended) for r in runs]).max(0)
-    k = int(np.argmax(largest / np.maximum(betas, 1e-12)))
-    return k, float(betas[k])
+    return int(np.argmax(largest / np.maximum(betas, 1e-12)))
 
 
-def _over(run: Base, ended: bool) -> bool:
-    """Whether some set held more than ⌊βn⌋ of some cloud (A.1)."""
-    betas, held = run.problem.betas, _held(run, ended)
-    return any(
-        round(float(fraction) * n) > budget(β, n)
-        for row, n in zip(held, run.sizes, strict=True)
-        for fraction, β in zip(row, betas, strict=True)
-    )
-
-
-def _cells(e: Entry) -> tuple[str, ...]:
-    if e.refused is not None:
-        return (e.filter, "refused", "", "", "", "", "", e.refused.splitlines()[0][:90])
-    kept = "" if e.filter != "thinning" else f" ({e.kept:,} kept)"
-    bound = "none claimed" if e.upper_bound is None else percent(e.upper_bound) + f" of {e.units} clouds" * (e.unit == "clouds")
-    distance = "" if e.distance is None else f"{e.distance:.2g}"
-    over = " over" if e.over else ""
-    return (
-        e.filter, f"{percent(e.beta)} {e.constraint}", percent(e.largest) + over * (e.largest is not None),
-        percent(e.final) + kept + over * (e.largest is None), bound, distance, f"{e.cost:.2f}x", e.promise,
-    )  # fmt: skip
+def _over(run: Base, k: int, ended: bool) -> bool:
+    """Whether some cloud held more than ⌊βn⌋ of set k (A.1)."""
+    β, held = run.problem.betas[k], _held(run, ended)[:, k]
+    return any(round(float(fraction) * n) > budget(β, n) for fraction, n in zip(held, run.sizes, strict=True))

@@ -86,7 +86,10 @@ def test_every_filter_has_a_row_and_files_tell_the_same(whole: tuple[comparing.C
     found, out = whole
     assert [e.filter for e in found.entries] == list(FILTERS) and not any(e.refused for e in found.entries)
     written = json.loads((out / "compare.json").read_text())
-    assert written["entries"] == json.loads(json.dumps([vars(e) for e in found.entries])) and written["schema_version"] == 1
+    assert (
+        written["entries"] == json.loads(json.dumps([dataclasses.asdict(e) for e in found.entries]))
+        and written["schema_version"] == 1
+    )
     page, text = (out / "compare.html").read_text(), str(found)
     assert all(name in page and name in text for name in FILTERS) and (out / "figures" / "compare.png").stat().st_size > 5_000
     with np.load(out / "fractions.npz") as file:
@@ -169,7 +172,7 @@ def test_sets_without_a_smooth_form_refuse_those_that_need_one(tmp_path: Path) -
     assert gate.refused is None and "refused" in str(found)
     page = write_page(found.to_dict(), found.fractions, tmp_path)
     assert 'class="refused"' in page and "no twice differentiable form" in page
-    nothing = {**found.to_dict(), "entries": [vars(drift)]}
+    nothing = {**found.to_dict(), "entries": [dataclasses.asdict(drift)]}
     assert "Every filter was refused here." in write_page(nothing, {}, tmp_path)
 
 
@@ -274,6 +277,18 @@ def test_several_constraints_tell_the_worst_and_share_the_confidence() -> None:
     none, gate = found.entries
     assert none.constraint in ("beyond", "behind") and none.over and not gate.over
     assert none.final is not None and none.upper_bound == upper_bound(round(none.final * 600), 600, 0.975)
+    for e in (none, gate):
+        assert [r.set for r in e.regions] == ["beyond", "behind"] and e.over == any(r.over for r in e.regions)
+        (told,) = [r for r in e.regions if r.set == e.constraint]
+        assert (told.largest, told.final, told.upper_bound) == (e.largest, e.final, e.upper_bound)
+    lines = str(found).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("none "))
+    assert (
+        "beyond" in lines[at]
+        and "behind" in lines[at + 1]
+        and lines[at + 2].startswith("gate ")
+        and lines[at + 1].startswith(" ")
+    )
     base = unfiltered(scenario(TWO))
     most = base.fraction[0].max(0) / [0.05, 0.01]
     assert none.constraint == ("beyond", "behind")[int(most.argmax())] and none.largest == base.fraction[..., most.argmax()].max()

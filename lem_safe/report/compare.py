@@ -11,6 +11,7 @@ from lem_safe.report.curves import stretches
 from lem_safe.report.findings import NOISE, by_chance, findings
 from lem_safe.report.style import DATA, FILTERED, GRID, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
 from lem_safe.report.template import rendered
+from lem_safe.report.words import level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,12 +35,15 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
         png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
     pictures = [svg(draw, *SIZE, f"c{i}-") for i, draw in enumerate(draws)]
     one = one_tolerance(facts) is not None
-    return rendered("compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one, chance=by_chance(facts))
+    return rendered(
+        "compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one, chance=by_chance(facts), level=level
+    )
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:
     """The tolerance that all rows speak of; None where they speak of different constraints, and pictures show multiples of β."""
-    told = {(e["constraint"], e["beta"]) for e in facts["entries"] if e["refused"] is None}
+    ran = [e for e in facts["entries"] if e["refused"] is None]
+    told = {(r["set"], r["beta"]) for e in ran for r in e.get("regions", ())} or {(e["constraint"], e["beta"]) for e in ran}
     return next(iter(told))[1] if len(told) == 1 else None
 
 

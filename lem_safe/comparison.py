@@ -1,0 +1,134 @@
+"""What `lem-safe compare` found: a row a filter, a line a constraint, and what is said of them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from lem_safe.percentages import level, percent
+from lem_safe.report.findings import by_chance, findings
+from lem_safe.versions import versions
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one filter let into one region: like the entry's own numbers."""
+
+    set: str
+    beta: float
+    largest: float | None
+    final: float
+    upper_bound: float | None
+    over: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One filter over all seeds; refused says why it could not run, and then the numbers are None.
+
+    regions: what was held of each constraint, in the scenario's order; of several the one nearest to, or furthest over, its tolerance is told by
+    the entry itself. over: whether any cloud held more than its budget at some
+    judged step (for thinning: in the end). The bound is taken from `units` many of what `unit` names. chance: mean and standard deviation of
+    the distance from so many draws of the projection itself. cost: seconds a step over those of no filter. kept: draws left, of the samples.
+    weight: a penalty's, where it was guessed.
+    """
+
+    filter: str
+    promise: str
+    because: str
+    refused: str | None = None
+    constraint: str | None = None
+    beta: float | None = None
+    largest: float | None = None
+    final: float | None = None
+    upper_bound: float | None = None
+    unit: str | None = None
+    units: int | None = None
+    distance: float | None = None
+    chance: tuple[float, float] | None = None
+    cost: float | None = None
+    kept: int | None = None
+    over: bool | None = None
+    weight: float | None = None
+    regions: tuple["Held", ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard deviation.
+
+    samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by constraint, where that is not β.
+    """
+
+    scenario: str
+    seeds: int
+    samples: int
+    steps: int
+    projection: str
+    floor: tuple[float, float]
+    entries: tuple[Entry, ...]
+    fractions: Mapping[str, Float[np.ndarray, "t"]]
+    confidence: float = 0.95
+    clouds: int = 1
+    after_step: int = 0
+    aim: Mapping[str, float] | None = None
+    measure: str = "W2"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": 1, "scenario": self.scenario, "seeds": self.seeds, "samples": self.samples, "steps": self.steps,
+            "projection": self.projection, "floor": {"mean": self.floor[0], "std": self.floor[1]},
+            "measure": self.measure, "clouds": self.clouds, "after_step": self.after_step, "aim": self.aim and dict(self.aim),
+            "confidence": self.confidence, "entries": [asdict(entry) for entry in self.entries], **versions(),
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        heads = (
+            "filter",
+            "tolerated",
+            "largest",
+            "final",
+            "bound",
+            "W2" if self.measure == "W2" else "distance",
+            "cost",
+            "promise",
+        )
+        rows = [heads, *(row for entry in self.entries for row in _cells(entry))]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+        table = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        said = "\n".join(findings(self.to_dict()))
+        size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
+        aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
+        chance = by_chance(self.to_dict())
+        return (
+            f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
+            f"{table}\n\n{said}\n\n"
+            + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
+            + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
+            + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection ({self.projection}); {chance} is chance alone. "
+            f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else of two clouds or more. "
+            "Cost: a step, relative to none."
+        )
+
+
+def _cells(e: Entry) -> list[tuple[str, ...]]:
+    """A line a constraint; what is not a constraint's own stands in the first."""
+    if e.refused is not None:
+        return [(e.filter, "refused", "", "", "", "", "", e.refused.splitlines()[0][:90])]
+    distance = "" if e.distance is None else f"{e.distance:.2g}"
+    own = [(e.filter, distance, f"{e.cost:.2f}x", e.promise), *[("", "", "", "")] * (len(e.regions) - 1)]
+    return [(name, *_line(e, held), *rest) for (name, *rest), held in zip(own, e.regions, strict=True)]
+
+
+def _line(e: Entry, held: Held) -> tuple[str, ...]:
+    kept = "" if e.filter != "thinning" else f" ({e.kept:,} kept)"
+    bound = (
+        "none claimed" if held.upper_bound is None else percent(held.upper_bound) + f" of {e.units} clouds" * (e.unit == "clouds")
+    )
+    over = " over" if held.over else ""
+    ended = held.largest is None
+    return (
+        f"{percent(held.beta)} {held.set}", percent(held.largest) + over * (not ended), percent(held.final) + kept + over * ended, bound,
+    )  # fmt: skip
