@@ -4,23 +4,24 @@ import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import BadZipFile
+
+import numpy as np
 
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor import audit as judge
 from lem_safe.auditor import grow as look
 from lem_safe.auditor.audit import Source
 from lem_safe.auditor.growth import FILE as GROWTH
-from lem_safe.auditor.samples import open_samples
+from lem_safe.auditor.samples import Samples, open_samples
+from lem_safe.auditor.shown import FILE as SHOWN
+from lem_safe.auditor.shown import shown
 from lem_safe.catalogue import MAKERS, load
 from lem_safe.faults import BadInput, Fault
-from lem_safe.files import read_npz, write_text
+from lem_safe.files import read_npz, write_npz, write_text
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
@@ -52,21 +53,25 @@ def grow(
         must_be_fresh(path)
     with RunDirectory(path):
         report, past = look(opened, chosen, path, **{"makers": MAKERS, **options})
-        write_audit(path, chosen, report)
+        write_audit(path, chosen, report, opened)
         past.write(path)
     return report
 
 
-def write_audit(directory: Path, scenario: Scenario, report: AuditReport) -> None:
-    """An audit as files: scenario.yaml, badge.json, badge.svg, and last audit.json."""
+def write_audit(directory: Path, scenario: Scenario, report: AuditReport, samples: Samples) -> Path:
+    """An audit as files: scenario.yaml, badge.json, badge.svg, shown.npz, audit.json, and last the page, whose path is returned."""
+    from lem_safe.report import render
+
     directory.mkdir(parents=True, exist_ok=True)
+    write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
     write_text(directory / "audit.json", report.to_json())
+    return render(directory)
 
 
-def read_trace(path: Path) -> "dict[str, np.ndarray]":
+def read_trace(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for anything else."""
     if not path.is_file():
         raise BadInput(Fault("no such file", str(path)))

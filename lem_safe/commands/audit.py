@@ -84,6 +84,8 @@ def audit(
         steps = None if trace is None else read_trace(trace)
         report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds, trace=steps)
         if out is not None:
-            write_audit(out, loaded, report)
+            write_audit(out, loaded, report, opened)
     say(report.to("json" if json else form.value))
+    if out is not None and form is Form.text and not json:
+        say(str(out / "report.html"))
     return report.status

@@ -9,11 +9,16 @@ from lem_safe.commands.outcome import say
 from lem_safe.faults import BadInput, Fault
 
 
-def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")]) -> int:
-    """Render a run's report.html and figures again, from its files alone."""
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run, or of an audit.")],
+) -> int:
+    """Render a report.html and its figures again, from the files of a run or an audit alone."""
     from lem_safe.report import render
 
-    if not (directory / "audit.json").is_file() or not (directory / "run.json").is_file():
-        raise BadInput(Fault("holds no finished run (audit.json and run.json); give the directory of one", file=str(directory)))
+    if not (directory / "audit.json").is_file() or not any((directory / name).is_file() for name in ("run.json", "shown.npz")):
+        what = (
+            "holds no finished run (audit.json and run.json) and no audit (audit.json and shown.npz); give the directory of one"
+        )
+        raise BadInput(Fault(what, file=str(directory)))
     say(str(render(directory)))
     return 0

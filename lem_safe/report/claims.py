@@ -58,7 +58,19 @@ SILENT = (
     ),
     ("Regions not named", "Only the regions of the scenario are counted."),
 )
-"""What a pass does not say."""
+"""What a pass of a run does not say."""
+ELSEWHERE = (
+    (
+        "Where they come from",
+        "Nothing here saw how these rows were made, chosen or left out; whether their units are independent, no audit can see.",
+    ),
+    (
+        "Others than these",
+        "A bound is about the law behind these samples: a generator that is changed, or asked otherwise, has another one.",
+    ),
+    SILENT[-1],
+)
+"""What a pass of samples from elsewhere does not say."""
 
 
 def claims(contents: Contents) -> list[tuple[str, str]]:
@@ -78,6 +90,8 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
             ("Every step", "The largest fraction over the recorded steps is a fact about this run, not about another seed.")
         )
     found.append(("Bound", str(contents.audit.get("assumes_detail", contents.audit["assumes"]))))
+    if not contents.run:
+        return found
     unknown = "The documentation of this filter says what it promises."
     found.append((f"Filter: {contents.filter}", PROMISES.get(contents.filter, unknown)))
     members = contents.scenario.get("filter", {}).get("filters", [])

@@ -22,7 +22,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of one run. `trace`, `reference` and `diagnostics` are empty where the run has no such file."""
+    """The files of one run, or of an audit of samples from elsewhere. What there is no file of is empty: `run` where nothing was run here."""
 
     directory: Path
     scenario: dict[str, Any]
@@ -38,6 +38,11 @@ class Contents:
     def filter(self) -> str:
         """The kind of filter, `none` for an unfiltered run."""
         return str(self.scenario.get("filter", {}).get("kind", "none"))
+
+    @property
+    def thinned(self) -> bool:
+        """Whether `x` is only some of the rows that were audited."""
+        return not self.run and len(self.x) < int(self.audit["rows"])
 
     @property
     def clouds(self) -> int:
@@ -89,7 +94,9 @@ def read(directory: Path) -> Contents:
     """The contents of a finished run directory; BadInput names the file that is missing or broken."""
     from ruamel.yaml import YAML
 
-    needed = ["scenario.yaml", "samples.npz", "audit.json", "run.json"]
+    foreign = (directory / "shown.npz").is_file() and not (directory / "run.json").is_file()
+    rows = "shown.npz" if foreign else "samples.npz"
+    needed = ["scenario.yaml", rows, "audit.json"] + ["run.json"] * (not foreign)
     missing = [
         Fault("no such file; a report is made from a finished run", str(directory / name))
         for name in needed
@@ -97,14 +104,14 @@ def read(directory: Path) -> Contents:
     ]
     if missing:
         raise BadInput(missing)
-    samples = _arrays(directory / "samples.npz")
+    samples = _arrays(directory / rows)
     x = samples["x"]
     columns = samples.get("columns")
     return Contents(
         directory=directory,
         scenario=YAML(typ="safe", pure=True).load(directory / "scenario.yaml"),
         audit=json.loads((directory / "audit.json").read_text(encoding="utf-8")),
-        run=json.loads((directory / "run.json").read_text(encoding="utf-8")),
+        run={} if foreign else json.loads((directory / "run.json").read_text(encoding="utf-8")),
         x=x,
         columns=tuple(str(c) for c in columns) if columns is not None else tuple(f"x{i}" for i in range(x.shape[1])),
         trace=_arrays(directory / "trace.npz"),

@@ -35,9 +35,9 @@ def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], labe
 def draw_histogram(
     axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str, edges: Float[np.ndarray, "b"] | None = None
 ) -> "Axes":
-    """The densities of the named series: `data` filled, `unfiltered` and `filtered` as outlines."""
+    """The densities of the named series: `data` filled, the others as outlines, in the order of SERIES."""
     edges = edges_of(series) if edges is None else edges
-    for name in ("data", "unfiltered", "filtered"):
+    for name in SERIES:
         if name in series:
             counts, _ = np.histogram(series[name], edges)
             density = counts / (len(series[name]) * np.diff(edges))

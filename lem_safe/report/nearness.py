@@ -59,7 +59,7 @@ def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> lis
             s = own if who == label else contents.clearance(region, laws[who])
             if s is not None and len(s):
                 rows.append(_row(region, who, s, contents.inside(region, laws[who]), r))
-    return rows
+    return [_whole(row, contents) for row in rows] if contents.thinned else rows
 
 
 def seats(contents: Contents) -> dict[str, list[Seat]]:
@@ -83,6 +83,20 @@ def _row(region: str, who: str, s: Float[np.ndarray, "k"], inside: np.ndarray, r
     low, usual, middle = (f"{q:.3g}" for q in np.quantile(s, [0.01, 0.05, 0.5], method="inverted_cdf"))
     share = percent(near / len(s))
     return Nearness(region, who, percent(float(inside.mean())), f"{near:,} ({share}) within {_short(r)}", low, usual, middle)
+
+
+def _whole(row: Nearness, contents: Contents) -> Nearness:
+    """Of rows that are only some of those audited: the audit's own counts, and where it has none a share for a count."""
+    (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
+    rows = contents.audit["rows"]
+    near = (
+        f"{c['near']:,} ({percent(c['near'] / rows)}) within {_short(float(contents.audit['near_within']))}"
+        if c["near"] is not None
+        else ""
+    )
+    return row._replace(
+        inside=percent(c["fraction"]), near=near or "about" + row.near[row.near.index("(") :].replace("(", " ").replace(")", "")
+    )
 
 
 def _short(r: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lem_safe.report import words
-from lem_safe.report.claims import SILENT, claims
+from lem_safe.report.claims import ELSEWHERE, SILENT, claims
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.cost import costs
 from lem_safe.report.drift import drifts
@@ -20,8 +20,12 @@ SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
 """Pictures of another size than the usual, in inches."""
 
 
+AUDITED = ("source", "samples", "rows", "unit", "units", "method", "columns_matched", "seed", "looks", "clouds")
+"""What is told of an audit in the place of a run's facts."""
+
+
 def render(run_directory: Path | str) -> Path:
-    """Writes report.html and figures/*.png into a run directory, from its other files alone, and returns the page's path.
+    """Writes report.html and figures/*.png into the directory of a run or an audit, from its other files alone, and returns the page's path.
 
     Raises BadInput where a needed file is missing; a panel whose file is missing is replaced by a sentence.
     """
@@ -57,9 +61,11 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "nearness": nearness(contents, laws(contents), label(contents)),
         "seats": seats(contents),
         "claims": claims(contents),
-        "silent": SILENT,
-        "run": words.flat(contents.run),
-        "command": contents.run.get("command", f"lem-safe run {contents.directory.name}/scenario.yaml"),
+        "silent": SILENT if contents.run else ELSEWHERE,
+        "run": words.flat(contents.run or {name: audit.get(name) for name in AUDITED}),
+        "ran": bool(contents.run),
+        "traced": bool(contents.run) or any(c["max_fraction_over_steps"] is not None for c in audit["constraints"]),
+        "command": _command(contents),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
         "percent": words.percent,
@@ -73,6 +79,14 @@ def _facts(contents: Contents) -> dict[str, Any]:
         else None,
         "decides": partial(words.decides, unit=audit.get("unit", "sample")),
     }
+
+
+def _command(contents: Contents) -> str:
+    """What makes this page again."""
+    place = f"{contents.directory.name}/scenario.yaml"
+    if contents.run:
+        return str(contents.run.get("command", f"lem-safe run {place}"))
+    return f"lem-safe audit {contents.audit['source']} {place}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -34,13 +34,16 @@ class Panel:
 
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
-    makers = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
+    of_a_run = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
+    makers = of_a_run if contents.run else (_clouds, _clearances, _pairs, _marginals)
     made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
 
 
 def label(contents: Contents) -> str:
-    """What the run's own samples are called."""
+    """What the run's own samples are called; those from elsewhere are just that."""
+    if not contents.run:
+        return "rows" if contents.audit.get("unit") == "path" else "samples"
     return "unfiltered" if contents.filter == "none" else "filtered"
 
 
@@ -62,7 +65,8 @@ def _clouds(contents: Contents) -> Panel | None:
     window = limits(list(clouds.values()))
     draws = [partial(_cloud, contents=contents, name=name, x=x, window=window) for name, x in clouds.items()]
     lines = " Grey lines: the energy's contours." if "landscape" in contents.diagnostics else ""
-    return Panel("clouds", "The samples", f"Shaded: unsafe. Crosses: samples inside it.{lines}", draws)
+    few = f" {len(contents.x):,} of {contents.audit['rows']:,} rows, evenly spaced." if contents.thinned else ""
+    return Panel("clouds", "The samples", f"Shaded: unsafe. Crosses: samples inside it.{lines}{few}", draws)
 
 
 def _cloud(axes: "Axes", contents: Contents, name: str, x: np.ndarray, window: Limits) -> "Axes":
@@ -71,7 +75,8 @@ def _cloud(axes: "Axes", contents: Contents, name: str, x: np.ndarray, window: L
         draw_landscape(axes, *(contents.diagnostics[key] for key in ("grid0", "grid1", "landscape")))
     for region in {c["set"] for c in contents.audit["constraints"]}:
         shade(axes, partial(contents.level, region), window)
-    draw_cloud(axes, x, inside, SERIES[name], f"{name}: {100 * inside.mean():.3g} % inside", window)
+    held = "" if contents.thinned else f": {100 * inside.mean():.3g} % inside"
+    draw_cloud(axes, x, inside, SERIES[name], f"{name}{held}", window)
     axes.set(xlabel=contents.columns[0], ylabel=contents.columns[1])
     return equal_where_sensible(axes, window)
 
@@ -197,7 +202,8 @@ def _pair(
             return contents.level(region, full)
 
         shade(axes, level, window)
-    draw_cloud(axes, x[:, [a, b]], inside, SERIES[name], f"{name}: {100 * inside.mean():.3g} % inside {region}", window)
+    held = f": {100 * inside.mean():.3g} % inside {region}" if not contents.thinned else f", {region}"
+    draw_cloud(axes, x[:, [a, b]], inside, SERIES[name], f"{name}{held}", window)
     axes.set(xlabel=contents.columns[a], ylabel=contents.columns[b])
     return axes
 
@@ -210,5 +216,7 @@ def _marginals(contents: Contents, most: int = 12) -> Panel:
         for i in range(min(d, most))
     ]
     which = f"The first {most} of {d} columns." if d > most else "Every column."
-    others = "" if len(clouds) > 1 else " The run has no data and no unfiltered samples beside it to compare with."
+    others = (
+        "" if len(clouds) > 1 or not contents.run else " The run has no data and no unfiltered samples beside it to compare with."
+    )
     return Panel("marginals", "Each column alone", f"{which} In the data's units.{others}", draws)

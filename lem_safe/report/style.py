@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, PAPER = "#1c2127", "#69717b", "#dde2e7", "#fefefd"
 FILTERED, UNFILTERED, DATA, UNSAFE = "#3a80c1", "#d0701f", "#8a929b", "#c9336c"
-SERIES = {"filtered": FILTERED, "unfiltered": UNFILTERED, "data": DATA}
+SERIES = {"data": DATA, "unfiltered": UNFILTERED, "filtered": FILTERED, "samples": FILTERED, "rows": FILTERED}
 
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
 

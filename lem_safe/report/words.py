@@ -21,6 +21,9 @@ def verdict(contents: Contents, index: int) -> str:
     """One constraint in plain words: what is tolerated, what the run held, what it would have held unfiltered."""
     c = contents.audit["constraints"][index]
     n = contents.audit["samples"]
+    if not contents.run:
+        ever = " at some time" if contents.audit.get("unit") == "path" else ""
+        return f"At most {percent(c['beta'])} tolerated inside {c['set']}; {_held(c, contents.audit)} there{ever} ({percent(c['fraction'])})."
     clouds, kind = contents.clouds, "unfiltered" if contents.filter == "none" else "filtered"
     whose = f"the fullest of {clouds:,} {kind} clouds" if clouds > 1 else f"the {kind} cloud"
     ends = "all together end with" if clouds > 1 else "ends with"
@@ -42,6 +45,11 @@ def verdict(contents: Contents, index: int) -> str:
     if len(contents.reference):
         text += f" Without the filter: {percent(reference_fraction(contents, index))}."
     return text
+
+
+def _held(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    what = "path" if audit.get("unit") == "path" else "sample"
+    return f"{c['violations']:,} of {audit['samples']:,} {what}{'s' * (audit['samples'] != 1)} {'is' if c['violations'] == 1 else 'are'}"
 
 
 def reference_fraction(contents: Contents, index: int) -> float:
@@ -75,7 +83,7 @@ def overall(audit: Mapping[str, Any]) -> str:
         if many
         else "the law behind the samples is within the tolerance",
         "violated": "the law behind the samples is over a tolerance",
-        "inconclusive": "the samples are too few to say whether their law is within the tolerance",
+        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their law is within the tolerance",
     }[audit.get("verdict", "inconclusive")]
     return (
         f"{said}, at {level(audit['confidence'])} confidence, if {audit['assumes'].removeprefix('independent ')} are independent"
