@@ -58,7 +58,7 @@ def qp(rows: Rows) -> list[str]:
         *table(
             ["case and peer", "peer / ours", "ours, ms", "peer, ms", "gap"],
             [
-                [r["name"], f"{r['ratio']:,.0f}", f"{r['ours_ms']:.2f}", f"{r['peer_ms']:,.1f}", _gap(r["gap"])]
+                [r["name"], f"{r['ratio']:,.{int(r['ratio'] < 10)}f}", f"{r['ours_ms']:.2f}", f"{r['peer_ms']:,.1f}", _gap(r["gap"])]
                 for r in rows
             ],
         ),

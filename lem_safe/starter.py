@@ -194,7 +194,13 @@ def _check(text: str, path: Path) -> None:
     try:
         loads(text, tables(), directory=path.parent.absolute())
     except BadInput as bad:
-        faults = [Fault(f"these choices do not go together: {fault.message}", key=fault.key) for fault in bad.faults]
+        alone = {"constraints[0].beta": "--beta"}
+        faults = [
+            Fault(fault.message, key=alone[fault.key])
+            if fault.key in alone
+            else Fault(f"these choices do not go together: {fault.message}", key=fault.key)
+            for fault in bad.faults
+        ]
         raise BadInput(faults) from None
 
 

@@ -97,6 +97,9 @@ def test_the_quick_path_says_what_is_missing(monkeypatch):
     assert own["floor"] > 0 and all(
         math.isfinite(own[key]) for key in ("ratio", "from_noise", "shape_ratio", "share_error", "seconds")
     )
+    assert math.isfinite(rows["two_moons: on a mixture"]["ratio"]) and "mixture_base" in str(
+        rows["two_moons: on a mixture"]["recipe"]
+    )
     assert rows["two_moons: torchebm"]["error"] == "not installed"
     assert rows["two_moons: ebmkit"]["error"] == "failed: RuntimeError: their fault"
     assert rows["two_moons: other"]["error"] == "200 of 200 samples left the finite numbers"
@@ -131,7 +134,7 @@ def row(name: str, **numbers: Any) -> dict[str, Any]:
 def test_the_page_says_which_part_is_off(tmp_path):
     rows = [
         row("rings: lem-safe", ratio=2.2, shape_ratio=1.1, from_noise=4.0), row("rings: torchebm", ratio=5.0, shape_ratio=3.0),
-        {"name": "rings: ebmkit", "error": "not installed"}, row("two_moons: lem-safe", ratio=1.7, shape_ratio=1.6),
+        row("rings: on a mixture", ratio=1.9, shape_ratio=1.8), {"name": "rings: ebmkit", "error": "not installed"}, row("two_moons: lem-safe", ratio=1.7, shape_ratio=1.6),
         row("swiss_roll: lem-safe", ratio=1.2, shape_ratio=1.2),
     ]  # fmt: skip
     page = tmp_path / "page.md"
@@ -140,7 +143,9 @@ def test_the_page_says_which_part_is_off(tmp_path):
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
     assert "loss: {kind: as_measured}" in text
-    assert "| `rings` | 2.20 | 1.10 | 1.0 % | 4.00 | 50 | 5.00 (shape 3.00) | not installed | 0.0300 |" in text
+    assert (
+        "| `rings` | 2.20 | 1.10 | 1.0 % | 4.00 | 50 | 1.90 (shape 1.80) | 5.00 (shape 3.00) | not installed | 0.0300 |" in text
+    )
     assert "1 of 3 reach 1.5 times the floor" in text
     assert "`rings`: 2.20, and 1.10 with every mode at its true share: the modes' weights make the excess" in text
     assert "`two_moons`: 1.70, and 1.60 with every mode at its true share: the shape itself is off" in text
