@@ -134,7 +134,8 @@ def row(name: str, **numbers: Any) -> dict[str, Any]:
 def test_the_page_says_which_part_is_off(tmp_path):
     rows = [
         row("rings: lem-safe", ratio=2.2, shape_ratio=1.1, from_noise=4.0), row("rings: torchebm", ratio=5.0, shape_ratio=3.0),
-        row("rings: on a mixture", ratio=1.9, shape_ratio=1.8), {"name": "rings: ebmkit", "error": "not installed"}, row("two_moons: lem-safe", ratio=1.7, shape_ratio=1.6),
+        row("rings: on a mixture", ratio=1.9, shape_ratio=1.8), {"name": "rings: ebmkit", "error": "not installed"},
+        row("two_moons: lem-safe", ratio=1.7, shape_ratio=1.6),
         row("swiss_roll: lem-safe", ratio=1.2, shape_ratio=1.2),
     ]  # fmt: skip
     page = tmp_path / "page.md"
