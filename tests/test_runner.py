@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -213,7 +214,18 @@ def test_a_run_s_own_samples_stay_a_coupled_cloud(tmp_path: Path) -> None:
     done = run(_scenario("gate"), out=tmp_path / "out")
     assert lem_safe.audit(done.directory / "samples.npz", done.scenario).assumes == "coupled cloud: bound not claimed"
     x = done.samples
-    for rows in (x, x[:50], 1.0 * x, x[::-1], x.copy()):
+    kept = pickle.loads(pickle.dumps(x))
+    for rows in (
+        x,
+        x[:50],
+        1.0 * x,
+        x[::-1],
+        x.copy(),
+        kept,
+        np.concatenate([x, x]),
+        np.vstack([np.zeros((3, 2)), x]),
+        np.where(x > 0, x, x),
+    ):
         assert lem_safe.audit(rows, done.scenario).assumes == "coupled cloud: bound not claimed"
     assert isinstance(float(x.mean()), float) and not hasattr(x.mean(), "coupled")
 

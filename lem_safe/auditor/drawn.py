@@ -1,7 +1,7 @@
 """Rows in memory that remember what depended on what when they were drawn, so that an audit of them claims no more than one of their file.
 
-A slice, a sum or a copy in another order is no longer the clouds it was made of: whatever is made of coupled rows is taken for one
-coupled cloud, of which no bound is claimed (A.2).
+A slice, a sum or several put together are no longer the clouds they were made of: whatever numpy makes of coupled rows is taken for one
+coupled cloud, of which no bound is claimed (A.2). np.asarray takes the marks off.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,18 +27,45 @@ class Drawn(np.ndarray):
         return self
 
     def __array_finalize__(self, made_of: Any) -> None:
-        dependent = getattr(made_of, "coupled", False) or getattr(made_of, "replica", None) is not None
-        self.coupled, self.replica, self.seed = dependent, None, getattr(made_of, "seed", None)
+        self.coupled, self.replica, self.seed = _dependent(made_of), None, getattr(made_of, "seed", None)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """A number where numpy would give one."""
         return array[()] if array.ndim == 0 else super().__array_wrap__(array, context, return_scalar)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, named: Any) -> Any:
+        """Marked too where numpy would return a plain array, as it does of several put together."""
+        made = super().__array_function__(function, types, arguments, named)
+        if type(made) is np.ndarray and made.ndim == 2 and any(map(_dependent, _arrays(arguments))):
+            return Drawn(made, coupled=True)
+        return made
+
+    def __reduce__(self) -> Any:
+        plain: tuple[Any, ...] = tuple(np.ndarray.__reduce__(self))
+        return plain[0], plain[1], (plain[2], self.coupled, self.replica, self.seed)
+
+    def __setstate__(self, state: Any) -> None:
+        whole, self.coupled, self.replica, self.seed = state
+        super().__setstate__(whole)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Drawn":
         """The rows of a samples.npz: `x` and its marks."""
         seed = arrays.get("seed")
         return cls(arrays["x"], bool(arrays.get("coupled", False)), arrays.get("replica"), None if seed is None else int(seed))
+
+
+def _dependent(rows: Any) -> bool:
+    return bool(getattr(rows, "coupled", False)) or getattr(rows, "replica", None) is not None
+
+
+def _arrays(arguments: Any) -> Iterator[Any]:
+    """Everything in nested lists and tuples."""
+    for item in arguments:
+        if isinstance(item, list | tuple):
+            yield from _arrays(item)
+        else:
+            yield item
 
 
 class Numbers:
