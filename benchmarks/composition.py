@@ -9,6 +9,7 @@ those called `law` quadrature of the learned energies.
 """
 
 import argparse
+import copy
 import json
 import re
 import tempfile
@@ -22,7 +23,8 @@ from torch import Tensor
 
 from lem_safe.build import Problem, build, start
 from lem_safe.catalogue import loads
-from lem_safe.energies import Energy, GaussianMixture, Negation, WeightedSum
+from lem_safe.energies import Energy, GaussianMixture, MixtureBased, Negation, WeightedSum
+from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.reproduce.composition import CLOSE, MIDWAY, NEAR, ON_A_MIXTURE, PLAIN, STD, WEIGHT, A, B, Recipe
@@ -97,6 +99,15 @@ def law(energy: Energy, x: Tensor) -> Tensor:
     return (-energy(x)).softmax(0)
 
 
+def without_network(energy: Energy) -> Energy:
+    """The same composition of the fitted mixtures alone."""
+    bare = copy.deepcopy(energy)
+    for part in bare.modules():
+        if isinstance(part, MixtureBased):
+            part.trunk = BoundedTrunk(part.trunk.inner, 1e-9)
+    return bare
+
+
 def near(x: Tensor, p: Tensor, centres: Iterable[list[float]]) -> list[float]:
     """The mass within NEAR of each centre."""
     return [float(p[(x - torch.tensor(c, dtype=x.dtype)).norm(dim=1) < NEAR].sum()) for c in centres]
@@ -142,6 +153,8 @@ def measure(
                     built = problem(spec, seed, cache or Path(folder))
                     y = sampled(built)
                     took = time.perf_counter() - began
+                    if any(isinstance(part, MixtureBased) for part in built.energy.modules()):
+                        add(name, seed, kind, "mixture", facts(kind, x, law(without_network(built.energy), x)))
                     add(name, seed, kind, "law", facts(kind, x, law(built.energy, x)))
                     add(
                         name,
@@ -178,7 +191,8 @@ def _of_recipe(name: str, rows: Sequence[dict[str, Any]]) -> str:
         "| seed | how | " + " | ".join(f"{kind}: {what}" for kind, what in columns) + " |",
         "| --- | --- |" + " --: |" * len(columns),
     ]
-    for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in ("law", "samples"))]:
+    hows = [how for how in ("mixture", "law", "samples") if any(r["how"] == how for r in mine)]
+    for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in hows)]:
         numbers = [_cell(what, how, value[kind, what, how, seed]) for kind, what in columns]
         text.append(f"| {'' if seed is None else seed} | {how} | " + " | ".join(numbers) + " |")
     held = [seed for seed in seeds if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)]

@@ -1,23 +1,25 @@
 """A network that corrects a Gaussian mixture: U(z) = c tanh(f(z)/c) − log Σ_k w_k N(z; m_k, Σ_k) (E.22).
 
-No loss says what an energy is where no row lies, so there it is whatever the network happens to do; with ½κ‖z‖² for its confining term
-that is a shape of its own for every seed, and a conjunction has all its mass there. Here the confining term is a mixture fitted to the
-rows by EM, which goes on as normal tails do and knows how much mass each mode has, and the network may add or take c nats at most,
-wherever it looks. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable whatever the weights.
+No loss says what an energy is where hardly a row lies, so there it is whatever the network happens to do; with ½κ‖z‖² for its confining
+term that is a shape of its own for every seed, and a conjunction has its mass there. Here the confining term is a mixture fitted to the
+rows by EM: it goes on as normal tails do, right or wrong, and knows how much mass each mode has. The network may add or take c nats at
+most. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable whatever the weights.
 """
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.specification import SpecificationError
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mlp import Activation, Network, refuse
@@ -31,6 +33,7 @@ LEAST_STD = 0.01
 STARTS, ITERATIONS, PATIENCE = 3, 500, 4
 """Of EM; and how many more components are tried after the best."""
 MOST_ROWS, ROWS_PER_COMPONENT = 20_000, 20
+MISSING = "fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'"
 QUIET = 0.01
 """How small a network begins: the energy is nearly its mixture."""
 
@@ -43,16 +46,47 @@ class MixtureBased(NetworkEnergy):
         self.base = base
 
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.base.differentiable(x) if x.requires_grad else self.base.value_and_gradient(x)
+        return self.base.differentiable(x)
+
+    def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.base.value_and_gradient(x)
 
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
         return self.base.laplacian(x, V)
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
-        means = state.get(f"{prefix}base.means")
-        if means is not None and means.ndim == 2 and means.shape != self.base.means.shape:
-            self.base = GaussianMixture(torch.zeros_like(means).tolist(), std=1.0).to(self.base.means.dtype)
+        """As many components as the state has; what is no mixture over these columns is an error, as nothing else would confine."""
+        held = {name: state[f"{prefix}base.{name}"] for name in self.base.state_dict() if f"{prefix}base.{name}" in state}
+        if len(held) == len(self.base.state_dict()):
+            if held["means"].ndim == 2 and held["means"].shape[1] == self.dimension:
+                self.base = GaussianMixture(torch.zeros_like(held["means"]).tolist(), std=1.0).to(self.base.means.dtype)
+            if not _is_mixture(held, self.dimension):
+                rest[-1].append(f"{prefix}base is no Gaussian mixture over {self.dimension} columns")
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _is_mixture(t: Mapping[str, Tensor], d: int) -> bool:
+    """Whether tensors of these names are those of one mixture: what is derived from means, factors and weights agrees with them."""
+    k = len(t["means"]) if t["means"].ndim == 2 else 0
+    shapes = {
+        "means": (k, d),
+        "weights": (k,),
+        "factors": (k, d, d),
+        "whiteners": (k * d, d),
+        "centers": (k * d, 1),
+        "log_weights": (k, 1),
+    }
+    if k == 0 or any(tuple(t[name].shape) != shape or not bool(t[name].isfinite().all()) for name, shape in shapes.items()):
+        return False
+    L, w = t["factors"].double(), t["weights"].double()
+    if not (bool((w > 0).all()) and bool((L.diagonal(dim1=1, dim2=2) > 0).all()) and torch.equal(L, L.tril())):
+        return False
+    made = GaussianMixture(t["means"].double().tolist(), covariances=(L @ L.mT).tolist(), weights=w.tolist()).state_dict()
+    single = t["means"].dtype == torch.float32
+    return all(
+        torch.allclose(made[name], t[name].double(), rtol=1e-3 if single else 1e-6, atol=1e-4 if single else 1e-7)
+        for name in shapes
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +96,9 @@ class MixtureBase(Network):
     kind: ClassVar[str] = "mixture_base"
     example: ClassVar[dict[str, object]] = {"kind": "mixture_base", "components": 3, "hidden": 16, "depth": 2}
 
-    components: Annotated[int, Ge(1), Doc("At most so many Gaussians; BIC chooses.")] = 12
+    fitted: ClassVar[bool] = True
+
+    components: Annotated[int, Ge(1), Le(100), Doc("At most so many Gaussians; BIC chooses.")] = 12
     most: Annotated[float, Gt(0), Doc("c, how many nats the network may add or take anywhere.")] = 5.0
     hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
     depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
@@ -71,14 +107,18 @@ class MixtureBase(Network):
     def __post_init__(self) -> None:
         refuse("MixtureBase", self.hidden, self.depth, self.activation)
         positive("MixtureBase", "most", self.most)
-        if self.components < 1:
-            raise ValueError(f"MixtureBase: components must be >= 1; got {self.components}")
+        if not 1 <= self.components <= 100:
+            raise ValueError(f"MixtureBase: components must be >= 1 and <= 100; got {self.components}")
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         inner = Perceptron([dimension] + [self.hidden] * self.depth, self.activation, generator)
         with torch.no_grad():
             inner.readout.mul_(QUIET)
         return MixtureBased(BoundedTrunk(inner, self.most), GaussianMixture([[0.0] * dimension], std=1.0))
+
+    def must_fit(self, dimension: int) -> None:
+        if find_spec("sklearn") is None:
+            raise SpecificationError(MISSING, ("network", "kind"))
 
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
         assert isinstance(energy, MixtureBased)
@@ -95,7 +135,7 @@ def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMi
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as EM
     except ImportError:
-        raise BadInput(Fault("mixture_base: fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'")) from None
+        raise BadInput(Fault(f"mixture_base: {MISSING}")) from None
     x = np.random.default_rng(seed).permutation(rows.double().cpu().numpy())[:MOST_ROWS]
     best, found = None, 0
     with warnings.catch_warnings():

@@ -33,8 +33,11 @@ class Network(ABC):
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         """A freshly initialised energy over `dimension` whitened coordinates, float32."""
 
+    fitted: ClassVar[bool] = False
+    """Whether some of it is fitted to the rows before training, by `begun`."""
+
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
-        """A freshly built energy with whatever of it is not trained but fitted to the whitened rows; most have nothing of the kind."""
+        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the law that the loss asks for."""
         return energy
 
     def must_fit(self, dimension: int) -> None:

@@ -62,16 +62,19 @@ class NetworkEnergy(Trainable):
 
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
         V = torch.eye(self.dimension, dtype=x.dtype, device=x.device) if directions is None else directions.to(x.dtype)
-        estimated, confining = estimator(V.shape[1]), self._confining_trace(x, V)
+        estimated = estimator(V.shape[1])
         numbers = (V.shape[1] if estimated is None else estimated.probes) * self.trunk.widest
         rows = max(1, self.trunk.blocks * CACHED // numbers)
         room = None if self._records(x) else Workspace()
         if estimated is None:
-            return torch.cat([self.trunk.trace(part, V.T[None], room).trace for part in x.split(rows)]) + confining
+            return torch.cat([self.trunk.trace(p, V.T[None], room).trace + self._confining_trace(p, V) for p in x.split(rows)])
         seeded = torch.Generator().manual_seed(0)
         probes = (estimated.draw(part.shape[0], V.shape[1], part, seeded) @ V.T for part in x.split(rows))
-        traces = [self.trunk.trace(part, along, room).trace for part, along in zip(x.split(rows), probes, strict=True)]
-        return torch.cat(traces) / estimated.probes + confining  # the trace along the probes Vv is Σ_k v_kᵀVᵀHVv_k (E.21)
+        p = estimated.probes  # the trace along the probes Vv is Σ_k v_kᵀVᵀHVv_k (E.21)
+        parts = zip(x.split(rows), probes, strict=True)
+        return torch.cat(
+            [self.trunk.trace(part, along, room).trace / p + self._confining_trace(part, V) for part, along in parts]
+        )
 
     def _records(self, x: Tensor) -> bool:
         """Whether a graph is being recorded."""
@@ -79,12 +82,16 @@ class NetworkEnergy(Trainable):
 
     def _sweep(self, x: Tensor) -> tuple[Tensor, Tensor]:
         f, δ = self.trunk.sweep(x)
-        value, gradient = self._confining(x)
+        value, gradient = self._confining_alone(x)
         return value.add_(f), gradient.add_(δ)
 
     @abstractmethod
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The confining term and its gradient, new tensors; differentiable in x where x asks for it."""
+        """The confining term and its gradient, new tensors, differentiable in x."""
+
+    def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, where nothing is differentiated: there may be a shorter way."""
+        return self._confining(x)
 
     @abstractmethod
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:

@@ -38,8 +38,8 @@ class Recipe(NamedTuple):
 
 
 ON_A_MIXTURE = Recipe(MixtureBase(), Calibrated(sigma=0.03, wide=1.0), TrainingSettings())
-"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, where no row lies: what an energy is
-there is what its confining term is. So that is a mixture fitted to the rows."""
+"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, past their outermost rows: what an energy
+is there is what its confining term is. So that is a mixture fitted to the rows, of the very family that these data are from."""
 PLAIN = Recipe(
     MLP(hidden=64, depth=3, confinement=1.0),
     Calibrated(sigma=0.035, wide=3.5, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6),
@@ -83,8 +83,9 @@ def fig2(setting: Setting) -> Found:
         f"disjunction: shares of the eight centres {min(shares):.3f} to {max(shares):.3f}",
     ]
     note = (
-        "The experts' confining term is a mixture fitted to their rows (E.22): the conjunction lies where no row does. A perceptron alone "
-        "gathers it on a ring, as the paper's picture has it; docs/composition.md has both, beside the exact compositions."
+        "The experts' confining term is a mixture fitted to their rows (E.22), of the family the rows are from: it decides the conjunction, which "
+        "lies past the outermost rows, and the network adds nothing. A perceptron alone gathers it on a ring, as the paper's picture has it; "
+        "docs/composition.md has both, and the mixtures without networks, beside the exact compositions."
     )
     return Found(verdict_of(held), "; ".join(words) + f". Seeds {setting.seeds}.", {"seeds": rows}, pictures, note)
 

@@ -76,6 +76,11 @@ class Calibrated(Staged):
             [len(part) / len(z) * plain(energy, part, generator).detach().double() for part in z.split(PART)]
         ).sum()
 
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        far = torch.rand(len(z), generator=generator, dtype=z.dtype) < self.share
+        σ = self.sigma * torch.where(far, self.wide, 1.0).to(z.dtype)
+        return z + σ[:, None] * torch.randn(z.shape, generator=generator, dtype=z.dtype)
+
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         far = ((torch.arange(z.shape[0], dtype=torch.float64) * self.drawn_wide) % 1 < self.drawn_wide).to(z.dtype)

@@ -58,12 +58,17 @@ def fit(
     key: Key,
     progress: Progress = quiet,
     journal: Journal | None = None,
+    prepare: Callable[[Trainable, Tensor, int], Trainable] | None = None,
 ) -> Fit:
     """Trains a copy of `energy` on the rows z; raises NumericalFailure, with step and value, where training diverges.
 
     With a journal it goes on where an interrupted run with the same journal stopped, and ends where that one would have.
+    prepare: fits what of the energy is not trained, to rows of the law that the loss asks for; held-out rows are none of them.
     """
     train, held_out = _split(z, settings, key)
+    if prepare is not None:
+        blur = key.fold("blurred").generator()
+        energy = prepare(energy, loss.blurred(smoothed(train, settings.smoothing, blur), blur), key.fold("begun").value)
     learner = Learner(energy, settings, key.fold("batches").generator())
     if journal:
         learner = _resumed(learner, journal) or Learner(energy, settings, key.fold("batches").generator())

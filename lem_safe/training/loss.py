@@ -22,6 +22,10 @@ class Loss(ABC):
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         """The mean loss of a batch, differentiable in the energy's parameters; noise comes from `generator`."""
 
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        """Rows of the law whose energy this loss is least at, given rows of the data: with the noise that the loss adds."""
+        return z
+
 
 class Stage(NamedTuple):
     """A loss, and the fraction of the steps at which it ends."""

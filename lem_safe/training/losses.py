@@ -43,6 +43,9 @@ class Denoising(Loss):
     def __post_init__(self) -> None:
         positive("Denoising", "sigma", self.sigma)
 
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        return _smoothed(z, self.sigma, generator)
+
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         return (self.sigma * energy.gradient(z + self.sigma * ξ) - ξ).square().sum(-1).mean()
@@ -66,6 +69,13 @@ class MultiScale(Loss):
         if self.weights is not None and len(self.weights) != len(self.sigmas):
             raise ValueError(f"MultiScale: weights must have one entry a scale: {len(self.sigmas)}; got {len(self.weights)}")
 
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        weights = torch.tensor(self.weights or [1.0] * len(self.sigmas), dtype=z.dtype)
+        scale = torch.multinomial(weights, len(z), replacement=True, generator=generator)
+        return z + torch.tensor(self.sigmas, dtype=z.dtype)[scale, None] * torch.randn(
+            z.shape, generator=generator, dtype=z.dtype
+        )
+
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         σ = torch.tensor(self.sigmas, dtype=z.dtype)
         λ = torch.tensor(self.weights or [1.0] * len(σ), dtype=z.dtype) / σ.square()
@@ -83,6 +93,9 @@ class Implicit(Loss):
 
     smoothing: Annotated[float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")] = 0.15
 
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        return _smoothed(z, self.smoothing, generator)
+
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         x = _smoothed(z, self.smoothing, generator)
         return (0.5 * energy.gradient(x).square().sum(-1) - energy.laplacian(x)).mean()
@@ -95,6 +108,9 @@ class Sliced(Loss):
     example: ClassVar[dict[str, object]] = {"kind": "sliced", "smoothing": 0.2}
 
     smoothing: Annotated[float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")] = 0.15
+
+    def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
+        return _smoothed(z, self.smoothing, generator)
 
     def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
         with torch.enable_grad():

@@ -73,10 +73,10 @@ class Trained:
         coordinates = whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
         key = Key(seed).fold("train")
         z = coordinates.inverse(rows.values).float()
-        fresh = self.network.begun(
-            self.network.build(len(rows.columns), key.fold("weights").generator()), z, key.fold("begun").value
+        fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
+        result = fit(
+            fresh, z, self.loss, self.training, key, progress, journal, self.network.begun if self.network.fitted else None
         )
-        result = fit(fresh, z, self.loss, self.training, key, progress, journal)
         metadata = {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,
