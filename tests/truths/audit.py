@@ -69,9 +69,18 @@ def bets_are_fair() -> None:
 def looks_are_remembered() -> None:
     """Of many looks the best evidence counts, and a verdict stays (A.4)."""
     first = Standing.of(Sequential(0, 449), 0.01, 0.95).decided("certified", 449)
-    later = Standing.of(Sequential(60, 600), 0.01, 0.95).after(first).decided("violated", 600)
+    later = Standing.of(Sequential(5, 600), 0.01, 0.95).after(first).decided("violated", 600)
     assert (later.verdict, later.decided_at, later.upper) == ("certified", 449, first.upper)
-    assert later.p_certify == first.p_certify <= 0.05
+    assert later.p_certify == first.p_certify <= 0.05 and not later.contradicted
+    alone = Standing.of(Sequential(60, 600), 0.01, 0.95)
+    other = alone.after(first).decided("violated", 600)  # no law is under .01 and over .07
+    assert (other.contradicted, other.verdict, other.p_certify, other.upper, other.lower) == (
+        True,
+        "violated",
+        1.0,
+        alone.upper,
+        alone.lower,
+    )
 
 
 def repeated_rows_are_seen() -> None:
