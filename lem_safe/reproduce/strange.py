@@ -55,7 +55,7 @@ def found_of(rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool
 
 def synthetic(setting: Setting) -> Found:
     """The energy of Fig. 1, trained, against points between and beyond its modes."""
-    energy, n = setting.train(Trained(EightGaussians(radius=RADIUS, std=STD)), setting.seed), setting.particles
+    energy, n = setting.train(Trained(EightGaussians(radius=RADIUS, std=STD), loss=Denoising()), setting.seed), setting.particles
     outside = {
         "centre": cloud(setting.seed + 1, n, std=0.5),
         "wider modes": draws(setting.seed + 2, n, std=3 * STD),
