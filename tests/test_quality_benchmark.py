@@ -76,6 +76,17 @@ def test_langevin_samples_its_energy():
     assert abs(float(z.var()) - 1) < 4 * math.sqrt(2 / 40_000)
 
 
+def test_draws_of_an_energy_are_its_own():
+    """N(m, s²) by the grid: mean and variance within four standard errors."""
+    from lem_safe.energies import Gaussian
+
+    n, std = 40_000, 0.7
+    rows = torch.tensor([[-3.0, -2.0], [5.0, 6.0]], dtype=torch.float64)
+    x = quality.draws_of(Gaussian([1.0, 2.0], std), rows, n)
+    assert np.abs(x.mean(0) - [1.0, 2.0]).max() < 4 * std / math.sqrt(n)
+    assert np.abs(x.var(0) - std**2).max() < 4 * std**2 * math.sqrt(2 / n)
+
+
 def test_the_quick_path_says_what_is_missing(monkeypatch):
     """Every number of the table is there, and a peer that is absent, fails, or diverges is a row that says exactly that."""
 
@@ -100,6 +111,8 @@ def test_the_quick_path_says_what_is_missing(monkeypatch):
     assert math.isfinite(rows["two_moons: on a mixture"]["ratio"]) and "mixture_base" in str(
         rows["two_moons: on a mixture"]["recipe"]
     )
+    for who, loss in ((quality.DEFAULT, "calibrated"), (quality.FORMER, "denoising")):
+        assert rows[f"two_moons: {who}"]["law_ratio"] > 1 and loss in str(rows[f"two_moons: {who}"]["recipe"])
     assert rows["two_moons: torchebm"]["error"] == "not installed"
     assert rows["two_moons: ebmkit"]["error"] == "failed: RuntimeError: their fault"
     assert rows["two_moons: other"]["error"] == "200 of 200 samples left the finite numbers"

@@ -129,4 +129,4 @@ LOSSES: dict[str, type[Loss]] = {
     "denoising": Denoising, "implicit": Implicit, "sliced": Sliced,
     "multi_scale": MultiScale, "energy_matching": EnergyMatching, "calibrated": Calibrated,
 }  # fmt: skip
-"""Every loss a scenario can name by `kind`; the default is `denoising`."""
+"""Every loss a scenario can name by `kind`; a mapping without one means `denoising`. See `default_loss` for no mapping at all."""

@@ -17,9 +17,10 @@ from lem_safe.energies.transported import Transported
 from lem_safe.faults import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
+from lem_safe.training.default_loss import SHARE_OF_BANDWIDTH, default_loss
 from lem_safe.training.journal import Journal
 from lem_safe.training.loop import Progress, fit, quiet
-from lem_safe.training.losses import LOSSES, Denoising, Loss
+from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.whitening import whiten
 
@@ -46,7 +47,9 @@ class Trained:
 
     data: Annotated[DataSource, Doc("The rows to learn from.")]
     network: Annotated[Network, Doc("The shape of the energy.")] = MLP()
-    loss: Annotated[Loss, Doc("What training makes small.")] = Denoising()
+    loss: Annotated[
+        Loss | None, Doc("What training makes small; where not given, calibrated for columns and denoising for pictures.")
+    ] = None
     training: Annotated[TrainingSettings, Doc("How long and how fast.")] = TrainingSettings()
 
     @property
@@ -62,7 +65,8 @@ class Trained:
 
     def fingerprint(self, seed: int) -> str:
         """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the seed."""
-        return digest(FORMAT, self.data.fingerprint(), repr(self.network), repr(self.loss), repr(self.training), str(seed))
+        loss = repr(self.loss) if self.loss is not None else f"chosen: {SHARE_OF_BANDWIDTH}"
+        return digest(FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed))
 
     def train(self, seed: int, progress: Progress = quiet, journal: Journal | None = None) -> tuple[Transported, dict[str, Any]]:
         """The energy over data units, frozen, and the metadata that its file should carry; a journal makes it resumable.
@@ -73,17 +77,16 @@ class Trained:
         coordinates = whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
         key = Key(seed).fold("train")
         z = coordinates.inverse(rows.values).float()
+        loss = self.loss or default_loss(self.network, *rows.values.shape)
         fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
-        result = fit(
-            fresh, z, self.loss, self.training, key, progress, journal, self.network.begun if self.network.fitted else None
-        )
+        result = fit(fresh, z, loss, self.training, key, progress, journal, self.network.begun if self.network.fitted else None)
         metadata = {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,
             "columns": list(rows.columns),
             "rows": rows.values.shape[0],
             "network": describe(self.network, _kind(self.network, NETWORKS)),
-            "loss": describe(self.loss, _kind(self.loss, LOSSES)),
+            "loss": describe(loss, _kind(loss, LOSSES)),
             "training": describe(self.training),
             "held_out": result.held_out,
             "resumed_from_step": result.resumed_from_step,
