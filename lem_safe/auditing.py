@@ -14,7 +14,7 @@ from lem_safe.auditor import audit as judge
 from lem_safe.auditor import grow as look
 from lem_safe.auditor.audit import Source
 from lem_safe.auditor.growth import FILE as GROWTH
-from lem_safe.auditor.samples import Samples, open_samples
+from lem_safe.auditor.samples import Samples, header_of, open_samples
 from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
 from lem_safe.catalogue import MAKERS, load
@@ -27,10 +27,10 @@ from lem_safe.scenario import Scenario
 def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
     """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an array, a tensor or a table [n, d].
 
-    options: those of `lem_safe.auditor.audit`: columns, strict, near, coupled, clouds, trace, correction. Raises BadInput for what cannot be
-    judged.
+    options: those of `lem_safe.auditor.audit`: columns, header, strict, near, coupled, clouds, trace, correction. Raises BadInput for what
+    cannot be judged.
     """
-    opened = open_samples(samples, options.pop("columns", None))
+    opened = open_samples(samples, options.pop("columns", None), header_of(samples, options.get("header"), options.get("clouds")))
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
     return judge(opened, chosen, **{"makers": MAKERS, **options})
 
@@ -46,7 +46,7 @@ def grow(
     out: the directory that remembers the looks and holds the latest audit; absent or empty at the first. Raises BadInput where earlier rows
     or the scenario changed, and where another process writes there.
     """
-    opened = open_samples(samples, options.pop("columns", None))
+    opened = open_samples(samples, options.pop("columns", None), options.pop("header", None))
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
     path = Path(out)
     if not (path / GROWTH).exists():

@@ -18,7 +18,7 @@ from lem_safe.catalogue import columns as columns_named
 from lem_safe.catalogue import make, regions
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset
-from lem_safe.data.tables import read_table
+from lem_safe.data.tables import read_fitting
 from lem_safe.energies.base import Energy
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.transported import Transported
@@ -129,10 +129,7 @@ def _rows(problem: Problem, init: dict[str, Any]) -> Tensor:
                 Fault("init 'data' needs a trained energy; this one is analytic and has no rows", key="sampler.init.kind")
             )
         return problem.data.values.double()
-    table = read_table(Path(init["path"]))
-    if table.columns is not None and set(problem.columns) <= set(table.columns):
-        table = table.select(problem.columns)
-    return torch.from_numpy(table.values)
+    return torch.from_numpy(read_fitting(Path(init["path"]), problem.columns, init.get("header")).values)
 
 
 def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:

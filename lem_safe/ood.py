@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from lem_safe.build import Problem, build
-from lem_safe.data import DataSource, read_table
+from lem_safe.data import DataSource, Table
 from lem_safe.data.distributions import Planar
+from lem_safe.data.tables import fitting, read_fitting
 from lem_safe.detection import ENOUGH, Detection, detect
 from lem_safe.energies import Tractable
 from lem_safe.faults import BadInput, Fault
@@ -216,12 +217,10 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
     d, what = problem.coordinates.dimension, str(source)
     if isinstance(source, DataSource):
         data = source.load(seed)
-        values, names = data.values.double(), data.columns
+        table = fitting(Table(data.values.double().numpy(), data.columns), problem.columns, what)
     else:
-        table = read_table(source)
-        if table.columns is not None and set(problem.columns) <= set(table.columns):
-            table = table.select(problem.columns)
-        values, names = torch.from_numpy(table.values), table.columns or ()
+        table = read_fitting(source, problem.columns)
+    values, names = torch.from_numpy(table.values), table.columns or ()
     if len(values) < 2:
         raise BadInput(
             Fault(f"{what} has {len(values)} row{'s' * (len(values) != 1)}; comparing needs at least 2, and an interval {ENOUGH}")

@@ -56,6 +56,7 @@ class Choices(NamedTuple):
     beta: float = 0.05
     filter: str = "step"
     sampler: str = "langevin"
+    header: bool | None = None
 
 
 def starter(path: Path, choices: Choices) -> str:
@@ -65,7 +66,7 @@ def starter(path: Path, choices: Choices) -> str:
     schema, top = whole["$defs"], whole["properties"]
     columns = choices.columns
     if choices.data is not None and columns is None:
-        columns = read_table(choices.data).columns
+        columns = read_table(choices.data, header=choices.header).columns
     d = len(columns) if columns else 2
     energy = _spec(schema, "energy", choices.energy, d)
     if choices.data is not None:
@@ -75,6 +76,7 @@ def starter(path: Path, choices: Choices) -> str:
             else choices.data.resolve()
         )
         energy["data"] = {"kind": "file", "path": str(beside)} | ({"columns": list(choices.columns)} if choices.columns else {})
+        energy["data"] |= {"header": choices.header} if choices.header is not None else {}
     region = _spec(schema, "region", choices.set_kind, d)
     if choices.set_kind == "rule":
         region["where"] = f"{columns[0] if columns else 'x0'} > 2"

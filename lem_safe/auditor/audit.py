@@ -13,7 +13,7 @@ from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.census import Census, RegionCensus, census
 from lem_safe.auditor.growth import Past, Seen
 from lem_safe.auditor.matching import Match, match_columns
-from lem_safe.auditor.samples import Samples, Unit, open_samples
+from lem_safe.auditor.samples import Samples, Unit, header_of, open_samples
 from lem_safe.auditor.standing import Standing
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
@@ -62,6 +62,7 @@ def audit(
     near: float | None = None,
     correction: Correction | None = None,
     makers: Nested | None = None,
+    header: bool | None = None,
 ) -> AuditReport:
     """Counts, bounds and verdicts for `samples` (a .npz, .npy, .csv or .parquet file, an array or a tensor, [n, d], data units).
 
@@ -71,11 +72,12 @@ def audit(
     columns: names for samples that carry none. near: also count samples outside but within this distance.
     correction: how several constraints share the error, by default the scenario's; `holm` decides more, and then only its verdicts hold together.
     strict: every constraint must be certified to pass, as under `audit: {require: bound}`.
+    header: whether the first line of a .csv, of samples or clouds, is names; by default told from it, and refused where it may be either.
     makers: who builds the energies that regions are drawn by; the judge itself knows none (see `barriers.sets.build_set`).
     Raises BadInput for samples that cannot be read or do not fit the scenario.
     """
-    asked = _Asked(scenario, trace, coupled, clouds, strict, near, correction or scenario.audit.correction, makers)
-    return _examined(open_samples(samples, columns), asked, None)[0]
+    asked = _Asked(scenario, trace, coupled, clouds, strict, near, correction or scenario.audit.correction, makers, header)
+    return _examined(open_samples(samples, columns, header_of(samples, header, clouds)), asked, None)[0]
 
 
 def grow(samples: Source, scenario: "Scenario", directory: Path, **options: Any) -> tuple[AuditReport, Past]:
@@ -84,10 +86,10 @@ def grow(samples: Source, scenario: "Scenario", directory: Path, **options: Any)
     directory: where the looks before are remembered; the caller writes the Past returned there once all else is written. Verdicts and bounds
     hold at all looks together, and a verdict once fallen stays. options: those of `audit`, but no `trace` and no `clouds`.
     """
-    opened = open_samples(samples, options.pop("columns", None))
+    opened = open_samples(samples, options.pop("columns", None), options.pop("header", None))
     given = {"coupled": None, "strict": False, "near": None, "correction": None, "makers": None, **options}
     asked = _Asked(scenario, None, given["coupled"], None, given["strict"], given["near"], given["correction"] or scenario.audit.correction,
-                   given["makers"])  # fmt: skip
+                   given["makers"], None)  # fmt: skip
     match = match_columns(opened, scenario.columns, scenario.unsafe)
     question = {
         "scenario": scenario.fingerprint(), "columns": ", ".join(match.names), "unit": match.unit, "correction": asked.correction,
@@ -104,6 +106,7 @@ class _Asked(NamedTuple):
     near: float | None
     correction: Correction
     makers: Nested | None
+    header: bool | None
 
 
 def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditReport, Past]:
@@ -178,6 +181,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         if isinstance(asked.clouds, np.ndarray | Tensor)
         else str(asked.clouds),
         looks=len(past.looks) + (seen.rows > past.rows) if past is not None else None,
+        columns_detail=match.detail,
     )
     look = {
         "rows": found.n,
@@ -199,7 +203,7 @@ def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Ma
     tuned_with = asked.scenario.audit.tuned_with
     sources = [opened]
     if asked.clouds is not None:
-        clouds = open_samples(asked.clouds)
+        clouds = open_samples(asked.clouds, None, header_of(asked.clouds, asked.header, opened.source))
         beside = match_columns(clouds, asked.scenario.columns, asked.scenario.unsafe)
         if beside.unit != "cloud":
             raise BadInput(Fault("must say which row is of which cloud, in an array `replica`", clouds.source))

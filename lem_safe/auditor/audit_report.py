@@ -46,7 +46,7 @@ class AuditReport:
     """The distance within which `near` counts; None where it was not asked for."""
     columns: tuple[str, ...]
     columns_matched: str
-    """By name, or by position where the samples' names are not the scenario's."""
+    """By name, or by position where the samples or the scenario have no names of their own."""
     source: str
     verdict: Verdict = "inconclusive"
     """Of all constraints together: violated where one is, certified where all are."""
@@ -64,6 +64,8 @@ class AuditReport:
     """The file of clouds beside the samples that the bound is taken from, where there is one."""
     looks: int | None = None
     """In an audit that grows, how often it was looked at; None for an audit made once."""
+    columns_detail: str = ""
+    """Which column of the samples is which of the scenario's, in words; empty where the names are equal."""
 
     @property
     def status(self) -> int:

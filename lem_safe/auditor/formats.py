@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, headline, reason, row, sentence, to_text, trace_sentence
+from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, columns_sentence, headline, reason, row, sentence, to_text, trace_sentence
 
 Audit = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def to_markdown(audit: Audit) -> str:
             "",
             *details,
             "",
-            f"_{_cell(audit['assumes_detail'])}_",
+            f"_{_cell(' '.join([audit['assumes_detail'], *columns_sentence(audit)]))}_",
             "",
         ]
     )
@@ -47,7 +47,7 @@ def to_github(audit: Audit) -> str:
         level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
         title = _escaped(f"lem-safe: {audit['scenario']}: {c['set']}").replace(":", "%3A").replace(",", "%2C")
         lines.append(f"::{level} title={title}::{_escaped(sentence(c, audit))}")
-    return "\n".join([*lines, headline(audit), reason(audit), ""])
+    return "\n".join([*lines, headline(audit), reason(audit), *columns_sentence(audit), ""])
 
 
 def to_junit(audit: Audit) -> str:

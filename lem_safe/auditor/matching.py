@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from barriers.tables import Unpaired, by_position, listed, pair
 from lem_safe.auditor.rows import BLOCK
-from lem_safe.auditor.samples import UNITS, Block, Samples, Unit, listed
+from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
+from lem_safe.data.names import UNNAMED
 from lem_safe.faults import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
@@ -18,9 +20,11 @@ class Match(NamedTuple):
     order: list[int]
     names: tuple[str, ...]
     how: str
-    """By name, or by position where the samples' names are not the scenario's."""
+    """By name, or by position where the samples or the scenario have no names of their own."""
     unit: Unit
     unit_column: int | None
+    detail: str = ""
+    """The same in words: which column is which; empty where the names are equal."""
 
     def blocks(self, samples: Samples, size: int = BLOCK) -> Iterator[Block]:
         """The rows in file order, in the scenario's columns."""
@@ -30,12 +34,14 @@ class Match(NamedTuple):
 def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
     """Which column of the samples is which of the scenario's, which names rules may use, and which column numbers the units.
 
-    The samples' own names come first. Where all of the scenario's are among them, in whatever order, columns are matched by name and
-    any further ones left out; otherwise by position, and a rule may use either name. Raises BadInput where the number of columns
-    differs, or where a name stands for one column here and another there.
+    The samples' own names come first. Where all of the scenario's are among them, in whatever order, case and punctuation, columns are matched
+    by name and any further ones left out. Where one side has no names of its own, by position, and a rule may use either name. Raises BadInput
+    where both have names that do not say which is which, where the number of columns differs, or where a name stands for one column here
+    and another there.
     """
     unit, marker = samples.unit, samples.unit_column
     _must_be_plain(samples, columns or ())
+    samples.rows.settle(columns)
     if marker is not None and columns and samples.rows.columns and samples.rows.columns[marker] in columns:
         marker = None  # a coordinate that happens to be called so
     if marker is not None and samples.rows.columns:
@@ -44,28 +50,30 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
     d = len(places)
     expected = tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
-    if own is not None and set(expected) <= set(own):
-        return Match([places[own.index(name)] for name in expected], expected, "name", unit, marker)
-    if d != len(expected):
-        have, want = (
-            f"{d} column{'s' * (d != 1)}" + (f" ({listed(own)})" if own else ""),
-            f"{len(expected)} ({listed(expected)})",
-        )
-        raise BadInput(Fault(f"has {have}, the scenario has {want}; save those columns, one row a sample", samples.source))
-    if own is None:
-        return Match(places, expected, "position", unit, marker)
-    moved = [name for i, name in enumerate(expected) if name in own and own.index(name) != i]
-    if moved:
+    differs = Fault(
+        f"has {d} column{'s' * (d != 1)}" + (f" ({listed(own)})" if own else "")
+        + f", the scenario has {len(expected)} ({listed(expected)}); save those columns, one row a sample", samples.source,
+    )  # fmt: skip
+    try:
+        pairing = pair(own, expected)
+    except Unpaired as bad:
+        few = d < len(expected)
+        raise BadInput([differs, Fault(str(bad), samples.source)] if few else Fault(str(bad), samples.source)) from None
+    if pairing is not None:
+        return Match([places[i] for i in pairing.order], expected, pairing.how, unit, marker, pairing.detail)
+    unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
+    if unnamed is not None:
         raise BadInput(
-            Fault(
-                f"columns ({listed(own)}) do not fit the scenario's ({listed(expected)}): '{moved[0]}' is in another place, "
-                "and not every name is known; rename the columns or put them in the scenario's order",
-                samples.source,
-            )
+            Fault(f"column {unnamed + 1} has no usable name; name it, or drop it (pandas: index=False)", samples.source)
         )
+    if d != len(expected):
+        raise BadInput(differs)
+    pairing = by_position(own, expected, places)
     words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
-    names = tuple(theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own, expected, strict=True))
-    return Match(places, names, "position", unit, marker)
+    names = tuple(
+        theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own or expected, expected, strict=True)
+    )
+    return Match(places, names, pairing.how, unit, marker, pairing.detail)
 
 
 def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:

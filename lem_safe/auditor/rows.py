@@ -18,13 +18,21 @@ Stream = Callable[[Sequence[int], int], Iterator[NDArray[Any]]]
 """stream(chosen columns, rows at a time): blocks [b, chosen] in file order, of any real type."""
 
 
+def _settled(expected: Sequence[str] | None) -> None:
+    return None
+
+
 class Rows(NamedTuple):
-    """What is known before the rows are read: how many (None where only reading tells), how wide, how named."""
+    """What is known before the rows are read: how many (None where only reading tells), how wide, how named.
+
+    settle: raises BadInput where the names may be a row, and the expected names do not show that they are names.
+    """
 
     total: int | None
     width: int
     columns: tuple[str, ...] | None
     stream: Stream
+    settle: Callable[[Sequence[str] | None], None] = _settled
 
 
 def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:

@@ -12,7 +12,6 @@ An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cl
 chose the scenario's numbers, so they cannot certify them, A.7). Values are used as saved: widened to float64, never rounded.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -24,10 +23,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from barriers.tables import folded, listed
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.rows import BLOCK, Rows, must_be_file, rows_of_array
 from lem_safe.auditor.tables import open_csv, open_parquet
+from lem_safe.data.names import identifiers
 from lem_safe.data.tables import read_table
 from lem_safe.faults import BadInput, Fault
 
@@ -110,10 +111,16 @@ class Samples:
         return numbers.astype(np.int64)
 
 
-def open_samples(source: Any, columns: Sequence[str] | None = None) -> Samples:
-    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names those of an array."""
+def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool | None = None) -> Samples:
+    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names those that have no names.
+
+    header: whether the first line of a .csv is names; by default told from it, and refused where it may be either.
+    """
     if isinstance(source, Samples):
         return source
+    if header is not None and not _is_csv(source):
+        named = str(source) if isinstance(source, str | PathLike) else "samples"
+        raise BadInput(Fault("header is for a .csv, whose first line may be names; leave it out", named))
     if isinstance(source, torch.Tensor):
         tensor = source.detach().cpu()
         return _of_array((tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()).numpy(), columns)
@@ -134,11 +141,20 @@ def open_samples(source: Any, columns: Sequence[str] | None = None) -> Samples:
             raise BadInput(Fault(f"{message}; got shape {array.shape}", str(path)))
         return Samples(_named(rows_in(array, columns), str(path)), str(path))
     if kind in (".csv", ".parquet"):
-        rows = open_csv(path) if kind == ".csv" else open_parquet(path)
-        return Samples(_named(rows._replace(columns=rows.columns or (tuple(columns) if columns else None)), str(path)), str(path))
+        rows = open_csv(path, header) if kind == ".csv" else open_parquet(path)
+        return Samples(_named(rows._replace(columns=_given(rows.columns, columns, str(path))), str(path)), str(path))
     must_be_file(path)
     read_table(path)  # says which files are read
     raise BadInput(Fault(f"'{path.suffix}' is not read; use .npz, .npy, .csv or .parquet", str(path)))
+
+
+def header_of(source: Any, header: bool | None, beside: Any = None) -> bool | None:
+    """What `header`, given for a source and another one beside it, says of this one: nothing where only the other is a .csv."""
+    return None if not _is_csv(source) and _is_csv(beside) else header
+
+
+def _is_csv(source: Any) -> bool:
+    return isinstance(source, str | PathLike) and Path(source).suffix.lower() == ".csv"
 
 
 def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -179,8 +195,10 @@ def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
         what = f"{type(source).__module__}.{type(source).__name__}"
         raise BadInput(Fault(f"needs a file's path, an array, a tensor or rows of numbers; got {what}", "samples"))
     names = getattr(source, "columns", None)
-    named = list(names) if columns is None and names is not None and all(isinstance(name, str) for name in names) else columns
-    return _of_array(values, named)
+    labels = list(names) if columns is None and names is not None else []
+    if labels and labels != list(range(len(labels))):  # which is what pandas calls columns without names
+        return _of_array(values, [str(label) for label in labels])
+    return _of_array(values, columns)
 
 
 def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
@@ -195,7 +213,7 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     x = paths if paths is not None and whole_paths else archive.array("x")
     if whole_paths and len(x.shape) != 3:
         raise BadInput(Fault(f"'path' must be [paths, times, columns], or number the rows of x; got shape {x.shape}", source))
-    rows = _named(rows_in(x, archive.columns() or columns), source)
+    rows = _named(rows_in(x, _given(archive.columns(), columns, source)), source)
     facts: dict[str, Any] = {"coupled": archive.flag("coupled"), "tuned": archive.flag("tuned"), "seed": archive.number("seed")}
     named = [] if whole_paths else [name for name in UNITS if name in archive]
     if len(x.shape) == 3 and named:
@@ -213,16 +231,20 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     return Samples(rows, source, UNITS[named[0]], members=members, **facts)
 
 
+def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str) -> tuple[str, ...] | None:
+    """A file's own names, else those given; BadInput where both are there and not the same in any order."""
+    if own and columns and sorted(map(folded, own)) != sorted(map(folded, columns)):
+        message = f"has column names of its own ({listed(own)}), which are not the columns given ({listed(columns)}); leave these out"
+        raise BadInput(Fault(message, source))
+    names = own or columns
+    return tuple(names) if names else None
+
+
 def _named(rows: Rows, source: str) -> Rows:
-    """The same rows, their names checked."""
+    """The same rows, their names checked, and identifiers as rules use them."""
     columns = rows.columns
-    if columns is not None and len(columns) != rows.width:
+    if columns is None:
+        return rows
+    if len(columns) != rows.width:
         raise BadInput(Fault(f"has {rows.width} columns but {len(columns)} names were given ({listed(columns)})", source))
-    if columns is not None and len(set(columns)) < rows.width:
-        raise BadInput(Fault(f"a column name occurs twice in ({listed(columns)}); rename one", source))
-    return rows
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names for a message, not all of very many."""
-    return ", ".join(itertools.islice(names, most)) + (", …" if len(names) > most else "")
+    return rows._replace(columns=identifiers(columns, source)[0])

@@ -16,7 +16,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
     why = [reason(audit)] if not audit["passed"] else []
-    return "\n".join([headline(audit), *why, "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"]])
+    return "\n".join([headline(audit), *why, "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"], *columns_sentence(audit)])
 
 
 def to_html(audit: Mapping[str, Any]) -> str:
@@ -27,8 +27,9 @@ def to_html(audit: Mapping[str, Any]) -> str:
         for c in audit["constraints"]
     )
     above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
+    beneath = "".join(f"<p>{html.escape(line)}</p>" for line in columns_sentence(audit))
     above = f"{above}</b><br>{html.escape(reason(audit))}<b>" if not audit["passed"] else above
-    return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>"
+    return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>{beneath}"
 
 
 def headline(audit: Mapping[str, Any]) -> str:
@@ -125,6 +126,12 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
     if unclaimed(audit):
         return [text]
     return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({level(audit['confidence'])} confidence)."]
+
+
+def columns_sentence(audit: Mapping[str, Any]) -> list[str]:
+    """Which column is which, where names do not say it letter for letter; else nothing."""
+    detail = str(audit.get("columns_detail", ""))
+    return [f"{detail[0].upper()}{detail[1:]}."] if detail else []
 
 
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

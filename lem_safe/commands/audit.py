@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lem_safe.commands.options import Json, Out, ScenarioArgument, Set, Strict, given
+from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import say
 from lem_safe.faults import BadInput, Fault
 
@@ -57,13 +57,14 @@ def audit(
             "--grow", help="One more look at samples that keep coming; --out DIR remembers the looks, all of them valid."
         ),
     ] = False,
+    header: Header = None,
     json: Json = False,
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
     from lem_safe.auditing import for_samples, read_trace, write_audit
     from lem_safe.auditing import grow as look
-    from lem_safe.auditor.samples import open_samples
+    from lem_safe.auditor.samples import header_of, open_samples
     from lem_safe.run_directory import must_be_fresh
 
     if grow and (out is None or clouds is not None or trace is not None):
@@ -75,14 +76,14 @@ def audit(
         raise BadInput(Fault(rule, key="--grow"))
     if out is not None and not grow:
         must_be_fresh(out)
-    opened = open_samples(samples)
+    opened = open_samples(samples, None, header_of(samples, header, clouds))
     loaded = for_samples(scenario, opened.columns, given(set_))
     asked = correction.value if correction is not None else None
     if grow and out is not None:
         report = look(opened, loaded, out, strict=strict, near=near, correction=asked)
     else:
         steps = None if trace is None else read_trace(trace)
-        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds, trace=steps)
+        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds, trace=steps, header=header)
         if out is not None:
             write_audit(out, loaded, report, opened)
     say(report.to("json" if json else form.value))

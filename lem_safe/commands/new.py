@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lem_safe.commands.options import Header
 from lem_safe.commands.outcome import say
 from lem_safe.faults import BadInput, Fault
 
@@ -15,6 +16,7 @@ def new(
     data: Annotated[
         Path | None, typer.Option("--data", help="A table to learn the energy from; implies --energy trained.")
     ] = None,
+    header: Header = None,
     columns: Annotated[str | None, typer.Option("--columns", metavar="A,B,...", help="The coordinates' names.")] = None,
     set_kind: Annotated[str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")] = "ball",
     beta: Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")] = 0.05,
@@ -31,7 +33,7 @@ def new(
     if not path.parent.is_dir():
         raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
-    text = starter(path, Choices(energy if data is None else "trained", data, names, set_kind, beta, filter_, sampler))
+    text = starter(path, Choices(energy if data is None else "trained", data, names, set_kind, beta, filter_, sampler, header))
     write_text(path, text)
     schema = path.parent / "scenario.schema.json"
     if not schema.exists():

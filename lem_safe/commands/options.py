@@ -18,6 +18,10 @@ Out = Annotated[Path | None, typer.Option("--out", help="Directory to write to, 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Pass only what the bound certifies.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether the first line of a .csv is names; by default told from it, and refused where unclear."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replaces one value of the scenario, as in sampler.steps=2000; repeatable."),

@@ -5,6 +5,7 @@ import keyword
 import re
 from collections.abc import Sequence
 
+from barriers.tables import alike
 from lem_safe.faults import BadInput, Fault
 
 
@@ -38,6 +39,24 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
     return tuple(names), notes
 
 
+UNNAMED = "unnamed_column_"
+"""How a column without a name is called where others may be chosen beside it."""
+
+
+def placeholders(raw: Sequence[str]) -> list[str]:
+    """The same names, those without a letter or a digit numbered from 1."""
+    return [name if identifier(name) else f"{UNNAMED}{i}" for i, name in enumerate(raw, 1)]
+
+
+def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:
+    """Which columns of a file these are, in the file's order: the others may be without a name, or called alike; BadInput for what is not there."""
+    names = [identifier(name) for name in raw]
+    known(columns, [name for name in names if name], source)
+    kept = [i for i, name in enumerate(names) if name in columns]
+    identifiers([raw[i] for i in kept], source)
+    return kept
+
+
 def known(columns: Sequence[str], names: Sequence[str], source: str | None = None) -> None:
     """Raises BadInput for every one of `columns` that is not among `names`."""
     unknown = [Fault(f"no column '{column}'; {suggestion(column, names)}", source) for column in columns if column not in names]
@@ -47,7 +66,8 @@ def known(columns: Sequence[str], names: Sequence[str], source: str | None = Non
 
 def suggestion(name: str, names: Sequence[str]) -> str:
     """'did you mean …?' where a name is near, else what there is."""
-    near = difflib.get_close_matches(identifier(name), names, 1)
+    same = alike(name, names)
+    near = [names[same]] if same is not None else difflib.get_close_matches(identifier(name), names, 1)
     if near:
         return f"did you mean '{near[0]}'?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

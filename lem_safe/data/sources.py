@@ -53,8 +53,15 @@ class FileTable(DataSource):
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "rows.csv"}
 
-    def __init__(self, path: Annotated[Path, Doc("The file; relative to the scenario's own.")], columns: Columns = None):
-        self.path, self.chosen = Path(path), columns
+    def __init__(
+        self,
+        path: Annotated[Path, Doc("The file; relative to the scenario's own.")],
+        columns: Columns = None,
+        header: Annotated[
+            bool | None, Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either.")
+        ] = None,
+    ):
+        self.path, self.chosen, self.header = Path(path), columns, header
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ class FileTable(DataSource):
 
     @cached_property
     def _rows(self) -> Table:
-        return read_table(self.path, self.chosen)
+        return read_table(self.path, self.chosen, self.header)
 
 
 def _names(table: Table) -> tuple[str, ...]:

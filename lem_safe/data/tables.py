@@ -13,8 +13,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from barriers.tables import Unpaired, pair
 from lem_safe.data.csv_text import read_csv
-from lem_safe.data.names import identifiers, known
+from lem_safe.data.names import chosen_among, identifiers, known
+from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.faults import BadInput, Fault
 
 Raw = tuple[NDArray[Any], Sequence[str] | None]
@@ -42,23 +44,52 @@ class Table:
         return Table(self.values[:, [self.columns.index(c) for c in columns]], tuple(columns), self.notes)
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    path: str | Path,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    expected: Sequence[str] | None = None,
+) -> Table:
     """The table in a file; with `columns`, only those are read and checked, so others may hold text or gaps.
 
-    .csv has a header unless its first line is all numbers; .npz holds the array `x` and may hold `columns`, an array of names.
+    header: whether the first line of a .csv is names; by default it is where it can only be that, a row likewise, and what may be either is
+    refused (`barriers.tables.first_row`), unless all of the `expected` names are in it. .npz holds the array `x` and may hold `columns`, an
+    array of names.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise BadInput(Fault(f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}", str(path)))
+    if header is not None and reader is not read_csv:
+        raise BadInput(Fault(f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out", str(path)))
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
         raise BadInput(Fault(f"{what}; check the path (a scenario's paths are relative to the scenario)", str(path)))
     try:
-        values, raw = reader(path, columns)
+        values, raw = read_csv(path, columns, header, expected) if reader is read_csv else reader(path, columns)
     except PermissionError as error:
         raise BadInput(Fault("cannot be read: permission denied", str(path))) from error
     return checked(values, raw, str(path), columns)
+
+
+def read_fitting(path: str | Path, expected: Sequence[str], header: bool | None = None) -> Table:
+    """The table in a file, its columns those expected and in that order: by name where it has names of its own, else by position.
+
+    Raises BadInput where the names do not say which column is which. The caller says what a wrong number of columns means.
+    """
+    table = read_table(path, header=header, expected=expected)
+    return fitting(table, expected, str(path))
+
+
+def fitting(table: Table, expected: Sequence[str], source: str) -> Table:
+    """The expected columns of a table, like `read_fitting`."""
+    if table.columns is not None and len(table.columns) < len(expected):
+        return table
+    try:
+        pairing = pair(table.columns, expected)
+    except Unpaired as bad:
+        raise BadInput(Fault(str(bad), source)) from None
+    return table if pairing is None else Table(table.values[:, pairing.order], tuple(expected), table.notes)
 
 
 def checked(values: NDArray[Any], raw: Sequence[str] | None, source: str, columns: Sequence[str] | None = None) -> Table:
@@ -149,21 +180,10 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Raw:
         raise BadInput(Fault(f"cannot be read as parquet: {error}", str(path))) from None
     names = table.column_names
     if columns is not None:
-        found, _ = identifiers(names, str(path))
-        known(columns, found, str(path))
-        keep = [i for i, name in enumerate(found) if name in columns]
+        keep = chosen_among(columns, names, str(path))
         table, names = table.select(keep), [names[i] for i in keep]
-    arrays, faults = [], []
-    for name, column in zip(names, table.columns, strict=True):
-        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)
-        if not numeric:
-            faults.append(Fault(f"column '{name}' must hold numbers; got {column.type}; choose others with columns:", str(path)))
-        else:
-            arrays.append(
-                np.asarray(column.cast(pa.float64()).to_numpy() if column.type != pa.bool_() else column.to_numpy(), float)
-            )
-    if faults:
-        raise BadInput(faults)
+    must_be_numbers([(name, column.type) for name, column in zip(names, table.columns, strict=True)], str(path))
+    arrays = [cast_to_float64(column) for column in table.columns]
     values = np.stack(arrays, 1) if arrays else np.empty((table.num_rows, 0))
     return values, names
 

@@ -20,7 +20,7 @@ SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
 """Pictures of another size than the usual, in inches."""
 
 
-AUDITED = ("source", "samples", "rows", "unit", "units", "method", "columns_matched", "seed", "looks", "clouds")
+AUDITED = ("source", "samples", "rows", "unit", "units", "method", "columns_matched", "columns_detail", "seed", "looks", "clouds")
 """What is told of an audit in the place of a run's facts."""
 
 

@@ -1,0 +1,32 @@
+"""Columns of a Parquet file as float64."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lem_safe.faults import BadInput, Fault
+
+
+def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:
+    """Refuses columns, by name and arrow type, that hold something else than numbers."""
+    import pyarrow as pa
+
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    faults = [
+        Fault(f"column '{name}' must hold numbers; got {kind}; choose others with columns:", source)
+        for name, kind in kinds
+        if not any(f(kind) for f in numeric)
+    ]
+    if faults:
+        raise BadInput(faults)
+
+
+def cast_to_float64(column: Any) -> NDArray[np.float64]:
+    """The numbers of one arrow column of numbers, NaN where one is missing; integers beyond 2**53 are rounded to the nearest, as numpy does."""
+    import pyarrow as pa
+
+    floats = column.cast(pa.float64(), safe=False)
+    arrays = floats.chunks if isinstance(floats, pa.ChunkedArray) else [floats]
+    return np.concatenate([np.empty(0), *(array.to_numpy(zero_copy_only=False) for array in arrays)])
