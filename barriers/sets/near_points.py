@@ -17,6 +17,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, matrix, positive
+from barriers.sets.point_files import read_points
 from barriers.specification import Context
 
 TREE = 10
@@ -40,9 +41,13 @@ class NearPoints(UnsafeSet):
         points: Annotated[list[list[float]] | Path, Doc("The protected rows, written out or as a .npy, .npz (x) or .csv file.")],
         radius: Annotated[float, Gt(0), Doc("How near is unsafe, in the data's units.")],
         columns: Annotated[Sequence[str], Context("columns")],
+        header: Annotated[
+            bool | None,
+            Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either."),
+        ] = None,
     ):
         super().__init__()
-        rows = _read(Path(points), columns) if isinstance(points, str | Path) else points
+        rows = read_points(Path(points), columns, header) if isinstance(points, str | Path) else points
         self.register_buffer("points", matrix("NearPoints", "points", rows))
         self.radius = positive("NearPoints", "radius", radius)
         self.dimension = self.points.shape[1]
@@ -109,23 +114,3 @@ def _tree(points: Tensor) -> Any:
     from scipy.spatial import cKDTree
 
     return cKDTree(points.numpy())
-
-
-def _read(path: Path, columns: Sequence[str]) -> Tensor:
-    """The rows of a file; a .csv with a header is read by column name."""
-    import numpy as np
-
-    try:
-        if path.suffix == ".csv":
-            header = [name.strip() for name in path.read_text().split("\n", 1)[0].split(",")]
-            named = set(columns) <= set(header)
-            chosen = [header.index(c) for c in columns] if named else None
-            rows = np.loadtxt(path, delimiter=",", skiprows=int(named), ndmin=2, usecols=chosen)
-        elif path.suffix in (".npy", ".npz"):
-            loaded = np.load(path, allow_pickle=False)
-            rows = loaded if isinstance(loaded, np.ndarray) else loaded["x"]
-        else:
-            raise ValueError("the name must end in .npy, .npz or .csv")
-        return torch.as_tensor(np.asarray(rows, dtype=np.float64))
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"NearPoints: points must be a readable table of numbers; {path}: {error}") from error

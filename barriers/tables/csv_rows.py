@@ -161,7 +161,9 @@ def _gaps(lines: Sequence[str], start: int, blank: int | None) -> tuple[list[tup
         if not line.strip():
             blank = blank or i
         elif blank is not None:
-            found.append(("the line is empty, which in a file of one column is a missing value; fill it or remove the line", blank))
+            found.append(
+                ("the line is empty, which in a file of one column is a missing value; fill it or remove the line", blank)
+            )
             blank = None
     return found, blank
 

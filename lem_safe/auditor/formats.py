@@ -9,7 +9,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from lem_safe.auditor.text import HEADS, bound_sentence, census_sentence, columns_sentence, headline, reason, row, sentence, to_text, trace_sentence
+from lem_safe.auditor.text import (
+    HEADS,
+    bound_sentence,
+    census_sentence,
+    columns_sentence,
+    headline,
+    reason,
+    row,
+    sentence,
+    to_text,
+    trace_sentence,
+)
 
 Audit = Mapping[str, Any]
 

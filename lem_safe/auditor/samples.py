@@ -234,7 +234,9 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
 def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str) -> tuple[str, ...] | None:
     """A file's own names, else those given; BadInput where both are there and not the same in any order."""
     if own and columns and sorted(map(folded, own)) != sorted(map(folded, columns)):
-        message = f"has column names of its own ({listed(own)}), which are not the columns given ({listed(columns)}); leave these out"
+        message = (
+            f"has column names of its own ({listed(own)}), which are not the columns given ({listed(columns)}); leave these out"
+        )
         raise BadInput(Fault(message, source))
     names = own or columns
     return tuple(names) if names else None

@@ -20,6 +20,8 @@ MEANINGS = {
     "diagnostic_ess": "How many independent rows these amount to by batch means: a diagnostic, which no verdict uses.",
     "clouds": "The file of clouds beside the samples that the bound is taken from; null where it is taken from the samples.",
     "contradicted": "Whether the looks of an audit that grows exclude each other: the units are no independent draws of one law.",
+    "columns_matched": "By name, or by position where the samples or the scenario have no names of their own.",
+    "columns_detail": "Which column of the samples is which of the scenario's, in words; empty where the names are equal.",
     "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 

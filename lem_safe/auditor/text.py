@@ -16,7 +16,20 @@ def to_text(audit: Mapping[str, Any]) -> str:
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
     why = [reason(audit)] if not audit["passed"] else []
-    return "\n".join([headline(audit), *why, "", *table, "", *sentences, *union_sentence(audit), "", audit["assumes_detail"], *columns_sentence(audit)])
+    return "\n".join(
+        [
+            headline(audit),
+            *why,
+            "",
+            *table,
+            "",
+            *sentences,
+            *union_sentence(audit),
+            "",
+            audit["assumes_detail"],
+            *columns_sentence(audit),
+        ]
+    )
 
 
 def to_html(audit: Mapping[str, Any]) -> str:

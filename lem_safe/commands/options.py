@@ -20,7 +20,10 @@ Strict = Annotated[bool, typer.Option("--strict", help="Pass only what the bound
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Header = Annotated[
     bool | None,
-    typer.Option("--header/--no-header", help="Whether the first line of a .csv is names; by default told from it, and refused where unclear."),
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a .csv is names; by default told from it, and refused where unclear.",
+    ),
 ]
 Set = Annotated[
     list[str] | None,

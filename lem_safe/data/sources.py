@@ -58,7 +58,8 @@ class FileTable(DataSource):
         path: Annotated[Path, Doc("The file; relative to the scenario's own.")],
         columns: Columns = None,
         header: Annotated[
-            bool | None, Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either.")
+            bool | None,
+            Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either."),
         ] = None,
     ):
         self.path, self.chosen, self.header = Path(path), columns, header

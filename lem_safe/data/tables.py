@@ -61,7 +61,9 @@ def read_table(
     if reader is None:
         raise BadInput(Fault(f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}", str(path)))
     if header is not None and reader is not read_csv:
-        raise BadInput(Fault(f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out", str(path)))
+        raise BadInput(
+            Fault(f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out", str(path))
+        )
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
         raise BadInput(Fault(f"{what}; check the path (a scenario's paths are relative to the scenario)", str(path)))

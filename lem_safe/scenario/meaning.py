@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from barriers.sets import UnsafeSet, build_set
+from barriers.tables import defaults, listed, misplaced
 from lem_safe.faults import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
 from lem_safe.scenario.key_path import KeyPath
@@ -87,7 +88,18 @@ class Meaning:
         if given is not None and names is not None and len(given) != len(names):
             self._fault(("columns",), f"must have {len(names)} names, one for each of the energy's columns; got {len(given)}")
             return names
+        if given is not None and names is not None and not defaults(names):
+            self._in_place(("columns",), names, given, "names the energy's columns")
         return tuple(given) if given is not None else names
+
+    def _in_place(self, path: KeyPath, names: Sequence[str], given: Sequence[str], what: str) -> None:
+        """Refuses two lists of names for the same columns where one column seems to stand in two places."""
+        moved = misplaced(names, given)
+        if moved:
+            theirs, mine = moved[0]
+            seems = f"'{mine}' is" if mine == theirs else f"'{mine}' seems to be '{theirs}', which is"
+            message = f"{what} ({listed(names)}) by place, and {seems} in another; write them in one order, as columns: of the data chooses it"
+            self._fault(path, message)
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
         if any(not file.is_file() for _, file in files_in(energy, path)):
@@ -108,6 +120,8 @@ class Meaning:
             if names is not None and self.columns is not None and len(names) != len(self.columns):
                 message = f"has {len(names)} dimensions where the energy has {len(self.columns)}"
                 self._fault(("penalties", i, "energy"), message, at_key=True)
+            elif names is not None and self.columns is not None and not defaults(names) and not defaults(self.columns):
+                self._in_place(("penalties", i, "energy"), names, self.columns, "has columns of its own that are the scenario's")
 
     def _regions(self) -> None:
         declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else []
