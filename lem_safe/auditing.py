@@ -88,16 +88,21 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
 def for_samples(
     scenario: str | PathLike[str], header: Sequence[str] | None, overrides: Mapping[str, Any] | None = None
 ) -> Scenario:
-    """The scenario, its rules read over the samples' own names where the scenario alone does not know them."""
+    """The scenario, its rules read over the samples' own names where the scenario alone does not know them.
+
+    Where neither knows a name, the message shows the samples' names, which are those that can be mended.
+    """
     try:
         return _one(load(scenario, overrides))
-    except BadInput:
+    except BadInput as alone:
         if header is None:
             raise
         try:
             return _one(load(scenario, {**(overrides or {}), "columns": list(header)}))
-        except BadInput:
-            pass
+        except BadInput as over_samples:
+            places = [[(f.file, f.line, f.key) for f in bad.faults] for bad in (alone, over_samples)]
+            if places[0] == places[1]:
+                raise over_samples from None
         raise
 
 

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 import torch
 
 from barriers.sets.expression import FUNCTIONS, OPERATIONS, Column, Expression, Number, Operation, constant, evaluate
+from barriers.tables import alike
 
 LENGTH = 2000
 DEPTH = 250
@@ -197,7 +198,8 @@ class _Reader:
         shared = [c for c in self.columns if _identifier(c) == name]
         if shared:
             raise RuleError(f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them")
-        more = _guess(name, list(self.names))
+        same = alike(name, list(self.names))
+        more = f"; did you mean '{list(self.names)[same]}'?" if same is not None else _guess(name, list(self.names))
         raise RuleError(f"unknown column '{name}'", self._at(node), f"{more} (columns: {_listed(list(self.names))})")
 
     def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Expression:
