@@ -10,7 +10,7 @@
 | 0, 1, ..., d-1 | | in doubt: pandas names columns so |
 | 1, 2, ..., d from d = 3 on, or evenly spaced integers from d = 4 on | no row below is evenly spaced | in doubt |
 | two years (1800 to 2200) or more, rising or falling | not all cells below are years | in doubt |
-| integers | decimals below, and no row of integers alone | in doubt |
+| integers without a sign, or evenly spaced | decimals below, and no row of integers alone | in doubt |
 | decimals | integers alone below | in doubt |
 | other numbers | | a row |
 
@@ -105,8 +105,7 @@ def _numbers(cells: Sequence[str], below: Sequence[Sequence[str]], quoted: bool)
         return "it counts the columns" if counts else "its integers are evenly spaced, as no row below is"
     if d >= 2 and _years(values) and not (below and all(_integer(c) and int(c) in YEARS for row in below for c in row)):
         return "its numbers are years, and those below are not"
-    rising = all(a < b for a, b in zip(values, values[1:], strict=False))
-    named = rising or all(cell.isdigit() for cell in cells)
+    named = all(cell.isdigit() for cell in cells) or (d >= 3 and _even(cells))
     if named and any(_decimal(c) for row in below for c in row) and not any(all(map(_integer, row)) for row in below):
         return "it holds integers alone, as no row below does"
     return None
