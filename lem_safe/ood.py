@@ -217,7 +217,8 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
     d, what = problem.coordinates.dimension, str(source)
     if isinstance(source, DataSource):
         data = source.load(seed)
-        table = fitting(Table(data.values.double().numpy(), data.columns), problem.columns, what)
+        table = Table(data.values.double().numpy(), data.columns)
+        table = fitting(table, problem.columns, what) if len(data.columns) == d else table  # a part of an image is none
     else:
         table = read_fitting(source, problem.columns)
     values, names = torch.from_numpy(table.values), table.columns or ()

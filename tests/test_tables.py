@@ -303,6 +303,9 @@ def test_starts_and_strange_rows_follow_their_names(tmp_path):
     found = ood(problem.scenario, {"named": rows, "placed": tmp_path / "x.npy", "source": FileTable(rows)}, steps=1)
     energies = [found.scores[name].energy.tolist() for name in ("named", "placed", "source")]
     assert energies[0] == energies[1] == energies[2]
+    wide = FileTable(write(tmp_path / "wide.csv", "HEAT,Top Speed,Load,more\n1,2,3,4\n1,2,3,4\n"))
+    with pytest.raises(BadInput, match="has 4 columns"):
+        ood(problem.scenario, {"wide": wide}, steps=1)
 
 
 REFUSED = {
