@@ -1,5 +1,6 @@
 """First lines and rows of tables, by every way in: what may be names or a row is refused with both readings, and a row in is a row out."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_what_is_in_doubt_is_refused_by_every_reader_and_the_key_decides(first, 
             with pytest.raises(BadInput, match="header: true"):
                 found.rows.settle(["x0", "x1"])
     head = csv_head(path, header=True)
-    assert head.names == tuple(next(__import__("csv").reader([first]))) and head.doubt is None
+    assert head.names == tuple(next(csv.reader([first]))) and head.doubt is None
     assert csv_head(path, header=False).names is None
 
 
