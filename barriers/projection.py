@@ -50,31 +50,33 @@ def facts(p: float, beta: float) -> Facts:
     return Facts(odds, beta * math.log(beta / p) + (1 - beta) * math.log((1 - beta) / (1 - p)), p - beta)
 
 
-def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"]) -> Tilt:
+def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: Float[Tensor, "n"] | None = None) -> Tilt:
     """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below (P.1).
 
-    Raises ValueError where no weights do: a limit below the smallest statistic, or limits that exclude each other.
+    masses: positive, of sum 1, where draws stand for more than one each, as the patterns of membership of several sets do (G.4); by default
+    1/n each. Raises ValueError where no weights do: a limit below the smallest statistic, or limits that exclude each other.
     """
     φ, c = statistics.double(), limits.double()
     if not (torch.isfinite(φ).all() and torch.isfinite(c).all()):
         raise ValueError("tilt: statistics and limits must be finite")
     scale = (φ - c).abs().amax(0).clamp(min=1e-300)
+    q = torch.full_like(φ[:, 0], 1 / len(φ)) if masses is None else masses.double()
     z = (φ - c) / scale  # the dual is log E e^{−μ·z}: convex, with gradient −E_μ z and Hessian Cov_μ z
     μ = torch.zeros_like(c)
-    w, value = _tilted(z, μ)
+    w, value = _tilted(z, μ, q)
     for _ in range(ITERATIONS):
         mean = w @ z
         if bool(torch.minimum(μ, -mean).abs().max() <= TOLERANCE):
-            return Tilt(w, μ / scale, float((w * (w * w.shape[0]).clamp(min=1e-300).log()).sum()))
+            return Tilt(w, μ / scale, float((w * (w / q).clamp(min=1e-300).log()).sum()))
         centred = z - mean
         H = (w[:, None] * centred).T @ centred
         H = H + (1e-13 + 1e-10 * mean.abs().max()) * torch.eye(len(c), dtype=H.dtype, device=H.device)
         toward = solve_dual(H[None], (H @ μ + mean)[None]).multipliers[0] - μ
         slope, t = float(-mean @ toward), 1.0
-        step = _tilted(z, μ + toward)
+        step = _tilted(z, μ + toward, q)
         while step[1] > value + 1e-4 * t * slope + 1e-15 * (1 + abs(value)) and t > 1e-12:
             t /= 2
-            step = _tilted(z, μ + t * toward)
+            step = _tilted(z, μ + t * toward, q)
         μ, (w, value) = μ + t * toward, step
     worst = int((w @ z).argmax())
     raise ValueError(
@@ -128,11 +130,11 @@ def thinned_to_budget(inside: Bool[Tensor, "n m"], betas: Sequence[float], unifo
     return stays
 
 
-def _tilted(z: Tensor, μ: Tensor) -> tuple[Tensor, float]:
-    """Normalised weights e^{−μ·z} and the dual's value log mean e^{−μ·z}."""
-    exponent = -(z @ μ)
+def _tilted(z: Tensor, μ: Tensor, q: Tensor) -> tuple[Tensor, float]:
+    """Normalised weights q e^{−μ·z} and the dual's value log E e^{−μ·z}."""
+    exponent = q.log() - z @ μ
     total = torch.logsumexp(exponent, 0)
-    return (exponent - total).exp(), float(total) - math.log(z.shape[0])
+    return (exponent - total).exp(), float(total)
 
 
 def _check(inside: Tensor, betas: Sequence[float]) -> None:

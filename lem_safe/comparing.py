@@ -1,8 +1,9 @@
 """Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is what a filter has to beat (P.1).
 
 Each is measured by what it let through (the largest fraction over the judged steps, and the last), by how far its cloud is from the exact KL
-projection (P.1, P.2), and by what a step costs relative to no filter, all in one process. Every filter aims at what the scenario's own aims
-at. A seed names starts and noise, not the energy, which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one law.
+projection (P.1, P.2), by the KL from the unfiltered distribution that it paid beside the least that any method pays (P.6, P.7), and by what a
+step costs relative to no filter, all in one process. Every filter aims at what the scenario's own aims at. A seed names starts and noise, not
+the energy, which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one law.
 A bound is told where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of samples where particles
 are independent, and elsewhere of two clouds or more (A.5).
 """
@@ -22,10 +23,11 @@ from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.build import build
 from lem_safe.catalogue import loads, promise
-from lem_safe.comparison import Comparison, Entry, Held
+from lem_safe.comparison import Comparison, Entry, Held, Price
 from lem_safe.faults import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.keys import Key
+from lem_safe.price import Account, Seen, account, needed, seen
 from lem_safe.progress import Progress, Silent
 from lem_safe.projected import Base, Target, projection_of
 from lem_safe.report.compare import write_page
@@ -62,7 +64,8 @@ def compare(
         target = projection_of(plain, plain[0].problem.betas, progress)
     except ValueError as error:
         raise BadInput(Fault(f"nothing can be compared with the projection: {error}", key="constraints")) from error
-    race = _Race(scenario, aimed, plain, target, {}, progress)
+    free = seen(plain[0].problem.sets, torch.cat([b.x for b in plain]))
+    race = _Race(scenario, aimed, plain, free, target, {}, progress)
     entries, fractions = [], {}
     for name in chosen:
         entry, fraction = race.entry(name)
@@ -74,6 +77,7 @@ def compare(
         scenario.name, seeds, first.sizes[0], first.fraction.shape[1], target.kind, race.chance(len(first.x)), tuple(entries), fractions,
         scenario.audit.confidence, len(first.sizes), scenario.audit.after_step,
         dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None, target.measure,
+        needed(free, first.problem.betas, scenario.audit.confidence),
     )  # fmt: skip
     if out is not None:
         write(result, out)
@@ -115,11 +119,13 @@ def oracle_weight(base: Base, betas: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Race:
-    """What all filters share: what they aim at, the unfiltered chains of every seed, the projection, what chance makes of distances to it."""
+    """What all filters share: what they aim at, the unfiltered chains of every seed and how the sets see them, the projection, what chance
+    makes of distances to it."""
 
     scenario: Scenario
     aimed: tuple[float, ...]
     plain: Sequence[Base]
+    free: Seen
     target: Target
     floors: dict[int, tuple[float, float]]
     progress: Progress
@@ -155,6 +161,7 @@ class _Race:
             over=any(held.over for held in regions),
             weight=weight,
             regions=regions,
+            price=Price.of(self._account(runs)),
         )
         return entry, None if ended else runs[0].fraction[..., k].max(0)
 
@@ -168,6 +175,12 @@ class _Race:
             upper_bound=self._bound(runs, k, tuned=tuned, ended=ended)[0],
             over=any(_over(r, k, ended) for r in runs),
         )
+
+    def _account(self, runs: Sequence[Base]) -> Account:
+        """What the final clouds paid; every row of the same unfiltered clouds, as they drew the same noise."""
+        problem = runs[0].problem
+        ours = seen(problem.sets, torch.cat([r.x for r in runs]))
+        return account(ours, self.free, problem.betas, self.scenario.audit.confidence)
 
     def chance(self, n: int) -> tuple[float, float]:
         """What chance alone makes of the distance from n draws."""

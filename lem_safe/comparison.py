@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from lem_safe.percentages import level, percent
+from lem_safe.price import Account, Needed
 from lem_safe.report.findings import by_chance, findings
+from lem_safe.report.prices import certainly, least, nats
 from lem_safe.versions import versions
 
 
@@ -25,6 +27,28 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What one filter paid, in nats: its KL from the unfiltered distribution from below (P.7), and how far that is from the least (P.6).
+
+    membership: the part that memberships alone tell. gap: None where the final cloud is over a tolerance, or what is needed is not known.
+    """
+
+    paid: float
+    error: float
+    membership: float
+    gap: float | None
+    gap_error: float | None
+
+    @classmethod
+    def of(cls, found: Account) -> "Price | None":
+        """None where there are too few samples to tell."""
+        if found.paid is None:
+            return None
+        gap, error = (found.gap, found.gap_error) if found.within else (None, None)
+        return cls(found.paid.nats, found.paid.error, found.paid.membership, gap, error)
+
+
+@dataclass(frozen=True)
 class Entry:
     """One filter over all seeds; refused says why it could not run, and then the numbers are None.
 
@@ -32,7 +56,7 @@ class Entry:
     the entry itself. over: whether any cloud held more than its budget at some
     judged step (for thinning: in the end). The bound is taken from `units` many of what `unit` names. chance: mean and standard deviation of
     the distance from so many draws of the projection itself. cost: seconds a step over those of no filter. kept: draws left, of the samples.
-    weight: a penalty's, where it was guessed.
+    weight: a penalty's, where it was guessed. price: of the final clouds of all seeds together.
     """
 
     filter: str
@@ -53,12 +77,14 @@ class Entry:
     over: bool | None = None
     weight: float | None = None
     regions: tuple["Held", ...] = ()
+    price: Price | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard deviation.
 
+    needed: the least KL that holding every tolerance costs.
     samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by constraint, where that is not β.
     """
 
@@ -75,12 +101,14 @@ class Comparison:
     after_step: int = 0
     aim: Mapping[str, float] | None = None
     measure: str = "W2"
+    needed: Needed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": 1, "scenario": self.scenario, "seeds": self.seeds, "samples": self.samples, "steps": self.steps,
             "projection": self.projection, "floor": {"mean": self.floor[0], "std": self.floor[1]},
             "measure": self.measure, "clouds": self.clouds, "after_step": self.after_step, "aim": self.aim and dict(self.aim),
+            "needed": self.needed and self.needed._asdict(),
             "confidence": self.confidence, "entries": [asdict(entry) for entry in self.entries], **versions(),
         }  # fmt: skip
 
@@ -92,6 +120,7 @@ class Comparison:
             "final",
             "bound",
             "W2" if self.measure == "W2" else "distance",
+            "KL",
             "cost",
             "promise",
         )
@@ -109,16 +138,28 @@ class Comparison:
             + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
             + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection ({self.projection}); {chance} is chance alone. "
             f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else of two clouds or more. "
-            "Cost: a step, relative to none."
+            "Cost: a step, relative to none." + self._priced()
         )
+
+    def _priced(self) -> str:
+        if self.needed is None:
+            return ""
+        return (
+            f" KL: nats from the unfiltered distribution, at least; holding the tolerance{'s' * (len(self._sets()) > 1)} needs "
+            f"{least(self.needed)} ({certainly(self.needed, self.confidence)})."
+        )
+
+    def _sets(self) -> set[str]:
+        return {held.set for e in self.entries for held in e.regions}
 
 
 def _cells(e: Entry) -> list[tuple[str, ...]]:
     """A line a constraint; what is not a constraint's own stands in the first."""
     if e.refused is not None:
-        return [(e.filter, "refused", "", "", "", "", "", e.refused.splitlines()[0][:90])]
+        return [(e.filter, "refused", "", "", "", "", "", "", e.refused.splitlines()[0][:90])]
     distance = "" if e.distance is None else f"{e.distance:.2g}"
-    own = [(e.filter, distance, f"{e.cost:.2f}x", e.promise), *[("", "", "", "")] * (len(e.regions) - 1)]
+    kl = "" if e.price is None else nats(e.price.paid, e.price.error).removesuffix(" nats")
+    own = [(e.filter, distance, kl, f"{e.cost:.2f}x", e.promise), *[("", "", "", "", "")] * (len(e.regions) - 1)]
     return [(name, *_line(e, held), *rest) for (name, *rest), held in zip(own, e.regions, strict=True)]
 
 

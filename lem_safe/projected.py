@@ -31,8 +31,6 @@ PAIRED, GRID, EDGE = 1000, 400, 1e-4
 """Points of one W2; cells along an axis of the grid; the mass that may lie on its outermost cells."""
 MOST = 5000
 """Points of either side of an energy distance."""
-COPIES = 200_000
-"""Of all atoms together, where several sets are tilted at once."""
 FLOORS = (1, 3, 5, 7, 9)
 """Pairs of draws that tell what chance alone makes of W2."""
 OTHER = "projection"
@@ -216,7 +214,7 @@ def projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
 
 
 def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
-    """The same for a few atoms. One set has its closed form (P.2); of several, each atom is given in proportion to its mass, as copies.
+    """The same for a few atoms. One set has its closed form (P.2), several the tilt of their masses (G.4).
 
     Atoms in a set of β = 0 get nothing. ValueError where nothing is left.
     """
@@ -235,6 +233,6 @@ def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
             return mass
         inside = patterns[:, 0]  # 0 or 1, in float64, where numbers in torch.where would be float32
         return mass * (inside * (β / p) + (1 - inside) * ((1 - β) / (1 - p)))
-    counts = torch.where(mass > 0, (mass * COPIES).round().clamp(min=1), 0.0).long()
-    found = tilt(patterns.repeat_interleave(counts, 0), limits)
+    some = mass > 0
+    found = tilt(patterns[some], limits, mass[some])
     return torch.softmax(mass.log() - patterns @ found.multipliers, 0)

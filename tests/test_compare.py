@@ -244,7 +244,7 @@ def test_the_penalty_is_guessed_by_p2(base: Base) -> None:
     [
         (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: f(m, s, 1 - c)),
         (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: m),
-        (several_disjoint_sets, projected, "tilt", lambda f: lambda s, c: f(s, c)._replace(multipliers=0 * c)),
+        (several_disjoint_sets, projected, "tilt", lambda f: lambda s, c, q: f(s, c, q)._replace(multipliers=0 * c)),
         (a_guess_is_the_multiplier, comparing, "facts", lambda f: lambda p, β: facts(p, β)._replace(multiplier=facts(p, β).kl)),
     ],
 )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lem_safe.price import Needed
 from lem_safe.report.curves import stretches
 from lem_safe.report.findings import NOISE, by_chance, findings
+from lem_safe.report.prices import certainly, least, nats
 from lem_safe.report.style import DATA, FILTERED, GRID, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
 from lem_safe.report.template import rendered
 from lem_safe.report.words import level
@@ -36,8 +38,24 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
     pictures = [svg(draw, *SIZE, f"c{i}-") for i, draw in enumerate(draws)]
     one = one_tolerance(facts) is not None
     return rendered(
-        "compare.html.j2", facts=facts, pictures=pictures, findings=findings(facts), one=one, chance=by_chance(facts), level=level
+        "compare.html.j2",
+        facts=facts,
+        pictures=pictures,
+        findings=findings(facts),
+        one=one,
+        chance=by_chance(facts),
+        level=level,
+        nats=nats,
+        **needed_in_words(facts),
     )
+
+
+def needed_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The least KL, and what it is at least with confidence; empty where the comparison has no price."""
+    if not facts.get("needed"):
+        return {}
+    found = Needed(**facts["needed"])
+    return {"least": least(found), "certainly": certainly(found, facts["confidence"])}
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lem_safe.report.prices import nats
+
 NOISE = 3.0
 """Distances closer than this many standard deviations of the floor are called equal."""
 FAR = 30.0
@@ -14,11 +16,15 @@ FAR = 30.0
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
-    """The sentences, at most four. facts: Comparison.to_dict()."""
+    """The sentences, at most five. facts: Comparison.to_dict()."""
     ran = [e for e in facts["entries"] if e["refused"] is None]
     if not ran:
         return ["Every filter was refused here."]
-    return [sentence for sentence in (_kept(ran), _nearest(ran, facts), _far(ran, facts), _cheapest(ran)) if sentence]
+    return [
+        sentence
+        for sentence in (_kept(ran), _nearest(ran, facts), _far(ran, facts), _paid(ran, facts), _cheapest(ran))
+        if sentence
+    ]
 
 
 def by_chance(facts: Mapping[str, Any]) -> str:
@@ -85,6 +91,20 @@ def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     return (
         f"All are far from it ({min(found):.2g} or more, where chance alone makes {by_chance(facts)}): the chain has not reached the energy's "
         f"law in {facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
+    )
+
+
+def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    """The KL that holding the tolerances needs, and how many times as much those paid that hold them in the end."""
+    least, priced = facts.get("needed"), [e for e in ran if e.get("price") and e["price"]["gap"] is not None]
+    if not least or least["nats"] is None or not priced:
+        return ""
+    if least["nats"] <= 0:
+        return "Holding the tolerance needs no KL: the unfiltered samples are within it."
+    said = [f"{e['filter']} {e['price']['paid'] / least['nats']:.3g}" for e in priced]
+    return (
+        f"Holding the tolerance needs a KL of {nats(least['nats'], least['error'])} from the unfiltered distribution; paid, in multiples of "
+        f"that, at least: {', '.join(said)}."
     )
 
 
