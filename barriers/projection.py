@@ -78,6 +78,8 @@ def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: F
             t /= 2
             step = _tilted(z, μ + t * toward, q)
         μ, (w, value) = μ + t * toward, step
+        if value < float(q.log().min()) - 1e-9:  # −value would be a KL, and no distribution over these draws is so far from q
+            break
     worst = int((w @ z).argmax())
     raise ValueError(
         f"tilt: no weights of these draws meet limit {worst}: E φ stays at {float(w @ φ[:, worst]):.6g}, the limit is {float(c[worst]):.6g}; "

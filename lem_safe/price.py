@@ -121,11 +121,11 @@ def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Need
     unresolved = Needed(None, None, at_least), even
     if free.different < FEWEST or max(p) == 1:
         return unresolved
-    fold, w, spent = torch.arange(n) % FOLDS, even.clone(), 0.0
+    w, spent = even.clone(), 0.0
     try:
-        for f in range(FOLDS):
-            μ = _multipliers(inside[fold != f], β)
-            w[fold == f] = (-(inside[fold == f] * μ)).nan_to_num(0.0).sum(1).exp()  # 0·∞ of a row outside a set of β = 0
+        for rest, part in _parts(n):
+            μ = _multipliers(inside[rest], β)
+            w[part] = (-(inside[part] * μ)).nan_to_num(0.0).sum(1).exp()  # 0·∞ of a row outside a set of β = 0
             spent += float((μ * β).nan_to_num(0.0).sum()) / FOLDS
     except ValueError:  # four fifths of the rows leave nothing to choose from
         return unresolved
@@ -176,13 +176,11 @@ Features = Callable[[Seen, Seen], Float[Tensor, "n p"]]
 def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
     """The bound by the best f in the span of the features, each fifth of the rows by the f of the others (P.7)."""
     a, b = features(ours, free), features(free, free)
-    fold, fold_free = torch.arange(len(a)) % FOLDS, torch.arange(len(b)) % FOLDS
     f, g = torch.zeros(len(a), dtype=torch.float64), torch.zeros(len(b), dtype=torch.float64)
-    for k in range(FOLDS if a.shape[1] else 0):
-        rest = b[fold_free != k]
-        θ = _largest(a[fold != k].mean(0), rest)
-        level = torch.logsumexp(rest @ θ, 0) - math.log(len(rest))
-        f[fold == k], g[fold_free == k] = a[fold == k] @ θ - level, b[fold_free == k] @ θ - level
+    for (rest, part), (rest_free, part_free) in zip(_parts(len(a)), _parts(len(b)), strict=True):
+        θ = _largest(a[rest].mean(0), b[rest_free])
+        level = torch.logsumexp(b[rest_free] @ θ, 0) - math.log(int(rest_free.sum()))
+        f[part], g[part_free] = a[part] @ θ - level, b[part_free] @ θ - level
     log = float(torch.logsumexp(g, 0)) - math.log(len(g))
     w = (g - log).exp()
     nats = float(f.mean()) - log - float(w.var()) / (2 * free.different)
@@ -192,6 +190,8 @@ def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
 def _largest(mean: Float[Tensor, "p"], b: Float[Tensor, "n p"]) -> Float[Tensor, "p"]:
     """argmax θ·mean − log mean e^{θ·b} − ½λ|θ|²: concave, by Newton with halved steps. The last term keeps θ finite where no row is."""
     λ, θ = RIDGE / len(b), torch.zeros_like(mean)
+    if not len(θ):
+        return θ
 
     def value(θ: Tensor) -> tuple[float, Tensor]:
         log = torch.logsumexp(b @ θ, 0)
@@ -229,6 +229,12 @@ def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
                     hat = (1 - x.level[:, k].abs() / end).clamp(min=0)
                     columns.append(torch.where(x.inside[:, k] == side, hat, 0.0)[:, None])
     return torch.cat(columns, 1)
+
+
+def _parts(n: int) -> list[tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]]]:
+    """For every fifth of n rows, the others, on which something is chosen, and the fifth itself, on which it is evaluated."""
+    fold = torch.arange(n) % FOLDS
+    return [(fold != k, fold == k) for k in range(FOLDS)]
 
 
 def _spread(n: int) -> Tensor:

@@ -42,7 +42,6 @@ from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
 from lem_safe.keys import Key
 from lem_safe.laplacian import hutchinson, rules
-from lem_safe.report import cost
 from lem_safe.samplers import (
     Annealed,
     Flow,
@@ -372,8 +371,8 @@ TEETH: dict[str, Tooth] = {
     "a kernel without its correction": (audit.rare_events, subset, "metropolis",
         lambda f: lambda vg, h: lambda key, x: x - h * vg(x)[1] + math.sqrt(2 * h) * key.normal(x)),
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
-    "kl(p‖β) for kl(β‖p)": (audit.price, cost, "least_kl",
-        lambda f: lambda β, p: f(p, β) if p < β else p * math.log(p / max(β, 1e-9))),
+    "kl(p‖β) for kl(β‖p)": (audit.price, projection, "facts",
+        lambda f: lambda p, β: f(p, β)._replace(kl=p * math.log(p / max(β, 1e-9)))),
 }  # fmt: skip
 
 

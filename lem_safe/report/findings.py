@@ -101,7 +101,7 @@ def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
         return ""
     if least["nats"] <= 0:
         return "Holding the tolerance needs no KL: the unfiltered samples are within it."
-    said = [f"{e['filter']} {e['price']['paid'] / least['nats']:.3g}" for e in priced]
+    said = [f"{e['filter']} {e['price']['paid'] / least['nats']:.2g}" for e in priced]
     return (
         f"Holding the tolerance needs a KL of {nats(least['nats'], least['error'])} from the unfiltered distribution; paid, in multiples of "
         f"that, at least: {', '.join(said)}."

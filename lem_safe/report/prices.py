@@ -47,20 +47,20 @@ def paid(found: Account) -> list[Cost]:
         return [*rows, Cost(gap, "none", "over a tolerance, so it need not pay the least")]
     if found.gap is None or found.gap_error is None or found.needed.nats is None:
         return rows
-    times = f"{found.paid.nats / found.needed.nats:.3g} times the least" if found.needed.nats > 0 else "nothing was needed"
+    times = f"{found.paid.nats / found.needed.nats:.2g} times the least" if found.needed.nats > 0 else "nothing was needed"
     return [*rows, Cost(gap, nats(found.gap, found.gap_error), times)]
 
 
 def nats(value: float, error: float) -> str:
-    """A number with its standard error, its digits those that the error leaves.
+    """A number with its standard error, both to the error's second digit.
 
     >>> nats(0.058312, 0.00412), nats(0.0, 0.0), nats(-0.0004, 0.002), nats(2.4, 0.31)
-    ('0.058 ± 0.004 nats', '0 nats', '0.000 ± 0.002 nats', '2.4 ± 0.3 nats')
+    ('0.0583 ± 0.0041 nats', '0 nats', '-0.0004 ± 0.0020 nats', '2.40 ± 0.31 nats')
     """
     if error <= 0:
         return f"{value:.3g} nats"
-    digits = max(-math.floor(math.log10(error)), 0)
-    return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.1g} nats"
+    digits = max(1 - math.floor(math.log10(error)), 0)
+    return f"{round(value, digits) + 0.0:.{digits}f} ± {error:.{digits}f} nats"
 
 
 def least(found: Needed) -> str:

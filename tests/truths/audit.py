@@ -8,6 +8,7 @@ from problems import beyond
 from scipy.stats import binom, entropy
 
 from barriers import budget as budgets
+from barriers import projection
 from lem_safe import subset
 from lem_safe.auditor import verdict
 from lem_safe.auditor.census import census
@@ -18,7 +19,6 @@ from lem_safe.bounds import anytime, betting
 from lem_safe.bounds import clopper_pearson as bounds
 from lem_safe.bounds.evidence import Fixed, Sequential
 from lem_safe.keys import Key
-from lem_safe.report import cost
 from truths.clouds import F64
 
 
@@ -111,4 +111,4 @@ def census_on_the_edge() -> None:
 def price() -> None:
     """kl(β‖p), by scipy (P.2)."""
     for β, p in ((0.01, 0.04), (0.1, 0.5), (0.0, 0.2)):
-        assert abs(cost.least_kl(β, p) - entropy([β, 1 - β], [p, 1 - p])) < 1e-12
+        assert abs(projection.facts(p, β).kl - entropy([β, 1 - β], [p, 1 - p])) < 1e-12
