@@ -75,7 +75,7 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda *given, volume=density.jacobian_volume, **named: f(*given, volume=lambda U, x, h: -volume(U, x, h), **named)),
     "ΔU not divided by ε": (lyapunov.the_flow_stops_where_kl_does, Tempered, "laplacian", result(lambda Δ, self, *_: Δ * self.temperature)),
     "a particle among its own parents' children": (lyapunov.langevin_densities, density, "langevin_kl",
-        result(lambda kl, U, x, y, h: kl - 0.5)),
+        result(lambda found, U, x, y, h: found._replace(kl=found.kl - 0.5))),
     "the largest eigenvalue for the smallest": (lyapunov.curvature_floors, curvature, "_congruent",
         lambda f: lambda floor, M: floor * float(torch.linalg.svdvals(M.double()).max()) ** 2),
     "κ + osc for κe^{−osc}": (lyapunov.a_double_well_s_constant, constants, "holley_stroock",

@@ -22,6 +22,8 @@ from lem_safe.energies.base import Energy
 from lem_safe.faults import NumericalFailure
 from lem_safe.lyapunov.ratio import of_parts
 
+BIAS = 0.1
+"""The largest correction, in nats, that an estimated density is given."""
 Volume = Callable[[Energy, Tensor, float], Tensor]
 """(energy, x, h) -> the log of the factor by which one step at x changes volume, [n] float64."""
 
@@ -122,24 +124,44 @@ def track_flow(
     return FlowTrack(np.arange(steps + 1), kl, error, mean, ratio, rate, clouds)
 
 
+class Estimated(NamedTuple):
+    """KL in nats with its standard error, and how much of it is a correction of the estimate's own bias."""
+
+    kl: float
+    error: float
+    correction: float
+
+
 @torch.no_grad()
 def langevin_kl(
     energy: Energy, x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], step_size: float, log_normalizer: float = 0.0
-) -> float:
+) -> Estimated:
     """KL(ρ_{k+1}‖ρ_U) of a Langevin cloud y that was one step of x, from the kernel that made it.
 
         ρ_{k+1}(y) ≈ mean over j ≠ i of N(yᵢ; x_j − h∇U(x_j), 2hI),
 
-    a mean over the other particles' next steps (E.2): no bandwidth to choose. Biased downward: the mean is right on average, so its
-    logarithm is too low (Jensen), by about 1/2N where N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a particle is
-    alone. So for a few dimensions and thousands of particles; compare it over steps.
+    a mean over the other particles' next steps (E.2): no bandwidth to choose. Its logarithm is too low (Jensen), by about 1/2N where
+    N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a particle is alone. With half of the particles it is lower by as much
+    again, so that difference is added (the jackknife). Where it is more than BIAS nats it is not to be trusted, and NumericalFailure is
+    raised: in 20 dimensions 4,000 particles gave -30 for 0.45.
     """
     n, d = x.shape
     m = (x - step_size * energy.value_and_gradient(x)[1]).double()
-    total = 0.0
+    even = torch.arange(n, device=x.device) % 2 == 0
+    whole, half = [], 0.0
     for i in range(0, n, 1024):
         rows = slice(i, min(i + 1024, n))
         logits = -torch.cdist(y[rows].double(), m).square() / (4 * step_size)
         logits.diagonal(offset=i).fill_(-math.inf)
-        total += float((logits.logsumexp(1) + energy(y[rows]).double()).sum())
-    return total / n - math.log(n - 1) - 0.5 * d * math.log(4 * math.pi * step_size) + log_normalizer
+        first, other = logits[:, even].logsumexp(1), logits[:, ~even].logsumexp(1)
+        whole.append(torch.logaddexp(first, other) + energy(y[rows]).double())
+        half += float((torch.logaddexp(first, other) - (first + other) / 2).sum())
+    terms = torch.cat(whole)
+    correction = half / n - math.log(2)  # log(n − 1) against log of half of it
+    if not correction <= BIAS:
+        raise NumericalFailure(
+            f"langevin_kl: {n:,} particles in {d} dimensions are too few for a density: with half of them the KL would be {correction:.3g} nats "
+            f"lower, where at most {BIAS:g} can be corrected; take more particles, or watch the kernel Stein discrepancy (L.8)"
+        )
+    found = float(terms.mean()) + correction - math.log(n - 1) - 0.5 * d * math.log(4 * math.pi * step_size) + log_normalizer
+    return Estimated(found, float(terms.std()) / math.sqrt(n), correction)

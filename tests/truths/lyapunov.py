@@ -256,7 +256,7 @@ def langevin_densities() -> None:
         expected = v / σ2 - 1 - math.log(v / σ2)
         crowd = n * 2 * h / (2 * v)  # particles within the kernel, in the middle
         noise = (v / σ2 - 1) / math.sqrt(n) + 1 / crowd
-        assert abs(density.langevin_kl(U, before, state.x, h) - expected) < 4 * noise
+        assert abs(density.langevin_kl(U, before, state.x, h).kl - expected) < 4 * noise
 
 
 def curvature_floors() -> None:
