@@ -1,6 +1,7 @@
 """Runs every benchmark that has a `measure()` and writes what was found, with machine, versions and commit, to benchmarks/results.json.
 
     python -m benchmarks [NAME...] [--out FILE]
+    python -m benchmarks NAME --as OTHER        # the rows are kept under another name, beside those of another commit
 
 A module of this folder is a benchmark when it has `measure() -> list[dict]`, a row a number. With names, only those are run, and the
 others' rows in the file stay as they were.
@@ -58,7 +59,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
+    parser.add_argument("--as", dest="under", metavar="OTHER", help="the name that the rows of the one benchmark are kept under")
     arguments = parser.parse_args()
+    if arguments.under is not None and len(arguments.names) != 1:
+        parser.error("--as names the rows of one benchmark; give one NAME")
     torch.set_num_threads(1)
     known = benchmarks()
     unknown = [name for name in arguments.names if name not in known]
@@ -68,7 +72,7 @@ def main() -> None:
         print(f"== {name}", flush=True)
         began = time.perf_counter()
         rows = known[name].measure()
-        write(arguments.out, {name: record(rows, time.perf_counter() - began)})
+        write(arguments.out, {arguments.under or name: record(rows, time.perf_counter() - began)})
 
 
 if __name__ == "__main__":
