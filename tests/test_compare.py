@@ -25,6 +25,7 @@ from lem_safe.progress import Silent
 from lem_safe.projected import Base, projection_of
 from lem_safe.report.compare import groups, spread, trade, write_page
 from lem_safe.report.findings import findings
+from lem_safe.report.prices import nats
 from lem_safe.scenario import Scenario
 
 TEXT = """\
@@ -107,6 +108,26 @@ def test_promises_are_kept_and_their_breaking_is_seen(whole: tuple[comparing.Com
         if e.largest is not None:
             assert e.over == (round(e.largest * 600) > allowed)
     assert by["none"].over and by["reject"].largest == 0.0
+
+
+def test_what_is_needed_and_paid_is_told_of_the_final_clouds(whole: tuple[comparing.Comparison, Path]) -> None:
+    """kl(β‖p) of the unfiltered cloud is needed; who did nothing paid 0, the gate and thinning that, the wholly safe −log(1 − p) or more."""
+    found, out = whole
+    by, least = {e.filter: e for e in found.entries}, found.needed
+    p = by["none"].final or 0
+    assert least is not None and least.nats is not None and least.error is not None
+    assert least.nats == pytest.approx(facts(p, 0.05).kl, abs=0.2 * least.error)
+    assert json.loads((out / "compare.json").read_text())["needed"] == least._asdict()
+    prices = {name: e.price for name, e in by.items()}
+    assert all(price is not None and price.paid >= price.membership >= 0 for price in prices.values())
+    assert prices["none"].paid < 1e-9 and prices["none"].gap is None
+    for name in ("gate", "thinning"):
+        assert prices[name].membership == pytest.approx(facts(p, by[name].final or 0).kl, abs=0.3 * prices[name].error)
+        assert prices[name].gap == pytest.approx(prices[name].paid - least.nats)
+    assert prices["reject"].membership > facts(p, 0.0).kl - 4 * prices["reject"].error
+    assert f"needs {nats(least.nats, least.error)} (at least {least.at_least:.3g} nats with 95 % confidence)" in str(found)
+    page = (out / "compare.html").read_text()
+    assert "KL paid" in page and f"pays {nats(least.nats, least.error)} or more" in page
 
 
 def test_bounds_stand_only_where_particles_are_independent_and_untuned(whole: tuple[comparing.Comparison, Path]) -> None:
@@ -395,6 +416,25 @@ def test_where_a_baseline_wins_the_sentence_says_so_and_what_it_costs() -> None:
     assert "Chance alone cannot tell it from gate." in findings({**FACTS, "entries": near})[1]
     far = [{**e, "distance": e["distance"] + 1} for e in FACTS["entries"]]
     assert any("has not reached the energy's law in 50 steps" in s for s in findings({**FACTS, "entries": far}))
+
+
+def test_what_was_paid_is_told_in_multiples_of_what_is_needed() -> None:
+    def priced(nats: float | None, **paid: float) -> str:
+        entries = [
+            {**e, "price": {"paid": paid[e["filter"]], "error": 0.01, "gap": paid[e["filter"]] - (nats or 0)}}
+            if e["filter"] in paid
+            else {**e, "price": None}
+            for e in FACTS["entries"]
+        ]
+        return " ".join(findings({**FACTS, "needed": {"nats": nats, "error": 0.004, "at_least": 0.0}, "entries": entries}))
+
+    said = priced(0.058, gate=0.058, reject=0.174)
+    assert (
+        "needs a KL of 0.0580 ± 0.0040 nats from the unfiltered distribution; paid, in multiples of that, at least: gate 1, reject 3."
+        in said
+    )
+    assert "needs no KL: the unfiltered samples are within it" in priced(0.0, gate=0.0)
+    assert "a KL of" not in priced(None, gate=0.05) and "a KL of" not in priced(0.058)
 
 
 def told(**distances: float) -> str:

@@ -55,3 +55,26 @@ def test_the_least_ratio_and_those_at_64_columns_are_named() -> None:
         and "width 256 it is 4.0." in said
         and "3e-06" in said
     )
+
+
+def test_the_mean_of_paid_over_needed_is_of_those_that_need_something() -> None:
+    row = {"kind": "filter", "scenario": "a", "filter": "drift", "refused": None, "final": [0.03], "beta": [0.03]}
+    row |= {"needed": 0.02, "needed_error": 0.002, "paid": 0.04, "paid_error": 0.004}
+    rows = [
+        row, row | {"filter": "gate", "paid": 0.02}, row | {"scenario": "b", "paid": 0.12},
+        row | {"scenario": "c", "needed": 0.0, "needed_error": 0.0, "paid": 0.5}, row | {"filter": "step", "refused": "no", "paid": None},
+        {"kind": "known", "dimension": 20, "kl": 1.3, "needed": 1.31, "needed_error": 0.03, "paid": 1.29, "paid_error": 0.03, "neighbours": -1.2},
+    ]  # fmt: skip
+    lines = measurements.price(rows)
+    assert "Mean of paid over needed: drift 4.00, gate 1.00; all 3.00. Nothing is needed in c." in lines
+    assert "| a: drift | 3.00 % of 3 % | 0.0200 ± 0.0020 | 0.0400 ± 0.0040 | 2.00 |" in lines
+    assert "| a: step | refused |  |  |  |" in lines and "| 20 | 1.310 ± 0.030 | 1.290 ± 0.030 | -1.200 |" in lines
+
+
+def test_neighbours_are_no_estimate_of_kl_in_twenty_dimensions() -> None:
+    """What was replaced, beside what replaced it: 1.56 nats in 20 columns."""
+    from benchmarks import price
+
+    found = price.known(20)
+    assert found["neighbours"] < 0.6 * found["kl"]
+    assert all(abs(found[k] - found["kl"]) < 4 * found[f"{k}_error"] < 0.3 * found["kl"] for k in ("needed", "paid"))

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from lem_safe.percentages import level
 from lem_safe.price import Account, Needed, account, needed, seen
 from lem_safe.report.contents import Contents
-from lem_safe.report.words import level
 
 
 class Cost(NamedTuple):
