@@ -5,6 +5,7 @@
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -14,6 +15,7 @@ from typing_extensions import Doc
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.soft import soften, soften_complement
 
 
@@ -25,6 +27,7 @@ class Capsule(UnsafeSet):
     smooth = False
     example: ClassVar[dict[str, object]] = {"kind": "capsule", "start": [-0.6, 0.2], "end": [0.9, -0.4], "radius": 0.5}
     start: Tensor
+    end: Tensor
     along: Tensor
 
     def __init__(
@@ -40,7 +43,9 @@ class Capsule(UnsafeSet):
         if torch.equal(a, b):
             raise ValueError(f"Capsule: start and end must differ (a ball has one centre); got {start!r} twice")
         self.register_buffer("start", a)
+        self.register_buffer("end", b)
         self.register_buffer("along", b - a)
+        self.length = float(self.along.norm())
         self.radius = positive("Capsule", "radius", radius)
         self.dimension = len(a)
 
@@ -49,8 +54,20 @@ class Capsule(UnsafeSet):
         return self._norm(offset) - self.radius
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        offset, _ = self.offset(x.double())
-        return offset.square().sum(-1) <= self.radius**2
+        x = x.double()
+        offset, _ = self.offset(x)
+        ρ = offset.square().sum(-1).sqrt()
+        sure = (ρ - self.radius).abs() > 8 * (x.shape[-1] + 8) * ULP * (ρ + self.radius + 2 * self.length)
+        return settle(x, ρ <= self.radius, sure, self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        """With p = (x − a)·e and E = e·e: ‖x − a‖² ≤ r² before the start, ‖x − b‖² ≤ r² past the end, ‖x − a‖²E − p² ≤ r²E between."""
+        X, a, b, r = integers(rows, self.start, self.end, self.radius)
+        e, o = b - a, X - a
+        p, E, q = (o * e).sum(1), (e * e).sum(), (o * o).sum(1)
+        past = ((X - b) ** 2).sum(1)
+        between = q * E - p * p <= r * r * E
+        return np.where(p <= 0, q <= r * r, np.where(p >= E, past <= r * r, between))
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset, curved = self.offset(x)
@@ -60,7 +77,7 @@ class Capsule(UnsafeSet):
     def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
         """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d − 1 beside."""
         a, e = self.start.to(x.dtype), self.along.to(x.dtype)
-        t = ((x - a) @ e) / e.square().sum()
+        t = ((x - a) @ e) / e.square().sum().clamp(min=torch.finfo(x.dtype).tiny)
         curved = x.shape[-1] - ((t > 0) & (t < 1)).to(x.dtype)
         return x - a - t.clamp(0, 1)[..., None] * e, curved
 

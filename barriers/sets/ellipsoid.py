@@ -13,6 +13,7 @@ side.
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -23,6 +24,8 @@ from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.base import rotation as orthogonal
+from barriers.sets.exact import settle
+from barriers.sets.gauge import slack, whole_shares
 from barriers.sets.soft import soften_complement
 
 LIFT = 1e-6
@@ -70,7 +73,13 @@ class Ellipsoid(UnsafeSet):
         return (t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (self._local(x) / self.radii.double()).square().sum(-1) <= 1
+        gauge = (self._local(x) / self.radii.double()).square().sum(-1).sqrt()
+        sure = (gauge - 1).abs() > slack(x.double() - self.center.double(), self.radii.double(), self.axes)
+        return settle(x.double(), gauge <= 1, sure, self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        u, one = whole_shares(rows, self.center, self.radii, self.axes)
+        return (u**2).sum(1) <= one**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         u = self._local(x)

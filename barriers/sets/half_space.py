@@ -9,6 +9,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, UnsafeSet, finite, vector
+from barriers.sets.exact import at_most
 
 
 class HalfSpace(UnsafeSet):
@@ -38,7 +39,11 @@ class HalfSpace(UnsafeSet):
         return (self.offset - x @ n) / n.norm()
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return x.double() @ self.normal.double() >= self.offset
+        return at_most(x.double(), *self._plane())[..., 0]
+
+    def _plane(self) -> tuple[Float[Tensor, "1 d"], Float[Tensor, "1"]]:
+        n = -self.normal.double()
+        return n[None], n.new_tensor([-self.offset])
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         n = self.normal.to(x.dtype)

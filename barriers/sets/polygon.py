@@ -13,9 +13,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, matrix
-
-PAIRS = 1 << 21
-"""Row–edge pairs looked at together."""
+from barriers.sets.crossings import PAIRS, inside_rings
 
 
 class _Nearest(NamedTuple):
@@ -40,6 +38,7 @@ class Polygon(UnsafeSet):
         "holes": [[[-0.6, -0.5], [-0.1, -0.5], [-0.3, 0.2]]],
     }
     start: Tensor
+    end: Tensor
     edge: Tensor
     normal: Tensor
 
@@ -53,14 +52,15 @@ class Polygon(UnsafeSet):
         super().__init__()
         rings = [_ring("vertices", vertices), *(_ring(f"holes[{i}]", ring) for i, ring in enumerate(holes or []))]
         self.register_buffer("start", torch.cat(rings))
-        self.register_buffer("edge", torch.cat([ring.roll(-1, 0) - ring for ring in rings]))
-        sides = {frozenset([tuple(a.tolist()), tuple((a + e).tolist())]) for a, e in zip(self.start, self.edge, strict=True)}
+        self.register_buffer("end", torch.cat([ring.roll(-1, 0) for ring in rings]))
+        self.register_buffer("edge", self.end - self.start)
+        sides = {frozenset([tuple(a.tolist()), tuple(b.tolist())]) for a, b in zip(self.start, self.end, strict=True)}
         if len(sides) < len(self.start):
             raise ValueError("Polygon: rings must not share an edge, nor run along one twice; merge them into one ring")
         n = torch.stack([self.edge[:, 1], -self.edge[:, 0]], 1) / self.edge.norm(dim=1, keepdim=True)
         middle = self.start + self.edge / 2
         step = 1e-7 * self.edge.norm(dim=1, keepdim=True)
-        self.register_buffer("normal", torch.where(self._odd(middle + step * n)[:, None], -n, n))
+        self.register_buffer("normal", torch.where(inside_rings(middle + step * n, self.start, self.end)[:, None], -n, n))
         self.dimension = 2
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -69,7 +69,8 @@ class Polygon(UnsafeSet):
         return torch.where(near.beside, (near.offset * near.normal).sum(-1), beyond).reshape(x.shape[:-1])
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self._odd(x.double().reshape(-1, 2), closed=True).reshape(x.shape[:-1])
+        points = x.detach().double().reshape(-1, 2)
+        return inside_rings(points, self.start.double(), self.end.double()).reshape(x.shape[:-1])
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         near = self._nearest(x)
@@ -86,7 +87,7 @@ class Polygon(UnsafeSet):
             t = ((points - a) * e).sum(-1) / e.square().sum(-1)
             beside = (t > 0) & (t < 1)
             origin = torch.where((t >= 1)[:, None], a + e, a).to(x.dtype)
-            sign = torch.where(self._odd(points), -1.0, 1.0).to(x.dtype)
+            sign = torch.where(self.contains(points), -1.0, 1.0).to(x.dtype)
         return _Nearest(x - origin, self.normal[chosen].to(x.dtype), beside, sign)
 
     def _edge_of(self, x: Tensor) -> Tensor:
@@ -94,22 +95,6 @@ class Polygon(UnsafeSet):
         offset = x[:, None] - a
         t = (offset * e).sum(-1) / e.square().sum(-1)
         return (offset - t.clamp(0, 1)[..., None] * e).square().sum(-1).argmin(1)
-
-    def _odd(self, x: Tensor, closed: bool = False) -> Tensor:
-        """Even–odd membership of float64 points; `closed` adds the boundary itself."""
-        return torch.cat([self._odd_block(block, closed) for block in x.split(max(PAIRS // len(self.start), 1))])
-
-    def _odd_block(self, x: Tensor, closed: bool) -> Tensor:
-        a, e = self.start.double(), self.edge.double()
-        offset = x[:, None] - a
-        cross = e[:, 0] * offset[..., 1] - e[:, 1] * offset[..., 0]
-        above = offset[..., 1] >= 0
-        spans = above != (x[:, None, 1] >= (a + e)[:, 1])
-        inside = (spans & ((cross > 0) == (e[:, 1] > 0))).sum(1) % 2 == 1
-        if closed:
-            along = (offset * e).sum(-1)
-            inside = inside | ((cross == 0) & (along >= 0) & (along <= e.square().sum(-1))).any(1)
-        return inside
 
 
 def _ring(name: str, points: object) -> Tensor:

@@ -12,6 +12,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, matrix, vector
+from barriers.sets.exact import at_most
 from barriers.sets.faceted import Faceted
 
 
@@ -51,7 +52,7 @@ class Polytope(Faceted):
         return self.faces(x).amax(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (x.double() @ self.normals.double().T <= self.offsets.double()).all(-1)
+        return at_most(x.double(), self.normals.double(), self.offsets.double()).all(-1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         value, face = self.faces(x).max(-1)

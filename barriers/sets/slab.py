@@ -9,6 +9,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, finite, vector
+from barriers.sets.exact import at_most
 from barriers.sets.faceted import Faceted
 
 
@@ -41,8 +42,8 @@ class Slab(Faceted):
         return self.faces(x).amax(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        across = x.double() @ self.normal.double()
-        return (across >= self.lower) & (across <= self.upper)
+        n = self.normal.double()
+        return at_most(x.double(), torch.stack([-n, n]), n.new_tensor([-self.lower, self.upper])).all(-1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         value, face = self.faces(x).max(-1)
