@@ -39,8 +39,8 @@ class Ball(UnsafeSet):
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x, squared = x.double(), self.radius**2
         q = (x - self.center.double()).square().sum(-1)
-        sure = (q - squared).abs() > (x.shape[-1] + 8) * ULP * squared
-        return settle(x, q <= squared, sure, self._exactly)
+        error = (x.shape[-1] + 8) * ULP * squared
+        return settle(x, q <= squared - error, q <= squared + error, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         X, c, r = integers(rows, self.center, self.radius)

@@ -64,8 +64,8 @@ class Box(Faceted):
         middle, half = lower / 2 + upper / 2, upper / 2 - lower / 2
         y = ((x - middle) @ self.axes.double().T).abs()
         reach = y.amax(-1, keepdim=True) * x.shape[-1] + middle.abs().max() + half.max()
-        sure = ((y - half).abs() > 4 * (x.shape[-1] + 8) * ULP * reach + 16 * TINY).all(-1)
-        return settle(x, (y <= half).all(-1), sure, self._exactly)
+        error = 4 * (x.shape[-1] + 8) * ULP * reach + 16 * TINY
+        return settle(x, (y <= half - error).all(-1), ~(y > half + error).any(-1), self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         """|Rᵢ(2x − l − u)| ≤ uᵢ − lᵢ in every axis of the box."""

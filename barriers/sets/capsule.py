@@ -57,8 +57,9 @@ class Capsule(UnsafeSet):
         x = x.double()
         offset, _ = self.offset(x)
         ρ = offset.square().sum(-1).sqrt()
-        sure = (ρ - self.radius).abs() > 8 * (x.shape[-1] + 8) * ULP * (ρ + self.radius + 2 * self.length)
-        return settle(x, ρ <= self.radius, sure, self._exactly)
+        ulps = 8 * (x.shape[-1] + 8) * ULP  # of ρ, the radius and the length, which bound ‖x − a‖
+        error, ρ_least = ulps * (self.radius + 2 * self.length), ρ * (1 - ulps)
+        return settle(x, ρ <= self.radius - error - ulps * self.radius, ~(ρ_least > self.radius + error), self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         """With p = (x − a)·e and E = e·e: ‖x − a‖² ≤ r² before the start, ‖x − b‖² ≤ r² past the end, ‖x − a‖²E − p² ≤ r²E between."""

@@ -32,6 +32,10 @@ LIFT = 1e-6
 """ε: moves s by at most about ε² semi-axes."""
 
 
+FAR = 1e100
+"""No semi-axis is more than 1e18, so from here ‖u‖ is the distance."""
+
+
 class Ellipsoid(UnsafeSet):
     """Everything within an ellipsoid of the given semi-axes."""
 
@@ -64,25 +68,25 @@ class Ellipsoid(UnsafeSet):
         self.dimension = len(c)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        u = self._local(x)
+        u, far = _nearer(self._local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         for _ in range(2):
             τ = _newton(τ, a2 * q, gap)
         t = τ - a2.amin()
-        return (t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
+        return (far * t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         gauge = (self._local(x) / self.radii.double()).square().sum(-1).sqrt()
-        sure = (gauge - 1).abs() > slack(x.double() - self.center.double(), self.radii.double(), self.axes)
-        return settle(x.double(), gauge <= 1, sure, self._exactly)
+        error = slack(x.double() - self.center.double(), self.radii.double(), self.axes)
+        return settle(x.double(), gauge <= 1 - error, ~(gauge > 1 + error), self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         u, one = whole_shares(rows, self.center, self.radii, self.axes)
         return (u**2).sum(1) <= one**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        u = self._local(x)
+        u, far = _nearer(self._local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         if torch.is_grad_enabled() and q.requires_grad:  # the jet's own derivatives: one order more than a detached root has
@@ -94,9 +98,9 @@ class Ellipsoid(UnsafeSet):
         # ∂ᵢ(mᵢ/‖m‖), summed: mᵢ moves with uᵢ and through τ, ‖m‖ likewise.
         dm = r - u * r**2 * dτ
         dlength = (u * r**2 - (q * r**3).sum(-1, keepdim=True) * dτ) / length
-        laplacian = (dm / length - m * dlength / length**2).sum(-1)
+        laplacian = (dm / length - m * dlength / length**2).sum(-1) / far
         gradient = m / length if self.axes is None else (m / length) @ self.axes.double()
-        value = (τ - a2.amin()) * length[:, 0]
+        value = far * (τ - a2.amin()) * length[:, 0]
         return Jet(value.to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
     def _local(self, x: Tensor) -> Tensor:
@@ -137,6 +141,12 @@ class Gauge(UnsafeSet):
 def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
     round_enough = inner.radii.max() <= inner.radii.min() * (1 + 1e-12)
     return Not(inner) if round_enough else Gauge(inner, width)
+
+
+def _nearer(u: Tensor) -> tuple[Tensor, Tensor]:
+    """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in float64 too."""
+    f = (u.detach().abs().amax(-1) / FAR).clamp(min=1)
+    return u / f[..., None], f
 
 
 def _newton(τ: Tensor, aq: Tensor, gap: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.sets.exact import ULP, Whole, integers
+from barriers.sets.exact import ULP, integers
 
 
 def slack(
@@ -18,7 +18,7 @@ def slack(
 
 def whole_shares(
     rows: Float[Tensor, "k d"], center: Float[Tensor, "d"], radii: Float[Tensor, "d"], axes: Float[Tensor, "d d"] | None
-) -> tuple[Whole, int]:
+) -> tuple[np.ndarray, int]:
     """u/a as whole numbers [k, d], and what 1 is on their scale."""
     X, c, a, one = integers(rows, center, radii, 1.0)
     u = X - c

@@ -64,8 +64,8 @@ class NearPoints(UnsafeSet):
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x, squared = x.double(), self.radius**2
         q = self.offset(x).square().sum(-1)
-        sure = (q - squared).abs() > (x.shape[-1] + DEPTH) * ULP * squared
-        return settle(x, q <= squared, sure, self._exactly)
+        error = (x.shape[-1] + DEPTH) * ULP * squared
+        return settle(x, q <= squared - error, q <= squared + error, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         """Of each row, every point whose float64 distance may be at most r."""

@@ -65,8 +65,8 @@ class Superellipse(UnsafeSet):
         most = w.amax(-1)
         shares = w / most.clamp(min=torch.finfo(w.dtype).tiny)[..., None]  # at most 1: no power overflows
         gauge = most * shares.pow(self.power).sum(-1).pow(1 / self.power)
-        sure = (gauge - 1).abs() > slack(x.double() - self.center.double(), self.radii.double(), self.axes)
-        return settle(x.double(), gauge <= 1, sure, self._exactly)
+        error = slack(x.double() - self.center.double(), self.radii.double(), self.axes)
+        return settle(x.double(), gauge <= 1 - error, ~(gauge > 1 + error), self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
         u, one = whole_shares(rows, self.center, self.radii, self.axes)

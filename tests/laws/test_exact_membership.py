@@ -1,0 +1,228 @@
+"""Membership against exact rational arithmetic, for every kind of set, from 5e-324 to the largest float.
+
+The twins below are typed from the definitions in `fractions.Fraction`, one point at a time, and share nothing with the package. Shapes and
+points are drawn over all magnitudes that a shape takes, and points at a shape's own numbers, next to them and far beyond. Kinds of EXACT must
+agree everywhere, points on the boundary included; of the others each twin says how far from 0 its comparison is, and what rounding may move
+it by: so many ulps of the numbers that enter it.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from barriers.sets import SETS, build_sets
+from lem_safe.catalogue import MAKERS
+
+Spec = dict[str, Any]
+Point = list[Fraction]
+
+LARGEST = torch.finfo(torch.float64).max
+COLUMNS = ["x0", "x1"]
+STRAIGHT, TURNED = [[1.0, 0.0], [0.0, 1.0]], [[0.8, 0.6], [-0.6, 0.8]]
+
+
+def dot(u: Any, v: Any) -> Fraction:
+    return sum((Fraction(a) * Fraction(b) for a, b in zip(u, v, strict=True)), Fraction(0))
+
+
+def minus(p: Any, q: Any) -> Point:
+    return [Fraction(a) - Fraction(b) for a, b in zip(p, q, strict=True)]
+
+
+def squared(v: Point) -> Fraction:
+    return dot(v, v)
+
+
+def to_segment(p: Point, a: Any, b: Any) -> Fraction:
+    """The squared distance to a segment."""
+    e, o = minus(b, a), minus(p, a)
+    t = min(Fraction(1), max(Fraction(0), dot(o, e) / squared(e)))
+    return squared(minus(o, [t * v for v in e]))
+
+
+def in_box(s: Spec, p: Point) -> bool:
+    low, high = [Fraction(v) for v in s["lower"]], [Fraction(v) for v in s["upper"]]
+    middle, half = [(a + b) / 2 for a, b in zip(low, high, strict=True)], [(b - a) / 2 for a, b in zip(low, high, strict=True)]
+    o = minus(p, middle)
+    return all(abs(dot(row, o)) <= h for row, h in zip(s["rotation"], half, strict=True))
+
+
+def in_power(s: Spec, p: Point) -> bool:
+    o = minus(p, s["center"])
+    return sum(abs(dot(row, o) / Fraction(a)) ** int(s.get("power", 2)) for row, a in zip(s["rotation"], s["radii"], strict=True)) <= 1
+
+
+def in_polygon(s: Spec, p: Point) -> bool:
+    """Odd crossings of the ray to the right, or on an edge."""
+    odd = False
+    for ring in [s["vertices"], *s["holes"]]:
+        corners = [[Fraction(v) for v in c] for c in ring]
+        for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
+            if to_segment(p, a, b) == 0:
+                return True
+            if (a[1] > p[1]) != (b[1] > p[1]):
+                odd ^= p[0] < a[0] + (p[1] - a[1]) * (b[0] - a[0]) / (b[1] - a[1])
+    return odd
+
+
+def in_map(s: Spec, p: Point) -> bool:
+    """Bilinear between the levels that the set itself holds, which its own test derives from the picture."""
+    it = build_sets({"it": s}, COLUMNS, MAKERS)["it"]
+    levels, lower, cell = it.distance.tolist(), [Fraction(v) for v in it.lower.tolist()], [Fraction(v) for v in it.cell.tolist()]
+    at = [(v - lo) / c for v, lo, c in zip(p, lower, cell, strict=True)]
+    across, up = len(levels[0]) - 1, len(levels) - 1
+    if not (0 <= at[0] <= across and 0 <= at[1] <= up):
+        return False
+    i, j = min(math.floor(at[0]), across - 1), min(math.floor(at[1]), up - 1)
+    u, v = at[0] - i, at[1] - j
+    corners = [[Fraction(levels[j + b][i + a]) for a in (0, 1)] for b in (0, 1)]
+    return (corners[0][0] * (1 - u) + corners[0][1] * u) * (1 - v) + (corners[1][0] * (1 - u) + corners[1][1] * u) * v <= 0
+
+
+def inside(s: Spec, p: Point) -> bool:
+    for key, join in (("any", any), ("all", all)):
+        if key in s:
+            return join(inside(part, p) for part in s[key])
+    return not inside(s["not"], p) if "not" in s else EXACT[s["kind"]](s, p)
+
+
+EXACT: dict[str, Callable[[Spec, Point], bool]] = {
+    "ball": lambda s, p: squared(minus(p, s["center"])) <= Fraction(s["radius"]) ** 2,
+    "half_space": lambda s, p: dot(s["normal"], p) >= Fraction(s["offset"]),
+    "slab": lambda s, p: Fraction(s["lower"]) <= dot(s["normal"], p) <= Fraction(s["upper"]),
+    "box": in_box,
+    "ellipsoid": in_power,
+    "superellipse": in_power,
+    "capsule": lambda s, p: to_segment(p, s["start"], s["end"]) <= Fraction(s["radius"]) ** 2,
+    "polytope": lambda s, p: all(dot(n, p) <= Fraction(b) for n, b in zip(s["normals"], s["offsets"], strict=True)),
+    "polygon": in_polygon,
+    "occupancy": in_map,
+    "near_points": lambda s, p: any(squared(minus(p, q)) <= Fraction(s["radius"]) ** 2 for q in s["points"]),
+    "columns": lambda s, p: inside(s["set"], [p[1], p[0]]),
+    "anywhere": lambda s, p: any(inside(s["set"], [v]) for v in p),
+}
+
+
+def numbers(part: Any) -> list[float]:
+    if isinstance(part, dict):
+        return [v for value in part.values() for v in numbers(value)]
+    if isinstance(part, list):
+        return [v for value in part for v in numbers(value)]
+    return [float(part)] if isinstance(part, int | float) else []
+
+
+class Draw:
+    """Shapes and points of any magnitude, of one seed."""
+
+    def __init__(self, seed: int):
+        self.random = random.Random(seed)
+        self.size = self.random.choice([0, 0, 3, 17, 50, -17, -50, 59])
+
+    def size_of(self, low: int, high: int) -> float:
+        e = self.size if self.random.random() < 0.6 else self.random.randint(low, high)
+        mantissa = self.random.choice([1.0, 1.5, 1 + 2.0**-52, 1.25, self.random.uniform(1, 2)])
+        return math.ldexp(mantissa, max(low, min(high, e)))
+
+    def number(self) -> float:
+        return self.random.choice([0.0, 1.0, -1.0, 1.0, -1.0, 1.0]) * self.size_of(-1074 if self.random.random() < 0.1 else -58, 58)
+
+    def length(self) -> float:
+        return self.size_of(-59, 59)
+
+    def pair(self) -> list[float]:
+        return [self.number(), self.number()]
+
+    def normal(self) -> list[float]:
+        n = self.pair()
+        return n if math.hypot(*n) > 1e-18 else [1.0, n[1]]
+
+    def rotation(self) -> list[list[float]]:
+        return self.random.choice([STRAIGHT, TURNED])
+
+    def ordered(self) -> tuple[float, float]:
+        a, b = sorted(self.pair())
+        return (a, b) if a < b else (a, a + self.length())
+
+    def box(self) -> tuple[list[float], list[float]]:
+        ends = [self.ordered(), self.ordered()]
+        return [a if a < b else b - 1 - abs(b) for a, b in ends], [b for _, b in ends]
+
+    def ring(self) -> list[list[float]]:
+        """A star around a point, so that it does not cross itself, unless rounding makes it."""
+        c, r = self.pair(), self.length()
+        k = self.random.choice([3, 4, 5])
+        turns = [(i + self.random.choice([0, 0.3])) / k for i in range(k)]
+        return [[c[0] + r * round(math.cos(2 * math.pi * t), 2), c[1] + r * round(math.sin(2 * math.pi * t), 2)] for t in turns]
+
+    def point(self, known: list[float]) -> list[float]:
+        return [self.coordinate(known), self.coordinate(known)]
+
+    def coordinate(self, known: list[float]) -> float:
+        r = self.random
+        match r.randint(0, 5):
+            case 0:
+                v = r.choice([-1.0, 1.0]) * math.ldexp(r.uniform(1, 2), r.randint(-1074, 1023))
+            case 1:
+                v = r.choice([0.0, 5e-324, -5e-324, LARGEST, -LARGEST, 1e17, 1e200, -1e200, 1e-200])
+            case 2:
+                v = r.choice(known) + r.choice([1.0, -1.0, 0.6, 0.8, -0.6, -0.8, 0.5, 2.0]) * r.choice(known)
+            case 3:
+                t = r.random()
+                v = (1 - t) * r.choice(known) + t * r.choice(known)
+            case _:
+                v = r.choice([-1.0, 1.0, 1.0]) * r.choice(known)
+        for _ in range(r.choice([0, 0, 0, 1, 1, 2])):
+            v = math.nextafter(v, r.choice([-math.inf, math.inf]))
+        return max(-LARGEST, min(LARGEST, v))
+
+
+SHAPES: dict[str, Callable[[Draw], Spec]] = {
+    "ball": lambda d: {"center": d.pair(), "radius": d.length()},
+    "half_space": lambda d: {"normal": d.normal(), "offset": d.number()},
+    "slab": lambda d: dict(zip(("normal", "lower", "upper"), (d.normal(), *d.ordered()), strict=True)),
+    "box": lambda d: dict(zip(("lower", "upper", "rotation"), (*d.box(), d.rotation()), strict=True)),
+    "ellipsoid": lambda d: {"center": d.pair(), "radii": [d.length(), d.length()], "rotation": d.rotation()},
+    "superellipse": lambda d: {
+        "center": d.pair(), "radii": [d.length(), d.length()], "rotation": d.rotation(), "power": float(d.random.choice([1, 2, 3, 4, 9])),
+    },  # fmt: skip
+    "capsule": lambda d: {"start": d.pair(), "end": [d.number() or 1.0, d.length()], "radius": d.length()},
+    "polytope": lambda d: {"normals": [d.normal() for _ in range(3)], "offsets": [d.number() for _ in range(3)]},
+    "polygon": lambda d: {"vertices": d.ring(), "holes": []},
+    "occupancy": lambda d: {"map": ["#..", ".##", "#.."], **dict(zip(("lower", "upper"), d.box(), strict=True))},
+    "near_points": lambda d: {"points": [d.pair() for _ in range(4)], "radius": d.length()},
+    "columns": lambda d: {"columns": ["x1", 0], "set": shape(d, d.random.choice(["ball", "box", "half_space", "capsule"]))},
+    "anywhere": lambda d: {"set": {"kind": "slab", "normal": [d.length()], **dict(zip(("lower", "upper"), d.ordered(), strict=True))}},
+}  # fmt: skip
+
+
+def shape(d: Draw, kind: str) -> Spec:
+    return {"kind": kind, **SHAPES[kind](d)}
+
+
+def agrees(spec: Spec, points: list[list[float]]) -> None:
+    """`contains` is the twin at every point; so is the sign of s, where it is no rounding."""
+    it = build_sets({"it": spec}, COLUMNS, MAKERS)["it"]
+    found = it.contains(torch.tensor(points, dtype=torch.float64)).tolist()
+    wrong = [(p, f) for p, f in zip(points, found, strict=True) if f != inside(spec, [Fraction(v) for v in p])]
+    assert not wrong, (spec, wrong[:3])
+
+
+@pytest.mark.parametrize("kind", list(EXACT))
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+def test_membership_is_that_of_exact_arithmetic(kind: str, seed: int) -> None:
+    d = Draw(seed)
+    try:
+        spec = shape(d, kind)
+        build_sets({"it": spec}, COLUMNS, MAKERS)
+    except (ValueError, OverflowError):
+        return
+    known = numbers(spec)
+    agrees(spec, [d.point(known) for _ in range(30)])
