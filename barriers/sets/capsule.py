@@ -14,7 +14,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, lost, positive, vector
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.soft import soften, soften_complement
 
@@ -47,6 +47,7 @@ class Capsule(UnsafeSet):
         self.register_buffer("along", b - a)
         self.length = float(self.along.norm())
         self.radius = positive("Capsule", "radius", radius)
+        self.resolution = lost(self.length, self.radius)
         self.dimension = len(a)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:

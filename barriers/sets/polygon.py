@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
-from barriers.sets.base import UnsafeSet, matrix
+from barriers.sets.base import UnsafeSet, lost, matrix
 from barriers.sets.crossings import PAIRS, inside_rings
 
 
@@ -61,6 +61,8 @@ class Polygon(UnsafeSet):
         middle = self.start + self.edge / 2
         step = 1e-7 * self.edge.norm(dim=1, keepdim=True)
         self.register_buffer("normal", torch.where(inside_rings(middle + step * n, self.start, self.end)[:, None], -n, n))
+        lengths = self.edge.norm(dim=1)
+        self.resolution = lost(float(lengths.max()), float(lengths.min()))
         self.dimension = 2
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:

@@ -3,7 +3,7 @@
 Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. It is known
 exactly (`exact`); or, for a union or intersection of such sets, through a function that is 1-Lipschitz, zero on the boundary and
 right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a rule, to first order, s/‖∇s‖, which bounds nothing
-(`first_order`). A row whose level overflows to no number at all counts as inside, like one where a rule has no value.
+(`first_order`). Which rows are inside is what `contains` says, and no clearance contradicts it (see `told`).
 
 Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst, where those inside sit, and how much
 of each unit (a cloud, a chain, a path) is inside.
@@ -30,6 +30,9 @@ from lem_safe.auditor.units import UnitCounts
 ClearanceKind = Literal["exact", "bound", "first_order"]
 
 LARGEST = torch.finfo(torch.float64).max
+
+SPACINGS = 64
+"""A distance of the wrong sign is rounding up to this many spacings of the row's largest number."""
 
 WORST = 20
 """How many of the deepest (else nearest) samples are kept."""
@@ -101,6 +104,28 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 
 
+def told(
+    region: UnsafeSet, x: Float[Tensor, "n d"], s: Float[Tensor, "n"], undefined: Bool[Tensor, "n"], inside: Bool[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """The clearances that float64 resolves, NaN for the others; none contradicts membership.
+
+    One of the wrong sign is 0 where the spacing of the row's own numbers explains it, or where a rule is too steep to tell by how much a row is
+    inside; one that overflowed, or that is less than the shape's own numbers leave of it, is not told.
+    """
+    if clearance_kind(region) == "first_order":
+        s = s.clamp(-LARGEST, LARGEST)
+        s = torch.where(inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s)
+        return torch.where(~inside & (s < 0), 0.0, s)
+    lost = max(part.resolution for part in region.modules() if isinstance(part, UnsafeSet))
+    if lost > 0:
+        s = torch.where(s.abs() <= lost, torch.nan, s)
+    contradicted = torch.where(inside, s > 0, s < 0)
+    if bool(contradicted.any()):
+        near = s.abs() <= SPACINGS * torch.finfo(s.dtype).eps * x.abs().amax(-1)
+        s = torch.where(contradicted, torch.where(near, 0.0, torch.nan), s)
+    return torch.where(s.isinf(), torch.nan, s)
+
+
 def census(
     blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None, *, apart: bool = False
 ) -> Census:
@@ -145,13 +170,8 @@ class _Tally:
         """Takes one block, whose first row is row `start`, and says which of its rows are inside."""
         inside = self.region.contains(x)
         s, undefined = clearances(self.region, x)
-        s = s.clamp(-LARGEST, LARGEST)
-        s = torch.where(
-            inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s
-        )  # inside by an amount that a rule too steep cannot tell
+        s = told(self.region, x, s, undefined, inside)
         unknown = s.isnan()
-        if clearance_kind(self.region) != "first_order" and bool(unknown.any()):
-            inside, undefined = inside | unknown, unknown
         self.violations += int(inside.sum())
         self.undefined += int(undefined.sum())
         ranked = torch.where(unknown, torch.inf, s)

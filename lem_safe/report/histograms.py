@@ -53,7 +53,7 @@ def draw_histogram(
     edges = edges_of(series) if edges is None else edges
     for name in SERIES:
         if name in series:
-            counts, _ = np.histogram(np.clip(series[name], -LARGEST, LARGEST), edges)
+            counts, _ = np.histogram(np.clip(np.asarray(series[name], dtype=np.float64), -LARGEST, LARGEST), edges)
             density = counts / (len(series[name]) * np.diff(edges))
             filled = name == "data"
             axes.stairs(

@@ -22,7 +22,7 @@ def interval(series: Iterable[Float[np.ndarray, "_"]], tail: float = TAIL) -> In
     """The interval that shows all the series; (0, 1) where nothing is finite."""
     ends = []
     for y in series:
-        known = np.clip(y[np.isfinite(y)], -LARGEST, LARGEST)
+        known = np.clip(np.asarray(y, dtype=np.float64)[np.isfinite(y)], -LARGEST, LARGEST)
         if len(known):
             first, low, high, last = np.quantile(known, [tail, 0.05, 0.95, 1 - tail]).tolist()
             reach = FAR * (high - low) or np.inf
