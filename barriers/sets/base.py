@@ -26,11 +26,13 @@ class UnsafeSet(nn.Module, ABC):
     smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
     dimension: d, or None where the set fits any d.
     resolution: distances up to this are lost to rounding among the shape's own numbers; 0 unless its parts differ enormously in size.
+    rounding: how far forward may be from the distance by construction, beside the spacing of the numbers that enter it.
     """
 
     exact: bool
     clearance: bool = False
     resolution: float = 0.0
+    rounding: float = 0.0
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]

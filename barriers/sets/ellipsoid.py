@@ -32,7 +32,7 @@ LIFT = 1e-6
 """ε: moves s by at most about ε² semi-axes."""
 
 
-FAR = 1e100
+FAR = 1e60
 """No semi-axis is more than 1e18, so from here ‖u‖ is the distance."""
 
 
@@ -65,7 +65,7 @@ class Ellipsoid(UnsafeSet):
         self.register_buffer("center", c)
         self.register_buffer("radii", a)
         self.register_buffer("axes", None if rotation is None else orthogonal("Ellipsoid", rotation, len(c)))
-        self.dimension = len(c)
+        self.dimension, self.rounding = len(c), 2 * LIFT**2 * float(a.max())
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         u, far = _nearer(self._local(x))
@@ -105,7 +105,10 @@ class Ellipsoid(UnsafeSet):
 
     def _local(self, x: Tensor) -> Tensor:
         u = x.double() - self.center.double()
-        return u if self.axes is None else u @ self.axes.double().T
+        if self.axes is None:
+            return u
+        half = 2.0 ** -len(self.center).bit_length()  # no sum of the turned columns overflows on the way
+        return ((u * half) @ self.axes.double().T) / half
 
     def _constants(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """a², a² − min a², and the lifted squares of u."""
@@ -145,6 +148,8 @@ def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
 
 def _nearer(u: Tensor) -> tuple[Tensor, Tensor]:
     """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in float64 too."""
+    largest = torch.finfo(u.dtype).max
+    u = u.clamp(-largest, largest)
     f = (u.detach().abs().amax(-1) / FAR).clamp(min=1)
     return u / f[..., None], f
 

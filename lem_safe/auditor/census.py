@@ -116,14 +116,19 @@ def told(
         s = s.clamp(-LARGEST, LARGEST)
         s = torch.where(inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s)
         return torch.where(~inside & (s < 0), 0.0, s)
-    lost = max(part.resolution for part in region.modules() if isinstance(part, UnsafeSet))
+    lost = _most(region, "resolution")
     if lost > 0:
         s = torch.where(s.abs() <= lost, torch.nan, s)
     contradicted = torch.where(inside, s > 0, s < 0)
     if bool(contradicted.any()):
-        near = s.abs() <= SPACINGS * torch.finfo(s.dtype).eps * x.abs().amax(-1)
+        near = s.abs() <= SPACINGS * torch.finfo(s.dtype).eps * x.abs().amax(-1) + _most(region, "rounding")
         s = torch.where(contradicted, torch.where(near, 0.0, torch.nan), s)
     return torch.where(s.isinf(), torch.nan, s)
+
+
+def _most(region: UnsafeSet, what: Literal["resolution", "rounding"]) -> float:
+    """The largest of a set's own and its parts'."""
+    return max(getattr(part, what) for part in region.modules() if isinstance(part, UnsafeSet))
 
 
 def census(
