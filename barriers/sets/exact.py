@@ -5,7 +5,6 @@ A set evaluates its comparison in float64 with a bound of its rounding (A.8); th
 again with Python's integers. `contains` of such a set is that of exact arithmetic on the numbers given, at every magnitude.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ FAR = 1e250
 SPLIT = 2.0**27 + 1
 SAFE = (2.0**-900, 2.0**900)
 """Products of this size are split into two floats without over- or underflow."""
-
 
 
 def settle(

@@ -59,7 +59,10 @@ def in_box(s: Spec, p: Point) -> bool:
 
 def in_power(s: Spec, p: Point) -> bool:
     o = minus(p, s["center"])
-    return sum(abs(dot(row, o) / Fraction(a)) ** int(s.get("power", 2)) for row, a in zip(s["rotation"], s["radii"], strict=True)) <= 1
+    return (
+        sum(abs(dot(row, o) / Fraction(a)) ** int(s.get("power", 2)) for row, a in zip(s["rotation"], s["radii"], strict=True))
+        <= 1
+    )
 
 
 def in_polygon(s: Spec, p: Point) -> bool:
@@ -139,7 +142,9 @@ class Draw:
         return math.ldexp(mantissa, max(low, min(high, e)))
 
     def number(self) -> float:
-        return self.random.choice([0.0, 1.0, -1.0, 1.0, -1.0, 1.0]) * self.size_of(-1074 if self.random.random() < 0.1 else -58, 58)
+        return self.random.choice([0.0, 1.0, -1.0, 1.0, -1.0, 1.0]) * self.size_of(
+            -1074 if self.random.random() < 0.1 else -58, 58
+        )
 
     def length(self) -> float:
         return self.size_of(-59, 59)
@@ -373,7 +378,10 @@ SHAPES |= {
     "grow": lambda d: {"set": some(d, "ball", "box", "capsule", "half_space"), "by": d.length()},
     "shrink": lambda d: {"set": some(d, "ball", "box", "half_space"), "by": d.length()},
     "smooth_union": lambda d: {"sets": [shape(d, "ball"), shape(d, "half_space")], "width": d.length()},
-    "sublevel": lambda d: {"energy": {"kind": "gaussian", "mean": d.pair(), "std": 2.0 ** d.random.randint(-20, 20)}, "level": d.number()},
+    "sublevel": lambda d: {
+        "energy": {"kind": "gaussian", "mean": d.pair(), "std": 2.0 ** d.random.randint(-20, 20)},
+        "level": d.number(),
+    },
     "classifier": lambda d: {"layers": [[[d.number() for _ in range(3)] for _ in range(2)]], "label": d.random.randint(0, 1)},
     "rule": rule,
 }

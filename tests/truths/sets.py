@@ -112,4 +112,6 @@ def exact_rules() -> None:
     assert positive.contains(x).tolist() == [True, False, True, False, False]
     assert negative.contains(x).tolist() == [False, True, False, True, False]
     assert (positive(x[:2]) < 0).tolist() == [True, False]
-    assert Rule("x0 + x1 >= 1", ("x0", "x1")).contains(torch.tensor([[0.3, 0.7]], dtype=F64)).all()  # 1.0 >= 1, as any program says
+    assert (
+        Rule("x0 + x1 >= 1", ("x0", "x1")).contains(torch.tensor([[0.3, 0.7]], dtype=F64)).all()
+    )  # 1.0 >= 1, as any program says
