@@ -29,6 +29,8 @@ class _Nearest(NamedTuple):
     """The normal of that edge that points out of the set where x is."""
     beside: Tensor
     """Whether the nearest point lies within the edge."""
+    length: Tensor
+    """‖offset‖, smoothed next to 0, so that derivatives stay finite at a corner."""
     sign: Tensor
     """−1 inside, +1 outside."""
 
@@ -71,9 +73,9 @@ class Polygon(UnsafeSet):
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         near = self._nearest(x)
-        ρ = _length(near.offset)
-        gradient = torch.where(near.beside[:, None], near.normal, near.sign[:, None] * near.offset / ρ[:, None])
-        laplacian = torch.where(near.beside, 0.0, near.sign / ρ)
+        curvature = near.sign / near.length
+        gradient = torch.where(near.beside[:, None], near.normal, curvature[:, None] * near.offset)
+        laplacian = torch.where(near.beside, 0.0, curvature)
         return Jet(_value(near).to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
     def _nearest(self, x: Float[Tensor, "n 2"]) -> _Nearest:
@@ -89,7 +91,8 @@ class Polygon(UnsafeSet):
             turned = (((points - origin) * n).sum(-1) > 0) == inside  # the edge of a sliver, or rounding next to one
             n = torch.where((turned & beside)[:, None], -n, n)
             sign = torch.where(inside, -1.0, 1.0).double()
-        return _Nearest(x.double() - origin, n, beside, sign)
+        offset = x.double() - origin
+        return _Nearest(offset, n, beside, (offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign)
 
     def _edge_of(self, x: Tensor) -> Tensor:
         a, e = self.start.double(), self.edge.double()
@@ -114,14 +117,9 @@ class Polygon(UnsafeSet):
         return inside
 
 
-def _length(offset: Float[Tensor, "n 2"]) -> Float[Tensor, "n"]:
-    """‖offset‖, smoothed next to 0, so that derivatives stay finite at a corner."""
-    return (offset.square().sum(-1) + torch.finfo(offset.dtype).tiny ** 0.5).sqrt()
-
-
 def _value(near: _Nearest) -> Float[Tensor, "n"]:
     """s: its sign never differs from membership, as the normal points out of the set where x is."""
-    return torch.where(near.beside, (near.offset * near.normal).sum(-1), near.sign * _length(near.offset))
+    return torch.where(near.beside, (near.offset * near.normal).sum(-1), near.sign * near.length)
 
 
 def _outward(edges: Edges) -> Float[Tensor, "e"]:
