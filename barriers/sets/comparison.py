@@ -30,21 +30,22 @@ class Comparison(UnsafeSet):
         self.smooth = not kinked(left) and not kinked(right)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        left, right, defined = self._sides(x)
+        left, right, defined = self.sides(x)
         limit = torch.finfo(x.dtype).max ** 0.75
         level = (left.number - right.number).clamp(-limit, limit)
         return torch.where(defined, level, UNDEFINED).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         with torch.no_grad():
-            left, right, defined = self._sides(x)
+            left, right, defined = self.sides(x)
             below = left.number < right.number if self.strict else left.number <= right.number
         return below | ~defined
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return float64_jet(self, x)
 
-    def _sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
+    def sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
+        """Both sides at every row, in float64, and whether all that the rule reads has a value there."""
         x = x.double()
         left, right = evaluate(self.left, x), evaluate(self.right, x)
         defined = left.defined & right.defined

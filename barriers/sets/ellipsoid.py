@@ -61,7 +61,7 @@ class Ellipsoid(UnsafeSet):
         self.dimension = len(c)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        u = self._local(x)
+        u = self.local(x)
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         for _ in range(2):
@@ -70,10 +70,10 @@ class Ellipsoid(UnsafeSet):
         return (t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (self._local(x) / self.radii.double()).square().sum(-1) <= 1
+        return (self.local(x) / self.radii.double()).square().sum(-1) <= 1
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        u = self._local(x)
+        u = self.local(x)
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         if torch.is_grad_enabled() and q.requires_grad:  # the jet's own derivatives: one order more than a detached root has
@@ -90,7 +90,8 @@ class Ellipsoid(UnsafeSet):
         value = (τ - a2.amin()) * length[:, 0]
         return Jet(value.to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
-    def _local(self, x: Tensor) -> Tensor:
+    def local(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """x from the centre, in the ellipsoid's own axes, in float64."""
         u = x.double() - self.center.double()
         return u if self.axes is None else u @ self.axes.double().T
 
@@ -114,7 +115,7 @@ class Gauge(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         inner = self.inner
-        gauge2 = (inner._local(x) / inner.radii.double()).square().sum(-1)
+        gauge2 = (inner.local(x) / inner.radii.double()).square().sum(-1)
         return (self.scale * ((1 + self.round**2) ** 0.5 - (gauge2 + self.round**2).sqrt())).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:

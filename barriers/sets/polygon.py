@@ -49,6 +49,8 @@ class Polygon(UnsafeSet):
     start: Tensor
     edge: Tensor
     normal: Tensor
+    after: Tensor
+    """The edge that follows each edge in its ring."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Polygon(UnsafeSet):
         edges = edges_of([ring("vertices", vertices), *(ring(f"holes[{i}]", hole) for i, hole in enumerate(holes or []))])
         self.register_buffer("start", torch.from_numpy(edges.start))
         self.register_buffer("edge", torch.from_numpy(edges.end - edges.start))
+        self.register_buffer("after", torch.from_numpy(edges.after()))
         n = torch.stack([self.edge[:, 1], -self.edge[:, 0]], 1) / self.edge.norm(dim=1, keepdim=True)
         self.register_buffer("normal", n * _outward(edges)[:, None])
         self.dimension = 2

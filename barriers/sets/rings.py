@@ -41,6 +41,11 @@ class Edges(NamedTuple):
     number: Int[np.ndarray, "e"]
     """The place of each edge in its ring."""
 
+    def after(self) -> Int[np.ndarray, "e"]:
+        """The edge that follows each edge in its ring."""
+        i, size = np.arange(len(self.ring)), np.bincount(self.ring)[self.ring]
+        return np.where(self.number == size - 1, i - size + 1, i + 1)
+
     def neighbours(self, i: int) -> tuple[int, int]:
         """The edges before and after edge i in its ring."""
         first, size = i - int(self.number[i]), int((self.ring == self.ring[i]).sum())
