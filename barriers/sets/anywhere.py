@@ -101,8 +101,8 @@ class Anywhere(UnsafeSet):
     def looked(self) -> str:
         """What of a path is looked at, in words."""
         if not self.joined:
-            return "at waypoints only"
-        return "between waypoints too, exactly" if exactly(self.inner) else "between waypoints too, every 1/256 of a segment"
+            return "points"
+        return "segments, exactly" if exactly(self.inner) else "segments, every 1/256 of each"
 
     def _level(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """s at t of each segment, differentiable: within a segment, what a move along it changes is taken off."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.ball import Ball
-from barriers.sets.base import UnsafeSet
+from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.capsule import Capsule
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
@@ -51,14 +51,24 @@ def meets(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -
 
 
 def lowest(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
-    """Whether each segment meets the set, and the t at which s is least along it, as far as a search finds it."""
+    """Whether each segment meets the set, and the t at which s is least along it, as far as a search finds it.
+
+    Of a set that has no distance, and refuses to have one, the t is that of `meets`.
+    """
     a, b = a.detach().double(), b.detach().double()
     inside, hit = meets(unsafe, a, b)
+    try:
+        return inside, _searched(unsafe, a, b, inside, hit)
+    except NotSmooth:
+        return inside, hit
+
+
+def _searched(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, hit: Tensor) -> Tensor:
     with torch.no_grad():
         t = [_least(unsafe, *part) for part in zip(a.split(ROWS), b.split(ROWS), strict=True)]
         best = torch.cat(t)
         better = unsafe(at(a, b, hit)) < unsafe(at(a, b, best))
-    return inside, torch.where(inside & better, hit, best)
+    return torch.where(inside & better, hit, best)
 
 
 def exactly(unsafe: UnsafeSet) -> bool:
