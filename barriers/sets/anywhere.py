@@ -18,7 +18,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar, value_and_gradient
 from barriers.sets.algebra import AllOf, Not, complement
-from barriers.sets.base import UnsafeSet
+from barriers.sets.base import UnsafeSet, of_sign
 from barriers.sets.columns import Columns
 from barriers.sets.segments import at, exactly, lowest, meets
 from barriers.specification import Context
@@ -58,7 +58,7 @@ class Anywhere(UnsafeSet):
             return self.inner(self.waypoints(x)).amin(-1)
         a, b = self.ends(x)
         inside, t = lowest(self.inner, a, b)
-        return _of_sign(self._level(a, b, t), inside).reshape(*x.shape[:-1], -1).amin(-1)
+        return of_sign(self._level(a, b, t), inside).reshape(*x.shape[:-1], -1).amin(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         if not self.joined:
@@ -122,7 +122,7 @@ class Anywhere(UnsafeSet):
         a, b = self.ends(x)
         inside, t = lowest(self.inner, a, b)
         n, segments = len(x), len(a) // max(len(x), 1)
-        s = _of_sign(self.inner(at(a, b, t)), inside).reshape(n, segments)
+        s = of_sign(self.inner(at(a, b, t)), inside).reshape(n, segments)
         value, k = s.min(1)
         chosen = torch.arange(n, device=x.device) * segments + k
         a, b, t = a[chosen], b[chosen], t[chosen].to(x.dtype)
@@ -190,12 +190,6 @@ class SoftAnywhere(UnsafeSet):
 
     def _union(self, s: Tensor) -> Tensor:
         return -self.width * torch.logsumexp(-s / self.width, -1)
-
-
-def _of_sign(s: Float[Tensor, "n"], inside: Bool[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """s where its sign is that of membership, else 0, with the same gradient."""
-    right = torch.where(inside, s.detach().clamp(max=0), s.detach().clamp(min=0))
-    return s + (right - s.detach())
 
 
 def _along(inner: UnsafeSet, p: Tensor, e: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ The closest boundary point is aᵢ²uᵢ/(t + aᵢ²), t the largest root of Σ(
 ∇s = m/‖m‖. The root is found in τ = t + min a², where the secular function 1/‖aᵢmᵢ‖ − 1 is increasing and concave: Newton from
 the left never overshoots (as in trust-region solvers). Two more Newton steps, differentiable, from the detached root carry
 derivatives up to the third. Every uᵢ² is read as uᵢ² + (ε min a)²: the point is lifted off its own axes, where the closest point
-is not unique.
+is not unique; what the lift moves across the boundary counts as on it.
 
 The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that drops it over-estimates the Itô
 term. Outside that argument turns round, so the complement is softened to min a·(1 − gauge): its s is at least that on the safe
@@ -21,7 +21,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal
 from barriers.sets.soft import soften_complement
 
@@ -67,7 +67,7 @@ class Ellipsoid(UnsafeSet):
         for _ in range(2):
             τ = _newton(τ, a2 * q, gap)
         t = τ - a2.amin()
-        return (t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
+        return of_sign(t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt(), self.contains(x)).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return (self.local(x) / self.radii.double()).square().sum(-1) <= 1
@@ -87,7 +87,7 @@ class Ellipsoid(UnsafeSet):
         dlength = (u * r**2 - (q * r**3).sum(-1, keepdim=True) * dτ) / length
         laplacian = (dm / length - m * dlength / length**2).sum(-1)
         gradient = m / length if self.axes is None else (m / length) @ self.axes.double()
-        value = (τ - a2.amin()) * length[:, 0]
+        value = of_sign((τ - a2.amin()) * length[:, 0], self.contains(x))
         return Jet(value.to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
     def local(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
