@@ -18,7 +18,7 @@ SQUARE = [[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]]
 Ring = list[list[float]]
 
 REFUSED: list[tuple[str, Ring, list[Ring], str]] = [
-    ("bow-tie", [[-3, -2], [3, 1.5], [3, -1.5], [-3, 2]], [], r"vertices crosses itself at \(0.42857143, 0\), where edge 0 of vertices, \(-3, -2\) to \(3, 1.5\), and edge 2"),
+    ("bow-tie", [[-3, -2], [3, 1.5], [3, -1.5], [-3, 2]], [], r"vertices crosses itself at \(0.42857143, 0\), where edge 0 of vertices, \(-3, -2\) to \(3, 1.5\)"),
     ("bow-tie through a corner", [[0, 0], [1, 1], [2, 2], [2, 0], [1, 1], [0, 2]], [], r"crosses itself at \(1, 1\)"),
     ("pentagram", [[math.cos(4 * math.pi * k / 5), math.sin(4 * math.pi * k / 5)] for k in range(5)], [], r"\(and 4 more such places\)"),
     ("hole leaves", SQUARE, [[[5, 3], [7, 2], [7, 4]]], r"holes\[0\] crosses vertices at \(6, 2.5\).*a hole must lie inside vertices"),
@@ -27,9 +27,9 @@ REFUSED: list[tuple[str, Ring, list[Ring], str]] = [
     ("hole outside, touching", SQUARE, [[[6, 3], [8, 2], [8, 4]]], r"holes\[0\] must lie inside vertices"),
     ("hole around", SQUARE, [[[-1, -1], [7, -1], [7, 7], [-1, 7]]], r"holes\[0\] must lie inside vertices"),
     ("hole equal", SQUARE, [SQUARE[::-1]], r"must not share an edge.*vertices and holes\[0\] share a stretch"),
-    ("hole along a part of an edge", SQUARE, [[[0, 2], [2, 2], [2, 4], [0, 4]]], r"edge 3 of vertices, \(0, 6\) to \(0, 0\), and edge 3 of holes\[0\]"),
+    ("hole along a part of an edge", SQUARE, [[[0, 2], [2, 2], [2, 4], [0, 4]]], r"edge 3 of vertices, \(0, 6\) to \(0, 0\), and edge 3"),
     ("holes overlap", SQUARE, [[[1, 1], [3, 1], [1, 3]], [[2, 1.5], [4, 1.5], [4, 4]]], r"holes\[1\] crosses holes\[0\].*merge the two holes"),
-    ("holes share a side", SQUARE, [[[1, 1], [3, 1], [3, 3], [1, 3]], [[3, 1], [5, 1], [5, 3], [3, 3]]], r"holes\[0\] and holes\[1\] share a stretch"),
+    ("holes share a side", SQUARE, [[[1, 1], [3, 1], [3, 3], [1, 3]], [[3, 1], [5, 1], [5, 3], [3, 3]]], r"holes\[1\] share a stretch"),
     ("spike", [[0, 0], [6, 0], [6, 6], [9, 9], [6, 6], [0, 6]], [], r"vertices runs along itself.*\(6, 6\) to \(9, 9\).*remove the spike"),
     ("fold", [[0, 0], [6, 0], [3, 0], [3, 3]], [], "runs along itself"),
     ("no area", [[0, 0], [1, 1], [2, 2]], [], "runs along itself"),

@@ -34,8 +34,9 @@ from barriers.sets import (
     soften,
     undefined,
 )
+from barriers.sets.intervals import Spans, gaps, trimmed
 from barriers.sets.segments import lowest, meets
-from barriers.sets.spans import Spans, spans
+from barriers.sets.spans import spans
 from lem_safe import audit
 from lem_safe.catalogue import loads
 from lem_safe.explanation import in_words
@@ -257,13 +258,11 @@ def test_gaps_keep_their_ends() -> None:
     low, high = torch.tensor([[0.5, 0.2, 1.0]], dtype=F64), torch.tensor([[0.6, 0.5, 1.0]], dtype=F64)
     opened = torch.tensor([[True, False, False]])
     inside = Spans(low, high, opened, torch.zeros_like(opened))
-    from barriers.sets.spans import _gaps, _trimmed
-
-    left = _trimmed(_gaps(inside))
+    left = trimmed(gaps(inside))
     assert left.low.tolist() == [[0.0, 0.6]] and left.high.tolist() == [[0.2, 1.0]]
     assert left.low_open.tolist() == [[False, True]] and left.high_open.tolist() == [[True, True]]
     whole = Spans(low.new_zeros(1, 1), low.new_ones(1, 1), opened[:, 1:2], opened[:, 1:2])
-    assert not _gaps(whole).held().any()
+    assert not gaps(whole).held().any()
 
 
 # ------------------------------------------------------------------ the distance and its derivatives

@@ -1,7 +1,7 @@
 """A set that no path may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the other, joined by straight segments.
 
 points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory moves one waypoint only
-segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1} − x_t))     (B.7)
+segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1} − x_t))     (B.12)
 
 The second never holds less than the first, and a waypoint put onto a segment changes nothing. Its s has the sign of `contains` and never
 exceeds the distance, as a move of the whole path by δ moves no point of it by more than δ. With τ where s is least, ∇ is that of s_inner at

@@ -1,4 +1,4 @@
-"""`anywhere` along segments for a drift filter: twice differentiable, and from the safe side (B.5, B.7).
+"""`anywhere` along segments for a drift filter: twice differentiable, and from the safe side (B.5, B.12).
 
 Each segment has K pieces with ends p_j, and s_inner is 1-Lipschitz, so nowhere on a piece of length ℓ/K is s below (s_j + s_{j+1} − ℓ/K)/2:
 

@@ -8,12 +8,10 @@ any, all, not                         unions, intersections and gaps of these
 "Exactly" means up to the rounding of float64; t is a quotient of numbers that `contains` compares too. None where no such form is known.
 """
 
-from collections.abc import Sequence
 from functools import reduce, singledispatch
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from barriers.sets.algebra import AllOf, AnyOf, Not
@@ -26,6 +24,7 @@ from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.expression import Column, Expression, Number, Operation, constant
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.intervals import Spans, both, closed, gaps, joined, stacked, trimmed
 from barriers.sets.near_points import NearPoints
 from barriers.sets.polygon import PAIRS, Polygon
 from barriers.sets.polytope import Polytope
@@ -33,26 +32,6 @@ from barriers.sets.rule import Rule
 
 POINTS = 256
 """Up to this many protected points are looked at one by one."""
-
-
-class Spans(NamedTuple):
-    """k intervals of [0, 1] for each segment; an interval that holds no t is empty."""
-
-    low: Float[Tensor, "n k"]
-    high: Float[Tensor, "n k"]
-    low_open: Bool[Tensor, "n k"]
-    high_open: Bool[Tensor, "n k"]
-
-    def held(self) -> Bool[Tensor, "n k"]:
-        """Which intervals hold a t at all."""
-        return (self.low < self.high) | ((self.low == self.high) & ~self.low_open & ~self.high_open)
-
-    def middle(self) -> Float[Tensor, "n"]:
-        """The middle of each segment's longest interval; 0 where none holds a t."""
-        length = torch.where(self.held(), self.high - self.low, -1.0)
-        longest = length.argmax(1, keepdim=True)
-        middle = ((self.low + self.high) / 2).gather(1, longest)[:, 0]
-        return torch.where(length.gather(1, longest)[:, 0] >= 0, middle, 0.0)
 
 
 @singledispatch
@@ -116,10 +95,10 @@ def _capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
     beside = reduce(
         _both, [_within(across[0], across[1], r), _below(-height[0], -height[1]), _below(height[0] - 1, height[1] - 1)]
     )
-    parts = _joined([_within(a - start, b - start, r), _within(a - end, b - end, r), beside])
+    parts = joined([_within(a - start, b - start, r), _within(a - end, b - end, r), beside])
     held = parts.held()
     low, high = torch.where(held, parts.low, 1.0).amin(1, keepdim=True), torch.where(held, parts.high, 0.0).amax(1, keepdim=True)
-    return _closed(low, high)
+    return closed(low, high)
 
 
 @spans.register
@@ -127,13 +106,13 @@ def _near_points(unsafe: NearPoints, a: Tensor, b: Tensor) -> Spans | None:
     points = unsafe.points.double()
     if len(points) > POINTS:
         return None
-    return _trimmed(_joined([_within(a - p, b - p, unsafe.radius) for p in points]))
+    return trimmed(joined([_within(a - p, b - p, unsafe.radius) for p in points]))
 
 
 @spans.register
 def _polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans | None:
     rows = max(PAIRS // len(unsafe.start), 1)
-    return _stacked([_scan(unsafe, *part) for part in zip(a.split(rows), b.split(rows), strict=True)])
+    return stacked([_scan(unsafe, *part) for part in zip(a.split(rows), b.split(rows), strict=True)])
 
 
 @spans.register
@@ -150,20 +129,20 @@ def _rule(unsafe: Rule, a: Tensor, b: Tensor) -> Spans | None:
 def _any(unsafe: AnyOf, a: Tensor, b: Tensor) -> Spans | None:
     found = [spans(s, a, b) for s in unsafe.members()]
     known = [f for f in found if f is not None]
-    return _trimmed(_joined(known)) if len(known) == len(found) else None
+    return trimmed(joined(known)) if len(known) == len(found) else None
 
 
 @spans.register
 def _all(unsafe: AllOf, a: Tensor, b: Tensor) -> Spans | None:
     found = [spans(s, a, b) for s in unsafe.members()]
     known = [f for f in found if f is not None]
-    return reduce(lambda p, q: _trimmed(_both(p, q)), known) if len(known) == len(found) else None
+    return reduce(lambda p, q: trimmed(both(p, q)), known) if len(known) == len(found) else None
 
 
 @spans.register
 def _not(unsafe: Not, a: Tensor, b: Tensor) -> Spans | None:
     found = spans(unsafe.inner, a, b)
-    return None if found is None else _trimmed(_gaps(found))
+    return None if found is None else trimmed(gaps(found))
 
 
 def known(unsafe: UnsafeSet) -> bool:
@@ -188,10 +167,6 @@ def _affine(expression: Expression) -> bool:
             return constant(expression)
 
 
-def _closed(low: Tensor, high: Tensor) -> Spans:
-    return Spans(low, high, torch.zeros_like(low, dtype=torch.bool), torch.zeros_like(low, dtype=torch.bool))
-
-
 def _below(at_a: Float[Tensor, "n k"], at_b: Float[Tensor, "n k"], strict: bool = False) -> Spans:
     """Where a linear function is at most 0, or below it."""
     in_a, in_b = (at_a < 0, at_b < 0) if strict else (at_a <= 0, at_b <= 0)
@@ -203,7 +178,7 @@ def _below(at_a: Float[Tensor, "n k"], at_b: Float[Tensor, "n k"], strict: bool 
 
 def _convex(faces: Spans) -> Spans:
     """Where all of several closed spans hold at once."""
-    return _closed(faces.low.amax(1, keepdim=True), faces.high.amin(1, keepdim=True))
+    return closed(faces.low.amax(1, keepdim=True), faces.high.amin(1, keepdim=True))
 
 
 def _within(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], radius: float) -> Spans:
@@ -218,7 +193,7 @@ def _within(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], radius: float) -> 
     passes = (room >= 0) & (t > 0) & (t < 1)
     low = torch.where(in_a, 0.0, torch.where(passes | in_b, (t - half).clamp(0, 1), 1.0))
     high = torch.where(in_b, 1.0, torch.where(passes | in_a, (t + half).clamp(0, 1), 0.0))
-    return _closed(low[:, None], high[:, None])
+    return closed(low[:, None], high[:, None])
 
 
 def _scan(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans:
@@ -236,69 +211,12 @@ def _scan(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans:
     t = t[:, : 2 * int(crosses.sum(1).max() // 2)]
     low, high = t[:, 0::2], t[:, 1::2]
     there = torch.isfinite(high)
-    found = [_closed(torch.where(there, low, 1.0).clamp(min=0), torch.where(there, high, 0.0).clamp(max=1))]
+    found = [closed(torch.where(there, low, 1.0).clamp(min=0), torch.where(there, high, 0.0).clamp(max=1))]
     on = (side == 0) & moves
     if bool(on.any()):
-        found.append(_closed(torch.where(on, place, 2.0).clamp(min=0), torch.where(on, place, -1.0).clamp(max=1)))
-        both = on & on[:, after]
+        found.append(closed(torch.where(on, place, 2.0).clamp(min=0), torch.where(on, place, -1.0).clamp(max=1)))
+        whole = on & on[:, after]
         least, most = torch.minimum(place, place[:, after]), torch.maximum(place, place[:, after])
-        found.append(_closed(torch.where(both, least, 2.0).clamp(min=0), torch.where(both, most, -1.0).clamp(max=1)))
+        found.append(closed(torch.where(whole, least, 2.0).clamp(min=0), torch.where(whole, most, -1.0).clamp(max=1)))
     still = (unsafe.contains(a) & ~moves[:, 0])[:, None].double()
-    return _trimmed(_joined([*found, _closed(1 - still, still)]))
-
-
-def _joined(parts: Sequence[Spans]) -> Spans:
-    """All intervals of several."""
-    return Spans(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
-
-
-def _stacked(parts: Sequence[Spans]) -> Spans:
-    """The segments of several, one after the other, padded with empty intervals."""
-    k = max((p.low.shape[1] for p in parts), default=1)
-    padded = [_joined([p, _empty(len(p.low), k - p.low.shape[1], p.low)]) for p in parts]
-    return Spans(*(torch.cat(part) for part in zip(*padded, strict=True)))
-
-
-def _empty(n: int, k: int, like: Tensor) -> Spans:
-    return _closed(like.new_ones(n, k), like.new_zeros(n, k))
-
-
-def _both(p: Spans, q: Spans) -> Spans:
-    """Every interval of one with every interval of the other."""
-    pl, ql = torch.broadcast_tensors(p.low[:, :, None], q.low[:, None])
-    ph, qh = torch.broadcast_tensors(p.high[:, :, None], q.high[:, None])
-    low_open = (p.low_open[:, :, None] & (pl >= ql)) | (q.low_open[:, None] & (ql >= pl))
-    high_open = (p.high_open[:, :, None] & (ph <= qh)) | (q.high_open[:, None] & (qh <= ph))
-    return Spans(*(part.flatten(1) for part in (torch.maximum(pl, ql), torch.minimum(ph, qh), low_open, high_open)))
-
-
-def _gaps(inside: Spans) -> Spans:
-    """What is left of [0, 1], from left to right: k + 1 intervals."""
-    held = inside.held()
-    first = inside.low_open.long().argsort(dim=1, stable=True)
-    order = first.gather(1, torch.where(held, inside.low, 2.0).gather(1, first).argsort(dim=1, stable=True))
-    low, high, low_open, high_open, held = (part.gather(1, order) for part in (*inside, held))
-    reach, covered = torch.zeros_like(low[:, 0]), torch.zeros_like(held[:, 0])
-    gaps = []
-    for j in range(low.shape[1]):
-        there = held[:, j]
-        gaps.append(
-            (torch.where(there, reach, 1.0), torch.where(there, low[:, j], 0.0), covered & there, ~low_open[:, j] & there)
-        )
-        further, same = there & (high[:, j] > reach), there & (high[:, j] == reach)
-        covered = torch.where(further, ~high_open[:, j], covered | (same & ~high_open[:, j]))
-        reach = torch.where(further, high[:, j], reach)
-    gaps.append((reach, torch.ones_like(reach), covered, torch.zeros_like(covered)))
-    return Spans(*(torch.stack(part, 1) for part in zip(*gaps, strict=True)))
-
-
-def _trimmed(found: Spans) -> Spans:
-    """The intervals that hold a t first, and no more columns than some segment needs."""
-    held = found.held()
-    k = max(int(held.sum(1).max()), 1) if held.numel() else 1
-    if k >= held.shape[1]:
-        return found
-    order = (~held).long().argsort(dim=1, stable=True)[:, :k]
-    kept = held.gather(1, order)
-    low, high, low_open, high_open = (part.gather(1, order) for part in found)
-    return Spans(torch.where(kept, low, 1.0), torch.where(kept, high, 0.0), low_open & kept, high_open & kept)
+    return trimmed(joined([*found, closed(1 - still, still)]))
