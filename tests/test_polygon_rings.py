@@ -18,7 +18,7 @@ SQUARE = [[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]]
 Ring = list[list[float]]
 
 REFUSED: list[tuple[str, Ring, list[Ring], str]] = [
-    ("bow-tie", [[-3, -2], [3, 1.5], [3, -1.5], [-3, 2]], [], r"vertices crosses itself at \(0.42857143, 0\), where edge 0 of vertices, \(-3, -2\) to \(3, 1.5\)"),
+    ("bow-tie", [[-3, -2], [3, 1.5], [3, -1.5], [-3, 2]], [], r"itself at \(0.42857143, 0\).*edge 0 of vertices, \(-3, -2\) to \(3, 1.5\)"),
     ("bow-tie through a corner", [[0, 0], [1, 1], [2, 2], [2, 0], [1, 1], [0, 2]], [], r"crosses itself at \(1, 1\)"),
     ("pentagram", [[math.cos(4 * math.pi * k / 5), math.sin(4 * math.pi * k / 5)] for k in range(5)], [], r"\(and 4 more such places\)"),
     ("hole leaves", SQUARE, [[[5, 3], [7, 2], [7, 4]]], r"holes\[0\] crosses vertices at \(6, 2.5\).*a hole must lie inside vertices"),

@@ -93,7 +93,7 @@ def _capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
     height = [((x - start) @ along / along.square().sum())[:, None] for x in (a, b)]
     across = [x - start - h * along for x, h in zip((a, b), height, strict=True)]
     beside = reduce(
-        _both, [_within(across[0], across[1], r), _below(-height[0], -height[1]), _below(height[0] - 1, height[1] - 1)]
+        both, [_within(across[0], across[1], r), _below(-height[0], -height[1]), _below(height[0] - 1, height[1] - 1)]
     )
     parts = joined([_within(a - start, b - start, r), _within(a - end, b - end, r), beside])
     held = parts.held()
