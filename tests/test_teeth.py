@@ -28,7 +28,20 @@ from barriers import projection, surrogates
 from barriers.coordinates import Coordinates
 from barriers.filters import BarrierStep, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject, base, ensemble, gate
 from barriers.functionals import MassBarrier
-from barriers.sets import AnyOf, Ball, Box, HalfSpace, ball, capsule, comparison, crossings, exact, polygon
+from barriers.sets import (
+    AnyOf,
+    Anywhere,
+    Ball,
+    Box,
+    HalfSpace,
+    ball,
+    capsule,
+    comparison,
+    crossings,
+    exact,
+    polygon,
+    segments,
+)
 from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
@@ -265,6 +278,12 @@ TEETH: dict[str, Tooth] = {
         result(lambda j, self, x: j._replace(laplacian=0 * j.laplacian))),
     "a level taken for a distance": (sets.first_order_distance, FirstOrder, "forward",
         lambda f: lambda self, x: self.original(x)),
+    "a path looked at where it is recorded": (sets.between_waypoints, segments, "_between",
+        lambda f: lambda unsafe, a, b: (torch.zeros(len(a), dtype=torch.bool), torch.zeros_like(a[:, 0]))),
+    "a path moved by its nearest waypoint": (sets.between_waypoints, Anywhere, "jet",
+        result(lambda j, *_: j._replace(gradient=torch.tensor([[0.0, -1.0, 0.0, 0.0]])))),
+    "a path: Δs at a fixed τ": (sets.between_waypoints, Anywhere, "jet",
+        result(lambda j, *_: j._replace(laplacian=j.laplacian + 0.75))),
     "coordinates transposed": (sets.coordinates_round_trip, Coordinates, "forward",
         lambda f: lambda self, z: self.offset + z @ self.matrix),
     "coordinates inverted by the map itself": (sets.coordinates_round_trip, Coordinates, "inverse",

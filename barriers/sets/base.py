@@ -69,6 +69,12 @@ class UnsafeSet(nn.Module, ABC):
         return self & ~other
 
 
+def of_sign(s: Float[Tensor, "*n"], inside: Bool[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """s where its sign is that of membership, else 0 (rounding, or a lift that keeps derivatives finite), with the same gradient."""
+    at = s.detach()
+    return s + (torch.where(inside, at.clamp(max=0), at.clamp(min=0)) - at)
+
+
 def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:
     """A float64 vector from a list of numbers, or an error that names the thing and the rule."""
     return _numbers(owner, name, values, 1, "a list of numbers")

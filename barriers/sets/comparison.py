@@ -34,7 +34,7 @@ class Comparison(UnsafeSet):
         self.exactly = all(map(rational, sides)) and any(map(scales, sides))
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        left, right, defined = self._sides(x)
+        left, right, defined = self.sides(x)
         limit = torch.finfo(x.dtype).max ** 0.75
         level = (left.number - right.number).clamp(-limit, limit)
         level = torch.where(defined, level, UNDEFINED)
@@ -46,7 +46,7 @@ class Comparison(UnsafeSet):
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         with torch.no_grad():
-            left, right, defined = self._sides(x)
+            left, right, defined = self.sides(x)
             less = left.number < right.number if self.strict else left.number <= right.number
             inside = (less | ~defined).expand(x.shape[:-1])
             if self.exactly:
@@ -65,7 +65,7 @@ class Comparison(UnsafeSet):
         x = x.detach().double()
         rows = doubtful.expand(x.shape[:-1]) & torch.isfinite(x).all(-1)
         chosen = x[rows]
-        lost = ~self._sides(chosen)[2]
+        lost = ~self.sides(chosen)[2]
         for side in (self.left, self.right):
             lost = lost | underflows(side, chosen)
         for side in (self.left, self.right, *self.also):
@@ -75,7 +75,8 @@ class Comparison(UnsafeSet):
         holds, known = below(self.left, self.right, self.strict, self.also, chosen[lost].cpu())
         return rows, torch.from_numpy(holds).to(x.device), torch.from_numpy(known).to(x.device)
 
-    def _sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
+    def sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
+        """Both sides at every row, in float64, and whether all that the rule reads has a value there."""
         x = x.double()
         left, right = evaluate(self.left, x), evaluate(self.right, x)
         defined = left.defined & right.defined

@@ -15,7 +15,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet, autodiff_jet
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal
 from barriers.sets.exact import settle
 from barriers.sets.gauge import slack, whole_shares
@@ -56,9 +56,11 @@ class Superellipse(UnsafeSet):
         self.scale = float(a.min()) / max(1.0, len(c) ** (1 / power - 0.5))
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power overflows.
+        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power overflows. What the lift moves
+        # across the boundary counts as on it.
         log_u = 0.5 * (self._local(x).square() + 1e-16).log()
-        return (self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()).to(x.dtype)
+        s = self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()
+        return of_sign(s, self.contains(x)).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         w = self._local(x).abs()

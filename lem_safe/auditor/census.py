@@ -19,12 +19,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.sets import AllOf, AnyOf, NotSmooth, UnsafeSet
+from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
 from lem_safe.auditor.clearances import Clearances, Sketch
 from lem_safe.auditor.inside import Inside, Reservoir
 from lem_safe.auditor.mixing import Batches
 from lem_safe.auditor.samples import Block
+from lem_safe.auditor.tracks import Tracks, deepest
 from lem_safe.auditor.units import UnitCounts
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
@@ -86,6 +87,8 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
         return "exact"
     if region.clearance:
         return "bound"
+    if isinstance(region, Anywhere) and clearance_kind(region.inner) in ("exact", "bound"):
+        return "bound"
     if isinstance(region, AnyOf | AllOf) and all(clearance_kind(s) in ("exact", "bound") for s in region.members()):
         return "bound"
     return "first_order"
@@ -132,11 +135,17 @@ def _most(region: UnsafeSet, what: Literal["resolution", "rounding"]) -> float:
 
 
 def census(
-    blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None, *, apart: bool = False
+    blocks: Iterable[Block],
+    regions: Mapping[str, UnsafeSet],
+    near: float | None = None,
+    *,
+    apart: bool = False,
+    tracks: Tracks | None = None,
 ) -> Census:
     """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too.
 
     apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the same event.
+    tracks: where units are paths joined by straight lines: a row then stands for the segment that leads to it, at its deepest point.
     """
     tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
     together = UnitCounts()
@@ -144,8 +153,9 @@ def census(
     with torch.no_grad():
         for x, unit in blocks:
             inside = torch.zeros(x.shape[0], dtype=torch.bool)
+            before = None if tracks is None or unit is None else tracks.before(x, unit)
             for tally in tallies.values():
-                inside = inside | tally.add(x, unit, n)
+                inside = inside | tally.add(x, unit, n, before)
             inside_any += int(inside.sum())
             if unit is not None:
                 together.add(unit, inside.numpy())
@@ -171,9 +181,14 @@ class _Tally:
     batches: Batches = field(default_factory=Batches)
     by_unit: UnitCounts = field(default_factory=UnitCounts)
 
-    def add(self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int) -> Bool[Tensor, "b"]:
-        """Takes one block, whose first row is row `start`, and says which of its rows are inside."""
-        inside = self.region.contains(x)
+    def add(
+        self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int, before: Float[Tensor, "b d"] | None = None
+    ) -> Bool[Tensor, "b"]:
+        """Takes one block, whose first row is row `start`, and says which of its rows are inside; with `before`, which segments are."""
+        if before is None:
+            inside = self.region.contains(x)
+        else:
+            inside, x = deepest(self.region, before, x)
         s, undefined = clearances(self.region, x)
         s = told(self.region, x, s, undefined, inside)
         unknown = s.isnan()

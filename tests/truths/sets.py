@@ -7,7 +7,7 @@ from problems import beyond
 
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import autodiff_jet
-from barriers.sets import Ball, Capsule, HalfSpace, Polygon, Rule, UnsafeSet, pull, soften
+from barriers.sets import Anywhere, Ball, Box, Capsule, HalfSpace, Polygon, Rule, UnsafeSet, pull, soften
 from lem_safe.training import whitening
 from truths.clouds import F64, REGIONS, close, close_jets, cloud
 
@@ -45,6 +45,21 @@ def soft_union() -> None:
     below = REGIONS["either"](x) - soft(x)
     assert (below >= -1e-12).all() and (below <= 0.2 * math.log(2) + 1e-12).all()
     close_jets(soft.jet(x), autodiff_jet(soft, x))
+
+
+def between_waypoints() -> None:
+    """A path from (−1, 0) to (3, 0) goes through a wall |x| ≤ .1, and passes a ball of radius ½ around (0, 1) at ½, a quarter of the way along.
+
+    There ∇ = ¾(0, −1) and ¼(0, −1); the height h = 1 over a line of length L = 4 has Δ = −2h/L² (B.12).
+    """
+    x = torch.tensor([[-1.0, 0.0, 3.0, 0.0]], dtype=F64)
+    wall, ball = (Anywhere(inner, "abcd") for inner in (Box([-0.1, -5.0], [0.1, 5.0]), Ball([0.0, 1.0], 0.5)))
+    assert wall.contains(x).all() and not ball.contains(x).any()
+    close(wall(x), torch.tensor([-0.1], dtype=F64))
+    jet = ball.jet(x)
+    close(jet.value, torch.tensor([0.5], dtype=F64))
+    close(jet.gradient, torch.tensor([[0.0, -0.75, 0.0, -0.25]], dtype=F64))
+    close(jet.laplacian, torch.tensor([-0.125], dtype=F64))
 
 
 def first_order_distance() -> None:
