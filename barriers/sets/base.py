@@ -72,7 +72,7 @@ class UnsafeSet(nn.Module, ABC):
 def of_sign(s: Float[Tensor, "*n"], inside: Bool[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """s where its sign is that of membership, else 0 (rounding, or a lift that keeps derivatives finite), with the same gradient."""
     at = s.detach()
-    return s + (torch.where(inside, at.clamp(max=0), at.clamp(min=0)) - at)
+    return s + torch.where(torch.where(inside, at > 0, at < 0), -at, 0.0)
 
 
 def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:

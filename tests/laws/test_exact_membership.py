@@ -211,7 +211,7 @@ SHAPES: dict[str, Callable[[Draw], Spec]] = {
     "occupancy": lambda d: {"map": ["#..", ".##", "#.."], **dict(zip(("lower", "upper"), d.box(), strict=True))},
     "near_points": lambda d: {"points": [d.pair() for _ in range(4)], "radius": d.length()},
     "columns": lambda d: {"columns": ["x1", 0], "set": shape(d, d.random.choice(["ball", "box", "half_space", "capsule"]))},
-    "anywhere": lambda d: {"set": {"kind": "slab", "normal": [d.length()], **dict(zip(("lower", "upper"), d.ordered(), strict=True))}},
+    "anywhere": lambda d: {"between": "points", "set": {"kind": "slab", "normal": [d.length()], **dict(zip(("lower", "upper"), d.ordered(), strict=True))}},
 }  # fmt: skip
 
 
