@@ -415,7 +415,7 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda vg, h: lambda key, x: x - h * vg(x)[1] + math.sqrt(2 * h) * key.normal(x)),
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
     "clearances as computed": (audit.clearances_that_are_told, honest_census, "told", lambda f: lambda region, x, s, *_: s),
-    "a clearance of the wrong sign is 0": (audit.clearances_that_are_told, honest_census, "_most", lambda f: lambda *_: 0.0),
+    "distances that lost their digits": (audit.clearances_that_are_told, honest_census, "_most", lambda f: lambda *_: 0.0),
     "bins that reach the boundary wherever it is": (audit.bins_are_bounded, histograms, "ZERO", lambda f: 1e12),
     "one far row scales the picture": (audit.bins_are_bounded, ranges, "FAR", lambda f: math.inf),
     "intervals too narrow to divide": (audit.bins_are_bounded, ranges, "widened", lambda f: lambda low, high: (low, high)),

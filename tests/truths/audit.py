@@ -123,9 +123,10 @@ def clearances_that_are_told() -> None:
     assert (far.violations, far.kind) == (2, "exact") and deepest is not None and abs(deepest + math.sqrt(0.5)) < 1e-15
     assert far.clearances is not None and far.clearances.unknown == 1  # (1 − 3.4e308)/√2 is no float
     assert [(s.row, s.inside, s.clearance) for s in far.worst] == [(2, True, None), (1, True, deepest), (0, False, 0.0)]
-    row = torch.tensor([[3.0, 0.5]], dtype=F64)
-    long = census([Block(row)], {"wire": Capsule([-5e17, 1e17], [5e17, -1e17], 1.0)}).regions["wire"]
-    assert (long.violations, long.clearance) == (0, None)  # 1.08 from the axis of a wire on which numbers are 64 apart
+    wire = {"wire": Capsule([-5e17, 1e17], [5e17, -1e17], 1.0)}
+    for row, inside in (([3.0, 0.5], 0), ([3.0, 0.2], 1)):  # 1.08 and .78 from an axis on which numbers are 64 apart
+        long = census([Block(torch.tensor([row], dtype=F64))], wire).regions["wire"]
+        assert (long.violations, long.clearance) == (inside, None)
 
 
 def bins_are_bounded() -> None:
