@@ -11,6 +11,8 @@ from lem_safe.report.style import SERIES, UNSAFE, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+OFFSET = 1e3
+"""Numbers this many times as large as what they differ by share an offset, or their labels would overlap."""
 ZERO = 4
 """How many times as many bins there may be as the samples alone need."""
 
@@ -61,6 +63,8 @@ def draw_histogram(
                 linestyle="--" if name == "unfiltered" else "-", label=name,
             )  # fmt: skip
     axes.set(xlim=(edges[0], edges[-1]), xlabel=label, yticks=[])
+    if max(abs(edges[0]), abs(edges[-1])) > OFFSET * (edges[-1] - edges[0]):
+        axes.ticklabel_format(axis="x", useOffset=True)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False)
     legend(axes)
