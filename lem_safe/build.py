@@ -3,10 +3,12 @@
 An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in (units: architecture).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,11 +25,12 @@ from lem_safe.energies.base import Energy
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.transported import Transported
 from lem_safe.faults import BadInput, Fault
+from lem_safe.keeping import EveryStep, Shortfall, shortfalls
 from lem_safe.keys import Key
 from lem_safe.learned import Learner, Part
 from lem_safe.log_z import align
 from lem_safe.progress import Progress
-from lem_safe.samplers import Sampler
+from lem_safe.samplers import Sampler, promise_under
 from lem_safe.scenario import Scenario, without_aim
 from lem_safe.tails import check_tails, leaving
 
@@ -67,6 +70,28 @@ class Problem:
     def limits(self) -> Tensor:
         """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a surrogate."""
         return torch.full((len(self.sets),), torch.nan) if self.filter is None else self.filter.limits
+
+    @property
+    def scope(self) -> str:
+        """What is left of the filter's promise under the scenario's sampler; of a chain's, that of its last filter."""
+        chosen = self.scenario.filter
+        while chosen.get("filters"):
+            chosen = chosen["filters"][-1]
+        return promise_under(self.scenario.sampler.kind, chosen["kind"]).scope
+
+    @property
+    def promised(self) -> EveryStep | None:
+        """What the filter promises of every step of a cloud; None where it promises less."""
+        if self.filter is None or self.scope != "every step, this cloud":
+            return None
+        return EveryStep(self.names, self.scenario.aimed(), tuple(self.limits.double().tolist()))
+
+    def missed(self, trace: Mapping[str, np.ndarray]) -> list[Shortfall]:
+        """What a filter that promises in expectation has missed over a recorded run; nothing for another one."""
+        if self.filter is None or self.scope != "in expectation":
+            return []
+        settings = self.scenario.audit
+        return shortfalls(self.names, self.betas, self.scenario.sampler.samples, trace, settings.after_step)
 
     def sampler(self, *, filtered: bool) -> Sampler:
         """The scenario's sampler with its filter, or without: the unfiltered energy it is compared with."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from barriers.qp import Infeasible
 from barriers.sets import UnsafeSet
 from lem_safe.faults import BadInput, Fault, NumericalFailure
+from lem_safe.keeping import EveryStep
 from lem_safe.keys import Key
 from lem_safe.lyapunov import Log, Monitor, Stop
 from lem_safe.progress import Progress
@@ -39,6 +40,7 @@ class Course:
     """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted.
 
     monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step `not_before`.
+    promised: what the filter promises of every step, checked against what is counted; None where it promises less.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Course:
     monitor: Monitor | None = None
     stop: Stop | None = None
     not_before: int = 0
+    promised: EveryStep | None = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,12 @@ def follow(
     """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for bit the same either way.
 
     written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where a particle is no longer
-    finite or a constraint cannot be met and the filter was told to raise, and BadInput for a checkpoint of something else.
+    finite, where a constraint cannot be met and the filter was told to raise, and where a filter breaks what it promises of every step;
+    BadInput for a checkpoint of something else.
     """
     trace = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
     state, k, h, log = _beginning(course, x, trace, saved)
-    begin = k
+    begin, inside = k, _inside(course, state.x)
     _judge(course, log, k, state.x)
     progress.start(course.title, course.steps)
     shown = time.monotonic()
@@ -116,6 +120,10 @@ def follow(
                 state = after
             else:
                 _record(trace, k, course, after, info)
+                if course.promised is not None:
+                    place = f"{course.title}: step {k + 1}"
+                    course.promised.check(place, len(after.x), inside, trace["fraction"][k], trace["surrogate"][k])
+                    inside = trace["fraction"][k]
                 state, k, h = after, k + 1, info.step_size
                 log.tally(info.accepted)
                 _judge(course, log, k, state.x)
@@ -217,12 +225,17 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
 
 
 def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, info: Info) -> None:
-    trace["fraction"][k] = [float(s.contains(after.x).double().mean()) for s in course.sets]
+    trace["fraction"][k] = _inside(course, after.x)
     seen = info.step or info.drift  # of two filters the later one has the last word
     if seen is None:
         return
     trace["multiplier"][k], trace["shortfall"][k] = seen.multipliers.numpy(force=True), seen.shortfall.numpy(force=True)
     trace["surrogate"][k] = _surrogate(course.sampler, after.x, info).numpy(force=True)
+
+
+def _inside(course: Course, x: Tensor) -> np.ndarray:
+    """The fraction of the cloud inside each set."""
+    return np.array([float(s.contains(x).double().mean()) for s in course.sets])
 
 
 def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:

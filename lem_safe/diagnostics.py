@@ -6,6 +6,7 @@ from torch import Tensor
 
 from lem_safe.build import Problem
 from lem_safe.energies.base import Energy
+from lem_safe.report.ranges import interval
 
 GRID = 160
 ROWS = 20_000
@@ -25,9 +26,8 @@ def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np
         found["data_energy"] = _energy(problem, found["data"])
     if problem.coordinates.dimension == 2:
         seen = np.concatenate([*clouds.values(), *([found["data"]] if "data" in found else [])])
-        low, high = np.quantile(seen, [0.0005, 0.9995], axis=0)
-        reach = 0.12 * (high - low) + 1e-9
-        axes = [np.linspace(low[i] - reach[i], high[i] + reach[i], GRID) for i in range(2)]
+        ends = [interval([seen[:, i]], 0.0005) for i in range(2)]
+        axes = [np.linspace(low - 0.12 * (high - low), high + 0.12 * (high - low), GRID) for low, high in ends]
         points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
         found |= {"grid0": axes[0], "grid1": axes[1], "landscape": _energy(problem, points).reshape(GRID, GRID)}
     return found

@@ -242,7 +242,8 @@ def _clouds(
                 keeper.keep(r, state)
 
         name = title if replicas == 1 else f"{title}, cloud {r + 1} of {replicas}"
-        course = Course(name, problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, looks[-1])
+        course = Course(name, problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, looks[-1],
+                        promised=problem.promised)  # fmt: skip
         try:
             follow(course, key.fold("chain"), start(problem, key), progress=progress, save=look, saved=saved, every=0.0)
         except KeyboardInterrupt:

@@ -63,7 +63,14 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "half_space": lambda s: f"the half-space where {_shown(s['normal'])} · x is at least {_shown(s['offset'])}",
     "rule": lambda s: f"all points with {s['where']}",
     "grow": lambda s: f"{in_words(s['region'])}, grown by {_shown(s['by'])}" if {"region", "by"} <= set(s) else "a grown region",
-    "anywhere": lambda s: "everything",
+    "anywhere": lambda s: (
+        f"every path that is inside {in_words(s['set'])} at a waypoint"
+        + (
+            " or on the way between two"
+            if s.get("between", "segments") == "segments"
+            else "; what happens between two is not looked at"
+        )
+    ),
 }
 """Kinds that have a sentence of their own; the others are named by their keys."""
 

@@ -4,7 +4,8 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from lem_safe.auditor import AuditReport
 from lem_safe.build import Problem, start
+from lem_safe.keeping import Shortfall
 from lem_safe.keys import BLOCK, Key
 from lem_safe.lyapunov import Stopped
 from lem_safe.samplers import Preconditioned
@@ -32,8 +34,9 @@ def facts(
     stopped: Stopped,
     samples: np.ndarray,
     trace: Mapping[str, np.ndarray],
+    missed: Sequence[Shortfall] = (),
 ) -> dict[str, Any]:
-    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units."""
+    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed: of the filter's promise."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return {
         "schema_version": 1,
@@ -47,6 +50,7 @@ def facts(
         "energy": problem.origin,
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),
+        "promise": {"scope": problem.scope, "shortfalls": [{**asdict(one), "text": str(one)} for one in missed]},
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_mib": round(peak, 1),
         "resumed_from_step": resumed,

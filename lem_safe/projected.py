@@ -57,7 +57,9 @@ class Base:
         """Samples a problem; `stream` names its noise. Starts and noise depend on the seed alone, not on the filter."""
         scenario, kind = problem.scenario, problem.scenario.filter["kind"]
         sampler = problem.sampler(filtered=kind != "none")
-        course = Course(kind, sampler, problem.sets, problem.names, problem.betas, scenario.sampler.steps)
+        course = Course(
+            kind, sampler, problem.sets, problem.names, problem.betas, scenario.sampler.steps, promised=problem.promised
+        )
         clouds, began = scenario.audit.replicas, time.perf_counter()
 
         def begin(r: int) -> tuple[Key, Tensor]:

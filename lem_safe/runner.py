@@ -82,6 +82,9 @@ def run(
         report = _judge(directory, chosen, strict)
         directory.drop_checkpoint()
         found = {name: read_npz(directory / f"{name}.npz") for name in ("samples", "trace")}
+        missed = problem.missed(found["trace"])
+        for shortfall in missed:
+            progress.say(str(shortfall))
         about = facts(
             problem,
             began=began,
@@ -90,6 +93,7 @@ def run(
             stopped=stopped,
             samples=found["samples"]["x"],
             trace=found["trace"],
+            missed=missed,
         )
         write_json(directory / FINISHED, about)
         directory.forget_beginning()
@@ -140,6 +144,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             watched,
             rule if stopped is None else None,
             scenario.audit.after_step,
+            problem.promised if phase == "filtered" else None,
         )
         finished = follow_clouds(course, begin, replicas, progress=progress, save=save, saved=mine, every=every)
         resumed = max(resumed, finished.resumed_from_step)

@@ -23,6 +23,7 @@ def scenario(
     columns=("x0", "x1"),
     confidence=0.95,
     after_step=0,
+    between=None,
     require="passed",
     correction="bonferroni",
     tuned_with=(),
@@ -36,7 +37,12 @@ def scenario(
         unsafe=unsafe or REGIONS,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
         audit=SimpleNamespace(
-            confidence=confidence, after_step=after_step, require=require, correction=correction, tuned_with=list(tuned_with)
+            confidence=confidence,
+            after_step=after_step,
+            require=require,
+            correction=correction,
+            tuned_with=list(tuned_with),
+            between=between,
         ),
         fingerprint=lambda: "f00d",
     )

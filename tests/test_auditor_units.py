@@ -100,17 +100,29 @@ def test_chains_are_bounded_by_their_means(where, tmp_path):
     assert only(report).upper_bound == mean_upper_bound(np.full(30, 0.1), 0.95)
 
 
+def to_segments(paths, center):
+    """The distance of a point to every segment of every path."""
+    a, e = paths[:, :-1], np.diff(paths, axis=1)
+    t = np.clip(((center - a) * e).sum(-1) / (e * e).sum(-1), 0, 1)
+    return np.linalg.norm(a + t[..., None] * e - center, axis=-1)
+
+
 def test_a_path_is_inside_when_it_ever_is(tmp_path):
+    """At a recorded time or between two; with `between: points`, at a recorded time."""
     rng = np.random.default_rng(5)
     steps = np.cumsum(rng.normal(0, 0.35, (300, 40, 2)), axis=1)
-    ever = (np.hypot(steps[..., 0] - 2, steps[..., 1]) <= 0.8).any(1)
+    recorded = (np.hypot(steps[..., 0] - 2, steps[..., 1]) <= 0.8).any(1)
+    away = to_segments(steps, np.array([2.0, 0.0])).min(1)
+    ever = away <= 0.8
+    assert ever.sum() > recorded.sum()
+    only_points = audit(saved(tmp_path / "p.npz", path=steps), scenario([("pillar", 0.5)], between="points"))
+    assert only_points.constraints[0].violations == recorded.sum() and "nothing is known between" in only_points.assumes_detail
     report = audit(saved(tmp_path / "p.npz", path=steps), scenario([("pillar", 0.5), ("strip", 0.9)]))
     c = report.constraints[0]
     assert (report.unit, report.samples, report.units, report.rows) == ("path", 300, 300, 12_000)
     assert c.violations == ever.sum() and c.upper_bound == upper_bound(int(ever.sum()), 300, 0.975)
     assert c.violations > (np.hypot(steps[:, -1, 0] - 2, steps[:, -1, 1]) <= 0.8).sum()  # the end alone would say less
-    distance = (np.hypot(steps[..., 0] - 2, steps[..., 1]) - 0.8).min(1)
-    assert [w.unit for w in c.worst] == np.argsort(distance)[:20].tolist()  # twenty paths, not twenty times of one
+    assert [w.unit for w in c.worst] == np.argsort(away)[:20].tolist()  # twenty paths, not twenty times of one
     assert "paths" in report.to_text() and "at some time" in report.to_text()
     either = ever | (steps[..., 0] >= 1.5).any(1)
     assert report.union.violations == either.sum() and report.union.fraction == either.mean()

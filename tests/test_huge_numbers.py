@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 import lem_safe
 from barriers.coordinates import identity
-from barriers.sets import Ball, NearPoints, Occupancy, pull
+from barriers.sets import Ball, HalfSpace, NearPoints, Occupancy, Polygon, pull
 from lem_safe.catalogue import load, loads
 from lem_safe.faults import BadInput, NumericalFailure
 from lem_safe.runner import run
@@ -169,3 +171,62 @@ def test_rows_of_any_size_are_learned_from_or_refused_by_column(
         return
     with pytest.raises(BadInput, match="column 'a' holds numbers of size .*use larger units"):
         run(load(tmp_path / "it.yaml"), out=tmp_path / "out")
+
+
+AUDIT = """\
+version: 1
+name: far
+energy: {kind: gaussian, mean: [0, 0], std: 1}
+unsafe: {it: REGION}
+constraints: [{set: it, beta: 0.5}]
+sampler: {kind: langevin, samples: 40, steps: 4, step_size: 0.01}
+"""
+
+
+@pytest.mark.parametrize(
+    ("region", "row", "inside"),
+    [
+        ("{not: {kind: polygon, vertices: [[0, 0], [1, 0], [1, 1], [0, 1]]}}", [1e17, 0.5], True),
+        ("{kind: capsule, start: [-5.0e+17, 0], end: [5.0e+17, 0], radius: 1.0e-3}", [123456.75, 1e-3], True),
+        ("{kind: ball, center: [1.0e+18, 0], radius: 1.0e+18}", [128.0, 1.7e10], False),
+        ("{kind: ellipsoid, center: [1.0e+18, 0], radii: [1.0e+18, 1]}", [128.0, 3e-8], False),
+        ("{kind: superellipse, center: [1.0e+18, 0], radii: [1.0e+18, 1], power: 2.5}", [0.0, 1e-12], False),
+        ("{kind: polytope, normals: [[1.0e+18, 1]], offsets: [1.0e+18]}", [1.0, 1e-300], False),
+        ("{kind: near_points, points: [[1.0e+18, 0]], radius: 1.0e+18}", [0.0, 1e-200], False),
+        ("{kind: rule, where: x0*x0 + x1*x1 > 1}", [1e200, 0.0], True),
+        ("{not: {kind: rule, where: x0*x0 + x1*x1 > 1}}", [1e200, 0.0], False),
+        ("{kind: rule, where: x0*x1 > 0}", [1e-200, 1e-200], True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["npy", "csv", "parquet"])
+def test_a_file_is_judged_by_exact_arithmetic(region: str, row: list[float], inside: bool, kind: str, tmp_path: Path) -> None:
+    path, rows = tmp_path / f"rows.{kind}", np.array([row, row])
+    if kind == "npy":
+        np.save(path, rows)
+    elif kind == "csv":
+        path.write_text("x0,x1\n" + "".join(f"{a!r},{b!r}\n" for a, b in rows.tolist()))
+    else:
+        pq.write_table(pa.table({"x0": rows[:, 0], "x1": rows[:, 1]}), path)
+    found = lem_safe.audit(path, loads(AUDIT.replace("REGION", region))).constraints[0]
+    assert (found.violations, found.undefined) == (2 * inside, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float32, np.float16])
+def test_rows_of_any_type_are_judged_as_the_float64_next_to_them(dtype: type, tmp_path: Path) -> None:
+    big = 2**53 + 1 if np.issubdtype(dtype, np.integer) else np.finfo(dtype).max
+    np.save(tmp_path / "rows.npy", np.array([[big, 0], [1, 0]], dtype=dtype))
+    edge = float(dtype(big))
+    it = loads(AUDIT.replace("REGION", f"{{kind: rule, where: 'x0 >= {edge!r}'}}"))
+    assert lem_safe.audit(tmp_path / "rows.npy", it).constraints[0].violations == 1
+
+
+def test_ties_of_round_numbers_are_decided_without_fractions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of which most rows are on the boundary costs next to nothing: no row of it is compared in whole numbers."""
+    asked = []
+    monkeypatch.setattr("barriers.sets.exact.integers", lambda *parts: asked.append(parts))
+    monkeypatch.setattr("barriers.sets.crossings.integers", lambda *parts: asked.append(parts))
+    x = torch.zeros(100_000, 2, dtype=torch.float64)
+    x[::3, 1] = 0.25
+    assert HalfSpace([-1.0, 0.5], 0.0).contains(x).all() and HalfSpace([1.0, 4.0], 1.0).contains(x)[::3].all()
+    assert Polygon([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).contains(x).all()
+    assert asked == []

@@ -71,7 +71,7 @@ def save(
         filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints], fingerprint=lambda: "0123456789abcdef" * 4,
         aimed=lambda: tuple(b for _, b in constraints),
-        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]),
+        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[], between=None),
     )  # fmt: skip
     last = {"step": np.arange(1, t + 1), "fraction": fraction}
     report = audit(x.astype(np.float32), scenario, trace=last, coupled=True)

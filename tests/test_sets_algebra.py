@@ -155,7 +155,7 @@ def test_anywhere_looks_at_every_waypoint() -> None:
     """Against the union of the set on each pair of coordinates, softened and complemented and in sheared coordinates too."""
     names = [f"{axis}{t}" for t in range(5) for axis in "xy"]
     x = points(300, 10)
-    unsafe = Anywhere(B, names)
+    unsafe = Anywhere(B, names, "points")
     union = AnyOf([Columns([t, t + 1], B, names) for t in range(0, 10, 2)])
     shear = Coordinates(torch.zeros(10), torch.eye(10) + 0.1 * points(10, 10, 3).float(), torch.float64)
     for coordinates in (identity(10, torch.float64), shear):

@@ -28,11 +28,25 @@ from barriers import projection, surrogates
 from barriers.coordinates import Coordinates
 from barriers.filters import BarrierStep, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject, base, ensemble, gate
 from barriers.functionals import MassBarrier
-from barriers.sets import AnyOf, Ball, Box, HalfSpace
+from barriers.sets import (
+    AnyOf,
+    Anywhere,
+    Ball,
+    Box,
+    HalfSpace,
+    ball,
+    capsule,
+    comparison,
+    crossings,
+    exact,
+    polygon,
+    segments,
+)
 from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
 from lem_safe import annealing, chain, controller, log_z, subset
+from lem_safe.auditor import census as honest_census
 from lem_safe.auditor import mixing, standing, verdict
 from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
 from lem_safe.energies import Disjunction, GaussianMixture, MixtureBased, Tempered, mixture_based
@@ -42,6 +56,7 @@ from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
 from lem_safe.keys import Key
 from lem_safe.laplacian import hutchinson, rules
+from lem_safe.report import histograms, ranges
 from lem_safe.samplers import (
     Annealed,
     Flow,
@@ -54,6 +69,16 @@ from lem_safe.samplers import (
     underdamped,
 )
 from lem_safe.training import energy_matching, losses, whitening
+
+
+def as_rounded(x: Tensor, surely: Tensor, possibly: Tensor, exactly: Callable[[Tensor], Any]) -> Tensor:
+    """float64's own answer, or near it."""
+    return possibly
+
+
+def side_as_rounded(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    e, o = b - a, x - a
+    return e[:, 0] * o[:, 1] - e[:, 1] * o[:, 0]
 
 
 def with_attribute(**values: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -253,6 +278,12 @@ TEETH: dict[str, Tooth] = {
         result(lambda j, self, x: j._replace(laplacian=0 * j.laplacian))),
     "a level taken for a distance": (sets.first_order_distance, FirstOrder, "forward",
         lambda f: lambda self, x: self.original(x)),
+    "a path looked at where it is recorded": (sets.between_waypoints, segments, "_between",
+        lambda f: lambda unsafe, a, b: (torch.zeros(len(a), dtype=torch.bool), torch.zeros_like(a[:, 0]))),
+    "a path moved by its nearest waypoint": (sets.between_waypoints, Anywhere, "jet",
+        result(lambda j, *_: j._replace(gradient=torch.tensor([[0.0, -1.0, 0.0, 0.0]])))),
+    "a path: Δs at a fixed τ": (sets.between_waypoints, Anywhere, "jet",
+        result(lambda j, *_: j._replace(laplacian=j.laplacian + 0.75))),
     "coordinates transposed": (sets.coordinates_round_trip, Coordinates, "forward",
         lambda f: lambda self, z: self.offset + z @ self.matrix),
     "coordinates inverted by the map itself": (sets.coordinates_round_trip, Coordinates, "inverse",
@@ -260,6 +291,18 @@ TEETH: dict[str, Tooth] = {
     "the saved cast skipped": (sets.counted_as_saved, Coordinates, "saved", lambda f: saved),
     "radius in the data's units": (sets.balls_under_scaling, Coordinates, "scale", constant(1.0)),
     "whitening transposed": (sets.whitened, whitening, "whiten", result(lambda c, *_: Coordinates(c.offset, c.matrix.T))),
+    "a ball as rounded": (sets.exact_membership, ball, "settle", lambda f: as_rounded),
+    "a capsule as rounded": (sets.exact_membership, capsule, "settle", lambda f: as_rounded),
+    "planes as rounded": (sets.exact_membership, exact, "_plane", lambda f: lambda x, n, b: x @ n <= b),
+    "ties of planes left to the first sum": (sets.exact_membership, exact, "settle", lambda f: as_rounded),
+    "an edge's side as rounded": (sets.exact_membership, crossings, "turn", lambda f: side_as_rounded),
+    "an edge ends where its start and its length say": (sets.exact_membership, polygon, "inside_rings",
+        lambda f: lambda x, start, end: f(x, start, start + (end - start))),
+    "whole numbers of 53 bits": (sets.exact_membership, ball, "integers",
+        lambda f: lambda *parts: [np.asarray(p, dtype=float) for p in parts]),
+    "an underflow taken for 0": (sets.exact_rules, comparison, "underflows", result(lambda lost, *_: lost & False)),
+    "an overflow without a value": (sets.exact_rules, comparison, "rational", lambda f: lambda expression: False),
+    "ties of rules in fractions": (sets.exact_rules, comparison, "underflows", result(lambda lost, *_: ~(lost & False))),
     # energies, samplers, training
     "mixture weights ignored": (energies.mixture, GaussianMixture, "__init__",
         lambda f: lambda self, means, std=None, weights=None: f(self, means, std)),
@@ -373,6 +416,11 @@ TEETH: dict[str, Tooth] = {
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
     "kl(p‖β) for kl(β‖p)": (audit.price, projection, "facts",
         lambda f: lambda p, β: f(p, β)._replace(kl=p * math.log(p / max(β, 1e-9)))),
+    "clearances as computed": (audit.clearances_that_are_told, honest_census, "told", lambda f: lambda region, x, s, *_: s),
+    "distances that lost their digits": (audit.clearances_that_are_told, honest_census, "_most", lambda f: lambda *_: 0.0),
+    "bins that reach the boundary wherever it is": (audit.bins_are_bounded, histograms, "ZERO", lambda f: 1e12),
+    "one far row scales the picture": (audit.bins_are_bounded, ranges, "FAR", lambda f: math.inf),
+    "intervals too narrow to divide": (audit.bins_are_bounded, ranges, "widened", lambda f: lambda low, high: (low, high)),
 }  # fmt: skip
 
 

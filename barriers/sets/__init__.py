@@ -27,6 +27,7 @@ from barriers.sets.polygon import Polygon
 from barriers.sets.polytope import Polytope
 from barriers.sets.pull import pull
 from barriers.sets.rule import Rule, columns_used
+from barriers.sets.segments import exactly
 from barriers.sets.slab import Slab
 from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.soft import soften
@@ -120,5 +121,5 @@ __all__ = [
     "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "ClassRegion", "Classifier", "Columns", "Ellipsoid", "Field",
     "Grow", "HalfSpace", "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule",
     "RuleError", "Shrink", "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set",
-    "build_sets", "columns_used", "complement", "load_classifier", "pull", "save_classifier", "soften", "undefined",
+    "build_sets", "columns_used", "complement", "exactly", "load_classifier", "pull", "save_classifier", "soften", "undefined",
 ]  # fmt: skip

@@ -1,27 +1,33 @@
-"""A set that no waypoint may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the other.
+"""A set that no path may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the other, joined by straight segments.
 
-x is unsafe where any waypoint is inside: s(x) = min_t s_inner(x_t), and the nearest safe trajectory moves one waypoint only, so
-outside it is a distance where the inner one is.
+points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory moves one waypoint only
+segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1} − x_t))     (B.12)
+
+The second never holds less than the first, and a waypoint put onto a segment changes nothing. Its s has the sign of `contains` and never
+exceeds the distance, as a move of the whole path by δ moves no point of it by more than δ. With τ where s is least, ∇ is that of s_inner at
+that point, shared by the two waypoints as 1 − τ and τ; inside a segment the part of it along the segment vanishes (envelope theorem).
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet, Scalar
-from barriers.sets.algebra import AllOf, complement
-from barriers.sets.base import UnsafeSet
+from barriers.derivatives import Jet, Scalar, value_and_gradient
+from barriers.sets.algebra import AllOf, Not, complement
+from barriers.sets.base import UnsafeSet, of_sign
 from barriers.sets.columns import Columns
-from barriers.sets.soft import soften
+from barriers.sets.segments import at, exactly, lowest, meets
 from barriers.specification import Context
+
+Between = Literal["segments", "points"]
 
 
 class Anywhere(UnsafeSet):
-    """`set`, applied to every waypoint of a trajectory: its dimension must divide the number of columns."""
+    """`set`, applied to every waypoint of a trajectory and to the segments between them: its dimension must divide the columns."""
 
     smooth = False
     example: ClassVar[dict[str, object]] = {
@@ -33,29 +39,43 @@ class Anywhere(UnsafeSet):
         self,
         set: Annotated[UnsafeSet, Doc("A region over one waypoint.")],
         columns: Annotated[Sequence[str], Context("columns")],
+        between: Annotated[
+            Between, Doc("segments: also the straight lines between waypoints are unsafe inside it; points: the waypoints alone.")
+        ] = "segments",
     ):
         super().__init__()
         if set.dimension is None or len(columns) % set.dimension:
             raise ValueError(f"Anywhere: set must have a dimension that divides {len(columns)} columns; it has {set.dimension}")
         self.inner, self.size, self.dimension, self.columns = set, set.dimension, len(columns), tuple(columns)
-        self.clearance = set.clearance
+        self.between = between
+        self.joined = between == "segments" and len(columns) > set.dimension
+        """Whether there are segments to look at."""
         self.exact = set.exact and set.dimension == len(columns)
+        self.clearance = set.clearance and not self.joined
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self.inner(self._waypoints(x)).amin(-1)
+        if not self.joined:
+            return self.inner(self.waypoints(x)).amin(-1)
+        a, b = self.ends(x)
+        inside, t = lowest(self.inner, a, b)
+        return of_sign(self._level(a, b, t), inside).reshape(*x.shape[:-1], -1).amin(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.inner.contains(self._waypoints(x)).any(-1)
+        if not self.joined:
+            return self.inner.contains(self.waypoints(x)).any(-1)
+        return meets(self.inner, *self.ends(x))[0].reshape(*x.shape[:-1], -1).any(-1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        s, g, lap = self.jets(x)
-        value, t = s.min(1)
-        active = torch.nn.functional.one_hot(t, s.shape[1]).to(x.dtype)
-        return Jet(value, (active[..., None] * g).flatten(1), (active * lap).sum(1))
+        if not self.joined:
+            s, g, lap = self.jets(x)
+            value, t = s.min(1)
+            active = torch.nn.functional.one_hot(t, s.shape[1]).to(x.dtype)
+            return Jet(value, (active[..., None] * g).flatten(1), (active * lap).sum(1))
+        return self._jet_along(x)
 
     def jets(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t k"], Float[Tensor, "n t"]]:
         """The inner jet at every waypoint."""
-        j = self.inner.jet(self._waypoints(x).reshape(-1, self.size))
+        j = self.inner.jet(self.waypoints(x).reshape(-1, self.size))
         shape = (len(x), -1)
         return j.value.reshape(shape), j.gradient.reshape(*shape, self.size), j.laplacian.reshape(shape)
 
@@ -65,11 +85,84 @@ class Anywhere(UnsafeSet):
         return [Columns(list(range(t, t + k)), inner, self.columns) for t in range(0, len(self.columns), k)]
 
     def around(self, inner: UnsafeSet) -> "Anywhere":
-        """Another set at every waypoint."""
-        return Anywhere(inner, self.columns)
+        """Another set along every path."""
+        return Anywhere(inner, self.columns, self.between)
 
-    def _waypoints(self, x: Tensor) -> Tensor:
+    def waypoints(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n t k"]:
+        """The waypoints of each trajectory."""
         return x.reshape(*x.shape[:-1], -1, self.size)
+
+    def ends(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "s k"], Float[Tensor, "s k"]]:
+        """Where every segment of every trajectory begins and ends."""
+        w = self.waypoints(x)
+        return w[..., :-1, :].reshape(-1, self.size), w[..., 1:, :].reshape(-1, self.size)
+
+    @property
+    def looked(self) -> str:
+        """What of a path is looked at, in words."""
+        if not self.joined:
+            return "points"
+        return "segments, exactly" if exactly(self.inner) else "segments, every 1/256 of each"
+
+    def _level(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """s at t of each segment, differentiable: within a segment, what a move along it changes is taken off."""
+        p = at(a, b, t)
+        s = self.inner(p)
+        if not (torch.is_grad_enabled() and p.requires_grad):
+            return s
+        inward = ((t > 0) & (t < 1)).to(p.dtype)
+        with torch.no_grad():
+            e = b - a
+            _, g = value_and_gradient(self.inner, p.detach())
+            along = inward * (g * e).sum(1) / e.square().sum(1).clamp(min=torch.finfo(e.dtype).tiny)
+        return s - ((p - p.detach()) * (along[:, None] * e)).sum(1)
+
+    def _jet_along(self, x: Float[Tensor, "n d"]) -> Jet:
+        """Of the segment whose s is least. Where τ is free, Δ loses ‖∂_x∂_τ s‖²/∂²_τ s, as τ follows x."""
+        a, b = self.ends(x)
+        inside, t = lowest(self.inner, a, b)
+        n, segments = len(x), len(a) // max(len(x), 1)
+        s = of_sign(self.inner(at(a, b, t)), inside).reshape(n, segments)
+        value, k = s.min(1)
+        chosen = torch.arange(n, device=x.device) * segments + k
+        a, b, t = a[chosen], b[chosen], t[chosen].to(x.dtype)
+        p, e = at(a, b, t), b - a
+        inner = self.inner.jet(p)
+        g, lap = inner.gradient, ((1 - t).square() + t.square()) * inner.laplacian
+        free = (t > 0) & (t < 1)
+        square = e.square().sum(1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        _, turned = value_and_gradient(lambda q: _along(self.inner, q, e), p)  # ∇²s e
+        bend = (e * turned).sum(1)
+        cross = ((1 - t)[:, None] * turned - g).square().sum(1) + (t[:, None] * turned + g).square().sum(1)
+        curved = free & (bend > 1e-6 * square[:, 0].sqrt())
+        lap = torch.where(curved, lap - cross / torch.where(curved, bend, 1.0), lap)
+        g = torch.where(free[:, None], g - (g * e).sum(1, keepdim=True) / square * e, g)
+        gradient = x.new_zeros(n, segments + 1, self.size)
+        rows = torch.arange(n, device=x.device)
+        gradient[rows, k] = (1 - t)[:, None] * g
+        gradient[rows, k + 1] = t[:, None] * g
+        return Jet(value, gradient.flatten(1), lap)
+
+
+class Nowhere(UnsafeSet):
+    """The complement of `anywhere` along segments: paths that enter the set nowhere; where a rule has no value, a point may be outside."""
+
+    exact = False
+    smooth = False
+
+    def __init__(self, unsafe: Anywhere):
+        super().__init__()
+        definitely = unsafe.inner if exactly(unsafe.inner) else Not(complement(unsafe.inner))
+        self.unsafe, self.entered, self.dimension = unsafe, unsafe.around(definitely), unsafe.dimension
+
+    def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        return -self.entered(x)
+
+    def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
+        return ~self.entered.contains(x)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> Jet:
+        return Jet(*(-part for part in self.entered.jet(x)))
 
 
 class SoftAnywhere(UnsafeSet):
@@ -83,7 +176,7 @@ class SoftAnywhere(UnsafeSet):
         self.hard, self.around, self.width, self.dimension = hard, around, width, hard.dimension
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        return self._union(self.around.inner(self.around._waypoints(x)))
+        return self._union(self.around.inner(self.around.waypoints(x)))
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.hard.contains(x)
@@ -99,11 +192,21 @@ class SoftAnywhere(UnsafeSet):
         return -self.width * torch.logsumexp(-s / self.width, -1)
 
 
+def _along(inner: UnsafeSet, p: Tensor, e: Tensor) -> Tensor:
+    """∇s·e at every point, differentiable."""
+    with torch.enable_grad():
+        s = inner(p)
+        if not s.requires_grad:
+            return torch.zeros_like(p[:, 0])
+        (g,) = torch.autograd.grad(s.sum(), p, create_graph=True)
+    return (g * e.detach()).sum(1)
+
+
 @complement.register
 def _outside(unsafe: Anywhere) -> UnsafeSet:
-    return AllOf(unsafe.at_each(complement(unsafe.inner)))
+    return Nowhere(unsafe) if unsafe.joined else AllOf(unsafe.at_each(complement(unsafe.inner)))
 
 
-@soften.register
-def _soft(unsafe: Anywhere, width: Scalar) -> UnsafeSet:
-    return SoftAnywhere(unsafe, unsafe.around(soften(unsafe.inner, width)), width)
+@complement.register
+def _entered(unsafe: Nowhere) -> UnsafeSet:
+    return unsafe.unsafe

@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -10,6 +11,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.exact import ULP, integers, settle
 
 
 class Ball(UnsafeSet):
@@ -35,7 +37,14 @@ class Ball(UnsafeSet):
         return self._norm(x - self.center.to(x.dtype)) - self.radius
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (x.double() - self.center.double()).square().sum(-1) <= self.radius**2
+        x, squared = x.double(), self.radius**2
+        q = (x - self.center.double()).square().sum(-1)
+        error = (x.shape[-1] + 8) * ULP * squared
+        return settle(x, q <= squared - error, q <= squared + error, self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        X, c, r = integers(rows, self.center, self.radius)
+        return ((X - c) ** 2).sum(1) <= r**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset = x - self.center.to(x.dtype)

@@ -25,10 +25,14 @@ class UnsafeSet(nn.Module, ABC):
     clearance: forward is the Euclidean distance at least where it is positive, as it is for a union of exact sets.
     smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
     dimension: d, or None where the set fits any d.
+    resolution: distances up to this are lost to rounding among the shape's own numbers; 0 unless its parts differ enormously in size.
+    rounding: how far forward may be from the distance by construction, beside the spacing of the numbers that enter it.
     """
 
     exact: bool
     clearance: bool = False
+    resolution: float = 0.0
+    rounding: float = 0.0
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
@@ -63,6 +67,12 @@ class UnsafeSet(nn.Module, ABC):
 
     def __sub__(self, other: "UnsafeSet") -> "UnsafeSet":
         return self & ~other
+
+
+def of_sign(s: Float[Tensor, "*n"], inside: Bool[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """s where its sign is that of membership, else 0 (rounding, or a lift that keeps derivatives finite), with the same gradient."""
+    at = s.detach()
+    return s + torch.where(torch.where(inside, at > 0, at < 0), -at, 0.0)
 
 
 def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:
@@ -104,6 +114,12 @@ def positive(owner: str, name: str, value: float) -> float:
     if not 1 / LARGEST <= value <= LARGEST:
         raise ValueError(f"{owner}: {name} must be between {1 / LARGEST:g} and {LARGEST:g}; got {value:g}; use other units")
     return float(value)
+
+
+def lost(longest: float, shortest: float) -> float:
+    """The rounding of distances to a shape whose parts measure from `shortest` to `longest`; 0 where it is nothing beside any of them."""
+    rounding = 64 * torch.finfo(torch.float64).eps * longest
+    return rounding if rounding > 1e-6 * shortest else 0.0
 
 
 def _numbers(owner: str, name: str, values: object, axes: int, what: str) -> Tensor:

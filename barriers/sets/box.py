@@ -6,6 +6,7 @@ With qᵢ = |yᵢ| − hᵢ, y the offset from the centre in the box's own axes 
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -14,6 +15,7 @@ from typing_extensions import Doc
 from barriers.derivatives import Jet
 from barriers.sets.base import rotation as orthogonal
 from barriers.sets.base import vector
+from barriers.sets.exact import TINY, ULP, integers, settle
 from barriers.sets.faceted import Faceted
 
 
@@ -56,8 +58,20 @@ class Box(Faceted):
         return torch.where(outside, torch.where(outside, square, 1.0).sqrt(), q.amax(-1))
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        below, above = self._sides(x.double())
-        return ((below <= 0) & (above <= 0)).all(-1)
+        x, lower, upper = x.double(), self.lower.double(), self.upper.double()
+        if self.axes is None:
+            return ((lower <= x) & (x <= upper)).all(-1)
+        middle, half = lower / 2 + upper / 2, upper / 2 - lower / 2
+        y = ((x - middle) @ self.axes.double().T).abs()
+        reach = y.amax(-1, keepdim=True) * x.shape[-1] + middle.abs().max() + half.max()
+        error = 4 * (x.shape[-1] + 8) * ULP * reach + 16 * TINY
+        return settle(x, (y <= half - error).all(-1), ~(y > half + error).any(-1), self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        """|Rᵢ(2x − l − u)| ≤ uᵢ − lᵢ in every axis of the box."""
+        assert self.axes is not None
+        X, R, low, high, one = integers(rows, self.axes, self.lower, self.upper, 1.0)
+        return (abs((2 * X - low - high) @ R.T) <= (high - low) * one).all(1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         below, above = self._sides(x)

@@ -5,6 +5,7 @@
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -13,7 +14,8 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, lost, positive, vector
+from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.soft import soften, soften_complement
 
 
@@ -25,6 +27,7 @@ class Capsule(UnsafeSet):
     smooth = False
     example: ClassVar[dict[str, object]] = {"kind": "capsule", "start": [-0.6, 0.2], "end": [0.9, -0.4], "radius": 0.5}
     start: Tensor
+    end: Tensor
     along: Tensor
 
     def __init__(
@@ -40,8 +43,11 @@ class Capsule(UnsafeSet):
         if torch.equal(a, b):
             raise ValueError(f"Capsule: start and end must differ (a ball has one centre); got {start!r} twice")
         self.register_buffer("start", a)
+        self.register_buffer("end", b)
         self.register_buffer("along", b - a)
+        self.length = float(self.along.norm())
         self.radius = positive("Capsule", "radius", radius)
+        self.resolution = lost(self.length, self.radius)
         self.dimension = len(a)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -49,8 +55,21 @@ class Capsule(UnsafeSet):
         return self._norm(offset) - self.radius
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        offset, _ = self.offset(x.double())
-        return offset.square().sum(-1) <= self.radius**2
+        x = x.double()
+        offset, _ = self.offset(x)
+        ρ = offset.square().sum(-1).sqrt()
+        ulps = 8 * (x.shape[-1] + 8) * ULP  # of ρ, the radius and the length, which bound ‖x − a‖
+        error, ρ_least = ulps * (self.radius + 2 * self.length), ρ * (1 - ulps)
+        return settle(x, ρ <= self.radius - error - ulps * self.radius, ~(ρ_least > self.radius + error), self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        """With p = (x − a)·e and E = e·e: ‖x − a‖² ≤ r² before the start, ‖x − b‖² ≤ r² past the end, ‖x − a‖²E − p² ≤ r²E between."""
+        X, a, b, r = integers(rows, self.start, self.end, self.radius)
+        e, o = b - a, X - a
+        p, E, q = (o * e).sum(1), (e * e).sum(), (o * o).sum(1)
+        past = ((X - b) ** 2).sum(1)
+        between = q * E - p * p <= r * r * E
+        return np.where(p <= 0, q <= r * r, np.where(p >= E, past <= r * r, between))
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset, curved = self.offset(x)
@@ -60,7 +79,7 @@ class Capsule(UnsafeSet):
     def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
         """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d − 1 beside."""
         a, e = self.start.to(x.dtype), self.along.to(x.dtype)
-        t = ((x - a) @ e) / e.square().sum()
+        t = ((x - a) @ e) / e.square().sum().clamp(min=torch.finfo(x.dtype).tiny)
         curved = x.shape[-1] - ((t > 0) & (t < 1)).to(x.dtype)
         return x - a - t.clamp(0, 1)[..., None] * e, curved
 

@@ -4,7 +4,7 @@ The closest boundary point is aᵢ²uᵢ/(t + aᵢ²), t the largest root of Σ(
 ∇s = m/‖m‖. The root is found in τ = t + min a², where the secular function 1/‖aᵢmᵢ‖ − 1 is increasing and concave: Newton from
 the left never overshoots (as in trust-region solvers). Two more Newton steps, differentiable, from the detached root carry
 derivatives up to the third. Every uᵢ² is read as uᵢ² + (ε min a)²: the point is lifted off its own axes, where the closest point
-is not unique.
+is not unique; what the lift moves across the boundary counts as on it.
 
 The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that drops it over-estimates the Itô
 term. Outside that argument turns round, so the complement is softened to min a·(1 − gauge): its s is at least that on the safe
@@ -13,6 +13,7 @@ side.
 
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -21,12 +22,18 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal
+from barriers.sets.exact import settle
+from barriers.sets.gauge import slack, whole_shares
 from barriers.sets.soft import soften_complement
 
 LIFT = 1e-6
 """ε: moves s by at most about ε² semi-axes."""
+
+
+FAR = 1e60
+"""No semi-axis is more than 1e18, so from here ‖u‖ is the distance."""
 
 
 class Ellipsoid(UnsafeSet):
@@ -58,22 +65,28 @@ class Ellipsoid(UnsafeSet):
         self.register_buffer("center", c)
         self.register_buffer("radii", a)
         self.register_buffer("axes", None if rotation is None else orthogonal("Ellipsoid", rotation, len(c)))
-        self.dimension = len(c)
+        self.dimension, self.rounding = len(c), 2 * LIFT**2 * float(a.max())
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        u = self._local(x)
+        u, far = _nearer(self.local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         for _ in range(2):
             τ = _newton(τ, a2 * q, gap)
         t = τ - a2.amin()
-        return (t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt()).to(x.dtype)
+        return of_sign(far * t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt(), self.contains(x)).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (self._local(x) / self.radii.double()).square().sum(-1) <= 1
+        gauge = (self.local(x) / self.radii.double()).square().sum(-1).sqrt()
+        error = slack(x.double() - self.center.double(), self.radii.double(), self.axes)
+        return settle(x.double(), gauge <= 1 - error, ~(gauge > 1 + error), self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        u, one = whole_shares(rows, self.center, self.radii, self.axes)
+        return (u**2).sum(1) <= one**2
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        u = self._local(x)
+        u, far = _nearer(self.local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
         if torch.is_grad_enabled() and q.requires_grad:  # the jet's own derivatives: one order more than a detached root has
@@ -85,14 +98,18 @@ class Ellipsoid(UnsafeSet):
         # ∂ᵢ(mᵢ/‖m‖), summed: mᵢ moves with uᵢ and through τ, ‖m‖ likewise.
         dm = r - u * r**2 * dτ
         dlength = (u * r**2 - (q * r**3).sum(-1, keepdim=True) * dτ) / length
-        laplacian = (dm / length - m * dlength / length**2).sum(-1)
+        laplacian = (dm / length - m * dlength / length**2).sum(-1) / far
         gradient = m / length if self.axes is None else (m / length) @ self.axes.double()
-        value = (τ - a2.amin()) * length[:, 0]
+        value = of_sign(far * (τ - a2.amin()) * length[:, 0], self.contains(x))
         return Jet(value.to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
-    def _local(self, x: Tensor) -> Tensor:
+    def local(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """x from the centre, in the ellipsoid's own axes, in float64."""
         u = x.double() - self.center.double()
-        return u if self.axes is None else u @ self.axes.double().T
+        if self.axes is None:
+            return u
+        half = 2.0 ** -len(self.center).bit_length()  # no sum of the turned columns overflows on the way
+        return ((u * half) @ self.axes.double().T) / half
 
     def _constants(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """a², a² − min a², and the lifted squares of u."""
@@ -114,7 +131,7 @@ class Gauge(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         inner = self.inner
-        gauge2 = (inner._local(x) / inner.radii.double()).square().sum(-1)
+        gauge2 = (inner.local(x) / inner.radii.double()).square().sum(-1)
         return (self.scale * ((1 + self.round**2) ** 0.5 - (gauge2 + self.round**2).sqrt())).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
@@ -128,6 +145,14 @@ class Gauge(UnsafeSet):
 def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
     round_enough = inner.radii.max() <= inner.radii.min() * (1 + 1e-12)
     return Not(inner) if round_enough else Gauge(inner, width)
+
+
+def _nearer(u: Tensor) -> tuple[Tensor, Tensor]:
+    """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in float64 too."""
+    largest = torch.finfo(u.dtype).max
+    u = u.clamp(-largest, largest)
+    f = (u.detach().abs().amax(-1) / FAR).clamp(min=1)
+    return u / f[..., None], f
 
 
 def _newton(τ: Tensor, aq: Tensor, gap: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 A value is undefined as soon as any number on the way to it is not finite: the root or logarithm of a negative number, a division
 by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced before it sees them), so no NaN enters a
 gradient; where a value exists but its derivative does not (√ at 0) or is beyond use (values past 1e100), the value is kept and
-its gradient is 0.
+its gradient is 0. Rational comparisons that overflow are made in fractions, by `comparison`.
 """
 
 from collections.abc import Callable

@@ -9,6 +9,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, UnsafeSet, finite, vector
+from barriers.sets.exact import Planes, scaled
 
 
 class HalfSpace(UnsafeSet):
@@ -19,6 +20,8 @@ class HalfSpace(UnsafeSet):
     smooth = True
     example: ClassVar[dict[str, object]] = {"kind": "half_space", "normal": [1.0, 2.0], "offset": 0.5}
     normal: Tensor
+    across: Tensor
+    at: Tensor
 
     def __init__(
         self,
@@ -31,15 +34,19 @@ class HalfSpace(UnsafeSet):
             raise ValueError(f"HalfSpace: normal must not be zero; got {normal!r}")
         self.register_buffer("normal", n)
         self.offset = finite("HalfSpace", "offset", offset)
+        self.exact_plane = Planes(-n[None], n.new_tensor([-self.offset]))
+        across, at = scaled(n[None], n.new_tensor([self.offset]))
+        self.register_buffer("across", across[0])
+        self.register_buffer("at", at[0])
         self.dimension = len(normal)
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        n = self.normal.to(x.dtype)
-        return (self.offset - x @ n) / n.norm()
+        n, b = self.across.to(x.dtype), self.at.to(x.dtype)
+        return (b - x @ n) / n.norm()
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return x.double() @ self.normal.double() >= self.offset
+        return self.exact_plane(x.double())[..., 0]
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        n = self.normal.to(x.dtype)
+        n = self.across.to(x.dtype)
         return Jet(self(x), (-n / n.norm()).expand_as(x), torch.zeros_like(x[:, 0]))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt
 from jaxtyping import Bool, Float
@@ -17,6 +18,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, matrix, positive
+from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.point_files import read_points
 from barriers.specification import Context
 
@@ -24,6 +26,8 @@ TREE = 10
 """Up to this many dimensions a tree is faster than looking at every point."""
 ROWS, POINTS = 512, 1024
 """A block of distances looked at together; it fits a cache."""
+DEPTH = 64
+"""A bound on the roundings of a distance in a tree: each level adds one."""
 
 
 class NearPoints(UnsafeSet):
@@ -58,7 +62,23 @@ class NearPoints(UnsafeSet):
         return self._norm(self.offset(x)) - self.radius
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.offset(x.double()).square().sum(-1) <= self.radius**2
+        x, squared = x.double(), self.radius**2
+        q = self.offset(x).square().sum(-1)
+        error = (x.shape[-1] + DEPTH) * ULP * squared
+        return settle(x, q <= squared - error, q <= squared + error, self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        """Of each row, every point whose float64 distance may be at most r."""
+        points = self.points.double().cpu()
+        reach = (1 + (rows.shape[1] + DEPTH) * ULP) * self.radius
+        answer = np.zeros(len(rows), dtype=bool)
+        for start in range(0, len(rows), ROWS):
+            block = rows[start : start + ROWS]
+            near = torch.cdist(block, points, compute_mode="donot_use_mm_for_euclid_dist") <= reach
+            i, j = near.nonzero().T
+            X, p, r = integers(block[i], points[j], self.radius)
+            np.logical_or.at(answer, start + i.numpy(), ((X - p) ** 2).sum(1) <= r**2)
+        return answer
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset = self.offset(x)

@@ -9,6 +9,7 @@ border.
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from annotated_types import Gt, Len, Lt
 from jaxtyping import Bool, Float
@@ -17,6 +18,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, vector
+from barriers.sets.exact import ULP, integers, settle
 
 
 class Occupancy(UnsafeSet):
@@ -58,6 +60,9 @@ class Occupancy(UnsafeSet):
         self.register_buffer("distance", signed - half * signed.sign())
         self.register_buffer("lower", low - size / 2)
         self.register_buffer("cell", size)
+        # A place in cells is off by an ulp of the map's own coordinates over its cell; the level by that share of the largest distance.
+        reach = (torch.maximum(low.abs(), high.abs()) / size).max() + max(dark.shape) + 4
+        self.rounding = float(16 * ULP * reach * self.distance.abs().max())
         self.dimension = 2
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -75,7 +80,22 @@ class Occupancy(UnsafeSet):
         return below * (1 - v) + above * v + torch.where(off, torch.where(off, square, 1.0).sqrt(), 0.0)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self(x.double()) <= 0
+        x = x.double()
+        level = self(x)
+        return settle(x, level <= -self.rounding, level <= self.rounding, self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        """The same interpolation, times the size of a cell in both directions; off the map everything is free."""
+        X, lower, size, s = integers(rows, self.lower, self.cell, self.distance)
+        last = np.array([s.shape[1] - 1, s.shape[0] - 1], dtype=object)
+        o = X - lower
+        on = ((o >= 0) & (o <= last * size)).all(1)
+        corner = np.where(on[:, None], np.minimum(o // size, last - 1), 0)
+        (i, j), (u, v) = corner.astype(np.int64).T, (o - corner * size).T
+        (w, h) = size
+        below = s[j, i] * (w - u) + s[j, i + 1] * u
+        above = s[j + 1, i] * (w - u) + s[j + 1, i + 1] * u
+        return on & (below * (h - v) + above * v <= 0)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)

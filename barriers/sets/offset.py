@@ -42,7 +42,7 @@ class Grow(UnsafeSet):
         return self.inner(x) - self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.inner(x.double()) <= self.by
+        return ~(self.inner(x.double()) > self.by)  # no number is no pass
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         inner = self.inner.jet(x)
@@ -74,7 +74,7 @@ class Shrink(UnsafeSet):
         return self.inner(x) + self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.inner(x.double()) <= -self.by
+        return ~(self.inner(x.double()) > -self.by)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         inner = self.inner.jet(x)

@@ -1,6 +1,7 @@
 """A polygon in the plane, holes and islands too: inside where a ray crosses the rings an odd number of times (even–odd rule).
 
-s is the distance to the nearest edge, negative inside: n·(x − a) beside an edge (n its outward normal), ±‖x − v‖ beyond its ends.
+|s| is the distance to the nearest edge, |n·(x − a)| beside an edge (n its normal) and ‖x − v‖ beyond its ends; its sign is that of
+`contains`, whatever rounding makes of the rest. As rings neither cross nor share a stretch (see `rings`), every edge is boundary.
 The nearest edge is found without gradients, in blocks of rows, so memory is O(n) and derivatives see one edge a row.
 """
 
@@ -12,24 +13,28 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
-from barriers.sets.base import UnsafeSet, matrix
-
-PAIRS = 1 << 21
-"""Row–edge pairs looked at together."""
+from barriers.sets.base import UnsafeSet, lost
+from barriers.sets.crossings import PAIRS, inside_rings
+from barriers.sets.rings import Edges, edges_of, ring
 
 
 class _Nearest(NamedTuple):
+    """Of each row, in float64: so that a long edge seen from close by is on the right side in float32 too."""
+
     offset: Tensor
     """x minus the start of its nearest edge, or minus the nearest end of it."""
     normal: Tensor
+    """The normal of that edge that points out of the set where x is."""
     beside: Tensor
     """Whether the nearest point lies within the edge."""
+    length: Tensor
+    """‖offset‖, smoothed next to 0, so that derivatives stay finite at a corner."""
     sign: Tensor
     """−1 inside, +1 outside."""
 
 
 class Polygon(UnsafeSet):
-    """The inside of a closed ring of points, less its holes; the boundary belongs to it. Rings must not share an edge."""
+    """The inside of a closed ring of points, less its holes; the boundary belongs to it. Rings may touch, and must not cross."""
 
     exact = True
     clearance = True
@@ -40,8 +45,11 @@ class Polygon(UnsafeSet):
         "holes": [[[-0.6, -0.5], [-0.1, -0.5], [-0.3, 0.2]]],
     }
     start: Tensor
+    end: Tensor
     edge: Tensor
     normal: Tensor
+    after: Tensor
+    """The edge that follows each edge in its ring."""
 
     def __init__(
         self,
@@ -51,32 +59,30 @@ class Polygon(UnsafeSet):
         ] = None,
     ):
         super().__init__()
-        rings = [_ring("vertices", vertices), *(_ring(f"holes[{i}]", ring) for i, ring in enumerate(holes or []))]
-        self.register_buffer("start", torch.cat(rings))
-        self.register_buffer("edge", torch.cat([ring.roll(-1, 0) - ring for ring in rings]))
-        sides = {frozenset([tuple(a.tolist()), tuple((a + e).tolist())]) for a, e in zip(self.start, self.edge, strict=True)}
-        if len(sides) < len(self.start):
-            raise ValueError("Polygon: rings must not share an edge, nor run along one twice; merge them into one ring")
+        edges = edges_of([ring("vertices", vertices), *(ring(f"holes[{i}]", hole) for i, hole in enumerate(holes or []))])
+        self.register_buffer("start", torch.from_numpy(edges.start))
+        self.register_buffer("end", torch.from_numpy(edges.end))
+        self.register_buffer("edge", torch.from_numpy(edges.end - edges.start))
+        self.register_buffer("after", torch.from_numpy(edges.after()))
         n = torch.stack([self.edge[:, 1], -self.edge[:, 0]], 1) / self.edge.norm(dim=1, keepdim=True)
-        middle = self.start + self.edge / 2
-        step = 1e-7 * self.edge.norm(dim=1, keepdim=True)
-        self.register_buffer("normal", torch.where(self._odd(middle + step * n)[:, None], -n, n))
+        self.register_buffer("normal", n * _outward(edges)[:, None])
+        lengths = self.edge.norm(dim=1)
+        self.resolution = lost(float(lengths.max()), float(lengths.min()))
         self.dimension = 2
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        near = self._nearest(x.reshape(-1, 2))
-        beyond = near.sign * (near.offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt()
-        return torch.where(near.beside, (near.offset * near.normal).sum(-1), beyond).reshape(x.shape[:-1])
+        return _value(self._nearest(x.reshape(-1, 2))).to(x.dtype).reshape(x.shape[:-1])
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self._odd(x.double().reshape(-1, 2), closed=True).reshape(x.shape[:-1])
+        points = x.detach().double().reshape(-1, 2)
+        return inside_rings(points, self.start.double(), self.end.double()).reshape(x.shape[:-1])
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         near = self._nearest(x)
-        ρ = (near.offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt()
-        value = torch.where(near.beside, (near.offset * near.normal).sum(-1), near.sign * ρ)
-        gradient = torch.where(near.beside[:, None], near.normal, near.sign[:, None] * near.offset / ρ[:, None])
-        return Jet(value, gradient, torch.where(near.beside, 0.0, near.sign / ρ))
+        curvature = near.sign / near.length
+        gradient = torch.where(near.beside[:, None], near.normal, curvature[:, None] * near.offset)
+        laplacian = torch.where(near.beside, 0.0, curvature)
+        return Jet(_value(near).to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
     def _nearest(self, x: Float[Tensor, "n 2"]) -> _Nearest:
         with torch.no_grad():
@@ -85,9 +91,14 @@ class Polygon(UnsafeSet):
             a, e = self.start[chosen].double(), self.edge[chosen].double()
             t = ((points - a) * e).sum(-1) / e.square().sum(-1)
             beside = (t > 0) & (t < 1)
-            origin = torch.where((t >= 1)[:, None], a + e, a).to(x.dtype)
-            sign = torch.where(self._odd(points), -1.0, 1.0).to(x.dtype)
-        return _Nearest(x - origin, self.normal[chosen].to(x.dtype), beside, sign)
+            origin = torch.where((t >= 1)[:, None], a + e, a)
+            inside = self.contains(points)
+            n = self.normal[chosen].double()
+            turned = (((points - origin) * n).sum(-1) > 0) == inside  # the edge of a sliver, or rounding next to one
+            n = torch.where((turned & beside)[:, None], -n, n)
+            sign = torch.where(inside, -1.0, 1.0).double()
+        offset = x.double() - origin
+        return _Nearest(offset, n, beside, (offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign)
 
     def _edge_of(self, x: Tensor) -> Tensor:
         a, e = self.start.double(), self.edge.double()
@@ -95,32 +106,40 @@ class Polygon(UnsafeSet):
         t = (offset * e).sum(-1) / e.square().sum(-1)
         return (offset - t.clamp(0, 1)[..., None] * e).square().sum(-1).argmin(1)
 
-    def _odd(self, x: Tensor, closed: bool = False) -> Tensor:
-        """Even–odd membership of float64 points; `closed` adds the boundary itself."""
-        return torch.cat([self._odd_block(block, closed) for block in x.split(max(PAIRS // len(self.start), 1))])
 
-    def _odd_block(self, x: Tensor, closed: bool) -> Tensor:
-        a, e = self.start.double(), self.edge.double()
-        offset = x[:, None] - a
-        cross = e[:, 0] * offset[..., 1] - e[:, 1] * offset[..., 0]
-        above = offset[..., 1] >= 0
-        spans = above != (x[:, None, 1] >= (a + e)[:, 1])
-        inside = (spans & ((cross > 0) == (e[:, 1] > 0))).sum(1) % 2 == 1
-        if closed:
-            along = (offset * e).sum(-1)
-            inside = inside | ((cross == 0) & (along >= 0) & (along <= e.square().sum(-1))).any(1)
-        return inside
+def _value(near: _Nearest) -> Float[Tensor, "n"]:
+    """s: its sign never differs from membership, as the normal points out of the set where x is."""
+    return torch.where(near.beside, (near.offset * near.normal).sum(-1), near.sign * near.length)
 
 
-def _ring(name: str, points: object) -> Tensor:
-    ring = matrix("Polygon", name, points)
-    if ring.shape[1] != 2:
-        raise ValueError(f"Polygon: {name} must hold pairs [x, y]; got rows of {ring.shape[1]} numbers")
-    if len(ring) > 1 and torch.equal(ring[0], ring[-1]):
-        ring = ring[:-1]
-    if len(ring) < 3:
-        raise ValueError(f"Polygon: {name} must have at least three different corners; got {len(ring)}")
-    repeated = (ring == ring.roll(-1, 0)).all(1)
-    if repeated.any():
-        raise ValueError(f"Polygon: {name} must not repeat a corner; {ring[repeated][0].tolist()} stands twice in a row")
-    return ring
+def _outward(edges: Edges) -> Float[Tensor, "e"]:
+    """1 where the right of an edge, seen along it, is outside, else −1: one answer for each ring, as rings do not cross.
+
+    Beside a point of a ring's longest edge, away from every other edge, a ray that leaves sideways crosses the others an odd number of times
+    iff it begins inside.
+    """
+    start, end, rings = torch.from_numpy(edges.start), torch.from_numpy(edges.end), torch.from_numpy(edges.ring)
+    along = end - start
+    answers = torch.ones(len(rings), dtype=torch.float64)
+    for k in range(int(rings.max()) + 1):
+        longest = int(torch.where(rings == k, along.square().sum(1), -1.0).argmax())
+        up = int(
+            along[longest, 1].abs() >= along[longest, 0].abs()
+        )  # the axis that the edge is steep along; the ray takes the other
+        a, e = start[:, [1 - up, up]], along[:, [1 - up, up]]
+        others = torch.arange(len(rings)) != longest
+        p = _alone(a[longest], e[longest], a[others], e[others])
+        o, low, high = p - a[others], a[others, 1], end[others, up]
+        beyond = (e[others, 0] * o[:, 1] - e[others, 1] * o[:, 0] > 0) == (e[others, 1] > 0)
+        inside = int((((low >= p[1]) != (high >= p[1])) & beyond).sum()) % 2 == 1
+        right = (float(e[longest, 1]) > 0) == (up == 1)
+        answers[rings == k] = -1.0 if inside == right else 1.0
+    return answers
+
+
+def _alone(a: Float[Tensor, "2"], e: Float[Tensor, "2"], starts: Float[Tensor, "k 2"], edges: Float[Tensor, "k 2"]) -> Tensor:
+    """Of a few points of one edge, a + te, the one furthest from all others, which may touch it."""
+    points = a + torch.tensor([0.5, 0.382, 0.618, 0.236, 0.764, 0.146, 0.854], dtype=torch.float64)[:, None] * e
+    o = points[:, None] - starts
+    t = ((o * edges).sum(-1) / edges.square().sum(-1)).clamp(0, 1)
+    return points[(o - t[..., None] * edges).square().sum(-1).amin(1).argmax()]

@@ -12,6 +12,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, matrix, vector
+from barriers.sets.exact import Planes, scaled
 from barriers.sets.faceted import Faceted
 
 
@@ -23,6 +24,8 @@ class Polytope(Faceted):
     }  # fmt: skip
     normals: Tensor
     offsets: Tensor
+    across: Tensor
+    at: Tensor
     unit: Tensor
     distance: Tensor
 
@@ -42,6 +45,10 @@ class Polytope(Faceted):
             )
         self.register_buffer("normals", a)
         self.register_buffer("offsets", b)
+        self.exact_planes = Planes(a, b)
+        across, at = scaled(a, b)
+        self.register_buffer("across", across)
+        self.register_buffer("at", at)
         self.register_buffer("unit", a / length[:, None])
         self.register_buffer("distance", b / length)
         self.exact = self.clearance = self.smooth = len(a) == 1
@@ -51,14 +58,15 @@ class Polytope(Faceted):
         return self.faces(x).amax(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return (x.double() @ self.normals.double().T <= self.offsets.double()).all(-1)
+        return self.exact_planes(x.double()).all(-1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         value, face = self.faces(x).max(-1)
         return Jet(value, self.unit.to(x.dtype)[face], torch.zeros_like(value))
 
     def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
-        return x @ self.unit.T.to(x.dtype) - self.distance.to(x.dtype)
+        n, b = self.across.to(x.dtype), self.at.to(x.dtype)
+        return (x @ n.T - b) / n.norm(dim=1)
 
     def blend(self, weights: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
         return weights @ self.unit.to(weights.dtype)

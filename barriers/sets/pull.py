@@ -18,7 +18,7 @@ from torch import Tensor
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
-from barriers.sets.anywhere import Anywhere
+from barriers.sets.anywhere import Anywhere, Nowhere
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
 from barriers.sets.class_region import ClassRegion
@@ -29,7 +29,9 @@ from barriers.sets.half_space import HalfSpace
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.polytope import Polytope
 from barriers.sets.rule import Rule
+from barriers.sets.segments import lipschitz
 from barriers.sets.soft import soften
+from barriers.sets.soft_path import soft_along
 
 FARTHEST = 1e3
 """No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is next to nothing."""
@@ -129,9 +131,16 @@ def _not(unsafe: Not, coordinates: Coordinates) -> UnsafeSet:
 
 @level.register
 def _anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
+    if unsafe.joined:
+        return unsafe if coordinates.identity and lipschitz(unsafe.inner) else FirstOrder(unsafe, coordinates)
     if coordinates.identity:
         return unsafe.around(level(unsafe.inner, identity(unsafe.size, coordinates.saved_dtype)))
     return AnyOf([level(s, coordinates) for s in unsafe.at_each(unsafe.inner)])
+
+
+@level.register
+def _nowhere(unsafe: Nowhere, coordinates: Coordinates) -> UnsafeSet:
+    return complement(level(unsafe.unsafe, coordinates))
 
 
 @level.register
@@ -221,6 +230,12 @@ def _outside_projected(unsafe: Projected) -> UnsafeSet:
 @soften.register
 def _soft_pulled(unsafe: Pulled, width: Scalar) -> UnsafeSet:
     return Pulled(unsafe.original, soften(unsafe.level, width), unsafe.coordinates)
+
+
+@soften.register
+def _soft_first_order(unsafe: FirstOrder, width: Scalar) -> UnsafeSet:
+    along = soft_along(unsafe, unsafe.original, width, unsafe.coordinates)
+    return along or soften.dispatch(UnsafeSet)(unsafe, width)
 
 
 @soften.register

@@ -9,6 +9,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet
 from barriers.sets.base import LARGEST, finite, vector
+from barriers.sets.exact import Planes, scaled
 from barriers.sets.faceted import Faceted
 
 
@@ -20,6 +21,8 @@ class Slab(Faceted):
     smooth = False
     example: ClassVar[dict[str, object]] = {"kind": "slab", "normal": [1.0, -2.0], "lower": -0.5, "upper": 1.0}
     normal: Tensor
+    across: Tensor
+    at: Tensor
 
     def __init__(
         self,
@@ -35,27 +38,30 @@ class Slab(Faceted):
             raise ValueError(f"Slab: lower must be less than upper, both finite; got {lower:g} and {upper:g}")
         self.register_buffer("normal", n)
         self.lower, self.upper = finite("Slab", "lower", lower), finite("Slab", "upper", upper)
+        self.exact_planes = Planes(torch.stack([-n, n]), n.new_tensor([-self.lower, self.upper]))
+        across, at = scaled(n.expand(2, -1), n.new_tensor([self.lower, self.upper]))
+        self.register_buffer("across", across[0])
+        self.register_buffer("at", at)
         self.dimension = n.shape[0]
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.faces(x).amax(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        across = x.double() @ self.normal.double()
-        return (across >= self.lower) & (across <= self.upper)
+        return self.exact_planes(x.double()).all(-1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         value, face = self.faces(x).max(-1)
-        n = self.normal.to(x.dtype)
+        n = self.across.to(x.dtype)
         return Jet(value, (2 * face - 1)[:, None] * n / n.norm(), torch.zeros_like(value))
 
     def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
-        n = self.normal.to(x.dtype)
+        n, (lower, upper) = self.across.to(x.dtype), self.at.to(x.dtype)
         across = x @ n
-        return torch.stack([self.lower - across, across - self.upper], -1) / n.norm()
+        return torch.stack([lower - across, across - upper], -1) / n.norm()
 
     def blend(self, weights: Float[Tensor, "n k"]) -> Float[Tensor, "n d"]:
-        n = self.normal.to(weights.dtype)
+        n = self.across.to(weights.dtype)
         return (weights[:, 1] - weights[:, 0])[:, None] * n / n.norm()
 
     def planes(self) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:

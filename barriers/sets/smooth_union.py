@@ -44,7 +44,7 @@ class SmoothUnion(UnsafeSet):
         return self.melted(x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.melted(x.double()) <= 0
+        return ~(self.melted(x.double()) > 0)  # no number is no pass
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return self.melted.jet(x)

@@ -4,16 +4,24 @@ Its gauge g = (Σ|uᵢ/aᵢ|^p)^{1/p} has Lipschitz constant at most L = max(1, 
 never farther from 0 than the distance. Twice differentiable for p ≥ 2.
 """
 
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import Annotated, ClassVar
 
+import numpy as np
+import torch
 from annotated_types import Ge, Gt
 from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet, autodiff_jet
-from barriers.sets.base import UnsafeSet, positive, vector
+from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal
+from barriers.sets.exact import settle
+from barriers.sets.gauge import slack, whole_shares
+
+WHOLE, DIGITS = 64, 60
+"""Powers up to this are compared in whole numbers where they are whole; others, where float64 leaves it open, to so many decimal digits."""
 
 
 class Superellipse(UnsafeSet):
@@ -48,12 +56,28 @@ class Superellipse(UnsafeSet):
         self.scale = float(a.min()) / max(1.0, len(c) ** (1 / power - 0.5))
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power overflows.
+        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power overflows. What the lift moves
+        # across the boundary counts as on it.
         log_u = 0.5 * (self._local(x).square() + 1e-16).log()
-        return (self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()).to(x.dtype)
+        s = self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()
+        return of_sign(s, self.contains(x)).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self._local(x).abs().pow(self.power).sum(-1) <= 1
+        w = self._local(x).abs()
+        most = w.amax(-1)
+        shares = w / most.clamp(min=torch.finfo(w.dtype).tiny)[..., None]  # at most 1: no power overflows
+        gauge = most * shares.pow(self.power).sum(-1).pow(1 / self.power)
+        error = slack(x.double() - self.center.double(), self.radii.double(), self.axes)
+        return settle(x.double(), gauge <= 1 - error, ~(gauge > 1 + error), self._exactly)
+
+    def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
+        u, one = whole_shares(rows, self.center, self.radii, self.axes)
+        if self.power == int(self.power) and self.power <= WHOLE:
+            return (abs(u) ** int(self.power)).sum(1) <= one ** int(self.power)
+        with localcontext(Context(prec=DIGITS, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])):
+            p = Decimal(self.power)
+            sums = [sum((Decimal(abs(v)) / one) ** p for v in row) for row in u.tolist()]
+            return np.array([total <= 1 + Decimal(10) ** (5 - DIGITS) for total in sums])
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)

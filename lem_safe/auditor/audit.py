@@ -15,6 +15,7 @@ from lem_safe.auditor.growth import Past, Seen
 from lem_safe.auditor.matching import Match, match_columns
 from lem_safe.auditor.samples import Samples, Unit, header_of, open_samples
 from lem_safe.auditor.standing import Standing
+from lem_safe.auditor.tracks import Tracks, in_words
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
 from lem_safe.bounds import clopper_pearson
@@ -34,7 +35,8 @@ UNCLAIMED = "bound not claimed"
 
 DETAIL = {
     "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that.",
-    "path": "The event is a path that is inside at any recorded time. Bounds are Clopper-Pearson's and hold if the paths are independent.",
+    "path": "The event is a path that is inside at any recorded time, or on the straight line between two. Bounds are Clopper-Pearson's and "
+    "hold if the paths are independent.",
     "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds are independent, however their "
     "particles depend on one another.",
     "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and hold for the mean of that fraction if "
@@ -126,7 +128,14 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
     sets = {c.set: regions[c.set] for c in scenario.constraints}
     seen = Seen(past or Past({}), opened.source)
     blocks = match.blocks(opened)
-    found = census(blocks if past is None else seen.passing(blocks), sets, asked.near, apart=match.unit in ("chain", "path"))
+    between = (settings.between or "segments") if match.unit == "path" else None
+    found = census(
+        blocks if past is None else seen.passing(blocks),
+        sets,
+        asked.near,
+        apart=match.unit in ("chain", "path"),
+        tracks=Tracks() if between == "segments" else None,
+    )
     bounded, stand = _stand(opened, match, found, asked, sets)
     if past is not None and stand.unclaimed:
         raise BadInput(Fault(f"an audit that grows needs independent units; this is a {stand.unclaimed}", opened.source))
@@ -147,6 +156,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         judge(
             c.set, c.beta, counts[c.set], n, found.regions[c.set], evidence[c.set], standing,
             confidence=confidence, claimed=stand.unclaimed is None, require_bound=require != "passed", trace=facts,
+            between=in_words(sets[c.set], between),
         )
         for c, standing, facts in zip(scenario.constraints, standings, _facts(asked.trace, scenario, n), strict=True)
     )  # fmt: skip
@@ -158,7 +168,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         constraints=judged,
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
-        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction)
+        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction, between)
         + _beside(asked, stand)
         + _aim(asked, claimed=stand.unclaimed is None),
         require=require,
@@ -296,7 +306,7 @@ def _beside(asked: _Asked, stand: Stand) -> str:
     return f" They are those of {stand.units:,} clouds beside the samples, whose counts they are not: both must come from one procedure."
 
 
-def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction) -> str:
+def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction, between: str | None) -> str:
     if stand.unclaimed and stand.unclaimed.startswith("coupled"):
         return (
             "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and "
@@ -308,6 +318,8 @@ def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correctio
             "were used to make true, so no bound is claimed. Draw fresh ones with another seed."
         )
     text = DETAIL[stand.unit]
+    if between == "points":
+        text = text.replace(", or on the straight line between two", "; nothing is known between them")
     if sequential and stand.unit in ("sample", "path"):
         text = text.replace("Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,")
     if m > 1:

@@ -3,7 +3,7 @@
 Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. It is known
 exactly (`exact`); or, for a union or intersection of such sets, through a function that is 1-Lipschitz, zero on the boundary and
 right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a rule, to first order, s/‖∇s‖, which bounds nothing
-(`first_order`). A row whose level overflows to no number at all counts as inside, like one where a rule has no value.
+(`first_order`). Which rows are inside is what `contains` says, and no clearance contradicts it (see `told`).
 
 Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst, where those inside sit, and how much
 of each unit (a cloud, a chain, a path) is inside.
@@ -19,17 +19,21 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.sets import AllOf, AnyOf, NotSmooth, UnsafeSet
+from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
 from lem_safe.auditor.clearances import Clearances, Sketch
 from lem_safe.auditor.inside import Inside, Reservoir
 from lem_safe.auditor.mixing import Batches
 from lem_safe.auditor.samples import Block
+from lem_safe.auditor.tracks import Tracks, deepest
 from lem_safe.auditor.units import UnitCounts
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
 
 LARGEST = torch.finfo(torch.float64).max
+
+SPACINGS = 64
+"""A distance of the wrong sign is rounding up to this many spacings of the row's largest number."""
 
 WORST = 20
 """How many of the deepest (else nearest) samples are kept."""
@@ -83,6 +87,8 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
         return "exact"
     if region.clearance:
         return "bound"
+    if isinstance(region, Anywhere) and clearance_kind(region.inner) in ("exact", "bound"):
+        return "bound"
     if isinstance(region, AnyOf | AllOf) and all(clearance_kind(s) in ("exact", "bound") for s in region.members()):
         return "bound"
     return "first_order"
@@ -101,12 +107,45 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
     return torch.where(undefined | (slope == 0), torch.nan, s / slope), undefined
 
 
+def told(
+    region: UnsafeSet, x: Float[Tensor, "n d"], s: Float[Tensor, "n"], undefined: Bool[Tensor, "n"], inside: Bool[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """The clearances that float64 resolves, NaN for the others; none contradicts membership.
+
+    One of the wrong sign is 0 where the spacing of the row's own numbers explains it, or where a rule is too steep to tell by how much a row is
+    inside; one that overflowed, or that is less than the shape's own numbers leave of it, is not told.
+    """
+    if clearance_kind(region) == "first_order":
+        s = s.clamp(-LARGEST, LARGEST)
+        s = torch.where(inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s)
+        return torch.where(~inside & (s < 0), 0.0, s)
+    lost = _most(region, "resolution")
+    if lost > 0:
+        s = torch.where(s.abs() <= lost, torch.nan, s)
+    contradicted = torch.where(inside, s > 0, s < 0)
+    if bool(contradicted.any()):
+        near = s.abs() <= SPACINGS * torch.finfo(s.dtype).eps * x.abs().amax(-1) + _most(region, "rounding")
+        s = torch.where(contradicted, torch.where(near, 0.0, torch.nan), s)
+    return torch.where(s.isinf(), torch.nan, s)
+
+
+def _most(region: UnsafeSet, what: Literal["resolution", "rounding"]) -> float:
+    """The largest of a set's own and its parts'."""
+    return max(getattr(part, what) for part in region.modules() if isinstance(part, UnsafeSet))
+
+
 def census(
-    blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None, *, apart: bool = False
+    blocks: Iterable[Block],
+    regions: Mapping[str, UnsafeSet],
+    near: float | None = None,
+    *,
+    apart: bool = False,
+    tracks: Tracks | None = None,
 ) -> Census:
     """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too.
 
     apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the same event.
+    tracks: where units are paths joined by straight lines: a row then stands for the segment that leads to it, at its deepest point.
     """
     tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
     together = UnitCounts()
@@ -114,8 +153,9 @@ def census(
     with torch.no_grad():
         for x, unit in blocks:
             inside = torch.zeros(x.shape[0], dtype=torch.bool)
+            before = None if tracks is None or unit is None else tracks.before(x, unit)
             for tally in tallies.values():
-                inside = inside | tally.add(x, unit, n)
+                inside = inside | tally.add(x, unit, n, before)
             inside_any += int(inside.sum())
             if unit is not None:
                 together.add(unit, inside.numpy())
@@ -141,17 +181,17 @@ class _Tally:
     batches: Batches = field(default_factory=Batches)
     by_unit: UnitCounts = field(default_factory=UnitCounts)
 
-    def add(self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int) -> Bool[Tensor, "b"]:
-        """Takes one block, whose first row is row `start`, and says which of its rows are inside."""
-        inside = self.region.contains(x)
+    def add(
+        self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int, before: Float[Tensor, "b d"] | None = None
+    ) -> Bool[Tensor, "b"]:
+        """Takes one block, whose first row is row `start`, and says which of its rows are inside; with `before`, which segments are."""
+        if before is None:
+            inside = self.region.contains(x)
+        else:
+            inside, x = deepest(self.region, before, x)
         s, undefined = clearances(self.region, x)
-        s = s.clamp(-LARGEST, LARGEST)
-        s = torch.where(
-            inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s
-        )  # inside by an amount that a rule too steep cannot tell
+        s = told(self.region, x, s, undefined, inside)
         unknown = s.isnan()
-        if clearance_kind(self.region) != "first_order" and bool(unknown.any()):
-            inside, undefined = inside | unknown, unknown
         self.violations += int(inside.sum())
         self.undefined += int(undefined.sum())
         ranked = torch.where(unknown, torch.inf, s)

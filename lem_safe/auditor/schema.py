@@ -22,6 +22,7 @@ MEANINGS = {
     "contradicted": "Whether the looks of an audit that grows exclude each other: the units are no independent draws of one law.",
     "columns_matched": "By name, or by position where the samples or the scenario have no names of their own.",
     "columns_detail": "Which column of the samples is which of the scenario's, in words; empty where the names are equal.",
+    "between": "What of paths was looked at: their points, or their segments and how closely; null where nothing is about paths.",
     "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 

@@ -109,7 +109,7 @@ def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What was counted, what the run did, and what the bound says, in plain words."""
-    parts = [census_sentence(c, audit), trace_sentence(c, audit), bound_sentence(c, audit)]
+    parts = [census_sentence(c, audit), _paths(c), trace_sentence(c, audit), bound_sentence(c, audit)]
     if c["undefined"]:
         parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
     if c["near"] is not None:
@@ -155,6 +155,17 @@ def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         f"{c['violations']:,} of {counted(audit['samples'], what)} ({percent(c['fraction'])}) {inside} inside{ever}; "
         f"at most {c['budget']:,} ({percent(c['beta'])}) tolerated."
     )
+
+
+def _paths(c: Mapping[str, Any]) -> str:
+    """What of a path was looked at; empty where nothing is about paths."""
+    match c.get("between"):
+        case None:
+            return ""
+        case "points":
+            return "Paths were checked at their recorded points only; between these nothing is known."
+        case how:
+            return f"Paths were checked at their points and between them ({how})."
 
 
 def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

@@ -79,6 +79,8 @@ class ConstraintReport:
     """In an audit that grows: after how many units the verdict fell; it stays."""
     contradicted: bool = False
     """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of one law."""
+    between: str | None = None
+    """What of paths was looked at: points, or segments and how; None where neither the units nor the set are about paths."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
@@ -131,7 +133,7 @@ def overall(each: Sequence[Verdict]) -> Verdict:
 
 def judge(
     name: str, beta: float, count: int, n: int, region: RegionCensus, evidence: Evidence, standing: Standing,
-    *, confidence: float, claimed: bool, require_bound: bool, trace: TraceFacts | None,
+    *, confidence: float, claimed: bool, require_bound: bool, trace: TraceFacts | None, between: str | None = None,
 ) -> ConstraintReport:  # fmt: skip
     """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence` each side of a bound has."""
     allowed = clopper_pearson.budget(beta, n)
@@ -168,6 +170,7 @@ def judge(
         diagnostic_interval=_diagnostic(region, confidence),
         decided_at=standing.decided_at,
         contradicted=standing.contradicted,
+        between=between,
     )
 
 

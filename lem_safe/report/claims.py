@@ -117,6 +117,10 @@ def _under_this_sampler(contents: Contents) -> list[tuple[str, str]]:
 def _shortfall(contents: Contents) -> list[tuple[str, str]]:
     short = np.nan_to_num(contents.trace.get("shortfall", np.zeros((1, 1))))
     steps = int((short > 0).any(1).sum())
+    missed = [("Shortfall", str(one["text"])) for one in contents.run.get("promise", {}).get("shortfalls", [])]
     if steps == 0:
-        return []
-    return [("Shortfall", f"At {steps:,} steps the filter could not keep the rate it was asked for, by up to {short.max():.3g}.")]
+        return missed
+    return [
+        *missed,
+        ("Shortfall", f"At {steps:,} steps the filter could not keep the rate it was asked for, by up to {short.max():.3g}."),
+    ]

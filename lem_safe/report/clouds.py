@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
+from lem_safe.report.ranges import Interval, interval
 from lem_safe.report.style import INK, MUTED, UNSAFE
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ LEVELS = (0.5, 1.5, 3.0, 5.0, 8.0)
 
 
 def limits(clouds: list[Float[np.ndarray, "_ 2"]], pad: float = 0.06) -> Limits:
-    """Axis limits that hold all but the outermost thousandth of every cloud."""
-    ends = np.array([np.quantile(x, [0.001, 0.999], axis=0) for x in clouds if len(x)])
-    low, high = ends[:, 0].min(0), ends[:, 1].max(0)
-    margin = pad * np.where(high > low, high - low, 1.0)
-    (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
-    return (x0, x1), (y0, y1)
+    """Axis limits that hold what `ranges.interval` shows of every cloud, and a margin."""
+    first, second = (interval([x[:, i] for x in clouds]) for i in (0, 1))
+    return _padded(first, pad), _padded(second, pad)
+
+
+def _padded(ends: Interval, pad: float) -> Interval:
+    margin = pad * (ends[1] - ends[0])
+    return ends[0] - margin, ends[1] + margin
 
 
 def draw_cloud(
@@ -36,17 +39,19 @@ def draw_cloud(
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     (x0, x1), (y0, y1) = window
+    # What lies beyond the window is not handed over: limits that are worked out from it may overflow.
+    seen = (x[:, 0] >= x0) & (x[:, 0] <= x1) & (x[:, 1] >= y0) & (x[:, 1] <= y1)
     if len(x) > MANY:
         rgb = to_rgb(colour)
         fade = LinearSegmentedColormap.from_list("fade", [(*rgb, 0.0), (*rgb, 0.55), (*rgb, 1.0)])
         counts, _, _ = np.histogram2d(x[:, 0], x[:, 1], bins=140, range=[[x0, x1], [y0, y1]])
         axes.imshow(np.sqrt(counts.T), origin="lower", extent=(x0, x1, y0, y1), cmap=fade, aspect="auto", zorder=2)
     else:
-        shown = ~inside
+        shown = ~inside & seen
         size = float(np.clip(16_000 / len(x), 1.2, 12))
         alpha = float(np.clip(2_200 / len(x), 0.3, 0.75))
         axes.scatter(x[shown, 0], x[shown, 1], s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2)
-    bad = x[inside][:3_000]
+    bad = x[inside & seen][:3_000]
     axes.scatter(bad[:, 0], bad[:, 1], s=6, c=UNSAFE, marker="x", linewidths=0.6, rasterized=True, zorder=4)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
     axes.set_title(title)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Num
 
+from lem_safe.report.ranges import interval
 from lem_safe.report.style import INK, MUTED, UNSAFE, legend, percent_axis
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def draw_looks(
     if level is not None:
         values = np.append(values, level[0])
         axes.axhline(level[0], color=INK, linewidth=0.9, linestyle=":", label=level[1])
-    low, high = np.quantile(values, [0.01, 0.99])  # the first looks of a run may be far off; the rest is what is read
-    reach = 0.1 * (high - low) or 1.0
+    low, high = interval([values], 0.01)  # the first looks of a run may be far off; the rest is what is read
+    reach = 0.1 * (high - low)
     axes.set(
         xlim=(0, max(int(step[-1]) for *_, step, _ in series)), ylim=(low - reach, high + reach), xlabel="step", ylabel=ylabel
     )

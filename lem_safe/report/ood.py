@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lem_safe.detection import ENOUGH, roc
+from lem_safe.report.ranges import interval
 from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, png, svg
 from lem_safe.report.template import rendered
 from lem_safe.scores import TITLES
@@ -48,9 +49,7 @@ def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes
 def draw_scores(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str, score: str) -> "Axes":
     """Both histograms of one score; an infinite score, and what lies far beyond the rest, is drawn at the edge."""
     ours, theirs = arrays[f"{INSIDE}/{score}"], arrays[f"{name}/{score}"]
-    both = np.concatenate([ours, theirs])
-    low, high = np.quantile(both[np.isfinite(both)], [0.002, 0.998])
-    edges = np.linspace(low, high if high > low else low + 1, BINS)
+    edges = np.linspace(*interval([np.concatenate([ours, theirs])], 0.002), BINS)
     for values, colour, label, style in (
         (ours, DATA, INSIDE, {"alpha": 0.5}),
         (theirs, UNSAFE, _short(name), {"histtype": "step"}),

@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lem_safe.report import words
 from lem_safe.report.claims import ELSEWHERE, SILENT, claims
 from lem_safe.report.contents import Contents, read
@@ -32,9 +34,10 @@ def render(run_directory: Path | str) -> Path:
     directory = Path(run_directory)
     contents = read(directory)
     (directory / "figures").mkdir(exist_ok=True)
-    shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
     page = directory / "report.html"
-    _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
+    with np.errstate(over="ignore", invalid="ignore"):  # a mean or a spread of huge numbers is shown as inf, without a warning
+        shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
+        _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
     return page
 
 

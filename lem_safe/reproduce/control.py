@@ -45,7 +45,8 @@ def control(setting: Setting) -> Found:
         )
         problem = build(loads(text), progress=Silent())
         key = Key(setting.seed)
-        course = Course(kind, problem.sampler(filtered=kind != "none"), problem.sets, problem.names, problem.betas, steps)
+        sampler = problem.sampler(filtered=kind != "none")
+        course = Course(kind, sampler, problem.sets, problem.names, problem.betas, steps, promised=problem.promised)
         done = follow(course, key.fold("chain"), start(problem, key), progress=setting.progress)
         fraction = done.trace["fraction"][:, 0]
         series[kind] = (np.arange(1, len(fraction) + 1, dtype=float), fraction)

@@ -60,6 +60,12 @@ class Audit(BaseModel):
         description="Independent clouds to run, each of sampler.samples particles: what a bound counts where a filter couples particles.",
         examples=[40],
     )
+    between: Literal["segments", "points"] | None = Field(
+        default=None,
+        description="Where the samples are paths (`path`): segments, the default, judges the straight lines between recorded points too; points, "
+        "the points alone.",
+        examples=["segments"],
+    )
     tuned_with: list[Annotated[int, Ge(0)]] = Field(
         default=[],
         description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with one of them certify nothing.",

@@ -176,7 +176,7 @@ TWINS: dict[str, Twin] = {
     "classifier": in_class,
     "rule": in_rule,
     "columns": lambda s, p: inside(s["set"], [p[1], p[0]]),
-    "anywhere": lambda s, p: any(inside(s["set"], [v]) for v in p),
+    "anywhere": lambda s, p: min(p) <= s["set"]["upper"] and max(p) >= s["set"]["lower"],
     "grow": lambda s, p: box_distance(s["set"], p) <= s["by"],
     "shrink": lambda s, p: box_distance(s["set"], p) <= -s["by"],
     "smooth_union": in_melt,

@@ -9,6 +9,7 @@ from scipy.stats import binom, entropy
 
 from barriers import budget as budgets
 from barriers import projection
+from barriers.sets import Capsule, HalfSpace
 from lem_safe import subset
 from lem_safe.auditor import verdict
 from lem_safe.auditor.census import census
@@ -19,6 +20,7 @@ from lem_safe.bounds import anytime, betting
 from lem_safe.bounds import clopper_pearson as bounds
 from lem_safe.bounds.evidence import Fixed, Sequential
 from lem_safe.keys import Key
+from lem_safe.report import histograms, ranges
 from truths.clouds import F64
 
 
@@ -112,3 +114,31 @@ def price() -> None:
     """kl(β‖p), by scipy (P.2)."""
     for β, p in ((0.01, 0.04), (0.1, 0.5), (0.0, 0.2)):
         assert abs(projection.facts(p, β).kl - entropy([β, 1 - β], [p, 1 - p])) < 1e-12
+
+
+def clearances_that_are_told() -> None:
+    """No clearance contradicts membership: it is 0 within the spacing of a row's numbers, and not told where float64 lost or overflowed it."""
+    x = torch.tensor([[0.3, 0.7], [1.0, 1.0], [1.7e308, 1.7e308]], dtype=F64)
+    far = census([Block(x)], {"over": HalfSpace([1.0, 1.0], 1.0)}).regions["over"]
+    deepest = far.clearance
+    assert (far.violations, far.kind) == (2, "exact") and deepest is not None and abs(deepest + math.sqrt(0.5)) < 1e-15
+    assert far.clearances is not None and far.clearances.unknown == 1  # (1 − 3.4e308)/√2 is no float
+    assert [(s.row, s.inside, s.clearance) for s in far.worst] == [(2, True, None), (1, True, deepest), (0, False, 0.0)]
+    wire = {"wire": Capsule([-5e17, 1e17], [5e17, -1e17], 1.0)}
+    for row, inside in (([3.0, 0.5], 0), ([3.0, 0.2], 1)):  # 1.08 and .78 from an axis on which numbers are 64 apart
+        long = census([Block(torch.tensor([row], dtype=F64))], wire).regions["wire"]
+        assert (long.violations, long.clearance) == (inside, None)
+
+
+def bins_are_bounded() -> None:
+    """A region far from all samples costs no more bins than they do, and one row far from all others leaves them a picture."""
+    y = np.linspace(1e6, 1e6 + 1, 400)
+    edges = histograms.edges_of({"samples": y}, at_zero=True)
+    assert len(edges) <= 60 and edges[0] == np.quantile(y, 0.001) and edges[-1] == np.quantile(y, 0.999)
+    assert len(histograms.edges_of({"samples": y - 1e6 + 0.5}, at_zero=True)) <= 100
+    low, high = ranges.interval([np.append(np.linspace(-1, 1, 400), 1e300)])
+    assert -1 <= low < -0.9 and 1 < high <= 0.95 + 50 * 2
+    for flat in (np.full(9, 1e17), np.full(9, 5e-324), np.array([1e17, 1e17 + 16]), np.array([-1.7e308, 1.7e308])):
+        low, high = ranges.interval([flat])
+        edges = np.linspace(low, high, 49)
+        assert (np.diff(edges) > 0).all() and np.isfinite(high - low)

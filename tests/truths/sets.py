@@ -7,7 +7,7 @@ from problems import beyond
 
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import autodiff_jet
-from barriers.sets import Ball, pull, soften
+from barriers.sets import Anywhere, Ball, Box, Capsule, HalfSpace, Polygon, Rule, UnsafeSet, pull, soften
 from lem_safe.training import whitening
 from truths.clouds import F64, REGIONS, close, close_jets, cloud
 
@@ -47,6 +47,21 @@ def soft_union() -> None:
     close_jets(soft.jet(x), autodiff_jet(soft, x))
 
 
+def between_waypoints() -> None:
+    """A path from (−1, 0) to (3, 0) goes through a wall |x| ≤ .1, and passes a ball of radius ½ around (0, 1) at ½, a quarter of the way along.
+
+    There ∇ = ¾(0, −1) and ¼(0, −1); the height h = 1 over a line of length L = 4 has Δ = −2h/L² (B.12).
+    """
+    x = torch.tensor([[-1.0, 0.0, 3.0, 0.0]], dtype=F64)
+    wall, ball = (Anywhere(inner, "abcd") for inner in (Box([-0.1, -5.0], [0.1, 5.0]), Ball([0.0, 1.0], 0.5)))
+    assert wall.contains(x).all() and not ball.contains(x).any()
+    close(wall(x), torch.tensor([-0.1], dtype=F64))
+    jet = ball.jet(x)
+    close(jet.value, torch.tensor([0.5], dtype=F64))
+    close(jet.gradient, torch.tensor([[0.0, -0.75, 0.0, -0.25]], dtype=F64))
+    close(jet.laplacian, torch.tensor([-0.125], dtype=F64))
+
+
 def first_order_distance() -> None:
     """A rule's level 3x₀ + 4x₁ − 1 counts as s/‖∇s‖ = s/5 where the sampler moves."""
     z = 2 * cloud(50)
@@ -81,3 +96,37 @@ def whitened() -> None:
     rows = cloud(500, d=3) @ torch.tensor([[10.0, 9.0, 0.0], [0.0, 1.0, 0.2], [0.0, 0.0, 0.01]], dtype=F64) + 3
     z = whitening.whiten(rows, ("a", "b", "c")).inverse(rows)
     close(torch.cov(z.T), torch.eye(3, dtype=F64), 1e-6)
+
+
+def exact_membership() -> None:
+    """Membership is that of exact arithmetic on the numbers given, whatever float64 makes of them (A.8)."""
+
+    def held(unsafe: UnsafeSet, *points: list[float]) -> list[bool]:
+        return unsafe.contains(torch.tensor(points, dtype=F64)).tolist()
+
+    # .6² + .8² and .3 + .7, as float64 holds these numbers, are 1 + 4.4e-17 and 1 − 5.6e-17; rounded, both are 1.
+    assert held(Ball([0.0, 0.0], 1.0), [0.6, 0.8], [0.6, math.nextafter(0.8, 0)], [1.0, 1e-200]) == [False, True, False]
+    assert held(HalfSpace([1.0, 1.0], 1.0), [0.3, 0.7], [0.5, 0.5]) == [False, True]
+    assert held(HalfSpace([1e18, 1e18], 0.0), [1e308, -1e308], [1e308, -1.1e308]) == [True, False]
+    along = Capsule([0.0, 0.0], [3e17, 4e17], 0.01)
+    assert held(along, [3.0 * 2**40, 4.0 * 2**40], [3.0, 4.0], [3.0 * 2**40 + 1, 4.0 * 2**40]) == [True, True, False]
+    square = Polygon([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert held(square, [1e17, 0.5], [1e300, 0.5], [1.0, 0.5], [math.nextafter(1, 2), 0.5]) == [False, False, True, False]
+    # The slanted edge passes below (.1, .3), as .3 is less than 3 times .1 in float64.
+    assert held(Polygon([[0.0, 0.0], [1.0, 3.0], [1.0, 0.0]]), [0.1, 0.3], [0.1, math.nextafter(0.3, 1)]) == [True, False]
+    # From −7.3 to 1.1, start + (end − start) is not the end: a point level with the end must cross one of the two edges that meet there.
+    a, b = -7.3, 1.1
+    assert a + (b - a) != b
+    assert held(Polygon([[0.0, a], [4.0, b], [0.0, 9.0], [-4.0, b]]), [0.0, b], [0.0, a + (b - a)]) == [True, True]
+
+
+def exact_rules() -> None:
+    """A product that over- or underflows is compared as the number that it is; elsewhere a rule is what float64 makes of it."""
+    x = torch.tensor([[1e200, 1e200], [1e200, -1e200], [1e-200, 1e-200], [1e-200, -1e-200], [0.0, 1.0]], dtype=F64)
+    positive, negative = Rule("x0*x1 > 0", ("x0", "x1")), Rule("x0*x1 < 0", ("x0", "x1"))
+    assert positive.contains(x).tolist() == [True, False, True, False, False]
+    assert negative.contains(x).tolist() == [False, True, False, True, False]
+    assert (positive(x[:2]) < 0).tolist() == [True, False]
+    assert (
+        Rule("x0 + x1 >= 1", ("x0", "x1")).contains(torch.tensor([[0.3, 0.7]], dtype=F64)).all()
+    )  # 1.0 >= 1, as any program says

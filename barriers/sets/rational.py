@@ -1,0 +1,108 @@
+"""Comparisons of rational expressions where float64 over- or underflows: + − * / abs min max and whole powers, in exact fractions.
+
+Elsewhere a rule means what float64 makes of it as written, operation by operation, as any program that reads the same file would. Past the
+ends of the scale that is no value at all, or 0 for a number that is not 0, though the expression has a value: there it is compared exactly.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.sets.expression import Column, Expression, Number, Operation, evaluate
+
+SMALL = 1e-290
+"""Below this, a product may have lost digits to underflow."""
+POWER = 1000
+"""Whole exponents up to this are carried out."""
+
+PLAIN: dict[str, Callable[..., Fraction]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "abs": abs,
+    "min": min,
+    "max": max,
+}
+
+
+def rational(expression: Expression) -> bool:
+    """Whether every value of the expression is a fraction that can be written out."""
+    match expression:
+        case Operation("**", (base, Number(exponent))):
+            return exponent == int(exponent) and abs(exponent) <= POWER and rational(base)
+        case Operation(name, arguments):
+            return name in PLAIN and all(rational(a) for a in arguments)
+        case _:
+            return True
+
+
+def scales(expression: Expression) -> bool:
+    """Whether a product, a quotient or a power occurs: only these underflow, and sums of columns alone hardly overflow."""
+    match expression:
+        case Operation(name, arguments):
+            return name in ("*", "/", "**", "+", "-") or any(scales(a) for a in arguments)
+        case _:
+            return False
+
+
+def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
+    """The rows where some product, quotient or power on the way is next to 0, though nothing that it is made of is 0."""
+    found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    if not isinstance(expression, Operation):
+        return found
+    for argument in expression.arguments:
+        found = found | underflows(argument, x)
+    if expression.name in ("*", "/", "**"):
+        small = evaluate(expression, x).number.abs() < SMALL
+        factors = expression.arguments[:1] if expression.name == "**" else expression.arguments
+        for factor in factors:
+            small = small & (evaluate(factor, x).number != 0)
+        found = found | small
+    return found
+
+
+def divides_by_zero(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
+    """The rows where a divisor is 0, and not by underflow: there the expression has no value, and no need to be asked exactly."""
+    found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    if not isinstance(expression, Operation):
+        return found
+    for argument in expression.arguments:
+        found = found | divides_by_zero(argument, x)
+    if expression.name == "/":
+        divisor = evaluate(expression.arguments[1], x)
+        found = found | (divisor.defined & (divisor.number == 0) & ~underflows(expression.arguments[1], x))
+    return found
+
+
+def below(
+    left: Expression, right: Expression, strict: bool, also: Sequence[Expression], rows: Float[Tensor, "n k"]
+) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """Whether left < right (left ≤ right) holds exactly at finite rows, and whether all expressions have a value there."""
+    holds, defined = np.zeros(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
+    for i, row in enumerate(rows.tolist()):
+        x = [Fraction(v) for v in row]
+        try:
+            a, b, *_ = [_value(e, x) for e in (left, right, *also)]
+        except ZeroDivisionError:
+            defined[i] = False
+            continue
+        holds[i] = a < b if strict else a <= b
+    return holds, defined
+
+
+def _value(expression: Expression, x: Sequence[Fraction]) -> Fraction:
+    match expression:
+        case Number(value):
+            return Fraction(value)
+        case Column(index):
+            return x[index]
+        case Operation("**", (base, Number(exponent))):
+            return _value(base, x) ** int(exponent)
+        case Operation(name, arguments):
+            return PLAIN[name](*(_value(a, x) for a in arguments))
