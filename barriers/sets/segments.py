@@ -242,9 +242,14 @@ def _least_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Tensor:
         t = ((o * d[:, None]).sum(-1) / d.square().sum(1).clamp(min=1e-300)[:, None]).clamp(0, 1)
         nearest = (o - t[..., None] * d[:, None]).square().sum(-1).argmin(1, keepdim=True)
         ts.append(t.gather(1, nearest)[:, 0])
-    candidates = torch.stack([torch.cat(ts), _least.dispatch(UnsafeSet)(unsafe, a, b)])
-    values = torch.stack([unsafe(at(a, b, t)) for t in candidates])
-    return candidates.gather(0, values.argmin(0, keepdim=True))[0]
+    best, found = torch.cat(ts), spans(unsafe, a, b)
+    assert found is not None, "a polygon is followed exactly"
+    through = found.held().any(1).nonzero()[:, 0]
+    if len(through):
+        grid = torch.linspace(0, 1, GRID + 1, dtype=a.dtype, device=a.device)
+        depths = torch.stack([unsafe(at(a[through], b[through], t.expand(len(through)))) for t in grid], 1)
+        best[through] = grid[depths.argmin(1)]
+    return best
 
 
 def _nearest(point: Tensor, a: Tensor, b: Tensor) -> Tensor:
