@@ -242,7 +242,9 @@ def _least_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Tensor:
         t = ((o * d[:, None]).sum(-1) / d.square().sum(1).clamp(min=1e-300)[:, None]).clamp(0, 1)
         nearest = (o - t[..., None] * d[:, None]).square().sum(-1).argmin(1, keepdim=True)
         ts.append(t.gather(1, nearest)[:, 0])
-    best, found = torch.cat(ts), spans(unsafe, a, b)
+    candidates = torch.stack([torch.cat(ts), torch.zeros_like(a[:, 0]), torch.ones_like(a[:, 0])])
+    values = torch.stack([unsafe(at(a, b, t)) for t in candidates])
+    best, found = candidates.gather(0, values.argmin(0, keepdim=True))[0], spans(unsafe, a, b)
     assert found is not None, "a polygon is followed exactly"
     through = found.held().any(1).nonzero()[:, 0]
     if len(through):
