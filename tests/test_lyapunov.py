@@ -224,3 +224,12 @@ def test_the_flow_forgets_what_langevin_keeps() -> None:
         state, _ = sampler.step(Key(2).fold(k), state)
     kept, lost = stein_discrepancy(U, state.x), stein_discrepancy(U, track.clouds[60])
     assert kept.u < 4 * kept.error and lost.u > 10 * lost.error
+
+
+def test_a_bandwidth_of_copies_keeps_its_unit() -> None:
+    """Nine particles in ten at one place: c is the median distance of those that differ, a thousand times as large in units as small."""
+    x = cloud(100, 3)
+    x[:90] = x[0]
+    U, large = Gaussian([0.0, 0.0], 1.0), Gaussian([0.0, 0.0], 1000.0)
+    c, far = stein_discrepancy(U, x).bandwidth, stein_discrepancy(large, 1000 * x).bandwidth
+    assert abs(far / c - 1000) < 1e-9 and c != 1.0
