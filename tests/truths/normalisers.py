@@ -4,8 +4,26 @@ import math
 
 import torch
 
+from barriers.coordinates import Coordinates
 from lem_safe import log_z as normalisers
-from lem_safe.energies import Disjunction, Gaussian, GaussianMixture, Quadratic
+from lem_safe.energies import (
+    Banana,
+    Disjunction,
+    DoubleWell,
+    Funnel,
+    Gaussian,
+    GaussianMixture,
+    Mapped,
+    Quadratic,
+    Ring,
+    Shifted,
+    StudentT,
+    Tempered,
+    Tilted,
+    Transported,
+    WeightedSum,
+    normaliser,
+)  # fmt: skip
 from lem_safe.keys import Key
 
 MODES = [[2.0, 0.0], [-2.0, 0.5], [0.0, -2.0]]
@@ -33,10 +51,38 @@ def log_z_of_a_gaussian() -> None:
     assert abs(found.value - expected) < 4 * found.error < 0.1
 
 
+def known_normalisers() -> None:
+    """log Z without sampling (O.6): what a temperature, a sum and a change of coordinates make of families, by quadrature over the plane."""
+    c = Coordinates(torch.tensor([0.3, 0.1]), torch.tensor([[1.2, 0.1], [0.0, 0.8]]))
+    normal, two = Gaussian([0.3, -0.2], covariance=[[1.0, 0.4], [0.4, 0.7]]), GaussianMixture([[1.0, 0.2], [-0.9, 0.0]], 0.7)
+    g = torch.linspace(-12, 12, 1201, dtype=torch.float64)
+    for energy in (
+        Tempered(normal, 1.4),
+        Tempered(Funnel(2, 0.6), 0.5),
+        Tempered(Banana(1.0, 0.5, 0.6), 0.7),
+        Tempered(StudentT([0.3, -0.4], [0.6, 0.8], 20.0), 0.5),
+        Tempered(DoubleWell(2, 2.0, 1.3, 0.7), 1.5),
+        Tempered(Ring([0.1, -0.2], 1.5, 0.4), 1.5),
+        Transported(Ring([0.0, 0.0], 1.0, 0.3), c),
+        Shifted(Tempered(Mapped(normal, [0.2, 0.1], scale=1.3), 1.2), [0.5, -0.3]),
+        WeightedSum([normal, two, Quadratic([0.2, -0.1], [[1.5, 0.3], [0.3, 0.8]])], [1.0, 2.0, -0.1]),
+        Tilted(two, [0.4, 0.8]),
+        Tempered(Disjunction([normal, two], [1.0, 2.0], log_normalizers=[0.5, -1.0]), 0.5),
+        Disjunction([normal, two], [1.0, 2.0], log_normalizers=[0.5, -1.0]),
+    ):
+        exact = float((-energy(torch.cartesian_prod(g, g))).logsumexp(0)) + 2 * math.log(float(g[1] - g[0]))
+        known = normaliser.known_log_z(energy)
+        assert known is not None
+        assert abs(known - exact) < 1e-8
+
+
 def aligned_disjunction() -> None:
-    """Joined with the log Z that is measured, two energies known up to a constant are the mixture of their distributions."""
-    stiff = (torch.eye(2) / 0.25).tolist()
-    joined = Disjunction([Quadratic([2.0, 0.0], stiff), Gaussian([-2.0, 0.0], 1.0)], weights=[1.0, 3.0])
+    """Joined with the log Z that is measured, an energy known up to a constant and a normal one are the mixture of their distributions.
+
+    Two components on one another, at twice the temperature, are one of twice the variance; no closed form sees that.
+    """
+    flat = Tempered(GaussianMixture([[2.0, 0.0], [2.0, 0.0]], 0.5 / math.sqrt(2)), 2.0)
+    joined = Disjunction([flat, Gaussian([-2.0, 0.0], 1.0)], weights=[1.0, 3.0])
     measured = normalisers.align(joined, Key(1))
     mixture = GaussianMixture(
         [[2.0, 0.0], [-2.0, 0.0]], covariances=[[[0.25, 0.0], [0.0, 0.25]], [[1.0, 0.0], [0.0, 1.0]]], weights=[1.0, 3.0]
