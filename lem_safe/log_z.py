@@ -26,9 +26,11 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
+from lem_safe.annealed_cloud import Path, adapted, langevin, scale, step_size
 from lem_safe.annealing import MIXED, Annealed, Covered, Level, anneal, cover, fitted, log_volume, settle
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.disjunction import Disjunction
+from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.normaliser import known_log_z
 from lem_safe.energies.pulled import in_coordinates
@@ -52,8 +54,9 @@ PLACES, NEIGHBOURS, WIDE = 12, 8, 2.0
 """Places of which the third run's mixture is made, the points that each is fitted to, a dimension, and how much wider it is than those."""
 UNSURE = 0.25
 """Nats of error from which a number says too little."""
-UNEVEN, CHANCE = 0.05, 1e-4
-"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance."""
+UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
+"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance, over so many more
+moves."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,16 @@ def log_z(
     def carried(route: Route, name: str, particles: int) -> Annealed:
         return anneal(energy, key=key.fold(name), islands=islands, particles=particles, moves=moves, **route._asdict())
 
-    routes = [(Route(found.all, None, SHARE), "anneal", particles), (Route(found.all, places, COARSER[1]), "places", particles)]
-    runs = [_judged(energy, route, carried(route, name, n)) for route, name, n in routes]
+    routes = [
+        (Route(found.all, None, SHARE), "anneal", particles),
+        (Route(found.all, places, COARSER[1], MIXED / 2), "places", particles),
+    ]
+    clouds = [(route, carried(route, name, n)) for route, name, n in routes]
     wide = Route(found.all, StudentT([0.0] * energy.dimension, APART, 1.0), COARSER[0], MIXED)
-    third: Annealed | None = None
     with suppress(NumericalFailure):  # so wide that nothing can be carried from there: no opinion of its own
-        third = carried(wide, "wide", few)
-    if third is not None:
-        runs.append(_judged(energy, wide, third))
+        clouds.append((wide, carried(wide, "wide", few)))
+    _must_balance([balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)])
+    runs = [_judged(route, cloud) for route, cloud in clouds]
     first = runs[0]
     value, error = together([(run.value, run.error) for run in runs])
     return LogZ(value, error, first.quadrature, first.annealed, first.levels, tuple((run.value, run.error) for run in runs))
@@ -119,6 +124,9 @@ def log_z(
 
 def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """The mean of numbers weighted by their errors, and its error: multiplied by the spread of the runs in their errors where that is above 1.
+
+    One run's precision is worth no more than what a second one confirms: the error is at least what as many runs like the
+    second best would give.
 
     Raises NumericalFailure where any two differ by more than AGREE beside SIGMAS errors, or where the error is above UNSURE (O.5).
     """
@@ -134,12 +142,22 @@ def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     w = e**-2
     mean = float((w * v).sum() / w.sum())
     spread = float((w * (v - mean).square()).sum()) / max(1, len(runs) - 1)
-    error = float(w.sum() ** -0.5) * max(1.0, math.sqrt(spread))
+    confirmed = float(e.sort().values[1]) / math.sqrt(len(runs)) if len(runs) > 1 else 0.0
+    error = max(float(w.sum() ** -0.5) * max(1.0, math.sqrt(spread)), confirmed)
     if not error < UNSURE:
         raise NumericalFailure(
             f"log Z is known to {error:.2g} nats at best, from {said}: take more particles, or give log_normalizers"
         )
     return mean, error
+
+
+def _must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
+    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium (O.5)."""
+    if any(unbalanced(means) for means in (*each, torch.cat(list(each)))):
+        raise NumericalFailure(
+            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed a narrow neck or a heavy tail of "
+            "e^-U; give log_normalizers, or start: coordinates in which the mass is of size 1"
+        )
 
 
 class Route(NamedTuple):
@@ -151,14 +169,9 @@ class Route(NamedTuple):
     spread: float = 0.0
 
 
-def _judged(energy: Energy, route: Route, found: Annealed) -> Run:
-    """What a run found; raises NumericalFailure where it ended out of equilibrium."""
+def _judged(route: Route, found: Annealed) -> Run:
+    """What a run found, by the better of its two estimates."""
     islands = len(found.log_ratio)
-    if unbalanced(energy, route.reference, found):
-        raise NumericalFailure(
-            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed a narrow neck or a heavy tail of "
-            "e^-U; give log_normalizers, or start: coordinates in which the mass is of size 1"
-        )
     volume, each = log_volume(route.reference), integrate(found.levels)
     quadrature = abs(float((each - integrate(_every_second(found.levels))).mean())) / 15
     widened = (
@@ -171,16 +184,29 @@ def _judged(energy: Energy, route: Route, found: Annealed) -> Run:
     return Run(pooled, own, 0.0, pooled, len(found.levels))
 
 
-def unbalanced(energy: Energy, reference: Coordinates, found: Annealed) -> bool:
-    """Whether the particles at s = 1 are not those of e^{−U}: E ∂_iU = 0 or E y_i∂_iU = 1 is off by UNEVEN and more than chance explains."""
+@torch.no_grad()
+def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -> Float[Tensor, "r k"]:
+    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island: means over SETTLING more moves."""
+    path = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, reference))
     islands, n, d = found.x.shape
-    if islands < 4:
+    cloud, h = path.at(reference.inverse(found.x.flatten(0, 1))), 0.3 * step_size(d)
+    total = torch.zeros(islands * n, 2 * d, dtype=torch.float64)
+    for k in range(SETTLING):
+        cloud, accepted = langevin(path, cloud, 1.0, h, key.fold("move", k), MIXED)
+        h = adapted(h, accepted, 0.6)
+        if k % 4 == 3:
+            cloud = scale(path, cloud, 1.0, key.fold("scale", k))
+        total += torch.cat([cloud.g, cloud.y * cloud.g - 1], 1)
+    return (total / SETTLING).view(islands, n, 2 * d).mean(1)
+
+
+def unbalanced(means: Float[Tensor, "r k"]) -> bool:
+    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r independent islands."""
+    r, k = means.shape
+    if r < 4:
         return False
-    y = reference.inverse(found.x.flatten(0, 1))
-    g = in_coordinates(energy, reference).value_and_gradient(y)[1]
-    means = torch.cat([g, y * g - 1], 1).view(islands, n, 2 * d).mean(1)
-    sure = float(stdtrit(islands - 1, 1 - CHANCE / (4 * d)))
-    return bool((means.mean(0).abs() > UNEVEN + sure * means.std(0) / math.sqrt(islands)).any())
+    sure = float(stdtrit(r - 1, 1 - CHANCE / (2 * k)))
+    return bool((means.mean(0).abs() > UNEVEN + sure * means.std(0) / math.sqrt(r)).any())
 
 
 def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
