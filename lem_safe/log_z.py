@@ -8,7 +8,7 @@ h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the di
 the moves do, and finite where U − U₀ has no moments. The islands of one run have U₀, its coordinates and the schedule in common, so their
 spread knows of resampling and correlated moves, and of nothing else; in a run the one of both estimates whose spread is smaller counts.
 
-No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's islands share (ROUTES): a Gaussian
+No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's islands share (`Route`): a Gaussian
 fitted to everything found; a Student t of one degree of freedom, APART times as wide, with moves of mixed sizes; a mixture of what was
 found place by place. The number is their mean, weighted by their bars, and the bar includes their spread; where they differ by more, or
 the particles at the end are not in equilibrium (`unbalanced`), there is no number but NumericalFailure.
@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from scipy.special import stdtrit
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
@@ -202,6 +201,8 @@ def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -
 
 def unbalanced(means: Float[Tensor, "r k"]) -> bool:
     """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r independent islands."""
+    from scipy.special import stdtrit
+
     r, k = means.shape
     if r < 4:
         return False

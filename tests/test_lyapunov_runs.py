@@ -385,7 +385,9 @@ def test_a_measured_constant_bounds_nothing() -> None:
     for constant, about in ((Constant(0.25, "measured"), True), (Constant(0.25, "Bakry-Emery"), False)):
         rule = Budget(Beginning(eight(), x, law, 0.01, 10), kl=0.1)
         rule.constant = constant
-        steps = math.ceil(langevin_budget(rule.start_kl(constant), 0.1, constant) / 0.01)
+        assert rule.bias is not None
+        left = (0.1**0.5 - rule.bias.kl**0.5) ** 2
+        steps = math.ceil(langevin_budget(rule.start_kl(constant), left, constant) / 0.01)
         said = str(rule.reason([], steps))
         assert rule.reason([], steps - 1) is None
         assert (f"{steps:,} steps are about the time" in said and f"budget about {steps:,} steps" in said) == about
