@@ -41,7 +41,7 @@ class Disjunction(Energy):
         weights: Annotated[list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")] = None,
         log_normalizers: Annotated[
             list[float] | None,
-            Doc("log Z of each; by default 0 for a normalised family, and measured when the run is built for any other."),
+            Doc("log Z of each; by default the exact one where it is known, and measured when the run is built for any other."),
         ] = None,
     ):
         super().__init__()
