@@ -1,12 +1,15 @@
-"""Particles carried from a Gaussian to an energy: annealed sequential Monte Carlo along U_s = (1 − s)U₀ + sU, s from 0 to 1.
+"""Particles carried from one distribution to another: annealed sequential Monte Carlo along U_s = (1 − s)U₀ + sU, s from 0 to 1.
 
-In coordinates where U₀ = ½‖y‖² and with D = U − U₀, one level is three things, done in several independent islands side by side:
+In coordinates y, where U₀ is normalised and of size 1, and with D = U − U₀, one level is three things, done in several independent islands
+side by side:
 
     reweight   w = e^{−Δs D}, Δs the largest step whose effective share (Σw)²/(nΣw²) is still SHARE
     resample   systematically, so that particles that fit U_s better are kept more often; modes keep their masses
-    move       a few Metropolis-adjusted Langevin steps for U_s, their size kept at the best acceptance
+    move       a few Metropolis-adjusted Langevin steps for U_s, their size kept at the best acceptance; with MIXED moves sizes differ from
+               particle to particle, and scale moves come between
 
-Weights make the cloud right whether or not the moves cross between modes: masses are settled early on, while all modes are still one.
+U₀ is a Gaussian fitted to what is found, or any other distribution that can be drawn from. Weights make the cloud right whether or not the
+moves cross between modes: masses are settled early on, while all modes are still one. What no particle of U₀ leads to is missed.
 """
 
 import math
@@ -18,7 +21,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
-from lem_safe.energies.base import Energy
+from lem_safe.annealed_cloud import Path, adapted, langevin, scale, step_size
+from lem_safe.energies.base import Energy, Tractable
+from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.faults import NumericalFailure
 from lem_safe.keys import Key
@@ -33,6 +38,8 @@ WIDER = 30.0
 """How much wider than what is found another look starts: a mode that far off, in standard deviations of the first, is not missed."""
 UNSEEN = 20.0
 """Nats below the best estimate of log Z from which a start has found nothing that counts."""
+MIXED = 2.0
+"""The logarithm of the factor by which a particle's step may be longer or shorter where moves are mixed."""
 WIDEN = 1.25
 """How much wider than the particles a fitted Gaussian is taken, in standard deviations: its tails must hold the energy's."""
 
@@ -55,30 +62,42 @@ class Annealed(NamedTuple):
 
 @torch.no_grad()
 def anneal(
-    energy: Energy, reference: Coordinates, key: Key, *, islands: int, particles: int, moves: int = 4, share: float = SHARE
+    energy: Energy,
+    reference: Coordinates,
+    key: Key,
+    *,
+    islands: int,
+    particles: int,
+    moves: int = 4,
+    share: float = SHARE,
+    base: Tractable | None = None,
+    spread: float = 0.0,
 ) -> Annealed:
-    """Carries N(offset, matrix matrixᵀ) of `reference` to e^{−U}, float64.
+    """Carries `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) of them. spread: MIXED, or 0.
 
-    Raises NumericalFailure where U is not finite, or does not confine what is carried.
+    Raises NumericalFailure where U is not a number, or does not confine what is carried.
     """
-    U, n, d = in_coordinates(energy, reference), islands * particles, energy.dimension
-    y = key.fold("start").normal(torch.empty(n, d, dtype=torch.float64))
-    state, s, h = _Cloud.at(U, y), 0.0, 1.0 / max(1.0, d) ** (1 / 3)
-    levels, log_ratio = [_level(0.0, state.D[None], islands)], torch.zeros(islands, dtype=torch.float64)
+    n, d = islands * particles, energy.dimension
+    path = Path(base or Gaussian([0.0] * d, 1.0), in_coordinates(energy, reference))
+    like = torch.empty(n, d, dtype=torch.float64)
+    cloud = path.at(key.fold("start").normal(like) if base is None else base.sample(key.fold("start").generator(), n))
+    s, h, levels, log_ratio = 0.0, step_size(d), [_level(0.0, cloud.D[None], islands)], torch.zeros(islands).double()
     for k in range(LEVELS):
-        Δ = _step(state.D, 1 - s, share)
+        Δ = _step(cloud.D, 1 - s, share)
         s = 1.0 if s + Δ >= 1 else s + Δ
-        logits = (-Δ * state.D).view(islands, particles)
+        logits = (-Δ * cloud.D).view(islands, particles)
         log_ratio += logits.logsumexp(1) - math.log(particles)
-        state = state.rows(_systematic(logits, key.fold("resample", k)))
+        cloud = cloud.rows(_systematic(logits, key.fold("resample", k)))
         seen = []
         for j in range(moves):
-            state, accepted = _move(U, state, s, h, key.fold("move", k, j))
-            h *= math.exp(0.5 * (accepted - ACCEPTANCE))
-            seen.append(state.D)
+            cloud, accepted = langevin(path, cloud, s, h, key.fold("move", k, j), spread)
+            h = adapted(h, accepted, ACCEPTANCE)
+            seen.append(cloud.D)
+        if spread:
+            cloud = scale(path, cloud, s, key.fold("scale", k))
         levels.append(_level(s, torch.stack(seen), islands))
         if s == 1.0:
-            return Annealed(reference(state.y).view(islands, particles, d), tuple(levels), log_ratio)
+            return Annealed(reference(cloud.y).view(islands, particles, d), tuple(levels), log_ratio)
     raise NumericalFailure(
         f"annealing stopped at s = {s:.3g} after {LEVELS} levels: e^-U has no mass that a Gaussian can be carried to"
     )
@@ -93,12 +112,19 @@ def fit(
     """
     found = Coordinates(start.offset, spread * start.matrix.double())
     for k in range(rounds):
-        found = _fitted(anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0])
+        found = fitted(anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0])
     return found
 
 
-def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles: int = 512) -> Coordinates:
-    """A Gaussian fitted to all of e^{−U} that several starts find together, each N(offset, matrix matrixᵀ), and a wider look around each.
+class Covered(NamedTuple):
+    """A Gaussian fitted to all that was found together, and to each cloud that counts by itself."""
+
+    all: Coordinates
+    each: tuple[Coordinates, ...]
+
+
+def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles: int = 512) -> Covered:
+    """Gaussians fitted to e^{−U} as several starts find it, each N(offset, matrix matrixᵀ), and a wider look around each.
 
     One start ends in the mode it meets first; clouds that miss UNSEEN nats of mass do not count. Raises NumericalFailure where no start
     leads anywhere.
@@ -113,21 +139,22 @@ def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles:
             except NumericalFailure as error:  # so far out that U is not finite
                 failed = error
                 break
-            clouds.append((log_z_of(found) + float(run.log_ratio[0]), run.x[0]))
-            found = _fitted(run.x[0], WIDER if k == 0 else WIDEN)
+            clouds.append((log_volume(found) + float(run.log_ratio[0]), run.x[0]))
+            found = fitted(run.x[0], WIDER if k == 0 else WIDEN)
     if not clouds:
         raise failed or NumericalFailure("annealing needs at least one start")
     best = max(mass for mass, _ in clouds)
-    joined = _fitted(torch.cat([x for mass, x in clouds if mass > best - UNSEEN]))
-    return fit(energy, joined, key.fold("joined"), rounds=1, spread=1.0, particles=4 * particles)
+    kept = [x for mass, x in clouds if mass > best - UNSEEN]
+    whole = fit(energy, fitted(torch.cat(kept)), key.fold("joined"), rounds=1, spread=1.0, particles=4 * particles)
+    return Covered(whole, tuple(fitted(x) for x in kept))
 
 
-def log_z_of(reference: Coordinates) -> float:
-    """log Z₀ of U₀ = ½‖y‖², y = L⁻¹(x − m):  (d/2) log 2π + log|det L|."""
-    return 0.5 * reference.dimension * math.log(2 * math.pi) + float(torch.linalg.slogdet(reference.matrix).logabsdet)
+def log_volume(reference: Coordinates) -> float:
+    """log|det L| of y = L⁻¹(x − m): log ∫e^{−U} dx less log ∫e^{−U} dy."""
+    return float(torch.linalg.slogdet(reference.matrix.double()).logabsdet)
 
 
-def _fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
+def fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
     """The coordinates in which draws x are standard, or narrower than that by `widen`."""
     Σ = torch.cov(x.T).view(x.shape[1], -1)
     floor = 1e-12 * Σ.diagonal().clamp(min=Σ.diagonal().amax() * 1e-12).clamp(min=1e-300)
@@ -137,51 +164,17 @@ def _fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
 @torch.no_grad()
 def settle(energy: Energy, coordinates: Coordinates, x: Float[Tensor, "n d"], steps: int, key: Key) -> Float[Tensor, "n d"]:
     """Particles x in data units after so many Metropolis-adjusted Langevin steps for U: each within the modes it can reach."""
-    U, h = in_coordinates(energy, coordinates), 0.1
-    state = _Cloud.at(U, coordinates.inverse(x))
+    path, h = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, coordinates)), 0.1
+    cloud = path.at(coordinates.inverse(x))
     for k in range(steps):
-        state, accepted = _move(U, state, 1.0, h, key.fold(k))
-        h *= math.exp(0.5 * (accepted - ACCEPTANCE))
-    return coordinates(state.y)
-
-
-class _Cloud(NamedTuple):
-    """Particles y, D = U − U₀ there, and ∇U."""
-
-    y: Tensor
-    D: Tensor
-    gradient: Tensor
-
-    @staticmethod
-    def at(U: Energy, y: Tensor) -> "_Cloud":
-        value, gradient = U.value_and_gradient(y)
-        return _Cloud(y, value - 0.5 * y.square().sum(1), gradient)
-
-    def rows(self, index: Tensor) -> "_Cloud":
-        return _Cloud(*(part[index] for part in self))
-
-    def tilted(self, s: float) -> tuple[Tensor, Tensor]:
-        """U_s and ∇U_s."""
-        return 0.5 * self.y.square().sum(1) + s * self.D, (1 - s) * self.y + s * self.gradient
-
-
-def _move(U: Energy, state: _Cloud, s: float, h: float, key: Key) -> tuple[_Cloud, float]:
-    """One Metropolis-adjusted Langevin step of size h for U_s, and the mean acceptance."""
-    u, g = state.tilted(s)
-    ξ = key.fold("noise").normal(state.y)
-    there = _Cloud.at(U, state.y - h * g + math.sqrt(2 * h) * ξ)
-    v, back = there.tilted(s)
-    returned = (state.y - there.y + h * back).square().sum(1) / (4 * h)
-    log_odds = u - v + 0.5 * ξ.square().sum(1) - returned
-    log_odds = torch.where(log_odds.isfinite(), log_odds, -torch.inf)
-    taken = key.fold("accept").uniform(u).log() < log_odds
-    mixed = (torch.where(taken if a.ndim == 1 else taken[:, None], b, a) for a, b in zip(state, there, strict=True))
-    return _Cloud(*mixed), float(log_odds.clamp(max=0).exp().mean())
+        cloud, accepted = langevin(path, cloud, 1.0, h, key.fold(k))
+        h = adapted(h, accepted, ACCEPTANCE)
+    return coordinates(cloud.y)
 
 
 def _step(D: Tensor, left: float, share: float) -> float:
     """The largest Δs ≤ left whose weights keep `share` of the particles effective, by bisection on log Δs."""
-    if not D.isfinite().all():
+    if bool((D.isnan() | (-torch.inf == D)).any()) or not bool(D.isfinite().any()):
         raise NumericalFailure("annealing met an energy that is not finite")
 
     def effective(Δ: float) -> float:
@@ -191,7 +184,10 @@ def _step(D: Tensor, left: float, share: float) -> float:
     if effective(left) >= share:
         return left
     low, high = math.log(1e-12), math.log(left)
-    for _ in range(40):
+    guess = math.sqrt(-math.log(share) / max(float(D[D.isfinite()].var()), 1e-300)) if D.shape[0] > 1 else left
+    if guess < left and effective(guess / 4) >= share > effective(4 * guess):  # as where D is nearly normal: fewer trials
+        low, high = math.log(guess / 4), min(high, math.log(4 * guess))
+    while high - low > 1e-3:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if effective(math.exp(middle)) >= share else (low, middle)
     return math.exp(low)

@@ -11,6 +11,7 @@ from barriers.budget import budget
 from lem_safe.catalogue import columns as columns_of
 from lem_safe.catalogue import couples, never_passes, promise
 from lem_safe.listing import summary
+from lem_safe.lyapunov import STOPS
 from lem_safe.percentages import level
 from lem_safe.report.claims import PROMISES
 from lem_safe.scenario import Scenario, leaves_room, named
@@ -105,7 +106,7 @@ def _sampling(scenario: Scenario) -> str:
     if scenario.audit.replicas > 1:
         text += f" {scenario.audit.replicas:,} such clouds, independent of one another, make {_samples(scenario):,} samples."
     rule = scenario.stop.get("kind", "steps")
-    return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier."
+    return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier; {STOPS[rule].cannot_see}."
 
 
 def _samples(scenario: Scenario) -> int:

@@ -154,6 +154,7 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             steps = stopped.step or steps
             if rule.kind != "steps":
                 progress.say(f"{rule.kind}: {stopped.reason}")
+                progress.say(f"{rule.kind} cannot see everything: {stopped.cannot_see}")
     if (directory / "diagnostics.npz").exists():
         directory.arrays("diagnostics.npz", "remove it, and it is made again")
     else:

@@ -1,44 +1,64 @@
 """Subset simulation: an *estimate* of a probability too small to count, 1e-4 to 1e-6 and below. It is no bound, and certifies nothing (R.1).
 
-P(s ≤ 0) = P(s ≤ b₁) Π P(s ≤ b_{j+1} | s ≤ b_j): each factor is about `keep`, and each level b_j is where the smallest `keep` of the samples
-lie. Samples of a level come from Markov chains started at those, by any kernel reversible for the law, a move being refused where it leaves
-{s ≤ b_j}, which is the law restricted to it. The error is first order, δ² = Σ (1−p_j)/(p_j n)(1 + γ_j), with γ_j from the
-correlation along the chains; the bias is of order 1/n. It misses what its chains do not reach: a region in several far parts may
-be found in one of them only. [@au2001estimation]
+P(s ≤ 0) = P(s ≤ b₁) Π P(s ≤ b_{j+1} | s ≤ b_j). Each factor is the counted share of a level's samples within the next one (S.1): about
+`keep` where s is continuous, and whatever it is where samples tie, as with integers or where s is flat. Samples of a level come from Markov
+chains started at all of those within it, by any kernel reversible for the distribution, a move being refused where it leaves {s ≤ b_j}.
+
+The error is counted from descent: every sample has one ancestor in the start, and samples of different ancestors never met. With m_i of
+the m samples that end in the region descended from ancestor i, and N_j samples at level j,
+
+    δ² = 1 − (1 − Σ (m_i/m)²) Π N_j/(N_j − 1),
+
+which is (1 − p)/(pN) where there is one level, and holds however the samples of one chain are correlated. The bias is of order 1/n. It
+misses what its chains do not reach: a region in several far parts may be found in one of them only. [@au2001estimation; @lee2018variance]
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.keys import Key
 
 Level = Callable[[Float[Tensor, "n d"]], Float[Tensor, "n"]]
 """A signed distance, or any function that is ≤ 0 inside and falls towards the region."""
 
 Move = Callable[[Key, Float[Tensor, "n d"]], Float[Tensor, "n d"]]
-"""One step of a kernel that is reversible for the law; each row moves by itself."""
+"""One step of a kernel that is reversible for the distribution; each row moves by itself."""
+
+CONFIDENCE = 0.95
+"""Of what is said where nothing at all is found in the start, whose samples are independent: about 3/n."""
+FEW = 5
+"""Ancestors below which the error itself is not known to better than its order of magnitude."""
 
 
 @dataclass(frozen=True)
 class SubsetEstimate:
-    """An estimated probability with its relative standard error; `levels` are the distances it went down through.
+    """An estimated probability with its relative standard error; `levels` are the distances it went down through, the last one 0 if reached.
 
-    reached: whether the region itself was reached; else the probability is an estimate of something larger.
+    reached: whether any sample was in the region itself; else probability is 0, and the estimate is `at_most`. at_most: the probability that
+    this is about, or below, two standard errors added. ancestors: how many samples of the start the last ones descend from.
     """
 
     probability: float
     relative_error: float
     levels: tuple[float, ...]
     reached: bool
+    at_most: float
+    ancestors: int
 
     def __str__(self) -> str:
-        what = "estimate, not a bound" if self.reached else "the region was not reached: less than an estimated"
-        return f"{what}: {self.probability:.3g} ± {self.probability * self.relative_error:.1g} (one standard error)"
+        if not self.reached:
+            n = len(self.levels) + 1
+            return f"not reached in {n} level{'s' * (n > 1)}: below about {self.at_most:.2g} (estimate, not a bound)"
+        error = f"{self.probability:.3g} ± {self.probability * self.relative_error:.1g} (one standard error)"
+        few = f"; from {self.ancestors} of the starting samples alone: an order of magnitude" if self.ancestors < FEW else ""
+        return f"estimate, not a bound: {error}{few}"
 
 
 def metropolis(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], step_size: float) -> Move:
@@ -61,10 +81,11 @@ def metropolis(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], st
 def subset_simulation(
     key: Key, start: Float[Tensor, "n d"], level: Level, move: Move, *, keep: float = 0.1, moves: int = 10, most: int = 20
 ) -> SubsetEstimate:
-    """Estimates the probability of {level ≤ 0} under the law of which `start` holds n independent samples.
+    """Estimates the probability of {level ≤ 0} under the distribution of which `start` holds n independent samples.
 
-    keep: the probability of each level given the one before. moves: steps of the kernel between the samples of a chain. most: levels before it
-    gives up. Raises ValueError unless keep·n and 1/keep are whole numbers, at least 2.
+    keep: about the probability of each level given the one before; where values tie, a level goes between two that are there. moves: steps
+    of the kernel between the samples of a chain. most: levels before it gives up. Raises ValueError unless keep·n and 1/keep are whole
+    numbers, at least 2, and where `level` is NaN for a sample of `start`.
     """
     n = start.shape[0]
     seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
@@ -74,32 +95,69 @@ def subset_simulation(
         )
     if moves < 1 or most < 1:
         raise ValueError(f"subset_simulation: moves and most must be >= 1; got {moves} and {most}")
-    x, s = start, level(start)
-    probability, variance, levels = 1.0, 0.0, list[float]()
-    chains = s.reshape(1, n)  # at the first level every sample is a chain of its own
+    cloud, probability, pairs, levels = (
+        _Samples(start, level(start), torch.arange(n, device=start.device)),
+        1.0,
+        0.0,
+        list[float](),
+    )
+    if bool(cloud.s.isnan().any()):
+        raise ValueError(
+            f"subset_simulation: a level must be a number; it is NaN for {int(cloud.s.isnan().sum())} of {n} samples of the start"
+        )
     for j in range(most):
-        ranked = s.sort().values
-        b = float((ranked[seeds - 1] + ranked[seeds]) / 2)
-        if b <= 0 or j == most - 1:
-            inside = chains <= 0
-            p = float(inside.double().mean())
-            probability *= p
-            variance += _variance(inside, p, n)
-            return SubsetEstimate(probability, math.sqrt(variance) if p > 0 else math.inf, (*levels, 0.0), p > 0)
+        pairs -= math.log1p(-1 / len(cloud.s))
+        inside = cloud.s <= 0
+        b = _next(cloud.s, seeds) if int(inside.sum()) < seeds and j < most - 1 else 0.0
+        if b <= 0:
+            break
         levels.append(b)
-        variance += _variance(chains <= b, keep, n)
-        probability *= keep
-        order = s.argsort(stable=True)[:seeds]
-        x, chains = _restricted(key.fold(j), x[order], level, move, b, length, moves)
-        s = chains.flatten()
-    raise AssertionError("the last level returns")
+        within = cloud.s <= b
+        probability *= _share(within)
+        cloud = _restricted(key.fold(j), cloud.rows(within), level, move, b, n, moves)
+    found = cloud.rows(inside)
+    if len(found.s) > 0:
+        probability *= _share(inside)
+        error, ancestors = _error(found.ancestor, pairs)
+        return SubsetEstimate(probability, error, (*levels, 0.0), True, probability * (1 + 2 * error), ancestors)
+    error, ancestors = _error(cloud.ancestor, pairs)
+    most_likely = probability * (1 + 2 * error) if levels else upper_bound(0, n, CONFIDENCE)
+    return SubsetEstimate(0.0, math.inf, tuple(levels), False, min(1.0, most_likely), ancestors)
 
 
-def _restricted(
-    key: Key, seeds: Float[Tensor, "k d"], level: Level, move: Move, b: float, length: int, moves: int
-) -> tuple[Float[Tensor, "n d"], Float[Tensor, "l k"]]:
-    """Chains of `length` samples from the law on {level ≤ b}: all samples, and their levels, one chain a column."""
-    x, s = seeds, level(seeds)
+class _Samples(NamedTuple):
+    """Samples of a level, s there, and which sample of the start each descends from."""
+
+    x: Float[Tensor, "n d"]
+    s: Float[Tensor, "n"]
+    ancestor: Int[Tensor, "n"]
+
+    def rows(self, which: Tensor) -> "_Samples":
+        return _Samples(*(part[which] for part in self))
+
+
+def _next(s: Float[Tensor, "n"], seeds: int) -> float:
+    """A level that parts the samples, as near to the first `seeds` of them as ties let it be; 0 where nothing above 0 parts them (S.1)."""
+    values, counts = s.unique(return_counts=True)
+    apart = (counts.cumsum(0)[:-1].double() / seeds).log().abs()
+    apart = apart.where(values[:-1] > 0, torch.inf)
+    if len(values) < 2 or not bool(apart.isfinite().any()):
+        return 0.0
+    i = int(apart.argmin())
+    low, high = float(values[i]), float(values[i + 1])
+    middle = low + (high - low) / 2
+    return middle if low <= middle < high else low
+
+
+def _share(within: Bool[Tensor, "n"]) -> float:
+    """The factor of a level: the counted share, whatever was asked for (S.1)."""
+    return float(within.double().mean())
+
+
+def _restricted(key: Key, seeds: _Samples, level: Level, move: Move, b: float, n: int, moves: int) -> _Samples:
+    """Chains from the distribution on {level ≤ b}, of one length, n samples or the next number that there are as many of each."""
+    x, s = seeds.x, seeds.s
+    length = math.ceil(n / len(s))
     kept, levels = [], []
     for i in range(length):
         for step in range(moves):
@@ -109,14 +167,10 @@ def _restricted(
             x, s = torch.where(within[:, None], y, x), torch.where(within, t, s)
         kept.append(x)
         levels.append(s)
-    return torch.cat(kept), torch.stack(levels)
+    return _Samples(torch.cat(kept), torch.cat(levels), seeds.ancestor.repeat(length))
 
 
-def _variance(inside: Tensor, p: float, n: int) -> float:
-    """(1−p)/(pn) (1 + γ), γ from the correlation of the indicator along chains (R.1)."""
-    if not 0 < p < 1:
-        return 0.0
-    length = inside.shape[0]
-    z = inside.double() - p
-    γ = sum(2 * (1 - lag / length) * float((z[lag:] * z[:-lag]).mean()) / (p * (1 - p)) for lag in range(1, length))
-    return (1 - p) / (p * n) * max(1 + γ, 1.0)
+def _error(ancestor: Int[Tensor, "m"], pairs: float) -> tuple[float, int]:
+    """δ, and how many ancestors m samples have; `pairs` is Σ log N_j/(N_j − 1)."""
+    share = ancestor.unique(return_counts=True)[1].double() / len(ancestor)
+    return math.sqrt(max(0.0, 1 - math.exp(pairs) * (1 - float(share.square().sum())))), len(share)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEDGER, REFERENCES = ROOT / "docs" / "equations.md", ROOT / "docs" / "references.bib"
-LETTERS = "ABCDEFGLOPQT"
+LETTERS = "ABCDEFGLOPQRST"
 TAG = rf"\b([{LETTERS}])\.(\d+)\b(?:–\1\.(\d+)\b)?"
 
 

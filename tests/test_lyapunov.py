@@ -8,7 +8,7 @@ import torch
 from truths.clouds import F64, cloud
 from truths.lyapunov import draws, eight, tempered
 
-from lem_safe.energies import Gaussian
+from lem_safe.energies import DoubleWell, Gaussian, GaussianMixture
 from lem_safe.faults import NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.lyapunov import (
@@ -18,6 +18,7 @@ from lem_safe.lyapunov import (
     density,
     divergence_volume,
     fitted,
+    gaussian_bias,
     isotropic,
     jacobian_volume,
     langevin_budget,
@@ -174,7 +175,9 @@ def test_a_budget_says_where_its_constant_comes_from() -> None:
         fired = next(k for k in range(1, 10_000) if rule.verdict([], k))
         assert rule.every == 0 and origin in str(rule.verdict([], fired))
         C = {"Bakry-Emery": 1 / 0.49, "given": 2.0, "Holley-Stroock": 2.0 * math.exp(-0.3)}[origin]
-        assert fired == math.ceil(math.log(rule.start_kl(rule.constant) / 0.01) / (2 * C) / 0.01)  # type: ignore[arg-type]
+        left = (0.01**0.5 - gaussian_bias([1 / 0.49] * 2, 0.01) ** 0.5) ** 2
+        assert fired == math.ceil(math.log(rule.start_kl(rule.constant) / left) / (2 * C) / 0.01)  # type: ignore[arg-type]
+        assert "the step size alone leaves 5.3e-05 nats for good, which is counted" in str(rule.verdict([], fired))
         assert rule.start_kl(rule.constant) >= normal_kl(isotropic(2, 2.0), isotropic(2, 0.7))  # type: ignore[arg-type]
         assert "before its budget" in rule.silence([], fired - 1)
     assert Budget(start, 0.01, initial=5.0).start_kl(rule.constant) == 5.0  # type: ignore[arg-type]
@@ -238,3 +241,24 @@ def test_the_flow_forgets_what_langevin_keeps() -> None:
         state, _ = sampler.step(Key(2).fold(k), state)
     kept, lost = stein_discrepancy(U, state.x), stein_discrepancy(U, track.clouds[60])
     assert kept.u < 4 * kept.error and lost.u > 10 * lost.error
+
+
+def test_a_bandwidth_of_copies_keeps_its_unit() -> None:
+    """Nine particles in ten at one place: c is the median distance of those that differ, a thousand times as large in units as small."""
+    x = cloud(100, 3)
+    x[:90] = x[0]
+    U, large = Gaussian([0.0, 0.0], 1.0), Gaussian([0.0, 0.0], 1000.0)
+    c, far = stein_discrepancy(U, x).bandwidth, stein_discrepancy(large, 1000 * x).bandwidth
+    assert abs(far / c - 1000) < 1e-9 and c != 1.0
+
+
+def test_a_bias_that_is_not_known_is_said_to_be() -> None:
+    """Nothing is known of a double well's; of a mixture's about so much, by its own draws."""
+    well = Beginning(DoubleWell(2, 1.0).double(), cloud(50), isotropic(2, 1.0), 0.01, 10)
+    assert "not counted: what the step size leaves for good, an unknown KL of order 0.01 squared" in Budget(well, 0.1).silence(
+        [], 1
+    )
+    mixture = GaussianMixture([[0.5, 0.0], [-0.5, 0.0]], 1.0).double()
+    rough = Beginning(mixture, cloud(50), isotropic(2, 1.0), 0.2, 10)
+    assert "the step size alone leaves about 0.00" in Budget(rough, 0.1).silence([], 1)
+    assert "more than the 0.001 asked for: take a smaller sampler.step_size" in Budget(rough, 0.001).silence([], 1)

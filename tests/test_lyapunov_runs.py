@@ -16,10 +16,12 @@ from lem_safe.build import build
 from lem_safe.catalogue import loads
 from lem_safe.energies import Energy, Gaussian
 from lem_safe.energies.mlp import MLP
+from lem_safe.explanation import explain
 from lem_safe.faults import BadInput
 from lem_safe.finished_run import Run
 from lem_safe.keys import Key
 from lem_safe.lyapunov import (
+    STOPS,
     Beginning,
     Constant,
     Log,
@@ -94,7 +96,40 @@ def test_the_flow_stops_at_the_minimum_of_exact_kl(tmp_path: Path) -> None:
 def test_by_default_every_step_is_taken(more: str, tmp_path: Path) -> None:
     done = run(_scenario(steps=25, more=more), out=tmp_path / "out")
     assert len(done.trace["step"]) == 25
-    assert _stopped(done) == {"rule": "steps", "step": None, "reason": "all 25 steps were taken, as the scenario says"}
+    assert _stopped(done) == {
+        "rule": "steps",
+        "step": None,
+        "reason": "all 25 steps were taken, as the scenario says",
+        "cannot_see": STOPS["steps"].cannot_see,
+    }
+
+
+def test_a_rule_says_what_it_cannot_see(tmp_path: Path) -> None:
+    """Half of the mass missing: `stein` fires, and terminal, run.json and report say that it would, and `explain` beforehand."""
+    two = (
+        TEXT.replace(str(MEANS), "[[-4, 0], [4, 0]]").replace("KIND", "langevin").replace("STEPS", "40").replace("FILTER", "none")
+    )
+    text = two.replace("mean: [0, 0], std: 2", "mean: [-4, 0], std: 0.5") + "stop: {kind: stein, below: 0.5, every: 20}\n"
+    said = _Heard()
+    done = run(loads(text), out=tmp_path / "out", progress=said)
+    assert _stopped(done)["step"] == 20 and (done.samples[:, 0] < 0).all()
+    assert "a mode that none of them has reached" in str(_stopped(done)["cannot_see"])
+    assert any("a mode that none of them has reached" in line for line in said.lines)
+    assert "a mode that none of them has reached" in monitors(read(tmp_path / "out"), "unfiltered")[1]
+    assert "a mode that none of them has reached" in " ".join(explain(loads(text)).split())
+
+
+@pytest.mark.parametrize("kind", STOPS)
+def test_every_rule_has_a_sentence_on_that(kind: str) -> None:
+    assert len(STOPS[kind].cannot_see.split()) > 12 and "law" not in STOPS[kind].cannot_see.split()
+
+
+def test_a_budget_below_the_bias_of_its_step_is_refused(tmp_path: Path) -> None:
+    """d = 20, h = .1 leaves .0135 nats: for .01 the run is refused with the step size that would do."""
+    text = LINEAR.replace("MEAN", str([0.0] * 20)).replace("NORMAL", str([1.0] + [0.0] * 19)).replace("SAMPLES", "50")
+    text = text.replace("step_size: 0.001", "step_size: 0.1") + "stop: {kind: budget, kl: 0.01}\n"
+    with pytest.raises(BadInput, match=r"0.1 leaves 0.0134 nats, kl is 0.01; use sampler.step_size 0.06\d or less"):
+        run(loads(text), out=tmp_path / "out")
 
 
 def test_a_rule_that_never_fires_says_so(tmp_path: Path) -> None:
@@ -115,6 +150,16 @@ def test_the_unfiltered_chain_is_judged_and_the_filtered_one_takes_as_many_steps
 def test_no_rule_fires_before_the_first_judged_step(tmp_path: Path) -> None:
     more = "stop: {kind: flow_ratio}\naudit: {after_step: 70}\n"
     assert _stopped(run(_scenario(more=more), out=tmp_path / "out"))["step"] == 70
+
+
+class _Heard(Silent):
+    """A progress that keeps what it is told to say."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 class _StopAt:
@@ -340,7 +385,9 @@ def test_a_measured_constant_bounds_nothing() -> None:
     for constant, about in ((Constant(0.25, "measured"), True), (Constant(0.25, "Bakry-Emery"), False)):
         rule = Budget(Beginning(eight(), x, law, 0.01, 10), kl=0.1)
         rule.constant = constant
-        steps = math.ceil(langevin_budget(rule.start_kl(constant), 0.1, constant) / 0.01)
+        assert rule.bias is not None
+        left = (0.1**0.5 - rule.bias.kl**0.5) ** 2
+        steps = math.ceil(langevin_budget(rule.start_kl(constant), left, constant) / 0.01)
         said = str(rule.reason([], steps))
         assert rule.reason([], steps - 1) is None
         assert (f"{steps:,} steps are about the time" in said and f"budget about {steps:,} steps" in said) == about

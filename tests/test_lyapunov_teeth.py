@@ -9,6 +9,7 @@ from planted import Tooth, checks, must_be_found, result, written_in
 from truths import lyapunov
 
 from lem_safe.energies import Tempered
+from lem_safe.lyapunov import bias as biases
 from lem_safe.lyapunov import (
     constants,
     curvature,
@@ -82,6 +83,9 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda base, oscillation: f(base, 0.5 * oscillation)),
     "1/C for 1/2C": (lyapunov.the_budget_suffices, constants, "langevin_budget", result(lambda τ, *_: 4 * τ)),
     "half the budget": (lyapunov.the_budget_suffices, constants, "langevin_budget", result(lambda τ, *_: τ / 2)),
+    "a step's variance of 1/(1 − h)": (lyapunov.what_a_step_size_leaves, biases, "gaussian_bias", lambda f: lambda a, h: f(a, 2 * h)),
+    "half a variance forgotten": (lyapunov.what_a_step_size_leaves, biases, "Bias",
+        lambda f: lambda kl, exact: f(kl if exact else 2 * kl, exact=exact)),
     "I/C for I/2C": (lyapunov.information_of_a_start, constants, "kl_at_most", result(lambda kl, *_: 2 * kl)),
     "the score of the start left out": (lyapunov.information_of_a_start, normal.Normal, "score", result(lambda s, *_: 0 * s)),
     "the rate for half of it": (lyapunov.measured_rates, constants, "measured_constant",

@@ -49,9 +49,10 @@ from lem_safe import annealing, chain, controller, log_z, subset
 from lem_safe.auditor import census as honest_census
 from lem_safe.auditor import mixing, standing, verdict
 from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
-from lem_safe.energies import Disjunction, GaussianMixture, MixtureBased, Tempered, mixture_based
+from lem_safe.energies import Disjunction, GaussianMixture, MixtureBased, Tempered, mixture_based, normaliser
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.fourier import FourierTrunk
+from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
 from lem_safe.keys import Key
@@ -313,10 +314,18 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda U, penalties: f(U, [(-w, V) for w, V in penalties])),
     "V·ε for V/ε": (energies.composition, Tempered, "forward", lambda f: lambda self, x: self.energy(x) * self.temperature),
     "log Z of the wrong sign": (normalisers.log_z_of_a_mixture, log_z, "integrate", result(lambda r, *_: -r)),
-    "log Z₀ forgotten": (normalisers.log_z_of_a_gaussian, log_z, "log_z_of", result(lambda r, *_: 0.0)),
-    "log Z₀ without |det L|": (normalisers.log_z_of_a_gaussian, log_z, "log_z_of",
-        result(lambda r, c: 0.5 * c.dimension * math.log(2 * math.pi))),
-    "log Z by every tenth level": (normalisers.log_z_of_a_mixture, log_z, "integrate",
+    "log|det L| forgotten": (normalisers.log_z_of_a_gaussian, log_z, "log_volume", result(lambda r, *_: 0.0)),
+    "Z₀/Z for Z/Z₀": (normalisers.log_z_of_a_gaussian, log_z, "_pooled", result(lambda r, *_: -r)),
+    "a temperature forgotten by the closed form": (normalisers.known_normalisers, normaliser, "_of_terms",
+        lambda f: lambda energy, t: f(energy, 1.0)),
+    "a closed form moved the wrong way": (normalisers.known_normalisers, GaussianSum, "shifted", lambda f: lambda self, s: f(self, -s)),
+    "a product of Gaussians without its overlap": (normalisers.known_normalisers, GaussianSum, "log_integral",
+        lambda f: lambda self: f(self._replace(b=0 * self.b))),
+    "runs that may disagree": (normalisers.runs_of_different_starts, log_z, "SIGMAS", lambda f: math.inf),
+    "a bar without the spread of the runs": (normalisers.runs_of_different_starts, log_z, "together",
+        result(lambda r, runs: (r[0], sum(e**-2 for _, e in runs) ** -0.5))),
+    "particles out of equilibrium that pass": (normalisers.necks_are_missed_aloud, log_z, "unbalanced", lambda f: lambda means: False),
+    "log Z by every tenth level": (normalisers.quadrature_is_of_fourth_order, log_z, "integrate",
         lambda f: lambda levels: f([*levels[:-1:10], levels[-1]])),
     "annealing without resampling": (normalisers.log_z_of_a_mixture, annealing, "_systematic",
         lambda f: lambda logits, key: torch.arange(logits.numel())),
@@ -413,6 +422,9 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda key, seeds, level, move, b, *rest: f(key, seeds, level, move, math.inf, *rest)),
     "a kernel without its correction": (audit.rare_events, subset, "metropolis",
         lambda f: lambda vg, h: lambda key, x: x - h * vg(x)[1] + math.sqrt(2 * h) * key.normal(x)),
+    "the nominal factor of a level for the counted one": (audit.tails_with_ties, subset, "_share", lambda f: lambda within: 0.1),
+    "a level on a tie": (audit.tails_with_ties, subset, "_next", lambda f: lambda s, seeds: float(s.sort().values[seeds])),
+    "an error of independent samples": (audit.tails_with_ties, subset, "_error", lambda f: lambda a, pairs: (4 * f(a, pairs)[0], 9)),
     "the audit's boundary open": (audit.census_on_the_edge, HalfSpace, "contains", lambda f: lambda self, x: self(x) < 0),
     "kl(p‖β) for kl(β‖p)": (audit.price, projection, "facts",
         lambda f: lambda p, β: f(p, β)._replace(kl=p * math.log(p / max(β, 1e-9)))),

@@ -4,7 +4,7 @@ from lem_safe.energies.adjusted import Shifted, Tempered, Tilted
 from lem_safe.energies.banana import Banana
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.composed import Combination, Conjunction, Negation, WeightedSum
-from lem_safe.energies.disjunction import Disjunction, known_log_z
+from lem_safe.energies.disjunction import Disjunction
 from lem_safe.energies.double_well import DoubleWell
 from lem_safe.energies.funnel import Funnel
 from lem_safe.energies.gaussian import Gaussian
@@ -14,6 +14,7 @@ from lem_safe.energies.mapped import Mapped
 from lem_safe.energies.mixture_based import MixtureBase, MixtureBased
 from lem_safe.energies.mlp import MLP, NETWORKS, Fourier, Network, Residual
 from lem_safe.energies.network import Confined, NetworkEnergy, Trainable
+from lem_safe.energies.normaliser import known_log_z
 from lem_safe.energies.pulled import Pulled, in_coordinates
 from lem_safe.energies.quadratic import Quadratic
 from lem_safe.energies.ring import Ring

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import Doc
 
-from lem_safe.energies.adjusted import Shifted
-from lem_safe.energies.base import Energy, Tractable, squared_norm
+from lem_safe.energies.base import Energy, squared_norm
 from lem_safe.energies.composed import common_dimension
-from lem_safe.energies.mapped import Mapped
+from lem_safe.energies.gaussian_sum import GaussianSum, gaussian_sum
+from lem_safe.energies.normaliser import known_log_z, log_power
 from lem_safe.energies.numbers import vector
 
 
@@ -41,7 +41,7 @@ class Disjunction(Energy):
         weights: Annotated[list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")] = None,
         log_normalizers: Annotated[
             list[float] | None,
-            Doc("log Z of each; by default 0 for a normalised family, and measured when the run is built for any other."),
+            Doc("log Z of each; by default the exact one where it is known, and measured when the run is built for any other."),
         ] = None,
     ):
         super().__init__()
@@ -103,8 +103,29 @@ class Disjunction(Energy):
         return values + self.offsets.to(values.dtype)[:, None]
 
 
-def known_log_z(energy: Energy) -> float | None:
-    """log ∫e^{−U} where it is known in closed form: 0 for a normalised family, moved or joined."""
-    if isinstance(energy, Tractable) or (isinstance(energy, Disjunction) and energy.aligned):
+@log_power.register
+def _either(energy: Disjunction, t: float) -> float | None:
+    """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by that."""
+    members = energy.members()
+    if not energy.aligned:
+        return None
+    if len(members) == 1 and (alone := log_power(members[0], t)) is not None:
+        return alone - t * float(energy.offsets[0])
+    known = [known_log_z(term) for term in members]
+    if t == 1 and all(log_z is not None for log_z in known):
+        return float((torch.tensor(known, dtype=torch.float64) - energy.offsets.double().cpu()).logsumexp(0))
+    if t == 1:
         return 0.0
-    return known_log_z(energy.energy) if isinstance(energy, Shifted | Mapped) else None
+    terms = gaussian_sum(energy)
+    power = terms and terms.power(t)
+    return power.log_integral() if power else None
+
+
+@gaussian_sum.register
+def _terms(energy: Disjunction) -> GaussianSum | None:
+    found = [gaussian_sum(term) for term in energy.members()]
+    terms = [term for term in found if term is not None]
+    if not energy.aligned or len(terms) < len(found):
+        return None
+    c = [term.c + offset for term, offset in zip(terms, energy.offsets.double().cpu(), strict=True)]
+    return GaussianSum(torch.cat([term.A for term in terms]), torch.cat([term.b for term in terms]), torch.cat(c))

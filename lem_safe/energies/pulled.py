@@ -16,6 +16,8 @@ from lem_safe.energies.adjusted import Tempered
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import Combination, WeightedSum
 from lem_safe.energies.disjunction import Disjunction
+from lem_safe.energies.gaussian_sum import GaussianSum, gaussian_sum
+from lem_safe.energies.normaliser import log_power
 from lem_safe.energies.transported import Transported
 
 
@@ -37,6 +39,18 @@ class Pulled(Energy):
     def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
         L = self.coordinates.matrix
         return self.original.laplacian(self.coordinates(x), L if directions is None else L @ directions.to(L.dtype))
+
+
+@log_power.register
+def _power(energy: Pulled, t: float) -> float | None:
+    inner = log_power(energy.original, t)
+    return None if inner is None else inner - float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
+
+
+@gaussian_sum.register
+def _gaussian_terms(energy: Pulled) -> GaussianSum | None:
+    found, x = gaussian_sum(energy.original), energy.coordinates
+    return found and found.shifted(-x.offset.double().cpu()).linear(x.matrix.double().cpu())
 
 
 @singledispatch

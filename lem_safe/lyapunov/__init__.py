@@ -1,5 +1,6 @@
 """KL as a Lyapunov function: what tells a run when to stop, what it is converging to, and how far it is. One file a quantity."""
 
+from lem_safe.lyapunov.bias import Bias, gaussian_bias, step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
     Constant,
     fisher_floor,
@@ -18,13 +19,14 @@ from lem_safe.lyapunov.monitors import Log, Look, Monitor
 from lem_safe.lyapunov.normal import Normal, fitted, flow_variance, isotropic, langevin_variance, normal_kl
 from lem_safe.lyapunov.ratio import Balance, balance, imbalance, upward_crossing
 from lem_safe.lyapunov.stein import Stein, stein_discrepancy
-from lem_safe.lyapunov.stopping import STOPS, Beginning, Stop, Stopped, outcome
+from lem_safe.lyapunov.stop import Beginning, Stop, Stopped, outcome
+from lem_safe.lyapunov.stopping import STOPS
 from lem_safe.lyapunov.transport import noise_floor, wasserstein2
 
 __all__ = [
-    "STOPS", "Balance", "Beginning", "Constant", "FlowTrack", "Log", "Look", "Mean", "Monitor", "Normal", "Stein", "Stop", "Stopped",
+    "STOPS", "Balance", "Beginning", "Bias", "Constant", "FlowTrack", "Log", "Look", "Mean", "Monitor", "Normal", "Stein", "Stop", "Stopped",
     "balance", "curvature_floor", "divergence_volume", "effective_sample_size", "fisher_floor", "fisher_information", "fitted",
-    "flow_variance", "generator_means", "hessian", "holley_stroock", "imbalance", "isotropic", "jacobian_volume", "kl_at_most",
+    "flow_variance", "gaussian_bias", "generator_means", "hessian", "holley_stroock", "imbalance", "isotropic", "jacobian_volume", "kl_at_most",
     "langevin_budget", "langevin_kl", "langevin_variance", "log_sobolev", "measured_constant", "noise_floor", "normal_kl", "outcome",
-    "split_rhat", "stein_discrepancy", "track_flow", "upward_crossing", "wasserstein2",
+    "split_rhat", "step_bias", "stein_discrepancy", "step_size_for", "track_flow", "upward_crossing", "wasserstein2",
 ]  # fmt: skip

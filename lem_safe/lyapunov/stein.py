@@ -80,7 +80,11 @@ def stein_of_scores(x: Float[Tensor, "n d"], score: Float[Tensor, "n d"], bandwi
 
 
 def median_distance(x: Float[Tensor, "n d"], most: int = 512) -> float:
-    """The median distance between particles, of evenly spaced ones where there are more than `most`; 1 where all coincide."""
+    """The median distance between particles that differ, of evenly spaced ones where there are more than `most`; 1 where all coincide.
+
+    Copies are left out, or a cloud most of which is copies would have a bandwidth of 1 in whatever unit.
+    """
     some = x[torch.linspace(0, len(x) - 1, min(len(x), most), device=x.device).long()].double()
-    found = float(torch.pdist(some).median())
-    return found if found > 0 else 1.0
+    distances = torch.pdist(some)
+    apart = distances[distances > 0]
+    return float(apart.median()) if len(apart) else 1.0

@@ -7,10 +7,8 @@ chain is judged, and the filtered one takes as many steps.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -19,7 +17,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.specification import Context
-from lem_safe.energies.base import Energy
+from lem_safe.lyapunov.bias import step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
     Constant,
     fisher_information,
@@ -29,76 +27,19 @@ from lem_safe.lyapunov.constants import (
     measured_constant,
 )
 from lem_safe.lyapunov.monitors import Look, some
-from lem_safe.lyapunov.normal import Normal
 from lem_safe.lyapunov.ratio import balance
 from lem_safe.lyapunov.stein import stein_discrepancy
+from lem_safe.lyapunov.stop import Beginning, Stop
 
 Every = Annotated[int, Ge(1), Doc("Steps between two looks.")]
 Samples = Annotated[int, Ge(2), Doc("Particles looked at, at the most.")]
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where it is not normal), h, and
-    the most steps there are."""
-
-    energy: Energy
-    x: Float[Tensor, "n d"]
-    law: Normal | None
-    step_size: float
-    steps: int
-
-
-class Stopped(NamedTuple):
-    """How a chain ended: the rule, the step it fired at (None: it never did), and why, in words."""
-
-    rule: str
-    step: int | None
-    reason: str
-
-
-class Stop(ABC):
-    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks of; None: all."""
-
-    kind: ClassVar[str]
-    samplers: ClassVar[tuple[str, ...] | None] = None
-    example: ClassVar[dict[str, object]]
-    every: int = 0
-
-    @classmethod
-    def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
-        """Why this rule cannot end this sampler's run, from their specifications; None where it can."""
-        if cls.samplers is None or sampler["kind"] in cls.samplers:
-            return None
-        return f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, or steps"
-
-    @abstractmethod
-    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
-        """Measures one cloud."""
-
-    @abstractmethod
-    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
-        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule looks at all."""
-
-    @abstractmethod
-    def silence(self, looks: Sequence[Look], taken: int) -> str:
-        """Why the rule never fired."""
-
-    def due(self, step: int) -> bool:
-        """Whether it looks at the cloud after `step` steps; 0 is the start."""
-        return self.every > 0 and step % self.every == 0
-
-    def verdict(self, looks: Sequence[Look], taken: int, not_before: int = 0) -> str | None:
-        """`reason`, once `not_before` steps are taken and at steps that were looked at."""
-        if taken < max(1, not_before) or (self.every and (not looks or looks[-1].step != taken)):
-            return None
-        return self.reason(looks, taken)
 
 
 class Steps(Stop):
     """Every step is taken."""
 
     kind = "steps"
+    cannot_see = "a number of steps says nothing about whether the cloud has reached the distribution: R̂ and the test means do"
     example: ClassVar[dict[str, object]] = {"kind": "steps"}
 
     def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
@@ -115,6 +56,10 @@ class FlowRatio(Stop):
     """Where the deterministic flow turns away from the law: the first upward crossing of R = 1."""
 
     kind = "flow_ratio"
+    cannot_see = (
+        "R is a mean over the particles there are: it sees neither a mode that they missed nor how far KL still is from 0, only that the flow "
+        "begins to lead away"
+    )
     samplers = ("flow",)
     example: ClassVar[dict[str, object]] = {"kind": "flow_ratio"}
 
@@ -144,10 +89,18 @@ class FlowRatio(Stop):
 
 
 class Budget(Stop):
-    """Langevin's own time: after (1/2C) log(KL_start/kl), KL to the law is at most `kl`. Running longer is harmless. Where C had to be
-    measured it is an estimate, not a bound, and the reason says about."""
+    """Langevin's own time: after (1/2C) log(KL_start/ε) steps are over. Running longer is harmless. Where C had to be measured it is an
+    estimate, not a bound, and the reason says about.
+
+    ε is (√kl − √bias)², the bias being what the step size leaves for good (L.10), where that can be computed; a step size that leaves more
+    than `kl` is refused where this is exact. Elsewhere ε = `kl`, and the reason says that the bias is not counted.
+    """
 
     kind = "budget"
+    cannot_see = (
+        "the budget is computed, not observed: it is about the unfiltered chain, and only as good as its constant, which a measured decay "
+        "overstates where particles have missed a mode"
+    )
     samplers = ("langevin",)
     example: ClassVar[dict[str, object]] = {"kind": "budget", "kl": 0.01}
 
@@ -168,6 +121,12 @@ class Budget(Stop):
         if oscillation is not None and constant is None:
             raise ValueError("Budget: oscillation needs constant, that of the energy without the perturbation")
         self.beginning, self.kl, self.initial, self.samples = beginning, kl, initial, samples
+        self.bias = step_bias(beginning.energy, beginning.step_size)
+        if self.bias is not None and self.bias.exact and self.bias.kl >= kl:
+            raise ValueError(
+                f"Budget: kl must be above what the step size leaves for good; {beginning.step_size:g} leaves {self.bias.kl:.3g} nats, kl is "
+                f"{kl:g}; use sampler.step_size {step_size_for(beginning.energy, kl):.2g} or less"
+            )
         self.information = math.nan if initial is not None else _information(beginning)
         if constant is None:
             self.constant = log_sobolev(beginning.energy)
@@ -195,7 +154,7 @@ class Budget(Stop):
         C = self.constant or self._measured(looks)
         if C is None or taken < self._steps(C):
             return None
-        if self.start_kl(C) <= self.kl:
+        if self.start_kl(C) <= self._left():
             return f"KL was {self.kl:g} or less from the start: {self._said(C)}"
         return f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
 
@@ -210,12 +169,25 @@ class Budget(Stop):
         return C.kl_at_most(self.information) if self.initial is None else self.initial
 
     def _steps(self, C: Constant) -> int:
-        return math.ceil(langevin_budget(self.start_kl(C), self.kl, C) / self.beginning.step_size)
+        return math.ceil(langevin_budget(self.start_kl(C), self._left(), C) / self.beginning.step_size)
 
     def _said(self, C: Constant) -> str:
         measured = _about(C).strip() or "at most"
         origin = "given" if self.initial is not None else f"{measured}, by I/2C"
-        return f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}"
+        return f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}; {self._of_the_step()}"
+
+    def _left(self) -> float:
+        """What of `kl` is left for the start: all of it where the bias is not known, or above it by an estimate."""
+        known = 0.0 if self.bias is None or self.bias.kl >= self.kl else self.bias.kl
+        return (math.sqrt(self.kl) - math.sqrt(known)) ** 2
+
+    def _of_the_step(self) -> str:
+        h = self.beginning.step_size
+        if self.bias is None:
+            return f"not counted: what the step size leaves for good, an unknown KL of order {h:g} squared"
+        if self.bias.kl >= self.kl:
+            return f"{self.bias}, more than the {self.kl:g} asked for: take a smaller sampler.step_size"
+        return f"{self.bias}, which is counted"
 
     def _measured(self, looks: Sequence[Look]) -> Constant | None:
         step, value, error = np.array(looks, dtype=float).reshape(-1, 3).T
@@ -226,6 +198,10 @@ class SteinBelow(Stop):
     """Once the kernel Stein discrepancy, two standard errors of chance included, is below a number."""
 
     kind = "stein"
+    cannot_see = (
+        "a kernel Stein discrepancy near 0 says that the particles fit the energy where they are: a mode that none of them has reached, "
+        "or wrong masses of modes far apart, hardly change it; R̂ compares the particles with one another, and a wider start is the test"
+    )
     example: ClassVar[dict[str, object]] = {"kind": "stein", "below": 0.1}
 
     @classmethod
@@ -288,11 +264,3 @@ def _about(C: Constant) -> str:
 
 def _flat(std: float | list[float]) -> bool:
     return 0 in (std if isinstance(std, list) else [std])
-
-
-def outcome(stop: Stop, looks: Sequence[Look], taken: int, not_before: int = 0) -> Stopped:
-    """How a chain of `taken` steps ended."""
-    reason = stop.verdict(looks, taken, not_before)
-    if reason is not None:
-        return Stopped(stop.kind, taken, reason)
-    return Stopped(stop.kind, None, stop.silence(looks, taken))

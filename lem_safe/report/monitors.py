@@ -71,6 +71,7 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     stopped = contents.run.get("stopped") or {}
     if stopped.get("rule", "steps") != "steps":
         text += f" Stopping rule {stopped['rule']}: {stopped['reason']}."
+        text += f" What that cannot see: {stopped['cannot_see']}." if "cannot_see" in stopped else ""
     return text
 
 

@@ -13,6 +13,7 @@ from torch.func import vmap
 from barriers.derivatives import autodiff_jet
 from lem_safe.energies import DoubleWell, Energy, Gaussian, GaussianMixture, Quadratic, Shifted, Tempered, Tractable, WeightedSum
 from lem_safe.keys import Key
+from lem_safe.lyapunov import bias as biases
 from lem_safe.lyapunov import constants, curvature, density, generator, mixing, monitors, normal, stein, stopping, transport, work
 from lem_safe.lyapunov import ratio as balances
 from lem_safe.samplers import Langevin
@@ -315,6 +316,28 @@ def the_budget_suffices() -> None:
             assert kl(0) <= ε or kl(τ / 4) > ε  # sufficient, and not by waiting for ever
     assert constants.langevin_budget(0.01, 0.1, C) == 0
     assert constants.langevin_budget(0.1, 0.1, C) == 0 and constants.langevin_budget(0.0, 0.1, C) == 0
+
+
+def what_a_step_size_leaves() -> None:
+    """KL of Euler–Maruyama's own stationary distribution (L.10): a Gaussian's by its variance after many steps, others' by the kernel itself."""
+    U, h = Gaussian([0.3, -0.1], covariance=[[1.0, 0.3], [0.3, 0.5]]).double(), 0.1
+    found = biases.step_bias(U, h)
+    assert found is not None and found.exact
+    Σ = U.factor @ U.factor.T
+    a, Q = torch.linalg.eigh(torch.linalg.inv(Σ))
+    kept = torch.tensor([normal.langevin_variance(1.0, 1 / float(v), h, 5000) for v in a], dtype=F64)
+    kl = normal.normal_kl(normal.Normal(U.mean, Q @ torch.diag(kept) @ Q.T), normal.Normal(U.mean, Σ))
+    assert abs(found.kl - kl) < 1e-12
+    assert abs(biases.gaussian_bias([1.0] * 20, 0.1) - 0.013383) < 1e-6 and biases.gaussian_bias([1.0, 25.0], 0.1) == math.inf
+    step = biases.step_size_for(Gaussian([0.0] * 20, 1.0), 0.01)
+    assert step is not None and 0.004 < biases.gaussian_bias([1.0] * 20, step) <= 0.005
+    mixture, x = GaussianMixture([[-1.0], [1.0]], 0.6).double(), torch.linspace(-6, 6, 1201, dtype=F64)
+    h, p = 0.02, (-mixture(x[:, None])).softmax(0)
+    K = (-(x[:, None] - x + h * mixture.value_and_gradient(x[:, None])[1][:, 0]).square() / (4 * h)).softmax(0)
+    q = torch.linalg.matrix_power(K, 4096) @ p
+    about = biases.step_bias(mixture, h)
+    assert about is not None and not about.exact
+    assert abs(about.kl / float((q * (q / p).log()).sum()) - 1) < 0.2
 
 
 def information_of_a_start() -> None:

@@ -1,0 +1,80 @@
+"""What the step size leaves of KL for good: Euler–Maruyama keeps another distribution than ρ_U, however long it runs (L.10).
+
+    Gaussian, precision eigenvalues a_i:   variance 1/(a_i(1 − a_ih/2)),   KL = Σ ½(r_i − 1 − log r_i),   r_i = 1/(1 − a_ih/2),   exact
+    otherwise, to leading order in h:      ρ_h ∝ exp(−U + h(¼‖∇U‖² − ½ΔU)),   KL ≈ ½h² Var(¼‖∇U‖² − ½ΔU)
+
+∞ where a_ih ≥ 2: there is nothing that the chain tends to. For a Gaussian the second is Σ(a_ih)²/16, the first term of the first.
+√KL between distributions so near to one another adds up at most like a distance, so what a run has left for the start is (√ε − √bias)².
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from lem_safe.energies.base import Energy, Tractable
+from lem_safe.energies.gaussian_sum import gaussian_sum
+from lem_safe.energies.pulled import Pulled
+from lem_safe.keys import Key
+
+DRAWS = 4096
+"""Draws of an energy that can be drawn from, for the second formula."""
+
+
+@dataclass(frozen=True)
+class Bias:
+    """The stationary KL of a chain of step size h; exact: by the first formula, else about so much, by the second."""
+
+    kl: float
+    exact: bool
+
+    def __str__(self) -> str:
+        about = "" if self.exact else "about "
+        return f"the step size alone leaves {about}{self.kl:.2g} nats for good"
+
+
+def step_bias(energy: Energy, step_size: float) -> Bias | None:
+    """The bias of Langevin steps of an energy over sampler coordinates; None where neither formula can be evaluated."""
+    precision = _precision(energy)
+    if precision is not None:
+        return Bias(gaussian_bias(precision, step_size), exact=True)
+    if not isinstance(energy, Pulled | Tractable):
+        return None
+    original = energy.original if isinstance(energy, Pulled) else energy
+    if not isinstance(original, Tractable):
+        return None
+    x = original.sample(Key(0).fold("bias").generator(), DRAWS)
+    z = energy.coordinates.inverse(x) if isinstance(energy, Pulled) else x
+    z = z.to(next(iter(energy.buffers()), z).device)
+    f = 0.25 * energy.value_and_gradient(z)[1].double().square().sum(1) - 0.5 * energy.laplacian(z).double()
+    return Bias(0.5 * step_size**2 * float(f.var()), exact=False)
+
+
+def gaussian_bias(precision: list[float], step_size: float) -> float:
+    """KL of the stationary distribution of Euler–Maruyama to N(0, diag(1/a)), exactly."""
+    shrunk = [0.5 * a * step_size for a in precision]
+    if max(shrunk) >= 1:
+        return math.inf
+    return sum(0.5 * (q / (1 - q) + math.log1p(-q)) for q in shrunk)
+
+
+def step_size_for(energy: Energy, kl: float) -> float | None:
+    """The largest step size, to two digits and rounded down, whose bias is half of `kl`; None unless the energy is Gaussian."""
+    precision = _precision(energy)
+    if precision is None:
+        return None
+    low, high = 0.0, 2 / max(precision)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if gaussian_bias(precision, middle) <= kl / 2 else (low, middle)
+    unit = 10.0 ** (math.floor(math.log10(low)) - 1)
+    return math.floor(low / unit) * unit
+
+
+def _precision(energy: Energy) -> list[float] | None:
+    """The eigenvalues of ∇²U where U is quadratic and confines."""
+    terms = gaussian_sum(energy)
+    if terms is None or len(terms.c) != 1:
+        return None
+    a = torch.linalg.eigvalsh(terms.A[0])
+    return [float(v) for v in a] if float(a[0]) > 0 else None

@@ -1,0 +1,84 @@
+"""What every stopping rule is: it looks at the cloud now and then, and decides from everything it has seen, and says what it cannot see."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lem_safe.energies.base import Energy
+from lem_safe.lyapunov.monitors import Look
+from lem_safe.lyapunov.normal import Normal
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where it is not normal), h, and
+    the most steps there are."""
+
+    energy: Energy
+    x: Float[Tensor, "n d"]
+    law: Normal | None
+    step_size: float
+    steps: int
+
+
+class Stopped(NamedTuple):
+    """How a chain ended: the rule, the step it fired at (None: it never did), why, in words, and what the rule cannot see."""
+
+    rule: str
+    step: int | None
+    reason: str
+    cannot_see: str
+
+
+class Stop(ABC):
+    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks of; None: all.
+
+    cannot_see: one sentence on what may be wrong though it fired, which goes wherever its reason does.
+    """
+
+    kind: ClassVar[str]
+    cannot_see: ClassVar[str]
+    samplers: ClassVar[tuple[str, ...] | None] = None
+    example: ClassVar[dict[str, object]]
+    every: int = 0
+
+    @classmethod
+    def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
+        """Why this rule cannot end this sampler's run, from their specifications; None where it can."""
+        if cls.samplers is None or sampler["kind"] in cls.samplers:
+            return None
+        return f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, or steps"
+
+    @abstractmethod
+    def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
+        """Measures one cloud."""
+
+    @abstractmethod
+    def reason(self, looks: Sequence[Look], taken: int) -> str | None:
+        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule looks at all."""
+
+    @abstractmethod
+    def silence(self, looks: Sequence[Look], taken: int) -> str:
+        """Why the rule never fired."""
+
+    def due(self, step: int) -> bool:
+        """Whether it looks at the cloud after `step` steps; 0 is the start."""
+        return self.every > 0 and step % self.every == 0
+
+    def verdict(self, looks: Sequence[Look], taken: int, not_before: int = 0) -> str | None:
+        """`reason`, once `not_before` steps are taken and at steps that were looked at."""
+        if taken < max(1, not_before) or (self.every and (not looks or looks[-1].step != taken)):
+            return None
+        return self.reason(looks, taken)
+
+
+def outcome(stop: Stop, looks: Sequence[Look], taken: int, not_before: int = 0) -> Stopped:
+    """How a chain of `taken` steps ended."""
+    reason = stop.verdict(looks, taken, not_before)
+    if reason is not None:
+        return Stopped(stop.kind, taken, reason, stop.cannot_see)
+    return Stopped(stop.kind, None, stop.silence(looks, taken), stop.cannot_see)
