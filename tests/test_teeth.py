@@ -377,7 +377,7 @@ TEETH: dict[str, Tooth] = {
     "samples not moved to the data's values": (copies.samples_are_held_beside_their_data, fidelity, "ks_distance",
                                                lambda _: lambda y, x: ks_2samp(y, x).statistic),
     "no margin for chance": (copies.samples_are_held_beside_their_data, fidelity, "DISTANCE", lambda _: -0.2),
-    "every end of a column a code": (copies.codes_are_found, concerns, "ALONE", lambda _: 0.0),
+    "one far row a code": (copies.codes_are_found, concerns, "FEWEST", lambda _: 1),
     "each look judged alone": (audit.looks_are_remembered, standing.Standing, "after", lambda f: lambda self, before: self),
     "rows taken for independent": (audit.repeated_rows_are_seen, mixing.Batches, "effective", lambda f: lambda self: float(self.n)),
     "chains that leave their level": (audit.rare_events, subset, "_restricted",
