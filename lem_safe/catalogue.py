@@ -13,6 +13,7 @@ from barriers.surrogates import SURROGATES, Surrogate
 from lem_safe import scenario
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data import DATA, Dataset, DataSource
+from lem_safe.data.concerns import concerns
 from lem_safe.data.distributions import Planar
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.energies import ENERGIES, NETWORKS, Energy, Gaussian, Network, Untrained, columns_of
@@ -182,6 +183,18 @@ def promise(kind: str) -> tuple[str, str]:
     """What a filter guarantees, and the theorem or counterexample behind it."""
     found = PROMISES[kind]
     return found.scope, found.because
+
+
+def concerning(chosen: Scenario) -> tuple[str, ...]:
+    """What is to be said of the table that a scenario's energy is learned from, before it is: codes for missing values, few rows."""
+    try:
+        made = make("energies", chosen.energy)
+        if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar)):
+            return ()
+        rows = made.data.load(chosen.seed)
+    except (BadInput, ValueError):  # said elsewhere, with its place
+        return ()
+    return concerns(made.data, rows) if rows.values.numel() <= QUICK else ()
 
 
 def _must_whiten(rows: Dataset) -> None:

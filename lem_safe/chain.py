@@ -31,6 +31,8 @@ REFRESH_SECONDS = 0.2
 TURN_SECONDS = 2.0
 """How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds no more."""
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
+MOVES = "moves"
+"""[t]: the share of the particles that each step moved at all; the others' moves were refused."""
 
 Save = Callable[[dict[str, np.ndarray]], None]
 
@@ -57,11 +59,15 @@ class Course:
 
 @dataclass(frozen=True)
 class Finished:
-    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all)."""
+    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all).
+
+    moved: the share of the particles that are not where they started, bit for bit.
+    """
 
     x: Tensor
     trace: dict[str, np.ndarray]
     resumed_from_step: int
+    moved: float = 1.0
 
 
 class _Seen(NamedTuple):
@@ -101,7 +107,8 @@ def follow(
     finite, where a constraint cannot be met and the filter was told to raise, and where a filter breaks what it promises of every step;
     BadInput for a checkpoint of something else.
     """
-    trace = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+    trace: dict[str, np.ndarray] = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+    trace[MOVES] = np.full(course.steps, np.nan)
     state, k, h, log = _beginning(course, x, trace, saved)
     begin, inside = k, _inside(course, state.x)
     _judge(course, log, k, state.x)
@@ -124,6 +131,7 @@ def follow(
                     place = f"{course.title}: step {k + 1}"
                     course.promised.check(place, len(after.x), inside, trace["fraction"][k], trace["surrogate"][k])
                     inside = trace["fraction"][k]
+                trace[MOVES][k] = _moved(state.x, after.x)
                 state, k, h = after, k + 1, info.step_size
                 log.tally(info.accepted)
                 _judge(course, log, k, state.x)
@@ -147,7 +155,9 @@ def follow(
     trace = {name: rows[:k] for name, rows in trace.items()}
     progress.finish(standing(course, trace["fraction"].max(0), "largest "))
     chosen = {} if h is None else {"step_size": np.array([h])}
-    return Finished(state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen}, begin)
+    return Finished(
+        state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen}, begin, _moved(x, state.x)
+    )
 
 
 def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
@@ -167,6 +177,7 @@ def _beginning(
         k = int(saved["step"])
         for name in COLUMNS:
             trace[name][:k] = saved[f"trace.{name}"]
+        trace[MOVES][:k] = saved.get(f"trace.{MOVES}", np.nan)  # an older version did not count moves
         h = float(saved["step_size"]) if "step_size" in saved else None
         state: State = _restored(fresh, saved, x.device)
         if state.x is None or state.x.shape != x.shape:
@@ -236,6 +247,11 @@ def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, 
 def _inside(course: Course, x: Tensor) -> np.ndarray:
     """The fraction of the cloud inside each set."""
     return np.array([float(s.contains(x).double().mean()) for s in course.sets])
+
+
+def _moved(before: Tensor, after: Tensor) -> float:
+    """The share of the particles that are somewhere else."""
+    return float((before != after).any(1).double().mean())
 
 
 def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:

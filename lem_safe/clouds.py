@@ -1,7 +1,7 @@
 """Independent clouds, one after the other: the same course with another key each, coupled within a cloud and never between two (A.5).
 
 What the trace of R clouds holds, so that it can be read like that of one: `fraction`, `surrogate` and `shortfall` are at every step the
-largest over the clouds, `multiplier` is the mean; every cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest
+largest over the clouds, `multiplier` and `moves` are the mean; every cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest
 fraction within β at every step says that no cloud was ever over it. Monitors and the stopping rule look at the first cloud; the others
 take as many steps.
 """
@@ -83,6 +83,8 @@ class Pooled:
     trace: Arrays = field(default_factory=dict)
     first: Arrays = field(default_factory=dict)
     step_size: list[float] = field(default_factory=list)
+    moves: list[np.ndarray] = field(default_factory=list)
+    moved: list[float] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -102,12 +104,15 @@ class Pooled:
         self.step_size += done.trace["step_size"].tolist() if "step_size" in done.trace else []
         self.fraction.append(done.trace["fraction"])
         self.x.append(done.x.numpy(force=True))
+        self.moves.append(done.trace["moves"])
+        self.moved.append(done.moved)
 
     def state(self) -> Arrays:
         """For a checkpoint: everything."""
         if not self.x:
             return {}
         parts = {"x": np.stack(self.x), "fraction": np.stack(self.fraction), "step_size": np.array(self.step_size)}
+        parts |= {"moves": np.stack(self.moves), "moved": np.array(self.moved)}
         parts |= {f"trace.{name}": rows for name, rows in self.trace.items()}
         parts |= {f"first.{name}": rows for name, rows in self.first.items()}
         return {f"pooled.{name}": rows for name, rows in parts.items()}
@@ -124,6 +129,8 @@ class Pooled:
                 {name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
                 {name.removeprefix("pooled.first."): rows for name, rows in saved.items() if name.startswith("pooled.first.")},
                 saved["pooled.step_size"].tolist(),
+                list(saved["pooled.moves"]),
+                saved["pooled.moved"].tolist(),
             )
         except KeyError as error:
             message = f"does not fit this run (it lacks {error}); remove it to begin the interrupted chain again"
@@ -137,12 +144,13 @@ class Pooled:
             "fraction": each.max(0),
             **{name: self.trace[name] for name in LARGEST},
             "multiplier": self.trace["multiplier"] / len(self.x),
+            "moves": np.mean(self.moves, axis=0),
             "cloud_fraction": each,
             **self.first,
         }
         if self.step_size:
             trace["step_size"] = np.array(self.step_size)
-        return Finished(torch.from_numpy(np.concatenate(self.x)).to(device), trace, resumed)
+        return Finished(torch.from_numpy(np.concatenate(self.x)).to(device), trace, resumed, float(np.mean(self.moved)))
 
 
 class _Part:

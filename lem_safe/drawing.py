@@ -220,8 +220,19 @@ def _drawn(
         np.concatenate([_in_data_units(problem, x) for x in clouds]), problem.columns, np.repeat(np.arange(replicas), n * asked.pool),
         np.broadcast_to(whose, (replicas, asked.pool, n)).flatten(), np.tile(np.repeat(asked.looks, n), replicas),
         problem.filter is not None and problem.filter.couples, asked.seed, asked.burn_in, asked.thin, asked.pool, replicas,
-        asked.scenario.fingerprint(),
+        asked.scenario.fingerprint(), _moved(problem, asked, clouds),
     )  # fmt: skip
+
+
+def _moved(problem: Problem, asked: _Asked, taken: list[np.ndarray]) -> float:
+    """The share of the particles that are not where they started, of all clouds together."""
+    last = taken[asked.pool - 1 :: asked.pool]
+    starts = (start(problem, _key(asked, r)).numpy(force=True) for r in range(len(last)))
+    return float(np.mean([(x != began).any(1).mean() for x, began in zip(last, starts, strict=True)]))
+
+
+def _key(asked: _Asked, r: int) -> Key:
+    return Key(asked.seed) if r == 0 else Key(asked.seed).fold("replica", r)
 
 
 def _clouds(
@@ -232,7 +243,7 @@ def _clouds(
     taken = [] if keeper is None else keeper.taken
     title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
     for r in range(len(taken) // asked.pool, replicas):
-        key = Key(asked.seed) if r == 0 else Key(asked.seed).fold("replica", r)
+        key = _key(asked, r)
 
         def look(state: Arrays, r: int = r) -> None:
             step = int(state["step"])

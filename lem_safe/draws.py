@@ -34,6 +34,8 @@ class Draws:
     pool: int
     replicas: int
     fingerprint: str
+    moved: float = 1.0
+    """The share of the particles that are not where they started."""
 
     @property
     def unit(self) -> str | None:
@@ -47,7 +49,7 @@ class Draws:
         """What they are, beside the numbers."""
         return {
             "schema_version": 1, "samples": len(self.x), "seed": self.seed, "burn_in": self.burn_in, "thin": self.thin,
-            "pool": self.pool, "replicas": self.replicas, "coupled": self.coupled, "fingerprint": self.fingerprint,
+            "pool": self.pool, "replicas": self.replicas, "coupled": self.coupled, "moved": self.moved, "fingerprint": self.fingerprint,
         }  # fmt: skip
 
 
@@ -88,6 +90,7 @@ def _write_npz(draws: Draws, path: Path) -> None:
     one = draws.coupled and draws.replicas == 1  # which `coupled` says
     units = {} if draws.unit is None or one else {draws.unit: getattr(draws, draws.unit)}
     named = {"columns": np.array(draws.columns), "coupled": np.array(draws.coupled), "seed": np.array(draws.seed)}
+    named["moved"] = np.array(draws.moved)
     write_npz(path, x=draws.x, step=draws.step, **named, **units)
 
 

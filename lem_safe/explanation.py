@@ -1,6 +1,6 @@
 """A scenario in plain sentences: what will be sampled, what is asked of it, what its filter promises, what the audit can then say.
 
-Read off the specification and the tables; nothing is trained or sampled.
+Read off the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any
 from barriers.budget import budget
 from lem_safe.catalogue import columns as columns_of
 from lem_safe.catalogue import couples, never_passes, promise
+from lem_safe.feasibility import never_together
 from lem_safe.listing import summary
 from lem_safe.lyapunov import STOPS
 from lem_safe.percentages import level
@@ -23,7 +24,7 @@ def explain(scenario: Scenario) -> str:
     """The explanation, a heading and a paragraph or two a topic."""
     parts = {
         "What is sampled": [_energy(scenario), _sampling(scenario)],
-        "What is asked": [_constraint(scenario, i) for i in range(len(scenario.constraints))],
+        "What is asked": [*(_constraint(scenario, i) for i in range(len(scenario.constraints))), *_together(scenario)],
         "What the filter promises": _filter(scenario),
         "What the audit will say": _audit(scenario),
         "What the exit status means": [_status(scenario)],
@@ -129,6 +130,12 @@ def _start(init: Mapping[str, Any]) -> str:
 def _constraint(scenario: Scenario, i: int) -> str:
     c, n = scenario.constraints[i], _samples(scenario)
     return f"At most {_percent(c.beta)} of the samples, {budget(c.beta, n):,} of {n:,}, may lie inside {c.set}: {in_words(scenario.unsafe[c.set])}."
+
+
+def _together(scenario: Scenario) -> list[str]:
+    """That the tolerances cannot hold together, where they cannot."""
+    why = never_together(scenario)
+    return [] if why is None else [f"But {why}."]
 
 
 def _filter(scenario: Scenario) -> list[str]:

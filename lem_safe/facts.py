@@ -14,9 +14,14 @@ import torch
 
 from lem_safe.auditor import AuditReport
 from lem_safe.build import Problem, start
+from lem_safe.data.concerns import concerns
+from lem_safe.data.images import ImageSource
+from lem_safe.feasibility import never_together
+from lem_safe.fidelity import fidelity
 from lem_safe.keeping import Shortfall
 from lem_safe.keys import BLOCK, Key
 from lem_safe.lyapunov import Stopped
+from lem_safe.lyapunov.monitors import some
 from lem_safe.samplers import Preconditioned
 from lem_safe.samplers.metric import LARGEST
 from lem_safe.versions import versions
@@ -51,17 +56,62 @@ def facts(
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),
         "promise": {"scope": problem.scope, "shortfalls": [{**asdict(one), "text": str(one)} for one in missed]},
+        **_together(problem),
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_mib": round(peak, 1),
         "resumed_from_step": resumed,
         "stopped": stopped._asdict(),
         "replicas": problem.scenario.audit.replicas,
+        **_movement(report),
         **_step_size(trace),
         **_contraction(problem, samples),
         "particles_per_block": BLOCK,
         "threads": torch.get_num_threads(),
         **versions(),
     }
+
+
+def together(problem: Problem) -> str | None:
+    """Why the tolerances cannot hold together, over the points that a run knows; None where they may."""
+    known = [problem.coordinates(start(problem, Key(problem.scenario.seed)).double())]
+    known += [] if problem.data is None else [problem.data.values.to(known[0])]
+    return never_together(problem.scenario, torch.cat([some(x, 1000) for x in known]))
+
+
+def _together(problem: Problem) -> dict[str, str]:
+    why = together(problem)
+    return {} if why is None else {"constraints": why}
+
+
+def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """How far the unfiltered samples are from the rows the energy was learned from, and what was said of these.
+
+    Nothing where the energy is not learned, or is one of several. clouds: `reference` where there is an unfiltered cloud beside the
+    samples, and `samples`, as saved, [n, d]. Of pictures one pixel each is compared.
+    """
+    scenario, data = problem.scenario, problem.data
+    if data is None or scenario.energy["kind"] != "trained" or scenario.penalties:
+        return {}
+    rows, x, columns = data.values.numpy(), clouds.get("reference", clouds["samples"]), list(problem.columns)
+    if min(len(rows), len(x)) < 2:
+        return {}
+    source = problem.parts[0].made.data
+    if isinstance(source, ImageSource):
+        rows, x, columns = _pixels(rows), _pixels(x), ["a pixel"]
+    said = concerns(source, data)
+    return {"data": list(said), "fidelity": fidelity(rows, x, columns).to_dict(said)}
+
+
+def _pixels(x: np.ndarray) -> np.ndarray:
+    """One pixel of each picture, another one each, [n, 1]."""
+    n, d = x.shape
+    return x[np.arange(n), 7919 * np.arange(n) % d][:, None]
+
+
+def _movement(report: AuditReport) -> dict[str, Any]:
+    """How many rows differ, how many particles moved at all, how many of the moves were made."""
+    found = {"distinct_rows": report.repeats.distinct} if report.repeats is not None else {}
+    return found | ({"movement": asdict(report.movement)} if report.movement is not None else {})
 
 
 def _step_size(trace: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run leaves in a user's hands: its directory, its scenario, its report, and the arrays and pictures read back from its files."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import numpy as np
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
 from lem_safe.files import read_npz
+from lem_safe.run_directory import FINISHED
 from lem_safe.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -58,7 +60,12 @@ class Run:
         return f"<Run {self.directory}: {self.report!r}>"
 
     def __str__(self) -> str:
-        return f"{self.report.to_text()}\n{self.directory / 'report.html'}"
+        return "\n".join([self.report.to_text(), *self._fidelity(), str(self.directory / "report.html")])
+
+    def _fidelity(self) -> list[str]:
+        """How far the unfiltered samples are from the data, where the energy was learned from some: a line, and one for each warning."""
+        found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
+        return [] if found is None else ["", found["line"], *found["warnings"]]
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from lem_safe.catalogue import make
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data import Dataset
+from lem_safe.data.concerns import concerns
 from lem_safe.energies.base import Energy
 from lem_safe.faults import BadInput, Fault
 from lem_safe.progress import Progress
@@ -64,6 +65,8 @@ class Learner:
         if isinstance(made, Checkpoint):
             self.loaded.append(key)
             return made.load()
+        for text in concerns(made.data, made.data.load(self.seed)):
+            self.progress.say(text)
         self.progress.start("training the energy" if key == "energy" else f"training {key}", made.training.steps)
         energy, origin = made.load_or_train(self.seed, self.cache, self._report)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")

@@ -19,7 +19,7 @@ from lem_safe.catalogue import MAKERS, load, loads
 from lem_safe.chain import CHECKPOINT_SECONDS, Course, Finished
 from lem_safe.clouds import follow_clouds
 from lem_safe.diagnostics import diagnostics
-from lem_safe.facts import facts
+from lem_safe.facts import facts, of_data, together
 from lem_safe.faults import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_npz, write_text
 from lem_safe.finished_run import Run
@@ -95,7 +95,8 @@ def run(
             trace=found["trace"],
             missed=missed,
         )
-        write_json(directory / FINISHED, about)
+        clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
+        write_json(directory / FINISHED, about | of_data(problem, clouds))
         directory.forget_beginning()
         progress.start("report", 1)
         page = render(directory.path)
@@ -120,6 +121,8 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
 
     x = begin(0)[1]
     _warn_of_start(problem, (begin(r)[1] for r in range(replicas)), progress)
+    if (apart := together(problem)) is not None:
+        progress.say(f"the constraints: {apart}")
     phases = ["filtered"] if problem.filter is None else ["reference", "filtered"]
     rule, watched = stop_rule(problem, x), monitor(problem)
     stopped, steps, resumed = None, scenario.sampler.steps, 0
@@ -188,9 +191,11 @@ def _warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: P
     for x in starts:
         rows = len(torch.unique(x, dim=0)) if rows is None else rows
         inside.append([int(unsafe.contains(x).sum()) for unsafe in problem.sets])
-    if problem.scenario.sampler.init["kind"] == "file" and rows is not None and rows < n:
+    of = {"file": "the file of sampler.init has", "data": "the training data have"}.get(problem.scenario.sampler.init["kind"])
+    few = problem.data is None or len(problem.data.values) < n  # rows of a table may well repeat
+    if of is not None and rows is not None and rows < n and few:
         progress.say(
-            f"the start repeats: the file of sampler.init has {rows:,} different rows for {n:,} particles, so several begin at one place; "
+            f"the start repeats: {of} {rows:,} different row{'s' * (rows != 1)} for {n:,} particles, so several begin at one place; "
             "take more rows, fewer samples, or enough steps to forget the start"
         )
     for i, (name, β) in enumerate(zip(problem.names, problem.betas, strict=True)):
@@ -224,7 +229,7 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
     limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
     seed = np.array(problem.scenario.seed)
-    write_npz(directory / "samples.npz", **arrays, coupled=np.array(_coupled(problem)), seed=seed)
+    write_npz(directory / "samples.npz", **arrays, coupled=np.array(_coupled(problem)), seed=seed, moved=np.array(finished.moved))
 
 
 def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:

@@ -48,10 +48,10 @@ def scenario(
     )
 
 
-def cloud(inside: int, n: int) -> np.ndarray:
+def cloud(inside: int, n: int, seed: int = 0) -> np.ndarray:
     """n points, exactly `inside` of them in the ball, float32."""
-    x = np.random.default_rng(0).normal([-4.0, 0.0], 0.3, (n, 2))
-    x[:inside] = np.random.default_rng(1).uniform([1.8, -0.2], [2.2, 0.2], (inside, 2))
+    x = np.random.default_rng(seed).normal([-4.0, 0.0], 0.3, (n, 2))
+    x[:inside] = np.random.default_rng(seed + 1).uniform([1.8, -0.2], [2.2, 0.2], (inside, 2))
     return x.astype(np.float32)
 
 

@@ -16,7 +16,7 @@ PILLAR = scenario([("pillar", 0.3)])
 
 
 def clouds_of(counts, n=50):
-    return [cloud(k, n) for k in counts]
+    return [cloud(k, n, seed=2 * i) for i, k in enumerate(counts)]
 
 
 def saved(file, /, **arrays):

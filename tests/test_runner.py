@@ -61,6 +61,7 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     trace = _arrays(done, "trace.npz")
     assert {k: v.shape for k, v in trace.items() if not k.startswith("monitor_")} == {
         "step": (120,), "fraction": (120, 2), "surrogate": (120, 2), "limit": (2,), "multiplier": (120, 2), "shortfall": (120, 2),
+        "moves": (120,),
     }  # fmt: skip
     assert all(v.dtype == np.float64 for v in trace.values())
     assert (trace["step"] == np.arange(1, 121)).all()

@@ -16,9 +16,10 @@ import pytest
 import torch
 from planted import Tooth, checks, must_be_found, result, written_in
 from scipy.special import betaincinv
+from scipy.stats import ks_2samp
 from sklearn.mixture import GaussianMixture as EM
 from torch import Tensor
-from truths import audit, energies, filters, normalisers, sets
+from truths import audit, copies, energies, filters, normalisers, sets
 from truths import laplacian as curvatures
 from truths import samplers as kernels
 from truths import surrogates as ramps
@@ -45,10 +46,11 @@ from barriers.sets import (
 from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
-from lem_safe import annealing, chain, controller, log_z, subset
+from lem_safe import annealing, chain, controller, feasibility, fidelity, log_z, subset
 from lem_safe.auditor import census as honest_census
-from lem_safe.auditor import mixing, standing, verdict
+from lem_safe.auditor import crowding, mixing, repeats, standing, verdict
 from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
+from lem_safe.data import concerns
 from lem_safe.energies import Disjunction, GaussianMixture, MixtureBased, Tempered, mixture_based, normaliser
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.fourier import FourierTrunk
@@ -416,6 +418,18 @@ TEETH: dict[str, Tooth] = {
     "a bet that pays too much": (audit.bets_are_fair, betting, "log_capital", result(lambda k, x, m: k + 0.01 * len(x))),
     "a bet against m for one against 1 − m": (audit.bets_are_fair, betting, "_gains",
         lambda f: lambda x, m: np.log1p(betting.BETS[:, None] * np.maximum((m - x) / m, -1.0))),
+    "different rows counted as hashes kept": (copies.different_rows_are_counted, repeats.Distinct, "share", constant(0.5)),
+    "the first value taken for the row": (copies.different_rows_are_counted, repeats, "hashed", lambda f: lambda x: f(x[:, :1].round(1))),
+    "rows that repeat never copies": (copies.copies_are_told_from_coarse_values, crowding, "SLACK", lambda _: 1e9),
+    "rows that repeat always copies": (copies.copies_are_told_from_coarse_values, crowding, "_expected", result(lambda P, *_: 0.0)),
+    "cells taken for half as wide": (copies.resolution_explains_so_many_pairs, crowding, "WAYS",
+                                     lambda ways: [(keys, merged // 2) for keys, merged in ways]),
+    "tolerances as if regions were apart": (copies.tolerances_may_exclude_each_other, feasibility, "least_excess",
+                                            lambda _: lambda patterns, betas: (1 - betas.sum()) / 2),
+    "samples not moved to the data's values": (copies.samples_are_held_beside_their_data, fidelity, "ks_distance",
+                                               lambda _: lambda y, x: ks_2samp(y, x).statistic),
+    "no margin for chance": (copies.samples_are_held_beside_their_data, fidelity, "DISTANCE", lambda _: -0.2),
+    "one far row a code": (copies.codes_are_found, concerns, "FEWEST", lambda _: 1),
     "each look judged alone": (audit.looks_are_remembered, standing.Standing, "after", lambda f: lambda self, before: self),
     "rows taken for independent": (audit.repeated_rows_are_seen, mixing.Batches, "effective", lambda f: lambda self: float(self.n)),
     "chains that leave their level": (audit.rare_events, subset, "_restricted",
@@ -450,6 +464,6 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    own = written_in(ramps, filters, sets, energies, kernels, curvatures, normalisers, audit)
-    assert own - {"Parabola", "moved"} == set(CHECKS)
+    own = written_in(ramps, filters, sets, energies, kernels, curvatures, normalisers, audit, copies)
+    assert own - {"Parabola", "moved", "draws", "counted", "cut", "natural"} == set(CHECKS)
     assert len(TEETH) >= 25

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import FilterInfo, Promise, insides, unlimited
+from barriers.filters.nudge import left_along, nudged
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 20
@@ -46,6 +47,10 @@ class Project:
             before = y
             for unsafe in self.sets:
                 s, ds = value_and_gradient(unsafe, y)
+                lost = unsafe.contains(y) & (ds == 0).all(1)
+                if bool(lost.any()):  # at a centre, or on an axis
+                    y = _led_out(unsafe, y, lost)
+                    s, ds = value_and_gradient(unsafe, y)
                 past = (
                     4 * torch.finfo(y.dtype).eps * (1 + y.abs().amax(1))
                 )  # one rounding past the boundary, so that it counts as out
@@ -55,3 +60,16 @@ class Project:
                 break
         left = insides(self.sets, y).double().mean(0)
         return y, None, FilterInfo(self.limits, self.limits, left)
+
+
+def _led_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"]) -> Float[Tensor, "n d"]:
+    """The lost particles moved out of the region in the direction that it gives beside them, to where they first leave it."""
+
+    def gradient(at: Tensor) -> Tensor:
+        return value_and_gradient(unsafe, at)[1]
+
+    direction = gradient(nudged(x, lost, gradient))
+    led = lost & (direction != 0).any(1)
+    y = x.clone()
+    y[led] = left_along(unsafe.contains, x[led], direction[led])
+    return y

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.filters.nudge import nudged
 from barriers.functionals import Barrier
 from barriers.qp import solve_dual
 
@@ -81,6 +82,7 @@ class BarrierStep:
         best = Correction(proposal, mean, zero, floor - self.barrier.readout(mean))
         if not _kept(best):
             start_is_within = bool((floor <= B).all())
+            proposal, best = self._directed(proposal, floor, best)
             found = self._newton(proposal, floor, best)
             if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
                 found = best  # no minimiser: to send everybody back is allowed and costs less
@@ -95,6 +97,17 @@ class BarrierStep:
                 best = self._returned(x, floor, found, start_is_within=start_is_within)
         info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
         return best.x, StepMemory(best.mean), info
+
+    def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
+        """The proposal, particles that no statistic gives a direction moved to where one does: by a rounding, from the ridge of a distance."""
+        if torch.is_grad_enabled() and y.requires_grad:
+            return y, at
+
+        def gradient(z: Tensor) -> Tensor:
+            return self.barrier.gradients(z)[1].abs().amax(1)
+
+        moved = nudged(y, (gradient(y) == 0).all(1), gradient)
+        return (y, at) if moved is y else (moved, self._judged(moved, floor, at.multipliers))
 
     def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
         """The same correction with μ as a function of all that F is made of, by the implicit function theorem (Q.3).

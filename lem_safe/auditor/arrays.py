@@ -134,6 +134,15 @@ class Archive:
         """A single whole number, None where it is absent."""
         return int(self._single(name, "iu", "one whole number")) if name in self else None
 
+    def share(self, name: str) -> float | None:
+        """A single number from 0 to 1, None where it is absent."""
+        if name not in self:
+            return None
+        value = float(self._single(name, "fiu", "one number from 0 to 1"))
+        if not 0 <= value <= 1:
+            raise BadInput(Fault(f"'{name}' must be one number from 0 to 1; got {value:g}", str(self.path)))
+        return value
+
     def _single(self, name: str, kinds: str, what: str) -> Any:
         value = self._small(name)
         if value.size != 1 or value.dtype.kind not in kinds:

@@ -9,47 +9,30 @@ from torch import Tensor
 
 from barriers.sets import SpecificationError, UnsafeSet, build_sets
 from barriers.specification import Nested
+from lem_safe.auditor.assumption import UNCLAIMED, Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
+from lem_safe.auditor.caveats import copied
 from lem_safe.auditor.census import Census, RegionCensus, census
+from lem_safe.auditor.crowding import units_by_nature
 from lem_safe.auditor.growth import Past, Seen
 from lem_safe.auditor.matching import Match, match_columns
+from lem_safe.auditor.movement import Movement, movement
+from lem_safe.auditor.repeats import Counting, Repeats
 from lem_safe.auditor.samples import Samples, Unit, header_of, open_samples
 from lem_safe.auditor.standing import Standing
-from lem_safe.auditor.tracks import Tracks, in_words
+from lem_safe.auditor.tracks import Tracks, what_is_judged
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, trace_facts, verdicts
 from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Betting, Evidence, Fixed, Sequential, two_sided
 from lem_safe.bounds.several import Correction
 from lem_safe.faults import BadInput, Fault
-from lem_safe.percentages import level
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
 
 Source = Any
 """A file's path, an array, a tensor, rows of numbers, a table with `columns`, or Samples: what `open_samples` reads."""
-
-UNCLAIMED = "bound not claimed"
-"""How `assumes` ends where counts are facts and nothing more."""
-
-DETAIL = {
-    "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that.",
-    "path": "The event is a path that is inside at any recorded time, or on the straight line between two. Bounds are Clopper-Pearson's and "
-    "hold if the paths are independent.",
-    "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds are independent, however their "
-    "particles depend on one another.",
-    "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and hold for the mean of that fraction if "
-    "the chains are independent, however slowly they mix; they say nothing of what longer chains would do.",
-}
-
-
-class Stand(NamedTuple):
-    """What bounds are taken from: the unit, how many of them, and the reason why none is claimed, if there is one."""
-
-    unit: Unit
-    units: int
-    unclaimed: str | None
 
 
 def audit(
@@ -126,8 +109,8 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         )
     regions = _regions(scenario, match.names, asked.makers)
     sets = {c.set: regions[c.set] for c in scenario.constraints}
-    seen = Seen(past or Past({}), opened.source)
-    blocks = match.blocks(opened)
+    seen, counting = Seen(past or Past({}), opened.source), Counting()
+    blocks = counting.passing(match.blocks(opened))
     between = (settings.between or "segments") if match.unit == "path" else None
     found = census(
         blocks if past is None else seen.passing(blocks),
@@ -136,9 +119,15 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         apart=match.unit in ("chain", "path"),
         tracks=Tracks() if between == "segments" else None,
     )
-    bounded, stand = _stand(opened, match, found, asked, sets)
+    repeats, moved = counting.result(), movement(opened.moved, asked.trace)
+    bounded, stand = _stand(opened, match, found, asked, sets, repeats, moved)
     if past is not None and stand.unclaimed:
-        raise BadInput(Fault(f"an audit that grows needs independent units; this is a {stand.unclaimed}", opened.source))
+        raise BadInput(
+            Fault(
+                f"an audit that grows needs independent units; found: {stand.unclaimed}; audit such rows once, without growing, or remove them",
+                opened.source,
+            )
+        )
     require = settings.require if settings.require != "passed" or not asked.strict else "bound"
     sequential = past is not None or require == "anytime"
     n, counts = _counted(found, match.unit)
@@ -156,7 +145,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         judge(
             c.set, c.beta, counts[c.set], n, found.regions[c.set], evidence[c.set], standing,
             confidence=confidence, claimed=stand.unclaimed is None, require_bound=require != "passed", trace=facts,
-            between=in_words(sets[c.set], between),
+            between=what_is_judged(sets[c.set], between),
         )
         for c, standing, facts in zip(scenario.constraints, standings, _facts(asked.trace, scenario, n), strict=True)
     )  # fmt: skip
@@ -168,7 +157,7 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         constraints=judged,
         scenario=scenario.name,
         fingerprint=scenario.fingerprint(),
-        assumes_detail=_detail(stand, sequential, settings.confidence, len(judged), asked.correction, between)
+        assumes_detail=in_words(stand, sequential, settings.confidence, len(judged), asked.correction, between)
         + _beside(asked, stand)
         + _aim(asked, claimed=stand.unclaimed is None),
         require=require,
@@ -192,6 +181,8 @@ def _examined(opened: Samples, asked: _Asked, past: Past | None) -> tuple[AuditR
         else str(asked.clouds),
         looks=len(past.looks) + (seen.rows > past.rows) if past is not None else None,
         columns_detail=match.detail,
+        repeats=repeats,
+        movement=moved,
     )
     look = {
         "rows": found.n,
@@ -208,7 +199,10 @@ def _key(index: int, name: str) -> str:
     return f"{index}: {name}"
 
 
-def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Mapping[str, UnsafeSet]) -> tuple[Census, Stand]:
+def _stand(
+    opened: Samples, match: Match, found: Census, asked: _Asked, sets: Mapping[str, UnsafeSet], repeats: Repeats,
+    moved: Movement | None,
+) -> tuple[Census, Stand]:  # fmt: skip
     """What the bound is taken from: the samples, or independent clouds beside them."""
     tuned_with = asked.scenario.audit.tuned_with
     sources = [opened]
@@ -217,7 +211,9 @@ def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Ma
         beside = match_columns(clouds, asked.scenario.columns, asked.scenario.unsafe)
         if beside.unit != "cloud":
             raise BadInput(Fault("must say which row is of which cloud, in an array `replica`", clouds.source))
-        found, match, sources = census(beside.blocks(clouds), sets), beside, [clouds]
+        counting = Counting()
+        found, match, sources = census(counting.passing(beside.blocks(clouds)), sets), beside, [clouds]
+        repeats, moved, opened = counting.result(), movement(clouds.moved, None), clouds
     units = next(iter(found.regions.values())).by_unit if found.regions else None
     count = found.n if match.unit == "sample" or units is None else units.units
     coupled = opened.coupled if asked.coupled is None else asked.coupled
@@ -227,6 +223,11 @@ def _stand(opened: Samples, match: Match, found: Census, asked: _Asked, sets: Ma
         return found, Stand("sample", found.n, f"coupled cloud: {UNCLAIMED}")
     if coupled and match.unit != "cloud":
         return found, Stand(match.unit, count, f"coupled cloud: {UNCLAIMED}")
+    if moved is not None and moved.frozen:
+        return found, Stand(match.unit, count, f"frozen run: {UNCLAIMED}")
+    if not units_by_nature(repeats, lambda: match.blocks(opened), match.unit):
+        what = copied(repeats.rows, repeats.distinct, repeats.exact, repeats.units, repeats.distinct_units, match.unit)
+        return found, Stand(match.unit, count, f"copies, {what}: {UNCLAIMED}")
     return found, Stand(match.unit, count, None)
 
 
@@ -304,25 +305,3 @@ def _beside(asked: _Asked, stand: Stand) -> str:
     if asked.clouds is None or stand.unclaimed:
         return ""
     return f" They are those of {stand.units:,} clouds beside the samples, whose counts they are not: both must come from one procedure."
-
-
-def _detail(stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction, between: str | None) -> str:
-    if stand.unclaimed and stand.unclaimed.startswith("coupled"):
-        return (
-            "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and "
-            "this run; no bound on the law behind them is claimed."
-        )
-    if stand.unclaimed:
-        return (
-            "These samples took part in choosing the scenario's numbers: counts are facts about them; what they would certify is what they "
-            "were used to make true, so no bound is claimed. Draw fresh ones with another seed."
-        )
-    text = DETAIL[stand.unit]
-    if between == "points":
-        text = text.replace(", or on the straight line between two", "; nothing is known between them")
-    if sequential and stand.unit in ("sample", "path"):
-        text = text.replace("Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,")
-    if m > 1:
-        what = "all bounds and verdicts" if correction == "bonferroni" else "all bounds, and all of Holm's verdicts,"
-        text += f" {m} constraints share the error: {what} hold at once with {level(confidence)} confidence."
-    return text

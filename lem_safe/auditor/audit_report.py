@@ -5,7 +5,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.formats import FORMATS, to_json
+from lem_safe.auditor.movement import Movement
+from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import reason, to_html, to_text
@@ -27,7 +30,7 @@ class AuditReport:
     samples: int
     confidence: float
     assumes: str
-    """independent samples (clouds, chains, paths); or coupled cloud, or samples used in tuning: bound not claimed."""
+    """independent samples (clouds, chains, paths); or coupled cloud, samples used in tuning, copies, or frozen run: bound not claimed."""
     constraints: tuple[ConstraintReport, ...]
     scenario: str
     """The scenario's name."""
@@ -66,6 +69,10 @@ class AuditReport:
     """In an audit that grows, how often it was looked at; None for an audit made once."""
     columns_detail: str = ""
     """Which column of the samples is which of the scenario's, in words; empty where the names are equal."""
+    repeats: Repeats | None = None
+    """How many rows differ, and how many units."""
+    movement: Movement | None = None
+    """Whether the run's particles have been anywhere, where a trace or the file says so."""
 
     @property
     def status(self) -> int:
@@ -75,7 +82,7 @@ class AuditReport:
     def to_dict(self) -> dict[str, Any]:
         """The content of audit.json: plain lists, dicts, numbers and None."""
         plain = json.loads(json.dumps(dataclasses.asdict(self), allow_nan=False))
-        return {"schema_version": SCHEMA_VERSION, **plain, "reason": reason(plain)}
+        return {"schema_version": SCHEMA_VERSION, **plain, "reason": reason(plain), "caveats": caveats(plain)}
 
     def to_json(self) -> str:
         """audit.json, readable, without NaN."""
@@ -102,6 +109,8 @@ class AuditReport:
             constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
             union = UnionReport.from_dict(data["union"]) if data["union"] else None
             read = {name: value for name, value in data.items() if name in known}
+            for name, made in (("repeats", Repeats), ("movement", Movement)):
+                read[name] = made(**data[name]) if data.get(name) is not None else None
             return cls(**{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"audit.json: is damaged ({error}); audit the samples again") from None

@@ -12,22 +12,29 @@ from numpy.typing import NDArray
 
 
 class Drawn(np.ndarray):
-    """An array [n, d] with the marks of its file: `coupled`, the `replica` of each row where there are clouds, the `seed`."""
+    """An array [n, d] with the marks of its file: `coupled`, the `replica` of each row where there are clouds, the `seed`, how many `moved`."""
 
     coupled: bool
     replica: NDArray[np.int64] | None
     seed: int | None
+    moved: float | None
 
     def __new__(
-        cls, x: NDArray[Any], coupled: bool = False, replica: NDArray[Any] | None = None, seed: int | None = None
+        cls,
+        x: NDArray[Any],
+        coupled: bool = False,
+        replica: NDArray[Any] | None = None,
+        seed: int | None = None,
+        moved: float | None = None,
     ) -> "Drawn":
         self = np.array(x).view(cls)
-        self.coupled, self.seed = coupled, seed
+        self.coupled, self.seed, self.moved = coupled, seed, moved
         self.replica = None if replica is None else np.array(replica, dtype=np.int64)
         return self
 
     def __array_finalize__(self, made_of: Any) -> None:
         self.coupled, self.replica, self.seed = _dependent(made_of), None, getattr(made_of, "seed", None)
+        self.moved = getattr(made_of, "moved", None)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """A number where numpy would give one."""
@@ -42,17 +49,20 @@ class Drawn(np.ndarray):
 
     def __reduce__(self) -> Any:
         plain: tuple[Any, ...] = tuple(np.ndarray.__reduce__(self))
-        return plain[0], plain[1], (plain[2], self.coupled, self.replica, self.seed)
+        return plain[0], plain[1], (plain[2], self.coupled, self.replica, self.seed, self.moved)
 
     def __setstate__(self, state: Any) -> None:
-        whole, self.coupled, self.replica, self.seed = state
+        whole, self.coupled, self.replica, self.seed, self.moved = state
         super().__setstate__(whole)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Drawn":
         """The rows of a samples.npz: `x` and its marks."""
-        seed = arrays.get("seed")
-        return cls(arrays["x"], bool(arrays.get("coupled", False)), arrays.get("replica"), None if seed is None else int(seed))
+        seed, moved = arrays.get("seed"), arrays.get("moved")
+        return cls(
+            arrays["x"], bool(arrays.get("coupled", False)), arrays.get("replica"), None if seed is None else int(seed),
+            None if moved is None else float(moved),
+        )  # fmt: skip
 
 
 def _dependent(rows: Any) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.text import (
     HEADS,
     bound_sentence,
@@ -39,7 +40,7 @@ def to_markdown(audit: Audit) -> str:
         [
             f"### {_cell(headline(audit))}",
             "",
-            _cell(reason(audit)),
+            "\n\n".join(_cell(text) for text in (reason(audit), *caveats(audit))),
             "",
             *lines,
             "",
@@ -58,7 +59,7 @@ def to_github(audit: Audit) -> str:
         level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
         title = _escaped(f"lem-safe: {audit['scenario']}: {c['set']}").replace(":", "%3A").replace(",", "%2C")
         lines.append(f"::{level} title={title}::{_escaped(sentence(c, audit))}")
-    return "\n".join([*lines, headline(audit), reason(audit), *columns_sentence(audit), ""])
+    return "\n".join([*lines, headline(audit), reason(audit), *caveats(audit), *columns_sentence(audit), ""])
 
 
 def to_junit(audit: Audit) -> str:

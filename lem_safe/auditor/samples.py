@@ -8,8 +8,9 @@ A bound counts units that are independent of one another. Rows are such units un
 | `chain` [n] | a Markov chain | its fraction of time inside |
 | `path` [n], or an array `path` [n, t, d] in place of x | a path through time | whether it is ever inside, at any recorded time |
 
-An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cloud, A.2), `seed` (what they were drawn with) and `tuned` (they
-chose the scenario's numbers, so they cannot certify them, A.7). Values are used as saved: widened to float64, never rounded.
+An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cloud, A.2), `seed` (what they were drawn with), `tuned` (they
+chose the scenario's numbers, so they cannot certify them, A.7) and `moved` (the share of the particles that ever left their start).
+Values are used as saved: widened to float64, never rounded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,8 @@ class Samples:
     """Whether the file itself says that its rows are one filtered cloud (A.2), as a run's samples.npz does."""
     tuned: bool = False
     seed: int | None = None
+    moved: float | None = None
+    """The share of a run's particles that are not where they started, where the file says so."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -181,8 +184,10 @@ def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
     """The rows of a run, with the units that its file gives them."""
     plain = _of_array(np.asarray(drawn), columns)
     if drawn.replica is not None and drawn.replica.shape == drawn.shape[:1]:
-        return replace(plain, unit="cloud", members=Numbers(drawn.replica), coupled=drawn.coupled, seed=drawn.seed)
-    return replace(plain, coupled=drawn.coupled or drawn.replica is not None, seed=drawn.seed)
+        return replace(
+            plain, unit="cloud", members=Numbers(drawn.replica), coupled=drawn.coupled, seed=drawn.seed, moved=drawn.moved
+        )
+    return replace(plain, coupled=drawn.coupled or drawn.replica is not None, seed=drawn.seed, moved=drawn.moved)
 
 
 def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
@@ -214,7 +219,12 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     if whole_paths and len(x.shape) != 3:
         raise BadInput(Fault(f"'path' must be [paths, times, columns], or number the rows of x; got shape {x.shape}", source))
     rows = _named(rows_in(x, _given(archive.columns(), columns, source)), source)
-    facts: dict[str, Any] = {"coupled": archive.flag("coupled"), "tuned": archive.flag("tuned"), "seed": archive.number("seed")}
+    facts: dict[str, Any] = {
+        "coupled": archive.flag("coupled"),
+        "tuned": archive.flag("tuned"),
+        "seed": archive.number("seed"),
+        "moved": archive.share("moved"),
+    }
     named = [] if whole_paths else [name for name in UNITS if name in archive]
     if len(x.shape) == 3 and named:
         raise BadInput(Fault(f"has units by its shape {x.shape} and by '{named[0]}'; keep one", source))

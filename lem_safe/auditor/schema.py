@@ -23,6 +23,8 @@ MEANINGS = {
     "columns_matched": "By name, or by position where the samples or the scenario have no names of their own.",
     "columns_detail": "Which column of the samples is which of the scenario's, in words; empty where the names are equal.",
     "between": "What of paths was looked at: their points, or their segments and how closely; null where nothing is about paths.",
+    "repeats": "How many rows differ, and how many units: copies of one another are not independent samples.",
+    "movement": "Of the run that the samples end: the share of particles that ever moved, the share of moves made, split R-hat; null elsewhere.",
     "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 
@@ -32,7 +34,12 @@ def audit_schema() -> dict[str, Any]:
     body = _object(AuditReport)
     body["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **body["properties"]}
     body["properties"]["reason"] = {"description": "Why it passed or failed, in one sentence.", "type": "string"}
-    body["required"] = ["schema_version", *body["required"], "reason"]
+    body["properties"]["caveats"] = {
+        "description": "What stands beside the bound, a sentence or two each.",
+        "type": "array",
+        "items": {"type": "string"},
+    }
+    body["required"] = ["schema_version", *body["required"], "reason", "caveats"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audit.json of lem-safe", **body}
 
 

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from lem_safe.auditor.caveats import caveats
 from lem_safe.percentages import level, percent
 
 HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
@@ -20,6 +21,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
         [
             headline(audit),
             *why,
+            *caveats(audit),
             "",
             *table,
             "",
@@ -41,7 +43,8 @@ def to_html(audit: Mapping[str, Any]) -> str:
     )
     above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
     beneath = "".join(f"<p>{html.escape(line)}</p>" for line in columns_sentence(audit))
-    above = f"{above}</b><br>{html.escape(reason(audit))}<b>" if not audit["passed"] else above
+    under = [reason(audit)] * (not audit["passed"]) + caveats(audit)
+    above = f"{above}</b><br>{'<br>'.join(map(html.escape, under))}<b>" if under else above
     return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>{beneath}"
 
 

@@ -39,7 +39,7 @@ def deepest(
     return inside, at(before, x, t)
 
 
-def in_words(region: UnsafeSet, between: str | None) -> str | None:
+def what_is_judged(region: UnsafeSet, between: str | None) -> str | None:
     """What of paths is looked at: of the paths that are units of an audit (`between`), or of those that a region is about; None for neither."""
     if between is not None:
         return between if between == "points" else f"segments, {'exactly' if exactly(region) else 'every 1/256 of each'}"

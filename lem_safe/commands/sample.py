@@ -68,6 +68,10 @@ def _of_option(fault: Fault) -> Fault:
 
 
 def _dependence(drawn: "Draws") -> str:
+    from lem_safe.auditor.movement import FROZEN
+
+    if drawn.moved < FROZEN:
+        return f"{100 * (1 - drawn.moved):.3g} % of the particles never moved from where they started, marked so: an audit claims no bound for them"
     if drawn.replicas > 1:
         return f"{drawn.replicas} independent clouds, numbered so: an audit counts clouds"
     if drawn.coupled:

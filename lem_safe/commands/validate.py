@@ -17,7 +17,8 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
-    from lem_safe.catalogue import load, never_passes
+    from lem_safe.catalogue import concerning, load, never_passes
+    from lem_safe.feasibility import never_together
 
     overrides = given(set_)
     faults: list[Fault] = []
@@ -34,6 +35,11 @@ def validate(
             hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
             for why in filter(None, hopeless):
                 say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")
+            for why in concerning(loaded):
+                say(f"{scenario}: warning: {why}")
+            apart = dict.fromkeys(map(never_together, [v.scenario for v in loaded.variants] or [loaded]))
+            for why in filter(None, apart):
+                say(f"{scenario}: warning: constraints: {why}")
     if faults:
         raise BadInput(faults)
     return 0

@@ -99,6 +99,8 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
         last = members[-1]["kind"]
         found.append((f"Last of the chain: {last}", PROMISES.get(last, unknown)))
     found += _under_this_sampler(contents)
+    if why := contents.run.get("constraints"):
+        found.append(("The constraints together", f"{why[0].upper()}{why[1:]}."))
     return [*found, *_shortfall(contents), *(("Composition", warning) for warning in contents.run.get("warnings", []))]
 
 

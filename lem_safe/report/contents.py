@@ -65,7 +65,7 @@ class Contents:
         """Which rows are inside some constrained region."""
         return np.any([self.inside(c["set"], x) for c in self.audit["constraints"]], axis=0)
 
-    def clearance(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"] | None:
+    def clearance(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k"] | None:
         """The signed distances to one region, to first order (s/‖∇s‖) where it knows no better; only those that are finite.
 
         None where membership is all that is known.

@@ -65,7 +65,11 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "seats": seats(contents),
         "claims": claims(contents),
         "silent": SILENT if contents.run else ELSEWHERE,
-        "run": words.flat(contents.run or {name: audit.get(name) for name in AUDITED}),
+        "fidelity": contents.run.get("fidelity"),
+        "run": words.flat(
+            {name: value for name, value in contents.run.items() if name != "fidelity"}
+            or {name: audit.get(name) for name in AUDITED}
+        ),
         "ran": bool(contents.run),
         "traced": bool(contents.run) or any(c["max_fraction_over_steps"] is not None for c in audit["constraints"]),
         "command": _command(contents),

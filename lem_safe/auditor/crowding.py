@@ -1,0 +1,191 @@
+"""Whether rows that repeat do so because their values are coarse: rounded, whole numbers, float32 far from 0.
+
+Independent draws of a smooth distribution, written at some resolution, repeat because many fall within one step of it; then as many fall on the
+neighbouring steps. So the resolution is made coarser by about ten, and the *different* rows that now agree are counted: of D different rows
+among n let C pairs fall together, in cells that hold Πm_j fine ones. Then about
+
+    P = C (n/D)² / Πm_j                                                                        (A.14)
+
+pairs of rows should agree by resolution alone. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
+What is left of a smooth distribution is what has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from lem_safe.auditor.repeats import KEPT, Distinct, Repeats, hashed
+from lem_safe.auditor.samples import Block, Unit
+
+SLACK = 4.0
+"""Rows may repeat so many times as often as their neighbourhood explains: distributions are not smooth at every step."""
+FEW = 0.01
+"""Repetitions up to this share of the rows change no bound that anybody would notice."""
+MASS = 0.9
+"""Where common rows are more than this share, there is hardly a distribution beside them to speak of."""
+SMALL = 1000.0
+"""Whole numbers up to this size are counts and categories: they repeat by nature."""
+DIGITS, TELLS = 15, 0.95
+"""Digits beyond which a number is written in full; the part of the different rows that a column must tell apart to stand for all columns."""
+COLUMN, ENOUGH = 4096, 500_000
+"""Different values of a column that are kept to count them, and rows that are enough to do so."""
+
+Blocks = Callable[[], Iterable[Block]]
+
+
+def by_nature(found: Repeats, blocks: Blocks) -> bool:
+    """Whether independent draws would repeat like that; blocks: reads the rows again, twice where they do repeat."""
+    if found.rows - found.distinct <= FEW * found.rows:
+        return True
+    columns = _columns(blocks)
+    if all(c.whole and c.largest <= SMALL for c in columns):
+        return found.distinct > 1 or len(columns) == 1
+    if found.distinct == 1:
+        return False
+    if found.excess <= FEW * found.rows and found.heavy <= MASS:
+        return True
+    expected = _expected(found, blocks, columns)
+    return expected >= found.excess / SLACK and (expected > 0 or found.heavy <= MASS)
+
+
+def units_by_nature(found: Repeats, blocks: Blocks, unit: Unit) -> bool:
+    """Whether independent clouds, chains or paths would repeat like that: whole ones where their rows are counts, or are one row each."""
+    if found.units is None or found.rows == found.units:
+        return by_nature(found, blocks)
+    stuck = unit != "path" and found.heavy > MASS
+    if found.distinct_units == found.units and not stuck:
+        return True
+    return all(c.whole and c.largest <= SMALL for c in _columns(blocks)) and found.distinct_units != 1
+
+
+def _columns(blocks: Blocks) -> list["_Column"]:
+    columns: list[_Column] = []
+    for block in blocks():
+        x = block.x.numpy()
+        columns = columns or [_Column() for _ in range(x.shape[1])]
+        for column, values in zip(columns, x.T, strict=True):
+            column.add(values)
+    return columns
+
+
+class _Column:
+    """How finely one column is written: decimals, significant digits, the bits of a float."""
+
+    def __init__(self) -> None:
+        self.whole, self.largest, self.single = True, 0.0, True
+        self.decimals, self.digits = -3, 1
+
+    def add(self, values: Float[np.ndarray, "b"]) -> None:
+        """Takes the next values."""
+        size = np.abs(values)
+        self.largest = max(self.largest, float(size.max(initial=0)))
+        self.whole = self.whole and bool((values == np.rint(values)).all())
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32).astype(np.float64)
+        self.single = self.single and bool((single == values).all())
+        near = np.maximum(size, 1e-300) * (2.0**-24 if self.single else 2.0**-52)
+        while self.decimals < DIGITS and not _fits(values, np.full_like(values, float(self.decimals)), near):
+            self.decimals += 1
+        while self.digits < DIGITS and not _fits(values, self.digits - 1 - _magnitude(values), near):
+            self.digits += 1
+
+    def fixed(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
+        """So many decimals, less the last."""
+        return _whole(v, np.full_like(v, float(self.decimals))) // 10
+
+    def significant(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
+        """So many significant digits, less the last; the magnitude counts."""
+        power = _magnitude(v)
+        return 1000 * (_whole(v, self.digits - 1 - power) // 10) + power.astype(np.int64)
+
+    def binary(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
+        """The bits of the number in the type it came in, less the last three."""
+        with np.errstate(over="ignore"):
+            bits = v.astype(np.float32).view(np.int32).astype(np.int64) if self.single else v.view(np.int64)
+        return np.asarray(bits >> 3)
+
+
+def _magnitude(v: np.ndarray) -> np.ndarray:
+    return np.floor(np.log10(np.maximum(np.abs(v), 1e-300)))
+
+
+def _whole(v: np.ndarray, power: np.ndarray) -> Int64[np.ndarray, "b"]:
+    """v · 10^power as whole numbers; what is too large for them at the largest."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.clip(np.nan_to_num(np.rint(v * 10.0**power)), -9e18, 9e18).astype(np.int64)
+
+
+def _fits(v: np.ndarray, power: np.ndarray, near: np.ndarray) -> bool:
+    """Whether v is a multiple of 10^−power, to the rounding of its own type."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = v * 10.0**power
+        return bool((np.abs(np.rint(scaled) - scaled) <= 2 * near * 10.0**power).all())
+
+
+def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
+    """P (A.14), by whichever way of writing numbers explains the most.
+
+    Where one column tells all rows apart, the others follow from it: then the column that explains the least, alone, is what counts.
+    """
+    together = [_Way(columns, keys, merged) for keys, merged in WAYS]
+    for block in blocks():
+        for way in together:
+            way.add(block.x.numpy())
+    P = max(way.pairs() for way in together)
+    if len(columns) > 1 and max(v.number() for v in together[0].values) > TELLS * found.distinct:
+        alone = [[_Way([column], keys, merged) for keys, merged in WAYS] for column in columns]
+        for block in blocks():
+            for i, ways in enumerate(alone):
+                for way in ways:
+                    way.add(block.x.numpy()[:, i : i + 1])
+        P = max(P, min(max(way.pairs() for way in ways) for ways in alone))
+    return P * (found.rows / found.distinct) ** 2
+
+
+WAYS: list[tuple[Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], int]] = [
+    (_Column.fixed, 10), (_Column.significant, 10), (_Column.binary, 8),
+]  # fmt: skip
+"""The ways numbers are written, and how many values of each fall together where it is coarser."""
+
+
+class _Way:
+    """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells of a uniform choice of them."""
+
+    def __init__(self, columns: list[_Column], keys: Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], merged: int):
+        self.keys = [partial(keys, column) for column in columns]
+        self.merged = merged
+        self.values = [Distinct(COLUMN) for _ in columns]
+        self.cells = np.empty((0, 2), dtype=np.uint64)  # hashes of the cell and of the row
+        self.seen = 0
+        self.limit: np.uint64 | None = None  # cells from this hash on are not kept
+
+    def add(self, x: Float[np.ndarray, "b d"]) -> None:
+        """Takes the next rows."""
+        columns = [np.ascontiguousarray(v) for v in x.T]
+        coarse = np.stack([key(v) for key, v in zip(self.keys, columns, strict=True)], 1)
+        if self.seen < ENOUGH:
+            for kept, v in zip(self.values, columns, strict=True):
+                kept.add(hashed(v[:, None]))
+        self.seen += len(x)
+        cells = np.stack([hashed(coarse), hashed(x)], 1)
+        if self.limit is not None:
+            cells = cells[cells[:, 0] < self.limit]
+        if not len(cells):
+            return
+        every = np.concatenate([self.cells, cells])
+        every = every[np.lexsort((every[:, 1], every[:, 0]))]
+        self.cells = every[np.concatenate([[True], (every[1:] != every[:-1]).any(1)])]
+        if len(self.cells) > KEPT:
+            self.limit = self.cells[KEPT, 0]  # the first cell that is not kept whole
+            self.cells = self.cells[self.cells[:, 0] < self.limit]
+
+    def pairs(self) -> float:
+        """C / Πm_j."""
+        share = 1.0 if self.limit is None else float(self.limit) / 2.0**64
+        held = np.unique(self.cells[:, 0], return_counts=True)[1].astype(np.float64)
+        together = float((held * (held - 1) / 2).sum()) / share
+        merged = [min(self.merged, values.number()) for values in self.values]  # of a flag no cell holds more than two values
+        return together / math.prod(merged)

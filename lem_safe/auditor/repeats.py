@@ -1,0 +1,119 @@
+"""How many rows differ, in one pass and a memory that does not grow with the file.
+
+Every row has a 64-bit hash of its values, and the KEPT smallest hashes are kept with how often each came (a hash once dropped never comes
+back, so those counts are exact). Up to KEPT different rows the number is exact; beyond, with u the largest kept hash as a fraction of 2⁶⁴,
+
+    D ≈ (KEPT − 1) / u                                                                         (A.13)
+
+whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] Units (clouds, chains, paths) have a hash each, the sum of their rows'.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt64
+
+from lem_safe.auditor.inside import scrambled
+from lem_safe.auditor.samples import Block
+
+KEPT = 1 << 16
+HEAVY = 0.01
+"""A row that is at least this share of all rows is one that a distribution may well put a mass on: zeros, a limit of a range."""
+
+Hashes = UInt64[np.ndarray, "b"]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What a pass over the rows found of repetitions.
+
+    distinct: different rows. exact: whether that was counted or estimated (A.13). commonest: how often the commonest row came.
+    excess: rows that repeat another one, without those of HEAVY rows. heavy: the share of rows that HEAVY rows are.
+    units, distinct_units: how many units there are, and how many of them differ; None where every row is its own.
+    """
+
+    rows: int
+    distinct: int
+    exact: bool
+    commonest: int
+    excess: float
+    heavy: float
+    units: int | None = None
+    distinct_units: int | None = None
+
+
+class Distinct:
+    """The running number of different hashes, and how often each of those kept came."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept, self.n = kept, 0
+        self.hashes: Hashes = np.empty(0, dtype=np.uint64)
+        self.counts: Int64[np.ndarray, b] = np.empty(0, dtype=np.int64)
+        self.dropped = False
+
+    def add(self, hashes: Hashes) -> None:
+        """Takes the next rows' hashes."""
+        self.n += len(hashes)
+        if self.dropped:
+            hashes = hashes[hashes <= self.hashes[-1]]
+        fresh, counts = np.unique(hashes, return_counts=True)
+        every = np.concatenate([self.hashes, fresh])
+        self.hashes, place = np.unique(every, return_inverse=True)
+        self.counts = np.bincount(place, np.concatenate([self.counts, counts]), len(self.hashes)).astype(np.int64)
+        if len(self.hashes) > self.kept:
+            self.hashes, self.counts, self.dropped = self.hashes[: self.kept], self.counts[: self.kept], True
+
+    @property
+    def share(self) -> float:
+        """u: the part of all possible hashes that is kept."""
+        return (float(self.hashes[-1]) + 1) / 2.0**64 if self.dropped else 1.0
+
+    def number(self) -> int:
+        """How many different ones there were (A.13)."""
+        return round((self.kept - 1) / self.share) if self.dropped else len(self.hashes)
+
+
+class Counting:
+    """Rows as they pass by, counted."""
+
+    def __init__(self) -> None:
+        self._rows, self._units = Distinct(), dict[int, int]()
+
+    def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The same blocks."""
+        for block in blocks:
+            hashes = hashed(block.x.numpy())
+            self._rows.add(hashes)
+            if block.unit is not None:
+                self._sign(hashes, block.unit)
+            yield block
+
+    def _sign(self, hashes: Hashes, unit: Int64[np.ndarray, "b"]) -> None:
+        order = np.argsort(unit, kind="stable")
+        numbers, first = np.unique(unit[order], return_index=True)
+        for number, total in zip(numbers.tolist(), np.add.reduceat(hashes[order], first).tolist(), strict=True):
+            self._units[number] = (self._units.get(number, 0) + total) % 2**64
+
+    def result(self) -> Repeats:
+        """What was found, of one row or more."""
+        rows = self._rows
+        n, distinct = rows.n, rows.number()
+        common = rows.counts >= max(2.0, HEAVY * n)
+        rest = rows.counts[~common]
+        mean = float(rest.mean()) if len(rest) else 1.0
+        others = distinct - int(common.sum()) if not rows.dropped else distinct
+        excess = others * (mean - 1)
+        heavy = min(max(1 - others * mean / n, 0.0), 1.0) if common.any() or rows.dropped else 0.0
+        units = len(self._units) or None
+        different = len(set(self._units.values())) if units else None
+        return Repeats(n, distinct, not rows.dropped, int(rows.counts.max(initial=0)), excess, heavy, units, different)
+
+
+def hashed(x: Float[np.ndarray, "b d"] | Int64[np.ndarray, "b d"]) -> Hashes:
+    """A hash of every row's bits, 0 and −0 alike."""
+    found = np.zeros(len(x), dtype=np.uint64)
+    for column in x.T:
+        bits = np.ascontiguousarray(column + column.dtype.type(0)).view(np.uint64)
+        found = scrambled(found ^ scrambled(bits))
+    return found

@@ -1,0 +1,108 @@
+"""Rows that repeat, tolerances that exclude each other, samples beside their data (A.13–A.16): against counts and closed forms."""
+
+import math
+
+import numpy as np
+import torch
+
+from lem_safe import feasibility, fidelity
+from lem_safe.auditor import crowding, repeats
+from lem_safe.auditor.crowding import by_nature
+from lem_safe.auditor.repeats import Counting
+from lem_safe.auditor.samples import Block
+from lem_safe.data import concerns
+
+
+def draws(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def counted(x: np.ndarray, size: int = 1000) -> repeats.Repeats:
+    counting = Counting()
+    for _ in counting.passing(cut(x, size)):
+        pass
+    return counting.result()
+
+
+def cut(x: np.ndarray, size: int = 1000) -> list[Block]:
+    return [Block(torch.from_numpy(np.ascontiguousarray(x[i : i + size], dtype=np.float64))) for i in range(0, len(x), size)]
+
+
+def natural(x: np.ndarray) -> bool:
+    return by_nature(counted(x), lambda: cut(x))
+
+
+def different_rows_are_counted() -> None:
+    """Exact below KEPT, whatever the cuts; beyond, within 5 standard errors 1/√KEPT of the truth (A.13)."""
+    x = draws().normal(size=(900, 2))[draws(1).integers(0, 900, 3000)]
+    for size in (7, 1000, 3000):
+        found = counted(x, size)
+        assert (found.distinct, found.exact) == (len(np.unique(x, axis=0)), True)
+        assert found.commonest == np.unique(x, axis=0, return_counts=True)[1].max()
+    many = counted(np.arange(200_000.0)[:, None] * math.pi, 50_000)
+    assert not many.exact and abs(many.distinct / 200_000 - 1) < 5 / math.sqrt(repeats.KEPT)
+    assert counted(np.array([[0.0], [-0.0]])).distinct == 1
+
+
+def copies_are_told_from_coarse_values() -> None:
+    """Twice the same rows at full resolution are copies; as many repetitions of rounded, whole or float32 values are draws (A.14)."""
+    z = draws(2).normal(size=(2000, 2))
+    assert natural(z) and not natural(np.tile(z, (2, 1)))
+    assert not natural(np.tile(z.astype(np.float32), (2, 1)))
+    assert not natural(z[draws(3).integers(0, 2000, 2000)])
+    assert natural(z.round(2)[:, :1]) and natural(z.round(1)) and not natural(np.tile(z.round(3), (2, 1)))
+    assert natural((1e6 + z).astype(np.float32)) and natural(draws(4).poisson(3.0, (2000, 2)))
+    assert natural(np.array([float(f"{v:.3g}") for v in z[:, 0]])[:, None])
+    assert natural(np.where(draws(5).random((2000, 1)) < 0.6, 0.0, z[:, :1]))  # a mass at 0
+    assert not natural(np.full((400, 3), [0.25, 0.25, 0.5])) and natural(np.zeros((400, 1)))
+
+
+def resolution_explains_so_many_pairs() -> None:
+    """Draws of N(0, 1) on a grid of step s: P is near n²/2 ∫ρ² s = n² s/(4√π) (A.14)."""
+    n, s = 5000, 1e-4
+    x = draws(6).normal(size=(n, 1)).round(4)
+    found = counted(x)
+    expected = n**2 * s / (4 * math.sqrt(math.pi))
+    P = crowding._expected(found, lambda: cut(x), crowding._columns(lambda: cut(x)))
+    assert abs(P / expected - 1) < 0.15
+
+
+def tolerances_may_exclude_each_other() -> None:
+    """Every point in one of two regions: (1 − β₁ − β₂)/2 too much; all in both: 1 − least β; a pattern outside: nothing (A.15)."""
+    either, both = np.array([[True, False], [False, True]]), np.array([[True, True]])
+    for β in ([0.1, 0.1], [0.4, 0.2]):
+        assert abs(feasibility.least_excess(either, np.array(β)) - (1 - sum(β)) / 2) < 1e-9
+        assert abs(feasibility.least_excess(both, np.array(β)) - (1 - min(β))) < 1e-9
+    assert feasibility.least_excess(either, np.array([0.5, 0.5])) < 1e-9
+    assert feasibility.least_excess(np.array([[True, True], [False, False]]), np.array([0.1, 0.1])) <= 0
+
+
+def samples_are_held_beside_their_data() -> None:
+    """The numbers of A.16 by hand; none is bad for two draws of one distribution, coarse or not, each is for its own fault."""
+    found = fidelity.fidelity(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[-1.0], [0.4], [0.6], [5.0]]), ["a"]).columns[0]
+    assert (found.outside, found.distance, found.below) == (0.5, 0.25, 0.25)
+    assert abs(found.spread - np.std([-1, 0.4, 0.6, 5]) / np.std([0, 1, 2, 3])) < 1e-12
+    a, b = draws(7).normal(size=(2, 800, 3))
+    for rows, x in ((a, b), (a.round(), b), (np.exp(a), np.exp(b))):
+        assert fidelity.fidelity(rows, x, ["a", "b", "c"]).warnings() == []
+    for x, column in ((b * [1, 1, 1.8], "c"), (b + [0, 0.7, 0], "b"), (np.column_stack([b[:, :2], b[:, 1]]), "'b' and 'c'")):
+        said = " ".join(fidelity.fidelity(a, x, ["a", "b", "c"]).warnings())
+        assert column in said and "'a'" not in said
+
+
+def codes_are_found() -> None:
+    """A value that rows share, far outside the others, at either end and of several kinds; no heavy tail and no count is one."""
+    z = draws(8).normal(20.0, 3.0, 500)
+    for value in (-9999.0, 1e20, -99.0):
+        (code,) = concerns.codes("t", np.where(np.arange(500) < 15, value, z))
+        assert (code.value, code.rows) == (value, 15) and code.distance > 10
+    both = concerns.codes("t", np.concatenate([z, np.full(10, -999.0), np.full(10, 9999.0)]))
+    assert {c.value for c in both} == {-999.0, 9999.0}
+    for plain in (
+        z,
+        np.exp(z),
+        draws(9).poisson(0.3, 500).astype(float),
+        np.repeat([0.0, 1.0], [480, 20]),
+        draws(9).standard_cauchy(500),
+    ):
+        assert concerns.codes("t", plain) == []
