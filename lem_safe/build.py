@@ -20,7 +20,6 @@ from lem_safe.catalogue import columns as columns_named
 from lem_safe.catalogue import make, regions
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset
-from lem_safe.data.tables import read_fitting
 from lem_safe.energies.base import Energy
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.transported import Transported
@@ -32,6 +31,7 @@ from lem_safe.log_z import align
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.scenario import Scenario, without_aim
+from lem_safe.starts import rows_of
 from lem_safe.tails import check_tails, leaving
 
 
@@ -41,7 +41,8 @@ class Problem:
 
     energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on its device.
     sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin: where it came from.
-    parts: what in it was learned. warnings: what a user should know before trusting the composition.
+    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows: those particles start at, in
+    data units, or None where they are drawn from a normal distribution.
     """
 
     scenario: Scenario
@@ -57,6 +58,7 @@ class Problem:
     device: torch.device
     parts: tuple[Part, ...] = ()
     warnings: tuple[str, ...] = ()
+    rows: Tensor | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,39 +124,30 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    rows = rows_of(scenario.sampler.init, columns, data)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    if rows is not None:
+        coordinates = coordinates.anchored(rows, dtype)
+    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
-        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings
+        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings, rows
     )  # fmt: skip
 
 
 def start(problem: Problem, key: Key) -> Tensor:
-    """Where the particles of a run begin, in sampler coordinates, [samples, d]."""
-    init, n, d = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates.dimension
-    noise = key.fold("init").normal(torch.empty(n, d, dtype=problem.dtype, device=problem.device))
+    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the rows' own values (A.11)."""
+    init, n, coordinates = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates
+    if problem.rows is not None:
+        count = len(problem.rows)
+        chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
+        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
+        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
+    noise = key.fold("init").normal(torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device))
     if init["kind"] == "standard":
         return noise
-    if init["kind"] == "gaussian":
-        x = torch.tensor(init["mean"]).double() + torch.as_tensor(init["std"]).double() * noise.double().cpu()
-    else:
-        rows = _rows(problem, init)
-        x = rows[key.fold("rows").permutation(rows.shape[0])[torch.arange(n) % rows.shape[0]]]
-    if x.shape[1] != d:
-        raise BadInput(Fault(f"init has {x.shape[1]} columns where the energy has {d}", key="sampler.init"))
-    return problem.coordinates.inverse(x.to(problem.device)).to(problem.dtype)
-
-
-def _rows(problem: Problem, init: dict[str, Any]) -> Tensor:
-    """The rows an init draws from, in data units, float64."""
-    if init["kind"] == "data":
-        if problem.data is None:
-            raise BadInput(
-                Fault("init 'data' needs a trained energy; this one is analytic and has no rows", key="sampler.init.kind")
-            )
-        return problem.data.values.double()
-    return torch.from_numpy(read_fitting(Path(init["path"]), problem.columns, init.get("header")).values)
+    x = torch.tensor(init["mean"]).double() + torch.as_tensor(init["std"]).double() * noise.double().cpu()
+    return coordinates.inverse(x.to(problem.device)).to(problem.dtype)
 
 
 def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:
