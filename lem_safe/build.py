@@ -6,7 +6,6 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
 from lem_safe.catalogue import columns as columns_named
-from lem_safe.catalogue import make, regions
+from lem_safe.catalogue import make, must_hold, regions
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset
 from lem_safe.energies.base import Energy
@@ -113,7 +112,10 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = _device(device)
+    must_hold(scenario)
     dtype = getattr(torch, scenario.dtype)
+    if scenario.why_double is not None:
+        progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
     origin, data = learner.origin, learner.data()

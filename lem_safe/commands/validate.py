@@ -17,13 +17,15 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
-    from lem_safe.catalogue import load, never_passes
+    from lem_safe.catalogue import load, must_hold, never_passes
 
     overrides = given(set_)
     faults: list[Fault] = []
     for scenario in scenarios:
         try:
             loaded = load(scenario, overrides)
+            for variant in [v.scenario for v in loaded.variants] or [loaded]:
+                must_hold(variant)
         except BadInput as bad:
             faults += bad.faults
         else:
@@ -31,6 +33,8 @@ def validate(
             say(
                 f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}{_runs(loaded)}"
             )
+            if loaded.why_double is not None:
+                say(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")
             hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
             for why in filter(None, hopeless):
                 say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")
