@@ -247,15 +247,13 @@ def _held(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[
     if init["kind"] == "gaussian":
         d = len(columns)
         std = init["std"] if isinstance(init["std"], list) else [init["std"]] * d
-        extents += of_normal(init["mean"], std, "the start")
+        extents += of_normal(init["mean"], std, "the start").local_only()
     start = rows_of(init, columns, data)
     if start is not None and init["kind"] == "file":
-        extents += of_rows(_some(start), "the start")
-    still = learned or sampler["kind"] in (
-        "flow",
-        "preconditioned",
-    )  # whitened coordinates are near 0; no noise; noise in a metric
-    noise = None if still else math.sqrt(2 * sampler["step_size"])
+        extents += of_rows(_some(start), "the start").local_only()
+    # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own scale.
+    elsewhere = bool(learned) or sampler["kind"] in ("flow", "preconditioned")
+    noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
     return Held(extents, noise, None if start is None else changing_sides(_some(start), regions, columns))
 
 

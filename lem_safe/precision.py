@@ -50,6 +50,10 @@ class Extents(NamedTuple):
     def __add__(self, other: "Extents") -> "Extents":  # type: ignore[override]  # not the tuples one after the other
         return Extents(self.local + other.local, self.whole + other.whole)
 
+    def local_only(self) -> "Extents":
+        """Of a start, which decides a format but rules none out: wherever particles begin, they are counted where they are."""
+        return Extents(self.local)
+
 
 class Unfit(NamedTuple):
     """What a format cannot hold: the spacing as a share of what it should resolve (infinite where rows change sides), and a sentence."""
