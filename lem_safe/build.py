@@ -112,10 +112,8 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = _device(device)
-    must_hold(scenario)
+    check_precision(scenario, progress)
     dtype = getattr(torch, scenario.dtype)
-    if scenario.why_double is not None:
-        progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
     origin, data = learner.origin, learner.data()
@@ -135,6 +133,13 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     return Problem(
         scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings, rows
     )  # fmt: skip
+
+
+def check_precision(scenario: Scenario, progress: Progress) -> None:
+    """Refuses a dtype that cannot hold the run (A.12), and says why float64 was chosen where it was."""
+    must_hold(scenario)
+    if scenario.why_double is not None:
+        progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
 
 
 def start(problem: Problem, key: Key) -> Tensor:
