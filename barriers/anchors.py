@@ -4,6 +4,9 @@ A row goes through whitened coordinates as z₀ = round(L⁻¹(x₀ − m)), and
 With anchors the map is x₀ at every z₀, bit for bit, and the affine map anywhere else. It is still one function of z, so what is counted,
 gated and saved is one number (A.1). Two rows that rounding sends to one z₀ are told apart by moving one of them by a unit in the last place.
 
+A start that is random in some columns and has one value in others has no rows; its *pins* are those values, taken wherever the map comes
+to within its own rounding of them.
+
 Letters: N rows of the file.
 """
 
@@ -17,6 +20,9 @@ INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 """The integers that the bits of a number are read as."""
 ROUNDS = 64
 """How often rows are told apart at most; each round leaves only those that met a third row."""
+
+ROUNDING = 1e-10
+"""Of going to whitened coordinates and back in float64, where these are as skewed as they may be."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,25 @@ class Anchors:
         """Whether a first coordinate is that of some point."""
         heads = self.heads.to(first.dtype)
         return heads[torch.searchsorted(heads, first).clamp(max=len(heads) - 1)] == first
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Values that columns have wherever the map comes to within its own rounding of them: those of a start without spread there.
+
+    index: the columns. rounding: as a share of the terms Σ|L_jk z_k| that a value is the sum of.
+    """
+
+    index: Int[Tensor, "k"]
+    values: Float[Tensor, "k"]
+    rounding: float
+
+    def instead(self, x: Float[Tensor, "*n d"], terms: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """x with the columns' own values where it is within rounding of them."""
+        near = self.rounding * terms[..., self.index] + 8 * torch.finfo(x.dtype).eps * self.values.abs()
+        found, at = x.clone(), x[..., self.index]
+        found[..., self.index] = torch.where((at - self.values).abs() <= near, self.values, at)
+        return found
 
 
 def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Float[Tensor, "N d"]:

@@ -30,7 +30,7 @@ from lem_safe.log_z import align
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.scenario import Scenario, without_aim
-from lem_safe.starts import rows_of
+from lem_safe.starts import drawn, rows_of, still
 from lem_safe.tails import check_tails, leaving
 
 
@@ -126,8 +126,8 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     coordinates.to(where)
     rows = rows_of(scenario.sampler.init, columns, data)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    if rows is not None:
-        coordinates = coordinates.anchored(rows, dtype)
+    fixed = still(scenario.sampler.init, len(columns))
+    coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
@@ -153,8 +153,7 @@ def start(problem: Problem, key: Key) -> Tensor:
     noise = key.fold("init").normal(torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device))
     if init["kind"] == "standard":
         return noise
-    x = torch.tensor(init["mean"]).double() + torch.as_tensor(init["std"]).double() * noise.double().cpu()
-    return coordinates.inverse(x.to(problem.device)).to(problem.dtype)
+    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
 
 
 def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:

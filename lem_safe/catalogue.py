@@ -5,11 +5,8 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, cast, get_type_hints
 
-from torch import Tensor
-
-from barriers.coordinates import Coordinates
 from barriers.filters import FILTERS, PROMISES, Both, DriftFilter, StepFilter
 from barriers.sets import SETS, Field, UnsafeSet, build_set, build_sets
 from barriers.specification import Nested, SpecificationError, construct
@@ -22,10 +19,10 @@ from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.energies import ENERGIES, NETWORKS, Energy, Gaussian, Network, Untrained, columns_of
 from lem_safe.faults import BadInput, Fault
 from lem_safe.lyapunov import STOPS
-from lem_safe.precision import HARMLESS, SHARE, Extents, Format, Unfit, changing_sides, of_energy, of_normal, of_rows, unfit
+from lem_safe.needs import QUICK, Needs, needs_of
+from lem_safe.precision import HARMLESS, SHARE
 from lem_safe.samplers import SAMPLERS, Adaptation
 from lem_safe.scenario import INITS, Scenario, Table, Tables, fault_in, never_certified
-from lem_safe.starts import rows_of
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
@@ -44,9 +41,6 @@ TABLES: dict[str, Table] = {
     "stops": Table("stop", STOPS, default="steps"),
 }
 """The tables by the name that `make` and `lem-safe list` know them by."""
-
-QUICK = 20_000_000
-"""Numbers of a training table that are looked at before anything runs; a larger one is looked at when it is trained on."""
 
 NESTED: dict[type, str] = {
     UnsafeSet: "sets", Energy: "energies", Field: "energies", Surrogate: "surrogates", DataSource: "data", Network: "networks",
@@ -185,24 +179,10 @@ def ends(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
         raise ValueError(refused)
 
 
-class Held(NamedTuple):
-    """What a run's numbers must hold: its distribution, the noise of a step over data units, and whether rows of the start change sides."""
-
-    extents: Extents
-    noise: float | None
-    sides: Unfit | None
-
-    def unfit(self, format_: Format, columns: Sequence[str], limit: float) -> Unfit | None:
-        """Why a format cannot hold it, spacings up to `limit` of a spread allowed."""
-        if format_ == "float32" and self.sides is not None:
-            return self.sides
-        return unfit(format_, self.extents, columns, self.noise, limit)
-
-
 def beyond_single(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]) -> str | None:
     """Why float32 cannot hold what a resolved scenario is about (A.12); None where it can, and where its files cannot be read."""
     try:
-        found = _held(resolved, columns, regions).unfit("float32", columns, SHARE)
+        found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
     except BadInput:  # a run says what is wrong with them
         return None
     return None if found is None else found.why
@@ -212,18 +192,19 @@ def must_hold(chosen: Scenario) -> None:
     """Refuses a scenario whose dtype cannot hold what it is about, so that its samples or its counts would be false: BadInput."""
     columns_ = tuple(chosen.columns or columns(chosen.energy))
     named = regions(chosen.unsafe, columns_)
-    held = _held(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
-    format_: Format = chosen.dtype
-    found = held.unfit(format_, columns_, HARMLESS if format_ == "float32" else SHARE)
+    needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
+    found = needs.unfit(chosen.dtype, columns_, HARMLESS if chosen.dtype == "float32" else SHARE)
     if found is not None:
-        way_out = "use dtype: float64, or leave dtype out"
-        if format_ == "float64" or held.unfit("float64", columns_, SHARE) is not None:
-            way_out = "move the origin: subtract a constant from the column, in the data, the energy, the start and the regions"
-        message = f"{format_} cannot hold this: {found.why}; {way_out}"
-        raise BadInput(fault_in(chosen, ("dtype",), message))
+        single = chosen.dtype == "float32" and needs.unfit("float64", columns_, SHARE) is None
+        origin = "move the origin: subtract a constant from the column, in the data, the energy, the start and the regions"
+        way_out = "use dtype: float64, or leave dtype out" if single else origin
+        raise BadInput(fault_in(chosen, ("dtype",), f"{chosen.dtype} cannot hold this: {found.why}; {way_out}"))
 
 
-def _held(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]) -> Held:
+def _needs(
+    resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet], numbers: float = math.inf
+) -> Needs:
+    """What a run's dtype must hold, of at most so many numbers of its start."""
     learned: list[Trained | Checkpoint] = []
 
     def noted(part: Trained | Checkpoint, where: tuple[str | int, ...]) -> Energy:
@@ -233,40 +214,7 @@ def _held(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[
     made = make("energies", resolved["energy"], learned=noted)
     if not isinstance(made, Energy):
         noted(made, ())
-    sampler, seed = resolved["sampler"], resolved["seed"]
-    init, data, extents = sampler["init"], None, Extents()
-    for part in learned:
-        if isinstance(part, Checkpoint):
-            extents += _of_map(part.coordinates)
-        elif part.network.whitens or (data is None and init["kind"] == "data"):
-            rows = part.data.load(seed)
-            data = data or rows
-            extents += of_rows(_some(rows.values), "the data")
-    if not learned:
-        extents += of_energy(made)
-    if init["kind"] == "gaussian":
-        d = len(columns)
-        std = init["std"] if isinstance(init["std"], list) else [init["std"]] * d
-        extents += of_normal(init["mean"], std, "the start").local_only()
-    start = rows_of(init, columns, data)
-    if start is not None and init["kind"] == "file":
-        extents += of_rows(_some(start), "the start").local_only()
-    # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own scale.
-    elsewhere = bool(learned) or sampler["kind"] in ("flow", "preconditioned")
-    noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
-    return Held(extents, noise, None if start is None else changing_sides(_some(start), regions, columns))
-
-
-def _of_map(coordinates: Coordinates | None) -> Extents:
-    """Of an energy that was learned in whitened coordinates, by its map; nothing for one over data units."""
-    if coordinates is None or coordinates.identity:
-        return Extents()
-    return of_normal(coordinates.offset.tolist(), coordinates.matrix.norm(dim=1).tolist(), "the energy")
-
-
-def _some(rows: Tensor) -> Tensor:
-    """Rows of a table, evenly spread over it where it is so large that it is looked at only when it is used."""
-    return rows[:: max(1, rows.numel() // QUICK)].double()
+    return needs_of(resolved, columns, regions, learned or made, numbers)
 
 
 def promise(kind: str) -> tuple[str, str]:

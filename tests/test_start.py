@@ -205,6 +205,24 @@ def test_a_start_without_spread_is_one_point(rides: Path) -> None:
     assert not bool(problem.sets[0].contains(z).any())
 
 
+def test_a_start_that_is_still_in_one_column_is_still_there(rides: Path) -> None:
+    """In whitened coordinates and in the data's own; a mean is taken as it is written, not as float32."""
+    still = RIDES.replace("30.1", "30.105").replace("{kind: data}", "{kind: gaussian, mean: [20.3, 0], std: [2, 0]}")
+    for text, dtype in ((still, torch.float32), (still.replace("tip < 0", "tip > 0.1").replace(" 0], std", " 0.1], std"), F64)):
+        problem = build(loads(text), progress=Silent())
+        z = start(problem, Key(0))
+        x = problem.coordinates.saved(z)
+        assert x.dtype == dtype and len(x[:, 0].unique()) == 60
+        assert (x[:, 1] == loads(text).sampler.init["mean"][1]).all() and not bool(problem.sets[0].contains(z).any())
+        moved = problem.coordinates.saved(z + 1e-3)
+        assert (moved[:, 1] != x[:, 1]).all()
+    analytic = loads(ANALYTIC.replace("ENERGY", GAUSSIAN).replace("INIT", "{kind: gaussian, mean: [0.1, 0], std: [0, 1]}"))
+    assert analytic.dtype == "float32"
+    asked = loads(analytic.to_yaml().replace("x0 > 1e9", "x0 > 0.1").replace("dtype: float32\n", ""))
+    assert asked.dtype == "float64"
+    assert (start(build(asked, progress=Silent()), Key(0))[:, 0] == 0.1).all()
+
+
 def test_the_choice_is_told_written_and_repeated(rides: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("s.yaml").write_text(RIDES)
     assert main(["validate", "s.yaml"]) == 0
@@ -240,7 +258,7 @@ unsafe: {far: {kind: rule, where: "x0 > 1e9"}}
 constraints: [{set: far, beta: 0.1}]
 sampler: {kind: langevin, samples: 10, steps: 5, step_size: 0.01, init: INIT}
 """
-ORIGIN = "{kind: standard}"
+ORIGIN, GAUSSIAN = "{kind: standard}", "{kind: gaussian, mean: [0, 0], std: 1}"
 
 
 @pytest.mark.parametrize(
