@@ -57,6 +57,21 @@ def rows_that_share_a_point_are_told_apart() -> None:
         assert torch.allclose(z.double(), (rows - 1) / 2, atol=1e-6)
 
 
+def a_column_without_spread_keeps_its_value() -> None:
+    """Around 1.7e9 and around 0, for float32 points too; a thousandth of the spread further it is the map again."""
+    for dtype in (torch.float32, F64):
+        plain = Coordinates(torch.tensor([0.5, 1.7e9 + 50], dtype=F64), torch.tensor([[0.9, 0.2], [80.0, 600.0]], dtype=F64), F64)
+        x = torch.stack([torch.linspace(-2, 3, 50, dtype=F64), torch.full((50,), 1700000000.1, dtype=F64)], 1)
+        for j, value in ((1, 1700000000.1), (0, 0.0)):
+            start = torch.where(torch.arange(2) == j, value, x)
+            z = plain.inverse(start).to(dtype)
+            pinned = plain.pinned({j: value}, dtype)
+            assert (pinned.saved(z)[:, j] == value).all() and torch.equal(pinned.saved(z)[:, 1 - j], plain.saved(z)[:, 1 - j])
+            spread = plain.matrix[j].norm()
+            moved = plain.inverse(start + 1e-3 * spread * (torch.arange(2) == j))
+            assert torch.equal(pinned.saved(moved), plain.saved(moved))
+
+
 def a_particle_that_has_moved_is_where_the_map_says() -> None:
     """One coordinate in common with a row is no row; neither is a point next to one."""
     coordinates, z = _anchored(F64)
