@@ -21,6 +21,10 @@ INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 ROUNDS = 64
 """How often rows are told apart at most; each round leaves only those that met a third row."""
 
+GOLDEN = -7046029254386353131
+"""2⁶⁴/φ, odd: after a product with it every bit of a number takes part in the high ones."""
+SPARSE = 32
+"""Slots to a row: of the particles that have moved, so few have a row's slot by chance."""
 ROUNDING = 1e-10
 """Of going to whitened coordinates and back in float64, where these are as skewed as they may be."""
 
@@ -30,12 +34,12 @@ class Anchors:
     """N rows by their points.
 
     points: z₀ of every row of the file, in the order of the file, in the dtype of the run. values: x₀ as saved, likewise.
-    heads: the first coordinates of the points, sorted. hashes: of the points, sorted; order: whose they are.
+    seen: whether a first coordinate with this slot is that of some point. hashes: of the points, sorted; order: whose they are.
     """
 
     points: Float[Tensor, "N d"]
     values: Float[Tensor, "N d"]
-    heads: Float[Tensor, "N"]
+    seen: Bool[Tensor, "s"]
     hashes: Int[Tensor, "N"]
     order: Int[Tensor, "N"]
 
@@ -44,16 +48,18 @@ class Anchors:
         """The anchors of rows `values` whose points are `points` up to rounding."""
         z = told_apart(points, values)
         hashes, order = hashed(z).sort(stable=True)
-        return cls(z, values, z[:, 0].sort().values.contiguous(), hashes, order)
+        seen = torch.zeros(1 << (SPARSE * len(z)).bit_length(), dtype=torch.bool, device=z.device)
+        seen[_slot(z[:, 0], len(seen))] = True
+        return cls(z, values, seen, hashes, order)
 
     def to(self, device: torch.device) -> "Anchors":
         """The same on another device."""
-        return Anchors(*(t.to(device) for t in (self.points, self.values, self.heads, self.hashes, self.order)))
+        return Anchors(*(t.to(device) for t in (self.points, self.values, self.seen, self.hashes, self.order)))
 
     def instead(self, z: Float[Tensor, "*n d"], x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """x with the row's own values wherever z is a row's point; x itself, and hardly any work, where no z is one."""
         flat = z.reshape(-1, z.shape[-1])
-        met = self._headed(flat[:, 0].contiguous()).nonzero()[:, 0]
+        met = self.seen[_slot(flat[:, 0].to(self.points.dtype), len(self.seen))].nonzero()[:, 0]
         if len(met) == 0:
             return x
         some = flat[met]
@@ -62,11 +68,6 @@ class Anchors:
         found = x.reshape(-1, x.shape[-1]).clone()
         found[met[same]] = self.values[at[same]].to(x.dtype)
         return found.reshape(x.shape)
-
-    def _headed(self, first: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
-        """Whether a first coordinate is that of some point."""
-        heads = self.heads.to(first.dtype)
-        return heads[torch.searchsorted(heads, first).clamp(max=len(heads) - 1)] == first
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,15 @@ def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Fl
 def hashed(z: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
     """64 bits of every row, equal where rows are equal, 0 and −0 among them."""
     bits = (z + 0.0).contiguous().view(INTEGERS[z.dtype]).long()
-    mixed = bits * -7046029254386353131  # 2⁶⁴/φ: high bits take part in low ones after the shift
+    mixed = bits * GOLDEN
     mixed = (mixed ^ (mixed >> 31)) * _odd(z.shape[1]).to(z.device)
     return (mixed ^ (mixed >> 29)).sum(1)
+
+
+def _slot(first: Float[Tensor, "n"], slots: int) -> Int[Tensor, "n"]:
+    """A number below `slots`, a power of two, for every first coordinate."""
+    bits = (first + 0.0).view(INTEGERS[first.dtype]).long() * GOLDEN
+    return (bits >> 32) & (slots - 1)
 
 
 def _odd(d: int) -> Int[Tensor, "d"]:
