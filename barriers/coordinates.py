@@ -1,18 +1,24 @@
 """Sampler coordinates: x = offset + matrix z, the map between where a sampler moves and the data's units.
 
 Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler coordinates z. A count is
-made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of the sample file, read back in float64.
+made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of the sample file, read back in float64; at the point of
+a row of a file the saved values are the row's own (A.11).
 """
+
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from barriers.anchors import ROUNDING, Anchors, Pins
+
 
 class Coordinates(nn.Module):
     """The affine map z ↦ x, with the dtype that samples are saved in.
 
-    `matrix=None` is the identity (analytic energies): then `forward` returns its argument itself.
+    `matrix=None` is the identity (analytic energies): then `forward` returns its argument itself. anchors: the points of rows that a run
+    starts from, or None. pins: the columns in which all particles of a start are at one value, or None.
     """
 
     offset: Tensor
@@ -32,6 +38,8 @@ class Coordinates(nn.Module):
         self.register_buffer("matrix", square)
         self.register_buffer("inverse_matrix", square if matrix is None else torch.linalg.inv(square))
         self.saved_dtype = saved_dtype
+        self.anchors: Anchors | None = None
+        self.pins: Pins | None = None
 
     @property
     def scale(self) -> float | None:
@@ -60,10 +68,37 @@ class Coordinates(nn.Module):
         return ((x.double() - self.offset.double()) @ self.inverse_matrix.T.double()).to(x.dtype)
 
     def saved(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """The data-unit values that a file will hold: mapped in float64, cast once to `saved_dtype`."""
+        """The data-unit values that a file will hold: mapped in float64, cast once to `saved_dtype`; a row's own at the point of a row."""
         if self.identity:
             return z.to(self.saved_dtype)
-        return (self.offset.double() + z.double() @ self.matrix.T.double()).to(self.saved_dtype)
+        x = self.offset.double() + z.double() @ self.matrix.T.double()
+        if self.pins is not None:
+            x = self.pins.instead(x, z.double().abs() @ self.matrix.T.double().abs())
+        return x.to(self.saved_dtype) if self.anchors is None else self.anchors.instead(z, x.to(self.saved_dtype))
+
+    def pinned(self, columns: Mapping[int, float], dtype: torch.dtype) -> "Coordinates":
+        """The same map, exact in columns where all particles of a start have one value, for a run whose particles are of `dtype`."""
+        if self.identity or not columns:
+            return self
+        other = Coordinates(self.offset, self.matrix, self.saved_dtype)
+        index, values = torch.tensor(list(columns)), torch.tensor(list(columns.values()), dtype=torch.float64)
+        other.pins = Pins(index.to(self.offset.device), values.to(self.offset.device), ROUNDING + torch.finfo(dtype).eps)
+        return other
+
+    def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "Coordinates":
+        """The same map with the points of `rows` (data units, float64) as anchors, for a run whose particles are of `dtype`.
+
+        Each point is computed from its row alone, so it is the same on every device and with any number of threads.
+        """
+        if self.identity:
+            return self
+        offset, inverse = self.offset.double().cpu(), self.inverse_matrix.double().cpu()
+        centred, z = rows.cpu() - offset, torch.zeros_like(rows, device="cpu")
+        for k in range(self.dimension):
+            z += centred[:, k : k + 1] * inverse[:, k]
+        other = Coordinates(self.offset, self.matrix, self.saved_dtype)
+        other.anchors = Anchors.of(z.to(dtype), rows.cpu().to(self.saved_dtype)).to(self.offset.device)
+        return other
 
 
 def _singular(matrix: Float[Tensor, "d d"]) -> bool:

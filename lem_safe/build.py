@@ -6,7 +6,6 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +16,9 @@ from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
 from lem_safe.catalogue import columns as columns_named
-from lem_safe.catalogue import make, regions
+from lem_safe.catalogue import make, must_hold, regions
 from lem_safe.controller import Hooks, compose, hook
 from lem_safe.data import Dataset
-from lem_safe.data.tables import read_fitting
 from lem_safe.energies.base import Energy
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.transported import Transported
@@ -32,6 +30,7 @@ from lem_safe.log_z import align
 from lem_safe.progress import Progress
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.scenario import Scenario, without_aim
+from lem_safe.starts import drawn, rows_of, still
 from lem_safe.tails import check_tails, leaving
 
 
@@ -41,7 +40,8 @@ class Problem:
 
     energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on its device.
     sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin: where it came from.
-    parts: what in it was learned. warnings: what a user should know before trusting the composition.
+    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows: those particles start at, in
+    data units, or None where they are drawn from a normal distribution.
     """
 
     scenario: Scenario
@@ -57,6 +57,7 @@ class Problem:
     device: torch.device
     parts: tuple[Part, ...] = ()
     warnings: tuple[str, ...] = ()
+    rows: Tensor | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,6 +112,7 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = _device(device)
+    check_precision(scenario, progress)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
@@ -122,39 +124,36 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    rows = rows_of(scenario.sampler.init, columns, data)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    fixed = still(scenario.sampler.init, len(columns))
+    coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
+    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
-        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings
+        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings, rows
     )  # fmt: skip
 
 
+def check_precision(scenario: Scenario, progress: Progress) -> None:
+    """Refuses a dtype that cannot hold the run (A.12), and says why float64 was chosen where it was."""
+    must_hold(scenario)
+    if scenario.why_double is not None:
+        progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
+
+
 def start(problem: Problem, key: Key) -> Tensor:
-    """Where the particles of a run begin, in sampler coordinates, [samples, d]."""
-    init, n, d = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates.dimension
-    noise = key.fold("init").normal(torch.empty(n, d, dtype=problem.dtype, device=problem.device))
+    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the rows' own values (A.11)."""
+    init, n, coordinates = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates
+    if problem.rows is not None:
+        count = len(problem.rows)
+        chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
+        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
+        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
+    noise = key.fold("init").normal(torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device))
     if init["kind"] == "standard":
         return noise
-    if init["kind"] == "gaussian":
-        x = torch.tensor(init["mean"]).double() + torch.as_tensor(init["std"]).double() * noise.double().cpu()
-    else:
-        rows = _rows(problem, init)
-        x = rows[key.fold("rows").permutation(rows.shape[0])[torch.arange(n) % rows.shape[0]]]
-    if x.shape[1] != d:
-        raise BadInput(Fault(f"init has {x.shape[1]} columns where the energy has {d}", key="sampler.init"))
-    return problem.coordinates.inverse(x.to(problem.device)).to(problem.dtype)
-
-
-def _rows(problem: Problem, init: dict[str, Any]) -> Tensor:
-    """The rows an init draws from, in data units, float64."""
-    if init["kind"] == "data":
-        if problem.data is None:
-            raise BadInput(
-                Fault("init 'data' needs a trained energy; this one is analytic and has no rows", key="sampler.init.kind")
-            )
-        return problem.data.values.double()
-    return torch.from_numpy(read_fitting(Path(init["path"]), problem.columns, init.get("header")).values)
+    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
 
 
 def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:

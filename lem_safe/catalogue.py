@@ -1,5 +1,6 @@
 """Everything a scenario can name, gathered in one place, and made from its specification."""
 
+import math
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -19,8 +20,10 @@ from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.energies import ENERGIES, NETWORKS, Energy, Gaussian, Network, Untrained, columns_of
 from lem_safe.faults import BadInput, Fault
 from lem_safe.lyapunov import STOPS
+from lem_safe.needs import QUICK, Needs, needs_of
+from lem_safe.precision import HARMLESS, SHARE
 from lem_safe.samplers import SAMPLERS, Adaptation
-from lem_safe.scenario import INITS, Scenario, Table, Tables, never_certified
+from lem_safe.scenario import INITS, Scenario, Table, Tables, fault_in, never_certified
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
@@ -39,9 +42,6 @@ TABLES: dict[str, Table] = {
     "stops": Table("stop", STOPS, default="steps"),
 }
 """The tables by the name that `make` and `lem-safe list` know them by."""
-
-QUICK = 20_000_000
-"""Numbers of a training table that are looked at before anything runs; a larger one is looked at when it is trained on."""
 
 NESTED: dict[type, str] = {
     UnsafeSet: "sets", Energy: "energies", Field: "energies", Surrogate: "surrogates", DataSource: "data", Network: "networks",
@@ -134,6 +134,7 @@ def tables() -> Tables:
         couples=couples,
         samples=samples,
         ends=ends,
+        beyond_single=beyond_single,
         makers=MAKERS,
     )
 
@@ -177,6 +178,44 @@ def ends(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
     refused = STOPS[stop["kind"]].refusal(stop, sampler)
     if refused is not None:
         raise ValueError(refused)
+
+
+def beyond_single(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]) -> str | None:
+    """Why float32 cannot hold what a resolved scenario is about (A.12); None where it can, and where its files cannot be read."""
+    try:
+        found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
+    except BadInput:  # a run says what is wrong with them
+        return None
+    return None if found is None else found.why
+
+
+def must_hold(chosen: Scenario) -> None:
+    """Refuses a scenario whose dtype cannot hold what it is about, so that its samples or its counts would be false: BadInput."""
+    columns_ = tuple(chosen.columns or columns(chosen.energy))
+    named = regions(chosen.unsafe, columns_)
+    needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
+    found = needs.unfit(chosen.dtype, columns_, HARMLESS if chosen.dtype == "float32" else SHARE)
+    if found is not None:
+        single = chosen.dtype == "float32" and needs.unfit("float64", columns_, SHARE) is None
+        origin = "move the origin: subtract a constant from the column, in the data, the energy, the start and the regions"
+        way_out = "use dtype: float64, or leave dtype out" if single else origin
+        raise BadInput(fault_in(chosen, ("dtype",), f"{chosen.dtype} cannot hold this: {found.why}; {way_out}"))
+
+
+def _needs(
+    resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet], numbers: float = math.inf
+) -> Needs:
+    """What a run's dtype must hold, of at most so many numbers of its start."""
+    learned: list[Trained | Checkpoint] = []
+
+    def noted(part: Trained | Checkpoint, where: tuple[str | int, ...]) -> Energy:
+        learned.append(part)
+        return _untrained(part, where)
+
+    made = make("energies", resolved["energy"], learned=noted)
+    if not isinstance(made, Energy):
+        noted(made, ())
+    return needs_of(resolved, columns, regions, learned or made, numbers)
 
 
 def promise(kind: str) -> tuple[str, str]:

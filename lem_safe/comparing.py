@@ -21,7 +21,7 @@ from barriers.budget import budget
 from barriers.projection import facts, thinned, thinned_to_budget
 from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
-from lem_safe.build import build
+from lem_safe.build import build, check_precision
 from lem_safe.catalogue import loads, promise
 from lem_safe.comparison import Comparison, Entry, Held, Price
 from lem_safe.faults import BadInput, Fault, NumericalFailure
@@ -58,6 +58,7 @@ def compare(
     progress = progress or Silent()
     chosen = tuple(dict.fromkeys(known(scenario) if filters is None else filters))
     must_be_known(chosen, scenario)
+    check_precision(scenario, progress)
     aimed = scenario.aimed()
     plain = _runs(scenario, {"kind": "none"}, [scenario.seed + k for k in range(seeds)], progress)
     try:

@@ -106,6 +106,8 @@ def _sampling(scenario: Scenario) -> str:
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
     if scenario.audit.replicas > 1:
         text += f" {scenario.audit.replicas:,} such clouds, independent of one another, make {_samples(scenario):,} samples."
+    text += f" Numbers are {scenario.dtype}"
+    text += f", because float32 cannot hold them: {scenario.why_double}." if scenario.why_double else "."
     rule = scenario.stop.get("kind", "steps")
     return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier; {STOPS[rule].cannot_see}."
 

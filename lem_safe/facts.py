@@ -52,6 +52,7 @@ def facts(
         "seed": problem.scenario.seed,
         "device": str(problem.device),
         "dtype": problem.scenario.dtype,
+        "dtype_chosen_because": problem.scenario.why_double,
         "energy": problem.origin,
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),

@@ -20,6 +20,7 @@ from lem_safe.energies.adjusted import Shifted, Tempered, Tilted
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.composed import Combination
 from lem_safe.energies.disjunction import Disjunction
+from lem_safe.energies.double_well import DoubleWell
 from lem_safe.energies.images.energy_matching import EnergyMatching
 from lem_safe.energies.mapped import Mapped
 from lem_safe.energies.mixture_based import MixtureBased
@@ -206,8 +207,20 @@ def _drawn(energy: Tractable) -> Tensor:
 
 
 @points.register
-def _centered(energy: Quadratic | Ring | Confined) -> Tensor:
+def _centered(energy: Quadratic | Confined) -> Tensor:
     return energy.center.double().cpu()[None]
+
+
+@points.register
+def _around(energy: Ring) -> Tensor:
+    rim = energy.radius * torch.eye(energy.dimension, dtype=torch.float64)
+    return energy.center.double().cpu() + torch.cat([0 * rim[:1], rim, -rim])
+
+
+@points.register
+def _wells(energy: DoubleWell) -> Tensor:
+    well = energy.well * torch.eye(energy.dimension, dtype=torch.float64)[:1]
+    return torch.cat([0 * well, well, -well])
 
 
 @points.register

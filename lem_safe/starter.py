@@ -4,8 +4,10 @@ Its particles start outside the region, so that what promises every step can kee
 where few enough of these are inside.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NamedTuple
@@ -137,10 +139,10 @@ def _start(
     places = places[outside][height[outside].argsort()][:500]
     noise = scale * torch.randn(500, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for spread in SPREADS:
-        for place in places:
+        for place in map(_rounded, places, repeat(scale)):
             if not bool(unsafe.contains(place + MARGIN * spread * noise).any()):
                 std = spread if rows is None else [_short(spread * v) for v in scale.tolist()]
-                return {"kind": "gaussian", "mean": [_short(v) for v in place.tolist()], "std": std}, 0
+                return {"kind": "gaussian", "mean": place.tolist(), "std": std}, 0
     return usual, STEPS // 2
 
 
@@ -171,6 +173,12 @@ def _around(d: int) -> Tensor:
     """0 and points on each axis and along the diagonals."""
     ways = torch.cat([torch.eye(d), -torch.eye(d), torch.ones(1, d) / d**0.5, -torch.ones(1, d) / d**0.5]).double()
     return torch.cat([r * ways for r in REACH])
+
+
+def _rounded(place: Tensor, scale: Tensor) -> Tensor:
+    """A place to a hundredth of the spread or better, which far from the origin takes more digits than near it."""
+    digits = [2 - math.floor(math.log10(s)) if s > 0 else 6 for s in scale.tolist()]
+    return torch.tensor([round(v, k) for v, k in zip(place.tolist(), digits, strict=True)], dtype=torch.float64)
 
 
 def _short(value: float) -> float:

@@ -58,11 +58,11 @@ def start_law(problem: Problem) -> Normal | None:
         return Normal(torch.zeros(d).double(), torch.eye(d).double())
     if init["kind"] != "gaussian":
         return None
-    std = torch.as_tensor(init["std"]).double().expand(d)
+    mean, std = torch.tensor(init["mean"], dtype=torch.float64), torch.tensor(init["std"], dtype=torch.float64).expand(d)
     if not bool((std > 0).all()):
         return None
     W = coordinates.inverse_matrix.double().cpu()
-    return Normal(coordinates.inverse(torch.tensor(init["mean"]).double()), W @ std.square().diag() @ W.T)
+    return Normal(coordinates.inverse(mean), W @ std.square().diag() @ W.T)
 
 
 def ended(problem: Problem, rule: Stop, trace: Mapping[str, np.ndarray]) -> Stopped:

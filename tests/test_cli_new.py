@@ -108,6 +108,19 @@ def test_a_start_inside_is_moved_and_what_was_written_passes(tmp_path: Path, mon
     assert largest(starter(tmp_path / "s.yaml", chosen), {}) > 0.01
 
 
+def test_a_start_far_from_the_origin_is_written_as_finely_as_the_rows_are_spread(tmp_path: Path):
+    """Three digits of an epoch are days: half of the rows are unsafe, and the start that was found clear of them stays clear."""
+    rng = np.random.default_rng(0)
+    np.savetxt(
+        tmp_path / "log.csv", rng.normal([1700000123.4, 0.0], [600.0, 1.0], (400, 2)), "%.2f", ",", header="t,v", comments=""
+    )
+    energy = {"kind": "trained", "data": {"kind": "file", "path": "log.csv"}}
+    region = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1700000123.4}
+    init, after = begin._start(energy, region, Choices("trained", filter="gate"), ("t", "v"), tmp_path / "s.yaml")
+    mean, std = np.array(init["mean"]), np.array(init["std"])
+    assert after == 0 and -1800 < mean[0] - 1700000123.4 < -3 * std[0] and 1 < std[0] < 150
+
+
 def test_every_key_of_the_starter_says_what_its_schema_says(tmp_path: Path):
     assert new(tmp_path / "s.yaml") == 0
     text = " ".join(re.sub(r"\n\s*# ", " ", (tmp_path / "s.yaml").read_text()).split())

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from typing_extensions import Doc
 
+from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.formats import FORMATS, Format
 from lem_safe.checkpoints.opened import Opened, opened
 from lem_safe.energies.base import Energy
@@ -36,6 +37,11 @@ class Checkpoint:
     def load(self) -> Energy:
         """The energy over data units, frozen."""
         return self._format.load(self._file)
+
+    @property
+    def coordinates(self) -> Coordinates | None:
+        """The whitened coordinates that the energy was learned in; None for one over data units."""
+        return self._format.coordinates(self._file)
 
     @cached_property
     def _file(self) -> Opened:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.opened import Opened
 from lem_safe.energies.base import Energy
 from lem_safe.energies.images.energy_matching import EnergyMatching, Layout, Potential
@@ -30,6 +31,10 @@ class Format(ABC):
     def load(self, file: Opened) -> Energy:
         """The energy over data units, frozen; BadInput as above."""
 
+    @abstractmethod
+    def coordinates(self, file: Opened) -> Coordinates | None:
+        """The whitened coordinates that the energy was learned in; None for one over data units."""
+
 
 class LemSafe(Format):
     """What `lem-safe train` writes: safetensors with metadata."""
@@ -45,6 +50,9 @@ class LemSafe(Format):
 
     def load(self, file: Opened) -> Energy:
         return load_energy(file.path).energy
+
+    def coordinates(self, file: Opened) -> Coordinates | None:
+        return load_energy(file.path).energy.coordinates
 
 
 class EnergyMatchingCifar10(Format):
@@ -69,6 +77,9 @@ class EnergyMatchingCifar10(Format):
             potential = Potential(self.layout)
         potential.load_state_dict(tensors, strict=True, assign=True)
         return EnergyMatching(potential, self.layout)
+
+    def coordinates(self, file: Opened) -> Coordinates | None:
+        return None
 
 
 def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -17,7 +17,7 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
-    from lem_safe.catalogue import concerning, load, never_passes
+    from lem_safe.catalogue import concerning, load, must_hold, never_passes
     from lem_safe.feasibility import never_together
 
     overrides = given(set_)
@@ -25,6 +25,8 @@ def validate(
     for scenario in scenarios:
         try:
             loaded = load(scenario, overrides)
+            for variant in [v.scenario for v in loaded.variants] or [loaded]:
+                must_hold(variant)
         except BadInput as bad:
             faults += bad.faults
         else:
@@ -32,6 +34,8 @@ def validate(
             say(
                 f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}{_runs(loaded)}"
             )
+            if loaded.why_double is not None:
+                say(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")
             hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
             for why in filter(None, hopeless):
                 say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")

@@ -3,7 +3,7 @@
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.inits import INITS
-from lem_safe.scenario.loading import find, load, loads
+from lem_safe.scenario.loading import fault_in, find, load, loads
 from lem_safe.scenario.model import Audit, Constraint, Penalty, Sampler, Scenario, Variant, fingerprint
 from lem_safe.scenario.overrides import settings
 from lem_safe.scenario.schema import json_schema
@@ -12,6 +12,6 @@ from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
     "INITS", "Audit", "Constraint", "Judged", "Penalty", "Sampler", "Scenario", "Table", "Tables", "Variant", "aims", "bundled_directory",
-    "bundled_scenarios", "find", "fingerprint", "first_comment", "json_schema", "leaves_room", "load", "loads", "named", "never_certified",
-    "settings", "without_aim",
+    "bundled_scenarios", "fault_in", "find", "fingerprint", "first_comment", "json_schema", "leaves_room", "load", "loads", "named",
+    "never_certified", "settings", "without_aim",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from lem_safe.scenario import messages
 from lem_safe.scenario.bundled import bundled_scenarios
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.meaning import Meaning
+from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.model import Scenario
 from lem_safe.scenario.overrides import as_override
 from lem_safe.scenario.parts import Parts
@@ -44,6 +45,16 @@ def loads(
 ) -> Scenario:
     """The scenario of a YAML text; relative paths start at `directory`, by default the current one."""
     return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, overrides or {})
+
+
+def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:
+    """A fault at a key of the file that a scenario came from, with its line where the file is still there."""
+    try:
+        if scenario.source is not None:
+            return read(scenario.source).fault(path, message)
+    except BadInput:  # it came from a text
+        pass
+    return Fault(message, file=str(scenario.source or scenario.name), key=".".join(map(str, path)))
 
 
 def find(scenario: str | os.PathLike[str]) -> Path:
@@ -93,7 +104,22 @@ def _checked(source: Source, path: Path, tables: Tables) -> Scenario:
     resolved = plain(checked)
     if meaning.columns is not None:
         resolved["columns"] = list(meaning.columns)
-    return Scenario.model_validate(resolved).from_file(path)
+    why = _beyond_single(resolved, meaning, tables) if "dtype" not in source.value else None
+    if why is not None:
+        resolved["dtype"] = "float64"
+        many = too_large(
+            resolved["sampler"], len(resolved["columns"]), len(resolved["constraints"]), "float64", resolved["audit"]["replicas"]
+        )
+        if faults := [source.fault(where, f"{message}, or dtype: float32") for where, message in many]:
+            raise BadInput(faults)
+    return Scenario.model_validate(resolved).from_file(path).in_double(why)
+
+
+def _beyond_single(resolved: Mapping[str, Any], meaning: Meaning, tables: Tables) -> str | None:
+    """Why float32, which is the default, cannot hold what the scenario is about."""
+    if meaning.columns is None:
+        return None
+    return tables.beyond_single(resolved, meaning.columns, {c["set"]: meaning.built[c["set"]] for c in resolved["constraints"]})
 
 
 def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:

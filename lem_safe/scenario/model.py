@@ -135,6 +135,7 @@ class Scenario(BaseModel):
     model_config = STRICT
     _source: Path | None = PrivateAttr(None)
     _variants: tuple[Variant, ...] = PrivateAttr(())
+    _in_double: str | None = PrivateAttr(None)
 
     version: Literal[1] = Field(description="The version of this format.", examples=[1])
     name: Annotated[str, MinLen(1), MaxLen(100)] = Field(
@@ -144,7 +145,9 @@ class Scenario(BaseModel):
         0, description="The seed of all randomness: same seed, same samples.", examples=[0]
     )
     dtype: Literal["float32", "float64"] = Field(
-        "float32", description="The precision of sampling and of saved samples.", examples=["float32"]
+        "float32",
+        description="The precision of sampling and of saved samples; where it is not given and float32 cannot hold the values, float64.",
+        examples=["float32"],
     )
     columns: Annotated[list[Annotated[str, MinLen(1)]], MinLen(1)] | None = Field(
         None, description="The coordinates' names; by default the data's names, else x0, x1, ...", examples=[["speed", "load"]]
@@ -204,6 +207,17 @@ class Scenario(BaseModel):
         """The same scenario, remembering the file it came from."""
         copy = self.model_copy()
         copy._source = path
+        return copy
+
+    @property
+    def why_double(self) -> str | None:
+        """Why float64 was chosen for a file that gives no dtype; None where the file gives one, or float32 will do."""
+        return self._in_double
+
+    def in_double(self, why: str | None) -> "Scenario":
+        """The same scenario, remembering why float64 was chosen for it."""
+        copy = self.model_copy()
+        copy._in_double = why
         return copy
 
     def with_variants(self, variants: Sequence[Variant]) -> "Scenario":

@@ -43,6 +43,10 @@ def _end_all(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
     return None
 
 
+def _single_will_do(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """Every table a scenario reads from.
@@ -53,6 +57,7 @@ class Tables:
     couples: whether particles under a filter's specification depend on one another (A.2).
     samples: raises ValueError where a sampler's specification cannot work in so many dimensions.
     ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
+    beyond_single: why float32 cannot hold what a resolved scenario is about, with its columns and its constrained regions; None where it can.
     makers: who builds what a region holds that is no geometry, such as the energy of a sublevel set.
     """
 
@@ -68,4 +73,5 @@ class Tables:
     couples: Callable[[Mapping[str, Any]], bool] = _none_couples
     samples: Callable[[Mapping[str, Any], int], None] = _take_all
     ends: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = _end_all
+    beyond_single: Callable[[Mapping[str, Any], Sequence[str], Mapping[str, UnsafeSet]], str | None] = _single_will_do
     makers: Nested = field(default_factory=dict)
