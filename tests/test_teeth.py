@@ -422,6 +422,7 @@ TEETH: dict[str, Tooth] = {
     "the first value taken for the row": (copies.different_rows_are_counted, repeats, "hashed", lambda f: lambda x: f(x[:, :1].round(1))),
     "rows that repeat never copies": (copies.copies_are_told_from_coarse_values, crowding, "SLACK", lambda _: 1e9),
     "rows that repeat always copies": (copies.copies_are_told_from_coarse_values, crowding, "_expected", result(lambda P, *_: 0.0)),
+    "common values in cells with others": (copies.common_values_are_cells_of_their_own, crowding, "COMMON", lambda _: 2.0),
     "cells taken for half as wide": (copies.resolution_explains_so_many_pairs, crowding, "WAYS",
                                      lambda ways: [(keys, merged // 2) for keys, merged in ways]),
     "tolerances as if regions were apart": (copies.tolerances_may_exclude_each_other, feasibility, "least_excess",

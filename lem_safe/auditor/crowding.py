@@ -6,7 +6,8 @@ among n let C pairs fall together, in cells that hold Πm_j fine ones. Then abou
 
     P = C (n/D)² / Πm_j                                                                        (A.14)
 
-pairs of rows should agree by resolution alone. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
+pairs of rows should agree by resolution alone. A value that many rows have in a column (a zero, a limit, a category) is a cell of its own there,
+whose m_j is 1. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
 What is left of a smooth distribution is what has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
 """
 
@@ -32,6 +33,8 @@ DIGITS, TELLS = 15, 0.95
 """Digits beyond which a number is written in full; the part of the different rows that a column must tell apart to stand for all columns."""
 COLUMN, ENOUGH = 4096, 500_000
 """Different values of a column that are kept to count them, and rows that are enough to do so."""
+COMMON = 0.02
+"""The share of the rows from which on a value of a column is common, and no accident of its resolution."""
 
 Blocks = Callable[[], Iterable[Block]]
 
@@ -77,9 +80,16 @@ class _Column:
     def __init__(self) -> None:
         self.whole, self.largest, self.single = True, 0.0, True
         self.decimals, self.digits = -3, 1
+        self.distinct = Distinct(COLUMN)
+        self.seen, self.counts = 0, (np.empty(0), np.empty(0, dtype=np.int64))
 
     def add(self, values: Float[np.ndarray, "b"]) -> None:
         """Takes the next values."""
+        values = np.ascontiguousarray(values)
+        if self.seen < ENOUGH:
+            self.distinct.add(hashed(values[:, None]))
+            self._count(values)
+            self.seen += len(values)
         size = np.abs(values)
         self.largest = max(self.largest, float(size.max(initial=0)))
         self.whole = self.whole and bool((values == np.rint(values)).all())
@@ -91,6 +101,20 @@ class _Column:
             self.decimals += 1
         while self.digits < DIGITS and not _fits(values, self.digits - 1 - _magnitude(values), near):
             self.digits += 1
+
+    def _count(self, values: Float[np.ndarray, "b"]) -> None:
+        """Counts the commonest values so far."""
+        every = np.concatenate([self.counts[0], values])
+        weight = np.concatenate([self.counts[1], np.ones(len(values), dtype=np.int64)])
+        found, where = np.unique(every, return_inverse=True)
+        counts = np.bincount(where, weights=weight).astype(np.int64)
+        most = np.argsort(-counts, kind="stable")[:COLUMN]
+        self.counts = found[most], counts[most]
+
+    def common(self, v: np.ndarray) -> np.ndarray:
+        """Which values are common."""
+        found, counts = self.counts
+        return np.isin(v, found[counts >= max(COMMON * self.seen, 2)])
 
     def fixed(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
         """So many decimals, less the last."""
@@ -135,7 +159,7 @@ def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
         for way in together:
             way.add(block.x.numpy())
     P = max(way.pairs() for way in together)
-    if len(columns) > 1 and max(v.number() for v in together[0].values) > TELLS * found.distinct:
+    if len(columns) > 1 and max(c.distinct.number() for c in columns) > TELLS * found.distinct:
         alone = [[_Way([column], keys, merged) for keys, merged in WAYS] for column in columns]
         for block in blocks():
             for i, ways in enumerate(alone):
@@ -155,37 +179,36 @@ class _Way:
     """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells of a uniform choice of them."""
 
     def __init__(self, columns: list[_Column], keys: Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], merged: int):
-        self.keys = [partial(keys, column) for column in columns]
-        self.merged = merged
-        self.values = [Distinct(COLUMN) for _ in columns]
-        self.cells = np.empty((0, 2), dtype=np.uint64)  # hashes of the cell and of the row
-        self.seen = 0
+        self.columns, self.keys = columns, [partial(keys, column) for column in columns]
+        self.merged = [
+            min(merged, column.distinct.number()) for column in columns
+        ]  # of a flag no cell holds more than two values
+        self.cells = np.empty((0, 3), dtype=np.uint64)  # hashes of the cell and of the row, and the bits of log Πm_j
         self.limit: np.uint64 | None = None  # cells from this hash on are not kept
 
     def add(self, x: Float[np.ndarray, "b d"]) -> None:
         """Takes the next rows."""
-        columns = [np.ascontiguousarray(v) for v in x.T]
-        coarse = np.stack([key(v) for key, v in zip(self.keys, columns, strict=True)], 1)
-        if self.seen < ENOUGH:
-            for kept, v in zip(self.values, columns, strict=True):
-                kept.add(hashed(v[:, None]))
-        self.seen += len(x)
-        cells = np.stack([hashed(coarse), hashed(x)], 1)
+        values = [np.ascontiguousarray(v) for v in x.T]
+        common = [column.common(v) for column, v in zip(self.columns, values, strict=True)]
+        coarse = [
+            np.where(c, hashed(v[:, None]).view(np.int64), key(v)) for c, key, v in zip(common, self.keys, values, strict=True)
+        ]
+        size = sum(np.where(c, 0.0, math.log(m)) for c, m in zip(common, self.merged, strict=True))
+        cells = np.stack([hashed(np.stack(coarse, 1)), hashed(x), np.asarray(size, dtype=np.float64).view(np.uint64)], 1)
         if self.limit is not None:
             cells = cells[cells[:, 0] < self.limit]
         if not len(cells):
             return
         every = np.concatenate([self.cells, cells])
         every = every[np.lexsort((every[:, 1], every[:, 0]))]
-        self.cells = every[np.concatenate([[True], (every[1:] != every[:-1]).any(1)])]
+        self.cells = every[np.concatenate([[True], (every[1:, :2] != every[:-1, :2]).any(1)])]
         if len(self.cells) > KEPT:
             self.limit = self.cells[KEPT, 0]  # the first cell that is not kept whole
             self.cells = self.cells[self.cells[:, 0] < self.limit]
 
     def pairs(self) -> float:
-        """C / Πm_j."""
+        """Σ C / Πm_j over the cells."""
         share = 1.0 if self.limit is None else float(self.limit) / 2.0**64
-        held = np.unique(self.cells[:, 0], return_counts=True)[1].astype(np.float64)
-        together = float((held * (held - 1) / 2).sum()) / share
-        merged = [min(self.merged, values.number()) for values in self.values]  # of a flag no cell holds more than two values
-        return together / math.prod(merged)
+        _, first, held = np.unique(self.cells[:, 0], return_index=True, return_counts=True)
+        size = np.exp(np.ascontiguousarray(self.cells[first, 2]).view(np.float64))
+        return float((held * (held - 1.0) / 2 / size).sum()) / share

@@ -67,6 +67,19 @@ def resolution_explains_so_many_pairs() -> None:
     assert abs(P / expected - 1) < 0.15
 
 
+def common_values_are_cells_of_their_own() -> None:
+    """Rows that share a zero, a limit or a category repeat as their other columns do; copies of such rows are copies all the same (A.14)."""
+    for n in (400, 2000):
+        fare, tip = draws(7).gamma(2.0, 6.0, n).round(2), draws(8).gamma(2.0, 1.0, n).round(2)
+        kind = draws(9).integers(0, 3, n).astype(float)
+        zeros, capped = draws(10).random(n) < 0.4, np.minimum(fare, 20.0)
+        for x in ([fare, np.where(zeros, 0.0, tip)], [capped, kind], [fare, kind, np.where(zeros, 0.0, tip)]):
+            rows = np.stack(x, 1)
+            assert natural(rows) and not natural(np.tile(rows, (2, 1)))
+        fine = np.stack([draws(11).normal(size=n), np.where(zeros, 0.0, tip)], 1)
+        assert natural(fine) and not natural(fine[draws(12).integers(0, n, n)])
+
+
 def tolerances_may_exclude_each_other() -> None:
     """Every point in one of two regions: (1 − β₁ − β₂)/2 too much; all in both: 1 − least β; a pattern outside: nothing (A.15)."""
     either, both = np.array([[True, False], [False, True]]), np.array([[True, True]])
