@@ -63,6 +63,7 @@ def in_words(spec: Any) -> str:
 SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ball": lambda s: f"the ball of radius {_shown(s['radius'])} around {_shown(s['center'])}",
     "half_space": lambda s: f"the half-space where {_shown(s['normal'])} · x is at least {_shown(s['offset'])}",
+    "slab": lambda s: f"the slab where {_shown(s['normal'])} · x is from {_shown(s['lower'])} to {_shown(s['upper'])}",
     "rule": lambda s: f"all points with {s['where']}",
     "grow": lambda s: f"{in_words(s['region'])}, grown by {_shown(s['by'])}" if {"region", "by"} <= set(s) else "a grown region",
     "anywhere": lambda s: (

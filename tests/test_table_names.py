@@ -125,9 +125,8 @@ def test_names_that_do_not_say_which_is_which_are_refused(name, tmp_path, capsys
     with pytest.raises(BadInput, match=said):
         lem_safe.audit(rows, write(tmp_path / "s.yaml", NAMED))
     text = NAMED.replace("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}")
-    problem = build(load(write(tmp_path / "i.yaml", text)), progress=Silent())
     with pytest.raises(BadInput, match=said):
-        start(problem, Key(0))
+        build(load(write(tmp_path / "i.yaml", text)), progress=Silent())
     with pytest.raises(BadInput, match=said):
         ood(load(tmp_path / "s.yaml"), {"rows": rows})
     with pytest.raises(ValueError, match=said.replace("Load_kN", r"Load \(kN\)")):

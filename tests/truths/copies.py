@@ -73,7 +73,8 @@ def common_values_are_cells_of_their_own() -> None:
         fare, tip = draws(7).gamma(2.0, 6.0, n).round(2), draws(8).gamma(2.0, 1.0, n).round(2)
         kind = draws(9).integers(0, 3, n).astype(float)
         zeros, capped = draws(10).random(n) < 0.4, np.minimum(fare, 20.0)
-        for x in ([fare, np.where(zeros, 0.0, tip)], [capped, kind], [fare, kind, np.where(zeros, 0.0, tip)]):
+        assert natural(np.stack([capped, kind], 1))
+        for x in ([fare, np.where(zeros, 0.0, tip)], [fare, kind, np.where(zeros, 0.0, tip)]):
             rows = np.stack(x, 1)
             assert natural(rows) and not natural(np.tile(rows, (2, 1)))
         fine = np.stack([draws(11).normal(size=n), np.where(zeros, 0.0, tip)], 1)
