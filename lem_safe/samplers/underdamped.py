@@ -25,6 +25,7 @@ from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.heat import smooth_form
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
@@ -56,7 +57,8 @@ class Underdamped:
             raise ValueError(f"Underdamped: step_size must be > 0; got {step_size:g}")
         if not 0 < friction < math.inf:
             raise ValueError(f"Underdamped: friction must be > 0; got {friction:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.step_filter = energy, float(step_size), step_filter
+        self.drift_filter = smooth_form(drift_filter)
         self.friction = float(friction)
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
