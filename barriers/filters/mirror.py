@@ -114,7 +114,8 @@ class MirrorStep:
             if not bool(new.any()):
                 break
         now = insides(self.sets, z)
-        fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1)
+        near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(1)  # always so at one plane
+        fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
         z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
 

@@ -102,7 +102,7 @@ class PredictiveFilter:
         )  # fmt: skip
 
     def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:
-        fraction = self.mean(insides(self.sets, x))
+        fraction = self.mean(insides(self.sets, x).double())
         return PredictiveMemory(fraction, fraction, torch.zeros_like(fraction), torch.zeros_like(fraction))
 
     def apply(
@@ -144,7 +144,7 @@ class PredictiveFilter:
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
         if not bool(approximate.any()):
             return memory.error
-        found = self.mean(insides(self.sets, x)) - memory.computed
+        found = self.mean(insides(self.sets, x).double()) - memory.computed
         return torch.where(approximate, memory.error + MEMORY * (found - memory.error), 0.0)
 
     def _mapped(self, v: Tensor) -> Tensor:
