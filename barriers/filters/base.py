@@ -39,7 +39,7 @@ def refuse_derivatives(owner: str, x: Tensor) -> None:
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
-            "use the filter drift or step (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
+            "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
         )
 
 

@@ -76,7 +76,7 @@ class MirrorStep:
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
         β = torch.tensor(self.betas, dtype=torch.float64, device=x.device)
         L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)
-        room = self._room(L, x.shape[0])
+        room = self._room(L, was)
         enters = would & ~was
         refused = torch.zeros_like(enters[:, 0])
         if bool(enters.any()):
@@ -93,12 +93,12 @@ class MirrorStep:
         over = (would.sum(0) - room).clamp(min=0).double() / x.shape[0]
         return y, MirrorMemory(would, L, entering, admitted), FilterInfo(self.limits, -(admitted / entering).log(), over)
 
-    def _room(self, L: Tensor, n: int) -> Tensor:
-        """How many particles each set may hold: n·L to the nearest one, at most ⌊βn⌋ from below and at least that from above."""
-        allowed = [
-            min(budget(β, n), round(n * a)) if a <= β else max(budget(β, n), math.floor(n * a))
-            for β, a in zip(self.betas, L.tolist(), strict=True)
-        ]
+    def _room(self, L: Tensor, was: Tensor) -> Tensor:
+        """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least that, and never more than now."""
+        n, allowed = was.shape[0], []
+        for β, a, count in zip(self.betas, L.tolist(), was.sum(0).tolist(), strict=True):
+            most = budget(β, n)
+            allowed.append(min(most, round(n * a)) if a <= β else max(most, min(count, math.floor(n * a))))
         return torch.tensor(allowed, device=L.device)
 
     def _turned_back(self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
