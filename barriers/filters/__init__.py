@@ -65,7 +65,7 @@ def drift_filter(
     ] = "structured",
     on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
 ) -> EnsembleFilter | PredictiveFilter:
-    """The smallest change of the drift that keeps the barrier in expectation."""
+    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the noise."""
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):
         raise ValueError(
             f"drift: beta (or the aim below it) must be > 0, since noise leaves every particle some chance of being inside; got {min(betas):g}; "
@@ -86,7 +86,7 @@ def drift_filter(
 def step_filter(
     sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None, reach: Reach = None
 ) -> BarrierStep | MirrorStep:
-    """The smallest correction of each step that keeps the barrier for the cloud as drawn."""
+    """Lets a move into a set while its tolerance has room, and mirrors the others at its boundary."""
     if smoothing is None:
         return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):

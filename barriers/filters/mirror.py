@@ -21,12 +21,16 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives
 from barriers.filters.gate import MEMORY, admit
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 3
 """How often a point is mirrored, once per set that it is still inside of, before its particle returns instead."""
+
+
+RAREST = 1e-6
+"""The least share of entering moves that is told from none, which would be an infinite multiplier."""
 
 
 class MirrorMemory(NamedTuple):
@@ -57,7 +61,7 @@ class MirrorStep:
         if not reach > 0:
             raise ValueError(f"step filter: reach must be > 0; got {reach:g}")
         self.sets, self.betas, self.rate, self.reach = tuple(sets), tuple(betas), rate, reach
-        self.limits = unlimited(len(self.sets))
+        self.limits = torch.tensor(self.betas, dtype=torch.float64)
 
     def init(self, x: Float[Tensor, "n d"]) -> MirrorMemory:
         inside = insides(self.sets, x)
@@ -91,7 +95,9 @@ class MirrorStep:
         entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(0)
         admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & ~refused[:, None]).sum(0)
         over = (would.sum(0) - room).clamp(min=0).double() / x.shape[0]
-        return y, MirrorMemory(would, L, entering, admitted), FilterInfo(self.limits, -(admitted / entering).log(), over)
+        μ = torch.where(entering > 0, -(admitted / entering.clamp(min=1e-300)).clamp(min=RAREST).log(), 0.0)
+        info = FilterInfo(would.double().mean(0), μ, over)
+        return y, MirrorMemory(would, L, entering, admitted), info
 
     def _room(self, L: Tensor, was: Tensor) -> Tensor:
         """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least that, and never more than now."""

@@ -105,8 +105,8 @@ def _mirrors(step_filter: StepFilter | None) -> bool:
 
 
 def _as_a_force(info: FilterInfo | None, step_filter: StepFilter | None, h: float) -> FilterInfo | None:
-    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count (limits NaN) are logarithms."""
-    if info is None or step_filter is None:
+    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count are logarithms."""
+    if info is None or step_filter is None or _mirrors(step_filter):
         return info
     corrects = step_filter.limits.isfinite().to(info.multipliers.device)
     return info._replace(multipliers=torch.where(corrects, info.multipliers / h, info.multipliers))
