@@ -1,8 +1,9 @@
 """What remains of a filter's promise under a sampler (barriers.filters.PROMISES is what it promises under Langevin).
 
 Filters after the noise act last, on positions, whatever proposed them: their promise remains under every sampler. A drift filter bounds the
-mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing, E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the noise
-is another one, and either the sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in tests/laws/test_samplers.py or tests/test_samplers_filters.py.
+mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing, E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the
+noise is another one, and either the sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in
+tests/laws/test_samplers.py or tests/test_samplers_filters.py.
 """
 
 from barriers.filters import PROMISES
@@ -35,7 +36,8 @@ REMAINS: dict[tuple[str, str], Promise] = {
         "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the way; at rest the distribution is F.1's",
     ),
     ("preconditioned", "drift"): Promise(
-        "in expectation", "F.3: the noise that is predicted is √(2h)L, M⁻¹ = LLᵀ, so the expected fraction inside after each step is at most β (exact for "
+        "in expectation",
+        "F.3: the noise that is predicted is √(2h)L, M⁻¹ = LLᵀ, so the expected fraction inside after each step is at most β (exact for "
         "half-spaces), and the change of the drift is the smallest as M measures it"
     ),
     ("preconditioned", "step"): Promise(
@@ -43,7 +45,8 @@ REMAINS: dict[tuple[str, str], Promise] = {
         PROMISES["step"].because + "; its mirror knows no metric, so its distribution is not the KL projection",
     ),
     ("annealed", "drift"): Promise(
-        "in expectation", "F.3: the noise that is predicted is √(2hT_k), so at every temperature the expected fraction inside after each step is at most β "
+        "in expectation",
+        "F.3: the noise that is predicted is √(2hT_k), so at every temperature the expected fraction inside after each step is at most β "
         "(exact for half-spaces and boxes)"
     ),
 }  # fmt: skip

@@ -311,8 +311,8 @@ def that_forgets_who_was_inside() -> Any:
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
-        ("smooth step", without_the_fallback), ("step", that_mirrors_without_looking), ("gate", with_twice_the_room), ("gate", that_moves_after_the_gate),
-        ("reject", that_forgets_who_was_inside),
+        ("smooth step", without_the_fallback), ("step", that_mirrors_without_looking), ("gate", with_twice_the_room),
+        ("gate", that_moves_after_the_gate), ("reject", that_forgets_who_was_inside),
     ],
 )  # fmt: skip
 def test_planted_faults_break_the_promise(kind: str, broken: Callable[[], Any]) -> None:
