@@ -150,23 +150,12 @@ class Exponential(Surrogate):
 
 
 def for_drift(step_size: float) -> Sigmoid:
-    """The surrogate a drift filter uses where none is given: width w = 2√(2h) (B.2) and margin δ = w, so κ = σ(1).
+    """The surrogate of a drift filter without a smoothing where no noise can be predicted: width w = 2√(2h), margin δ = w, so κ = σ(1).
 
-    Below this width a particle crosses the whole ramp in one noise step. The margin is the compromise measured on N(0,1), x ≥ 1:
-    with β = .1 it lets more mass through than δ = 0 or δ = 3w; with β = .01 it costs 5 % more KL than δ = 0.
+    With noise, what keeps such a width in proportion to √h never reaches its limit as h → 0, and κ < 1 costs KL for ever (B.6).
     """
     width = 2 * math.sqrt(2 * step_size)
     return Sigmoid(width, margin=width)
-
-
-def for_step(step_size: float) -> Sigmoid:
-    """The surrogate a step filter uses where none is given: width w = ½√(2h), margin δ = 2w.
-
-    The constraint is evaluated on the cloud as drawn, so Euler error cannot eat it and the ramp may be narrower than a noise step. On the
-    ring of eight Gaussians (h = .002, β = .03) this fills .022 of the tolerated .03, where w = 2√(2h), δ = w fills .011.
-    """
-    width = 0.5 * math.sqrt(2 * step_size)
-    return Sigmoid(width, margin=2 * width)
 
 
 def chain(profile: Profile, s: Jet) -> Jet:

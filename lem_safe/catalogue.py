@@ -5,7 +5,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from os import PathLike
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from barriers.filters import FILTERS, PROMISES, Both, DriftFilter, StepFilter
 from barriers.sets import SETS, Field, UnsafeSet, build_set, build_sets
@@ -154,8 +154,10 @@ def admits(spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[f
 
 def couples(spec: Mapping[str, Any]) -> bool:
     """Whether particles under the filter of this specification depend on one another, a chain's if those of one of its filters do (A.2)."""
-    made = get_type_hints(FILTERS[spec["kind"]])["return"]
-    return getattr(made, "couples", False) is True or any(map(couples, spec.get("filters", ())))
+    made = get_type_hints(FILTERS[spec["kind"]])["return"]  # one class, or a union of those that a specification may make
+    return any(getattr(c, "couples", False) is True for c in get_args(made) or (made,)) or any(
+        map(couples, spec.get("filters", ()))
+    )
 
 
 def never_passes(chosen: Scenario) -> str | None:

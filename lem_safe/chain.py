@@ -258,7 +258,7 @@ def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
     """E φ of the cloud after the step: a step filter has it, a drift filter looked only before."""
     if info.step is not None:
         return info.step.mean
-    return sampler.drift_filter.surrogate(x)
+    return sampler.drift_filter.surrogate(x, info.drift)
 
 
 def _snapshot(state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None) -> dict[str, np.ndarray]:

@@ -184,15 +184,17 @@ def test_overlapping_sets_are_thinned_in_expectation() -> None:
     assert abs((thinning.final or 0) - 0.05) < 4 * math.sqrt(0.05 / n) and n < 600
 
 
-def test_sets_without_a_smooth_form_refuse_those_that_need_one(tmp_path: Path) -> None:
+def test_a_tolerance_of_zero_is_refused_by_a_filter_before_the_noise(tmp_path: Path) -> None:
+    """And by it alone; a map with kinks is refused by no one that softens nothing."""
     cells = {"kind": "occupancy", "map": ["..##", "...#"], "lower": [-3, -3], "upper": [3, 3]}
-    changes = {"constraints": [{"set": "odd", "beta": 0.05}], "unsafe": {"odd": cells}, "filter": {"kind": "none"}}
+    changes = {"constraints": [{"set": "odd", "beta": 0}], "unsafe": {"odd": cells}, "filter": {"kind": "none"}}
+    changes["sampler.init"] = {"kind": "gaussian", "mean": [-1.5, -1.5], "std": 0.1}
     found = compare(loads(TEXT, changes), ["drift", "gate"])
     drift, gate = found.entries
-    assert drift.refused is not None and "no twice differentiable form" in drift.refused and drift.largest is None
+    assert drift.refused is not None and "must be > 0, since noise leaves" in drift.refused and drift.largest is None
     assert gate.refused is None and "refused" in str(found)
     page = write_page(found.to_dict(), found.fractions, tmp_path)
-    assert 'class="refused"' in page and "no twice differentiable form" in page
+    assert 'class="refused"' in page and "must be &gt; 0, since noise leaves" in page
     nothing = {**found.to_dict(), "entries": [dataclasses.asdict(drift)]}
     assert "Every filter was refused here." in write_page(nothing, {}, tmp_path)
 

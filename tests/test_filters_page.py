@@ -3,9 +3,9 @@
 import inspect
 import re
 from pathlib import Path
-from typing import get_type_hints
 
 from barriers.filters import FILTERS, PROMISES
+from lem_safe.catalogue import couples
 from lem_safe.listing import listing
 
 PAGE = Path(__file__).parents[1] / "docs" / "filters.md"
@@ -14,15 +14,15 @@ BETWEEN = re.compile(r"(<!-- promises: .*? -->\n).*?(<!-- end of promises -->)",
 
 def couples_particles(kind: str) -> bool:
     """Whether the filter that a kind makes couples; `none` makes none."""
-    return getattr(get_type_hints(FILTERS[kind])["return"], "couples", False)
+    return kind != "chain" and couples({"kind": kind})
 
 
 def table() -> str:
     rows = ["| filter | what it does | promise | because | couples particles |", "| --- | --- | --- | --- | --- |"]
     for kind, promise in PROMISES.items():
         what = " ".join((inspect.getdoc(FILTERS[kind]) or "").split("\n\n")[0].split())
-        couples = "if one of them does" if kind == "chain" else "yes" if couples_particles(kind) else "no"
-        rows.append(f"| `{kind}` | {what} | {promise.scope} | {promise.because} | {couples} |")
+        coupled = "if one of them does" if kind == "chain" else "yes" if couples_particles(kind) else "no"
+        rows.append(f"| `{kind}` | {what} | {promise.scope} | {promise.because} | {coupled} |")
     return "\n".join(rows) + "\n"
 
 

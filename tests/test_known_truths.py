@@ -21,7 +21,7 @@ from problems import (
 
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.functionals import smooth_mass
-from barriers.surrogates import Sigmoid, for_step
+from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
 
 H, STEPS, N = 0.002, 8000, 5000
@@ -45,16 +45,27 @@ def test_gate_on_the_ring_holds_beta_and_is_the_hard_projection() -> None:
     _assert_sectors(run.x, expected)
 
 
-def test_step_on_the_ring_holds_beta_and_is_its_own_smooth_tilt() -> None:
+def test_smooth_step_on_the_ring_holds_beta_and_is_its_own_smooth_tilt() -> None:
     energy, ball = ring()
-    run = simulate(energy, [ball], [0.03], "step", ring_start(), step_size=H, steps=STEPS)
-    φ = for_step(H)
+    φ = Sigmoid(0.5 * math.sqrt(2 * H), math.sqrt(2 * H))
+    run = simulate(energy, [ball], [0.03], "step", ring_start(), step_size=H, steps=STEPS, smoothing=φ)
     assert (np.round(run.fraction * N) <= 150).all()
     assert (run.mean <= φ.level * 0.03).all()
     assert (run.shortfall == 0).all()
     grid = ring_grid()
     tilt, _ = smooth_tilt(grid.law, φ.value(torch.from_numpy(grid.distance)).numpy(), φ.level * 0.03)
     _assert_sectors(run.x, sector_masses(tilt, grid.sector))
+
+
+def test_step_on_the_ring_fills_its_budget_and_is_the_hard_projection() -> None:
+    energy, ball = ring()
+    run = simulate(energy, [ball], [0.03], "step", ring_start(), step_size=H, steps=STEPS)
+    assert (np.round(run.fraction * N) <= 150).all() and (run.shortfall == 0).all()
+    assert run.fraction[STEPS // 2 :].mean() >= 0.98 * 0.03
+    grid = ring_grid()
+    _assert_sectors(run.x, sector_masses(hard_projection(grid.law, grid.distance <= 0, 0.03), grid.sector))
+    p = float(grid.law[grid.distance <= 0].sum())
+    assert run.multiplier[STEPS // 2 :].mean() == pytest.approx(math.log(p * 0.97 / (0.03 * (1 - p))), rel=0.1)
 
 
 def test_drift_on_the_ring_finds_the_exact_multiplier() -> None:

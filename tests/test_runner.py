@@ -275,7 +275,7 @@ def test_what_cannot_be_built_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cuda"):
         run(_scenario(), out=tmp_path / "out", device="cuda") if not torch.cuda.is_available() else _refuse()
     with pytest.raises(BadInput, match=r"beta \(or the aim below it\) must be > 0"):
-        loads(TEXT.replace("FILTER", "step").replace("beta: 0.05", "beta: 0"))
+        loads(TEXT.replace("FILTER", "drift").replace("beta: 0.05", "beta: 0"))
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInput):
         run(_scenario(), out=tmp_path / "file" / "below")

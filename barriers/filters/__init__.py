@@ -1,5 +1,6 @@
 """Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each says what it promises."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -10,35 +11,43 @@ from barriers.filters.base import DriftFilter, FilterInfo, Promise, StepFilter
 from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chained
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.filters.gate import Gate
+from barriers.filters.mirror import MirrorStep
 from barriers.filters.penalty import Penalty, PrimalDual
 from barriers.filters.pointwise import PointwiseFilter
+from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
-from barriers.functionals import MassBarrier, smooth_mass
+from barriers.functionals import Barrier, MassBarrier, PredictedMass, smooth_mass
+from barriers.predicted import Noise
 from barriers.qp import Backend
 from barriers.qp.dual import OnInfeasible
 from barriers.sets.base import UnsafeSet
 from barriers.specification import Context
-from barriers.surrogates import Hinge, Surrogate, for_drift, for_step
+from barriers.surrogates import Hinge, Surrogate
 
 Sets = Annotated[Sequence[UnsafeSet], Context("sets")]
 Betas = Annotated[Sequence[float], Context("betas")]
 StepSize = Annotated[float, Context("step_size")]
 Rate = Annotated[float, Gt(0), Doc("Barrier rate α: how fast the distance to the limit may be used up, per unit of time.")]
 Smoothing = Annotated[
-    Surrogate | None, Doc("The surrogate of the indicator; chosen from the step size where it is not given (B.2).")
+    Surrogate | None,
+    Doc(
+        "A surrogate of the indicator (B.2). Where none is given nothing is softened: the filter bounds the mass inside itself (Q.4, D.4)."
+    ),
 ]
 
 Speed = Annotated[
     float | None,
     Gt(0),
-    Doc("Most that any coordinate of a particle's drift may change; one smoothing width a step where not given."),
+    Doc(
+        "Most that any coordinate of a particle's drift may change; a few standard deviations of the noise a step where not given."
+    ),
 ]
 Reach = Annotated[
     float | None,
     Gt(0),
-    Doc("Longest correction of one step while the start is over a limit; four smoothing widths where not given."),
+    Doc("Longest correction of one step while the start is over a limit; two standard deviations of the noise where not given."),
 ]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
 DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
@@ -51,37 +60,47 @@ def drift_filter(
     rate: Rate = 5.0,
     smoothing: Smoothing = None,
     speed: Speed = None,
-    backend: Annotated[Backend, Doc("Who solves the QP: our structured dual, or a library, for comparison.")] = "structured",
+    backend: Annotated[
+        Backend, Doc("Who solves the QP of a filter with a smoothing: our structured dual, or a library, for comparison.")
+    ] = "structured",
     on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
-) -> EnsembleFilter:
-    """The smallest change of the drift that keeps the barrier in expectation."""
-    φ = _reachable(smoothing or for_drift(step_size), betas, "drift")
-    fastest = φ.width / step_size if speed is None else speed
-    return EnsembleFilter(smooth_mass(sets, [φ] * len(sets), betas), rate, on_infeasible, speed=float(fastest), backend=backend)
+) -> EnsembleFilter | PredictiveFilter:
+    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the noise."""
+    if min(betas) <= 0 and not isinstance(smoothing, Hinge):
+        raise ValueError(
+            f"drift: beta (or the aim below it) must be > 0, since noise leaves every particle some chance of being inside; got {min(betas):g}; "
+            "use the filter `gate` or `step`"
+        )
+    if smoothing is None:
+        if backend != "structured":
+            raise ValueError(
+                f"drift: backend {backend!r} solves the QP of a filter with a smoothing, and none is given; add one, for example "
+                "smoothing: {kind: sigmoid, width: 0.1}, or remove the key"
+            )
+        return PredictiveFilter(sets, betas, step_size, rate, on_infeasible, speed=speed)
+    fastest = smoothing.width / step_size if speed is None else speed
+    barrier = smooth_mass(sets, [smoothing] * len(sets), betas)
+    return EnsembleFilter(barrier, rate, on_infeasible, speed=float(fastest), backend=backend)
 
 
 def step_filter(
     sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None, reach: Reach = None
-) -> BarrierStep:
-    """The smallest correction of each step that keeps the barrier for the cloud as drawn."""
-    φ = _reachable(smoothing or for_step(step_size), betas, "step")
-    furthest = 4 * φ.width if reach is None else reach
-    return BarrierStep(MassBarrier(sets, [φ] * len(sets), betas), rate, reach=float(furthest))
+) -> BarrierStep | MirrorStep:
+    """Lets a move into a set while its tolerance has room, and mirrors the others at its boundary."""
+    if smoothing is None:
+        return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
+    if min(betas) <= 0 and not isinstance(smoothing, Hinge):
+        raise ValueError(
+            f"step: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; got {min(betas):g}; "
+            "remove `smoothing`, or use the filter `gate`"
+        )
+    furthest = 4 * smoothing.width if reach is None else reach
+    return BarrierStep(MassBarrier(sets, [smoothing] * len(sets), betas), rate, reach=float(furthest))
 
 
 def gate_filter(sets: Sets, betas: Betas) -> Gate:
     """Accepts a move into a set only while its budget has room."""
     return Gate(sets, betas)
-
-
-def _reachable(φ: Surrogate, betas: Sequence[float], kind: str) -> Surrogate:
-    """A surrogate that is positive everywhere has a positive mean: with β = 0 its limit could never be met."""
-    if min(betas) <= 0 and not isinstance(φ, Hinge):
-        raise ValueError(
-            f"{kind}: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; got {min(betas):g}; "
-            "use the filter `gate`"
-        )
-    return φ
 
 
 def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
@@ -103,16 +122,21 @@ def penalty_filter(
     sets: Sets, betas: Betas, step_size: StepSize, weight: Weight, smoothing: Smoothing = None
 ) -> Penalty:  # fmt: skip
     """A fixed weight on the surrogate: lowers the fraction, bounds nothing."""
-    φ = smoothing or for_drift(step_size)
-    return Penalty(smooth_mass(sets, [φ] * len(sets), betas), [weight] * len(sets))
+    return Penalty(_softened(sets, betas, step_size, smoothing), [weight] * len(sets))
 
 
 def primal_dual_filter(
     sets: Sets, betas: Betas, step_size: StepSize, dual_rate: DualRate = 1.0, smoothing: Smoothing = None
 ) -> PrimalDual:  # fmt: skip
     """A weight on the surrogate that learns from violations (primal-dual Langevin)."""
-    φ = smoothing or for_drift(step_size)
-    return PrimalDual(smooth_mass(sets, [φ] * len(sets), betas), dual_rate)
+    return PrimalDual(_softened(sets, betas, step_size, smoothing), dual_rate)
+
+
+def _softened(sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None) -> Barrier:
+    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β itself (Q.5)."""
+    if smoothing is None:
+        return PredictedMass(sets, betas, Noise(math.sqrt(2 * step_size)))
+    return smooth_mass(sets, [smoothing] * len(sets), betas)
 
 
 def chain_filter(
@@ -146,8 +170,8 @@ FILTERS: dict[str, Callable[..., AnyFilter | None]] = {
 
 PROMISES: dict[str, Promise] = {
     "none": Promise("none", "the plain sampler"),
-    "drift": EnsembleFilter.promise,
-    "step": BarrierStep.promise,
+    "drift": PredictiveFilter.promise,
+    "step": MirrorStep.promise,
     "gate": Gate.promise,
     "pointwise": PointwiseFilter.promise,
     "reject": Reject.promise,
@@ -163,5 +187,6 @@ PROMISES: dict[str, Promise] = {
 
 __all__ = [
     "FILTERS", "PROMISES", "AnyFilter", "BarrierStep", "Both", "DriftChain", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate",
-    "Penalty", "PointwiseFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter", "chained",
+    "MirrorStep", "Penalty", "PointwiseFilter", "PredictiveFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter",
+    "chained",
 ]  # fmt: skip

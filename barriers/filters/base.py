@@ -39,7 +39,7 @@ def refuse_derivatives(owner: str, x: Tensor) -> None:
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
-            "use the filter drift or step (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
+            "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
         )
 
 
@@ -84,8 +84,11 @@ class DriftFilter(Protocol):
     ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
         """The filtered drift at x."""
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
-        """What the constraints observe on a cloud (E φ), to be held against `limits`; NaN where the filter has no surrogate."""
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+        """What the constraints observe on the cloud x after a step (E φ), to be held against `limits`; NaN without a surrogate.
+
+        info: what `apply` returned before that step. A filter that predicts the step has its observation there.
+        """
 
 
 class StepFilter(Protocol):

@@ -48,8 +48,8 @@ class DriftChain(_Chain[DriftFilter]):
             drift, after[str(i)], info = f.apply(x, drift, memory[str(i)])
         return drift, after, info
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
-        return self.filters[-1].surrogate(x)
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+        return self.filters[-1].surrogate(x, info)
 
 
 class StepChain(_Chain[StepFilter]):

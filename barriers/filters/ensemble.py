@@ -105,7 +105,7 @@ class EnsembleFilter:
         )
         return found.u[0].to(drift.dtype).reshape(drift.shape), found.multipliers[0], found.shortfall[0] / n
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
         return self.barrier.observed(self.mean(self.barrier.statistics(x)))
 
     def _moments(self, x: Tensor, drift: Tensor) -> Moments:

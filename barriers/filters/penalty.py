@@ -51,7 +51,7 @@ class Penalty:
         u, observed = weighted(self.barrier, self.mean, x, drift, self.weights)
         return u, None, FilterInfo(observed, self.weights, torch.zeros_like(self.weights))
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
         return self.barrier.observed(self.mean(self.barrier.statistics(x)))
 
 
@@ -82,7 +82,7 @@ class PrimalDual:
         violation = observed - self.barrier.limits
         return u, DualMemory((μ + self.dual_rate * violation).clamp(min=0)), FilterInfo(observed, μ, violation.clamp(min=0))
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
         return self.barrier.observed(self.mean(self.barrier.statistics(x)))
 
 

@@ -49,5 +49,5 @@ class PointwiseFilter:
         filtered = torch.where((μ > 0).any(1)[:, None], drift + moved, drift)
         return filtered, None, FilterInfo(self.limits, μ.mean(0), solution.shortfall.amax(0))
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
         return self.limits

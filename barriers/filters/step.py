@@ -20,9 +20,9 @@ from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.filters.complementarity import advanced
 from barriers.filters.nudge import nudged
 from barriers.functionals import Barrier
-from barriers.qp import solve_dual
 
 ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
@@ -140,7 +140,7 @@ class BarrierStep:
         μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
         for _ in range(ITERATIONS):
             slope = Jz @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
-            μ = _advanced(slope, μ, violation)
+            μ = advanced(slope, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = self.barrier.gradients(z)
             mean = self.mean(f)
@@ -206,23 +206,3 @@ def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
 def _decay(exponent: Scalar) -> Scalar:
     """e^{−exponent}."""
     return (-exponent).exp() if isinstance(exponent, Tensor) else math.exp(-exponent)
-
-
-def _advanced(S: Tensor, μ: Tensor, violation: Tensor) -> Tensor:
-    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is found with it made symmetric."""
-    G = _positive((S + S.T) / 2)
-    guess = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
-    if len(μ) == 1:
-        return guess
-    W = guess > 0
-    block = torch.where(W[:, None] & W, S, torch.eye(len(μ), dtype=S.dtype, device=S.device))
-    ν, singular = torch.linalg.solve_ex(block, torch.where(W, S @ μ + violation, 0.0))
-    return ν if bool((ν >= 0).all() & (singular == 0)) else guess
-
-
-def _positive(G: Tensor) -> Tensor:
-    """The nearest positive semidefinite matrix, with a floor that keeps the dual solvable."""
-    if G.shape[0] == 1:
-        return G.clamp(min=1e-30)
-    values, vectors = torch.linalg.eigh(G)
-    return vectors @ torch.diag(values.clamp(min=1e-9 * float(values.abs().max()) + 1e-30)) @ vectors.T

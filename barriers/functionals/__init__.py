@@ -4,6 +4,7 @@ from barriers.functionals.base import Barrier, StatisticsJet
 from barriers.functionals.mass import MassBarrier, smooth_mass
 from barriers.functionals.moment import MomentBarrier
 from barriers.functionals.parity import GroupParity
+from barriers.functionals.predicted import PredictedMass
 from barriers.functionals.tail import TailClearance
 
 BARRIERS: dict[str, type[Barrier]] = {
@@ -11,5 +12,5 @@ BARRIERS: dict[str, type[Barrier]] = {
 }  # fmt: skip
 
 __all__ = [
-    "BARRIERS", "Barrier", "GroupParity", "MassBarrier", "MomentBarrier", "StatisticsJet", "TailClearance", "smooth_mass",
+    "BARRIERS", "Barrier", "GroupParity", "MassBarrier", "MomentBarrier", "PredictedMass", "StatisticsJet", "TailClearance", "smooth_mass",
 ]  # fmt: skip

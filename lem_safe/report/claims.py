@@ -9,7 +9,8 @@ from lem_safe.samplers import promise_under
 PROMISES = {
     "none": "There is no filter: nothing holds the fraction down but the energy itself.",
     "drift": (
-        "The drift filter keeps a smooth surrogate within its limit in the mean, for many particles and small steps. "
+        "The drift filter keeps the mass that it expects inside after the noise within the tolerance (or, if given a smoothing, a smooth "
+        "surrogate within its limit in the mean, for many particles and small steps). "
         "The noise comes after it and makes the count fluctuate, so single steps may go over."
     ),
     "step": (

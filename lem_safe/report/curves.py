@@ -66,10 +66,10 @@ def draw_fraction(
 def draw_surrogate(
     axes: "Axes", name: str, step: Num[np.ndarray, "t"], surrogate: Float[np.ndarray, "t"], limit: float, colour: str
 ) -> "Axes":
-    """E φ of one constraint against κβ, the limit the filter keeps (B.1)."""
-    draw_curve(axes, step, surrogate, colour, "E φ")
-    axes.axhline(limit, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"limit κβ = {limit:.3g}")
-    axes.set(xlim=(0, int(step[-1])), xlabel="step", ylabel=f"surrogate of {name}")
+    """What a filter observes of one constraint against the limit it keeps: E φ and κβ (B.1), or the mass it predicts or counts and β."""
+    draw_curve(axes, step, surrogate, colour, "observed by the filter")
+    axes.axhline(limit, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"its limit {limit:.3g}")
+    axes.set(xlim=(0, int(step[-1])), xlabel="step", ylabel=f"mass or surrogate of {name}")
     axes.set_ylim(bottom=0, top=1.15 * max(limit, float(np.nanmax(surrogate))) or 1.0)
     legend(axes)
     return axes

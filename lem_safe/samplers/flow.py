@@ -30,7 +30,12 @@ class Flow:
     ):
         if not step_size > 0:
             raise ValueError(f"Flow: step_size must be > 0; got {step_size:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            heated(drift_filter, 0.0),
+            step_filter,
+        )
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
         return begin(x, self.drift_filter, self.step_filter)
@@ -39,7 +44,6 @@ class Flow:
         x, h = state.x, self.step_size
         refuse_half_a_graph(self.energy, x)
         U, gradient = self.energy.value_and_gradient(x)
-        cold = heated(self.drift_filter, 0.0)
-        u, drift_memory, drift_info = filtered_drift(cold, x, -gradient, state.drift_memory)
+        u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
         return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info, root_mean_square(gradient))

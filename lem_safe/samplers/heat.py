@@ -3,8 +3,12 @@
 Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf in it bounds something else. The remedy is in the
 barrier's derivatives alone. For C = T·I the Itô term is TΔf. For C = LLᵀ the filter works on v = L⁻¹u, as in the coordinates L⁻¹x in
 which the noise is plain: there the gradient is Lᵀ∇f and the Laplacian tr(Lᵀ∇²f L), and "the smallest change" is smallest in the metric C⁻¹.
+
+The predictive filter (Q.4) needs no derivative for this: it is told the noise itself, √(2hT) or √(2h)L. Where there is none to predict, along
+the flow or with inertia, it is replaced by the smooth barrier, whose kinks hide no Itô term there.
 """
 
+import math
 from functools import partial, singledispatch
 from typing import Any, Literal
 
@@ -13,8 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import autodiff_jet
-from barriers.filters import DriftChain, DriftFilter, EnsembleFilter, FilterInfo, Penalty, PrimalDual
-from barriers.functionals import Barrier, StatisticsJet
+from barriers.filters import DriftChain, DriftFilter, EnsembleFilter, FilterInfo, Penalty, PredictiveFilter, PrimalDual
+from barriers.functionals import Barrier, MassBarrier, StatisticsJet, smooth_mass
+from barriers.predicted import Noise
+from barriers.sets.base import NotSmooth
+from barriers.surrogates import for_drift
 
 
 class Heated(Barrier):
@@ -86,9 +93,33 @@ def heated(chosen: DriftFilter | None, temperature: float) -> Any:
     """The drift filter for noise √(2T) dW; one without an Itô term (a penalty, a pointwise barrier) is the same at every temperature."""
     if isinstance(chosen, DriftChain):
         return DriftChain([heated(f, temperature) for f in chosen.filters])
-    if isinstance(chosen, EnsembleFilter) and temperature != 1:
+    if temperature == 1:
+        return chosen
+    if isinstance(chosen, PredictiveFilter):
+        if temperature == 0:
+            return heated(smooth_form(chosen), 0.0)
+        return chosen.under(Noise(chosen.noise.std * math.sqrt(temperature), chosen.noise.factor), chosen.speed)
+    if isinstance(chosen, EnsembleFilter):
         return _like(chosen, Heated(chosen.barrier, temperature), chosen.speed)
     return chosen
+
+
+def smooth_form(chosen: Any) -> Any:
+    """The drift filter with E φ in the place of a predicted mass, for samplers whose positions move without noise of their own.
+
+    φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself otherwise.
+    """
+    if isinstance(chosen, DriftChain):
+        return DriftChain([smooth_form(f) for f in chosen.filters])
+    if not isinstance(chosen, PredictiveFilter):
+        return chosen
+    φ = [for_drift(chosen.step_size)] * len(chosen.sets)
+    try:
+        barrier = smooth_mass(chosen.sets, φ, chosen.betas)
+    except NotSmooth:
+        barrier = MassBarrier(chosen.sets, φ, chosen.betas)
+    speed = φ[0].width / chosen.step_size if chosen.speed is None else chosen.speed
+    return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.mean, float(speed))
 
 
 @singledispatch
@@ -106,6 +137,12 @@ def _nothing(chosen: None, factor: Tensor) -> None:
 def _ensemble(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
     reach = float(factor.abs().sum(1).max())  # the most that Lv can be in any coordinate where v is at most 1 in each
     return _like(chosen, Stretched(chosen.barrier, factor), None if chosen.speed is None else chosen.speed / reach)
+
+
+@stretched.register
+def _predictive(chosen: PredictiveFilter, factor: Tensor) -> PredictiveFilter:
+    reach = float(factor.abs().sum(1).max())
+    return chosen.under(Noise(chosen.noise.std, factor), None if chosen.speed is None else chosen.speed / reach)
 
 
 @stretched.register
@@ -149,5 +186,5 @@ class AtTheDrift:
         u, memory, info = self.inner.apply(x, drift @ L.T, memory)
         return torch.linalg.solve_triangular(L, u.T, upper=False).T, memory, info
 
-    def surrogate(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m"]:
-        return self.inner.surrogate(x)
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+        return self.inner.surrogate(x, info)

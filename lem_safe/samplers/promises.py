@@ -1,8 +1,9 @@
 """What remains of a filter's promise under a sampler (barriers.filters.PROMISES is what it promises under Langevin).
 
-Filters after the noise act last, on positions, whatever proposed them: their promise remains under every sampler. A drift filter bounds
-E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW; elsewhere the rate is another one, and either the sampler says so to the filter (F.3)
-or the promise is lost. Each row below is tested in tests/laws/test_samplers.py or tests/test_samplers_filters.py.
+Filters after the noise act last, on positions, whatever proposed them: their promise remains under every sampler. A drift filter bounds the
+mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing, E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the
+noise is another one, and either the sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in
+tests/laws/test_samplers.py or tests/test_samplers_filters.py.
 """
 
 from barriers.filters import PROMISES
@@ -14,7 +15,7 @@ _COUPLED = _TESTED + ", up to how its multiplier differs between a cloud and its
 REMAINS: dict[tuple[str, str], Promise] = {
     ("flow", "drift"): Promise(
         "in expectation",
-        "F.3 with T = 0: without noise dB/dt ≥ −αB holds for the cloud itself, as h → 0; Euler's step misses it by order h²",
+        "F.3 with T = 0: without noise dB_φ/dt ≥ −αB_φ holds for the cloud itself, as h → 0; Euler's step misses it by order h²",
     ),
     ("flow", "pointwise"): Promise("in expectation", "F.2: without noise it is a barrier: each particle keeps s ≥ 0, as h → 0"),
     **{(sampler, "drift"): Promise("none", _COUPLED) for sampler in ("mala", "parallel_tempering")},
@@ -32,17 +33,21 @@ REMAINS: dict[tuple[str, str], Promise] = {
     ),
     ("underdamped", "drift"): Promise(
         "none",
-        "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the way; at rest the law is F.1's",
+        "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the way; at rest the distribution is F.1's",
     ),
     ("preconditioned", "drift"): Promise(
-        "in expectation", "F.3: the condition is E[∇φ·u + tr(M⁻¹∇²φ)], and KL non-increasing in the metric M, as n → ∞, h → 0"
+        "in expectation",
+        "F.3: the noise that is predicted is √(2h)L, M⁻¹ = LLᵀ, so the expected fraction inside after each step is at most β (exact for "
+        "half-spaces), and the change of the drift is the smallest as M measures it"
     ),
     ("preconditioned", "step"): Promise(
         "every step, this cloud",
-        PROMISES["step"].because + "; its correction knows no metric, so its law is not the tilt e^{−U−μφ}",
+        PROMISES["step"].because + "; its mirror knows no metric, so its distribution is not the KL projection",
     ),
     ("annealed", "drift"): Promise(
-        "in expectation", "F.3: the condition is E[∇φ·u + T_kΔφ], at every temperature, as n → ∞, h → 0"
+        "in expectation",
+        "F.3: the noise that is predicted is √(2hT_k), so at every temperature the expected fraction inside after each step is at most β "
+        "(exact for half-spaces and boxes)"
     ),
 }  # fmt: skip
 """(sampler, filter) -> what remains, where it is not what the filter says of itself."""

@@ -8,8 +8,9 @@ The half kick that ends one step of BAOAB and the half kick that begins the next
     var x = 1/λ,    var v = 1,    cov(x, v) = h/2,        stable for h²λ < 4.
 
 Where a step filter has its say, the momentum follows it, or it would be pushed against for ever. A particle that was sent back to where it was
-leaves it again with −p, which retraces its step and keeps balance with the moves that were let through; one that was moved by δ gets δ/h more
-velocity, as from a force: a correction −μ∇φ of every step is then the force −(μ/h²)∇φ, and the multiplier is reported in those units.
+leaves it again with −p, which retraces its step and keeps balance with the moves that were let through; one that was mirrored at a boundary has
+its velocity mirrored too; one that was moved by δ in another way gets δ/h more velocity, as from a force: a correction −μ∇φ of every step is then
+the force −(μ/h²)∇φ, and the multiplier is reported in those units.
 """
 
 import math
@@ -21,10 +22,12 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.filters import MirrorStep, StepChain
 from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
+from lem_safe.samplers.heat import smooth_form
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
@@ -56,7 +59,9 @@ class Underdamped:
             raise ValueError(f"Underdamped: step_size must be > 0; got {step_size:g}")
         if not 0 < friction < math.inf:
             raise ValueError(f"Underdamped: friction must be > 0; got {friction:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.step_filter = energy, float(step_size), step_filter
+        self.drift_filter = smooth_form(drift_filter)
+        self._rebound = mirrored if _mirrors(step_filter) else rebound
         self.friction = float(friction)
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
@@ -71,7 +76,7 @@ class Underdamped:
         v = c * p + math.sqrt(1 - c * c) * key.fold("noise").normal(x)
         y = x + 0.5 * h * (p + v)
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
-        after = State(z, drift_memory, step_memory, Momentum(rebound(x, y, z, p, v, h)))
+        after = State(z, drift_memory, step_memory, Momentum(self._rebound(x, y, z, p, v, h)))
         return after, Info(U.mean(), drift_info, _as_a_force(step_info, self.step_filter, h), root_mean_square(gradient))
 
 
@@ -83,9 +88,25 @@ def rebound(
     return torch.where(returned, -p, v + (z - y) / h)
 
 
+def mirrored(
+    x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], z: Float[Tensor, "n d"], p: Float[Tensor, "n d"], v: Float[Tensor, "n d"], h: float
+) -> Float[Tensor, "n d"]:  # fmt: skip
+    """As `rebound`, but of a particle mirrored from y to z the velocity is v − 2(v·n)n, n along z − y, if its step went the other way."""
+    n = torch.nn.functional.normalize(z - y, dim=1)
+    back = ((y - x) * n).sum(1, keepdim=True) < 0
+    turned = torch.where(back, v - 2 * (v * n).sum(1, keepdim=True) * n, v)
+    return torch.where((z == x).all(1, keepdim=True) & (z != y).any(1, keepdim=True), -p, turned)
+
+
+def _mirrors(step_filter: StepFilter | None) -> bool:
+    """Whether corrections are mirror images."""
+    members = step_filter.filters if isinstance(step_filter, StepChain) else (step_filter,)
+    return any(isinstance(f, MirrorStep) for f in members)
+
+
 def _as_a_force(info: FilterInfo | None, step_filter: StepFilter | None, h: float) -> FilterInfo | None:
-    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count (limits NaN) are logarithms."""
-    if info is None or step_filter is None:
+    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count are logarithms."""
+    if info is None or step_filter is None or _mirrors(step_filter):
         return info
     corrects = step_filter.limits.isfinite().to(info.multipliers.device)
     return info._replace(multipliers=torch.where(corrects, info.multipliers / h, info.multipliers))

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.coordinates import identity
-from barriers.filters import FILTERS, PROMISES, BarrierStep, Gate, StepChain
+from barriers.filters import FILTERS, PROMISES, BarrierStep, Gate, MirrorStep, StepChain
+from barriers.filters.mirror import mirrored
 from barriers.filters.reject import RejectMemory
 from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.specification import parameters
+from barriers.surrogates import Sigmoid
 from lem_safe.chain import _restored, _snapshot
 from lem_safe.keys import Key
 from lem_safe.samplers.base import State
@@ -25,6 +27,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "none": {}, "drift": {}, "step": {}, "gate": {}, "pointwise": {"rate": 3.0}, "reject": {}, "project": {},
     "penalty": {"weight": 2.0}, "primal_dual": {"dual_rate": 0.5}, "chain": {},
 }  # fmt: skip
+SMOOTH = {"smoothing": Sigmoid(0.07, 0.14)}
+"""`step` with a surrogate is another filter (D.1), and keeps E φ."""
 CHAINS = {"chain": ["project", "gate"], "chain of drifts": ["pointwise", "primal_dual", "drift"]}
 """What the chains of these laws are made of; `test_filter_chains.py` has those on both sides of the noise."""
 AT_REST: dict[str, dict[str, Any]] = {"penalty": {"weight": 0.0}}
@@ -193,14 +197,22 @@ def test_the_pointwise_filter_is_its_condition_particle_by_particle() -> None:
     assert torch.equal(u[untouched], v[untouched]) and float((slack[~untouched].min(1).values).abs().max()) < 1e-6
 
 
-def test_a_step_is_never_corrected_by_more_than_not_taking_it_would_cost() -> None:
-    """Everybody jumps into the overlap at once: Newton's equations are nearly singular there and would throw particles 1e29 away."""
-    key, x, chosen = Key(11), start(2000), make("step")
+@pytest.mark.parametrize("settings", [SMOOTH, {}])
+def test_a_step_is_never_corrected_by_much_more_than_not_taking_it_would_cost(settings: dict[str, Any]) -> None:
+    """Everybody jumps into the overlap at once: Newton's equations are nearly singular there and would throw particles 1e29 away.
+
+    A mirror image is at most twice as far from the proposal as the particle was; the smooth correction as a whole is never longer.
+    """
+    key, x, chosen = Key(11), start(2000), make("step", settings)
     memory = chosen.init(x)
     for k in range(40):
         y = adversary(key, x, k)
         z, memory, _ = chosen.apply(x, y, H, x[:, 0], memory)
-        assert float((z - y).square().sum(1).mean()) <= float((x - y).square().sum(1).mean()) * (1 + 1e-12)
+        moved, back = (z - y).square().sum(1), (x - y).square().sum(1)
+        if settings:
+            assert float(moved.mean()) <= float(back.mean()) * (1 + 1e-12)
+        else:
+            assert (moved <= 4 * back * (1 + 1e-12)).all()
         x = z
     assert float(x.abs().max()) < 20
 
@@ -214,7 +226,7 @@ EASY = 20_000
 
 def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
     """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own memory."""
-    if kind == "gate":
+    if kind in ("gate", "step"):
         return all(int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True))
     if kind == "reject":
         return not any(bool(s.contains(x).any()) for s in limits["sets"])
@@ -237,25 +249,36 @@ def run_against_the_adversary(
     return always, most
 
 
-@pytest.mark.parametrize("kind", ALWAYS)
+@pytest.mark.parametrize("kind", [*ALWAYS, "smooth step"])
 def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
     """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate bounds, is taken too."""
-    n = EASY if kind == "reject" else PARTICLES
-    assert kind == "reject" or n * STEPS >= 10_000_000
-    always, most = run_against_the_adversary(kind, make(kind), n, jumps=9)
+    n = PARTICLES if kind in ("gate", "step") else EASY
+    assert kind not in ("gate", "step") or n * STEPS >= 10_000_000
+    always, most = run_against_the_adversary(kind, make("step", SMOOTH) if kind == "smooth step" else make(kind), n, jumps=9)
     assert always
     budgets = torch.tensor([budget(β, n) for β in BETAS])
     assert (most <= budgets).all()
     if kind == "gate":
         assert (most == budgets).all()  # it refuses no more than it must
-    if kind == "step":
+    if kind in ("step", "smooth step"):
         assert (most > 0).all()
 
 
 def without_the_fallback() -> BarrierStep:
-    chosen = make("step")
+    chosen = make("step", SMOOTH)
     chosen._newton = lambda y, floor, at: at
     chosen._returned = lambda x, floor, at, start_is_within: at
+    return chosen
+
+
+def that_mirrors_without_looking() -> MirrorStep:
+    """Whoever is refused goes to the mirror image at the first set, whatever lies there."""
+    chosen = make("step")
+
+    def turned_back(x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.where(refused[:, None], mirrored(chosen.sets[0], y), y), torch.where(refused[:, None], was, would)
+
+    chosen._turned_back = turned_back
     return chosen
 
 
@@ -288,8 +311,8 @@ def that_forgets_who_was_inside() -> Any:
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
-        ("step", without_the_fallback), ("gate", with_twice_the_room), ("gate", that_moves_after_the_gate),
-        ("reject", that_forgets_who_was_inside),
+        ("smooth step", without_the_fallback), ("step", that_mirrors_without_looking), ("gate", with_twice_the_room),
+        ("gate", that_moves_after_the_gate), ("reject", that_forgets_who_was_inside),
     ],
 )  # fmt: skip
 def test_planted_faults_break_the_promise(kind: str, broken: Callable[[], Any]) -> None:

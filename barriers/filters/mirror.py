@@ -1,0 +1,161 @@
+"""The step filter without a surrogate: who may not enter a set is mirrored at its boundary (D.4, D.5).
+
+Each set has an allowance of ⌊βn⌋ particles, which a run that starts below it earns at the barrier rate: from the share L₀ it starts with,
+
+    L_{k+1} = β − e^{−αh}(β − L_k),        at most n·L_{k+1} particles inside, to the nearest one and never above ⌊βn⌋.
+
+A proposal that enters nothing is taken. Those that enter a set are taken in random order while it has room, as by the gate (G.1); the others
+go to their mirror image, y − 2s∇s/‖∇s‖², or where that lies inside a set too, back to where they were (D.2). What counts is membership, so
+nothing is softened, all of the tolerance is used, and where particles are turned back there is neither a gap nor an atom: at a plane, with a
+locally flat energy, the distribution is the KL projection itself (D.5). From a start over a limit the shallowest particles are moved outwards,
+none further than `reach` a step, until the count follows L.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.budget import budget
+from barriers.derivatives import value_and_gradient
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives
+from barriers.filters.gate import MEMORY, admit
+from barriers.filters.nudge import nudged
+from barriers.sets.base import UnsafeSet
+
+SWEEPS = 3
+"""How often a point is mirrored, once per set that it is still inside of, before its particle returns instead."""
+
+
+RAREST = 1e-6
+"""The least share of entering moves that is told from none, which would be an infinite multiplier."""
+
+
+class MirrorMemory(NamedTuple):
+    """Who is inside what, the share of each set's tolerance that is allowed, and running means of who tried to enter and was let in."""
+
+    inside: Bool[Tensor, "n m"]
+    allowed: Float[Tensor, "m"]
+    entering: Float[Tensor, "m"]
+    admitted: Float[Tensor, "m"]
+
+
+class MirrorStep:
+    """Keeps the count inside each set within ⌊βn⌋ at every step, for the actual particles, by mirroring those who may not enter."""
+
+    hook: Literal["step"] = "step"
+    couples = True
+    promise = Promise(
+        "every step, this cloud",
+        "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (given a smoothing: D.3, B_φ ≥ 0 at "
+        "every step); an unsafe start recovers at rate α",
+    )
+
+    def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[float], rate: float = 5.0, reach: float = math.inf):
+        if any(not 0 <= β < 1 for β in betas):
+            raise ValueError(f"step filter: beta must lie in [0, 1); got {list(betas)}")
+        if not rate > 0:
+            raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
+        if not reach > 0:
+            raise ValueError(f"step filter: reach must be > 0; got {reach:g}")
+        self.sets, self.betas, self.rate, self.reach = tuple(sets), tuple(betas), rate, reach
+        self.limits = torch.tensor(self.betas, dtype=torch.float64)
+
+    def init(self, x: Float[Tensor, "n d"]) -> MirrorMemory:
+        inside = insides(self.sets, x)
+        zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
+        return MirrorMemory(inside, inside.double().mean(0), zero, zero)
+
+    def apply(
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: MirrorMemory,
+    ) -> tuple[Float[Tensor, "n d"], MirrorMemory, FilterInfo]:
+        refuse_derivatives("step (without a smoothing)", proposal)
+        was, would, y = memory.inside, insides(self.sets, proposal), proposal
+        β = torch.tensor(self.betas, dtype=torch.float64, device=x.device)
+        L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)
+        room = self._room(L, was)
+        enters = would & ~was
+        refused = torch.zeros_like(enters[:, 0])
+        if bool(enters.any()):
+            order = enters.any(1).nonzero()[:, 0]
+            order = order[uniforms[order].argsort()]
+            staying = torch.where(enters.any(1)[:, None], was, would)
+            accepted = admit(would[order].long() - was[order].long(), room - staying.sum(0))
+            refused[order[~accepted]] = True
+        if bool(refused.any()):
+            y, would = self._turned_back(x, y, refused, was, would)
+        y, would = self._led_out(y, would, room)
+        entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(0)
+        admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & ~refused[:, None]).sum(0)
+        over = (would.sum(0) - room).clamp(min=0).double() / x.shape[0]
+        μ = torch.where(entering > 0, -(admitted / entering.clamp(min=1e-300)).clamp(min=RAREST).log(), 0.0)
+        info = FilterInfo(would.double().mean(0), μ, over)
+        return y, MirrorMemory(would, L, entering, admitted), info
+
+    def _room(self, L: Tensor, was: Tensor) -> Tensor:
+        """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least that, and never more than now."""
+        n, allowed = was.shape[0], []
+        for β, a, count in zip(self.betas, L.tolist(), was.sum(0).tolist(), strict=True):
+            most = budget(β, n)
+            allowed.append(min(most, round(n * a)) if a <= β else max(most, min(count, math.floor(n * a))))
+        return torch.tensor(allowed, device=L.device)
+
+    def _turned_back(self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+        """Those refused at their mirror images where these enter nothing, the others where they were."""
+        rows = refused.nonzero()[:, 0]
+        z, before = y[rows], was[rows]
+        for _ in range(SWEEPS):
+            new = insides(self.sets, z) & ~before
+            for k, unsafe in enumerate(self.sets):
+                hit = new[:, k].nonzero()[:, 0]
+                if len(hit):
+                    z = z.index_copy(0, hit, mirrored(unsafe, z[hit]))
+            if not bool(new.any()):
+                break
+        now = insides(self.sets, z)
+        near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(1)  # always so at one plane
+        fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
+        z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
+        return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
+
+    def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
+        """From a start over a limit: the shallowest of those too many, moved outwards by twice their depth or `reach`, if that enters nothing."""
+        for k, unsafe in enumerate(self.sets):
+            excess = int(inside[:, k].sum() - room[k])
+            if excess <= 0:
+                continue
+            rows = inside[:, k].nonzero()[:, 0]
+            rows = rows[unsafe(y[rows]).argsort(descending=True)[:excess]]
+            at = _with_a_direction(unsafe, y[rows])
+            s, ds = value_and_gradient(unsafe, at)
+            δ = -2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)
+            length = δ.norm(dim=1, keepdim=True)
+            z = at + δ * (self.reach / length.clamp(min=1e-30)).clamp(max=1.0)
+            now = insides(self.sets, z)
+            fine = ~(now & ~inside[rows]).any(1) & torch.isfinite(z).all(1)
+            y = y.index_copy(0, rows, torch.where(fine[:, None], z, y[rows]))
+            inside = inside.index_copy(0, rows, torch.where(fine[:, None], now, inside[rows]))
+        return y, inside
+
+
+def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
+    """x, with the particles that the set gives no direction, at the centre of a ball say, moved by a rounding-sized length."""
+
+    def gradient(at: Tensor) -> Tensor:
+        return value_and_gradient(unsafe, at)[1]
+
+    return nudged(x, (gradient(x) == 0).all(1), gradient)
+
+
+def mirrored(unsafe: UnsafeSet, y: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
+    """The mirror image of points at the boundary of a set, y − 2s∇s/‖∇s‖²; themselves where the gradient is zero."""
+    s, ds = value_and_gradient(unsafe, y)
+    return (y - 2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)).detach()

@@ -1,0 +1,237 @@
+"""The predictive drift filter: a barrier for the mass inside after the noise, with no surrogate between (Q.4, Q.5, Q.6).
+
+Every particle is about to be at y + √(2h)ξ, y = x + hu, so its chance p(y) of being inside is known before the noise is drawn. Of the drift is
+asked, with Q the mean chance and Q₋ that of the step before (at the start: the fraction inside),
+
+    Q = E p(x + hu) ≤ L = β − e^{−αh}(β − Q₋),                                                                                      (Q.4)
+
+hence Q ≤ β at every step from a start within β, by induction and whatever the energy, the step size or the number of particles: given the cloud,
+the expected fraction inside after the noise is at most β. It is Q₋ and not the fraction that came about: that is Q₋ plus noise of √(β/n), whose
+sum the limit would follow. The change is
+
+    u = v − Σ μ_k g_k,    g = r(p)∇p,    r = e^{−t²(W⁻² − 1)/2}/W,   p = Φ(t),  W = .7,                                                (Q.6)
+
+with the smallest such μ ≥ 0, by Newton. The push is ∇p, the least sum of squares, gathered nearer to the boundary: the noise smooths out what the
+filter does, and a push narrower than the noise takes that back in part. ∫g across the boundary is 1 as for ∇p, so μ compares with μ*.
+
+Where the chance is an approximation (Q.5), the error of its mean is measured as the run goes, by the fraction that came about, and taken off.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.derivatives import NotDifferentiable, value_and_gradient
+from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean
+from barriers.filters.complementarity import advanced
+from barriers.predicted import Noise, chance, exact, with_distances
+from barriers.qp.dual import Infeasible, OnInfeasible
+from barriers.sets.base import UnsafeSet
+
+NARROW = 0.7
+"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured: docs/filters.md."""
+FARTHEST = 4.0
+"""The largest change of any coordinate in one step where no `speed` is given, in standard deviations of the noise."""
+ITERATIONS, HALVINGS = 12, 30
+AIM = 1e-6
+"""Newton aims inside the limit by this share of it."""
+MEMORY = 0.02
+"""Weight of one step in the running error of an approximate chance."""
+
+
+class PredictiveMemory(NamedTuple):
+    """Q of the last step, the mean chance as computed then, its running error, and the last multipliers."""
+
+    predicted: Float[Tensor, "m"]
+    computed: Float[Tensor, "m"]
+    error: Float[Tensor, "m"]
+    multipliers: Float[Tensor, "m"]
+
+
+class _Ahead(NamedTuple):
+    """Where a change δ of the mean positions leads: Q, the push at every particle, the gradient, and by how much Q exceeds L."""
+
+    change: Float[Tensor, "n d"]
+    mean: Float[Tensor, "m"]
+    push: Float[Tensor, "n m d"]
+    gradient: Float[Tensor, "n m d"]
+    violation: Float[Tensor, "m"]
+
+
+class PredictiveFilter:
+    """Keeps the mass inside each set after the noise within β, in expectation given the cloud, at barrier rate α."""
+
+    hook: Literal["drift"] = "drift"
+    couples = True
+    promise = Promise(
+        "in expectation",
+        "Q.4: given the cloud before a step, the expected fraction inside after it is at most β, at every step and step size (exact for "
+        "half-spaces and boxes; F.1 as h → 0); noise enters after the filter, so a finite cloud fluctuates around it",
+    )
+
+    def __init__(
+        self,
+        sets: Sequence[UnsafeSet],
+        betas: Sequence[float],
+        step_size: float,
+        rate: float = 5.0,
+        on_infeasible: OnInfeasible = "relax",
+        mean: Mean = local_mean,
+        speed: float | None = None,
+        noise: Noise | None = None,
+    ):
+        if any(not 0 < β < 1 for β in betas):
+            raise ValueError(f"drift filter: beta must lie in (0, 1); got {list(betas)}")
+        if not rate > 0:
+            raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
+        if speed is not None and not speed > 0:
+            raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
+        self.sets, self.betas, self.step_size, self.rate = tuple(map(with_distances, sets)), tuple(betas), step_size, rate
+        self.on_infeasible, self.mean, self.speed = on_infeasible, mean, speed
+        self.noise = Noise(math.sqrt(2 * step_size)) if noise is None else noise
+        self.limits = torch.tensor(self.betas, dtype=torch.float64)
+
+    def under(self, noise: Noise, speed: float | None) -> "PredictiveFilter":
+        """The same filter for other noise."""
+        return PredictiveFilter(
+            self.sets, self.betas, self.step_size, self.rate, self.on_infeasible, self.mean, speed, noise
+        )  # fmt: skip
+
+    def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:
+        fraction = self.mean(insides(self.sets, x).double())
+        return PredictiveMemory(fraction, fraction, torch.zeros_like(fraction), torch.zeros_like(fraction))
+
+    def apply(
+        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: PredictiveMemory
+    ) -> tuple[Float[Tensor, "n d"], PredictiveMemory, FilterInfo]:
+        """The filtered drift at x; under a metric both are v = L⁻¹u."""
+        if torch.is_grad_enabled() and (x.requires_grad or drift.requires_grad):
+            raise NotDifferentiable(
+                "drift (without a smoothing): its multipliers are searched for, which is not recorded; give the filter a smoothing, for "
+                "example {kind: sigmoid, width: 0.1}, to differentiate through a run, or sample under torch.no_grad()"
+            )
+        β = self.limits.to(x.device)
+        error = self._error(x, memory)
+        L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
+        y = x + self.step_size * self._mapped(drift)
+        ahead = self._at(y, torch.zeros_like(y), error, L)
+        μ = torch.zeros_like(L)
+        if bool((ahead.violation > 0).any()):
+            μ, ahead = self._newton(y, ahead, error, L, memory.multipliers)
+            farthest = (FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed) * self.step_size
+            too_far = not bool((ahead.change.abs() <= farthest).all())
+            if too_far or bool((ahead.violation > 0).any()):
+                μ, ahead = self._bounded(y, μ, error, L, farthest)
+            drift = drift + ahead.change / self.step_size
+        shortfall = ahead.violation.clamp(min=0)
+        if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
+            raise Infeasible(
+                f"no drift keeps the predicted mass of every constraint within its limit: missed by {shortfall.tolist()}"
+            )
+        after = PredictiveMemory(ahead.mean, ahead.mean - error, error, μ)
+        return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
+
+    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+        """The mass inside that was expected of the step that led to x."""
+        return info.mean
+
+    def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
+        """The running mean of (what came about) − (what was computed), for chances that are approximations."""
+        approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
+        if not bool(approximate.any()):
+            return memory.error
+        found = self.mean(insides(self.sets, x).double()) - memory.computed
+        return torch.where(approximate, memory.error + MEMORY * (found - memory.error), 0.0)
+
+    def _mapped(self, v: Tensor) -> Tensor:
+        return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
+
+    def _at(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
+        z = y + self._mapped(change)
+        p, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, z, self.noise) for s in self.sets), strict=True))
+        if self.noise.factor is not None:
+            gradient = gradient @ self.noise.factor.to(gradient.dtype)
+        mean = self.mean(p) + error
+        return _Ahead(change, mean, narrowed(p, gradient), gradient, mean - L)
+
+    def _newton(self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, μ: Tensor) -> tuple[Tensor, _Ahead]:
+        """The smallest μ ≥ 0 with Q ≤ L, the push that of where the particles would be unfiltered."""
+        aim = AIM * self.limits.to(L.device)
+        best, best_μ, at = start, torch.zeros_like(μ), start
+        if bool((μ > 0).any()):
+            at = self._at(y, _combined(start.push, μ), error, L)
+        else:
+            μ = torch.zeros_like(μ)
+        for _ in range(ITERATIONS):
+            slope = self.mean(torch.einsum("nkd,nld->nkl", at.gradient, start.push))
+            μ = advanced(slope, μ, at.violation + aim)
+            at = self._at(y, _combined(start.push, μ), error, L)
+            if not bool(torch.isfinite(at.violation).all()):
+                break
+            within = bool((at.violation <= 0).all())
+            if within or at.violation.max() < best.violation.max():
+                best, best_μ = at, μ
+            if within and bool(torch.where(μ > 0, at.violation >= -4 * aim, True).all()):
+                break
+        return best_μ, best
+
+    def _bounded(self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float) -> tuple[Tensor, _Ahead]:
+        """No coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or everybody inside led outwards, or as far as that gets."""
+        start = self._at(y, torch.zeros_like(y), error, L)
+        wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
+        μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
+        slope = self.mean((start.gradient * start.push).sum(2))
+        first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
+        pushed = self._searched(lambda c: (c * _combined(start.push, first)).clamp(-farthest, farthest), y, error, L, 1e6)
+        if bool((pushed[1].violation <= 0).all()):
+            return pushed[0] * first, pushed[1]
+        outwards = self._outwards(y, wanted > 0)
+        led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)
+        if led[1].violation.max() < pushed[1].violation.max():
+            return torch.full_like(μ, torch.nan), led[1]
+        return pushed[0] * first, pushed[1]
+
+    def _searched(self, change, y: Tensor, error: Tensor, L: Tensor, most: float) -> tuple[float, _Ahead]:  # type: ignore[no-untyped-def]
+        """The least c ≤ most whose change brings Q within L, by bisection; `most` itself where none does."""
+        low, high = 0.0, min(1.0, most)
+        at = self._at(y, change(high), error, L)
+        while bool((at.violation > 0).any()) and high < most:
+            low, high = high, min(8 * high, most)
+            at = self._at(y, change(high), error, L)
+        if bool((at.violation > 0).any()):
+            return high, at
+        for _ in range(HALVINGS):
+            if high - low <= 1e-3 * high:
+                break
+            middle = (low + high) / 2
+            trial = self._at(y, change(middle), error, L)
+            if bool((trial.violation <= 0).all()):
+                high, at = middle, trial
+            else:
+                low = middle
+        return high, at
+
+    def _outwards(self, y: Tensor, violated: Tensor) -> Tensor:
+        """Unit steps out of the violated sets for those inside: deep within a set a chance is flat, and its gradient zero."""
+        total = torch.zeros_like(y)
+        for k in violated.nonzero()[:, 0].tolist():
+            s, ds = value_and_gradient(self.sets[k], y)
+            ds = ds if self.noise.factor is None else ds @ self.noise.factor.to(ds.dtype)
+            total = total + (s <= 0)[:, None] * ds / ds.abs().amax(1, keepdim=True).clamp(min=1e-30)
+        return total / total.abs().amax(1, keepdim=True).clamp(min=1.0)
+
+
+def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
+    """r(p)∇p: the gradient of a chance gathered within W standard deviations of the boundary (Q.6)."""
+    t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
+    r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
+    return r[..., None] * gradient
+
+
+def _combined(push: Tensor, μ: Tensor) -> Tensor:
+    """−Σ μ_k g_k at every particle."""
+    return -torch.einsum("nkd,k->nd", push, μ.to(push.dtype))

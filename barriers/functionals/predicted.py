@@ -1,0 +1,46 @@
+"""The mass inside sets as it is after noise of a given width: B = β − E P(x + σξ ∈ 𝒰), one row a set (Q.5)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from barriers.derivatives import Scalar, autodiff_jet, stacked
+from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.predicted import Noise, chance, with_distances
+from barriers.sets.ball import Ball
+from barriers.sets.base import UnsafeSet
+from barriers.sets.half_space import HalfSpace
+
+
+class PredictedMass(Barrier):
+    """β − E P(x + σξ ∈ 𝒰): what penalties push along where no smoothing is given; the limit is β, since nothing is softened."""
+
+    def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[Scalar], noise: Noise):
+        super().__init__()
+        if any(not 0 <= β < 1 for β in betas):
+            raise ValueError(f"PredictedMass: beta must lie in [0, 1); got {list(betas)}")
+        self.sets, self.noise = nn.ModuleList(map(with_distances, sets)), noise
+        self.register_buffer("limits", stacked(betas))
+
+    @classmethod
+    def example(cls) -> "PredictedMass":
+        return cls([Ball([-0.3, 0.0], 1.0), HalfSpace([0.0, 1.0], 0.3)], [0.1, 0.2], Noise(0.3))
+
+    def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        return torch.stack([chance(s, x, self.noise).value for s in self._members()], 1)
+
+    def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
+        jets = [autodiff_jet(lambda z, s=s: chance(s, z, self.noise).value, x) for s in self._members()]  # type: ignore[misc]
+        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+
+    def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
+        value, gradient = zip(*(chance(s, x, self.noise) for s in self._members()), strict=True)
+        return torch.stack(value, 1), torch.stack(gradient, 1)
+
+    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+        return self.limits - mean
+
+    def _members(self) -> list[UnsafeSet]:
+        return list(self.sets)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds

@@ -1,0 +1,201 @@
+"""How likely a particle is to be inside a set once the noise is added: P(y + Lξ ∈ 𝒰) with ξ standard normal (Q.5).
+
+half-space, slab, box   differences and products of normal distribution functions: exact (a box: where the noise is isotropic)
+ball                    the part of the noise across the radius adds its mean, (d − 1)σ², to the squared distance, and half its variance
+polytope                the product over its faces, as if they were perpendicular
+union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries were perpendicular; exact for the complement of what is exact
+any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order
+
+`exact` says which; what a caller makes of the error of the others is its own affair (`PredictiveFilter` measures it as it goes). Kinks are
+welcome: nothing here is differentiated twice, so there is no surface term to miss (B.5).
+"""
+
+from functools import singledispatch
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.special import ndtr
+
+from barriers.derivatives import value_and_gradient
+from barriers.sets.algebra import AllOf, AnyOf, Not
+from barriers.sets.ball import Ball
+from barriers.sets.base import UnsafeSet
+from barriers.sets.box import Box
+from barriers.sets.columns import Columns
+from barriers.sets.faceted import Faceted
+from barriers.sets.half_space import HalfSpace
+from barriers.sets.learned import Predicate
+from barriers.sets.pull import Projected, Pulled
+from barriers.sets.slab import Slab
+
+DENSITY = 0.3989422804014327
+"""1/√(2π)."""
+
+
+class Noise(NamedTuple):
+    """Gaussian noise of one step: std · L ξ, L the identity where no factor is given."""
+
+    std: float
+    factor: Float[Tensor, "d d"] | None = None
+
+    def along(self, directions: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """The standard deviation of the noise along directions, times their lengths."""
+        if self.factor is not None:
+            directions = directions @ self.factor.to(directions.dtype)
+        return self.std * directions.square().sum(-1).clamp(min=1e-60 if directions.dtype == torch.float64 else 1e-30).sqrt()
+
+    def seen_through(self, directions: Float[Tensor, "k d"]) -> "Noise":
+        """The noise of W x, W with orthonormal rows."""
+        if self.factor is None:
+            return self
+        w = directions.to(self.factor.dtype) @ self.factor
+        return Noise(self.std, torch.linalg.cholesky(w @ w.T))
+
+
+class Chance(NamedTuple):
+    """The probability of being inside after the noise, and its gradient in y."""
+
+    value: Float[Tensor, "n"]
+    gradient: Float[Tensor, "n d"]
+
+
+@singledispatch
+def chance(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
+    """P(y + Lξ ∈ unsafe) and its gradient, at every row."""
+    s, ds = value_and_gradient(unsafe, y)
+    return _beyond(s, ds, noise.along(ds))
+
+
+@singledispatch
+def exact(unsafe: UnsafeSet, noise: Noise) -> bool:
+    """Whether `chance` of this set is the probability itself."""
+    return False
+
+
+def with_distances(unsafe: UnsafeSet) -> UnsafeSet:
+    """The set itself; NotSmooth where any part of it only answers yes or no."""
+    for part in unsafe.modules():
+        if isinstance(part, Predicate):
+            part.refuse()
+    return unsafe
+
+
+@chance.register
+def _half_space(unsafe: HalfSpace, y: Tensor, noise: Noise) -> Chance:
+    n = unsafe.normal.to(y.dtype)
+    n = n / n.norm()
+    return _beyond(unsafe(y), (-n).expand_as(y), noise.along(n))
+
+
+@chance.register
+def _ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
+    if noise.factor is not None:
+        return chance.dispatch(UnsafeSet)(unsafe, y, noise)
+    s, ds = value_and_gradient(unsafe, y)
+    r, ρ, across, σ2 = unsafe.radius, s + unsafe.radius, y.shape[1] - 1, noise.std**2
+    σ = noise.std * (1 + across * σ2 / (2 * r * r)) ** 0.5
+    reach = max(r * r - across * σ2, 0.0) ** 0.5
+    far, near = (reach - ρ) / σ, (-reach - ρ) / σ
+    return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
+
+
+@chance.register
+def _slab(unsafe: Slab, y: Tensor, noise: Noise) -> Chance:
+    n, σ = unsafe.normal.to(y.dtype), noise.along(unsafe.normal.to(y.dtype))
+    value, slope = _between(y @ n, unsafe.lower, unsafe.upper, σ)
+    return Chance(value, slope[:, None] * n)
+
+
+@chance.register
+def _box(unsafe: Box, y: Tensor, noise: Noise) -> Chance:
+    lower, upper = unsafe.lower.to(y.dtype), unsafe.upper.to(y.dtype)
+    axes = torch.eye(y.shape[1], dtype=y.dtype, device=y.device) if unsafe.axes is None else unsafe.axes.to(y.dtype)
+    center = (lower + upper) / 2
+    each, slope = _between((y - center) @ axes.T, lower - center, upper - center, noise.along(axes))
+    value, others = _product(each)
+    return Chance(value, (others * slope) @ axes)
+
+
+@chance.register
+def _faceted(unsafe: Faceted, y: Tensor, noise: Noise) -> Chance:
+    n = unsafe.planes()[0].to(y.dtype)
+    σ = noise.along(n)
+    f = unsafe.faces(y) / σ
+    value, others = _product(ndtr(-f))
+    return Chance(value, unsafe.blend(-others * _density(f) / σ))
+
+
+@chance.register
+def _not(unsafe: Not, y: Tensor, noise: Noise) -> Chance:
+    inner = chance(unsafe.inner, y, noise)
+    return Chance(1 - inner.value, -inner.gradient)
+
+
+@chance.register
+def _all(unsafe: AllOf, y: Tensor, noise: Noise) -> Chance:
+    value, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True))
+    together, others = _product(value)
+    return Chance(together, (others[:, :, None] * gradient).sum(1))
+
+
+@chance.register
+def _any(unsafe: AnyOf, y: Tensor, noise: Noise) -> Chance:
+    value, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True))
+    none, others = _product(1 - value)
+    return Chance(1 - none, (others[:, :, None] * gradient).sum(1))
+
+
+@chance.register
+def _pulled(unsafe: Pulled, y: Tensor, noise: Noise) -> Chance:
+    return chance(unsafe.level, y, noise)
+
+
+@chance.register
+def _projected(unsafe: Projected, y: Tensor, noise: Noise) -> Chance:
+    w = unsafe.directions.to(y.dtype)
+    inner = chance(unsafe.inner, y @ w.T, noise.seen_through(w))
+    return Chance(inner.value, inner.gradient @ w)
+
+
+@chance.register
+def _columns(unsafe: Columns, y: Tensor, noise: Noise) -> Chance:
+    w = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[unsafe.index]
+    inner = chance(unsafe.inner, y[:, unsafe.index], noise.seen_through(w))
+    return Chance(inner.value, inner.gradient @ w)
+
+
+exact.register(HalfSpace)(lambda unsafe, noise: True)
+exact.register(Slab)(lambda unsafe, noise: True)
+exact.register(Box)(lambda unsafe, noise: noise.factor is None)
+exact.register(Not)(lambda unsafe, noise: exact(unsafe.inner, noise))
+exact.register(Pulled)(lambda unsafe, noise: exact(unsafe.level, noise))
+exact.register(Projected)(lambda unsafe, noise: exact(unsafe.inner, noise))
+exact.register(Columns)(lambda unsafe, noise: exact(unsafe.inner, noise))
+
+
+def _beyond(s: Tensor, ds: Tensor, σ: Tensor) -> Chance:
+    """Φ(−s/σ): a half-space at signed distance s whose noise has standard deviation σ."""
+    return Chance(ndtr(-s / σ), (-_density(s / σ) / σ)[..., None] * ds)
+
+
+def _between(a: Tensor, lower: Tensor | float, upper: Tensor | float, σ: Tensor) -> tuple[Tensor, Tensor]:
+    """P(lower ≤ a + σξ ≤ upper) and its derivative in a."""
+    high, low = (upper - a) / σ, (lower - a) / σ
+    flip = low > 0  # differences of the smaller tails keep their digits
+    value = ndtr(torch.where(flip, -low, high)) - ndtr(torch.where(flip, -high, low))
+    return value, (_density(low) - _density(high)) / σ
+
+
+def _product(p: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+    """Πp and, for each factor, the product of the others."""
+    one = torch.ones_like(p[:, :1])
+    before = torch.cat([one, p.cumprod(1)], 1)
+    after = torch.cat([p.flip(1).cumprod(1).flip(1), one], 1)
+    return before[:, -1], before[:, :-1] * after[:, 1:]
+
+
+def _density(t: Tensor) -> Tensor:
+    """The standard normal density."""
+    return DENSITY * (-0.5 * t * t).exp()
