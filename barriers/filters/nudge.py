@@ -18,7 +18,7 @@ def nudged(x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"], gradient: Gradient)
     """x with the `lost` rows moved by about the square root of the rounding, where the gradient is not 0 then; the same x where none is lost.
 
     >>> nudged(torch.zeros(2, 2).double(), torch.tensor([True, False]), lambda y: y).ne(0).tolist()
-    [[True, False], [False, False]]
+    [[True, True], [False, False]]
     """
     if not bool(lost.any()):
         return x

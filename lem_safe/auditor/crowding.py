@@ -6,8 +6,8 @@ among n let C pairs fall together, in cells that hold Πm_j fine ones. Then abou
 
     P = C (n/D)² / Πm_j                                                                        (A.14)
 
-pairs of rows should agree by resolution alone. A value that many rows have in a column (a zero, a limit, a category) is a cell of its own there,
-whose m_j is 1. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
+pairs of rows should agree by resolution alone. A value that far more rows have in a column than the values beside it (a zero, a limit) is a cell
+of its own there, whose m_j is 1. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
 What is left of a smooth distribution is what has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
 """
 
@@ -34,7 +34,9 @@ DIGITS, TELLS = 15, 0.95
 COLUMN, ENOUGH = 4096, 500_000
 """Different values of a column that are kept to count them, and rows that are enough to do so."""
 COMMON = 0.02
-"""The share of the rows from which on a value of a column is common, and no accident of its resolution."""
+"""The share of the rows from which on a value of a column may be common, and no accident of its resolution."""
+PROMINENT, BESIDE = 3.0, 3
+"""A common value comes so many times as often as the values beside it, so many on either side: where all are common, none is."""
 
 Blocks = Callable[[], Iterable[Block]]
 
@@ -112,9 +114,11 @@ class _Column:
         self.counts = found[most], counts[most]
 
     def common(self, v: np.ndarray) -> np.ndarray:
-        """Which values are common."""
-        found, counts = self.counts
-        return np.isin(v, found[counts >= max(COMMON * self.seen, 2)])
+        """Which values are common: COMMON of all, and PROMINENT times as many as the values beside them have on average."""
+        order = np.argsort(self.counts[0])
+        found, counts = self.counts[0][order], self.counts[1][order]
+        many = np.flatnonzero(counts >= max(COMMON * self.seen, 2)).tolist()  # at most 1/COMMON of them
+        return np.isin(v, found[[i for i in many if counts[i] >= PROMINENT * _beside(counts, i)]])
 
     def fixed(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
         """So many decimals, less the last."""
@@ -130,6 +134,12 @@ class _Column:
         with np.errstate(over="ignore"):
             bits = v.astype(np.float32).view(np.int32).astype(np.int64) if self.single else v.view(np.int64)
         return np.asarray(bits >> 3)
+
+
+def _beside(counts: Int64[np.ndarray, "k"], i: int) -> float:
+    """The mean count of up to BESIDE values on either side of value i; 0 where there is none."""
+    others = np.concatenate([counts[max(i - BESIDE, 0) : i], counts[i + 1 : i + 1 + BESIDE]])
+    return float(others.mean()) if len(others) else 0.0
 
 
 def _magnitude(v: np.ndarray) -> np.ndarray:

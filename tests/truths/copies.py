@@ -54,6 +54,12 @@ def copies_are_told_from_coarse_values() -> None:
     assert natural((1e6 + z).astype(np.float32)) and natural(draws(4).poisson(3.0, (2000, 2)))
     assert natural(np.array([float(f"{v:.3g}") for v in z[:, 0]])[:, None])
     assert natural(np.where(draws(5).random((2000, 1)) < 0.6, 0.0, z[:, :1]))  # a mass at 0
+    z = draws(13).normal(size=(10_000, 3))  # many values of these are 2 % of the rows or more, and none is a cell of its own
+    assert (
+        natural(z.round(1))
+        and natural(draws(14).integers(0, 3, (3000, 4)) / 2)
+        and not natural(np.tile(z[:5000].round(2), (2, 1)))
+    )
     assert not natural(np.full((400, 3), [0.25, 0.25, 0.5])) and natural(np.zeros((400, 1)))
 
 
