@@ -95,12 +95,13 @@ def filled(judged: Judged, β: float, m: int, correction: str = "bonferroni") ->
 
 
 def judged_with(counts: list[int], it: Scenario, path: Path) -> AuditReport:
-    """The audit of a file with so many samples in each region, in every cloud."""
-    n, clouds = it.sampler.samples, it.audit.replicas
+    """The audit of a file with so many samples in each region, in every cloud; no two rows are the same."""
+    n, clouds, rng = it.sampler.samples, it.audit.replicas, np.random.default_rng(0)
     x = np.full((n, 2), -5.0)
     for i, k in enumerate(counts):
         x[sum(counts[:i]) : sum(counts[:i]) + k] = [10 * (i + 1), 0]
-    np.savez(path / "x.npz", **(replica_arrays([x] * clouds) if clouds > 1 else {"x": x}))
+    parts = [x + 0.1 * rng.uniform(-1, 1, x.shape) for _ in range(clouds)]
+    np.savez(path / "x.npz", **(replica_arrays(parts) if clouds > 1 else {"x": parts[0]}))
     return audit(path / "x.npz", it)
 
 
