@@ -1,6 +1,6 @@
 """Whether a filter keeps what it promises, held against membership: what a filter sees of a region may be wrong, what is counted is not.
 
-*Every step, this cloud.* A filter that counts (G.2) never lets a count grow beyond its budget. One that keeps a surrogate φ ≥ κ·1_𝒰 has
+*Every step, this cloud.* A filter that counts (G.2, D.4) never lets a count grow beyond its budget. One that keeps a surrogate φ ≥ κ·1_𝒰 has
 κρ(𝒰) ≤ E φ (B.2), whatever E φ is; a count over budget that E φ does not cover shows that φ belongs to another set. Either ends the run.
 
 *In expectation.* A finite cloud fluctuates. The mean fraction over the second half of the run that exceeds β by more than four standard errors
@@ -43,7 +43,7 @@ class EveryStep:
             if round(has * n) <= most:
                 continue
             inside = f"{place}: the filter promises every step, but {name} holds {round(has * n):,} of {n:,} particles, {most:,} allowed"
-            if math.isnan(κβ) or math.isnan(φ):
+            if math.isnan(κβ) or math.isnan(φ) or φ == has:  # it counts
                 if round(has * n) > round(had * n):
                     raise NumericalFailure(
                         f"{inside}, {round((has - had) * n):,} more than before the step; the filter does not count what `contains` counts, "
