@@ -17,7 +17,7 @@ name: centre
 energy: {kind: gaussian, mean: [0, 0], std: 1.0}
 unsafe: {disc: {kind: ball, center: [0, 0], radius: 1}}
 constraints: [{set: disc, beta: 0.05}]
-sampler: {kind: flow, samples: 100, steps: 20, step_size: 0.01, init: {kind: gaussian, mean: [0, 0], std: 0.0}}
+sampler: {kind: flow, samples: 100, steps: 150, step_size: 0.01, init: {kind: gaussian, mean: [0, 0], std: 0.0}}
 filter: {kind: FILTER}
 """
 
