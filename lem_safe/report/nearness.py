@@ -58,7 +58,8 @@ def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> lis
         for who in (label, *(name for name in laws if name != label)):
             s = own if who == label else contents.clearance(region, laws[who])
             if s is not None and len(s):
-                rows.append(_row(region, who, s, contents.inside(region, laws[who]), r))
+                row = _row(region, who, s, contents.inside(region, laws[who]), r)
+                rows.append(_as_audited(row, contents) if who == label else row)
     return [_whole(row, contents) for row in rows] if contents.thinned else rows
 
 
@@ -85,18 +86,20 @@ def _row(region: str, who: str, s: Float[np.ndarray, "k"], inside: np.ndarray, r
     return Nearness(region, who, percent(float(inside.mean())), f"{near:,} ({share}) within {_short(r)}", low, usual, middle)
 
 
-def _whole(row: Nearness, contents: Contents) -> Nearness:
-    """Of rows that are only some of those audited: the audit's own counts, and where it has none a share for a count."""
+def _as_audited(row: Nearness, contents: Contents) -> Nearness:
+    """With the audit's own count of near misses where it made one: of paths it sees what lies between two recorded points."""
     (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
-    rows = contents.audit["rows"]
-    near = (
-        f"{c['near']:,} ({percent(c['near'] / rows)}) within {_short(float(contents.audit['near_within']))}"
-        if c["near"] is not None
-        else ""
-    )
-    return row._replace(
-        inside=percent(c["fraction"]), near=near or "about" + row.near[row.near.index("(") :].replace("(", " ").replace(")", "")
-    )
+    if c.get("near") is None:
+        return row
+    share = percent(c["near"] / contents.audit["rows"])
+    return row._replace(near=f"{c['near']:,} ({share}) within {_short(float(contents.audit['near_within']))}")
+
+
+def _whole(row: Nearness, contents: Contents) -> Nearness:
+    """Of rows that are only some of those audited: the audit's own share inside, and where it counted no near misses a share for a count."""
+    (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
+    guessed = "about" + row.near[row.near.index("(") :].replace("(", " ").replace(")", "")
+    return row._replace(inside=percent(c["fraction"]), near=guessed if c["near"] is None else row.near)
 
 
 def _short(r: float) -> str:
