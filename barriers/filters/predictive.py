@@ -1,13 +1,13 @@
 """The predictive drift filter: a barrier for the mass inside after the noise, with no surrogate between (Q.4, Q.5, Q.6).
 
 Every particle is about to be at y + √(2h)ξ, y = x + hu, so its chance p(y) of being inside is known before the noise is drawn. Of the drift is
-asked, with Q the mean chance and Q₋ that of the step before (at the start: the fraction inside),
+asked, with Q the mean chance and Q₋ that of the step before (at the start: the fraction inside, or up to β the mean chance of staying put),
 
     Q = E p(x + hu) ≤ L = β − e^{−αh}(β − Q₋),                                                                                      (Q.4)
 
 hence Q ≤ β at every step from a start within β, by induction and whatever the energy, the step size or the number of particles: given the cloud,
 the expected fraction inside after the noise is at most β. It is Q₋ and not the fraction that came about: that is Q₋ plus noise of √(β/n), whose
-sum the limit would follow. The change is
+sum the limit would follow. Where Q misses L, the next Q₋ is L: what was missed is owed. The change is
 
     u = v − Σ μ_k g_k,    g = r(p)∇p,    r = e^{−t²(W⁻² − 1)/2}/W,   p = Φ(t),  W = .7,                                                (Q.6)
 
@@ -40,15 +40,17 @@ ITERATIONS, HALVINGS = 12, 30
 AIM = 1e-6
 """Newton aims inside the limit by this share of it."""
 MEMORY = 0.02
-"""Weight of one step in the running error of an approximate chance."""
+"""Least weight of one step in the running error of an approximate chance."""
 
 
 class PredictiveMemory(NamedTuple):
-    """Q of the last step, the mean chance as computed then, its running error, and the last multipliers."""
+    """Q of the last step or, where that was missed, its limit L; the mean chance as computed then; its running error, after so many steps; the
+    last multipliers."""
 
     predicted: Float[Tensor, "m"]
     computed: Float[Tensor, "m"]
     error: Float[Tensor, "m"]
+    steps: Float[Tensor, ""]
     multipliers: Float[Tensor, "m"]
 
 
@@ -102,8 +104,12 @@ class PredictiveFilter:
         )  # fmt: skip
 
     def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:
-        fraction = self.mean(insides(self.sets, x).double())
-        return PredictiveMemory(fraction, fraction, torch.zeros_like(fraction), torch.zeros_like(fraction))
+        fraction, zero = (
+            self.mean(insides(self.sets, x).double()),
+            torch.zeros(len(self.sets), dtype=torch.float64, device=x.device),
+        )
+        ahead = self._at(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
+        return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero.new_zeros(()), zero)
 
     def apply(
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: PredictiveMemory
@@ -132,7 +138,7 @@ class PredictiveFilter:
             raise Infeasible(
                 f"no drift keeps the predicted mass of every constraint within its limit: missed by {shortfall.tolist()}"
             )
-        after = PredictiveMemory(ahead.mean, ahead.mean - error, error, μ)
+        after = PredictiveMemory(torch.minimum(ahead.mean, L), ahead.mean - error, error, memory.steps + 1, μ)
         return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
 
     def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
@@ -142,10 +148,11 @@ class PredictiveFilter:
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
         """The running mean of (what came about) − (what was computed), for chances that are approximations."""
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
-        if not bool(approximate.any()):
+        if not bool(approximate.any()) or float(memory.steps) == 0:
             return memory.error
         found = self.mean(insides(self.sets, x).double()) - memory.computed
-        return torch.where(approximate, memory.error + MEMORY * (found - memory.error), 0.0)
+        weight = max(MEMORY, 1 / (float(memory.steps) + 1))  # of the first measurements a plain mean
+        return torch.where(approximate, memory.error + weight * (found - memory.error), 0.0)
 
     def _mapped(self, v: Tensor) -> Tensor:
         return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
@@ -186,24 +193,29 @@ class PredictiveFilter:
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         slope = self.mean((start.gradient * start.push).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-        pushed = self._searched(lambda c: (c * _combined(start.push, first)).clamp(-farthest, farthest), y, error, L, 1e6)
-        if bool((pushed[1].violation <= 0).all()):
-            return pushed[0] * first, pushed[1]
+        push, best = _combined(start.push, first), (0.0, start)
+        for longest in (farthest, farthest / 2, farthest / 4):  # a long way along a straight line may lead back into a curved set
+            found = self._searched(lambda c, most=longest: _shortened(c * push, most), y, error, L, 1e6)
+            best = min(best, found, key=lambda b: float(b[1].violation.max()))
+            if bool((found[1].violation <= 0).all()):
+                return found[0] * first, found[1]
         outwards = self._outwards(y, wanted > 0)
-        led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)
-        if led[1].violation.max() < pushed[1].violation.max():
-            return torch.full_like(μ, torch.nan), led[1]
-        return pushed[0] * first, pushed[1]
+        led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)[1]
+        if led.violation.max() <= best[1].violation.max():  # equal where all are too deep to be told apart: walk all the same
+            return torch.full_like(μ, torch.nan), led
+        return best[0] * first, best[1]
 
     def _searched(self, change, y: Tensor, error: Tensor, L: Tensor, most: float) -> tuple[float, _Ahead]:  # type: ignore[no-untyped-def]
-        """The least c ≤ most whose change brings Q within L, by bisection; `most` itself where none does."""
+        """The least c ≤ most whose change brings Q within L, by bisection; where none does, the best of those tried."""
         low, high = 0.0, min(1.0, most)
         at = self._at(y, change(high), error, L)
+        best = (high, at)
         while bool((at.violation > 0).any()) and high < most:
             low, high = high, min(8 * high, most)
             at = self._at(y, change(high), error, L)
+            best = min(best, (high, at), key=lambda b: float(b[1].violation.max()))
         if bool((at.violation > 0).any()):
-            return high, at
+            return best
         for _ in range(HALVINGS):
             if high - low <= 1e-3 * high:
                 break
@@ -230,6 +242,11 @@ def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float
     t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
     r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
     return r[..., None] * gradient
+
+
+def _shortened(change: Tensor, farthest: float) -> Tensor:
+    """The same directions, no coordinate larger than `farthest`."""
+    return change * (farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)).clamp(max=1.0)
 
 
 def _combined(push: Tensor, μ: Tensor) -> Tensor:
