@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barriers.coordinates import Coordinates, identity
-from barriers.derivatives import autodiff_jet
+from barriers.derivatives import autodiff_jet, value_and_gradient
 from barriers.sets import (
     Anywhere,
     Ball,
@@ -437,3 +437,16 @@ def test_columns_of_a_path() -> None:
     inner = Columns(["x"], Box([-0.1], [0.1]), ["x", "y"])
     x = torch.tensor([[-1.0, 5.0, 1.0, -5.0], [-1.0, 5.0, -0.2, 5.0]], dtype=F64)
     assert spans(inner, x[:, :2], x[:, 2:]) is not None and Anywhere(inner, NAMES[:4]).contains(x).tolist() == [True, False]
+
+
+def test_a_slope_follows_where_a_segment_is_deepest() -> None:
+    """In a graph the gradient of s, and its Laplacian's value, change as τ moves: derivatives of derivatives, by differences."""
+    unsafe = Anywhere(Ball([0.2, 0.1], 0.5), ("a", "b", "c", "d"))
+    x = torch.tensor([[-1.0, 0.3, 1.2, 0.2], [-0.7, -0.9, 0.8, 1.1], [0.4, -1.0, 0.1, 1.0]], dtype=torch.float64)
+    c = torch.tensor([0.7, -0.4, 0.3, 0.9], dtype=torch.float64)
+    for gradient in (lambda y: unsafe.jet(y).gradient, lambda y: value_and_gradient(unsafe, y)[1]):
+        y = x.clone().requires_grad_()
+        (found,) = torch.autograd.grad((gradient(y) @ c).sum(), y)
+        ε, steps = 1e-5, torch.eye(4, dtype=torch.float64) * 1e-5
+        expected = torch.stack([((gradient(x + e) - gradient(x - e)) @ c) / (2 * ε) for e in steps], 1)
+        assert float(expected.abs().max()) > 0.1 and float((found - expected).abs().max()) < 1e-5

@@ -57,7 +57,7 @@ class Anywhere(UnsafeSet):
         if not self.joined:
             return self.inner(self.waypoints(x)).amin(-1)
         a, b = self.ends(x)
-        inside, t = lowest(self.inner, a, b)
+        inside, t = self._lowest(a, b)
         return of_sign(self._level(a, b, t), inside).reshape(*x.shape[:-1], -1).amin(-1)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
@@ -104,37 +104,40 @@ class Anywhere(UnsafeSet):
             return "points"
         return "segments, exactly" if exactly(self.inner) else "segments, every 1/256 of each"
 
+    def _lowest(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether each segment meets the set, and the τ of its least s; in a graph τ follows the ends: ∂τ = −∂(∂_τ s)/∂²_τ s."""
+        inside, t = lowest(self.inner, a, b)
+        if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
+            return inside, t
+        t = t.to(a.dtype)
+        p, e = at(a, b, t), b - a
+        slope, (curved, bend, _) = _along(self.inner, p, e), _bent(self.inner, p.detach(), e.detach(), (t > 0) & (t < 1))
+        return inside, t - torch.where(curved, (slope - slope.detach()) / torch.where(curved, bend, 1.0), 0.0)
+
     def _level(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """s at t of each segment, differentiable: within a segment, what a move along it changes is taken off."""
         p = at(a, b, t)
         s = self.inner(p)
         if not (torch.is_grad_enabled() and p.requires_grad):
             return s
-        inward = ((t > 0) & (t < 1)).to(p.dtype)
-        with torch.no_grad():
-            e = b - a
-            _, g = value_and_gradient(self.inner, p.detach())
-            along = inward * (g * e).sum(1) / e.square().sum(1).clamp(min=torch.finfo(e.dtype).tiny)
+        e, inward = b - a, ((t > 0) & (t < 1)).to(p.dtype)
+        along = inward * _along(self.inner, p, e) / e.square().sum(1).clamp(min=torch.finfo(e.dtype).tiny)
         return s - ((p - p.detach()) * (along[:, None] * e)).sum(1)
 
     def _jet_along(self, x: Float[Tensor, "n d"]) -> Jet:
         """Of the segment whose s is least. Where τ is free, Δ loses ‖∂_x∂_τ s‖²/∂²_τ s, as τ follows x."""
         a, b = self.ends(x)
-        inside, t = lowest(self.inner, a, b)
+        inside, t = self._lowest(a, b)
         n, segments = len(x), len(a) // max(len(x), 1)
-        s = of_sign(self.inner(at(a, b, t)), inside).reshape(n, segments)
-        value, k = s.min(1)
+        value, k = of_sign(self._level(a, b, t), inside).reshape(n, segments).min(1)
         chosen = torch.arange(n, device=x.device) * segments + k
         a, b, t = a[chosen], b[chosen], t[chosen].to(x.dtype)
         p, e = at(a, b, t), b - a
-        inner = self.inner.jet(p)
+        inner, free = self.inner.jet(p), (t > 0) & (t < 1)
         g, lap = inner.gradient, ((1 - t).square() + t.square()) * inner.laplacian
-        free = (t > 0) & (t < 1)
         square = e.square().sum(1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
-        _, turned = value_and_gradient(lambda q: _along(self.inner, q, e), p)  # ∇²s e
-        bend = (e * turned).sum(1)
+        curved, bend, turned = _bent(self.inner, p, e, free)
         cross = ((1 - t)[:, None] * turned - g).square().sum(1) + (t[:, None] * turned + g).square().sum(1)
-        curved = free & (bend > 1e-6 * square[:, 0].sqrt())
         lap = torch.where(curved, lap - cross / torch.where(curved, bend, 1.0), lap)
         g = torch.where(free[:, None], g - (g * e).sum(1, keepdim=True) / square * e, g)
         gradient = x.new_zeros(n, segments + 1, self.size)
@@ -199,7 +202,14 @@ def _along(inner: UnsafeSet, p: Tensor, e: Tensor) -> Tensor:
         if not s.requires_grad:
             return torch.zeros_like(p[:, 0])
         (g,) = torch.autograd.grad(s.sum(), p, create_graph=True)
-    return (g * e.detach()).sum(1)
+    return (g * e).sum(1)
+
+
+def _bent(inner: UnsafeSet, p: Tensor, e: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where s is curved along a segment at a τ that is free to move, how much (e·∇²s e), and ∇²s e itself."""
+    _, turned = value_and_gradient(lambda q: _along(inner, q, e), p)
+    bend = (e * turned).sum(1)
+    return free & (bend > 1e-6 * e.norm(dim=1)), bend, turned
 
 
 @complement.register
