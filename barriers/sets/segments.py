@@ -1,8 +1,8 @@
 """A set met by the straight segment between two points: whether, and where along it the set is deepest, or nearest.
 
 Whether is exact where `spans` knows the set; else by bisection: pieces halve until they are 1/PIECES of the segment, and where s is 1-Lipschitz
-(|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set than half its length is left out. An excursion shorter than that may
-be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for the least s, exact to 1e-7 of the
+(|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set than half its length is left out; and where a search finds the least s.
+An excursion shorter than a piece may be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for the least s, exact to 1e-7 of the
 segment where s is convex, and for unions and polygons seen from outside; elsewhere the best of a grid, refined.
 """
 
@@ -130,7 +130,39 @@ def _between(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     found = spans(unsafe, a, b)
     if found is not None:
         return found.held().any(1), found.middle()
-    return _pruned(unsafe, a, b) if lipschitz(unsafe) else _sampled(unsafe, a, b)
+    match unsafe:
+        case Rule():
+            return _between(unsafe.tree, a, b)
+        case Columns():
+            return _between(unsafe.inner, a[:, unsafe.index], b[:, unsafe.index])
+        case AnyOf():
+            return _any_between(unsafe, a, b)
+    inside, t = _pruned(unsafe, a, b) if lipschitz(unsafe) else _sampled(unsafe, a, b)
+    return _at_least(unsafe, a, b, inside, t)
+
+
+def _any_between(unsafe: AnyOf, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Member by member, so that those that are followed exactly stay so beside others."""
+    inside, t = torch.zeros(len(a), dtype=torch.bool, device=a.device), torch.zeros_like(a[:, 0])
+    for s in unsafe.members():
+        rows = (~inside).nonzero()[:, 0]
+        if len(rows):
+            inside[rows], t[rows] = _between(s, a[rows], b[rows])
+    return inside, t
+
+
+def _at_least(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, and where a search finds the least s to be inside: a wall that is thinner than the pieces."""
+    rows = (~inside).nonzero()[:, 0]
+    if not len(rows):
+        return inside, t
+    try:
+        least = _least(unsafe, a[rows], b[rows])
+    except NotSmooth:
+        return inside, t
+    there = unsafe.contains(at(a[rows], b[rows], least))
+    inside[rows], t[rows] = there, torch.where(there, least, t[rows])
+    return inside, t
 
 
 def _sampled(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ def _polytope(unsafe: Polytope, a: Tensor, b: Tensor) -> Spans | None:
 
 @spans.register
 def _comparison(unsafe: Comparison, a: Tensor, b: Tensor) -> Spans | None:
-    if not all(_affine(side) for side in (unsafe.left, unsafe.right, *unsafe.also)):
+    if not (_affine(unsafe.left) and _affine(unsafe.right) and all(map(_bounded, unsafe.also))):
         return None
     f, defined = [], []
     for x in (a, b):
@@ -166,6 +166,15 @@ def _affine(expression: Expression) -> bool:
             return _affine(left) and constant(right)
         case _:
             return constant(expression)
+
+
+def _bounded(expression: Expression) -> bool:
+    """Whether an expression that has values at both ends has one between: |·|, max and min of affine parts, which `grammar` takes apart."""
+    match expression:
+        case Operation("abs" | "max" | "min" | "neg", arguments):
+            return all(map(_bounded, arguments))
+        case _:
+            return _affine(expression)
 
 
 def _below(at_a: Float[Tensor, "n k"], at_b: Float[Tensor, "n k"], strict: bool = False) -> Spans:
