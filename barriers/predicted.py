@@ -4,7 +4,7 @@ half-space, slab, box   differences and products of normal distribution function
 ball                    the part of the noise across the radius adds its mean, (d − 1)σ², to the squared distance, and half its variance
 polytope                the product over its faces, as if they were perpendicular
 union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries were perpendicular; exact for the complement of what is exact
-any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order
+any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order; whether it is inside where s is flat
 
 `exact` says which; what a caller makes of the error of the others is its own affair (`PredictiveFilter` measures it as it goes). Kinks are
 welcome: nothing here is differentiated twice, so there is no surface term to miss (B.5).
@@ -65,7 +65,9 @@ class Chance(NamedTuple):
 def chance(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
     """P(y + Lξ ∈ unsafe) and its gradient, at every row."""
     s, ds = value_and_gradient(unsafe, y)
-    return _beyond(s, ds, noise.along(ds))
+    value, gradient = _beyond(s, ds, noise.along(ds))
+    flat = (ds == 0).all(1) & (s == 0)  # where a rule is 0 on one side, and its sign says nothing
+    return Chance(torch.where(flat, unsafe.contains(y).to(value), value) if bool(flat.any()) else value, gradient)
 
 
 @singledispatch

@@ -177,6 +177,19 @@ def test_what_a_chance_leaves_out_is_measured_and_taken_off(name: str) -> None:
     assert abs(mean) < 4 * error + 0.01 * 0.05 and 0.045 < most <= 0.05
 
 
+def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
+    """max(x0 − c, 0) + max(x1 − c, 0) > 0 is 0 with slope 0 on all of the safe side: no chance of a half, and so no shortfall from it."""
+    where = {"kind": "rule", "where": "max(x0 - 0.2, 0) + max(x1 - 0.2, 0) > 0"}
+    unsafe = pull(build_sets({"it": where}, ("x0", "x1"))["it"], identity(2, F64))
+    assert predicted.chance(unsafe, torch.tensor([[-1.0, -1.0], [2.0, 2.0]], dtype=F64), predicted.Noise(0.1)).value.tolist() == [0, 1]
+    sampler, most = Langevin(standard(2, F64), 0.01, PredictiveFilter([unsafe], [0.05], 0.01)), 0.0
+    state = sampler.init(outside(unsafe, 1000, 2))
+    for k in range(3):
+        state, info = sampler.step(Key(7).fold(k), state)
+        most = max(most, float(info.drift.mean[0]))  # type: ignore[union-attr]
+    assert most < 0.1
+
+
 def test_planted_fault_without_that_measurement_a_union_misses_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PredictiveFilter, "_error", lambda self, x, memory: memory.error)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))

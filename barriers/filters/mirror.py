@@ -64,6 +64,10 @@ class MirrorStep:
         self.sets, self.betas, self.rate, self.reach = tuple(sets), tuple(betas), rate, reach
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
 
+    def returning(self) -> "ReturningStep":
+        """The same filter for a sampler whose moves are taken whole or not at all."""
+        return ReturningStep(self.sets, self.betas, self.rate, self.reach)
+
     def init(self, x: Float[Tensor, "n d"]) -> MirrorMemory:
         inside = insides(self.sets, x)
         zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
@@ -144,6 +148,13 @@ class MirrorStep:
             y = y.index_copy(0, rows, torch.where(fine[:, None], z, y[rows]))
             inside = inside.index_copy(0, rows, torch.where(fine[:, None], now, inside[rows]))
         return y, inside
+
+
+class ReturningStep(MirrorStep):
+    """The same allowance, where who may not enter stays: for moves that a mirror image is no part of, tested ones and swaps (G.3)."""
+
+    def _turned_back(self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.where(refused[:, None], x, y), torch.where(refused[:, None], was, would)
 
 
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:

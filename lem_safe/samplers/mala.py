@@ -16,7 +16,7 @@ from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
-from lem_safe.samplers.metropolis import langevin_move
+from lem_safe.samplers.metropolis import langevin_move, whole
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
@@ -37,7 +37,12 @@ class Mala:
     ):
         if not step_size > 0:
             raise ValueError(f"Mala: step_size must be > 0; got {step_size:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            drift_filter,
+            whole(step_filter),
+        )
         self.adapt = adapt
 
     def init(self, x: Float[Tensor, "n d"]) -> State:

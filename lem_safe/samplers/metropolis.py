@@ -5,9 +5,13 @@
 and the step is taken with chance min(1, a). The test knows both directions' drifts, so any u(x) proposes rightly and none changes the law:
 a drift filter makes proposals lean away from a set, and the test takes the lean back. One that looks at the whole cloud (the ensemble QP) is
 asked about the cloud of proposals for the way back, where its multiplier is a little another one: then the law is ρ_U to that extent only.
+
+A filter after the noise may take a tested move or refuse it, and the law is the gate's (G.3). The mirror image of one is another move, which
+nobody tested: so whoever a mirroring filter does not let in stays where it was (`whole`).
 """
 
 import math
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable
+from barriers.filters import MirrorStep, StepChain
 from barriers.filters.base import DriftFilter, FilterInfo
 from lem_safe.energies.base import Energy
 
@@ -80,3 +85,19 @@ def log_ratio(
     """log of ρ(y)q(x|y) / ρ(x)q(y|x)."""
     there, back = (y - x - h * u).square().sum(1), (x - y - h * u_y).square().sum(1)
     return (U - U_y + (there - back) / (4 * h)) / temperature
+
+
+@singledispatch
+def whole(step_filter: Any) -> Any:
+    """The step filter for moves that are taken whole or not at all: tested ones, and swaps."""
+    return step_filter
+
+
+@whole.register
+def _mirror(step_filter: MirrorStep) -> MirrorStep:
+    return step_filter.returning()
+
+
+@whole.register
+def _chain(step_filter: StepChain) -> StepChain:
+    return StepChain([whole(f) for f in step_filter.filters])

@@ -22,7 +22,7 @@ from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
-from lem_safe.samplers.metropolis import langevin_move
+from lem_safe.samplers.metropolis import langevin_move, whole
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
@@ -61,7 +61,12 @@ class ParallelTempering:
         T = [1.0, *(float(t) for t in temperatures)]
         if len(T) < 2 or any(not a < b < math.inf for a, b in zip(T, T[1:], strict=False)):
             raise ValueError(f"ParallelTempering: temperatures must rise from above 1; got {list(temperatures)}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            drift_filter,
+            whole(step_filter),
+        )
         self.temperatures, self.adapt = tuple(T), adapt
 
     def init(self, x: Float[Tensor, "n d"]) -> State:

@@ -11,6 +11,10 @@ from barriers.filters.base import Promise
 
 _TESTED = "E.8: the Metropolis test takes the filter's lean back: the law is ρ_U whatever the filter does to the drift"
 _COUPLED = _TESTED + ", up to how its multiplier differs between a cloud and its proposals"
+_STAYS = (
+    "; a mirror image is no tested move, so who may not enter stays, as under the gate, and its law is the gate's (G.3; with a smoothing, "
+    "whose corrections nobody tests, it has their bias)"
+)
 
 REMAINS: dict[tuple[str, str], Promise] = {
     ("flow", "drift"): Promise(
@@ -25,12 +29,19 @@ REMAINS: dict[tuple[str, str], Promise] = {
         for f in ("pointwise", "penalty", "primal_dual")
     },
     ("mala", "gate"): Promise(
-        "every step, this cloud", PROMISES["gate"].because + "; and its law is the hard KL projection for every h, as n → ∞ (G.3)"
+        "every step, this cloud",
+        PROMISES["gate"].because
+        + "; and its law is the hard KL projection for every h, as n → ∞, for one set or sets that do not overlap (G.3)",
     ),
     ("parallel_tempering", "gate"): Promise(
         "every step, this cloud",
-        PROMISES["gate"].because + "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞ (G.3)",
+        PROMISES["gate"].because
+        + "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞, for one set or sets that do not overlap (G.3)",
     ),
+    **{
+        (sampler, "step"): Promise("every step, this cloud", PROMISES["step"].because + _STAYS)
+        for sampler in ("mala", "parallel_tempering")
+    },
     ("underdamped", "drift"): Promise(
         "none",
         "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the way; at rest the distribution is F.1's",
