@@ -19,7 +19,7 @@ from types import ModuleType
 
 import torch
 
-from lem_safe.versions import versions
+from lem_safe.provenance import versions
 
 HERE = Path(__file__).parent
 

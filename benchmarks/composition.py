@@ -21,13 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lem_safe.build import Problem, build, start
-from lem_safe.catalogue import loads
 from lem_safe.energies import Energy, GaussianMixture, MixtureBased, Negation, WeightedSum
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
+from lem_safe.registry import loads
 from lem_safe.reproduce.composition import CLOSE, MIDWAY, NEAR, ON_A_MIXTURE, PLAIN, STD, WEIGHT, A, B, Recipe
+from lem_safe.runs.problem import Problem, build, start
 from lem_safe.training import TrainingSettings
 from lem_safe.training.checkpoint import describe
 

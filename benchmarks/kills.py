@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lem_safe import runner
-from lem_safe.catalogue import loads
+from lem_safe.registry import loads
+from lem_safe.runs import runner
 from lem_safe.scenario import Scenario
 
 KILLS = 30

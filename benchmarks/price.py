@@ -17,9 +17,9 @@ from scipy.stats import norm
 
 from barriers.projection import facts, thinned
 from barriers.sets import HalfSpace
-from lem_safe.catalogue import load
-from lem_safe.comparing import compare
-from lem_safe.price import account, seen
+from lem_safe.comparison.compare import compare
+from lem_safe.distances.kl_price import account, seen
+from lem_safe.registry import load
 from lem_safe.scenario import bundled_scenarios
 
 FILTERS = ("drift", "step", "gate")

@@ -32,11 +32,11 @@ from benchmarks.peers import PEERS, Task
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Planar, Rings, SwissRoll, TwoMoons
 from lem_safe.energies import Energy, MixtureBase, Network, Residual
 from lem_safe.keys import Key
+from lem_safe.provenance import versions
 from lem_safe.report.cost import sliced_w2
 from lem_safe.training import Calibrated, Denoising, Loss, Trained, TrainingSettings
 from lem_safe.training.checkpoint import describe
 from lem_safe.training.whitening import whiten
-from lem_safe.versions import versions
 
 DISTRIBUTIONS: dict[str, type[Planar]] = {
     "eight_gaussians": EightGaussians, "two_moons": TwoMoons, "rings": Rings, "checkerboard": Checkerboard, "pinwheel": Pinwheel,

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lem_safe.progress import Lines
-from lem_safe.runner import run
+from lem_safe.runs.runner import run
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- made by: make readme -->\n```\n).*?(\n```\n<!-- end -->)", re.DOTALL)

@@ -19,26 +19,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
-    from lem_safe.catalogue import load, loads
-    from lem_safe.faults import BadInput, Fault, NumericalFailure
-    from lem_safe.finished_run import Run
-    from lem_safe.runner import run
+    from lem_safe.errors import BadInput, Fault, NumericalFailure
+    from lem_safe.registry import load, loads
+    from lem_safe.runs.result import Run
+    from lem_safe.runs.runner import run
+    from lem_safe.runs.sweep import Sweep, sweep
     from lem_safe.scenario import Scenario
-    from lem_safe.sweeping import Sweep, sweep
 
 _HOMES = {
     "AuditReport": "lem_safe.auditor",
-    "BadInput": "lem_safe.faults",
-    "Fault": "lem_safe.faults",
-    "NumericalFailure": "lem_safe.faults",
-    "Run": "lem_safe.finished_run",
+    "BadInput": "lem_safe.errors",
+    "Fault": "lem_safe.errors",
+    "NumericalFailure": "lem_safe.errors",
+    "Run": "lem_safe.runs.result",
     "Scenario": "lem_safe.scenario",
-    "Sweep": "lem_safe.sweeping",
+    "Sweep": "lem_safe.runs.sweep",
     "audit": "lem_safe.auditing",
-    "load": "lem_safe.catalogue",
-    "loads": "lem_safe.catalogue",
-    "run": "lem_safe.runner",
-    "sweep": "lem_safe.sweeping",
+    "load": "lem_safe.registry",
+    "loads": "lem_safe.registry",
+    "run": "lem_safe.runs.runner",
+    "sweep": "lem_safe.runs.sweep",
 }
 
 try:

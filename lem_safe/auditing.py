@@ -17,9 +17,9 @@ from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.samples import Samples, header_of, open_samples
 from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
-from lem_safe.catalogue import MAKERS, load
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
+from lem_safe.registry import MAKERS, load
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario
 

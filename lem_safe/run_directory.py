@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
 
 LOCK, CHECKPOINT, BEGUN, FINISHED = ".lock", "checkpoint.npz", "begun.json", "run.json"

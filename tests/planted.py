@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lem_safe.faults import NumericalFailure
+from lem_safe.errors import NumericalFailure
 
 Tooth = tuple[Callable[[], None], Any, str, Callable[[Any], Any]]
 """The check, the module or class, its attribute, and faulty(honest)."""

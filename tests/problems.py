@@ -14,13 +14,13 @@ from barriers.coordinates import identity
 from barriers.filters import FILTERS
 from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.surrogates import Surrogate
-from lem_safe.controller import hook
 from lem_safe.energies.base import Energy
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mixture_based import MixtureBase, MixtureBased
 from lem_safe.keys import Key
 from lem_safe.samplers import Langevin
+from lem_safe.samplers.hooks import hook
 
 
 @dataclass(frozen=True)

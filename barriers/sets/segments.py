@@ -2,8 +2,8 @@
 
 Whether is exact where `spans` knows the set; else by bisection: pieces halve until they are 1/PIECES of the segment, and where s is 1-Lipschitz
 (|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set than half its length is left out; and where a search finds the least s.
-An excursion shorter than a piece may be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for the least s, exact to 1e-7 of the
-segment where s is convex, and for unions and polygons seen from outside; elsewhere the best of a grid, refined.
+An excursion shorter than a piece may be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for
+the least s, exact to 1e-7 of the segment where s is convex, and for unions and polygons seen from outside; elsewhere the best of a grid, refined.
 """
 
 from functools import singledispatch

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lem_safe.auditor.rows import Rows, must_be_file
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TypeError, KeyError, IndexError, RuntimeError, NotImplementedError, OverflowError,
            MemoryError, RecursionError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)  # fmt: skip

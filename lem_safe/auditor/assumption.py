@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from lem_safe.auditor.samples import Unit
 from lem_safe.bounds.several import Correction
-from lem_safe.percentages import level
+from lem_safe.formatting import level
 
 UNCLAIMED = "bound not claimed"
 """How `assumes` ends where counts are facts and nothing more."""

@@ -26,7 +26,7 @@ from lem_safe.auditor.verdict import TraceFacts, UnionReport, judge, overall, tr
 from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Betting, Evidence, Fixed, Sequential, two_sided
 from lem_safe.bounds.several import Correction
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario

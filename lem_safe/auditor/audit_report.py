@@ -14,7 +14,7 @@ from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import reason, to_html, to_text
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

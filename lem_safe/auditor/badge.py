@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lem_safe.percentages import percent
+from lem_safe.formatting import percent
 
 LABEL = "lem-safe"
 COLOURS = {True: "#1f7a4d", False: "#b3243f"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.movement import AGREE, FROZEN
-from lem_safe.percentages import percent
+from lem_safe.formatting import percent
 
 SOME = 0.99
 """Below this share, rows that differ or particles that moved are worth a word."""

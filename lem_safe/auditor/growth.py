@@ -15,7 +15,7 @@ import numpy as np
 
 from lem_safe.auditor.samples import Block
 from lem_safe.auditor.standing import Standing
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json
 
 FILE = "growth.json"

@@ -8,7 +8,7 @@ from barriers.tables import Unpaired, by_position, listed, pair
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
 from lem_safe.data.names import UNNAMED
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
 """What an .npz may say of all its rows."""

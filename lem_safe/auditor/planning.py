@@ -18,7 +18,7 @@ from lem_safe.bounds import anytime
 from lem_safe.bounds.betting import clouds_all_or_nothing, clouds_needed
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.bounds.search import MOST, SUREST, smallest_size
-from lem_safe.percentages import level
+from lem_safe.formatting import level
 
 
 @dataclass(frozen=True)

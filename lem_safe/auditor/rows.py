@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 BLOCK = 65536
 """Rows that are in memory at a time."""

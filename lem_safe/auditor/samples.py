@@ -31,7 +31,7 @@ from lem_safe.auditor.rows import BLOCK, Rows, must_be_file, rows_of_array
 from lem_safe.auditor.tables import open_csv, open_parquet
 from lem_safe.data.names import identifiers
 from lem_safe.data.tables import read_table
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 Unit = Literal["sample", "cloud", "chain", "path"]
 

@@ -12,7 +12,7 @@ from lem_safe.auditor.rows import Rows, must_be_file
 from lem_safe.data.csv_text import faults_of
 from lem_safe.data.names import identifiers, placeholders
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 """What a spreadsheet may have written between columns instead of commas, and what to call it."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.caveats import caveats
-from lem_safe.percentages import level, percent
+from lem_safe.formatting import level, percent
 
 HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
 

@@ -24,7 +24,7 @@ from lem_safe.auditor.standing import Standing, Verdict
 from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Evidence, two_sided
 from lem_safe.bounds.several import Correction, rejected
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 
 class TraceFacts(NamedTuple):

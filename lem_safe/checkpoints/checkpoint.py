@@ -11,7 +11,7 @@ from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.formats import FORMATS, Format
 from lem_safe.checkpoints.opened import Opened, opened
 from lem_safe.energies.base import Energy
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 @dataclass(frozen=True)

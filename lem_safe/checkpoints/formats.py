@@ -12,7 +12,7 @@ from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.opened import Opened
 from lem_safe.energies.base import Energy
 from lem_safe.energies.images.energy_matching import EnergyMatching, Layout, Potential
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.training.checkpoint import FORMAT, load_energy
 
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 @dataclass(frozen=True)

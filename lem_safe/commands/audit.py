@@ -8,7 +8,7 @@ import typer
 
 from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 class Form(StrEnum):

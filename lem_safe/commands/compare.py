@@ -30,9 +30,9 @@ def compare(
     """Run every filter and baseline on one scenario with the same seeds: one table, one picture."""
     import json as printer
 
-    from lem_safe.catalogue import load
-    from lem_safe.comparing import compare as compared
-    from lem_safe.comparing import must_be_known
+    from lem_safe.comparison.compare import compare as compared
+    from lem_safe.comparison.compare import must_be_known
+    from lem_safe.registry import load
     from lem_safe.run_directory import fresh_under, must_be_fresh
 
     loaded = load(scenario, given(set_))

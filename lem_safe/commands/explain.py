@@ -6,8 +6,8 @@ from lem_safe.commands.outcome import say
 
 def explain(scenario: ScenarioArgument, set_: Set = None) -> int:
     """Say in plain sentences what a scenario will sample and what it promises; runs nothing."""
-    from lem_safe.catalogue import load
-    from lem_safe.explanation import explain as explained
+    from lem_safe.authoring.explain import explain as explained
+    from lem_safe.registry import load
 
     loaded = load(scenario, given(set_))
     say(f"{loaded.name}\n\n{explained(loaded)}")

@@ -31,7 +31,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from lem_safe.listing import listing
+    from lem_safe.authoring.listing import listing
 
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     for kind in [what] if what else list(Listing):

@@ -7,7 +7,7 @@ import typer
 
 from lem_safe.commands.options import Header
 from lem_safe.commands.outcome import say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def new(
@@ -24,9 +24,9 @@ def new(
     sampler: Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")] = "langevin",
 ) -> int:
     """Write a commented scenario to start from; it validates and runs in seconds."""
-    from lem_safe.catalogue import json_schema
+    from lem_safe.authoring.starter import Choices, starter
     from lem_safe.files import write_json, write_text
-    from lem_safe.starter import Choices, starter
+    from lem_safe.registry import json_schema
 
     if path.exists():
         raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))

@@ -31,9 +31,9 @@ def ood(
     """Score rows by how strange they are to a scenario's energy: AUROC, ROC, histograms."""
     import json as printer
 
-    from lem_safe.catalogue import load
-    from lem_safe.ood import named, source_of
-    from lem_safe.ood import ood as scored
+    from lem_safe.ood.evaluate import named, source_of
+    from lem_safe.ood.evaluate import ood as scored
+    from lem_safe.registry import load
     from lem_safe.run_directory import fresh_under, must_be_fresh
 
     loaded = load(scenario)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.scenario.overrides import Overrides

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lem_safe.faults import BadInput, NumericalFailure
+from lem_safe.errors import BadInput, NumericalFailure
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lem_safe.commands.outcome import say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def plan(

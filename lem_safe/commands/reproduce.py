@@ -7,7 +7,7 @@ import typer
 
 from lem_safe.commands.options import Json, Out, Quiet
 from lem_safe.commands.outcome import open_progress, say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def reproduce(

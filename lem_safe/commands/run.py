@@ -26,11 +26,12 @@ def run(
     json: Json = False,
 ) -> int:
     """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, every combination of it."""
-    from lem_safe.catalogue import load
+    from lem_safe.registry import load
 
     loaded = load(scenario, given(set_, seed=seed, sampler__samples=samples, sampler__steps=steps))
-    from lem_safe import runner, sweeping
     from lem_safe.run_directory import RESUME, last_unfinished, must_be_fresh
+    from lem_safe.runs import runner
+    from lem_safe.runs import sweep as sweeping
 
     if resume and out is None:
         swept = sweeping.last_unfinished(Path("runs"), loaded.name) if loaded.sweep else None

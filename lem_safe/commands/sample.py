@@ -7,10 +7,10 @@ import typer
 
 from lem_safe.commands.options import Quiet
 from lem_safe.commands.outcome import open_progress, say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
-    from lem_safe.draws import Draws
+    from lem_safe.runs.sample_files import Draws
 
 
 def sample(
@@ -35,7 +35,7 @@ def sample(
     """Draw more samples from a finished run's energy and filter, as many clouds as it had; trains nothing."""
     import torch
 
-    from lem_safe import drawing
+    from lem_safe.runs import more_samples as drawing
 
     torch.set_num_threads(threads)
     path = out or (drawing.last_unfinished(directory) if resume else None) or _fresh(directory)

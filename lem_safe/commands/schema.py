@@ -24,6 +24,6 @@ def schema(
     if of is Written.audit:
         from lem_safe.auditor import audit_schema as made
     else:
-        from lem_safe.catalogue import json_schema as made
+        from lem_safe.registry import json_schema as made
 
     say(json.dumps(made(), indent=2, ensure_ascii=False))

@@ -16,8 +16,8 @@ def train(
     quiet: Quiet = False,
 ) -> int:
     """Train a scenario's energy and nothing else; a later run reuses it."""
-    from lem_safe.catalogue import load
-    from lem_safe.learned import train as trained
+    from lem_safe.registry import load
+    from lem_safe.runs.learned_parts import train as trained
 
     loaded = load(scenario, given(set_))
     progress, leave = open_progress(quiet)

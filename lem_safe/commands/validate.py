@@ -6,7 +6,7 @@ import typer
 
 from lem_safe.commands.options import Set, given
 from lem_safe.commands.outcome import say
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
@@ -17,8 +17,8 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
-    from lem_safe.catalogue import concerning, load, must_hold, never_passes
-    from lem_safe.feasibility import never_together
+    from lem_safe.registry import concerning, load, must_hold, never_passes
+    from lem_safe.runs.feasibility import never_together
 
     overrides = given(set_)
     faults: list[Fault] = []

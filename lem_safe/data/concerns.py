@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from lem_safe.data.images import ImageSource
 from lem_safe.data.source import Dataset, DataSource
-from lem_safe.percentages import percent
+from lem_safe.formatting import percent
 
 FAR, ALONE = 10.0, 5.0
 FEWEST, CODES = 3, 4

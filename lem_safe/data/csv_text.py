@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from barriers.tables import TableFault, csv_blocks, csv_head
 from lem_safe.data.names import chosen_among
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def read_csv(

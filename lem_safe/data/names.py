@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from barriers.tables import alike
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def identifier(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 
 def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:

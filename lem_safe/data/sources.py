@@ -13,7 +13,7 @@ from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.tables import Table, checked, read_table
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; all of them by default.")]
 

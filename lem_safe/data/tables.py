@@ -17,7 +17,7 @@ from barriers.tables import Unpaired, pair
 from lem_safe.data.csv_text import read_csv
 from lem_safe.data.names import chosen_among, identifiers, known
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 Raw = tuple[NDArray[Any], Sequence[str] | None]
 """What a reader finds in a file: an array, and column names as written or None."""

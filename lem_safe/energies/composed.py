@@ -117,3 +117,10 @@ def common_dimension(owner: str, energies: Sequence[object]) -> int:
 
 def _sum(parts: Iterable[Tensor]) -> Tensor:
     return reduce(torch.add, parts)
+
+
+def compose(energy: Energy, penalties: Sequence[tuple[float, Energy]]) -> Energy:
+    """U_safe = U − Σ weight · U₋, with exact gradients (C.1). A penalty lowers ρ(𝒰) and bounds nothing (C.5); only a filter with β bounds."""
+    if not penalties:
+        return energy
+    return WeightedSum([energy, *(u for _, u in penalties)], [1.0, *(-weight for weight, _ in penalties)])

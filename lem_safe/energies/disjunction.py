@@ -98,7 +98,7 @@ class Disjunction(Energy):
             unknown = ", ".join(type(term).__name__ for term in self.members() if known_log_z(term) is None)
             raise ValueError(
                 f"Disjunction: log Z of {unknown} is not known, and one term would swallow the others; "
-                "give log_normalizers, or align(disjunction, key) of lem_safe.log_z"
+                "give log_normalizers, or align(disjunction, key) of lem_safe.normalization.log_z"
             )
         return values + self.offsets.to(values.dtype)[:, None]
 

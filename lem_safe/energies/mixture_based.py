@@ -26,7 +26,7 @@ from lem_safe.energies.mlp import Activation, Network, refuse
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.energies.trunk import Perceptron, Trunk
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 LEAST_STD = 0.01
 """Of a fitted component, in whitened units: columns of few different values would else have a width of 0."""

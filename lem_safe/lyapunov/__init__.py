@@ -1,5 +1,6 @@
 """KL as a Lyapunov function: what tells a run when to stop, what it is converging to, and how far it is. One file a quantity."""
 
+from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.lyapunov.bias import Bias, gaussian_bias, step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
     Constant,
@@ -21,7 +22,6 @@ from lem_safe.lyapunov.ratio import Balance, balance, imbalance, upward_crossing
 from lem_safe.lyapunov.stein import Stein, stein_discrepancy
 from lem_safe.lyapunov.stop import Beginning, Stop, Stopped, outcome
 from lem_safe.lyapunov.stopping import STOPS
-from lem_safe.lyapunov.transport import noise_floor, wasserstein2
 
 __all__ = [
     "STOPS", "Balance", "Beginning", "Bias", "Constant", "FlowTrack", "Log", "Look", "Mean", "Monitor", "Normal", "Stein", "Stop", "Stopped",

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
-from lem_safe.faults import NumericalFailure
+from lem_safe.errors import NumericalFailure
 from lem_safe.lyapunov.ratio import of_parts
 
 BIAS = 0.1

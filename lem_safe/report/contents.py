@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 
 from barriers.derivatives import value_and_gradient
 from barriers.sets import NotSmooth, SpecificationError, UnsafeSet
-from lem_safe.catalogue import regions
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
+from lem_safe.registry import regions
 
 Arrays = dict[str, np.ndarray]
 

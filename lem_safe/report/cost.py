@@ -1,6 +1,6 @@
 """What the filter cost: how far the filtered distribution is from the unfiltered one, each number beside what chance or theory would make it.
 
-KL is told from below, in any dimension (`lem_safe.price`): the least that holding the tolerances needs (P.6), what this filter paid as
+KL is told from below, in any dimension (`lem_safe.distances.kl_price`): the least that holding the tolerances needs (P.6), what this filter paid as
 membership and distance tell it (P.7), and the gap. Other columns are divided by their unfiltered standard deviation. W₂ is exact, by assignment,
 on a part of the samples; sliced W₂ projects them on directions that come as orthonormal bases (so that a shift v has sliced W₂ exactly ‖v‖/√d),
 sorts and compares. Their floor is the same number for two halves of one distribution, of the same size: what two samples are apart by chance.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from lem_safe.lyapunov.transport import wasserstein2
+from lem_safe.distances.wasserstein import wasserstein2
 from lem_safe.report.contents import Contents
 from lem_safe.report.prices import Cost, prices
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.report.clouds import draw_cloud, limits
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.curves import draw_fraction

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lem_safe import percentages
+from lem_safe import formatting as percentages
 from lem_safe.report.contents import Contents
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lem_safe.data.mixture import Mixture
 from lem_safe.energies import MLP, Disjunction, Energy, GaussianMixture, MixtureBase, Network, WeightedSum
 from lem_safe.keys import Key
-from lem_safe.log_z import log_z
+from lem_safe.normalization.log_z import log_z
 from lem_safe.report.style import Draw
 from lem_safe.reproduce.claim import Claim, Found, Setting, langevin, verdict_of
 from lem_safe.reproduce.pictures import cloud_picture

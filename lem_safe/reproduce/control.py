@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from lem_safe.build import build, start
-from lem_safe.catalogue import loads
-from lem_safe.chain import Course, follow
 from lem_safe.energies import Energy, GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
+from lem_safe.registry import loads
 from lem_safe.reproduce.claim import CIRCLE, STD, Claim, Found, Setting, verdict_of
 from lem_safe.reproduce.pictures import curve_picture
+from lem_safe.runs.chain import Course, follow
+from lem_safe.runs.problem import build, start
 
 BETA, UNSAFE_RADIUS = 0.03, 0.8
 RING = [[x / 2, y / 2] for x, y in CIRCLE]

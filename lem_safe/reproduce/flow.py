@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from lem_safe.data.distributions import EightGaussians
+from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.energies import Energy, Tempered
 from lem_safe.lyapunov.density import FlowTrack, langevin_kl, track_flow
 from lem_safe.lyapunov.normal import isotropic
 from lem_safe.lyapunov.ratio import imbalance, upward_crossing
-from lem_safe.lyapunov.transport import noise_floor, wasserstein2
 from lem_safe.reproduce.claim import CIRCLE, RADIUS, START, STD, Claim, Found, Setting, cloud, draws, eight, langevin, verdict_of
 from lem_safe.reproduce.pictures import cloud_picture, curve_picture
 from lem_safe.training.losses import Denoising

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from lem_safe.data.distributions import Checkerboard, EightGaussians
 from lem_safe.data.images import Cifar10, Dtd, ImageSource, Mnist, NoisePictures, Patches, Svhn, UpscaledDigits
-from lem_safe.detection import roc
 from lem_safe.energies import Energy
 from lem_safe.energies.images import Convolutional
-from lem_safe.ood import Row, compared
+from lem_safe.ood.auroc import roc
+from lem_safe.ood.evaluate import Row, compared
+from lem_safe.ood.scores import TITLES, Scores, scores, usual_step
 from lem_safe.reproduce.claim import CIRCLE, RADIUS, STD, Claim, Found, Setting, cloud, draws, verdict_of
 from lem_safe.reproduce.pictures import roc_picture
-from lem_safe.scores import TITLES, Scores, scores, usual_step
 from lem_safe.training.losses import Denoising
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
@@ -123,7 +123,7 @@ def cifar(setting: Setting) -> Found:
 
 def published(setting: Setting) -> Found:
     """The paper's own protocol: its checkpoint, CIFAR-10's test split against SVHN, DTD and uniform noise."""
-    from lem_safe.catalogue import make
+    from lem_safe.registry import make
 
     root = setting.data_root
     files = {

@@ -4,14 +4,33 @@ Whatever else a sampler does, it filters positions last and hands on exactly wha
 holds under any sampler for that reason alone.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
+from barriers.filters.chains import AnyFilter
 from lem_safe.keys import Key
 from lem_safe.samplers.base import State
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The two places a filter can act: before the noise, and after it."""
+
+    drift_filter: DriftFilter | None = None
+    step_filter: StepFilter | None = None
+
+
+def hook(chosen: AnyFilter | None) -> Hooks:
+    """Each filter where it says it belongs."""
+    if chosen is None:
+        return Hooks()
+    if chosen.hook == "both":
+        return Hooks(chosen.drift, chosen.step)
+    return Hooks(drift_filter=chosen) if chosen.hook == "drift" else Hooks(step_filter=chosen)
 
 
 def begin(x: Tensor, drift_filter: DriftFilter | None, step_filter: StepFilter | None, own: Any = None) -> State:

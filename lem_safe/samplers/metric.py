@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lem_safe.energies import Energy, Gaussian, Pulled, Quadratic, Shifted, Tempered, Transported, WeightedSum
 from lem_safe.energies.numbers import points
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 LARGEST = 256
 """The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue problem."""

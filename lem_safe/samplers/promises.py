@@ -3,7 +3,7 @@
 Filters after the noise act last, on positions, whatever proposed them: their promise remains under every sampler. A drift filter bounds the
 mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing, E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the
 noise is another one, and either the sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in
-tests/laws/test_samplers.py or tests/test_samplers_filters.py.
+tests/laws/test_samplers.py or tests/samplers/test_promises.py.
 """
 
 from barriers.filters import PROMISES

@@ -17,7 +17,7 @@ from barriers.specification import SpecificationError
 from lem_safe.bounds import Betting, Evidence, Fixed, Sequential
 from lem_safe.bounds.betting import clouds_needed
 from lem_safe.bounds.search import smallest_size
-from lem_safe.percentages import level
+from lem_safe.formatting import level
 
 KEY = "aim"
 AIM = Literal["auto"] | Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | None

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario import messages
 from lem_safe.scenario.bundled import bundled_scenarios
 from lem_safe.scenario.key_path import KeyPath

@@ -9,7 +9,7 @@ from typing import Any
 
 from barriers.sets import UnsafeSet, build_set
 from barriers.tables import defaults, listed, misplaced
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large

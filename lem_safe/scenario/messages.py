@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, Tag, ValidationError
 
-from lem_safe.faults import Fault
+from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.shapes import MARK
 from lem_safe.scenario.source import Source

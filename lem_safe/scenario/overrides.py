@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.key_path import printable
 from lem_safe.scenario.reading import parse
 from lem_safe.scenario.source import Override

@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
 )  # fmt: skip
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.source import Source, source_fault
 

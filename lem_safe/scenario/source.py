@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml.nodes import Node, ScalarNode
 
-from lem_safe.faults import Fault
+from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath, dotted, printable
 
 

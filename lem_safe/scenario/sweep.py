@@ -10,7 +10,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.model import Scenario, Variant
 from lem_safe.scenario.source import Override, Source
 

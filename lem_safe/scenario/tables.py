@@ -1,6 +1,6 @@
 """What a scenario may name, as data: tables of constructors whose annotated parameters are the schema.
 
-This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables (`lem_safe.catalogue` does).
+This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables (`lem_safe.registry` does).
 """
 
 from collections.abc import Callable, Mapping, Sequence

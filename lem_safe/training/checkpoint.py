@@ -18,7 +18,7 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from lem_safe.energies.mlp import NETWORKS, Network
 from lem_safe.energies.transported import Transported
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically
 
 FORMAT = "lem-safe energy 1"

@@ -22,7 +22,7 @@ from typing_extensions import Doc
 
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
-from lem_safe.faults import NumericalFailure
+from lem_safe.errors import NumericalFailure
 from lem_safe.training.loss import Loss, Stage, Staged
 
 SCORED_ROWS = 2048

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.network import Trainable
-from lem_safe.faults import BadInput, Fault, NumericalFailure
+from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.training.journal import Journal
 from lem_safe.training.learner import Learner, smoothed

@@ -14,7 +14,7 @@ from barriers.coordinates import identity
 from lem_safe.data.source import DataSource, digest
 from lem_safe.energies.mlp import MLP, NETWORKS, Network
 from lem_safe.energies.transported import Transported
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
 from lem_safe.training.default_loss import SHARE_OF_BANDWIDTH, default_loss

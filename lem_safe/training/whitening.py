@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 ROUND = 1.1
 """Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls stay balls."""

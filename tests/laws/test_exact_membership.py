@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barriers.sets import SETS, build_sets
-from lem_safe.catalogue import MAKERS
+from lem_safe.registry import MAKERS
 
 Spec = dict[str, Any]
 Point = list[Fraction]

@@ -19,8 +19,8 @@ from barriers.filters.reject import RejectMemory
 from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.specification import parameters
 from barriers.surrogates import Sigmoid
-from lem_safe.chain import _restored, _snapshot
 from lem_safe.keys import Key
+from lem_safe.runs.chain import _restored, _snapshot
 from lem_safe.samplers.base import State
 
 EXAMPLES: dict[str, dict[str, Any]] = {

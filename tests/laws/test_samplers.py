@@ -16,10 +16,10 @@ from barriers.coordinates import identity
 from barriers.filters import FILTERS, PROMISES
 from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.specification import parameters
-from lem_safe.catalogue import make
-from lem_safe.chain import _restored, _snapshot
 from lem_safe.energies import GaussianMixture
 from lem_safe.keys import Key
+from lem_safe.registry import make
+from lem_safe.runs.chain import _restored, _snapshot
 from lem_safe.samplers import REMAINS, SAMPLERS, Sampler, State, promise_under
 
 STEPS, KEY = 20, Key(5)

@@ -32,7 +32,7 @@ from barriers.sets import (
     undefined,
 )
 from barriers.sets.pull import Pulled
-from lem_safe.catalogue import MAKERS
+from lem_safe.registry import MAKERS
 
 COLUMNS = ["x0", "x1"]
 SHEAR = Coordinates(

@@ -30,7 +30,7 @@ from barriers.sets import (
 from barriers.sets.ball import Ball
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.polygon import _Nearest
-from lem_safe.catalogue import MAKERS
+from lem_safe.registry import MAKERS
 
 F64 = torch.float64
 ROUNDINGS = 64

@@ -10,7 +10,6 @@ from scipy.stats import binom, entropy
 from barriers import budget as budgets
 from barriers import projection
 from barriers.sets import Capsule, HalfSpace
-from lem_safe import subset
 from lem_safe.auditor import verdict
 from lem_safe.auditor.census import census
 from lem_safe.auditor.mixing import Batches
@@ -20,6 +19,7 @@ from lem_safe.bounds import anytime, betting
 from lem_safe.bounds import clopper_pearson as bounds
 from lem_safe.bounds.evidence import Fixed, Sequential
 from lem_safe.keys import Key
+from lem_safe.normalization import subset_simulation as subset
 from lem_safe.report import histograms, ranges
 from truths.clouds import F64
 

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import torch
 
-from lem_safe import feasibility, fidelity
 from lem_safe.auditor import crowding, repeats
 from lem_safe.auditor.crowding import by_nature
 from lem_safe.auditor.repeats import Counting
 from lem_safe.auditor.samples import Block
 from lem_safe.data import concerns
+from lem_safe.runs import feasibility, fidelity
 
 
 def draws(seed: int = 0) -> np.random.Generator:

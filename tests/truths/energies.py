@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from barriers.coordinates import identity
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets import pull
-from lem_safe import chain, controller
-from lem_safe.energies import MLP, Fourier, Gaussian, GaussianMixture, Residual, Tempered
+from lem_safe.energies import MLP, Fourier, Gaussian, GaussianMixture, Residual, Tempered, composed
 from lem_safe.energies.mixture_based import fitted
 from lem_safe.energies.network import Trainable
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
+from lem_safe.runs import chain
 from lem_safe.samplers import Langevin
 from lem_safe.training import energy_matching, losses
 from truths.clouds import F64, close, close_jets, cloud
@@ -36,7 +36,7 @@ def mixture() -> None:
 def composition() -> None:
     """U_safe = U − λU₋ (C.1), and V at temperature ε enters as V/ε (E.1)."""
     x, U, V = cloud(20), Gaussian([0.0, 0.0], 1.0), Gaussian([1.0, 0.0], 2.0)
-    safe = controller.compose(U, [(0.3, V)])
+    safe = composed.compose(U, [(0.3, V)])
     close(safe(x), U(x) - 0.3 * V(x))
     close(safe.value_and_gradient(x)[1], x - 0.3 * (x - torch.tensor([1.0, 0.0], dtype=F64)) / 4)
     close(Tempered(U, 0.5)(x), 2 * U(x))

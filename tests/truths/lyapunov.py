@@ -11,10 +11,11 @@ from torch.func import hessian as autodiff_hessian
 from torch.func import vmap
 
 from barriers.derivatives import autodiff_jet
+from lem_safe.distances import wasserstein
 from lem_safe.energies import DoubleWell, Energy, Gaussian, GaussianMixture, Quadratic, Shifted, Tempered, Tractable, WeightedSum
 from lem_safe.keys import Key
 from lem_safe.lyapunov import bias as biases
-from lem_safe.lyapunov import constants, curvature, density, generator, mixing, monitors, normal, stein, stopping, transport, work
+from lem_safe.lyapunov import constants, curvature, density, generator, mixing, monitors, normal, stein, stopping, work
 from lem_safe.lyapunov import ratio as balances
 from lem_safe.samplers import Langevin
 from truths.clouds import F64, close, cloud
@@ -413,9 +414,9 @@ def the_worst_test_mean() -> None:
 def transport_distances() -> None:
     """W₂ of a shift is its length; of a few points, the best of all permutations; the floor is W₂ of two halves."""
     x = cloud(200).numpy()
-    assert abs(transport.wasserstein2(x, x[::-1] + [0.3, 0.4]) - 0.5) < 1e-9
+    assert abs(wasserstein.wasserstein2(x, x[::-1] + [0.3, 0.4]) - 0.5) < 1e-9
     a, b = cloud(6, seed=1).numpy(), cloud(6, seed=2).numpy()
     brute = min(sum(((a[i] - b[j]) ** 2).sum() for i, j in enumerate(p)) / 6 for p in permutations(range(6)))
-    assert abs(transport.wasserstein2(a, b) - math.sqrt(brute)) < 1e-12
-    mean, spread = transport.noise_floor(np.concatenate([x, x]), 200, repeats=3)
+    assert abs(wasserstein.wasserstein2(a, b) - math.sqrt(brute)) < 1e-12
+    mean, spread = wasserstein.noise_floor(np.concatenate([x, x]), 200, repeats=3)
     assert 0.02 < mean < 0.4 and spread < mean

@@ -6,8 +6,6 @@ from collections.abc import Callable
 import torch
 
 from barriers.coordinates import Coordinates
-from lem_safe import log_z as normalisers
-from lem_safe.annealing import Level
 from lem_safe.energies import (
     Banana,
     Disjunction,
@@ -26,8 +24,10 @@ from lem_safe.energies import (
     WeightedSum,
     normaliser,
 )  # fmt: skip
-from lem_safe.faults import NumericalFailure
+from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
+from lem_safe.normalization import log_z as normalisers
+from lem_safe.normalization.annealed_smc import Level
 
 MODES = [[2.0, 0.0], [-2.0, 0.5], [0.0, -2.0]]
 

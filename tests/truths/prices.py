@@ -9,8 +9,8 @@ from scipy.stats import binom, chi2, norm
 
 from barriers.projection import facts, tilt
 from barriers.sets import Ball, HalfSpace, UnsafeSet
-from lem_safe import price
-from lem_safe.price import Seen, account, needed, seen
+from lem_safe.distances import kl_price as price
+from lem_safe.distances.kl_price import Seen, account, needed, seen
 from truths.clouds import F64
 
 

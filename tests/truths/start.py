@@ -7,11 +7,11 @@ from torch import Tensor
 
 from barriers.coordinates import Coordinates
 from barriers.sets import build_sets, pull
-from lem_safe.build import build, start
-from lem_safe.catalogue import loads
-from lem_safe.chain import Course, follow
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
+from lem_safe.registry import loads
+from lem_safe.runs.chain import Course, follow
+from lem_safe.runs.problem import build, start
 from truths.clouds import F64
 
 RULES = {"low": "a < 0", "over": "a > 0.1", "sum": "a + b >= 1", "off": "b > 1700000000", "is": "a >= 0.3 and a <= 0.3"}

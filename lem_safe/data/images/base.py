@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
 from lem_safe.data.source import Dataset, DataSource, digest
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from lem_safe.data.images.base import EXTRA, ImageSource, Shape, chosen_classes, in_channels, resized, scaled
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 Classes = Annotated[list[Annotated[int, Ge(0)]] | None, MinLen(1), Doc("The classes to keep; all by default.")]
 PER_CLASS, TRAIN = 500, 400

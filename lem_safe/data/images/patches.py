@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import Doc
 
 from lem_safe.data.images.base import EXTRA, ImageSource, Shape, in_channels, resized, scaled
-from lem_safe.faults import BadInput
+from lem_safe.errors import BadInput
 
 PICTURES: dict[str, tuple[str, ...]] = {
     "textures": ("brick", "grass", "gravel"),

@@ -17,7 +17,7 @@ from typing_extensions import Doc
 from lem_safe.data.images.base import EXTRA, ImageSource, Shape, chosen_classes, scaled
 from lem_safe.data.images.mnist import Classes
 from lem_safe.data.source import digest
-from lem_safe.faults import BadInput, Fault
+from lem_safe.errors import BadInput, Fault
 
 RECORD = 1 + 3 * 32 * 32
 """CIFAR-10: a label byte, then 3,072 pixels, channel first."""

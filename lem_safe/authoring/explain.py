@@ -1,0 +1,237 @@
+"""A scenario in plain sentences: what will be sampled, what is asked of it, what its filter promises, what the audit can then say.
+
+Read off the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+from barriers.budget import budget
+from lem_safe.authoring.listing import summary
+from lem_safe.formatting import level
+from lem_safe.lyapunov import STOPS
+from lem_safe.registry import columns as columns_of
+from lem_safe.registry import couples, never_passes, promise
+from lem_safe.report.claims import PROMISES
+from lem_safe.runs.feasibility import never_together
+from lem_safe.scenario import Scenario, leaves_room, named
+
+WIDTH = 110
+
+
+def explain(scenario: Scenario) -> str:
+    """The explanation, a heading and a paragraph or two a topic."""
+    parts = {
+        "What is sampled": [_energy(scenario), _sampling(scenario)],
+        "What is asked": [*(_constraint(scenario, i) for i in range(len(scenario.constraints))), *_together(scenario)],
+        "What the filter promises": _filter(scenario),
+        "What the audit will say": _audit(scenario),
+        "What the exit status means": [_status(scenario)],
+        "What it costs": [_cost(scenario)],
+    }
+    if scenario.variants:
+        parts["What is swept"] = [_sweep(scenario)]
+    return "\n\n".join(
+        "\n".join([head, *(fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ") for text in texts)])
+        for head, texts in parts.items()
+    )
+
+
+def in_words(spec: Any) -> str:
+    """A region's specification as a noun phrase.
+
+    >>> in_words({"kind": "ball", "center": [2, 0], "radius": 0.8})
+    'the ball of radius 0.8 around (2, 0)'
+    >>> in_words({"any": ["pillar", {"not": "strip"}]})
+    'pillar or everything outside strip'
+    """
+    if isinstance(spec, str):
+        return spec
+    if "not" in spec:
+        return f"everything outside {in_words(spec['not'])}"
+    for key, word in (("any", " or "), ("all", " and also ")):
+        if key in spec:
+            return word.join(map(in_words, spec[key]))
+    say = SHAPES.get(spec["kind"])
+    if say is not None:
+        return say(spec)
+    keys = ", ".join(f"{key} {_shown(value)}" for key, value in spec.items() if key != "kind")
+    return f"a region of kind {spec['kind']}" + (f" ({keys})" if keys else "")
+
+
+SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "ball": lambda s: f"the ball of radius {_shown(s['radius'])} around {_shown(s['center'])}",
+    "half_space": lambda s: f"the half-space where {_shown(s['normal'])} · x is at least {_shown(s['offset'])}",
+    "slab": lambda s: f"the slab where {_shown(s['normal'])} · x is from {_shown(s['lower'])} to {_shown(s['upper'])}",
+    "rule": lambda s: f"all points with {s['where']}",
+    "grow": lambda s: f"{in_words(s['region'])}, grown by {_shown(s['by'])}" if {"region", "by"} <= set(s) else "a grown region",
+    "anywhere": lambda s: (
+        f"every path that is inside {in_words(s['set'])} at a waypoint"
+        + (
+            " or on the way between two"
+            if s.get("between", "segments") == "segments"
+            else "; what happens between two is not looked at"
+        )
+    ),
+}
+"""Kinds that have a sentence of their own; the others are named by their keys."""
+
+
+def _energy(scenario: Scenario) -> str:
+    d = _columns(scenario)
+    text = f"The law exp(-U) over {len(d)} column{'s' * (len(d) != 1)} ({_listed(d)}), U in nats. {_of_energy(scenario.energy)}"
+    for penalty in scenario.penalties:
+        text += f" From it {penalty.weight:g} times another energy is subtracted (kind {penalty.energy['kind']}), which makes its modes rarer."
+    return text
+
+
+def _of_energy(spec: Mapping[str, Any]) -> str:
+    kind = spec["kind"]
+    if kind == "trained":
+        data, steps = spec["data"], spec.get("training", {}).get("steps")
+        source = str(data.get("path") or data.get("table") or data["kind"])
+        return (
+            f"U is learned from the data '{source}' by {steps:,} training steps, unless the same training is in the cache."
+            if steps
+            else (f"U is learned from the data '{source}', unless the same training is in the cache.")
+        )
+    if kind == "checkpoint":
+        return f"U is read from {spec.get('path')}."
+    return f"U is given: {kind.replace('_', ' ')}. {summary('energies', kind)}"
+
+
+def _sampling(scenario: Scenario) -> str:
+    s = scenario.sampler
+    text = f"{s.samples:,} particles start {_start(s.init)} and take {s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
+    text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
+    if scenario.audit.replicas > 1:
+        text += f" {scenario.audit.replicas:,} such clouds, independent of one another, make {_samples(scenario):,} samples."
+    text += f" Numbers are {scenario.dtype}"
+    text += f", because float32 cannot hold them: {scenario.why_double}." if scenario.why_double else "."
+    rule = scenario.stop.get("kind", "steps")
+    return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier; {STOPS[rule].cannot_see}."
+
+
+def _samples(scenario: Scenario) -> int:
+    """How many the audit counts: all of every cloud."""
+    return scenario.sampler.samples * scenario.audit.replicas
+
+
+def _start(init: Mapping[str, Any]) -> str:
+    match init["kind"]:
+        case "standard":
+            return "as a standard normal cloud in the sampler's coordinates"
+        case "gaussian":
+            return f"as a normal cloud around {_shown(init['mean'])} with standard deviation {_shown(init.get('std', 1.0))}"
+        case "data":
+            return "at rows of the training data"
+        case _:
+            return f"at the rows of {init.get('path')}"
+
+
+def _constraint(scenario: Scenario, i: int) -> str:
+    c, n = scenario.constraints[i], _samples(scenario)
+    return f"At most {_percent(c.beta)} of the samples, {budget(c.beta, n):,} of {n:,}, may lie inside {c.set}: {in_words(scenario.unsafe[c.set])}."
+
+
+def _together(scenario: Scenario) -> list[str]:
+    """That the tolerances cannot hold together, where they cannot."""
+    why = never_together(scenario)
+    return [] if why is None else [f"But {why}."]
+
+
+def _filter(scenario: Scenario) -> list[str]:
+    kind = scenario.filter["kind"]
+    scope, because = promise(kind)
+    texts = [PROMISES.get(kind) or f"The filter {kind} promises {scope}: {because}."]
+    if kind == "chain":
+        last = scenario.filter["filters"][-1]["kind"]
+        texts.append(f"The last one here is {last}. {PROMISES.get(last, '')}".strip())
+    lower = [f"{_percent(aim)} in {c.set}" for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True) if aim < c.beta]
+    if lower:
+        why = leaves_room(scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1)
+        texts.append(f"It aims lower than what is tolerated ({', '.join(lower)}){why}.")
+    return texts
+
+
+def _audit(scenario: Scenario) -> list[str]:
+    audit = scenario.audit
+    since = "every step" if audit.after_step == 0 else f"every step from {audit.after_step:,} on"
+    texts = [
+        f"It counts, in float64 and by geometry alone, the final samples and {since} of the run. These counts are facts about this run."
+    ]
+    sure = level(audit.confidence)
+    shared = f", the error shared by {len(scenario.constraints)} constraints" if len(scenario.constraints) > 1 else ""
+    replicas = audit.replicas
+    bounds = f"It also bounds the law behind them with {sure} confidence{shared}"
+    if replicas > 1:
+        texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
+    elif not couples(scenario.filter):
+        texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
+    else:
+        because = "the filter makes the particles depend on one another, so they are no independent draws"
+        texts.append(f"It claims no bound on the law behind them: {because}.")
+    texts.append(
+        "It says nothing about step-size bias, about modes the run has not visited, or about regions that are not named."
+    )
+    return texts
+
+
+def _status(scenario: Scenario) -> str:
+    also = "" if scenario.audit.require == "passed" else " and every bound certifies it"
+    text = (
+        f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
+    )
+    hopeless = never_passes(scenario)
+    return text if hopeless is None else f"{text} But 0 is out of reach: {hopeless}."
+
+
+def _cost(scenario: Scenario) -> str:
+    s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
+    one = clouds * s.samples * s.steps
+    each = f"{clouds:,} clouds x " if clouds > 1 else ""
+    text = f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x {s.steps:,} steps"
+    text += ", and as many again without the filter, to show what it changed." if filtered else "."
+    training = scenario.energy.get("training")
+    if scenario.energy["kind"] == "trained" and training:
+        text += f" Before that, unless it is in the cache, {training['steps']:,} training steps."
+    return text
+
+
+def _sweep(scenario: Scenario) -> str:
+    values = "; ".join(f"{key}: {', '.join(_value(key, v) for v in values)}" for key, values in (scenario.sweep or {}).items())
+    return f"{len(scenario.variants)} runs, one for each combination of {values}. What is said above is the file as it stands without them."
+
+
+def _value(key: str, value: Any) -> str:
+    return named({key: value}).removeprefix(f"{key} = ")
+
+
+def _columns(scenario: Scenario) -> tuple[str, ...]:
+    return tuple(scenario.columns) if scenario.columns else columns_of(scenario.energy)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        if len(value) > 6 or (value and isinstance(value[0], list | tuple)):
+            return f"[{len(value)} entries]"
+        return f"({', '.join(map(_shown, value))})"
+    if isinstance(value, Mapping):
+        return in_words(value) if "kind" in value else "{...}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.6g} %"
+
+
+def _large(count: int) -> str:
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:.3g} {word}"
+    return f"{count:,}"

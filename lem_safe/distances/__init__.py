@@ -1,0 +1,1 @@
+"""Distances and divergences between distributions, from samples."""

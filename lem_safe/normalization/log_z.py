@@ -1,0 +1,284 @@
+"""log Z = log ∫e^{−U}, by annealing from several distributions U₀ that are fitted to the energy (O.4, O.5), and disjunctions aligned by it (C.3).
+
+    log Z = −∫₀¹ g(s) ds,   g(s) = E_s[U − U₀],   g′(s) = −Var_s(U − U₀),   U_s = (1 − s)U₀ + sU,   U₀ normalised
+    log Z = log E Π_k mean e^{−Δs_k (U − U₀)},   of every island for itself
+
+The first is thermodynamic integration: the trapezoid rule with its end correction, whose error per interval is h⁵g⁗/720:
+h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the difference to every second level, over 15. The second is unbiased in Z whatever
+the moves do, and finite where U − U₀ has no moments. The islands of one run have U₀, its coordinates and the schedule in common, so their
+spread knows of resampling and correlated moves, and of nothing else; in a run the one of both estimates whose spread is smaller counts.
+
+No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's islands share (`Route`): a Gaussian
+fitted to everything found; a Student t of one degree of freedom, APART times as wide, with moves of mixed sizes; a mixture of what was
+found place by place. The number is their mean, weighted by their bars, and the bar includes their spread; where they differ by more, or
+the particles at the end are not in equilibrium (`unbalanced`), there is no number but NumericalFailure.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.coordinates import Coordinates, identity
+from lem_safe.energies.base import Energy, Tractable
+from lem_safe.energies.disjunction import Disjunction
+from lem_safe.energies.gaussian import Gaussian
+from lem_safe.energies.gaussian_mixture import GaussianMixture
+from lem_safe.energies.normaliser import known_log_z
+from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.student_t import StudentT
+from lem_safe.errors import NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale, step_size
+from lem_safe.normalization.annealed_smc import MIXED, Annealed, Covered, Level, anneal, cover, fitted, log_volume, settle
+from lem_safe.normalization.asymptotics import points
+from lem_safe.normalization.tails import check_tails
+
+ISLANDS, PARTICLES, SHARE = 16, 2048, 0.99
+"""By default: sixteen islands leave a fifth of noise on the error bar itself, and levels that close make the quadrature error small."""
+ALIGNING = 512
+"""Particles an island when terms are aligned: a hundredth of a nat is a hundredth of a mode's mass."""
+
+APART, SECOND, AGREE, SIGMAS = 4.0, 512, 0.05, 4.0
+"""How much wider the second run starts, the particles of an island of other runs at the most, and what two runs may differ by: so many nats
+beside so many standard errors."""
+COARSER = 0.9, 0.95
+"""The share of particles that the schedules of the other runs leave effective."""
+PLACES, NEIGHBOURS, WIDE = 12, 8, 2.0
+"""Places of which the third run's mixture is made, the points that each is fitted to, a dimension, and how much wider it is than those."""
+UNSURE = 0.25
+"""Nats of error from which a number says too little."""
+UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
+"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance, over so many more
+moves."""
+
+
+@dataclass(frozen=True)
+class LogZ:
+    """log Z in nats, with one standard error.
+
+    value: of all runs together. error: of Monte Carlo, quadrature and the spread between runs together. quadrature: its part of that.
+    annealed: log of the mean of the first run's unbiased estimates of Z. levels: how many s that had. runs: what every run found, with
+    its own error.
+    """
+
+    value: float
+    error: float
+    quadrature: float
+    annealed: float
+    levels: int
+    runs: tuple[tuple[float, float], ...] = ()
+
+
+class Run(NamedTuple):
+    """What one run found: its number with the error that its islands know of, and the parts of it."""
+
+    value: float
+    error: float
+    quadrature: float
+    annealed: float
+    levels: int
+
+
+def log_z(
+    energy: Energy,
+    key: Key,
+    *,
+    start: Coordinates | None = None,
+    islands: int = ISLANDS,
+    particles: int = PARTICLES,
+    moves: int = 4,
+) -> LogZ:
+    """log ∫e^{−U} dx over data units; e^{−U} must be integrable.
+
+    start: coordinates in which the energy's mass is about the origin, of size 1; x itself by default. It is looked for from three and
+    ninety times as wide, and from where the terms' own centres or draws are. What lies far outside all of these is not found, and not
+    counted. Raises NumericalFailure where runs from different distributions disagree, or where what they end in is not in equilibrium.
+    """
+    found = cover(energy, _starts(energy, start or identity(energy.dimension)), key.fold("reference"))
+    places, few = _places(energy, found, key.fold("places")), min(particles, SECOND)
+
+    def carried(route: Route, name: str, particles: int) -> Annealed:
+        return anneal(energy, key=key.fold(name), islands=islands, particles=particles, moves=moves, **route._asdict())
+
+    routes = [
+        (Route(found.all, None, SHARE), "anneal", particles),
+        (Route(found.all, places, COARSER[1], MIXED / 2), "places", particles),
+    ]
+    clouds = [(route, carried(route, name, n)) for route, name, n in routes]
+    wide = Route(found.all, StudentT([0.0] * energy.dimension, APART, 1.0), COARSER[0], MIXED)
+    with suppress(NumericalFailure):  # so wide that nothing can be carried from there: no opinion of its own
+        clouds.append((wide, carried(wide, "wide", few)))
+    _must_balance([balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)])
+    runs = [_judged(route, cloud) for route, cloud in clouds]
+    first = runs[0]
+    value, error = together([(run.value, run.error) for run in runs])
+    return LogZ(value, error, first.quadrature, first.annealed, first.levels, tuple((run.value, run.error) for run in runs))
+
+
+def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean of numbers weighted by their errors, and its error: multiplied by the spread of the runs in their errors where that is above 1.
+
+    One run's precision is worth no more than what a second one confirms: the error is at least what as many runs like the
+    second best would give.
+
+    Raises NumericalFailure where any two differ by more than AGREE beside SIGMAS errors, or where the error is above UNSURE (O.5).
+    """
+    v, e = torch.tensor(runs, dtype=torch.float64).T
+    e = e.clamp(min=1e-12)
+    said = ", ".join(f"{value:.3f} ± {error:.3f}" for value, error in runs)
+    apart = (v[:, None] - v).abs() - AGREE - SIGMAS * (e[:, None].square() + e.square()).sqrt()
+    if bool((apart > 0).any()) or not bool(v.isfinite().all()):
+        raise NumericalFailure(
+            f"log Z is {said} from runs that start from different distributions: some of them have missed a mode, a narrow neck or a tail; "
+            "give log_normalizers, or start: coordinates in which the mass is of size 1"
+        )
+    w = e**-2
+    mean = float((w * v).sum() / w.sum())
+    spread = float((w * (v - mean).square()).sum()) / max(1, len(runs) - 1)
+    confirmed = float(e.sort().values[1]) / math.sqrt(len(runs)) if len(runs) > 1 else 0.0
+    error = max(float(w.sum() ** -0.5) * max(1.0, math.sqrt(spread)), confirmed)
+    if not error < UNSURE:
+        raise NumericalFailure(
+            f"log Z is known to {error:.2g} nats at best, from {said}: take more particles, or give log_normalizers"
+        )
+    return mean, error
+
+
+def _must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
+    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium (O.5)."""
+    if any(unbalanced(means) for means in (*each, torch.cat(list(each)))):
+        raise NumericalFailure(
+            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed a narrow neck or a heavy tail of "
+            "e^-U; give log_normalizers, or start: coordinates in which the mass is of size 1"
+        )
+
+
+class Route(NamedTuple):
+    """What one run starts from, over the coordinates `reference`, and how closely its levels follow one another."""
+
+    reference: Coordinates
+    base: Tractable | None
+    share: float
+    spread: float = 0.0
+
+
+def _judged(route: Route, found: Annealed) -> Run:
+    """What a run found, by the better of its two estimates."""
+    islands = len(found.log_ratio)
+    volume, each = log_volume(route.reference), integrate(found.levels)
+    quadrature = abs(float((each - integrate(_every_second(found.levels))).mean())) / 15
+    widened = (
+        math.sqrt((islands - 1) / (islands - 3)) if islands > 3 else 2.0
+    )  # of Student's t: the spread of few islands is not sure itself
+    integral = widened * math.hypot(float(each.std()) / math.sqrt(islands), quadrature)
+    pooled, own = volume + _pooled(found), widened * _pooled_error(found)
+    if route.base is None and integral < 2 * own:
+        return Run(volume + float(each.mean()), max(integral, own), quadrature, pooled, len(found.levels))
+    return Run(pooled, own, 0.0, pooled, len(found.levels))
+
+
+@torch.no_grad()
+def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -> Float[Tensor, "r k"]:
+    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island: means over SETTLING more moves."""
+    path = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, reference))
+    islands, n, d = found.x.shape
+    cloud, h = path.at(reference.inverse(found.x.flatten(0, 1))), 0.3 * step_size(d)
+    total = torch.zeros(islands * n, 2 * d, dtype=torch.float64)
+    for k in range(SETTLING):
+        cloud, accepted = langevin(path, cloud, 1.0, h, key.fold("move", k), MIXED)
+        h = adapted(h, accepted, 0.6)
+        if k % 4 == 3:
+            cloud = scale(path, cloud, 1.0, key.fold("scale", k))
+        total += torch.cat([cloud.g, cloud.y * cloud.g - 1], 1)
+    return (total / SETTLING).view(islands, n, 2 * d).mean(1)
+
+
+def unbalanced(means: Float[Tensor, "r k"]) -> bool:
+    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r independent islands."""
+    from scipy.special import stdtrit
+
+    r, k = means.shape
+    if r < 4:
+        return False
+    sure = float(stdtrit(r - 1, 1 - CHANCE / (2 * k)))
+    return bool((means.mean(0).abs() > UNEVEN + sure * means.std(0) / math.sqrt(r)).any())
+
+
+def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
+    """A mixture over the coordinates `found.all`: of all that was found, of every cloud, and of the surroundings of the energy's own points."""
+    d, reference = energy.dimension, found.all
+    own = reference.inverse(settle(energy, reference, points(energy).double(), 20, key))
+    fits = [identity(d, torch.float64), *(_seen_from(reference, c) for c in found.each)]
+    k = NEIGHBOURS * d
+    if len(own) > k:
+        far = own[:1]
+        while len(far) < PLACES:
+            far = torch.cat([far, own[torch.cdist(own, far).amin(1).argmax()][None]])
+        near = torch.cdist(far, own).topk(k, largest=False).indices
+        fits += [fitted(own[rows], WIDE) for rows in near]
+    means, Σ = torch.stack([c.offset for c in fits]), torch.stack([c.matrix @ c.matrix.T for c in fits])
+    return GaussianMixture(means.tolist(), covariances=Σ.tolist())
+
+
+def _seen_from(reference: Coordinates, c: Coordinates) -> Coordinates:
+    """The Gaussian of c over the coordinates `reference`."""
+    return Coordinates(reference.inverse(c.offset[None])[0], reference.inverse_matrix.double() @ c.matrix.double())
+
+
+def _starts(energy: Energy, start: Coordinates) -> list[Coordinates]:
+    """Three times and ninety times as wide as `start`, and around the energy's own points."""
+    x = points(energy)
+    center = x.median(0).values
+    spread = (x - center).abs().quantile(0.9, 0)
+    own = torch.where(spread > 0, 2 * spread, start.matrix.double().norm(dim=1))
+    return [*(Coordinates(start.offset, k * start.matrix.double()) for k in (3.0, 90.0)), Coordinates(center, torch.diag(own))]
+
+
+def integrate(levels: Sequence[Level]) -> Float[Tensor, "r"]:
+    """−∫g ds of every island (O.4), by the corrected trapezoid rule."""
+    total = torch.zeros_like(levels[0].mean)
+    for a, b in zip(levels, levels[1:], strict=False):
+        h = b.s - a.s
+        total -= h * (a.mean + b.mean) / 2 + h**2 * (b.variance - a.variance) / 12
+    return total
+
+
+def align(energy: Energy, key: Key, *, start: Coordinates | None = None) -> list[LogZ]:
+    """Gives every disjunction inside `energy` that lacks them the log Z of its terms (C.3), the innermost first.
+
+    Returns what was measured; terms known in closed form are not. Raises BadInput for a term that nothing normalises.
+    """
+    measured: list[LogZ] = []
+    for k, part in enumerate(reversed(list(energy.modules()))):  # modules come parents first
+        if not isinstance(part, Disjunction) or part.aligned:
+            continue
+        normalizers = []
+        for i, term in enumerate(part.members()):
+            known = known_log_z(term)
+            if known is None:
+                check_tails(term, start or identity(term.dimension))
+                measured.append(log_z(term, key.fold("align", k, i), start=start, particles=ALIGNING))
+                known = measured[-1].value
+            normalizers.append(known)
+        part.align(normalizers)
+    return measured
+
+
+def _pooled(found: Annealed) -> float:
+    return float(found.log_ratio.logsumexp(0)) - math.log(found.log_ratio.shape[0])
+
+
+def _pooled_error(found: Annealed) -> float:
+    """Of the logarithm of a mean: the standard deviation of the estimates over their mean, over √r."""
+    weights = (found.log_ratio - found.log_ratio.max()).exp()
+    return float(weights.std() / weights.mean()) / math.sqrt(len(weights))
+
+
+def _every_second(levels: Sequence[Level]) -> list[Level]:
+    return [*levels[:-1:2], levels[-1]]

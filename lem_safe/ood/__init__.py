@@ -1,0 +1,1 @@
+"""Detection of out-of-distribution data by an energy."""

@@ -1,0 +1,1 @@
+"""What a floating-point type can hold of a run (A.12)."""

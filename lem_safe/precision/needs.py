@@ -1,0 +1,97 @@
+"""What the numbers of a run must hold, read off its scenario and its files: where the mass is, how it is spread, where particles start."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from barriers.sets import UnsafeSet
+from lem_safe.checkpoints import Checkpoint
+from lem_safe.data import Dataset
+from lem_safe.energies import Energy
+from lem_safe.keys import Key
+from lem_safe.precision.resolution import Extents, Format, Unfit, changing_sides, of_energy, of_normal, of_rows, unfit
+from lem_safe.samplers.initial_points import drawn, rows_of, still
+from lem_safe.training.trained import Trained
+
+QUICK = 20_000_000
+"""Numbers of a table that are looked at before anything runs; a larger one is looked at when it is trained on."""
+DRAWS = 64
+"""Rows of a start that has no spread in some columns, which are looked at for those columns' sake."""
+
+
+class Needs(NamedTuple):
+    """A run's distribution, the noise of a step over data units (None elsewhere), and whether rows of the start change sides as float32."""
+
+    extents: Extents
+    noise: float | None
+    sides: Unfit | None
+
+    def unfit(self, format_: Format, columns: Sequence[str], limit: float) -> Unfit | None:
+        """Why a format cannot hold it, spacings up to `limit` of a spread allowed."""
+        if format_ == "float32" and self.sides is not None:
+            return self.sides
+        return unfit(format_, self.extents, columns, self.noise, limit)
+
+
+def needs_of(
+    resolved: Mapping[str, Any],
+    columns: Sequence[str],
+    regions: Mapping[str, UnsafeSet],
+    energy: Energy | Sequence[Trained | Checkpoint],
+    numbers: float = math.inf,
+) -> Needs:
+    """The needs of a resolved scenario, whose energy is analytic or has these learned parts.
+
+    numbers: at most so many of the start's rows are held against the regions. Raises BadInput where a file cannot be used.
+    """
+    sampler, learned = resolved["sampler"], () if isinstance(energy, Energy) else energy
+    init, data, extents = sampler["init"], None, Extents()
+    for part in learned:
+        found, rows = _of_part(part, resolved["seed"], of_interest=data is None and init["kind"] == "data")
+        extents, data = extents + found, data or rows
+    if isinstance(energy, Energy):
+        extents += of_energy(energy)
+    if init["kind"] == "gaussian":
+        std = torch.tensor(init["std"], dtype=torch.float64).expand(len(columns))
+        extents += of_normal(init["mean"], std.tolist(), "the start").local_only()
+    start = _start(init, columns, data)
+    if start is not None and init["kind"] == "file":
+        extents += of_rows(_some(start, QUICK), "the start").local_only()
+    # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own scale.
+    elsewhere = bool(learned) or sampler["kind"] in ("flow", "preconditioned")
+    noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
+    return Needs(extents, noise, None if start is None else changing_sides(_some(start, numbers), regions, columns))
+
+
+def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tuple[Extents, Dataset | None]:
+    """Where the mass of a learned energy is, and its rows: of one over data units, pictures, only where these are of interest."""
+    if isinstance(part, Checkpoint):
+        return _of_map(part.coordinates), None
+    if not (part.network.whitens or of_interest):
+        return Extents(), None
+    rows = part.data.load(seed)
+    return of_rows(_some(rows.values, QUICK), "the data"), rows
+
+
+def _start(init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None) -> Float64[Tensor, "N d"] | None:
+    """The rows that particles start at; some draws of a start that has no spread in some column."""
+    if not still(init, len(columns)):
+        return rows_of(init, columns, data)
+    return drawn(init, Key(0).normal(torch.empty(DRAWS, len(columns), dtype=torch.float64)))
+
+
+def _of_map(coordinates: Coordinates | None) -> Extents:
+    """Of an energy that was learned in whitened coordinates, by its map; nothing for one over data units."""
+    if coordinates is None or coordinates.identity:
+        return Extents()
+    return of_normal(coordinates.offset.tolist(), coordinates.matrix.norm(dim=1).tolist(), "the energy")
+
+
+def _some(rows: Tensor, numbers: float) -> Tensor:
+    """Rows of a table, evenly spread over it where it holds more numbers than that."""
+    return rows[:: max(1, math.ceil(rows.numel() / numbers))].double()

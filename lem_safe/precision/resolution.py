@@ -1,0 +1,157 @@
+"""Whether a floating-point format can hold what a run is about: its distribution, and the rows that it starts at (A.12).
+
+Numbers near c are ulp(c) apart. Where a column is spread by s there, everything finer than ulp(c)/s of it is lost: samples stand on a grid,
+and a chain whose steps are not much longer than ulp(c) rounds them. A count of such samples is off by about .4 ulp(c)/s.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from barriers.sets import UnsafeSet
+from lem_safe.energies import Disjunction, Energy
+from lem_safe.normalization.asymptotics import points
+
+Format = Literal["float32", "float64"]
+
+SHARE = 1e-4
+"""Of a column's spread: the largest spacing with which float32 is chosen, or float64 accepted."""
+HARMLESS = 1e-3
+"""Of a column's spread: the largest spacing with which float32 is kept where a scenario asks for it."""
+MOVED = 0.1
+"""Of a step's noise: the largest spacing of the numbers that a chain over data units moves on; rounding then adds 1e-3 to its variance."""
+TWENTIETH, FEWEST = 20, 10
+"""A local spread is measured over a twentieth of the rows, and over no fewer than ten."""
+NOISE = 64
+"""Values so few float64 units apart are one value that was computed twice."""
+BLOCK = 1 << 16
+ENERGY = "the energy"
+
+
+class Extent(NamedTuple):
+    """Values of a column near `at` are spread by `spread`; `of` says whose they are, in words."""
+
+    column: int
+    at: float
+    spread: float
+    of: str
+
+
+class Extents(NamedTuple):
+    """The narrowest places of a distribution, which a format must resolve, and its columns as wholes."""
+
+    local: tuple[Extent, ...] = ()
+    whole: tuple[Extent, ...] = ()
+
+    def __add__(self, other: "Extents") -> "Extents":  # type: ignore[override]  # not the tuples one after the other
+        return Extents(self.local + other.local, self.whole + other.whole)
+
+    def local_only(self) -> "Extents":
+        """Of a start, which decides a format but rules none out: wherever particles begin, they are counted where they are."""
+        return Extents(self.local)
+
+
+class Unfit(NamedTuple):
+    """What a format cannot hold: the spacing as a share of what it should resolve (infinite where rows change sides), and a sentence."""
+
+    share: float
+    why: str
+
+
+def of_normal(mean: Sequence[float], std: Sequence[float], of: str) -> Extents:
+    """Of a normal distribution with independent columns; a column without spread has no extent."""
+    found = tuple(Extent(j, abs(m) + 2 * s, s, of) for j, (m, s) in enumerate(zip(mean, std, strict=True)) if s > 0)
+    return Extents(found, found)
+
+
+def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
+    """Of rows: in each column the twentieth of them that is narrowest for its size, as the standard deviation of a normal distribution.
+
+    Rows of one value have no spread: a float holds them exactly or not, whatever is around them.
+    """
+    local, whole = [], []
+    n = len(rows)
+    k = min(n - 1, max(n // TWENTIETH, FEWEST))
+    for j, column in enumerate(rows.T if k > 0 else ()):
+        v = column.sort().values
+        width, size = v[k:] - v[:-k], torch.maximum(v[k:].abs(), v[:-k].abs())
+        share = torch.where(width > NOISE * torch.finfo(v.dtype).eps * size, size / width, 0.0)
+        i = int(share.argmax())
+        if float(share[i]) > 0:
+            local.append(Extent(j, float(size[i]), float(width[i]) / (2.5 * k / (n - 1)), of))
+            whole.append(Extent(j, float(v.abs().median()), float(v.std()), of))
+    return Extents(tuple(local), tuple(whole))
+
+
+def of_energy(energy: Energy) -> Extents:
+    """Of an analytic energy: where its mass is, and 1/√|∂²U/∂x_j²| there; of a disjunction, of every part."""
+    if isinstance(energy, Disjunction):
+        return sum((of_energy(part) for part in energy.members()), Extents())
+    x, found = points(energy).double(), []
+    for j in range(energy.dimension):
+        try:
+            bend = energy.laplacian(x, torch.eye(energy.dimension, dtype=torch.float64)[:, j : j + 1]).abs()
+        except ValueError:  # a disjunction within, which has no values before it is aligned
+            return of_rows(x, ENERGY)
+        bend = torch.where(bend.isfinite(), bend, 0.0)
+        i = int((x[:, j].abs() * bend.sqrt()).argmax())
+        if float(bend[i]) > 0:
+            found.append(Extent(j, abs(float(x[i, j])) + 2 * float(bend[i]) ** -0.5, float(bend[i]) ** -0.5, ENERGY))
+    return Extents(tuple(found), tuple(found))
+
+
+def unfit(
+    format_: Format, extents: Extents, columns: Sequence[str], noise: float | None = None, limit: float = SHARE
+) -> Unfit | None:
+    """The worst that a format cannot resolve, None where spacings are at most `limit` of every spread.
+
+    noise: the length √(2h) of a step's noise, where a chain moves over data units.
+    """
+    worst: Unfit | None = None
+    for extent in extents.local if format_ == "float32" else extents.whole:
+        apart = spacing(extent.at, format_)
+        name = columns[extent.column]
+        numbers = f"{extent.of}: {name} is near {extent.at:.7g} with a spread of {extent.spread:.3g}, where {format_} numbers are {apart:.3g} apart"
+        found = [Unfit(apart / extent.spread, numbers)] if apart > limit * extent.spread else []
+        if noise is not None and apart > MOVED * noise:
+            found.append(Unfit(apart / noise, f"{numbers}, and a step's noise is {noise:.3g}"))
+        worst = max([*found, *([worst] if worst else [])], key=lambda u: u.share, default=None)
+    return worst
+
+
+def changing_sides(rows: Float64[Tensor, "N d"], regions: Mapping[str, UnsafeSet], columns: Sequence[str]) -> Unfit | None:
+    """Rows that are inside a region and as float32 outside of it, or the other way round; None where there are none."""
+    for name, region in regions.items():
+        for at, block in enumerate(rows.double().split(BLOCK)):
+            single = block.float().double()
+            inside = region.contains(block)
+            moved = (inside != region.contains(single)).nonzero()[:, 0]
+            if len(moved):
+                i = int(moved[0])
+                where = ("inside", "outside") if bool(inside[i]) else ("outside", "inside")
+                j = _decisive(region, block[i], single[i])
+                return Unfit(
+                    float("inf"),
+                    f"row {at * BLOCK + i + 1} of the start is {where[0]} {name}, and as float32 {where[1]}: {columns[j]} "
+                    f"{float(block[i, j])!r} becomes {float(single[i, j])!r}",
+                )
+    return None
+
+
+def _decisive(region: UnsafeSet, row: Float64[Tensor, "d"], single: Float64[Tensor, "d"]) -> int:
+    """The column by which alone a row changes sides as float32; the one that is moved most where it takes several."""
+    each = row.repeat(len(row), 1)
+    each.diagonal().copy_(single)
+    alone = (region.contains(each) != region.contains(row[None])).nonzero()[:, 0]
+    return int(alone[0]) if len(alone) else int((single - row).abs().argmax())
+
+
+def spacing(size: float, format_: Format) -> float:
+    """How far numbers of a format near `size` are apart; infinite beyond its largest."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = float(np.spacing(np.dtype(format_).type(size)))
+    return found if np.isfinite(found) else float("inf")

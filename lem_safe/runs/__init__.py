@@ -1,0 +1,1 @@
+"""A run: its parts built, its chain, what is watched on the way, and what is written."""

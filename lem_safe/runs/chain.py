@@ -1,0 +1,290 @@
+"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in the sampler; everything a
+run remembers is in the trace.
+
+Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall. Monitors look at
+the cloud now and then, and a stopping rule may end the loop before its last step: then the trace has the rows that were taken.
+`step_size` [1] is there where the sampler chose its own.
+
+An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and log together.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from barriers.qp import Infeasible
+from barriers.sets import UnsafeSet
+from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.lyapunov import Log, Monitor, Stop
+from lem_safe.progress import Progress
+from lem_safe.runs.promise_check import EveryStep
+from lem_safe.samplers import Info, Sampler, State
+
+CHECKPOINT_SECONDS = 10.0
+REFRESH_SECONDS = 0.2
+TURN_SECONDS = 2.0
+"""How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds no more."""
+COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
+MOVES = "moves"
+"""[t]: the share of the particles that each step moved at all; the others' moves were refused."""
+
+Save = Callable[[dict[str, np.ndarray]], None]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted.
+
+    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step `not_before`.
+    promised: what the filter promises of every step, checked against what is counted; None where it promises less.
+    """
+
+    title: str
+    sampler: Sampler
+    sets: tuple[UnsafeSet, ...]
+    names: tuple[str, ...]
+    betas: tuple[float, ...]
+    steps: int
+    monitor: Monitor | None = None
+    stop: Stop | None = None
+    not_before: int = 0
+    promised: EveryStep | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all).
+
+    moved: the share of the particles that are not where they started, bit for bit.
+    """
+
+    x: Tensor
+    trace: dict[str, np.ndarray]
+    resumed_from_step: int
+    moved: float = 1.0
+
+
+class _Seen(NamedTuple):
+    """How long the log's lists were, and its tally."""
+
+    step: int
+    rows: int
+    chains: int
+    rule: int
+    accepted: tuple[float, int]
+
+
+class _Whole(NamedTuple):
+    """Where a run stands between two steps: what a checkpoint can be made of."""
+
+    state: State
+    step: int
+    step_size: float | None
+    seen: _Seen
+
+
+@torch.no_grad()
+def follow(
+    course: Course,
+    key: Key,
+    x: Tensor,
+    *,
+    progress: Progress,
+    save: Save | None = None,
+    saved: dict[str, np.ndarray] | None = None,
+    every: float = CHECKPOINT_SECONDS,
+    written: float | None = None,
+) -> Finished:
+    """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for bit the same either way.
+
+    written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where a particle is no longer
+    finite, where a constraint cannot be met and the filter was told to raise, and where a filter breaks what it promises of every step;
+    BadInput for a checkpoint of something else.
+    """
+    trace: dict[str, np.ndarray] = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+    trace[MOVES] = np.full(course.steps, np.nan)
+    state, k, h, log = _beginning(course, x, trace, saved)
+    begin, inside = k, _inside(course, state.x)
+    _judge(course, log, k, state.x)
+    progress.start(course.title, course.steps)
+    shown = time.monotonic()
+    written = shown if written is None else written
+    whole = _Whole(state, k, h, _seen(log))
+
+    def snapshot() -> dict[str, np.ndarray]:
+        return _snapshot(whole.state, whole.step, trace, whole.step_size) | log.state()
+
+    try:
+        while k < course.steps and not _over(course, log, k):
+            after, info = _step(course, key, state, k)
+            if info.warming:  # a warm-up leaves the cloud where it is, and has no row
+                state = after
+            else:
+                _record(trace, k, course, after, info)
+                if course.promised is not None:
+                    place = f"{course.title}: step {k + 1}"
+                    course.promised.check(place, len(after.x), inside, trace["fraction"][k], trace["surrogate"][k])
+                    inside = trace["fraction"][k]
+                trace[MOVES][k] = _moved(state.x, after.x)
+                state, k, h = after, k + 1, info.step_size
+                log.tally(info.accepted)
+                _judge(course, log, k, state.x)
+                if course.monitor is not None and course.monitor.due(k):
+                    course.monitor.look(log, k, state.x)
+            whole = _Whole(state, k, h, _seen(log))
+            now = time.monotonic()
+            if now - shown > REFRESH_SECONDS and k:
+                shown = now
+                progress.update(k, live(course, trace, k, log, int(now / TURN_SECONDS)))
+            if save is not None and now - written >= every:
+                save(snapshot())
+                written = now
+        if course.monitor is not None:
+            course.monitor.look(log, k, state.x)
+    except KeyboardInterrupt:
+        if save is not None:
+            _forget(log, whole.seen)
+            save(snapshot())
+        raise
+    trace = {name: rows[:k] for name, rows in trace.items()}
+    progress.finish(standing(course, trace["fraction"].max(0), "largest "))
+    chosen = {} if h is None else {"step_size": np.array([h])}
+    return Finished(
+        state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen}, begin, _moved(x, state.x)
+    )
+
+
+def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
+    """The worst constraint now, beside its tolerance."""
+    worst = int(np.argmax(fraction - np.asarray(course.betas)))
+    return f"{prefix}{course.names[worst]} {fraction[worst]:.4f} (tolerated {course.betas[worst]:g})"
+
+
+def _beginning(
+    course: Course, x: Tensor, trace: dict[str, np.ndarray], saved: dict[str, np.ndarray] | None
+) -> tuple[State, int, float | None, Log]:
+    """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
+    fresh = course.sampler.init(x)
+    if saved is None:
+        return fresh, 0, None, Log()
+    try:
+        k = int(saved["step"])
+        for name in COLUMNS:
+            trace[name][:k] = saved[f"trace.{name}"]
+        trace[MOVES][:k] = saved.get(f"trace.{MOVES}", np.nan)  # an older version did not count moves
+        h = float(saved["step_size"]) if "step_size" in saved else None
+        state: State = _restored(fresh, saved, x.device)
+        if state.x is None or state.x.shape != x.shape:
+            raise ValueError("another cloud")
+        return state, k, h, Log.restored(saved)
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
+        message = f"does not fit this run ({error}); remove it to begin the interrupted chain again"
+        raise BadInput(Fault(message, file="checkpoint.npz")) from error
+
+
+def _seen(log: Log) -> _Seen:
+    return _Seen(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
+
+
+def _forget(log: Log, seen: _Seen) -> None:
+    """Takes back what a step that was not finished has added to the log, which only ever grows."""
+    del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
+    log.accepted = seen.accepted
+
+
+def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
+    """Lets the stopping rule look at the cloud after k steps, once."""
+    if course.stop is not None and course.stop.due(k) and not (log.rule and log.rule[-1].step == k):
+        log.rule.append(course.stop.look(k, x))
+
+
+def live(course: Course, trace: dict[str, np.ndarray], k: int, log: Log, turn: int) -> str:
+    """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the monitors' and the multiplier."""
+    fraction, largest = trace["fraction"][k - 1], float(trace["multiplier"][k - 1].max(initial=-np.inf))
+    worst = int(np.argmax(fraction - np.asarray(course.betas)))
+    notes = [] if course.monitor is None else course.monitor.notes(log)
+    notes += [f"μ {largest:.3g}"] if np.isfinite(largest) else []
+    begin = f"{course.names[worst]} {fraction[worst]:.4f}/{course.betas[worst]:g}"
+    return f"{begin}; {notes[turn % len(notes)]}" if notes else begin
+
+
+def _over(course: Course, log: Log, k: int) -> bool:
+    return course.stop is not None and course.stop.verdict(log.rule, k, course.not_before) is not None
+
+
+def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
+    try:
+        after, info = course.sampler.step(key.fold(k), state)
+    except Infeasible as error:
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: {error} (in order: {', '.join(course.names)}); "
+            "use on_infeasible: relax to continue with a shortfall"
+        ) from error
+    if not bool(torch.isfinite(after.x).all()):
+        lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before the step {float(info.energy):.6g}, "
+            f"step_size {course.sampler.step_size:g}); a smaller step_size is the usual way out"
+        )
+    return after, info
+
+
+def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, info: Info) -> None:
+    trace["fraction"][k] = _inside(course, after.x)
+    seen = info.step or info.drift  # of two filters the later one has the last word
+    if seen is None:
+        return
+    trace["multiplier"][k], trace["shortfall"][k] = seen.multipliers.numpy(force=True), seen.shortfall.numpy(force=True)
+    trace["surrogate"][k] = _surrogate(course.sampler, after.x, info).numpy(force=True)
+
+
+def _inside(course: Course, x: Tensor) -> np.ndarray:
+    """The fraction of the cloud inside each set."""
+    return np.array([float(s.contains(x).double().mean()) for s in course.sets])
+
+
+def _moved(before: Tensor, after: Tensor) -> float:
+    """The share of the particles that are somewhere else."""
+    return float((before != after).any(1).double().mean())
+
+
+def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
+    """E φ of the cloud after the step: a step filter has it, a drift filter looked only before."""
+    if info.step is not None:
+        return info.step.mean
+    return sampler.drift_filter.surrogate(x, info.drift)
+
+
+def _snapshot(state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None) -> dict[str, np.ndarray]:
+    flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
+    if step_size is not None:
+        flat["step_size"] = np.array(step_size)
+    return {**flat, **{f"state.{name}": value.numpy(force=True) for name, value in _leaves("", state)}}
+
+
+def _leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
+    """Every tensor of nested NamedTuples and dicts, by its dotted name."""
+    if value is None:
+        return []
+    if isinstance(value, Tensor):
+        return [(prefix, value)]
+    parts = value if isinstance(value, dict) else value._asdict()
+    return [leaf for name, part in parts.items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
+
+
+def _restored(template: Any, saved: dict[str, np.ndarray], device: torch.device, prefix: str = "state") -> Any:
+    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by name."""
+    if isinstance(template, Tensor) or template is None:
+        array = saved.get(prefix)
+        return None if array is None else torch.from_numpy(array).to(device)
+    if isinstance(template, dict):
+        return {name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template.items()}
+    return type(template)(
+        **{name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template._asdict().items()}
+    )

@@ -1,0 +1,121 @@
+"""The learned parts of a scenario: every `trained` energy in it, wherever it stands, trained once or read from the cache, then composed.
+
+A part is known by its key, `energy` or `energy.energies[0]`, and by its own fingerprint: composing energies otherwise, or with other
+weights, trains nothing again. In a run directory a part is `energy.safetensors` where it is the scenario's energy itself, else
+KEY.safetensors with dots for brackets: `energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lem_safe.checkpoints import Checkpoint
+from lem_safe.data import Dataset
+from lem_safe.data.concerns import concerns
+from lem_safe.energies.base import Energy
+from lem_safe.errors import BadInput, Fault
+from lem_safe.progress import Progress
+from lem_safe.registry import make
+from lem_safe.scenario import Scenario
+from lem_safe.training.checkpoint import load_energy, save_energy
+from lem_safe.training.trained import Trained, default_cache
+
+
+class Part(NamedTuple):
+    """One learned energy: its key, what the scenario says of it, its file in the cache, and where it came from this time."""
+
+    key: str
+    made: Trained
+    file: Path
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """Its file in a run directory."""
+        return re.sub(r"\[(\d+)\]", r".\1", self.key) + ".safetensors"
+
+
+class Learner:
+    """Makes energies, training or loading whatever in them is learned; `parts` is what that was, in file order."""
+
+    def __init__(self, seed: int, progress: Progress, cache: Path | None = None):
+        self.seed, self.progress, self.cache = seed, progress, cache
+        self.parts: list[Part] = []
+        self.loaded: list[str] = []
+
+    def make(self, spec: Mapping[str, Any], *key: str | int) -> Energy:
+        """The energy that stands at `key` of a scenario, over data units; BadInput, or NumericalFailure where training diverges."""
+        made = make("energies", spec, path=key, learned=self._learn)
+        return made if isinstance(made, Energy) else self._learn(made, key)
+
+    @property
+    def origin(self) -> str:
+        """`analytic`, `checkpoint` (read from a file), `cached` (nothing had to be trained), or `trained`."""
+        origins = {part.origin for part in self.parts}
+        given = "checkpoint" if self.loaded else "analytic"
+        return "trained" if "trained" in origins else "cached" if origins else given
+
+    def data(self) -> Dataset | None:
+        """The rows of the first learned part: those that `init: data` draws from and the report shows."""
+        return self.parts[0].made.data.load(self.seed) if self.parts else None
+
+    def _learn(self, made: Trained | Checkpoint, path: tuple[str | int, ...]) -> Energy:
+        key = dotted(path)
+        if isinstance(made, Checkpoint):
+            self.loaded.append(key)
+            return made.load()
+        for text in concerns(made.data, made.data.load(self.seed)):
+            self.progress.say(text)
+        self.progress.start("training the energy" if key == "energy" else f"training {key}", made.training.steps)
+        energy, origin = made.load_or_train(self.seed, self.cache, self._report)
+        self.progress.finish("reused from the cache" if origin == "cached" else "trained")
+        self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
+        return energy
+
+    def _report(self, step: int, total: int, loss: float, held_out: float | None) -> None:
+        """Training's own callback, shown as a task."""
+        self.progress.update(step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}"))
+
+
+def save_parts(parts: list[Part] | tuple[Part, ...], directory: Path, scenario: Scenario) -> None:
+    """Every learned part as a file of the run directory, its own metadata with the scenario's fingerprint added."""
+    for part in parts:
+        _copy(part.file, directory / part.name, scenario)
+
+
+def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
+    """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns where it is.
+
+    `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing is learned.
+    """
+    if out is not None and out.exists():
+        raise BadInput(Fault("exists already; choose another --out", file=str(out)))
+    learner = Learner(scenario.seed, progress)
+    learner.make(scenario.energy, "energy")
+    for i, penalty in enumerate(scenario.penalties):
+        learner.make(penalty.energy, "penalties", i, "energy")
+    if not learner.parts:
+        kind = scenario.energy["kind"]
+        raise BadInput(
+            Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind")
+        )
+    if out is None:
+        return learner.parts[0].file if len(learner.parts) == 1 else default_cache()
+    if len(learner.parts) == 1:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _copy(learner.parts[0].file, out, scenario)
+    else:
+        out.mkdir(parents=True)
+        save_parts(learner.parts, out, scenario)
+    return out
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """("energy", "energies", 0) as energy.energies[0]."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _copy(path: Path, to: Path, scenario: Scenario) -> None:
+    saved = load_energy(path)
+    save_energy(saved.energy, to, {**saved.metadata, "scenario_fingerprint": scenario.fingerprint()})

@@ -1,0 +1,204 @@
+"""Where a scenario becomes something that runs: names to objects, dtype and device, data units to sampler coordinates.
+
+An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in (units: architecture).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from barriers.coordinates import Coordinates, identity
+from barriers.filters import AnyFilter
+from barriers.sets import UnsafeSet, pull
+from barriers.sets.base import NotSmooth
+from lem_safe.data import Dataset
+from lem_safe.energies.base import Energy
+from lem_safe.energies.composed import compose
+from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.transported import Transported
+from lem_safe.errors import BadInput, Fault
+from lem_safe.keys import Key
+from lem_safe.normalization.log_z import align
+from lem_safe.normalization.tails import check_tails, leaving
+from lem_safe.progress import Progress
+from lem_safe.registry import columns as columns_named
+from lem_safe.registry import make, must_hold, regions
+from lem_safe.runs.learned_parts import Learner, Part
+from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
+from lem_safe.samplers import Sampler, promise_under
+from lem_safe.samplers.hooks import Hooks, hook
+from lem_safe.samplers.initial_points import drawn, rows_of, still
+from lem_safe.scenario import Scenario, without_aim
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a run needs, built.
+
+    energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on its device.
+    sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin: where it came from.
+    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows: those particles start at, in
+    data units, or None where they are drawn from a normal distribution.
+    """
+
+    scenario: Scenario
+    columns: tuple[str, ...]
+    energy: Energy
+    potential: Energy
+    coordinates: Coordinates
+    sets: tuple[UnsafeSet, ...]
+    filter: AnyFilter | None
+    data: Dataset | None
+    origin: str
+    dtype: torch.dtype
+    device: torch.device
+    parts: tuple[Part, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rows: Tensor | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.set for c in self.scenario.constraints)
+
+    @property
+    def betas(self) -> tuple[float, ...]:
+        return tuple(c.beta for c in self.scenario.constraints)
+
+    @property
+    def limits(self) -> Tensor:
+        """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a surrogate."""
+        return torch.full((len(self.sets),), torch.nan) if self.filter is None else self.filter.limits
+
+    @property
+    def scope(self) -> str:
+        """What is left of the filter's promise under the scenario's sampler; of a chain's, that of its last filter."""
+        chosen = self.scenario.filter
+        while chosen.get("filters"):
+            chosen = chosen["filters"][-1]
+        return promise_under(self.scenario.sampler.kind, chosen["kind"]).scope
+
+    @property
+    def promised(self) -> EveryStep | None:
+        """What the filter promises of every step of a cloud; None where it promises less."""
+        if self.filter is None or self.scope != "every step, this cloud":
+            return None
+        return EveryStep(self.names, self.scenario.aimed(), tuple(self.limits.double().tolist()))
+
+    def missed(self, trace: Mapping[str, np.ndarray]) -> list[Shortfall]:
+        """What a filter that promises in expectation has missed over a recorded run; nothing for another one."""
+        if self.filter is None or self.scope != "in expectation":
+            return []
+        settings = self.scenario.audit
+        return shortfalls(self.names, self.betas, self.scenario.sampler.samples, trace, settings.after_step)
+
+    def sampler(self, *, filtered: bool) -> Sampler:
+        """The scenario's sampler with its filter, or without: the unfiltered energy it is compared with."""
+        spec = self.scenario.sampler
+        hooks = hook(self.filter) if filtered else Hooks()
+        context = {
+            "energy": self.potential, "drift_filter": hooks.drift_filter, "step_filter": hooks.step_filter, "steps": spec.steps,
+        }  # fmt: skip
+        fields = {"kind": spec.kind, "step_size": spec.step_size, **spec.own}
+        sampler: Sampler = make("samplers", fields, context=context)
+        return sampler
+
+
+def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None) -> Problem:
+    """Builds a scenario, training its energy where no cached one has the same fingerprint.
+
+    Raises BadInput for what cannot be built and NumericalFailure where training diverges.
+    """
+    where = _device(device)
+    check_precision(scenario, progress)
+    dtype = getattr(torch, scenario.dtype)
+    learner = Learner(scenario.seed, progress, cache)
+    energy = learner.make(scenario.energy, "energy")
+    origin, data = learner.origin, learner.data()
+    penalties = [(p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)]
+    coordinates = _coordinates(energy, dtype)
+    safe = compose(energy, penalties)
+    warnings = _composed(safe, coordinates, scenario, progress)
+    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    named = regions(scenario.unsafe, columns)
+    coordinates.to(where)
+    rows = rows_of(scenario.sampler.init, columns, data)
+    potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    fixed = still(scenario.sampler.init, len(columns))
+    coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
+    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    chosen, parts = _filter(scenario, sets), tuple(learner.parts)
+    return Problem(
+        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings, rows
+    )  # fmt: skip
+
+
+def check_precision(scenario: Scenario, progress: Progress) -> None:
+    """Refuses a dtype that cannot hold the run (A.12), and says why float64 was chosen where it was."""
+    must_hold(scenario)
+    if scenario.why_double is not None:
+        progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
+
+
+def start(problem: Problem, key: Key) -> Tensor:
+    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the rows' own values (A.11)."""
+    init, n, coordinates = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates
+    if problem.rows is not None:
+        count = len(problem.rows)
+        chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
+        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
+        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
+    noise = key.fold("init").normal(torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device))
+    if init["kind"] == "standard":
+        return noise
+    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
+
+
+def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:
+    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and says what leaves its parents."""
+    key = Key(scenario.seed).fold("composition")
+    check_tails(safe, coordinates, "penalties" if scenario.penalties else "energy")
+    for measured in align(safe, key, start=coordinates):
+        progress.say(f"aligned: log Z = {measured.value:.3f} ± {measured.error:.3f}")
+    warnings = tuple(leaving(safe, coordinates, key.fold("leaving")))
+    for warning in warnings:
+        progress.say(warning)
+    return warnings
+
+
+def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
+    """The coordinates of the first learned part of an energy; data units where nothing is learned."""
+    for part in energy.modules():
+        if isinstance(part, Transported):
+            own = part.coordinates
+            return identity(energy.dimension, dtype) if own.identity else Coordinates(own.offset, own.matrix, dtype)
+    return identity(energy.dimension, dtype)
+
+
+def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None:
+    try:
+        context = {"sets": sets, "betas": scenario.aimed(), "step_size": scenario.sampler.step_size}
+        chosen: AnyFilter | None = make("filters", without_aim(scenario.filter), context=context)
+    except (NotSmooth, ValueError) as error:
+        raise BadInput(Fault(str(error), file=str(scenario.source or scenario.name), key="filter")) from error
+    return chosen
+
+
+def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
+    """A region over sampler coordinates; BadInput where it is too large or too small a thing there to be a number."""
+    try:
+        return pull(region, coordinates)
+    except ValueError as error:
+        raise BadInput(Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")) from error
+
+
+def _device(name: str) -> torch.device:
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise BadInput(Fault(f"device '{name}' is not available here (torch sees no CUDA device); use --device cpu"))
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(Fault(f"device '{name}' is not known; use cpu or cuda")) from error

@@ -1,0 +1,85 @@
+"""What a run must agree on with the one it continues: scenario, device, dtype, particles to a block of noise. Else no bit would be the same.
+
+Where it does not, the difference is shown: key by key, from the scenario.yaml that the run has left.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lem_safe.errors import BadInput, Fault
+from lem_safe.keys import BLOCK
+from lem_safe.scenario import Scenario
+
+MOST, WIDTH = 5, 60
+"""So many differences are shown, each value at most so long."""
+
+ABSENT = "absent"
+WAY_OUT = "resume with what it was begun with, or choose a new --out"
+
+
+def identity(scenario: Scenario, device: str) -> dict[str, str]:
+    """The content of begun.json. The device counts by its type, not by its number."""
+    return {
+        "fingerprint": scenario.fingerprint(), "device": device.split(":")[0], "dtype": f"torch.{scenario.dtype}", "block": str(BLOCK),
+    }  # fmt: skip
+
+
+def must_match(scenario: Scenario, device: str, begun: Mapping[str, str], directory: Path) -> None:
+    """Refuses to continue what was begun otherwise: a fault for each thing that differs."""
+    found: list[Fault] = []
+    for name, value in identity(scenario, device).items():
+        if begun.get(name) == value or (name == "dtype" and any("dtype was" in fault.message for fault in found)):
+            continue  # a scenario's dtype is told with the scenario
+        was = f"with {name} {begun.get(name, ABSENT)}, this run has {value}"
+        if name == "fingerprint":
+            was = f"with another scenario: {difference(scenario, directory)}"
+        found.append(Fault(f"was begun {was}; {WAY_OUT}", file=str(directory)))
+    if found:
+        raise BadInput(found)
+
+
+def difference(scenario: Scenario, directory: Path) -> str:
+    """In what a scenario differs from the one a run directory was begun with, as `key was A and is B`."""
+    before, now = _plain(directory / "scenario.yaml"), _plain(scenario.to_yaml())
+    if before is None or now is None:
+        return "it has left no scenario.yaml that could be compared"
+    old, new = flat(before), flat(now)
+    changed = [key for key in {**new, **old} if old.get(key, ABSENT) != new.get(key, ABSENT)]
+    if not changed:
+        files = ", ".join(sorted({str(value) for value in flat(scenario.content()).values() if isinstance(value, Path)}))
+        return f"not a key differs, so a file that it reads has changed since ({files or 'none is named'})"
+    shown = [f"{key} was {_shown(old.get(key, ABSENT))} and is {_shown(new.get(key, ABSENT))}" for key in changed[:MOST]]
+    more = len(changed) - len(shown)
+    return ", ".join(shown) + (f", and {more} more key{'s' * (more > 1)}" if more else "")
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested mappings and lists by dotted key; a list of plain values is a leaf.
+
+    >>> flat({"sampler": {"steps": 20}, "constraints": [{"beta": 0.1}], "mean": [0, 1]})
+    {'sampler.steps': 20, 'constraints.0.beta': 0.1, 'mean': [0, 1]}
+    """
+    nested = isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value))
+    if not nested:
+        return {prefix: value}
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    return {key: leaf for name, part in items for key, leaf in flat(part, f"{prefix}.{name}".lstrip(".")).items()}
+
+
+def _plain(source: Path | str) -> Any:
+    """What a YAML file or text says, None where it cannot be read."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe", pure=True).load(source)
+    except (YAMLError, OSError, ValueError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def _shown(value: Any) -> str:
+    text = value if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

@@ -1,0 +1,230 @@
+"""A sweep: every combination of a scenario's `sweep` as a run of its own in OUT/<combination>, one table of all of them.
+
+The runs share seed, start and noise wherever the swept keys let them, so that rows differ by what was swept and by nothing else.
+"""
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.files import write_json, write_text
+from lem_safe.formatting import percent
+from lem_safe.progress import Progress, Silent
+from lem_safe.registry import load
+from lem_safe.report.template import css
+from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
+from lem_safe.runs.result import Run
+from lem_safe.runs.runner import run
+from lem_safe.scenario import Scenario, named
+
+TABLE = "sweep.json"
+VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One combination: what it set, where its run is, its exit status, and its report's numbers (None where it failed numerically)."""
+
+    settings: Mapping[str, Any]
+    directory: str
+    status: int
+    failure: str | None
+    constraints: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep: a directory of run directories, and one row for each."""
+
+    directory: Path
+    scenario: Scenario
+    entries: tuple[Entry, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """The worst of the runs': 0 all passed, 1 a tolerance was not met, 3 a run failed numerically."""
+        return max(entry.status for entry in self.entries)
+
+    def run(self, index: int) -> Run:
+        """One of the runs, read back from its directory; NumericalFailure where it has none."""
+        entry = self.entries[index]
+        if entry.failure is not None:
+            raise NumericalFailure(entry.failure)
+        return run(self.directory / entry.directory / "scenario.yaml", out=self.directory / entry.directory, resume=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of sweep.json."""
+        return _content(self.scenario, self.entries, finished=True)
+
+    def to_json(self) -> str:
+        """sweep.json, readable."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def __str__(self) -> str:
+        heads, rows = table(self.entries)
+        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows]]
+        passed = sum(entry.status == 0 for entry in self.entries)
+        head = f"{self.scenario.name}: {passed} of {len(self.entries)} combinations passed"
+        return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
+
+    def _repr_html_(self) -> str:
+        return _html_table(self.entries, links=False)
+
+
+def sweep(
+    scenario: Scenario | str | Path, *, out: Path | str | None = None, device: str = "cpu", resume: bool = False,
+    threads: int | None = None, progress: Progress | None = None, strict: bool = False,
+) -> Sweep:  # fmt: skip
+    """Runs every combination of a scenario's sweep, each in its own run directory under `out`, and writes sweep.json and report.html.
+
+    Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically is told in the table
+    and the others go on. With `resume`, finished runs are kept and an interrupted one continues, bit for bit.
+    """
+    progress = progress or Silent()
+    chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
+    if not chosen.variants:
+        raise BadInput(
+            Fault(
+                "has no sweep; write sweep: {filter.rate: [1, 5, 25]}, or use lem_safe.run",
+                file=str(chosen.source or chosen.name),
+            )
+        )
+    path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
+    if resume:
+        _must_be_the_same(path, chosen)
+    else:
+        must_be_fresh(path, RESUME)
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / TABLE, _content(chosen, (), finished=False))
+    entries: list[Entry] = []
+    for i, ((settings, variant), folder) in enumerate(zip(chosen.variants, folders(chosen), strict=True)):
+        progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
+        try:
+            done = run(
+                variant, out=path / folder, device=device, resume=resume, threads=threads, progress=progress, strict=strict
+            )
+            entries.append(Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"])))
+        except NumericalFailure as failure:
+            progress.say(f"numerical failure: {failure}")
+            entries.append(Entry(settings, folder, 3, str(failure), ()))
+        write_json(path / TABLE, _content(chosen, entries, finished=i + 1 == len(chosen.variants)))
+        write_text(path / "report.html", page(chosen, entries))
+    return Sweep(path, chosen, tuple(entries))
+
+
+def folders(scenario: Scenario) -> list[str]:
+    """The name of each combination's directory: rate=5, or filter.kind=gate,sampler.samples=100; all different."""
+    found: list[str] = []
+    keys = [key for key, _ in (scenario.sweep or {}).items()]
+    lasts = [key.rsplit(".", 1)[-1] for key in keys]
+    short = {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
+    for settings, _ in scenario.variants:
+        text = ",".join(part.replace(" = ", "=") for part in (named({short[k]: v}) for k, v in settings.items()))
+        name = re.sub(r"[^\w.=,+-]+", "_", text)[:100].strip("._") or "run"
+        twin = sum(other == name or other.rpartition("--")[0] == name for other in found)
+        found.append(f"{name}--{twin + 1}" if twin else name)
+    return found
+
+
+def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: a column for each swept key, then the result and, for each constraint, its fraction, its largest and its verdict."""
+    keys = list(entries[0].settings) if entries else []
+    sets = next(([c["set"] for c in entry.constraints] for entry in entries if entry.constraints), [])
+    heads = [*keys, "result"]
+    for name in sets:
+        of = f" {name}" if len(sets) > 1 else ""
+        heads += [f"found{of}", f"most over steps{of}", f"verdict{of}"]
+    rows = []
+    for entry in entries:
+        cells = [named({key: value}).removeprefix(f"{key} = ") for key, value in entry.settings.items()]
+        by_set = {c["set"]: c for c in entry.constraints}
+        row = [*cells, VERDICTS.get(entry.status, str(entry.status))]
+        for name in sets:
+            c = by_set.get(name)
+            row += (
+                ["", "", ""] if c is None else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
+            )
+        rows.append(row)
+    return heads, rows
+
+
+def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
+    """One self-contained page: the table, each row with a link to its run's own report."""
+    title = html.escape(f"{scenario.name}: sweep")
+    keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
+    passed = sum(entry.status == 0 for entry in entries)
+    lead = f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. Swept: {keys}."
+    note = "Every row is a run of its own, judged like any other. All begin with the same seed, unless the seed is what is swept."
+    tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<title>{title}</title><style>{css()}</style></head>
+<body><main>
+<h1>{title}</h1>
+<div class="verdict {tone}"><strong>{head}</strong><p>{html.escape(lead)}</p></div>
+<h2>Runs</h2>
+<div class="scroll">{_html_table(entries, links=True)}</div>
+<p class="note">{html.escape(note)}</p>
+</main></body>
+</html>
+"""
+
+
+def last_unfinished(parent: Path, name: str) -> Path | None:
+    """The newest sweep under `parent` of a scenario of this name that was interrupted; None where none was."""
+    cut = [p for p in parent.glob(f"{name}*/{TABLE}") if not json.loads(p.read_text(encoding="utf-8")).get("finished", False)]
+    own = [p for p in cut if re.fullmatch(r"(-\d+)?", p.parent.name.removeprefix(name))]
+    return max(own, key=lambda p: p.stat().st_mtime).parent if own else None
+
+
+def _content(scenario: Scenario, entries: Sequence[Entry], *, finished: bool) -> dict[str, Any]:
+    kept = ("set", "beta", "violations", "fraction", "upper_bound", "max_fraction_over_steps", "verdict", "passed")
+    runs = [
+        {
+            "settings": dict(entry.settings), "directory": entry.directory, "status": entry.status, "failure": entry.failure,
+            "constraints": [{key: c[key] for key in kept} for c in entry.constraints],
+        }
+        for entry in entries
+    ]  # fmt: skip
+    return {
+        "schema_version": 1, "scenario": scenario.name, "fingerprint": scenario.fingerprint(), "sweep": scenario.sweep,
+        "finished": finished, "status": max((entry.status for entry in entries), default=0), "runs": runs,
+    }  # fmt: skip
+
+
+def _must_be_the_same(path: Path, scenario: Scenario) -> None:
+    if not path.exists() or not any(path.iterdir()):
+        return
+    if not (path / TABLE).is_file():
+        raise BadInput(Fault(f"holds no sweep ({TABLE} is missing); choose another --out", file=str(path)))
+    begun = json.loads((path / TABLE).read_text(encoding="utf-8"))["fingerprint"]
+    if begun != scenario.fingerprint():
+        message = "holds another sweep, or one of data that have changed since; resume it with what it was begun with, or choose another --out"
+        raise BadInput(Fault(message, file=str(path)))
+
+
+def _html_table(entries: Sequence[Entry], *, links: bool) -> str:
+    heads, rows = table(entries)
+    lines = ["<tr>" + "".join(f"<th style='text-align:left'>{html.escape(head)}</th>" for head in heads) + "</tr>"]
+    for entry, row in zip(entries, rows, strict=True):
+        cells = [html.escape(cell) for cell in row]
+        place = len(entry.settings)
+        if links and entry.failure is None:
+            cells[place] = f'<a href="{html.escape(entry.directory)}/report.html">{cells[place]}</a>'
+        elif entry.failure is not None:
+            cells[place] += f": {html.escape(entry.failure)}"
+        labelled = zip(heads, cells, strict=True)
+        lines.append("<tr>" + "".join(_cell(head, cell) for head, cell in labelled) + "</tr>")
+    return '<table class="cards">' + "".join(lines) + "</table>"
+
+
+def _cell(head: str, cell: str) -> str:
+    """A cell, left as it is; where a page is narrow the table becomes cards, and `data-label` says what a cell holds."""
+    return f"<td style='text-align:left' data-label=\"{html.escape(head)}\">{cell}</td>"

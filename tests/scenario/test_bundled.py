@@ -1,0 +1,44 @@
+"""The bundled scenarios run, and scenarios/README.md says what they do."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lem_safe.files import read_npz
+from lem_safe.runs.runner import run
+from lem_safe.scenario import bundled_scenarios
+
+README = Path(__file__).parents[2] / "scenarios" / "README.md"
+
+
+def _table() -> dict[str, dict[str, str]]:
+    lines = [line for line in README.read_text().splitlines() if line.startswith("|")]
+    heads = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
+
+
+def _percent(text: str) -> float:
+    return float(re.findall(r"([\d.]+) %", text)[0]) / 100
+
+
+def test_the_table_lists_every_scenario() -> None:
+    assert set(_table()) == set(bundled_scenarios())
+
+
+@pytest.mark.parametrize("name", sorted(bundled_scenarios()))
+def test_the_expected_verdict_holds(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
+    expected = _table()[name]
+    done = run(name, out=tmp_path / "out")
+    assert ("passed" if done.exit_status == 0 else "failed") == expected["expected verdict"]
+    tolerated = _percent(expected["tolerated"])
+    assert all(c.beta == tolerated for c in done.scenario.constraints)
+    if expected["expected verdict"] == "passed":
+        assert (np.round(done.trace["fraction"] * done.report.samples) <= tolerated * done.report.samples).all()
+    free = read_npz(done.directory / "reference.npz")["fraction"]
+    settled = free[len(free) // 2 :].mean(0)
+    assert (np.abs(settled - _percent(expected["unconstrained"])) <= 0.015).all(), settled
