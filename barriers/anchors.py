@@ -1,11 +1,13 @@
-"""Anchors: points z₀ of the sampler that stand for rows x₀ of a file, so that a particle that has not moved has the row's own values (A.11).
+"""Anchors: points z₀ of the sampler that stand for rows x₀ of a file, so that a particle that has not moved
+has the row's own values (A.11).
 
-A row goes through whitened coordinates as z₀ = round(L⁻¹(x₀ − m)), and m + Lz₀ is x₀ only up to rounding: an exact 0 comes back as −1e-8.
-With anchors the map is x₀ at every z₀, bit for bit, and the affine map anywhere else. It is still one function of z, so what is counted,
-gated and saved is one number (A.1). Two rows that rounding sends to one z₀ are told apart by moving one of them by a unit in the last place.
+A row goes through whitened coordinates as z₀ = round(L⁻¹(x₀ − m)), and m + Lz₀ is x₀ only up to rounding: an
+exact 0 comes back as −1e-8. With anchors the map is x₀ at every z₀, bit for bit, and the affine map anywhere
+else. It is still one function of z, so what is counted, gated and saved is one number (A.1). Two rows that
+rounding sends to one z₀ are told apart by moving one of them by a unit in the last place.
 
-A start that is random in some columns and has one value in others has no rows; its *pins* are those values, taken wherever the map comes
-to within its own rounding of them.
+A start that is random in some columns and has one value in others has no rows; its *pins* are those values,
+taken wherever the map comes to within its own rounding of them.
 
 Letters: N rows of the file.
 """
@@ -33,8 +35,10 @@ ROUNDING = 1e-10
 class Anchors:
     """N rows by their points.
 
-    points: z₀ of every row of the file, in the order of the file, in the dtype of the run. values: x₀ as saved, likewise.
-    seen: whether a first coordinate with this slot is that of some point. hashes: of the points, sorted; order: whose they are.
+    points: z₀ of every row of the file, in the order of the file, in the dtype of the run. values: x₀ as
+    saved, likewise.
+    seen: whether a first coordinate with this slot is that of some point. hashes: of the points, sorted;
+    order: whose they are.
     """
 
     points: Float[Tensor, "N d"]
@@ -54,16 +58,22 @@ class Anchors:
 
     def to(self, device: torch.device) -> "Anchors":
         """The same on another device."""
-        return Anchors(*(t.to(device) for t in (self.points, self.values, self.seen, self.hashes, self.order)))
+        return Anchors(
+            *(t.to(device) for t in (self.points, self.values, self.seen, self.hashes, self.order))
+        )
 
     def instead(self, z: Float[Tensor, "*n d"], x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """x with the row's own values wherever z is a row's point; x itself, and hardly any work, where no z is one."""
+        """x with the row's own values wherever z is a row's point; x itself, and hardly any work, where no z
+        is one.
+        """
         flat = z.reshape(-1, z.shape[-1])
         met = self.seen[_slot(flat[:, 0].to(self.points.dtype), len(self.seen))].nonzero()[:, 0]
         if len(met) == 0:
             return x
         some = flat[met]
-        at = self.order[torch.searchsorted(self.hashes, hashed(some.to(self.points.dtype))).clamp(max=len(self.order) - 1)]
+        at = self.order[
+            torch.searchsorted(self.hashes, hashed(some.to(self.points.dtype))).clamp(max=len(self.order) - 1)
+        ]
         same = (self.points[at].to(z.dtype) == some).all(1)
         found = x.reshape(-1, x.shape[-1]).clone()
         found[met[same]] = self.values[at[same]].to(x.dtype)
@@ -72,7 +82,8 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Pins:
-    """Values that columns have wherever the map comes to within its own rounding of them: those of a start without spread there.
+    """Values that columns have wherever the map comes to within its own rounding of them: those of a start
+    without spread there.
 
     index: the columns. rounding: as a share of the terms Σ|L_jk z_k| that a value is the sum of.
     """
@@ -90,7 +101,8 @@ class Pins:
 
 
 def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Float[Tensor, "N d"]:
-    """The points, the first coordinate moved by units in the last place where two rows of different values would share one.
+    """The points, the first coordinate moved by units in the last place where two rows of different values
+    would share one.
 
     Rows with the same values keep sharing theirs.
     """
@@ -102,13 +114,19 @@ def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Fl
         if not bool(other.any()):
             return z
         rows = other.nonzero()[:, 0]
-        kinds, kind = torch.unique(torch.cat([group[rows, None].double(), values[rows].double()], 1), dim=0, return_inverse=True)
+        kinds, kind = torch.unique(
+            torch.cat([group[rows, None].double(), values[rows].double()], 1), dim=0, return_inverse=True
+        )
         owner = kinds[:, 0].long()
         place = torch.arange(len(owner), device=z.device)
-        begins = torch.full((len(first),), len(owner), device=z.device).scatter_reduce(0, owner, place, "amin")
+        begins = torch.full((len(first),), len(owner), device=z.device).scatter_reduce(
+            0, owner, place, "amin"
+        )
         rank = (place - begins[owner] + 1)[kind]
         z[rows, 0] = z[rows, 0] + rank.to(z.dtype) * _unit(z[rows, 0])
-    raise ValueError("Anchors: rows cannot be told apart in this precision; use dtype: float64, or larger units")
+    raise ValueError(
+        "Anchors: rows cannot be told apart in this precision; use dtype: float64, or larger units"
+    )
 
 
 def hashed(z: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
@@ -135,7 +153,9 @@ def _groups(hashes: Int[Tensor, "N"]) -> tuple[Int[Tensor, "N"], Int[Tensor, "g"
     _, group = torch.unique(hashes, return_inverse=True)
     many = int(group.max()) + 1
     rows = torch.arange(len(hashes), device=hashes.device)
-    return group, torch.full((many,), len(hashes), device=hashes.device).scatter_reduce(0, group, rows, "amin")
+    return group, torch.full((many,), len(hashes), device=hashes.device).scatter_reduce(
+        0, group, rows, "amin"
+    )
 
 
 def _unit(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:

@@ -1,8 +1,9 @@
 """Sampler coordinates: x = offset + matrix z, the map between where a sampler moves and the data's units.
 
-Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler coordinates z. A count is
-made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of the sample file, read back in float64; at the point of
-a row of a file the saved values are the row's own (A.11).
+Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler
+coordinates z. A count is made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of
+the sample file, read back in float64; at the point of a row of a file the saved values are the row's own
+(A.11).
 """
 
 from collections.abc import Mapping
@@ -17,23 +18,30 @@ from barriers.anchors import ROUNDING, Anchors, Pins
 class Coordinates(nn.Module):
     """The affine map z ↦ x, with the dtype that samples are saved in.
 
-    `matrix=None` is the identity (analytic energies): then `forward` returns its argument itself. anchors: the points of rows that a run
-    starts from, or None. pins: the columns in which all particles of a start are at one value, or None.
+    `matrix=None` is the identity (analytic energies): then `forward` returns its argument itself. anchors:
+    the points of rows that a run starts from, or None. pins: the columns in which all particles of a start
+    are at one value, or None.
     """
 
     offset: Tensor
     matrix: Tensor
     inverse_matrix: Tensor
 
-    def __init__(self, offset: Tensor, matrix: Tensor | None = None, saved_dtype: torch.dtype = torch.float32):
+    def __init__(
+        self, offset: Tensor, matrix: Tensor | None = None, saved_dtype: torch.dtype = torch.float32
+    ):
         super().__init__()
         d = offset.shape[0]
         self.identity = matrix is None and bool((offset == 0).all())
         square = torch.eye(d, dtype=torch.float64) if matrix is None else matrix.detach().double()
         if square.shape != (d, d):
-            raise ValueError(f"Coordinates: matrix must be {d} x {d}, like the offset; got {tuple(square.shape)}")
+            raise ValueError(
+                f"Coordinates: matrix must be {d} x {d}, like the offset; got {tuple(square.shape)}"
+            )
         if matrix is not None and _singular(square):
-            raise ValueError("Coordinates: matrix must be finite and invertible; drop constant or duplicate columns")
+            raise ValueError(
+                "Coordinates: matrix must be finite and invertible; drop constant or duplicate columns"
+            )
         self.register_buffer("offset", offset.detach().double())
         self.register_buffer("matrix", square)
         self.register_buffer("inverse_matrix", square if matrix is None else torch.linalg.inv(square))
@@ -47,7 +55,10 @@ class Coordinates(nn.Module):
         square = self.matrix.T @ self.matrix
         c2 = square.diagonal().mean()
         similar = bool(
-            ((square - c2 * torch.eye(self.dimension, dtype=square.dtype, device=square.device)).abs() <= 1e-12 * c2).all()
+            (
+                (square - c2 * torch.eye(self.dimension, dtype=square.dtype, device=square.device)).abs()
+                <= 1e-12 * c2
+            ).all()
         )
         return float(c2) ** 0.5 if similar else None
 
@@ -68,27 +79,39 @@ class Coordinates(nn.Module):
         return ((x.double() - self.offset.double()) @ self.inverse_matrix.T.double()).to(x.dtype)
 
     def saved(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """The data-unit values that a file will hold: mapped in float64, cast once to `saved_dtype`; a row's own at the point of a row."""
+        """The data-unit values that a file will hold: mapped in float64, cast once to `saved_dtype`; a row's
+        own at the point of a row.
+        """
         if self.identity:
             return z.to(self.saved_dtype)
         x = self.offset.double() + z.double() @ self.matrix.T.double()
         if self.pins is not None:
             x = self.pins.instead(x, z.double().abs() @ self.matrix.T.double().abs())
-        return x.to(self.saved_dtype) if self.anchors is None else self.anchors.instead(z, x.to(self.saved_dtype))
+        return (
+            x.to(self.saved_dtype)
+            if self.anchors is None
+            else self.anchors.instead(z, x.to(self.saved_dtype))
+        )
 
     def pinned(self, columns: Mapping[int, float], dtype: torch.dtype) -> "Coordinates":
-        """The same map, exact in columns where all particles of a start have one value, for a run whose particles are of `dtype`."""
+        """The same map, exact in columns where all particles of a start have one value, for a run whose
+        particles are of `dtype`.
+        """
         if self.identity or not columns:
             return self
         other = Coordinates(self.offset, self.matrix, self.saved_dtype)
         index, values = torch.tensor(list(columns)), torch.tensor(list(columns.values()), dtype=torch.float64)
-        other.pins = Pins(index.to(self.offset.device), values.to(self.offset.device), ROUNDING + torch.finfo(dtype).eps)
+        other.pins = Pins(
+            index.to(self.offset.device), values.to(self.offset.device), ROUNDING + torch.finfo(dtype).eps
+        )
         return other
 
     def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "Coordinates":
-        """The same map with the points of `rows` (data units, float64) as anchors, for a run whose particles are of `dtype`.
+        """The same map with the points of `rows` (data units, float64) as anchors, for a run whose particles
+        are of `dtype`.
 
-        Each point is computed from its row alone, so it is the same on every device and with any number of threads.
+        Each point is computed from its row alone, so it is the same on every device and with any number of
+        threads.
         """
         if self.identity:
             return self

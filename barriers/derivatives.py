@@ -1,8 +1,9 @@
-"""Value, gradient and Laplacian of a per-row function by automatic differentiation: the fallback where no closed form is written.
+"""Value, gradient and Laplacian of a per-row function by automatic differentiation: the fallback where no
+closed form is written.
 
-The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must not talk to each other.
-Where grad mode is on and x, or something f is made of, requires grad, the results stay in the graph, so that a run can be unrolled and
-differentiated; else they are detached.
+The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must not talk
+to each other. Where grad mode is on and x, or something f is made of, requires grad, the results stay in the
+graph, so that a run can be unrolled and differentiated; else they are detached.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,11 +41,17 @@ def autodiff_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
             for i in range(x.shape[1]):
                 second = _rows_gradient(gradient[:, i], x, create_graph=keep, retain_graph=True)
                 laplacian = laplacian + second[:, i]
-    return Jet(value, gradient, laplacian) if keep else Jet(value.detach(), gradient.detach(), laplacian.detach())
+    return (
+        Jet(value, gradient, laplacian)
+        if keep
+        else Jet(value.detach(), gradient.detach(), laplacian.detach())
+    )
 
 
 def float64_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
-    """`autodiff_jet` in float64, in the dtype of x; what that cannot hold is kept at its largest number to the power ¾."""
+    """`autodiff_jet` in float64, in the dtype of x; what that cannot hold is kept at its largest number to
+    the power ¾.
+    """
     limit = torch.finfo(x.dtype).max ** 0.75
     return Jet(*(part.clamp(-limit, limit).to(x.dtype) for part in autodiff_jet(f, x.double())))
 
@@ -88,8 +95,12 @@ def _variable(x: Tensor, keep: bool) -> Tensor:
     return x if keep and x.requires_grad else x.detach().requires_grad_()
 
 
-def _rows_gradient(y: Tensor, x: Tensor, *, create_graph: bool = False, retain_graph: bool | None = None) -> Tensor:
+def _rows_gradient(
+    y: Tensor, x: Tensor, *, create_graph: bool = False, retain_graph: bool | None = None
+) -> Tensor:
     if not y.requires_grad:
         return torch.zeros_like(x)
-    (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=create_graph, retain_graph=retain_graph, allow_unused=True)
+    (gradient,) = torch.autograd.grad(
+        y.sum(), x, create_graph=create_graph, retain_graph=retain_graph, allow_unused=True
+    )
     return torch.zeros_like(x) if gradient is None else gradient

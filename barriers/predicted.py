@@ -1,12 +1,18 @@
-"""How likely a particle is to be inside a set once the noise is added: P(y + Lξ ∈ 𝒰) with ξ standard normal (Q.5).
+"""How likely a particle is to be inside a set once the noise is added: P(y + Lξ ∈ 𝒰) with ξ standard normal
+(Q.5).
 
-half-space, slab, box   differences and products of normal distribution functions: exact (a box: where the noise is isotropic)
-ball                    the part of the noise across the radius adds its mean, (d − 1)σ², to the squared distance, and half its variance
+half-space, slab, box   differences and products of normal distribution functions: exact (a box: where the
+                        noise is isotropic)
+ball                    the part of the noise across the radius adds its mean, (d − 1)σ², to the squared
+                        distance, and half its variance
 polytope                the product over its faces, as if they were perpendicular
-union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries were perpendicular; exact for the complement of what is exact
-any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order; whether it is inside where s is flat
+union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries were perpendicular; exact for the
+                        complement of what is exact
+any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order; whether it is inside where
+                        s is flat
 
-`exact` says which; what a caller makes of the error of the others is its own affair (`PredictiveFilter` measures it as it goes). Kinks are
+`exact` says which; what a caller makes of the error of the others is its own affair (`PredictiveFilter`
+measures it as it goes). Kinks are
 welcome: nothing here is differentiated twice, so there is no surface term to miss (B.5).
 """
 
@@ -44,7 +50,13 @@ class Noise(NamedTuple):
         """The standard deviation of the noise along directions, times their lengths."""
         if self.factor is not None:
             directions = directions @ self.factor.to(directions.dtype)
-        return self.std * directions.square().sum(-1).clamp(min=1e-60 if directions.dtype == torch.float64 else 1e-30).sqrt()
+        return (
+            self.std
+            * directions.square()
+            .sum(-1)
+            .clamp(min=1e-60 if directions.dtype == torch.float64 else 1e-30)
+            .sqrt()
+        )
 
     def seen_through(self, directions: Float[Tensor, "k d"]) -> "Noise":
         """The noise of W x, W with orthonormal rows."""
@@ -67,7 +79,9 @@ def chance(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
     s, ds = value_and_gradient(unsafe, y)
     value, gradient = _beyond(s, ds, noise.along(ds))
     flat = (ds == 0).all(1) & (s == 0)  # where a rule is 0 on one side, and its sign says nothing
-    return Chance(torch.where(flat, unsafe.contains(y).to(value), value) if bool(flat.any()) else value, gradient)
+    return Chance(
+        torch.where(flat, unsafe.contains(y).to(value), value) if bool(flat.any()) else value, gradient
+    )
 
 
 @singledispatch
@@ -113,7 +127,11 @@ def _slab(unsafe: Slab, y: Tensor, noise: Noise) -> Chance:
 @chance.register
 def _box(unsafe: Box, y: Tensor, noise: Noise) -> Chance:
     lower, upper = unsafe.lower.to(y.dtype), unsafe.upper.to(y.dtype)
-    axes = torch.eye(y.shape[1], dtype=y.dtype, device=y.device) if unsafe.axes is None else unsafe.axes.to(y.dtype)
+    axes = (
+        torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
+        if unsafe.axes is None
+        else unsafe.axes.to(y.dtype)
+    )
     center = (lower + upper) / 2
     each, slope = _between((y - center) @ axes.T, lower - center, upper - center, noise.along(axes))
     value, others = _product(each)
@@ -137,14 +155,18 @@ def _not(unsafe: Not, y: Tensor, noise: Noise) -> Chance:
 
 @chance.register
 def _all(unsafe: AllOf, y: Tensor, noise: Noise) -> Chance:
-    value, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True))
+    value, gradient = (
+        torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True)
+    )
     together, others = _product(value)
     return Chance(together, (others[:, :, None] * gradient).sum(1))
 
 
 @chance.register
 def _any(unsafe: AnyOf, y: Tensor, noise: Noise) -> Chance:
-    value, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True))
+    value, gradient = (
+        torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True)
+    )
     none, others = _product(1 - value)
     return Chance(1 - none, (others[:, :, None] * gradient).sum(1))
 

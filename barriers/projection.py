@@ -1,9 +1,12 @@
 """Projection of finished samples: the KL-nearest law within limits, by reweighting or by thinning (P.1, P.2).
 
-    min KL(ρ‖ρ_U)  s.t.  E_ρ φ_k ≤ c_k,    ρ ∝ e^{−Σμ_kφ_k} ρ_U,    μ = argmin_{μ ≥ 0}  log E[e^{−μ·φ}] + μ·c       (the convex dual)
+    min KL(ρ‖ρ_U)  s.t.  E_ρ φ_k ≤ c_k,    ρ ∝ e^{−Σμ_kφ_k} ρ_U,    μ = argmin_{μ ≥ 0}  log E[e^{−μ·φ}] + μ·c
+        (the convex dual)
 
-on the empirical law of n draws. With hard indicators the weights are two numbers, and keeping a draw with probability weight/largest weight
-is thinning: for one set an unsafe draw stays with probability β(1−p)/((1−β)p) (P.1). Anything cleverer must beat this, or say why not.
+on the empirical law of n draws. With hard indicators the weights are two numbers, and keeping a draw with
+probability weight/largest weight
+is thinning: for one set an unsafe draw stays with probability β(1−p)/((1−β)p) (P.1). Anything cleverer must
+beat this, or say why not.
 Letters: n draws, m constraints.
 """
 
@@ -31,7 +34,9 @@ class Facts(NamedTuple):
 
 
 class Tilt(NamedTuple):
-    """The projection of an empirical law: weights that sum to 1, multipliers, and its KL divergence from uniform weights, in nats."""
+    """The projection of an empirical law: weights that sum to 1, multipliers, and its KL divergence from
+    uniform weights, in nats.
+    """
 
     weights: Float[Tensor, "n"]
     multipliers: Float[Tensor, "m"]
@@ -39,7 +44,9 @@ class Tilt(NamedTuple):
 
 
 def facts(p: float, beta: float) -> Facts:
-    """μ* = log[p(1−β)/(β(1−p))], KL = kl(β‖p), TV = p − β for a law with mass p inside (P.2); μ* is infinite for β = 0."""
+    """μ* = log[p(1−β)/(β(1−p))], KL = kl(β‖p), TV = p − β for a law with mass p inside (P.2); μ* is infinite
+    for β = 0.
+    """
     if not (0 <= p < 1 and 0 <= beta < 1):
         raise ValueError(f"facts: p and beta must lie in [0, 1); got {p:g}, {beta:g}")
     if p <= beta:
@@ -50,11 +57,15 @@ def facts(p: float, beta: float) -> Facts:
     return Facts(odds, beta * math.log(beta / p) + (1 - beta) * math.log((1 - beta) / (1 - p)), p - beta)
 
 
-def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: Float[Tensor, "n"] | None = None) -> Tilt:
-    """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below (P.1).
+def tilt(
+    statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: Float[Tensor, "n"] | None = None
+) -> Tilt:
+    """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below
+    (P.1).
 
-    masses: positive, of sum 1, where draws stand for more than one each, as the patterns of membership of several sets do (G.4); by default
-    1/n each. Raises ValueError where no weights do: a limit below the smallest statistic, or limits that exclude each other.
+    masses: positive, of sum 1, where draws stand for more than one each, as the patterns of membership of
+    several sets do (G.4); by default 1/n each. Raises ValueError where no weights do: a limit below the
+    smallest statistic, or limits that exclude each other.
     """
     φ, c = statistics.double(), limits.double()
     if not (torch.isfinite(φ).all() and torch.isfinite(c).all()):
@@ -78,19 +89,24 @@ def tilt(statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: F
             t /= 2
             step = _tilted(z, μ + t * toward, q)
         μ, (w, value) = μ + t * toward, step
-        if value < float(q.log().min()) - 1e-9:  # −value would be a KL, and no distribution over these draws is so far from q
+        if (
+            value < float(q.log().min()) - 1e-9
+        ):  # −value would be a KL, and no distribution over these draws is so far from q
             break
     worst = int((w @ z).argmax())
     raise ValueError(
-        f"tilt: no weights of these draws meet limit {worst}: E φ stays at {float(w @ φ[:, worst]):.6g}, the limit is {float(c[worst]):.6g}; "
+        f"tilt: no weights of these draws meet limit {worst}: E φ stays at {float(w @ φ[:, worst]):.6g}, "
+        f"the limit is {float(c[worst]):.6g}; "
         "draw more samples or raise the limit"
     )
 
 
 def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> Float[Tensor, "n"]:
-    """The chance with which each draw stays, so that what stays has the law of the KL projection onto every {ρ(𝒰_k) ≤ β_k} (P.1).
+    """The chance with which each draw stays, so that what stays has the law of the KL projection onto every
+    {ρ(𝒰_k) ≤ β_k} (P.1).
 
-    p is the fraction of these very draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws in a set of β = 0 never stay.
+    p is the fraction of these very draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws
+    in a set of β = 0 never stay.
     """
     _check(inside, betas)
     possible = ~inside[:, [k for k, β in enumerate(betas) if β == 0]].any(1)
@@ -103,19 +119,30 @@ def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> F
     return weights / weights.max()
 
 
-def thinned(inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Which draws stay, each by its own uniform number: independent draws stay independent given p; the count fluctuates around β."""
+def thinned(
+    inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]
+) -> Bool[Tensor, "n"]:
+    """Which draws stay, each by its own uniform number: independent draws stay independent given p; the count
+    fluctuates around β.
+    """
     return uniforms < keep_probabilities(inside, betas)
 
 
-def thinned_to_budget(inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Which draws stay so that no count exceeds ⌊β · kept⌋ and as many as possible stay: thinning that passes a census (A.1).
+def thinned_to_budget(
+    inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]
+) -> Bool[Tensor, "n"]:
+    """Which draws stay so that no count exceeds ⌊β · kept⌋ and as many as possible stay: thinning that passes
+    a census (A.1).
 
-    Outside everything all stay; inside a set those of smallest uniform number. For disjoint sets; ValueError for overlapping ones.
+    Outside everything all stay; inside a set those of smallest uniform number. For disjoint sets; ValueError
+    for overlapping ones.
     """
     _check(inside, betas)
     if bool((inside.sum(1) > 1).any()):
-        raise ValueError("thinned_to_budget: sets must be disjoint on the draws; use `thinned`, or one set that is their union")
+        raise ValueError(
+            "thinned_to_budget: sets must be disjoint on the draws; use `thinned`, or one set that is "
+            "their union"
+        )
     counts, outside = inside.sum(0).tolist(), int((~inside.any(1)).sum())
     kept = total = inside.shape[0]
     room = counts

@@ -1,7 +1,9 @@
-"""Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructor's own annotations as the schema.
+"""Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructor's own
+annotations as the schema.
 
-A parameter annotated `Context("columns")` is not written in a file: whoever builds supplies it. A parameter whose type is in
-`nested` (a set within a set, say; a list of them, or one or None) is itself built from its specification.
+A parameter annotated `Context("columns")` is not written in a file: whoever builds supplies it. A parameter
+whose type is in `nested` (a set within a set, say; a list of them, or one or None) is itself built from its
+specification.
 """
 
 import inspect
@@ -28,7 +30,9 @@ class SpecificationError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One constructor parameter: its name, its type with annotations, its default, and the context name or None."""
+    """One constructor parameter: its name, its type with annotations, its default, and the context name or
+    None.
+    """
 
     name: str
     hint: Any
@@ -42,14 +46,20 @@ class Parameter:
 
 def parameters(constructor: Callable[..., Any]) -> list[Parameter]:
     """What a constructor takes, in order."""
-    init: Any = vars(constructor).get("__init__", constructor) if isinstance(constructor, type) else constructor
+    init: Any = (
+        vars(constructor).get("__init__", constructor) if isinstance(constructor, type) else constructor
+    )
     hints = get_type_hints(init, include_extras=True)
     found = []
     for name, p in inspect.signature(init).parameters.items():
         if name == "self":
             continue
         hint = hints[name]
-        marks = [m.name for m in get_args(hint)[1:] if isinstance(m, Context)] if get_origin(hint) is Annotated else []
+        marks = (
+            [m.name for m in get_args(hint)[1:] if isinstance(m, Context)]
+            if get_origin(hint) is Annotated
+            else []
+        )
         found.append(Parameter(name, hint, p.default, marks[0] if marks else None))
     return found
 
@@ -65,7 +75,9 @@ def construct(
     context: Mapping[str, Any],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The object that `fields` describe; a ValueError of the constructor comes back as a SpecificationError at `path`."""
+    """The object that `fields` describe; a ValueError of the constructor comes back as a SpecificationError
+    at `path`.
+    """
     arguments: dict[str, Any] = {}
     for p in parameters(constructor):
         if p.context is not None:

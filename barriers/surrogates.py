@@ -1,11 +1,12 @@
 """Smooth majorants of an unsafe set's indicator: φ ≥ κ·1_𝒰, so that E_ρ[φ] ≤ κβ implies ρ(𝒰) ≤ β (B.1, B.2).
 
 sigmoid      φ = σ((δ − s)/w),  κ = σ(δ/w)
-hinge        φ = (1 − s/w)₊,    κ = 1      (CVaR; Rockafellar–Uryasev 2000); as `soft_hinge`, w·softplus, for a drift filter (B.5)
+hinge        φ = (1 − s/w)₊,    κ = 1      (CVaR; Rockafellar–Uryasev 2000); as `soft_hinge`, w·softplus, for
+             a drift filter (B.5)
 exponential  φ = e^{−s/w},      κ = 1      (Chernoff)
 
-A surrogate is a function of the signed distance s alone; with its two derivatives ∇φ = φ'∇s and Δφ = φ''‖∇s‖² + φ'Δs.
-Width and margin may be 0-dim tensors: derivatives then flow to them, through κ too.
+A surrogate is a function of the signed distance s alone; with its two derivatives ∇φ = φ'∇s and Δφ = φ''‖∇s‖²
++ φ'Δs. Width and margin may be 0-dim tensors: derivatives then flow to them, through κ too.
 """
 
 import math
@@ -58,10 +59,14 @@ class Surrogate(ABC):
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
-    """φ = σ((δ − s)/w). A margin δ > 0 starts the ramp outside the set and raises κ = σ(δ/w) from ½ towards 1."""
+    """φ = σ((δ − s)/w). A margin δ > 0 starts the ramp outside the set and raises κ = σ(δ/w) from ½ towards
+    1.
+    """
 
     width: Width
-    margin: Annotated[float, Ge(0), Doc("Margin δ: how far outside the set the ramp is centred, in sampler coordinates.")] = 0.0
+    margin: Annotated[
+        float, Ge(0), Doc("Margin δ: how far outside the set the ramp is centred, in sampler coordinates.")
+    ] = 0.0
     smooth = True
 
     def __post_init__(self) -> None:
@@ -142,7 +147,9 @@ class Exponential(Surrogate):
         return 1.0
 
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        return (-s / self.width).clamp(max=60.0).exp()  # e^60: still far above any limit, and finite in float32
+        return (
+            (-s / self.width).clamp(max=60.0).exp()
+        )  # e^60: still far above any limit, and finite in float32
 
     def profile(self, s: Float[Tensor, "*n"]) -> Profile:
         φ = self.value(s)
@@ -150,9 +157,11 @@ class Exponential(Surrogate):
 
 
 def for_drift(step_size: float) -> Sigmoid:
-    """The surrogate of a drift filter without a smoothing where no noise can be predicted: width w = 2√(2h), margin δ = w, so κ = σ(1).
+    """The surrogate of a drift filter without a smoothing where no noise can be predicted: width w = 2√(2h),
+    margin δ = w, so κ = σ(1).
 
-    With noise, what keeps such a width in proportion to √h never reaches its limit as h → 0, and κ < 1 costs KL for ever (B.6).
+    With noise, what keeps such a width in proportion to √h never reaches its limit as h → 0, and κ < 1 costs
+    KL for ever (B.6).
     """
     width = 2 * math.sqrt(2 * step_size)
     return Sigmoid(width, margin=width)
@@ -177,5 +186,8 @@ def _check_width(owner: str, width: Scalar) -> None:
 
 
 SURROGATES: dict[str, type[Surrogate]] = {
-    "sigmoid": Sigmoid, "hinge": Hinge, "soft_hinge": SoftHinge, "exponential": Exponential,
-}  # fmt: skip
+    "sigmoid": Sigmoid,
+    "hinge": Hinge,
+    "soft_hinge": SoftHinge,
+    "exponential": Exponential,
+}

@@ -1,1 +1,3 @@
-"""Measurements against peers; `python -m benchmarks` runs those that have a `measure()` and writes results.json."""
+"""Measurements against peers; `python -m benchmarks` runs those that have a `measure()` and writes
+results.json.
+"""

@@ -1,10 +1,12 @@
-"""Runs every benchmark that has a `measure()` and writes what was found, with machine, versions and commit, to benchmarks/results.json.
+"""Runs every benchmark that has a `measure()` and writes what was found, with machine, versions and commit,
+to benchmarks/results.json.
 
     python -m benchmarks [NAME...] [--out FILE]
-    python -m benchmarks NAME --as OTHER        # the rows are kept under another name, beside those of another commit
+    python -m benchmarks NAME --as OTHER        # the rows are kept under another name, beside those of
+        another commit
 
-A module of this folder is a benchmark when it has `measure() -> list[dict]`, a row a number. With names, only those are run, and the
-others' rows in the file stay as they were.
+A module of this folder is a benchmark when it has `measure() -> list[dict]`, a row a number. With names, only
+those are run, and the others' rows in the file stay as they were.
 """
 
 import argparse
@@ -26,13 +28,22 @@ HERE = Path(__file__).parent
 
 def benchmarks() -> dict[str, ModuleType]:
     """Every module of this folder with a `measure()`, by name."""
-    modules = {m.name: importlib.import_module(f"benchmarks.{m.name}") for m in iter_modules([str(HERE)]) if m.name != "__main__"}
+    modules = {
+        m.name: importlib.import_module(f"benchmarks.{m.name}")
+        for m in iter_modules([str(HERE)])
+        if m.name != "__main__"
+    }
     return {name: module for name, module in sorted(modules.items()) if hasattr(module, "measure")}
 
 
 def machine() -> dict[str, object]:
     """The processor, its cores, and how many threads torch was given."""
-    return {"cpu": _cpu_model(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "system": platform.system()}
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.system(),
+    }
 
 
 def record(rows: list[dict[str, object]], took: float) -> dict[str, object]:
@@ -43,7 +54,9 @@ def record(rows: list[dict[str, object]], took: float) -> dict[str, object]:
 def write(path: Path, found: dict[str, dict[str, object]]) -> None:
     """Adds to what the file holds; written beside it first, then renamed."""
     before = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
-    text = json.dumps({"schema_version": 1, "benchmarks": {**before, **found}}, indent=2, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(
+        {"schema_version": 1, "benchmarks": {**before, **found}}, indent=2, sort_keys=True, ensure_ascii=False
+    )
     beside = path.with_suffix(".tmp")
     beside.write_text(text + "\n")
     beside.replace(path)
@@ -56,10 +69,17 @@ def _cpu_model() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
-    parser.add_argument("--as", dest="under", metavar="OTHER", help="the name that the rows of the one benchmark are kept under")
+    parser.add_argument(
+        "--as",
+        dest="under",
+        metavar="OTHER",
+        help="the name that the rows of the one benchmark are kept under",
+    )
     arguments = parser.parse_args()
     if arguments.under is not None and len(arguments.names) != 1:
         parser.error("--as names the rows of one benchmark; give one NAME")

@@ -1,11 +1,13 @@
-"""The paper's compositions with energies that are learned once and then only composed: counts of samples, over five seeds.
+"""The paper's compositions with energies that are learned once and then only composed: counts of samples,
+over five seeds.
 
     python -m benchmarks.composition [--seeds 5] [--table] [--results FILE] [--page FILE] [--cache DIR]
 
-A = (±3, ±3), B = (0, ±4), (±4, 0), std .3. Both are trained; each composition is built from a scenario like any other and sampled by
-unadjusted Langevin from N(0, 2.5² I). With exact energies U_B − .35 U_A holds .99495 within 1.5 of B's centres and 6e-15 near A's, and
-U_A + U_B has the mean radius 3.814, 98 % of it midway between neighbouring centres: the rows called `exact` are quadrature of that,
-those called `law` quadrature of the learned energies.
+A = (±3, ±3), B = (0, ±4), (±4, 0), std .3. Both are trained; each composition is built from a scenario like
+any other and sampled by unadjusted Langevin from N(0, 2.5² I). With exact energies U_B − .35 U_A holds .99495
+within 1.5 of B's centres and 6e-15 near A's, and U_A + U_B has the mean radius 3.814, 98 % of it midway
+between neighbouring centres: the rows called `exact` are quadrature of that, those called `law` quadrature of
+the learned energies.
 """
 
 import argparse
@@ -72,7 +74,8 @@ seed: {seed}
 energy: {energy}
 unsafe: {{anywhere: {{kind: ball, center: [0, 0], radius: 1}}}}
 constraints: [{{set: anywhere, beta: 0.99}}]
-sampler: {{kind: langevin, samples: {samples}, steps: {steps}, step_size: 0.0005, init: {{kind: gaussian, mean: [0, 0], std: 2.5}}}}
+sampler: {{kind: langevin, samples: {samples}, steps: {steps}, step_size: 0.0005,
+  init: {{kind: gaussian, mean: [0, 0], std: 2.5}}}}
 """
     return build(loads(text), progress=Silent(), cache=cache)
 
@@ -127,19 +130,36 @@ def facts(kind: str, x: Tensor, p: Tensor) -> dict[str, float]:
 def exact() -> dict[str, Energy]:
     """The compositions of the energies themselves."""
     a, b = GaussianMixture(A, STD), GaussianMixture(B, STD)
-    return {"negation": Negation(b, a, WEIGHT), "conjunction": WeightedSum([a, b]), "disjunction": GaussianMixture(A + B, STD)}
+    return {
+        "negation": Negation(b, a, WEIGHT),
+        "conjunction": WeightedSum([a, b]),
+        "disjunction": GaussianMixture(A + B, STD),
+    }
 
 
 def measure(
-    seeds: int = 5, keep: Callable[[list[dict[str, object]]], None] = lambda rows: None, cache: Path | None = None
+    seeds: int = 5,
+    keep: Callable[[list[dict[str, object]]], None] = lambda rows: None,
+    cache: Path | None = None,
 ) -> list[dict[str, object]]:
-    """A row a composition, a seed and a number; `keep` is given all rows so far after every seed. cache: of energies trained before."""
+    """A row a composition, a seed and a number; `keep` is given all rows so far after every seed. cache: of
+    energies trained before.
+    """
     x = grid()
     found: list[dict[str, object]] = []
 
-    def add(recipe: str, seed: int | None, kind: str, how: str, values: dict[str, float], seconds: float = 0.0) -> None:
+    def add(
+        recipe: str, seed: int | None, kind: str, how: str, values: dict[str, float], seconds: float = 0.0
+    ) -> None:
         for what, value in values.items():
-            row = {"recipe": recipe, "composition": kind, "seed": seed, "how": how, "what": what, "value": value}
+            row = {
+                "recipe": recipe,
+                "composition": kind,
+                "seed": seed,
+                "how": how,
+                "what": what,
+                "value": value,
+            }
             found.append(row | {"seconds": round(seconds, 1)})
             print(f"  {recipe:16s} {kind:12s} {how:8s} seed {seed!s:4s} {what:14s} {value:.6g}", flush=True)
 
@@ -154,7 +174,9 @@ def measure(
                     y = sampled(built)
                     took = time.perf_counter() - began
                     if any(isinstance(part, MixtureBased) for part in built.energy.modules()):
-                        add(name, seed, kind, "mixture", facts(kind, x, law(without_network(built.energy), x)))
+                        add(
+                            name, seed, kind, "mixture", facts(kind, x, law(without_network(built.energy), x))
+                        )
                     add(name, seed, kind, "law", facts(kind, x, law(built.energy, x)))
                     add(
                         name,
@@ -179,13 +201,14 @@ def _of_recipe(name: str, rows: Sequence[dict[str, Any]]) -> str:
     columns = [(kind, what) for kind, what in dict.fromkeys((r["composition"], r["what"]) for r in mine)]
     value = {(r["composition"], r["what"], r["how"], r["seed"]): r["value"] for r in mine}
     recipe = RECIPES[name]
+    defaults = describe(TrainingSettings())
     text = [
         f"### {name[0].upper()}{name[1:]}",
         "",
         "```yaml",
         f"network: {_flow(describe(recipe.network, recipe.network.kind))}",
         f"loss: {_flow(describe(recipe.loss, 'calibrated'))}",
-        f"training: {_flow({k: v for k, v in describe(recipe.training).items() if v != describe(TrainingSettings())[k]})}",
+        f"training: {_flow({k: v for k, v in describe(recipe.training).items() if v != defaults[k]})}",
         "```",
         "",
         "| seed | how | " + " | ".join(f"{kind}: {what}" for kind, what in columns) + " |",
@@ -195,8 +218,14 @@ def _of_recipe(name: str, rows: Sequence[dict[str, Any]]) -> str:
     for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in hows)]:
         numbers = [_cell(what, how, value[kind, what, how, seed]) for kind, what in columns]
         text.append(f"| {'' if seed is None else seed} | {how} | " + " | ".join(numbers) + " |")
-    held = [seed for seed in seeds if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)]
-    return "\n".join(text) + f"\n\nAll five claims hold of the samples of {len(held)} of {len(seeds)} seeds.\n"
+    held = [
+        seed
+        for seed in seeds
+        if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)
+    ]
+    return (
+        "\n".join(text) + f"\n\nAll five claims hold of the samples of {len(held)} of {len(seeds)} seeds.\n"
+    )
 
 
 def _flow(fields: dict[str, Any]) -> str:
@@ -220,24 +249,38 @@ def held_by(what: str, value: float) -> bool:
 
 def _cell(what: str, how: str, value: float) -> str:
     if what.startswith("near"):
-        return f"{round(SAMPLES * value):,}" if how == "samples" else f"{value:.2g}" if value < 0.001 else f"{value:.5f}"
+        return (
+            f"{round(SAMPLES * value):,}"
+            if how == "samples"
+            else f"{value:.2g}"
+            if value < 0.001
+            else f"{value:.5f}"
+        )
     return f"{value:.3f}"
 
 
 def write_page(rows: Sequence[dict[str, Any]], path: Path = PAGE) -> None:
     """The table between the page's markers."""
-    path.write_text(BLOCK.sub(lambda m: m[1] + table(rows) + m[2], path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(
+        BLOCK.sub(lambda m: m[1] + table(rows) + m[2], path.read_text(encoding="utf-8")), encoding="utf-8"
+    )
 
 
 def main() -> None:
     from benchmarks.__main__ import record, write
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--table", action="store_true", help="measure nothing: write the page from the results")
+    parser.add_argument(
+        "--table", action="store_true", help="measure nothing: write the page from the results"
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--page", type=Path, default=PAGE)
-    parser.add_argument("--cache", type=Path, help="a folder of trained energies, to train none of this recipe twice")
+    parser.add_argument(
+        "--cache", type=Path, help="a folder of trained energies, to train none of this recipe twice"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     began = time.perf_counter()
@@ -247,7 +290,10 @@ def main() -> None:
         write_page(rows, arguments.page)
 
     if arguments.table:
-        write_page(json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]["composition"]["rows"], arguments.page)
+        write_page(
+            json.loads(arguments.results.read_text(encoding="utf-8"))["benchmarks"]["composition"]["rows"],
+            arguments.page,
+        )
     else:
         measure(arguments.seeds, keep, arguments.cache)
 

@@ -1,11 +1,12 @@
-"""What every bound promises beside what it does: coverage by simulation, and false certificates when one looks after every sample.
+"""What every bound promises beside what it does: coverage by simulation, and false certificates when one
+looks after every sample.
 
     python -m benchmarks coverage            # the numbers, into results.json
     python -m benchmarks.coverage [--runs N] # the same, in a smaller size, to the terminal
     python -m benchmarks.coverage --page     # docs/coverage.md, from results.json
 
-Coverage must reach .95; a false certificate must come at most .05 of the time. Methods called `planted` are known to fail: a simulation that
-cannot see them fail shows nothing.
+Coverage must reach .95; a false certificate must come at most .05 of the time. Methods called `planted` are
+known to fail: a simulation that cannot see them fail shows nothing.
 """
 
 import argparse
@@ -57,8 +58,12 @@ def binomial(runs: int, rng: np.random.Generator) -> list[Row]:
     methods: dict[str, Callable[[int, int, float], bool]] = {
         "Clopper-Pearson, upper": lambda k, n, p: p <= upper_bound(k, n, CONFIDENCE),
         "Clopper-Pearson, lower": lambda k, n, p: p >= lower_bound(k, n, CONFIDENCE),
-        "Clopper-Pearson, two-sided": lambda k, n, p: interval(k, n, CONFIDENCE)[0] <= p <= interval(k, n, CONFIDENCE)[1],
-        "planted: normal approximation, upper": lambda k, n, p: p <= k / n + z * math.sqrt(k / n * (1 - k / n) / n),
+        "Clopper-Pearson, two-sided": lambda k, n, p: (
+            interval(k, n, CONFIDENCE)[0] <= p <= interval(k, n, CONFIDENCE)[1]
+        ),
+        "planted: normal approximation, upper": lambda k, n, p: (
+            p <= k / n + z * math.sqrt(k / n * (1 - k / n) / n)
+        ),
     }
     found = []
     for name, covers in methods.items():
@@ -67,7 +72,18 @@ def binomial(runs: int, rng: np.random.Generator) -> list[Row]:
                 law = binom.pmf(np.arange(n + 1), n, p)
                 held = np.array([law[k] < 1e-12 or covers(k, n, p) for k in range(n + 1)])
                 simulated = float(held[rng.binomial(n, p, runs)].mean())
-                found.append(row("coverage", name, p, simulated, CONFIDENCE, exactly=float(1 - law[~held].sum()), n=n, runs=runs))
+                found.append(
+                    row(
+                        "coverage",
+                        name,
+                        p,
+                        simulated,
+                        CONFIDENCE,
+                        exactly=float(1 - law[~held].sum()),
+                        n=n,
+                        runs=runs,
+                    )
+                )
     return found
 
 
@@ -82,16 +98,21 @@ def families(runs: int, rng: np.random.Generator) -> list[Row]:
         for correction in ("bonferroni", "holm", "none"):
             right = 0
             for drawn in counts.tolist():
-                said = [
-                    v
-                    for k in drawn
-                    for v in verdicts([standing[k]], CONFIDENCE, "bonferroni")
-                ] if correction == "none" else verdicts([standing[k] for k in drawn], CONFIDENCE, correction)  # fmt: skip
-                # at exactly β neither ρ < β nor ρ > β is true; saying `certified` (ρ ≤ β) is then right, so only the strict errors count
+                said = (
+                    [v for k in drawn for v in verdicts([standing[k]], CONFIDENCE, "bonferroni")]
+                    if correction == "none"
+                    else verdicts([standing[k] for k in drawn], CONFIDENCE, correction)
+                )
+                # at exactly β neither ρ < β nor ρ > β is true; saying `certified` (ρ ≤ β) is then right, so
+                # only the strict errors count
                 wrong_up = any(v == "violated" for v in said[:4])
                 wrong_down = said[4] == "certified"
                 right += not (wrong_up or wrong_down)
-            name = "planted: no correction" if correction == "none" else f"{correction.capitalize()}, five regions"
+            name = (
+                "planted: no correction"
+                if correction == "none"
+                else f"{correction.capitalize()}, five regions"
+            )
             found.append(row("coverage", name, β, right / runs, CONFIDENCE, n=n, runs=runs))
     return found
 
@@ -117,14 +138,24 @@ def violating(decides: Callable[[int, int], bool], most: int) -> np.ndarray:
 
 
 def looks(runs: int, most: int, rng: np.random.Generator) -> list[Row]:
-    """How often a verdict is wrong at some look, one after every sample, when exactly β is inside: the hardest case."""
+    """How often a verdict is wrong at some look, one after every sample, when exactly β is inside: the
+    hardest case.
+    """
     found = []
     for β in RATES:
         low = {
-            "anytime e-process, certified": certifying(lambda k, n, b=β: log_evidence_below(k, n, b) >= EVIDENCE, most),
-            "planted: Clopper-Pearson again and again": certifying(lambda k, n, b=β: upper_bound(k, n, CONFIDENCE) <= b, most),
+            "anytime e-process, certified": certifying(
+                lambda k, n, b=β: log_evidence_below(k, n, b) >= EVIDENCE, most
+            ),
+            "planted: Clopper-Pearson again and again": certifying(
+                lambda k, n, b=β: upper_bound(k, n, CONFIDENCE) <= b, most
+            ),
         }
-        high = {"anytime e-process, violated": violating(lambda k, n, b=β: log_evidence_above(k, n, b) >= EVIDENCE, most)}
+        high = {
+            "anytime e-process, violated": violating(
+                lambda k, n, b=β: log_evidence_above(k, n, b) >= EVIDENCE, most
+            )
+        }
         wrong = dict.fromkeys([*low, *high], 0)
         for start in range(0, runs, 500):
             inside = np.cumsum(rng.random((min(500, runs - start), most)) < β, axis=1, dtype=np.int32)
@@ -133,13 +164,16 @@ def looks(runs: int, most: int, rng: np.random.Generator) -> list[Row]:
             for name, limit in high.items():
                 wrong[name] += int((inside >= limit).any(1).sum())
         found += [
-            row("wrong at some look", name, β, count / runs, 1 - CONFIDENCE, n=most, runs=runs) for name, count in wrong.items()
+            row("wrong at some look", name, β, count / runs, 1 - CONFIDENCE, n=most, runs=runs)
+            for name, count in wrong.items()
         ]
     return found
 
 
 def clouds(runs: int, rng: np.random.Generator) -> list[Row]:
-    """The betting bound on R clouds of 100 particles: all doing the same, none doing the same, and in between; and on chains' means."""
+    """The betting bound on R clouds of 100 particles: all doing the same, none doing the same, and in
+    between; and on chains' means.
+    """
     found = []
     for p in RATES:
         laws = {
@@ -152,18 +186,32 @@ def clouds(runs: int, rng: np.random.Generator) -> list[Row]:
             x = draw(40)
             upper = np.mean([log_capital(of, p) < EVIDENCE for of in x])
             lower = np.mean([log_capital(1 - of, 1 - p) < EVIDENCE for of in x])
-            found.append(row("coverage", f"betting, upper, {name}", p, float(upper), CONFIDENCE, n=40, runs=runs))
-            found.append(row("coverage", f"betting, lower, {name}", p, float(lower), CONFIDENCE, n=40, runs=runs))
+            found.append(
+                row("coverage", f"betting, upper, {name}", p, float(upper), CONFIDENCE, n=40, runs=runs)
+            )
+            found.append(
+                row("coverage", f"betting, lower, {name}", p, float(lower), CONFIDENCE, n=40, runs=runs)
+            )
         whole = rng.binomial(40, p, runs)
         bound = {k: upper_bound(100 * k, 4000, CONFIDENCE) for k in set(whole.tolist())}
         pooled = float(np.mean([p <= bound[k] for k in whole.tolist()]))
         found.append(
-            row("coverage", "planted: particles that all do the same, counted singly", p, pooled, CONFIDENCE, n=4000, runs=runs)
+            row(
+                "coverage",
+                "planted: particles that all do the same, counted singly",
+                p,
+                pooled,
+                CONFIDENCE,
+                n=4000,
+                runs=runs,
+            )
         )
     return found
 
 
-def chain_means(ρ: float, p: float, runs: int, chains: int, rng: np.random.Generator, length: int = 50) -> np.ndarray:
+def chain_means(
+    ρ: float, p: float, runs: int, chains: int, rng: np.random.Generator, length: int = 50
+) -> np.ndarray:
     """The fraction of time that stationary AR(1) chains spend beyond the quantile of p, [runs, chains]."""
     out = np.empty((runs, chains))
     for start in range(0, runs, 500):
@@ -180,13 +228,17 @@ def autoregressive(ρ: float, size: tuple[int, ...], rng: np.random.Generator) -
 
 
 def memory(runs: int, rng: np.random.Generator) -> list[Row]:
-    """AR(1) rows whose effective number is known: coverage when they are counted singly, and of the diagnostic interval at batch means' n_eff."""
+    """AR(1) rows whose effective number is known: coverage when they are counted singly, and of the
+    diagnostic interval at batch means' n_eff.
+    """
     found, n, p = [], 8000, 0.1
     a = norm.isf(p)
     for ρ in (0.0, 0.5, 0.9, 0.98):
         τ = 1.0
         for lag in range(1, 400):
-            both = multivariate_normal.cdf([-a, -a], cov=[[1, ρ**lag], [ρ**lag, 1]]) if ρ**lag > 1e-4 else p * p
+            both = (
+                multivariate_normal.cdf([-a, -a], cov=[[1, ρ**lag], [ρ**lag, 1]]) if ρ**lag > 1e-4 else p * p
+            )
             τ += 2 * (both - p * p) / (p * (1 - p))
         single, corrected, effective, widths = 0, 0, [], []
         for start in range(0, runs, 200):
@@ -210,18 +262,37 @@ def memory(runs: int, rng: np.random.Generator) -> list[Row]:
         }
         if ρ:
             found.append(
-                row("coverage", f"planted: AR(1), ρ = {ρ:g}, rows counted singly", p, single / runs, CONFIDENCE, **facts)
+                row(
+                    "coverage",
+                    f"planted: AR(1), ρ = {ρ:g}, rows counted singly",
+                    p,
+                    single / runs,
+                    CONFIDENCE,
+                    **facts,
+                )
             )
-        found.append(row("diagnostic", f"AR(1), ρ = {ρ:g}, diagnostic interval", p, corrected / runs, CONFIDENCE, **facts))
+        found.append(
+            row(
+                "diagnostic",
+                f"AR(1), ρ = {ρ:g}, diagnostic interval",
+                p,
+                corrected / runs,
+                CONFIDENCE,
+                **facts,
+            )
+        )
     return found
 
 
 def everything(runs: int, most: int) -> list[Row]:
     """All of it; each part from a seed of its own."""
     parts: list[Callable[[np.random.Generator], list[Row]]] = [
-        lambda rng: binomial(runs, rng), lambda rng: families(runs, rng), lambda rng: looks(runs, most, rng),
-        lambda rng: clouds(runs, rng), lambda rng: memory(max(runs // 10, 20), rng),
-    ]  # fmt: skip
+        lambda rng: binomial(runs, rng),
+        lambda rng: families(runs, rng),
+        lambda rng: looks(runs, most, rng),
+        lambda rng: clouds(runs, rng),
+        lambda rng: memory(max(runs // 10, 20), rng),
+    ]
     return [r for seed, part in enumerate(parts) for r in part(np.random.default_rng(seed))]
 
 
@@ -243,35 +314,56 @@ def page(record: dict[str, object]) -> str:
     counted = [r for r in rows if "exactly" in r and not r["planted"]]
     exact = min(float(str(r["exactly"])) for r in counted)
     apart = max(abs(z(r, float(str(r["exactly"])))) for r in counted)
-    lowest = min((r for r in rows if r["what"] == "coverage" and not r["planted"]), key=lambda r: z(r, CONFIDENCE))
+    lowest = min(
+        (r for r in rows if r["what"] == "coverage" and not r["planted"]), key=lambda r: z(r, CONFIDENCE)
+    )
     out = ["# Coverage of the bounds", "", "<!-- made by: python -m benchmarks.coverage --page -->", ""]
     out += [
-        f"Measured by `python -m benchmarks coverage`: {max(int(str(r['runs'])) for r in rows):,} repetitions a number, commit {record['commit']}.",
-        "A cell holds the worst over all sizes tried; its standard error is at most .22 %. Rows marked *planted* are methods known to fail:",
+        f"Measured by `python -m benchmarks coverage`: {max(int(str(r['runs'])) for r in rows):,} "
+        f"repetitions a number, commit {record['commit']}.",
+        "A cell holds the worst over all sizes tried; its standard error is at most .22 %. Rows marked "
+        "*planted* are methods known to fail:",
         "were they not seen to fail here, the others would show nothing.",
         "",
-        "Clopper-Pearson's coverage is also counted exactly, over every possible count; its worst size stands in brackets beside what was simulated.",
-        f"Counted so it is never below 95 %: the lowest of {len(counted)} numbers is {100 * exact:.2f} %; simulation and count agree",
-        f"within {apart:.1f} standard errors. Of all methods' simulated numbers the lowest against its noise,",
+        "Clopper-Pearson's coverage is also counted exactly, over every possible count; its worst size "
+        "stands in brackets beside what was simulated.",
+        f"Counted so it is never below 95 %: the lowest of {len(counted)} numbers is {100 * exact:.2f} %; "
+        "simulation and count agree",
+        f"within {apart:.1f} standard errors. Of all methods' simulated numbers the lowest against its "
+        "noise,",
         f"{100 * float(str(lowest['found'])):.2f} % ({lowest['method']}, ρ(𝒰) = {lowest['p']:g}), is "
         f"{-z(lowest, CONFIDENCE):.1f} standard errors below 95 %; a test fails at 4.",
         "",
-    ]  # fmt: skip
+    ]
     heads = {
         "coverage": "## Coverage: at least 95 %",
-        "wrong at some look": "## Looked at after every sample: wrong at some look at most 5 % of the time, exactly the tolerance being inside",
+        "wrong at some look": "## Looked at after every sample: wrong at some look at most 5 % of the "
+        "time, exactly the tolerance being inside",
     }
     for what, head in heads.items():
         these = [r for r in rows if r["what"] == what and "rho" not in r]
         rates = sorted({float(str(r["p"])) for r in these})
-        out += [head, "", "| method | " + " | ".join(f"ρ(𝒰) = {p:g}" for p in rates) + " |", "| --- |" + " --- |" * len(rates)]
+        out += [
+            head,
+            "",
+            "| method | " + " | ".join(f"ρ(𝒰) = {p:g}" for p in rates) + " |",
+            "| --- |" + " --- |" * len(rates),
+        ]
         for planted in (False, True):
             for method in dict.fromkeys(str(r["method"]) for r in these if r["planted"] == planted):
                 cells = []
                 for p in rates:
                     values = [float(str(r["found"])) for r in these if r["method"] == method and r["p"] == p]
-                    known = [float(str(r["exactly"])) for r in these if r["method"] == method and r["p"] == p and "exactly" in r]
-                    cell = f"{100 * (max(values) if what != 'coverage' else min(values)):.2f} %" if values else ""
+                    known = [
+                        float(str(r["exactly"]))
+                        for r in these
+                        if r["method"] == method and r["p"] == p and "exactly" in r
+                    ]
+                    cell = (
+                        f"{100 * (max(values) if what != 'coverage' else min(values)):.2f} %"
+                        if values
+                        else ""
+                    )
                     cells.append(cell + (f" ({100 * min(known):.2f} %)" if known else ""))
                 out.append(f"| {'*planted:* ' if planted else ''}{method} | " + " | ".join(cells) + " |")
         out.append("")
@@ -282,12 +374,19 @@ def page(record: dict[str, object]) -> str:
         "",
         "AR(1) chains whose effective number of rows is known; 10 % inside, two-sided intervals.",
         "",
-        "| ρ | rows | true n_eff | n_eff by batch means | interval wider by | its coverage | *planted:* rows counted singly |",
+        "| ρ | rows | true n_eff | n_eff by batch means | interval wider by | its coverage | *planted:* "
+        "rows counted singly |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for r in chains:
         alone = f"{100 * float(str(singly[r['rho']]['found'])):.1f} %" if r["rho"] in singly else ""
-        cells = [f"{r['rho']:g}", f"{r['n']:,}", f"{r['true_ess']:,.0f}", f"{r['mean_ess']:,.0f}", f"{r['wider']:.2f}"]
+        cells = [
+            f"{r['rho']:g}",
+            f"{r['n']:,}",
+            f"{r['true_ess']:,.0f}",
+            f"{r['mean_ess']:,.0f}",
+            f"{r['wider']:.2f}",
+        ]
         out.append("| " + " | ".join([*cells, f"{100 * float(str(r['found'])):.1f} %", alone]) + " |")
     return "\n".join([*out, *short(chains), ""])
 
@@ -298,9 +397,12 @@ def short(chains: list[Row]) -> list[str]:
     for r in [r for r in chains if z(r, CONFIDENCE) < -4]:
         out += [
             "",
-            f"At ρ = {r['rho']:g} the diagnostic falls short: batch means find {r['mean_ess']:,.0f} rows where there are {r['true_ess']:,.0f},",
-            f"as so long a memory reaches past a batch, and the interval covers {100 * float(str(r['found'])):.1f} % of the time. It warns of slow",
-            "mixing and cannot vouch for its absence: no bound or verdict uses it, and where rows are of chains an audit counts chains.",
+            f"At ρ = {r['rho']:g} the diagnostic falls short: batch means find {r['mean_ess']:,.0f} rows "
+            f"where there are {r['true_ess']:,.0f},",
+            "as so long a memory reaches past a batch, and the interval covers "
+            f"{100 * float(str(r['found'])):.1f} % of the time. It warns of slow",
+            "mixing and cannot vouch for its absence: no bound or verdict uses it, and where rows are of "
+            "chains an audit counts chains.",
         ]
     return out
 
@@ -311,9 +413,13 @@ def z(r: Row, truth: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--looks", type=int, default=1000, help="samples after each of which the anytime audit is looked at")
+    parser.add_argument(
+        "--looks", type=int, default=1000, help="samples after each of which the anytime audit is looked at"
+    )
     parser.add_argument("--page", action="store_true", help="write docs/coverage.md from results.json")
     options = parser.parse_args()
     if options.page:

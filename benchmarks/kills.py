@@ -1,12 +1,14 @@
-"""Runs killed at random moments (SIGKILL) and resumed: do they end in the same bytes as one that nobody interrupted?
+"""Runs killed at random moments (SIGKILL) and resumed: do they end in the same bytes as one that nobody
+interrupted?
 
     python -m benchmarks kills              # 30 kills, into results.json
     python -m benchmarks.kills [--kills N]  # to the terminal
 
-Each kill has a directory of its own and comes at a moment drawn uniformly from the time an uninterrupted run takes: before the first file,
-between two steps, in the middle of a file being written. One that comes too late, as run.json is there already, is no kill of a run: it is
-counted apart, and another is drawn, until all have hit an unfinished one. Then each is resumed once, to its end, and samples.npz, trace.npz,
-reference.npz and audit.json are compared byte by byte. The report is left out: it is made from the files alone.
+Each kill has a directory of its own and comes at a moment drawn uniformly from the time an uninterrupted run
+takes: before the first file, between two steps, in the middle of a file being written. One that comes too
+late, as run.json is there already, is no kill of a run: it is counted apart, and another is drawn, until all
+have hit an unfinished one. Then each is resumed once, to its end, and samples.npz, trace.npz, reference.npz
+and audit.json are compared byte by byte. The report is left out: it is made from the files alone.
 """
 
 import argparse
@@ -41,11 +43,13 @@ constraints: [{set: disc, beta: 0.1}, {set: right, beta: 0.1}]
 
 CASES = {
     "one cloud, langevin": """\
-sampler: {kind: langevin, samples: 300, steps: 800, step_size: 0.01, init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
+sampler: {kind: langevin, samples: 300, steps: 800, step_size: 0.01,
+  init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
 filter: {kind: gate}
 """,
     "six clouds, mala with a warm-up": """\
-sampler: {kind: mala, samples: 50, steps: 100, step_size: 0.05, adapt: {steps: 40}, init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
+sampler: {kind: mala, samples: 50, steps: 100, step_size: 0.05, adapt: {steps: 40},
+  init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
 filter: {kind: gate}
 audit: {replicas: 6}
 """,
@@ -54,7 +58,9 @@ audit: {replicas: 6}
 
 
 def begin(scenario: Scenario, folder: Path) -> int:
-    """Starts, or goes on with, a run in a process of its own, whose id is returned; torch's graph must not have been used before."""
+    """Starts, or goes on with, a run in a process of its own, whose id is returned; torch's graph must not
+    have been used before.
+    """
     child = os.fork()
     if child:
         return child
@@ -79,8 +85,12 @@ def seconds_of(scenario: Scenario, folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def killed_and_resumed(scenario: Scenario, whole: Path, folder: Path, after: float) -> dict[str, object] | None:
-    """One kill: where it fell, what it was resumed from, and whether the bytes are the same in the end; None where it came too late."""
+def killed_and_resumed(
+    scenario: Scenario, whole: Path, folder: Path, after: float
+) -> dict[str, object] | None:
+    """One kill: where it fell, what it was resumed from, and whether the bytes are the same in the end; None
+    where it came too late.
+    """
     folder.mkdir()
     child = begin(scenario, folder)
     time.sleep(after)
@@ -90,7 +100,9 @@ def killed_and_resumed(scenario: Scenario, whole: Path, folder: Path, after: flo
     if not os.WIFSIGNALED(status) or "run.json" in left:
         return None
     _, resumed = os.waitpid(begin(scenario, folder), 0)
-    same = resumed == 0 and all((folder / "run" / name).read_bytes() == (whole / "run" / name).read_bytes() for name in FILES)
+    same = resumed == 0 and all(
+        (folder / "run" / name).read_bytes() == (whole / "run" / name).read_bytes() for name in FILES
+    )
     facts = json.loads((folder / "run" / "run.json").read_text()) if resumed == 0 else {}
     return {"fell": _where(left), "resumed_from_step": facts.get("resumed_from_step"), "identical": same}
 
@@ -103,9 +115,14 @@ def kills(scenario: Scenario, count: int, rng: np.random.Generator) -> tuple[lis
         length = seconds_of(scenario, folder / "whole")
         while len(found) < count:
             if late > 10 * count:
-                raise RuntimeError(f"{scenario.name}: {late} kills came after the end of a run of {length:.2f} s; make it longer")
+                raise RuntimeError(
+                    f"{scenario.name}: {late} kills came after the end of a run of {length:.2f} s; make it "
+                    "longer"
+                )
             place = folder / str(len(found) + late)
-            one = killed_and_resumed(scenario, folder / "whole", place, float(rng.uniform(0.02, 0.9)) * length)
+            one = killed_and_resumed(
+                scenario, folder / "whole", place, float(rng.uniform(0.02, 0.9)) * length
+            )
             if one is None:
                 late, length = late + 1, 0.9 * length  # the machine is faster than it was
             else:
@@ -129,7 +146,10 @@ def summary(case: str, found: list[dict[str, object]], late: int = 0) -> dict[st
 def measure(count: int = KILLS) -> list[dict[str, object]]:
     """For `python -m benchmarks`: the kills shared among the cases."""
     rng = np.random.default_rng(0)
-    return [summary(case, *kills(loads(SCENARIO + text), count // len(CASES), rng)) for case, text in CASES.items()]
+    return [
+        summary(case, *kills(loads(SCENARIO + text), count // len(CASES), rng))
+        for case, text in CASES.items()
+    ]
 
 
 def _where(left: set[str]) -> str:
@@ -142,7 +162,9 @@ def _where(left: set[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=KILLS)
     for row in measure(parser.parse_args().kills):
         print(json.dumps(row, indent=2))

@@ -1,8 +1,10 @@
-"""The exact Laplacian of a network energy beside its peers: milliseconds of processor time a call, and whether they agree.
+"""The exact Laplacian of a network energy beside its peers: milliseconds of processor time a call, and
+whether they agree.
 
     python -m benchmarks.laplacian [--rows 256] [--threads 1]
 
-Every method is called in turn, and the shortest of its calls counts: on a shared machine the ratio means more than the times.
+Every method is called in turn, and the shortest of its calls counts: on a shared machine the ratio means more
+than the times.
 
 forward     ours: the Jacobian travels forward beside the values, curvatures are summed on the way back
 hessian     torch.func: vmap(hessian), trace taken
@@ -57,7 +59,9 @@ def _hutchinson(energy: Energy, x: Tensor) -> Tensor:
 
 
 def milliseconds(calls: dict[str, Callable[[], Tensor]], budget: float = 6.0) -> dict[str, float]:
-    """The shortest processor time of each call, all of them called in turn until `budget` seconds are spent (3 times at least)."""
+    """The shortest processor time of each call, all of them called in turn until `budget` seconds are spent
+    (3 times at least).
+    """
     best = {name: math.inf for name in calls}
     spent, rounds = 0.0, 0
     while rounds < 4 or (spent < budget and rounds < 60):
@@ -73,7 +77,9 @@ def milliseconds(calls: dict[str, Callable[[], Tensor]], budget: float = 6.0) ->
 
 
 def compared(energy: Energy, rows: int, **about: object) -> dict[str, object]:
-    """One network: every method's time, how many times ours the best exact peer takes, and the largest relative gap between results."""
+    """One network: every method's time, how many times ours the best exact peer takes, and the largest
+    relative gap between results.
+    """
     x = torch.randn(rows, energy.dimension, generator=torch.Generator().manual_seed(1))
     every = methods(energy)
     spent = milliseconds({name: partial(f, x) for name, f in every.items()})
@@ -95,21 +101,33 @@ def measure(rows: int = 256) -> list[dict[str, object]]:
     """A row a network."""
     found = []
     for d, width, depth in SIZES:
-        energy = MLP(hidden=width, depth=depth).build(d, torch.Generator().manual_seed(0)).requires_grad_(False)
+        energy = (
+            MLP(hidden=width, depth=depth).build(d, torch.Generator().manual_seed(0)).requires_grad_(False)
+        )
         found.append(compared(energy, rows, network="mlp", width=width, depth=depth))
         print(line(found[-1]), flush=True)
-    digits = Convolutional((1, 8, 8), (16, 32), hidden=64).build(64, torch.Generator().manual_seed(0)).requires_grad_(False)
+    digits = (
+        Convolutional((1, 8, 8), (16, 32), hidden=64)
+        .build(64, torch.Generator().manual_seed(0))
+        .requires_grad_(False)
+    )
     found.append(compared(digits, min(rows, 32), network="convolutional"))
     print(line(found[-1]), flush=True)
     return found
 
 
 def line(row: dict[str, object]) -> str:
-    return "| " + " | ".join(f"{value:.0e}" if name == "largest_gap" else str(value) for name, value in row.items()) + " |"
+    return (
+        "| "
+        + " | ".join(f"{value:.0e}" if name == "largest_gap" else str(value) for name, value in row.items())
+        + " |"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()

@@ -1,4 +1,5 @@
-"""docs/measurements.md: what `python -m benchmarks` measured of speed, memory and endurance, beside its peers, from results.json.
+"""docs/measurements.md: what `python -m benchmarks` measured of speed, memory and endurance, beside its
+peers, from results.json.
 
 python -m benchmarks laplacian qp streaming kills mutations price
 python -m benchmarks.measurements
@@ -18,7 +19,11 @@ Rows = Sequence[Mapping[str, Any]]
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Markdown lines; the first column is words, the others numbers."""
-    return [f"| {' | '.join(head)} |", "| --- |" + " --: |" * (len(head) - 1), *(f"| {' | '.join(row)} |" for row in rows)]
+    return [
+        f"| {' | '.join(head)} |",
+        "| --- |" + " --: |" * (len(head) - 1),
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def laplacian(rows: Rows) -> list[str]:
@@ -26,82 +31,138 @@ def laplacian(rows: Rows) -> list[str]:
     least = min(rows, key=lambda r: r["best_peer_over_forward"])
     wide = [r for r in rows if r["columns"] == 64 and r.get("width") == 256]
     return [
-        "Processor milliseconds a call, the shortest of all calls made in turn. *forward* is ours, exact; *hessian* is `vmap(hessian)`, "
-        "*jacrev* is `vmap(jacrev(grad))` (torchebm's way) and *loop* is d backward passes (ebmkit's way), all exact; *Hutchinson* is one "
+        "Processor milliseconds a call, the shortest of all calls made in turn. *forward* is ours, exact; "
+        "*hessian* is `vmap(hessian)`, "
+        "*jacrev* is `vmap(jacrev(grad))` (torchebm's way) and *loop* is d backward passes (ebmkit's way), "
+        "all exact; *Hutchinson* is one "
         "random direction a row, an estimate.",
         "",
         *table(
-            ["network", "columns", "rows", "forward", "hessian", "jacrev", "loop", "best exact peer / forward", "Hutchinson"],
+            [
+                "network",
+                "columns",
+                "rows",
+                "forward",
+                "hessian",
+                "jacrev",
+                "loop",
+                "best exact peer / forward",
+                "Hutchinson",
+            ],
             [
                 [
-                    _network(r), str(r["columns"]), str(r["rows"]), f"{r['forward_ms']:.2f}",
+                    _network(r),
+                    str(r["columns"]),
+                    str(r["rows"]),
+                    f"{r['forward_ms']:.2f}",
                     *(f"{r[f'{name}_ms']:.2f}" for name in ("hessian", "jacrev", "loop")),
-                    f"{r['best_peer_over_forward']:.1f}", f"{r['hutchinson_ms']:.2f}",
+                    f"{r['best_peer_over_forward']:.1f}",
+                    f"{r['hutchinson_ms']:.2f}",
                 ]
                 for r in rows
             ],
         ),
         "",
-        f"The least ratio is {least['best_peer_over_forward']:.1f} ({_network(least)}, {least['columns']} columns); at 64 columns and "
+        f"The least ratio is {least['best_peer_over_forward']:.1f} ({_network(least)}, {least['columns']} "
+        "columns); at 64 columns and "
         f"width 256 it is {' and '.join(format(r['best_peer_over_forward'], '.1f') for r in wide)}. "
         f"Results differ by {max(r['largest_gap'] for r in rows):.0e} at most, float32.",
-    ]  # fmt: skip
+    ]
 
 
 def qp(rows: Rows) -> list[str]:
     """Ratios to the structured dual."""
     versions = ", ".join(f"{name} {value}" for name, value in rows[0]["versions"].items())
     return [
-        "One solve and its gradient, float64; quadprog has no gradient and is timed without. *gap* is the largest difference between the "
+        "One solve and its gradient, float64; quadprog has no gradient and is timed without. *gap* is the "
+        "largest difference between the "
         f"two points; none where a peer is too slow to ask again. {versions}.",
         "",
         *table(
             ["case and peer", "peer / ours", "ours, ms", "peer, ms", "gap"],
             [
-                [r["name"], f"{r['ratio']:,.{int(r['ratio'] < 10)}f}", f"{r['ours_ms']:.2f}", f"{r['peer_ms']:,.1f}", _gap(r["gap"])]
+                [
+                    r["name"],
+                    f"{r['ratio']:,.{int(r['ratio'] < 10)}f}",
+                    f"{r['ours_ms']:.2f}",
+                    f"{r['peer_ms']:,.1f}",
+                    _gap(r["gap"]),
+                ]
                 for r in rows
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def streaming(rows: Rows) -> list[str]:
     """Rows a second and memory."""
     return [
-        "A ball in two dimensions, float32, one core; *extra* is the memory that the audit of the whole file took beyond that of ten rows. "
+        "A ball in two dimensions, float32, one core; *extra* is the memory that the audit of the whole "
+        "file took beyond that of ten rows. "
         "numpy reads the whole file and counts, and keeps no clearances, no worst samples, no diagnostics.",
         "",
         *table(
-            ["file", "rows", "MiB", "rows/s", "rows/s of processor time", "extra MiB", "numpy, rows/s", "numpy, extra MiB"],
             [
-                [f"`{r['file']}`", f"{r['rows']:,}", f"{r['mib']:.0f}", *(f"{r[k]:,.0f}" for k in (
-                    "rows_per_second", "rows_per_processor_second", "extra_mib", "numpy_rows_per_second", "numpy_extra_mib"))]
+                "file",
+                "rows",
+                "MiB",
+                "rows/s",
+                "rows/s of processor time",
+                "extra MiB",
+                "numpy, rows/s",
+                "numpy, extra MiB",
+            ],
+            [
+                [
+                    f"`{r['file']}`",
+                    f"{r['rows']:,}",
+                    f"{r['mib']:.0f}",
+                    *(
+                        f"{r[k]:,.0f}"
+                        for k in (
+                            "rows_per_second",
+                            "rows_per_processor_second",
+                            "extra_mib",
+                            "numpy_rows_per_second",
+                            "numpy_extra_mib",
+                        )
+                    ),
+                ]
                 for r in rows
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def kills(rows: Rows) -> list[str]:
     """How many kills, where they fell, what was identical."""
     total, same = (sum(r[name] for r in rows) for name in ("kills", "identical"))
     return [
-        f"Runs killed (SIGKILL) at random moments before their end and resumed: {same} of {total} end in the bytes of a run that nobody "
+        f"Runs killed (SIGKILL) at random moments before their end and resumed: {same} of {total} end in "
+        "the bytes of a run that nobody "
         "interrupted. Kills that came after the end are counted apart and drawn again.",
         "",
         *table(
             ["run", "kills", "identical", "resumed within a chain", "where they fell", "came too late"],
             [
-                [r["case"], str(r["kills"]), str(r["identical"]), str(r["resumed_in_the_middle_of_a_chain"]),
-                 ", ".join(f"{count} {place}" for place, count in r["fell"].items()), str(r["came_too_late"])]
+                [
+                    r["case"],
+                    str(r["kills"]),
+                    str(r["identical"]),
+                    str(r["resumed_in_the_middle_of_a_chain"]),
+                    ", ".join(f"{count} {place}" for place, count in r["fell"].items()),
+                    str(r["came_too_late"]),
+                ]
                 for r in rows
             ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def price(rows: Rows) -> list[str]:
-    """What was paid over what is needed, scenario by scenario, its mean for every filter; and where KL is known, both estimates of it."""
+    """What was paid over what is needed, scenario by scenario, its mean for every filter; and where KL is
+    known, both estimates of it.
+    """
     told = [r for r in rows if r["kind"] == "filter"]
     priced = [r for r in told if r["paid"] is not None and r["needed"]]
     means = {
@@ -111,15 +172,18 @@ def price(rows: Rows) -> list[str]:
     free = sorted({r["scenario"] for r in told} - {r["scenario"] for r in priced})
     mean = sum(sum(v) for v in means.values()) / max(sum(map(len, means.values())), 1)
     return [
-        "KL in nats, from below, with one standard error: *needed* by any method that holds every tolerance (P.6), *paid* by this filter, "
-        "with its defaults, as membership and distance tell it (P.7). *Inside* is the final fraction of each constraint beside what is tolerated.",
+        "KL in nats, from below, with one standard error: *needed* by any method that holds every "
+        "tolerance (P.6), *paid* by this filter, "
+        "with its defaults, as membership and distance tell it (P.7). *Inside* is the final fraction of "
+        "each constraint beside what is tolerated.",
         "",
         *table(
             ["scenario and filter", "inside", "needed", "paid", "paid / needed"],
             [[f"{r['scenario']}: {r['filter']}", *_priced(r)] for r in told],
         ),
         "",
-        f"Mean of paid over needed: {', '.join(f'{name} {sum(v) / len(v):.2f}' for name, v in means.items() if v)}; all {mean:.2f}."
+        "Mean of paid over needed: "
+        f"{', '.join(f'{name} {sum(v) / len(v):.2f}' for name, v in means.items() if v)}; all {mean:.2f}."
         + (f" Nothing is needed in {', '.join(free)}." if free else ""),
         *_known([r for r in rows if r["kind"] == "known"]),
     ]
@@ -128,7 +192,9 @@ def price(rows: Rows) -> list[str]:
 def _priced(r: Mapping[str, Any]) -> list[str]:
     if r["refused"] is not None:
         return ["refused", "", "", ""]
-    inside = ", ".join(f"{100 * p:.2f} % of {100 * β:g} %" for p, β in zip(r["final"], r["beta"], strict=True))
+    inside = ", ".join(
+        f"{100 * p:.2f} % of {100 * β:g} %" for p, β in zip(r["final"], r["beta"], strict=True)
+    )
     needed, paid = (f"{r[name]:.4f} ± {r[f'{name}_error']:.4f}" for name in ("needed", "paid"))
     return [inside, needed, paid, f"{r['paid'] / r['needed']:.2f}" if r["needed"] else ""]
 
@@ -139,23 +205,34 @@ def _known(rows: Rows) -> list[str]:
         return []
     return [
         "",
-        f"A standard normal distribution projected onto a half-space of tolerance .05, whose KL is {rows[0]['kl']:.4f}; 4,000 draws of "
+        "A standard normal distribution projected onto a half-space of tolerance .05, whose KL is "
+        f"{rows[0]['kl']:.4f}; 4,000 draws of "
         "either. *Neighbours* is the estimate by nearest neighbours that the report had, and no longer has.",
         "",
         *table(
             ["columns", "needed", "paid", "neighbours"],
-            [[str(r["dimension"]), *(f"{r[k]:.3f} ± {r[f'{k}_error']:.3f}" for k in ("needed", "paid")), f"{r['neighbours']:.3f}"] for r in rows],
+            [
+                [
+                    str(r["dimension"]),
+                    *(f"{r[k]:.3f} ± {r[f'{k}_error']:.3f}" for k in ("needed", "paid")),
+                    f"{r['neighbours']:.3f}",
+                ]
+                for r in rows
+            ],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def mutations(rows: Rows) -> list[str]:
     """What broken scenarios end in."""
     r = rows[0]
     return [
-        f"Of {r['broken_files']} broken scenarios (wrong types, huge numbers, NaN, unicode, deep nesting, aliases, bombs) "
-        f"{r['exit_2_located_within_a_second']} end with exit status 2 and a located line within a second; the slowest takes "
-        f"{r['slowest_seconds']:.2f} s, the median {1000 * r['median_seconds']:.0f} ms. {r['still_valid']} more mutations left a valid file.",
+        f"Of {r['broken_files']} broken scenarios (wrong types, huge numbers, NaN, unicode, deep nesting, "
+        "aliases, bombs) "
+        f"{r['exit_2_located_within_a_second']} end with exit status 2 and a located line within a second; "
+        "the slowest takes "
+        f"{r['slowest_seconds']:.2f} s, the median {1000 * r['median_seconds']:.0f} ms. {r['still_valid']} "
+        "more mutations left a valid file.",
     ]
 
 
@@ -174,12 +251,16 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of all sections that have been measured."""
     out = ["# Measurements", "", "<!-- made by: python -m benchmarks.measurements -->", ""]
     out += [
-        "Made of `benchmarks/results.json`. Times are of one shared machine: a ratio within a row means something, a time alone does not."
+        "Made of `benchmarks/results.json`. Times are of one shared machine: a ratio within a row means "
+        "something, a time alone does not."
     ]
     for name, (title, lines) in SECTIONS.items():
         if name in found:
             made = found[name]
-            where = f"{made['machine']['cores']} cores, {made['machine']['cpu']}, torch {made['versions']['torch']}, commit {made['commit']}"
+            where = (
+                f"{made['machine']['cores']} cores, {made['machine']['cpu']}, torch "
+                f"{made['versions']['torch']}, commit {made['commit']}"
+            )
             out += [
                 "",
                 f"## {title}",
@@ -192,7 +273,11 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _network(row: Mapping[str, Any]) -> str:
-    return f"{row['network']}, width {row['width']}, depth {row['depth']}" if "width" in row else str(row["network"])
+    return (
+        f"{row['network']}, width {row['width']}, depth {row['depth']}"
+        if "width" in row
+        else str(row["network"])
+    )
 
 
 def _gap(value: float | None) -> str:
@@ -200,7 +285,9 @@ def _gap(value: float | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()

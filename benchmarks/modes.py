@@ -1,4 +1,6 @@
-"""Which mode of a built-in distribution a point belongs to, and how many there are: to tell wrong shapes from wrong weights."""
+"""Which mode of a built-in distribution a point belongs to, and how many there are: to tell wrong shapes from
+wrong weights.
+"""
 
 import math
 from collections.abc import Callable
@@ -46,13 +48,19 @@ def pinwheel(x: np.ndarray) -> np.ndarray:
 
 
 MODES: dict[str, Labels] = {
-    "eight_gaussians": eight_gaussians, "two_moons": two_moons, "rings": rings, "checkerboard": checkerboard, "pinwheel": pinwheel,
-}  # fmt: skip
+    "eight_gaussians": eight_gaussians,
+    "two_moons": two_moons,
+    "rings": rings,
+    "checkerboard": checkerboard,
+    "pinwheel": pinwheel,
+}
 """For each distribution that has several; the swiss roll is one."""
 
 
 def reweighted(x: np.ndarray, like: np.ndarray, labels: Labels) -> np.ndarray:
-    """x resampled so that every mode has as many points as in `like`: within a mode evenly, in the order x came."""
+    """x resampled so that every mode has as many points as in `like`: within a mode evenly, in the order x
+    came.
+    """
     own, theirs = labels(x), labels(like)
     parts = []
     for mode in np.unique(theirs):
@@ -66,4 +74,8 @@ def reweighted(x: np.ndarray, like: np.ndarray, labels: Labels) -> np.ndarray:
 def share_error(x: np.ndarray, law: np.ndarray, labels: Labels) -> float:
     """The largest difference of a mode's share in x from its share in `law`."""
     k = int(labels(law).max()) + 1
-    return float(np.abs(np.bincount(labels(x), minlength=k) / len(x) - np.bincount(labels(law), minlength=k) / len(law)).max())
+    return float(
+        np.abs(
+            np.bincount(labels(x), minlength=k) / len(x) - np.bincount(labels(law), minlength=k) / len(law)
+        ).max()
+    )

@@ -1,10 +1,12 @@
-"""Broken scenario files: each must end `lem-safe validate` with exit 2, every line of it located, no traceback, within a second.
+"""Broken scenario files: each must end `lem-safe validate` with exit 2, every line of it located, no
+traceback, within a second.
 
     python -m benchmarks.mutations [--files 500]
 
-Files are drawn by hypothesis from a good scenario: values of wrong types and sizes, NaN, Unicode, deep nesting, cut, shuffled and
-overwritten text, and from a list of hand-made ones: aliases, YAML bombs, tabs, a byte-order mark, CRLF, nothing, binary. A mutation that
-happens to leave a valid scenario is counted apart and another one takes its place.
+Files are drawn by hypothesis from a good scenario: values of wrong types and sizes, NaN, Unicode, deep
+nesting, cut, shuffled and overwritten text, and from a list of hand-made ones: aliases, YAML bombs, tabs, a
+byte-order mark, CRLF, nothing, binary. A mutation that happens to leave a valid scenario is counted apart and
+another one takes its place.
 """
 
 import argparse
@@ -46,17 +48,50 @@ LIMIT = 1.0
 LOCATED = re.compile(r"^.*\.yaml:\d+(:\d+)?: \S")
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
     st.sampled_from([1e300, -1e300, 10**400, -(10**400), 5e-324, 2**63, 1e15]),
     st.sampled_from(["near", "both", "ball", "gate", "-1", "1e400", "𝒰", "\u202e", "\x00", "\ufeff"]),
-)  # fmt: skip
+)
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
-) | st.integers(10, 3000).map(lambda depth: _nested(depth))  # fmt: skip
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+) | st.integers(10, 3000).map(lambda depth: _nested(depth))
 PIECES = [
-    "{", "}", "[", "]", ": ", "- ", "\t", "&a ", "*a", "!!int ", "!!python/object/apply:os.system ", "|", ">", "'", '"', "#", "\n", "\r\n",
-    "\x00", "é", "𝒰", "\ud800", "---\n", "%", "@", "<<: ", "? ", "\u2028", "9" * 5000,
-]  # fmt: skip
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\t",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!!python/object/apply:os.system ",
+    "|",
+    ">",
+    "'",
+    '"',
+    "#",
+    "\n",
+    "\r\n",
+    "\x00",
+    "é",
+    "𝒰",
+    "\ud800",
+    "---\n",
+    "%",
+    "@",
+    "<<: ",
+    "? ",
+    "\u2028",
+    "9" * 5000,
+]
 
 
 def _nested(depth: int) -> Any:
@@ -72,7 +107,9 @@ def handmade(size: float = 1.0) -> dict[str, bytes]:
     def times(count: int) -> int:
         return int(size * count)
 
-    bomb = "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24))
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24)
+    )
     texts = {
         "empty": "",
         "blank": " \n\n",
@@ -107,7 +144,8 @@ def handmade(size: float = 1.0) -> dict[str, bytes]:
         "bad sweep": GOOD.replace("[10, 20]", str([*range(-times(100), 0)])),
         "union": GOOD.replace("[near, wall, odd]", "[" + "near, " * times(9_000) + "waal]"),
         "means": GOOD.replace(
-            "kind: gaussian, mean: [0, 0]", "kind: gaussian_mixture, means: [" + "[0, 0], " * times(5_000) + "[0, x]]"
+            "kind: gaussian, mean: [0, 0]",
+            "kind: gaussian_mixture, means: [" + "[0, 0], " * times(5_000) + "[0, x]]",
         ),
     }
     files = {name: text.encode() for name, text in texts.items()}
@@ -160,7 +198,9 @@ def _dump(value: Any) -> str:
         depth, inner = 0, value
         while isinstance(inner, list) and len(inner) == 1:
             depth, inner = depth + 1, inner[0]
-        return "[" * depth + (_dump(inner) if depth else ", ".join(map(_dump, value)).join("[]")) + "]" * depth
+        return (
+            "[" * depth + (_dump(inner) if depth else ", ".join(map(_dump, value)).join("[]")) + "]" * depth
+        )
     if isinstance(value, float):
         return {"nan": ".nan", "inf": ".inf", "-inf": "-.inf"}.get(repr(value), repr(value))
     if isinstance(value, int) and not isinstance(value, bool):
@@ -169,7 +209,9 @@ def _dump(value: Any) -> str:
 
 
 def mutations(count: int) -> list[bytes]:
-    """The hand-made files, then `count` drawn ones, half of them text, half of them values; always the same."""
+    """The hand-made files, then `count` drawn ones, half of them text, half of them values; always the
+    same.
+    """
     found = list(handmade().values())
 
     @settings(
@@ -193,7 +235,9 @@ def mutations(count: int) -> list[bytes]:
 
 
 class Outcome(NamedTuple):
-    """What one file came to: its exit status, seconds of processor time, the first line that names no place, the whole of stderr."""
+    """What one file came to: its exit status, seconds of processor time, the first line that names no place,
+    the whole of stderr.
+    """
 
     status: int
     seconds: float
@@ -210,14 +254,18 @@ def outcome(content: bytes, path: Path) -> Outcome:
         status = cli.main(["validate", str(path)])
     seconds = time.process_time() - began
     lines = err.getvalue().splitlines()
-    unlocated = next((line for line in lines if not line.startswith("    ") and not LOCATED.match(line)), None)
+    unlocated = next(
+        (line for line in lines if not line.startswith("    ") and not LOCATED.match(line)), None
+    )
     if status == 2 and not lines:
         unlocated = "nothing was said"
     return Outcome(status, seconds, unlocated, err.getvalue())
 
 
 def wrong(found: Outcome) -> str | None:
-    """What must not be: another status than 0 or 2, a line without its place, a traceback, more than a second."""
+    """What must not be: another status than 0 or 2, a line without its place, a traceback, more than a
+    second.
+    """
     if found.status not in (0, 2):
         return f"exit {found.status}: {found.said[:200]}"
     if found.unlocated is not None:
@@ -249,16 +297,20 @@ def measure(files: int = 500) -> list[dict[str, object]]:
             print(f"{fault}\n    {content[:120]!r}", flush=True)
     broken = [found for _, found in every if found.status != 0]
     row: dict[str, object] = {
-        "broken_files": len(broken), "exit_2_located_within_a_second": sum(wrong(found) is None for found in broken),
-        "still_valid": len(every) - len(broken), "slowest_seconds": round(max(found.seconds for _, found in every), 3),
+        "broken_files": len(broken),
+        "exit_2_located_within_a_second": sum(wrong(found) is None for found in broken),
+        "still_valid": len(every) - len(broken),
+        "slowest_seconds": round(max(found.seconds for _, found in every), 3),
         "median_seconds": round(sorted(found.seconds for _, found in every)[len(every) // 2], 4),
-    }  # fmt: skip
+    }
     print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     return [row]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--files", type=int, default=500)
     (row,) = measure(parser.parse_args().files)
     raise SystemExit(row["broken_files"] != row["exit_2_located_within_a_second"])

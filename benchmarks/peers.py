@@ -1,7 +1,9 @@
-"""Plain runs of torchebm and ebmkit: their own denoising loss, network and Langevin, as their documentation writes it.
+"""Plain runs of torchebm and ebmkit: their own denoising loss, network and Langevin, as their documentation
+writes it.
 
-Both are optional: `pip install --no-deps torchebm ebmkit`. A peer gets the same whitened rows, noise, width and depth, batch, Adam at
-its usual 1e-3, and as many CPU seconds of training as ours took; then the same starts, step size and number of steps.
+Both are optional: `pip install --no-deps torchebm ebmkit`. A peer gets the same whitened rows, noise, width
+and depth, batch, Adam at its usual 1e-3, and as many CPU seconds of training as ours took; then the same
+starts, step size and number of steps.
 """
 
 import time
@@ -27,7 +29,9 @@ class Task(NamedTuple):
 
 
 class Made(NamedTuple):
-    """The samples, where Langevin took the starts; the version; how many optimiser steps fitted into the seconds."""
+    """The samples, where Langevin took the starts; the version; how many optimiser steps fitted into the
+    seconds.
+    """
 
     x: Tensor
     version: str
@@ -55,7 +59,10 @@ def torchebm(task: Task) -> Made:
 
     torch.manual_seed(task.seed)
     energy = MLP()
-    loss, optimizer = DenoisingScoreMatching(model=energy, noise_scale=task.sigma), torch.optim.Adam(energy.parameters(), lr=1e-3)
+    loss, optimizer = (
+        DenoisingScoreMatching(model=energy, noise_scale=task.sigma),
+        torch.optim.Adam(energy.parameters(), lr=1e-3),
+    )
     began, steps = time.process_time(), 0
     while time.process_time() - began < task.seconds:
         optimizer.zero_grad()

@@ -1,9 +1,11 @@
-"""What holding a tolerance costs: the KL that drift, step and gate paid in the bundled scenarios over the least that any method pays (P.6, P.7),
-and that price beside nearest neighbours' estimate of KL, which it replaced, where KL is known.
+"""What holding a tolerance costs: the KL that drift, step and gate paid in the bundled scenarios over the
+least that any method pays (P.6, P.7), and that price beside nearest neighbours' estimate of KL, which it
+replaced, where KL is known.
 
     python -m benchmarks price [--as price_before]
 
-`paid` is a bound from below on the KL of the final cloud from the unfiltered one of the same steps, as membership and distance tell it.
+`paid` is a bound from below on the KL of the final cloud from the unfiltered one of the same steps, as
+membership and distance tell it.
 """
 
 import math
@@ -29,14 +31,18 @@ BETA, OFFSET = 0.05, -1.0
 
 
 def neighbour_kl(x: np.ndarray, y: np.ndarray) -> float:
-    """KL of the law of x from that of y by k-th neighbours [Wang, Kulkarni, Verdú 2009]: d/n Σ log(ν_i/ρ_i) + log(m/(n − 1))."""
+    """KL of the law of x from that of y by k-th neighbours [Wang, Kulkarni, Verdú 2009]: d/n Σ log(ν_i/ρ_i) +
+    log(m/(n − 1)).
+    """
     own = cKDTree(x).query(x, k=[NEIGHBOURS + 1])[0][:, 0]
     other = cKDTree(y).query(x, k=[NEIGHBOURS])[0][:, 0]
     return float(x.shape[1] * np.log(other / own).mean() + math.log(len(y) / (len(x) - 1)))
 
 
 def known(d: int) -> dict[str, Any]:
-    """The KL of a half-space's projection in d dimensions, by either method, from two independent clouds of SIZE."""
+    """The KL of a half-space's projection in d dimensions, by either method, from two independent clouds of
+    SIZE.
+    """
     p, region = float(norm.sf(OFFSET)), HalfSpace([1.0] + [0.0] * (d - 1), OFFSET)
     generator = torch.Generator().manual_seed(d)
     free = torch.randn(SIZE, d, generator=generator, dtype=torch.float64)
@@ -46,9 +52,15 @@ def known(d: int) -> dict[str, Any]:
     found = account(seen([region], ours), seen([region], free), [BETA])
     assert found.paid is not None
     return {
-        "kind": "known", "dimension": d, "kl": facts(p, BETA).kl, "needed": found.needed.nats, "needed_error": found.needed.error,
-        "paid": found.paid.nats, "paid_error": found.paid.error, "neighbours": neighbour_kl(ours.numpy(), free.numpy()),
-    }  # fmt: skip
+        "kind": "known",
+        "dimension": d,
+        "kl": facts(p, BETA).kl,
+        "needed": found.needed.nats,
+        "needed_error": found.needed.error,
+        "paid": found.paid.nats,
+        "paid_error": found.paid.error,
+        "neighbours": neighbour_kl(ours.numpy(), free.numpy()),
+    }
 
 
 def scenario(name: str) -> list[dict[str, Any]]:
@@ -58,13 +70,22 @@ def scenario(name: str) -> list[dict[str, Any]]:
     assert least is not None
     return [
         {
-            "kind": "filter", "scenario": name, "filter": e.filter, "refused": e.refused, "over": e.over,
-            "needed": least.nats, "needed_error": least.error, "largest": [r.largest for r in e.regions],
-            "final": [r.final for r in e.regions], "beta": [r.beta for r in e.regions],
-            "paid": e.price and e.price.paid, "paid_error": e.price and e.price.error, "gap_error": e.price and e.price.gap_error,
+            "kind": "filter",
+            "scenario": name,
+            "filter": e.filter,
+            "refused": e.refused,
+            "over": e.over,
+            "needed": least.nats,
+            "needed_error": least.error,
+            "largest": [r.largest for r in e.regions],
+            "final": [r.final for r in e.regions],
+            "beta": [r.beta for r in e.regions],
+            "paid": e.price and e.price.paid,
+            "paid_error": e.price and e.price.error,
+            "gap_error": e.price and e.price.gap_error,
         }
         for e in found.entries
-    ]  # fmt: skip
+    ]
 
 
 def measure() -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""What the README shows: runs the main job and writes its verdict between the markers and its picture under docs/pictures (`make readme`)."""
+"""What the README shows: runs the main job and writes its verdict between the markers and its picture under
+docs/pictures (`make readme`).
+"""
 
 import re
 import shutil

@@ -1,11 +1,13 @@
-"""How fast, and in how much memory, a file of samples is audited: a ball in two dimensions, float32, one core, beside plain numpy.
+"""How fast, and in how much memory, a file of samples is audited: a ball in two dimensions, float32, one
+core, beside plain numpy.
 
     python -m benchmarks streaming              # 1e7 rows
     python -m benchmarks.streaming [--rows N]
 
-Each file is audited in a process of its own, so that its peak memory is its own; `extra` is what the audit added to a process that had already
-audited ten rows. Processor time is told beside the clock's, which other work on the machine slows. The baseline reads the whole file and
-counts in float64; it keeps no clearances, no worst samples, no diagnostics.
+Each file is audited in a process of its own, so that its peak memory is its own; `extra` is what the audit
+added to a process that had already audited ten rows. Processor time is told beside the clock's, which other
+work on the machine slows. The baseline reads the whole file and counts in float64; it keeps no clearances, no
+worst samples, no diagnostics.
 """
 
 import argparse
@@ -35,9 +37,11 @@ import numpy as np, torch
 torch.set_num_threads(1)
 from lem_safe.auditor import audit
 scenario = SimpleNamespace(
-    name="speed", columns=["x0", "x1"], unsafe={"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.5}},
+    name="speed", columns=["x0", "x1"],
+    unsafe={"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.5}},
     constraints=[SimpleNamespace(set="ball", beta=0.05)], fingerprint=lambda: "",
-    audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[]),
+    audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed",
+        correction="bonferroni", tuned_with=[]),
 )
 audit(np.zeros((10, 2)), scenario)
 if sys.argv[1].endswith(".parquet"):
@@ -96,9 +100,13 @@ def write(folder: Path, rows: int) -> dict[str, Path]:
 
 
 def measured(program: str, path: Path) -> tuple[int, float, float, float]:
-    """The count, the seconds by the clock and by the processor, and the extra MiB of one program on one file, in a process of its own."""
+    """The count, the seconds by the clock and by the processor, and the extra MiB of one program on one file,
+    in a process of its own.
+    """
     one = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
-    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True, env=one)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True, env=one
+    )
     count, seconds, processor, extra = json.loads(done.stdout)
     return count, seconds, processor, extra
 
@@ -115,11 +123,20 @@ def compare(rows: int, slow_rows: int) -> list[dict[str, object]]:
                 ours, numpys = measured(AUDIT, paths[kind]), measured(BASELINE, paths[kind])
                 if ours[0] != numpys[0]:
                     raise AssertionError(f"{kind}: counted {ours[0]}, numpy {numpys[0]}")
-                found.append({
-                    "file": kind, "rows": n, "mib": paths[kind].stat().st_size / 2**20, "inside": ours[0],
-                    "rows_per_second": n / ours[1], "rows_per_processor_second": n / ours[2], "extra_mib": ours[3],
-                    "numpy_rows_per_second": n / numpys[1], "numpy_rows_per_processor_second": n / numpys[2], "numpy_extra_mib": numpys[3],
-                })  # fmt: skip
+                found.append(
+                    {
+                        "file": kind,
+                        "rows": n,
+                        "mib": paths[kind].stat().st_size / 2**20,
+                        "inside": ours[0],
+                        "rows_per_second": n / ours[1],
+                        "rows_per_processor_second": n / ours[2],
+                        "extra_mib": ours[3],
+                        "numpy_rows_per_second": n / numpys[1],
+                        "numpy_rows_per_processor_second": n / numpys[2],
+                        "numpy_extra_mib": numpys[3],
+                    }
+                )
     return found
 
 
@@ -129,12 +146,15 @@ def measure() -> list[dict[str, object]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=ROWS)
     rows = parser.parse_args().rows
     for r in compare(rows, max(rows // 5, 1)):
         print(
-            f"{r['file']:9s} {r['rows']:>12,} rows, {r['mib']:6.0f} MiB: {r['rows_per_second']:12,.0f} rows/s "
+            f"{r['file']:9s} {r['rows']:>12,} rows, {r['mib']:6.0f} MiB: {r['rows_per_second']:12,.0f} "
+            "rows/s "
             f"({r['rows_per_processor_second']:,.0f} of processor time), {r['extra_mib']:4.0f} MiB more"
             f"   numpy alone: {r['numpy_rows_per_second']:12,.0f} "
             f"({r['numpy_rows_per_processor_second']:,.0f}), {r['numpy_extra_mib']:4.0f} MiB more"

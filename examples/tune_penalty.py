@@ -1,13 +1,15 @@
 """Tune a penalty weight by differentiating through the sampler.
 
-A penalty μφ added to the energy lowers the mass inside an unsafe region, but by how much nobody can say beforehand: the weight has to be
-found. Here it is found by Newton's method. Every particle of an unrolled Langevin run is a differentiable function of μ while the noise is
-held fixed, so one run gives the fraction inside and, through the same fraction smoothed, its derivative with respect to μ:
+A penalty μφ added to the energy lowers the mass inside an unsafe region, but by how much nobody can say
+beforehand: the weight has to be found. Here it is found by Newton's method. Every particle of an unrolled
+Langevin run is a differentiable function of μ while the noise is held fixed, so one run gives the fraction
+inside and, through the same fraction smoothed, its derivative with respect to μ:
 
     log μ  ←  log μ − (fraction − target) / (∂ smooth fraction/∂ log μ)
 
-The region is the ball (2, 0), r = .8, on a ring of eight Gaussians; 10.2 % of the unconstrained mass is inside, the target is 3 %.
-The last line repeats the run with fresh noise. A penalty bounds nothing (C.5): for a bound at every step use the filters `step` or `gate`.
+The region is the ball (2, 0), r = .8, on a ring of eight Gaussians; 10.2 % of the unconstrained mass is
+inside, the target is 3 %. The last line repeats the run with fresh noise. A penalty bounds nothing (C.5): for
+a bound at every step use the filters `step` or `gate`.
 
     python examples/tune_penalty.py
 """
@@ -33,7 +35,8 @@ ANGLES = torch.arange(8, dtype=torch.float64) * math.pi / 4
 RING = GaussianMixture((2 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)).tolist(), std=0.5)
 PILLAR = Ball([2.0, 0.0], 0.8)
 SMOOTHING = 0.1
-"""Width of the smoothed indicator whose derivative is taken: wide enough that many particles are on the ramp."""
+"""Width of the smoothed indicator whose derivative is taken: wide enough that many particles are on the ramp.
+"""
 LARGEST_FACTOR = 4.0
 """How much one Newton step may change the weight."""
 TOLERANCE = 0.01
@@ -49,7 +52,9 @@ class Tuned(NamedTuple):
 
 
 def final_cloud(weight: Tensor, particles: int, steps: int, key: Key) -> Tensor:
-    """The end of a penalised run from equilibrium; differentiable in `weight`, the noise a function of `key`."""
+    """The end of a penalised run from equilibrium; differentiable in `weight`, the noise a function of
+    `key`.
+    """
     penalty = Penalty(smooth_mass([PILLAR], [Sigmoid(0.3, margin=0.1)], [0.0]), [weight])
     sampler = Langevin(Unrolled(RING), STEP_SIZE, drift_filter=penalty)
     state = sampler.init(RING.sample(key.fold("start").generator(), particles))
@@ -64,9 +69,13 @@ def fraction(x: Tensor) -> float:
 
 
 def tune(
-    target: float = 0.03, iterations: int = 8, particles: int = 10_000, steps: int = 80, seed: int = 0,
+    target: float = 0.03,
+    iterations: int = 8,
+    particles: int = 10_000,
+    steps: int = 80,
+    seed: int = 0,
     show: Callable[[str], None] = print,
-) -> Tuned:  # fmt: skip
+) -> Tuned:
     """Newton on log μ until the count is the target's within TOLERANCE, or `iterations` are used up."""
     log_weight, key = torch.zeros((), dtype=torch.float64), Key(seed)
     for i in range(iterations):
@@ -75,7 +84,10 @@ def tune(
         x = final_cloud(weight, particles, steps, key)
         (slope,) = torch.autograd.grad(torch.sigmoid(-PILLAR(x) / SMOOTHING).mean(), log_weight)
         miss = fraction(x) - target
-        show(f"{i + 1:2d}  weight {weight.item():7.3f}  inside {fraction(x):.4f}  d inside / d log weight {slope.item():+.4f}")
+        show(
+            f"{i + 1:2d}  weight {weight.item():7.3f}  inside {fraction(x):.4f}  d inside / d log weight "
+            f"{slope.item():+.4f}"
+        )
         if abs(miss) <= TOLERANCE * target:
             break
         log_weight = log_weight - (miss / slope).clamp(-math.log(LARGEST_FACTOR), math.log(LARGEST_FACTOR))
@@ -83,12 +95,17 @@ def tune(
         weight = log_weight.exp()
         tuned, fresh = (fraction(final_cloud(weight, particles, steps, k)) for k in (key, Key(seed + 1)))
     noise = math.sqrt(2 * target * (1 - target) / particles)  # of the difference of two runs
-    show(f"target {target:.4f}: weight {weight:.3f} leaves {tuned:.4f} inside; with fresh noise {fresh:.4f} (± {noise:.4f})")
+    show(
+        f"target {target:.4f}: weight {weight:.3f} leaves {tuned:.4f} inside; with fresh noise {fresh:.4f} "
+        f"(± {noise:.4f})"
+    )
     return Tuned(float(weight), tuned, fresh)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Tune a penalty weight by differentiating through the sampler.")
+    parser = argparse.ArgumentParser(
+        description="Tune a penalty weight by differentiating through the sampler."
+    )
     parser.add_argument("--target", type=float, default=0.03, help="the fraction wanted inside the region")
     parser.add_argument("--iterations", type=int, default=8)
     tune(**vars(parser.parse_args()))

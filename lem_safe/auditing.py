@@ -1,4 +1,6 @@
-"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or again and again as samples come."""
+"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or
+again and again as samples come.
+"""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,12 +27,17 @@ from lem_safe.scenario import Scenario
 
 
 def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
-    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an array, a tensor or a table [n, d].
+    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an
+    array, a tensor or a table [n, d].
 
-    options: those of `lem_safe.auditor.audit`: columns, header, strict, near, coupled, clouds, trace, correction. Raises BadInput for what
-    cannot be judged.
+    options: those of `lem_safe.auditor.audit`: columns, header, strict, near, coupled, clouds, trace,
+    correction. Raises BadInput for what cannot be judged.
     """
-    opened = open_samples(samples, options.pop("columns", None), header_of(samples, options.get("header"), options.get("clouds")))
+    opened = open_samples(
+        samples,
+        options.pop("columns", None),
+        header_of(samples, options.get("header"), options.get("clouds")),
+    )
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
     return judge(opened, chosen, **{"makers": MAKERS, **options})
 
@@ -41,10 +48,11 @@ def grow(
     out: str | PathLike[str],
     **options: Any,
 ) -> AuditReport:
-    """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking after every batch is valid.
+    """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking
+    after every batch is valid.
 
-    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first. Raises BadInput where earlier rows
-    or the scenario changed, and where another process writes there.
+    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
+    Raises BadInput where earlier rows or the scenario changed, and where another process writes there.
     """
     opened = open_samples(samples, options.pop("columns", None), options.pop("header", None))
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
@@ -59,7 +67,9 @@ def grow(
 
 
 def write_audit(directory: Path, scenario: Scenario, report: AuditReport, samples: Samples) -> Path:
-    """An audit as files: scenario.yaml, badge.json, badge.svg, shown.npz, audit.json, and last the page, whose path is returned."""
+    """An audit as files: scenario.yaml, badge.json, badge.svg, shown.npz, audit.json, and last the page,
+    whose path is returned.
+    """
     from lem_safe.report import render
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -72,7 +82,9 @@ def write_audit(directory: Path, scenario: Scenario, report: AuditReport, sample
 
 
 def read_trace(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for anything else."""
+    """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for
+    anything else.
+    """
     if not path.is_file():
         raise BadInput(Fault("no such file", str(path)))
     try:
@@ -107,9 +119,18 @@ def for_samples(
 
 
 def _one(scenario: Scenario) -> Scenario:
-    """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples against."""
-    judged = [key for key in scenario.sweep or {} if key.split(".")[0] in ("unsafe", "constraints", "audit", "columns")]
+    """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples
+    against.
+    """
+    judged = [
+        key
+        for key in scenario.sweep or {}
+        if key.split(".")[0] in ("unsafe", "constraints", "audit", "columns")
+    ]
     if judged:
-        message = f"'{judged[0]}' is swept, so there is no one thing to judge by; audit against a single run's scenario.yaml"
+        message = (
+            f"'{judged[0]}' is swept, so there is no one thing to judge by; audit against a single "
+            "run's scenario.yaml"
+        )
         raise BadInput(Fault(message, file=str(scenario.source), key="sweep"))
     return scenario

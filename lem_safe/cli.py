@@ -1,4 +1,6 @@
-"""The command line: parse, call, print, exit status. What takes time to import is imported by the command that needs it."""
+"""The command line: parse, call, print, exit status. What takes time to import is imported by the command
+that needs it.
+"""
 
 import functools
 import sys
@@ -26,11 +28,26 @@ from lem_safe.commands.validate import validate
 HELP = "Safety-constrained generation: unsafe regions in YAML, constrained sampling, audited violations."
 
 COMMANDS: tuple[Callable[..., int | None], ...] = (
-    new, validate, explain, run, audit, compare, report, sample, train, plan, ood, reproduce, list_, schema,
-)  # fmt: skip
+    new,
+    validate,
+    explain,
+    run,
+    audit,
+    compare,
+    report,
+    sample,
+    train,
+    plan,
+    ood,
+    reproduce,
+    list_,
+    schema,
+)
 """In the order of `lem-safe --help`."""
 
-app = typer.Typer(name="lem-safe", help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="lem-safe", help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,6 @@
-"""What can go wrong, as types: a user's input (exit 2) or the numbers themselves (exit 3). Anything else is ours (exit 4)."""
+"""What can go wrong, as types: a user's input (exit 2) or the numbers themselves (exit 3). Anything else is
+ours (exit 4).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ WIDTH = 160
 class Fault:
     """One thing wrong with one input: where it is, what rule it breaks, and the way out.
 
-    `message` names the rule, the value and the way out; `key` is the dotted path inside the file, `source` the line itself.
+    `message` names the rule, the value and the way out; `key` is the dotted path inside the file, `source`
+    the line itself.
     """
 
     message: str
@@ -31,7 +34,9 @@ class Fault:
 
 
 class BadInput(Exception):
-    """A scenario, a sample file or a command line that cannot be used; carries every fault found. Exit status 2."""
+    """A scenario, a sample file or a command line that cannot be used; carries every fault found. Exit status
+    2.
+    """
 
     def __init__(self, faults: Sequence[Fault] | Fault | str):
         if isinstance(faults, str):
@@ -41,4 +46,6 @@ class BadInput(Exception):
 
 
 class NumericalFailure(Exception):
-    """A chain that diverged or a constraint that could not be met; the message holds step, constraint and numbers. Exit status 3."""
+    """A chain that diverged or a constraint that could not be met; the message holds step, constraint and
+    numbers. Exit status 3.
+    """

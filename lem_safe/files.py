@@ -1,4 +1,6 @@
-"""Files that are never half written: every file goes to a temporary name beside its own and is renamed when complete."""
+"""Files that are never half written: every file goes to a temporary name beside its own and is renamed when
+complete.
+"""
 
 import json
 import os
@@ -11,7 +13,9 @@ import numpy as np
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Calls `write` on a temporary file and renames it to `path`; an interruption leaves the old file, or none."""
+    """Calls `write` on a temporary file and renames it to `path`; an interruption leaves the old file, or
+    none.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

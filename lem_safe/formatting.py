@@ -4,7 +4,8 @@ import math
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction as a percentage, three significant digits: 0.98 %, 4.1 %, 0.0599 %; nothing where there is none.
+    """A fraction as a percentage, three significant digits: 0.98 %, 4.1 %, 0.0599 %; nothing where there is
+    none.
 
     >>> percent(0.01), percent(0.000599), percent(0.0098), percent(1e-9)
     ('1 %', '0.0599 %', '0.98 %', '1e-07 %')
@@ -13,7 +14,8 @@ def percent(fraction: float | None) -> str:
 
 
 def level(confidence: float) -> str:
-    """A confidence as a percentage, never rounded up to certainty: its distance from 100 % has two significant digits.
+    """A confidence as a percentage, never rounded up to certainty: its distance from 100 % has two
+    significant digits.
 
     >>> level(0.95), level(1 - 0.05 / 3), level(0.99999)
     ('95 %', '98.3 %', '99.999 %')

@@ -1,6 +1,8 @@
-"""Randomness as a value: a key makes the same numbers wherever and whenever it is used, on one process or eight.
+"""Randomness as a value: a key makes the same numbers wherever and whenever it is used, on one process or
+eight.
 
-Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be cut, resumed or spread and stays bit-equal.
+Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be cut, resumed or
+spread and stays bit-equal.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,11 @@ class Key:
         """The key of a sub-stream; different data, independent streams."""
         state = self.value & _MASK
         for item in data:
-            word = int.from_bytes(item.encode()[:64].ljust(8, b"\0"), "little") if isinstance(item, str) else item
+            word = (
+                int.from_bytes(item.encode()[:64].ljust(8, b"\0"), "little")
+                if isinstance(item, str)
+                else item
+            )
             while True:
                 state = _mix(state ^ _mix(word & _MASK))
                 word >>= 64
@@ -37,11 +43,15 @@ class Key:
         return torch.Generator(device=device).manual_seed(self.value & (_MASK >> 1))
 
     def normal(self, like: Tensor) -> Tensor:
-        """Standard normal numbers of the shape, dtype and device of `like`, drawn block by block along its first axis."""
+        """Standard normal numbers of the shape, dtype and device of `like`, drawn block by block along its
+        first axis.
+        """
         return self._blocks(torch.randn, like.shape, like.dtype, like.device)
 
     def uniform(self, like: Tensor) -> Tensor:
-        """Uniform numbers in [0, 1) of the shape, dtype and device of `like`, drawn block by block along its first axis."""
+        """Uniform numbers in [0, 1) of the shape, dtype and device of `like`, drawn block by block along its
+        first axis.
+        """
         return self._blocks(torch.rand, like.shape, like.dtype, like.device)
 
     def permutation(self, n: int) -> Tensor:
@@ -51,7 +61,12 @@ class Key:
     def _blocks(self, draw, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:  # type: ignore[no-untyped-def]
         n = shape[0]
         parts = [
-            draw((min(BLOCK, n - start), *shape[1:]), generator=self.fold(b).generator(device), dtype=dtype, device=device)
+            draw(
+                (min(BLOCK, n - start), *shape[1:]),
+                generator=self.fold(b).generator(device),
+                dtype=dtype,
+                device=device,
+            )
             for b, start in enumerate(range(0, n, BLOCK))
         ]
         return torch.cat(parts) if len(parts) != 1 else parts[0]

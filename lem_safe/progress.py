@@ -50,7 +50,9 @@ class Lines:
         self.say(f"{self._title}: {note} ({time.monotonic() - self._began:.1f} s)")
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError, AttributeError, ValueError):  # nobody listens: the run goes on
+        with contextlib.suppress(
+            BrokenPipeError, AttributeError, ValueError
+        ):  # nobody listens: the run goes on
             print(text, file=sys.stderr, flush=True)
 
 
@@ -63,17 +65,25 @@ class Bars:
         from rich.progress import Progress as RichProgress
 
         self._console = Console(stderr=True)
-        bar = BarColumn(max(4, min(40, self._console.width - 76)))  # at 80 columns the note needs the room more than the bar does
+        bar = BarColumn(
+            max(4, min(40, self._console.width - 76))
+        )  # at 80 columns the note needs the room more than the bar does
         columns = (
-            TextColumn("{task.description}"), bar, MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            bar,
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         self._bars = RichProgress(*columns, console=self._console)
 
     def __enter__(self) -> "Bars":
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bars.stop()
 
     def start(self, title: str, total: int) -> None:

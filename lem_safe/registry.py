@@ -31,7 +31,9 @@ from lem_safe.training.whitening import whiten
 
 TABLES: dict[str, Table] = {
     "sets": Table("region", SETS),
-    "energies": Table("energy", ChainMap(cast(Any, ENERGIES), {"trained": Trained, "checkpoint": Checkpoint})),
+    "energies": Table(
+        "energy", ChainMap(cast(Any, ENERGIES), {"trained": Trained, "checkpoint": Checkpoint})
+    ),
     "samplers": Table("sampler", SAMPLERS),
     "filters": Table("filter", FILTERS),
     "surrogates": Table("smoothing", SURROGATES),
@@ -44,9 +46,17 @@ TABLES: dict[str, Table] = {
 """The tables by the name that `make` and `lem-safe list` know them by."""
 
 NESTED: dict[type, str] = {
-    UnsafeSet: "sets", Energy: "energies", Field: "energies", Surrogate: "surrogates", DataSource: "data", Network: "networks",
-    Loss: "losses", DriftFilter: "filters", StepFilter: "filters", Both: "filters",
-}  # fmt: skip
+    UnsafeSet: "sets",
+    Energy: "energies",
+    Field: "energies",
+    Surrogate: "surrogates",
+    DataSource: "data",
+    Network: "networks",
+    Loss: "losses",
+    DriftFilter: "filters",
+    StepFilter: "filters",
+    Both: "filters",
+}
 """A parameter of this type is written as a member of that table."""
 
 
@@ -58,10 +68,12 @@ def make(
     path: tuple[str | int, ...] = (),
     learned: Callable[[Any, tuple[str | int, ...]], Energy] | None = None,
 ) -> Any:
-    """The object that `spec` describes: make("filters", {"kind": "gate"}, context={"sets": ..., "betas": ...}).
+    """The object that `spec` describes: make("filters", {"kind": "gate"}, context={"sets": ..., "betas":
+    ...}).
 
-    learned: makes an energy of a term that is still to be learned, from its description and its path; by default a term without values.
-    Raises ValueError (a SpecificationError leads to the key) for what its constructor refuses.
+    learned: makes an energy of a term that is still to be learned, from its description and its path; by
+    default a term without values. Raises ValueError (a SpecificationError leads to the key) for what its
+    constructor refuses.
     """
     supplied = context or {}
     if table == "sets":
@@ -69,26 +81,35 @@ def make(
     chosen = TABLES[table]
     kind = spec.get("kind", chosen.default)
     if kind not in chosen.members:
-        raise SpecificationError(f"{chosen.noun} kind {kind!r} is not known; known: {', '.join(chosen.members)}", (*path, "kind"))
+        raise SpecificationError(
+            f"{chosen.noun} kind {kind!r} is not known; known: {', '.join(chosen.members)}", (*path, "kind")
+        )
     nested: dict[type, Callable[[Any, tuple[str | int, ...]], Any]] = {
         hint: _maker(name, supplied, learned or _untrained) for hint, name in NESTED.items()
     }
-    nested[TrainingSettings] = lambda value, where: construct(TrainingSettings, value, nested={}, context={}, path=where)
+    nested[TrainingSettings] = lambda value, where: construct(
+        TrainingSettings, value, nested={}, context={}, path=where
+    )
     nested[Adaptation] = lambda value, where: construct(Adaptation, value, nested={}, context={}, path=where)
     return construct(chosen.members[kind], spec, nested=nested, context=supplied, path=path)
 
 
 def regions(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
-    """Every named region of a scenario over `columns`, those that an energy draws too; raises SpecificationError."""
+    """Every named region of a scenario over `columns`, those that an energy draws too; raises
+    SpecificationError.
+    """
     return build_sets(specs, columns, MAKERS)
 
 
 def energy_field(spec: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Field:
-    """The energy of a `sublevel` region: given, or read from a checkpoint. Judging trains nothing, so `trained` is refused."""
+    """The energy of a `sublevel` region: given, or read from a checkpoint. Judging trains nothing, so
+    `trained` is refused.
+    """
     found = _trained_in(spec, path)
     if found is not None:
         raise SpecificationError(
-            "a region's energy is given, not trained: train it once with lem-safe train --out FILE and write {kind: checkpoint, path: FILE}",
+            "a region's energy is given, not trained: train it once with lem-safe train --out FILE and "
+            "write {kind: checkpoint, path: FILE}",
             (*found, "kind"),
         )
     energy = make("energies", spec, path=path, learned=_loaded)
@@ -101,7 +122,8 @@ MAKERS: Nested = {Field: energy_field}
 
 
 def load(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Scenario:
-    """The scenario of a file or of a bundled name, checked and resolved; raises BadInput with every fault found.
+    """The scenario of a file or of a bundled name, checked and resolved; raises BadInput with every fault
+    found.
 
     overrides: values by dotted key that replace the file's, such as {"sampler.steps": 100}.
     """
@@ -140,28 +162,44 @@ def tables() -> Tables:
 
 
 def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
-    """The coordinates' names of an energy's specification: its data's, else x0, x1, ...; nothing is trained."""
+    """The coordinates' names of an energy's specification: its data's, else x0, x1, ...; nothing is
+    trained.
+    """
     made = make("energies", energy)
-    if isinstance(made, Trained) and made.network.whitens and isinstance(made.data, SklearnTable | FileTable | Planar):
+    if (
+        isinstance(made, Trained)
+        and made.network.whitens
+        and isinstance(made.data, SklearnTable | FileTable | Planar)
+    ):
         _must_whiten(made.data.load(0))
     return columns_of(made) if isinstance(made, Energy) else made.columns
 
 
-def admits(spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float) -> None:
-    """Raises ValueError where this filter cannot be made for these sets: a drift filter for a kink, say (B.5)."""
+def admits(
+    spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float
+) -> None:
+    """Raises ValueError where this filter cannot be made for these sets: a drift filter for a kink, say
+    (B.5).
+    """
     make("filters", spec, context={"sets": sets, "betas": betas, "step_size": step_size})
 
 
 def couples(spec: Mapping[str, Any]) -> bool:
-    """Whether particles under the filter of this specification depend on one another, a chain's if those of one of its filters do (A.2)."""
-    made = get_type_hints(FILTERS[spec["kind"]])["return"]  # one class, or a union of those that a specification may make
+    """Whether particles under the filter of this specification depend on one another, a chain's if those of
+    one of its filters do (A.2).
+    """
+    made = get_type_hints(FILTERS[spec["kind"]])[
+        "return"
+    ]  # one class, or a union of those that a specification may make
     return any(getattr(c, "couples", False) is True for c in get_args(made) or (made,)) or any(
         map(couples, spec.get("filters", ()))
     )
 
 
 def never_passes(chosen: Scenario) -> str | None:
-    """Why no run of this scenario is ever certified though it asks for that, and the way out; None where one may be."""
+    """Why no run of this scenario is ever certified though it asks for that, and the way out; None where one
+    may be.
+    """
     if chosen.audit.require == "passed":
         return None
     names, betas = [c.set for c in chosen.constraints], [c.beta for c in chosen.constraints]
@@ -169,21 +207,33 @@ def never_passes(chosen: Scenario) -> str | None:
 
 
 def samples(spec: Mapping[str, Any], dimension: int) -> None:
-    """Raises ValueError where this sampler cannot be made in so many dimensions: a metric that is not positive definite, say."""
+    """Raises ValueError where this sampler cannot be made in so many dimensions: a metric that is not
+    positive definite, say.
+    """
     stand_in = Gaussian([0.0] * dimension, 1.0)
     context = {"energy": stand_in, "drift_filter": None, "step_filter": None, "steps": spec["steps"]}
-    make("samplers", {key: value for key, value in spec.items() if key not in ("samples", "steps", "init")}, context=context)
+    make(
+        "samplers",
+        {key: value for key, value in spec.items() if key not in ("samples", "steps", "init")},
+        context=context,
+    )
 
 
 def ends(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
-    """Raises ValueError where this stopping rule cannot end this sampler's run: R_t under noise, say (L.5)."""
+    """Raises ValueError where this stopping rule cannot end this sampler's run: R_t under noise, say
+    (L.5).
+    """
     refused = STOPS[stop["kind"]].refusal(stop, sampler)
     if refused is not None:
         raise ValueError(refused)
 
 
-def beyond_single(resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]) -> str | None:
-    """Why float32 cannot hold what a resolved scenario is about (A.12); None where it can, and where its files cannot be read."""
+def beyond_single(
+    resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]
+) -> str | None:
+    """Why float32 cannot hold what a resolved scenario is about (A.12); None where it can, and where its
+    files cannot be read.
+    """
     try:
         found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
     except BadInput:  # a run says what is wrong with them
@@ -192,20 +242,30 @@ def beyond_single(resolved: Mapping[str, Any], columns: Sequence[str], regions: 
 
 
 def must_hold(chosen: Scenario) -> None:
-    """Refuses a scenario whose dtype cannot hold what it is about, so that its samples or its counts would be false: BadInput."""
+    """Refuses a scenario whose dtype cannot hold what it is about, so that its samples or its counts would be
+    false: BadInput.
+    """
     columns_ = tuple(chosen.columns or columns(chosen.energy))
     named = regions(chosen.unsafe, columns_)
     needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
     found = needs.unfit(chosen.dtype, columns_, HARMLESS if chosen.dtype == "float32" else SHARE)
     if found is not None:
         single = chosen.dtype == "float32" and needs.unfit("float64", columns_, SHARE) is None
-        origin = "move the origin: subtract a constant from the column, in the data, the energy, the start and the regions"
+        origin = (
+            "move the origin: subtract a constant from the column, in the data, the energy, the start "
+            "and the regions"
+        )
         way_out = "use dtype: float64, or leave dtype out" if single else origin
-        raise BadInput(fault_in(chosen, ("dtype",), f"{chosen.dtype} cannot hold this: {found.why}; {way_out}"))
+        raise BadInput(
+            fault_in(chosen, ("dtype",), f"{chosen.dtype} cannot hold this: {found.why}; {way_out}")
+        )
 
 
 def _needs(
-    resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet], numbers: float = math.inf
+    resolved: Mapping[str, Any],
+    columns: Sequence[str],
+    regions: Mapping[str, UnsafeSet],
+    numbers: float = math.inf,
 ) -> Needs:
     """What a run's dtype must hold, of at most so many numbers of its start."""
     learned: list[Trained | Checkpoint] = []
@@ -227,7 +287,9 @@ def promise(kind: str) -> tuple[str, str]:
 
 
 def concerning(chosen: Scenario) -> tuple[str, ...]:
-    """What is to be said of the table that a scenario's energy is learned from, before it is: codes for missing values, few rows."""
+    """What is to be said of the table that a scenario's energy is learned from, before it is: codes for
+    missing values, few rows.
+    """
     try:
         made = make("energies", chosen.energy)
         if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar)):
@@ -239,12 +301,16 @@ def concerning(chosen: Scenario) -> tuple[str, ...]:
 
 
 def _must_whiten(rows: Dataset) -> None:
-    """Raises BadInput, at the key `data`, where training could only fail: columns that are constant or determine each other, too few rows."""
+    """Raises BadInput, at the key `data`, where training could only fail: columns that are constant or
+    determine each other, too few rows.
+    """
     try:
         if rows.values.numel() <= QUICK:
             whiten(rows.values, rows.columns)
     except BadInput as bad:
-        raise BadInput([Fault(fault.message.removeprefix("data: "), key="data") for fault in bad.faults]) from None
+        raise BadInput(
+            [Fault(fault.message.removeprefix("data: "), key="data") for fault in bad.faults]
+        ) from None
 
 
 def _trained_in(spec: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
@@ -255,7 +321,9 @@ def _trained_in(spec: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...]
         parts: list[tuple[str | int, Any]] = list(spec.items())
     else:
         parts = list(enumerate(spec)) if isinstance(spec, list | tuple) else []
-    return next((found for key, part in parts if (found := _trained_in(part, (*path, key))) is not None), None)
+    return next(
+        (found for key, part in parts if (found := _trained_in(part, (*path, key))) is not None), None
+    )
 
 
 def _maker(

@@ -1,4 +1,6 @@
-"""A run directory: one run at a time writes into it, nothing in it is half written, and an interrupted run leaves enough to go on."""
+"""A run directory: one run at a time writes into it, nothing in it is half written, and an interrupted run
+leaves enough to go on.
+"""
 
 import fcntl
 import json
@@ -29,7 +31,9 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
         except OSError as error:
-            raise BadInput(Fault(f"cannot write here: {error.strerror}; choose another --out", file=str(self.path))) from error
+            raise BadInput(
+                Fault(f"cannot write here: {error.strerror}; choose another --out", file=str(self.path))
+            ) from error
         for left in [p for p in self.path.iterdir() if ABANDONED.fullmatch(p.name)]:
             left.unlink(missing_ok=True)
         return self
@@ -53,7 +57,9 @@ class RunDirectory:
         return all(path.name == LOCK for path in self.path.iterdir())
 
     def arrays(self, name: str, way_out: str) -> dict[str, np.ndarray]:
-        """The arrays of a file that this or an interrupted run wrote; BadInput with the way out where it is damaged."""
+        """The arrays of a file that this or an interrupted run wrote; BadInput with the way out where it is
+        damaged.
+        """
         path = self / name
         try:
             return read_npz(path)
@@ -79,7 +85,12 @@ class RunDirectory:
             found = self._mapping(BEGUN, "what is here cannot be told to be this run's; choose another --out")
             return {name: str(value) for name, value in found.items()}
         if any((self / name).exists() for name in ("samples.npz", "reference.npz", CHECKPOINT)):
-            raise BadInput(Fault("holds samples, but not what they were begun with; choose another --out", file=str(self.path)))
+            raise BadInput(
+                Fault(
+                    "holds samples, but not what they were begun with; choose another --out",
+                    file=str(self.path),
+                )
+            )
         return None
 
     def finished_with(self) -> str:

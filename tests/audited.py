@@ -1,4 +1,6 @@
-"""What tests of the audit have in common: a scenario by hand, clouds with a known count, files, and a validator of JSON."""
+"""What tests of the audit have in common: a scenario by hand, clouds with a known count, files, and a
+validator of JSON.
+"""
 
 from types import SimpleNamespace
 
@@ -10,7 +12,12 @@ BALL = {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
 STRIP = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1.5}
 
 
-REGIONS = {"pillar": BALL, "strip": STRIP, "both": {"any": ["pillar", "strip"]}, "lens": {"all": ["pillar", "strip"]}}
+REGIONS = {
+    "pillar": BALL,
+    "strip": STRIP,
+    "both": {"any": ["pillar", "strip"]},
+    "lens": {"all": ["pillar", "strip"]},
+}
 
 
 def scenario(
@@ -61,7 +68,9 @@ def trace(counts, n):
 
 
 def write_csv(path, names, x):
-    path.write_text("\n".join([",".join(names), *(",".join(repr(float(v)) for v in row) for row in x)]) + "\n")
+    path.write_text(
+        "\n".join([",".join(names), *(",".join(repr(float(v)) for v in row) for row in x)]) + "\n"
+    )
     return path
 
 
@@ -77,16 +86,28 @@ def faults(value, schema, path="$"):
         return [] if value in schema.get("enum", [schema.get("const")]) else [f"{path}: {value!r}"]
     kind = schema["type"]
     if kind in ("number", "integer"):
-        numeric = not isinstance(value, bool) and isinstance(value, int if kind == "integer" else (int, float))
-        return [] if numeric and schema.get("minimum", value) <= value <= schema.get("maximum", value) else [f"{path}: {value!r}"]
+        numeric = not isinstance(value, bool) and isinstance(
+            value, int if kind == "integer" else (int, float)
+        )
+        return (
+            []
+            if numeric and schema.get("minimum", value) <= value <= schema.get("maximum", value)
+            else [f"{path}: {value!r}"]
+        )
     if not isinstance(value, NAMES[kind]):
         return [f"{path}: {value!r}"]
     found = []
     if kind == "object":
         found += [f"{path}: no {name}" for name in schema["required"] if name not in value]
-        found += [f for name, v in value.items() for f in faults(v, schema["properties"][name], f"{path}.{name}")]
+        found += [
+            f for name, v in value.items() for f in faults(v, schema["properties"][name], f"{path}.{name}")
+        ]
     if kind == "array":
         arms = schema.get("prefixItems") or [schema["items"]] * len(value)
         found += [f"{path}: length {len(value)}"] if len(arms) != len(value) else []
-        found += [f for i, (v, arm) in enumerate(zip(value, arms, strict=False)) for f in faults(v, arm, f"{path}[{i}]")]
+        found += [
+            f
+            for i, (v, arm) in enumerate(zip(value, arms, strict=False))
+            for f in faults(v, arm, f"{path}[{i}]")
+        ]
     return found

@@ -4,7 +4,9 @@ import pytest
 
 
 def at_moment(moment: int, monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> None:
-    """Raises once, at the moment-th of the calls that a step makes: of the sampler, the counts, the log, the monitor's parts, the rows."""
+    """Raises once, at the moment-th of the calls that a step makes: of the sampler, the counts, the log, the
+    monitor's parts, the rows.
+    """
     import lem_safe.lyapunov.monitors as monitors
     import lem_safe.runs.chain as chain
 

@@ -1,4 +1,6 @@
-"""What tests of pages have in common: run directories made with numpy, and a page as a reader meets it, its words and its look in a browser."""
+"""What tests of pages have in common: run directories made with numpy, and a page as a reader meets it, its
+words and its look in a browser.
+"""
 
 import json
 import shutil
@@ -39,7 +41,17 @@ filter: {kind: gate}
 
 
 def save(
-    directory, yaml, unsafe, constraints, columns, x, fraction, reference, reference_fraction, filter_kind="step", **diagnostics
+    directory,
+    yaml,
+    unsafe,
+    constraints,
+    columns,
+    x,
+    fraction,
+    reference,
+    reference_fraction,
+    filter_kind="step",
+    **diagnostics,
 ):
     """A run directory as a run would leave it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -61,11 +73,23 @@ def save(
     np.savez(directory / "reference.npz", x=reference.astype(np.float32), fraction=reference_fraction)
     np.savez(directory / "diagnostics.npz", **diagnostics)
     scenario = SimpleNamespace(
-        filter={"kind": "gate"}, sampler=SimpleNamespace(samples=len(x)), name=directory.name, columns=columns, unsafe=unsafe,
-        constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints], fingerprint=lambda: "0123456789abcdef" * 4,
+        filter={"kind": "gate"},
+        sampler=SimpleNamespace(samples=len(x)),
+        name=directory.name,
+        columns=columns,
+        unsafe=unsafe,
+        constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
+        fingerprint=lambda: "0123456789abcdef" * 4,
         aimed=lambda: tuple(b for _, b in constraints),
-        audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed", correction="bonferroni", tuned_with=[], between=None),
-    )  # fmt: skip
+        audit=SimpleNamespace(
+            confidence=0.95,
+            after_step=0,
+            require="passed",
+            correction="bonferroni",
+            tuned_with=[],
+            between=None,
+        ),
+    )
     last = {"step": np.arange(1, t + 1), "fraction": fraction}
     report = audit(x.astype(np.float32), scenario, trace=last, coupled=True)
     (directory / "audit.json").write_text(report.to_json())
@@ -108,9 +132,21 @@ def ring(directory, n=5000, t=8000):
         "strip": {"kind": "half_space", "normal": [1, 0.2], "offset": 2.4},
     }
     return save(
-        directory, RING, unsafe, [("pillar", 0.03), ("strip", 0.05)], ["x0", "x1"], x, filtered, reference, unfiltered,
-        energy=energy(x), reference_energy=energy(reference), grid0=grid, grid1=grid, landscape=landscape,
-    )  # fmt: skip
+        directory,
+        RING,
+        unsafe,
+        [("pillar", 0.03), ("strip", 0.05)],
+        ["x0", "x1"],
+        x,
+        filtered,
+        reference,
+        unfiltered,
+        energy=energy(x),
+        reference_energy=energy(reference),
+        grid0=grid,
+        grid1=grid,
+        landscape=landscape,
+    )
 
 
 def plane(directory, n=4000, t=300):
@@ -127,9 +163,21 @@ def plane(directory, n=4000, t=300):
     free = np.rint(rng.uniform(0.19, 0.21, (t, 1)) * n) / n
     unsafe = {"impossible": {"kind": "half_space", "normal": [0, -1, 0, 1, 0], "offset": 1.5}}
     return save(
-        directory, PLANE, unsafe, [("impossible", 0.01)], columns, x, held, reference, free, "gate",
-        energy=(x**2).sum(1) / 2, reference_energy=(reference**2).sum(1) / 2, data=data, data_energy=(data**2).sum(1) / 2,
-    )  # fmt: skip
+        directory,
+        PLANE,
+        unsafe,
+        [("impossible", 0.01)],
+        columns,
+        x,
+        held,
+        reference,
+        free,
+        "gate",
+        energy=(x**2).sum(1) / 2,
+        reference_energy=(reference**2).sum(1) / 2,
+        data=data,
+        data_energy=(data**2).sum(1) / 2,
+    )
 
 
 class Page(HTMLParser):
@@ -153,13 +201,24 @@ def spoken(text):
     return " ".join(Page(text).words).replace("\N{NO-BREAK SPACE}", " ")
 
 
-BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+BROWSER = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
 
 
 QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--v=0",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+    "--v=0",
+)
 
 
 def opened(page, profile, *flags):

@@ -1,6 +1,7 @@
 """Faults planted one at a time: what a tooth is, and what a file of teeth asks of them.
 
-A tooth names the check that must find it, what is replaced, and what makes the faulty one from the honest one.
+A tooth names the check that must find it, what is replaced, and what makes the faulty one from the honest
+one.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +27,9 @@ def checks(teeth: Mapping[str, Tooth]) -> dict[str, Callable[[], None]]:
 
 
 def must_be_found(tooth: Tooth, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check fails while the fault is in place: what it asserts is false, or the code itself says that its numbers disagree."""
+    """The check fails while the fault is in place: what it asserts is false, or the code itself says that its
+    numbers disagree.
+    """
     check, owner, attribute, make = tooth
     monkeypatch.setattr(owner, attribute, make(getattr(owner, attribute)))
     with pytest.raises((AssertionError, NumericalFailure)):

@@ -1,4 +1,6 @@
-"""Known truths: small problems whose exact answers are computed here by quadrature, independently of what is tested."""
+"""Known truths: small problems whose exact answers are computed here by quadrature, independently of what is
+tested.
+"""
 
 import math
 from collections.abc import Callable
@@ -35,9 +37,19 @@ class Trace:
 
 
 def simulate(
-    energy: Energy, unsafe: list[UnsafeSet], betas: list[float], kind: str, x: Tensor, *, step_size: float, steps: int, seed: int = 0,
-    each: Callable[[int, Tensor], None] = lambda k, x: None, build: Callable[..., object] | None = None, **settings: object,
-) -> Trace:  # fmt: skip
+    energy: Energy,
+    unsafe: list[UnsafeSet],
+    betas: list[float],
+    kind: str,
+    x: Tensor,
+    *,
+    step_size: float,
+    steps: int,
+    seed: int = 0,
+    each: Callable[[int, Tensor], None] = lambda k, x: None,
+    build: Callable[..., object] | None = None,
+    **settings: object,
+) -> Trace:
     """Langevin with one filter, every particle counted after every step."""
     sets = [pull(s, identity(x.shape[1], x.dtype)) for s in unsafe]
     context = {} if kind == "none" else {"sets": sets, "betas": betas}
@@ -62,7 +74,9 @@ def ring(dtype: torch.dtype = torch.float32) -> tuple[Energy, UnsafeSet]:
     """Eight Gaussians on a circle, R = 2, σ = .5; the ball (2, 0), r = .8 holds .101563 of the mass."""
     angles = torch.arange(8, dtype=torch.float64) * math.pi / 4
     energy = GaussianMixture((2 * torch.stack([angles.cos(), angles.sin()], 1)).tolist(), 0.5)
-    return energy.to(dtype), build_sets({"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}}, ("x0", "x1"))["ball"]
+    return energy.to(dtype), build_sets(
+        {"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}}, ("x0", "x1")
+    )["ball"]
 
 
 def ring_start(n: int = 5000, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -115,7 +129,9 @@ def smooth_tilt(law: np.ndarray, φ: np.ndarray, limit: float) -> tuple[np.ndarr
 
 
 class Paid(NamedTuple):
-    """The KL that a filter paid, as the signed distance tells it, over the projection's; the mean fraction inside, of n particles."""
+    """The KL that a filter paid, as the signed distance tells it, over the projection's; the mean fraction
+    inside, of n particles.
+    """
 
     ratio: float
     fraction: float
@@ -125,10 +141,11 @@ class Paid(NamedTuple):
 def paid_over_needed(
     unsafe: UnsafeSet, β: float, kind: str, step_size: float, *, steps: int, n: int = 4000, **settings: object
 ) -> Paid:
-    """KL(law of s ‖ its law under N(0, I)) over kl(β‖p), from a start drawn from the projection, over the second half of some steps.
+    """KL(law of s ‖ its law under N(0, I)) over kl(β‖p), from a start drawn from the projection, over the
+    second half of some steps.
 
-    A function of the cloud knows at most what the cloud knows (data processing), so this is a bound from below; on a set that N(0, I) and
-    the filter see through s alone it is all of it.
+    A function of the cloud knows at most what the cloud knows (data processing), so this is a bound from
+    below; on a set that N(0, I) and the filter see through s alone it is all of it.
     """
     d = unsafe.dimension or 0
     free = Key(50).normal(torch.empty(400_000, d, dtype=torch.float64))
@@ -150,11 +167,14 @@ def paid_over_needed(
     near = noise * torch.tensor([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0], dtype=torch.float64)
     edges = torch.cat([cuts, near]).unique()
     mass, law = (
-        torch.bincount(torch.bucketize(v, edges), minlength=len(edges) + 1).double() / len(v) for v in (torch.cat(seen), s)
+        torch.bincount(torch.bucketize(v, edges), minlength=len(edges) + 1).double() / len(v)
+        for v in (torch.cat(seen), s)
     )
     held = (mass > 0) & (law > 0)
     kl = float((mass[held] * (mass[held] / law[held]).log()).sum())
-    return Paid(kl / (β * math.log(β / p) + (1 - β) * math.log((1 - β) / (1 - p))), float(np.mean(fractions)), n)
+    return Paid(
+        kl / (β * math.log(β / p) + (1 - β) * math.log((1 - β) / (1 - p))), float(np.mean(fractions)), n
+    )
 
 
 def standard(dimension: int = 1, dtype: torch.dtype = torch.float32) -> Energy:
@@ -177,7 +197,9 @@ def on_a_mixture(most: float = 1.5) -> MixtureBased:
     """A network of several nats on two Gaussians, so that its bound is felt."""
     energy = MixtureBase(most=most, hidden=9, depth=2).build(2, torch.Generator().manual_seed(0))
     assert isinstance(energy, MixtureBased)
-    energy.base = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], covariances=[[[0.4, 0.1], [0.1, 0.3]], [[0.5, 0.0], [0.0, 0.5]]])
+    energy.base = GaussianMixture(
+        [[1.0, 0.0], [-1.0, 0.5]], covariances=[[[0.4, 0.1], [0.1, 0.3]], [[0.5, 0.0], [0.0, 0.5]]]
+    )
     with torch.no_grad():
         energy.trunk.inner.readout.mul_(5000.0)
     return energy.requires_grad_(False)

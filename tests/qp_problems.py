@@ -1,4 +1,6 @@
-"""Random projection problems, and how far an answer is from satisfying what defines it, typed from the definition."""
+"""Random projection problems, and how far an answer is from satisfying what defines it, typed from the
+definition.
+"""
 
 from typing import NamedTuple
 
@@ -26,14 +28,20 @@ def posed(seed: int, b: int, m: int, size: int) -> Posed:
 
 
 def clear_margin(problem: Posed, u: Tensor, multipliers: Tensor) -> float:
-    """The least of μ_k + slack_k in unit rows: how far the problem is from a weakly active row, where gradients have a kink."""
+    """The least of μ_k + slack_k in unit rows: how far the problem is from a weakly active row, where
+    gradients have a kink.
+    """
     length = problem.A.norm(dim=2)
     slack = (problem.c - torch.einsum("bmj,bj->bm", problem.A, u)) / length
     return float(torch.maximum(slack, multipliers * length).min())
 
 
-def kkt(problem: Posed, u: Tensor, μ: Tensor, *, slack: float | None = None, speed: float | None = None) -> float:
-    """The largest violation of stationarity, feasibility, sign and complementarity of min ½Σw(u−v)² + ½ρ‖s‖²."""
+def kkt(
+    problem: Posed, u: Tensor, μ: Tensor, *, slack: float | None = None, speed: float | None = None
+) -> float:
+    """The largest violation of stationarity, feasibility, sign and complementarity of min ½Σw(u−v)² +
+    ½ρ‖s‖².
+    """
     v, A, c, w = problem
     bound = c if slack is None else c + μ / slack
     spare = bound - torch.einsum("bmj,bj->bm", A, u)

@@ -22,7 +22,8 @@ unsafe:
   disc: {kind: ball, center: [1, 0], radius: 0.6}
   right: {kind: half_space, normal: [1, 0], offset: 0.8}
 constraints: [{set: disc, beta: 0.05}, {set: right, beta: 0.07}]
-sampler: {kind: langevin, samples: 400, steps: 120, step_size: 0.01, init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
+sampler: {kind: langevin, samples: 400, steps: 120, step_size: 0.01,
+  init: {kind: gaussian, mean: [-1, 0], std: 0.3}}
 filter: FILTER
 """
 """Two regions over one mode of three; FILTER is to be replaced."""

@@ -1,7 +1,8 @@
 """The type checker of every test run: shapes and types of all arguments and results, except a constructor's.
 
-A constructor's annotations are a file's schema (a list of numbers), while Python callers may hand it a tensor. An int is a float
-(PEP 484). The command line is typer's to check. A hint that beartype cannot check at all, such as a plain Protocol, leaves its function unchecked.
+A constructor's annotations are a file's schema (a list of numbers), while Python callers may hand it a
+tensor. An int is a float (PEP 484). The command line is typer's to check. A hint that beartype cannot check
+at all, such as a plain Protocol, leaves its function unchecked.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""Keys: the same key, the same numbers; other data, other streams; blocks that do not know how many there are."""
+"""Keys: the same key, the same numbers; other data, other streams; blocks that do not know how many there
+are.
+"""
 
 import pytest
 import torch
@@ -27,7 +29,10 @@ def test_a_block_is_the_same_however_many_follow() -> None:
 
 def test_normal_and_uniform_moments() -> None:
     n = 400_000
-    z, u = Key(1).normal(torch.empty(n, dtype=torch.float64)), Key(2).uniform(torch.empty(n, dtype=torch.float64))
+    z, u = (
+        Key(1).normal(torch.empty(n, dtype=torch.float64)),
+        Key(2).uniform(torch.empty(n, dtype=torch.float64)),
+    )
     assert abs(float(z.mean())) < 4 / n**0.5 and abs(float(z.var()) - 1) < 4 * (2 / n) ** 0.5
     assert abs(float(u.mean()) - 0.5) < 4 * (1 / 12 / n) ** 0.5 and float(u.min()) >= 0 and float(u.max()) < 1
 

@@ -1,4 +1,6 @@
-"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each says what it promises."""
+"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each says
+what it promises.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,11 +31,14 @@ from barriers.surrogates import Hinge, Surrogate
 Sets = Annotated[Sequence[UnsafeSet], Context("sets")]
 Betas = Annotated[Sequence[float], Context("betas")]
 StepSize = Annotated[float, Context("step_size")]
-Rate = Annotated[float, Gt(0), Doc("Barrier rate α: how fast the distance to the limit may be used up, per unit of time.")]
+Rate = Annotated[
+    float, Gt(0), Doc("Barrier rate α: how fast the distance to the limit may be used up, per unit of time.")
+]
 Smoothing = Annotated[
     Surrogate | None,
     Doc(
-        "A surrogate of the indicator (B.2). Where none is given nothing is softened: the filter bounds the mass inside itself (Q.4, D.4)."
+        "A surrogate of the indicator (B.2). Where none is given nothing is softened: the filter bounds "
+        "the mass inside itself (Q.4, D.4)."
     ),
 ]
 
@@ -41,13 +46,17 @@ Speed = Annotated[
     float | None,
     Gt(0),
     Doc(
-        "Most that any coordinate of a particle's drift may change; a few standard deviations of the noise a step where not given."
+        "Most that any coordinate of a particle's drift may change; a few standard deviations of the noise "
+        "a step where not given."
     ),
 ]
 Reach = Annotated[
     float | None,
     Gt(0),
-    Doc("Longest correction of one step while the start is over a limit; two standard deviations of the noise where not given."),
+    Doc(
+        "Longest correction of one step while the start is over a limit; two standard deviations of the "
+        "noise where not given."
+    ),
 ]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
 DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
@@ -61,20 +70,30 @@ def drift_filter(
     smoothing: Smoothing = None,
     speed: Speed = None,
     backend: Annotated[
-        Backend, Doc("Who solves the QP of a filter with a smoothing: our structured dual, or a library, for comparison.")
+        Backend,
+        Doc(
+            "Who solves the QP of a filter with a smoothing: our structured dual, or a library, for "
+            "comparison."
+        ),
     ] = "structured",
-    on_infeasible: Annotated[OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")] = "relax",
+    on_infeasible: Annotated[
+        OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")
+    ] = "relax",
 ) -> EnsembleFilter | PredictiveFilter:
-    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the noise."""
+    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the
+    noise.
+    """
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):
         raise ValueError(
-            f"drift: beta (or the aim below it) must be > 0, since noise leaves every particle some chance of being inside; got {min(betas):g}; "
+            "drift: beta (or the aim below it) must be > 0, since noise leaves every particle some chance "
+            f"of being inside; got {min(betas):g}; "
             "use the filter `gate` or `step`"
         )
     if smoothing is None:
         if backend != "structured":
             raise ValueError(
-                f"drift: backend {backend!r} solves the QP of a filter with a smoothing, and none is given; add one, for example "
+                f"drift: backend {backend!r} solves the QP of a filter with a smoothing, and none is "
+                "given; add one, for example "
                 "smoothing: {kind: sigmoid, width: 0.1}, or remove the key"
             )
         return PredictiveFilter(sets, betas, step_size, rate, on_infeasible, speed=speed)
@@ -84,14 +103,20 @@ def drift_filter(
 
 
 def step_filter(
-    sets: Sets, betas: Betas, step_size: StepSize, rate: Rate = 5.0, smoothing: Smoothing = None, reach: Reach = None
+    sets: Sets,
+    betas: Betas,
+    step_size: StepSize,
+    rate: Rate = 5.0,
+    smoothing: Smoothing = None,
+    reach: Reach = None,
 ) -> BarrierStep | MirrorStep:
     """Lets a move into a set while its tolerance has room, and mirrors the others at its boundary."""
     if smoothing is None:
         return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):
         raise ValueError(
-            f"step: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; got {min(betas):g}; "
+            "step: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; "
+            f"got {min(betas):g}; "
             "remove `smoothing`, or use the filter `gate`"
         )
     furthest = 4 * smoothing.width if reach is None else reach
@@ -104,7 +129,9 @@ def gate_filter(sets: Sets, betas: Betas) -> Gate:
 
 
 def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
-    """A barrier for each particle alone, before the noise: the usual baseline, which bounds nothing under noise."""
+    """A barrier for each particle alone, before the noise: the usual baseline, which bounds nothing under
+    noise.
+    """
     return PointwiseFilter(sets, rate)
 
 
@@ -120,20 +147,24 @@ def project_filter(sets: Sets) -> Project:
 
 def penalty_filter(
     sets: Sets, betas: Betas, step_size: StepSize, weight: Weight, smoothing: Smoothing = None
-) -> Penalty:  # fmt: skip
+) -> Penalty:
     """A fixed weight on the surrogate: lowers the fraction, bounds nothing."""
     return Penalty(_softened(sets, betas, step_size, smoothing), [weight] * len(sets))
 
 
 def primal_dual_filter(
     sets: Sets, betas: Betas, step_size: StepSize, dual_rate: DualRate = 1.0, smoothing: Smoothing = None
-) -> PrimalDual:  # fmt: skip
+) -> PrimalDual:
     """A weight on the surrogate that learns from violations (primal-dual Langevin)."""
     return PrimalDual(_softened(sets, betas, step_size, smoothing), dual_rate)
 
 
-def _softened(sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None) -> Barrier:
-    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β itself (Q.5)."""
+def _softened(
+    sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None
+) -> Barrier:
+    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β
+    itself (Q.5).
+    """
     if smoothing is None:
         return PredictedMass(sets, betas, Noise(math.sqrt(2 * step_size)))
     return smooth_mass(sets, [smoothing] * len(sets), betas)
@@ -141,14 +172,19 @@ def _softened(sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: floa
 
 def chain_filter(
     filters: Annotated[
-        list[AnyFilter], MinLen(1), Doc("The filters in the order in which they act, those before the noise first.")
+        list[AnyFilter],
+        MinLen(1),
+        Doc("The filters in the order in which they act, those before the noise first."),
     ],
 ) -> DriftChain | StepChain | Both:
     """Several filters, each acting on what the one before it returned; the last one's promise is kept."""
     return chained(filters)
 
 
-vars(chain_filter)["example"] = {"kind": "chain", "filters": [{"kind": "penalty", "weight": 2.0}, {"kind": "gate"}]}
+vars(chain_filter)["example"] = {
+    "kind": "chain",
+    "filters": [{"kind": "penalty", "weight": 2.0}, {"kind": "gate"}],
+}
 
 
 def no_filter() -> None:
@@ -180,13 +216,32 @@ PROMISES: dict[str, Promise] = {
     "primal_dual": PrimalDual.promise,
     "chain": Promise(
         "that of its last filter",
-        "each filter acts on what the one before it returned: the last one's theorem holds for any drift or proposal, an earlier one's "
+        "each filter acts on what the one before it returned: the last one's theorem holds for any drift "
+        "or proposal, an earlier one's "
         "may be undone after it",
     ),
 }
 
 __all__ = [
-    "FILTERS", "PROMISES", "AnyFilter", "BarrierStep", "Both", "DriftChain", "DriftFilter", "EnsembleFilter", "FilterInfo", "Gate",
-    "MirrorStep", "Penalty", "PointwiseFilter", "PredictiveFilter", "PrimalDual", "Project", "Promise", "Reject", "StepChain", "StepFilter",
+    "FILTERS",
+    "PROMISES",
+    "AnyFilter",
+    "BarrierStep",
+    "Both",
+    "DriftChain",
+    "DriftFilter",
+    "EnsembleFilter",
+    "FilterInfo",
+    "Gate",
+    "MirrorStep",
+    "Penalty",
+    "PointwiseFilter",
+    "PredictiveFilter",
+    "PrimalDual",
+    "Project",
+    "Promise",
+    "Reject",
+    "StepChain",
+    "StepFilter",
     "chained",
-]  # fmt: skip
+]

@@ -1,7 +1,9 @@
-"""What a filter is: a value that wraps a drift (before the noise) or a step (after it), and says what it promises.
+"""What a filter is: a value that wraps a drift (before the noise) or a step (after it), and says what it
+promises.
 
-`init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed in place. Every statistic is
-a mean over the cloud, so the one thing a filter needs from the outside is `mean`.
+`init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed
+in place. Every statistic is a mean over the cloud, so the one thing a filter needs from the outside is
+`mean`.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,11 +37,14 @@ def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, 
 
 
 def refuse_derivatives(owner: str, x: Tensor) -> None:
-    """Raises NotDifferentiable where a graph runs through x to a filter that accepts or refuses whole moves."""
+    """Raises NotDifferentiable where a graph runs through x to a filter that accepts or refuses whole
+    moves.
+    """
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
-            "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through a run, or sample under torch.no_grad()"
+            "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through "
+            "a run, or sample under torch.no_grad()"
         )
 
 
@@ -54,8 +59,8 @@ class Promise:
 class FilterInfo(NamedTuple):
     """One step of a filter, a number a constraint.
 
-    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a step filter, of the
-    cloud it was given for a drift filter), else NaN. multipliers: in units of μ*.
+    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a
+    step filter, of the cloud it was given for a drift filter), else NaN. multipliers: in units of μ*.
     shortfall: by how much the promise was missed, 0 where it was kept.
     """
 
@@ -70,7 +75,9 @@ class DriftFilter(Protocol):
     promise: Promise
     hook: Literal["drift"]
     couples: bool
-    """Whether what happens to one particle depends on the others: then the cloud is no independent sample (A.2)."""
+    """Whether what happens to one particle depends on the others: then the cloud is no independent sample
+    (A.2).
+    """
 
     @property
     def limits(self) -> Tensor:
@@ -85,9 +92,11 @@ class DriftFilter(Protocol):
         """The filtered drift at x."""
 
     def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        """What the constraints observe on the cloud x after a step (E φ), to be held against `limits`; NaN without a surrogate.
+        """What the constraints observe on the cloud x after a step (E φ), to be held against `limits`; NaN
+        without a surrogate.
 
-        info: what `apply` returned before that step. A filter that predicts the step has its observation there.
+        info: what `apply` returned before that step. A filter that predicts the step has its observation
+        there.
         """
 
 
@@ -100,7 +109,9 @@ class StepFilter(Protocol):
     promise: Promise
     hook: Literal["step"]
     couples: bool
-    """Whether what happens to one particle depends on the others: then the cloud is no independent sample (A.2)."""
+    """Whether what happens to one particle depends on the others: then the cloud is no independent sample
+    (A.2).
+    """
 
     @property
     def limits(self) -> Tensor:
@@ -110,6 +121,11 @@ class StepFilter(Protocol):
         """The memory a run starts with."""
 
     def apply(
-        self, x: Float[Tensor, "n d"], proposal: Float[Tensor, "n d"], step_size: float, uniforms: Float[Tensor, "n"], memory: Any
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: Any,
     ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
         """The step actually taken from x."""

@@ -1,8 +1,10 @@
-"""Filters in sequence: each acts on what the one before it returned. What is promised is what the last one promises.
+"""Filters in sequence: each acts on what the one before it returned. What is promised is what the last one
+promises.
 
-The last filter has the last word: it takes any drift, or any proposal, and its theorem asks nothing of where that came from. What an
-earlier one promised may be undone by a later one, so it is not claimed. A drift chain replaces the drift several times, a step chain
-corrects the step several times; `Both` is one of each, with the noise between them, and promises what its step filter promises.
+The last filter has the last word: it takes any drift, or any proposal, and its theorem asks nothing of where
+that came from. What an earlier one promised may be undone by a later one, so it is not claimed. A drift chain
+replaces the drift several times, a step chain corrects the step several times; `Both` is one of each, with
+the noise between them, and promises what its step filter promises.
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,9 @@ F = TypeVar("F", DriftFilter, StepFilter)
 
 
 class _Chain(Generic[F]):
-    """What both chains are: filters first to last, their memories by position, the last one's promise and limits."""
+    """What both chains are: filters first to last, their memories by position, the last one's promise and
+    limits.
+    """
 
     def __init__(self, filters: Sequence[F]):
         if not filters:
@@ -53,7 +57,9 @@ class DriftChain(_Chain[DriftFilter]):
 
 
 class StepChain(_Chain[StepFilter]):
-    """Step filters, first to last. Each remembers the cloud the chain returned, so the last one's promise is about that cloud."""
+    """Step filters, first to last. Each remembers the cloud the chain returned, so the last one's promise is
+    about that cloud.
+    """
 
     hook: Literal["step"] = "step"
 
@@ -71,7 +77,9 @@ class StepChain(_Chain[StepFilter]):
             returned.append(y)
         for i, f in enumerate(self.filters):
             if not torch.equal(y, returned[i]):
-                after[str(i)] = f.init(y)  # a later filter moved the cloud: what this one remembers is about another one
+                after[str(i)] = f.init(
+                    y
+                )  # a later filter moved the cloud: what this one remembers is about another one
         return y, after, info
 
 
@@ -93,7 +101,9 @@ AnyFilter = DriftFilter | StepFilter | Both
 
 
 def chained(filters: Sequence[AnyFilter | None]) -> DriftChain | StepChain | Both:
-    """The chain of some filters in the order in which they act; raises ValueError where that order is impossible."""
+    """The chain of some filters in the order in which they act; raises ValueError where that order is
+    impossible.
+    """
     before: list[DriftFilter] = []
     after: list[StepFilter] = []
     for f in filters:
@@ -101,7 +111,8 @@ def chained(filters: Sequence[AnyFilter | None]) -> DriftChain | StepChain | Bot
             raise ValueError("chain: `none` does nothing in a chain; remove it")
         if f.hook != "step" and after:
             raise ValueError(
-                "chain: filters act in the order they are written, and one before the noise cannot follow one after it; write drift, "
+                "chain: filters act in the order they are written, and one before the noise cannot follow "
+                "one after it; write drift, "
                 "pointwise, penalty and primal_dual first, then step, gate, reject and project"
             )
         if f.hook == "both":

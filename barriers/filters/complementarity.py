@@ -7,7 +7,9 @@ from barriers.qp import solve_dual
 
 
 def advanced(S: Tensor, μ: Tensor, violation: Tensor) -> Tensor:
-    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is found with it made symmetric."""
+    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is found
+    with it made symmetric.
+    """
     G = _positive((S + S.T) / 2)
     guess = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]
     if len(μ) == 1:

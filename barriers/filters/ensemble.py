@@ -1,12 +1,14 @@
-"""The drift filter: the smallest change of the drift, over the whole ensemble, that keeps every barrier (Q.1, Q.2).
+"""The drift filter: the smallest change of the drift, over the whole ensemble, that keeps every barrier (Q.1,
+Q.2).
 
 min (1/2n)Σ‖uᵢ − vᵢ‖²  s.t.  dB_k/dt ≥ −α B_k,   dB/dt = J E[∇f·u + Δf],  J = ∂readout/∂mean
 
-with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m multipliers do. In the limit
-n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and everything the barrier is made of (Q.3).
+with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m
+multipliers do. In the limit n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and
+everything the barrier is made of (Q.3).
 
-A `speed` bounds how much any coordinate of a particle's drift may change: from an unsafe start the surrogate is flat, and the smallest sum
-of squares would throw particles past everything the linearisation knows.
+A `speed` bounds how much any coordinate of a particle's drift may change: from an unsafe start the surrogate
+is flat, and the smallest sum of squares would throw particles past everything the linearisation knows.
 """
 
 from typing import Literal, NamedTuple
@@ -46,7 +48,8 @@ class EnsembleFilter:
     couples = True
     promise = Promise(
         "in expectation",
-        "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite cloud fluctuates around it",
+        "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite "
+        "cloud fluctuates around it",
     )
 
     def __init__(
@@ -78,7 +81,9 @@ class EnsembleFilter:
         moments = self._moments(x, drift)
         B, J = self.barrier.readout(moments.mean), self.barrier.jacobian(moments.mean)
         G = J @ moments.gram @ J.T
-        r = -J @ moments.rate - self.rate * B  # how far v overshoots: > 0 where the barrier would fall too fast
+        r = (
+            -J @ moments.rate - self.rate * B
+        )  # how far v overshoots: > 0 where the barrier would fall too fast
         solution = solve_dual(G[None], r[None], warm=memory.active, on_infeasible=self.on_infeasible)
         μ = solution.multipliers[0]
         filtered, shortfall = drift, solution.shortfall[0]
@@ -88,10 +93,16 @@ class EnsembleFilter:
             too_fast = self.speed is not None and not bool((change.abs() <= self.speed).all())
             if too_fast or self.backend != "structured":
                 filtered, μ, shortfall = self._whole(x, drift, J, r)
-        return filtered, EnsembleMemory(μ[None] > 0), FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
+        return (
+            filtered,
+            EnsembleMemory(μ[None] > 0),
+            FilterInfo(self.barrier.observed(moments.mean), μ, shortfall),
+        )
 
     def _whole(self, x: Tensor, drift: Tensor, J: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same problem posed with all its rows: where the speed bound binds, or another library is to solve it."""
+        """The same problem posed with all its rows: where the speed bound binds, or another library is to
+        solve it.
+        """
         rows = -torch.einsum("mk,nkd->mnd", J.to(x.dtype), self.barrier.gradients(x)[1]).flatten(1)
         n, v = x.shape[0], drift.flatten()
         bounds = rows.double() @ v.double() - n * r
@@ -117,14 +128,21 @@ class EnsembleFilter:
             gram = torch.einsum("nkd,nld->kl", g64, g64) / xb.shape[0]
             parts = [self.mean(f), self.mean(rate), self.mean(gram[None])]
             share = xb.shape[0] / x.shape[0]
-            sums = [share * p for p in parts] if sums is None else [s + share * p for s, p in zip(sums, parts, strict=True)]
+            sums = (
+                [share * p for p in parts]
+                if sums is None
+                else [s + share * p for s, p in zip(sums, parts, strict=True)]
+            )
         assert sums is not None, "a cloud has at least one particle"
         return Moments(*sums)
 
     def _combination(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ weights_k ∇f_k at every particle."""
         return torch.cat(
-            [torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype)) for xb in self._blocks(x)]
+            [
+                torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype))
+                for xb in self._blocks(x)
+            ]
         )
 
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:

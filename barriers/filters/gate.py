@@ -1,8 +1,9 @@
 """The gate: a step filter that needs only membership, and is exact (G.1).
 
-Each set has a budget of ⌊βn⌋ particles. A move that enters nothing is accepted. Moves that enter a set are taken in random order, each
-accepted iff every set it enters still has room; the rest stay where they were. From a start within budget no step ever exceeds it, for
-any predicate; the acceptance rate of entering moves tends to e^{−μ*} (G.2).
+Each set has a budget of ⌊βn⌋ particles. A move that enters nothing is accepted. Moves that enter a set are
+taken in random order, each accepted iff every set it enters still has room; the rest stay where they were.
+From a start within budget no step ever exceeds it, for any predicate; the acceptance rate of entering moves
+tends to e^{−μ*} (G.2).
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ class Gate:
     hook: Literal["step"] = "step"
     couples = True
     promise = Promise(
-        "every step, this cloud", "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction"
+        "every step, this cloud",
+        "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[float]):
@@ -78,11 +80,13 @@ class Gate:
 
 
 def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
-    """Which of e moves, taken one after another, are let in; changes[i, k] ∈ {−1, 0, 1} is what move i does to count k.
+    """Which of e moves, taken one after another, are let in; changes[i, k] ∈ {−1, 0, 1} is what move i does
+    to count k.
 
-    Move i is accepted iff every count it raises still has room given what was accepted before it. Most moves are decided in a few
-    vectorised rounds, by bounds on the counts before each from accepting all or none of the undecided ones; the rest one by one, since
-    sets that many moves leave and enter at once would take a round for each.
+    Move i is accepted iff every count it raises still has room given what was accepted before it. Most moves
+    are decided in a few vectorised rounds, by bounds on the counts before each from accepting all or none of
+    the undecided ones; the rest one by one, since sets that many moves leave and enter at once would take a
+    round for each.
     """
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
     waiting = torch.arange(changes.shape[0], device=changes.device)

@@ -1,14 +1,17 @@
 """The step filter without a surrogate: who may not enter a set is mirrored at its boundary (D.4, D.5).
 
-Each set has an allowance of ⌊βn⌋ particles, which a run that starts below it earns at the barrier rate: from the share L₀ it starts with,
+Each set has an allowance of ⌊βn⌋ particles, which a run that starts below it earns at the barrier rate: from
+the share L₀ it starts with,
 
-    L_{k+1} = β − e^{−αh}(β − L_k),        at most n·L_{k+1} particles inside, to the nearest one and never above ⌊βn⌋.
+    L_{k+1} = β − e^{−αh}(β − L_k),        at most n·L_{k+1} particles inside, to the nearest one and never
+        above ⌊βn⌋.
 
-A proposal that enters nothing is taken. Those that enter a set are taken in random order while it has room, as by the gate (G.1); the others
-go to their mirror image, y − 2s∇s/‖∇s‖², or where that lies inside a set too, back to where they were (D.2). What counts is membership, so
-nothing is softened, all of the tolerance is used, and where particles are turned back there is neither a gap nor an atom: at a plane, with a
-locally flat energy, the distribution is the KL projection itself (D.5). From a start over a limit the shallowest particles are moved outwards,
-none further than `reach` a step, until the count follows L.
+A proposal that enters nothing is taken. Those that enter a set are taken in random order while it has room,
+as by the gate (G.1); the others go to their mirror image, y − 2s∇s/‖∇s‖², or where that lies inside a set
+too, back to where they were (D.2). What counts is membership, so nothing is softened, all of the tolerance is
+used, and where particles are turned back there is neither a gap nor an atom: at a plane, with a locally flat
+energy, the distribution is the KL projection itself (D.5). From a start over a limit the shallowest particles
+are moved outwards, none further than `reach` a step, until the count follows L.
 """
 
 import math
@@ -27,7 +30,9 @@ from barriers.filters.nudge import nudged
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 3
-"""How often a point is mirrored, once per set that it is still inside of, before its particle returns instead."""
+"""How often a point is mirrored, once per set that it is still inside of, before its particle returns
+instead.
+"""
 
 
 RAREST = 1e-6
@@ -35,7 +40,9 @@ RAREST = 1e-6
 
 
 class MirrorMemory(NamedTuple):
-    """Who is inside what, the share of each set's tolerance that is allowed, and running means of who tried to enter and was let in."""
+    """Who is inside what, the share of each set's tolerance that is allowed, and running means of who tried
+    to enter and was let in.
+    """
 
     inside: Bool[Tensor, "n m"]
     allowed: Float[Tensor, "m"]
@@ -44,17 +51,22 @@ class MirrorMemory(NamedTuple):
 
 
 class MirrorStep:
-    """Keeps the count inside each set within ⌊βn⌋ at every step, for the actual particles, by mirroring those who may not enter."""
+    """Keeps the count inside each set within ⌊βn⌋ at every step, for the actual particles, by mirroring those
+    who may not enter.
+    """
 
     hook: Literal["step"] = "step"
     couples = True
     promise = Promise(
         "every step, this cloud",
-        "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (given a smoothing: D.3, B_φ ≥ 0 at "
+        "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (given "
+        "a smoothing: D.3, B_φ ≥ 0 at "
         "every step); an unsafe start recovers at rate α",
     )
 
-    def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[float], rate: float = 5.0, reach: float = math.inf):
+    def __init__(
+        self, sets: Sequence[UnsafeSet], betas: Sequence[float], rate: float = 5.0, reach: float = math.inf
+    ):
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"step filter: beta must lie in [0, 1); got {list(betas)}")
         if not rate > 0:
@@ -105,14 +117,18 @@ class MirrorStep:
         return y, MirrorMemory(would, L, entering, admitted), info
 
     def _room(self, L: Tensor, was: Tensor) -> Tensor:
-        """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least that, and never more than now."""
+        """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least
+        that, and never more than now.
+        """
         n, allowed = was.shape[0], []
         for β, a, count in zip(self.betas, L.tolist(), was.sum(0).tolist(), strict=True):
             most = budget(β, n)
             allowed.append(min(most, round(n * a)) if a <= β else max(most, min(count, math.floor(n * a))))
         return torch.tensor(allowed, device=L.device)
 
-    def _turned_back(self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+    def _turned_back(
+        self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Those refused at their mirror images where these enter nothing, the others where they were."""
         rows = refused.nonzero()[:, 0]
         z, before = y[rows], was[rows]
@@ -125,13 +141,17 @@ class MirrorStep:
             if not bool(new.any()):
                 break
         now = insides(self.sets, z)
-        near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(1)  # always so at one plane
+        near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(
+            1
+        )  # always so at one plane
         fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
         z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
-        """From a start over a limit: the shallowest of those too many, moved outwards by twice their depth or `reach`, if that enters nothing."""
+        """From a start over a limit: the shallowest of those too many, moved outwards by twice their depth or
+        `reach`, if that enters nothing.
+        """
         for k, unsafe in enumerate(self.sets):
             excess = int(inside[:, k].sum() - room[k])
             if excess <= 0:
@@ -151,14 +171,20 @@ class MirrorStep:
 
 
 class ReturningStep(MirrorStep):
-    """The same allowance, where who may not enter stays: for moves that a mirror image is no part of, tested ones and swaps (G.3)."""
+    """The same allowance, where who may not enter stays: for moves that a mirror image is no part of, tested
+    ones and swaps (G.3).
+    """
 
-    def _turned_back(self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
+    def _turned_back(
+        self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
+    ) -> tuple[Tensor, Tensor]:
         return torch.where(refused[:, None], x, y), torch.where(refused[:, None], was, would)
 
 
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
-    """x, with the particles that the set gives no direction, at the centre of a ball say, moved by a rounding-sized length."""
+    """x, with the particles that the set gives no direction, at the centre of a ball say, moved by a
+    rounding-sized length.
+    """
 
     def gradient(at: Tensor) -> Tensor:
         return value_and_gradient(unsafe, at)[1]
@@ -167,6 +193,8 @@ def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tenso
 
 
 def mirrored(unsafe: UnsafeSet, y: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
-    """The mirror image of points at the boundary of a set, y − 2s∇s/‖∇s‖²; themselves where the gradient is zero."""
+    """The mirror image of points at the boundary of a set, y − 2s∇s/‖∇s‖²; themselves where the gradient is
+    zero.
+    """
     s, ds = value_and_gradient(unsafe, y)
     return (y - 2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)).detach()

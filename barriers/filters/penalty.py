@@ -1,9 +1,12 @@
-"""Drifts with a weight on the surrogate: fixed (a penalty), or learned as the run goes (primal–dual Langevin).
+"""Drifts with a weight on the surrogate: fixed (a penalty), or learned as the run goes (primal–dual
+Langevin).
 
 u = v − Σ μ_k ∇f_k,    μ fixed,    or    μ ← [μ + η (E f − κβ)]₊  after every step (P.3; Chamon et al. 2024).
 
-A fixed weight lowers ρ(𝒰) and bounds nothing (C.5). The primal–dual weight has the KL projection as its fixed point and no invariance on
-the way: its multiplier learns from violations that have already happened. Derivatives flow through both, to weights that are tensors too.
+A fixed weight lowers ρ(𝒰) and bounds nothing (C.5). The primal–dual weight has the KL projection as its fixed
+point and no invariance on
+the way: its multiplier learns from violations that have already happened. Derivatives flow through both, to
+weights that are tensors too.
 """
 
 from collections.abc import Sequence
@@ -34,7 +37,8 @@ class Penalty:
     def __init__(self, barrier: Barrier, weights: Sequence[Scalar], mean: Mean = local_mean):
         if len(weights) != barrier.limits.shape[0] or any(not w >= 0 for w in weights):
             raise ValueError(
-                f"penalty: needs one weight >= 0 for each of {barrier.limits.shape[0]} constraints; got {list(weights)}"
+                f"penalty: needs one weight >= 0 for each of {barrier.limits.shape[0]} constraints; got "
+                f"{list(weights)}"
             )
         self.barrier, self.mean, self.weights = barrier, mean, stacked(weights)
 
@@ -60,7 +64,9 @@ class PrimalDual:
 
     hook: Literal["drift"] = "drift"
     couples = True
-    promise = Promise("none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there")
+    promise = Promise(
+        "none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there"
+    )
 
     def __init__(self, barrier: Barrier, dual_rate: Scalar = 1.0, mean: Mean = local_mean):
         if not dual_rate > 0:
@@ -80,7 +86,11 @@ class PrimalDual:
         μ = memory.multipliers
         u, observed = weighted(self.barrier, self.mean, x, drift, μ)
         violation = observed - self.barrier.limits
-        return u, DualMemory((μ + self.dual_rate * violation).clamp(min=0)), FilterInfo(observed, μ, violation.clamp(min=0))
+        return (
+            u,
+            DualMemory((μ + self.dual_rate * violation).clamp(min=0)),
+            FilterInfo(observed, μ, violation.clamp(min=0)),
+        )
 
     def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
         return self.barrier.observed(self.mean(self.barrier.statistics(x)))

@@ -1,10 +1,11 @@
 """The pointwise drift filter: each particle alone keeps to a deterministic barrier condition, ∇s·u ≥ −α s.
 
-min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP a particle, all solved in one batch (Q.2 with the particle in place of the ensemble).
+min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP a particle, all solved in one batch (Q.2 with the
+              particle in place of the ensemble).
 
-Under noise this bounds nothing (F.2): for Ornstein–Uhlenbeck, safe {x ≤ 0}, α ≥ 1, the stationary mass outside is 1/(1 + √α). It is here
-as the baseline that is used everywhere, with that law as its test; the theorem that zeroing stochastic CBFs keep a set almost surely is
-refuted (So, Clark, Fan 2023).
+Under noise this bounds nothing (F.2): for Ornstein–Uhlenbeck, safe {x ≤ 0}, α ≥ 1, the stationary mass
+outside is 1/(1 + √α). It is here as the baseline that is used everywhere, with that law as its test; the
+theorem that zeroing stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,9 @@ class PointwiseFilter:
     hook: Literal["drift"] = "drift"
     couples = False
     promise = Promise(
-        "none", "F.2: under noise the mass outside stays at 1/(1 + √α) for Ornstein–Uhlenbeck; only without noise is it a barrier"
+        "none",
+        "F.2: under noise the mass outside stays at 1/(1 + √α) for Ornstein–Uhlenbeck; only without noise "
+        "is it a barrier",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet], rate: float = 5.0):
@@ -40,7 +43,9 @@ class PointwiseFilter:
     def apply(
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: None
     ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
-        s, ds = (torch.stack(part, 1) for part in zip(*(value_and_gradient(k, x) for k in self.sets), strict=True))
+        s, ds = (
+            torch.stack(part, 1) for part in zip(*(value_and_gradient(k, x) for k in self.sets), strict=True)
+        )
         G = torch.einsum("nkd,nld->nkl", ds, ds)
         r = -torch.einsum("nkd,nd->nk", ds, drift) - self.rate * s
         solution = solve_dual(G, r)

@@ -1,20 +1,27 @@
-"""The predictive drift filter: a barrier for the mass inside after the noise, with no surrogate between (Q.4, Q.5, Q.6).
+"""The predictive drift filter: a barrier for the mass inside after the noise, with no surrogate between (Q.4,
+Q.5, Q.6).
 
-Every particle is about to be at y + √(2h)ξ, y = x + hu, so its chance p(y) of being inside is known before the noise is drawn. Of the drift is
-asked, with Q the mean chance and Q₋ that of the step before (at the start: the fraction inside, or up to β the mean chance of staying put),
+Every particle is about to be at y + √(2h)ξ, y = x + hu, so its chance p(y) of being inside is known before
+the noise is drawn. Of the drift is asked, with Q the mean chance and Q₋ that of the step before (at the
+start: the fraction inside, or up to β the mean chance of staying put),
 
-    Q = E p(x + hu) ≤ L = β − e^{−αh}(β − Q₋),                                                                                      (Q.4)
+    Q = E p(x + hu) ≤ L = β − e^{−αh}(β − Q₋),
+        (Q.4)
 
-hence Q ≤ β at every step from a start within β, by induction and whatever the energy, the step size or the number of particles: given the cloud,
-the expected fraction inside after the noise is at most β. It is Q₋ and not the fraction that came about: that is Q₋ plus noise of √(β/n), whose
-sum the limit would follow. Where Q misses L, the next Q₋ is L: what was missed is owed. The change is
+hence Q ≤ β at every step from a start within β, by induction and whatever the energy, the step size or the
+number of particles: given the cloud, the expected fraction inside after the noise is at most β. It is Q₋ and
+not the fraction that came about: that is Q₋ plus noise of √(β/n), whose sum the limit would follow. Where Q
+misses L, the next Q₋ is L: what was missed is owed. The change is
 
-    u = v − Σ μ_k g_k,    g = r(p)∇p,    r = e^{−t²(W⁻² − 1)/2}/W,   p = Φ(t),  W = .7,                                                (Q.6)
+    u = v − Σ μ_k g_k,    g = r(p)∇p,    r = e^{−t²(W⁻² − 1)/2}/W,   p = Φ(t),  W = .7,
+        (Q.6)
 
-with the smallest such μ ≥ 0, by Newton. The push is ∇p, the least sum of squares, gathered nearer to the boundary: the noise smooths out what the
-filter does, and a push narrower than the noise takes that back in part. ∫g across the boundary is 1 as for ∇p, so μ compares with μ*.
+with the smallest such μ ≥ 0, by Newton. The push is ∇p, the least sum of squares, gathered nearer to the
+boundary: the noise smooths out what the filter does, and a push narrower than the noise takes that back in
+part. ∫g across the boundary is 1 as for ∇p, so μ compares with μ*.
 
-Where the chance is an approximation (Q.5), the error of its mean is measured as the run goes, by the fraction that came about, and taken off.
+Where the chance is an approximation (Q.5), the error of its mean is measured as the run goes, by the fraction
+that came about, and taken off.
 """
 
 import math
@@ -33,9 +40,12 @@ from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
 NARROW = 0.7
-"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured: docs/filters.md."""
+"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured: docs/filters.md.
+"""
 FARTHEST = 4.0
-"""The largest change of any coordinate in one step where no `speed` is given, in standard deviations of the noise."""
+"""The largest change of any coordinate in one step where no `speed` is given, in standard deviations of the
+noise.
+"""
 ITERATIONS, HALVINGS = 12, 30
 AIM = 1e-6
 """Newton aims inside the limit by this share of it."""
@@ -44,8 +54,9 @@ MEMORY = 0.02
 
 
 class PredictiveMemory(NamedTuple):
-    """Q of the last step or, where that was missed, its limit L; the mean chance as computed then; its running error, after so many steps; the
-    last multipliers."""
+    """Q of the last step or, where that was missed, its limit L; the mean chance as computed then; its
+    running error, after so many steps; the last multipliers.
+    """
 
     predicted: Float[Tensor, "m"]
     computed: Float[Tensor, "m"]
@@ -55,7 +66,9 @@ class PredictiveMemory(NamedTuple):
 
 
 class _Ahead(NamedTuple):
-    """Where a change δ of the mean positions leads: Q, the push at every particle, the gradient, and by how much Q exceeds L."""
+    """Where a change δ of the mean positions leads: Q, the push at every particle, the gradient, and by how
+    much Q exceeds L.
+    """
 
     change: Float[Tensor, "n d"]
     mean: Float[Tensor, "m"]
@@ -65,14 +78,18 @@ class _Ahead(NamedTuple):
 
 
 class PredictiveFilter:
-    """Keeps the mass inside each set after the noise within β, in expectation given the cloud, at barrier rate α."""
+    """Keeps the mass inside each set after the noise within β, in expectation given the cloud, at barrier
+    rate α.
+    """
 
     hook: Literal["drift"] = "drift"
     couples = True
     promise = Promise(
         "in expectation",
-        "Q.4: given the cloud before a step, the expected fraction inside after it is at most β, at every step and step size (exact for "
-        "half-spaces and boxes; F.1 as h → 0); noise enters after the filter, so a finite cloud fluctuates around it",
+        "Q.4: given the cloud before a step, the expected fraction inside after it is at most β, at every "
+        "step and step size (exact for "
+        "half-spaces and boxes; F.1 as h → 0); noise enters after the filter, so a finite cloud fluctuates "
+        "around it",
     )
 
     def __init__(
@@ -92,7 +109,12 @@ class PredictiveFilter:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         if speed is not None and not speed > 0:
             raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
-        self.sets, self.betas, self.step_size, self.rate = tuple(map(with_distances, sets)), tuple(betas), step_size, rate
+        self.sets, self.betas, self.step_size, self.rate = (
+            tuple(map(with_distances, sets)),
+            tuple(betas),
+            step_size,
+            rate,
+        )
         self.on_infeasible, self.mean, self.speed = on_infeasible, mean, speed
         self.noise = Noise(math.sqrt(2 * step_size)) if noise is None else noise
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
@@ -101,7 +123,7 @@ class PredictiveFilter:
         """The same filter for other noise."""
         return PredictiveFilter(
             self.sets, self.betas, self.step_size, self.rate, self.on_infeasible, self.mean, speed, noise
-        )  # fmt: skip
+        )
 
     def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:
         fraction, zero = (
@@ -117,8 +139,10 @@ class PredictiveFilter:
         """The filtered drift at x; under a metric both are v = L⁻¹u."""
         if torch.is_grad_enabled() and (x.requires_grad or drift.requires_grad):
             raise NotDifferentiable(
-                "drift (without a smoothing): its multipliers are searched for, which is not recorded; give the filter a smoothing, for "
-                "example {kind: sigmoid, width: 0.1}, to differentiate through a run, or sample under torch.no_grad()"
+                "drift (without a smoothing): its multipliers are searched for, which is not recorded; "
+                "give the filter a smoothing, for "
+                "example {kind: sigmoid, width: 0.1}, to differentiate through a run, or sample under "
+                "torch.no_grad()"
             )
         β = self.limits.to(x.device)
         error = self._error(x, memory)
@@ -128,7 +152,9 @@ class PredictiveFilter:
         μ = torch.zeros_like(L)
         if bool((ahead.violation > 0).any()):
             μ, ahead = self._newton(y, ahead, error, L, memory.multipliers)
-            farthest = (FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed) * self.step_size
+            farthest = (
+                FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
+            ) * self.step_size
             too_far = not bool((ahead.change.abs() <= farthest).all())
             if too_far or bool((ahead.violation > 0).any()):
                 μ, ahead = self._bounded(y, μ, error, L, farthest)
@@ -136,7 +162,8 @@ class PredictiveFilter:
         shortfall = ahead.violation.clamp(min=0)
         if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
             raise Infeasible(
-                f"no drift keeps the predicted mass of every constraint within its limit: missed by {shortfall.tolist()}"
+                "no drift keeps the predicted mass of every constraint within its limit: missed by "
+                f"{shortfall.tolist()}"
             )
         after = PredictiveMemory(torch.minimum(ahead.mean, L), ahead.mean - error, error, memory.steps + 1, μ)
         return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
@@ -146,7 +173,9 @@ class PredictiveFilter:
         return info.mean
 
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
-        """The running mean of (what came about) − (what was computed), for chances that are approximations."""
+        """The running mean of (what came about) − (what was computed), for chances that are
+        approximations.
+        """
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
         if not bool(approximate.any()) or float(memory.steps) == 0:
             return memory.error
@@ -159,7 +188,9 @@ class PredictiveFilter:
 
     def _at(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
         z = y + self._mapped(change)
-        p, gradient = (torch.stack(part, 1) for part in zip(*(chance(s, z, self.noise) for s in self.sets), strict=True))
+        p, gradient = (
+            torch.stack(part, 1) for part in zip(*(chance(s, z, self.noise) for s in self.sets), strict=True)
+        )
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
@@ -186,27 +217,39 @@ class PredictiveFilter:
                 break
         return best_μ, best
 
-    def _bounded(self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float) -> tuple[Tensor, _Ahead]:
-        """No coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or everybody inside led outwards, or as far as that gets."""
+    def _bounded(
+        self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float
+    ) -> tuple[Tensor, _Ahead]:
+        """No coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or everybody inside
+        led outwards, or as far as that gets.
+        """
         start = self._at(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         slope = self.mean((start.gradient * start.push).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
         push, best = _combined(start.push, first), (0.0, start)
-        for longest in (farthest, farthest / 2, farthest / 4):  # a long way along a straight line may lead back into a curved set
+        for longest in (
+            farthest,
+            farthest / 2,
+            farthest / 4,
+        ):  # a long way along a straight line may lead back into a curved set
             found = self._searched(lambda c, most=longest: _shortened(c * push, most), y, error, L, 1e6)
             best = min(best, found, key=lambda b: float(b[1].violation.max()))
             if bool((found[1].violation <= 0).all()):
                 return found[0] * first, found[1]
         outwards = self._outwards(y, wanted > 0)
         led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)[1]
-        if led.violation.max() <= best[1].violation.max():  # equal where all are too deep to be told apart: walk all the same
+        if (
+            led.violation.max() <= best[1].violation.max()
+        ):  # equal where all are too deep to be told apart: walk all the same
             return torch.full_like(μ, torch.nan), led
         return best[0] * first, best[1]
 
     def _searched(self, change, y: Tensor, error: Tensor, L: Tensor, most: float) -> tuple[float, _Ahead]:  # type: ignore[no-untyped-def]
-        """The least c ≤ most whose change brings Q within L, by bisection; where none does, the best of those tried."""
+        """The least c ≤ most whose change brings Q within L, by bisection; where none does, the best of those
+        tried.
+        """
         low, high = 0.0, min(1.0, most)
         at = self._at(y, change(high), error, L)
         best = (high, at)
@@ -228,7 +271,9 @@ class PredictiveFilter:
         return high, at
 
     def _outwards(self, y: Tensor, violated: Tensor) -> Tensor:
-        """Unit steps out of the violated sets for those inside: deep within a set a chance is flat, and its gradient zero."""
+        """Unit steps out of the violated sets for those inside: deep within a set a chance is flat, and its
+        gradient zero.
+        """
         total = torch.zeros_like(y)
         for k in violated.nonzero()[:, 0].tolist():
             s, ds = value_and_gradient(self.sets[k], y)
@@ -246,7 +291,9 @@ def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float
 
 def _shortened(change: Tensor, farthest: float) -> Tensor:
     """The same directions, no coordinate larger than `farthest`."""
-    return change * (farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)).clamp(max=1.0)
+    return change * (
+        farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)
+    ).clamp(max=1.0)
 
 
 def _combined(push: Tensor, μ: Tensor) -> Tensor:

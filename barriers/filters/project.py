@@ -1,6 +1,8 @@
-"""Projection after the noise, particle by particle: y inside a set goes to its boundary, y − s∇s/‖∇s‖² (SafeDiffuser-style; P.4).
+"""Projection after the noise, particle by particle: y inside a set goes to its boundary, y − s∇s/‖∇s‖²
+(SafeDiffuser-style; P.4).
 
-It ignores β, and it changes the law: what would have been inside piles up as an atom on the boundary (2.71 % on N(0,1), x ≤ 1, h = .01).
+It ignores β, and it changes the law: what would have been inside piles up as an atom on the boundary (2.71 %
+on N(0,1), x ≤ 1, h = .01).
 """
 
 from collections.abc import Sequence
@@ -19,13 +21,16 @@ SWEEPS = 20
 
 
 class Project:
-    """Moves every particle that is inside a set to the nearest boundary, a set after another, until none is inside."""
+    """Moves every particle that is inside a set to the nearest boundary, a set after another, until none is
+    inside.
+    """
 
     hook: Literal["step"] = "step"
     couples = False
     promise = Promise(
         "none",
-        "P.4: particles leave, but land as an atom on the boundary; overlapping or curved sets may leave some inside (shortfall)",
+        "P.4: particles leave, but land as an atom on the boundary; overlapping or curved sets may leave "
+        "some inside (shortfall)",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet]):
@@ -63,7 +68,9 @@ class Project:
 
 
 def _led_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"]) -> Float[Tensor, "n d"]:
-    """The lost particles moved out of the region in the direction that it gives beside them, to where they first leave it."""
+    """The lost particles moved out of the region in the direction that it gives beside them, to where they
+    first leave it.
+    """
 
     def gradient(at: Tensor) -> Tensor:
         return value_and_gradient(unsafe, at)[1]

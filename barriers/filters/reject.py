@@ -1,6 +1,7 @@
 """Rejection: a move that would enter a set is not made. The gate with no budget at all, whatever β says.
 
-With a reversible base kernel this is Metropolis' rule for ρ_U restricted to the safe side; the fraction inside never grows.
+With a reversible base kernel this is Metropolis' rule for ρ_U restricted to the safe side; the fraction
+inside never grows.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ class Reject:
     hook: Literal["step"] = "step"
     couples = False
     promise = Promise(
-        "every step, this cloud", "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow"
+        "every step, this cloud",
+        "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet]):

@@ -1,14 +1,18 @@
 """The step filter: a discrete-time barrier for the particles actually drawn (D.1–D.3).
 
-After the proposal y the cloud is moved by δ = Σ(Jᵀμ)_k ∇f_k(y), the smallest move to first order, with μ ≥ 0 found by Newton so that
+After the proposal y the cloud is moved by δ = Σ(Jᵀμ)_k ∇f_k(y), the smallest move to first order, with μ ≥ 0
+found by Newton so that
 
     B(y + δ) ≥ e^{−αh} B(x)
 
-holds exactly, on the moved particles. Where Newton does not get there, or only for more than to send everybody back would cost, the worst offenders
-return to where they were (D.2). From a start with B ≥ 0 every later cloud has B ≥ 0, by induction and without any probability (D.3).
+holds exactly, on the moved particles. Where Newton does not get there, or only for more than to send
+everybody back would cost, the worst offenders return to where they were (D.2). From a start with B ≥ 0 every
+later cloud has B ≥ 0, by induction and without any probability (D.3).
 
-Newton itself is not recorded. Where derivatives are asked for they are those of the equations it solved, F(μ, θ) = B(z(μ, θ)) − floor(θ)
-constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away from the kinks where a constraint begins to bind.
+Newton itself is not recorded. Where derivatives are asked for they are those of the equations it solved, F(μ,
+θ) = B(z(μ, θ)) − floor(θ)
+constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away from the kinks where a
+    constraint begins to bind.
 """
 
 import math
@@ -26,7 +30,9 @@ from barriers.functionals import Barrier
 
 ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
-"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied; 1e-6 in other dtypes."""
+"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied; 1e-6 in
+other dtypes.
+"""
 
 
 class StepMemory(NamedTuple):
@@ -36,7 +42,9 @@ class StepMemory(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A corrected cloud with its means, multipliers, and how far each barrier lies below its floor (> 0: violated)."""
+    """A corrected cloud with its means, multipliers, and how far each barrier lies below its floor (> 0:
+    violated).
+    """
 
     x: Float[Tensor, "n d"]
     mean: Float[Tensor, "k"]
@@ -50,10 +58,13 @@ class BarrierStep:
     hook: Literal["step"] = "step"
     couples = True
     promise = Promise(
-        "every step, this cloud", "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α"
+        "every step, this cloud",
+        "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α",
     )
 
-    def __init__(self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf):
+    def __init__(
+        self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf
+    ):
         if not rate > 0:
             raise ValueError(f"step filter: rate must be > 0; got {rate:g}")
         if not reach > 0:
@@ -95,11 +106,15 @@ class BarrierStep:
                 best = found
             else:
                 best = self._returned(x, floor, found, start_is_within=start_is_within)
-        info = FilterInfo(self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0))
+        info = FilterInfo(
+            self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0)
+        )
         return best.x, StepMemory(best.mean), info
 
     def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
-        """The proposal, particles that no statistic gives a direction moved to where one does: by a rounding, from the ridge of a distance."""
+        """The proposal, particles that no statistic gives a direction moved to where one does: by a rounding,
+        from the ridge of a distance.
+        """
         if torch.is_grad_enabled() and y.requires_grad:
             return y, at
 
@@ -110,13 +125,16 @@ class BarrierStep:
         return (y, at) if moved is y else (moved, self._judged(moved, floor, at.multipliers))
 
     def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
-        """The same correction with μ as a function of all that F is made of, by the implicit function theorem (Q.3).
+        """The same correction with μ as a function of all that F is made of, by the implicit function theorem
+        (Q.3).
 
-        One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the derivative.
+        One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the
+        derivative.
         """
         if not _kept(found):
             raise NotDifferentiable(
-                "step filter: Newton did not reach the barrier and moves were returned (D.2), which no equation defines; "
+                "step filter: Newton did not reach the barrier and moves were returned (D.2), which no "
+                "equation defines; "
                 "use a smaller step_size, a lower rate or a wider surrogate, or run under torch.no_grad()"
             )
         g, J, μ = self.barrier.gradients(y)[1], self.barrier.jacobian(mean), found.multipliers.detach()
@@ -126,14 +144,18 @@ class BarrierStep:
             gz = self.barrier.gradients(z)[1]
             slope = self.barrier.jacobian(found.mean) @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
             active = μ > 0
-            block = torch.where(active[:, None] & active, slope, torch.eye(len(μ), dtype=slope.dtype, device=slope.device))
+            block = torch.where(
+                active[:, None] & active, slope, torch.eye(len(μ), dtype=slope.dtype, device=slope.device)
+            )
             inverse = torch.linalg.pinv(block, rtol=1e-12)
         μ = μ - inverse @ torch.where(active, F - F.detach(), 0.0)
         return self._judged(y + _combined(g, J, μ), floor, μ)
 
     @torch.no_grad()
     def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:
-        """The smallest move that reaches the floor: the complementarity problem μ ≥ 0, B ≥ floor, by successive duals."""
+        """The smallest move that reaches the floor: the complementarity problem μ ≥ 0, B ≥ floor, by
+        successive duals.
+        """
         f, g = self.barrier.gradients(y)
         J = self.barrier.jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
@@ -157,10 +179,14 @@ class BarrierStep:
         return best
 
     def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
-        """Sends the worst offenders of each violated constraint back to x; if that is not enough, everybody (D.2)."""
+        """Sends the worst offenders of each violated constraint back to x; if that is not enough, everybody
+        (D.2).
+        """
         old, new = self.barrier.statistics(x).double(), self.barrier.statistics(at.x).double()
         back = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
-        offence = (old - new) @ self.barrier.jacobian(at.mean).T  # what each particle's step took from each barrier
+        offence = (old - new) @ self.barrier.jacobian(
+            at.mean
+        ).T  # what each particle's step took from each barrier
         for k in (at.violation > 0).nonzero()[:, 0].tolist():
             gain = torch.where(back, 0.0, offence[:, k])
             order = gain.argsort(descending=True)
@@ -177,7 +203,9 @@ class BarrierStep:
         return min((at, some, everybody), key=lambda c: float(c.violation.nan_to_num(nan=torch.inf).max()))
 
     def _shortened(self, found: Correction, y: Tensor, floor: Tensor) -> Correction:
-        """No particle moved further than `reach`: far inside a set the surrogate is flat, and Newton would throw particles anywhere."""
+        """No particle moved further than `reach`: far inside a set the surrogate is flat, and Newton would
+        throw particles anywhere.
+        """
         δ = found.x - y
         length = δ.norm(dim=1, keepdim=True)
         if bool((length <= self.reach).all()):

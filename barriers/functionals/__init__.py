@@ -1,4 +1,6 @@
-"""Barriers on distributions: B(ρ) ≥ 0 is safe. Each is a class: statistics of one particle and a readout of their means (B.1)."""
+"""Barriers on distributions: B(ρ) ≥ 0 is safe. Each is a class: statistics of one particle and a readout of
+their means (B.1).
+"""
 
 from barriers.functionals.base import Barrier, StatisticsJet
 from barriers.functionals.mass import MassBarrier, smooth_mass
@@ -8,9 +10,20 @@ from barriers.functionals.predicted import PredictedMass
 from barriers.functionals.tail import TailClearance
 
 BARRIERS: dict[str, type[Barrier]] = {
-    "mass": MassBarrier, "tail_clearance": TailClearance, "moment": MomentBarrier, "group_parity": GroupParity,
-}  # fmt: skip
+    "mass": MassBarrier,
+    "tail_clearance": TailClearance,
+    "moment": MomentBarrier,
+    "group_parity": GroupParity,
+}
 
 __all__ = [
-    "BARRIERS", "Barrier", "GroupParity", "MassBarrier", "MomentBarrier", "PredictedMass", "StatisticsJet", "TailClearance", "smooth_mass",
-]  # fmt: skip
+    "BARRIERS",
+    "Barrier",
+    "GroupParity",
+    "MassBarrier",
+    "MomentBarrier",
+    "PredictedMass",
+    "StatisticsJet",
+    "TailClearance",
+    "smooth_mass",
+]

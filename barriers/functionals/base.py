@@ -1,7 +1,8 @@
 """What a barrier on distributions is: B(ρ) = readout(E_ρ[statistics]), and B(ρ) ≥ 0 is safe (B.1).
 
-Along dx = u dt + √2 dW each mean moves by E[∇f·u + Δf] (B.3), so the chain rule through the readout gives dB/dt for any B; value,
-gradient and Itô term are written once, in the filters. Letters: k statistics, m constraints.
+Along dx = u dt + √2 dW each mean moves by E[∇f·u + Δf] (B.3), so the chain rule through the readout gives
+dB/dt for any B; value, gradient and Itô term are written once, in the filters. Letters: k statistics, m
+constraints.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +25,8 @@ class StatisticsJet(NamedTuple):
 class Barrier(nn.Module, ABC):
     """m inequality constraints on a distribution, through k statistics.
 
-    limits: what each constraint may observe at most, [m], float64; `observed` is the left side, B = limits − observed.
+    limits: what each constraint may observe at most, [m], float64; `observed` is the left side, B = limits −
+    observed.
     """
 
     limits: Tensor

@@ -1,4 +1,6 @@
-"""The mass inside sets, each at most its tolerance: B_φ(ρ) = κβ − E_ρ[φ] ≤ β − ρ(𝒰), one row a set (B.1, B.2)."""
+"""The mass inside sets, each at most its tolerance: B_φ(ρ) = κβ − E_ρ[φ] ≤ β − ρ(𝒰), one row a set (B.1,
+B.2).
+"""
 
 from collections.abc import Sequence
 
@@ -16,12 +18,17 @@ from barriers.surrogates import Sigmoid, Surrogate, chain
 
 
 class MassBarrier(Barrier):
-    """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1); derivatives flow to a β that is a tensor."""
+    """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1); derivatives flow to
+    a β that is a tensor.
+    """
 
     def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]):
         super().__init__()
         if not len(sets) == len(surrogates) == len(betas):
-            raise ValueError(f"MassBarrier: one surrogate and one beta a set; got {len(sets)}, {len(surrogates)}, {len(betas)}")
+            raise ValueError(
+                f"MassBarrier: one surrogate and one beta a set; got {len(sets)}, {len(surrogates)}, "
+                f"{len(betas)}"
+            )
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"MassBarrier: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.surrogates = nn.ModuleList(sets), tuple(surrogates)
@@ -56,11 +63,16 @@ class MassBarrier(Barrier):
         return self.limits - mean
 
 
-def smooth_mass(sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]) -> MassBarrier:
-    """The mass barrier a drift filter may use: every kink bounded smoothly from the safe side, or NotSmooth (B.5)."""
+def smooth_mass(
+    sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]
+) -> MassBarrier:
+    """The mass barrier a drift filter may use: every kink bounded smoothly from the safe side, or NotSmooth
+    (B.5).
+    """
     for φ in surrogates:
         if not φ.smooth:
             raise NotSmooth(
-                f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter (B.5); use soft_hinge"
+                f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter (B.5); "
+                "use soft_hinge"
             )
     return MassBarrier([soften(s, φ.width) for s, φ in zip(sets, surrogates, strict=True)], surrogates, betas)

@@ -1,9 +1,11 @@
 """Bounds on means: low_k ≤ E_ρ[g_k] ≤ high_k, for any functions g of one particle (B.1).
 
-    rows:   B = high_k − E g_k   and   B = E g_k − low_k,    where the bound is finite; low_k = high_k is an equality, as two rows.
+    rows:   B = high_k − E g_k   and   B = E g_k − low_k,    where the bound is finite; low_k = high_k is an
+            equality, as two rows.
 
-Derivatives by automatic differentiation: d + 1 backward passes where a drift filter asks for the Itô term (B.3), so d is small or g is
-cheap. A g with a kink hides Itô mass from a drift filter (B.5), which nobody can see from outside: give it a smooth one.
+Derivatives by automatic differentiation: d + 1 backward passes where a drift filter asks for the Itô term
+(B.3), so d is small or g is cheap. A g with a kink hides Itô mass from a drift filter (B.5), which nobody can
+see from outside: give it a smooth one.
 """
 
 import math
@@ -21,10 +23,12 @@ Function = Callable[[Tensor], Tensor]
 
 
 class MomentBarrier(Barrier):
-    """E[g_k] within bounds[k] = (low, high), either of them infinite where there is none; the rows of the highs, then of the lows.
+    """E[g_k] within bounds[k] = (low, high), either of them infinite where there is none; the rows of the
+    highs, then of the lows.
 
-    limits: the finite highs, then minus the finite lows. An equality leaves a step filter no room: it reports the rounding as shortfall;
-    bounds a little apart do not. MomentBarrier([lambda x: x[:, 0]], [(-inf, 0.1)]) bounds the mean of the first coordinate.
+    limits: the finite highs, then minus the finite lows. An equality leaves a step filter no room: it reports
+    the rounding as shortfall; bounds a little apart do not. MomentBarrier([lambda x: x[:, 0]], [(-inf, 0.1)])
+    bounds the mean of the first coordinate.
     """
 
     rows: Tensor
@@ -32,9 +36,14 @@ class MomentBarrier(Barrier):
     def __init__(self, functions: Sequence[Function], bounds: Sequence[tuple[float, float]]):
         super().__init__()
         if not functions or len(functions) != len(bounds):
-            raise ValueError(f"MomentBarrier: one (low, high) a function, at least one; got {len(functions)}, {len(bounds)}")
+            raise ValueError(
+                f"MomentBarrier: one (low, high) a function, at least one; got {len(functions)}, "
+                f"{len(bounds)}"
+            )
         if any(not low <= high or low == math.inf or high == -math.inf for low, high in bounds):
-            raise ValueError(f"MomentBarrier: bounds must be (low, high) with low <= high; got {list(bounds)}")
+            raise ValueError(
+                f"MomentBarrier: bounds must be (low, high) with low <= high; got {list(bounds)}"
+            )
         self.functions = tuple(functions)
         highs = [(k, 1.0, high) for k, (_, high) in enumerate(bounds) if high < math.inf]
         lows = [(k, -1.0, -low) for k, (low, _) in enumerate(bounds) if low > -math.inf]
@@ -42,11 +51,16 @@ class MomentBarrier(Barrier):
         for i, (k, sign, _) in enumerate(highs + lows):
             rows[i, k] = sign
         self.register_buffer("rows", rows)
-        self.register_buffer("limits", torch.tensor([limit for _, _, limit in highs + lows], dtype=torch.float64))
+        self.register_buffer(
+            "limits", torch.tensor([limit for _, _, limit in highs + lows], dtype=torch.float64)
+        )
 
     @classmethod
     def example(cls) -> "MomentBarrier":
-        return cls([lambda x: x[:, 1], lambda x: (x[:, 0] + 0.3 * x[:, 1] ** 2).tanh()], [(-8.0, -1.0), (-0.9, math.inf)])
+        return cls(
+            [lambda x: x[:, 1], lambda x: (x[:, 0] + 0.3 * x[:, 1] ** 2).tanh()],
+            [(-8.0, -1.0), (-0.9, math.inf)],
+        )
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         return torch.stack([g(x) for g in self.functions], 1)

@@ -1,9 +1,12 @@
-"""Parity between two groups: the mean of an outcome may differ by at most ε, |E[φ|A] − E[φ|B]| ≤ ε (demographic parity).
+"""Parity between two groups: the mean of an outcome may differ by at most ε, |E[φ|A] − E[φ|B]| ≤ ε
+(demographic parity).
 
-    E[φ|A] = E[φa]/E[a],    E[φ|B] = E[φb]/E[b],    statistics (φa, a, φb, b),    rows   B = ε − gap   and   B = ε + gap.
+    E[φ|A] = E[φa]/E[a],    E[φ|B] = E[φb]/E[b],    statistics (φa, a, φb, b),    rows   B = ε − gap   and
+        B = ε + gap.
 
-The readout is a ratio, so its Jacobian moves with the cloud: this is the barrier whose readout is not linear. The memberships a, b ≥ 0 are
-functions of the particle, hard or soft; a drift filter needs all three twice differentiable (B.5), so soft ones: σ(−s/w) of a set, say.
+The readout is a ratio, so its Jacobian moves with the cloud: this is the barrier whose readout is not linear.
+The memberships a, b ≥ 0 are functions of the particle, hard or soft; a drift filter needs all three twice
+differentiable (B.5), so soft ones: σ(−s/w) of a set, say.
 """
 
 import torch
@@ -16,7 +19,8 @@ from barriers.functionals.moment import Function
 
 
 class GroupParity(Barrier):
-    """`outcome` has the same mean in both groups within `tolerance`; outcome and memberships map [n, d] to [n].
+    """`outcome` has the same mean in both groups within `tolerance`; outcome and memberships map [n, d] to
+    [n].
 
     limits = [ε, ε]: observed are gap and −gap. Raises ValueError for a cloud in which a group has no member.
     """
@@ -33,7 +37,12 @@ class GroupParity(Barrier):
         def outcome(x: Tensor) -> Tensor:
             return torch.sigmoid((0.8 * x[:, 0] + x[:, 1]) / 0.5)
 
-        return cls(outcome, lambda x: torch.sigmoid(x[:, 0] / 0.3), lambda x: torch.sigmoid(-x[:, 0] / 0.3), tolerance=0.1)
+        return cls(
+            outcome,
+            lambda x: torch.sigmoid(x[:, 0] / 0.3),
+            lambda x: torch.sigmoid(-x[:, 0] / 0.3),
+            tolerance=0.1,
+        )
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         φ, a, b = self.outcome(x), self.group_a(x), self.group_b(x)
@@ -45,14 +54,19 @@ class GroupParity(Barrier):
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
-        (φ, dφ), (a, da), (b, db) = (value_and_gradient(f, x) for f in (self.outcome, self.group_a, self.group_b))
+        (φ, dφ), (a, da), (b, db) = (
+            value_and_gradient(f, x) for f in (self.outcome, self.group_a, self.group_b)
+        )
         φ_, a_, b_ = φ[:, None], a[:, None], b[:, None]
         gradient = torch.stack([φ_ * da + a_ * dφ, da, φ_ * db + b_ * dφ, db], 1)
         return torch.stack([φ * a, a, φ * b, b], 1), gradient
 
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         if bool((mean[[1, 3]] <= 0).any()):
-            raise ValueError("GroupParity: a group has no member in this cloud; draw more particles or use soft memberships")
+            raise ValueError(
+                "GroupParity: a group has no member in this cloud; draw more particles or use soft "
+                "memberships"
+            )
         gap = mean[0] / mean[1] - mean[2] / mean[3]
         return self.limits - torch.stack([gap, -gap])
 

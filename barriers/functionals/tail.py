@@ -1,12 +1,16 @@
-"""The clearance of the worst particles: the mean of s over its lowest share q, at least c (CVaR; Rockafellar & Uryasev 2000; B.2).
+"""The clearance of the worst particles: the mean of s over its lowest share q, at least c (CVaR; Rockafellar
+& Uryasev 2000; B.2).
 
-    CVaR:   mean of s over the worst q  =  max_ℓ  ℓ − E[(ℓ − s)₊]/q      (RU; the best ℓ is the q-quantile of s)
+    CVaR:   mean of s over the worst q  =  max_ℓ  ℓ − E[(ℓ − s)₊]/q
+        (RU; the best ℓ is the q-quantile of s)
     B(ρ)  =  max_{ℓ ∈ levels}  ℓ − E[ψ_w(ℓ − s)]/q  −  c,    ψ_w(z) = w·log(1 + e^{z/w}) ≥ z₊,   ψ_0(z) = z₊
 
-Any ℓ, and any ψ ≥ (·)₊, gives a lower bound of the mean, so B ≥ 0 implies the constraint whatever the levels are; more of them make it
-sharper. One level ℓ is the hinge surrogate of {s ≤ c} with width ℓ − c. Where s is a bound of the distance, so is the clearance.
+Any ℓ, and any ψ ≥ (·)₊, gives a lower bound of the mean, so B ≥ 0 implies the constraint whatever the levels
+are; more of them make it sharper. One level ℓ is the hinge surrogate of {s ≤ c} with width ℓ − c. Where s is
+a bound of the distance, so is the clearance.
 
-The maximum is no trouble for a filter: it works on the level that is best now, and B is never below that one's row.
+The maximum is no trouble for a filter: it works on the level that is best now, and B is never below that
+one's row.
 """
 
 from collections.abc import Sequence
@@ -25,26 +29,34 @@ from barriers.surrogates import Profile, chain
 
 
 class TailClearance(Barrier):
-    """The worst `share` of the mass keeps a mean signed distance of at least `clearance` to `unsafe`; one row, a statistic a level.
+    """The worst `share` of the mass keeps a mean signed distance of at least `clearance` to `unsafe`; one
+    row, a statistic a level.
 
     limits = [−clearance]: what is observed is a bound of the mean of −s over that share.
-    levels: signed distances at which the tail may begin, all above `clearance`. width: the smoothing of the kink; 0 leaves it, for a
-    step filter only (a drift filter is told so with NotSmooth, B.5).
+    levels: signed distances at which the tail may begin, all above `clearance`. width: the smoothing of the
+    kink; 0 leaves it, for a step filter only (a drift filter is told so with NotSmooth, B.5).
     """
 
     levels: Tensor
 
-    def __init__(self, unsafe: UnsafeSet, clearance: float, share: float, levels: Sequence[float], width: float = 0.0):
+    def __init__(
+        self, unsafe: UnsafeSet, clearance: float, share: float, levels: Sequence[float], width: float = 0.0
+    ):
         super().__init__()
         if not 0 < share <= 1:
             raise ValueError(f"TailClearance: share must lie in (0, 1]; got {share:g}")
         if not levels or any(not clearance < level < float("inf") for level in levels):
             raise ValueError(
-                f"TailClearance: levels must be finite numbers above the clearance {clearance:g}; got {list(levels)}"
+                f"TailClearance: levels must be finite numbers above the clearance {clearance:g}; got "
+                f"{list(levels)}"
             )
         if not 0 <= width < float("inf"):
             raise ValueError(f"TailClearance: width must be >= 0; got {width:g}")
-        self.unsafe, self.share, self.width = (soften(unsafe, width) if width else unsafe), float(share), float(width)
+        self.unsafe, self.share, self.width = (
+            (soften(unsafe, width) if width else unsafe),
+            float(share),
+            float(width),
+        )
         self.register_buffer("limits", torch.tensor([-clearance], dtype=torch.float64))
         self.register_buffer("levels", torch.tensor(levels, dtype=torch.float64))
 
@@ -58,7 +70,9 @@ class TailClearance(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         if not self.width:
-            raise NotSmooth("TailClearance: a kink hides Itô mass from a drift filter (B.5); give it a width > 0")
+            raise NotSmooth(
+                "TailClearance: a kink hides Itô mass from a drift filter (B.5); give it a width > 0"
+            )
         s: Jet = self.unsafe.jet(x)
         jets = [chain(profile, s) for profile in self._profiles(s.value)]
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
@@ -66,7 +80,9 @@ class TailClearance(Barrier):
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         s, ds = value_and_gradient(self.unsafe, x)
         profiles = self._profiles(s)
-        return torch.stack([p.value for p in profiles], 1), torch.stack([p.first[:, None] * ds for p in profiles], 1)
+        return torch.stack([p.value for p in profiles], 1), torch.stack(
+            [p.first[:, None] * ds for p in profiles], 1
+        )
 
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         return (self.levels - mean / self.share).max() + self.limits
@@ -81,4 +97,7 @@ class TailClearance(Barrier):
             return [Profile(c.clamp(min=0), -(c > 0).to(s.dtype), torch.zeros_like(c)) for c in z.unbind(1)]
         p, w = torch.sigmoid(z / self.width), self.width
         value = w * softplus(z / w, threshold=40)
-        return [Profile(*parts) for parts in zip(value.unbind(1), (-p).unbind(1), (p * (1 - p) / w).unbind(1), strict=True)]
+        return [
+            Profile(*parts)
+            for parts in zip(value.unbind(1), (-p).unbind(1), (p * (1 - p) / w).unbind(1), strict=True)
+        ]

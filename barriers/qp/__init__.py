@@ -1,4 +1,6 @@
-"""The quadratic program of a filter (Q.1), solved through its m-variable dual (Q.2), with exact derivatives (Q.3)."""
+"""The quadratic program of a filter (Q.1), solved through its m-variable dual (Q.2), with exact derivatives
+(Q.3).
+"""
 
 from barriers.qp.dual import DualSolution, Infeasible, solve_dual
 from barriers.qp.layer import Backend, Projection, project, project_cloud

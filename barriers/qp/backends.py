@@ -1,10 +1,13 @@
-"""The same problem through other people's solvers: qpth, an interior-point layer with its own gradients, and cvxpy, the referee.
+"""The same problem through other people's solvers: qpth, an interior-point layer with its own gradients, and
+cvxpy, the referee.
 
-Both are far slower than the m-variable dual (see `benchmarks/qp.py`) and imported only when asked for. What qpth 0.0.18 does wrong
-is kept from the user here: arguments shared by a batch are expanded (their gradient would be the mean, not the sum), everything is
-float64 with unit rows, zero rows are taken out, problems without rows never reach it, whatever comes back is checked element by
-element and solved again apart from elements that stopped the batch, infeasible problems are found out, and a second derivative, which
-would silently be wrong, raises. Letters as in `problem`; N = n·d.
+Both are far slower than the m-variable dual (see `benchmarks/qp.py`) and imported only when asked for. What
+qpth 0.0.18 does wrong
+is kept from the user here: arguments shared by a batch are expanded (their gradient would be the mean, not
+the sum), everything is float64 with unit rows, zero rows are taken out, problems without rows never reach it,
+whatever comes back is checked element by element and solved again apart from elements that stopped the batch,
+infeasible problems are found out, and a second derivative, which would silently be wrong, raises. Letters as
+in `problem`; N = n·d.
 """
 
 import warnings
@@ -20,14 +23,18 @@ from barriers.qp.dual import RELAXATION, Infeasible, OnInfeasible
 from barriers.qp.problem import Found, Problem, gram, inverse_weights
 
 HARD, SOFT = (1e3, 1e6), (1.0, RELAXATION)
-"""What rows and objective are multiplied by before qpth sees them. Its gradient clamps multipliers and slacks at 1e-8, which would cost
-1e-8/μ and 1e-8/slack of the derivatives; scaled, 1e-11 of each. A relaxed problem has multipliers near 1/ε, which it cannot reach."""
+"""What rows and objective are multiplied by before qpth sees them. Its gradient clamps multipliers and slacks
+at 1e-8, which would cost 1e-8/μ and 1e-8/slack of the derivatives; scaled, 1e-11 of each. A relaxed problem
+has multipliers near 1/ε, which it cannot reach.
+"""
 ACCEPTED = 1e-9
 """The KKT residual in unit rows above which an answer of qpth's is not believed."""
 
 
 class _Standard(NamedTuple):
-    """min ½zᵀdiag(p)z − (p∘t)ᵀz s.t. Gz ≤ h: unit rows, the slack as m more unknowns, the speed bound as 2N more rows."""
+    """min ½zᵀdiag(p)z − (p∘t)ᵀz s.t. Gz ≤ h: unit rows, the slack as m more unknowns, the speed bound as 2N
+    more rows.
+    """
 
     p: Float[Tensor, "b z"]
     t: Float[Tensor, "b z"]
@@ -41,7 +48,8 @@ class _Standard(NamedTuple):
 def solve_with_qpth(problem: Problem, on_infeasible: OnInfeasible) -> tuple[Float[Tensor, "b n d"], Found]:
     """u with qpth's gradients, and what was found outside the graph.
 
-    Raises ImportError without the extra [qpth], Infeasible where asked to, ArithmeticError where qpth does not converge.
+    Raises ImportError without the extra [qpth], Infeasible where asked to, ArithmeticError where qpth does
+    not converge.
     """
     _library("qpth")
     flat, length = _flat(problem.each(lambda x: _Once.apply(x) if x.requires_grad else x))
@@ -68,9 +76,11 @@ def solve_with_qpth(problem: Problem, on_infeasible: OnInfeasible) -> tuple[Floa
 
 
 def solve_with_cvxpy(problem: Problem, on_infeasible: OnInfeasible) -> Found:
-    """Each problem by Clarabel at its tightest; μ is zero where the row's slack exceeds it, so that {μ > 0} is the active set.
+    """Each problem by Clarabel at its tightest; μ is zero where the row's slack exceeds it, so that {μ > 0}
+    is the active set.
 
-    Raises ImportError without the extra [cvxpy], Infeasible where asked to, ArithmeticError where no solver converges.
+    Raises ImportError without the extra [cvxpy], Infeasible where asked to, ArithmeticError where no solver
+    converges.
     """
     cp = _library("cvxpy")
     flat, length = _flat(problem)
@@ -81,16 +91,22 @@ def solve_with_cvxpy(problem: Problem, on_infeasible: OnInfeasible) -> Found:
     u, μ, free = (torch.stack([torch.as_tensor(f[i]) for f in found]).to(length.device) for i in range(3))
     relaxed = torch.tensor([f[3] for f in found], device=length.device)
     shape = problem.v.shape
-    return Found(u.reshape(shape), μ / length, None if problem.speed is None else free.reshape(shape), relaxed)
+    return Found(
+        u.reshape(shape), μ / length, None if problem.speed is None else free.reshape(shape), relaxed
+    )
 
 
 def _flat(problem: Problem) -> tuple[Problem, Tensor]:
-    """The problem as [b, 1, N] in float64 with rows of unit length (√(A w⁻¹ Aᵀ), held fixed), and those lengths (1 for a zero row)."""
+    """The problem as [b, 1, N] in float64 with rows of unit length (√(A w⁻¹ Aᵀ), held fixed), and those
+    lengths (1 for a zero row).
+    """
     with torch.no_grad():
         length = gram(problem.A, inverse_weights(problem)).diagonal(dim1=1, dim2=2).sqrt()
         length = torch.where(length > 1e-100, length, 1.0)
     b, m, n, d = problem.A.shape
-    v, w, speed = (None if x is None else x.double().reshape(b, 1, n * d) for x in (problem.v, problem.w, problem.speed))
+    v, w, speed = (
+        None if x is None else x.double().reshape(b, 1, n * d) for x in (problem.v, problem.w, problem.speed)
+    )
     assert v is not None, "every problem has a v"
     slack = None if problem.slack is None else problem.slack.double() * length**2
     A = problem.A.double().reshape(b, m, 1, n * d) / length[:, :, None, None]
@@ -104,7 +120,9 @@ def _by_rows(zero: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield rows, (group == k).nonzero()[:, 0]
 
 
-def _hard_or_relaxed(group: Problem, rows: Tensor, on_infeasible: OnInfeasible) -> tuple[Tensor, Tensor, Tensor]:
+def _hard_or_relaxed(
+    group: Problem, rows: Tensor, on_infeasible: OnInfeasible
+) -> tuple[Tensor, Tensor, Tensor]:
     """z and λ of elements with the same rows, and which of them had to be relaxed."""
     standard = _standard(group, rows, None if group.slack is None else group.slack[:, rows])
     z, λ, stuck = _apart(standard)
@@ -120,7 +138,9 @@ def _hard_or_relaxed(group: Problem, rows: Tensor, on_infeasible: OnInfeasible) 
     hopeless = (short > 1e-6 * (1 + softened.h[:, :count].abs())).any(1) & (group.slack is None)
     if bool((failed | ~hopeless).any()):
         k = int(missing[(failed | ~hopeless).nonzero()[0, 0]])
-        raise ArithmeticError(f"qpth: element {k} of the batch did not converge to {ACCEPTED:g}; use backend: structured")
+        raise ArithmeticError(
+            f"qpth: element {k} of the batch did not converge to {ACCEPTED:g}; use backend: structured"
+        )
     if on_infeasible == "raise":
         raise Infeasible(f"no velocity satisfies all {count} constraints of problem {int(missing[0])}")
     λ[missing] = torch.cat([ν[:, :count], ν[:, count:]], 1)
@@ -130,19 +150,32 @@ def _hard_or_relaxed(group: Problem, rows: Tensor, on_infeasible: OnInfeasible) 
 def _standard(problem: Problem, rows: Tensor, penalty: Tensor | None) -> _Standard:
     b, _, _, N = problem.A.shape
     m = int(rows.sum())
-    p = torch.ones(b, N, dtype=torch.float64, device=problem.v.device) if problem.w is None else problem.w[:, 0]
+    p = (
+        torch.ones(b, N, dtype=torch.float64, device=problem.v.device)
+        if problem.w is None
+        else problem.w[:, 0]
+    )
     t, G, h = problem.v[:, 0], problem.A[:, rows, 0], problem.c[:, rows]
     if problem.speed is not None:
         eye = torch.eye(N, dtype=torch.float64, device=t.device).expand(b, N, N)
-        G, h = torch.cat([G, eye, -eye], 1), torch.cat([h, t + problem.speed[:, 0], problem.speed[:, 0] - t], 1)
+        G, h = (
+            torch.cat([G, eye, -eye], 1),
+            torch.cat([h, t + problem.speed[:, 0], problem.speed[:, 0] - t], 1),
+        )
     if penalty is not None:
         extra = -torch.eye(G.shape[1], m, dtype=torch.float64, device=t.device).expand(b, -1, m)
-        p, t, G = torch.cat([p, penalty], 1), torch.cat([t, torch.zeros_like(penalty)], 1), torch.cat([G, extra], 2)
+        p, t, G = (
+            torch.cat([p, penalty], 1),
+            torch.cat([t, torch.zeros_like(penalty)], 1),
+            torch.cat([G, extra], 2),
+        )
     return _Standard(p, t, G, h)
 
 
 def _apart(standard: _Standard, scales: tuple[float, float] = HARD) -> tuple[Tensor, Tensor, Tensor]:
-    """z, λ and which elements failed even alone. A batch is solved again without the elements that would stop it early."""
+    """z, λ and which elements failed even alone. A batch is solved again without the elements that would stop
+    it early.
+    """
     z, λ = _call(standard, scales)
     bad = ~(_kkt(standard, z, λ) <= ACCEPTED)
     b = len(bad)
@@ -176,7 +209,9 @@ def _call(standard: _Standard, scales: tuple[float, float]) -> tuple[Tensor, Ten
 
 
 def _kkt(standard: _Standard, z: Tensor, λ: Tensor) -> Tensor:
-    """The largest violation of the KKT conditions of each element, as a share of 1 + the size of its numbers."""
+    """The largest violation of the KKT conditions of each element, as a share of 1 + the size of its
+    numbers.
+    """
     p, t, G, h = (x.detach() for x in standard)
     z = z.detach()
     stationary = (p * (z - t) + (λ[:, None] @ G)[:, 0]) / p
@@ -201,7 +236,9 @@ def _refereed(cp: Any, arrays: tuple[Any, ...], on_infeasible: OnInfeasible) -> 
         try:
             with warnings.catch_warnings():  # "may be inaccurate": so it is solved again, and checked
                 warnings.simplefilter("ignore")
-                problem.solve(solver=cp.CLARABEL, tol_gap_abs=tolerance, tol_gap_rel=tolerance, tol_feas=tolerance)
+                problem.solve(
+                    solver=cp.CLARABEL, tol_gap_abs=tolerance, tol_gap_rel=tolerance, tol_feas=tolerance
+                )
         except cp.SolverError:
             continue
         if problem.status != "optimal_inaccurate":
@@ -216,7 +253,9 @@ def _refereed(cp: Any, arrays: tuple[Any, ...], on_infeasible: OnInfeasible) -> 
         raise ArithmeticError(f"cvxpy ended with status {problem.status}; use backend: structured")
     μ = rows.dual_value
     spare = c - A @ u.value + (0 if s is None else s.value)
-    free = μ[:0] == 0 if speed is None else sum(b.dual_value for b in box) <= speed.reshape(N) - abs(u.value - v)
+    free = (
+        μ[:0] == 0 if speed is None else sum(b.dual_value for b in box) <= speed.reshape(N) - abs(u.value - v)
+    )
     return u.value, μ * (μ > spare), free, False
 
 
@@ -230,7 +269,9 @@ def _library(name: str) -> ModuleType:
 
 
 class _Once(torch.autograd.Function):
-    """The identity, whose gradient may not be differentiated again: qpth treats its multipliers as constants."""
+    """The identity, whose gradient may not be differentiated again: qpth treats its multipliers as
+    constants.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

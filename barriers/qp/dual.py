@@ -1,8 +1,10 @@
-"""The dual of the filter's QP: μ = argmin_{μ ≥ 0} ½μᵀGμ − rᵀμ, with G the Gram matrix of the constraint rows (Q.2).
+"""The dual of the filter's QP: μ = argmin_{μ ≥ 0} ½μᵀGμ − rᵀμ, with G the Gram matrix of the constraint rows
+(Q.2).
 
-The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, zero rows set aside. m = 1 is a formula; beyond, block
-pivoting is nearly always done after one to four small solves, and after one from last step's active set; what it leaves (singular
-blocks, cycles, infeasible problems) goes to Lemke's method, which ends with a solution or a proof that there is none. Always in float64.
+The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, zero rows set aside. m = 1 is a
+formula; beyond, block pivoting is nearly always done after one to four small solves, and after one from last
+step's active set; what it leaves (singular blocks, cycles, infeasible problems) goes to Lemke's method, which
+ends with a solution or a proof that there is none. Always in float64.
 
 Differentiable in G and r by the implicit function theorem at the active set W = {μ > 0} (Q.3):
     y = G_WW⁻¹ ḡ_W,   dr = y,   dG = −½(yμᵀ + μyᵀ).
@@ -21,7 +23,9 @@ from barriers.qp.lemke import lemke
 OnInfeasible = Literal["relax", "raise"]
 
 RELAXATION = 1e-7
-"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², rows of unit length: small beside 1, large beside rounding."""
+"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², rows of unit length: small beside 1, large
+beside rounding.
+"""
 ROUNDS = 12
 """Block pivots before Lemke's method takes over; most problems need one to four."""
 
@@ -33,8 +37,10 @@ class Infeasible(ArithmeticError):
 class DualSolution(NamedTuple):
     """What a dual solve found.
 
-    residual: the largest |min(μ, Gμ − r)| over unit rows, as a share of 1 + max|r| + max μ; of the relaxed problem where `relaxed`.
-    shortfall: by how much each constraint is missed, 0 where it is met. NaN multipliers: the problem was not finite.
+    residual: the largest |min(μ, Gμ − r)| over unit rows, as a share of 1 + max|r| + max μ; of the relaxed
+    problem where `relaxed`.
+    shortfall: by how much each constraint is missed, 0 where it is met. NaN multipliers: the problem was not
+    finite.
     """
 
     multipliers: Float[Tensor, "b m"]
@@ -50,10 +56,12 @@ def solve_dual(
     warm: Bool[Tensor, "b m"] | None = None,
     on_infeasible: OnInfeasible = "relax",
 ) -> DualSolution:
-    """Multipliers of `b` problems with Gram matrices G and excesses r (how far the unfiltered drift overshoots each bound).
+    """Multipliers of `b` problems with Gram matrices G and excesses r (how far the unfiltered drift
+    overshoots each bound).
 
-    `warm` is a guess at the active set. An infeasible problem is relaxed to the one with least squared violation of unit rows, its
-    shortfall reported, or raises Infeasible. The multipliers are differentiable in `gram` and `excess`; residual and shortfall are not.
+    `warm` is a guess at the active set. An infeasible problem is relaxed to the one with least squared
+    violation of unit rows, its shortfall reported, or raises Infeasible. The multipliers are differentiable
+    in `gram` and `excess`; residual and shortfall are not.
     """
     with torch.no_grad():
         solution = _solve(gram.double(), excess.double(), warm, on_infeasible)
@@ -65,9 +73,14 @@ def solve_dual(
 
 def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible) -> DualSolution:
     b, m = r.shape
-    if m == 0 or bool((r <= 0).all()):  # nothing overshoots: the drift is safe as it is (and NaN is not "safe")
+    if m == 0 or bool(
+        (r <= 0).all()
+    ):  # nothing overshoots: the drift is safe as it is (and NaN is not "safe")
         return DualSolution(
-            torch.zeros_like(r), r.new_zeros(b), torch.zeros_like(r), torch.zeros(b, dtype=torch.bool, device=r.device)
+            torch.zeros_like(r),
+            r.new_zeros(b),
+            torch.zeros_like(r),
+            torch.zeros(b, dtype=torch.bool, device=r.device),
         )
     if m == 1:
         return _one(G, r, on_infeasible)
@@ -75,14 +88,18 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
         confirmed = confirm(G[0].tolist(), r[0].tolist(), warm[0].tolist())
         if confirmed is not None:
             μ, residual = r.new_tensor([confirmed[0]]), r.new_tensor([confirmed[1]])
-            return DualSolution(μ, residual, torch.zeros_like(r), torch.zeros_like(residual, dtype=torch.bool))
+            return DualSolution(
+                μ, residual, torch.zeros_like(r), torch.zeros_like(residual, dtype=torch.bool)
+            )
     G, r, scale, unmovable = _normalised(G, r)
     μ, slope, fits = pivot(G, r, r > 0 if warm is None else warm)
     if bool(fits.all()):
         residual = _residual(μ, slope, r)
         return _reported(μ, residual, unmovable, torch.zeros_like(r), scale, ~fits, on_infeasible)
     finite = torch.isfinite(r).all(1) & torch.isfinite(G).all(2).all(1)
-    G = torch.where(finite[:, None, None], G, torch.eye(m, dtype=G.dtype, device=G.device))  # NaN must not reach a factorisation
+    G = torch.where(
+        finite[:, None, None], G, torch.eye(m, dtype=G.dtype, device=G.device)
+    )  # NaN must not reach a factorisation
     r = torch.where(finite[:, None], r, 0.0)
     hard = ~fits & finite
     μ = torch.where(fits[:, None], μ, 0.0)
@@ -112,7 +129,9 @@ def _one(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:
 
 
 def _normalised(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Rows to unit length, G symmetrised. A zero row pushes nothing: it leaves the problem, what it asked in vain is kept aside."""
+    """Rows to unit length, G symmetrised. A zero row pushes nothing: it leaves the problem, what it asked in
+    vain is kept aside.
+    """
     length = G.diagonal(dim1=1, dim2=2).sqrt()
     zero = ~(length > 1e-100) & ~length.isnan()
     if not bool(zero.any()):
@@ -142,9 +161,11 @@ def _reported(
 
 
 def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tuple[Tensor, Tensor, Tensor]:
-    """Block principal pivoting: solve on the active set, then exchange every index of the wrong sign at once [Júdice, Pires 1994].
+    """Block principal pivoting: solve on the active set, then exchange every index of the wrong sign at once
+    [Júdice, Pires 1994].
 
-    Returns μ, the slope Gμ − r, and where they are optimal; the rest (it may cycle or meet a singular block) is for Lemke's method.
+    Returns μ, the slope Gμ − r, and where they are optimal; the rest (it may cycle or meet a singular block)
+    is for Lemke's method.
     """
     left: Tensor | None = None  # None: every problem is still open
     for _ in range(ROUNDS):
@@ -168,7 +189,9 @@ def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tup
 
 
 def _robust(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-    """Lemke's method, the active set it ends with solved again directly; the relaxed problem where there is no solution."""
+    """Lemke's method, the active set it ends with solved again directly; the relaxed problem where there is
+    no solution.
+    """
     μ, solved = lemke(G, -r)
     μ = _polished(G, r, μ)
     missed = (r - _times(G, μ)).amax(1) > 1e-9 * (1 + r.abs().amax(1))
@@ -194,13 +217,17 @@ def _polished(G: Tensor, r: Tensor, μ: Tensor) -> Tensor:
 
 
 def _blockwise(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
-    """μ_A = G_AA⁻¹ r_A, zero elsewhere, by putting the identity in the place of the inactive block. Not finite where singular."""
+    """μ_A = G_AA⁻¹ r_A, zero elsewhere, by putting the identity in the place of the inactive block. Not
+    finite where singular.
+    """
     both = active[:, :, None] & active[:, None, :]
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
     return torch.linalg.solve_ex(torch.where(both, G, eye), torch.where(active, r, 0.0))[0]
 
 
-def solve_on(G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Tensor, "b m"]) -> Float[Tensor, "b m"]:
+def solve_on(
+    G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Tensor, "b m"]
+) -> Float[Tensor, "b m"]:
     """μ_A = G_AA⁺ r_A, zero elsewhere; of dependent rows the solution of least length."""
     both = active[:, :, None] & active[:, None, :]
     length = G.diagonal(dim1=1, dim2=2).clamp(min=1e-200).sqrt()
@@ -217,7 +244,9 @@ def solve_on(G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Te
 
 
 class _Implicit(torch.autograd.Function):
-    """The multipliers as a function of G and r, at the active set that was found. Differentiable twice: the backward is plain torch."""
+    """The multipliers as a function of G and r, at the active set that was found. Differentiable twice: the
+    backward is plain torch.
+    """
 
     @staticmethod
     def forward(ctx: Any, gram: Tensor, excess: Tensor, multipliers: Tensor, relaxed: Tensor) -> Tensor:
@@ -232,7 +261,9 @@ class _Implicit(torch.autograd.Function):
         G = gram.double()
         H = (G + G.mT) / 2 + torch.diag_embed(ε * G.diagonal(dim1=1, dim2=2))
         y = solve_on(H, gradients[0], μ > 0)
-        dG = -(y[:, :, None] * μ[:, None, :] + μ[:, :, None] * y[:, None, :]) / 2 - torch.diag_embed(ε * y * μ)
+        dG = -(y[:, :, None] * μ[:, None, :] + μ[:, :, None] * y[:, None, :]) / 2 - torch.diag_embed(
+            ε * y * μ
+        )
         return dG.to(gram.dtype), y.to(excess.dtype), None, None
 
 
@@ -247,4 +278,7 @@ def _residual(μ: Tensor, slope: Tensor, r: Tensor) -> Tensor:
 def _explain(r: Tensor, bad: Tensor) -> str:
     k = int(bad.nonzero()[0, 0])
     worst = int(r[k].argmax())
-    return f"no velocity satisfies all {r.shape[1]} constraints; the unfiltered drift misses constraint {worst} by {float(r[k, worst]):.3g} (scaled)"
+    return (
+        f"no velocity satisfies all {r.shape[1]} constraints; the unfiltered drift misses constraint "
+        f"{worst} by {float(r[k, worst]):.3g} (scaled)"
+    )

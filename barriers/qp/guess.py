@@ -1,7 +1,9 @@
-"""One small problem whose active set is probably last step's: Cholesky on that set and a check of optimality, in plain numbers.
+"""One small problem whose active set is probably last step's: Cholesky on that set and a check of optimality,
+in plain numbers.
 
-A sampling step meets this case nearly always, and a dozen numbers are sooner divided than handed to a tensor library (50 µs against
-200 µs for m = 4). What is not optimal, or not clearly nonsingular, is left to the general method. Letters: m constraints, W active.
+A sampling step meets this case nearly always, and a dozen numbers are sooner divided than handed to a tensor
+library (50 µs against 200 µs for m = 4). What is not optimal, or not clearly nonsingular, is left to the
+general method. Letters: m constraints, W active.
 """
 
 from math import sqrt
@@ -10,20 +12,31 @@ LARGEST = 12
 """Beyond this many constraints tensors are quicker."""
 
 
-def confirm(gram: list[list[float]], excess: list[float], active: list[bool]) -> tuple[list[float], float] | None:
-    """Multipliers and KKT residual where `active` is the optimal active set, to 1e-12 in unit rows; else None."""
+def confirm(
+    gram: list[list[float]], excess: list[float], active: list[bool]
+) -> tuple[list[float], float] | None:
+    """Multipliers and KKT residual where `active` is the optimal active set, to 1e-12 in unit rows; else
+    None.
+    """
     W = [k for k, on in enumerate(active) if on]
     if not all(gram[k][k] > 1e-200 for k in range(len(excess))):
         return None
     length = [sqrt(gram[k][k]) for k in range(len(excess))]
     r = [e / a for e, a in zip(excess, length, strict=True)]
-    μ = _solved([[(gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for j in W] for k in W], [r[k] for k in W])
+    μ = _solved(
+        [[(gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for j in W] for k in W], [r[k] for k in W]
+    )
     if μ is None or not all(ν >= 0 for ν in μ):
         return None
     largest = max(map(abs, r))
     tolerance, worst = 1e-12 * (1 + largest), 0.0
     for k, on in enumerate(active):
-        slope = sum(ν * (gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for ν, j in zip(μ, W, strict=True)) - r[k]
+        slope = (
+            sum(
+                ν * (gram[k][j] + gram[j][k]) / (2 * length[k] * length[j]) for ν, j in zip(μ, W, strict=True)
+            )
+            - r[k]
+        )
         if not (abs(slope) if on else -slope) <= tolerance:  # NaN is not optimal either
             return None
         worst = max(worst, abs(slope) if on else -slope)

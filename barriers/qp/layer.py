@@ -1,10 +1,11 @@
 """The filter's QP as a differentiable function: the nearest u that satisfies every constraint (Q.1–Q.3).
 
-Derivatives by the implicit function theorem at the active set W = {μ > 0} and the free coordinates F (not clipped by the speed bound),
-for an incoming gradient g of u and γ of μ, H = A_F w⁻¹ A_Fᵀ + 1/ρ:
+Derivatives by the implicit function theorem at the active set W = {μ > 0} and the free coordinates F (not
+clipped by the speed bound), for an incoming gradient g of u and γ of μ, H = A_F w⁻¹ A_Fᵀ + 1/ρ:
     y = H_WW⁻¹(A_F w⁻¹g − γ)_W,   dv = g − Aᵀy,   dc = y,   dA = −μ(dv_F/w)ᵀ − y uᵀ,
     dw = (v − u)_F dv_F / w,   dρ = −yμ/ρ²,   dspeed = sign(u − v) dv on the clipped coordinates.
-They hold away from weakly active rows (μ_k = 0 on its bound), where u has a kink and one of its one-sided derivatives is returned.
+They hold away from weakly active rows (μ_k = 0 on its bound), where u has a kink and one of its one-sided
+derivatives is returned.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -15,18 +16,29 @@ from torch import Tensor
 
 from barriers.qp.backends import solve_with_cvxpy, solve_with_qpth
 from barriers.qp.dual import RELAXATION, OnInfeasible, solve_dual, solve_on
-from barriers.qp.problem import Found, Problem, combination, gram, inverse_weights, moved, pose, push, rows_times
+from barriers.qp.problem import (
+    Found,
+    Problem,
+    combination,
+    gram,
+    inverse_weights,
+    moved,
+    pose,
+    push,
+    rows_times,
+)
 from barriers.qp.speed import solve_bounded
 
 Backend = Literal["structured", "qpth", "cvxpy"]
 
 
 class Projection(NamedTuple):
-    """The solution, and how good it is; b is absent for a cloud. Only `u` and `multipliers` are differentiable.
+    """The solution, and how good it is; b is absent for a cloud. Only `u` and `multipliers` are
+    differentiable.
 
-    residual: the largest violation of the KKT conditions in unit rows, as a share of 1 + max excess + max μ, before u is cast to v's
-    dtype; of the relaxed problem where there is no solution. gap: primal minus dual objective. shortfall: how far A u exceeds c, slack
-    included, 0 where it does not.
+    residual: the largest violation of the KKT conditions in unit rows, as a share of 1 + max excess + max μ,
+    before u is cast to v's dtype; of the relaxed problem where there is no solution. gap: primal minus dual
+    objective. shortfall: how far A u exceeds c, slack included, 0 where it does not.
     """
 
     u: Float[Tensor, "*b size"]
@@ -37,21 +49,35 @@ class Projection(NamedTuple):
 
 
 def project(
-    v: Float[Tensor, "b size"], A: Float[Tensor, "..."], c: Float[Tensor, "..."], *,
-    weights: Float[Tensor, "..."] | None = None, slack: Float[Tensor, "..."] | float | None = None,
-    speed: Float[Tensor, "..."] | float | None = None, warm: Bool[Tensor, "b m"] | None = None,
-    on_infeasible: OnInfeasible = "relax", backend: Backend = "structured",
-) -> Projection:  # fmt: skip
-    """min_u ½Σ w(u − v)² s.t. A u ≤ c for a batch: v [b, N], A [b, m, N], c [b, m], weights [b, N], slack [b, m], speed [b, N].
+    v: Float[Tensor, "b size"],
+    A: Float[Tensor, "..."],
+    c: Float[Tensor, "..."],
+    *,
+    weights: Float[Tensor, "..."] | None = None,
+    slack: Float[Tensor, "..."] | float | None = None,
+    speed: Float[Tensor, "..."] | float | None = None,
+    warm: Bool[Tensor, "b m"] | None = None,
+    on_infeasible: OnInfeasible = "relax",
+    backend: Backend = "structured",
+) -> Projection:
+    """min_u ½Σ w(u − v)² s.t. A u ≤ c for a batch: v [b, N], A [b, m, N], c [b, m], weights [b, N], slack [b,
+    m], speed [b, N].
 
-    Whatever is shared by the batch may lack the b axis, and its gradient is the sum over the batch. `slack` is a penalty ρ/2 on the
-    squared violation instead of a hard constraint. `warm` guesses the active set (structured, without speed). An infeasible problem is
-    relaxed to least squared violation of unit rows, or raises Infeasible. Raises ValueError where shapes do not fit or a number is not
-    finite; ImportError where the backend's library is missing.
+    Whatever is shared by the batch may lack the b axis, and its gradient is the sum over the batch. `slack`
+    is a penalty ρ/2 on the squared violation instead of a hard constraint. `warm` guesses the active set
+    (structured, without speed). An infeasible problem is relaxed to least squared violation of unit rows, or
+    raises Infeasible. Raises ValueError where shapes do not fit or a number is not finite; ImportError where
+    the backend's library is missing.
     """
-    if v.dim() != 2 or A.dim() not in (2, 3) or (A.dim() == 3 and A.shape[0] != v.shape[0]) or A.shape[-1] != v.shape[-1]:
+    if (
+        v.dim() != 2
+        or A.dim() not in (2, 3)
+        or (A.dim() == 3 and A.shape[0] != v.shape[0])
+        or A.shape[-1] != v.shape[-1]
+    ):
         raise ValueError(
-            f"project: rows {tuple(A.shape)} do not fit vectors {tuple(v.shape)}; expected v [b, N] and A [b, m, N] or [m, N]"
+            f"project: rows {tuple(A.shape)} do not fit vectors {tuple(v.shape)}; expected v [b, N] and A "
+            "[b, m, N] or [m, N]"
         )
     rows = A.expand(v.shape[0], *A.shape[-2:])
     problem = pose(v[:, None], rows[:, :, None], c, _with_axis(weights), slack, _with_axis(speed))
@@ -60,12 +86,18 @@ def project(
 
 
 def project_cloud(
-    drift: Float[Tensor, "n d"], gradients: Float[Tensor, "n m d"], bounds: Float[Tensor, "m"], *,
-    weights: Float[Tensor, "n d"] | None = None, slack: Float[Tensor, "m"] | float | None = None,
-    speed: Float[Tensor, "n d"] | float | None = None, warm: Bool[Tensor, "1 m"] | None = None,
+    drift: Float[Tensor, "n d"],
+    gradients: Float[Tensor, "n m d"],
+    bounds: Float[Tensor, "m"],
+    *,
+    weights: Float[Tensor, "n d"] | None = None,
+    slack: Float[Tensor, "m"] | float | None = None,
+    speed: Float[Tensor, "n d"] | float | None = None,
+    warm: Bool[Tensor, "1 m"] | None = None,
     on_infeasible: OnInfeasible = "relax",
-) -> Projection:  # fmt: skip
-    """The ensemble's problem, a row spread over the particles: min (1/2n)Σ w‖uᵢ − vᵢ‖² s.t. (1/n)Σ g_k(xᵢ)·uᵢ ≤ bound_k (Q.1).
+) -> Projection:
+    """The ensemble's problem, a row spread over the particles: min (1/2n)Σ w‖uᵢ − vᵢ‖² s.t. (1/n)Σ g_k(xᵢ)·uᵢ
+    ≤ bound_k (Q.1).
 
     Never copies the [n, m, d] gradients; u = v − Σ μ_k g_k / w, with the multipliers of (Q.2).
     """
@@ -86,7 +118,9 @@ def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, ba
         H = _dual_matrix(problem)
         r = rows_times(problem.A, problem.v) - problem.c.double()
         if not bool(torch.isfinite(r).all() & torch.isfinite(H).all()):
-            raise ValueError("project: v, A and c must be finite; got NaN, infinity, or rows whose squares overflow")
+            raise ValueError(
+                "project: v, A and c must be finite; got NaN, infinity, or rows whose squares overflow"
+            )
     if backend == "qpth":
         u, found = solve_with_qpth(problem, on_infeasible)
         μ = found.multipliers
@@ -106,7 +140,9 @@ def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, ba
     return Projection(u.to(problem.v.dtype), μ, residual, gap, shortfall)
 
 
-def _structured(problem: Problem, H: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible) -> Found:
+def _structured(
+    problem: Problem, H: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible
+) -> Found:
     if problem.speed is None:
         dual = solve_dual(H, r, warm=warm, on_infeasible=on_infeasible)
         return Found(moved(problem, push(problem, dual.multipliers)), dual.multipliers, None, dual.relaxed)
@@ -149,13 +185,24 @@ def _with_axis(given: Tensor | float | None) -> Any:
 
 
 class _Implicit(torch.autograd.Function):
-    """u and μ as functions of the problem, at the active set that was found. Differentiable twice: the backward is plain torch."""
+    """u and μ as functions of the problem, at the active set that was found. Differentiable twice: the
+    backward is plain torch.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, v: Tensor, A: Tensor, c: Tensor, w: Tensor | None, slack: Tensor | None, speed: Tensor | None,
-        u: Tensor, μ: Tensor, free: Tensor | None, relaxed: Tensor,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        ctx: Any,
+        v: Tensor,
+        A: Tensor,
+        c: Tensor,
+        w: Tensor | None,
+        slack: Tensor | None,
+        speed: Tensor | None,
+        u: Tensor,
+        μ: Tensor,
+        free: Tensor | None,
+        relaxed: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         u, μ = u.clone(), μ.clone()
         ctx.save_for_backward(v, A, c, w, slack, speed, u, μ, free, relaxed)
         return u, μ
@@ -179,7 +226,9 @@ class _Implicit(torch.autograd.Function):
             dA = torch.addcmul(-_outer(μ, step, A), _column(y, A), u.to(A.dtype)[:, None], value=-1)
         if w is not None:
             dw = (v.double() - u) * step
-        if bool(relaxed.any()):  # the relaxed problem's penalty is in unit rows, so the rows' lengths count too
+        if bool(
+            relaxed.any()
+        ):  # the relaxed problem's penalty is in unit rows, so the rows' lengths count too
             e = ε * y * μ
             if dA is not None:
                 dA = dA + 2 * _column(e, A) * (A if full is None else A * full.to(A.dtype)[:, None])

@@ -1,7 +1,9 @@
-"""Lemke's complementary pivoting, batched: w = Mz + q ≥ 0, z ≥ 0, zᵀw = 0 [Lemke 1965; Cottle, Pang, Stone 1992, §4.4].
+"""Lemke's complementary pivoting, batched: w = Mz + q ≥ 0, z ≥ 0, zᵀw = 0 [Lemke 1965; Cottle, Pang, Stone
+1992, §4.4].
 
-For positive semidefinite M it ends after finitely many pivots, either with a solution or on a ray, and a ray proves that no z makes
-Mz + q ≥ 0: exactly what an infeasible filter must report. Letters: b problems in the batch, m variables each.
+For positive semidefinite M it ends after finitely many pivots, either with a solution or on a ray, and a ray
+proves that no z makes Mz + q ≥ 0: exactly what an infeasible filter must report. Letters: b problems in the
+batch, m variables each.
 """
 
 from typing import NamedTuple
@@ -19,10 +21,12 @@ class Complementary(NamedTuple):
 
 
 def lemke(matrix: Float[Tensor, "b m m"], q: Float[Tensor, "b m"], tolerance: float = 1e-13) -> Complementary:
-    """Solves a batch of linear complementarity problems with positive semidefinite matrices, scaled to unit diagonal.
+    """Solves a batch of linear complementarity problems with positive semidefinite matrices, scaled to unit
+    diagonal.
 
-    Ties of the ratio test are broken by the largest pivot, the artificial variable first; the covering vector 1 + i/(7m) makes them
-    rare. A problem that has not ended after 50(m+1) pivots counts as unsolved (the caller checks residuals anyway).
+    Ties of the ratio test are broken by the largest pivot, the artificial variable first; the covering vector
+    1 + i/(7m) makes them rare. A problem that has not ended after 50(m+1) pivots counts as unsolved (the
+    caller checks residuals anyway).
     """
     b, m = q.shape
     cover = 1 + torch.arange(m, dtype=q.dtype, device=q.device) / (7 * m)
@@ -39,7 +43,11 @@ def lemke(matrix: Float[Tensor, "b m m"], q: Float[Tensor, "b m"], tolerance: fl
     for _ in range(50 * (m + 1)):
         T[running] = _pivot(T[running], leaving[running], entering[running])
         left = basis[rows, leaving]
-        basis = torch.where(running[:, None] & (torch.arange(m, device=q.device) == leaving[:, None]), entering[:, None], basis)
+        basis = torch.where(
+            running[:, None] & (torch.arange(m, device=q.device) == leaving[:, None]),
+            entering[:, None],
+            basis,
+        )
         done = running & (left == artificial)
         solved |= done
         running = running & ~done

@@ -1,12 +1,15 @@
-"""The primal problem of a filter, many at once (Q.1), and the few products through which everything else sees its rows.
+"""The primal problem of a filter, many at once (Q.1), and the few products through which everything else sees
+its rows.
 
     min_u ½ Σ_j w_j (u_j − v_j)² + ½ Σ_k ρ_k s_k²   s.t.  A u ≤ c + s,  |u_j − v_j| ≤ speed_j
 
-Without a slack penalty ρ the constraints are hard (s = 0), without `speed` the step is unbounded. Every solution has the form
-u = v + clip(−W⁻¹Aᵀμ, ±speed) with multipliers μ ≥ 0, so only m numbers a problem are unknown.
+Without a slack penalty ρ the constraints are hard (s = 0), without `speed` the step is unbounded. Every
+solution has the form u = v + clip(−W⁻¹Aᵀμ, ±speed) with multipliers μ ≥ 0, so only m numbers a problem are
+unknown.
 
-One layout serves a batch of vectors [b, 1, N] with rows [b, m, 1, N] and a cloud [1, n, d] with a row a particle [1, m, n, d] (a view
-of [n, m, d]). Products accumulate in float64 over blocks, whatever the dtype of the rows.
+One layout serves a batch of vectors [b, 1, N] with rows [b, m, 1, N] and a cloud [1, n, d] with a row a
+particle [1, m, n, d] (a view of [n, m, d]). Products accumulate in float64 over blocks, whatever the dtype of
+the rows.
 Letters: b problems, m constraints, n particles, d dimensions, N = n·d.
 """
 
@@ -22,7 +25,9 @@ BLOCK_NUMBERS = 1 << 21
 
 
 class Problem(NamedTuple):
-    """v, A, c and, where given, weights w, slack penalties ρ and speeds; checked, and expanded to one entry a problem."""
+    """v, A, c and, where given, weights w, slack penalties ρ and speeds; checked, and expanded to one entry a
+    problem.
+    """
 
     v: Float[Tensor, "b n d"]
     A: Float[Tensor, "b m n d"]
@@ -51,21 +56,32 @@ class Found(NamedTuple):
 
 
 def pose(
-    v: Tensor, A: Tensor, c: Tensor, weights: Tensor | None = None, slack: Tensor | float | None = None,
+    v: Tensor,
+    A: Tensor,
+    c: Tensor,
+    weights: Tensor | None = None,
+    slack: Tensor | float | None = None,
     speed: Tensor | float | None = None,
-) -> Problem:  # fmt: skip
-    """A problem in the common layout from v [b, n, d] and A [b, m, n, d]; what several problems share may lack the first axis.
+) -> Problem:
+    """A problem in the common layout from v [b, n, d] and A [b, m, n, d]; what several problems share may
+    lack the first axis.
 
     Raises ValueError where shapes do not fit, or a weight, penalty or speed is not positive.
     """
     b, n, d = v.shape
     if A.dim() != 4 or A.shape[0] != b or A.shape[2:] != v.shape[1:]:
-        raise ValueError(f"project: rows {tuple(A.shape)} do not fit vectors {tuple(v.shape)}; expected [{b}, m, {n}, {d}]")
+        raise ValueError(
+            f"project: rows {tuple(A.shape)} do not fit vectors {tuple(v.shape)}; expected [{b}, m, {n}, {d}]"
+        )
     m = A.shape[1]
     return Problem(
-        v, A, _expanded(c, (b, m), "bounds"), _positive(weights, v, (b, n, d), "weights"), _positive(slack, v, (b, m), "slack"),
+        v,
+        A,
+        _expanded(c, (b, m), "bounds"),
+        _positive(weights, v, (b, n, d), "weights"),
+        _positive(slack, v, (b, m), "slack"),
         _positive(speed, v, (b, n, d), "speed"),
-    )  # fmt: skip
+    )
 
 
 def blocks(A: Tensor, *vectors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -137,7 +153,11 @@ def _expanded(given: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
 def _positive(given: Tensor | float | None, like: Tensor, shape: tuple[int, ...], name: str) -> Tensor | None:
     if given is None:
         return None
-    tensor = given if isinstance(given, Tensor) else torch.tensor(float(given), dtype=torch.float64, device=like.device)
+    tensor = (
+        given
+        if isinstance(given, Tensor)
+        else torch.tensor(float(given), dtype=torch.float64, device=like.device)
+    )
     if not bool((tensor > 0).all()):
         raise ValueError(f"project: {name} must be > 0; got {float(tensor.min()):g}")
     return _expanded(tensor, shape, name)

@@ -1,11 +1,14 @@
-"""The dual with a speed bound |u − v| ≤ speed: convex, once differentiable, quadratic on pieces (Q.1 with a box).
+"""The dual with a speed bound |u − v| ≤ speed: convex, once differentiable, quadratic on pieces (Q.1 with a
+box).
 
-    θ(μ) = max_u −[½‖u − v‖²_W + μᵀ(Au − c)] + ½ Σ μ²/ρ,   ∇θ = c − A u(μ) + μ/ρ,   u(μ) = v + clip(−W⁻¹Aᵀμ, ±speed)
+    θ(μ) = max_u −[½‖u − v‖²_W + μᵀ(Au − c)] + ½ Σ μ²/ρ,   ∇θ = c − A u(μ) + μ/ρ,
+        u(μ) = v + clip(−W⁻¹Aᵀμ, ±speed)
 
-Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the coordinates that are not clipped, the step is an
-m-variable dual QP, and the line search is exact. Around it the proximal point method, θ + ½ε‖μ − μ₀‖² in unit rows, keeps H positive
-definite when every coordinate of a row is clipped; its first round *is* the relaxed problem. Infeasibility is proved, not guessed:
-ν ≥ 0 with min over the box of νᵀ(Au − c) > 0 (Farkas). Letters as in `problem`.
+Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the coordinates that are not
+clipped, the step is an m-variable dual QP, and the line search is exact. Around it the proximal point method,
+θ + ½ε‖μ − μ₀‖² in unit rows, keeps H positive definite when every coordinate of a row is clipped; its first
+round *is* the relaxed problem. Infeasibility is proved, not guessed: ν ≥ 0 with min over the box of νᵀ(Au −
+c) > 0 (Farkas). Letters as in `problem`.
 """
 
 from typing import NamedTuple
@@ -30,7 +33,9 @@ class Bounded(NamedTuple):
 
 
 class _At(NamedTuple):
-    """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 a coordinate: clipped, free, clipped), how far μ is from optimal."""
+    """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 a coordinate: clipped, free, clipped),
+    how far μ is from optimal.
+    """
 
     slope: Float[Tensor, "b m"]
     piece: Float[Tensor, "b n d"]
@@ -38,7 +43,9 @@ class _At(NamedTuple):
 
 
 class _Scaled:
-    """The dual in unit rows: μ stands for μ·length. A zero row without slack can push nothing and is left out."""
+    """The dual in unit rows: μ stands for μ·length. A zero row without slack can push nothing and is left
+    out.
+    """
 
     def __init__(self, problem: Problem):
         assert problem.speed is not None
@@ -50,7 +57,11 @@ class _Scaled:
         length = G.diagonal(dim1=1, dim2=2).sqrt()
         self.alive = (length > 1e-100) | torch.tensor(problem.slack is not None)
         self.length = torch.where(length > 1e-100, length, 1.0)
-        self.softness = torch.zeros_like(length) if problem.slack is None else 1 / (problem.slack.double() * self.length**2)
+        self.softness = (
+            torch.zeros_like(length)
+            if problem.slack is None
+            else 1 / (problem.slack.double() * self.length**2)
+        )
         self.c = problem.c.double() / self.length
         self.excess = torch.where(self.alive, rows_times(self.A, self.v) / self.length - self.c, 0.0)
         self.size = 1 + self.excess.abs().amax(1)
@@ -65,7 +76,9 @@ class _Scaled:
         p = self.push(μ)
         slope = rows_times(self.A, self.clipped(p)) / self.length - self.excess + self.softness * μ
         slope = torch.where(self.alive, slope, 1.0)
-        return _At(slope, torch.where(p.abs() < self.speed, 0.0, p.sign()), torch.minimum(μ, slope).abs().amax(1))
+        return _At(
+            slope, torch.where(p.abs() < self.speed, 0.0, p.sign()), torch.minimum(μ, slope).abs().amax(1)
+        )
 
     def hessian(self, piece: Tensor) -> Tensor:
         H = gram(self.A, self.q * (piece == 0)) / (self.length[:, :, None] * self.length[:, None, :])
@@ -74,12 +87,16 @@ class _Scaled:
     def impossible(self, ν: Tensor) -> Tensor:
         """Whether ν ≥ 0 proves that no u in the box satisfies the rows."""
         ν = ν / ν.norm(dim=1, keepdim=True).clamp(min=1e-300)
-        least = (ν * self.excess).sum(1) - (self.speed * combination(self.A, ν / self.length).abs()).sum((1, 2))
+        least = (ν * self.excess).sum(1) - (self.speed * combination(self.A, ν / self.length).abs()).sum(
+            (1, 2)
+        )
         return least > 1e-10 * self.size
 
 
 def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
-    """The multipliers of problems with a speed bound, to rounding; raises Infeasible where asked to (`raising` = "raise")."""
+    """The multipliers of problems with a speed bound, to rounding; raises Infeasible where asked to
+    (`raising` = "raise").
+    """
     dual = _Scaled(problem)
     μ = torch.zeros_like(dual.excess)
     softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
@@ -95,7 +112,9 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     unmovable = ~dual.alive & (problem.c < 0)
     if raising == "raise" and bool((relaxed | unmovable.any(1)).any()):
         k = int((relaxed | unmovable.any(1)).nonzero()[0, 0])
-        raise Infeasible(f"no velocity within the speed bound satisfies all {μ.shape[1]} constraints of problem {k}")
+        raise Infeasible(
+            f"no velocity within the speed bound satisfies all {μ.shape[1]} constraints of problem {k}"
+        )
     return Bounded(torch.where(relaxed[:, None], softened, μ) / dual.length, relaxed)
 
 
@@ -118,10 +137,14 @@ def _newton(dual: _Scaled, center: Tensor) -> Tensor:
 
 
 def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) -> Tensor:
-    """Where the derivative of θ along the step, piecewise linear and rising, becomes zero; 1 where it does not before."""
+    """Where the derivative of θ along the step, piecewise linear and rising, becomes zero; 1 where it does
+    not before.
+    """
     p, dp = dual.push(μ), dual.push(step)
     row = dp / dual.q
-    rest = (step * (dual.softness * μ + RELAXATION * (μ - center) - dual.excess)).sum(1) + (step * ~dual.alive).sum(1)
+    rest = (step * (dual.softness * μ + RELAXATION * (μ - center) - dual.excess)).sum(1) + (
+        step * ~dual.alive
+    ).sum(1)
     bend = (step**2 * (dual.softness + RELAXATION)).sum(1)
 
     def derivative(t: Tensor) -> Tensor:

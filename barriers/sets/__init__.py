@@ -67,9 +67,11 @@ def build_set(
     path: tuple[str | int, ...] = (),
     makers: Nested | None = None,
 ) -> UnsafeSet:
-    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind: ...}.
+    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not:
+    ...} or {kind: ...}.
 
-    makers: who builds what is not geometry, such as the energy of a `sublevel` (a `Field`); without one, such a set is refused.
+    makers: who builds what is not geometry, such as the energy of a `sublevel` (a `Field`); without one, such
+    a set is refused.
     """
 
     def nested(inner: Any, where: tuple[str | int, ...]) -> UnsafeSet:
@@ -90,12 +92,16 @@ def build_set(
             return construct(several, spec, nested=parts, context=context, path=path)
     kind = spec.get("kind")
     if kind not in SETS:
-        raise SpecificationError(f"kind '{kind}' is not known (kinds: {', '.join(SETS)}; or any, all, not)", path)
+        raise SpecificationError(
+            f"kind '{kind}' is not known (kinds: {', '.join(SETS)}; or any, all, not)", path
+        )
     return construct(SETS[kind], spec, nested=parts, context=context, path=path)
 
 
 def _no_energy(spec: Any, path: tuple[str | int, ...]) -> Field:
-    raise SpecificationError("an energy is built by whoever knows energies; hand `build_sets` a maker for it, {Field: ...}", path)
+    raise SpecificationError(
+        "an energy is built by whoever knows energies; hand `build_sets` a maker for it, {Field: ...}", path
+    )
 
 
 def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
@@ -103,23 +109,67 @@ def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]
     return unsafe.contains(x) & complement(unsafe).contains(x)
 
 
-def build_sets(specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None) -> dict[str, UnsafeSet]:
-    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are checked.
+def build_sets(
+    specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None
+) -> dict[str, UnsafeSet]:
+    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are
+    checked.
 
     makers: see `build_set`.
     """
     built: dict[str, UnsafeSet] = {}
     for name, spec in specs.items():
-        region = build_set(spec, named=built, context={"columns": tuple(columns)}, path=(name,), makers=makers)
+        region = build_set(
+            spec, named=built, context={"columns": tuple(columns)}, path=(name,), makers=makers
+        )
         if region.dimension not in (None, len(columns)):
-            raise SpecificationError(f"has {region.dimension} dimensions where the energy has {len(columns)}", (name,))
+            raise SpecificationError(
+                f"has {region.dimension} dimensions where the energy has {len(columns)}", (name,)
+            )
         built[name] = region
     return built
 
 
 __all__ = [
-    "SETS", "AllOf", "AnyOf", "Anywhere", "Ball", "Box", "Capsule", "ClassRegion", "Classifier", "Columns", "Ellipsoid", "Field",
-    "Grow", "HalfSpace", "MostLikely", "NearPoints", "Not", "NotSmooth", "Occupancy", "Polygon", "Polytope", "Predicate", "Rule",
-    "RuleError", "Shrink", "Slab", "SmoothUnion", "SpecificationError", "Sublevel", "Superellipse", "UnsafeSet", "build_set",
-    "build_sets", "columns_used", "complement", "exactly", "load_classifier", "pull", "save_classifier", "soften", "undefined",
-]  # fmt: skip
+    "SETS",
+    "AllOf",
+    "AnyOf",
+    "Anywhere",
+    "Ball",
+    "Box",
+    "Capsule",
+    "ClassRegion",
+    "Classifier",
+    "Columns",
+    "Ellipsoid",
+    "Field",
+    "Grow",
+    "HalfSpace",
+    "MostLikely",
+    "NearPoints",
+    "Not",
+    "NotSmooth",
+    "Occupancy",
+    "Polygon",
+    "Polytope",
+    "Predicate",
+    "Rule",
+    "RuleError",
+    "Shrink",
+    "Slab",
+    "SmoothUnion",
+    "SpecificationError",
+    "Sublevel",
+    "Superellipse",
+    "UnsafeSet",
+    "build_set",
+    "build_sets",
+    "columns_used",
+    "complement",
+    "exactly",
+    "load_classifier",
+    "pull",
+    "save_classifier",
+    "soften",
+    "undefined",
+]

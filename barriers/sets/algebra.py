@@ -1,8 +1,9 @@
-"""The algebra of sets: s of a union is at most the min, of an intersection at least the max, of a complement −s.
+"""The algebra of sets: s of a union is at most the min, of an intersection at least the max, of a complement
+−s.
 
-Outside, min of exact distances is the distance to the union (`clearance`); inside it is a bound, and dually for max: neither
-keeps `exact`, unless it has one member. `complement` pushes negation to the leaves (de Morgan), which is what lets `soften` bound
-each kink from the safe side (B.5).
+Outside, min of exact distances is the distance to the union (`clearance`); inside it is a bound, and dually
+for max: neither keeps `exact`, unless it has one member. `complement` pushes negation to the leaves (de
+Morgan), which is what lets `soften` bound each kink from the safe side (B.5).
 """
 
 import builtins
@@ -29,7 +30,10 @@ class _Several(UnsafeSet):
             raise ValueError(f"{type(self).__name__}: needs at least one set; got an empty list")
         dimensions = {s.dimension for s in sets} - {None}
         if len(dimensions) > 1:
-            raise ValueError(f"{type(self).__name__}: sets must share one dimension; got {sorted(d for d in dimensions if d)}")
+            raise ValueError(
+                f"{type(self).__name__}: sets must share one dimension; got "
+                f"{sorted(d for d in dimensions if d)}"
+            )
         self.sets = nn.ModuleList(sets)
         self.dimension = next(iter(dimensions), None)
         self.exact = len(sets) == 1 and sets[0].exact
@@ -57,7 +61,10 @@ class AnyOf(_Several):
     """The union: unsafe where any member is."""
 
     example: ClassVar[dict[str, object]] = {
-        "any": [{"kind": "ball", "center": [0, 0], "radius": 1.0}, {"kind": "half_space", "normal": [1, 0], "offset": 1.5}]
+        "any": [
+            {"kind": "ball", "center": [0, 0], "radius": 1.0},
+            {"kind": "half_space", "normal": [1, 0], "offset": 1.5},
+        ]
     }
 
     def __init__(self, any: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where any of these is.")]):
@@ -78,7 +85,10 @@ class AllOf(_Several):
     """The intersection: unsafe where every member is."""
 
     example: ClassVar[dict[str, object]] = {
-        "all": [{"kind": "ball", "center": [0, 0], "radius": 1.0}, {"kind": "half_space", "normal": [1, 0], "offset": 0.2}]
+        "all": [
+            {"kind": "ball", "center": [0, 0], "radius": 1.0},
+            {"kind": "half_space", "normal": [1, 0], "offset": 0.2},
+        ]
     }
 
     def __init__(self, all: Annotated[list[UnsafeSet], MinLen(1), Doc("Unsafe where all of these are.")]):

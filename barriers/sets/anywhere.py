@@ -1,11 +1,15 @@
-"""A set that no path may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the other, joined by straight segments.
+"""A set that no path may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the
+other, joined by straight segments.
 
-points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory moves one waypoint only
-segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1} − x_t))     (B.12)
+points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory
+           moves one waypoint only
+segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1}
+           − x_t))     (B.12)
 
-The second never holds less than the first, and a waypoint put onto a segment changes nothing. Its s has the sign of `contains` and never
-exceeds the distance, as a move of the whole path by δ moves no point of it by more than δ. With τ where s is least, ∇ is that of s_inner at
-that point, shared by the two waypoints as 1 − τ and τ; inside a segment the part of it along the segment vanishes (envelope theorem).
+The second never holds less than the first, and a waypoint put onto a segment changes nothing. Its s has the
+sign of `contains` and never exceeds the distance, as a move of the whole path by δ moves no point of it by
+more than δ. With τ where s is least, ∇ is that of s_inner at that point, shared by the two waypoints as 1 − τ
+and τ; inside a segment the part of it along the segment vanishes (envelope theorem).
 """
 
 from collections.abc import Sequence
@@ -27,7 +31,9 @@ Between = Literal["segments", "points"]
 
 
 class Anywhere(UnsafeSet):
-    """`set`, applied to every waypoint of a trajectory and to the segments between them: its dimension must divide the columns."""
+    """`set`, applied to every waypoint of a trajectory and to the segments between them: its dimension must
+    divide the columns.
+    """
 
     smooth = False
     example: ClassVar[dict[str, object]] = {
@@ -40,12 +46,19 @@ class Anywhere(UnsafeSet):
         set: Annotated[UnsafeSet, Doc("A region over one waypoint.")],
         columns: Annotated[Sequence[str], Context("columns")],
         between: Annotated[
-            Between, Doc("segments: also the straight lines between waypoints are unsafe inside it; points: the waypoints alone.")
+            Between,
+            Doc(
+                "segments: also the straight lines between waypoints are unsafe inside it; points: the "
+                "waypoints alone."
+            ),
         ] = "segments",
     ):
         super().__init__()
         if set.dimension is None or len(columns) % set.dimension:
-            raise ValueError(f"Anywhere: set must have a dimension that divides {len(columns)} columns; it has {set.dimension}")
+            raise ValueError(
+                f"Anywhere: set must have a dimension that divides {len(columns)} columns; it has "
+                f"{set.dimension}"
+            )
         self.inner, self.size, self.dimension, self.columns = set, set.dimension, len(columns), tuple(columns)
         self.between = between
         self.joined = between == "segments" and len(columns) > set.dimension
@@ -73,7 +86,9 @@ class Anywhere(UnsafeSet):
             return Jet(value, (active[..., None] * g).flatten(1), (active * lap).sum(1))
         return self._jet_along(x)
 
-    def jets(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t k"], Float[Tensor, "n t"]]:
+    def jets(
+        self, x: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, "n t"], Float[Tensor, "n t k"], Float[Tensor, "n t"]]:
         """The inner jet at every waypoint."""
         j = self.inner.jet(self.waypoints(x).reshape(-1, self.size))
         shape = (len(x), -1)
@@ -105,17 +120,24 @@ class Anywhere(UnsafeSet):
         return "segments, exactly" if exactly(self.inner) else "segments, every 1/256 of each"
 
     def _lowest(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether each segment meets the set, and the τ of its least s; in a graph τ follows the ends: ∂τ = −∂(∂_τ s)/∂²_τ s."""
+        """Whether each segment meets the set, and the τ of its least s; in a graph τ follows the ends: ∂τ =
+        −∂(∂_τ s)/∂²_τ s.
+        """
         inside, t = lowest(self.inner, a, b)
         if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
             return inside, t
         t = t.to(a.dtype)
         p, e = at(a, b, t), b - a
-        slope, (curved, bend, _) = _along(self.inner, p, e), _bent(self.inner, p.detach(), e.detach(), (t > 0) & (t < 1))
+        slope, (curved, bend, _) = (
+            _along(self.inner, p, e),
+            _bent(self.inner, p.detach(), e.detach(), (t > 0) & (t < 1)),
+        )
         return inside, t - torch.where(curved, (slope - slope.detach()) / torch.where(curved, bend, 1.0), 0.0)
 
     def _level(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """s at t of each segment, differentiable: within a segment, what a move along it changes is taken off."""
+        """s at t of each segment, differentiable: within a segment, what a move along it changes is taken
+        off.
+        """
         p = at(a, b, t)
         s = self.inner(p)
         if not (torch.is_grad_enabled() and p.requires_grad):
@@ -148,7 +170,9 @@ class Anywhere(UnsafeSet):
 
 
 class Nowhere(UnsafeSet):
-    """The complement of `anywhere` along segments: paths that enter the set nowhere; where a rule has no value, a point may be outside."""
+    """The complement of `anywhere` along segments: paths that enter the set nowhere; where a rule has no
+    value, a point may be outside.
+    """
 
     exact = False
     smooth = False

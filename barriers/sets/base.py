@@ -1,7 +1,8 @@
 """An unsafe set 𝒰 ⊂ R^d: a signed distance s(x), negative inside, and an exact membership test.
 
-`forward` may be differentiated and may be a bound or a level function (`exact` says which); `contains` never approximates.
-Every set is declared once, by its constructor: the annotated parameters are the scenario's schema.
+`forward` may be differentiated and may be a bound or a level function (`exact` says which); `contains` never
+approximates. Every set is declared once, by its constructor: the annotated parameters are the scenario's
+schema.
 """
 
 from abc import ABC, abstractmethod
@@ -22,11 +23,14 @@ class UnsafeSet(nn.Module, ABC):
     """A region that samples should keep out of.
 
     exact: forward is the Euclidean signed distance (else a bound or a level function with the same sign).
-    clearance: forward is the Euclidean distance at least where it is positive, as it is for a union of exact sets.
+    clearance: forward is the Euclidean distance at least where it is positive, as it is for a union of exact
+    sets.
     smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
     dimension: d, or None where the set fits any d.
-    resolution: distances up to this are lost to rounding among the shape's own numbers; 0 unless its parts differ enormously in size.
-    rounding: how far forward may be from the distance by construction, beside the spacing of the numbers that enter it.
+    resolution: distances up to this are lost to rounding among the shape's own numbers; 0 unless its parts
+    differ enormously in size.
+    rounding: how far forward may be from the distance by construction, beside the spacing of the numbers that
+    enter it.
     """
 
     exact: bool
@@ -70,7 +74,9 @@ class UnsafeSet(nn.Module, ABC):
 
 
 def of_sign(s: Float[Tensor, "*n"], inside: Bool[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """s where its sign is that of membership, else 0 (rounding, or a lift that keeps derivatives finite), with the same gradient."""
+    """s where its sign is that of membership, else 0 (rounding, or a lift that keeps derivatives finite),
+    with the same gradient.
+    """
     at = s.detach()
     return s + torch.where(torch.where(inside, at > 0, at < 0), -at, 0.0)
 
@@ -86,38 +92,54 @@ def matrix(owner: str, name: str, values: object) -> Float[Tensor, "r d"]:
 
 
 def rotation(owner: str, values: object, dimension: int) -> Float[Tensor, "d d"]:
-    """An orthogonal matrix whose rows are a shape's own axes, or an error that names the thing and the rule."""
+    """An orthogonal matrix whose rows are a shape's own axes, or an error that names the thing and the
+    rule.
+    """
     rows = matrix(owner, "rotation", values)
     if rows.shape != (dimension, dimension):
-        raise ValueError(f"{owner}: rotation must be {dimension} x {dimension}, a row per axis; got {tuple(rows.shape)}")
+        raise ValueError(
+            f"{owner}: rotation must be {dimension} x {dimension}, a row per axis; got {tuple(rows.shape)}"
+        )
     skew = float((rows @ rows.T - torch.eye(dimension, dtype=torch.float64)).abs().max())
     if skew > 1e-8:
-        raise ValueError(f"{owner}: rotation must have orthonormal rows (within 1e-8); they are off by {skew:.2g}")
+        raise ValueError(
+            f"{owner}: rotation must have orthonormal rows (within 1e-8); they are off by {skew:.2g}"
+        )
     return rows
 
 
 LARGEST = 1e18
-"""No number of a shape is larger, and no length smaller than 1/LARGEST: their squares are numbers in float32 too."""
+"""No number of a shape is larger, and no length smaller than 1/LARGEST: their squares are numbers in float32
+too.
+"""
 
 
 def finite(owner: str, name: str, value: float) -> float:
     """The number itself where it is one in float32 too, with room for sums, else an error."""
     if not abs(value) <= LARGEST**2:
-        raise ValueError(f"{owner}: {name} must be at most {LARGEST**2:g} in size; got {value:g}; use larger units")
+        raise ValueError(
+            f"{owner}: {name} must be at most {LARGEST**2:g} in size; got {value:g}; use larger units"
+        )
     return float(value)
 
 
 def positive(owner: str, name: str, value: float) -> float:
-    """The number itself where it is > 0 and neither its square nor that of its inverse overflows, else an error."""
+    """The number itself where it is > 0 and neither its square nor that of its inverse overflows, else an
+    error.
+    """
     if not value > 0:
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
     if not 1 / LARGEST <= value <= LARGEST:
-        raise ValueError(f"{owner}: {name} must be between {1 / LARGEST:g} and {LARGEST:g}; got {value:g}; use other units")
+        raise ValueError(
+            f"{owner}: {name} must be between {1 / LARGEST:g} and {LARGEST:g}; got {value:g}; use other units"
+        )
     return float(value)
 
 
 def lost(longest: float, shortest: float) -> float:
-    """The rounding of distances to a shape whose parts measure from `shortest` to `longest`; 0 where it is nothing beside any of them."""
+    """The rounding of distances to a shape whose parts measure from `shortest` to `longest`; 0 where it is
+    nothing beside any of them.
+    """
     rounding = 64 * torch.finfo(torch.float64).eps * longest
     return rounding if rounding > 1e-6 * shortest else 0.0
 
@@ -133,5 +155,8 @@ def _numbers(owner: str, name: str, values: object, axes: int, what: str) -> Ten
         raise ValueError(f"{owner}: {name} must be finite; got {values!r}")
     if tensor.abs().max() > LARGEST:
         largest = float(tensor.abs().max())
-        raise ValueError(f"{owner}: {name} must hold numbers of at most {LARGEST:g} in size; got {largest:g}; use larger units")
+        raise ValueError(
+            f"{owner}: {name} must hold numbers of at most {LARGEST:g} in size; got {largest:g}; use "
+            "larger units"
+        )
     return tensor

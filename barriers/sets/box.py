@@ -1,7 +1,8 @@
 """The box {lower ≤ x ≤ upper}, turned about its own centre if asked.
 
-With qᵢ = |yᵢ| − hᵢ, y the offset from the centre in the box's own axes and h its half-widths: s = ‖q₊‖ outside, max qᵢ inside;
-∇s = q₊/‖q₊‖ (signs of y) and Δs = (k − 1)/‖q₊‖ where k of the qᵢ are positive, the nearest face's normal and 0 inside.
+With qᵢ = |yᵢ| − hᵢ, y the offset from the centre in the box's own axes and h its half-widths: s = ‖q₊‖
+outside, max qᵢ inside; ∇s = q₊/‖q₊‖ (signs of y) and Δs = (k − 1)/‖q₊‖ where k of the qᵢ are positive, the
+nearest face's normal and 0 inside.
 """
 
 from typing import Annotated, ClassVar
@@ -33,18 +34,25 @@ class Box(Faceted):
     def __init__(
         self,
         lower: Annotated[list[float], Doc("The lower bound of every column.")],
-        upper: Annotated[list[float], Doc("The upper bound of every column; each must be above its lower bound.")],
+        upper: Annotated[
+            list[float], Doc("The upper bound of every column; each must be above its lower bound.")
+        ],
         rotation: Annotated[
-            list[list[float]] | None, Doc("Turns the box about its centre: rows are the box's own axes, orthonormal.")
+            list[list[float]] | None,
+            Doc("Turns the box about its centre: rows are the box's own axes, orthonormal."),
         ] = None,
     ):
         super().__init__()
         low, high = vector("Box", "lower", lower), vector("Box", "upper", upper)
         if low.shape != high.shape:
-            raise ValueError(f"Box: lower and upper must be equally long; got {len(low)} and {len(high)} numbers")
+            raise ValueError(
+                f"Box: lower and upper must be equally long; got {len(low)} and {len(high)} numbers"
+            )
         if not (low < high).all():
             i = int((low >= high).nonzero()[0])
-            raise ValueError(f"Box: lower must be less than upper; entry {i} has {float(low[i]):g} and {float(high[i]):g}")
+            raise ValueError(
+                f"Box: lower must be less than upper; entry {i} has {float(low[i]):g} and {float(high[i]):g}"
+            )
         self.register_buffer("lower", low)
         self.register_buffer("upper", high)
         self.register_buffer("axes", None if rotation is None else orthogonal("Box", rotation, len(low)))
@@ -98,7 +106,11 @@ class Box(Faceted):
 
     def planes(self) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
         lower, upper = self.lower.double(), self.upper.double()
-        axes = torch.eye(len(lower), dtype=torch.float64, device=lower.device) if self.axes is None else self.axes.double()
+        axes = (
+            torch.eye(len(lower), dtype=torch.float64, device=lower.device)
+            if self.axes is None
+            else self.axes.double()
+        )
         middle = axes @ ((lower + upper) / 2) - (lower + upper) / 2
         return torch.cat([-axes, axes]), torch.cat([-(lower + middle), upper + middle])
 

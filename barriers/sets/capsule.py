@@ -1,6 +1,8 @@
-"""The capsule: everything within r of a segment. With o = x − its nearest point, ρ = ‖o‖: s = ρ − r, ∇s = o/ρ.
+"""The capsule: everything within r of a segment. With o = x − its nearest point, ρ = ‖o‖: s = ρ − r, ∇s =
+o/ρ.
 
-ρ has a kink on the segment, so a drift filter gets ±(√(ρ² + w²) − √(r² + w²)): the right sign, and never farther than s (B.5).
+ρ has a kink on the segment, so a drift filter gets ±(√(ρ² + w²) − √(r² + w²)): the right sign, and never
+farther than s (B.5).
 """
 
 from typing import Annotated, ClassVar
@@ -25,7 +27,12 @@ class Capsule(UnsafeSet):
     exact = True
     clearance = True
     smooth = False
-    example: ClassVar[dict[str, object]] = {"kind": "capsule", "start": [-0.6, 0.2], "end": [0.9, -0.4], "radius": 0.5}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "capsule",
+        "start": [-0.6, 0.2],
+        "end": [0.9, -0.4],
+        "radius": 0.5,
+    }
     start: Tensor
     end: Tensor
     along: Tensor
@@ -39,9 +46,13 @@ class Capsule(UnsafeSet):
         super().__init__()
         a, b = vector("Capsule", "start", start), vector("Capsule", "end", end)
         if a.shape != b.shape:
-            raise ValueError(f"Capsule: start and end must be equally long; got {len(a)} and {len(b)} numbers")
+            raise ValueError(
+                f"Capsule: start and end must be equally long; got {len(a)} and {len(b)} numbers"
+            )
         if torch.equal(a, b):
-            raise ValueError(f"Capsule: start and end must differ (a ball has one centre); got {start!r} twice")
+            raise ValueError(
+                f"Capsule: start and end must differ (a ball has one centre); got {start!r} twice"
+            )
         self.register_buffer("start", a)
         self.register_buffer("end", b)
         self.register_buffer("along", b - a)
@@ -60,10 +71,14 @@ class Capsule(UnsafeSet):
         ρ = offset.square().sum(-1).sqrt()
         ulps = 8 * (x.shape[-1] + 8) * ULP  # of ρ, the radius and the length, which bound ‖x − a‖
         error, ρ_least = ulps * (self.radius + 2 * self.length), ρ * (1 - ulps)
-        return settle(x, ρ <= self.radius - error - ulps * self.radius, ~(ρ_least > self.radius + error), self._exactly)
+        return settle(
+            x, ρ <= self.radius - error - ulps * self.radius, ~(ρ_least > self.radius + error), self._exactly
+        )
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """With p = (x − a)·e and E = e·e: ‖x − a‖² ≤ r² before the start, ‖x − b‖² ≤ r² past the end, ‖x − a‖²E − p² ≤ r²E between."""
+        """With p = (x − a)·e and E = e·e: ‖x − a‖² ≤ r² before the start, ‖x − b‖² ≤ r² past the end, ‖x −
+        a‖²E − p² ≤ r²E between.
+        """
         X, a, b, r = integers(rows, self.start, self.end, self.radius)
         e, o = b - a, X - a
         p, E, q = (o * e).sum(1), (e * e).sum(), (o * o).sum(1)
@@ -77,7 +92,9 @@ class Capsule(UnsafeSet):
         return Jet(ρ - self.radius, offset / ρ[:, None], (curved - 1) / ρ)
 
     def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
-        """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d − 1 beside."""
+        """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d
+        − 1 beside.
+        """
         a, e = self.start.to(x.dtype), self.along.to(x.dtype)
         t = ((x - a) @ e) / e.square().sum().clamp(min=torch.finfo(x.dtype).tiny)
         curved = x.shape[-1] - ((t > 0) & (t < 1)).to(x.dtype)
@@ -89,14 +106,22 @@ class Capsule(UnsafeSet):
 
 
 class SoftCapsule(UnsafeSet):
-    """A capsule (sign +1) or its complement (sign −1) with the crease along the segment rounded off; membership stays exact."""
+    """A capsule (sign +1) or its complement (sign −1) with the crease along the segment rounded off;
+    membership stays exact.
+    """
 
     exact = False
     smooth = True
 
     def __init__(self, hard: UnsafeSet, capsule: Capsule, width: Scalar, sign: int):
         super().__init__()
-        self.hard, self.capsule, self.width, self.sign, self.dimension = hard, capsule, width, sign, hard.dimension
+        self.hard, self.capsule, self.width, self.sign, self.dimension = (
+            hard,
+            capsule,
+            width,
+            sign,
+            hard.dimension,
+        )
         self.shift = (capsule.radius**2 + width**2) ** 0.5
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -110,7 +135,11 @@ class SoftCapsule(UnsafeSet):
         offset, curved = self.capsule.offset(x)
         ρ2 = offset.square().sum(-1)
         r = (ρ2 + self.width**2).sqrt()
-        return Jet(self.sign * (r - self.shift), self.sign * offset / r[:, None], self.sign * (curved / r - ρ2 / r**3))
+        return Jet(
+            self.sign * (r - self.shift),
+            self.sign * offset / r[:, None],
+            self.sign * (curved / r - ρ2 / r**3),
+        )
 
 
 @soften.register

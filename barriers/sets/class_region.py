@@ -1,10 +1,13 @@
-"""The region that a trained classifier draws, from its file: where a class is the likeliest, or likely enough, or scores enough.
+"""The region that a trained classifier draws, from its file: where a class is the likeliest, or likely
+enough, or scores enough.
 
 neither `probability` nor `score`   max_{others} l ≤ l_label          the likeliest class (argmax)
 `probability` p                     softmax(l)_label ≥ p
-`score` t                           l_label ≥ t                       the network's own output, whatever it means
+`score` t                           l_label ≥ t                       the network's own output, whatever it
+                                    means
 
-l are the network's outputs over the data's units. All are level functions, used through their first-order distance (see `pull`).
+l are the network's outputs over the data's units. All are level functions, used through their first-order
+distance (see `pull`).
 """
 
 from collections.abc import Sequence
@@ -34,17 +37,24 @@ class ClassRegion(UnsafeSet):
 
     exact = False
     example: ClassVar[dict[str, object]] = {
-        "kind": "classifier", "label": 1,
-        "layers": [[[2.0, 0.5, -0.3], [-1.0, 1.5, 0.2], [0.4, -1.2, 0.1]], [[1.2, -0.7, 0.4, 0.1], [-0.8, 0.9, 0.6, -0.2]]],
-    }  # fmt: skip
+        "kind": "classifier",
+        "label": 1,
+        "layers": [
+            [[2.0, 0.5, -0.3], [-1.0, 1.5, 0.2], [0.4, -1.2, 0.1]],
+            [[1.2, -0.7, 0.4, 0.1], [-0.8, 0.9, 0.6, -0.2]],
+        ],
+    }
 
     def __init__(
         self,
         label: Annotated[str | int, Doc("The class that is unsafe: its name, or its position from 0.")],
         columns: Annotated[Sequence[str], Context("columns")],
-        path: Annotated[Path | None, Doc("The network, a safetensors file that barriers.sets.save_classifier wrote.")] = None,
+        path: Annotated[
+            Path | None, Doc("The network, a safetensors file that barriers.sets.save_classifier wrote.")
+        ] = None,
         layers: Annotated[
-            list[list[list[float]]] | None, Doc("Or the network written out: layers of rows, a row a unit, weights then bias.")
+            list[list[list[float]]] | None,
+            Doc("Or the network written out: layers of rows, a row a unit, weights then bias."),
         ] = None,
         activation: Annotated[
             Literal["tanh", "silu", "softplus", "relu"] | None,
@@ -57,16 +67,24 @@ class ClassRegion(UnsafeSet):
             Doc("Unsafe where the class is at least this likely; the likeliest class where not given."),
         ] = None,
         score: Annotated[
-            float | None, Doc("Unsafe where the class's own output is at least this, in place of a probability.")
+            float | None,
+            Doc("Unsafe where the class's own output is at least this, in place of a probability."),
         ] = None,
     ):
         super().__init__()
         if (path is None) == (layers is None):
-            raise ValueError("Classifier: needs either path, a file, or layers, written out; give one of them")
+            raise ValueError(
+                "Classifier: needs either path, a file, or layers, written out; give one of them"
+            )
         if path is not None and activation is not None:
-            raise ValueError("Classifier: activation belongs to layers that are written out; the file says its own")
+            raise ValueError(
+                "Classifier: activation belongs to layers that are written out; the file says its own"
+            )
         if probability is not None and score is not None:
-            raise ValueError("Classifier: probability and score exclude each other; give one, or neither for the likeliest class")
+            raise ValueError(
+                "Classifier: probability and score exclude each other; give one, or neither for the "
+                "likeliest class"
+            )
         saved = load_classifier(path) if path is not None else _written(layers or [], activation or "tanh")
         index = _index(label, saved)
         drawn = _region(saved.network, index, probability, score)
@@ -99,7 +117,9 @@ def _written(layers: list[list[list[float]]], activation: str) -> Saved:
     maps = []
     for i, rows in enumerate(layers):
         if not rows or any(len(row) != len(rows[0]) or len(row) < 2 for row in rows):
-            raise ValueError(f"Classifier: layers: layer {i} must be rows of equally many numbers, weights then bias")
+            raise ValueError(
+                f"Classifier: layers: layer {i} must be rows of equally many numbers, weights then bias"
+            )
         matrix = torch.tensor(rows, dtype=torch.float64)
         maps.append((matrix[:, :-1], matrix[:, -1]))
     network = Layers(maps, activation)
@@ -113,7 +133,9 @@ def _index(label: str | int, saved: Saved) -> int:
             raise ValueError(f"Classifier: label must be one of its classes ({names}); got {label!r}")
         return saved.classes.index(label)
     if not 0 <= label < len(saved.classes):
-        raise ValueError(f"Classifier: label must be from 0 to {len(saved.classes) - 1} ({names}); got {label}")
+        raise ValueError(
+            f"Classifier: label must be from 0 to {len(saved.classes) - 1} ({names}); got {label}"
+        )
     return label
 
 
@@ -121,7 +143,9 @@ def _region(network: Layers, label: int, probability: float | None, score: float
     if score is not None:
         return Sublevel(Field(Refusal(network, label), network.inputs, network.smooth), -score)
     if network.outputs < 2:
-        raise ValueError("Classifier: a network of one output has no other class to be likelier than; give a score")
+        raise ValueError(
+            "Classifier: a network of one output has no other class to be likelier than; give a score"
+        )
     if probability is not None:
         return Classifier(network, label, probability, network.inputs, network.smooth)
     return MostLikely(network, label, network.inputs, smooth=network.smooth and network.outputs == 2)
@@ -134,7 +158,8 @@ def _placed(region: UnsafeSet, saved: Saved, columns: Sequence[str]) -> UnsafeSe
     missing = [name for name in saved.columns if name not in columns]
     if missing:
         raise ValueError(
-            f"Classifier: path: was trained on the columns {', '.join(saved.columns)}; {missing[0]!r} is not among {', '.join(columns)}"
+            f"Classifier: path: was trained on the columns {', '.join(saved.columns)}; {missing[0]!r} is "
+            f"not among {', '.join(columns)}"
         )
     return Columns(list(saved.columns), region, columns)
 

@@ -1,4 +1,6 @@
-"""A set on chosen coordinates: s(x) = s_inner(x_J), a cylinder. Distances stay distances, for x moves within J only."""
+"""A set on chosen coordinates: s(x) = s_inner(x_J), a cylinder. Distances stay distances, for x moves within
+J only.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
@@ -20,8 +22,10 @@ class Columns(UnsafeSet):
     """`set`, applied to the named columns in the order given."""
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "columns", "columns": ["x1", 0], "set": {"kind": "ball", "center": [0.2, 0.1], "radius": 0.7},
-    }  # fmt: skip
+        "kind": "columns",
+        "columns": ["x1", 0],
+        "set": {"kind": "ball", "center": [0.2, 0.1], "radius": 0.7},
+    }
     index: Tensor
 
     def __init__(
@@ -36,7 +40,9 @@ class Columns(UnsafeSet):
         if repeated is not None:
             raise ValueError(f"Columns: columns must be named once each; got {repeated!r} twice")
         if set.dimension not in (None, len(index)):
-            raise ValueError(f"Columns: set has {set.dimension} dimensions, columns names {len(index)}; they must agree")
+            raise ValueError(
+                f"Columns: set has {set.dimension} dimensions, columns names {len(index)}; they must agree"
+            )
         self.register_buffer("index", torch.tensor(index))
         self.inner, self.dimension, self.among = set, len(among), tuple(among)
         self.exact, self.clearance, self.smooth = set.exact, set.clearance, set.smooth

@@ -1,10 +1,11 @@
 """One comparison of a rule, left < right or left ≤ right: s = left − right, a level function.
 
-Where either side is undefined (see `expression`) the row is inside, for the comparison and for its complement alike: an undefined
-value is not a pass. With negation pushed to the comparisons this is Kleene's three-valued logic read pessimistically: `x > 0 and
-log(x) < 1` is false at x = −1, whatever log(−1) is, and `not log(x) < 1` is as unsafe there as `log(x) < 1`. The level is then a
-tiny negative number with gradient 0, so a surrogate φ(s) is at least κ there, and pulls nowhere. Where float64 only over- or underflows, a
-rational comparison is made in exact fractions (see `rational`), and its level there is as large as a level may be.
+Where either side is undefined (see `expression`) the row is inside, for the comparison and for its complement
+alike: an undefined value is not a pass. With negation pushed to the comparisons this is Kleene's three-valued
+logic read pessimistically: `x > 0 and log(x) < 1` is false at x = −1, whatever log(−1) is, and `not log(x) <
+1` is as unsafe there as `log(x) < 1`. The level is then a tiny negative number with gradient 0, so a
+surrogate φ(s) is at least κ there, and pulls nowhere. Where float64 only over- or underflows, a rational
+comparison is made in exact fractions (see `rational`), and its level there is as large as a level may be.
 """
 
 import torch
@@ -18,7 +19,9 @@ from barriers.sets.expression import Expression, Value, evaluate, kinked
 from barriers.sets.rational import SMALL, below, divides_by_zero, rational, scales, underflows
 
 UNDEFINED = -1e-36
-"""The level of a row without a value: below 0 in float32 too, and still tiny once `pull.STEEPEST` has stretched it."""
+"""The level of a row without a value: below 0 in float32 too, and still tiny once `pull.STEEPEST` has
+stretched it.
+"""
 
 
 class Comparison(UnsafeSet):
@@ -26,7 +29,14 @@ class Comparison(UnsafeSet):
 
     exact = False
 
-    def __init__(self, left: Expression, right: Expression, strict: bool, dimension: int, also: tuple[Expression, ...] = ()):
+    def __init__(
+        self,
+        left: Expression,
+        right: Expression,
+        strict: bool,
+        dimension: int,
+        also: tuple[Expression, ...] = (),
+    ):
         super().__init__()
         self.left, self.right, self.strict, self.also, self.dimension = left, right, strict, also, dimension
         self.smooth = not kinked(left) and not kinked(right)
@@ -61,7 +71,9 @@ class Comparison(UnsafeSet):
         return float64_jet(self, x)
 
     def _compared(self, x: Tensor, doubtful: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the doubtful rows, those that over- or underflow; whether each holds, exactly, and whether it has a value at all."""
+        """Of the doubtful rows, those that over- or underflow; whether each holds, exactly, and whether it
+        has a value at all.
+        """
         x = x.detach().double()
         rows = doubtful.expand(x.shape[:-1]) & torch.isfinite(x).all(-1)
         chosen = x[rows]

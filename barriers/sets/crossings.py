@@ -1,8 +1,10 @@
-"""Whether points of the plane are inside closed rings by the even–odd rule, on the boundary included, without rounding (A.8).
+"""Whether points of the plane are inside closed rings by the even–odd rule, on the boundary included, without
+rounding (A.8).
 
-A point outside the box around all rings is outside. For any other one, only the edges whose heights span its own matter, and of these the
-sign of (b − a) × (x − a), of whose float64 value Shewchuk's bound says where it cannot be wrong; the pairs left are compared in whole numbers.
-An edge is kept by both its ends, since start + (end − start) is not always the end.
+A point outside the box around all rings is outside. For any other one, only the edges whose heights span its
+own matter, and of these the sign of (b − a) × (x − a), of whose float64 value Shewchuk's bound says where it
+cannot be wrong; the pairs left are compared in whole numbers. An edge is kept by both its ends, since start +
+(end − start) is not always the end.
 """
 
 import torch
@@ -14,12 +16,16 @@ from barriers.sets.exact import integers
 PAIRS = 1 << 21
 """Row–edge pairs looked at together."""
 ROUNDING = 2.0**-50
-"""A difference of two products of differences is off by less than this share of their absolute sum, under- and overflow apart."""
+"""A difference of two products of differences is off by less than this share of their absolute sum, under-
+and overflow apart.
+"""
 SMALL = 1e-290
 """Products below this may have lost digits to underflow."""
 
 
-def inside_rings(x: Float[Tensor, "n 2"], start: Float[Tensor, "e 2"], end: Float[Tensor, "e 2"]) -> Bool[Tensor, "n"]:
+def inside_rings(
+    x: Float[Tensor, "n 2"], start: Float[Tensor, "e 2"], end: Float[Tensor, "e 2"]
+) -> Bool[Tensor, "n"]:
     """Which float64 points are inside rings of the edges given, an odd number of times, or on one of them."""
     corners = torch.cat([start, end])
     possible = ((x >= corners.amin(0)) & (x <= corners.amax(0))).all(1)
@@ -54,5 +60,7 @@ def turn(x: Float[Tensor, "p 2"], a: Float[Tensor, "p 2"], b: Float[Tensor, "p 2
     if len(open_):
         X, A, B = integers(x[open_], a[open_], b[open_])
         cross = (B[:, 0] - A[:, 0]) * (X[:, 1] - A[:, 1]) - (B[:, 1] - A[:, 1]) * (X[:, 0] - A[:, 0])
-        sign[open_] = torch.tensor([(v > 0) - (v < 0) for v in cross.tolist()], dtype=x.dtype, device=x.device)
+        sign[open_] = torch.tensor(
+            [(v > 0) - (v < 0) for v in cross.tolist()], dtype=x.dtype, device=x.device
+        )
     return sign

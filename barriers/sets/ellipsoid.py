@@ -1,14 +1,15 @@
 """The ellipsoid {Σ(uᵢ/aᵢ)² ≤ 1}, u = R(x − c), with its true signed distance.
 
-The closest boundary point is aᵢ²uᵢ/(t + aᵢ²), t the largest root of Σ(aᵢuᵢ/(t + aᵢ²))² = 1, and s = t‖m‖ with mᵢ = uᵢ/(t + aᵢ²),
-∇s = m/‖m‖. The root is found in τ = t + min a², where the secular function 1/‖aᵢmᵢ‖ − 1 is increasing and concave: Newton from
-the left never overshoots (as in trust-region solvers). Two more Newton steps, differentiable, from the detached root carry
-derivatives up to the third. Every uᵢ² is read as uᵢ² + (ε min a)²: the point is lifted off its own axes, where the closest point
-is not unique; what the lift moves across the boundary counts as on it.
+The closest boundary point is aᵢ²uᵢ/(t + aᵢ²), t the largest root of Σ(aᵢuᵢ/(t + aᵢ²))² = 1, and s = t‖m‖ with
+mᵢ = uᵢ/(t + aᵢ²), ∇s = m/‖m‖. The root is found in τ = t + min a², where the secular function 1/‖aᵢmᵢ‖ − 1 is
+increasing and concave: Newton from the left never overshoots (as in trust-region solvers). Two more Newton
+steps, differentiable, from the detached root carry derivatives up to the third. Every uᵢ² is read as uᵢ² + (ε
+min a)²: the point is lifted off its own axes, where the closest point is not unique; what the lift moves
+across the boundary counts as on it.
 
-The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that drops it over-estimates the Itô
-term. Outside that argument turns round, so the complement is softened to min a·(1 − gauge): its s is at least that on the safe
-side.
+The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that drops it
+over-estimates the Itô term. Outside that argument turns round, so the complement is softened to min a·(1 −
+gauge): its s is at least that on the safe side.
 """
 
 from typing import Annotated, ClassVar
@@ -43,8 +44,11 @@ class Ellipsoid(UnsafeSet):
     clearance = True
     smooth = True
     example: ClassVar[dict[str, object]] = {
-        "kind": "ellipsoid", "center": [0.3, -0.2], "radii": [1.2, 0.5], "rotation": [[0.8, 0.6], [-0.6, 0.8]],
-    }  # fmt: skip
+        "kind": "ellipsoid",
+        "center": [0.3, -0.2],
+        "radii": [1.2, 0.5],
+        "rotation": [[0.8, 0.6], [-0.6, 0.8]],
+    }
     center: Tensor
     radii: Tensor
     axes: Tensor | None
@@ -52,9 +56,12 @@ class Ellipsoid(UnsafeSet):
     def __init__(
         self,
         center: Annotated[list[float], Doc("The centre, one number a column.")],
-        radii: Annotated[list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number a column, in the data's units.")],
+        radii: Annotated[
+            list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number a column, in the data's units.")
+        ],
         rotation: Annotated[
-            list[list[float]] | None, Doc("Rows are the directions of the semi-axes, orthonormal; default: the columns' own.")
+            list[list[float]] | None,
+            Doc("Rows are the directions of the semi-axes, orthonormal; default: the columns' own."),
         ] = None,
     ):
         super().__init__()
@@ -74,7 +81,9 @@ class Ellipsoid(UnsafeSet):
         for _ in range(2):
             τ = _newton(τ, a2 * q, gap)
         t = τ - a2.amin()
-        return of_sign(far * t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt(), self.contains(x)).to(x.dtype)
+        return of_sign(far * t * (q / (τ[..., None] + gap).square()).sum(-1).sqrt(), self.contains(x)).to(
+            x.dtype
+        )
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         gauge = (self.local(x) / self.radii.double()).square().sum(-1).sqrt()
@@ -89,7 +98,9 @@ class Ellipsoid(UnsafeSet):
         u, far = _nearer(self.local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
-        if torch.is_grad_enabled() and q.requires_grad:  # the jet's own derivatives: one order more than a detached root has
+        if (
+            torch.is_grad_enabled() and q.requires_grad
+        ):  # the jet's own derivatives: one order more than a detached root has
             τ = _newton(_newton(τ, a2 * q, gap), a2 * q, gap)
         r = 1 / (τ[:, None] + gap)
         m = u * r
@@ -148,7 +159,9 @@ def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
 
 
 def _nearer(u: Tensor) -> tuple[Tensor, Tensor]:
-    """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in float64 too."""
+    """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in
+    float64 too.
+    """
     largest = torch.finfo(u.dtype).max
     u = u.clamp(-largest, largest)
     f = (u.detach().abs().amax(-1) / FAR).clamp(min=1)
@@ -164,7 +177,9 @@ def _newton(τ: Tensor, aq: Tensor, gap: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _root(aq: Tensor, gap: Tensor) -> Tensor:
-    """The root τ > 0, detached: Newton from the left, each row frozen once it stops moving (so a batch is its rows)."""
+    """The root τ > 0, detached: Newton from the left, each row frozen once it stops moving (so a batch is its
+    rows).
+    """
     τ = torch.where(gap == 0, aq, 0.0).sum(-1).sqrt()
     moving = torch.ones_like(τ, dtype=torch.bool)
     for _ in range(60):

@@ -1,8 +1,10 @@
-"""Membership without rounding: float64 decides where its error cannot change the answer, whole numbers of any length elsewhere.
+"""Membership without rounding: float64 decides where its error cannot change the answer, whole numbers of any
+length elsewhere.
 
-Every float64 is a whole number times a power of two, so a comparison of sums and products of them is one of whole numbers after one scale.
-A set evaluates its comparison in float64 with a bound of its rounding (A.8); the rows that this leaves open, next to none of them, are compared
-again with Python's integers. `contains` of such a set is that of exact arithmetic on the numbers given, at every magnitude.
+Every float64 is a whole number times a power of two, so a comparison of sums and products of them is one of
+whole numbers after one scale. A set evaluates its comparison in float64 with a bound of its rounding (A.8);
+the rows that this leaves open, next to none of them, are compared again with Python's integers. `contains` of
+such a set is that of exact arithmetic on the numbers given, at every magnitude.
 """
 
 from collections.abc import Callable
@@ -24,9 +26,14 @@ SAFE = (2.0**-900, 2.0**900)
 
 
 def settle(
-    x: Float[Tensor, "*n d"], surely: Bool[Tensor, "*n"], possibly: Bool[Tensor, "*n"], exactly: Callable[[Tensor], np.ndarray]
+    x: Float[Tensor, "*n d"],
+    surely: Bool[Tensor, "*n"],
+    possibly: Bool[Tensor, "*n"],
+    exactly: Callable[[Tensor], np.ndarray],
 ) -> Bool[Tensor, "*n"]:
-    """Which rows are inside, where both agree; elsewhere what `exactly` makes of the rows [k, d] that are finite."""
+    """Which rows are inside, where both agree; elsewhere what `exactly` makes of the rows [k, d] that are
+    finite.
+    """
     if torch.equal(surely, possibly):
         return surely
     rows = x.detach()
@@ -39,13 +46,20 @@ def settle(
 
 
 def integers(*parts: Tensor | float) -> list[Any]:
-    """Each part times one power of two that makes all of them whole: an array of integers, or one; finite numbers only."""
-    values = [np.asarray(p.detach().cpu().double().numpy() if isinstance(p, Tensor) else p, dtype=np.float64) for p in parts]
+    """Each part times one power of two that makes all of them whole: an array of integers, or one; finite
+    numbers only.
+    """
+    values = [
+        np.asarray(p.detach().cpu().double().numpy() if isinstance(p, Tensor) else p, dtype=np.float64)
+        for p in parts
+    ]
     split = [np.frexp(v) for v in values]
     places = [53 - int(e[m != 0].min()) for m, e in split if (m != 0).any()]
     scale = max(places, default=0)
     return [
-        np.left_shift((m * 2.0**53).astype(np.int64).astype(object), np.where(m == 0, 0, e - 53 + scale).astype(object))
+        np.left_shift(
+            (m * 2.0**53).astype(np.int64).astype(object), np.where(m == 0, 0, e - 53 + scale).astype(object)
+        )
         for m, e in split
     ]
 
@@ -53,8 +67,9 @@ def integers(*parts: Tensor | float) -> list[Any]:
 class Planes(nn.Module):
     """{normals · x ≤ offsets}, a plane a row, without rounding (A.8).
 
-    The error of a float64 sum of d products is at most about d ulps of Σ|nᵢ||xᵢ|: first with the largest |xᵢ| of all rows, one number a
-    plane; then row by row; then by sums whose errors are known and may be 0; then in whole numbers.
+    The error of a float64 sum of d products is at most about d ulps of Σ|nᵢ||xᵢ|: first with the largest |xᵢ|
+    of all rows, one number a plane; then row by row; then by sums whose errors are known and may be 0; then
+    in whole numbers.
     """
 
     normals: Tensor
@@ -70,7 +85,9 @@ class Planes(nn.Module):
         self.register_buffer("slope", (d + 4) * ULP * normals.abs().sum(1))
         self.register_buffer("floor", (d + 4) * ULP * offsets.abs() + d * TINY)
         # Of one plane, as numbers: half the work of a small batch is in calls.
-        self.one = tuple(float(v[0]) for v in (self.offsets, self.slope, self.floor)) if len(offsets) == 1 else None
+        self.one = (
+            tuple(float(v[0]) for v in (self.offsets, self.slope, self.floor)) if len(offsets) == 1 else None
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n k"]:
         """Whether each float64 row is on the near side of each plane, the plane included."""
@@ -104,7 +121,9 @@ class Planes(nn.Module):
 
 
 def _plane(x: Float[Tensor, "m d"], n: Float[Tensor, "d"], b: Float[Tensor, ""]) -> Bool[Tensor, "m"]:
-    """n · x ≤ b for rows that float64 leaves open: many are ties of round numbers, of which every rounding error is 0."""
+    """n · x ≤ b for rows that float64 leaves open: many are ties of round numbers, of which every rounding
+    error is 0.
+    """
     total, lost = -b.expand(len(x)), torch.zeros(len(x), dtype=torch.float64)
     for i in (n != 0).nonzero()[:, 0].tolist():
         product, error = two_product(x[:, i], n[i].expand(len(x)))
@@ -120,7 +139,9 @@ def _plane_exactly(x: Float[Tensor, "m d"], n: Float[Tensor, "d"], b: Float[Tens
     return (X * N).sum(1) <= B * one
 
 
-def scaled(normals: Float[Tensor, "k d"], offsets: Float[Tensor, "k"]) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
+def scaled(
+    normals: Float[Tensor, "k d"], offsets: Float[Tensor, "k"]
+) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
     """Planes times a power of two each, so that Σ|nᵢ| is in (½, 1]: then no finite row overflows n · x."""
     factor = torch.ldexp(torch.ones_like(offsets), -torch.frexp(normals.abs().sum(1)).exponent)
     return normals * factor[:, None], offsets * factor
@@ -134,7 +155,9 @@ def two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a·b as rounded, and what rounding lost, exactly [Dekker]; infinite where over- or underflow hides it."""
+    """a·b as rounded, and what rounding lost, exactly [Dekker]; infinite where over- or underflow hides
+    it.
+    """
     p = a * b
     a1, a2 = _halves(a)
     b1, b2 = _halves(b)

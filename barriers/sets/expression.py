@@ -1,9 +1,10 @@
 """Arithmetic over columns, evaluated in float64 with one more answer than a number: undefined.
 
-A value is undefined as soon as any number on the way to it is not finite: the root or logarithm of a negative number, a division
-by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced before it sees them), so no NaN enters a
-gradient; where a value exists but its derivative does not (√ at 0) or is beyond use (values past 1e100), the value is kept and
-its gradient is 0. Rational comparisons that overflow are made in fractions, by `comparison`.
+A value is undefined as soon as any number on the way to it is not finite: the root or logarithm of a negative
+number, a division by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced
+before it sees them), so no NaN enters a gradient; where a value exists but its derivative does not (√ at 0)
+or is beyond use (values past 1e100), the value is kept and its gradient is 0. Rational comparisons that
+overflow are made in fractions, by `comparison`.
 """
 
 from collections.abc import Callable
@@ -114,7 +115,9 @@ def evaluate(expression: Expression, x: Float[Tensor, "*n k"]) -> Value:
 
 
 def kinked(expression: Expression) -> bool:
-    """Whether the expression may fail to be twice differentiable inside its domain: |·|, min, max, or the root of a square."""
+    """Whether the expression may fail to be twice differentiable inside its domain: |·|, min, max, or the
+    root of a square.
+    """
     match expression:
         case Operation("sqrt", (Operation("**", (_, Number(power))),)) if power % 2 == 0:
             return True
@@ -142,7 +145,9 @@ def _power(exponent: float) -> tuple[Callable[..., Tensor], Callable[..., Tensor
     return lambda a: a**exponent, lambda a: (a.abs() if whole else a) < 1e-30
 
 
-def _apply(f: Callable[..., Tensor], flat: Callable[..., Tensor] | None, arguments: tuple[Value, ...]) -> Value:
+def _apply(
+    f: Callable[..., Tensor], flat: Callable[..., Tensor] | None, arguments: tuple[Value, ...]
+) -> Value:
     """f, its gradient cut off before it can hold anything but a finite number."""
     numbers = [a.number for a in arguments]
     with torch.no_grad():

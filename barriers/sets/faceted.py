@@ -1,4 +1,5 @@
-"""Sets bounded by planes: inside where every face distance fᵢ(x) = nᵢ·x − bᵢ (‖nᵢ‖ = 1, outward) is at most 0.
+"""Sets bounded by planes: inside where every face distance fᵢ(x) = nᵢ·x − bᵢ (‖nᵢ‖ = 1, outward) is at most
+0.
 
 max fᵢ has kinks, so a drift filter gets the log-sum-exp over all faces at once (B.5):
 
@@ -38,14 +39,22 @@ class Faceted(UnsafeSet):
 
 
 class SoftFaces(UnsafeSet):
-    """The log-sum-exp of a faceted set's faces (sign +1) or of its complement's (sign −1); membership stays that of `hard`."""
+    """The log-sum-exp of a faceted set's faces (sign +1) or of its complement's (sign −1); membership stays
+    that of `hard`.
+    """
 
     exact = False
     smooth = True
 
     def __init__(self, hard: UnsafeSet, shape: Faceted, width: Scalar, sign: int):
         super().__init__()
-        self.hard, self.shape, self.width, self.sign, self.dimension = hard, shape, width, sign, hard.dimension
+        self.hard, self.shape, self.width, self.sign, self.dimension = (
+            hard,
+            shape,
+            width,
+            sign,
+            hard.dimension,
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self._level(self.shape.faces(x))

@@ -1,4 +1,6 @@
-"""A function of rows as a value: frozen as it was given, with a float64 copy that judges, and what is known of it."""
+"""A function of rows as a value: frozen as it was given, with a float64 copy that judges, and what is known
+of it.
+"""
 
 import copy
 from collections.abc import Callable
@@ -11,10 +13,13 @@ Function = Callable[[Tensor], Tensor]
 
 
 class Field(nn.Module):
-    """A function of rows [n, d], a network or an energy say: one number a row, or k. What is done to the original later does not show.
+    """A function of rows [n, d], a network or an energy say: one number a row, or k. What is done to the
+    original later does not show.
 
-    In float64 the copy answers, so that levels and membership agree; in other dtypes the function itself, in its parameters' dtype.
-    dimension: d, or None where it fits any. smooth: whether it is twice differentiable, as a ReLU network is not (B.5).
+    In float64 the copy answers, so that levels and membership agree; in other dtypes the function itself, in
+    its parameters' dtype.
+    dimension: d, or None where it fits any. smooth: whether it is twice differentiable, as a ReLU network is
+    not (B.5).
     """
 
     def __init__(self, function: Function, dimension: int | None = None, smooth: bool = True):

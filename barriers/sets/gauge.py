@@ -1,4 +1,6 @@
-"""The rounding of u/a, u = R(x − c): what ellipsoids and superellipses compare with 1, in float64 and in whole numbers."""
+"""The rounding of u/a, u = R(x − c): what ellipsoids and superellipses compare with 1, in float64 and in
+whole numbers.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,14 +12,21 @@ from barriers.sets.exact import ULP, integers
 def slack(
     offset: Float[Tensor, "*n d"], radii: Float[Tensor, "d"], axes: Float[Tensor, "d d"] | None
 ) -> Float[Tensor, "*n"] | float:
-    """A bound on the rounding of ‖u/a‖ at most 2, of rows x − c: a few ulps of it, and of ‖x − c‖/a where axes mix columns (A.8)."""
+    """A bound on the rounding of ‖u/a‖ at most 2, of rows x − c: a few ulps of it, and of ‖x − c‖/a where
+    axes mix columns (A.8).
+    """
     d = offset.shape[-1]
     own = 3 * (d + 8) * ULP
-    return own if axes is None else own + (d + 8) * d * ULP * offset.abs().amax(-1) * float((1 / radii).norm(1))
+    return (
+        own if axes is None else own + (d + 8) * d * ULP * offset.abs().amax(-1) * float((1 / radii).norm(1))
+    )
 
 
 def whole_shares(
-    rows: Float[Tensor, "k d"], center: Float[Tensor, "d"], radii: Float[Tensor, "d"], axes: Float[Tensor, "d d"] | None
+    rows: Float[Tensor, "k d"],
+    center: Float[Tensor, "d"],
+    radii: Float[Tensor, "d"],
+    axes: Float[Tensor, "d d"] | None,
 ) -> tuple[np.ndarray, int]:
     """u/a as whole numbers [k, d], and what 1 is on their scale."""
     X, c, a, one = integers(rows, center, radii, 1.0)

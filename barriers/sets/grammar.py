@@ -1,12 +1,15 @@
-"""The grammar of rules: comparisons of arithmetic over column names, joined by `and`, `or`, `not`. Text in, comparisons out.
+"""The grammar of rules: comparisons of arithmetic over column names, joined by `and`, `or`, `not`. Text in,
+comparisons out.
 
-Python's `ast` splits the text; what it may then contain is the list below, and nothing is ever evaluated by Python:
+Python's `ast` splits the text; what it may then contain is the list below, and nothing is ever evaluated by
+Python:
 
-condition   side < side   (also <= > >=, chained)   |   condition and condition   |   condition or condition   |   not condition
+condition   side < side   (also <= > >=, chained)   |   condition and condition   |   condition or condition
+    |   not condition
 side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
 
-|·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is u < v and −u < v), which
-keeps them usable by a drift filter (B.5). Negation is pushed down to the comparisons.
+|·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is
+u < v and −u < v), which keeps them usable by a drift filter (B.5). Negation is pushed down to the comparisons.
 """
 
 import ast
@@ -22,7 +25,16 @@ from typing import Any, NoReturn
 
 import torch
 
-from barriers.sets.expression import FUNCTIONS, OPERATIONS, Column, Expression, Number, Operation, constant, evaluate
+from barriers.sets.expression import (
+    FUNCTIONS,
+    OPERATIONS,
+    Column,
+    Expression,
+    Number,
+    Operation,
+    constant,
+    evaluate,
+)
 from barriers.tables import alike
 
 LENGTH = 2000
@@ -83,7 +95,9 @@ def read(where: str, columns: Sequence[str]) -> Condition:
 
 
 def identifiers(columns: Sequence[str]) -> dict[str, int]:
-    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones are left out."""
+    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones
+    are left out.
+    """
     names = [_identifier(c) for c in columns]
     return {name: i for i, name in enumerate(names) if names.count(name) == 1}
 
@@ -134,7 +148,10 @@ class _Reader:
                 return self._condition(operand, not negated, depth + 1)
             case ast.Compare(left, ops, comparators):
                 sides = [left, *comparators]
-                parts = tuple(self._compared(a, op, b, negated, depth) for op, (a, b) in zip(ops, pairwise(sides), strict=True))
+                parts = tuple(
+                    self._compared(a, op, b, negated, depth)
+                    for op, (a, b) in zip(ops, pairwise(sides), strict=True)
+                )
                 return parts[0] if len(parts) == 1 else Joined(not negated, parts)
             case ast.BinOp(_, op, _) | ast.UnaryOp(op, _) if type(op) in WAYS_OUT:
                 self._refuse_operator(node, op)
@@ -144,7 +161,9 @@ class _Reader:
                 self._side(node, depth)
             case _:
                 self._refuse(node)
-        raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " compares nothing: a rule needs <, <=, > or >= there")
+        raise RuleError(
+            f"'{self._excerpt(node)}'", self._at(node), " compares nothing: a rule needs <, <=, > or >= there"
+        )
 
     def _compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr, negated: bool, depth: int) -> Condition:
         if not isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE):
@@ -152,7 +171,9 @@ class _Reader:
             raise RuleError(what, self._between(a, b), f" has no place in a rule: {way_out}")
         left, right = self._side(a, depth + 1), self._side(b, depth + 1)
         if constant(left) and constant(right):
-            raise RuleError(f"'{self._excerpt(a)}'", self._at(a), f" and '{self._excerpt(b)}' hold no column to compare")
+            raise RuleError(
+                f"'{self._excerpt(a)}'", self._at(a), f" and '{self._excerpt(b)}' hold no column to compare"
+            )
         if isinstance(op, ast.Gt | ast.GtE):
             left, right = right, left
         strict = isinstance(op, ast.Lt | ast.Gt)
@@ -177,7 +198,11 @@ class _Reader:
             case ast.Call(ast.Name() as function, arguments, []):
                 return self._call(node, function, arguments, depth)
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
-                raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is a condition, not a number: join them by and, or")
+                raise RuleError(
+                    f"'{self._excerpt(node)}'",
+                    self._at(node),
+                    " is a condition, not a number: join them by and, or",
+                )
         self._refuse(node)
 
     def _number(self, node: ast.expr, value: Any) -> Number:
@@ -185,7 +210,9 @@ class _Reader:
             raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is not a number")
         number = float(value) if abs(value) < 1e308 else math.inf
         if not math.isfinite(number):
-            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is too large: every number must be finite")
+            raise RuleError(
+                f"'{self._excerpt(node)}'", self._at(node), " is too large: every number must be finite"
+            )
         return Number(number)
 
     def _name(self, node: ast.expr, name: str) -> Expression:
@@ -197,16 +224,26 @@ class _Reader:
             raise RuleError(f"'{name}'", self._at(node), f" is a function: write {name}(...)")
         shared = [c for c in self.columns if _identifier(c) == name]
         if shared:
-            raise RuleError(f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them")
+            raise RuleError(
+                f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them"
+            )
         same = alike(name, list(self.names))
-        more = f"; did you mean '{list(self.names)[same]}'?" if same is not None else _guess(name, list(self.names))
-        raise RuleError(f"unknown column '{name}'", self._at(node), f"{more} (columns: {_listed(list(self.names))})")
+        more = (
+            f"; did you mean '{list(self.names)[same]}'?"
+            if same is not None
+            else _guess(name, list(self.names))
+        )
+        raise RuleError(
+            f"unknown column '{name}'", self._at(node), f"{more} (columns: {_listed(list(self.names))})"
+        )
 
     def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Expression:
         name = function.id
         if name not in FUNCTIONS:
             more = _guess(name, list(FUNCTIONS))
-            raise RuleError(f"unknown function '{name}'", self._at(node), f"{more} (functions: {', '.join(FUNCTIONS)})")
+            raise RuleError(
+                f"unknown function '{name}'", self._at(node), f"{more} (functions: {', '.join(FUNCTIONS)})"
+            )
         rule = FUNCTIONS[name]
         if len(arguments) < rule.least or (rule.most is not None and len(arguments) > rule.most):
             wants = "one argument" if rule.most == 1 else "two arguments or more"
@@ -229,9 +266,14 @@ class _Reader:
 
     def _refuse(self, node: ast.expr) -> NoReturn:
         kinds: dict[type[ast.AST], str] = {
-            ast.Attribute: "an attribute", ast.Subscript: "an index", ast.Call: "such a call", ast.IfExp: "if/else",
-            ast.Lambda: "a function definition", ast.NamedExpr: "an assignment", ast.JoinedStr: "text",
-        }  # fmt: skip
+            ast.Attribute: "an attribute",
+            ast.Subscript: "an index",
+            ast.Call: "such a call",
+            ast.IfExp: "if/else",
+            ast.Lambda: "a function definition",
+            ast.NamedExpr: "an assignment",
+            ast.JoinedStr: "text",
+        }
         what = kinds.get(type(node), "this")
         raise RuleError(f"'{self._excerpt(node)}'", self._at(node), f": {what} has no place in a rule")
 
@@ -271,8 +313,16 @@ class _Reader:
 def _split(left: Expression, right: Expression, strict: bool, also: tuple[Expression, ...]) -> Condition:
     """left < right with a lone |·|, max or min on either side taken apart."""
     cases: list[tuple[Expression, dict[str, bool], Callable[[Expression], Condition]]] = [
-        (left, {"max": True, "min": False, "abs": True}, lambda part: _split(part, right, strict, (*also, left))),
-        (right, {"min": True, "max": False, "abs": False}, lambda part: _split(left, part, strict, (*also, right))),
+        (
+            left,
+            {"max": True, "min": False, "abs": True},
+            lambda part: _split(part, right, strict, (*also, left)),
+        ),
+        (
+            right,
+            {"min": True, "max": False, "abs": False},
+            lambda part: _split(left, part, strict, (*also, right)),
+        ),
     ]
     for side, every, compare in cases:
         if isinstance(side, Operation) and side.name in every:

@@ -25,7 +25,9 @@ class HalfSpace(UnsafeSet):
 
     def __init__(
         self,
-        normal: Annotated[list[float], Doc("The outward normal, pointing into the unsafe side; any length but zero.")],
+        normal: Annotated[
+            list[float], Doc("The outward normal, pointing into the unsafe side; any length but zero.")
+        ],
         offset: Annotated[float, Doc("x is unsafe where normal . x >= offset.")],
     ):
         super().__init__()

@@ -1,4 +1,6 @@
-"""Intervals of [0, 1] with open or closed ends, k for each row of a batch: their unions, intersections and gaps."""
+"""Intervals of [0, 1] with open or closed ends, k for each row of a batch: their unions, intersections and
+gaps.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,7 +57,9 @@ def both(p: Spans, q: Spans) -> Spans:
     ph, qh = torch.broadcast_tensors(p.high[:, :, None], q.high[:, None])
     low_open = (p.low_open[:, :, None] & (pl >= ql)) | (q.low_open[:, None] & (ql >= pl))
     high_open = (p.high_open[:, :, None] & (ph <= qh)) | (q.high_open[:, None] & (qh <= ph))
-    return Spans(*(part.flatten(1) for part in (torch.maximum(pl, ql), torch.minimum(ph, qh), low_open, high_open)))
+    return Spans(
+        *(part.flatten(1) for part in (torch.maximum(pl, ql), torch.minimum(ph, qh), low_open, high_open))
+    )
 
 
 def gaps(inside: Spans) -> Spans:
@@ -69,7 +73,12 @@ def gaps(inside: Spans) -> Spans:
     for j in range(low.shape[1]):
         there = held[:, j]
         gaps.append(
-            (torch.where(there, reach, 1.0), torch.where(there, low[:, j], 0.0), covered & there, ~low_open[:, j] & there)
+            (
+                torch.where(there, reach, 1.0),
+                torch.where(there, low[:, j], 0.0),
+                covered & there,
+                ~low_open[:, j] & there,
+            )
         )
         further, same = there & (high[:, j] > reach), there & (high[:, j] == reach)
         covered = torch.where(further, ~high_open[:, j], covered | (same & ~high_open[:, j]))

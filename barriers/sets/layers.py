@@ -1,7 +1,9 @@
-"""A small network as data: matrices and one activation, l = W_L a(… a(W_1 x + b_1) …) + b_L, and its safetensors file.
+"""A small network as data: matrices and one activation, l = W_L a(… a(W_1 x + b_1) …) + b_L, and its
+safetensors file.
 
-A file holds the tensors `layers.i.weight` and `layers.i.bias` and, as metadata, a format, the activation, the classes' names and, where
-they are known, the columns' names. Nothing in it is code, nothing pickled is written or read.
+A file holds the tensors `layers.i.weight` and `layers.i.bias` and, as metadata, a format, the activation, the
+classes' names and, where they are known, the columns' names. Nothing in it is code, nothing pickled is
+written or read.
 """
 
 import json
@@ -23,18 +25,27 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 KINKED = ("relu",)
 """Activations that are not twice differentiable."""
-MODULES: dict[type[nn.Module], str] = {nn.Tanh: "tanh", nn.SiLU: "silu", nn.Softplus: "softplus", nn.ReLU: "relu"}
+MODULES: dict[type[nn.Module], str] = {
+    nn.Tanh: "tanh",
+    nn.SiLU: "silu",
+    nn.Softplus: "softplus",
+    nn.ReLU: "relu",
+}
 
 
 class Layers(nn.Module):
-    """The network of some affine maps (W [out, in], b [out]); raises ValueError where one does not fit the next."""
+    """The network of some affine maps (W [out, in], b [out]); raises ValueError where one does not fit the
+    next.
+    """
 
     def __init__(self, maps: Sequence[tuple[Tensor, Tensor]], activation: str):
         super().__init__()
         if not maps:
             raise ValueError("Classifier: layers must hold at least one layer")
         if activation not in ACTIVATIONS:
-            raise ValueError(f"Classifier: activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}")
+            raise ValueError(
+                f"Classifier: activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}"
+            )
         width = maps[0][0].shape[-1]
         for i, (W, b) in enumerate(maps):
             if W.ndim != 2 or b.ndim != 1 or W.shape != (len(b), width) or not len(b) or not width:
@@ -45,7 +56,9 @@ class Layers(nn.Module):
             if not (torch.isfinite(W).all() and torch.isfinite(b).all()):
                 raise ValueError(f"Classifier: layer {i} must hold finite numbers")
             width = len(b)
-        self.weights = nn.ParameterList(nn.Parameter(W.detach().clone(), requires_grad=False) for W, _ in maps)
+        self.weights = nn.ParameterList(
+            nn.Parameter(W.detach().clone(), requires_grad=False) for W, _ in maps
+        )
         self.biases = nn.ParameterList(nn.Parameter(b.detach().clone(), requires_grad=False) for _, b in maps)
         self.activation, self.smooth = activation, activation not in KINKED
         self.inputs, self.outputs = maps[0][0].shape[1], width
@@ -59,7 +72,9 @@ class Layers(nn.Module):
 
 
 class Saved(NamedTuple):
-    """A classifier read back: its network, the classes' names in the order of its outputs, the columns' names or None."""
+    """A classifier read back: its network, the classes' names in the order of its outputs, the columns' names
+    or None.
+    """
 
     network: Layers
     classes: tuple[str, ...]
@@ -67,22 +82,36 @@ class Saved(NamedTuple):
 
 
 def save_classifier(
-    network: nn.Sequential, path: str | PathLike[str], classes: Sequence[str], columns: Sequence[str] | None = None
+    network: nn.Sequential,
+    path: str | PathLike[str],
+    classes: Sequence[str],
+    columns: Sequence[str] | None = None,
 ) -> None:
-    """Writes a trained network, `nn.Linear` layers with one activation (Tanh, SiLU, Softplus or ReLU) between them, over data units.
+    """Writes a trained network, `nn.Linear` layers with one activation (Tanh, SiLU, Softplus or ReLU) between
+    them, over data units.
 
-    classes: a name for each output, a logit. columns: the names of its inputs; a scenario then hands it the columns of these names.
-    Raises ValueError for any other network.
+    classes: a name for each output, a logit. columns: the names of its inputs; a scenario then hands it the
+    columns of these names. Raises ValueError for any other network.
     """
     from safetensors.torch import save
 
     layers = _layers_of(network)
     if len(set(classes)) < len(classes) or len(classes) != layers.outputs:
-        raise ValueError(f"save_classifier: classes must be {layers.outputs} different names, one an output; got {list(classes)}")
+        raise ValueError(
+            f"save_classifier: classes must be {layers.outputs} different names, one an output; got "
+            f"{list(classes)}"
+        )
     if columns is not None and (len(set(columns)) < len(columns) or len(columns) != layers.inputs):
-        raise ValueError(f"save_classifier: columns must be {layers.inputs} different names, one an input; got {list(columns)}")
+        raise ValueError(
+            f"save_classifier: columns must be {layers.inputs} different names, one an input; got "
+            f"{list(columns)}"
+        )
     maps = enumerate(zip(layers.weights, layers.biases, strict=True))
-    tensors = {f"layers.{i}.{n}": t.data.cpu().contiguous() for i, (W, b) in maps for n, t in (("weight", W), ("bias", b))}
+    tensors = {
+        f"layers.{i}.{n}": t.data.cpu().contiguous()
+        for i, (W, b) in maps
+        for n, t in (("weight", W), ("bias", b))
+    }
     text = {"format": FORMAT, "activation": layers.activation, "classes": json.dumps(list(classes))}
     if columns is not None:
         text["columns"] = json.dumps(list(columns))
@@ -101,16 +130,24 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(f"Classifier: path must be a complete safetensors file; {path}: {error}") from None
     if text.get("format") != FORMAT:
-        raise ValueError(f"Classifier: path must be a file that barriers.sets.save_classifier wrote; {path} has no such format")
+        raise ValueError(
+            f"Classifier: path must be a file that barriers.sets.save_classifier wrote; {path} has no such "
+            "format"
+        )
     try:
-        maps = [(tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(len(tensors) // 2)]
+        maps = [
+            (tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(len(tensors) // 2)
+        ]
         network, classes = Layers(maps, text["activation"]), tuple(json.loads(text["classes"]))
         columns = tuple(json.loads(text["columns"])) if "columns" in text else None
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"Classifier: path: {path} does not hold what its metadata promise: {error}; save it again") from None
+        raise ValueError(
+            f"Classifier: path: {path} does not hold what its metadata promise: {error}; save it again"
+        ) from None
     if len(classes) != network.outputs or (columns is not None and len(columns) != network.inputs):
         raise ValueError(
-            f"Classifier: path: {path} names other numbers of classes or columns than its network has; save it again"
+            f"Classifier: path: {path} names other numbers of classes or columns than its network has; "
+            "save it again"
         )
     return Saved(network, classes, columns)
 
@@ -124,8 +161,10 @@ def _layers_of(network: nn.Sequential) -> Layers:
     softplus = all(part.beta == 1 for part in between if isinstance(part, nn.Softplus))
     if not plain or None in kinds or len(kinds) > 1 or not softplus:
         raise ValueError(
-            "save_classifier: the network must be nn.Linear layers (with bias) and one kind of activation between them, "
-            f"{', '.join(m.__name__ for m in MODULES)}; got {', '.join(type(part).__name__ for part in parts)}"
+            "save_classifier: the network must be nn.Linear layers (with bias) and one kind of activation "
+            "between them, "
+            f"{', '.join(m.__name__ for m in MODULES)}; got "
+            f"{', '.join(type(part).__name__ for part in parts)}"
         )
     maps = [(part.weight, part.bias) for part in linear if isinstance(part, nn.Linear)]
     return Layers(maps, str(next(iter(kinds))) if kinds else "tanh")

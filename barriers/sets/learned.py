@@ -1,8 +1,8 @@
 """Regions that a trained network draws, and regions that only answer yes or no.
 
-A network's output is a level function: used through its first-order distance (see `pull`). `contains` runs a float64 copy of the
-network as it was given, frozen; a predicate is asked directly. In a scenario these are `classifier` and `sublevel`; a predicate is
-made in Python only, since nothing in a scenario runs code.
+A network's output is a level function: used through its first-order distance (see `pull`). `contains` runs a
+float64 copy of the network as it was given, frozen; a predicate is asked directly. In a scenario these are
+`classifier` and `sublevel`; a predicate is made in Python only, since nothing in a scenario runs code.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,29 @@ from barriers.sets.soft import soften, soften_complement
 
 
 class Classifier(UnsafeSet):
-    """Where a network gives `label` at least `probability` p: s = log Σ_{others} e^{l} − l_label + logit p, over its logits."""
+    """Where a network gives `label` at least `probability` p: s = log Σ_{others} e^{l} − l_label + logit p,
+    over its logits.
+    """
 
     exact = False
 
     def __init__(
-        self, network: Function, label: int, probability: float = 0.5, dimension: int | None = None, smooth: bool = True
+        self,
+        network: Function,
+        label: int,
+        probability: float = 0.5,
+        dimension: int | None = None,
+        smooth: bool = True,
     ):
         super().__init__()
         if not 0 < probability < 1:
             raise ValueError(f"Classifier: probability must be between 0 and 1; got {probability:g}")
-        self.f, self.label, self.dimension, self.smooth = Field(network, dimension, smooth), int(label), dimension, smooth
+        self.f, self.label, self.dimension, self.smooth = (
+            Field(network, dimension, smooth),
+            int(label),
+            dimension,
+            smooth,
+        )
         self.odds = float(torch.tensor(probability, dtype=torch.float64).logit())
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -49,14 +61,20 @@ class Classifier(UnsafeSet):
 class MostLikely(UnsafeSet):
     """Where a network holds `label` for the likeliest class: s = max_{others} l − l_label, over its logits.
 
-    Three classes or more leave kinks where the second likeliest changes; of two, `smooth` says whether the network has any.
+    Three classes or more leave kinks where the second likeliest changes; of two, `smooth` says whether the
+    network has any.
     """
 
     exact = False
 
     def __init__(self, network: Function, label: int, dimension: int | None = None, smooth: bool = False):
         super().__init__()
-        self.f, self.label, self.dimension, self.smooth = Field(network, dimension, smooth), int(label), dimension, smooth
+        self.f, self.label, self.dimension, self.smooth = (
+            Field(network, dimension, smooth),
+            int(label),
+            dimension,
+            smooth,
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         own, others = _against(self.f(x), self.label)
@@ -71,7 +89,9 @@ class MostLikely(UnsafeSet):
 
 
 class Predicate(UnsafeSet):
-    """Whatever a Python function calls unsafe: float64 rows in, a truth value a row out. No distance, so for the gate only."""
+    """Whatever a Python function calls unsafe: float64 rows in, a truth value a row out. No distance, so for
+    the gate only.
+    """
 
     exact = False
     smooth = False
@@ -87,7 +107,9 @@ class Predicate(UnsafeSet):
         with torch.no_grad():
             answer = torch.as_tensor(self.function(x.double()), device=x.device)
         if answer.shape != x.shape[:-1]:
-            raise ValueError(f"Predicate: must answer once a row ({tuple(x.shape[:-1])}); got shape {tuple(answer.shape)}")
+            raise ValueError(
+                f"Predicate: must answer once a row ({tuple(x.shape[:-1])}); got shape {tuple(answer.shape)}"
+            )
         return answer.bool()
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -96,14 +118,19 @@ class Predicate(UnsafeSet):
     def refuse(self) -> NoReturn:
         """Says that there is no distance."""
         name = getattr(self.function, "__name__", "function")
-        raise NotSmooth(f"Predicate {name} answers yes or no and has no distance: it works with the filter `gate` only (G.2)")
+        raise NotSmooth(
+            f"Predicate {name} answers yes or no and has no distance: it works with the filter `gate` only "
+            "(G.2)"
+        )
 
 
 def _against(logits: Tensor, label: int) -> tuple[Tensor, Tensor]:
     """The logit of one class, and those of all others."""
     k = logits.shape[-1]
     if k < 2 or not -k <= label < k:
-        raise ValueError(f"classifier: needs two classes or more and a label among them; got label {label} of {k}")
+        raise ValueError(
+            f"classifier: needs two classes or more and a label among them; got label {label} of {k}"
+        )
     own = logits[..., label]
     return own, torch.cat([logits[..., : label % k], logits[..., label % k + 1 :]], -1)
 

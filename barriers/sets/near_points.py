@@ -1,8 +1,8 @@
 """Everything within r of any of m protected points (rows of a table): s = minⱼ ‖x − pⱼ‖ − r.
 
-The nearest point is found exactly and without gradients, then derivatives see one point a row. In few dimensions, on the CPU, by a k-d
-tree; else in blocks: one float64 matrix product a block bounds the distance to it, and only blocks that could hold the nearest point,
-rounding considered, are measured by differences.
+The nearest point is found exactly and without gradients, then derivatives see one point a row. In few
+dimensions, on the CPU, by a k-d tree; else in blocks: one float64 matrix product a block bounds the distance
+to it, and only blocks that could hold the nearest point, rounding considered, are measured by differences.
 """
 
 from collections.abc import Sequence
@@ -36,18 +36,26 @@ class NearPoints(UnsafeSet):
     clearance = True
     smooth = False
     example: ClassVar[dict[str, object]] = {
-        "kind": "near_points", "points": [[-0.5, 0.4], [0.6, 0.3], [0.8, -0.6], [-0.2, -0.7]], "radius": 0.4,
-    }  # fmt: skip
+        "kind": "near_points",
+        "points": [[-0.5, 0.4], [0.6, 0.3], [0.8, -0.6], [-0.2, -0.7]],
+        "radius": 0.4,
+    }
     points: Tensor
 
     def __init__(
         self,
-        points: Annotated[list[list[float]] | Path, Doc("The protected rows, written out or as a .npy, .npz (x) or .csv file.")],
+        points: Annotated[
+            list[list[float]] | Path,
+            Doc("The protected rows, written out or as a .npy, .npz (x) or .csv file."),
+        ],
         radius: Annotated[float, Gt(0), Doc("How near is unsafe, in the data's units.")],
         columns: Annotated[Sequence[str], Context("columns")],
         header: Annotated[
             bool | None,
-            Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either."),
+            Doc(
+                "Whether the first line of a .csv is names; by default told from it, and refused where it "
+                "may be either."
+            ),
         ] = None,
     ):
         super().__init__()
@@ -88,12 +96,15 @@ class NearPoints(UnsafeSet):
     def offset(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """x minus its nearest protected point."""
         with torch.no_grad():
-            # A distance that overflows has no nearest point; rows beyond everything are as far from all of them.
+            # A distance that overflows has no nearest point; rows beyond everything are as far from all of
+            # them.
             flat = x.detach().double().reshape(-1, x.shape[-1]).nan_to_num(nan=0.0).clamp(-1e150, 1e150)
             if self.tree is not None and not x.is_cuda:
                 nearest = torch.as_tensor(self.tree.query(flat.numpy())[1])
             else:
-                nearest = torch.cat([flat.new_zeros(0).long(), *(self._nearest(block) for block in flat.split(ROWS))])
+                nearest = torch.cat(
+                    [flat.new_zeros(0).long(), *(self._nearest(block) for block in flat.split(ROWS))]
+                )
         return x - self.points[nearest].to(x.dtype).reshape(x.shape)
 
     def _norm(self, offset: Tensor) -> Tensor:
@@ -107,7 +118,8 @@ class NearPoints(UnsafeSet):
         bounds = torch.stack([_least(x, points) for points in blocks])
         best = x.new_full((len(x),), float("inf"))
         where = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        # Each bound is off by at most its block's share of `_slack`, so these blocks and no others can hold a nearest point.
+        # Each bound is off by at most its block's share of `_slack`, so these blocks and no others can hold a
+        # nearest point.
         for i, possible in enumerate(bounds <= bounds.amin(0) + 2 * self._slack(x)):
             rows = possible.nonzero()[:, 0]
             distance, k = torch.cdist(x[rows], blocks[i], compute_mode="donot_use_mm_for_euclid_dist").min(1)

@@ -1,9 +1,9 @@
 """An occupancy map of the plane: a picture whose dark cells are unsafe.
 
-Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in unsafe cells;
-between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls stand midway between centres, and
-corners are cut by less than half a cell. Around the picture everything is free, at the border's distance plus the distance to the
-border.
+Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in
+unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls
+stand midway between centres, and corners are cut by less than half a cell. Around the picture everything is
+free, at the border's distance plus the distance to the border.
 """
 
 from pathlib import Path
@@ -22,31 +22,41 @@ from barriers.sets.exact import ULP, integers, settle
 
 
 class Occupancy(UnsafeSet):
-    """The dark part of a map, spread over the rectangle from `lower` to `upper`. Two columns; wrap it in `columns` among more."""
+    """The dark part of a map, spread over the rectangle from `lower` to `upper`. Two columns; wrap it in
+    `columns` among more.
+    """
 
     exact = False
     smooth = False
     example: ClassVar[dict[str, object]] = {
-        "kind": "occupancy", "map": ["........", ".###....", ".###..#.", "......#.", "..####..", "........"],
-        "lower": [-2.0, -1.5], "upper": [2.0, 1.5],
-    }  # fmt: skip
+        "kind": "occupancy",
+        "map": ["........", ".###....", ".###..#.", "......#.", "..####..", "........"],
+        "lower": [-2.0, -1.5],
+        "upper": [2.0, 1.5],
+    }
     distance: Tensor
     lower: Tensor
     cell: Tensor
 
     def __init__(
         self,
-        map: Annotated[list[str] | Path, Doc("A PNG file, or its rows as text from the top, '#' unsafe and '.' free.")],
+        map: Annotated[
+            list[str] | Path, Doc("A PNG file, or its rows as text from the top, '#' unsafe and '.' free.")
+        ],
         lower: Annotated[list[float], Len(2, 2), Doc("The map's lower left corner [x, y].")],
         upper: Annotated[list[float], Len(2, 2), Doc("The map's upper right corner [x, y].")],
-        threshold: Annotated[float, Gt(0), Lt(1), Doc("A pixel darker than this is unsafe (0 black, 1 white).")] = 0.5,
+        threshold: Annotated[
+            float, Gt(0), Lt(1), Doc("A pixel darker than this is unsafe (0 black, 1 white).")
+        ] = 0.5,
     ):
         super().__init__()
         from scipy.ndimage import distance_transform_edt
 
         low, high = vector("Occupancy", "lower", lower), vector("Occupancy", "upper", upper)
         if len(low) != 2 or len(high) != 2 or not (low < high).all():
-            raise ValueError(f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}")
+            raise ValueError(
+                f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}"
+            )
         dark = _drawn(map) if isinstance(map, list) else _read(Path(map), threshold)
         if not dark.any():
             raise ValueError("Occupancy: map must have an unsafe cell; this one has none")
@@ -60,7 +70,8 @@ class Occupancy(UnsafeSet):
         self.register_buffer("distance", signed - half * signed.sign())
         self.register_buffer("lower", low - size / 2)
         self.register_buffer("cell", size)
-        # A place in cells is off by an ulp of the map's own coordinates over its cell; the level by that share of the largest distance.
+        # A place in cells is off by an ulp of the map's own coordinates over its cell; the level by that
+        # share of the largest distance.
         reach = (torch.maximum(low.abs(), high.abs()) / size).max() + max(dark.shape) + 4
         self.rounding = float(16 * ULP * reach * self.distance.abs().max())
         self.dimension = 2
@@ -85,7 +96,9 @@ class Occupancy(UnsafeSet):
         return settle(x, level <= -self.rounding, level <= self.rounding, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """The same interpolation, times the size of a cell in both directions; off the map everything is free."""
+        """The same interpolation, times the size of a cell in both directions; off the map everything is
+        free.
+        """
         X, lower, size, s = integers(rows, self.lower, self.cell, self.distance)
         last = np.array([s.shape[1] - 1, s.shape[0] - 1], dtype=object)
         o = X - lower
@@ -118,6 +131,9 @@ def _read(path: Path, threshold: float) -> Tensor:
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"Occupancy: map must be a readable PNG file; {path}: {error}") from error
     if image.ndim == 3:
-        colors, opacity = image[..., :3], image[..., 3:] if image.shape[2] == 4 else torch.ones(1, dtype=torch.float64)
+        colors, opacity = (
+            image[..., :3],
+            image[..., 3:] if image.shape[2] == 4 else torch.ones(1, dtype=torch.float64),
+        )
         image = (colors * opacity + 1 - opacity).mean(-1)
     return image < threshold

@@ -1,7 +1,7 @@
 """Grown and shrunken sets: {s ≤ r} and {s ≤ −r}.
 
-Both need a distance, not a bound: growing, outside the set (`clearance`); shrinking, inside it. Where the set is known only by a
-level function they are refused, since a level moved by r is no set moved by r.
+Both need a distance, not a bound: growing, outside the set (`clearance`); shrinking, inside it. Where the set
+is known only by a level function they are refused, since a level moved by r is no set moved by r.
 """
 
 from typing import Annotated, ClassVar
@@ -24,17 +24,24 @@ class Grow(UnsafeSet):
     exact = False
     clearance = True
     example: ClassVar[dict[str, object]] = {
-        "kind": "grow", "set": {"kind": "box", "lower": [-0.5, -0.7], "upper": [0.6, 0.2]}, "by": 0.3,
-    }  # fmt: skip
+        "kind": "grow",
+        "set": {"kind": "box", "lower": [-0.5, -0.7], "upper": [0.6, 0.2]},
+        "by": 0.3,
+    }
 
     def __init__(
         self,
-        set: Annotated[UnsafeSet, Doc("A region with an exact distance outside, or a union (`any`) of such.")],
+        set: Annotated[
+            UnsafeSet, Doc("A region with an exact distance outside, or a union (`any`) of such.")
+        ],
         by: Annotated[float, Gt(0), Doc("How far it grows, in the data's units.")],
     ):
         super().__init__()
         if not set.clearance:
-            raise ValueError(f"Grow: set must have an exact distance outside, which {_name(set)} has not; grow its parts instead")
+            raise ValueError(
+                f"Grow: set must have an exact distance outside, which {_name(set)} has not; grow its "
+                "parts instead"
+            )
         self.inner, self.by = set, positive("Grow", "by", by)
         self.smooth, self.dimension = set.smooth, set.dimension
 
@@ -54,18 +61,23 @@ class Shrink(UnsafeSet):
 
     exact = False
     example: ClassVar[dict[str, object]] = {
-        "kind": "shrink", "set": {"kind": "box", "lower": [-1.0, -1.2], "upper": [1.1, 0.7]}, "by": 0.3,
-    }  # fmt: skip
+        "kind": "shrink",
+        "set": {"kind": "box", "lower": [-1.0, -1.2], "upper": [1.1, 0.7]},
+        "by": 0.3,
+    }
 
     def __init__(
         self,
-        set: Annotated[UnsafeSet, Doc("A region with an exact distance inside, or an intersection (`all`) of such.")],
+        set: Annotated[
+            UnsafeSet, Doc("A region with an exact distance inside, or an intersection (`all`) of such.")
+        ],
         by: Annotated[float, Gt(0), Doc("How far it shrinks, in the data's units.")],
     ):
         super().__init__()
         if not _depth(set):
             raise ValueError(
-                f"Shrink: set must have an exact distance inside, which {_name(set)} has not; shrink its parts instead"
+                f"Shrink: set must have an exact distance inside, which {_name(set)} has not; shrink its "
+                "parts instead"
             )
         self.inner, self.by = set, positive("Shrink", "by", by)
         self.smooth, self.dimension = set.smooth, set.dimension
@@ -109,7 +121,9 @@ def _soft(unsafe: Grow, width: Scalar) -> UnsafeSet:
 
 
 def _depth(unsafe: UnsafeSet) -> bool:
-    """Whether −s is the distance to the boundary inside: so for exact sets, for faces, and for intersections of such."""
+    """Whether −s is the distance to the boundary inside: so for exact sets, for faces, and for intersections
+    of such.
+    """
     if isinstance(unsafe, AllOf):
         return all(_depth(s) for s in unsafe.members())
     return unsafe.exact or isinstance(unsafe, Faceted)

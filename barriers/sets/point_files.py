@@ -1,4 +1,6 @@
-"""Protected rows from a file: a .csv, .npy or .npz, its columns in the order of the coordinates wherever it names them."""
+"""Protected rows from a file: a .csv, .npy or .npz, its columns in the order of the coordinates wherever it
+names them.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +14,17 @@ from barriers.tables import csv_blocks, csv_head, pair
 
 
 def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Float64[Tensor, "m d"]:
-    """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names of its own.
+    """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names
+    of its own.
 
-    header: whether the first line of a .csv is names, where that is known. Raises ValueError for what is no table of numbers, and where names
-    do not say which column is which.
+    header: whether the first line of a .csv is names, where that is known. Raises ValueError for what is no
+    table of numbers, and where names do not say which column is which.
     """
     try:
         if header is not None and path.suffix != ".csv":
-            raise ValueError(f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out")
+            raise ValueError(
+                f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out"
+            )
         if path.suffix == ".csv":
             rows = _csv(path, columns, header)
         elif path.suffix in (".npy", ".npz"):
@@ -28,7 +33,9 @@ def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Floa
             raise ValueError("the name must end in .npy, .npz or .csv")
         return torch.as_tensor(np.asarray(rows, dtype=np.float64))
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"NearPoints: points must be a readable table of numbers; {path}: {error}") from error
+        raise ValueError(
+            f"NearPoints: points must be a readable table of numbers; {path}: {error}"
+        ) from error
 
 
 def _csv(path: Path, columns: Sequence[str], header: bool | None) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""A polygon in the plane, holes and islands too: inside where a ray crosses the rings an odd number of times (even–odd rule).
+"""A polygon in the plane, holes and islands too: inside where a ray crosses the rings an odd number of times
+(even–odd rule).
 
-|s| is the distance to the nearest edge, |n·(x − a)| beside an edge (n its normal) and ‖x − v‖ beyond its ends; its sign is that of
-`contains`, whatever rounding makes of the rest. As rings neither cross nor share a stretch (see `rings`), every edge is boundary.
-The nearest edge is found without gradients, in blocks of rows, so memory is O(n) and derivatives see one edge a row.
+|s| is the distance to the nearest edge, |n·(x − a)| beside an edge (n its normal) and ‖x − v‖ beyond its
+ends; its sign is that of `contains`, whatever rounding makes of the rest. As rings neither cross nor share a
+stretch (see `rings`), every edge is boundary. The nearest edge is found without gradients, in blocks of rows, so memory is O(n) and
+derivatives see one edge a row.
 """
 
 from typing import Annotated, ClassVar, NamedTuple
@@ -34,7 +36,9 @@ class _Nearest(NamedTuple):
 
 
 class Polygon(UnsafeSet):
-    """The inside of a closed ring of points, less its holes; the boundary belongs to it. Rings may touch, and must not cross."""
+    """The inside of a closed ring of points, less its holes; the boundary belongs to it. Rings may touch, and
+    must not cross.
+    """
 
     exact = True
     clearance = True
@@ -53,13 +57,17 @@ class Polygon(UnsafeSet):
 
     def __init__(
         self,
-        vertices: Annotated[list[list[float]], Doc("The corners in order, three or more; the last is joined to the first.")],
+        vertices: Annotated[
+            list[list[float]], Doc("The corners in order, three or more; the last is joined to the first.")
+        ],
         holes: Annotated[
             list[list[list[float]]] | None, Doc("Rings cut out of it; a ring inside a hole is filled again.")
         ] = None,
     ):
         super().__init__()
-        edges = edges_of([ring("vertices", vertices), *(ring(f"holes[{i}]", hole) for i, hole in enumerate(holes or []))])
+        edges = edges_of(
+            [ring("vertices", vertices), *(ring(f"holes[{i}]", hole) for i, hole in enumerate(holes or []))]
+        )
         self.register_buffer("start", torch.from_numpy(edges.start))
         self.register_buffer("end", torch.from_numpy(edges.end))
         self.register_buffer("edge", torch.from_numpy(edges.end - edges.start))
@@ -87,18 +95,24 @@ class Polygon(UnsafeSet):
     def _nearest(self, x: Float[Tensor, "n 2"]) -> _Nearest:
         with torch.no_grad():
             points = x.double()
-            chosen = torch.cat([self._edge_of(block) for block in points.split(max(PAIRS // len(self.start), 1))])
+            chosen = torch.cat(
+                [self._edge_of(block) for block in points.split(max(PAIRS // len(self.start), 1))]
+            )
             a, e = self.start[chosen].double(), self.edge[chosen].double()
             t = ((points - a) * e).sum(-1) / e.square().sum(-1)
             beside = (t > 0) & (t < 1)
             origin = torch.where((t >= 1)[:, None], a + e, a)
             inside = self.contains(points)
             n = self.normal[chosen].double()
-            turned = (((points - origin) * n).sum(-1) > 0) == inside  # the edge of a sliver, or rounding next to one
+            turned = (
+                ((points - origin) * n).sum(-1) > 0
+            ) == inside  # the edge of a sliver, or rounding next to one
             n = torch.where((turned & beside)[:, None], -n, n)
             sign = torch.where(inside, -1.0, 1.0).double()
         offset = x.double() - origin
-        return _Nearest(offset, n, beside, (offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign)
+        return _Nearest(
+            offset, n, beside, (offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign
+        )
 
     def _edge_of(self, x: Tensor) -> Tensor:
         a, e = self.start.double(), self.edge.double()
@@ -113,12 +127,17 @@ def _value(near: _Nearest) -> Float[Tensor, "n"]:
 
 
 def _outward(edges: Edges) -> Float[Tensor, "e"]:
-    """1 where the right of an edge, seen along it, is outside, else −1: one answer for each ring, as rings do not cross.
+    """1 where the right of an edge, seen along it, is outside, else −1: one answer for each ring, as rings do
+    not cross.
 
-    Beside a point of a ring's longest edge, away from every other edge, a ray that leaves sideways crosses the others an odd number of times
-    iff it begins inside.
+    Beside a point of a ring's longest edge, away from every other edge, a ray that leaves sideways crosses
+    the others an odd number of times iff it begins inside.
     """
-    start, end, rings = torch.from_numpy(edges.start), torch.from_numpy(edges.end), torch.from_numpy(edges.ring)
+    start, end, rings = (
+        torch.from_numpy(edges.start),
+        torch.from_numpy(edges.end),
+        torch.from_numpy(edges.ring),
+    )
     along = end - start
     answers = torch.ones(len(rings), dtype=torch.float64)
     for k in range(int(rings.max()) + 1):
@@ -137,9 +156,13 @@ def _outward(edges: Edges) -> Float[Tensor, "e"]:
     return answers
 
 
-def _alone(a: Float[Tensor, "2"], e: Float[Tensor, "2"], starts: Float[Tensor, "k 2"], edges: Float[Tensor, "k 2"]) -> Tensor:
+def _alone(
+    a: Float[Tensor, "2"], e: Float[Tensor, "2"], starts: Float[Tensor, "k 2"], edges: Float[Tensor, "k 2"]
+) -> Tensor:
     """Of a few points of one edge, a + te, the one furthest from all others, which may touch it."""
-    points = a + torch.tensor([0.5, 0.382, 0.618, 0.236, 0.764, 0.146, 0.854], dtype=torch.float64)[:, None] * e
+    points = (
+        a + torch.tensor([0.5, 0.382, 0.618, 0.236, 0.764, 0.146, 0.854], dtype=torch.float64)[:, None] * e
+    )
     o = points[:, None] - starts
     t = ((o * edges).sum(-1) / edges.square().sum(-1)).clamp(0, 1)
     return points[(o - t[..., None] * edges).square().sum(-1).amin(1).argmax()]

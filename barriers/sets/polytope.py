@@ -1,6 +1,7 @@
 """The polytope {Ax ≤ b}: s = max over faces of (aᵢ·x − bᵢ)/‖aᵢ‖.
 
-Inside that is the distance to the boundary; outside, beyond an edge, it is less than the distance to the set: a bound.
+Inside that is the distance to the boundary; outside, beyond an edge, it is less than the distance to the set:
+a bound.
 """
 
 from typing import Annotated, ClassVar
@@ -20,8 +21,10 @@ class Polytope(Faceted):
     """Where every row of `normals` . x is at most its offset: an intersection of half-spaces."""
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "polytope", "normals": [[1.0, 1.0], [-1.0, 2.0], [0.0, -1.0]], "offsets": [1.0, 1.5, 0.8],
-    }  # fmt: skip
+        "kind": "polytope",
+        "normals": [[1.0, 1.0], [-1.0, 2.0], [0.0, -1.0]],
+        "offsets": [1.0, 1.5, 0.8],
+    }
     normals: Tensor
     offsets: Tensor
     across: Tensor
@@ -31,17 +34,24 @@ class Polytope(Faceted):
 
     def __init__(
         self,
-        normals: Annotated[list[list[float]], Doc("A row per face, pointing out of the unsafe side; any length but zero.")],
-        offsets: Annotated[list[float], Doc("A number per face: x is unsafe where normals . x <= offsets in every row.")],
+        normals: Annotated[
+            list[list[float]], Doc("A row per face, pointing out of the unsafe side; any length but zero.")
+        ],
+        offsets: Annotated[
+            list[float], Doc("A number per face: x is unsafe where normals . x <= offsets in every row.")
+        ],
     ):
         super().__init__()
         a, b = matrix("Polytope", "normals", normals), vector("Polytope", "offsets", offsets)
         if len(a) != len(b):
-            raise ValueError(f"Polytope: offsets must have one number per row of normals ({len(a)}); got {len(b)}")
+            raise ValueError(
+                f"Polytope: offsets must have one number per row of normals ({len(a)}); got {len(b)}"
+            )
         length = a.norm(dim=1)
         if (length < 1 / LARGEST).any():
             raise ValueError(
-                f"Polytope: normals must not hold a zero row; row {int((length < 1 / LARGEST).nonzero()[0])} is zero"
+                "Polytope: normals must not hold a zero row; row "
+                f"{int((length < 1 / LARGEST).nonzero()[0])} is zero"
             )
         self.register_buffer("normals", a)
         self.register_buffer("offsets", b)

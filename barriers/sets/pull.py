@@ -1,12 +1,13 @@
 """The same set over sampler coordinates z, measured there.
 
-Half-spaces, boxes, polytopes, balls and ellipsoids keep their kind under an affine map, so they are measured by their own
-distance in z. Every other leaf is measured by its first-order distance s/‖∇_z s‖: a level function is no distance, and a distance
-in data units is none after whitening; to first order at the boundary this is one, whatever s was. The sign, and so the set, is
-untouched, and membership stays a statement about the values as saved: `contains(z)` maps, casts and asks the original set (A.1).
+Half-spaces, boxes, polytopes, balls and ellipsoids keep their kind under an affine map, so they are measured
+by their own distance in z. Every other leaf is measured by its first-order distance s/‖∇_z s‖: a level
+function is no distance, and a distance in data units is none after whitening; to first order at the boundary
+this is one, whatever s was. The sign, and so the set, is untouched, and membership stays a statement about
+the values as saved: `contains(z)` maps, casts and asks the original set (A.1).
 
-A set on k of d columns only needs k dimensions: z ↦ y = L⁻¹M_J z with M_J M_Jᵀ = LLᵀ has orthonormal rows, so distances,
-gradients and Laplacians in y are those in z.
+A set on k of d columns only needs k dimensions: z ↦ y = L⁻¹M_J z with M_J M_Jᵀ = LLᵀ has orthonormal rows, so
+distances, gradients and Laplacians in y are those in z.
 """
 
 from functools import singledispatch
@@ -34,13 +35,19 @@ from barriers.sets.soft import soften
 from barriers.sets.soft_path import soft_along
 
 FARTHEST = 1e3
-"""No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is next to nothing."""
+"""No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is
+next to nothing.
+"""
 STEEPEST = 1e30
-"""No level is stretched by more than this: its second derivatives stay numbers, and a rule's undefined rows stay next to 0."""
+"""No level is stretched by more than this: its second derivatives stay numbers, and a rule's undefined rows
+stay next to 0.
+"""
 
 
 class FirstOrder(UnsafeSet):
-    """s/√(‖∇_z s‖² + s²/R²) of a leaf, over z, in float64 within: s/‖∇_z s‖ near the boundary, at most R = FARTHEST in size."""
+    """s/√(‖∇_z s‖² + s²/R²) of a leaf, over z, in float64 within: s/‖∇_z s‖ near the boundary, at most R =
+    FARTHEST in size.
+    """
 
     exact = False
 
@@ -69,7 +76,12 @@ class Projected(UnsafeSet):
         super().__init__()
         self.inner = inner
         self.register_buffer("directions", directions)
-        self.exact, self.clearance, self.smooth, self.dimension = inner.exact, inner.clearance, inner.smooth, directions.shape[1]
+        self.exact, self.clearance, self.smooth, self.dimension = (
+            inner.exact,
+            inner.clearance,
+            inner.smooth,
+            directions.shape[1],
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.inner(x @ self.directions.T.to(x.dtype))
@@ -89,7 +101,12 @@ class Pulled(UnsafeSet):
     def __init__(self, original: UnsafeSet, level: UnsafeSet, coordinates: Coordinates):
         super().__init__()
         self.original, self.level, self.coordinates = original, level, coordinates
-        self.exact, self.clearance, self.smooth, self.dimension = level.exact, level.clearance, level.smooth, level.dimension
+        self.exact, self.clearance, self.smooth, self.dimension = (
+            level.exact,
+            level.clearance,
+            level.smooth,
+            level.dimension,
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.level(x)
@@ -145,7 +162,8 @@ def _nowhere(unsafe: Nowhere, coordinates: Coordinates) -> UnsafeSet:
 
 @level.register
 def _occupancy(unsafe: Occupancy, coordinates: Coordinates) -> UnsafeSet:
-    # Its level is nearly a distance already, and bilinear: dividing by a slope that jumps between cells would add jumps.
+    # Its level is nearly a distance already, and bilinear: dividing by a slope that jumps between cells would
+    # add jumps.
     return unsafe if coordinates.identity else FirstOrder(unsafe, coordinates)
 
 
@@ -197,7 +215,9 @@ def _ellipsoid(unsafe: Ellipsoid, coordinates: Coordinates) -> UnsafeSet:
 
 
 def _ellipsoid_in(center: Tensor, stretch: Tensor, coordinates: Coordinates) -> Ellipsoid:
-    """{z : ‖stretch (z − z_c)‖ ≤ 1}: its axes are the right singular vectors, its semi-axes the inverse singular values."""
+    """{z : ‖stretch (z − z_c)‖ ≤ 1}: its axes are the right singular vectors, its semi-axes the inverse
+    singular values.
+    """
     _, σ, axes = torch.linalg.svd(stretch)
     return Ellipsoid(coordinates.inverse(center.double()).tolist(), (1 / σ).tolist(), axes.tolist())
 

@@ -1,7 +1,9 @@
-"""Comparisons of rational expressions where float64 over- or underflows: + − * / abs min max and whole powers, in exact fractions.
+"""Comparisons of rational expressions where float64 over- or underflows: + − * / abs min max and whole
+powers, in exact fractions.
 
-Elsewhere a rule means what float64 makes of it as written, operation by operation, as any program that reads the same file would. Past the
-ends of the scale that is no value at all, or 0 for a number that is not 0, though the expression has a value: there it is compared exactly.
+Elsewhere a rule means what float64 makes of it as written, operation by operation, as any program that reads
+the same file would. Past the ends of the scale that is no value at all, or 0 for a number that is not 0,
+though the expression has a value: there it is compared exactly.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +45,9 @@ def rational(expression: Expression) -> bool:
 
 
 def scales(expression: Expression) -> bool:
-    """Whether a product, a quotient or a power occurs: only these underflow, and sums of columns alone hardly overflow."""
+    """Whether a product, a quotient or a power occurs: only these underflow, and sums of columns alone hardly
+    overflow.
+    """
     match expression:
         case Operation(name, arguments):
             return name in ("*", "/", "**", "+", "-") or any(scales(a) for a in arguments)
@@ -52,7 +56,9 @@ def scales(expression: Expression) -> bool:
 
 
 def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
-    """The rows where some product, quotient or power on the way is next to 0, though nothing that it is made of is 0."""
+    """The rows where some product, quotient or power on the way is next to 0, though nothing that it is made
+    of is 0.
+    """
     found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     if not isinstance(expression, Operation):
         return found
@@ -68,7 +74,9 @@ def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, 
 
 
 def divides_by_zero(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
-    """The rows where a divisor is 0, and not by underflow: there the expression has no value, and no need to be asked exactly."""
+    """The rows where a divisor is 0, and not by underflow: there the expression has no value, and no need to
+    be asked exactly.
+    """
     found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     if not isinstance(expression, Operation):
         return found
@@ -83,7 +91,9 @@ def divides_by_zero(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Ten
 def below(
     left: Expression, right: Expression, strict: bool, also: Sequence[Expression], rows: Float[Tensor, "n k"]
 ) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """Whether left < right (left ≤ right) holds exactly at finite rows, and whether all expressions have a value there."""
+    """Whether left < right (left ≤ right) holds exactly at finite rows, and whether all expressions have a
+    value there.
+    """
     holds, defined = np.zeros(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
     for i, row in enumerate(rows.tolist()):
         x = [Fraction(v) for v in row]

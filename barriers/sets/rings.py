@@ -1,11 +1,13 @@
-"""The rings of a polygon, checked before anything is measured: no two edges cross or run along each other, and holes lie inside.
+"""The rings of a polygon, checked before anything is measured: no two edges cross or run along each other,
+and holes lie inside.
 
-Where rings only touch, the even–odd rule and the boundary are unambiguous, so a touch is accepted: two passes through one point P cross
-iff the directions of one separate those of the other around P. Every test is a sign of (b − a) × (c − a), in float64 where its rounding
-cannot change it and else in exact rational numbers, as the corners are the numbers that were written.
+Where rings only touch, the even–odd rule and the boundary are unambiguous, so a touch is accepted: two passes
+through one point P cross iff the directions of one separate those of the other around P. Every test is a sign
+of (b − a) × (c − a), in float64 where its rounding cannot change it and else in exact rational numbers, as
+the corners are the numbers that were written.
 
-Pairs come from a sweep along the axis on which fewer edges overlap: about n log n for rings of short edges, and every pair, n²/2, where all
-edges are long. 10,000 corners take at most a few seconds.
+Pairs come from a sweep along the axis on which fewer edges overlap: about n log n for rings of short edges,
+and every pair, n²/2, where all edges are long. 10,000 corners take at most a few seconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,11 +55,16 @@ class Edges(NamedTuple):
 
     def named(self, i: int) -> str:
         """Edge i as a reader finds it."""
-        return f"edge {self.number[i]} of {_name(int(self.ring[i]))}, {_shown(self.start[i])} to {_shown(self.end[i])},"
+        return (
+            f"edge {self.number[i]} of {_name(int(self.ring[i]))}, {_shown(self.start[i])} to "
+            f"{_shown(self.end[i])},"
+        )
 
 
 def ring(name: str, points: object) -> Float[np.ndarray, "k 2"]:
-    """The corners of one ring, without the last where it repeats the first; ValueError names what is wrong with them."""
+    """The corners of one ring, without the last where it repeats the first; ValueError names what is wrong
+    with them.
+    """
     rows = matrix("Polygon", name, points).numpy()
     if rows.shape[1] != 2:
         raise ValueError(f"Polygon: {name} must hold pairs [x, y]; got rows of {rows.shape[1]} numbers")
@@ -67,7 +74,9 @@ def ring(name: str, points: object) -> Float[np.ndarray, "k 2"]:
         raise ValueError(f"Polygon: {name} must have at least three different corners; got {len(rows)}")
     repeated = (rows == np.roll(rows, -1, 0)).all(1)
     if repeated.any():
-        raise ValueError(f"Polygon: {name} must not repeat a corner; {rows[repeated][0].tolist()} stands twice in a row")
+        raise ValueError(
+            f"Polygon: {name} must not repeat a corner; {rows[repeated][0].tolist()} stands twice in a row"
+        )
     return rows
 
 
@@ -84,14 +93,17 @@ def edges_of(rings: Sequence[Float[np.ndarray, "_ 2"]]) -> Edges:
     for k in range(1, len(rings)):
         if not _within(edges, k):
             raise ValueError(
-                f"Polygon: holes[{k - 1}] must lie inside vertices; its edge 0, {_shown(rings[k][0])} to {_shown(rings[k][1])}, lies outside; "
+                f"Polygon: holes[{k - 1}] must lie inside vertices; its edge 0, {_shown(rings[k][0])} to "
+                f"{_shown(rings[k][1])}, lies outside; "
                 "remove it, or write it as a polygon of its own, joined by `any`"
             )
     return edges
 
 
 def _refuse_meetings(edges: Edges) -> None:
-    """Raises ValueError for the first pair of edges, in the order written, that cross or run along each other."""
+    """Raises ValueError for the first pair of edges, in the order written, that cross or run along each
+    other.
+    """
     crossed: list[tuple[int, int]] = []
     along: list[tuple[int, int]] = []
     touching: dict[Point, set[tuple[int, int]]] = {}
@@ -100,20 +112,29 @@ def _refuse_meetings(edges: Edges) -> None:
         of_c, of_d, of_a, of_b = turn(a, b, c), turn(a, b, d), turn(c, d, a), turn(c, d, b)
         proper = (of_c * of_d < 0) & (of_a * of_b < 0)
         flat = (of_c == 0) & (of_d == 0)
-        overlap = np.minimum(np.maximum(a, b), np.maximum(c, d)) - np.maximum(np.minimum(a, b), np.minimum(c, d))
+        overlap = np.minimum(np.maximum(a, b), np.maximum(c, d)) - np.maximum(
+            np.minimum(a, b), np.minimum(c, d)
+        )
         shared = flat & (overlap.max(1) > 0)
         crossed += zip(i[proper].tolist(), j[proper].tolist(), strict=True)
         along += zip(i[shared].tolist(), j[shared].tolist(), strict=True)
         for sign, other, points, lo, hi in (
-            (of_c, of_d, c, a, b), (of_d, of_c, d, a, b), (of_a, of_b, a, c, d), (of_b, of_a, b, c, d),
-        ):  # fmt: skip
+            (of_c, of_d, c, a, b),
+            (of_d, of_c, d, a, b),
+            (of_a, of_b, a, c, d),
+            (of_b, of_a, b, c, d),
+        ):
             on = (sign == 0) & ((other != 0) | flat) & ~shared
             on &= ((np.minimum(lo, hi) <= points) & (points <= np.maximum(lo, hi))).all(1)
             for p, e, f in zip(points[on].tolist(), i[on].tolist(), j[on].tolist(), strict=True):
-                touching.setdefault((p[0], p[1]), set()).update({_passing(edges, e, p), _passing(edges, f, p)})
+                touching.setdefault((p[0], p[1]), set()).update(
+                    {_passing(edges, e, p), _passing(edges, f, p)}
+                )
         if len(crossed) + len(along) > ENOUGH:
             break
-    found: list[tuple[int, int, Point | None, bool]] = [(*pair, _meeting(edges, *pair), False) for pair in crossed[:ENOUGH]]
+    found: list[tuple[int, int, Point | None, bool]] = [
+        (*pair, _meeting(edges, *pair), False) for pair in crossed[:ENOUGH]
+    ]
     found += [(*pair, None, True) for pair in along[:ENOUGH]]
     if not along:  # the ends of a shared stretch are no touches
         passes = ((at, p, q) for at, through in touching.items() for p, q in combinations(sorted(through), 2))
@@ -132,25 +153,40 @@ def _message(edges: Edges, found: list[tuple[int, int, Point | None, bool]]) -> 
     if shared:
         what = "runs along itself" if first == second else f"and {second} share a stretch of boundary"
         way = (
-            "remove the spike or the repeated stretch" if first == second else "merge the two rings into one, or move one of them"
+            "remove the spike or the repeated stretch"
+            if first == second
+            else "merge the two rings into one, or move one of them"
         )
-        return f"Polygon: rings must not share an edge, nor run along one twice: {first} {what}, where {pair} overlap{others}; {way}; {VALID}"
+        return (
+            f"Polygon: rings must not share an edge, nor run along one twice: {first} {what}, where "
+            f"{pair} overlap{others}; {way}; {VALID}"
+        )
     assert at is not None
     place = f"at {_shown(at)}, where {pair} meet{others}"
     if first == second:
         return (
-            f"Polygon: {first} crosses itself {place}; what is inside is then ambiguous: put the corners in the order of the outline, or write "
+            f"Polygon: {first} crosses itself {place}; what is inside is then ambiguous: put the corners "
+            "in the order of the outline, or write "
             f"the parts as polygons of their own, joined by `any`; {VALID}"
         )
-    way = "a hole must lie inside vertices: cut it off there" if edges.ring[i] == 0 else "merge the two holes into one ring"
+    way = (
+        "a hole must lie inside vertices: cut it off there"
+        if edges.ring[i] == 0
+        else "merge the two holes into one ring"
+    )
     return f"Polygon: {second} crosses {first} {place}; {way}; {VALID}"
 
 
 def _candidates(edges: Edges) -> Iterator[tuple[Int[np.ndarray, "p"], Int[np.ndarray, "p"]]]:
-    """Pairs i < j of edges whose bounding boxes meet, without the corners that neighbours share by construction."""
+    """Pairs i < j of edges whose bounding boxes meet, without the corners that neighbours share by
+    construction.
+    """
     low, high = np.minimum(edges.start, edges.end), np.maximum(edges.start, edges.end)
     orders = [low[:, axis].argsort(kind="stable") for axis in (0, 1)]
-    until = [np.searchsorted(low[order, axis], high[order, axis], side="right") for axis, order in enumerate(orders)]
+    until = [
+        np.searchsorted(low[order, axis], high[order, axis], side="right")
+        for axis, order in enumerate(orders)
+    ]
     order, last = min(zip(orders, until, strict=True), key=lambda pair: int(pair[1].sum()))
     rows = np.arange(len(order))
     count = last - rows - 1
@@ -168,7 +204,9 @@ def _candidates(edges: Edges) -> Iterator[tuple[Int[np.ndarray, "p"], Int[np.nda
         begin = upto
 
 
-def _neighbours_that_turn(edges: Edges, i: Int[np.ndarray, "p"], j: Int[np.ndarray, "p"]) -> Bool[np.ndarray, "p"]:
+def _neighbours_that_turn(
+    edges: Edges, i: Int[np.ndarray, "p"], j: Int[np.ndarray, "p"]
+) -> Bool[np.ndarray, "p"]:
     """Edges one after the other in a ring that do not fold back: they share their corner and nothing else."""
     same, last = edges.ring[i] == edges.ring[j], np.bincount(edges.ring)[edges.ring] - 1
     follows = same & (edges.number[j] == edges.number[i] + 1)
@@ -183,8 +221,12 @@ def _neighbours_that_turn(edges: Edges, i: Int[np.ndarray, "p"], j: Int[np.ndarr
     return turning
 
 
-def turn(a: Float[np.ndarray, "p 2"], b: Float[np.ndarray, "p 2"], c: Float[np.ndarray, "p 2"]) -> Int[np.ndarray, "p"]:
-    """The sign of (b − a) × (c − a), exactly: 1 where c lies to the left of the line from a to b, 0 on it, −1 to the right."""
+def turn(
+    a: Float[np.ndarray, "p 2"], b: Float[np.ndarray, "p 2"], c: Float[np.ndarray, "p 2"]
+) -> Int[np.ndarray, "p"]:
+    """The sign of (b − a) × (c − a), exactly: 1 where c lies to the left of the line from a to b, 0 on it, −1
+    to the right.
+    """
     u, v = b - a, c - a
     left, right = u[:, 0] * v[:, 1], u[:, 1] * v[:, 0]
     value = left - right
@@ -205,9 +247,14 @@ def _passing(edges: Edges, i: int, point: Place) -> tuple[int, int]:
 
 
 def _separate(edges: Edges, at: Point, one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two passes through one point cross there: going round it, exactly one direction of the other lies between those of the first."""
+    """Whether two passes through one point cross there: going round it, exactly one direction of the other
+    lies between those of the first.
+    """
     back, on = (_difference(edges.start[one[0]], at), _difference(edges.end[one[1]], at))
-    inside = [_between(back, d, on) for d in (_difference(edges.start[other[0]], at), _difference(edges.end[other[1]], at))]
+    inside = [
+        _between(back, d, on)
+        for d in (_difference(edges.start[other[0]], at), _difference(edges.end[other[1]], at))
+    ]
     return inside[0] != inside[1]
 
 
@@ -222,7 +269,9 @@ def _between(u: Exact, v: Exact, w: Exact) -> bool:
 
 
 def _within(edges: Edges, k: int) -> bool:
-    """Whether ring k, which crosses no other, lies inside ring 0: one point of it that is not on ring 0 says."""
+    """Whether ring k, which crosses no other, lies inside ring 0: one point of it that is not on ring 0
+    says.
+    """
     own, shell = edges.ring == k, edges.ring == 0
     a, b = edges.start[shell], edges.end[shell]
     corners = edges.start[own]

@@ -1,9 +1,9 @@
 """A region written as people write it: `mean_perimeter < 2*sqrt(pi*mean_area)`, over column names.
 
-The text (see `grammar`) becomes comparisons over the few columns each one reads, joined by the algebra of sets: so a pull
-normalises every comparison by its own first-order distance, and a drift filter softens every kink. Where a rule has no value (the
-root of a negative number, say) the row is inside, also for `not` of the rule: an undefined value is not a pass (see
-`comparison`).
+The text (see `grammar`) becomes comparisons over the few columns each one reads, joined by the algebra of
+sets: so a pull normalises every comparison by its own first-order distance, and a drift filter softens every
+kink. Where a rule has no value (the root of a negative number, say) the row is inside, also for `not` of the
+rule: an undefined value is not a pass (see `comparison`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,10 @@ class Rule(UnsafeSet):
     """Everything for which `where` is true. Raises RuleError, whose `offset` is the character at fault."""
 
     exact = False
-    example: ClassVar[dict[str, object]] = {"kind": "rule", "where": "x0**2 + x1 < 0.5 and not (x0 > 1 or x1 <= -sqrt(2 + x0))"}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "rule",
+        "where": "x0**2 + x1 < 0.5 and not (x0 > 1 or x1 <= -sqrt(2 + x0))",
+    }
 
     def __init__(
         self,
@@ -62,7 +65,9 @@ def _soft(unsafe: Rule, width: Scalar) -> UnsafeSet:
 
 
 def columns_used(spec: Any, columns: Sequence[str], named: Mapping[str, Any] | None = None) -> list[str]:
-    """The columns that rules and `columns` regions of a specification name, in order; `named` holds earlier regions' specs."""
+    """The columns that rules and `columns` regions of a specification name, in order; `named` holds earlier
+    regions' specs.
+    """
     found: list[str] = []
     match spec:
         case str() if named and spec in named:

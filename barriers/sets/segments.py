@@ -1,9 +1,12 @@
-"""A set met by the straight segment between two points: whether, and where along it the set is deepest, or nearest.
+"""A set met by the straight segment between two points: whether, and where along it the set is deepest, or
+nearest.
 
-Whether is exact where `spans` knows the set; else by bisection: pieces halve until they are 1/PIECES of the segment, and where s is 1-Lipschitz
-(|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set than half its length is left out; and where a search finds the least s.
-An excursion shorter than a piece may be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for
-the least s, exact to 1e-7 of the segment where s is convex, and for unions and polygons seen from outside; elsewhere the best of a grid, refined.
+Whether is exact where `spans` knows the set; else by bisection: pieces halve until they are 1/PIECES of the
+segment, and where s is 1-Lipschitz (|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set
+than half its length is left out; and where a search finds the least s. An excursion shorter than a piece may
+be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for the
+least s, exact to 1e-7 of the segment where s is convex, and for unions and polygons seen from outside;
+elsewhere the best of a grid, refined.
 """
 
 from functools import singledispatch
@@ -39,8 +42,12 @@ GOLDEN = 34
 """Steps of a golden-section search from a bracket of 2/GRID: to 1e-8 of the segment."""
 
 
-def meets(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
-    """Whether any point of the segment from a to b is inside, ends included; and a t at which it is (0 where none is). In float64."""
+def meets(
+    unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]
+) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
+    """Whether any point of the segment from a to b is inside, ends included; and a t at which it is (0 where
+    none is). In float64.
+    """
     a, b = a.detach().double(), b.detach().double()
     with torch.no_grad():
         at_a, at_b = unsafe.contains(a), unsafe.contains(b)
@@ -51,8 +58,11 @@ def meets(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -
     return inside, t
 
 
-def lowest(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
-    """Whether each segment meets the set, and the t at which s is least along it, as far as a search finds it.
+def lowest(
+    unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]
+) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
+    """Whether each segment meets the set, and the t at which s is least along it, as far as a search finds
+    it.
 
     Of a set that has no distance, and refuses to have one, the t is that of `meets`.
     """
@@ -201,7 +211,9 @@ def _least(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> Tensor:
     return _golden(unsafe, a, b, low, high, ts[k], at_grid)
 
 
-def _golden(unsafe: UnsafeSet, a: Tensor, b: Tensor, low: Tensor, high: Tensor, best: Tensor, least: Tensor) -> Tensor:
+def _golden(
+    unsafe: UnsafeSet, a: Tensor, b: Tensor, low: Tensor, high: Tensor, best: Tensor, least: Tensor
+) -> Tensor:
     ratio = (5**0.5 - 1) / 2
     p, q = high - ratio * (high - low), low + ratio * (high - low)
     at_p, at_q = unsafe(at(a, b, p)), unsafe(at(a, b, q))
@@ -227,7 +239,9 @@ def _least_ball(unsafe: Ball, a: Tensor, b: Tensor) -> Tensor:
 
 @_least.register
 def _least_faceted(unsafe: Faceted, a: Tensor, b: Tensor) -> Tensor:
-    """Inside, max over faces of lines in t: least at an end or where two of them meet. Outside as everywhere else."""
+    """Inside, max over faces of lines in t: least at an end or where two of them meet. Outside as everywhere
+    else.
+    """
     found = _least.dispatch(UnsafeSet)(unsafe, a, b)
     at_a, at_b = unsafe.faces(a), unsafe.faces(b)
     if at_a.shape[1] > FACES:
@@ -266,7 +280,9 @@ def _least_rule(unsafe: Rule, a: Tensor, b: Tensor) -> Tensor:
 
 @_least.register
 def _least_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Tensor:
-    """From outside, the distance of two segments that do not cross is at an end of one of them; inside, the best of a grid."""
+    """From outside, the distance of two segments that do not cross is at an end of one of them; inside, the
+    best of a grid.
+    """
     corner, e = unsafe.start.double(), b - a
     ts = []
     for p, d in zip(*(x.split(max(PAIRS // len(corner), 1)) for x in (a, e)), strict=True):

@@ -19,7 +19,12 @@ class Slab(Faceted):
     exact = True
     clearance = True
     smooth = False
-    example: ClassVar[dict[str, object]] = {"kind": "slab", "normal": [1.0, -2.0], "lower": -0.5, "upper": 1.0}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "slab",
+        "normal": [1.0, -2.0],
+        "lower": -0.5,
+        "upper": 1.0,
+    }
     normal: Tensor
     across: Tensor
     at: Tensor

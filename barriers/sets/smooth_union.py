@@ -1,4 +1,5 @@
-"""A union with its seams filled: {−w log Σ e^{−sᵢ/w} ≤ 0}, the soft union of `soft` as a set in its own right.
+"""A union with its seams filled: {−w log Σ e^{−sᵢ/w} ≤ 0}, the soft union of `soft` as a set in its own
+right.
 
 It holds the plain union, and no more than the union grown by w log k.
 """
@@ -22,23 +23,33 @@ class SmoothUnion(UnsafeSet):
     exact = False
     smooth = True
     example: ClassVar[dict[str, object]] = {
-        "kind": "smooth_union", "width": 0.2,
-        "sets": [{"kind": "ball", "center": [-0.5, 0.0], "radius": 0.6}, {"kind": "ball", "center": [0.5, 0.3], "radius": 0.5}],
-    }  # fmt: skip
+        "kind": "smooth_union",
+        "width": 0.2,
+        "sets": [
+            {"kind": "ball", "center": [-0.5, 0.0], "radius": 0.6},
+            {"kind": "ball", "center": [0.5, 0.3], "radius": 0.5},
+        ],
+    }
 
     def __init__(
         self,
-        sets: Annotated[list[UnsafeSet], MinLen(1), Doc("What is melted together; each twice differentiable.")],
+        sets: Annotated[
+            list[UnsafeSet], MinLen(1), Doc("What is melted together; each twice differentiable.")
+        ],
         width: Annotated[float, Gt(0), Doc("How wide a seam is filled, in the data's units.")],
     ):
         super().__init__()
         rough = next((s for s in sets if not s.smooth), None)
         if rough is not None:
             raise NotSmooth(
-                f"SmoothUnion: every set must be twice differentiable, which {type(rough).__name__} is not; use `any`"
+                f"SmoothUnion: every set must be twice differentiable, which {type(rough).__name__} is "
+                "not; use `any`"
             )
         hard = AnyOf(sets)
-        self.melted, self.dimension = SoftExtremum(hard, sets, positive("SmoothUnion", "width", width), -1), hard.dimension
+        self.melted, self.dimension = (
+            SoftExtremum(hard, sets, positive("SmoothUnion", "width", width), -1),
+            hard.dimension,
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.melted(x)

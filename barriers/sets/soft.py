@@ -1,9 +1,11 @@
-"""Twice differentiable bounds of sets with kinks, from the safe side: s_soft ≤ max(s, 0), so φ∘s_soft is a majorant (B.2, B.5).
+"""Twice differentiable bounds of sets with kinks, from the safe side: s_soft ≤ max(s, 0), so φ∘s_soft is a
+majorant (B.2, B.5).
 
 union         −w log Σ e^{−sᵢ/w} ≤ min sᵢ
 intersection   w log Σ e^{sᵢ/w} − w log k ≤ max sᵢ
 
-With p the softmax weights, ∇ = Σpᵢ∇sᵢ and Δ = Σpᵢ(Δsᵢ ∓ ‖∇sᵢ‖²/w) ± ‖Σpᵢ∇sᵢ‖²/w, upper signs for the union (C.2).
+With p the softmax weights, ∇ = Σpᵢ∇sᵢ and Δ = Σpᵢ(Δsᵢ ∓ ‖∇sᵢ‖²/w) ± ‖Σpᵢ∇sᵢ‖²/w, upper signs for the union
+(C.2).
 """
 
 import math
@@ -19,14 +21,22 @@ from barriers.sets.base import NotSmooth, UnsafeSet
 
 
 class SoftExtremum(UnsafeSet):
-    """A soft union (sign −1) or intersection (sign +1) of smooth sets; membership stays that of the hard set."""
+    """A soft union (sign −1) or intersection (sign +1) of smooth sets; membership stays that of the hard
+    set.
+    """
 
     exact = False
     smooth = True
 
     def __init__(self, hard: UnsafeSet, sets: list[UnsafeSet], width: Scalar, sign: int):
         super().__init__()
-        self.hard, self.sets, self.width, self.sign, self.dimension = hard, nn.ModuleList(sets), width, sign, hard.dimension
+        self.hard, self.sets, self.width, self.sign, self.dimension = (
+            hard,
+            nn.ModuleList(sets),
+            width,
+            sign,
+            hard.dimension,
+        )
         self.shift = width * math.log(len(sets)) if sign > 0 else 0.0
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -49,21 +59,28 @@ class SoftExtremum(UnsafeSet):
 
 @singledispatch
 def soften(unsafe: UnsafeSet, width: Scalar) -> UnsafeSet:
-    """A smooth set with s_soft ≤ s outside `unsafe` and s_soft ≤ 0 inside it; raises NotSmooth where none is known.
+    """A smooth set with s_soft ≤ s outside `unsafe` and s_soft ≤ 0 inside it; raises NotSmooth where none is
+    known.
 
     Members that keep this make unions, intersections and growths that keep it.
     """
     if unsafe.smooth:
         return unsafe
-    raise NotSmooth(f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)")
+    raise NotSmooth(
+        f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)"
+    )
 
 
 @singledispatch
 def soften_complement(inner: UnsafeSet, width: Scalar) -> UnsafeSet:
-    """`soften(Not(inner), width)`: what a set does not soften, its complement may, and the other way round."""
+    """`soften(Not(inner), width)`: what a set does not soften, its complement may, and the other way
+    round.
+    """
     if inner.smooth:
         return Not(inner)
-    raise NotSmooth(f"not {type(inner).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)")
+    raise NotSmooth(
+        f"not {type(inner).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)"
+    )
 
 
 @soften.register

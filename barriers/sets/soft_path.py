@@ -1,12 +1,14 @@
 """`anywhere` along segments for a drift filter: twice differentiable, and from the safe side (B.5, B.12).
 
-Each segment has K pieces with ends p_j, and s_inner is 1-Lipschitz, so nowhere on a piece of length ℓ/K is s below (s_j + s_{j+1} − ℓ/K)/2:
+Each segment has K pieces with ends p_j, and s_inner is 1-Lipschitz, so nowhere on a piece of length ℓ/K is s
+below (s_j + s_{j+1} − ℓ/K)/2:
 
 anywhere     −w log Σ_j e^{−m_j/w},  m_j = (s_j + s_{j+1} − ℓ/K)/2     at most the least s of the path
 its complement  w log Σ_j e^{c_j/w} − w log(number of p_j)              at most the largest −s of the path
 
-with s_j, c_j the softened inner set and complement, and ℓ read as √(ℓ² + w²), which has no kink. In coordinates z ↦ x all of it is divided
-by the largest factor by which they stretch a waypoint: a level with the right sign, never longer than a distance in z.
+with s_j, c_j the softened inner set and complement, and ℓ read as √(ℓ² + w²), which has no kink. In
+coordinates z ↦ x all of it is divided by the largest factor by which they stretch a waypoint: a level with
+the right sign, never longer than a distance in z.
 """
 
 import math
@@ -28,19 +30,30 @@ PIECES = 8
 
 
 class SoftPath(UnsafeSet):
-    """Paths through (sign −1), or wholly outside (sign +1), a softened set; membership stays that of `hard`."""
+    """Paths through (sign −1), or wholly outside (sign +1), a softened set; membership stays that of
+    `hard`.
+    """
 
     exact = False
     smooth = True
 
-    def __init__(self, hard: UnsafeSet, path: Anywhere, width: Scalar, sign: int, coordinates: Coordinates | None):
+    def __init__(
+        self, hard: UnsafeSet, path: Anywhere, width: Scalar, sign: int, coordinates: Coordinates | None
+    ):
         super().__init__()
         if not lipschitz(path.inner):
             raise NotSmooth(
-                f"anywhere: along segments a drift filter needs a region with a distance, which {type(path.inner).__name__} is not; "
+                "anywhere: along segments a drift filter needs a region with a distance, which "
+                f"{type(path.inner).__name__} is not; "
                 "use the filter `step` or `gate`, or between: points"
             )
-        self.hard, self.path, self.sign, self.dimension, self.coordinates = hard, path, sign, hard.dimension, coordinates
+        self.hard, self.path, self.sign, self.dimension, self.coordinates = (
+            hard,
+            path,
+            sign,
+            hard.dimension,
+            coordinates,
+        )
         self.factor = 1.0 if coordinates is None else _stretch(coordinates, path.size)
         self.width = width * self.factor
         self.soft = soften(path.inner if sign < 0 else complement(path.inner), self.width)
@@ -84,7 +97,9 @@ def _soft_outside(unsafe: Nowhere, width: Scalar) -> UnsafeSet:
     return SoftPath(unsafe, unsafe.unsafe, width, +1, None)
 
 
-def soft_along(unsafe: UnsafeSet, original: UnsafeSet, width: Scalar, coordinates: Coordinates) -> UnsafeSet | None:
+def soft_along(
+    unsafe: UnsafeSet, original: UnsafeSet, width: Scalar, coordinates: Coordinates
+) -> UnsafeSet | None:
     """The softened form of a path set over coordinates; None where `original` is none."""
     match original:
         case Anywhere(joined=True):

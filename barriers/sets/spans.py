@@ -1,11 +1,14 @@
-"""Where a segment from a to b lies inside a set, exactly: the t in [0, 1] with a + t(b − a) inside, as intervals with open or closed ends.
+"""Where a segment from a to b lies inside a set, exactly: the t in [0, 1] with a + t(b − a) inside, as
+intervals with open or closed ends.
 
 half-space, face, affine comparison   f(a) + t(f(b) − f(a)) ≤ 0, or < 0: one interval
 ball, ellipsoid, capsule              a quadratic: one interval
-polygon                               between its crossings with the line, the first and second, third and fourth, … (even–odd)
+polygon                               between its crossings with the line, the first and second, third and
+                                      fourth, … (even–odd)
 any, all, not                         unions, intersections and gaps of these
 
-"Exactly" means up to the rounding of float64; t is a quotient of numbers that `contains` compares too. None where no such form is known.
+"Exactly" means up to the rounding of float64; t is a quotient of numbers that `contains` compares too. None
+where no such form is known.
 """
 
 from functools import reduce, singledispatch
@@ -70,8 +73,11 @@ def _comparison(unsafe: Comparison, a: Tensor, b: Tensor) -> Spans | None:
     found = _below(f[0], f[1], strict=unsafe.strict)
     known = defined[0] & defined[1]
     return Spans(
-        torch.where(known, found.low, 0.0), torch.where(known, found.high, 1.0), found.low_open & known, found.high_open & known
-    )  # fmt: skip
+        torch.where(known, found.low, 0.0),
+        torch.where(known, found.high, 1.0),
+        found.low_open & known,
+        found.high_open & known,
+    )
 
 
 @spans.register
@@ -94,11 +100,19 @@ def _capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
     height = [((x - start) @ along / along.square().sum())[:, None] for x in (a, b)]
     across = [x - start - h * along for x, h in zip((a, b), height, strict=True)]
     beside = reduce(
-        both, [_within(across[0], across[1], r), _below(-height[0], -height[1]), _below(height[0] - 1, height[1] - 1)]
+        both,
+        [
+            _within(across[0], across[1], r),
+            _below(-height[0], -height[1]),
+            _below(height[0] - 1, height[1] - 1),
+        ],
     )
     parts = joined([_within(a - start, b - start, r), _within(a - end, b - end, r), beside])
     held = parts.held()
-    low, high = torch.where(held, parts.low, 1.0).amin(1, keepdim=True), torch.where(held, parts.high, 0.0).amax(1, keepdim=True)
+    low, high = (
+        torch.where(held, parts.low, 1.0).amin(1, keepdim=True),
+        torch.where(held, parts.high, 0.0).amax(1, keepdim=True),
+    )
     return closed(low, high)
 
 
@@ -169,7 +183,9 @@ def _affine(expression: Expression) -> bool:
 
 
 def _bounded(expression: Expression) -> bool:
-    """Whether an expression that has values at both ends has one between: |·|, max and min of affine parts, which `grammar` takes apart."""
+    """Whether an expression that has values at both ends has one between: |·|, max and min of affine parts,
+    which `grammar` takes apart.
+    """
     match expression:
         case Operation("abs" | "max" | "min" | "neg", arguments):
             return all(map(_bounded, arguments))
@@ -207,7 +223,9 @@ def _within(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], radius: float) -> 
 
 
 def _scan(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans:
-    """The line through a and b against every corner: sides by a half-open rule, so that crossings come in pairs; what lies on it is boundary."""
+    """The line through a and b against every corner: sides by a half-open rule, so that crossings come in
+    pairs; what lies on it is boundary.
+    """
     e = b - a
     square = e.square().sum(1, keepdim=True)
     moves = square > 0
@@ -224,9 +242,13 @@ def _scan(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans:
     found = [closed(torch.where(there, low, 1.0).clamp(min=0), torch.where(there, high, 0.0).clamp(max=1))]
     on = (side == 0) & moves
     if bool(on.any()):
-        found.append(closed(torch.where(on, place, 2.0).clamp(min=0), torch.where(on, place, -1.0).clamp(max=1)))
+        found.append(
+            closed(torch.where(on, place, 2.0).clamp(min=0), torch.where(on, place, -1.0).clamp(max=1))
+        )
         whole = on & on[:, after]
         least, most = torch.minimum(place, place[:, after]), torch.maximum(place, place[:, after])
-        found.append(closed(torch.where(whole, least, 2.0).clamp(min=0), torch.where(whole, most, -1.0).clamp(max=1)))
+        found.append(
+            closed(torch.where(whole, least, 2.0).clamp(min=0), torch.where(whole, most, -1.0).clamp(max=1))
+        )
     still = (unsafe.contains(a) & ~moves[:, 0])[:, None].double()
     return trimmed(joined([*found, closed(1 - still, still)]))

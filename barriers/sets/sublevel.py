@@ -1,7 +1,7 @@
 """Where an energy is low: {U ≤ level}, what another model finds likely. The far side is `not` of it.
 
-s = U − level is a level function, used through its first-order distance (see `pull`). Where U is no number the row is inside: an
-undefined value is not a pass.
+s = U − level is a level function, used through its first-order distance (see `pull`). Where U is no number
+the row is inside: an undefined value is not a pass.
 """
 
 from typing import Annotated, ClassVar
@@ -20,18 +20,29 @@ class Sublevel(UnsafeSet):
 
     exact = False
     example: ClassVar[dict[str, object]] = {
-        "kind": "sublevel", "energy": {"kind": "gaussian", "mean": [0.4, -0.2], "std": 0.6}, "level": 2.0,
-    }  # fmt: skip
+        "kind": "sublevel",
+        "energy": {"kind": "gaussian", "mean": [0.4, -0.2], "std": 0.6},
+        "level": 2.0,
+    }
 
     def __init__(
         self,
         energy: Annotated[
-            Field, Doc("The energy U that draws the region, over the data's units: given or a checkpoint, not trained.")
+            Field,
+            Doc(
+                "The energy U that draws the region, over the data's units: given or a checkpoint, not "
+                "trained."
+            ),
         ],
         level: Annotated[float, Doc("x is unsafe where U(x) <= level, in nats as that energy counts them.")],
     ):
         super().__init__()
-        self.energy, self.level, self.dimension, self.smooth = energy, float(level), energy.dimension, energy.smooth
+        self.energy, self.level, self.dimension, self.smooth = (
+            energy,
+            float(level),
+            energy.dimension,
+            energy.smooth,
+        )
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return bounded(self.energy(x) - self.level)

@@ -1,7 +1,7 @@
 """The superellipse {Σ|uᵢ/aᵢ|^p ≤ 1}, u = R(x − c): rounder than a box, squarer than an ellipsoid.
 
-Its gauge g = (Σ|uᵢ/aᵢ|^p)^{1/p} has Lipschitz constant at most L = max(1, d^{1/p − 1/2})/min a, so s = (g − 1)/L is a bound:
-never farther from 0 than the distance. Twice differentiable for p ≥ 2.
+Its gauge g = (Σ|uᵢ/aᵢ|^p)^{1/p} has Lipschitz constant at most L = max(1, d^{1/p − 1/2})/min a, so s = (g −
+1)/L is a bound: never farther from 0 than the distance. Twice differentiable for p ≥ 2.
 """
 
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
@@ -21,14 +21,23 @@ from barriers.sets.exact import settle
 from barriers.sets.gauge import slack, whole_shares
 
 WHOLE, DIGITS = 64, 60
-"""Powers up to this are compared in whole numbers where they are whole; others, where float64 leaves it open, to so many decimal digits."""
+"""Powers up to this are compared in whole numbers where they are whole; others, where float64 leaves it open,
+to so many decimal digits.
+"""
 
 
 class Superellipse(UnsafeSet):
-    """Everything within a superellipse of the given semi-axes: power 2 is an ellipsoid, a large power nearly a box."""
+    """Everything within a superellipse of the given semi-axes: power 2 is an ellipsoid, a large power nearly
+    a box.
+    """
 
     exact = False
-    example: ClassVar[dict[str, object]] = {"kind": "superellipse", "center": [0.1, 0.2], "radii": [1.0, 0.6], "power": 4.0}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "superellipse",
+        "center": [0.1, 0.2],
+        "radii": [1.0, 0.6],
+        "power": 4.0,
+    }
     center: Tensor
     radii: Tensor
     axes: Tensor | None
@@ -36,10 +45,15 @@ class Superellipse(UnsafeSet):
     def __init__(
         self,
         center: Annotated[list[float], Doc("The centre, one number a column.")],
-        radii: Annotated[list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number a column, in the data's units.")],
-        power: Annotated[float, Ge(1), Doc("The exponent p: 1 a diamond, 2 an ellipsoid, larger ever more a box.")] = 4.0,
+        radii: Annotated[
+            list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number a column, in the data's units.")
+        ],
+        power: Annotated[
+            float, Ge(1), Doc("The exponent p: 1 a diamond, 2 an ellipsoid, larger ever more a box.")
+        ] = 4.0,
         rotation: Annotated[
-            list[list[float]] | None, Doc("Rows are the directions of the semi-axes, orthonormal; default: the columns' own.")
+            list[list[float]] | None,
+            Doc("Rows are the directions of the semi-axes, orthonormal; default: the columns' own."),
         ] = None,
     ):
         super().__init__()
@@ -51,13 +65,15 @@ class Superellipse(UnsafeSet):
             raise ValueError(f"Superellipse: power must be at least 1 and finite; got {power:g}")
         self.register_buffer("center", c)
         self.register_buffer("radii", a)
-        self.register_buffer("axes", None if rotation is None else orthogonal("Superellipse", rotation, len(c)))
+        self.register_buffer(
+            "axes", None if rotation is None else orthogonal("Superellipse", rotation, len(c))
+        )
         self.power, self.dimension, self.smooth = float(power), len(c), power >= 2
         self.scale = float(a.min()) / max(1.0, len(c) ** (1 / power - 0.5))
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power overflows. What the lift moves
-        # across the boundary counts as on it.
+        # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power
+        # overflows. What the lift moves across the boundary counts as on it.
         log_u = 0.5 * (self._local(x).square() + 1e-16).log()
         s = self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()
         return of_sign(s, self.contains(x)).to(x.dtype)

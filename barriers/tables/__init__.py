@@ -1,8 +1,20 @@
-"""Tables that people write: what the first line of a CSV is, its rows as numbers, and which column of one table is which of another."""
+"""Tables that people write: what the first line of a CSV is, its rows as numbers, and which column of one
+table is which of another.
+"""
 
 from barriers.tables.csv_rows import BLOCK, CsvHead, TableFault, csv_blocks, csv_head
 from barriers.tables.first_row import Doubt, number
-from barriers.tables.pairing import Pairing, Unpaired, alike, by_position, defaults, folded, listed, misplaced, pair
+from barriers.tables.pairing import (
+    Pairing,
+    Unpaired,
+    alike,
+    by_position,
+    defaults,
+    folded,
+    listed,
+    misplaced,
+    pair,
+)
 
 __all__ = [
     "BLOCK",

@@ -1,7 +1,8 @@
-"""Comma-separated numbers, a block at a time: numpy's own parser, and where that stops, a slow one that names every offending cell.
+"""Comma-separated numbers, a block at a time: numpy's own parser, and where that stops, a slow one that names
+every offending cell.
 
-Every reader of a CSV is this one, so all of them agree row for row. A row in is a row out: blank lines between rows are none, except in a
-file of one column, where they are cells that are missing and are refused.
+Every reader of a CSV is this one, so all of them agree row for row. A row in is a row out: blank lines
+between rows are none, except in a file of one column, where they are cells that are missing and are refused.
 """
 
 import csv
@@ -27,15 +28,19 @@ class TableFault(ValueError):
 
     def __init__(self, faults: Sequence[tuple[str, int | None]]):
         self.faults = list(faults)
-        super().__init__("; ".join(message if line is None else f"line {line}: {message}" for message, line in self.faults))
+        super().__init__(
+            "; ".join(message if line is None else f"line {line}: {message}" for message, line in self.faults)
+        )
 
 
 @dataclass(frozen=True)
 class CsvHead:
     """What is known of a CSV before its rows are read.
 
-    first: the cells of its first line, `line` the number of that. names: the same where they are names, None where they are a row.
-    start: how many lines come before the first row. second: the cells of the next line. doubt: why they may be either.
+    first: the cells of its first line, `line` the number of that. names: the same where they are names, None
+    where they are a row.
+    start: how many lines come before the first row. second: the cells of the next line. doubt: why they may
+    be either.
     """
 
     path: Path
@@ -54,7 +59,9 @@ class CsvHead:
         return self.line if self.names is not None else 0
 
     def settled(self, expected: Sequence[str] | None = None) -> "CsvHead":
-        """The same, in no doubt: the line is names where words in it are all the `expected` names; else a TableFault with both readings."""
+        """The same, in no doubt: the line is names where words in it are all the `expected` names; else a
+        TableFault with both readings.
+        """
         if self.doubt is None:
             return self
         words = {folded(word) for word in self.doubt.words}
@@ -64,7 +71,9 @@ class CsvHead:
 
 
 def csv_head(path: Path, header: bool | None = None) -> CsvHead:
-    """The head of a file; `header` says whether its first line is names, where that is known. A TableFault where there is nothing in it."""
+    """The head of a file; `header` says whether its first line is names, where that is known. A TableFault
+    where there is nothing in it.
+    """
     with _readable(), path.open(encoding="utf-8-sig", newline="") as file:
         found = list(itertools.islice(_records(file), WINDOW + 1))
     if not found:
@@ -80,7 +89,9 @@ def csv_head(path: Path, header: bool | None = None) -> CsvHead:
 
 
 def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Iterator[NDArray[np.float64]]:
-    """The chosen columns of all rows, in file order, at most `size` rows at a time, [b, chosen]; a TableFault with all that is no number."""
+    """The chosen columns of all rows, in file order, at most `size` rows at a time, [b, chosen]; a TableFault
+    with all that is no number.
+    """
     faults: list[tuple[str, int | None]] = []
     read, blank = 0, None
     for start, lines in _lines(head, size):
@@ -115,7 +126,9 @@ class _readable:
 
 
 def _records(lines: Iterable[str]) -> Iterator[tuple[list[str], int, str]]:
-    """The cells of every line that is not blank, the number of that line, and its text; a cell with line breaks makes one of several."""
+    """The cells of every line that is not blank, the number of that line, and its text; a cell with line
+    breaks makes one of several.
+    """
     text: list[str] = []
 
     def remembered() -> Iterator[str]:
@@ -132,16 +145,21 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[list[str], int, str]]:
 
 
 def _in_quotes(first: str, below: Sequence[str], width: int) -> bool:
-    """Whether cells of the first line are in quotes where none below is; only asked where all are numbers, which hold no comma."""
+    """Whether cells of the first line are in quotes where none below is; only asked where all are numbers,
+    which hold no comma.
+    """
     marked = [cell.strip().startswith('"') for cell in first.strip().split(",")]
     rows = [[cell.strip().startswith('"') for cell in line.split(",")] for line in below]
     return len(marked) == width and any(
-        mark and rows and not any(row[i] for row in rows if len(row) == width) for i, mark in enumerate(marked)
+        mark and rows and not any(row[i] for row in rows if len(row) == width)
+        for i, mark in enumerate(marked)
     )
 
 
 def _lines(head: CsvHead, size: int) -> Iterator[tuple[int, list[str]]]:
-    """Lines after the names, at most `size` records at a time, and how many came before; a cell with a line break in it stays whole."""
+    """Lines after the names, at most `size` records at a time, and how many came before; a cell with a line
+    break in it stays whole.
+    """
     with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
         done = head.start
         rest = itertools.islice(file, done, None)
@@ -154,7 +172,9 @@ def _lines(head: CsvHead, size: int) -> Iterator[tuple[int, list[str]]]:
             done += len(lines)
 
 
-def _gaps(lines: Sequence[str], start: int, blank: int | None) -> tuple[list[tuple[str, int | None]], int | None]:
+def _gaps(
+    lines: Sequence[str], start: int, blank: int | None
+) -> tuple[list[tuple[str, int | None]], int | None]:
     """Blank lines that a row follows, and the first of those that nothing follows yet."""
     found: list[tuple[str, int | None]] = []
     for i, line in enumerate(lines, start + 1):
@@ -162,7 +182,11 @@ def _gaps(lines: Sequence[str], start: int, blank: int | None) -> tuple[list[tup
             blank = blank or i
         elif blank is not None:
             found.append(
-                ("the line is empty, which in a file of one column is a missing value; fill it or remove the line", blank)
+                (
+                    "the line is empty, which in a file of one column is a missing value; fill it or "
+                    "remove the line",
+                    blank,
+                )
             )
             blank = None
     return found, blank
@@ -214,12 +238,16 @@ def _both(head: CsvHead) -> str:
     with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
         rows = sum(1 for _ in _records(file))
     bad = next((cell for cell in head.first if number(cell) is None), None)
-    as_row = f"as a row, there are {_count(rows)}" + (f" and the first is refused: {_bad(bad)}" if bad is not None else "")
+    as_row = f"as a row, there are {_count(rows)}" + (
+        f" and the first is refused: {_bad(bad)}" if bad is not None else ""
+    )
     cells = listed([cell.strip() or "an empty cell" for cell in head.first])
     why = head.doubt.why if head.doubt is not None else ""
     return (
-        f"the first line ({cells}) may be column names or a row, as {why}: as names, {_count(rows - 1)} follow; {as_row}; "
-        "say which: header: true (names) or header: false (a row) beside its path, --header or --no-header on the command line, "
+        f"the first line ({cells}) may be column names or a row, as {why}: as names, {_count(rows - 1)} "
+        f"follow; {as_row}; "
+        "say which: header: true (names) or header: false (a row) beside its path, --header or --no-header "
+        "on the command line, "
         "header=True or header=False in Python"
     )
 

@@ -1,7 +1,8 @@
 """Which column of one table is which of another, by their names: `Load (kN)` is no `load`, and `Load` is.
 
-Names are the same up to case, spaces and punctuation. Where they differ by more (a unit, a word), what they seem to be is proposed and nothing
-is matched. Position decides only where one of the two has no names of its own: none at all, or x0, x1, ... in this order.
+Names are the same up to case, spaces and punctuation. Where they differ by more (a unit, a word), what they
+seem to be is proposed and nothing is matched. Position decides only where one of the two has no names of its
+own: none at all, or x0, x1, ... in this order.
 """
 
 import difflib
@@ -17,7 +18,9 @@ class Unpaired(ValueError):
 
 
 class Pairing(NamedTuple):
-    """`order`: where the expected columns are among those that are there. `how`, and `detail`: the same in words, empty for equal names."""
+    """`order`: where the expected columns are among those that are there. `how`, and `detail`: the same in
+    words, empty for equal names.
+    """
 
     order: list[int]
     how: Literal["name", "position"]
@@ -25,9 +28,11 @@ class Pairing(NamedTuple):
 
 
 def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
-    """The expected columns among `own`, the names that are there (None: no names); further ones are left out where names decide.
+    """The expected columns among `own`, the names that are there (None: no names); further ones are left out
+    where names decide.
 
-    None where position decides, so that the numbers of columns must agree. Raises Unpaired where both have names and these do not say it.
+    None where position decides, so that the numbers of columns must agree. Raises Unpaired where both have
+    names and these do not say it.
     """
     if own is None:
         return None
@@ -39,7 +44,9 @@ def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
     if len(found) == len(expected):
         order = [found[name] for name in expected]
         changed = [f"{own[i]} -> {name}" for i, name in zip(order, expected, strict=True) if own[i] != name]
-        return Pairing(order, "name", f"columns matched by name, ignoring case and punctuation: {listed(changed)}")
+        return Pairing(
+            order, "name", f"columns matched by name, ignoring case and punctuation: {listed(changed)}"
+        )
     moved = misplaced(own, expected)
     if moved:
         raise Unpaired(_moved(own, expected, moved))
@@ -50,7 +57,10 @@ def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
 
 def by_position(own: Sequence[str] | None, expected: Sequence[str], places: Sequence[int]) -> Pairing:
     """Columns in the order that they have; `places` are their indices in the file."""
-    left = [f"{i + 1}" if own is None else f"{i + 1} ({name})" for i, name in zip(places, own or places, strict=True)]
+    left = [
+        f"{i + 1}" if own is None else f"{i + 1} ({name})"
+        for i, name in zip(places, own or places, strict=True)
+    ]
     shown = listed([f"{a} -> {b}" for a, b in zip(left, expected, strict=True)])
     return Pairing(list(range(len(expected))), "position", f"columns matched by position: {shown}")
 
@@ -70,13 +80,21 @@ def defaults(names: Sequence[str]) -> bool:
 
 
 def misplaced(own: Sequence[str], expected: Sequence[str]) -> list[tuple[str, str]]:
-    """Columns (own, expected) that seem to be the same and stand in different places, however far their names may differ by a unit."""
+    """Columns (own, expected) that seem to be the same and stand in different places, however far their names
+    may differ by a unit.
+    """
     found = {name: i for name in expected if (i := alike(name, own)) is not None}
-    return [(own[i], name) for place, name in enumerate(expected) if (i := found.get(name)) is not None and i != place]
+    return [
+        (own[i], name)
+        for place, name in enumerate(expected)
+        if (i := found.get(name)) is not None and i != place
+    ]
 
 
 def alike(name: str, names: Sequence[str]) -> int | None:
-    """The one of `names` that is this one, up to case and punctuation, else up to a unit or a further word; None where none or several are."""
+    """The one of `names` that is this one, up to case and punctuation, else up to a unit or a further word;
+    None where none or several are.
+    """
     for same in (lambda a, b: a == b, lambda a, b: folded(a) == folded(b) != "", _extends):
         found = [i for i, other in enumerate(names) if same(name, other)]
         if found:
@@ -127,7 +145,8 @@ def _moved(own: Sequence[str], expected: Sequence[str], moved: Sequence[tuple[st
     theirs, mine = moved[0]
     if theirs == mine:
         return (
-            f"{_unfit(own, expected)}: '{mine}' is in another place, and not every name is known; rename the columns or put them in the "
+            f"{_unfit(own, expected)}: '{mine}' is in another place, and not every name is known; rename "
+            "the columns or put them in the "
             "scenario's order"
         )
     return _proposal(own, expected)
@@ -149,4 +168,7 @@ def _proposal(own: Sequence[str], expected: Sequence[str]) -> str:
         return f"{_unfit(own, expected)}: no name is the same; {way}"
     seems = listed([f"{own[i]} -> {name}" for name, i in found.items()])
     without = f", and nothing is called {listed(lost)}" if lost else ""
-    return f"{_unfit(own, expected)}: they seem to be {seems}{without}; names may differ by case and punctuation only: {way}"
+    return (
+        f"{_unfit(own, expected)}: they seem to be {seems}{without}; names may differ by case and "
+        f"punctuation only: {way}"
+    )

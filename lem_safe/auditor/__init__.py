@@ -1,4 +1,6 @@
-"""The judge: counts samples inside unsafe sets, bounds what the counts mean. It cannot see what made the samples."""
+"""The judge: counts samples inside unsafe sets, bounds what the counts mean. It cannot see what made the
+samples.
+"""
 
 from lem_safe.auditor.audit import audit, grow
 from lem_safe.auditor.audit_report import AuditReport

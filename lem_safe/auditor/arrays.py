@@ -1,7 +1,8 @@
 """numpy's own files, .npy and the members of an .npz, as rows: the header first, then a block at a time.
 
-The header is judged before a byte of data is read: its type, its shape, and whether the file is long enough for them. Nothing pickled
-is ever loaded. A member of an .npz is read through the archive, compressed or not, and the archive's checksum is verified at its end.
+The header is judged before a byte of data is read: its type, its shape, and whether the file is long enough
+for them. Nothing pickled is ever loaded. A member of an .npz is read through the archive, compressed or not,
+and the archive's checksum is verified at its end.
 """
 
 import io
@@ -20,8 +21,23 @@ from numpy.typing import NDArray
 from lem_safe.auditor.rows import Rows, must_be_file
 from lem_safe.errors import BadInput, Fault
 
-DAMAGED = (ValueError, OSError, EOFError, SyntaxError, TypeError, KeyError, IndexError, RuntimeError, NotImplementedError, OverflowError,
-           MemoryError, RecursionError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)  # fmt: skip
+DAMAGED = (
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 """What reading a damaged file may raise."""
 
 SMALL = 1 << 24
@@ -69,7 +85,9 @@ class Array:
                 wanted = min(size, head.shape[0] - start)
                 data = file.read(wanted * each)
                 if len(data) < wanted * each:
-                    raise EOFError(f"it ends after entry {start + len(data) // max(each, 1)} of {head.shape[0]}")
+                    raise EOFError(
+                        f"it ends after entry {start + len(data) // max(each, 1)} of {head.shape[0]}"
+                    )
                 yield np.frombuffer(data, head.dtype).reshape(wanted, *head.shape[1:])
             file.read(1)  # the end, where an archive verifies its checksum
 
@@ -96,9 +114,14 @@ class Array:
     def _judge(self, size: int) -> None:
         head = self.header
         if head.dtype.hasobject:
-            raise BadInput(Fault("holds pickled objects, which are never loaded; save plain numbers", self.name))
+            raise BadInput(
+                Fault("holds pickled objects, which are never loaded; save plain numbers", self.name)
+            )
         if size < head.offset + head.bytes:
-            held = f"{size - head.offset:,} of the {head.bytes:,} bytes that its header {head.dtype} {head.shape} announces"
+            held = (
+                f"{size - head.offset:,} of the {head.bytes:,} bytes that its header {head.dtype} "
+                f"{head.shape} announces"
+            )
             raise BadInput(Fault(f"is damaged: it holds {held}; save it again", self.name))
 
 
@@ -109,7 +132,9 @@ class Archive:
         must_be_file(path)
         self.path = path
         with _readable(str(path), path), zipfile.ZipFile(path) as archive:
-            self.names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+            self.names = tuple(
+                name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")
+            )
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -123,7 +148,12 @@ class Archive:
             return None
         names = self._small("columns")
         if names.ndim != 1 or names.dtype.kind != "U":
-            raise BadInput(Fault(f"'columns' must be a list of text; got {names.dtype} of shape {names.shape}", str(self.path)))
+            raise BadInput(
+                Fault(
+                    f"'columns' must be a list of text; got {names.dtype} of shape {names.shape}",
+                    str(self.path),
+                )
+            )
         return [str(name) for name in names]
 
     def flag(self, name: str) -> bool:
@@ -146,13 +176,19 @@ class Archive:
     def _single(self, name: str, kinds: str, what: str) -> Any:
         value = self._small(name)
         if value.size != 1 or value.dtype.kind not in kinds:
-            raise BadInput(Fault(f"'{name}' must be {what}; got {value.dtype} of shape {value.shape}", str(self.path)))
+            raise BadInput(
+                Fault(f"'{name}' must be {what}; got {value.dtype} of shape {value.shape}", str(self.path))
+            )
         return value.item()
 
     def _small(self, name: str) -> NDArray[Any]:
         array = self.array(name)
         if array.header.bytes > SMALL:
-            raise BadInput(Fault(f"must be small, it describes the samples; its header announces {array.shape}", array.name))
+            raise BadInput(
+                Fault(
+                    f"must be small, it describes the samples; its header announces {array.shape}", array.name
+                )
+            )
         return array.whole()
 
 
@@ -166,12 +202,17 @@ def open_npy(path: Path) -> Array:
 
 
 def rows_in(array: Array, columns: Sequence[str] | None) -> Rows:
-    """The rows of an array [n, d], or of [r, n, d] one after the other; BadInput unless it is numbers of such a shape."""
+    """The rows of an array [n, d], or of [r, n, d] one after the other; BadInput unless it is numbers of such
+    a shape.
+    """
     head = array.header
     if head.dtype.kind not in "fiu" or len(head.shape) not in (2, 3):
         hint = "; one column is shape (n, 1)" if len(head.shape) == 1 else ""
         raise BadInput(
-            Fault(f"needs numbers in an array of shape [samples, columns]; got {head.dtype} {head.shape}{hint}", array.name)
+            Fault(
+                f"needs numbers in an array of shape [samples, columns]; got {head.dtype} {head.shape}{hint}",
+                array.name,
+            )
         )
     if 0 in head.shape:
         raise BadInput(Fault(f"holds no samples: its shape is {head.shape}", array.name))
@@ -199,7 +240,9 @@ def _readable(name: str, path: Path) -> Iterator[None]:
         raise BadInput(Fault("cannot be read: permission denied", str(path))) from None
     except DAMAGED as error:
         if "pickle" in str(error).lower():
-            raise BadInput(Fault("holds pickled objects, which are never loaded; save plain numbers", name)) from None
+            raise BadInput(
+                Fault("holds pickled objects, which are never loaded; save plain numbers", name)
+            ) from None
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(
             Fault(f"cannot be read: {why}; save it again with numpy.save (.npy) or numpy.savez (.npz)", name)

@@ -10,11 +10,15 @@ UNCLAIMED = "bound not claimed"
 """How `assumes` ends where counts are facts and nothing more."""
 
 DETAIL = {
-    "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no audit can check that.",
-    "path": "The event is a path that is inside at any recorded time{between}. Bounds are Clopper-Pearson's and hold if the paths are independent.",
-    "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds are independent, however their "
+    "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no "
+    "audit can check that.",
+    "path": "The event is a path that is inside at any recorded time{between}. Bounds are "
+    "Clopper-Pearson's and hold if the paths are independent.",
+    "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds "
+    "are independent, however their "
     "particles depend on one another.",
-    "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and hold for the mean of that fraction if "
+    "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and "
+    "hold for the mean of that fraction if "
     "the chains are independent, however slowly they mix; they say nothing of what longer chains would do.",
 }
 
@@ -24,7 +28,9 @@ BETWEEN = {"segments": ", or on the straight line between two", "points": "; not
 
 
 class Stand(NamedTuple):
-    """What bounds are taken from: the unit, how many of them, and the reason why none is claimed, if there is one."""
+    """What bounds are taken from: the unit, how many of them, and the reason why none is claimed, if there is
+    one.
+    """
 
     unit: Unit
     units: int
@@ -32,33 +38,48 @@ class Stand(NamedTuple):
 
 
 def in_words(
-    stand: Stand, sequential: bool, confidence: float, m: int, correction: Correction, between: str | None = None
+    stand: Stand,
+    sequential: bool,
+    confidence: float,
+    m: int,
+    correction: Correction,
+    between: str | None = None,
 ) -> str:
     """The assumption in a sentence or two, and how m constraints share the confidence."""
     if stand.unclaimed and stand.unclaimed.startswith("coupled"):
         return (
-            "The samples are one filtered cloud, whose particles influence one another: counts are facts about this cloud and "
+            "The samples are one filtered cloud, whose particles influence one another: counts are facts "
+            "about this cloud and "
             "this run; no bound on the law behind them is claimed."
         )
     if stand.unclaimed and stand.unclaimed.startswith("copies"):
         return (
-            "Copies of one another are not independent samples: counts are facts about these rows; no bound on the distribution behind them is "
+            "Copies of one another are not independent samples: counts are facts about these rows; no "
+            "bound on the distribution behind them is "
             "claimed."
         )
     if stand.unclaimed and stand.unclaimed.startswith("frozen"):
         return (
-            "Most particles are where they started: counts are facts about these samples, which are the start of the run and not draws of what "
+            "Most particles are where they started: counts are facts about these samples, which are the "
+            "start of the run and not draws of what "
             "it samples; no bound is claimed."
         )
     if stand.unclaimed:
         return (
-            "These samples took part in choosing the scenario's numbers: counts are facts about them; what they would certify is what they "
+            "These samples took part in choosing the scenario's numbers: counts are facts about them; what "
+            "they would certify is what they "
             "were used to make true, so no bound is claimed. Draw fresh ones with another seed."
         )
     text = DETAIL[stand.unit].format(between=BETWEEN[between or "segments"])
     if sequential and stand.unit in ("sample", "path"):
-        text = text.replace("Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,")
+        text = text.replace(
+            "Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,"
+        )
     if m > 1:
-        what = "all bounds and verdicts" if correction == "bonferroni" else "all bounds, and all of Holm's verdicts,"
+        what = (
+            "all bounds and verdicts"
+            if correction == "bonferroni"
+            else "all bounds, and all of Holm's verdicts,"
+        )
         text += f" {m} constraints share the error: {what} hold at once with {level(confidence)} confidence."
     return text

@@ -30,7 +30,9 @@ class AuditReport:
     samples: int
     confidence: float
     assumes: str
-    """independent samples (clouds, chains, paths); or coupled cloud, samples used in tuning, copies, or frozen run: bound not claimed."""
+    """independent samples (clouds, chains, paths); or coupled cloud, samples used in tuning, copies, or
+    frozen run: bound not claimed.
+    """
     constraints: tuple[ConstraintReport, ...]
     scenario: str
     """The scenario's name."""
@@ -38,7 +40,9 @@ class AuditReport:
     assumes_detail: str
     """The assumption in a sentence, and how several constraints share the confidence."""
     require: str
-    """What passing asks for: `passed`, the census and the trace, `bound`, the bound as well, or `anytime`, one that holds at every look."""
+    """What passing asks for: `passed`, the census and the trace, `bound`, the bound as well, or `anytime`,
+    one that holds at every look.
+    """
     correction: str
     """How several constraints share the error: bonferroni or holm."""
     union: UnionReport | None
@@ -96,14 +100,18 @@ class AuditReport:
 
     @classmethod
     def from_json(cls, text: str) -> "AuditReport":
-        """The report that `to_json` wrote; BadInput for a schema version this program does not know, and for what is no audit at all."""
+        """The report that `to_json` wrote; BadInput for a schema version this program does not know, and for
+        what is no audit at all.
+        """
         try:
             data = json.loads(text)
             version = data.pop("schema_version", None)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise BadInput(f"audit.json: is damaged ({error}); audit the samples again") from None
         if version != SCHEMA_VERSION:
-            raise BadInput(f"audit.json: schema_version must be {SCHEMA_VERSION}; got {version}; audit the samples again")
+            raise BadInput(
+                f"audit.json: schema_version must be {SCHEMA_VERSION}; got {version}; audit the samples again"
+            )
         known = {field.name for field in dataclasses.fields(cls)}
         try:
             constraints = tuple(ConstraintReport.from_dict(c) for c in data.pop("constraints"))
@@ -111,7 +119,9 @@ class AuditReport:
             read = {name: value for name, value in data.items() if name in known}
             for name, made in (("repeats", Repeats), ("movement", Movement)):
                 read[name] = made(**data[name]) if data.get(name) is not None else None
-            return cls(**{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])})
+            return cls(
+                **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"audit.json: is damaged ({error}); audit the samples again") from None
 
@@ -120,14 +130,21 @@ class AuditReport:
         return to_text(self.to_dict())
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Each constraint's fraction and interval beside what is tolerated, on `ax` or on new axes, which are returned."""
+        """Each constraint's fraction and interval beside what is tolerated, on `ax` or on new axes, which are
+        returned.
+        """
         from lem_safe.auditor.plot import plot
 
         return plot(self.constraints, not self.assumes.endswith("bound not claimed"), ax)
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{c.set} {100 * c.fraction:.3g} % of {100 * c.beta:.3g} %" for c in self.constraints)
-        return f"<AuditReport {self.scenario}: {'passed' if self.passed else 'failed'}, {self.samples:,} samples, {found}>"
+        found = ", ".join(
+            f"{c.set} {100 * c.fraction:.3g} % of {100 * c.beta:.3g} %" for c in self.constraints
+        )
+        return (
+            f"<AuditReport {self.scenario}: {'passed' if self.passed else 'failed'}, {self.samples:,} "
+            f"samples, {found}>"
+        )
 
     def _repr_html_(self) -> str:
         return to_html(self.to_dict())

@@ -25,7 +25,12 @@ def badge_message(audit: Mapping[str, Any]) -> str:
 
 def badge_json(audit: Mapping[str, Any]) -> str:
     """The content of a shields.io endpoint."""
-    fields = {"schemaVersion": 1, "label": LABEL, "message": badge_message(audit), "color": COLOURS[audit["passed"]].lstrip("#")}
+    fields = {
+        "schemaVersion": 1,
+        "label": LABEL,
+        "message": badge_message(audit),
+        "color": COLOURS[audit["passed"]].lstrip("#"),
+    }
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,6 @@
-"""What stands beside a bound: rows that repeat, particles that never moved, chains that do not agree. Works on the content of audit.json alone."""
+"""What stands beside a bound: rows that repeat, particles that never moved, chains that do not agree. Works
+on the content of audit.json alone.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +18,18 @@ def caveats(audit: Mapping[str, Any]) -> list[str]:
 
 
 def copied(
-    rows: int, distinct: int, exact: bool, units: int | None = None, different: int | None = None, kind: str = "row"
+    rows: int,
+    distinct: int,
+    exact: bool,
+    units: int | None = None,
+    different: int | None = None,
+    kind: str = "row",
 ) -> str:
     """How many differ, in words.
 
     >>> copied(400, 1, True), copied(10**7, 5 * 10**6, False), copied(400, 40, True, 20, 2, "cloud")
-    ('1 distinct row among 400', 'about 5,000,000 distinct rows among 10,000,000', '2 distinct clouds among 20')
+    ('1 distinct row among 400', 'about 5,000,000 distinct rows among 10,000,000', '2 distinct clouds among
+    20')
     """
     if units is not None and different is not None and different < units:
         rows, distinct, exact = units, different, True
@@ -35,20 +43,28 @@ def _repeats(audit: Mapping[str, Any]) -> str:
     if not found:
         return ""
     kind = str(audit.get("unit", "sample"))
-    what = copied(found["rows"], found["distinct"], found["exact"], found["units"], found["distinct_units"], kind)
+    what = copied(
+        found["rows"], found["distinct"], found["exact"], found["units"], found["distinct_units"], kind
+    )
     if str(audit["assumes"]).startswith("copies"):
         which = "clouds, chains or paths" if kind != "sample" else "rows written this finely"
         return (
-            f"Copies: {what}. Independent {which} do not repeat like this, and copies are not independent samples, so no bound is claimed; "
+            f"Copies: {what}. Independent {which} do not repeat like this, and copies are not independent "
+            "samples, so no bound is claimed; "
             "draw fresh samples, each from its own random numbers."
         )
     repeated = found["units"] is None and found["distinct"] < SOME * found["rows"]
     if not repeated and (found["units"] is None or found["distinct_units"] == found["units"]):
         return ""
-    common = f"; the commonest one occurs {found['commonest']:,} times" if found["commonest"] > 0.1 * found["rows"] else ""
+    common = (
+        f"; the commonest one occurs {found['commonest']:,} times"
+        if found["commonest"] > 0.1 * found["rows"]
+        else ""
+    )
     claimed = not str(audit["assumes"]).endswith("bound not claimed")
     why = (
-        "Values written so coarsely may repeat like that; if these are copies of one another, the bound does not hold."
+        "Values written so coarsely may repeat like that; if these are copies of one another, the bound "
+        "does not hold."
         if claimed
         else ""
     )
@@ -59,11 +75,17 @@ def _moved(audit: Mapping[str, Any]) -> str:
     found = audit.get("movement")
     if not found or found["moved"] is None or found["moved"] >= SOME:
         return _refused(found)
-    made = "" if found["accepted"] is None else f" ({percent(found['accepted'])} of the proposed moves were made)"
+    made = (
+        ""
+        if found["accepted"] is None
+        else f" ({percent(found['accepted'])} of the proposed moves were made)"
+    )
     if found["moved"] == 0:
         what = f"no particle has moved from where it started{made}, so these samples are the start itself"
     else:
-        what = f"{percent(1 - found['moved'])} of the particles have never moved from where they started{made}"
+        what = (
+            f"{percent(1 - found['moved'])} of the particles have never moved from where they started{made}"
+        )
     remedy = "a smaller sampler.step_size, another filter or another sampler.init may let them move"
     if found["moved"] >= FROZEN:
         return f"{what[0].upper()}{what[1:]}; {remedy}."
@@ -74,7 +96,10 @@ def _refused(found: Mapping[str, Any] | None) -> str:
     """Most moves refused, though everybody has moved."""
     if not found or found["accepted"] is None or found["accepted"] >= 0.5:
         return ""
-    return f"Of the proposed moves {percent(found['accepted'])} were made: the particles move seldom, so give the run more steps."
+    return (
+        f"Of the proposed moves {percent(found['accepted'])} were made: the particles move seldom, so "
+        "give the run more steps."
+    )
 
 
 def _mixed(audit: Mapping[str, Any]) -> str:
@@ -82,6 +107,7 @@ def _mixed(audit: Mapping[str, Any]) -> str:
     if not found or found["rhat"] is None or found["rhat"] <= AGREE:
         return ""
     return (
-        f"Particles have not been to the same places (R̂ {found['rhat']:.2f}; {AGREE} or less is usual): counts and bounds are about the "
+        f"Particles have not been to the same places (R̂ {found['rhat']:.2f}; {AGREE} or less is usual): "
+        "counts and bounds are about the "
         "distribution after these steps, not about the one that more steps would reach."
     )

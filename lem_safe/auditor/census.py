@@ -1,12 +1,14 @@
-"""The census (A.1): how many samples lie inside each set, in float64, by exact geometry, on the values as saved.
+"""The census (A.1): how many samples lie inside each set, in float64, by exact geometry, on the values as
+saved.
 
-Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative inside. It is known
-exactly (`exact`); or, for a union or intersection of such sets, through a function that is 1-Lipschitz, zero on the boundary and
-right in sign, so that |s(x)| is at most the true distance (`bound`); or, for a rule, to first order, s/‖∇s‖, which bounds nothing
-(`first_order`). Which rows are inside is what `contains` says, and no clearance contradicts it (see `told`).
+Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative
+inside. It is known exactly (`exact`); or, for a union or intersection of such sets, through a function that
+is 1-Lipschitz, zero on the boundary and right in sign, so that |s(x)| is at most the true distance (`bound`);
+or, for a rule, to first order, s/‖∇s‖, which bounds nothing (`first_order`). Which rows are inside is what
+`contains` says, and no clearance contradicts it (see `told`).
 
-Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst, where those inside sit, and how much
-of each unit (a cloud, a chain, a path) is inside.
+Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst,
+where those inside sit, and how much of each unit (a cloud, a chain, a path) is inside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +43,9 @@ WORST = 20
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, the number of its unit if it has one."""
+    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, the
+    number of its unit if it has one.
+    """
 
     row: int
     inside: bool
@@ -51,7 +55,9 @@ class Sample:
 
 
 class Census(NamedTuple):
-    """n rows, how many of them are inside at least one region, the census of each region, and of all together by unit where there are any."""
+    """n rows, how many of them are inside at least one region, the census of each region, and of all together
+    by unit where there are any.
+    """
 
     n: int
     inside_any: int
@@ -61,11 +67,13 @@ class Census(NamedTuple):
 
 @dataclass(frozen=True)
 class RegionCensus:
-    """What one region holds: counts, the smallest clearance and its kind, and the worst samples, deepest first.
+    """What one region holds: counts, the smallest clearance and its kind, and the worst samples, deepest
+    first.
 
     undefined: samples where a rule has no value (a root of something negative, say); they count as inside.
     near: samples outside but within the asked distance; None where none was asked for.
-    effective: how many independent rows they amount to by batch means, a diagnostic; None where that cannot be told.
+    effective: how many independent rows they amount to by batch means, a diagnostic; None where that cannot
+    be told.
     """
 
     violations: int
@@ -89,13 +97,17 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
         return "bound"
     if isinstance(region, Anywhere) and clearance_kind(region.inner) in ("exact", "bound"):
         return "bound"
-    if isinstance(region, AnyOf | AllOf) and all(clearance_kind(s) in ("exact", "bound") for s in region.members()):
+    if isinstance(region, AnyOf | AllOf) and all(
+        clearance_kind(s) in ("exact", "bound") for s in region.members()
+    ):
         return "bound"
     return "first_order"
 
 
 def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
-    """The clearance of each row, NaN where there is none to tell, and whether the level itself is undefined there."""
+    """The clearance of each row, NaN where there is none to tell, and whether the level itself is undefined
+    there.
+    """
     if clearance_kind(region) != "first_order":
         return region(x), torch.zeros(x.shape[0], dtype=torch.bool)
     try:
@@ -108,12 +120,17 @@ def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor
 
 
 def told(
-    region: UnsafeSet, x: Float[Tensor, "n d"], s: Float[Tensor, "n"], undefined: Bool[Tensor, "n"], inside: Bool[Tensor, "n"]
+    region: UnsafeSet,
+    x: Float[Tensor, "n d"],
+    s: Float[Tensor, "n"],
+    undefined: Bool[Tensor, "n"],
+    inside: Bool[Tensor, "n"],
 ) -> Float[Tensor, "n"]:
     """The clearances that float64 resolves, NaN for the others; none contradicts membership.
 
-    One of the wrong sign is 0 where the spacing of the row's own numbers explains it, or where a rule is too steep to tell by how much a row is
-    inside; one that overflowed, or that is less than the shape's own numbers leave of it, is not told.
+    One of the wrong sign is 0 where the spacing of the row's own numbers explains it, or where a rule is too
+    steep to tell by how much a row is inside; one that overflowed, or that is less than the shape's own
+    numbers leave of it, is not told.
     """
     if clearance_kind(region) == "first_order":
         s = s.clamp(-LARGEST, LARGEST)
@@ -142,10 +159,13 @@ def census(
     apart: bool = False,
     tracks: Tracks | None = None,
 ) -> Census:
-    """The census of every region in one pass over float64 blocks; samples outside but within `near` are counted too.
+    """The census of every region in one pass over float64 blocks; samples outside but within `near` are
+    counted too.
 
-    apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the same event.
-    tracks: where units are paths joined by straight lines: a row then stands for the segment that leads to it, at its deepest point.
+    apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the
+    same event.
+    tracks: where units are paths joined by straight lines: a row then stands for the segment that leads to
+    it, at its deepest point.
     """
     tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
     together = UnitCounts()
@@ -182,9 +202,15 @@ class _Tally:
     by_unit: UnitCounts = field(default_factory=UnitCounts)
 
     def add(
-        self, x: Float[Tensor, "b d"], unit: Int64[np.ndarray, "b"] | None, start: int, before: Float[Tensor, "b d"] | None = None
+        self,
+        x: Float[Tensor, "b d"],
+        unit: Int64[np.ndarray, "b"] | None,
+        start: int,
+        before: Float[Tensor, "b d"] | None = None,
     ) -> Bool[Tensor, "b"]:
-        """Takes one block, whose first row is row `start`, and says which of its rows are inside; with `before`, which segments are."""
+        """Takes one block, whose first row is row `start`, and says which of its rows are inside; with
+        `before`, which segments are.
+        """
         if before is None:
             inside = self.region.contains(x)
         else:
@@ -225,13 +251,19 @@ class _Tally:
             rows = order[np.sort(np.unique(unit[order], return_index=True)[1])[:WORST]].tolist()
         fresh = [
             Sample(
-                start + i, bool(inside[i]), float(ranked[i]) if ranked[i].isfinite() else None, tuple(x[i].tolist()),
+                start + i,
+                bool(inside[i]),
+                float(ranked[i]) if ranked[i].isfinite() else None,
+                tuple(x[i].tolist()),
                 None if unit is None else int(unit[i]),
             )
             for i in rows
-        ]  # fmt: skip
+        ]
         everybody = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))
-        first = {sample.unit if self.apart and sample.unit is not None else sample.row: sample for sample in reversed(everybody)}
+        first = {
+            sample.unit if self.apart and sample.unit is not None else sample.row: sample
+            for sample in reversed(everybody)
+        }
         self.worst = sorted(first.values(), key=lambda sample: (_rank(sample), sample.row))[:WORST]
 
     def result(self) -> RegionCensus:
@@ -242,9 +274,18 @@ class _Tally:
         near = self.close if self.near is not None else None
         by_unit = self.by_unit if self.by_unit.units else None
         return RegionCensus(
-            self.violations, least, kind, self.undefined, near, tuple(self.worst),
-            self.sketch.result(), self.inside.result(), self.batches.effective(), by_unit, self.batches.n,
-        )  # fmt: skip
+            self.violations,
+            least,
+            kind,
+            self.undefined,
+            near,
+            tuple(self.worst),
+            self.sketch.result(),
+            self.inside.result(),
+            self.batches.effective(),
+            by_unit,
+            self.batches.n,
+        )
 
 
 def _rank(sample: Sample) -> float:

@@ -1,7 +1,8 @@
 """How far samples stay from a region, kept in bounded memory however many there are.
 
-Clearances are counted by their leading bits: sign, exponent and seven binary digits, which is bfloat16. Every quantile read back is within 2⁻⁸
-of the true one, relatively, on the right side of 0, and does not depend on how the file was cut into blocks.
+Clearances are counted by their leading bits: sign, exponent and seven binary digits, which is bfloat16. Every
+quantile read back is within 2⁻⁸ of the true one, relatively, on the right side of 0, and does not depend on
+how the file was cut into blocks.
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,11 @@ BARS = 40
 
 @dataclass(frozen=True)
 class Clearances:
-    """The distribution of the signed distance over all samples, data units, negative inside; to first order for a rule.
+    """The distribution of the signed distance over all samples, data units, negative inside; to first order
+    for a rule.
 
-    quantiles: at `probabilities`. counts: samples in (edges[i], edges[i + 1]]; 0 is an edge wherever it is in range, and the two outermost
-    bars also hold what lies beyond. unknown: samples with no clearance to tell.
+    quantiles: at `probabilities`. counts: samples in (edges[i], edges[i + 1]]; 0 is an edge wherever it is in
+    range, and the two outermost bars also hold what lies beyond. unknown: samples with no clearance to tell.
     """
 
     probabilities: tuple[float, ...]
@@ -37,8 +39,12 @@ class Clearances:
     def from_dict(cls, data: Mapping[str, Any]) -> "Clearances":
         """The value that JSON made lists of."""
         return cls(
-            tuple(data["probabilities"]), tuple(data["quantiles"]), tuple(data["edges"]), tuple(data["counts"]), data["unknown"]
-        )  # fmt: skip
+            tuple(data["probabilities"]),
+            tuple(data["quantiles"]),
+            tuple(data["edges"]),
+            tuple(data["counts"]),
+            data["unknown"],
+        )
 
 
 class Sketch:
@@ -49,7 +55,9 @@ class Sketch:
         self.low, self.high, self.unknown = np.inf, -np.inf, 0
 
     def add(self, values: Float[np.ndarray, "b"], low: float, high: float) -> None:
-        """Counts a block whose smallest and largest numbers are `low` and `high`; NaN where a sample has no number to tell."""
+        """Counts a block whose smallest and largest numbers are `low` and `high`; NaN where a sample has no
+        number to tell.
+        """
         if not low <= high:
             self.unknown += len(values)
             return
@@ -65,7 +73,9 @@ class Sketch:
         """The distribution; None where no number was known."""
         if not self.counts.any():
             return None
-        order = np.concatenate([np.arange(0xFFFF, 0x7FFF, -1), np.arange(0x8000)])  # ascending: −large … −0, +0 … +large
+        order = np.concatenate(
+            [np.arange(0xFFFF, 0x7FFF, -1), np.arange(0x8000)]
+        )  # ascending: −large … −0, +0 … +large
         held = order[self.counts[order] > 0]
         counts = self.counts[held]
         centre = ((held.astype(np.uint32) << 16) | 0x7FFF).view(np.float32).astype(np.float64)

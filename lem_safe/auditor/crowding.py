@@ -1,14 +1,16 @@
 """Whether rows that repeat do so because their values are coarse: rounded, whole numbers, float32 far from 0.
 
-Independent draws of a smooth distribution, written at some resolution, repeat because many fall within one step of it; then as many fall on the
-neighbouring steps. So the resolution is made coarser by about ten, and the *different* rows that now agree are counted: of D different rows
-among n let C pairs fall together, in cells that hold Πm_j fine ones. Then about
+Independent draws of a smooth distribution, written at some resolution, repeat because many fall within one
+step of it; then as many fall on the neighbouring steps. So the resolution is made coarser by about ten, and
+the *different* rows that now agree are counted: of D different rows among n let C pairs fall together, in
+cells that hold Πm_j fine ones. Then about
 
     P = C (n/D)² / Πm_j                                                                        (A.14)
 
-pairs of rows should agree by resolution alone. A value that far more rows have in a column than the values beside it (a zero, a limit) is a cell
-of its own there, whose m_j is 1. Copies of rows that are finer than that agree in far more pairs than their neighbourhood explains.
-What is left of a smooth distribution is what has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
+pairs of rows should agree by resolution alone. A value that far more rows have in a column than the values
+beside it (a zero, a limit) is a cell of its own there, whose m_j is 1. Copies of rows that are finer than
+that agree in far more pairs than their neighbourhood explains. What is left of a smooth distribution is what
+has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
 """
 
 import math
@@ -22,7 +24,9 @@ from lem_safe.auditor.repeats import KEPT, Distinct, Repeats, hashed
 from lem_safe.auditor.samples import Block, Unit
 
 SLACK = 4.0
-"""Rows may repeat so many times as often as their neighbourhood explains: distributions are not smooth at every step."""
+"""Rows may repeat so many times as often as their neighbourhood explains: distributions are not smooth at
+every step.
+"""
 FEW = 0.01
 """Repetitions up to this share of the rows change no bound that anybody would notice."""
 MASS = 0.9
@@ -30,19 +34,26 @@ MASS = 0.9
 SMALL = 1000.0
 """Whole numbers up to this size are counts and categories: they repeat by nature."""
 DIGITS, TELLS = 15, 0.95
-"""Digits beyond which a number is written in full; the part of the different rows that a column must tell apart to stand for all columns."""
+"""Digits beyond which a number is written in full; the part of the different rows that a column must tell
+apart to stand for all columns.
+"""
 COLUMN, ENOUGH = 4096, 500_000
 """Different values of a column that are kept to count them, and rows that are enough to do so."""
 COMMON = 0.02
-"""The share of the rows from which on a value of a column may be common, and no accident of its resolution."""
+"""The share of the rows from which on a value of a column may be common, and no accident of its resolution.
+"""
 PROMINENT, BESIDE = 3.0, 3
-"""A common value comes so many times as often as the values beside it, so many on either side: where all are common, none is."""
+"""A common value comes so many times as often as the values beside it, so many on either side: where all are
+common, none is.
+"""
 
 Blocks = Callable[[], Iterable[Block]]
 
 
 def by_nature(found: Repeats, blocks: Blocks) -> bool:
-    """Whether independent draws would repeat like that; blocks: reads the rows again, twice where they do repeat."""
+    """Whether independent draws would repeat like that; blocks: reads the rows again, twice where they do
+    repeat.
+    """
     if found.rows - found.distinct <= FEW * found.rows:
         return True
     columns = _columns(blocks)
@@ -57,7 +68,9 @@ def by_nature(found: Repeats, blocks: Blocks) -> bool:
 
 
 def units_by_nature(found: Repeats, blocks: Blocks, unit: Unit) -> bool:
-    """Whether independent clouds, chains or paths would repeat like that: whole ones where their rows are counts, or are one row each."""
+    """Whether independent clouds, chains or paths would repeat like that: whole ones where their rows are
+    counts, or are one row each.
+    """
     if found.units is None or found.rows == found.units:
         return by_nature(found, blocks)
     stuck = unit != "path" and found.heavy > MASS
@@ -114,7 +127,9 @@ class _Column:
         self.counts = found[most], counts[most]
 
     def common(self, v: np.ndarray) -> np.ndarray:
-        """Which values are common: COMMON of all, and PROMINENT times as many as the values beside them have on average."""
+        """Which values are common: COMMON of all, and PROMINENT times as many as the values beside them have
+        on average.
+        """
         order = np.argsort(self.counts[0])
         found, counts = self.counts[0][order], self.counts[1][order]
         many = np.flatnonzero(counts >= max(COMMON * self.seen, 2)).tolist()  # at most 1/COMMON of them
@@ -162,7 +177,8 @@ def _fits(v: np.ndarray, power: np.ndarray, near: np.ndarray) -> bool:
 def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
     """P (A.14), by whichever way of writing numbers explains the most.
 
-    Where one column tells all rows apart, the others follow from it: then the column that explains the least, alone, is what counts.
+    Where one column tells all rows apart, the others follow from it: then the column that explains the least,
+    alone, is what counts.
     """
     together = [_Way(columns, keys, merged) for keys, merged in WAYS]
     for block in blocks():
@@ -180,20 +196,31 @@ def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
 
 
 WAYS: list[tuple[Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], int]] = [
-    (_Column.fixed, 10), (_Column.significant, 10), (_Column.binary, 8),
-]  # fmt: skip
+    (_Column.fixed, 10),
+    (_Column.significant, 10),
+    (_Column.binary, 8),
+]
 """The ways numbers are written, and how many values of each fall together where it is coarser."""
 
 
 class _Way:
-    """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells of a uniform choice of them."""
+    """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells
+    of a uniform choice of them.
+    """
 
-    def __init__(self, columns: list[_Column], keys: Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], merged: int):
+    def __init__(
+        self,
+        columns: list[_Column],
+        keys: Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]],
+        merged: int,
+    ):
         self.columns, self.keys = columns, [partial(keys, column) for column in columns]
         self.merged = [
             min(merged, column.distinct.number()) for column in columns
         ]  # of a flag no cell holds more than two values
-        self.cells = np.empty((0, 3), dtype=np.uint64)  # hashes of the cell and of the row, and the bits of log Πm_j
+        self.cells = np.empty(
+            (0, 3), dtype=np.uint64
+        )  # hashes of the cell and of the row, and the bits of log Πm_j
         self.limit: np.uint64 | None = None  # cells from this hash on are not kept
 
     def add(self, x: Float[np.ndarray, "b d"]) -> None:
@@ -201,10 +228,13 @@ class _Way:
         values = [np.ascontiguousarray(v) for v in x.T]
         common = [column.common(v) for column, v in zip(self.columns, values, strict=True)]
         coarse = [
-            np.where(c, hashed(v[:, None]).view(np.int64), key(v)) for c, key, v in zip(common, self.keys, values, strict=True)
+            np.where(c, hashed(v[:, None]).view(np.int64), key(v))
+            for c, key, v in zip(common, self.keys, values, strict=True)
         ]
         size = sum(np.where(c, 0.0, math.log(m)) for c, m in zip(common, self.merged, strict=True))
-        cells = np.stack([hashed(np.stack(coarse, 1)), hashed(x), np.asarray(size, dtype=np.float64).view(np.uint64)], 1)
+        cells = np.stack(
+            [hashed(np.stack(coarse, 1)), hashed(x), np.asarray(size, dtype=np.float64).view(np.uint64)], 1
+        )
         if self.limit is not None:
             cells = cells[cells[:, 0] < self.limit]
         if not len(cells):

@@ -1,7 +1,9 @@
-"""Rows in memory that remember what depended on what when they were drawn, so that an audit of them claims no more than one of their file.
+"""Rows in memory that remember what depended on what when they were drawn, so that an audit of them claims no
+more than one of their file.
 
-A slice, a sum or several put together are no longer the clouds they were made of: whatever numpy makes of coupled rows is taken for one
-coupled cloud, of which no bound is claimed (A.2). np.asarray takes the marks off.
+A slice, a sum or several put together are no longer the clouds they were made of: whatever numpy makes of
+coupled rows is taken for one coupled cloud, of which no bound is claimed (A.2). np.asarray takes the marks
+off.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 
 
 class Drawn(np.ndarray):
-    """An array [n, d] with the marks of its file: `coupled`, the `replica` of each row where there are clouds, the `seed`, how many `moved`."""
+    """An array [n, d] with the marks of its file: `coupled`, the `replica` of each row where there are
+    clouds, the `seed`, how many `moved`.
+    """
 
     coupled: bool
     replica: NDArray[np.int64] | None
@@ -60,9 +64,12 @@ class Drawn(np.ndarray):
         """The rows of a samples.npz: `x` and its marks."""
         seed, moved = arrays.get("seed"), arrays.get("moved")
         return cls(
-            arrays["x"], bool(arrays.get("coupled", False)), arrays.get("replica"), None if seed is None else int(seed),
+            arrays["x"],
+            bool(arrays.get("coupled", False)),
+            arrays.get("replica"),
+            None if seed is None else int(seed),
             None if moved is None else float(moved),
-        )  # fmt: skip
+        )
 
 
 def _dependent(rows: Any) -> bool:

@@ -1,4 +1,5 @@
-"""An audit for other programs: JSON, JUnit for test runners, Markdown for a pull request, GitHub's annotations.
+"""An audit for other programs: JSON, JUnit for test runners, Markdown for a pull request, GitHub's
+annotations.
 
 Each takes the content of audit.json, so a saved audit can be turned into any of them later.
 """
@@ -53,7 +54,9 @@ def to_markdown(audit: Audit) -> str:
 
 
 def to_github(audit: Audit) -> str:
-    """One annotation a constraint, which GitHub shows on the run's page: an error where it failed, else a notice."""
+    """One annotation a constraint, which GitHub shows on the run's page: an error where it failed, else a
+    notice.
+    """
     lines = []
     for c in audit["constraints"]:
         level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
@@ -65,8 +68,9 @@ def to_github(audit: Audit) -> str:
 def to_junit(audit: Audit) -> str:
     """One case a constraint and claim: the count, every step where there is a trace, the bound.
 
-    Failures are what `passed` counts, so that a job fails where the exit status does: a bound that does not certify, or that shows a violation,
-    fails only where it is required; else its case is skipped, with the verdict and the reason.
+    Failures are what `passed` counts, so that a job fails where the exit status does: a bound that does not
+    certify, or that shows a violation, fails only where it is required; else its case is skipped, with the
+    verdict and the reason.
     """
     suite = ElementTree.Element("testsuite", name=_clean(f"lem-safe audit: {audit['scenario']}"))
     for c in audit["constraints"]:
@@ -81,7 +85,11 @@ def to_junit(audit: Audit) -> str:
         if c["verdict"] != "certified":
             tag = "failure" if audit["require"] != "passed" else "skipped"
             ElementTree.SubElement(case, tag, message=_clean(f"{c['verdict']}: {bound_sentence(c, audit)}"))
-    for tag, key in (("testcase", "tests"), ("testcase/failure", "failures"), ("testcase/skipped", "skipped")):
+    for tag, key in (
+        ("testcase", "tests"),
+        ("testcase/failure", "failures"),
+        ("testcase/skipped", "skipped"),
+    ):
         suite.set(key, str(len(suite.findall(tag))))
     suite.set("errors", "0")
     root = ElementTree.Element("testsuites")
@@ -92,13 +100,19 @@ def to_junit(audit: Audit) -> str:
 
 def _case(suite: ElementTree.Element, audit: Audit, c: Audit, claim: str) -> ElementTree.Element:
     return ElementTree.SubElement(
-        suite, "testcase", classname=_clean(f"lem_safe.{audit['scenario']}"), name=_clean(f"{c['set']}: {claim}"), time="0"
+        suite,
+        "testcase",
+        classname=_clean(f"lem_safe.{audit['scenario']}"),
+        name=_clean(f"{c['set']}: {claim}"),
+        time="0",
     )
 
 
 def _clean(text: str) -> str:
     """Without the control characters that XML 1.0 has no way to write."""
-    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(
+        r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text
+    )
 
 
 def _cell(text: str) -> str:

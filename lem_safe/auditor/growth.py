@@ -1,7 +1,9 @@
-"""An audit that grows: the same file with more rows each time, looked at after each batch, its guarantee intact (A.4).
+"""An audit that grows: the same file with more rows each time, looked at after each batch, its guarantee
+intact (A.4).
 
-What a look must remember is small: how many rows it saw and their hash, so that the next look can show that none of them changed; where each
-constraint stood; and what was asked, so that the question cannot change once answers are known.
+What a look must remember is small: how many rows it saw and their hash, so that the next look can show that
+none of them changed; where each constraint stood; and what was asked, so that the question cannot change once
+answers are known.
 """
 
 import hashlib
@@ -24,7 +26,9 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Past:
-    """What all looks so far amount to. `sha256` is that of the rows audited, as float64, with the units they belong to."""
+    """What all looks so far amount to. `sha256` is that of the rows audited, as float64, with the units they
+    belong to.
+    """
 
     question: Mapping[str, str]
     """What was asked: the scenario's fingerprint, the columns, the unit, the correction."""
@@ -36,26 +40,40 @@ class Past:
 
     @classmethod
     def read(cls, directory: Path, question: Mapping[str, str]) -> "Past":
-        """The past that a directory remembers, a fresh one where there is none; BadInput for another question or a damaged file."""
+        """The past that a directory remembers, a fresh one where there is none; BadInput for another question
+        or a damaged file.
+        """
         path = directory / FILE
         if not path.exists():
             return cls(question)
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             standings = {name: Standing.from_dict(s) for name, s in data["standings"].items()}
-            past = cls(dict(data["question"]), int(data["rows"]), str(data["sha256"]), tuple(data["looks"]), standings)
+            past = cls(
+                dict(data["question"]),
+                int(data["rows"]),
+                str(data["sha256"]),
+                tuple(data["looks"]),
+                standings,
+            )
             known = data["schema_version"] == SCHEMA_VERSION
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadInput(
-                Fault(f"is damaged ({type(error).__name__}); begin the audit again in another --out", str(path))
+                Fault(
+                    f"is damaged ({type(error).__name__}); begin the audit again in another --out", str(path)
+                )
             ) from None
         if not known:
             raise BadInput(
-                Fault("was written by another version of this program; begin the audit again in another --out", str(path))
+                Fault(
+                    "was written by another version of this program; begin the audit again in another --out",
+                    str(path),
+                )
             )
         faults = [
             Fault(
-                f"{name} was {past.question.get(name)} when this audit began, now it is {asked}; begin another audit in another --out",
+                f"{name} was {past.question.get(name)} when this audit began, now it is {asked}; begin "
+                "another audit in another --out",
                 str(path),
             )
             for name, asked in question.items()
@@ -68,14 +86,21 @@ class Past:
     def write(self, directory: Path) -> None:
         """Remembers, atomically."""
         standings = {name: s.to_dict() for name, s in self.standings.items()}
-        content = {"schema_version": SCHEMA_VERSION, "question": dict(self.question), "rows": self.rows, "sha256": self.sha256}
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "question": dict(self.question),
+            "rows": self.rows,
+            "sha256": self.sha256,
+        }
         write_json(directory / FILE, {**content, "looks": list(self.looks), "standings": standings})
 
     def then(self, look: Mapping[str, Any], seen: "Seen", standings: Mapping[str, Standing]) -> "Past":
         """The past with one more look; the same one where no row is new."""
         if seen.rows == self.rows:
             return self
-        return replace(self, rows=seen.rows, sha256=seen.sha256, looks=(*self.looks, look), standings=standings)
+        return replace(
+            self, rows=seen.rows, sha256=seen.sha256, looks=(*self.looks, look), standings=standings
+        )
 
 
 class Seen:
@@ -83,7 +108,10 @@ class Seen:
 
     def __init__(self, past: Past, source: str):
         self._past, self._source = past, source
-        self._hashes = hashlib.sha256(), hashlib.sha256()  # of numbers and of units apart, so that cuts into blocks do not matter
+        self._hashes = (
+            hashlib.sha256(),
+            hashlib.sha256(),
+        )  # of numbers and of units apart, so that cuts into blocks do not matter
         self._before: set[int] = set()
         self.rows = 0
 
@@ -92,12 +120,17 @@ class Seen:
         return _combined(*self._hashes)
 
     def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same blocks; BadInput where a row of the past has changed or is gone, or where an audited unit has gained rows."""
+        """The same blocks; BadInput where a row of the past has changed or is gone, or where an audited unit
+        has gained rows.
+        """
         for block in blocks:
             self._see(block)
             yield block
         if self.rows < self._past.rows:
-            message = f"has {self.rows:,} rows where {self._past.rows:,} were audited already; an audit that grows keeps its rows"
+            message = (
+                f"has {self.rows:,} rows where {self._past.rows:,} were audited already; an audit "
+                "that grows keeps its rows"
+            )
             raise BadInput(Fault(message, self._source))
 
     def _see(self, block: Block) -> None:
@@ -117,14 +150,16 @@ class Seen:
             self._before |= now
         elif again := now & self._before:
             message = (
-                f"unit {min(again)} gained rows after it was audited; each cloud, chain or path is counted once, when it is whole"
+                f"unit {min(again)} gained rows after it was audited; each cloud, chain or path is "
+                "counted once, when it is whole"
             )
             raise BadInput(Fault(message, self._source))
 
     def _compare(self) -> None:
         if self.sha256 != self._past.sha256:
             message = (
-                f"the first {self._past.rows:,} rows are not those audited before; append new rows, and begin anew for others"
+                f"the first {self._past.rows:,} rows are not those audited before; append new rows, "
+                "and begin anew for others"
             )
             raise BadInput(Fault(message, self._source))
 

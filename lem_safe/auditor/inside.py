@@ -1,7 +1,9 @@
-"""Where in a region the mass sits: the columns of the samples inside, from a uniform choice of at most a thousand of them.
+"""Where in a region the mass sits: the columns of the samples inside, from a uniform choice of at most a
+thousand of them.
 
-Every row has a priority, a hash of its number, and the rows with the smallest priorities are kept: a uniform choice that needs no randomness,
-no memory beyond itself, and does not depend on how the file was cut into blocks.
+Every row has a priority, a hash of its number, and the rows with the smallest priorities are kept: a uniform
+choice that needs no randomness, no memory beyond itself, and does not depend on how the file was cut into
+blocks.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,9 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Inside:
-    """Quantiles of each column over the samples inside, data units, at `probabilities`; of `sampled` of them, all where there are few."""
+    """Quantiles of each column over the samples inside, data units, at `probabilities`; of `sampled` of them,
+    all where there are few.
+    """
 
     sampled: int
     probabilities: tuple[float, ...]
@@ -29,7 +33,9 @@ class Inside:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Inside":
         """The value that JSON made lists of."""
-        return cls(data["sampled"], tuple(data["probabilities"]), tuple(tuple(row) for row in data["quantiles"]))
+        return cls(
+            data["sampled"], tuple(data["probabilities"]), tuple(tuple(row) for row in data["quantiles"])
+        )
 
 
 class Reservoir:

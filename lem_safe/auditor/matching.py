@@ -15,7 +15,9 @@ MARKS = ("coupled", "tuned")
 
 
 class Match(NamedTuple):
-    """How a file's columns become the scenario's: `order` which comes first, second, ...; `names` what rules may call them."""
+    """How a file's columns become the scenario's: `order` which comes first, second, ...; `names` what rules
+    may call them.
+    """
 
     order: list[int]
     names: tuple[str, ...]
@@ -32,12 +34,14 @@ class Match(NamedTuple):
 
 
 def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
-    """Which column of the samples is which of the scenario's, which names rules may use, and which column numbers the units.
+    """Which column of the samples is which of the scenario's, which names rules may use, and which column
+    numbers the units.
 
-    The samples' own names come first. Where all of the scenario's are among them, in whatever order, case and punctuation, columns are matched
-    by name and any further ones left out. Where one side has no names of its own, by position, and a rule may use either name. Raises BadInput
-    where both have names that do not say which is which, where the number of columns differs, or where a name stands for one column here
-    and another there.
+    The samples' own names come first. Where all of the scenario's are among them, in whatever order, case and
+    punctuation, columns are matched by name and any further ones left out. Where one side has no names of its
+    own, by position, and a rule may use either name. Raises BadInput where both have names that do not say
+    which is which, where the number of columns differs, or where a name stands for one column here and
+    another there.
     """
     unit, marker = samples.unit, samples.unit_column
     _must_be_plain(samples, columns or ())
@@ -49,35 +53,47 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     places = [i for i in range(samples.rows.width) if i != marker]
     own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
     d = len(places)
-    expected = tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
+    expected = (
+        tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
+    )
     differs = Fault(
-        f"has {d} column{'s' * (d != 1)}" + (f" ({listed(own)})" if own else "")
-        + f", the scenario has {len(expected)} ({listed(expected)}); save those columns, one row a sample", samples.source,
-    )  # fmt: skip
+        f"has {d} column{'s' * (d != 1)}"
+        + (f" ({listed(own)})" if own else "")
+        + f", the scenario has {len(expected)} ({listed(expected)}); save those columns, one row a sample",
+        samples.source,
+    )
     try:
         pairing = pair(own, expected)
     except Unpaired as bad:
         few = d < len(expected)
-        raise BadInput([differs, Fault(str(bad), samples.source)] if few else Fault(str(bad), samples.source)) from None
+        raise BadInput(
+            [differs, Fault(str(bad), samples.source)] if few else Fault(str(bad), samples.source)
+        ) from None
     if pairing is not None:
         return Match([places[i] for i in pairing.order], expected, pairing.how, unit, marker, pairing.detail)
     unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
     if unnamed is not None:
         raise BadInput(
-            Fault(f"column {unnamed + 1} has no usable name; name it, or drop it (pandas: index=False)", samples.source)
+            Fault(
+                f"column {unnamed + 1} has no usable name; name it, or drop it (pandas: index=False)",
+                samples.source,
+            )
         )
     if d != len(expected):
         raise BadInput(differs)
     pairing = by_position(own, expected, places)
     words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
     names = tuple(
-        theirs if theirs in words and mine not in words else mine for mine, theirs in zip(own or expected, expected, strict=True)
+        theirs if theirs in words and mine not in words else mine
+        for mine, theirs in zip(own or expected, expected, strict=True)
     )
     return Match(places, names, pairing.how, unit, marker, pairing.detail)
 
 
 def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:
-    """Refuses columns of a table that seem to say what depends on what, and would be left out without a word."""
+    """Refuses columns of a table that seem to say what depends on what, and would be left out without a
+    word.
+    """
     if samples.rows.columns is None:
         return
     extra = [name for name in samples.rows.columns if name not in columns]

@@ -1,9 +1,11 @@
-"""Whether rows look independent: an effective number of samples, as a *diagnostic*. No bound and no verdict uses it.
+"""Whether rows look independent: an effective number of samples, as a *diagnostic*. No bound and no verdict
+uses it.
 
-Batch means: the file is cut into 64 to 127 equal batches of b successive rows. If rows are independent, the variance of a batch's fraction is
-p(1−p)/b; τ = b·Var(batch fractions)/(p(1−p)) says how many times larger it is, and n_eff = n/max(τ, 1) (A.6). Batches shorter than
-the memory of a chain make τ too small, so n_eff may be too large and is never a certificate: correlated rows taken for
-independent ones covered 52 to 77 % of the time where 95 % was claimed. [@flegal2010batch]
+Batch means: the file is cut into 64 to 127 equal batches of b successive rows. If rows are independent, the
+variance of a batch's fraction is p(1−p)/b; τ = b·Var(batch fractions)/(p(1−p)) says how many times larger it
+is, and n_eff = n/max(τ, 1) (A.6). Batches shorter than the memory of a chain make τ too small, so n_eff may
+be too large and is never a certificate: correlated rows taken for independent ones covered 52 to 77 % of the
+time where 95 % was claimed. [@flegal2010batch]
 """
 
 import numpy as np
@@ -25,7 +27,10 @@ class Batches:
         self.n += len(inside)
         missing = self.size - self._begun_rows
         if len(inside) < missing:
-            self._begun, self._begun_rows = self._begun + int(np.count_nonzero(inside)), self._begun_rows + len(inside)
+            self._begun, self._begun_rows = (
+                self._begun + int(np.count_nonzero(inside)),
+                self._begun_rows + len(inside),
+            )
             return
         first, rest = self._begun + np.count_nonzero(inside[:missing]), inside[missing:]
         whole = len(rest) // self.size

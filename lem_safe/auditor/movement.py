@@ -1,6 +1,8 @@
-"""Whether a run's particles have been anywhere: what its trace and its file say of moves made, refused, and never tried.
+"""Whether a run's particles have been anywhere: what its trace and its file say of moves made, refused, and
+never tried.
 
-The audit trusts no such mark further than towards caution: a run that says that its particles stayed where they started is believed.
+The audit trusts no such mark further than towards caution: a run that says that its particles stayed where
+they started is believed.
 """
 
 import math
@@ -13,14 +15,17 @@ import numpy as np
 AGREE = 1.05
 """R̂ up to which chains are said to agree."""
 FROZEN = 0.5
-"""Where fewer of the particles have ever moved, the samples are the start and not what the sampler makes of it."""
+"""Where fewer of the particles have ever moved, the samples are the start and not what the sampler makes of
+it.
+"""
 
 
 @dataclass(frozen=True)
 class Movement:
     """What is known of the moves of the run that these samples end; None for what is not.
 
-    moved: the share of particles that are not where they started. accepted: of all moves, a particle's at a step, the share that was made.
+    moved: the share of particles that are not where they started. accepted: of all moves, a particle's at a
+    step, the share that was made.
     rhat: split R̂ over particles at the end, the largest of the numbers followed.
     """
 
@@ -35,7 +40,9 @@ class Movement:
 
 
 def movement(moved: float | None, trace: Mapping[str, Any] | None) -> Movement | None:
-    """From the mark of the samples' file and the arrays of a trace, `moves` [t] and `monitor_rhat`; None where neither says anything."""
+    """From the mark of the samples' file and the arrays of a trace, `moves` [t] and `monitor_rhat`; None
+    where neither says anything.
+    """
     found = {} if trace is None else trace
     moves, looks = np.asarray(found.get("moves", [])), np.asarray(found.get("monitor_rhat", []))
     known = moves[np.isfinite(moves)]

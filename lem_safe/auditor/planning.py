@@ -1,11 +1,13 @@
 """How many samples a certificate needs, before any is drawn.
 
-With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α. A law that
-really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which grows with c. The same for an audit that
-may be looked at whenever one likes, with the n_c at which its e-process certifies, and for clouds that are all inside or not at all.
+With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α.
+A law that really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which
+grows with c. The same for an audit that may be looked at whenever one likes, with the n_c at which its
+e-process certifies, and for clouds that are all inside or not at all.
 
-Where the cloud is the unit, R clouds never bound below about 1 − α^{1/R}, whatever they hold (A.5): a certificate needs at least about
-log(1/α)/−log(1 − β) clouds even if all are empty, and more if they are not. The mean over λ makes it a little more than that.
+Where the cloud is the unit, R clouds never bound below about 1 − α^{1/R}, whatever they hold (A.5): a
+certificate needs at least about log(1/α)/−log(1 − β) clouds even if all are empty, and more if they are not.
+The mean over λ makes it a little more than that.
 """
 
 from collections.abc import Callable
@@ -23,12 +25,15 @@ from lem_safe.formatting import level
 
 @dataclass(frozen=True)
 class Plan:
-    """`samples` certify `beta` with probability `power` if the true fraction is `true`, allowing up to `allowed` violations.
+    """`samples` certify `beta` with probability `power` if the true fraction is `true`, allowing up to
+    `allowed` violations.
 
-    at_least: the fewest samples that could certify beta at all, none of them inside. anytime: how many do in an audit that is looked at whenever one
-    likes. clouds: how many independent clouds take the place of samples whose particles are coupled, if each holds exactly `true` inside;
-    clouds_scattered: if a cloud is all inside or not at all; clouds_at_least: if none holds any. samples, anytime and clouds_scattered certify with
-    the probability asked for or more; of `clouds` none can be told, as it depends on how clouds scatter.
+    at_least: the fewest samples that could certify beta at all, none of them inside. anytime: how many do in
+    an audit that is looked at whenever one likes. clouds: how many independent clouds take the place of
+    samples whose particles are coupled, if each holds exactly `true` inside;
+    clouds_scattered: if a cloud is all inside or not at all; clouds_at_least: if none holds any. samples,
+    anytime and clouds_scattered certify with the probability asked for or more; of `clouds` none can be told,
+    as it depends on how clouds scatter.
     """
 
     beta: float
@@ -45,19 +50,25 @@ class Plan:
 
     def __str__(self) -> str:
         inside = f"{100 * self.true:g} %"
-        what = f"{self.samples:,} independent samples certify {100 * self.beta:g} % at {level(self.confidence)} confidence"
+        what = (
+            f"{self.samples:,} independent samples certify {100 * self.beta:g} % at "
+            f"{level(self.confidence)} confidence"
+        )
         return (
             f"{what} with up to {self.allowed:,} inside, and do so with probability {self.power:.3g} "
             f"if {inside} really are. Fewer than {self.at_least:,} samples certify nothing.\n"
             f"Looked at whenever one likes, {_counted(self.anytime)} samples do, no less probably.\n"
-            f"Where a filter couples particles the cloud is the unit: never fewer than {self.clouds_at_least:,} independent clouds; about "
-            f"{_counted(self.clouds)} if each holds just {inside}; {_counted(self.clouds_scattered)}, no less probably, if a cloud is all inside "
+            "Where a filter couples particles the cloud is the unit: never fewer than "
+            f"{self.clouds_at_least:,} independent clouds; about "
+            f"{_counted(self.clouds)} if each holds just {inside}; {_counted(self.clouds_scattered)}, no "
+            "less probably, if a cloud is all inside "
             "or not at all."
         )
 
 
 def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9) -> Plan:
-    """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` < beta.
+    """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` <
+    beta.
 
     Raises SpecificationError at the argument that cannot be.
 
@@ -66,7 +77,12 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     """
     for name, value, rule, holds in (
         ("beta", beta, "0 < beta < 1, as no number of samples certifies 0 (A.3)", 0 < beta < 1),
-        ("true", true, "0 <= true < beta, as only a true fraction below beta can be certified", 0 <= true < beta),
+        (
+            "true",
+            true,
+            "0 <= true < beta, as only a true fraction below beta can be certified",
+            0 <= true < beta,
+        ),
         ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
         ("power", power, "0 < power < 1", 0 < power < 1),
     ):
@@ -75,32 +91,50 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     fewest, empty = fewest_samples(0, beta, confidence), clouds_needed(beta, np.zeros(1), confidence)
     if fewest is None or empty is None:
         raise SpecificationError(
-            f"is too small to plan for: {MOST:.2g} samples, none inside, do not certify {beta:g}; raise it", ("beta",)
+            f"is too small to plan for: {MOST:.2g} samples, none inside, do not certify {beta:g}; raise it",
+            ("beta",),
         )
     found = _allowed(lambda c: fewest_samples(c, beta, confidence), true, power)
     if found is None:
         raise SpecificationError(
-            f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the power", ("true",)
+            f"a true fraction of {true} is too close to beta {beta} to plan for; raise beta or lower the "
+            "power",
+            ("true",),
         )
     allowed, n = found
     threshold = -np.log1p(-confidence)
     ever = _allowed(
-        lambda c: smallest_size(lambda n: n >= c and anytime.log_evidence_below(c, n, beta) >= threshold), true, power
+        lambda c: smallest_size(lambda n: n >= c and anytime.log_evidence_below(c, n, beta) >= threshold),
+        true,
+        power,
     )
     scattered = _allowed(lambda c: clouds_all_or_nothing(c, beta, confidence), true, power)
     return Plan(
-        beta, true, confidence, n, allowed, _power(allowed, n, true), fewest, ever and ever[1],
-        clouds_needed(beta, np.array([true]), confidence), scattered and scattered[1], empty,
-    )  # fmt: skip
+        beta,
+        true,
+        confidence,
+        n,
+        allowed,
+        _power(allowed, n, true),
+        fewest,
+        ever and ever[1],
+        clouds_needed(beta, np.array([true]), confidence),
+        scattered and scattered[1],
+        empty,
+    )
 
 
 def fewest_samples(violations: int, beta: float, confidence: float) -> int | None:
-    """n_c: the fewest samples that certify beta with this many violations; None where none that can be counted do."""
+    """n_c: the fewest samples that certify beta with this many violations; None where none that can be
+    counted do.
+    """
     return smallest_size(lambda n: n > violations and upper_bound(violations, n, confidence) <= beta)
 
 
 def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> tuple[int, int] | None:
-    """The fewest violations c that must be allowed for that power, and the size n_c that allows them; None where no c does."""
+    """The fewest violations c that must be allowed for that power, and the size n_c that allows them; None
+    where no c does.
+    """
 
     def enough(c: int) -> bool:
         n = fewest(c)

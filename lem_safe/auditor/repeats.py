@@ -1,11 +1,13 @@
 """How many rows differ, in one pass and a memory that does not grow with the file.
 
-Every row has a 64-bit hash of its values, and the KEPT smallest hashes are kept with how often each came (a hash once dropped never comes
-back, so those counts are exact). Up to KEPT different rows the number is exact; beyond, with u the largest kept hash as a fraction of 2⁶⁴,
+Every row has a 64-bit hash of its values, and the KEPT smallest hashes are kept with how often each came (a
+hash once dropped never comes back, so those counts are exact). Up to KEPT different rows the number is exact;
+beyond, with u the largest kept hash as a fraction of 2⁶⁴,
 
     D ≈ (KEPT − 1) / u                                                                         (A.13)
 
-whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] Units (clouds, chains, paths) have a hash each, the sum of their rows'.
+whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] Units (clouds, chains, paths) have a
+hash each, the sum of their rows'.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +21,9 @@ from lem_safe.auditor.samples import Block
 
 KEPT = 1 << 16
 HEAVY = 0.01
-"""A row that is at least this share of all rows is one that a distribution may well put a mass on: zeros, a limit of a range."""
+"""A row that is at least this share of all rows is one that a distribution may well put a mass on: zeros, a
+limit of a range.
+"""
 
 Hashes = UInt64[np.ndarray, "b"]
 
@@ -28,9 +32,12 @@ Hashes = UInt64[np.ndarray, "b"]
 class Repeats:
     """What a pass over the rows found of repetitions.
 
-    distinct: different rows. exact: whether that was counted or estimated (A.13). commonest: how often the commonest row came.
-    excess: rows that repeat another one, without those of HEAVY rows. heavy: the share of rows that HEAVY rows are.
-    units, distinct_units: how many units there are, and how many of them differ; None where every row is its own.
+    distinct: different rows. exact: whether that was counted or estimated (A.13). commonest: how often the
+    commonest row came.
+    excess: rows that repeat another one, without those of HEAVY rows. heavy: the share of rows that HEAVY
+    rows are.
+    units, distinct_units: how many units there are, and how many of them differ; None where every row is its
+    own.
     """
 
     rows: int
@@ -60,7 +67,9 @@ class Distinct:
         fresh, counts = np.unique(hashes, return_counts=True)
         every = np.concatenate([self.hashes, fresh])
         self.hashes, place = np.unique(every, return_inverse=True)
-        self.counts = np.bincount(place, np.concatenate([self.counts, counts]), len(self.hashes)).astype(np.int64)
+        self.counts = np.bincount(place, np.concatenate([self.counts, counts]), len(self.hashes)).astype(
+            np.int64
+        )
         if len(self.hashes) > self.kept:
             self.hashes, self.counts, self.dropped = self.hashes[: self.kept], self.counts[: self.kept], True
 
@@ -92,7 +101,9 @@ class Counting:
     def _sign(self, hashes: Hashes, unit: Int64[np.ndarray, "b"]) -> None:
         order = np.argsort(unit, kind="stable")
         numbers, first = np.unique(unit[order], return_index=True)
-        for number, total in zip(numbers.tolist(), np.add.reduceat(hashes[order], first).tolist(), strict=True):
+        for number, total in zip(
+            numbers.tolist(), np.add.reduceat(hashes[order], first).tolist(), strict=True
+        ):
             self._units[number] = (self._units.get(number, 0) + total) % 2**64
 
     def result(self) -> Repeats:
@@ -107,7 +118,9 @@ class Counting:
         heavy = min(max(1 - others * mean / n, 0.0), 1.0) if common.any() or rows.dropped else 0.0
         units = len(self._units) or None
         different = len(set(self._units.values())) if units else None
-        return Repeats(n, distinct, not rows.dropped, int(rows.counts.max(initial=0)), excess, heavy, units, different)
+        return Repeats(
+            n, distinct, not rows.dropped, int(rows.counts.max(initial=0)), excess, heavy, units, different
+        )
 
 
 def hashed(x: Float[np.ndarray, "b d"] | Int64[np.ndarray, "b d"]) -> Hashes:

@@ -25,7 +25,8 @@ def _settled(expected: Sequence[str] | None) -> None:
 class Rows(NamedTuple):
     """What is known before the rows are read: how many (None where only reading tells), how wide, how named.
 
-    settle: raises BadInput where the names may be a row, and the expected names do not show that they are names.
+    settle: raises BadInput where the names may be a row, and the expected names do not show that they are
+    names.
     """
 
     total: int | None

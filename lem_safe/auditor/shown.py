@@ -18,8 +18,12 @@ MOST = 20_000
 """Rows that are drawn."""
 
 
-def shown(samples: Samples, scenario: "Scenario", report: AuditReport, most: int = MOST) -> Float[np.ndarray, "k d"]:
-    """At most so many rows of audited samples, evenly spaced, in the scenario's columns; the file is read once more, block by block."""
+def shown(
+    samples: Samples, scenario: "Scenario", report: AuditReport, most: int = MOST
+) -> Float[np.ndarray, "k d"]:
+    """At most so many rows of audited samples, evenly spaced, in the scenario's columns; the file is read
+    once more, block by block.
+    """
     step, seen, kept = max(1, math.ceil(report.rows / most)), 0, []
     for block in match_columns(samples, scenario.columns, scenario.unsafe).blocks(samples):
         kept.append(block.x[-seen % step :: step].numpy())

@@ -1,10 +1,12 @@
 """Where one constraint stands in an audit: after this look, and after all looks before it.
 
-Evidence that is valid at every n at once may be kept at its best: P(E_n ≥ 1/α for some n) ≤ α, so the largest E so far decides, the
-smallest upper bound so far holds, and a verdict once fallen stays (A.4). Clopper–Pearson's p-values may not be kept like that.
+Evidence that is valid at every n at once may be kept at its best: P(E_n ≥ 1/α for some n) ≤ α, so the largest
+E so far decides, the smallest upper bound so far holds, and a verdict once fallen stays (A.4).
+Clopper–Pearson's p-values may not be kept like that.
 
-All of that is for independent draws of one law. Where one look bounds ρ(𝒰) from above and another from below that, this is refuted (or one
-of 1/α such audits has failed): bounds are then those of the look at all units alone, nothing is certified, and what is over stays over.
+All of that is for independent draws of one law. Where one look bounds ρ(𝒰) from above and another from below
+that, this is refuted (or one of 1/α such audits has failed): bounds are then those of the look at all units
+alone, nothing is certified, and what is over stays over.
 """
 
 from collections.abc import Mapping
@@ -31,7 +33,12 @@ class Standing:
     @classmethod
     def of(cls, evidence: Evidence, beta: float, confidence: float) -> "Standing":
         """One look alone."""
-        return cls(evidence.p_certify(beta), evidence.p_violate(beta), evidence.upper(confidence), evidence.lower(confidence))
+        return cls(
+            evidence.p_certify(beta),
+            evidence.p_violate(beta),
+            evidence.upper(confidence),
+            evidence.lower(confidence),
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Standing":
@@ -46,10 +53,17 @@ class Standing:
             return self
         upper, lower = min(self.upper, before.upper), max(self.lower, before.lower)
         if before.contradicted or lower > upper:
-            return replace(self, p_certify=1.0, p_violate=min(self.p_violate, before.p_violate), contradicted=True)
+            return replace(
+                self, p_certify=1.0, p_violate=min(self.p_violate, before.p_violate), contradicted=True
+            )
         return Standing(
-            min(self.p_certify, before.p_certify), min(self.p_violate, before.p_violate), upper, lower, before.verdict, before.decided_at,
-        )  # fmt: skip
+            min(self.p_certify, before.p_certify),
+            min(self.p_violate, before.p_violate),
+            upper,
+            lower,
+            before.verdict,
+            before.decided_at,
+        )
 
     def decided(self, verdict: Verdict, units: int | None) -> "Standing":
         """With this verdict, unless one has fallen already."""

@@ -19,14 +19,19 @@ SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
 def open_csv(path: Path, header: bool | None = None) -> Rows:
-    """The rows of comma-separated numbers; `header` says whether the first line is names, where that is known.
+    """The rows of comma-separated numbers; `header` says whether the first line is names, where that is
+    known.
 
-    A first line that may be either is refused, at once or, where there are words in it, by whoever knows which names to expect.
+    A first line that may be either is refused, at once or, where there are words in it, by whoever knows
+    which names to expect.
     """
     must_be_file(path)
     with faults_of(path):
         head = csv_head(path, header)
-        other = next((m for m in SEPARATORS if head.width == 1 and m in head.first[0] and m in ",".join(head.second)), None)
+        other = next(
+            (m for m in SEPARATORS if head.width == 1 and m in head.first[0] and m in ",".join(head.second)),
+            None,
+        )
         if other is not None:
             way = "save it with commas between columns, and points in decimals"
             raise BadInput(Fault(f"seems to separate its columns by {SEPARATORS[other]}; {way}", str(path)))
@@ -62,7 +67,9 @@ def open_parquet(path: Path) -> Rows:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise BadInput(Fault("reading .parquet needs pyarrow: pip install 'lem-safe[data]'", str(path))) from None
+        raise BadInput(
+            Fault("reading .parquet needs pyarrow: pip install 'lem-safe[data]'", str(path))
+        ) from None
     try:
         with pq.ParquetFile(path) as file:
             schema, count = file.schema_arrow, file.metadata.num_rows
@@ -75,7 +82,9 @@ def open_parquet(path: Path) -> Rows:
         kinds = [(schema.names[i], schema.types[i]) for i in chosen]
         must_be_numbers(kinds, str(path))
         try:
-            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:  # or memory grows with the file
+            with pq.ParquetFile(
+                path, pre_buffer=False, buffer_size=1 << 20
+            ) as file:  # or memory grows with the file
                 for batch in file.iter_batches(size, columns=[name for name, _ in kinds], use_threads=False):
                     yield np.stack([cast_to_float64(batch.column(name)) for name, _ in kinds], 1)
         except (pa.ArrowException, OSError) as error:

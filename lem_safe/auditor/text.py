@@ -1,4 +1,6 @@
-"""An audit in words and one small table: for a terminal and for a notebook. Works on the content of audit.json alone."""
+"""An audit in words and one small table: for a terminal and for a notebook. Works on the content of
+audit.json alone.
+"""
 
 import html
 from collections.abc import Mapping
@@ -11,10 +13,15 @@ HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "cl
 
 
 def to_text(audit: Mapping[str, Any]) -> str:
-    """The verdict first, then a table with one line a constraint, then what decided each and what the bound assumes."""
+    """The verdict first, then a table with one line a constraint, then what decided each and what the bound
+    assumes.
+    """
     rows = [HEADS, *(row(c, audit) for c in audit["constraints"])]
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in rows
+    ]
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
     why = [reason(audit)] if not audit["passed"] else []
     return "\n".join(
@@ -38,7 +45,9 @@ def to_html(audit: Mapping[str, Any]) -> str:
     """The same table as HTML, for a notebook."""
     head = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in HEADS)
     body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row(c, audit)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row(c, audit))
+        + "</tr>"
         for c in audit["constraints"]
     )
     above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
@@ -56,7 +65,9 @@ def headline(audit: Mapping[str, Any]) -> str:
     joined = ", bound by" if audit.get("clouds") else " in"
     of = f"{joined} {counted(units, unit(audit))}" if unit(audit) in ("cloud", "chain") else ""
     what = counted(audit["samples"], "path" if unit(audit) == "path" else "sample")
-    return f"{word}  {audit['scenario']}: {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
+    return (
+        f"{word}  {audit['scenario']}: {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
+    )
 
 
 def counted(number: int, what: str) -> str:
@@ -80,7 +91,8 @@ def reason(audit: Mapping[str, Any]) -> str:
         return f"Passed: every count is within its tolerance; {claim}."
     open_ = "; ".join(_uncertified(c, audit) for c in audit["constraints"] if c["verdict"] != "certified")
     return (
-        f"Failed: every count is within its tolerance, but a certificate is required (require: {audit['require']}), and {open_}."
+        "Failed: every count is within its tolerance, but a certificate is required (require: "
+        f"{audit['require']}), and {open_}."
     )
 
 
@@ -141,7 +153,10 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
     text = f"Any of them: {union['violations']:,} of {what} ({percent(union['fraction'])}) are inside."
     if unclaimed(audit):
         return [text]
-    return [f"{text} The law puts at most {percent(union['upper_bound'])} there ({level(audit['confidence'])} confidence)."]
+    return [
+        f"{text} The law puts at most {percent(union['upper_bound'])} there ({level(audit['confidence'])} "
+        "confidence)."
+    ]
 
 
 def columns_sentence(audit: Mapping[str, Any]) -> list[str]:
@@ -155,7 +170,8 @@ def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     inside = "is" if c["violations"] == 1 else "are"
     what, ever = ("path", " at some time") if unit(audit) == "path" else ("sample", "")
     return (
-        f"{c['violations']:,} of {counted(audit['samples'], what)} ({percent(c['fraction'])}) {inside} inside{ever}; "
+        f"{c['violations']:,} of {counted(audit['samples'], what)} ({percent(c['fraction'])}) {inside} "
+        f"inside{ever}; "
         f"at most {c['budget']:,} ({percent(c['beta'])}) tolerated."
     )
 
@@ -177,9 +193,16 @@ def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         return ""
     judged = f" from step {audit['after_step']:,} on" if audit["after_step"] > 0 else ""
     if c["first_step_over"] is not None:
-        return f"The run went over first at step {c['first_step_over']:,}, and up to {percent(c['max_fraction_judged'])}{judged}."
+        return (
+            f"The run went over first at step {c['first_step_over']:,}, and up to "
+            f"{percent(c['max_fraction_judged'])}{judged}."
+        )
     most = c["max_fraction_judged"]
-    return f"No step{judged} held more than {percent(most)}." if most is not None else f"The trace has no step{judged}."
+    return (
+        f"No step{judged} held more than {percent(most)}."
+        if most is not None
+        else f"The trace has no step{judged}."
+    )
 
 
 def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -189,12 +212,15 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
     if c.get("contradicted"):
         return (
-            f"These {unit(audit)}s put {low} to {high} inside ({level(c['confidence_each'])} confidence{_however(audit)}), and earlier looks "
-            "put the opposite: they are no independent draws of one law. What changed between the looks? Nothing is certified."
+            f"These {unit(audit)}s put {low} to {high} inside ({level(c['confidence_each'])} "
+            f"confidence{_however(audit)}), and earlier looks "
+            "put the opposite: they are no independent draws of one law. What changed between the looks? "
+            "Nothing is certified."
         )
     many = "of a cloud " if unit(audit) == "cloud" else "of a chain's time " if unit(audit) == "chain" else ""
     text = (
-        f"The law they come from puts {low} to {high} {many}inside ({level(c['confidence_each'])} confidence{_however(audit)})."
+        f"The law they come from puts {low} to {high} {many}inside ({level(c['confidence_each'])} "
+        f"confidence{_however(audit)})."
     )
     if c["verdict"] != "inconclusive":
         at = c.get("decided_at")
@@ -204,23 +230,33 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
             else f"{text} {c['verdict'].capitalize()} since {at:,} {unit(audit)}s, which stays."
         )
     if c["beta"] == 0:
-        return f"{text} No number of {unit(audit)}s certifies 0; this many without a violation certify {percent(c['smallest_beta'])}."
+        return (
+            f"{text} No number of {unit(audit)}s certifies 0; this many without a violation certify "
+            f"{percent(c['smallest_beta'])}."
+        )
     more = c["samples_to_decide"]
     if more is not None:
         words = more_words(c, audit)
         return f"{text} {words[0].upper()}{words[1:]}."
-    why = "At exactly beta" if c["fraction"] == c["beta"] or unit(audit) in ("sample", "path") else "So widely scattered"
+    why = (
+        "At exactly beta"
+        if c["fraction"] == c["beta"] or unit(audit) in ("sample", "path")
+        else "So widely scattered"
+    )
     return f"{text} {why} no number of {unit(audit)}s decides."
 
 
 def more_words(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """How many more would decide, and how to look at them: a bound for one look is none for a second one at the same rows and more."""
+    """How many more would decide, and how to look at them: a bound for one look is none for a second one at
+    the same rows and more.
+    """
     more, kind = c["samples_to_decide"], unit(audit)
     text = f"about {more:,} more {kind}{'s' * (more != 1)} would decide"
     if audit.get("method") != "clopper-pearson":
         return text
     return (
-        f"{text}, {audit['units'] + more:,} fresh ones in an audit of their own (this bound is for one look; --grow is for many)"
+        f"{text}, {audit['units'] + more:,} fresh ones in an audit of their own (this bound is for one "
+        "look; --grow is for many)"
     )
 
 
@@ -229,13 +265,16 @@ def _however(audit: Mapping[str, Any]) -> str:
 
 
 def dependence_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """A warning where rows taken for independent do not look so; a diagnostic, silent for what is no such claim."""
+    """A warning where rows taken for independent do not look so; a diagnostic, silent for what is no such
+    claim.
+    """
     effective = c.get("diagnostic_ess")
     if effective is None or unit(audit) != "sample" or unclaimed(audit) or effective > audit["samples"] / 2:
         return ""
     low, high = (percent(end) for end in c["diagnostic_interval"])
     return (
-        f"Diagnostic: in file order these rows look like {effective:,.0f} independent ones ({low} to {high} inside); if they are a chain, "
+        f"Diagnostic: in file order these rows look like {effective:,.0f} independent ones ({low} to "
+        f"{high} inside); if they are a chain, "
         "say so with a column or array `chain`, and if they are sorted, shuffle them."
     )
 

@@ -1,4 +1,6 @@
-"""Paths as they pass: each row of a path beside the row before it, so that the straight line between the two can be looked at."""
+"""Paths as they pass: each row of a path beside the row before it, so that the straight line between the two
+can be looked at.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -9,7 +11,9 @@ from barriers.sets.segments import at, lowest
 
 
 class Tracks:
-    """The last row of each path so far; the rows of a path come in the order of time, those of several may take turns."""
+    """The last row of each path so far; the rows of a path come in the order of time, those of several may
+    take turns.
+    """
 
     def __init__(self) -> None:
         self._last: dict[int, Tensor] = {}
@@ -31,7 +35,8 @@ class Tracks:
 def deepest(
     region: UnsafeSet, before: Float[Tensor, "b d"], x: Float[Tensor, "b d"]
 ) -> tuple[Bool[Tensor, "b"], Float[Tensor, "b d"]]:
-    """Whether each row, or the segment that leads to it, is inside; and the point of that segment where the region is deepest or nearest.
+    """Whether each row, or the segment that leads to it, is inside; and the point of that segment where the
+    region is deepest or nearest.
 
     Of a region without a distance it is the row itself, or where the segment was found inside.
     """
@@ -40,8 +45,14 @@ def deepest(
 
 
 def what_is_judged(region: UnsafeSet, between: str | None) -> str | None:
-    """What of paths is looked at: of the paths that are units of an audit (`between`), or of those that a region is about; None for neither."""
+    """What of paths is looked at: of the paths that are units of an audit (`between`), or of those that a
+    region is about; None for neither.
+    """
     if between is not None:
-        return between if between == "points" else f"segments, {'exactly' if exactly(region) else 'every 1/256 of each'}"
+        return (
+            between
+            if between == "points"
+            else f"segments, {'exactly' if exactly(region) else 'every 1/256 of each'}"
+        )
     found = sorted({part.looked for part in region.modules() if isinstance(part, Anywhere)})
     return "; ".join(found) or None

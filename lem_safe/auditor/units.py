@@ -1,11 +1,15 @@
-"""Units of independence: how many rows each cloud, chain or path has, and how many of them are inside. Memory grows with the units, not the rows."""
+"""Units of independence: how many rows each cloud, chain or path has, and how many of them are inside. Memory
+grows with the units, not the rows.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 
 class UnitCounts:
-    """The running counts of each unit, by the number it has in the file; rows of a unit may come in any order."""
+    """The running counts of each unit, by the number it has in the file; rows of a unit may come in any
+    order.
+    """
 
     def __init__(self) -> None:
         self._of: dict[int, list[int]] = {}

@@ -1,13 +1,17 @@
-"""Three claims about one constraint, never mixed (A.2): the census of this cloud, the trace of its run, the bound on its law.
+"""Three claims about one constraint, never mixed (A.2): the census of this cloud, the trace of its run, the
+bound on its law.
 
-`passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every judged step. `verdict` is the bound:
+`passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every judged step.
+`verdict` is the bound:
 
-    certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive   neither
+    certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive
+        neither
 
-each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in `several`), so that all m
-verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3). The particles of one filtered cloud influence
-one another, and samples that chose the scenario's numbers are no fresh draws (A.7), so no bound is claimed for either: such samples are
-never certified, and `violated` only where they hold more than their budget, which is a fact.
+each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in
+`several`), so that all m verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3).
+The particles of one filtered cloud influence one another, and samples that chose the scenario's numbers are
+no fresh draws (A.7), so no bound is claimed for either: such samples are never certified, and `violated` only
+where they hold more than their budget, which is a fact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +32,9 @@ from lem_safe.errors import BadInput
 
 
 class TraceFacts(NamedTuple):
-    """One constraint over a run: its largest fraction, the largest of the judged steps, and the first judged step over budget."""
+    """One constraint over a run: its largest fraction, the largest of the judged steps, and the first judged
+    step over budget.
+    """
 
     largest: float
     largest_judged: float | None
@@ -37,7 +43,9 @@ class TraceFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class ConstraintReport:
-    """What is known of one constraint. Fractions are of samples; clearances are in the data's units, negative inside."""
+    """What is known of one constraint. Fractions are of samples; clearances are in the data's units, negative
+    inside.
+    """
 
     set: str
     beta: float
@@ -56,15 +64,21 @@ class ConstraintReport:
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
-    """About how many more independent units would end an inconclusive verdict at this fraction; None where none would."""
+    """About how many more independent units would end an inconclusive verdict at this fraction; None where
+    none would.
+    """
     p_value: float
-    """What a certificate is decided by: the probability of so few inside if beta were the truth, or 1/e of an e-process."""
+    """What a certificate is decided by: the probability of so few inside if beta were the truth, or 1/e of an
+    e-process.
+    """
     smallest_beta: float
     """The least tolerance that this many units could certify, had none been inside (A.3)."""
     max_fraction_judged: float | None
     first_step_over: int | None
     clearance_kind: str
-    """exact, bound (the true distance is at least this large) or first_order (a rule's s/‖∇s‖; clearance_min is then null)."""
+    """exact, bound (the true distance is at least this large) or first_order (a rule's s/‖∇s‖; clearance_min
+    is then null).
+    """
     clearance_first_order: float | None
     undefined: int
     near: int | None
@@ -72,21 +86,29 @@ class ConstraintReport:
     clearances: Clearances | None = None
     inside: Inside | None = None
     diagnostic_ess: float | None = None
-    """How many independent rows these amount to by batch means (A.6): a diagnostic, which no bound or verdict uses."""
+    """How many independent rows these amount to by batch means (A.6): a diagnostic, which no bound or verdict
+    uses.
+    """
     diagnostic_interval: clopper_pearson.Interval | None = None
     """The two-sided interval at that number of rows: a diagnostic, never a certificate."""
     decided_at: int | None = None
     """In an audit that grows: after how many units the verdict fell; it stays."""
     contradicted: bool = False
-    """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of one law."""
+    """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of
+    one law.
+    """
     between: str | None = None
-    """What of paths was looked at: points, or segments and how; None where neither the units nor the set are about paths."""
+    """What of paths was looked at: points, or segments and how; None where neither the units nor the set are
+    about paths.
+    """
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
         """The report that JSON made lists and mappings of."""
         read = dict(data)
-        read["worst"] = tuple(Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"])
+        read["worst"] = tuple(
+            Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"]
+        )
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None
         for name in ("interval", "diagnostic_interval"):
@@ -96,7 +118,9 @@ class ConstraintReport:
 
 @dataclass(frozen=True)
 class UnionReport:
-    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence, with no tolerance."""
+    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence,
+    with no tolerance.
+    """
 
     sets: tuple[str, ...]
     violations: int
@@ -107,11 +131,16 @@ class UnionReport:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "UnionReport":
         """The report that JSON made lists of."""
-        return cls(**{**data, "sets": tuple(data["sets"]), "interval": clopper_pearson.Interval(*data["interval"])})
+        return cls(
+            **{**data, "sets": tuple(data["sets"]), "interval": clopper_pearson.Interval(*data["interval"])}
+        )
 
 
 def verdicts(
-    standings: Sequence[Standing], confidence: float, correction: Correction, over: Sequence[bool] | None = None
+    standings: Sequence[Standing],
+    confidence: float,
+    correction: Correction,
+    over: Sequence[bool] | None = None,
 ) -> list[Verdict]:
     """One verdict a constraint, all of them right at once with probability `confidence`.
 
@@ -121,7 +150,10 @@ def verdicts(
         return ["violated" if more else "inconclusive" for more in over]
     certified = rejected([s.p_certify for s in standings], 1 - confidence, correction)
     violated = rejected([s.p_violate for s in standings], 1 - confidence, correction)
-    return ["certified" if c else "violated" if v else "inconclusive" for c, v in zip(certified, violated, strict=True)]
+    return [
+        "certified" if c else "violated" if v else "inconclusive"
+        for c, v in zip(certified, violated, strict=True)
+    ]
 
 
 def overall(each: Sequence[Verdict]) -> Verdict:
@@ -132,13 +164,28 @@ def overall(each: Sequence[Verdict]) -> Verdict:
 
 
 def judge(
-    name: str, beta: float, count: int, n: int, region: RegionCensus, evidence: Evidence, standing: Standing,
-    *, confidence: float, claimed: bool, require_bound: bool, trace: TraceFacts | None, between: str | None = None,
-) -> ConstraintReport:  # fmt: skip
-    """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence` each side of a bound has."""
+    name: str,
+    beta: float,
+    count: int,
+    n: int,
+    region: RegionCensus,
+    evidence: Evidence,
+    standing: Standing,
+    *,
+    confidence: float,
+    claimed: bool,
+    require_bound: bool,
+    trace: TraceFacts | None,
+    between: str | None = None,
+) -> ConstraintReport:
+    """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
+    each side of a bound has.
+    """
     allowed = clopper_pearson.budget(beta, n)
     certified = standing.verdict == "certified"
-    passed = count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
+    passed = (
+        count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
+    )
     first_order = region.kind == "first_order"
     return ConstraintReport(
         set=name,
@@ -154,7 +201,11 @@ def judge(
         lower_bound=standing.lower,
         interval=two_sided(evidence, confidence),
         confidence_each=confidence,
-        samples_to_decide=0 if standing.verdict != "inconclusive" else evidence.more(beta, confidence) if claimed else None,
+        samples_to_decide=0
+        if standing.verdict != "inconclusive"
+        else evidence.more(beta, confidence)
+        if claimed
+        else None,
         p_value=standing.p_certify,
         smallest_beta=evidence.smallest(confidence),
         max_fraction_judged=trace.largest_judged if trace else None,
@@ -174,15 +225,20 @@ def judge(
     )
 
 
-def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], beta: float, n: int, after_step: int) -> TraceFacts:
-    """The facts of one column, fractions turned back into the integer counts they were; steps from `after_step` on are judged."""
+def trace_facts(
+    step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], beta: float, n: int, after_step: int
+) -> TraceFacts:
+    """The facts of one column, fractions turned back into the integer counts they were; steps from
+    `after_step` on are judged.
+    """
     counts = np.rint(fraction * n)
     if not np.isfinite(fraction).all():
         first = int(step[~np.isfinite(fraction)][0])
         raise BadInput(f"the trace holds no fraction at step {first}; it is not the trace of a finished run")
     if np.abs(counts - fraction * n).max(initial=0) > 1e-2:
         raise BadInput(
-            f"the trace counts fractions of another number of samples than the {n} audited; audit those of its own run"
+            f"the trace counts fractions of another number of samples than the {n} audited; audit those of "
+            "its own run"
         )
     judged = step >= after_step
     over = step[judged & (counts > clopper_pearson.budget(beta, n))]
@@ -194,7 +250,11 @@ def trace_facts(step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], be
 
 
 def _diagnostic(region: RegionCensus, confidence: float) -> clopper_pearson.Interval | None:
-    """Clopper–Pearson's interval, had there been n_eff independent rows with the same fraction inside (A.6)."""
+    """Clopper–Pearson's interval, had there been n_eff independent rows with the same fraction inside
+    (A.6).
+    """
     if region.effective is None or region.rows == 0:
         return None
-    return clopper_pearson.interval(region.violations / region.rows * region.effective, region.effective, confidence)
+    return clopper_pearson.interval(
+        region.violations / region.rows * region.effective, region.effective, confidence
+    )

@@ -1,4 +1,5 @@
-"""A scenario in plain sentences: what will be sampled, what is asked of it, what its filter promises, what the audit can then say.
+"""A scenario in plain sentences: what will be sampled, what is asked of it, what its filter promises, what
+the audit can then say.
 
 Read off the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
 """
@@ -24,7 +25,10 @@ def explain(scenario: Scenario) -> str:
     """The explanation, a heading and a paragraph or two a topic."""
     parts = {
         "What is sampled": [_energy(scenario), _sampling(scenario)],
-        "What is asked": [*(_constraint(scenario, i) for i in range(len(scenario.constraints))), *_together(scenario)],
+        "What is asked": [
+            *(_constraint(scenario, i) for i in range(len(scenario.constraints))),
+            *_together(scenario),
+        ],
         "What the filter promises": _filter(scenario),
         "What the audit will say": _audit(scenario),
         "What the exit status means": [_status(scenario)],
@@ -62,10 +66,18 @@ def in_words(spec: Any) -> str:
 
 SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ball": lambda s: f"the ball of radius {_shown(s['radius'])} around {_shown(s['center'])}",
-    "half_space": lambda s: f"the half-space where {_shown(s['normal'])} · x is at least {_shown(s['offset'])}",
-    "slab": lambda s: f"the slab where {_shown(s['normal'])} · x is from {_shown(s['lower'])} to {_shown(s['upper'])}",
+    "half_space": lambda s: (
+        f"the half-space where {_shown(s['normal'])} · x is at least {_shown(s['offset'])}"
+    ),
+    "slab": lambda s: (
+        f"the slab where {_shown(s['normal'])} · x is from {_shown(s['lower'])} to {_shown(s['upper'])}"
+    ),
     "rule": lambda s: f"all points with {s['where']}",
-    "grow": lambda s: f"{in_words(s['region'])}, grown by {_shown(s['by'])}" if {"region", "by"} <= set(s) else "a grown region",
+    "grow": lambda s: (
+        f"{in_words(s['region'])}, grown by {_shown(s['by'])}"
+        if {"region", "by"} <= set(s)
+        else "a grown region"
+    ),
     "anywhere": lambda s: (
         f"every path that is inside {in_words(s['set'])} at a waypoint"
         + (
@@ -80,9 +92,15 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _energy(scenario: Scenario) -> str:
     d = _columns(scenario)
-    text = f"The law exp(-U) over {len(d)} column{'s' * (len(d) != 1)} ({_listed(d)}), U in nats. {_of_energy(scenario.energy)}"
+    text = (
+        f"The law exp(-U) over {len(d)} column{'s' * (len(d) != 1)} ({_listed(d)}), U in nats. "
+        f"{_of_energy(scenario.energy)}"
+    )
     for penalty in scenario.penalties:
-        text += f" From it {penalty.weight:g} times another energy is subtracted (kind {penalty.energy['kind']}), which makes its modes rarer."
+        text += (
+            f" From it {penalty.weight:g} times another energy is subtracted (kind "
+            f"{penalty.energy['kind']}), which makes its modes rarer."
+        )
     return text
 
 
@@ -92,7 +110,8 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
         data, steps = spec["data"], spec.get("training", {}).get("steps")
         source = str(data.get("path") or data.get("table") or data["kind"])
         return (
-            f"U is learned from the data '{source}' by {steps:,} training steps, unless the same training is in the cache."
+            f"U is learned from the data '{source}' by {steps:,} training steps, unless the same training "
+            "is in the cache."
             if steps
             else (f"U is learned from the data '{source}', unless the same training is in the cache.")
         )
@@ -103,14 +122,24 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
 
 def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
-    text = f"{s.samples:,} particles start {_start(s.init)} and take {s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
+    text = (
+        f"{s.samples:,} particles start {_start(s.init)} and take {s.steps:,} steps of size "
+        f"{s.step_size:g} with the sampler {s.kind}"
+    )
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
     if scenario.audit.replicas > 1:
-        text += f" {scenario.audit.replicas:,} such clouds, independent of one another, make {_samples(scenario):,} samples."
+        text += (
+            f" {scenario.audit.replicas:,} such clouds, independent of one another, make "
+            f"{_samples(scenario):,} samples."
+        )
     text += f" Numbers are {scenario.dtype}"
     text += f", because float32 cannot hold them: {scenario.why_double}." if scenario.why_double else "."
     rule = scenario.stop.get("kind", "steps")
-    return text if rule == "steps" else f"{text} The stopping rule {rule} may end the run earlier; {STOPS[rule].cannot_see}."
+    return (
+        text
+        if rule == "steps"
+        else f"{text} The stopping rule {rule} may end the run earlier; {STOPS[rule].cannot_see}."
+    )
 
 
 def _samples(scenario: Scenario) -> int:
@@ -123,7 +152,10 @@ def _start(init: Mapping[str, Any]) -> str:
         case "standard":
             return "as a standard normal cloud in the sampler's coordinates"
         case "gaussian":
-            return f"as a normal cloud around {_shown(init['mean'])} with standard deviation {_shown(init.get('std', 1.0))}"
+            return (
+                f"as a normal cloud around {_shown(init['mean'])} with standard deviation "
+                f"{_shown(init.get('std', 1.0))}"
+            )
         case "data":
             return "at rows of the training data"
         case _:
@@ -132,7 +164,10 @@ def _start(init: Mapping[str, Any]) -> str:
 
 def _constraint(scenario: Scenario, i: int) -> str:
     c, n = scenario.constraints[i], _samples(scenario)
-    return f"At most {_percent(c.beta)} of the samples, {budget(c.beta, n):,} of {n:,}, may lie inside {c.set}: {in_words(scenario.unsafe[c.set])}."
+    return (
+        f"At most {_percent(c.beta)} of the samples, {budget(c.beta, n):,} of {n:,}, may lie inside "
+        f"{c.set}: {in_words(scenario.unsafe[c.set])}."
+    )
 
 
 def _together(scenario: Scenario) -> list[str]:
@@ -148,9 +183,15 @@ def _filter(scenario: Scenario) -> list[str]:
     if kind == "chain":
         last = scenario.filter["filters"][-1]["kind"]
         texts.append(f"The last one here is {last}. {PROMISES.get(last, '')}".strip())
-    lower = [f"{_percent(aim)} in {c.set}" for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True) if aim < c.beta]
+    lower = [
+        f"{_percent(aim)} in {c.set}"
+        for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True)
+        if aim < c.beta
+    ]
     if lower:
-        why = leaves_room(scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1)
+        why = leaves_room(
+            scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1
+        )
         texts.append(f"It aims lower than what is tolerated ({', '.join(lower)}){why}.")
     return texts
 
@@ -159,10 +200,15 @@ def _audit(scenario: Scenario) -> list[str]:
     audit = scenario.audit
     since = "every step" if audit.after_step == 0 else f"every step from {audit.after_step:,} on"
     texts = [
-        f"It counts, in float64 and by geometry alone, the final samples and {since} of the run. These counts are facts about this run."
+        f"It counts, in float64 and by geometry alone, the final samples and {since} of the run. These "
+        "counts are facts about this run."
     ]
     sure = level(audit.confidence)
-    shared = f", the error shared by {len(scenario.constraints)} constraints" if len(scenario.constraints) > 1 else ""
+    shared = (
+        f", the error shared by {len(scenario.constraints)} constraints"
+        if len(scenario.constraints) > 1
+        else ""
+    )
     replicas = audit.replicas
     bounds = f"It also bounds the law behind them with {sure} confidence{shared}"
     if replicas > 1:
@@ -173,7 +219,8 @@ def _audit(scenario: Scenario) -> list[str]:
         because = "the filter makes the particles depend on one another, so they are no independent draws"
         texts.append(f"It claims no bound on the law behind them: {because}.")
     texts.append(
-        "It says nothing about step-size bias, about modes the run has not visited, or about regions that are not named."
+        "It says nothing about step-size bias, about modes the run has not visited, or about regions that "
+        "are not named."
     )
     return texts
 
@@ -181,7 +228,8 @@ def _audit(scenario: Scenario) -> list[str]:
 def _status(scenario: Scenario) -> str:
     also = "" if scenario.audit.require == "passed" else " and every bound certifies it"
     text = (
-        f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, 3 if the numbers diverge."
+        f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, "
+        "3 if the numbers diverge."
     )
     hopeless = never_passes(scenario)
     return text if hopeless is None else f"{text} But 0 is out of reach: {hopeless}."
@@ -191,7 +239,10 @@ def _cost(scenario: Scenario) -> str:
     s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
     one = clouds * s.samples * s.steps
     each = f"{clouds:,} clouds x " if clouds > 1 else ""
-    text = f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x {s.steps:,} steps"
+    text = (
+        f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x "
+        f"{s.steps:,} steps"
+    )
     text += ", and as many again without the filter, to show what it changed." if filtered else "."
     training = scenario.energy.get("training")
     if scenario.energy["kind"] == "trained" and training:
@@ -200,8 +251,14 @@ def _cost(scenario: Scenario) -> str:
 
 
 def _sweep(scenario: Scenario) -> str:
-    values = "; ".join(f"{key}: {', '.join(_value(key, v) for v in values)}" for key, values in (scenario.sweep or {}).items())
-    return f"{len(scenario.variants)} runs, one for each combination of {values}. What is said above is the file as it stands without them."
+    values = "; ".join(
+        f"{key}: {', '.join(_value(key, v) for v in values)}"
+        for key, values in (scenario.sweep or {}).items()
+    )
+    return (
+        f"{len(scenario.variants)} runs, one for each combination of {values}. What is said above is "
+        "the file as it stands without them."
+    )
 
 
 def _value(key: str, value: Any) -> str:

@@ -1,7 +1,8 @@
-"""A commented scenario to start from: every key with what it means, taken from the constructor it belongs to; it validates and runs in seconds.
+"""A commented scenario to start from: every key with what it means, taken from the constructor it belongs to;
+it validates and runs in seconds.
 
-Its particles start outside the region, so that what promises every step can keep it from the first one on. Of a table's own rows they start
-where few enough of these are inside.
+Its particles start outside the region, so that what promises every step can keep it from the first one on. Of
+a table's own rows they start where few enough of these are inside.
 """
 
 import math
@@ -29,7 +30,9 @@ from lem_safe.scenario.model import MODELINE
 WIDTH = 110
 SAMPLES, STEPS = 1000, 300
 SPREADS, MARGIN = (0.2, 0.05, 0.01), 3.0
-"""Standard deviations of a start that is chosen, the first that fits, in those of the table; and over how many times that it must be clear."""
+"""Standard deviations of a start that is chosen, the first that fits, in those of the table; and over how
+many times that it must be clear.
+"""
 REACH = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
 """How far from 0 starts are looked for."""
 
@@ -49,7 +52,9 @@ SIMPLE: dict[tuple[str, str], dict[str, Any]] = {
 
 
 class Choices(NamedTuple):
-    """What the options of `lem-safe new` chose; `data` is a table to learn from, `columns` the coordinates' names."""
+    """What the options of `lem-safe new` chose; `data` is a table to learn from, `columns` the coordinates'
+    names.
+    """
 
     energy: str = "gaussian_mixture"
     data: Path | None = None
@@ -62,7 +67,9 @@ class Choices(NamedTuple):
 
 
 def starter(path: Path, choices: Choices) -> str:
-    """The text of a new scenario for `path`; raises BadInput for kinds that do not exist or do not go together."""
+    """The text of a new scenario for `path`; raises BadInput for kinds that do not exist or do not go
+    together.
+    """
     _known(choices)
     whole = _schema()
     schema, top = whole["$defs"], whole["properties"]
@@ -77,17 +84,24 @@ def starter(path: Path, choices: Choices) -> str:
             if _within(choices.data, path.parent)
             else choices.data.resolve()
         )
-        energy["data"] = {"kind": "file", "path": str(beside)} | ({"columns": list(choices.columns)} if choices.columns else {})
+        energy["data"] = {"kind": "file", "path": str(beside)} | (
+            {"columns": list(choices.columns)} if choices.columns else {}
+        )
         energy["data"] |= {"header": choices.header} if choices.header is not None else {}
     region = _spec(schema, "region", choices.set_kind, d)
     if choices.set_kind == "rule":
         region["where"] = f"{columns[0] if columns else 'x0'} > 2"
-    sampler = _spec(schema, "sampler", choices.sampler, d) | {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
+    sampler = _spec(schema, "sampler", choices.sampler, d) | {
+        "samples": SAMPLES,
+        "steps": STEPS,
+        "step_size": 0.005,
+    }
     sampler["init"], after = _start(energy, region, choices, columns, path)
     named = columns is not None and choices.data is None
     lines = [
         MODELINE.rstrip(),
-        "# Say here what this scenario shows. Check it with lem-safe validate, read it in words with lem-safe explain.",
+        "# Say here what this scenario shows. Check it with lem-safe validate, read it in words with "
+        "lem-safe explain.",
         "version: 1",
         f"name: {_name(path)}",
         *_key("seed", 0, top["seed"], ""),
@@ -100,9 +114,18 @@ def starter(path: Path, choices: Choices) -> str:
         f"  - {{set: keep_out, beta: {choices.beta}}}",
         *_block("sampler", sampler, top["sampler"], schema[f"sampler_{choices.sampler}"]),
         *_unpromised(choices.filter),
-        *_block("filter", _spec(schema, "filter", choices.filter, d), top["filter"], schema[f"filter_{choices.filter}"]),
+        *_block(
+            "filter",
+            _spec(schema, "filter", choices.filter, d),
+            top["filter"],
+            schema[f"filter_{choices.filter}"],
+        ),
         *_commented("audit:", top["audit"], ""),
-        *_keys({"confidence": 0.95, "require": "passed"} | ({"after_step": after} if after else {}), schema["Audit"], "  "),
+        *_keys(
+            {"confidence": 0.95, "require": "passed"} | ({"after_step": after} if after else {}),
+            schema["Audit"],
+            "  ",
+        ),
     ]
     text = "\n".join(lines) + "\n"
     _check(text, path)
@@ -110,11 +133,17 @@ def starter(path: Path, choices: Choices) -> str:
 
 
 def _start(
-    energy: Mapping[str, Any], region: Mapping[str, Any], choices: Choices, columns: Sequence[str] | None, path: Path
+    energy: Mapping[str, Any],
+    region: Mapping[str, Any],
+    choices: Choices,
+    columns: Sequence[str] | None,
+    path: Path,
 ) -> tuple[dict[str, Any], int]:
-    """Where particles begin so that few enough are inside, and from which step on an audit may judge where no such place is found.
+    """Where particles begin so that few enough are inside, and from which step on an audit may judge where no
+    such place is found.
 
-    Of places clear of the region the one of lowest energy, or of a table's rows the one nearest to their mean.
+    Of places clear of the region the one of lowest energy, or of a table's rows the one nearest to their
+    mean.
     """
     usual = {"kind": "data"} if choices.energy == "trained" else {"kind": "standard"}
     if choices.energy == "checkpoint":  # its file may not be there yet
@@ -122,14 +151,20 @@ def _start(
     try:
         rows = _rows(energy, path) if choices.energy == "trained" else None
         d = rows.shape[1] if rows is not None else len(columns) if columns else 2
-        (unsafe,) = regions({"keep_out": dict(region)}, tuple(columns or (f"x{i}" for i in range(d)))).values()
+        (unsafe,) = regions(
+            {"keep_out": dict(region)}, tuple(columns or (f"x{i}" for i in range(d)))
+        ).values()
         if rows is not None:
             _must_admit(_spec(_schema()["$defs"], "filter", choices.filter, d), unsafe, rows, choices.beta)
         if rows is not None and float(unsafe.contains(rows).double().mean()) <= choices.beta / 2:
             return usual, 0
-        places, scale = (rows, rows.std(0)) if rows is not None else (_around(d), torch.ones(d, dtype=torch.float64))
+        places, scale = (
+            (rows, rows.std(0)) if rows is not None else (_around(d), torch.ones(d, dtype=torch.float64))
+        )
         height = (
-            ((places - places.mean(0)) / scale).square().sum(1) if rows is not None else make("energies", energy).double()(places)
+            ((places - places.mean(0)) / scale).square().sum(1)
+            if rows is not None
+            else make("energies", energy).double()(places)
         )
     except _Unsuited:
         raise
@@ -147,12 +182,17 @@ def _start(
 
 
 def _must_admit(spec: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, beta: float) -> None:
-    """Refuses a filter that needs derivatives which the region has no more in whitened coordinates, where a trained energy is sampled."""
+    """Refuses a filter that needs derivatives which the region has no more in whitened coordinates, where a
+    trained energy is sampled.
+    """
     whitened = Coordinates(rows.mean(0), torch.linalg.cholesky(rows.T.cov()))
     try:
         tables().admits(spec, [pull(unsafe, whitened)], [beta], 1e-2)
     except ValueError as error:
-        message = f"these choices do not go together: over whitened data '{spec['kind']}' cannot keep the region: {error}"
+        message = (
+            f"these choices do not go together: over whitened data '{spec['kind']}' cannot keep the "
+            f"region: {error}"
+        )
         raise _Unsuited(Fault(message, key="filter.kind")) from error
 
 
@@ -171,14 +211,20 @@ def _rows(energy: Mapping[str, Any], path: Path) -> Tensor:
 
 def _around(d: int) -> Tensor:
     """0 and points on each axis and along the diagonals."""
-    ways = torch.cat([torch.eye(d), -torch.eye(d), torch.ones(1, d) / d**0.5, -torch.ones(1, d) / d**0.5]).double()
+    ways = torch.cat(
+        [torch.eye(d), -torch.eye(d), torch.ones(1, d) / d**0.5, -torch.ones(1, d) / d**0.5]
+    ).double()
     return torch.cat([r * ways for r in REACH])
 
 
 def _rounded(place: Tensor, scale: Tensor) -> Tensor:
-    """A place to a hundredth of the spread or better, which far from the origin takes more digits than near it."""
+    """A place to a hundredth of the spread or better, which far from the origin takes more digits than near
+    it.
+    """
     digits = [2 - math.floor(math.log10(s)) if s > 0 else 6 for s in scale.tolist()]
-    return torch.tensor([round(v, k) for v, k in zip(place.tolist(), digits, strict=True)], dtype=torch.float64)
+    return torch.tensor(
+        [round(v, k) for v, k in zip(place.tolist(), digits, strict=True)], dtype=torch.float64
+    )
 
 
 def _short(value: float) -> float:
@@ -200,7 +246,9 @@ def _schema() -> dict[str, Any]:
 
 
 def _check(text: str, path: Path) -> None:
-    """Refuses choices that each are fine and together are not: a two-dimensional polygon over three columns, say."""
+    """Refuses choices that each are fine and together are not: a two-dimensional polygon over three columns,
+    say.
+    """
     try:
         loads(text, tables(), directory=path.parent.absolute())
     except BadInput as bad:
@@ -215,21 +263,31 @@ def _check(text: str, path: Path) -> None:
 
 
 def _known(choices: Choices) -> None:
-    chosen = {"--energy": ("energies", choices.energy), "--set-kind": ("sets", choices.set_kind),
-              "--filter": ("filters", choices.filter), "--sampler": ("samplers", choices.sampler)}  # fmt: skip
+    chosen = {
+        "--energy": ("energies", choices.energy),
+        "--set-kind": ("sets", choices.set_kind),
+        "--filter": ("filters", choices.filter),
+        "--sampler": ("samplers", choices.sampler),
+    }
     faults = [
         Fault(f"kind '{kind}' is not known{did_you_mean(kind, list(TABLES[table].members))}", file=option)
         for option, (table, kind) in chosen.items()
         if kind not in TABLES[table].members
     ]
-    if choices.columns is not None and (len(set(choices.columns)) < len(choices.columns) or not all(choices.columns)):
-        faults.append(Fault(f"names must differ and not be empty; got {','.join(choices.columns)}", file="--columns"))
+    if choices.columns is not None and (
+        len(set(choices.columns)) < len(choices.columns) or not all(choices.columns)
+    ):
+        faults.append(
+            Fault(f"names must differ and not be empty; got {','.join(choices.columns)}", file="--columns")
+        )
     if faults:
         raise BadInput(faults)
 
 
 def _spec(schema: Mapping[str, Any], noun: str, kind: str, d: int) -> dict[str, Any]:
-    """A specification to begin with: the kind's own example, over d columns, and the defaults that are numbers or words."""
+    """A specification to begin with: the kind's own example, over d columns, and the defaults that are
+    numbers or words.
+    """
     model = schema[f"{noun}_{kind}"]
     example = SIMPLE.get((noun, kind)) or next(iter(model.get("examples", [])), {})
     spec: dict[str, Any] = {"kind": kind}
@@ -252,12 +310,16 @@ def _over(value: Any, d: int) -> Any:
     return [_over(v, d) for v in value] if isinstance(value, list) else value
 
 
-def _block(key: str, spec: Mapping[str, Any], about: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
+def _block(
+    key: str, spec: Mapping[str, Any], about: Mapping[str, Any], model: Mapping[str, Any]
+) -> list[str]:
     return [*_commented(f"{key}:", about, ""), *_keys(spec, model, "  ")]
 
 
 def _keys(spec: Mapping[str, Any], model: Mapping[str, Any], indent: str) -> list[str]:
-    return [line for key, value in spec.items() for line in _key(key, value, model["properties"][key], indent)]
+    return [
+        line for key, value in spec.items() for line in _key(key, value, model["properties"][key], indent)
+    ]
 
 
 def _key(key: str, value: Any, about: Mapping[str, Any], indent: str) -> list[str]:
@@ -286,13 +348,21 @@ def _flow(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return value if value.replace("_", "").isalnum() and not value[0].isdigit() else '"' + value.replace('"', '\\"') + '"'
+        return (
+            value
+            if value.replace("_", "").isalnum() and not value[0].isdigit()
+            else '"' + value.replace('"', '\\"') + '"'
+        )
     return str(value)
 
 
 def _name(path: Path) -> str:
     name = "".join(c if c.isalnum() or c in "_-." else "_" for c in path.stem)
-    return name if name and (name[0].isalnum() or name[0] == "_") and not name.isdigit() else f"scenario_{name.strip('.-')}"
+    return (
+        name
+        if name and (name[0].isalnum() or name[0] == "_") and not name.isdigit()
+        else f"scenario_{name.strip('.-')}"
+    )
 
 
 def _within(file: Path, folder: Path) -> bool:

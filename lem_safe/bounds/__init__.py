@@ -1,4 +1,5 @@
-"""Bounds on a probability from counts and fractions: pure statistics, which know nothing of samples, regions or filters.
+"""Bounds on a probability from counts and fractions: pure statistics, which know nothing of samples, regions
+or filters.
 
 The audit judges by them, and `filter.aim: auto` asks them beforehand how much a judge would still certify.
 """

@@ -1,12 +1,14 @@
-"""An audit that may be looked at after every sample: an e-process whose guarantee survives stopping whenever one likes.
+"""An audit that may be looked at after every sample: an e-process whose guarantee survives stopping whenever
+one likes.
 
 Against H₀: p ≥ β, averaged over alternatives q below β by a uniform law (a Beta law truncated to [0, β)):
 
 E_n = (1/β) ∫₀^β (q/β)^k ((1−q)/(1−β))^{n−k} dq = B(k+1, n−k+1) I_β(k+1, n−k+1) / (β^{k+1} (1−β)^{n−k}).
 
-Each factor has mean at most 1 under H₀, so E is a nonnegative supermartingale and P(E_n ≥ 1/α for some n) ≤ α (Ville). Certifying
-when E reaches 1/α is then wrong with probability at most α, at whatever moment one stops; Clopper–Pearson, looked at again and
-again, is not. The mirror image, q above β, shows a violation. Counts may come in batches; only independence is assumed.
+Each factor has mean at most 1 under H₀, so E is a nonnegative supermartingale and P(E_n ≥ 1/α for some n) ≤ α
+(Ville). Certifying when E reaches 1/α is then wrong with probability at most α, at whatever moment one stops;
+Clopper–Pearson, looked at again and again, is not. The mirror image, q above β, shows a violation. Counts may
+come in batches; only independence is assumed.
 """
 
 import math
@@ -25,19 +27,25 @@ def log_evidence_below(count: float, n: int, beta: float) -> float:
         return -math.inf if n else 0.0  # nothing lies below 0
     k, rest = count, n - count
     return (
-        float(betaln(k + 1, rest + 1)) + _log_betainc(k + 1, rest + 1, beta) - (k + 1) * math.log(beta) - rest * math.log1p(-beta)
+        float(betaln(k + 1, rest + 1))
+        + _log_betainc(k + 1, rest + 1, beta)
+        - (k + 1) * math.log(beta)
+        - rest * math.log1p(-beta)
     )
 
 
 def log_evidence_above(count: float, n: int, beta: float) -> float:
-    """log E_n against p ≤ β: large where the data say that more than β is inside. At β = 0 one sample inside is a proof."""
+    """log E_n against p ≤ β: large where the data say that more than β is inside. At β = 0 one sample inside
+    is a proof.
+    """
     if beta == 0:
         return math.inf if count else -math.log(n + 1.0)
     return log_evidence_below(n - count, n, 1 - beta)
 
 
 def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
-    """The largest fraction not rejected, valid at every n at once; 1.2 to 1.5 times Clopper–Pearson's at the sizes that matter.
+    """The largest fraction not rejected, valid at every n at once; 1.2 to 1.5 times Clopper–Pearson's at the
+    sizes that matter.
 
     >>> round(anytime_upper_bound(0, 5000, 0.95), 6)
     0.000902
@@ -47,14 +55,18 @@ def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
 
 
 def samples_needed(beta: float, true: float, confidence: float) -> int | None:
-    """About how many samples decide `beta`, looked at after each, if a fraction `true` keeps showing; None where no number would.
+    """About how many samples decide `beta`, looked at after each, if a fraction `true` keeps showing; None
+    where no number would.
 
     >>> samples_needed(0.01, 0.0, 0.95)
     449
     """
     if true == beta or (beta == 0 and true == 0):
         return None
-    evidence, threshold = (log_evidence_below if true < beta else log_evidence_above), -math.log1p(-confidence)
+    evidence, threshold = (
+        (log_evidence_below if true < beta else log_evidence_above),
+        -math.log1p(-confidence),
+    )
     return smallest_size(lambda n: evidence(true * n, n, beta) >= threshold)
 
 

@@ -1,13 +1,16 @@
-"""A bound on ρ(𝒰) from independent clouds of coupled particles: the cloud is the unit, its fraction X ∈ [0, 1] the number.
+"""A bound on ρ(𝒰) from independent clouds of coupled particles: the cloud is the unit, its fraction X ∈ [0,
+1] the number.
 
-A gambler who bets against E X ≥ m, a share λ of the largest bet allowed, multiplies the capital with every cloud:
+A gambler who bets against E X ≥ m, a share λ of the largest bet allowed, multiplies the capital with every
+cloud:
 
 K_R(m) = mean over λ of Π_{r≤R} (1 + λ (m − X_r) / (1 − m)),   0 ≤ λ ≤ 1.
 
-Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α, whatever the law of X: no normality, no
-variance, nothing about the particles. The bound is the largest m at which K < 1/α. [Waudby-Smith and Ramdas 2024, one-sided]
-Because an unseen cloud might be all inside, R clouds never bound better than about log(1/α)/R, however small their fractions:
-30 clouds, none with a particle inside, give .107 at 95 %. Most of the weight is on λ = 1, the best bet on small, even fractions.
+Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α, whatever the law of X: no
+normality, no variance, nothing about the particles. The bound is the largest m at which K < 1/α.
+[Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never bound
+better than about log(1/α)/R, however small their fractions: 30 clouds, none with a particle inside, give .107
+at 95 %. Most of the weight is on λ = 1, the best bet on small, even fractions.
 """
 
 import math
@@ -28,7 +31,8 @@ def log_capital(fractions: Float[np.ndarray, "r"], m: float) -> float:
 
 
 def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: float) -> int | None:
-    """About how many clouds decide `beta` either way if fractions like these keep coming; None where no number would.
+    """About how many clouds decide `beta` either way if fractions like these keep coming; None where no
+    number would.
 
     >>> clouds_needed(0.1, np.zeros(1), 0.95), clouds_needed(0.03, np.array([0.02]), 0.95)
     (31, 316)
@@ -46,7 +50,8 @@ def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: fl
 
 
 def clouds_all_or_nothing(inside: int, beta: float, confidence: float) -> int | None:
-    """The fewest clouds that certify `beta` where so many of them are all inside and the others not at all: as scattered as fractions can be.
+    """The fewest clouds that certify `beta` where so many of them are all inside and the others not at all:
+    as scattered as fractions can be.
 
     >>> clouds_all_or_nothing(0, 0.1, 0.95)
     31
@@ -58,7 +63,9 @@ def clouds_all_or_nothing(inside: int, beta: float, confidence: float) -> int | 
 
 
 def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> float:
-    """The upper bound on the mean of R independent fractions in [0, 1]; raises ValueError for anything else."""
+    """The upper bound on the mean of R independent fractions in [0, 1]; raises ValueError for anything
+    else.
+    """
     x = np.asarray(fractions, dtype=np.float64)
     if x.ndim != 1 or not x.size or not ((x >= 0) & (x <= 1)).all():
         raise ValueError(f"needs the fractions of one cloud or more, each between 0 and 1; got {fractions!r}")

@@ -1,9 +1,10 @@
-"""Bounds on a probability from k of n independent samples: Clopper–Pearson (A.2), by the quantiles of a Beta law.
+"""Bounds on a probability from k of n independent samples: Clopper–Pearson (A.2), by the quantiles of a Beta
+law.
 
 upper  p⁺ = I⁻¹(k+1, n−k; 1−α), 1 where k = n      lower  p⁻ = I⁻¹(k, n−k+1; α), 0 where k = 0
 
-Both cover for every n and p: P(p ≤ p⁺) ≥ 1−α, P(p ≥ p⁻) ≥ 1−α. With k = 0, p⁺ = 1 − α^{1/n} ≈ 3/n at 95 % (A.3).
-scipy is imported when a bound is asked for, so that a command line starts fast.
+Both cover for every n and p: P(p ≤ p⁺) ≥ 1−α, P(p ≥ p⁻) ≥ 1−α. With k = 0, p⁺ = 1 − α^{1/n} ≈ 3/n at 95 %
+(A.3). scipy is imported when a bound is asked for, so that a command line starts fast.
 """
 
 import math
@@ -22,7 +23,8 @@ class Interval(NamedTuple):
 
 
 def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
-    """⌊βn⌋ in exact arithmetic, β read as the decimal that was written: .07 of 100 is 7, though 0.07 * 100 < 7 in binary (A.1).
+    """⌊βn⌋ in exact arithmetic, β read as the decimal that was written: .07 of 100 is 7, though 0.07 * 100 <
+    7 in binary (A.1).
 
     >>> budget(0.07, 100), budget(0.29, 100), budget(0, 10)
     (7, 29, 0)
@@ -66,13 +68,16 @@ def interval(count: float, n: float, confidence: float) -> Interval:
 
 
 def smallest_beta(n: int, confidence: float) -> float:
-    """The smallest tolerance that n samples without one violation certify, 1 − α^{1/n} (A.3, the rule of three)."""
+    """The smallest tolerance that n samples without one violation certify, 1 − α^{1/n} (A.3, the rule of
+    three).
+    """
     _checked(0, n, confidence)
     return -math.expm1(math.log1p(-confidence) / n)
 
 
 def samples_needed(beta: float, true: float, confidence: float) -> int | None:
-    """About how many samples decide `beta` either way if a fraction `true` keeps showing; None where no number would.
+    """About how many samples decide `beta` either way if a fraction `true` keeps showing; None where no
+    number would.
 
     The count is taken as exactly true·n, so this is the size at which a typical, not a lucky, sample decides.
 
@@ -83,7 +88,11 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
         return None
 
     def decides(n: int) -> bool:
-        return upper_bound(true * n, n, confidence) <= beta if true < beta else lower_bound(true * n, n, confidence) > beta
+        return (
+            upper_bound(true * n, n, confidence) <= beta
+            if true < beta
+            else lower_bound(true * n, n, confidence) > beta
+        )
 
     return smallest_size(decides)
 

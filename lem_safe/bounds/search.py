@@ -1,4 +1,6 @@
-"""Where a verdict turns: the smallest number of units that decides, and the largest fraction that is not rejected."""
+"""Where a verdict turns: the smallest number of units that decides, and the largest fraction that is not
+rejected.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,7 +13,8 @@ SUREST = 1 - 1e-9
 
 
 def smallest_size(decides: Callable[[int], bool], most: int = MOST) -> int | None:
-    """The smallest n ≥ 1 that decides, by doubling and then bisection, if more never decide less; None where `most` do not.
+    """The smallest n ≥ 1 that decides, by doubling and then bisection, if more never decide less; None where
+    `most` do not.
 
     >>> smallest_size(lambda n: n >= 299), smallest_size(lambda n: False)
     (299, None)

@@ -1,12 +1,15 @@
-"""Several constraints audited together: what each verdict must clear so that all are right at once with probability 1 − α (A.4).
+"""Several constraints audited together: what each verdict must clear so that all are right at once with
+probability 1 − α (A.4).
 
-Bonferroni gives every constraint the level α/m; the bounds it shows hold together. Holm orders the p-values and lets the j-th
-smallest use α/(m − j + 1) as long as all before it cleared theirs: it decides at least as much, with the same guarantee, but only
-the verdicts hold together, not bounds. The p-values are exact binomial ones:
+Bonferroni gives every constraint the level α/m; the bounds it shows hold together. Holm orders the p-values
+and lets the j-th smallest use α/(m − j + 1) as long as all before it cleared theirs: it decides at least as
+much, with the same guarantee, but only the verdicts hold together, not bounds. The p-values are exact
+binomial ones:
 
 certify   P(Bin(n, β) ≤ k), against ρ(𝒰) ≥ β        violate   P(Bin(n, β) ≥ k), against ρ(𝒰) ≤ β
 
-A constraint is wrongly certified only if ρ(𝒰) > β and wrongly called violated only if ρ(𝒰) ≤ β: the two never share an error.
+A constraint is wrongly certified only if ρ(𝒰) > β and wrongly called violated only if ρ(𝒰) ≤ β: the two never
+share an error.
 """
 
 from collections.abc import Sequence

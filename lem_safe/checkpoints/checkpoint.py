@@ -1,4 +1,6 @@
-"""`energy: {kind: checkpoint, path: ...}`: an energy somebody trained, from a file. Its fingerprint counts the file's content."""
+"""`energy: {kind: checkpoint, path: ...}`: an energy somebody trained, from a file. Its fingerprint counts
+the file's content.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +18,18 @@ from lem_safe.errors import BadInput, Fault
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An energy from a file: what lem-safe train wrote, or a published network; pixels of images are in [-1, 1]."""
+    """An energy from a file: what lem-safe train wrote, or a published network; pixels of images are in [-1,
+    1].
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "checkpoint", "path": "energy.safetensors"}
 
-    path: Annotated[Path, Doc("energy.safetensors of a run or of lem-safe train, or a published file of weights.")]
+    path: Annotated[
+        Path, Doc("energy.safetensors of a run or of lem-safe train, or a published file of weights.")
+    ]
     format: Annotated[
-        Literal["lem_safe", "energy_matching_cifar10"] | None, Doc("What the file is; told from its content by default.")
+        Literal["lem_safe", "energy_matching_cifar10"] | None,
+        Doc("What the file is; told from its content by default."),
     ] = None
 
     @property
@@ -56,5 +63,8 @@ class Checkpoint:
                 return format_
         names = ", ".join(list(self._file.shapes)[:4]) or "no tensors"
         raise BadInput(
-            Fault(f"is none of {', '.join(FORMATS)}: it holds {names}; say which with format:, or train one", str(self.path))
+            Fault(
+                f"is none of {', '.join(FORMATS)}: it holds {names}; say which with format:, or train one",
+                str(self.path),
+            )
         )

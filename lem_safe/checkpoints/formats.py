@@ -1,4 +1,6 @@
-"""What a file of weights can be: lem-safe's own, or a published network's. Strict: every tensor there, in its shape, and no other."""
+"""What a file of weights can be: lem-safe's own, or a published network's. Strict: every tensor there, in its
+shape, and no other.
+"""
 
 import json
 from abc import ABC, abstractmethod
@@ -25,7 +27,9 @@ class Format(ABC):
 
     @abstractmethod
     def columns(self, file: Opened) -> tuple[str, ...]:
-        """The coordinates' names, from names and shapes alone; BadInput where the file cannot be one of these."""
+        """The coordinates' names, from names and shapes alone; BadInput where the file cannot be one of
+        these.
+        """
 
     @abstractmethod
     def load(self, file: Opened) -> Energy:
@@ -46,7 +50,9 @@ class LemSafe(Format):
         try:
             return tuple(str(name) for name in json.loads(file.text["columns"]))
         except (KeyError, ValueError, TypeError):
-            raise BadInput(Fault("has no columns in its metadata, so lem-safe train did not write it", str(file.path))) from None
+            raise BadInput(
+                Fault("has no columns in its metadata, so lem-safe train did not write it", str(file.path))
+            ) from None
 
     def load(self, file: Opened) -> Energy:
         return load_energy(file.path).energy
@@ -56,12 +62,16 @@ class LemSafe(Format):
 
 
 class EnergyMatchingCifar10(Format):
-    """The CIFAR-10 network published with Energy Matching: the `ema_model` of its checkpoint, or those tensors alone."""
+    """The CIFAR-10 network published with Energy Matching: the `ema_model` of its checkpoint, or those
+    tensors alone.
+    """
 
     layout = Layout()
 
     def recognises(self, file: Opened) -> bool:
-        return any(name.endswith("transformer_encoder.layers.0.self_attn.in_proj_weight") for name in file.shapes)
+        return any(
+            name.endswith("transformer_encoder.layers.0.self_attn.in_proj_weight") for name in file.shapes
+        )
 
     def columns(self, file: Opened) -> tuple[str, ...]:
         must_match(file, "ema_model", expected(self.layout))
@@ -88,11 +98,16 @@ def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, 
     if dictionary not in {name.split(".")[0] for name in file.shapes} and not set(found) & set(expected):
         held = ", ".join(sorted({name.split(".")[0] for name in file.shapes})) or "no tensors"
         raise BadInput(
-            Fault(f"must hold '{dictionary}', or its {len(expected)} tensors themselves; found {held}", str(file.path))
+            Fault(
+                f"must hold '{dictionary}', or its {len(expected)} tensors themselves; found {held}",
+                str(file.path),
+            )
         )
     missing = [name for name in expected if name not in found]
     more = [name for name in found if name not in expected]
-    bent = [f"{n} is {found[n]}, not {shape}" for n, shape in expected.items() if n in found and found[n] != shape]
+    bent = [
+        f"{n} is {found[n]}, not {shape}" for n, shape in expected.items() if n in found and found[n] != shape
+    ]
     wrong = [
         f"{len(names)} {what}: {listed}"
         for what, names, listed in (

@@ -1,6 +1,8 @@
-"""A file of weights, opened but not read: names, shapes and text now, numbers when asked for. Nothing pickled is ever run.
+"""A file of weights, opened but not read: names, shapes and text now, numbers when asked for. Nothing pickled
+is ever run.
 
-safetensors by its header; anything else by torch.load(weights_only=True), mapped into memory, so that a file of 800 MB opens at once.
+safetensors by its header; anything else by torch.load(weights_only=True), mapped into memory, so that a file
+of 800 MB opens at once.
 """
 
 import pickle
@@ -21,7 +23,8 @@ from lem_safe.errors import BadInput, Fault
 class Opened:
     """What a file holds.
 
-    shapes: of every tensor, by name, those inside a dictionary as `dictionary.name`; text: a safetensors file's metadata.
+    shapes: of every tensor, by name, those inside a dictionary as `dictionary.name`; text: a safetensors
+    file's metadata.
     """
 
     path: Path
@@ -29,15 +32,24 @@ class Opened:
     text: Mapping[str, str]
 
     def under(self, name: str) -> dict[str, tuple[int, ...]]:
-        """The shapes inside one dictionary of the file; of the whole file where there is no such dictionary."""
+        """The shapes inside one dictionary of the file; of the whole file where there is no such
+        dictionary.
+        """
         return _under(name, self.shapes)
 
     def read(self, name: str) -> dict[str, Tensor]:
-        """The tensors inside one dictionary, on the CPU; of the whole file where there is no such dictionary."""
+        """The tensors inside one dictionary, on the CPU; of the whole file where there is no such
+        dictionary.
+        """
         if is_safetensors(self.path):
             return _under(name, load_file(self.path))
         return _under(
-            name, {key: tensor.clone() for key, tensor in _tensors(_unpickled(self.path)) if _is_under(name, key, self.shapes)}
+            name,
+            {
+                key: tensor.clone()
+                for key, tensor in _tensors(_unpickled(self.path))
+                if _is_under(name, key, self.shapes)
+            },
         )
 
 
@@ -80,12 +92,19 @@ def _unpickled(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)  # torch's format from before 1.6
     except pickle.UnpicklingError:
         if not _is_pickled(path):
-            raise BadInput(Fault("is no checkpoint file: neither safetensors nor what torch.save writes", str(path))) from None
-        rule = "holds something other than tensors, and code in a file is never run; save its weights as safetensors"
+            raise BadInput(
+                Fault("is no checkpoint file: neither safetensors nor what torch.save writes", str(path))
+            ) from None
+        rule = (
+            "holds something other than tensors, and code in a file is never run; save its weights as "
+            "safetensors"
+        )
         raise BadInput(Fault(rule, str(path))) from None
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         reason = _first_line(error)
-        raise BadInput(Fault(f"is neither safetensors nor a complete file of torch.save: {reason}", str(path))) from None
+        raise BadInput(
+            Fault(f"is neither safetensors nor a complete file of torch.save: {reason}", str(path))
+        ) from None
 
 
 def _first_line(error: Exception) -> str:
@@ -102,7 +121,9 @@ def _tensors(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
 
 
 def _under(name: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.removeprefix(f"{name}."): value for key, value in named.items() if _is_under(name, key, named)}
+    return {
+        key.removeprefix(f"{name}."): value for key, value in named.items() if _is_under(name, key, named)
+    }
 
 
 def _is_under(name: str, key: str, named: Mapping[str, object]) -> bool:

@@ -1,1 +1,3 @@
-"""The commands, one file each: a function whose parameters are the options, whose docstring is the help, and whose value is the exit status."""
+"""The commands, one file each: a function whose parameters are the options, whose docstring is the help, and
+whose value is the exit status.
+"""

@@ -30,7 +30,10 @@ class Correction(StrEnum):
 
 def audit(
     samples: Annotated[
-        Path, typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet.")
+        Path,
+        typer.Argument(
+            metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet."
+        ),
     ],
     scenario: ScenarioArgument,
     out: Out = None,
@@ -38,23 +41,36 @@ def audit(
     strict: Strict = False,
     set_: Set = None,
     near: Annotated[
-        float | None, typer.Option("--near", metavar="DISTANCE", help="Also count samples outside but within this distance.")
+        float | None,
+        typer.Option(
+            "--near", metavar="DISTANCE", help="Also count samples outside but within this distance."
+        ),
     ] = None,
     correction: Annotated[
         Correction | None,
-        typer.Option("--correction", help="How several constraints share the error; by default the scenario's."),
+        typer.Option(
+            "--correction", help="How several constraints share the error; by default the scenario's."
+        ),
     ] = None,
     clouds: Annotated[
-        Path | None, typer.Option("--clouds", help="Independent clouds (.npz with replica) to take the bound from instead.")
+        Path | None,
+        typer.Option(
+            "--clouds", help="Independent clouds (.npz with replica) to take the bound from instead."
+        ),
     ] = None,
     trace: Annotated[
         Path | None,
-        typer.Option("--trace", help="The trace.npz of the run that these samples end: its steps are judged like the count."),
+        typer.Option(
+            "--trace",
+            help="The trace.npz of the run that these samples end: its steps are judged like the count.",
+        ),
     ] = None,
     grow: Annotated[
         bool,
         typer.Option(
-            "--grow", help="One more look at samples that keep coming; --out DIR remembers the looks, all of them valid."
+            "--grow",
+            help="One more look at samples that keep coming; --out DIR remembers the looks, all of them "
+            "valid.",
         ),
     ] = False,
     header: Header = None,
@@ -83,7 +99,16 @@ def audit(
         report = look(opened, loaded, out, strict=strict, near=near, correction=asked)
     else:
         steps = None if trace is None else read_trace(trace)
-        report = judge(opened, loaded, strict=strict, near=near, correction=asked, clouds=clouds, trace=steps, header=header)
+        report = judge(
+            opened,
+            loaded,
+            strict=strict,
+            near=near,
+            correction=asked,
+            clouds=clouds,
+            trace=steps,
+            header=header,
+        )
         if out is not None:
             write_audit(out, loaded, report, opened)
     say(report.to("json" if json else form.value))

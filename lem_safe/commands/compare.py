@@ -20,7 +20,10 @@ def compare(
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, help="How many seeds of starts and noise, from the scenario's own on.")
+        int,
+        typer.Option(
+            "--seeds", min=1, help="How many seeds of starts and noise, from the scenario's own on."
+        ),
     ] = 1,
     set_: Set = None,
     out: Out = None,

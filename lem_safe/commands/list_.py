@@ -25,7 +25,9 @@ class Listing(StrEnum):
 
 
 def list_(
-    what: Annotated[Listing | None, typer.Argument(metavar="[WHAT]", help="One kind of thing; by default everything.")] = None,
+    what: Annotated[
+        Listing | None, typer.Argument(metavar="[WHAT]", help="One kind of thing; by default everything.")
+    ] = None,
 ) -> None:
     """Show what a scenario can name, and what each filter promises."""
     from rich.console import Console
@@ -36,7 +38,14 @@ def list_(
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     for kind in [what] if what else list(Listing):
         heads, rows = listing(kind.value)
-        table = Table(title=kind.value, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = Table(
+            title=kind.value,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+        )
         for head in heads:
             table.add_column(head, overflow="fold", no_wrap=head in ("kind", "name", "promise"))
         for row in rows:

@@ -11,17 +11,30 @@ from lem_safe.errors import BadInput, Fault
 
 
 def new(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")] = Path("scenario.yaml"),
-    energy: Annotated[str, typer.Option("--energy", metavar="KIND", help="One of lem-safe list energies.")] = "gaussian_mixture",
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")] = Path(
+        "scenario.yaml"
+    ),
+    energy: Annotated[
+        str, typer.Option("--energy", metavar="KIND", help="One of lem-safe list energies.")
+    ] = "gaussian_mixture",
     data: Annotated[
-        Path | None, typer.Option("--data", help="A table to learn the energy from; implies --energy trained.")
+        Path | None,
+        typer.Option("--data", help="A table to learn the energy from; implies --energy trained."),
     ] = None,
     header: Header = None,
-    columns: Annotated[str | None, typer.Option("--columns", metavar="A,B,...", help="The coordinates' names.")] = None,
-    set_kind: Annotated[str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")] = "ball",
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="A,B,...", help="The coordinates' names.")
+    ] = None,
+    set_kind: Annotated[
+        str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")
+    ] = "ball",
     beta: Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")] = 0.05,
-    filter_: Annotated[str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")] = "step",
-    sampler: Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")] = "langevin",
+    filter_: Annotated[
+        str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")
+    ] = "step",
+    sampler: Annotated[
+        str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")
+    ] = "langevin",
 ) -> int:
     """Write a commented scenario to start from; it validates and runs in seconds."""
     from lem_safe.authoring.starter import Choices, starter
@@ -33,7 +46,10 @@ def new(
     if not path.parent.is_dir():
         raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
-    text = starter(path, Choices(energy if data is None else "trained", data, names, set_kind, beta, filter_, sampler, header))
+    text = starter(
+        path,
+        Choices(energy if data is None else "trained", data, names, set_kind, beta, filter_, sampler, header),
+    )
     write_text(path, text)
     schema = path.parent / "scenario.schema.json"
     if not schema.exists():

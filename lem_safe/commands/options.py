@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from lem_safe.scenario.overrides import Overrides
 
 ScenarioArgument = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios).")
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios)."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Directory to write to, empty or absent.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
@@ -27,12 +30,17 @@ Header = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replaces one value of the scenario, as in sampler.steps=2000; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Replaces one value of the scenario, as in sampler.steps=2000; repeatable.",
+    ),
 ]
 
 
 def given(chosen: Sequence[str] | None, **options: int | None) -> "Overrides":
-    """What --set and the short options replace: `given(["audit.confidence=.9"], seed=3)`; raises BadInput for what cannot be read.
+    """What --set and the short options replace: `given(["audit.confidence=.9"], seed=3)`; raises BadInput for
+    what cannot be read.
 
     An option's name is its key, a dot written as two underscores: sampler__steps.
     """
@@ -43,6 +51,11 @@ def given(chosen: Sequence[str] | None, **options: int | None) -> "Overrides":
     twice = [key for key in typed if key in named]
     if twice:
         raise BadInput(
-            [Fault(f"is given by --{key.rsplit('.', 1)[-1]} too; keep one", file=typed[key].option, key=key) for key in twice]
+            [
+                Fault(
+                    f"is given by --{key.rsplit('.', 1)[-1]} too; keep one", file=typed[key].option, key=key
+                )
+                for key in twice
+            ]
         )
     return {**named, **typed}

@@ -1,6 +1,8 @@
-"""What a command says, and what it exits with: the one place where a failure becomes a number and a message on stderr.
+"""What a command says, and what it exits with: the one place where a failure becomes a number and a message
+on stderr.
 
-0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130 interrupted.
+0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130
+interrupted.
 """
 
 import errno
@@ -29,16 +31,28 @@ def status_of(body: Callable[[], int | None]) -> int:
         complain(f"numerical failure: {failure}")
         return 3
     except KeyboardInterrupt:
-        complain("interrupted; the same command, with --resume where it has one, goes on from the last checkpoint")
+        complain(
+            "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
+        )
         return 130
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             complain(
-                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some space and --resume"
+                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
+                "space and --resume"
             )
             return 3
         if (
-            error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENOENT, errno.EEXIST, errno.ENAMETOOLONG)
+            error.errno
+            in (
+                errno.EACCES,
+                errno.EPERM,
+                errno.EROFS,
+                errno.ENOTDIR,
+                errno.ENOENT,
+                errno.EEXIST,
+                errno.ENAMETOOLONG,
+            )
             and error.filename
         ):
             complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
@@ -59,7 +73,11 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
-    except (BrokenPipeError, AttributeError, ValueError):  # closed, or its reader has gone: the exit status still tells
+    except (
+        BrokenPipeError,
+        AttributeError,
+        ValueError,
+    ):  # closed, or its reader has gone: the exit status still tells
         if sys.stderr is not None:
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
 
@@ -76,7 +94,9 @@ def open_progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":
 
 
 def _internal(error: BaseException) -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8") as log:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
         traceback.print_exception(error, file=log)
     first = (str(error).splitlines() or [""])[0]
     complain(f"internal error: {type(error).__name__}: {first}; please report it with {log.name}")

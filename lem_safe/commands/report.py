@@ -10,14 +10,19 @@ from lem_safe.errors import BadInput, Fault
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run, or of an audit.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The directory of a finished run, or of an audit.")
+    ],
 ) -> int:
     """Render a report.html and its figures again, from the files of a run or an audit alone."""
     from lem_safe.report import render
 
-    if not (directory / "audit.json").is_file() or not any((directory / name).is_file() for name in ("run.json", "shown.npz")):
+    if not (directory / "audit.json").is_file() or not any(
+        (directory / name).is_file() for name in ("run.json", "shown.npz")
+    ):
         what = (
-            "holds no finished run (audit.json and run.json) and no audit (audit.json and shown.npz); give the directory of one"
+            "holds no finished run (audit.json and run.json) and no audit (audit.json and shown.npz); "
+            "give the directory of one"
         )
         raise BadInput(Fault(what, file=str(directory)))
     say(str(render(directory)))

@@ -11,17 +11,24 @@ from lem_safe.errors import BadInput, Fault
 
 
 def reproduce(
-    claims: Annotated[list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Which claims; by default every one.")] = None,
+    claims: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Which claims; by default every one.")
+    ] = None,
     out: Out = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Small clouds, one seed: to see that it runs, not to quote.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small clouds, one seed: to see that it runs, not to quote.")
+    ] = False,
     data_root: Annotated[
-        Path | None, typer.Option("--data-root", help="A folder with the published CIFAR-10, SVHN and DTD files.")
+        Path | None,
+        typer.Option("--data-root", help="A folder with the published CIFAR-10, SVHN and DTD files."),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="The published Energy Matching CIFAR-10 network.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the claims already checked in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the claims already checked in --out.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:

@@ -12,20 +12,27 @@ from lem_safe.commands.outcome import open_progress, say
 def run(
     scenario: ScenarioArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Directory to write to, empty or absent; by default a fresh runs/NAME.")
+        Path | None,
+        typer.Option("--out", help="Directory to write to, empty or absent; by default a fresh runs/NAME."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Replaces the scenario's seed.")] = None,
     samples: Annotated[int | None, typer.Option("--samples", help="Replaces sampler.samples.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Replaces sampler.steps.")] = None,
     set_: Set = None,
     device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch; one is fastest for small energies.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, bit for bit.")] = False,
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, help="Threads of torch; one is fastest for small energies.")
+    ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run, bit for bit.")
+    ] = False,
     quiet: Quiet = False,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
-    """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, every combination of it."""
+    """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, every
+    combination of it.
+    """
     from lem_safe.registry import load
 
     loaded = load(scenario, given(set_, seed=seed, sampler__samples=samples, sampler__steps=steps))
@@ -41,7 +48,9 @@ def run(
     progress, leave = open_progress(quiet or json)
     begin = sweeping.sweep if loaded.sweep else runner.run
     try:
-        done = begin(loaded, out=out, device=device, resume=resume, threads=threads, progress=progress, strict=strict)
+        done = begin(
+            loaded, out=out, device=device, resume=resume, threads=threads, progress=progress, strict=strict
+        )
     finally:
         leave()
     say(done.to_json() if json else str(done))

@@ -17,19 +17,29 @@ def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")],
     samples: Annotated[int, typer.Option("--samples", help="How many rows to draw.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file: .npz, .npy, .csv or .parquet; by default DIR/more.npz.")
+        Path | None,
+        typer.Option("--out", help="The file: .npz, .npy, .csv or .parquet; by default DIR/more.npz."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Of the noise; a fresh one where not given. Recorded.")
     ] = None,
     burn_in: Annotated[
-        int | None, typer.Option("--burn-in", help="Steps before the first row is taken; by default the run's own steps.")
+        int | None,
+        typer.Option(
+            "--burn-in", help="Steps before the first row is taken; by default the run's own steps."
+        ),
     ] = None,
-    pool: Annotated[int, typer.Option("--pool", help="Take the cloud so many times: rows of one particle are one chain.")] = 1,
-    thin: Annotated[int | None, typer.Option("--thin", help="Steps between two times; by default a tenth of --burn-in.")] = None,
+    pool: Annotated[
+        int, typer.Option("--pool", help="Take the cloud so many times: rows of one particle are one chain.")
+    ] = 1,
+    thin: Annotated[
+        int | None, typer.Option("--thin", help="Steps between two times; by default a tenth of --burn-in.")
+    ] = None,
     device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted draw, bit for bit.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted draw, bit for bit.")
+    ] = False,
     quiet: Quiet = False,
 ) -> int:
     """Draw more samples from a finished run's energy and filter, as many clouds as it had; trains nothing."""
@@ -45,9 +55,17 @@ def sample(
     progress, leave = open_progress(quiet)
     try:
         drawn = drawing.draw_into(
-            path, directory, samples, seed=seed, burn_in=burn_in, thin=thin, pool=pool, device=device, progress=progress,
+            path,
+            directory,
+            samples,
+            seed=seed,
+            burn_in=burn_in,
+            thin=thin,
+            pool=pool,
+            device=device,
+            progress=progress,
             resume=resume,
-        )  # fmt: skip
+        )
     except BadInput as bad:
         raise BadInput([_of_option(fault) for fault in bad.faults]) from None
     finally:
@@ -71,9 +89,16 @@ def _dependence(drawn: "Draws") -> str:
     from lem_safe.auditor.movement import FROZEN
 
     if drawn.moved < FROZEN:
-        return f"{100 * (1 - drawn.moved):.3g} % of the particles never moved from where they started, marked so: an audit claims no bound for them"
+        return (
+            f"{100 * (1 - drawn.moved):.3g} % of the particles never moved from where they started, "
+            "marked so: an audit claims no bound for them"
+        )
     if drawn.replicas > 1:
         return f"{drawn.replicas} independent clouds, numbered so: an audit counts clouds"
     if drawn.coupled:
         return "one cloud whose particles the filter couples, marked so: an audit claims no bound for it"
-    return "each particle's rows are one chain, numbered so" if drawn.pool > 1 else "particles independent of one another"
+    return (
+        "each particle's rows are one chain, numbered so"
+        if drawn.pool > 1
+        else "particles independent of one another"
+    )

@@ -16,7 +16,9 @@ class Written(StrEnum):
 
 
 def schema(
-    of: Annotated[Written, typer.Argument(help="A scenario, for editors, or audit.json, for programs.")] = Written.scenario,
+    of: Annotated[
+        Written, typer.Argument(help="A scenario, for editors, or audit.json, for programs.")
+    ] = Written.scenario,
 ) -> None:
     """Print a JSON Schema: of a scenario, or of the audit that --json prints and a run directory holds."""
     import json

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def validate(
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")],
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")
+    ],
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line; runs nothing."""
@@ -32,7 +34,8 @@ def validate(
         else:
             filtered, sampler = loaded.filter["kind"], loaded.sampler
             say(
-                f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, filter {filtered}{_runs(loaded)}"
+                f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, "
+                f"filter {filtered}{_runs(loaded)}"
             )
             if loaded.why_double is not None:
                 say(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")

@@ -1,11 +1,13 @@
-"""Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is what a filter has to beat (P.1).
+"""Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is what a
+filter has to beat (P.1).
 
-Each is measured by what it let through (the largest fraction over the judged steps, and the last), by how far its cloud is from the exact KL
-projection (P.1, P.2), by the KL from the unfiltered distribution that it paid beside the least that any method pays (P.6, P.7), and by what a
-step costs relative to no filter, all in one process. Every filter aims at what the scenario's own aims at. A seed names starts and noise, not
-the energy, which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one law.
-A bound is told where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of samples where particles
-are independent, and elsewhere of two clouds or more (A.5).
+Each is measured by what it let through (the largest fraction over the judged steps, and the last), by how far
+its cloud is from the exact KL projection (P.1, P.2), by the KL from the unfiltered distribution that it paid
+beside the least that any method pays (P.6, P.7), and by what a step costs relative to no filter, all in one
+process. Every filter aims at what the scenario's own aims at. A seed names starts and noise, not the energy,
+which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one law. A bound is told
+where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of samples
+where particles are independent, and elsewhere of two clouds or more (A.5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +36,22 @@ from lem_safe.runs.problem import build, check_precision
 from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario
 
-FILTERS = ("none", "penalty", "drift", "pointwise", "step", "gate", "reject", "project", "primal_dual", "thinning")
-THINNING = ("every draw kept", "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling")
+FILTERS = (
+    "none",
+    "penalty",
+    "drift",
+    "pointwise",
+    "step",
+    "gate",
+    "reject",
+    "project",
+    "primal_dual",
+    "thinning",
+)
+THINNING = (
+    "every draw kept",
+    "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling",
+)
 OVERLAPPING = (
     "in expectation",
     "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β",
@@ -50,10 +66,11 @@ def compare(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Runs filters on the scenario with the same seeds; `out` gets compare.json, fractions.npz, the page and its picture.
+    """Runs filters on the scenario with the same seeds; `out` gets compare.json, fractions.npz, the page and
+    its picture.
 
-    filters: names of FILTERS or the kind of the scenario's own; by default all of these. Raises BadInput for a name that is no filter.
-    A filter that these sets do not admit is told, and the others go on.
+    filters: names of FILTERS or the kind of the scenario's own; by default all of these. Raises BadInput for
+    a name that is no filter. A filter that these sets do not admit is told, and the others go on.
     """
     progress = progress or Silent()
     chosen = tuple(dict.fromkeys(known(scenario) if filters is None else filters))
@@ -64,7 +81,9 @@ def compare(
     try:
         target = projection_of(plain, plain[0].problem.betas, progress)
     except ValueError as error:
-        raise BadInput(Fault(f"nothing can be compared with the projection: {error}", key="constraints")) from error
+        raise BadInput(
+            Fault(f"nothing can be compared with the projection: {error}", key="constraints")
+        ) from error
     free = seen(plain[0].problem.sets, torch.cat([b.x for b in plain]))
     race = _Race(scenario, aimed, plain, free, target, {}, progress)
     entries, fractions = [], {}
@@ -75,18 +94,30 @@ def compare(
             fractions[name] = fraction
     first, names = plain[0], plain[0].problem.names
     result = Comparison(
-        scenario.name, seeds, first.sizes[0], first.fraction.shape[1], target.kind, race.chance(len(first.x)), tuple(entries), fractions,
-        scenario.audit.confidence, len(first.sizes), scenario.audit.after_step,
-        dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None, target.measure,
+        scenario.name,
+        seeds,
+        first.sizes[0],
+        first.fraction.shape[1],
+        target.kind,
+        race.chance(len(first.x)),
+        tuple(entries),
+        fractions,
+        scenario.audit.confidence,
+        len(first.sizes),
+        scenario.audit.after_step,
+        dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None,
+        target.measure,
         needed(free, first.problem.betas, scenario.audit.confidence),
-    )  # fmt: skip
+    )
     if out is not None:
         write(result, out)
     return result
 
 
 def known(scenario: Scenario) -> tuple[str, ...]:
-    """What can be compared on a scenario: FILTERS, and the scenario's own where that is another one, as a chain is."""
+    """What can be compared on a scenario: FILTERS, and the scenario's own where that is another one, as a
+    chain is.
+    """
     return tuple(dict.fromkeys((*FILTERS, str(scenario.filter["kind"]))))
 
 
@@ -95,7 +126,10 @@ def must_be_known(filters: Sequence[str], scenario: Scenario) -> None:
     unknown = [name for name in filters if name not in known(scenario)]
     if unknown == ["chain"]:
         raise BadInput(
-            Fault("the scenario's own filter is no chain, so there is none to compare; write one there", key="--filters")
+            Fault(
+                "the scenario's own filter is no chain, so there is none to compare; write one there",
+                key="--filters",
+            )
         )
     if unknown or not filters:
         what = f"'{unknown[0]}' cannot be compared" if unknown else "names no filter"
@@ -112,7 +146,9 @@ def write(result: Comparison, out: Path) -> Path:
 
 
 def oracle_weight(base: Base, betas: Sequence[float]) -> float:
-    """The multiplier of the hard projection, from the unfiltered run's second half: what a penalty's weight would be guessed as (P.2)."""
+    """The multiplier of the hard projection, from the unfiltered run's second half: what a penalty's weight
+    would be guessed as (P.2).
+    """
     half = base.fraction[:, base.fraction.shape[1] // 2 :].mean((0, 1))
     found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0]
     return max([1.0, *(μ for μ in found if np.isfinite(μ))])
@@ -120,8 +156,9 @@ def oracle_weight(base: Base, betas: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Race:
-    """What all filters share: what they aim at, the unfiltered chains of every seed and how the sets see them, the projection, what chance
-    makes of distances to it."""
+    """What all filters share: what they aim at, the unfiltered chains of every seed and how the sets see
+    them, the projection, what chance makes of distances to it.
+    """
 
     scenario: Scenario
     aimed: tuple[float, ...]
@@ -132,7 +169,9 @@ class _Race:
     progress: Progress
 
     def entry(self, name: str) -> tuple[Entry, Float[np.ndarray, "t"] | None]:
-        """A row of the table, and the fraction of its first seed at every step, of the cloud that held most."""
+        """A row of the table, and the fraction of its first seed at every step, of the cloud that held
+        most.
+        """
         scope, because = self._promise(name)
         try:
             runs, weight = self._finished(name)
@@ -140,7 +179,9 @@ class _Race:
             return Entry(name, scope, because, refused=str(error)), None
         ended = name == "thinning"
         tuned = weight is not None
-        regions = tuple(self._held(runs, k, tuned=tuned, ended=ended) for k in range(len(runs[0].problem.names)))
+        regions = tuple(
+            self._held(runs, k, tuned=tuned, ended=ended) for k in range(len(runs[0].problem.names))
+        )
         k = _worst(runs, ended)
         distances = [self.target.distance(r.x) for r in runs if len(r.x) > 1]
         bound, unit, units = self._bound(runs, k, tuned=tuned, ended=ended)
@@ -178,7 +219,9 @@ class _Race:
         )
 
     def _account(self, runs: Sequence[Base]) -> Account:
-        """What the final clouds paid; every row of the same unfiltered clouds, as they drew the same noise."""
+        """What the final clouds paid; every row of the same unfiltered clouds, as they drew the same
+        noise.
+        """
         problem = runs[0].problem
         ours = seen(problem.sets, torch.cat([r.x for r in runs]))
         return account(ours, self.free, problem.betas, self.scenario.audit.confidence)
@@ -200,7 +243,9 @@ class _Race:
         spec["aim"] = list(self.aimed)
         guessed = None
         if name == "penalty" and "weight" not in spec:
-            guessed = spec["weight"] = float(np.mean([oracle_weight(base, self.aimed) for base in self.plain]))
+            guessed = spec["weight"] = float(
+                np.mean([oracle_weight(base, self.aimed) for base in self.plain])
+            )
         return _runs(self.scenario, spec, [base.seed for base in self.plain], self.progress), guessed
 
     def _thinned(self, base: Base) -> Base:
@@ -208,7 +253,10 @@ class _Race:
         choose = thinned if _overlap(base) else thinned_to_budget
         uniforms = Key(base.seed).fold("thinning").uniform(base.x[:, 0].double())
         parts = zip(
-            base.x.split(list(base.sizes)), base.inside.split(list(base.sizes)), uniforms.split(list(base.sizes)), strict=True
+            base.x.split(list(base.sizes)),
+            base.inside.split(list(base.sizes)),
+            uniforms.split(list(base.sizes)),
+            strict=True,
         )
         try:
             kept = [x[choose(inside, self.aimed, u)] for x, inside, u in parts]
@@ -231,22 +279,36 @@ class _Race:
             scope, because = remains.scope, remains.because
         return scope, because if name != "chain" else f"its last filter, {last['kind']}, promises: {because}"
 
-    def _bound(self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool) -> tuple[float | None, str | None, int | None]:
-        """The upper bound on the fraction in set k, and what it counts how many of; None where nothing is claimed."""
+    def _bound(
+        self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool
+    ) -> tuple[float | None, str | None, int | None]:
+        """The upper bound on the fraction in set k, and what it counts how many of; None where nothing is
+        claimed.
+        """
         audit, used = self.scenario.audit, runs[0].problem.filter
         if tuned or any(r.seed in audit.tuned_with for r in runs):
             return None, None, None
         each = 1 - (1 - audit.confidence) / len(self.scenario.constraints)
         if ended or (used is not None and used.couples):
             clouds = np.concatenate([r.final[:, k] for r in runs])
-            return (mean_upper_bound(clouds, each), "clouds", len(clouds)) if len(clouds) > 1 else (None, None, None)
+            return (
+                (mean_upper_bound(clouds, each), "clouds", len(clouds))
+                if len(clouds) > 1
+                else (None, None, None)
+            )
         inside = torch.cat([r.inside[:, k] for r in runs])
         return upper_bound(int(inside.sum()), len(inside), each), "samples", len(inside)
 
 
-def _runs(scenario: Scenario, spec: Mapping[str, Any], seeds: Sequence[int], progress: Progress) -> list[Base]:
-    """The scenario with another filter, built once, sampled with each seed; what its audit would ask for is not asked here."""
-    problem = build(loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress)
+def _runs(
+    scenario: Scenario, spec: Mapping[str, Any], seeds: Sequence[int], progress: Progress
+) -> list[Base]:
+    """The scenario with another filter, built once, sampled with each seed; what its audit would ask for is
+    not asked here.
+    """
+    problem = build(
+        loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress
+    )
     return [Base.run(problem, seed, progress) for seed in seeds]
 
 
@@ -255,7 +317,9 @@ def _overlap(base: Base) -> bool:
 
 
 def _held(run: Base, ended: bool) -> Float[np.ndarray, "r m"]:
-    """The largest fraction of each cloud in each set over the judged steps; of the final cloud where no steps were taken."""
+    """The largest fraction of each cloud in each set over the judged steps; of the final cloud where no steps
+    were taken.
+    """
     return run.final if ended else run.judged.max(1)
 
 

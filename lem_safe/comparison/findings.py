@@ -1,4 +1,5 @@
-"""What a comparison says, in sentences computed from its numbers: which filters kept the tolerance, which is nearest, at what price.
+"""What a comparison says, in sentences computed from its numbers: which filters kept the tolerance, which is
+nearest, at what price.
 
 A baseline that wins is named first, with what it costs: draws, time, or a promise that it does not make.
 """
@@ -22,7 +23,13 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
         return ["Every filter was refused here."]
     return [
         sentence
-        for sentence in (_kept(ran), _nearest(ran, facts), _far(ran, facts), _paid(ran, facts), _cheapest(ran))
+        for sentence in (
+            _kept(ran),
+            _nearest(ran, facts),
+            _far(ran, facts),
+            _paid(ran, facts),
+            _cheapest(ran),
+        )
         if sentence
     ]
 
@@ -30,8 +37,10 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
 def by_chance(facts: Mapping[str, Any]) -> str:
     """The floor in words; its mean to the digits that its scatter leaves.
 
-    >>> by_chance({"floor": {"mean": 0.2264, "std": 0.0213}}), by_chance({"floor": {"mean": -1.6e-7, "std": 0.001}})
-    ('0.23 ± 0.02', '0 ± 0.001')
+    >>> by_chance({"floor": {"mean": 0.2264, "std": 0.0213}})
+    '0.23 ± 0.02'
+    >>> by_chance({"floor": {"mean": -1.6e-7, "std": 0.001}})
+    '0 ± 0.001'
     """
     mean, std = facts["floor"]["mean"], facts["floor"]["std"]
     digits = 0 if std <= 0 else -math.floor(math.log10(std))
@@ -41,11 +50,16 @@ def by_chance(facts: Mapping[str, Any]) -> str:
 def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
     within = [e["filter"] + " (in the end)" * (e["largest"] is None) for e in ran if not e["over"]]
     over = [e for e in ran if e["over"]]
-    text = f"Within the tolerance at every step: {_names(within)}." if within else "None kept the tolerance at every step."
+    text = (
+        f"Within the tolerance at every step: {_names(within)}."
+        if within
+        else "None kept the tolerance at every step."
+    )
     if over:
         worst = max(over, key=lambda e: _most(e) / max(e["beta"], 1e-12))
         text += (
-            f" Over it: {_names([e['filter'] for e in over])}; most of all {worst['filter']}, {100 * _most(worst):.3g} % inside "
+            f" Over it: {_names([e['filter'] for e in over])}; most of all {worst['filter']}, "
+            f"{100 * _most(worst):.3g} % inside "
         )
         text += f"{worst['constraint']} where {100 * worst['beta']:.3g} % is tolerated."
     return text
@@ -60,18 +74,25 @@ def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     same = [e for e in kept if _within(e, facts)]
     std, chance = facts["floor"]["std"], f"chance alone makes {by_chance(facts)}"
     if same:
-        text = f"{_names([e['filter'] for e in same])} cannot be told from the exact projection ({facts['measure']} "
+        text = (
+            f"{_names([e['filter'] for e in same])} cannot be told from the exact projection "
+            f"({facts['measure']} "
+        )
         text += f"{same[0]['distance']:.2g}, where {chance})"
         blind = [e["filter"] for e in measured if e["over"] and _within(e, facts)]
         if blind:
             return (
-                f"{text}. Nor can {_names(blind)}, over the tolerance: with so few samples such small distances decide nothing."
+                f"{text}. Nor can {_names(blind)}, over the tolerance: with so few samples such small "
+                "distances decide nothing."
             )
         if len(same) > 1:
             return f"{text}: none of them is the nearest."
         return f"{text}, at the price of {_price(same[0], facts)}."
     first = kept[0]
-    text = f"Of these, {first['filter']} is nearest to the exact projection ({facts['measure']} {first['distance']:.2g}, where {chance}), "
+    text = (
+        f"Of these, {first['filter']} is nearest to the exact projection ({facts['measure']} "
+        f"{first['distance']:.2g}, where {chance}), "
+    )
     text += f"at the price of {_price(first, facts)}."
     equal = [e["filter"] for e in kept[1:] if e["distance"] - first["distance"] <= NOISE * math.sqrt(2) * std]
     return text + (f" Chance alone cannot tell it from {_names(equal)}." if equal else "")
@@ -89,13 +110,16 @@ def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     if not found or min(found) <= max(2 * mean, mean + FAR * std):
         return ""
     return (
-        f"All are far from it ({min(found):.2g} or more, where chance alone makes {by_chance(facts)}): the chain has not reached the energy's "
+        f"All are far from it ({min(found):.2g} or more, where chance alone makes {by_chance(facts)}): the "
+        "chain has not reached the energy's "
         f"law in {facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
     )
 
 
 def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
-    """The KL that holding the tolerances needs, and how many times as much those paid that hold them in the end."""
+    """The KL that holding the tolerances needs, and how many times as much those paid that hold them in the
+    end.
+    """
     least, priced = facts.get("needed"), [e for e in ran if e.get("price") and e["price"]["gap"] is not None]
     if not least or least["nats"] is None or not priced:
         return ""
@@ -103,7 +127,8 @@ def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
         return "Holding the tolerance needs no KL: the unfiltered samples are within it."
     said = [f"{e['filter']} {e['price']['paid'] / least['nats']:.2g}" for e in priced]
     return (
-        f"Holding the tolerance needs a KL of {nats(least['nats'], least['error'])} from the unfiltered distribution; paid, in multiples of "
+        f"Holding the tolerance needs a KL of {nats(least['nats'], least['error'])} from the unfiltered "
+        "distribution; paid, in multiples of "
         f"that, at least: {', '.join(said)}."
     )
 
@@ -114,7 +139,8 @@ def _cheapest(ran: Sequence[Mapping[str, Any]]) -> str:
         return ""
     first = min(held, key=lambda e: e["cost"])
     return (
-        f"Of those that promise every step, {first['filter']} is the cheapest: {first['cost']:.2f} times a step without a filter."
+        f"Of those that promise every step, {first['filter']} is the cheapest: {first['cost']:.2f} "
+        "times a step without a filter."
     )
 
 

@@ -1,11 +1,13 @@
-"""A finished chain, and the exact KL projection of the law it samples, as points to measure distances to (P.1, P.2).
+"""A finished chain, and the exact KL projection of the law it samples, as points to measure distances to
+(P.1, P.2).
 
-In one or two dimensions the energy is tabulated on a grid, every pattern of memberships gets its mass, and distances are W₂: with one set
+In one or two dimensions the energy is tabulated on a grid, every pattern of memberships gets its mass, and
+distances are W₂: with one set
 
     ρ*(A) = β/p ρ_U(A) inside,   (1−β)/(1−p) ρ_U(A) outside,                          p = ρ_U(𝒰) > β
 
-and with several the tilt of (P.1). In more dimensions it is the draws of unfiltered runs of its own, each weighted by that tilt, and
-distances are energy distances (P.5), which use all of them and have no floor.
+and with several the tilt of (P.1). In more dimensions it is the draws of unfiltered runs of its own, each
+weighted by that tilt, and distances are energy distances (P.5), which use all of them and have no floor.
 """
 
 import time
@@ -41,7 +43,8 @@ OTHER = "projection"
 class Base:
     """One finished chain of a seed, of one cloud or of `audit.replicas` independent ones.
 
-    x: the final clouds in sampler coordinates, one after the other, `sizes` rows each. fraction: of each cloud in each set at each step.
+    x: the final clouds in sampler coordinates, one after the other, `sizes` rows each. fraction: of each
+    cloud in each set at each step.
     seconds: a step of one cloud.
     """
 
@@ -54,11 +57,19 @@ class Base:
 
     @classmethod
     def run(cls, problem: Problem, seed: int, progress: Progress, stream: str = "chain") -> "Base":
-        """Samples a problem; `stream` names its noise. Starts and noise depend on the seed alone, not on the filter."""
+        """Samples a problem; `stream` names its noise. Starts and noise depend on the seed alone, not on the
+        filter.
+        """
         scenario, kind = problem.scenario, problem.scenario.filter["kind"]
         sampler = problem.sampler(filtered=kind != "none")
         course = Course(
-            kind, sampler, problem.sets, problem.names, problem.betas, scenario.sampler.steps, promised=problem.promised
+            kind,
+            sampler,
+            problem.sets,
+            problem.names,
+            problem.betas,
+            scenario.sampler.steps,
+            promised=problem.promised,
         )
         clouds, began = scenario.audit.replicas, time.perf_counter()
 
@@ -79,7 +90,9 @@ class Base:
     @property
     def final(self) -> Float[np.ndarray, "r m"]:
         """The fraction of each final cloud in each set."""
-        return np.stack([part.double().mean(0).numpy(force=True) for part in self.inside.split(list(self.sizes))])
+        return np.stack(
+            [part.double().mean(0).numpy(force=True) for part in self.inside.split(list(self.sizes))]
+        )
 
     @property
     def judged(self) -> Float[np.ndarray, "r t m"]:
@@ -88,7 +101,9 @@ class Base:
 
 
 class Target(Protocol):
-    """The exact KL projection of a problem as weighted points in sampler coordinates; `measure` names the distance to it."""
+    """The exact KL projection of a problem as weighted points in sampler coordinates; `measure` names the
+    distance to it.
+    """
 
     @property
     def points(self) -> Float[Tensor, "k d"]: ...
@@ -106,12 +121,20 @@ class Target(Protocol):
         """From a cloud of two points or more."""
 
     def floor(self, n: int) -> tuple[float, float]:
-        """What chance alone makes of the distance from n draws of the projection itself: its mean and standard deviation."""
+        """What chance alone makes of the distance from n draws of the projection itself: its mean and
+        standard deviation.
+        """
 
 
 def projection_of(plain: Sequence[Base], betas: Sequence[float], progress: Progress) -> Target:
-    """The projection of the law that unfiltered chains sample; ValueError where no law holds at most `betas`, as far as draws tell."""
-    return Grid.of(plain, betas) if plain[0].problem.coordinates.dimension <= 2 else Reweighted.of(plain, betas, progress)
+    """The projection of the law that unfiltered chains sample; ValueError where no law holds at most `betas`,
+    as far as draws tell.
+    """
+    return (
+        Grid.of(plain, betas)
+        if plain[0].problem.coordinates.dimension <= 2
+        else Reweighted.of(plain, betas, progress)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +150,9 @@ class Grid:
 
     @classmethod
     def of(cls, plain: Sequence[Base], betas: Sequence[float]) -> "Grid":
-        """A grid as wide as the clouds, and wider until next to nothing of the energy's law lies on its edge."""
+        """A grid as wide as the clouds, and wider until next to nothing of the energy's law lies on its
+        edge.
+        """
         cloud, problem = torch.cat([b.x for b in plain]), plain[0].problem
         low, high = cloud.double().amin(0).cpu(), cloud.double().amax(0).cpu()
         margin = 0.25 * (high - low).clamp(min=1e-6)
@@ -160,9 +185,11 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Reweighted:
-    """The projection as the weighted draws of unfiltered runs of its own, so that no filter is compared with the noise it drew itself.
+    """The projection as the weighted draws of unfiltered runs of its own, so that no filter is compared with
+    the noise it drew itself.
 
-    apart, apart_weights: those of the unfiltered chains that are compared, weighted likewise: by them chance is measured.
+    apart, apart_weights: those of the unfiltered chains that are compared, weighted likewise: by them chance
+    is measured.
     """
 
     points: Float[Tensor, "k d"]
@@ -185,7 +212,10 @@ class Reweighted:
         return energy_distance(chosen, self.points.numpy(), self.weights.numpy())
 
     def floor(self, n: int) -> tuple[float, float]:
-        both = torch.cat([self.points, self.apart]).numpy(), torch.cat([self.weights, self.apart_weights]).numpy()
+        both = (
+            torch.cat([self.points, self.apart]).numpy(),
+            torch.cat([self.weights, self.apart_weights]).numpy(),
+        )
         return chance(*both, min(n, len(self.apart)), len(self.points))
 
 
@@ -207,7 +237,9 @@ def _cells_of(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
-    """The law nearest to p, in KL, whose mass in every set is at most its β: p tilted by the memberships, pattern by pattern."""
+    """The law nearest to p, in KL, whose mass in every set is at most its β: p tilted by the memberships,
+    pattern by pattern.
+    """
     code, index = torch.unique(inside.long() @ (2 ** torch.arange(len(betas))), return_inverse=True)
     patterns = (code[:, None] >> torch.arange(len(betas))) & 1
     mass = torch.zeros(len(patterns), dtype=torch.float64).index_add_(0, index, p)

@@ -1,4 +1,6 @@
-"""The page of `lem-safe compare`: what the numbers say, one table, one picture; filters as rows and as lines."""
+"""The page of `lem-safe compare`: what the numbers say, one table, one picture; filters as rows and as
+lines.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,7 +13,19 @@ from lem_safe.comparison.findings import NOISE, by_chance, findings
 from lem_safe.distances.kl_price import Needed
 from lem_safe.report.curves import stretches
 from lem_safe.report.prices import certainly, least, nats
-from lem_safe.report.style import DATA, FILTERED, GRID, INK, MUTED, UNFILTERED, UNSAFE, Draw, percent_axis, png, svg
+from lem_safe.report.style import (
+    DATA,
+    FILTERED,
+    GRID,
+    INK,
+    MUTED,
+    UNFILTERED,
+    UNSAFE,
+    Draw,
+    percent_axis,
+    png,
+    svg,
+)
 from lem_safe.report.template import rendered
 from lem_safe.report.words import level
 
@@ -19,8 +33,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LOOKS = (
-    (UNFILTERED, "-"), (FILTERED, "-"), (INK, "-"), (DATA, "-"), (UNFILTERED, "--"), (FILTERED, "--"), (INK, "--"), (DATA, "--"), (MUTED, ":"),
-)  # fmt: skip
+    (UNFILTERED, "-"),
+    (FILTERED, "-"),
+    (INK, "-"),
+    (DATA, "-"),
+    (UNFILTERED, "--"),
+    (FILTERED, "--"),
+    (INK, "--"),
+    (DATA, "--"),
+    (MUTED, ":"),
+)
 SIZE = (4.8, 4.2)
 CLOSE = 0.035
 """Points nearer than this, in parts of an axis, share one label."""
@@ -60,22 +82,33 @@ def needed_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:
-    """The tolerance that all rows speak of; None where they speak of different constraints, and pictures show multiples of β."""
+    """The tolerance that all rows speak of; None where they speak of different constraints, and pictures show
+    multiples of β.
+    """
     ran = [e for e in facts["entries"] if e["refused"] is None]
-    told = {(r["set"], r["beta"]) for e in ran for r in e.get("regions", ())} or {(e["constraint"], e["beta"]) for e in ran}
+    told = {(r["set"], r["beta"]) for e in ran for r in e.get("regions", ())} or {
+        (e["constraint"], e["beta"]) for e in ran
+    }
     return next(iter(told))[1] if len(told) == 1 else None
 
 
 def trade(facts: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
-    """Name, place on the axis of fractions (or of multiples of β), distance, and whether over, of each filter that ran."""
+    """Name, place on the axis of fractions (or of multiples of β), distance, and whether over, of each filter
+    that ran.
+    """
     one = one_tolerance(facts)
     rows = [e for e in facts["entries"] if e["refused"] is None and e["distance"] is not None]
     held = [e["largest"] if e["largest"] is not None else e["final"] for e in rows]
-    return [(e["filter"], _unit(y, e["beta"], one), e["distance"], bool(e["over"])) for e, y in zip(rows, held, strict=True)]
+    return [
+        (e["filter"], _unit(y, e["beta"], one), e["distance"], bool(e["over"]))
+        for e, y in zip(rows, held, strict=True)
+    ]
 
 
 def groups(points: Sequence[tuple[float, float]], close: float = CLOSE) -> list[list[int]]:
-    """Indices of points on the unit square, those that are close together, and cannot have labels of their own; from top to bottom."""
+    """Indices of points on the unit square, those that are close together, and cannot have labels of their
+    own; from top to bottom.
+    """
     found: list[list[int]] = []
     for i in sorted(range(len(points)), key=lambda i: (-points[i][1], points[i][0])):
         near = [g for g in found if max(abs(points[g[0]][k] - points[i][k]) for k in (0, 1)) <= close]
@@ -87,7 +120,9 @@ def groups(points: Sequence[tuple[float, float]], close: float = CLOSE) -> list[
 
 
 def spread(heights: Sequence[float], gaps: Sequence[float]) -> list[float]:
-    """Where labels go that should be at the given heights, ordered from the top, with gaps[i] of room each: moved no more than needed."""
+    """Where labels go that should be at the given heights, ordered from the top, with gaps[i] of room each:
+    moved no more than needed.
+    """
     total = sum(gaps)
     placed, ceiling = [], 1.0
     for i, (y, gap) in enumerate(zip(heights, gaps, strict=True)):
@@ -99,17 +134,36 @@ def spread(heights: Sequence[float], gaps: Sequence[float]) -> list[float]:
 
 
 def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
-    """Each filter at (largest fraction over all steps, distance to the projection): down and left is better. Labels stand at the side."""
+    """Each filter at (largest fraction over all steps, distance to the projection): down and left is better.
+    Labels stand at the side.
+    """
     rows, one = trade(facts), one_tolerance(facts)
     limit = 1.0 if one is None else one
     right = 1.12 * max([limit, *(x for _, x, _, _ in rows)]) or 1.0
     mean, std = facts["floor"]["mean"], facts["floor"]["std"]
-    most, least = max([mean + std, *(y for _, _, y, _ in rows)]), min([0.0, mean - std, *(y for _, _, y, _ in rows)])
-    left, bottom, top = -0.04 * right, least - 0.06 * (most - least) * (least < 0), most + 0.12 * (most - least)
+    most, least = (
+        max([mean + std, *(y for _, _, y, _ in rows)]),
+        min([0.0, mean - std, *(y for _, _, y, _ in rows)]),
+    )
+    left, bottom, top = (
+        -0.04 * right,
+        least - 0.06 * (most - least) * (least < 0),
+        most + 0.12 * (most - least),
+    )
     for _, x, y, over in rows:
-        axes.scatter(x, y, s=34, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3, linewidths=0)
+        axes.scatter(
+            x, y, s=34, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3, linewidths=0
+        )
     axes.axvline(limit, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)))
-    axes.text(limit, bottom + 0.02 * (top - bottom), " tolerated ", color=UNSAFE, fontsize=7.5, ha="right", va="bottom")
+    axes.text(
+        limit,
+        bottom + 0.02 * (top - bottom),
+        " tolerated ",
+        color=UNSAFE,
+        fontsize=7.5,
+        ha="right",
+        va="bottom",
+    )
     axes.axhspan(max(mean - NOISE * std, bottom), mean + NOISE * std, color=GRID, zorder=0, linewidth=0)
     axes.text(left, mean + NOISE * std, " chance alone", color=MUTED, fontsize=7.5, va="bottom")
     axes.set(
@@ -128,21 +182,38 @@ def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
     heights = spread([places[g[0]][1] for g in found], [0.055 * len(g) + 0.015 for g in found])
     for group, height in zip(found, heights, strict=True):
         axes.annotate(
-            "\n".join(rows[i][0] for i in group), places[group[0]], xytext=(1.04, height), xycoords="axes fraction",
-            textcoords="axes fraction", fontsize=8, color=INK, va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 3, "relpos": (0, 0.5)},
-        )  # fmt: skip
+            "\n".join(rows[i][0] for i in group),
+            places[group[0]],
+            xytext=(1.04, height),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            fontsize=8,
+            color=INK,
+            va="center",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": MUTED,
+                "linewidth": 0.6,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
+        )
     return axes
 
 
 def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> "Axes":
-    """The fraction inside at every step, the first seed's, one line a filter; its highest step of a stretch, so that none can hide."""
+    """The fraction inside at every step, the first seed's, one line a filter; its highest step of a stretch,
+    so that none can hide.
+    """
     one = one_tolerance(facts)
     betas = {e["filter"]: e["beta"] for e in facts["entries"]}
     for (name, y), (colour, line) in zip(fractions.items(), LOOKS, strict=False):
         step, _, _, most = stretches(np.arange(1, len(y) + 1), y)
         axes.plot(step, _unit(most, betas[name], one), line, color=colour, label=name, linewidth=1.1)
-    axes.axhline(1.0 if one is None else one, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated")
+    axes.axhline(
+        1.0 if one is None else one, color=UNSAFE, linewidth=1, linestyle=(0, (5, 2)), label="tolerated"
+    )
     if facts["after_step"] > 1:
         axes.axvspan(0, facts["after_step"], color=GRID, zorder=0, linewidth=0, label="not judged")
     axes.set(
@@ -154,13 +225,21 @@ def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Map
         percent_axis(axes.yaxis)
     axes.xaxis.set_major_locator(_few())
     axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=7.5, columnspacing=1.0, handlelength=1.5, handletextpad=0.4
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=4,
+        fontsize=7.5,
+        columnspacing=1.0,
+        handlelength=1.5,
+        handletextpad=0.4,
     )
     return axes
 
 
 def _unit(fraction: Any, beta: float, one: float | None) -> Any:
-    """A fraction as it is, or in multiples of its β; of β = 0 in samples out of 10⁴, so that none is 0 and any is more than it."""
+    """A fraction as it is, or in multiples of its β; of β = 0 in samples out of 10⁴, so that none is 0 and
+    any is more than it.
+    """
     return fraction if one is not None else fraction / max(beta, 1e-4)
 
 

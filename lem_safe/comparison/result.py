@@ -28,9 +28,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Price:
-    """What one filter paid, in nats: its KL from the unfiltered distribution from below (P.7), and how far that is from the least (P.6).
+    """What one filter paid, in nats: its KL from the unfiltered distribution from below (P.7), and how far
+    that is from the least (P.6).
 
-    membership: the part that memberships alone tell. gap: None where the final cloud is over a tolerance, or what is needed is not known.
+    membership: the part that memberships alone tell. gap: None where the final cloud is over a tolerance, or
+    what is needed is not known.
     """
 
     paid: float
@@ -52,10 +54,11 @@ class Price:
 class Entry:
     """One filter over all seeds; refused says why it could not run, and then the numbers are None.
 
-    regions: what was held of each constraint, in the scenario's order; of several the one nearest to, or furthest over, its tolerance is told by
-    the entry itself. over: whether any cloud held more than its budget at some
-    judged step (for thinning: in the end). The bound is taken from `units` many of what `unit` names. chance: mean and standard deviation of
-    the distance from so many draws of the projection itself. cost: seconds a step over those of no filter. kept: draws left, of the samples.
+    regions: what was held of each constraint, in the scenario's order; of several the one nearest to, or
+    furthest over, its tolerance is told by the entry itself. over: whether any cloud held more than its
+    budget at some judged step (for thinning: in the end). The bound is taken from `units` many of what `unit`
+    names. chance: mean and standard deviation of the distance from so many draws of the projection itself.
+    cost: seconds a step over those of no filter. kept: draws left, of the samples.
     weight: a penalty's, where it was guessed. price: of the final clouds of all seeds together.
     """
 
@@ -82,10 +85,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard deviation.
+    """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard
+    deviation.
 
     needed: the least KL that holding every tolerance costs.
-    samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by constraint, where that is not β.
+    samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by
+    constraint, where that is not β.
     """
 
     scenario: str
@@ -105,12 +110,22 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "schema_version": 1, "scenario": self.scenario, "seeds": self.seeds, "samples": self.samples, "steps": self.steps,
-            "projection": self.projection, "floor": {"mean": self.floor[0], "std": self.floor[1]},
-            "measure": self.measure, "clouds": self.clouds, "after_step": self.after_step, "aim": self.aim and dict(self.aim),
+            "schema_version": 1,
+            "scenario": self.scenario,
+            "seeds": self.seeds,
+            "samples": self.samples,
+            "steps": self.steps,
+            "projection": self.projection,
+            "floor": {"mean": self.floor[0], "std": self.floor[1]},
+            "measure": self.measure,
+            "clouds": self.clouds,
+            "after_step": self.after_step,
+            "aim": self.aim and dict(self.aim),
             "needed": self.needed and self.needed._asdict(),
-            "confidence": self.confidence, "entries": [asdict(entry) for entry in self.entries], **versions(),
-        }  # fmt: skip
+            "confidence": self.confidence,
+            "entries": [asdict(entry) for entry in self.entries],
+            **versions(),
+        }
 
     def __str__(self) -> str:
         heads = (
@@ -126,7 +141,9 @@ class Comparison:
         )
         rows = [heads, *(row for entry in self.entries for row in _cells(entry))]
         widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-        table = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        table = "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
         said = "\n".join(findings(self.to_dict()))
         size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
         aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
@@ -136,8 +153,10 @@ class Comparison:
             f"{table}\n\n{said}\n\n"
             + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
             + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
-            + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection ({self.projection}); {chance} is chance alone. "
-            f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else of two clouds or more. "
+            + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection "
+            f"({self.projection}); {chance} is chance alone. "
+            f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else "
+            "of two clouds or more. "
             "Cost: a step, relative to none." + self._priced()
         )
 
@@ -145,7 +164,8 @@ class Comparison:
         if self.needed is None:
             return ""
         return (
-            f" KL: nats from the unfiltered distribution, at least; holding the tolerance{'s' * (len(self._sets()) > 1)} needs "
+            " KL: nats from the unfiltered distribution, at least; holding the "
+            f"tolerance{'s' * (len(self._sets()) > 1)} needs "
             f"{least(self.needed)} ({certainly(self.needed, self.confidence)})."
         )
 
@@ -159,17 +179,25 @@ def _cells(e: Entry) -> list[tuple[str, ...]]:
         return [(e.filter, "refused", "", "", "", "", "", "", e.refused.splitlines()[0][:90])]
     distance = "" if e.distance is None else f"{e.distance:.2g}"
     kl = "" if e.price is None else nats(e.price.paid, e.price.error).removesuffix(" nats")
-    own = [(e.filter, distance, kl, f"{e.cost:.2f}x", e.promise), *[("", "", "", "", "")] * (len(e.regions) - 1)]
+    own = [
+        (e.filter, distance, kl, f"{e.cost:.2f}x", e.promise),
+        *[("", "", "", "", "")] * (len(e.regions) - 1),
+    ]
     return [(name, *_line(e, held), *rest) for (name, *rest), held in zip(own, e.regions, strict=True)]
 
 
 def _line(e: Entry, held: Held) -> tuple[str, ...]:
     kept = "" if e.filter != "thinning" else f" ({e.kept:,} kept)"
     bound = (
-        "none claimed" if held.upper_bound is None else percent(held.upper_bound) + f" of {e.units} clouds" * (e.unit == "clouds")
+        "none claimed"
+        if held.upper_bound is None
+        else percent(held.upper_bound) + f" of {e.units} clouds" * (e.unit == "clouds")
     )
     over = " over" if held.over else ""
     ended = held.largest is None
     return (
-        f"{percent(held.beta)} {held.set}", percent(held.largest) + over * (not ended), percent(held.final) + kept + over * ended, bound,
-    )  # fmt: skip
+        f"{percent(held.beta)} {held.set}",
+        percent(held.largest) + over * (not ended),
+        percent(held.final) + kept + over * ended,
+        bound,
+    )

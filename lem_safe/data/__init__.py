@@ -7,6 +7,18 @@ from lem_safe.data.sources import DATA, FileTable, SklearnTable
 from lem_safe.data.tables import Table, read_table
 
 __all__ = [
-    "DATA", "Checkerboard", "DataSource", "Dataset", "EightGaussians", "FileTable", "Mixture", "Pinwheel", "Rings", "SklearnTable",
-    "SwissRoll", "Table", "TwoMoons", "read_table",
-]  # fmt: skip
+    "DATA",
+    "Checkerboard",
+    "DataSource",
+    "Dataset",
+    "EightGaussians",
+    "FileTable",
+    "Mixture",
+    "Pinwheel",
+    "Rings",
+    "SklearnTable",
+    "SwissRoll",
+    "Table",
+    "TwoMoons",
+    "read_table",
+]

@@ -1,8 +1,10 @@
-"""What is said of rows before an energy is learned from them: a code that stands for a missing value, too few rows.
+"""What is said of rows before an energy is learned from them: a code that stands for a missing value, too few
+rows.
 
-A code such as −9999 is one value that several rows share, outside all others of its column, farther than FAR of their standard deviations from
-their middle and farther than ALONE of them from the nearest. The spread of the others is that of their quartiles, IQR/1.349, or where that is 0
-their standard deviation. A density has no such place, so an energy learns a mode there, and what it learns of the rest is spread over the gap.
+A code such as −9999 is one value that several rows share, outside all others of its column, farther than FAR
+of their standard deviations from their middle and farther than ALONE of them from the nearest. The spread of
+the others is that of their quartiles, IQR/1.349, or where that is 0 their standard deviation. A density has
+no such place, so an energy learns a mode there, and what it learns of the rest is spread over the gap.
 """
 
 from typing import NamedTuple
@@ -22,7 +24,9 @@ EACH = 10
 
 
 class Code(NamedTuple):
-    """One value that seems to stand for a missing one: its column, in how many rows, how far from the others, in their standard deviations."""
+    """One value that seems to stand for a missing one: its column, in how many rows, how far from the others,
+    in their standard deviations.
+    """
 
     column: str
     value: float
@@ -40,14 +44,17 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[str, ...]:
     values = rows.values.numpy()
     found = [code for i, name in enumerate(rows.columns) for code in codes(name, values[:, i])]
     said = [
-        f"data: column '{c.column}': {c.rows:,} of {n:,} rows ({percent(c.rows / n)}) are exactly {c.value:g}, {c.distance:,.0f} standard deviations "
-        f"from the others ({c.low:g} to {c.high:g}): a code for a missing value? The energy would learn it as a mode; remove these rows, or leave "
+        f"data: column '{c.column}': {c.rows:,} of {n:,} rows ({percent(c.rows / n)}) are exactly "
+        f"{c.value:g}, {c.distance:,.0f} standard deviations "
+        f"from the others ({c.low:g} to {c.high:g}): a code for a missing value? The energy would learn it "
+        "as a mode; remove these rows, or leave "
         "the column out with columns:"
         for c in found
     ]
     if n < EACH * d:
         said.append(
-            f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more are advised: the energy may be far from "
+            f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more "
+            "are advised: the energy may be far from "
             "the data; use more rows or fewer columns"
         )
     return tuple(said)
@@ -59,7 +66,11 @@ def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:
     rest = np.sort(values)
     while len(found) < CODES and len(rest) > 2 * FEWEST:
         ends = [(float(v), rest[rest != v]) for v in (rest[0], rest[-1])]
-        seen = [code for v, others in ends if (code := _code(name, v, len(rest) - len(others), others)) is not None]
+        seen = [
+            code
+            for v, others in ends
+            if (code := _code(name, v, len(rest) - len(others), others)) is not None
+        ]
         if not seen:
             break
         code = max(seen, key=lambda c: c.distance)

@@ -1,4 +1,6 @@
-"""Comma-separated numbers as one table: `barriers.tables` reads them, and what it finds wrong becomes faults of the file."""
+"""Comma-separated numbers as one table: `barriers.tables` reads them, and what it finds wrong becomes faults
+of the file.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +15,15 @@ from lem_safe.errors import BadInput, Fault
 
 
 def read_csv(
-    path: Path, columns: Sequence[str] | None, header: bool | None = None, expected: Sequence[str] | None = None
+    path: Path,
+    columns: Sequence[str] | None,
+    header: bool | None = None,
+    expected: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.float64], list[str] | None]:
     """The numbers and the names (None where the first line is a row); with `columns`, of those columns alone.
 
-    header: whether the first line is names, where that is known. expected: names that, all found in the first line, show that it is names.
+    header: whether the first line is names, where that is known. expected: names that, all found in the first
+    line, show that it is names.
     """
     with faults_of(path):
         head = csv_head(path, header)

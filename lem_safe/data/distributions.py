@@ -81,7 +81,9 @@ class Rings(Planar):
 
     def draw(self, generator: torch.Generator, n: int) -> Float64[Tensor, "n 2"]:
         ring = 1 + torch.randint(self.rings, (n, 1), generator=generator).double()
-        return self.step * ring * _circle(1.0, 2 * math.pi * _uniform(generator, n)) + self.std * _normal(generator, n)
+        return self.step * ring * _circle(1.0, 2 * math.pi * _uniform(generator, n)) + self.std * _normal(
+            generator, n
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,9 @@ class Pinwheel(Planar):
 
     def draw(self, generator: torch.Generator, n: int) -> Float64[Tensor, "n 2"]:
         arm = torch.randint(self.arms, (n,), generator=generator).double()
-        p = _normal(generator, n) * torch.tensor([self.radial_std, self.tangential_std]) + torch.tensor([1.0, 0.0])
+        p = _normal(generator, n) * torch.tensor([self.radial_std, self.tangential_std]) + torch.tensor(
+            [1.0, 0.0]
+        )
         θ = 2 * math.pi * arm / self.arms + self.rate * p[:, 0].exp()
         u, v = _circle(1.0, θ).unbind(1)
         return self.scale * torch.stack([p[:, 0] * u - p[:, 1] * v, p[:, 0] * v + p[:, 1] * u], 1)

@@ -1,4 +1,6 @@
-"""Draws of a Gaussian mixture that the scenario spells out: data whose exact energy is known, in any number of columns."""
+"""Draws of a Gaussian mixture that the scenario spells out: data whose exact energy is known, in any number
+of columns.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -26,7 +28,9 @@ class Mixture(DataSource):
 
     def __post_init__(self) -> None:
         if len({len(mean) for mean in self.means}) != 1 or not self.means[0]:
-            raise ValueError(f"Mixture: means must be points with the same number of columns; got {self.means!r}")
+            raise ValueError(
+                f"Mixture: means must be points with the same number of columns; got {self.means!r}"
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:

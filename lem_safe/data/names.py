@@ -10,7 +10,9 @@ from lem_safe.errors import BadInput, Fault
 
 
 def identifier(name: str) -> str:
-    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is mean_perimeter."""
+    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is
+    mean_perimeter.
+    """
     word = re.sub(r"\W+", "_", name.strip()).strip("_")
     if word[:1].isdigit():
         word = f"x{word}"
@@ -18,7 +20,9 @@ def identifier(name: str) -> str:
 
 
 def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Identifiers of the names of one file, with a note for each that changed; BadInput where two agree or one is empty."""
+    """Identifiers of the names of one file, with a note for each that changed; BadInput where two agree or
+    one is empty.
+    """
     names = [identifier(name) for name in raw]
     faults = []
     for i, name in enumerate(names):
@@ -31,11 +35,17 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
             )
         elif name in names[:i]:
             first, second = raw[names.index(name)], raw[i]
-            both = f"'{first}' and '{second}' are both called {name}" if first != second else f"'{first}' appears twice"
+            both = (
+                f"'{first}' and '{second}' are both called {name}"
+                if first != second
+                else f"'{first}' appears twice"
+            )
             faults.append(Fault(f"column names must differ; {both}; rename one", source))
     if faults:
         raise BadInput(faults)
-    notes = tuple(f"column '{old}' is called {new}" for old, new in zip(raw, names, strict=True) if old != new)
+    notes = tuple(
+        f"column '{old}' is called {new}" for old, new in zip(raw, names, strict=True) if old != new
+    )
     return tuple(names), notes
 
 
@@ -49,7 +59,9 @@ def placeholders(raw: Sequence[str]) -> list[str]:
 
 
 def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:
-    """Which columns of a file these are, in the file's order: the others may be without a name, or called alike; BadInput for what is not there."""
+    """Which columns of a file these are, in the file's order: the others may be without a name, or called
+    alike; BadInput for what is not there.
+    """
     names = [identifier(name) for name in raw]
     known(columns, [name for name in names if name], source)
     kept = [i for i, name in enumerate(names) if name in columns]
@@ -59,7 +71,11 @@ def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> lis
 
 def known(columns: Sequence[str], names: Sequence[str], source: str | None = None) -> None:
     """Raises BadInput for every one of `columns` that is not among `names`."""
-    unknown = [Fault(f"no column '{column}'; {suggestion(column, names)}", source) for column in columns if column not in names]
+    unknown = [
+        Fault(f"no column '{column}'; {suggestion(column, names)}", source)
+        for column in columns
+        if column not in names
+    ]
     if unknown:
         raise BadInput(unknown)
 

@@ -24,7 +24,9 @@ def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:
 
 
 def cast_to_float64(column: Any) -> NDArray[np.float64]:
-    """The numbers of one arrow column of numbers, NaN where one is missing; integers beyond 2**53 are rounded to the nearest, as numpy does."""
+    """The numbers of one arrow column of numbers, NaN where one is missing; integers beyond 2**53 are rounded
+    to the nearest, as numpy does.
+    """
     import pyarrow as pa
 
     floats = column.cast(pa.float64(), safe=False)

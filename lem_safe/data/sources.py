@@ -1,4 +1,6 @@
-"""The data a scenario can name: built-in distributions, the tables that ship with scikit-learn, and the user's own files."""
+"""The data a scenario can name: built-in distributions, the tables that ship with scikit-learn, and the
+user's own files.
+"""
 
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -19,14 +21,21 @@ Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; al
 
 
 class SklearnTable(DataSource):
-    """A table that ships with scikit-learn: measured data, no network needed. Names are identifiers: mean_perimeter."""
+    """A table that ships with scikit-learn: measured data, no network needed. Names are identifiers:
+    mean_perimeter.
+    """
 
-    example: ClassVar[dict[str, object]] = {"kind": "sklearn", "table": "iris", "columns": ["petal_length_cm", "sepal_width_cm"]}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "sklearn",
+        "table": "iris",
+        "columns": ["petal_length_cm", "sepal_width_cm"],
+    }
 
     def __init__(
         self,
         table: Annotated[
-            Literal["breast_cancer", "wine", "diabetes", "digits", "iris"], Doc("Which table; diabetes is unscaled.")
+            Literal["breast_cancer", "wine", "diabetes", "digits", "iris"],
+            Doc("Which table; diabetes is unscaled."),
         ],
         columns: Columns = None,
     ):
@@ -49,7 +58,9 @@ class SklearnTable(DataSource):
 
 
 class FileTable(DataSource):
-    """The user's own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so others may hold text or gaps."""
+    """The user's own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so others may
+    hold text or gaps.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "rows.csv"}
 
@@ -59,7 +70,10 @@ class FileTable(DataSource):
         columns: Columns = None,
         header: Annotated[
             bool | None,
-            Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either."),
+            Doc(
+                "Whether the first line of a .csv is names; by default told from it, and refused where it "
+                "may be either."
+            ),
         ] = None,
     ):
         self.path, self.chosen, self.header = Path(path), columns, header
@@ -80,7 +94,9 @@ class FileTable(DataSource):
 
 
 def _names(table: Table) -> tuple[str, ...]:
-    return table.columns if table.columns is not None else tuple(f"x{i}" for i in range(table.values.shape[1]))
+    return (
+        table.columns if table.columns is not None else tuple(f"x{i}" for i in range(table.values.shape[1]))
+    )
 
 
 def _content(table: Table) -> str:

@@ -1,4 +1,5 @@
-"""Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a fault.
+"""Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a
+fault.
 
 One reader serves training data and sample files alike. Nothing pickled is ever loaded.
 """
@@ -27,7 +28,8 @@ Raw = tuple[NDArray[Any], Sequence[str] | None]
 class Table:
     """n rows of d finite numbers.
 
-    columns: their names, None where the file has none; notes: what the reader changed, in words (a column renamed, say).
+    columns: their names, None where the file has none; notes: what the reader changed, in words (a column
+    renamed, say).
     """
 
     values: Float64[np.ndarray, "n d"]
@@ -37,7 +39,9 @@ class Table:
     def select(self, columns: Sequence[str]) -> "Table":
         """The table of these columns, in this order; a BadInput for a name that is not there."""
         if self.columns is None:
-            raise BadInput(f"columns {list(columns)} were asked for, but the data has no column names; add a header")
+            raise BadInput(
+                f"columns {list(columns)} were asked for, but the data has no column names; add a header"
+            )
         known(columns, self.columns)
         if len(set(columns)) < len(columns):
             raise BadInput(f"columns {list(columns)} name one column twice; name each once")
@@ -52,32 +56,44 @@ def read_table(
 ) -> Table:
     """The table in a file; with `columns`, only those are read and checked, so others may hold text or gaps.
 
-    header: whether the first line of a .csv is names; by default it is where it can only be that, a row likewise, and what may be either is
-    refused (`barriers.tables.first_row`), unless all of the `expected` names are in it. .npz holds the array `x` and may hold `columns`, an
-    array of names.
+    header: whether the first line of a .csv is names; by default it is where it can only be that, a row
+    likewise, and what may be either is refused (`barriers.tables.first_row`), unless all of the `expected`
+    names are in it. .npz holds the array `x` and may hold `columns`, an array of names.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(Fault(f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}", str(path)))
+        raise BadInput(
+            Fault(f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}", str(path))
+        )
     if header is not None and reader is not read_csv:
         raise BadInput(
-            Fault(f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out", str(path))
+            Fault(
+                f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it "
+                "out",
+                str(path),
+            )
         )
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
-        raise BadInput(Fault(f"{what}; check the path (a scenario's paths are relative to the scenario)", str(path)))
+        raise BadInput(
+            Fault(f"{what}; check the path (a scenario's paths are relative to the scenario)", str(path))
+        )
     try:
-        values, raw = read_csv(path, columns, header, expected) if reader is read_csv else reader(path, columns)
+        values, raw = (
+            read_csv(path, columns, header, expected) if reader is read_csv else reader(path, columns)
+        )
     except PermissionError as error:
         raise BadInput(Fault("cannot be read: permission denied", str(path))) from error
     return checked(values, raw, str(path), columns)
 
 
 def read_fitting(path: str | Path, expected: Sequence[str], header: bool | None = None) -> Table:
-    """The table in a file, its columns those expected and in that order: by name where it has names of its own, else by position.
+    """The table in a file, its columns those expected and in that order: by name where it has names of its
+    own, else by position.
 
-    Raises BadInput where the names do not say which column is which. The caller says what a wrong number of columns means.
+    Raises BadInput where the names do not say which column is which. The caller says what a wrong number of
+    columns means.
     """
     table = read_table(path, header=header, expected=expected)
     return fitting(table, expected, str(path))
@@ -94,13 +110,21 @@ def fitting(table: Table, expected: Sequence[str], source: str) -> Table:
     return table if pairing is None else Table(table.values[:, pairing.order], tuple(expected), table.notes)
 
 
-def checked(values: NDArray[Any], raw: Sequence[str] | None, source: str, columns: Sequence[str] | None = None) -> Table:
-    """The table of an array and its names as written; BadInput unless it is rows of finite numbers with distinct names."""
+def checked(
+    values: NDArray[Any], raw: Sequence[str] | None, source: str, columns: Sequence[str] | None = None
+) -> Table:
+    """The table of an array and its names as written; BadInput unless it is rows of finite numbers with
+    distinct names.
+    """
     if values.dtype.kind not in "fiub":
         raise BadInput(Fault(f"must hold real numbers; got an array of {values.dtype}", source))
     if values.ndim != 2:
         hint = "; one column is shape (n, 1)" if values.ndim == 1 else ""
-        raise BadInput(Fault(f"must be a table of n rows and d columns; got an array of shape {values.shape}{hint}", source))
+        raise BadInput(
+            Fault(
+                f"must be a table of n rows and d columns; got an array of shape {values.shape}{hint}", source
+            )
+        )
     if 0 in values.shape:
         raise BadInput(Fault(f"has no rows or no columns; got shape {values.shape}", source))
     names, notes = (None, ()) if raw is None else identifiers(raw, source)
@@ -125,8 +149,12 @@ def _finite(table: Table, source: str) -> None:
         row = int(np.flatnonzero(bad[:, j])[0])
         name = f"'{table.columns[j]}'" if table.columns else str(j)
         count = int(bad[:, j].sum())
-        where = f"row {row + 1} is {table.values[row, j]}" + (f", the first of {count} rows" if count > 1 else "")
-        faults.append(Fault(f"column {name}: every value must be finite; {where}; drop or fill such rows", source))
+        where = f"row {row + 1} is {table.values[row, j]}" + (
+            f", the first of {count} rows" if count > 1 else ""
+        )
+        faults.append(
+            Fault(f"column {name}: every value must be finite; {where}; drop or fill such rows", source)
+        )
     raise BadInput(faults)
 
 
@@ -146,7 +174,9 @@ def _read_npz(path: Path, columns: Sequence[str] | None) -> Raw:
             return x, None
         names = _guard(path, lambda: archive["columns"])
     if names.ndim != 1 or names.dtype.kind != "U":
-        raise BadInput(Fault(f"'columns' must be a list of text; got {names.dtype} of shape {names.shape}", str(path)))
+        raise BadInput(
+            Fault(f"'columns' must be a list of text; got {names.dtype} of shape {names.shape}", str(path))
+        )
     return x, [str(name) for name in names]
 
 
@@ -154,7 +184,10 @@ def _numpy(path: Path) -> Any:
     loaded = _guard(path, lambda: np.load(path, allow_pickle=False))
     if isinstance(loaded, np.ndarray) != (path.suffix.lower() == ".npy"):
         raise BadInput(
-            Fault(f"is not a {path.suffix} file inside; save it with numpy.save (.npy) or numpy.savez (.npz)", str(path))
+            Fault(
+                f"is not a {path.suffix} file inside; save it with numpy.save (.npy) or numpy.savez (.npz)",
+                str(path),
+            )
         )
     return loaded
 
@@ -166,7 +199,11 @@ def _guard(path: Path, load: Callable[[], Any]) -> Any:
         if isinstance(error, PermissionError):
             raise
         pickled = "pickle" in str(error).lower()
-        why = "holds pickled objects, which are never loaded; save plain numbers" if pickled else f"cannot be read: {error}"
+        why = (
+            "holds pickled objects, which are never loaded; save plain numbers"
+            if pickled
+            else f"cannot be read: {error}"
+        )
         raise BadInput(Fault(why, str(path))) from None
 
 
@@ -175,7 +212,9 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Raw:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise BadInput(Fault("reading .parquet needs pyarrow: pip install 'lem-safe[data]'", str(path))) from None
+        raise BadInput(
+            Fault("reading .parquet needs pyarrow: pip install 'lem-safe[data]'", str(path))
+        ) from None
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -184,7 +223,9 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Raw:
     if columns is not None:
         keep = chosen_among(columns, names, str(path))
         table, names = table.select(keep), [names[i] for i in keep]
-    must_be_numbers([(name, column.type) for name, column in zip(names, table.columns, strict=True)], str(path))
+    must_be_numbers(
+        [(name, column.type) for name, column in zip(names, table.columns, strict=True)], str(path)
+    )
     arrays = [cast_to_float64(column) for column in table.columns]
     values = np.stack(arrays, 1) if arrays else np.empty((table.num_rows, 0))
     return values, names

@@ -1,11 +1,13 @@
-"""The energy distance between two laws from weighted draws of both, free of bias, and what chance alone makes of it (P.5).
+"""The energy distance between two laws from weighted draws of both, free of bias, and what chance alone makes
+of it (P.5).
 
     D(P, Q) = 2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖  ≥ 0,    0 only where P = Q;    in units of x
 
     D = 2 aᵀKb − aᵀKa/(1 − Σa²) − bᵀKb/(1 − Σb²),    K_ij = ‖z_i − z_j‖
 
-over points z with weights a of the one law and b of the other, each summing to 1. Pairs of a point with itself are left out, so between two
-samples of one law D is 0 on average, now above it and now below, in any dimension; W₂ between clouds has a floor that grows with it.
+over points z with weights a of the one law and b of the other, each summing to 1. Pairs of a point with
+itself are left out, so between two samples of one law D is 0 on average, now above it and now below, in any
+dimension; W₂ between clouds has a floor that grows with it.
 """
 
 import numpy as np
@@ -18,7 +20,9 @@ ROWS = 1000
 """Of the matrix of distances, so many rows at a time."""
 
 
-def energy_distance(x: Num[np.ndarray, "n d"], y: Num[np.ndarray, "k d"], weights: Float[np.ndarray, "k"] | None = None) -> float:
+def energy_distance(
+    x: Num[np.ndarray, "n d"], y: Num[np.ndarray, "k d"], weights: Float[np.ndarray, "k"] | None = None
+) -> float:
     """D between draws x and draws y, the latter weighted; O((n + k)² d).
 
     >>> round(energy_distance(np.array([[0.0], [1.0]]), np.array([[5.0], [6.0]])), 6)
@@ -30,8 +34,12 @@ def energy_distance(x: Num[np.ndarray, "n d"], y: Num[np.ndarray, "k d"], weight
     return float(_between(np.concatenate([x, y]), a, np.append(np.zeros(n), b)[:, None])[0])
 
 
-def chance(points: Num[np.ndarray, "l d"], weights: Float[np.ndarray, "l"], n: int, k: int, seed: int = 0) -> tuple[float, float]:
-    """Mean and standard deviation of D between two parts, of n and of k draws, of weighted draws of one law."""
+def chance(
+    points: Num[np.ndarray, "l d"], weights: Float[np.ndarray, "l"], n: int, k: int, seed: int = 0
+) -> tuple[float, float]:
+    """Mean and standard deviation of D between two parts, of n and of k draws, of weighted draws of one
+    law.
+    """
     rng = np.random.default_rng(seed)
     a, b = np.zeros((2, len(points), SPLITS))
     for j in range(SPLITS):
@@ -41,9 +49,13 @@ def chance(points: Num[np.ndarray, "l d"], weights: Float[np.ndarray, "l"], n: i
     return float(found.mean()), float(found.std(ddof=1))
 
 
-def _between(z: Num[np.ndarray, "l d"], a: Float[np.ndarray, "l s"], b: Float[np.ndarray, "l s"]) -> Float[np.ndarray, "s"]:
+def _between(
+    z: Num[np.ndarray, "l d"], a: Float[np.ndarray, "l s"], b: Float[np.ndarray, "l s"]
+) -> Float[np.ndarray, "s"]:
     """D for each of s pairs of weights, one a column."""
     z, both = np.asarray(z, dtype=float), np.concatenate([a, b], 1)
     K = np.concatenate([cdist(z[i : i + ROWS], z) @ both for i in range(0, len(z), ROWS)])
     Ka, Kb = np.split(K, 2, axis=1)
-    return 2 * (a * Kb).sum(0) - (a * Ka).sum(0) / (1 - (a * a).sum(0)) - (b * Kb).sum(0) / (1 - (b * b).sum(0))
+    return (
+        2 * (a * Kb).sum(0) - (a * Ka).sum(0) / (1 - (a * a).sum(0)) - (b * Kb).sum(0) / (1 - (b * b).sum(0))
+    )

@@ -1,15 +1,20 @@
-"""The price of a tolerance in nats: the least KL from the unfiltered distribution that any method pays, what a filter paid, and the gap (P.6, P.7).
+"""The price of a tolerance in nats: the least KL from the unfiltered distribution that any method pays, what
+a filter paid, and the gap (P.6, P.7).
 
-needed   KL(ρ‖ρ_U) ≥ −μ·β − log E_U e^{−μ·1}   for every μ ≥ 0 and every ρ with ρ(𝒰_k) ≤ β_k; the largest is the KL of the projection
-paid     KL(ρ‖ρ_U) ≥ E_ρ f − log E_U e^f         for every f; the largest over sums f = Σ_k f_k of membership and distance, one a set
+needed   KL(ρ‖ρ_U) ≥ −μ·β − log E_U e^{−μ·1}   for every μ ≥ 0 and every ρ with ρ(𝒰_k) ≤ β_k; the largest is
+         the KL of the projection
+paid     KL(ρ‖ρ_U) ≥ E_ρ f − log E_U e^f         for every f; the largest over sums f = Σ_k f_k of membership
+         and distance, one a set
 
-Both are lower bounds whatever the dimension, as only the masses of a few cells are estimated, and no density is. The second is equal to the
-KL where the filtered distribution is a tilt e^{−U−Σμ_kφ_k(s_k)}, as the equilibria of drift, step and gate are, up to the width of the cells.
-μ and f are found on four fifths of the rows and evaluated on the fifth that they have not seen, in turn, so that their choice adds nothing
-on average; the logarithm's own bias, ½Var/n, is taken off. What remains is Monte Carlo error, given as one standard error: of unfiltered
-particles that are independent, and of filtered ones as if they were.
+Both are lower bounds whatever the dimension, as only the masses of a few cells are estimated, and no density
+is. The second is equal to the KL where the filtered distribution is a tilt e^{−U−Σμ_kφ_k(s_k)}, as the
+equilibria of drift, step and gate are, up to the width of the cells. μ and f are found on four fifths of the
+rows and evaluated on the fifth that they have not seen, in turn, so that their choice adds nothing on
+average; the logarithm's own bias, ½Var/n, is taken off. What remains is Monte Carlo error, given as one
+standard error: of unfiltered particles that are independent, and of filtered ones as if they were.
 
-A kernel or neighbour estimate of KL is no substitute: in 20 dimensions it gives −1.2 for 1.3. Letters: n rows, d columns, m sets, p features.
+A kernel or neighbour estimate of KL is no substitute: in 20 dimensions it gives −1.2 for 1.3. Letters: n
+rows, d columns, m sets, p features.
 """
 
 import math
@@ -29,16 +34,20 @@ FOLDS, FEWEST = 5, 40
 SIDE = 5
 """Unfiltered rows on either side of a boundary below which what was paid for it is not told."""
 LEVELS, LEAST = (7 / 8, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32), 25
-"""f bends where so much of the unfiltered mass on a side of the boundary is nearer to it; unfiltered rows that a bend has on either side."""
+"""f bends where so much of the unfiltered mass on a side of the boundary is nearer to it; unfiltered rows
+that a bend has on either side.
+"""
 ITERATIONS, TOLERANCE, RIDGE = 60, 1e-10, 0.01
 MOST = 100_000
 """Rows of either cloud, evenly chosen from more."""
 
 
 class Seen(NamedTuple):
-    """A cloud as the regions see it: membership, and the distance with the sign of membership (0 where it is not a finite number).
+    """A cloud as the regions see it: membership, and the distance with the sign of membership (0 where it is
+    not a finite number).
 
-    different: how many rows differ from one another. Copies are no independent samples, and errors are those of so many.
+    different: how many rows differ from one another. Copies are no independent samples, and errors are those
+    of so many.
     """
 
     inside: Bool[Tensor, "n m"]
@@ -49,8 +58,10 @@ class Seen(NamedTuple):
 class Needed(NamedTuple):
     """The least KL of any distribution within every tolerance.
 
-    nats, error: an estimate from below and its standard error; None where these rows do not tell (all are inside some set, or too few).
-    at_least: what it is at least, at the confidence asked for: Clopper–Pearson's bound on a fraction, the set that needs most.
+    nats, error: an estimate from below and its standard error; None where these rows do not tell (all are
+    inside some set, or too few).
+    at_least: what it is at least, at the confidence asked for: Clopper–Pearson's bound on a fraction, the set
+    that needs most.
     """
 
     nats: float | None
@@ -72,7 +83,8 @@ class Paid(NamedTuple):
 class Account(NamedTuple):
     """needed, paid, and paid − needed with its error; None where there is no such number.
 
-    within: whether the filtered cloud holds at most every tolerance. Only then is `needed` what it had to pay.
+    within: whether the filtered cloud holds at most every tolerance. Only then is `needed` what it had to
+    pay.
     """
 
     needed: Needed
@@ -92,7 +104,9 @@ def seen(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Seen:
 
 
 def account(ours: Seen, free: Seen, betas: Sequence[float], confidence: float = 0.95) -> Account:
-    """What holding the tolerances needs, and what the filtered cloud `ours` paid, from the unfiltered cloud `free`."""
+    """What holding the tolerances needs, and what the filtered cloud `ours` paid, from the unfiltered cloud
+    `free`.
+    """
     least, w = _needed(free, betas, confidence)
     within = bool((ours.inside.double().mean(0) <= torch.tensor(betas, dtype=torch.float64)).all())
     if min(ours.different, free.different) < FEWEST or not _told(free, betas):
@@ -106,16 +120,23 @@ def account(ours: Seen, free: Seen, betas: Sequence[float], confidence: float = 
 
 
 def needed(free: Seen, betas: Sequence[float], confidence: float = 0.95) -> Needed:
-    """The certified price of the tolerances from an unfiltered cloud (P.6); 0 where it is within all of them already."""
+    """The certified price of the tolerances from an unfiltered cloud (P.6); 0 where it is within all of them
+    already.
+    """
     return _needed(free, betas, confidence)[0]
 
 
 def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Needed, Tensor]:
-    """And the relative weight e^{−μ·1}/E e^{−μ·1} of every row, from which errors are made; all 1 where it is not known."""
+    """And the relative weight e^{−μ·1}/E e^{−μ·1} of every row, from which errors are made; all 1 where it is
+    not known.
+    """
     inside, β = free.inside, torch.tensor(betas, dtype=torch.float64)
     n, even = len(inside), torch.ones(len(inside), dtype=torch.float64)
     p, each = inside.double().mean(0).tolist(), 1 - (1 - confidence) / len(betas)
-    at_least = max(facts(lower_bound(q * free.different, free.different, each), b).kl for q, b in zip(p, betas, strict=True))
+    at_least = max(
+        facts(lower_bound(q * free.different, free.different, each), b).kl
+        for q, b in zip(p, betas, strict=True)
+    )
     if all(q <= b for q, b in zip(p, betas, strict=True)):
         return Needed(0.0, 0.0, at_least), even
     unresolved = Needed(None, None, at_least), even
@@ -125,7 +146,9 @@ def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Need
     try:
         for rest, part in _parts(n):
             μ = _multipliers(inside[rest], β)
-            w[part] = (-(inside[part] * μ)).nan_to_num(0.0).sum(1).exp()  # 0·∞ of a row outside a set of β = 0
+            w[part] = (
+                (-(inside[part] * μ)).nan_to_num(0.0).sum(1).exp()
+            )  # 0·∞ of a row outside a set of β = 0
             spent += float((μ * β).nan_to_num(0.0).sum()) / FOLDS
     except ValueError:  # four fifths of the rows leave nothing to choose from
         return unresolved
@@ -143,7 +166,9 @@ def _told(free: Seen, betas: Sequence[float]) -> bool:
 
 
 def _multipliers(inside: Tensor, β: Tensor) -> Tensor:
-    """μ of the projection of these rows, from the masses of the patterns of membership alone (G.4); infinite for β = 0."""
+    """μ of the projection of these rows, from the masses of the patterns of membership alone (G.4); infinite
+    for β = 0.
+    """
     patterns, counts = torch.unique(inside, dim=0, return_counts=True)
     possible = ~patterns[:, β == 0].any(1)
     μ = torch.where(β == 0, math.inf, torch.zeros_like(β))
@@ -156,7 +181,9 @@ def _multipliers(inside: Tensor, β: Tensor) -> Tensor:
 
 
 class _Found(NamedTuple):
-    """E_ρ f − log E_U e^f: f of the filtered rows, and the relative weights e^f/E e^f of the unfiltered ones."""
+    """E_ρ f − log E_U e^f: f of the filtered rows, and the relative weights e^f/E e^f of the unfiltered
+    ones.
+    """
 
     nats: float
     f: Float[Tensor, "n"]
@@ -164,7 +191,9 @@ class _Found(NamedTuple):
     different: tuple[int, int]
 
     def error(self, others: Tensor | None = None) -> float:
-        """One standard error; of the difference from a bound of the same rows with the relative weights `others`."""
+        """One standard error; of the difference from a bound of the same rows with the relative weights
+        `others`.
+        """
         w = self.weights if others is None else self.weights - others
         return math.sqrt(float(self.f.var()) / self.different[0] + float(w.var()) / self.different[1])
 
@@ -174,7 +203,9 @@ Features = Callable[[Seen, Seen], Float[Tensor, "n p"]]
 
 
 def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
-    """The bound by the best f in the span of the features, each fifth of the rows by the f of the others (P.7)."""
+    """The bound by the best f in the span of the features, each fifth of the rows by the f of the others
+    (P.7).
+    """
     a, b = features(ours, free), features(free, free)
     f, g = torch.zeros(len(a), dtype=torch.float64), torch.zeros(len(b), dtype=torch.float64)
     for (rest, part), (rest_free, part_free) in zip(_parts(len(a)), _parts(len(b)), strict=True):
@@ -188,7 +219,9 @@ def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
 
 
 def _largest(mean: Float[Tensor, "p"], b: Float[Tensor, "n p"]) -> Float[Tensor, "p"]:
-    """argmax θ·mean − log mean e^{θ·b} − ½λ|θ|²: concave, by Newton with halved steps. The last term keeps θ finite where no row is."""
+    """argmax θ·mean − log mean e^{θ·b} − ½λ|θ|²: concave, by Newton with halved steps. The last term keeps θ
+    finite where no row is.
+    """
     λ, θ = RIDGE / len(b), torch.zeros_like(mean)
     if not len(θ):
         return θ
@@ -218,7 +251,9 @@ def _membership(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
 
 
 def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
-    """And (1 − |s_k|/e)₊ on either side of the boundary, e where a LEVEL of the unfiltered rows there is nearer: f is linear between such e."""
+    """And (1 − |s_k|/e)₊ on either side of the boundary, e where a LEVEL of the unfiltered rows there is
+    nearer: f is linear between such e.
+    """
     columns = [_membership(x, free)]
     for k in range(x.inside.shape[1]):
         for side in (False, True):
@@ -232,7 +267,9 @@ def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
 
 
 def _parts(n: int) -> list[tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]]]:
-    """For every fifth of n rows, the others, on which something is chosen, and the fifth itself, on which it is evaluated."""
+    """For every fifth of n rows, the others, on which something is chosen, and the fifth itself, on which it
+    is evaluated.
+    """
     fold = torch.arange(n) % FOLDS
     return [(fold != k, fold == k) for k in range(FOLDS)]
 

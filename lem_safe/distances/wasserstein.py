@@ -1,8 +1,10 @@
-"""The Wasserstein-2 distance between two clouds of equal size, exactly, by optimal assignment; and what chance alone makes of it.
+"""The Wasserstein-2 distance between two clouds of equal size, exactly, by optimal assignment; and what
+chance alone makes of it.
 
     W₂² = min over permutations of mean ‖xᵢ − y_π(i)‖².
 
-Two samples of one law are not at distance 0: the floor is W₂ between two independent samples of the same size, and belongs beside every value.
+Two samples of one law are not at distance 0: the floor is W₂ between two independent samples of the same
+size, and belongs beside every value.
 """
 
 import math
@@ -19,13 +21,19 @@ MOST = 2000
 def wasserstein2(x: Num[np.ndarray, "n d"], y: Num[np.ndarray, "n d"]) -> float:
     """Exact W₂ of two clouds of equal size, at most MOST points each."""
     if len(x) > MOST:
-        raise ValueError(f"wasserstein2: at most {MOST} points, an assignment costs n³; got {len(x)}; take a subsample")
+        raise ValueError(
+            f"wasserstein2: at most {MOST} points, an assignment costs n³; got {len(x)}; take a subsample"
+        )
     cost = cdist(np.asarray(x, dtype=float), np.asarray(y, dtype=float), "sqeuclidean")
     return math.sqrt(cost[linear_sum_assignment(cost)].mean())
 
 
-def noise_floor(pool: Num[np.ndarray, "k d"], size: int, repeats: int = 5, seed: int = 0) -> tuple[float, float]:
-    """Mean and standard deviation of W₂ between two disjoint random samples of `size` rows of `pool`, which needs 2 × size."""
+def noise_floor(
+    pool: Num[np.ndarray, "k d"], size: int, repeats: int = 5, seed: int = 0
+) -> tuple[float, float]:
+    """Mean and standard deviation of W₂ between two disjoint random samples of `size` rows of `pool`, which
+    needs 2 × size.
+    """
     if len(pool) < 2 * size:
         raise ValueError(f"noise_floor: needs 2 x {size} rows; got {len(pool)}")
     rng = np.random.default_rng(seed)

@@ -1,4 +1,6 @@
-"""Energies in nats: analytic families, trained networks, and their compositions and changes of coordinates."""
+"""Energies in nats: analytic families, trained networks, and their compositions and changes of
+coordinates.
+"""
 
 from lem_safe.energies.adjusted import Shifted, Tempered, Tilted
 from lem_safe.energies.banana import Banana
@@ -41,14 +43,51 @@ ENERGIES: dict[str, type[Energy]] = {
     "tilted": Tilted,
     "transported": Mapped,
 }
-"""Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training."""
+"""Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training.
+"""
 
-NETWORKS |= {"mixture_base": MixtureBase, "convolutional": Convolutional}  # here, because their modules need the table's own
+NETWORKS |= {
+    "mixture_base": MixtureBase,
+    "convolutional": Convolutional,
+}  # here, because their modules need the table's own
 
 __all__ = [
-    "ENERGIES", "MLP", "NETWORKS", "Banana", "Combination", "Confined", "Conjunction", "Convolutional", "Disjunction",
-    "DoubleWell", "Energy", "Fourier", "Funnel", "Gaussian", "GaussianMixture", "Mapped", "MixtureBase", "MixtureBased",
-    "Negation", "Network", "NetworkEnergy", "Pulled", "Quadratic", "Residual", "Ring", "Shifted", "StudentT", "Tempered",
-    "Tilted", "Tractable", "Trainable", "Transported", "Unrolled", "Untrained", "WeightedSum", "columns_of", "in_coordinates",
+    "ENERGIES",
+    "MLP",
+    "NETWORKS",
+    "Banana",
+    "Combination",
+    "Confined",
+    "Conjunction",
+    "Convolutional",
+    "Disjunction",
+    "DoubleWell",
+    "Energy",
+    "Fourier",
+    "Funnel",
+    "Gaussian",
+    "GaussianMixture",
+    "Mapped",
+    "MixtureBase",
+    "MixtureBased",
+    "Negation",
+    "Network",
+    "NetworkEnergy",
+    "Pulled",
+    "Quadratic",
+    "Residual",
+    "Ring",
+    "Shifted",
+    "StudentT",
+    "Tempered",
+    "Tilted",
+    "Tractable",
+    "Trainable",
+    "Transported",
+    "Unrolled",
+    "Untrained",
+    "WeightedSum",
+    "columns_of",
+    "in_coordinates",
     "known_log_z",
-]  # fmt: skip
+]

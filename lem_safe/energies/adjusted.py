@@ -1,4 +1,6 @@
-"""One energy, adjusted: at another temperature V/ε (E.1), moved to another place U(x − s), tilted by e^{a·x}."""
+"""One energy, adjusted: at another temperature V/ε (E.1), moved to another place U(x − s), tilted by
+e^{a·x}.
+"""
 
 from typing import Annotated, ClassVar
 
@@ -15,7 +17,9 @@ BASE: dict[str, object] = {"kind": "gaussian_mixture", "means": [[1.0, 0.2], [-0
 
 
 class Tempered(Energy):
-    """V/ε: an energy that was trained or published at temperature ε, in nats; ε > 1 flattens, ε < 1 sharpens."""
+    """V/ε: an energy that was trained or published at temperature ε, in nats; ε > 1 flattens, ε < 1
+    sharpens.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "tempered", "energy": BASE, "temperature": 1.4}
 
@@ -35,7 +39,9 @@ class Tempered(Energy):
         value, gradient = self.energy.value_and_gradient(x)
         return value / self.temperature, gradient / self.temperature
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions) / self.temperature
 
 
@@ -60,12 +66,16 @@ class Shifted(Energy):
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         return self.energy.value_and_gradient(x - self.shift.to(x.dtype))
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x - self.shift.to(x.dtype), directions)
 
 
 class Tilted(Energy):
-    """U(x) − a·x: the product e^{−U}e^{a·x}, which leans towards a; integrable only where U grows faster than the tilt."""
+    """U(x) − a·x: the product e^{−U}e^{a·x}, which leans towards a; integrable only where U grows faster than
+    the tilt.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "tilted", "energy": BASE, "tilt": [0.4, 0.8]}
     tilt: Tensor
@@ -87,7 +97,9 @@ class Tilted(Energy):
         tilt = self.tilt.to(x.dtype)
         return value - x.detach() @ tilt, gradient - tilt
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions)
 
 

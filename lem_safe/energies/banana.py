@@ -34,7 +34,11 @@ class Banana(Tractable):
         self.log_normalizer = math.log(2 * math.pi * scale * std)
 
     def forward(self, x: Float[Tensor, "n 2"]) -> Float[Tensor, "n"]:
-        return x[:, 0] ** 2 / (2 * self.scale**2) + self._residual(x) ** 2 / (2 * self.std**2) + self.log_normalizer
+        return (
+            x[:, 0] ** 2 / (2 * self.scale**2)
+            + self._residual(x) ** 2 / (2 * self.std**2)
+            + self.log_normalizer
+        )
 
     def value_and_gradient(self, x: Float[Tensor, "n 2"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 2"]]:
         x = x.detach()
@@ -42,7 +46,9 @@ class Banana(Tractable):
         along = x[:, 0] / self.scale**2 - 2 * self.curvature * x[:, 0] * pull
         return self(x), torch.stack([along, pull], 1)
 
-    def laplacian(self, x: Float[Tensor, "n 2"], directions: Float[Tensor, "2 r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n 2"], directions: Float[Tensor, "2 r"] | None = None
+    ) -> Float[Tensor, "n"]:
         first = torch.eye(2, dtype=x.dtype, device=x.device)[:1]
         slope = torch.stack([-2 * self.curvature * x[:, 0], torch.ones_like(x[:, 0])], 1)
         bend = 1 / self.scale**2 - 2 * self.curvature * self._residual(x) / self.std**2

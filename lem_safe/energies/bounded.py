@@ -1,4 +1,5 @@
-"""A trunk kept within ±c: g(x) = c tanh(f(x)/c). A correction that fits what it saw cannot do harm where it saw nothing.
+"""A trunk kept within ±c: g(x) = c tanh(f(x)/c). A correction that fits what it saw cannot do harm where it
+saw nothing.
 
 With t = tanh(f/c):  ∇g = (1 − t²)∇f,   tr(JᵀH_g J) = (1 − t²) tr(JᵀH_f J) − (2/c) t(1 − t²)‖J∇f‖².
 """
@@ -30,7 +31,9 @@ class BoundedTrunk(Trunk):
         t = (self.inner(x) / self.most).tanh()
         return (1 - t * t)[:, None] * self.inner.gradient(x)
 
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
         t = (self.inner(x) / self.most).tanh()
         δ, bent = self.inner.trace(x, J, room)
         slope, along = 1 - t * t, torch.einsum("nrk,nk->nr", J.expand(len(x), -1, -1), δ)

@@ -42,8 +42,12 @@ class Combination(Energy):
             _sum(w * g for w, g in zip(self.weights, gradients, strict=True)),
         )
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
-        return _sum(w * term.laplacian(x, directions) for w, term in zip(self.weights, self.members(), strict=True))
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
+        return _sum(
+            w * term.laplacian(x, directions) for w, term in zip(self.weights, self.members(), strict=True)
+        )
 
 
 class WeightedSum(Combination):
@@ -62,7 +66,9 @@ class WeightedSum(Combination):
     def __init__(
         self,
         energies: Annotated[list[Energy], MinLen(1), Doc("What is summed.")],
-        weights: Annotated[list[float] | None, Doc("One an energy; 1 by default: all of them at once.")] = None,
+        weights: Annotated[
+            list[float] | None, Doc("One an energy; 1 by default: all of them at once.")
+        ] = None,
     ):
         super().__init__(energies, [1.0] * len(energies) if weights is None else weights)
 
@@ -78,12 +84,16 @@ class Conjunction(Combination):
         ],
     }
 
-    def __init__(self, energies: Annotated[list[Energy], MinLen(1), Doc("What samples must follow, all at once.")]):
+    def __init__(
+        self, energies: Annotated[list[Energy], MinLen(1), Doc("What samples must follow, all at once.")]
+    ):
         super().__init__(energies, [1.0] * len(energies))
 
 
 class Negation(Combination):
-    """U₊ − λU₋: this one, away from that one. It lowers the mass there and bounds nothing (C.5); too large a λ is refused (C.4)."""
+    """U₊ − λU₋: this one, away from that one. It lowers the mass there and bounds nothing (C.5); too large a
+    λ is refused (C.4).
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "negation",
@@ -102,13 +112,17 @@ class Negation(Combination):
 
 
 def common_dimension(owner: str, energies: Sequence[object]) -> int:
-    """The one dimension of several energies; an error where there is none, or a term is not an energy that runs."""
+    """The one dimension of several energies; an error where there is none, or a term is not an energy that
+    runs.
+    """
     if not energies:
         raise ValueError(f"{owner}: needs at least one energy; got an empty list")
     dimensions = set()
     for energy in energies:
         if not isinstance(energy, Energy):
-            raise ValueError(f"{owner}: a term must be an Energy; got {type(energy).__name__}; train or load it first")
+            raise ValueError(
+                f"{owner}: a term must be an Energy; got {type(energy).__name__}; train or load it first"
+            )
         dimensions.add(energy.dimension)
     if len(dimensions) > 1:
         raise ValueError(f"{owner}: energies must share one dimension; got {sorted(dimensions)}")
@@ -120,7 +134,9 @@ def _sum(parts: Iterable[Tensor]) -> Tensor:
 
 
 def compose(energy: Energy, penalties: Sequence[tuple[float, Energy]]) -> Energy:
-    """U_safe = U − Σ weight · U₋, with exact gradients (C.1). A penalty lowers ρ(𝒰) and bounds nothing (C.5); only a filter with β bounds."""
+    """U_safe = U − Σ weight · U₋, with exact gradients (C.1). A penalty lowers ρ(𝒰) and bounds nothing (C.5);
+    only a filter with β bounds.
+    """
     if not penalties:
         return energy
     return WeightedSum([energy, *(u for _, u in penalties)], [1.0, *(-weight for weight, _ in penalties)])

@@ -1,4 +1,6 @@
-"""Covariances as users write them (a standard deviation, one a column, or a matrix) turned into Cholesky factors, Σ = LLᵀ."""
+"""Covariances as users write them (a standard deviation, one a column, or a matrix) turned into Cholesky
+factors, Σ = LLᵀ.
+"""
 
 from collections.abc import Sequence
 
@@ -24,14 +26,18 @@ def factor_of_covariance(owner: str, covariance: Matrix | Tensor, dimension: int
     try:
         Σ = torch.as_tensor(covariance, dtype=torch.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{owner}: a covariance must be {dimension} rows of {dimension} numbers; got {covariance!r}") from None
+        raise ValueError(
+            f"{owner}: a covariance must be {dimension} rows of {dimension} numbers; got {covariance!r}"
+        ) from None
     if Σ.shape != (dimension, dimension):
         raise ValueError(f"{owner}: a covariance must be {dimension} x {dimension}; got {tuple(Σ.shape)}")
     if not torch.isfinite(Σ).all() or not torch.allclose(Σ, Σ.T, rtol=1e-9, atol=0):
         raise ValueError(f"{owner}: a covariance must be finite and symmetric; got {covariance!r}")
     λ = float(torch.linalg.eigvalsh(Σ.detach())[0])
     if λ <= 0:
-        raise ValueError(f"{owner}: a covariance must be positive definite; its smallest eigenvalue is {λ:.3g}")
+        raise ValueError(
+            f"{owner}: a covariance must be positive definite; its smallest eigenvalue is {λ:.3g}"
+        )
     return torch.linalg.cholesky(Σ)
 
 
@@ -39,5 +45,7 @@ def exactly_one(owner: str, **given: object) -> str:
     """The name of the one argument that is not None; more or fewer is an error."""
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
-        raise ValueError(f"{owner}: give exactly one of {', '.join(given)}; got {' and '.join(names) or 'neither'}")
+        raise ValueError(
+            f"{owner}: give exactly one of {', '.join(given)}; got {' and '.join(names) or 'neither'}"
+        )
     return names[0]

@@ -1,8 +1,11 @@
-"""Either of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1, C.3).
+"""Either of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1,
+C.3).
 
-With p = softmax(log w − U − log Z):  ∇U = Σp_i∇U_i,  ΔU = Σp_i(ΔU_i − ‖∇U_i‖²) + ‖Σp_i∇U_i‖² (C.2), along any directions.
-Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows the others. Where no
-log Z is given, and a term's is not known in closed form, the disjunction has no values until `align` gives it one.
+With p = softmax(log w − U − log Z):  ∇U = Σp_i∇U_i,  ΔU = Σp_i(ΔU_i − ‖∇U_i‖²) + ‖Σp_i∇U_i‖² (C.2), along any
+                                      directions.
+Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows
+the others. Where no log Z is given, and a term's is not known in closed form, the disjunction has no values
+until `align` gives it one.
 """
 
 from collections.abc import Sequence
@@ -38,10 +41,15 @@ class Disjunction(Energy):
     def __init__(
         self,
         energies: Annotated[list[Energy], MinLen(1), Doc("What samples may follow, any one of them.")],
-        weights: Annotated[list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")] = None,
+        weights: Annotated[
+            list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")
+        ] = None,
         log_normalizers: Annotated[
             list[float] | None,
-            Doc("log Z of each; by default the exact one where it is known, and measured when the run is built for any other."),
+            Doc(
+                "log Z of each; by default the exact one where it is known, and measured when the run is "
+                "built for any other."
+            ),
         ] = None,
     ):
         super().__init__()
@@ -52,7 +60,10 @@ class Disjunction(Energy):
             raise ValueError(f"Disjunction: weights must be > 0; got {weights!r}")
         if len(w) != k or (log_normalizers is not None and len(log_normalizers) != k):
             got = "none" if log_normalizers is None else len(log_normalizers)
-            raise ValueError(f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and {got}")
+            raise ValueError(
+                f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and "
+                f"{got}"
+            )
         self.terms = nn.ModuleList(energies)
         self.register_buffer("shares", (w / w.sum()).log())
         self.register_buffer("offsets", torch.full((k,), torch.nan, dtype=torch.float64))
@@ -68,7 +79,9 @@ class Disjunction(Energy):
         self.aligned = True
 
     def joining(self, terms: Sequence[Energy]) -> "Disjunction":
-        """The same disjunction of the same energies written otherwise, over other coordinates say: offsets are kept."""
+        """The same disjunction of the same energies written otherwise, over other coordinates say: offsets
+        are kept.
+        """
         other = Disjunction(list(terms), self.shares.exp().tolist(), (self.offsets + self.shares).tolist())
         return other.to(self.offsets)
 
@@ -82,9 +95,13 @@ class Disjunction(Energy):
         value, p, gradients = self._posterior(x)
         return value, (p[..., None] * gradients).sum(0)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         _, p, g = self._posterior(x)
-        bends = torch.stack([term.laplacian(x, directions) for term in self.members()]) - squared_norm(g, directions)
+        bends = torch.stack([term.laplacian(x, directions) for term in self.members()]) - squared_norm(
+            g, directions
+        )
         return (p * bends).sum(0) + squared_norm((p[..., None] * g).sum(0), directions)
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,7 +122,9 @@ class Disjunction(Energy):
 
 @log_power.register
 def _either(energy: Disjunction, t: float) -> float | None:
-    """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by that."""
+    """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by
+    that.
+    """
     members = energy.members()
     if not energy.aligned:
         return None
@@ -128,4 +147,6 @@ def _terms(energy: Disjunction) -> GaussianSum | None:
     if not energy.aligned or len(terms) < len(found):
         return None
     c = [term.c + offset for term, offset in zip(terms, energy.offsets.double().cpu(), strict=True)]
-    return GaussianSum(torch.cat([term.A for term in terms]), torch.cat([term.b for term in terms]), torch.cat(c))
+    return GaussianSum(
+        torch.cat([term.A for term in terms]), torch.cat([term.b for term in terms]), torch.cat(c)
+    )

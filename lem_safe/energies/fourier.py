@@ -1,8 +1,11 @@
-"""Fourier features before a trunk: f(x) = g(x, cos Bx, sin Bx), B drawn once with B_ij ~ N(0, bandwidth²) and kept with the weights.
+"""Fourier features before a trunk: f(x) = g(x, cos Bx, sin Bx), B drawn once with B_ij ~ N(0, bandwidth²) and
+kept with the weights.
 
-A network sees fine detail late; with frequencies among its inputs it sees detail of the size 1/bandwidth at once (Tancik et al. 2020).
+A network sees fine detail late; with frequencies among its inputs it sees detail of the size 1/bandwidth at
+once (Tancik et al. 2020).
 
-∇f = g_x + Bᵀ(g_s ∘ cos Bx − g_c ∘ sin Bx),   tr(Vᵀ∇²f V) = tr(J_φᵀ∇²g J_φ) − Σ_j (g_c ∘ cos Bx + g_s ∘ sin Bx)_j ‖(BV)_j‖².
+∇f = g_x + Bᵀ(g_s ∘ cos Bx − g_c ∘ sin Bx),   tr(Vᵀ∇²f V) = tr(J_φᵀ∇²g J_φ) − Σ_j (g_c ∘ cos Bx + g_s ∘ sin
+    Bx)_j ‖(BV)_j‖².
 """
 
 import torch
@@ -21,7 +24,9 @@ class FourierTrunk(Trunk):
         super().__init__()
         count, inputs = frequencies.shape
         if inner.inputs != inputs + 2 * count:
-            raise ValueError(f"FourierTrunk: inner must take {inputs + 2 * count} inputs; it takes {inner.inputs}")
+            raise ValueError(
+                f"FourierTrunk: inner must take {inputs + 2 * count} inputs; it takes {inner.inputs}"
+            )
         self.register_buffer("frequencies", frequencies)
         self.inner, self.inputs, self.widest = inner, inputs, max(inner.widest, inner.inputs)
 
@@ -37,13 +42,17 @@ class FourierTrunk(Trunk):
         φ, cos, sin = self._features(x)
         return self._pulled(self.inner.gradient(φ), cos, sin)
 
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
         φ, cos, sin = self._features(x)
         along = J @ self.frequencies.to(x.dtype).T
         Jφ = torch.cat([J.expand(x.shape[0], -1, -1), -sin[:, None] * along, cos[:, None] * along], -1)
         g, trace = self.inner.trace(φ, Jφ, room)
         _, gc, gs = self._parts(g)
-        return Traced(self._pulled(g, cos, sin), trace - ((gc * cos + gs * sin) * along.square().sum(1)).sum(1))
+        return Traced(
+            self._pulled(g, cos, sin), trace - ((gc * cos + gs * sin) * along.square().sum(1)).sum(1)
+        )
 
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         angles = x @ self.frequencies.to(x.dtype).T

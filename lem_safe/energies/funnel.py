@@ -1,4 +1,5 @@
-"""Neal's funnel: x₀ ~ N(0, s²) and every other xᵢ | x₀ ~ N(0, e^{x₀}), wide at one end and thin at the other; log Z = 0.
+"""Neal's funnel: x₀ ~ N(0, s²) and every other xᵢ | x₀ ~ N(0, e^{x₀}), wide at one end and thin at the other;
+log Z = 0.
 
 With q = Σ_{i>0} xᵢ²:  U = x₀²/2s² + (d−1)x₀/2 + ½e^{−x₀}q + log s + (d/2) log 2π,
 ∇²U = (1/s² + ½e^{−x₀}q) e₀e₀ᵀ + e^{−x₀}(Σ_{i>0} eᵢeᵢᵀ − xᵢ(e₀eᵢᵀ + eᵢe₀ᵀ)).
@@ -18,14 +19,18 @@ from lem_safe.energies.numbers import positive
 
 
 class Funnel(Tractable):
-    """A distribution whose scale changes by orders of magnitude along its first column: hard for any one step size."""
+    """A distribution whose scale changes by orders of magnitude along its first column: hard for any one step
+    size.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "funnel", "dimension": 2, "scale": 0.6}
 
     def __init__(
         self,
         dimension: Annotated[int, Ge(2), Doc("The number of columns.")] = 2,
-        scale: Annotated[float, Gt(0), Doc("s, the standard deviation of the first column; Neal's is 3.")] = 3.0,
+        scale: Annotated[
+            float, Gt(0), Doc("s, the standard deviation of the first column; Neal's is 3.")
+        ] = 3.0,
     ):
         super().__init__()
         if dimension < 2:
@@ -44,7 +49,9 @@ class Funnel(Tractable):
         first = neck / self.scale**2 + 0.5 * pull.shape[1] - 0.5 * (pull * x[:, 1:]).sum(1)
         return self(x), torch.cat([first[:, None], pull], 1)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         precision, rest = (-x[:, 0]).exp(), x[:, 1:]
         bend = 1 / self.scale**2 + 0.5 * precision * rest.square().sum(1)
         if directions is None:

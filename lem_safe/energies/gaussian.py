@@ -17,7 +17,11 @@ from lem_safe.energies.numbers import vector
 class Gaussian(Tractable):
     """A normal distribution, by `mean` with `std` (a number, or one per coordinate) or `covariance`."""
 
-    example: ClassVar[dict[str, object]] = {"kind": "gaussian", "mean": [0.3, -0.2], "covariance": [[1.0, 0.4], [0.4, 0.7]]}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "gaussian",
+        "mean": [0.3, -0.2],
+        "covariance": [[1.0, 0.4], [0.4, 0.7]],
+    }
     mean: Tensor
     factor: Tensor
     whitener: Tensor
@@ -26,7 +30,9 @@ class Gaussian(Tractable):
     def __init__(
         self,
         mean: Annotated[list[float], MinLen(1), Doc("The mean, one number a column.")],
-        std: Annotated[float | list[float] | None, Doc("The standard deviation: a number, or one per column.")] = None,
+        std: Annotated[
+            float | list[float] | None, Doc("The standard deviation: a number, or one per column.")
+        ] = None,
         covariance: Annotated[list[list[float]] | None, Doc("The covariance matrix, instead of std.")] = None,
     ):
         super().__init__()
@@ -49,7 +55,9 @@ class Gaussian(Tractable):
         y = self._whitened(x.detach())
         return 0.5 * y.square().sum(-1) + self.log_normalizer, y @ self.whitener.to(x.dtype)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         return squared_norm(self.whitener, directions).sum().to(x.dtype).expand(x.shape[0])
 
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:

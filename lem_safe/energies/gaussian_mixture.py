@@ -4,7 +4,8 @@ With y_k = L_k⁻¹(x − m_k), p = softmax_k(log w_k − log det L_k − ½‖y
 
     ∇U = Σ p_k g_k,    tr(Vᵀ∇²U V) = Σ p_k (‖L_k⁻¹V‖² − ‖Vᵀg_k‖²) + ‖Vᵀ∇U‖².
 
-`k` counts components. Everything is laid out [k, d, n], so that the sums over components and columns run along contiguous rows.
+`k` counts components. Everything is laid out [k, d, n], so that the sums over components and columns run
+along contiguous rows.
 """
 
 import math
@@ -22,7 +23,9 @@ from lem_safe.energies.numbers import points, vector
 
 
 class GaussianMixture(Tractable):
-    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and `weights`."""
+    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and
+    `weights`.
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "gaussian_mixture",
@@ -40,9 +43,15 @@ class GaussianMixture(Tractable):
     def __init__(
         self,
         means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")],
-        std: Annotated[float | list[float] | None, Doc("The standard deviation all share: a number, or one per column.")] = None,
-        covariances: Annotated[list[list[list[float]]] | None, Doc("One covariance matrix a component, instead of std.")] = None,
-        weights: Annotated[list[float] | None, Doc("Positive, one a component, normalised here; equal by default.")] = None,
+        std: Annotated[
+            float | list[float] | None, Doc("The standard deviation all share: a number, or one per column.")
+        ] = None,
+        covariances: Annotated[
+            list[list[list[float]]] | None, Doc("One covariance matrix a component, instead of std.")
+        ] = None,
+        weights: Annotated[
+            list[float] | None, Doc("Positive, one a component, normalised here; equal by default.")
+        ] = None,
     ):
         super().__init__()
         owner = "GaussianMixture"
@@ -59,7 +68,9 @@ class GaussianMixture(Tractable):
         _same_length("weights", w.shape[0], k)
         if not (w > 0).all():
             raise ValueError(f"{owner}: weights must be > 0; got {weights!r}")
-        log_weights = (w / w.sum()).log() - L.diagonal(dim1=1, dim2=2).log().sum(-1) - 0.5 * d * math.log(2 * math.pi)
+        log_weights = (
+            (w / w.sum()).log() - L.diagonal(dim1=1, dim2=2).log().sum(-1) - 0.5 * d * math.log(2 * math.pi)
+        )
         self.register_buffer("means", m)
         self.register_buffer("weights", w / w.sum())
         self.register_buffer("factors", L.contiguous())
@@ -79,9 +90,13 @@ class GaussianMixture(Tractable):
         """U(x) and ∇U(x), both differentiable in x."""
         y = self._whitened(x)
         logits = self._logits(y)
-        return -logits.logsumexp(0), (logits.softmax(0)[:, None] * y).flatten(0, 1).T @ self.whiteners.to(x.dtype)
+        return -logits.logsumexp(0), (logits.softmax(0)[:, None] * y).flatten(0, 1).T @ self.whiteners.to(
+            x.dtype
+        )
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         V = torch.eye(self.dimension, device=x.device) if directions is None else directions
         _, p, y = self._posterior(x.detach())
         A = self.whiteners.to(x.dtype).view(-1, self.dimension, self.dimension)
@@ -115,4 +130,6 @@ class GaussianMixture(Tractable):
 
 def _same_length(name: str, length: int, components: int) -> None:
     if length != components:
-        raise ValueError(f"GaussianMixture: {name} must have one entry a component: {components}; got {length}")
+        raise ValueError(
+            f"GaussianMixture: {name} must have one entry a component: {components}; got {length}"
+        )

@@ -1,8 +1,11 @@
-"""Energies whose e^{−U} is a sum of Gaussian terms, with the one integral that these have in closed form (O.6).
+"""Energies whose e^{−U} is a sum of Gaussian terms, with the one integral that these have in closed form
+(O.6).
 
-    e^{−U} = Σ_k e^{−q_k},   q_k = ½xᵀA_kx − b_kᵀx + c_k,   log ∫e^{−q} = (d/2) log 2π − ½ log det A + ½bᵀA⁻¹b − c   where A ≻ 0
+    e^{−U} = Σ_k e^{−q_k},   q_k = ½xᵀA_kx − b_kᵀx + c_k,   log ∫e^{−q} = (d/2) log 2π − ½ log det A + ½bᵀA⁻¹b
+                             − c   where A ≻ 0
 
-Shifts, tilts, changes of coordinates, sums and whole powers of such energies are such energies, so the integral survives any nesting.
+Shifts, tilts, changes of coordinates, sums and whole powers of such energies are such energies, so the
+integral survives any nesting.
 """
 
 import math
@@ -67,7 +70,9 @@ class GaussianSum(NamedTuple):
             return None
         y = torch.linalg.solve_triangular(L, self.b[..., None], upper=False)[..., 0]
         log_det = 2 * L.diagonal(dim1=1, dim2=2).log().sum(1)
-        each = 0.5 * self.b.shape[1] * math.log(2 * math.pi) - 0.5 * log_det + 0.5 * y.square().sum(1) - self.c
+        each = (
+            0.5 * self.b.shape[1] * math.log(2 * math.pi) - 0.5 * log_det + 0.5 * y.square().sum(1) - self.c
+        )
         return float(each.logsumexp(0))
 
 

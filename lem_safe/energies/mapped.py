@@ -1,6 +1,8 @@
-"""An energy given in other coordinates, normalised as it was: U_x(x) = U(z) + log|det L|, z = W(x − m), W = L⁻¹.
+"""An energy given in other coordinates, normalised as it was: U_x(x) = U(z) + log|det L|, z = W(x − m), W =
+L⁻¹.
 
-∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).  `Transported` is the same for a learned energy, whose z samplers move in.
+∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).  `Transported` is the same for a learned energy, whose z
+                   samplers move in.
 """
 
 from typing import Annotated, ClassVar
@@ -19,7 +21,9 @@ from lem_safe.energies.numbers import points, vector
 
 
 class Mapped(Energy):
-    """The distribution of x = offset + matrix z where z has the energy: standardised data back in their own units, for one."""
+    """The distribution of x = offset + matrix z where z has the energy: standardised data back in their own
+    units, for one.
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "transported",
@@ -35,7 +39,9 @@ class Mapped(Energy):
         offset: Annotated[
             list[float] | None, MinLen(1), Doc("Where z = 0 is, one number a column; the origin by default.")
         ] = None,
-        scale: Annotated[float | list[float] | None, Doc("How long one unit of z is: a number > 0, or one per column.")] = None,
+        scale: Annotated[
+            float | list[float] | None, Doc("How long one unit of z is: a number > 0, or one per column.")
+        ] = None,
         matrix: Annotated[list[list[float]] | None, Doc("An invertible matrix, instead of scale.")] = None,
     ):
         super().__init__()
@@ -47,7 +53,8 @@ class Mapped(Energy):
             L = points("Transported", "matrix", matrix or [])
         if m.shape != (d,) or L.shape != (d, d):
             raise ValueError(
-                f"Transported: offset and matrix must have the energy's {d} columns; got {m.shape[0]} and {' x '.join(map(str, L.shape))}"
+                f"Transported: offset and matrix must have the energy's {d} columns; got {m.shape[0]} and "
+                f"{' x '.join(map(str, L.shape))}"
             )
         self.energy, self.coordinates = energy, Coordinates(m, L)
         self.register_buffer("log_volume", torch.linalg.slogdet(L).logabsdet)
@@ -59,6 +66,10 @@ class Mapped(Energy):
         value, gradient = self.energy.value_and_gradient(self.coordinates.inverse(x.detach()))
         return value + self.log_volume.to(x.dtype), gradient @ self.coordinates.inverse_matrix.to(x.dtype)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         W = self.coordinates.inverse_matrix
-        return self.energy.laplacian(self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype))
+        return self.energy.laplacian(
+            self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype)
+        )

@@ -1,9 +1,11 @@
 """A network that corrects a Gaussian mixture: U(z) = c tanh(f(z)/c) − log Σ_k w_k N(z; m_k, Σ_k) (E.22).
 
-No loss says what an energy is where hardly a row lies, so there it is whatever the network happens to do; with ½κ‖z‖² for its confining
-term that is a shape of its own for every seed, and a conjunction has its mass there. Here the confining term is a mixture fitted to the
-rows by EM: it goes on as normal tails do, right or wrong, and knows how much mass each mode has. The network may add or take c nats at
-most. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable whatever the weights.
+No loss says what an energy is where hardly a row lies, so there it is whatever the network happens to do;
+with ½κ‖z‖² for its confining term that is a shape of its own for every seed, and a conjunction has its mass
+there. Here the confining term is a mixture fitted to the
+rows by EM: it goes on as normal tails do, right or wrong, and knows how much mass each mode has. The network
+may add or take c nats at most. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable
+whatever the weights.
 """
 
 import warnings
@@ -55,18 +57,28 @@ class MixtureBased(NetworkEnergy):
         return self.base.laplacian(x, V)
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
-        """As many components as the state has; what is no mixture over these columns is an error, as nothing else would confine."""
-        held = {name: state[f"{prefix}base.{name}"] for name in self.base.state_dict() if f"{prefix}base.{name}" in state}
+        """As many components as the state has; what is no mixture over these columns is an error, as nothing
+        else would confine.
+        """
+        held = {
+            name: state[f"{prefix}base.{name}"]
+            for name in self.base.state_dict()
+            if f"{prefix}base.{name}" in state
+        }
         if len(held) == len(self.base.state_dict()):
             if held["means"].ndim == 2 and held["means"].shape[1] == self.dimension:
-                self.base = GaussianMixture(torch.zeros_like(held["means"]).tolist(), std=1.0).to(self.base.means.dtype)
+                self.base = GaussianMixture(torch.zeros_like(held["means"]).tolist(), std=1.0).to(
+                    self.base.means.dtype
+                )
             if not _is_mixture(held, self.dimension):
                 rest[-1].append(f"{prefix}base is no Gaussian mixture over {self.dimension} columns")
         super()._load_from_state_dict(state, prefix, *rest)
 
 
 def _is_mixture(t: Mapping[str, Tensor], d: int) -> bool:
-    """Whether tensors of these names are those of one mixture: what is derived from means, factors and weights agrees with them."""
+    """Whether tensors of these names are those of one mixture: what is derived from means, factors and
+    weights agrees with them.
+    """
     k = len(t["means"]) if t["means"].ndim == 2 else 0
     shapes = {
         "means": (k, d),
@@ -76,22 +88,32 @@ def _is_mixture(t: Mapping[str, Tensor], d: int) -> bool:
         "centers": (k * d, 1),
         "log_weights": (k, 1),
     }
-    if k == 0 or any(tuple(t[name].shape) != shape or not bool(t[name].isfinite().all()) for name, shape in shapes.items()):
+    if k == 0 or any(
+        tuple(t[name].shape) != shape or not bool(t[name].isfinite().all()) for name, shape in shapes.items()
+    ):
         return False
     L, w = t["factors"].double(), t["weights"].double()
-    if not (bool((w > 0).all()) and bool((L.diagonal(dim1=1, dim2=2) > 0).all()) and torch.equal(L, L.tril())):
+    if not (
+        bool((w > 0).all()) and bool((L.diagonal(dim1=1, dim2=2) > 0).all()) and torch.equal(L, L.tril())
+    ):
         return False
-    made = GaussianMixture(t["means"].double().tolist(), covariances=(L @ L.mT).tolist(), weights=w.tolist()).state_dict()
+    made = GaussianMixture(
+        t["means"].double().tolist(), covariances=(L @ L.mT).tolist(), weights=w.tolist()
+    ).state_dict()
     single = t["means"].dtype == torch.float32
     return all(
-        torch.allclose(made[name], t[name].double(), rtol=1e-3 if single else 1e-6, atol=1e-4 if single else 1e-7)
+        torch.allclose(
+            made[name], t[name].double(), rtol=1e-3 if single else 1e-6, atol=1e-4 if single else 1e-7
+        )
         for name in shapes
     )
 
 
 @dataclass(frozen=True)
 class MixtureBase(Network):
-    """A multilayer perceptron that corrects a Gaussian mixture fitted to the rows by EM (E.22); needs scikit-learn to train."""
+    """A multilayer perceptron that corrects a Gaussian mixture fitted to the rows by EM (E.22); needs
+    scikit-learn to train.
+    """
 
     kind: ClassVar[str] = "mixture_base"
     example: ClassVar[dict[str, object]] = {"kind": "mixture_base", "components": 3, "hidden": 16, "depth": 2}
@@ -127,7 +149,8 @@ class MixtureBase(Network):
 
 
 def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMixture:
-    """The Gaussian mixture of most likelihood by EM, with the number of components that BIC prefers; full covariances.
+    """The Gaussian mixture of most likelihood by EM, with the number of components that BIC prefers; full
+    covariances.
 
     At most MOST_ROWS rows, drawn at random, are looked at. Raises BadInput without scikit-learn.
     """
@@ -139,9 +162,13 @@ def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMi
     x = np.random.default_rng(seed).permutation(rows.double().cpu().numpy())[:MOST_ROWS]
     best, found = None, 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the best of several is kept, and the network corrects it
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # the best of several is kept, and the network corrects it
         for k in range(1, max(1, min(components, len(x) // ROWS_PER_COMPONENT)) + 1):
-            fit = EM(k, reg_covar=LEAST_STD**2, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32).fit(x)
+            fit = EM(
+                k, reg_covar=LEAST_STD**2, n_init=STARTS, max_iter=ITERATIONS, random_state=seed % 2**32
+            ).fit(x)
             if best is None or fit.bic(x) < best.bic(x):
                 best, found = fit, k
             elif k - found >= PATIENCE:

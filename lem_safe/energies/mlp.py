@@ -1,4 +1,6 @@
-"""Network settings: what a scenario says about a network, and the energy it makes for a given number of columns."""
+"""Network settings: what a scenario says about a network, and the energy it makes for a given number of
+columns.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -27,7 +29,9 @@ class Network(ABC):
     kind: ClassVar[str]
     example: ClassVar[dict[str, object]]
     whitens: ClassVar[bool] = True
-    """Whether the data are whitened first; pictures are not, as their pixels share one scale and their order means something."""
+    """Whether the data are whitened first; pictures are not, as their pixels share one scale and their order
+    means something.
+    """
 
     @abstractmethod
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
@@ -37,7 +41,9 @@ class Network(ABC):
     """Whether some of it is fitted to the rows before training, by `begun`."""
 
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
-        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the law that the loss asks for."""
+        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the law
+        that the loss asks for.
+        """
         return energy
 
     def must_fit(self, dimension: int) -> None:
@@ -46,7 +52,9 @@ class Network(ABC):
 
 
 class Dense(Network):
-    """Settings of a trunk over columns without an order, confined: what Fourier features can be put before."""
+    """Settings of a trunk over columns without an order, confined: what Fourier features can be put
+    before.
+    """
 
     confinement: float
 
@@ -117,10 +125,16 @@ class Residual(Dense):
 
 @dataclass(frozen=True)
 class Fourier(Network):
-    """Fourier features before another network, which keeps its confining term; the frequencies are drawn from the seed."""
+    """Fourier features before another network, which keeps its confining term; the frequencies are drawn from
+    the seed.
+    """
 
     kind: ClassVar[str] = "fourier"
-    example: ClassVar[dict[str, object]] = {"kind": "fourier", "count": 8, "network": {"kind": "mlp", "hidden": 16, "depth": 2}}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "fourier",
+        "count": 8,
+        "network": {"kind": "mlp", "hidden": 16, "depth": 2},
+    }
 
     count: Annotated[int, Ge(1), Doc("Frequencies; each gives a cosine and a sine.")] = 32
     bandwidth: Annotated[
@@ -135,8 +149,13 @@ class Fourier(Network):
         _dense(self.network)
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
-        inner, B = _dense(self.network), self.bandwidth * torch.randn(self.count, dimension, generator=generator)
-        return Confined(FourierTrunk(inner.trunk(dimension + 2 * self.count, generator), B), inner.confinement)
+        inner, B = (
+            _dense(self.network),
+            self.bandwidth * torch.randn(self.count, dimension, generator=generator),
+        )
+        return Confined(
+            FourierTrunk(inner.trunk(dimension + 2 * self.count, generator), B), inner.confinement
+        )
 
 
 NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "residual": Residual, "fourier": Fourier}

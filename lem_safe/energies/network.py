@@ -1,8 +1,10 @@
-"""Network energies over sampler coordinates: a trunk f and an explicit confining term, mostly U(z) = f(z) + ½κ‖z − c‖² (E.4).
+"""Network energies over sampler coordinates: a trunk f and an explicit confining term, mostly U(z) = f(z) +
+½κ‖z − c‖² (E.4).
 
-A trunk writes its backward pass out, so a gradient is one sweep there and one back with nothing recorded, and training needs one
-ordinary backward pass through it instead of a double one. Without confinement a SiLU network falls without bound along some ray;
-κ > 0 makes e^{−U} integrable whatever the weights, because every trunk is Lipschitz.
+A trunk writes its backward pass out, so a gradient is one sweep there and one back with nothing recorded, and
+training needs one ordinary backward pass through it instead of a double one. Without confinement a SiLU
+network falls without bound along some ray; κ > 0 makes e^{−U} integrable whatever the weights, because every
+trunk is Lipschitz.
 """
 
 from abc import abstractmethod
@@ -16,13 +18,17 @@ from lem_safe.energies.trunk import Trunk, Workspace
 from lem_safe.laplacian import estimator
 
 ROWS = 16384
-"""Particles pushed through the layers at once while sampling, at most: bounds the memory that hidden layers take."""
+"""Particles pushed through the layers at once while sampling, at most: bounds the memory that hidden layers
+take.
+"""
 
 SWEPT = 2**22
 """Numbers of the widest layer at once, for layers wider than SWEPT/ROWS = 256: images."""
 
 CACHED = 2**17
-"""Numbers of a Jacobian [rows, directions, width] that are worked on at once: twice as fast as all rows, which leave the cache."""
+"""Numbers of a Jacobian [rows, directions, width] that are worked on at once: twice as fast as all rows,
+which leave the cache.
+"""
 
 
 class Trainable(Energy):
@@ -60,25 +66,41 @@ class NetworkEnergy(Trainable):
     def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         return self.trunk.gradient(x) + self._confining(x)[1]
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
-        V = torch.eye(self.dimension, dtype=x.dtype, device=x.device) if directions is None else directions.to(x.dtype)
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
+        V = (
+            torch.eye(self.dimension, dtype=x.dtype, device=x.device)
+            if directions is None
+            else directions.to(x.dtype)
+        )
         estimated = estimator(V.shape[1])
         numbers = (V.shape[1] if estimated is None else estimated.probes) * self.trunk.widest
         rows = max(1, self.trunk.blocks * CACHED // numbers)
         room = None if self._records(x) else Workspace()
         if estimated is None:
-            return torch.cat([self.trunk.trace(p, V.T[None], room).trace + self._confining_trace(p, V) for p in x.split(rows)])
+            return torch.cat(
+                [
+                    self.trunk.trace(p, V.T[None], room).trace + self._confining_trace(p, V)
+                    for p in x.split(rows)
+                ]
+            )
         seeded = torch.Generator().manual_seed(0)
         probes = (estimated.draw(part.shape[0], V.shape[1], part, seeded) @ V.T for part in x.split(rows))
         p = estimated.probes  # the trace along the probes Vv is Σ_k v_kᵀVᵀHVv_k (E.21)
         parts = zip(x.split(rows), probes, strict=True)
         return torch.cat(
-            [self.trunk.trace(part, along, room).trace / p + self._confining_trace(part, V) for part, along in parts]
+            [
+                self.trunk.trace(part, along, room).trace / p + self._confining_trace(part, V)
+                for part, along in parts
+            ]
         )
 
     def _records(self, x: Tensor) -> bool:
         """Whether a graph is being recorded."""
-        return torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in self.parameters()))
+        return torch.is_grad_enabled() and (
+            x.requires_grad or any(p.requires_grad for p in self.parameters())
+        )
 
     def _sweep(self, x: Tensor) -> tuple[Tensor, Tensor]:
         f, δ = self.trunk.sweep(x)
@@ -99,7 +121,9 @@ class NetworkEnergy(Trainable):
 
 
 class Confined(NetworkEnergy):
-    """The confining term ½κ‖x − c‖². confinement: κ > 0; the centre c starts at 0, the mean of whitened data."""
+    """The confining term ½κ‖x − c‖². confinement: κ > 0; the centre c starts at 0, the mean of whitened
+    data.
+    """
 
     center: Tensor
 

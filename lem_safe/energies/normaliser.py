@@ -1,11 +1,15 @@
-"""log ∫e^{−tU} where it is known: in closed form, or as one integral over a line, to the last digits (O.6). Nothing is sampled.
+"""log ∫e^{−tU} where it is known: in closed form, or as one integral over a line, to the last digits (O.6).
+Nothing is sampled.
 
-    Gaussian    (1 − t)c − (d/2) log t,  c = log Z of ½‖y‖²            banana      the same, as its map to a Gaussian keeps volume
+    Gaussian    (1 − t)c − (d/2) log t,  c = log Z of ½‖y‖²            banana
+        the same, as its map to a Gaussian keeps volume
     Student t   another one: ν′ + d = t(ν + d), where ν′ > 0           sums of Gaussian terms: `gaussian_sum`
     funnel      with m = d − 1:  (m/2) log(2π/t) + ½ log(2πs²/t) + (m(1 − t)s)²/8t − tc
-    ring        log S_d ∫r^{d−1}e^{−t(r² − R²)²/8R²s²} dr              double well ∫e^{−tB(u² − 1)²} du, times Gaussians
+    ring        log S_d ∫r^{d−1}e^{−t(r² − R²)²/8R²s²} dr              double well ∫e^{−tB(u² − 1)²} du, times
+                Gaussians
 
-Temperatures, shifts, changes of coordinates and disjunctions carry it along. A power t matters because a tempered energy V/ε is U^{1/ε}.
+Temperatures, shifts, changes of coordinates and disjunctions carry it along. A power t matters because a
+tempered energy V/ε is U^{1/ε}.
 """
 
 import math
@@ -33,7 +37,9 @@ PANELS, POINTS, NATS = 64, 32, 700.0
 
 
 def known_log_z(energy: Energy) -> float | None:
-    """log ∫e^{−U} where it is known: 0 for a normalised family, moved or joined; None where it can only be measured."""
+    """log ∫e^{−U} where it is known: 0 for a normalised family, moved or joined; None where it can only be
+    measured.
+    """
     return log_power(energy, 1.0)
 
 
@@ -80,7 +86,11 @@ def _funnel(energy: Funnel, t: float) -> float | None:
 def _double_well(energy: DoubleWell, t: float) -> float | None:
     B, end = t * energy.barrier, math.sqrt(1 + math.sqrt(NATS / (t * energy.barrier)))
     across = _log_integral(lambda u: -B * (u**2 - 1) ** 2, -end, end)
-    return math.log(energy.well) + across + 0.5 * (energy.dimension - 1) * math.log(2 * math.pi * energy.std**2 / t)
+    return (
+        math.log(energy.well)
+        + across
+        + 0.5 * (energy.dimension - 1) * math.log(2 * math.pi * energy.std**2 / t)
+    )
 
 
 @log_power.register
@@ -89,7 +99,9 @@ def _ring(energy: Ring, t: float) -> float | None:
     reach = R * s * math.sqrt(8 * (NATS + 20 * d) / t)
     low, high = math.sqrt(max(0.0, R**2 - reach)), math.sqrt(R**2 + reach)
     sphere = math.log(2) + 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d)
-    return sphere + _log_integral(lambda r: (d - 1) * np.log(r) - t * (r**2 - R**2) ** 2 / (8 * R**2 * s**2), low, high)
+    return sphere + _log_integral(
+        lambda r: (d - 1) * np.log(r) - t * (r**2 - R**2) ** 2 / (8 * R**2 * s**2), low, high
+    )
 
 
 @log_power.register
@@ -111,7 +123,11 @@ def _mapped(energy: Mapped, t: float) -> float | None:
 @log_power.register
 def _transported(energy: Transported, t: float) -> float | None:
     inner = log_power(energy.inner, t)
-    return None if inner is None else inner + float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
+    return (
+        None
+        if inner is None
+        else inner + float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
+    )
 
 
 @log_power.register

@@ -1,4 +1,6 @@
-"""Numbers as constructors receive them: checked where they enter, float64 from then on. A tensor stays in its graph."""
+"""Numbers as constructors receive them: checked where they enter, float64 from then on. A tensor stays in its
+graph.
+"""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +30,9 @@ def points(owner: str, name: str, values: Sequence[Sequence[float]] | Tensor) ->
     """A float64 table from a list of points of one dimension."""
     lengths = {len(point) for point in values}
     if len(values) == 0 or len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"{owner}: {name} must be a list of points with the same number of columns; got {values!r}")
+        raise ValueError(
+            f"{owner}: {name} must be a list of points with the same number of columns; got {values!r}"
+        )
     return torch.stack([vector(owner, f"{name}[{i}]", point) for i, point in enumerate(values)])
 
 

@@ -1,7 +1,8 @@
 """The same energy over sampler coordinates: z ↦ U(x(z)) with x = m + Lz, ∇ = Lᵀ∇U and Δ_z = tr(Lᵀ∇²U L).
 
-An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no work, and no rounding. The terms
-of a composition are pulled one by one, so that the one whose coordinates the sampler moves in costs nothing.
+An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no
+work, and no rounding. The terms of a composition are pulled one by one, so that the one whose coordinates the
+sampler moves in costs nothing.
 """
 
 import copy
@@ -27,7 +28,9 @@ class Pulled(Energy):
     def __init__(self, original: Energy, coordinates: Coordinates):
         super().__init__()
         self.original, self.dimension = original, original.dimension
-        self.coordinates = copy.deepcopy(coordinates)  # its own, so that casting this energy never rounds anyone else's map
+        self.coordinates = copy.deepcopy(
+            coordinates
+        )  # its own, so that casting this energy never rounds anyone else's map
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return self.original(self.coordinates(x))
@@ -36,15 +39,23 @@ class Pulled(Energy):
         value, gradient = self.original.value_and_gradient(self.coordinates(x.detach()))
         return value, gradient @ self.coordinates.matrix.to(x.dtype)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         L = self.coordinates.matrix
-        return self.original.laplacian(self.coordinates(x), L if directions is None else L @ directions.to(L.dtype))
+        return self.original.laplacian(
+            self.coordinates(x), L if directions is None else L @ directions.to(L.dtype)
+        )
 
 
 @log_power.register
 def _power(energy: Pulled, t: float) -> float | None:
     inner = log_power(energy.original, t)
-    return None if inner is None else inner - float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
+    return (
+        None
+        if inner is None
+        else inner - float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
+    )
 
 
 @gaussian_sum.register
@@ -57,7 +68,10 @@ def _gaussian_terms(energy: Pulled) -> GaussianSum | None:
 def in_coordinates(energy: Energy, coordinates: Coordinates) -> Energy:
     """`energy` as an energy over the sampler's z, by the shortest way."""
     if energy.dimension != coordinates.dimension:
-        raise ValueError(f"in_coordinates: energy has {energy.dimension} dimensions, the coordinates {coordinates.dimension}")
+        raise ValueError(
+            f"in_coordinates: energy has {energy.dimension} dimensions, the coordinates "
+            f"{coordinates.dimension}"
+        )
     return energy if coordinates.identity else Pulled(energy, coordinates)
 
 

@@ -13,29 +13,45 @@ from lem_safe.energies.numbers import points, vector
 
 
 class Quadratic(Energy):
-    """A paraboloid by its stiffness matrix; along a zero eigenvalue it does not confine, so only sums of it can be sampled."""
+    """A paraboloid by its stiffness matrix; along a zero eigenvalue it does not confine, so only sums of it
+    can be sampled.
+    """
 
-    example: ClassVar[dict[str, object]] = {"kind": "quadratic", "center": [0.2, -0.1], "stiffness": [[1.5, 0.3], [0.3, 0.8]]}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "quadratic",
+        "center": [0.2, -0.1],
+        "stiffness": [[1.5, 0.3], [0.3, 0.8]],
+    }
     center: Tensor
     stiffness: Tensor
 
     def __init__(
         self,
-        center: Annotated[list[float] | None, MinLen(1), Doc("Where the energy is least; the origin by default.")] = None,
+        center: Annotated[
+            list[float] | None, MinLen(1), Doc("Where the energy is least; the origin by default.")
+        ] = None,
         stiffness: Annotated[
-            list[list[float]] | None, MinLen(1), Doc("K, symmetric, without negative eigenvalues; the identity by default.")
+            list[list[float]] | None,
+            MinLen(1),
+            Doc("K, symmetric, without negative eigenvalues; the identity by default."),
         ] = None,
     ):
         super().__init__()
         columns = 2 if center is None and stiffness is None else len(stiffness if center is None else center)  # type: ignore[arg-type]
         c = vector("Quadratic", "center", [0.0] * columns if center is None else center)
         d = c.shape[0]
-        K = torch.eye(d, dtype=torch.float64) if stiffness is None else points("Quadratic", "stiffness", stiffness)
+        K = (
+            torch.eye(d, dtype=torch.float64)
+            if stiffness is None
+            else points("Quadratic", "stiffness", stiffness)
+        )
         if K.shape != (d, d) or not torch.allclose(K, K.T, rtol=1e-9, atol=0):
             raise ValueError(f"Quadratic: stiffness must be a symmetric {d} x {d} matrix; got {stiffness!r}")
         λ = torch.linalg.eigvalsh(K)
         if λ[0] < -1e-12 * λ[-1].abs():
-            raise ValueError(f"Quadratic: stiffness must not have a negative eigenvalue; its smallest is {float(λ[0]):.3g}")
+            raise ValueError(
+                f"Quadratic: stiffness must not have a negative eigenvalue; its smallest is {float(λ[0]):.3g}"
+            )
         self.register_buffer("center", c)
         self.register_buffer("stiffness", K)
         self.dimension = d
@@ -49,7 +65,9 @@ class Quadratic(Energy):
         g = y @ self.stiffness.to(x.dtype)
         return 0.5 * (y * g).sum(-1), g
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         K = self.stiffness
         if directions is not None:
             V = directions.to(K.dtype)

@@ -2,7 +2,8 @@
 
 u_0 = Ax + c,   u_l = u_{l−1} + R_l a(h_l),  h_l = W_l u_{l−1} + b_l,   f = wᵀu_L.
 
-Back: δ_L = w for the stream, δ_{l−1} = δ_l + W_lᵀ(R_lᵀδ_l ∘ a′(h_l)), ∇f = Aᵀδ_0. Its sites are the a(h_l), with adjoints R_lᵀδ_l.
+Back: δ_L = w for the stream, δ_{l−1} = δ_l + W_lᵀ(R_lᵀδ_l ∘ a′(h_l)), ∇f = Aᵀδ_0. Its sites are the a(h_l),
+with adjoints R_lᵀδ_l.
 """
 
 import torch
@@ -14,7 +15,9 @@ from lem_safe.energies.trunk import Traced, Trunk, Workspace, uniform
 
 
 class ResidualTrunk(Trunk):
-    """`depth` blocks over a stream of `hidden` numbers; the blocks' sum starts as large as one block alone would be."""
+    """`depth` blocks over a stream of `hidden` numbers; the blocks' sum starts as large as one block alone
+    would be.
+    """
 
     def __init__(self, inputs: int, hidden: int, depth: int, activation: str, generator: torch.Generator):
         super().__init__()
@@ -22,7 +25,9 @@ class ResidualTrunk(Trunk):
         self.offset = uniform((hidden,), inputs, generator)
         self.matrices = nn.ParameterList(uniform((hidden, hidden), hidden, generator) for _ in range(depth))
         self.biases = nn.ParameterList(uniform((hidden,), hidden, generator) for _ in range(depth))
-        self.returns = nn.ParameterList(uniform((hidden, hidden), hidden * depth, generator) for _ in range(depth))
+        self.returns = nn.ParameterList(
+            uniform((hidden, hidden), hidden * depth, generator) for _ in range(depth)
+        )
         self.readout = uniform((hidden,), hidden, generator)
         self.activation, self.inputs, self.widest = ACTIVATIONS[activation], inputs, hidden
 
@@ -54,7 +59,9 @@ class ResidualTrunk(Trunk):
             δ = torch.addmm(δ, (δ @ R) * slope, W)
         return δ @ self.entry.to(x.dtype)
 
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
         u, blocks = self._enter(x), self._blocks(x)
         J = J @ self.entry.to(x.dtype).T
         kept: list[tuple[Tensor, Tensor]] = []

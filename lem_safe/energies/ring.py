@@ -1,4 +1,5 @@
-"""The ring (a shell in higher dimensions): U = (‖y‖² − R²)²/8R²s², y = x − c, which near the ring is (‖y‖ − R)²/2s².
+"""The ring (a shell in higher dimensions): U = (‖y‖² − R²)²/8R²s², y = x − c, which near the ring is (‖y‖ −
+R)²/2s².
 
 Smooth everywhere, the centre too, unlike (‖y‖ − R)²:  ∇²U = ((‖y‖² − R²)I + 2yyᵀ)/2R²s².
 """
@@ -23,14 +24,22 @@ class Ring(Energy):
     def __init__(
         self,
         center: Annotated[
-            list[float] | None, MinLen(1), Doc("The centre, one number a column; the plane's origin by default.")
+            list[float] | None,
+            MinLen(1),
+            Doc("The centre, one number a column; the plane's origin by default."),
         ] = None,
         radius: Annotated[float, Gt(0), Doc("R, the radius.")] = 1.0,
-        std: Annotated[float, Gt(0), Doc("s, the standard deviation across the ring where it is thin.")] = 0.2,
+        std: Annotated[
+            float, Gt(0), Doc("s, the standard deviation across the ring where it is thin.")
+        ] = 0.2,
     ):
         super().__init__()
         self.register_buffer("center", vector("Ring", "center", [0.0, 0.0] if center is None else center))
-        self.radius, self.std, self.dimension = positive("Ring", "radius", radius), positive("Ring", "std", std), len(self.center)
+        self.radius, self.std, self.dimension = (
+            positive("Ring", "radius", radius),
+            positive("Ring", "std", std),
+            len(self.center),
+        )
         self._stiffness = 1 / (2 * self.radius**2 * self.std**2)
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
@@ -41,7 +50,9 @@ class Ring(Energy):
         y, excess = self._excess(x.detach())
         return 0.25 * self._stiffness * excess**2, (self._stiffness * excess)[:, None] * y
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         y, excess = self._excess(x)
         width = self.dimension if directions is None else directions.to(x.dtype).square().sum()
         return self._stiffness * (excess * width + 2 * squared_norm(y, directions))

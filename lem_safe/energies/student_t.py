@@ -20,7 +20,12 @@ from lem_safe.energies.numbers import positive, vector
 class StudentT(Tractable):
     """A Student t around `mean`; its standard deviation is std·√(ν/(ν − 2)), and infinite for ν ≤ 2."""
 
-    example: ClassVar[dict[str, object]] = {"kind": "student_t", "mean": [0.3, -0.4], "std": [0.6, 0.8], "degrees": 20.0}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "student_t",
+        "mean": [0.3, -0.4],
+        "std": [0.6, 0.8],
+        "degrees": 20.0,
+    }
     mean: Tensor
     scale: Tensor
     whitener: Tensor
@@ -29,7 +34,9 @@ class StudentT(Tractable):
         self,
         mean: Annotated[list[float], MinLen(1), Doc("The centre, one number a column.")],
         std: Annotated[float | list[float], Doc("The scale: a number, or one per column.")] = 1.0,
-        degrees: Annotated[float, Gt(0), Doc("ν, the degrees of freedom: the fewer, the heavier the tails.")] = 5.0,
+        degrees: Annotated[
+            float, Gt(0), Doc("ν, the degrees of freedom: the fewer, the heavier the tails.")
+        ] = 5.0,
     ):
         super().__init__()
         m = vector("StudentT", "mean", mean)
@@ -49,7 +56,9 @@ class StudentT(Tractable):
         y = self._whitened(x.detach())
         return self._value(y), self._weight(y)[:, None] * (y @ self.whitener.to(x.dtype))
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         y = self._whitened(x)
         w, g = self._weight(y), y @ self.whitener.to(x.dtype)
         flat = squared_norm(self.whitener, directions).sum().to(x.dtype)

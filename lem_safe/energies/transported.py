@@ -1,4 +1,5 @@
-"""An energy learned in its own coordinates, over data units: U_x(x) = U(z), z = W(x − m), up to the constant log det W.
+"""An energy learned in its own coordinates, over data units: U_x(x) = U(z), z = W(x − m), up to the constant
+log det W.
 
 ∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
 """
@@ -16,7 +17,10 @@ class Transported(Energy):
     def __init__(self, inner: Energy, coordinates: Coordinates):
         super().__init__()
         if inner.dimension != coordinates.dimension:
-            raise ValueError(f"Transported: energy has {inner.dimension} dimensions, its coordinates {coordinates.dimension}")
+            raise ValueError(
+                f"Transported: energy has {inner.dimension} dimensions, its coordinates "
+                f"{coordinates.dimension}"
+            )
         self.inner, self.coordinates, self.dimension = inner, coordinates, inner.dimension
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
@@ -28,8 +32,12 @@ class Transported(Energy):
             return value, gradient
         return value, gradient @ self.coordinates.inverse_matrix.to(x.dtype)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         if self.coordinates.identity:
             return self.inner.laplacian(x, directions)
         W = self.coordinates.inverse_matrix
-        return self.inner.laplacian(self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype))
+        return self.inner.laplacian(
+            self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype)
+        )

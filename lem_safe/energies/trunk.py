@@ -1,7 +1,7 @@
 """Functions f: ℝᵏ → ℝ with parameters, and the derivatives that energies need of them, all by hand.
 
-Every trunk here is affine maps and elementwise activations. At a site h = (affine of what came before), a = a(h), with δ = ∂f/∂a and
-J the Jacobian of h along some directions V, carried forward,
+Every trunk here is affine maps and elementwise activations. At a site h = (affine of what came before), a =
+a(h), with δ = ∂f/∂a and J the Jacobian of h along some directions V, carried forward,
 
     tr(Vᵀ∇²f V) = Σ_sites Σ_j δ_j a″(h_j) ‖J_j‖²,
 
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from lem_safe.energies.activations import ACTIVATIONS
 
 BLOCK = 2**16
-"""Numbers of a Jacobian [rows, directions, width] that a workspace holds: more leave the cache, fewer leave the processor idle."""
+"""Numbers of a Jacobian [rows, directions, width] that a workspace holds: more leave the cache, fewer leave
+the processor idle.
+"""
 
 
 class Traced(NamedTuple):
@@ -31,14 +33,16 @@ class Traced(NamedTuple):
 
 
 class Workspace:
-    """Two arrays that the layers of a sweep take turns in, for use where nothing is recorded: memory in use needs no clearing again,
-    which costs as much here as the arithmetic.
+    """Two arrays that the layers of a sweep take turns in, for use where nothing is recorded: memory in use
+    needs no clearing again, which costs as much here as the arithmetic.
     """
 
     def __init__(self) -> None:
         self._held: dict[int, Tensor] = {}
 
-    def pushed(self, J: Float[Tensor, "#n r k"], slope: Float[Tensor, "n k"], W: Float[Tensor, "w k"]) -> Float[Tensor, "n r w"]:
+    def pushed(
+        self, J: Float[Tensor, "#n r k"], slope: Float[Tensor, "n k"], W: Float[Tensor, "w k"]
+    ) -> Float[Tensor, "n r w"]:
         """(slope ∘ J)Wᵀ; gives up what J held."""
         (n, k), r = slope.shape, J.shape[1]
         scaled = torch.mul(slope[:, None], J, out=self._room(0, J, n, r, k))
@@ -59,7 +63,8 @@ class Workspace:
 class Trunk(nn.Module, ABC):
     """A scalar function of `inputs` numbers, Lipschitz whatever its parameters.
 
-    widest: how many numbers one row becomes at most. blocks: how many times what fits the cache `trace` likes to be given.
+    widest: how many numbers one row becomes at most. blocks: how many times what fits the cache `trace` likes
+    to be given.
     """
 
     inputs: int
@@ -79,8 +84,12 @@ class Trunk(nn.Module, ABC):
         """∇f(x), differentiable."""
 
     @abstractmethod
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
-        """The curvature along the rows of J, one J for all rows of x or one each; `room` where nothing is to be recorded."""
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
+        """The curvature along the rows of J, one J for all rows of x or one each; `room` where nothing is to
+        be recorded.
+        """
 
 
 class Perceptron(Trunk):
@@ -126,7 +135,9 @@ class Perceptron(Trunk):
             δ = (δ * slope) @ W
         return δ
 
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
         layers, a = self._layers(x), x
         sites: list[Site] = []
         for W, b in layers:
@@ -136,13 +147,21 @@ class Perceptron(Trunk):
         for i, (W, slope, bend) in reversed(list(enumerate(sites))):
             sites[i] = Site(W, slope, δ * bend)
             δ = (δ * slope) @ W
-        J = J @ sites[0].matrix.T  # where J has one row, so have the first layer's: an affine map is the same for every particle
+        J = (
+            J @ sites[0].matrix.T
+        )  # where J has one row, so have the first layer's: an affine map is the same for every particle
         if room is None:
             return Traced(δ, _curvature(J, sites, None))
         rows = max(1, BLOCK // (J.shape[1] * self.widest))
         parts = range(0, x.shape[0], rows)
         return Traced(
-            δ, torch.cat([_curvature(J[i : i + rows] if len(J) > 1 else J, _rows(sites, i, i + rows), room) for i in parts])
+            δ,
+            torch.cat(
+                [
+                    _curvature(J[i : i + rows] if len(J) > 1 else J, _rows(sites, i, i + rows), room)
+                    for i in parts
+                ]
+            ),
         )
 
     def _layers(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -150,7 +169,9 @@ class Perceptron(Trunk):
 
 
 class Site(NamedTuple):
-    """One layer of a perceptron: the matrix before its activation, a′(h), and what ‖J_j‖² is weighted with, δ_j a″(h_j)."""
+    """One layer of a perceptron: the matrix before its activation, a′(h), and what ‖J_j‖² is weighted with,
+    δ_j a″(h_j).
+    """
 
     matrix: Float[Tensor, "w k"]
     slope: Float[Tensor, "n w"]
@@ -166,7 +187,11 @@ def _curvature(J: Tensor, sites: Sequence[Site], room: Workspace | None) -> Tens
     total = sites[0].weight.new_zeros(len(sites[0].weight))
     for before, site in zip([None, *sites], sites, strict=False):
         if before is not None:
-            J = (before.slope[:, None] * J) @ site.matrix.T if room is None else room.pushed(J, before.slope, site.matrix)
+            J = (
+                (before.slope[:, None] * J) @ site.matrix.T
+                if room is None
+                else room.pushed(J, before.slope, site.matrix)
+            )
         total = total + (site.weight * (J.square().sum(1) if room is None else room.squared(J))).sum(1)
     return total
 

@@ -1,7 +1,8 @@
 """An energy whose gradient stays in the graph: what a run is sampled with when it is to be differentiated.
 
-Energies hand out ∇U cut from the graph, so that sampling records nothing. The derivative of a run needs the cut mended: through one step
-x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂_θ∇U dθ, and both terms are behind ∇U.
+Energies hand out ∇U cut from the graph, so that sampling records nothing. The derivative of a run needs the
+cut mended: through one step x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂_θ∇U dθ, and both terms are
+behind ∇U.
 """
 
 import torch
@@ -13,10 +14,11 @@ from lem_safe.energies.base import Energy
 
 
 class Unrolled(Energy):
-    """`energy`, with U and ∇U differentiable in x and in whatever requires grad among its parameters and buffers.
+    """`energy`, with U and ∇U differentiable in x and in whatever requires grad among its parameters and
+    buffers.
 
-    ∇U is taken by automatic differentiation of `forward`, at about twice the cost. Where grad mode is off, or nothing requires grad, it is
-    detached as usual. The Laplacian is the energy's own.
+    ∇U is taken by automatic differentiation of `forward`, at about twice the cost. Where grad mode is off, or
+    nothing requires grad, it is detached as usual. The Laplacian is the energy's own.
     """
 
     def __init__(self, energy: Energy):
@@ -29,14 +31,19 @@ class Unrolled(Energy):
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         return value_and_gradient(self.energy, x)
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions)
 
 
 def refuse_half_a_graph(energy: Energy, x: Tensor) -> None:
-    """Raises ValueError where a graph runs through x but the energy would cut it: the derivative would lack ∇²U, without a word."""
+    """Raises ValueError where a graph runs through x but the energy would cut it: the derivative would lack
+    ∇²U, without a word.
+    """
     if torch.is_grad_enabled() and x.requires_grad and not isinstance(energy, Unrolled):
         raise ValueError(
-            f"the particles require grad, but {type(energy).__name__} cuts its gradient from the graph; wrap the energy in Unrolled(...), "
+            f"the particles require grad, but {type(energy).__name__} cuts its gradient from the graph; "
+            "wrap the energy in Unrolled(...), "
             "or sample under torch.no_grad()"
         )

@@ -1,4 +1,6 @@
-"""The Laplacian of a network: exact where every layer has a rule, estimated beyond a dimension, and saying which."""
+"""The Laplacian of a network: exact where every layer has a rule, estimated beyond a dimension, and saying
+which.
+"""
 
 from lem_safe.laplacian.carried import Carried, Linearized
 from lem_safe.laplacian.elementwise import ELEMENTWISE, Elementwise
@@ -7,6 +9,20 @@ from lem_safe.laplacian.layers import Residual, Sum, Total
 from lem_safe.laplacian.rules import RULES, Rule, carry, forward_laplacian, linearize, rule_of
 
 __all__ = [
-    "ELEMENTWISE", "EXACT_UP_TO", "RULES", "Carried", "Elementwise", "Hutchinson", "Linearized", "Residual", "Rule", "Sum", "Total", "carry",
-    "estimator", "forward_laplacian", "linearize", "rule_of",
-]  # fmt: skip
+    "ELEMENTWISE",
+    "EXACT_UP_TO",
+    "RULES",
+    "Carried",
+    "Elementwise",
+    "Hutchinson",
+    "Linearized",
+    "Residual",
+    "Rule",
+    "Sum",
+    "Total",
+    "carry",
+    "estimator",
+    "forward_laplacian",
+    "linearize",
+    "rule_of",
+]

@@ -1,4 +1,5 @@
-"""What travels through a network: forward, a value with its Jacobian and Laplacian (E.20); backward, an adjoint.
+"""What travels through a network: forward, a value with its Jacobian and Laplacian (E.20); backward, an
+adjoint.
 
 Features have any shape `*s`; `r` counts the directions V along which derivatives are taken.
 """
@@ -13,7 +14,8 @@ from torch import Tensor
 class Carried(NamedTuple):
     """f, ∂f/∂y along V and Σ_k ∂²f/∂y_k² of y ↦ f(x + Vy) at 0, for every feature.
 
-    jacobian: one for all rows (its first axis is 1) while only affine layers have been passed, one each after that.
+    jacobian: one for all rows (its first axis is 1) while only affine layers have been passed, one each after
+    that.
     """
 
     value: Float[Tensor, "n *s"]
@@ -22,7 +24,9 @@ class Carried(NamedTuple):
 
 
 class Linearized(NamedTuple):
-    """f(x), and the transposed derivative at x: `pull` takes an adjoint δ of f(x) to one of x, differentiable like f itself."""
+    """f(x), and the transposed derivative at x: `pull` takes an adjoint δ of f(x) to one of x, differentiable
+    like f itself.
+    """
 
     value: Float[Tensor, "n *s"]
     pull: Callable[[Tensor], Tensor]

@@ -1,6 +1,8 @@
-"""Elementwise nonlinearities with their first two derivatives, which is what a hand-written backward pass and Laplacian need.
+"""Elementwise nonlinearities with their first two derivatives, which is what a hand-written backward pass and
+Laplacian need.
 
-Only what is twice differentiable is here: at a kink the Laplacian has a surface part that no sum over rows sees (B.5).
+Only what is twice differentiable is here: at a kink the Laplacian has a surface part that no sum over rows
+sees (B.5).
 """
 
 import math
@@ -56,7 +58,9 @@ class Softplus(Elementwise):
     """a = log(1 + eʰ), a′ = σ(h), a″ = σ(1 − σ)."""
 
     def value(self, h: Tensor) -> Tensor:
-        return torch.logaddexp(h, torch.zeros_like(h))  # not F.softplus, which is linear past 20 and so only nearly smooth
+        return torch.logaddexp(
+            h, torch.zeros_like(h)
+        )  # not F.softplus, which is linear past 20 and so only nearly smooth
 
     def backward(self, γ: Tensor, h: Tensor) -> Tensor:
         return γ * torch.sigmoid(h)
@@ -124,6 +128,10 @@ class GELU(Elementwise):
 
 
 ELEMENTWISE: dict[type[nn.Module], Elementwise] = {
-    nn.SiLU: SiLU(), nn.Softplus: Softplus(), nn.Tanh: Tanh(), nn.Sigmoid: Sigmoid(), nn.GELU: GELU(),
-}  # fmt: skip
+    nn.SiLU: SiLU(),
+    nn.Softplus: Softplus(),
+    nn.Tanh: Tanh(),
+    nn.Sigmoid: Sigmoid(),
+    nn.GELU: GELU(),
+}
 """The member for each of torch's own layers, as they are without arguments."""

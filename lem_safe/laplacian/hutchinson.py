@@ -1,7 +1,9 @@
-"""The estimate where an exact trace costs too much: tr(VᵀHV) ≈ (1/p) Σ_k v_kᵀVᵀHVv_k, v = ±1 in every direction (E.21).
+"""The estimate where an exact trace costs too much: tr(VᵀHV) ≈ (1/p) Σ_k v_kᵀVᵀHVv_k, v = ±1 in every
+direction (E.21).
 
-Unbiased; one probe has variance 2Σ_{i≠j}(VᵀHV)²_ij, so p probes have a p-th of it. Each Hv is jvp∘grad: the derivative of the gradient
-along v, two sweeps and no Hessian. Energies draw their probes from a fixed seed, others for
+Unbiased; one probe has variance 2Σ_{i≠j}(VᵀHV)²_ij, so p probes have a p-th of it. Each Hv is jvp∘grad: the
+derivative of the gradient along v, two sweeps and no Hessian. Energies draw their probes from a fixed seed,
+others for
 every row: the same rows give the same estimate.
 """
 
@@ -37,7 +39,9 @@ class Hutchinson:
         directions: Float[Tensor, "d r"] | None,
         generator: torch.Generator,
     ) -> Float[Tensor, "n"]:
-        """The estimate for any f: rows to numbers that torch can differentiate twice; rows must not talk to each other."""
+        """The estimate for any f: rows to numbers that torch can differentiate twice; rows must not talk to
+        each other.
+        """
         r = x.shape[1] if directions is None else directions.shape[1]
         v = self.draw(x.shape[0], r, x, generator)
         along = v if directions is None else v @ directions.to(x).T

@@ -1,12 +1,15 @@
-"""The exact forward Laplacian (E.20): one rule a layer takes (f, J, L) to that of the layer's result, in one sweep.
+"""The exact forward Laplacian (E.20): one rule a layer takes (f, J, L) to that of the layer's result, in one
+sweep.
 
 affine       f' = Af + b        J' = JAᵀ           L' = AL
 elementwise  f' = a(f)          J' = a′(f) ∘ J     L' = a′(f) ∘ L + a″(f) ∘ Σ_r J_r²
-sum          f' = Σ f_i         J' = Σ J_i         L' = Σ L_i      (a residual layer is the sum with the identity)
+sum          f' = Σ f_i         J' = Σ J_i         L' = Σ L_i
+    (a residual layer is the sum with the identity)
 
-Start with J = V and L = 0: at the end L is tr(Vᵀ∇²f V), at the cost of r + 2 forward passes and no backward one. Each rule also knows
-its transposed derivative, so that a gradient needs no recorded graph, and training through one needs an ordinary backward pass, not a
-double one. Everything is differentiable in the parameters. The idea of the sweep is [@li2024computational]'s.
+Start with J = V and L = 0: at the end L is tr(Vᵀ∇²f V), at the cost of r + 2 forward passes and no backward
+one. Each rule also knows its transposed derivative, so that a gradient needs no recorded graph, and training
+through one needs an ordinary backward pass, not a double one. Everything is differentiable in the parameters.
+The idea of the sweep is [@li2024computational]'s.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +29,9 @@ aten = torch.ops.aten
 
 
 class Rule(ABC):
-    """What a type of layer does to values, derivatives and adjoints; parameters are cast to the dtype of what comes in."""
+    """What a type of layer does to values, derivatives and adjoints; parameters are cast to the dtype of what
+    comes in.
+    """
 
     @abstractmethod
     def linearize(self, layer: Any, x: Tensor) -> Linearized:
@@ -85,19 +90,26 @@ class ConvolutionRule(Affine):
     def transposed(self, layer: nn.Conv2d, δ: Tensor, x: Tensor) -> Tensor:
         padding = cast(tuple[int, ...], layer.padding)
         lost = [  # rows and columns at the far edge that no step of the stride reached
-            x.shape[2 + i] + 2 * padding[i] - layer.dilation[i] * (layer.kernel_size[i] - 1) - 1 - (δ.shape[2 + i] - 1) * layer.stride[i]
+            x.shape[2 + i]
+            + 2 * padding[i]
+            - layer.dilation[i] * (layer.kernel_size[i] - 1)
+            - 1
+            - (δ.shape[2 + i] - 1) * layer.stride[i]
             for i in range(2)
-        ]  # fmt: skip
+        ]
         return F.conv_transpose2d(
             δ, layer.weight.to(δ.dtype), None, layer.stride, padding, lost, layer.groups, layer.dilation
-        )  # fmt: skip
+        )
 
     def _convolved(self, layer: nn.Conv2d, x: Tensor, bias: Tensor | None) -> Tensor:
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             raise ValueError(
-                f"forward Laplacian: a convolution must pad with a number of zeros; got {layer.padding!r}, {layer.padding_mode}"
+                f"forward Laplacian: a convolution must pad with a number of zeros; got {layer.padding!r}, "
+                f"{layer.padding_mode}"
             )
-        return F.conv2d(x, layer.weight.to(x.dtype), bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+        return F.conv2d(
+            x, layer.weight.to(x.dtype), bias, layer.stride, layer.padding, layer.dilation, layer.groups
+        )
 
 
 class PoolingRule(Affine):
@@ -107,8 +119,12 @@ class PoolingRule(Affine):
         return layer(x)
 
     def transposed(self, layer: nn.AvgPool2d, δ: Tensor, x: Tensor) -> Tensor:
-        size, step, pad = (v if isinstance(v, tuple) else (v, v) for v in (layer.kernel_size, layer.stride, layer.padding))
-        return aten.avg_pool2d_backward(δ, x, size, step, pad, layer.ceil_mode, layer.count_include_pad, layer.divisor_override)
+        size, step, pad = (
+            v if isinstance(v, tuple) else (v, v) for v in (layer.kernel_size, layer.stride, layer.padding)
+        )
+        return aten.avg_pool2d_backward(
+            δ, x, size, step, pad, layer.ceil_mode, layer.count_include_pad, layer.divisor_override
+        )
 
 
 class FlattenRule(Affine):
@@ -157,11 +173,15 @@ class ElementwiseRule(Rule):
     def carry(self, layer: nn.Module, c: Carried) -> Carried:
         self._must_be_plain(layer)
         a, slope, bend = self.function.jet(c.value)
-        return Carried(a, slope[:, None] * c.jacobian, slope * c.laplacian + bend * c.jacobian.square().sum(1))
+        return Carried(
+            a, slope[:, None] * c.jacobian, slope * c.laplacian + bend * c.jacobian.square().sum(1)
+        )
 
     def _must_be_plain(self, layer: nn.Module) -> None:
         if repr(layer) != self.plain:
-            raise ValueError(f"forward Laplacian: {layer!r} must be {self.plain}; or estimate with Hutchinson")
+            raise ValueError(
+                f"forward Laplacian: {layer!r} must be {self.plain}; or estimate with Hutchinson"
+            )
 
 
 class SequenceRule(Rule):
@@ -203,7 +223,9 @@ class SumRule(Rule):
 
     def linearize(self, layer: Sum, x: Tensor) -> Linearized:
         values, pulls = zip(*(linearize(branch, x) for branch in layer.branches), strict=True)
-        return Linearized(sum(values[1:], values[0]), lambda δ: sum((pull(δ) for pull in pulls[1:]), pulls[0](δ)))
+        return Linearized(
+            sum(values[1:], values[0]), lambda δ: sum((pull(δ) for pull in pulls[1:]), pulls[0](δ))
+        )
 
     def carry(self, layer: Sum, c: Carried) -> Carried:
         parts = [carry(branch, c) for branch in layer.branches]
@@ -216,7 +238,9 @@ def rule_of(layer: nn.Module) -> Rule:
         if kind in RULES:
             return RULES[kind]
     known = ", ".join(sorted(kind.__name__ for kind in RULES))
-    raise ValueError(f"forward Laplacian: no rule for {type(layer).__name__}; known: {known}; or estimate with Hutchinson")
+    raise ValueError(
+        f"forward Laplacian: no rule for {type(layer).__name__}; known: {known}; or estimate with Hutchinson"
+    )
 
 
 def linearize(layer: nn.Module, x: Float[Tensor, "n *s"]) -> Linearized:
@@ -229,8 +253,12 @@ def carry(layer: nn.Module, c: Carried) -> Carried:
     return rule_of(layer).carry(layer, c)
 
 
-def forward_laplacian(layer: nn.Module, x: Float[Tensor, "n *s"], directions: Float[Tensor, "#n r *s"]) -> Carried:
-    """f(x), its Jacobian along `directions` (each shaped like a row of x) and the sum of its second derivatives along them."""
+def forward_laplacian(
+    layer: nn.Module, x: Float[Tensor, "n *s"], directions: Float[Tensor, "#n r *s"]
+) -> Carried:
+    """f(x), its Jacobian along `directions` (each shaped like a row of x) and the sum of its second
+    derivatives along them.
+    """
     return carry(layer, Carried(x, directions.to(x.dtype), torch.zeros_like(x)))
 
 

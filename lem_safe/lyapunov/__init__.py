@@ -1,4 +1,6 @@
-"""KL as a Lyapunov function: what tells a run when to stop, what it is converging to, and how far it is. One file a quantity."""
+"""KL as a Lyapunov function: what tells a run when to stop, what it is converging to, and how far it is. One
+file a quantity.
+"""
 
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.lyapunov.bias import Bias, gaussian_bias, step_bias, step_size_for
@@ -11,9 +13,16 @@ from lem_safe.lyapunov.constants import (
     langevin_budget,
     log_sobolev,
     measured_constant,
-)  # fmt: skip
+)
 from lem_safe.lyapunov.curvature import curvature_floor
-from lem_safe.lyapunov.density import FlowTrack, divergence_volume, hessian, jacobian_volume, langevin_kl, track_flow
+from lem_safe.lyapunov.density import (
+    FlowTrack,
+    divergence_volume,
+    hessian,
+    jacobian_volume,
+    langevin_kl,
+    track_flow,
+)
 from lem_safe.lyapunov.generator import Mean, generator_means
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
 from lem_safe.lyapunov.monitors import Log, Look, Monitor
@@ -24,9 +33,49 @@ from lem_safe.lyapunov.stop import Beginning, Stop, Stopped, outcome
 from lem_safe.lyapunov.stopping import STOPS
 
 __all__ = [
-    "STOPS", "Balance", "Beginning", "Bias", "Constant", "FlowTrack", "Log", "Look", "Mean", "Monitor", "Normal", "Stein", "Stop", "Stopped",
-    "balance", "curvature_floor", "divergence_volume", "effective_sample_size", "fisher_floor", "fisher_information", "fitted",
-    "flow_variance", "gaussian_bias", "generator_means", "hessian", "holley_stroock", "imbalance", "isotropic", "jacobian_volume", "kl_at_most",
-    "langevin_budget", "langevin_kl", "langevin_variance", "log_sobolev", "measured_constant", "noise_floor", "normal_kl", "outcome",
-    "split_rhat", "step_bias", "stein_discrepancy", "step_size_for", "track_flow", "upward_crossing", "wasserstein2",
-]  # fmt: skip
+    "STOPS",
+    "Balance",
+    "Beginning",
+    "Bias",
+    "Constant",
+    "FlowTrack",
+    "Log",
+    "Look",
+    "Mean",
+    "Monitor",
+    "Normal",
+    "Stein",
+    "Stop",
+    "Stopped",
+    "balance",
+    "curvature_floor",
+    "divergence_volume",
+    "effective_sample_size",
+    "fisher_floor",
+    "fisher_information",
+    "fitted",
+    "flow_variance",
+    "gaussian_bias",
+    "generator_means",
+    "hessian",
+    "holley_stroock",
+    "imbalance",
+    "isotropic",
+    "jacobian_volume",
+    "kl_at_most",
+    "langevin_budget",
+    "langevin_kl",
+    "langevin_variance",
+    "log_sobolev",
+    "measured_constant",
+    "noise_floor",
+    "normal_kl",
+    "outcome",
+    "split_rhat",
+    "step_bias",
+    "stein_discrepancy",
+    "step_size_for",
+    "track_flow",
+    "upward_crossing",
+    "wasserstein2",
+]

@@ -1,10 +1,13 @@
-"""What the step size leaves of KL for good: Euler–Maruyama keeps another distribution than ρ_U, however long it runs (L.10).
+"""What the step size leaves of KL for good: Euler–Maruyama keeps another distribution than ρ_U, however long
+it runs (L.10).
 
-    Gaussian, precision eigenvalues a_i:   variance 1/(a_i(1 − a_ih/2)),   KL = Σ ½(r_i − 1 − log r_i),   r_i = 1/(1 − a_ih/2),   exact
+    Gaussian, precision eigenvalues a_i:   variance 1/(a_i(1 − a_ih/2)),   KL = Σ ½(r_i − 1 − log r_i),
+        r_i = 1/(1 − a_ih/2),   exact
     otherwise, to leading order in h:      ρ_h ∝ exp(−U + h(¼‖∇U‖² − ½ΔU)),   KL ≈ ½h² Var(¼‖∇U‖² − ½ΔU)
 
-∞ where a_ih ≥ 2: there is nothing that the chain tends to. For a Gaussian the second is Σ(a_ih)²/16, the first term of the first.
-√KL between distributions so near to one another adds up at most like a distance, so what a run has left for the start is (√ε − √bias)².
+∞ where a_ih ≥ 2: there is nothing that the chain tends to. For a Gaussian the second is Σ(a_ih)²/16, the
+first term of the first. √KL between distributions so near to one another adds up at most like a distance, so
+what a run has left for the start is (√ε − √bias)².
 """
 
 import math
@@ -23,7 +26,9 @@ DRAWS = 4096
 
 @dataclass(frozen=True)
 class Bias:
-    """The stationary KL of a chain of step size h; exact: by the first formula, else about so much, by the second."""
+    """The stationary KL of a chain of step size h; exact: by the first formula, else about so much, by the
+    second.
+    """
 
     kl: float
     exact: bool
@@ -34,7 +39,9 @@ class Bias:
 
 
 def step_bias(energy: Energy, step_size: float) -> Bias | None:
-    """The bias of Langevin steps of an energy over sampler coordinates; None where neither formula can be evaluated."""
+    """The bias of Langevin steps of an energy over sampler coordinates; None where neither formula can be
+    evaluated.
+    """
     precision = _precision(energy)
     if precision is not None:
         return Bias(gaussian_bias(precision, step_size), exact=True)
@@ -59,7 +66,9 @@ def gaussian_bias(precision: list[float], step_size: float) -> float:
 
 
 def step_size_for(energy: Energy, kl: float) -> float | None:
-    """The largest step size, to two digits and rounded down, whose bias is half of `kl`; None unless the energy is Gaussian."""
+    """The largest step size, to two digits and rounded down, whose bias is half of `kl`; None unless the
+    energy is Gaussian.
+    """
     precision = _precision(energy)
     if precision is None:
         return None

@@ -1,10 +1,13 @@
-"""The log-Sobolev constant C of ρ_U, KL ≤ I/(2C) (L.2), and the Langevin budget it gives (L.3); every constant says where it comes from.
+"""The log-Sobolev constant C of ρ_U, KL ≤ I/(2C) (L.2), and the Langevin budget it gives (L.3); every
+constant says where it comes from.
 
-    KL_t ≤ e^{−2Ct} KL_0,    τ_Lang = (1/2C) log(KL_0/ε),    I(ρ‖ρ_U) = E‖∇log ρ + ∇U‖²   (the rate −dKL/dt, L.1).
+    KL_t ≤ e^{−2Ct} KL_0,    τ_Lang = (1/2C) log(KL_0/ε),    I(ρ‖ρ_U) = E‖∇log ρ + ∇U‖²
+        (the rate −dKL/dt, L.1).
 
-Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is within a bounded perturbation of an energy with C₀,
-osc its largest value less its smallest. Measured: half the rate at which something quadratic in ρ_t − ρ_U was seen to decay; a fact about
-that run and never a bound, for a mode that no particle has reached does not slow the decay down.
+Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is within a bounded
+perturbation of an energy with C₀, osc its largest value less its smallest. Measured: half the rate at which
+something quadratic in ρ_t − ρ_U was seen to decay; a fact about that run and never a bound, for a mode that
+no particle has reached does not slow the decay down.
 """
 
 import math
@@ -43,7 +46,9 @@ class Constant:
 
 
 def log_sobolev(energy: Energy) -> Constant | None:
-    """The best constant that a theorem gives for the energy's form; None where none is known, and then it can only be measured."""
+    """The best constant that a theorem gives for the energy's form; None where none is known, and then it can
+    only be measured.
+    """
     κ = curvature_floor(energy)
     if κ is not None and κ > 0:
         return Constant(κ, "Bakry-Emery")
@@ -53,15 +58,21 @@ def log_sobolev(energy: Energy) -> Constant | None:
 
 
 def holley_stroock(base: float, oscillation: float) -> Constant:
-    """C₀e^{−osc} for a perturbation of an energy with constant `base` by a function that varies by `oscillation` nats in all."""
+    """C₀e^{−osc} for a perturbation of an energy with constant `base` by a function that varies by
+    `oscillation` nats in all.
+    """
     if not (base > 0 and oscillation >= 0):
-        raise ValueError(f"holley_stroock: needs a constant > 0 and an oscillation >= 0; got {base:g} and {oscillation:g}")
+        raise ValueError(
+            f"holley_stroock: needs a constant > 0 and an oscillation >= 0; got {base:g} and {oscillation:g}"
+        )
     return Constant(base * math.exp(-oscillation), "Holley-Stroock")
 
 
 def _double_well(energy: DoubleWell) -> Constant:
-    """Compared with the κ-convex energy that is κx²/2 + c between its tangent points to the wells, and U outside them. With
-    q = κa²/4B the perturbation varies by B(1 + q)², so C₀e^{−osc} = (4Bq/a²)e^{−B(1+q)²}, largest at 2Bq(1 + q) = 1."""
+    """Compared with the κ-convex energy that is κx²/2 + c between its tangent points to the wells, and U
+    outside them. With q = κa²/4B the perturbation varies by B(1 + q)², so C₀e^{−osc} = (4Bq/a²)e^{−B(1+q)²},
+    largest at 2Bq(1 + q) = 1.
+    """
     B = energy.barrier
     q = 0.5 * (math.sqrt(1 + 2 / B) - 1)
     across = holley_stroock(4 * B * q / energy.well**2, B * (1 + q) ** 2)
@@ -71,9 +82,11 @@ def _double_well(energy: DoubleWell) -> Constant:
 def measured_constant(
     time: Float[np.ndarray, "t"], value: Float[np.ndarray, "t"], floor: Float[np.ndarray, "t"]
 ) -> Constant | None:
-    """C from the decay e^{−2Ct} of a `value` quadratic in ρ_t − ρ_U, such as KL, KSD² or an energy gap; None where none is seen.
+    """C from the decay e^{−2Ct} of a `value` quadratic in ρ_t − ρ_U, such as KL, KSD² or an energy gap; None
+    where none is seen.
 
-    Looks from the first one not above `floor` on are noise; of those before, the later half in time is fitted: early ones decay faster.
+    Looks from the first one not above `floor` on are noise; of those before, the later half in time is
+    fitted: early ones decay faster.
     """
     noise = np.flatnonzero(~(value > floor))
     end = int(noise[0]) if noise.size else len(value)
@@ -85,12 +98,16 @@ def measured_constant(
 
 
 def langevin_budget(kl_start: float, kl: float, constant: Constant) -> float:
-    """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so already, from the law itself say.
+    """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so
+    already, from the law itself say.
 
     It speaks of the continuous dynamics: a chain of step size h keeps a bias of order h beside it.
     """
     if not (kl_start >= 0 and kl > 0):
-        raise ValueError(f"langevin_budget: KL at the start must be >= 0, the one to reach > 0; got {kl_start:g} and {kl:g}")
+        raise ValueError(
+            f"langevin_budget: KL at the start must be >= 0, the one to reach > 0; got {kl_start:g} and "
+            f"{kl:g}"
+        )
     return 0.0 if kl_start <= kl else math.log(kl_start / kl) / (2 * constant.value)
 
 
@@ -104,15 +121,21 @@ def kl_at_most(energy: Energy, x: Float[Tensor, "n d"], law: Normal, constant: C
     return constant.kl_at_most(fisher_information(energy, x, law))
 
 
-def fisher_floor(x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]) -> float:
-    """A lower bound of I(ρ‖ρ_U) from a cloud alone, equal for normal laws: by parts, and the Cramér–Rao bound,
+def fisher_floor(
+    x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]
+) -> float:
+    """A lower bound of I(ρ‖ρ_U) from a cloud alone, equal for normal laws: by parts, and the Cramér–Rao
+    bound,
 
     I = E‖∇U‖² − 2E ΔU + E‖∇log ρ‖² ≥ E‖∇U‖² − 2E ΔU + tr Cov(x)⁻¹,   and never below 0.
 
-    By (L.1) KL falls at least this fast along Langevin dynamics. NaN where the cloud lies in fewer dimensions than it has.
+    By (L.1) KL falls at least this fast along Langevin dynamics. NaN where the cloud lies in fewer dimensions
+    than it has.
     """
     Σ = torch.atleast_2d(torch.cov(x.double().T))
     inverse, info = torch.linalg.inv_ex(Σ)
     if int(info) != 0 or len(x) <= x.shape[1]:
         return math.nan
-    return max(0.0, float(gradient.double().square().sum(1).mean() - 2 * laplacian.double().mean() + inverse.trace()))
+    return max(
+        0.0, float(gradient.double().square().sum(1).mean() - 2 * laplacian.double().mean() + inverse.trace())
+    )

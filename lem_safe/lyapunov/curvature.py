@@ -1,8 +1,10 @@
 """A lower bound of the curvature of an energy: κ with ∇²U ⪰ κI everywhere, where its form tells.
 
-Gaussians and quadratics know it; sums, temperatures, shifts and changes of coordinates carry it along. A mixture of normal laws with one
-covariance: in coordinates where that is I, ∇²U = I − Cov_p(m), and the covariance of points no farther apart than D is at most D²/4,
-so κ = 1 − D²/4 there: positive while the means are within two standard deviations of one another.
+Gaussians and quadratics know it; sums, temperatures, shifts and changes of coordinates carry it along. A
+mixture of normal laws with one
+covariance: in coordinates where that is I, ∇²U = I − Cov_p(m), and the covariance of points no farther apart
+than D is at most D²/4, so κ = 1 − D²/4 there: positive while the means are within two standard deviations of
+one another.
 """
 
 from functools import singledispatch

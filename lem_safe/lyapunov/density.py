@@ -1,12 +1,14 @@
-"""KL(ρ_t‖ρ_U) tracked exactly along the deterministic flow: a particle carries the log density of its cloud (L.6).
+"""KL(ρ_t‖ρ_U) tracked exactly along the deterministic flow: a particle carries the log density of its cloud
+(L.6).
 
     continuous:  log ρ_t(x_t) = log ρ₀(x₀) + ∫₀ᵗ ΔU(x_s) ds
     Euler step:  log ρ_{k+1}(x_{k+1}) = log ρ_k(x_k) − log|det(I − h∇²U(x_k))|
 
-so KL_k = E[log ρ_k(x_k) + U(x_k)] + log Z is a plain mean, with a standard error, and no density is ever estimated. The second line
-is exact for the flow as it is run, step size included, and is used; it needs the Hessian, by polarisation of tr(Vᵀ∇²U V).
-The first, whose Euler sum is off by O(h), is for dimensions where d(d+1)/2 Laplacians are too many.
-Both need h below 1/largest eigenvalue of ∇²U: beyond it a step folds the cloud over itself, and that is refused.
+so KL_k = E[log ρ_k(x_k) + U(x_k)] + log Z is a plain mean, with a standard error, and no density is ever
+estimated. The second line is exact for the flow as it is run, step size included, and is used; it needs the
+Hessian, by polarisation of tr(Vᵀ∇²U V). The first, whose Euler sum is off by O(h), is for dimensions where
+d(d+1)/2 Laplacians are too many. Both need h below 1/largest eigenvalue of ∇²U: beyond it a step folds the
+cloud over itself, and that is refused.
 """
 
 import math
@@ -31,7 +33,8 @@ Volume = Callable[[Energy, Tensor, float], Tensor]
 class FlowTrack(NamedTuple):
     """A flow followed for t − 1 steps; row k is the cloud after k steps, row 0 the start.
 
-    kl: KL in nats, up to log Z where that was not given; the errors of different rows are those of one cloud and move together.
+    kl: KL in nats, up to log Z where that was not given; the errors of different rows are those of one cloud
+    and move together.
     energy: E U. ratio: R (L.5). kl_rate: dKL/dt (L.4). clouds: {k: x} for the steps asked for.
     """
 
@@ -50,7 +53,9 @@ class FlowTrack(NamedTuple):
 
 
 def hessian(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d d"]:
-    """∇²U by polarisation: H_ii = tr(eᵢᵀHeᵢ), H_ij = ½(tr over eᵢ + e_j − H_ii − H_jj). d(d+1)/2 Laplacians; exact."""
+    """∇²U by polarisation: H_ii = tr(eᵢᵀHeᵢ), H_ij = ½(tr over eᵢ + e_j − H_ii − H_jj). d(d+1)/2 Laplacians;
+    exact.
+    """
     n, d = x.shape
     e = torch.eye(d, dtype=x.dtype, device=x.device)
     H = x.new_zeros(n, d, d)
@@ -69,7 +74,8 @@ def jacobian_volume(energy: Energy, x: Float[Tensor, "n d"], step_size: float) -
     sign, value = torch.linalg.slogdet(eye - step_size * hessian(energy, x).double())
     if not bool((sign > 0).all()):
         raise NumericalFailure(
-            f"flow: a step of {step_size:g} folds the cloud over itself at {int((sign <= 0).sum())} of {len(x)} particles, so its density "
+            f"flow: a step of {step_size:g} folds the cloud over itself at {int((sign <= 0).sum())} of "
+            f"{len(x)} particles, so its density "
             "cannot be followed; a step_size below 1/(largest curvature of U) is the way out"
         )
     return value
@@ -92,10 +98,11 @@ def track_flow(
     volume: Volume = jacobian_volume,
     keep: tuple[int, ...] = (),
 ) -> FlowTrack:
-    """Runs x' = x − h∇U(x) for `steps` steps from draws x of ρ₀ with `log_density`, and tracks KL(ρ_k‖ρ_U) and R at all of them.
+    """Runs x' = x − h∇U(x) for `steps` steps from draws x of ρ₀ with `log_density`, and tracks KL(ρ_k‖ρ_U)
+    and R at all of them.
 
-    log_normalizer: log Z of e^{−U}, 0 for an energy that is normalised. keep: the steps whose clouds are returned.
-    Raises NumericalFailure where a step folds the cloud over itself or leaves the finite numbers.
+    log_normalizer: log Z of e^{−U}, 0 for an energy that is normalised. keep: the steps whose clouds are
+    returned. Raises NumericalFailure where a step folds the cloud over itself or leaves the finite numbers.
     """
     x, density, rows, clouds = x.clone(), log_density(x).double(), [], {}
     for k in range(steps + 1):
@@ -113,7 +120,8 @@ def track_flow(
         )
         if not math.isfinite(rows[-1][0]):
             raise NumericalFailure(
-                f"flow: step {k}: the cloud left the finite numbers (step_size {step_size:g}); take a smaller one"
+                f"flow: step {k}: the cloud left the finite numbers (step_size {step_size:g}); take a "
+                "smaller one"
             )
         if k in keep:
             clouds[k] = x.clone()
@@ -134,15 +142,20 @@ class Estimated(NamedTuple):
 
 @torch.no_grad()
 def langevin_kl(
-    energy: Energy, x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], step_size: float, log_normalizer: float = 0.0
+    energy: Energy,
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "n d"],
+    step_size: float,
+    log_normalizer: float = 0.0,
 ) -> Estimated:
     """KL(ρ_{k+1}‖ρ_U) of a Langevin cloud y that was one step of x, from the kernel that made it.
 
         ρ_{k+1}(y) ≈ mean over j ≠ i of N(yᵢ; x_j − h∇U(x_j), 2hI),
 
-    a mean over the other particles' next steps (E.2): no bandwidth to choose. Its logarithm is too low (Jensen), by about 1/2N where
-    N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a particle is alone. With half of the particles it is lower by as much
-    again, so that difference is added (the jackknife). Where it is more than BIAS nats it is not to be trusted, and NumericalFailure is
+    a mean over the other particles' next steps (E.2): no bandwidth to choose. Its logarithm is too low
+    (Jensen), by about 1/2N where N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a
+    particle is alone. With half of the particles it is lower by as much again, so that difference is added
+    (the jackknife). Where it is more than BIAS nats it is not to be trusted, and NumericalFailure is
     raised: in 20 dimensions 4,000 particles gave -30 for 0.45.
     """
     n, d = x.shape
@@ -160,8 +173,16 @@ def langevin_kl(
     correction = half / n - math.log(2)  # log(n − 1) against log of half of it
     if not correction <= BIAS:
         raise NumericalFailure(
-            f"langevin_kl: {n:,} particles in {d} dimensions are too few for a density: with half of them the KL would be {correction:.3g} nats "
-            f"lower, where at most {BIAS:g} can be corrected; take more particles, or watch the kernel Stein discrepancy (L.8)"
+            f"langevin_kl: {n:,} particles in {d} dimensions are too few for a density: with half of them "
+            f"the KL would be {correction:.3g} nats "
+            f"lower, where at most {BIAS:g} can be corrected; take more particles, or watch the kernel "
+            "Stein discrepancy (L.8)"
         )
-    found = float(terms.mean()) + correction - math.log(n - 1) - 0.5 * d * math.log(4 * math.pi * step_size) + log_normalizer
+    found = (
+        float(terms.mean())
+        + correction
+        - math.log(n - 1)
+        - 0.5 * d * math.log(4 * math.pi * step_size)
+        + log_normalizer
+    )
     return Estimated(found, float(terms.std()) / math.sqrt(n), correction)

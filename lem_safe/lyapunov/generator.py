@@ -1,4 +1,5 @@
-"""The generator Lf = Δf − ∇U·∇f of Langevin dynamics, averaged over a cloud: E_ρU[Lf] = 0 for every smooth f (E.3).
+"""The generator Lf = Δf − ∇U·∇f of Langevin dynamics, averaged over a cloud: E_ρU[Lf] = 0 for every smooth f
+(E.3).
 
 The cheapest test of any sampler: three means that must vanish at equilibrium, each beside its standard error.
 
@@ -43,7 +44,11 @@ def _energy(x: Tensor, gradient: Tensor, laplacian: Tensor) -> Float[Tensor, "n"
     return laplacian - gradient.square().sum(1)
 
 
-GENERATOR: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"x": _linear, "x2": _squared, "u": _energy}
+GENERATOR: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "x": _linear,
+    "x2": _squared,
+    "u": _energy,
+}
 """Lf of each test function f, a particle at a time."""
 
 
@@ -53,9 +58,12 @@ def generator_means(energy: Energy, x: Float[Tensor, "n d"]) -> dict[str, Mean]:
     return means_of_parts(x.double(), gradient.double(), energy.laplacian(x).double())
 
 
-def means_of_parts(x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]) -> dict[str, Mean]:
+def means_of_parts(
+    x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]
+) -> dict[str, Mean]:
     """The same from ∇U and ΔU of every particle, float64."""
     found = {name: L(x, gradient, laplacian) for name, L in GENERATOR.items()}
     return {
-        name: Mean(float(v.mean()), float(v.std()) / math.sqrt(len(v)) if len(v) > 1 else math.nan) for name, v in found.items()
+        name: Mean(float(v.mean()), float(v.std()) / math.sqrt(len(v)) if len(v) > 1 else math.nan)
+        for name, v in found.items()
     }

@@ -1,10 +1,12 @@
-"""Whether chains have forgotten where they started: split R̂ and the effective sample size, over `m` chains of `t` draws.
+"""Whether chains have forgotten where they started: split R̂ and the effective sample size, over `m` chains
+of `t` draws.
 
     W = mean variance within half chains,   B/t = variance of their means,   R̂ = √((W(t−1)/t + B/t) / W),
     ESS = mt / (1 + 2Σρ_k),   ρ_k = 1 − (W − mean autocovariance_k)/V⁺,
 
-the sum cut where the sum of a pair of neighbours is no longer positive, and those sums made non-increasing (Geyer). Every particle of a
-run is a chain; the draws are its states at the steps that were looked at. Diagnostics, never certificates.
+the sum cut where the sum of a pair of neighbours is no longer positive, and those sums made non-increasing
+(Geyer). Every particle of a run is a chain; the draws are its states at the steps that were looked at.
+Diagnostics, never certificates.
 """
 
 import numpy as np
@@ -12,7 +14,9 @@ from jaxtyping import Float
 
 
 def split_rhat(draws: Float[np.ndarray, "m t"]) -> float:
-    """Split R̂ of one number; NaN for fewer than 4 draws or where nothing moves. Near 1 when chains agree; below 1.01 is usual advice."""
+    """Split R̂ of one number; NaN for fewer than 4 draws or where nothing moves. Near 1 when chains agree;
+    below 1.01 is usual advice.
+    """
     halves = _halves(draws)
     m, t = halves.shape
     if t < 2 or m < 2:
@@ -22,7 +26,9 @@ def split_rhat(draws: Float[np.ndarray, "m t"]) -> float:
 
 
 def effective_sample_size(draws: Float[np.ndarray, "m t"]) -> float:
-    """How many independent draws the mean of m × t such draws is worth; NaN for fewer than 4 draws or where nothing moves."""
+    """How many independent draws the mean of m × t such draws is worth; NaN for fewer than 4 draws or where
+    nothing moves.
+    """
     halves = _halves(draws)
     m, t = halves.shape
     if t < 2:
@@ -37,7 +43,9 @@ def effective_sample_size(draws: Float[np.ndarray, "m t"]) -> float:
     pairs = ρ[: t // 2 * 2].reshape(-1, 2).sum(axis=1)
     negative = np.flatnonzero(pairs < 0)
     kept = np.minimum.accumulate(pairs[: negative[0]] if negative.size else pairs)
-    τ = max(-1 + 2 * kept.sum(), 1 / np.log10(max(m * t, 10)))  # an antithetic chain is worth at most log₁₀ times its length
+    τ = max(
+        -1 + 2 * kept.sum(), 1 / np.log10(max(m * t, 10))
+    )  # an antithetic chain is worth at most log₁₀ times its length
     return float(m * t / τ)
 
 

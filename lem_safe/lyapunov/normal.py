@@ -1,9 +1,10 @@
-"""Normal laws: densities of starts, the KL between them, and the laws that a flow or a Langevin chain makes of N(0, s²) on N(0, σ²).
+"""Normal laws: densities of starts, the KL between them, and the laws that a flow or a Langevin chain makes
+of N(0, s²) on N(0, σ²).
 
     KL(N(m,S)‖N(μ,Σ)) = ½(tr Σ⁻¹S + ‖m − μ‖²_Σ⁻¹ − d + log det Σ − log det S).
 
-On U = x²/2σ² every linear scheme keeps a normal law, so its variance after k steps is known exactly, with its step-size bias:
-flow v' = (1 − h/σ²)²v, Euler–Maruyama v' = (1 − h/σ²)²v + 2h (E.2).
+On U = x²/2σ² every linear scheme keeps a normal law, so its variance after k steps is known exactly, with its
+step-size bias: flow v' = (1 − h/σ²)²v, Euler–Maruyama v' = (1 − h/σ²)²v + 2h (E.2).
 """
 
 import math
@@ -34,7 +35,9 @@ class Normal:
 
 def isotropic(dimension: int, std: float) -> Normal:
     """N(0, std² I)."""
-    return Normal(torch.zeros(dimension, dtype=torch.float64), std**2 * torch.eye(dimension, dtype=torch.float64))
+    return Normal(
+        torch.zeros(dimension, dtype=torch.float64), std**2 * torch.eye(dimension, dtype=torch.float64)
+    )
 
 
 def fitted(x: Float[Tensor, "n d"]) -> Normal:
@@ -58,6 +61,8 @@ def flow_variance(start: float, target: float, step_size: float, steps: int) -> 
 
 
 def langevin_variance(start: float, target: float, step_size: float, steps: int) -> float:
-    """The variance of N(0, start) after `steps` Euler–Maruyama steps on U = x²/2·target: it tends to target/(1 − h/2target)."""
+    """The variance of N(0, start) after `steps` Euler–Maruyama steps on U = x²/2·target: it tends to
+    target/(1 − h/2target).
+    """
     a = (1 - step_size / target) ** 2
     return start * a**steps + 2 * step_size * (steps if a == 1 else (1 - a**steps) / (1 - a))

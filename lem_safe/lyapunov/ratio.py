@@ -1,9 +1,11 @@
-"""The balance of the deterministic flow x' = −∇U: what spreads a cloud out against what pulls it in (L.4, L.5, L.7).
+"""The balance of the deterministic flow x' = −∇U: what spreads a cloud out against what pulls it in (L.4,
+L.5, L.7).
 
     d/dt KL(ρ_t‖ρ_U) = E[ΔU] − E‖∇U‖² = −E‖∇U‖²(1 − R_t),    R_t = E[ΔU] / E‖∇U‖².
 
-While R < 1 the flow comes nearer to ρ_U; from the first *upward* crossing of 1 on it leaves it again, into the modes. The integrand
-h(x) = ΔU − ‖∇U‖² has E_ρU h = 0 and takes both signs, which is why the flow has no Lyapunov functional that is zero at ρ_U alone.
+While R < 1 the flow comes nearer to ρ_U; from the first *upward* crossing of 1 on it leaves it again, into
+the modes. The integrand h(x) = ΔU − ‖∇U‖² has E_ρU h = 0 and takes both signs, which is why the flow has no
+Lyapunov functional that is zero at ρ_U alone.
 U is in nats: for e^{−V/ε} the ratio is ε E[ΔV]/E‖∇V‖², which `Tempered` makes of itself.
 """
 
@@ -40,14 +42,18 @@ def of_parts(U: Float[Tensor, "n"], Δ: Float[Tensor, "n"], g2: Float[Tensor, "n
     """The same from U, ΔU and ‖∇U‖² of every particle, float64."""
     n = U.shape[0]
     R = _ratio(float(Δ.mean()), float(g2.mean()))
-    error = float((Δ - R * g2).std()) / (math.sqrt(n) * float(g2.mean())) if n > 1 and g2.mean() > 0 else math.nan
+    error = (
+        float((Δ - R * g2).std()) / (math.sqrt(n) * float(g2.mean())) if n > 1 and g2.mean() > 0 else math.nan
+    )
     h = Δ - g2
     rate_error = float(h.std()) / math.sqrt(n) if n > 1 else math.nan
     return Balance(float(U.mean()), float(Δ.mean()), float(g2.mean()), R, error, float(h.mean()), rate_error)
 
 
 def imbalance(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-    """h(x) = ΔU − ‖∇U‖² (L.7): the rate at which the flow changes log(ρ_t/ρ_U) along a particle. It changes sign."""
+    """h(x) = ΔU − ‖∇U‖² (L.7): the rate at which the flow changes log(ρ_t/ρ_U) along a particle. It changes
+    sign.
+    """
     return energy.laplacian(x).double() - energy.value_and_gradient(x)[1].double().square().sum(1)
 
 

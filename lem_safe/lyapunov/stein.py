@@ -1,12 +1,14 @@
-"""The kernel Stein discrepancy: a distance of a cloud from ρ_U that needs ∇U only, no normaliser, no second sample (L.8).
+"""The kernel Stein discrepancy: a distance of a cloud from ρ_U that needs ∇U only, no normaliser, no second
+sample (L.8).
 
 With the inverse multiquadric k(x, y) = (c² + ‖x − y‖²)^{−1/2}, r = x − y, q = c² + ‖r‖² and scores s = −∇U,
 
     u(x, y) = s(x)·s(y) k + (s(x) − s(y))·r q^{−3/2} + d q^{−3/2} − 3‖r‖² q^{−5/2},
     KSD² = E u(x, x') over independent pairs.
 
-It is a kernelised Fisher information: the rate −dKL/dt of Langevin dynamics (L.1) with the score difference ∇log ρ − s smoothed by k.
-The U-statistic leaves out the diagonal and is unbiased, so it may be negative; the V-statistic keeps it and never is.
+It is a kernelised Fisher information: the rate −dKL/dt of Langevin dynamics (L.1) with the score difference
+∇log ρ − s smoothed by k. The U-statistic leaves out the diagonal and is unbiased, so it may be negative; the
+V-statistic keeps it and never is.
 Rows are taken in blocks: memory is BLOCK × n, whatever n is.
 """
 
@@ -23,8 +25,9 @@ BLOCK = 512
 
 
 class Stein(NamedTuple):
-    """KSD² as U- and V-statistic; `error`: the standard error of the U-statistic when the cloud *is* drawn from ρ_U independently;
-    `bandwidth`: the c that was used."""
+    """KSD² as U- and V-statistic; `error`: the standard error of the U-statistic when the cloud *is* drawn
+    from ρ_U independently; `bandwidth`: the c that was used.
+    """
 
     u: float
     v: float
@@ -48,11 +51,15 @@ class Stein(NamedTuple):
 
 
 def stein_discrepancy(energy: Energy, x: Float[Tensor, "n d"], bandwidth: float | None = None) -> Stein:
-    """The kernel Stein discrepancy of n ≥ 2 particles; bandwidth: c in sampler units, by default the median distance."""
+    """The kernel Stein discrepancy of n ≥ 2 particles; bandwidth: c in sampler units, by default the median
+    distance.
+    """
     return stein_of_scores(x, -energy.value_and_gradient(x)[1], bandwidth)
 
 
-def stein_of_scores(x: Float[Tensor, "n d"], score: Float[Tensor, "n d"], bandwidth: float | None = None) -> Stein:
+def stein_of_scores(
+    x: Float[Tensor, "n d"], score: Float[Tensor, "n d"], bandwidth: float | None = None
+) -> Stein:
     """The same from scores s = −∇U. Centred first: distances of far-away clouds keep their digits."""
     n, d = x.shape
     if n < 2:
@@ -80,7 +87,8 @@ def stein_of_scores(x: Float[Tensor, "n d"], score: Float[Tensor, "n d"], bandwi
 
 
 def median_distance(x: Float[Tensor, "n d"], most: int = 512) -> float:
-    """The median distance between particles that differ, of evenly spaced ones where there are more than `most`; 1 where all coincide.
+    """The median distance between particles that differ, of evenly spaced ones where there are more than
+    `most`; 1 where all coincide.
 
     Copies are left out, or a cloud most of which is copies would have a bandwidth of 1 in whatever unit.
     """

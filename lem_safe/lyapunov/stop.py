@@ -1,4 +1,6 @@
-"""What every stopping rule is: it looks at the cloud now and then, and decides from everything it has seen, and says what it cannot see."""
+"""What every stopping rule is: it looks at the cloud now and then, and decides from everything it has seen,
+and says what it cannot see.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,8 +17,9 @@ from lem_safe.lyapunov.normal import Normal
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where it is not normal), h, and
-    the most steps there are."""
+    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where
+    it is not normal), h, and the most steps there are.
+    """
 
     energy: Energy
     x: Float[Tensor, "n d"]
@@ -26,7 +29,9 @@ class Beginning:
 
 
 class Stopped(NamedTuple):
-    """How a chain ended: the rule, the step it fired at (None: it never did), why, in words, and what the rule cannot see."""
+    """How a chain ended: the rule, the step it fired at (None: it never did), why, in words, and what the
+    rule cannot see.
+    """
 
     rule: str
     step: int | None
@@ -35,7 +40,8 @@ class Stopped(NamedTuple):
 
 
 class Stop(ABC):
-    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks of; None: all.
+    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks
+    of; None: all.
 
     cannot_see: one sentence on what may be wrong though it fired, which goes wherever its reason does.
     """
@@ -51,7 +57,10 @@ class Stop(ABC):
         """Why this rule cannot end this sampler's run, from their specifications; None where it can."""
         if cls.samplers is None or sampler["kind"] in cls.samplers:
             return None
-        return f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, or steps"
+        return (
+            f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, "
+            "or steps"
+        )
 
     @abstractmethod
     def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
@@ -59,7 +68,9 @@ class Stop(ABC):
 
     @abstractmethod
     def reason(self, looks: Sequence[Look], taken: int) -> str | None:
-        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule looks at all."""
+        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule
+        looks at all.
+        """
 
     @abstractmethod
     def silence(self, looks: Sequence[Look], taken: int) -> str:

@@ -1,9 +1,10 @@
 """When a run is over: a rule looks at the cloud now and then, and decides from everything it has seen.
 
-`flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang (L.3); `stein` stops any sampler
-once the kernel Stein discrepancy is small (L.8); `steps` takes every step. A decision is a pure function of the looks, so a run that was
-interrupted decides the same. What a rule measures is the distance to ρ_U, which a filtered cloud does not tend to: so the unfiltered
-chain is judged, and the filtered one takes as many steps.
+`flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang
+(L.3); `stein` stops any sampler once the kernel Stein discrepancy is small (L.8); `steps` takes every step. A
+decision is a pure function of the looks, so a run that was interrupted decides the same. What a rule measures
+is the distance to ρ_U, which a filtered cloud does not tend to: so the unfiltered chain is judged, and the
+filtered one takes as many steps.
 """
 
 import math
@@ -39,7 +40,10 @@ class Steps(Stop):
     """Every step is taken."""
 
     kind = "steps"
-    cannot_see = "a number of steps says nothing about whether the cloud has reached the distribution: R̂ and the test means do"
+    cannot_see = (
+        "a number of steps says nothing about whether the cloud has reached the distribution: R̂ "
+        "and the test means do"
+    )
     example: ClassVar[dict[str, object]] = {"kind": "steps"}
 
     def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
@@ -57,7 +61,8 @@ class FlowRatio(Stop):
 
     kind = "flow_ratio"
     cannot_see = (
-        "R is a mean over the particles there are: it sees neither a mode that they missed nor how far KL still is from 0, only that the flow "
+        "R is a mean over the particles there are: it sees neither a mode that they missed nor how far KL "
+        "still is from 0, only that the flow "
         "begins to lead away"
     )
     samplers = ("flow",)
@@ -79,26 +84,37 @@ class FlowRatio(Stop):
         last = looks[-1]
         if not last.value >= 1 or not any(look.value < 1 for look in looks):
             return None
-        return f"R = {last.value:.4g} ± {last.error:.2g} has crossed 1 upward at step {taken:,}: from here on the flow moves away from the law"
+        return (
+            f"R = {last.value:.4g} ± {last.error:.2g} has crossed 1 upward at step {taken:,}: from here "
+            "on the flow moves away from the law"
+        )
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         last, low = looks[-1], min(look.value for look in looks)
         if low >= 1:
-            return f"R was never below 1 in {taken:,} steps (least {low:.4g}): KL grew from the start, and there was nothing to stop at"
-        return f"R stayed below 1 in {taken:,} steps (last {last.value:.4g} ± {last.error:.2g}): KL was still falling; take more steps"
+            return (
+                f"R was never below 1 in {taken:,} steps (least {low:.4g}): KL grew from the start, and "
+                "there was nothing to stop at"
+            )
+        return (
+            f"R stayed below 1 in {taken:,} steps (last {last.value:.4g} ± {last.error:.2g}): KL was "
+            "still falling; take more steps"
+        )
 
 
 class Budget(Stop):
-    """Langevin's own time: after (1/2C) log(KL_start/ε) steps are over. Running longer is harmless. Where C had to be measured it is an
-    estimate, not a bound, and the reason says about.
+    """Langevin's own time: after (1/2C) log(KL_start/ε) steps are over. Running longer is harmless. Where C
+    had to be measured it is an estimate, not a bound, and the reason says about.
 
-    ε is (√kl − √bias)², the bias being what the step size leaves for good (L.10), where that can be computed; a step size that leaves more
-    than `kl` is refused where this is exact. Elsewhere ε = `kl`, and the reason says that the bias is not counted.
+    ε is (√kl − √bias)², the bias being what the step size leaves for good (L.10), where that can be computed;
+    a step size that leaves more than `kl` is refused where this is exact. Elsewhere ε = `kl`, and the reason
+    says that the bias is not counted.
     """
 
     kind = "budget"
     cannot_see = (
-        "the budget is computed, not observed: it is about the unfiltered chain, and only as good as its constant, which a measured decay "
+        "the budget is computed, not observed: it is about the unfiltered chain, and only as good as its "
+        "constant, which a measured decay "
         "overstates where particles have missed a mode"
     )
     samplers = ("langevin",)
@@ -108,37 +124,51 @@ class Budget(Stop):
         self,
         beginning: Annotated[Beginning, Context("beginning")],
         kl: Annotated[float, Gt(0), Doc("The KL to reach, in nats.")],
-        initial: Annotated[float | None, Gt(0), Doc("KL at the start, in nats; by default bounded from the start's law.")] = None,
+        initial: Annotated[
+            float | None, Gt(0), Doc("KL at the start, in nats; by default bounded from the start's law.")
+        ] = None,
         constant: Annotated[
             float | None, Gt(0), Doc("C of the law, in sampler units; by default a theorem's, else measured.")
         ] = None,
         oscillation: Annotated[
-            float | None, Ge(0), Doc("The law differs from one with this constant by so many nats at most (Holley-Stroock).")
+            float | None,
+            Ge(0),
+            Doc("The law differs from one with this constant by so many nats at most (Holley-Stroock)."),
         ] = None,
         every: Every = 20,
         samples: Samples = 500,
     ):
         if oscillation is not None and constant is None:
-            raise ValueError("Budget: oscillation needs constant, that of the energy without the perturbation")
+            raise ValueError(
+                "Budget: oscillation needs constant, that of the energy without the perturbation"
+            )
         self.beginning, self.kl, self.initial, self.samples = beginning, kl, initial, samples
         self.bias = step_bias(beginning.energy, beginning.step_size)
         if self.bias is not None and self.bias.exact and self.bias.kl >= kl:
             raise ValueError(
-                f"Budget: kl must be above what the step size leaves for good; {beginning.step_size:g} leaves {self.bias.kl:.3g} nats, kl is "
+                f"Budget: kl must be above what the step size leaves for good; {beginning.step_size:g} "
+                f"leaves {self.bias.kl:.3g} nats, kl is "
                 f"{kl:g}; use sampler.step_size {step_size_for(beginning.energy, kl):.2g} or less"
             )
         self.information = math.nan if initial is not None else _information(beginning)
         if constant is None:
             self.constant = log_sobolev(beginning.energy)
         else:
-            self.constant = Constant(constant, "given") if oscillation is None else holley_stroock(constant, oscillation)
+            self.constant = (
+                Constant(constant, "given") if oscillation is None else holley_stroock(constant, oscillation)
+            )
         self.every = every if self.constant is None else 0
 
     @classmethod
     def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
         start = sampler["init"]
-        if stop.get("initial") is None and (start["kind"] in ("data", "file") or _flat(start.get("std", 1.0))):
-            return f"a start of kind '{start['kind']}' without a spread in every column has no density to compute KL from; give stop.initial, in nats"
+        if stop.get("initial") is None and (
+            start["kind"] in ("data", "file") or _flat(start.get("std", 1.0))
+        ):
+            return (
+                f"a start of kind '{start['kind']}' without a spread in every column has no density to "
+                "compute KL from; give stop.initial, in nats"
+            )
         if sampler["samples"] < 2 and (stop.get("initial") is None or stop.get("constant") is None):
             return (
                 "one particle has neither a KL at the start nor a decay to measure; "
@@ -156,12 +186,17 @@ class Budget(Stop):
             return None
         if self.start_kl(C) <= self._left():
             return f"KL was {self.kl:g} or less from the start: {self._said(C)}"
-        return f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
+        return (
+            f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
+        )
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         C = self.constant or self._measured(looks)
         if C is None:
-            return "no decay of the kernel Stein discrepancy could be measured above its noise; give stop.constant, or take more stop.samples"
+            return (
+                "no decay of the kernel Stein discrepancy could be measured above its noise; give "
+                "stop.constant, or take more stop.samples"
+            )
         return f"the run ends after {taken:,} steps, before its budget: {self._said(C)}"
 
     def start_kl(self, C: Constant) -> float:
@@ -174,10 +209,15 @@ class Budget(Stop):
     def _said(self, C: Constant) -> str:
         measured = _about(C).strip() or "at most"
         origin = "given" if self.initial is not None else f"{measured}, by I/2C"
-        return f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} ({origin}), {C}; {self._of_the_step()}"
+        return (
+            f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} "
+            f"({origin}), {C}; {self._of_the_step()}"
+        )
 
     def _left(self) -> float:
-        """What of `kl` is left for the start: all of it where the bias is not known, or above it by an estimate."""
+        """What of `kl` is left for the start: all of it where the bias is not known, or above it by an
+        estimate.
+        """
         known = 0.0 if self.bias is None or self.bias.kl >= self.kl else self.bias.kl
         return (math.sqrt(self.kl) - math.sqrt(known)) ** 2
 
@@ -199,8 +239,10 @@ class SteinBelow(Stop):
 
     kind = "stein"
     cannot_see = (
-        "a kernel Stein discrepancy near 0 says that the particles fit the energy where they are: a mode that none of them has reached, "
-        "or wrong masses of modes far apart, hardly change it; R̂ compares the particles with one another, and a wider start is the test"
+        "a kernel Stein discrepancy near 0 says that the particles fit the energy where they are: a mode "
+        "that none of them has reached, "
+        "or wrong masses of modes far apart, hardly change it; R̂ compares the particles with one another, "
+        "and a wider start is the test"
     )
     example: ClassVar[dict[str, object]] = {"kind": "stein", "below": 0.1}
 
@@ -208,7 +250,8 @@ class SteinBelow(Stop):
     def refusal(cls, stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> str | None:
         if sampler["samples"] < 2:
             return (
-                "the kernel Stein discrepancy is a mean over pairs of particles; take sampler.samples of 2 or more, or use steps"
+                "the kernel Stein discrepancy is a mean over pairs of particles; take sampler.samples "
+                "of 2 or more, or use steps"
             )
         return super().refusal(stop, sampler)
 
@@ -228,31 +271,48 @@ class SteinBelow(Stop):
     def reason(self, looks: Sequence[Look], taken: int) -> str | None:
         if not self._most(looks[-1]) < self.below:
             return None
-        return f"KSD, at most {self._most(looks[-1]):.3g} with chance included, is below {self.below:g} at step {taken:,}"
+        return (
+            f"KSD, at most {self._most(looks[-1]):.3g} with chance included, is below {self.below:g} at "
+            f"step {taken:,}"
+        )
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         least = min((self._most(look) for look in looks), default=math.nan)
-        text = f"KSD with chance included never fell below {self.below:g} in {taken:,} steps (least {least:.3g})"
+        text = (
+            f"KSD with chance included never fell below {self.below:g} in {taken:,} steps (least {least:.3g})"
+        )
         floor = math.sqrt(2 * looks[-1].error) if looks else math.nan
-        return text if floor < self.below else f"{text}; chance alone makes {floor:.3g} of it: take more stop.samples"
+        return (
+            text
+            if floor < self.below
+            else f"{text}; chance alone makes {floor:.3g} of it: take more stop.samples"
+        )
 
     @staticmethod
     def _most(look: Look) -> float:
         return math.sqrt(max(look.value + 2 * look.error, 0.0))
 
 
-STOPS: dict[str, type[Stop]] = {"steps": Steps, "flow_ratio": FlowRatio, "budget": Budget, "stein": SteinBelow}
+STOPS: dict[str, type[Stop]] = {
+    "steps": Steps,
+    "flow_ratio": FlowRatio,
+    "budget": Budget,
+    "stein": SteinBelow,
+}
 """Every rule a scenario can name under `stop`."""
 
 
 def _information(beginning: Beginning) -> float:
-    """I of the start (L.1); raises ValueError where there is no law to compute it from, or it is too large for a number."""
+    """I of the start (L.1); raises ValueError where there is no law to compute it from, or it is too large
+    for a number.
+    """
     if beginning.law is None:
         raise ValueError("Budget: the start's law has no density to compute KL from; give initial, in nats")
     found = fisher_information(beginning.energy, beginning.x, beginning.law)
     if not math.isfinite(found):
         raise ValueError(
-            f"Budget: the start is too far out to bound its KL by I/2C, I = {found:g}; start nearer, or give initial, in nats"
+            f"Budget: the start is too far out to bound its KL by I/2C, I = {found:g}; start nearer, or "
+            "give initial, in nats"
         )
     return found
 

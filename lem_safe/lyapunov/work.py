@@ -1,9 +1,11 @@
-"""What a computation costs, counted and not timed: the same number on every machine, so that what is chosen by it is the same run.
+"""What a computation costs, counted and not timed: the same number on every machine, so that what is chosen
+by it is the same run.
 
-    work = Σ over torch's calls of  CALL + bytes of the largest tensor read or written + flops of a product / FLOPS,
+    work = Σ over torch's calls of  CALL + bytes of the largest tensor read or written + flops of a product /
+                                    FLOPS,
 
-in bytes. Against the clock of one processor core this is right within a factor of 2 for steps and looks at 2 to 64 dimensions, at about
-0.2 ns a byte; what it is used for keeps a margin.
+in bytes. Against the clock of one processor core this is right within a factor of 2 for steps and looks at 2
+to 64 dimensions, at about 0.2 ns a byte; what it is used for keeps a margin.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +36,16 @@ class _Count(TorchDispatchMode):
         super().__init__()
         self.total = 0.0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         if not func.is_view:
-            touched = [t for t in (*args, *(out if isinstance(out, tuple | list) else [out])) if isinstance(t, Tensor)]
+            touched = [
+                t
+                for t in (*args, *(out if isinstance(out, tuple | list) else [out]))
+                if isinstance(t, Tensor)
+            ]
             self.total += CALL + max((t.numel() * t.element_size() for t in touched), default=0)
             flops = flop_registry.get(func.overloadpacket)
             self.total += 0.0 if flops is None else flops(*args, **(kwargs or {}), out_val=out) / FLOPS

@@ -1,8 +1,12 @@
-"""Particles on the way from one energy to another, U_s = (1 − s)U₀ + sU, and the two moves that keep e^{−U_s} exactly.
+"""Particles on the way from one energy to another, U_s = (1 − s)U₀ + sU, and the two moves that keep e^{−U_s}
+exactly.
 
-Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis; h may differ from particle to particle by a factor drawn beforehand, uniform in
-           its logarithm over [e^{−spread}, e^{spread}], so that one cloud moves in its narrow parts and in its wide ones
-scale      every coordinate but one times e^η, η ~ N(0, 1), accepted with the Jacobian e^{(d−1)η} (all of one coordinate where d = 1)
+Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis; h may differ from particle to particle by a factor
+           drawn beforehand, uniform in
+           its logarithm over [e^{−spread}, e^{spread}], so that one cloud moves in its narrow parts and in
+           its wide ones
+scale      every coordinate but one times e^η, η ~ N(0, 1), accepted with the Jacobian e^{(d−1)η} (all of one
+           coordinate where d = 1)
 """
 
 import math
@@ -51,10 +55,18 @@ class Cloud(NamedTuple):
         return Cloud(*(torch.where(taken if a.ndim == 1 else taken[:, None], b, a) for a, b in pairs))
 
 
-def langevin(path: Path, cloud: Cloud, s: float, h: float, key: Key, spread: float = 0.0) -> tuple[Cloud, float]:
-    """One Metropolis-adjusted Langevin step for U_s, of size h times each particle's own factor, and the mean acceptance."""
+def langevin(
+    path: Path, cloud: Cloud, s: float, h: float, key: Key, spread: float = 0.0
+) -> tuple[Cloud, float]:
+    """One Metropolis-adjusted Langevin step for U_s, of size h times each particle's own factor, and the mean
+    acceptance.
+    """
     u, g = cloud.tilted(s)
-    H = h * (spread * (2 * key.fold("size").uniform(u) - 1)).exp()[:, None] if spread else torch.full_like(u[:, None], h)
+    H = (
+        h * (spread * (2 * key.fold("size").uniform(u) - 1)).exp()[:, None]
+        if spread
+        else torch.full_like(u[:, None], h)
+    )
     ξ = key.fold("noise").normal(cloud.y)
     there = path.at(cloud.y - H * g + (2 * H).sqrt() * ξ)
     v, back = there.tilted(s)

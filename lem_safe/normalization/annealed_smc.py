@@ -1,15 +1,20 @@
-"""Particles carried from one distribution to another: annealed sequential Monte Carlo along U_s = (1 − s)U₀ + sU, s from 0 to 1.
+"""Particles carried from one distribution to another: annealed sequential Monte Carlo along U_s = (1 − s)U₀ +
+sU, s from 0 to 1.
 
-In coordinates y, where U₀ is normalised and of size 1, and with D = U − U₀, one level is three things, done in several independent islands
-side by side:
+In coordinates y, where U₀ is normalised and of size 1, and with D = U − U₀, one level is three things, done
+in several independent islands side by side:
 
     reweight   w = e^{−Δs D}, Δs the largest step whose effective share (Σw)²/(nΣw²) is still SHARE
-    resample   systematically, so that particles that fit U_s better are kept more often; modes keep their masses
-    move       a few Metropolis-adjusted Langevin steps for U_s, their size kept at the best acceptance; with MIXED moves sizes differ from
+    resample   systematically, so that particles that fit U_s better are kept more often; modes keep their
+               masses
+    move       a few Metropolis-adjusted Langevin steps for U_s, their size kept at the best acceptance; with
+               MIXED moves sizes differ from
                particle to particle, and scale moves come between
 
-U₀ is a Gaussian fitted to what is found, or any other distribution that can be drawn from. Weights make the cloud right whether or not the
-moves cross between modes: masses are settled early on, while all modes are still one. What no particle of U₀ leads to is missed.
+U₀ is a Gaussian fitted to what is found, or any other distribution that can be drawn from. Weights make the
+cloud right whether or not the
+moves cross between modes: masses are settled early on, while all modes are still one. What no particle of U₀
+leads to is missed.
 """
 
 import math
@@ -35,13 +40,17 @@ ACCEPTANCE = 0.6
 LEVELS = 2000
 """More levels than any energy needs that a Gaussian can be carried to."""
 WIDER = 30.0
-"""How much wider than what is found another look starts: a mode that far off, in standard deviations of the first, is not missed."""
+"""How much wider than what is found another look starts: a mode that far off, in standard deviations of the
+first, is not missed.
+"""
 UNSEEN = 20.0
 """Nats below the best estimate of log Z from which a start has found nothing that counts."""
 MIXED = 2.0
 """The logarithm of the factor by which a particle's step may be longer or shorter where moves are mixed."""
 WIDEN = 1.25
-"""How much wider than the particles a fitted Gaussian is taken, in standard deviations: its tails must hold the energy's."""
+"""How much wider than the particles a fitted Gaussian is taken, in standard deviations: its tails must hold
+the energy's.
+"""
 
 
 class Level(NamedTuple):
@@ -53,7 +62,9 @@ class Level(NamedTuple):
 
 
 class Annealed(NamedTuple):
-    """The cloud at s = 1 in data units, every level from s = 0 on, and each island's unbiased estimate of Z/Z₀, as a logarithm."""
+    """The cloud at s = 1 in data units, every level from s = 0 on, and each island's unbiased estimate of
+    Z/Z₀, as a logarithm.
+    """
 
     x: Float[Tensor, "r n d"]
     levels: tuple[Level, ...]
@@ -73,15 +84,23 @@ def anneal(
     base: Tractable | None = None,
     spread: float = 0.0,
 ) -> Annealed:
-    """Carries `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) of them. spread: MIXED, or 0.
+    """Carries `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) of them.
+    spread: MIXED, or 0.
 
     Raises NumericalFailure where U is not a number, or does not confine what is carried.
     """
     n, d = islands * particles, energy.dimension
     path = Path(base or Gaussian([0.0] * d, 1.0), in_coordinates(energy, reference))
     like = torch.empty(n, d, dtype=torch.float64)
-    cloud = path.at(key.fold("start").normal(like) if base is None else base.sample(key.fold("start").generator(), n))
-    s, h, levels, log_ratio = 0.0, step_size(d), [_level(0.0, cloud.D[None], islands)], torch.zeros(islands).double()
+    cloud = path.at(
+        key.fold("start").normal(like) if base is None else base.sample(key.fold("start").generator(), n)
+    )
+    s, h, levels, log_ratio = (
+        0.0,
+        step_size(d),
+        [_level(0.0, cloud.D[None], islands)],
+        torch.zeros(islands).double(),
+    )
     for k in range(LEVELS):
         Δ = _step(cloud.D, 1 - s, share)
         s = 1.0 if s + Δ >= 1 else s + Δ
@@ -99,20 +118,30 @@ def anneal(
         if s == 1.0:
             return Annealed(reference(cloud.y).view(islands, particles, d), tuple(levels), log_ratio)
     raise NumericalFailure(
-        f"annealing stopped at s = {s:.3g} after {LEVELS} levels: e^-U has no mass that a Gaussian can be carried to"
+        f"annealing stopped at s = {s:.3g} after {LEVELS} levels: e^-U has no mass that a Gaussian can be "
+        "carried to"
     )
 
 
 def fit(
-    energy: Energy, start: Coordinates, key: Key, *, rounds: int = 3, spread: float = 3.0, particles: int = 2048
+    energy: Energy,
+    start: Coordinates,
+    key: Key,
+    *,
+    rounds: int = 3,
+    spread: float = 3.0,
+    particles: int = 2048,
 ) -> Coordinates:
-    """A Gaussian fitted to e^{−U}, as the coordinates in which it is standard: short annealed runs, each from the fit before.
+    """A Gaussian fitted to e^{−U}, as the coordinates in which it is standard: short annealed runs, each from
+    the fit before.
 
     The first begins at N(0, spread² I) of `start`.
     """
     found = Coordinates(start.offset, spread * start.matrix.double())
     for k in range(rounds):
-        found = fitted(anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0])
+        found = fitted(
+            anneal(energy, found, key.fold("fit", k), islands=1, particles=particles, moves=3, share=0.8).x[0]
+        )
     return found
 
 
@@ -124,10 +153,11 @@ class Covered(NamedTuple):
 
 
 def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles: int = 512) -> Covered:
-    """Gaussians fitted to e^{−U} as several starts find it, each N(offset, matrix matrixᵀ), and a wider look around each.
+    """Gaussians fitted to e^{−U} as several starts find it, each N(offset, matrix matrixᵀ), and a wider look
+    around each.
 
-    One start ends in the mode it meets first; clouds that miss UNSEEN nats of mass do not count. Raises NumericalFailure where no start
-    leads anywhere.
+    One start ends in the mode it meets first; clouds that miss UNSEEN nats of mass do not count. Raises
+    NumericalFailure where no start leads anywhere.
     """
     clouds: list[tuple[float, Tensor]] = []
     failed: NumericalFailure | None = None
@@ -135,7 +165,9 @@ def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles:
         found = start
         for k in range(3):
             try:
-                run = anneal(energy, found, key.fold("cover", i, k), islands=1, particles=particles, moves=3, share=0.8)
+                run = anneal(
+                    energy, found, key.fold("cover", i, k), islands=1, particles=particles, moves=3, share=0.8
+                )
             except NumericalFailure as error:  # so far out that U is not finite
                 failed = error
                 break
@@ -145,7 +177,9 @@ def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles:
         raise failed or NumericalFailure("annealing needs at least one start")
     best = max(mass for mass, _ in clouds)
     kept = [x for mass, x in clouds if mass > best - UNSEEN]
-    whole = fit(energy, fitted(torch.cat(kept)), key.fold("joined"), rounds=1, spread=1.0, particles=4 * particles)
+    whole = fit(
+        energy, fitted(torch.cat(kept)), key.fold("joined"), rounds=1, spread=1.0, particles=4 * particles
+    )
     return Covered(whole, tuple(fitted(x) for x in kept))
 
 
@@ -162,8 +196,12 @@ def fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
 
 
 @torch.no_grad()
-def settle(energy: Energy, coordinates: Coordinates, x: Float[Tensor, "n d"], steps: int, key: Key) -> Float[Tensor, "n d"]:
-    """Particles x in data units after so many Metropolis-adjusted Langevin steps for U: each within the modes it can reach."""
+def settle(
+    energy: Energy, coordinates: Coordinates, x: Float[Tensor, "n d"], steps: int, key: Key
+) -> Float[Tensor, "n d"]:
+    """Particles x in data units after so many Metropolis-adjusted Langevin steps for U: each within the modes
+    it can reach.
+    """
     path, h = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, coordinates)), 0.1
     cloud = path.at(coordinates.inverse(x))
     for k in range(steps):
@@ -184,8 +222,12 @@ def _step(D: Tensor, left: float, share: float) -> float:
     if effective(left) >= share:
         return left
     low, high = math.log(1e-12), math.log(left)
-    guess = math.sqrt(-math.log(share) / max(float(D[D.isfinite()].var()), 1e-300)) if D.shape[0] > 1 else left
-    if guess < left and effective(guess / 4) >= share > effective(4 * guess):  # as where D is nearly normal: fewer trials
+    guess = (
+        math.sqrt(-math.log(share) / max(float(D[D.isfinite()].var()), 1e-300)) if D.shape[0] > 1 else left
+    )
+    if guess < left and effective(guess / 4) >= share > effective(
+        4 * guess
+    ):  # as where D is nearly normal: fewer trials
         low, high = math.log(guess / 4), min(high, math.log(4 * guess))
     while high - low > 1e-3:
         middle = 0.5 * (low + high)
@@ -194,7 +236,9 @@ def _step(D: Tensor, left: float, share: float) -> float:
 
 
 def _systematic(logits: Tensor, key: Key) -> Tensor:
-    """The rows kept, of all islands: each by its weight within its own island, with one uniform number an island."""
+    """The rows kept, of all islands: each by its weight within its own island, with one uniform number an
+    island.
+    """
     r, n = logits.shape
     edges = torch.softmax(logits, 1).cumsum(1)
     at = (torch.arange(n, dtype=logits.dtype) + key.uniform(logits[:, :1])) / n

@@ -1,10 +1,12 @@
 """How fast an energy grows far out, term by term, without a scale of its own (C.4).
 
-U is split into what its positive terms make of a point and what its negative ones take. A network's energy counts by its confining term
+U is split into what its positive terms make of a point and what its negative ones take. A network's energy
+counts by its confining term
 alone: the network is Lipschitz, or bounded, so it is of lower order, and no network is evaluated.
 
-A point far out is z = c + a T^w ∘ v, v on the unit sphere: c is where the mass is, a_i how far along axis i the energy has moved by LEVEL
-nats, and w_i is smaller where growth is faster (U ~ z₀⁴ + z₁²: w = (½, 1)), so that a parabola z₁ = z₀² is one direction v.
+A point far out is z = c + a T^w ∘ v, v on the unit sphere: c is where the mass is, a_i how far along axis i
+the energy has moved by LEVEL nats, and w_i is smaller where growth is faster (U ~ z₀⁴ + z₁²: w = (½, 1)), so
+that a parabola z₁ = z₀² is one direction v.
 """
 
 import math
@@ -77,9 +79,14 @@ class Far:
             scale, power = self._measured(torch.cat([axes, -axes]))
             self.scale, power = scale.view(2, d).amax(0), power.view(2, d).nanmedian(0).values.nan_to_num(1.0)
         else:
-            rays = torch.nn.functional.normalize(Key(0).fold("scale").normal(torch.empty(4, d, dtype=torch.float64)))
+            rays = torch.nn.functional.normalize(
+                Key(0).fold("scale").normal(torch.empty(4, d, dtype=torch.float64))
+            )
             scale, power = self._measured(rays)
-            self.scale, power = scale.median() * torch.ones(d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
+            self.scale, power = (
+                scale.median() * torch.ones(d, dtype=torch.float64),
+                torch.ones(d, dtype=torch.float64),
+            )
         power = power.clamp(1, 8)
         self.weights = power.min() / power
 
@@ -98,7 +105,9 @@ class Far:
 
     @torch.no_grad()
     def _measured(self, rays: Tensor) -> tuple[Tensor, Tensor]:
-        """Along each ray from the centre: how far the first level is, and the power U grows with a million times as far."""
+        """Along each ray from the centre: how far the first level is, and the power U grows with a million
+        times as far.
+        """
         least = 3 * (rays.abs() * self.spread).sum(1)
         distance = torch.full_like(least, torch.nan)
         for level in LEVELS:
@@ -117,7 +126,11 @@ class Far:
 
     def _moved(self, distance: Tensor, rays: Tensor) -> Tensor:
         here = split(self.energy, self.coordinates(self.center + 0 * rays))
-        return split(self.energy, self.coordinates(self.center + distance[:, None] * rays)).minus(here).size.nan_to_num(torch.inf)
+        return (
+            split(self.energy, self.coordinates(self.center + distance[:, None] * rays))
+            .minus(here)
+            .size.nan_to_num(torch.inf)
+        )
 
 
 @singledispatch
@@ -197,7 +210,9 @@ def _of_an_unrolled(energy: Unrolled, x: Tensor) -> Parts:
 
 @singledispatch
 def points(energy: Energy) -> Float[Tensor, "k d"]:
-    """Some points about which each term of an energy is, data units: draws where it can be drawn from, else its centre."""
+    """Some points about which each term of an energy is, data units: draws where it can be drawn from, else
+    its centre.
+    """
     return torch.zeros(1, energy.dimension, dtype=torch.float64)
 
 

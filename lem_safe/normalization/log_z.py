@@ -1,17 +1,21 @@
-"""log Z = log ∫e^{−U}, by annealing from several distributions U₀ that are fitted to the energy (O.4, O.5), and disjunctions aligned by it (C.3).
+"""log Z = log ∫e^{−U}, by annealing from several distributions U₀ that are fitted to the energy (O.4, O.5),
+and disjunctions aligned by it (C.3).
 
-    log Z = −∫₀¹ g(s) ds,   g(s) = E_s[U − U₀],   g′(s) = −Var_s(U − U₀),   U_s = (1 − s)U₀ + sU,   U₀ normalised
+    log Z = −∫₀¹ g(s) ds,   g(s) = E_s[U − U₀],   g′(s) = −Var_s(U − U₀),   U_s = (1 − s)U₀ + sU,
+        U₀ normalised
     log Z = log E Π_k mean e^{−Δs_k (U − U₀)},   of every island for itself
 
-The first is thermodynamic integration: the trapezoid rule with its end correction, whose error per interval is h⁵g⁗/720:
-h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the difference to every second level, over 15. The second is unbiased in Z whatever
-the moves do, and finite where U − U₀ has no moments. The islands of one run have U₀, its coordinates and the schedule in common, so their
-spread knows of resampling and correlated moves, and of nothing else; in a run the one of both estimates whose spread is smaller counts.
+The first is thermodynamic integration: the trapezoid rule with its end correction, whose error per interval
+is h⁵g⁗/720: h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the difference to every second level,
+over 15. The second is unbiased in Z whatever the moves do, and finite where U − U₀ has no moments. The
+islands of one run have U₀, its coordinates and the schedule in common, so their spread knows of resampling
+and correlated moves, and of nothing else; in a run the one of both estimates whose spread is smaller counts.
 
-No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's islands share (`Route`): a Gaussian
-fitted to everything found; a Student t of one degree of freedom, APART times as wide, with moves of mixed sizes; a mixture of what was
-found place by place. The number is their mean, weighted by their bars, and the bar includes their spread; where they differ by more, or
-the particles at the end are not in equilibrium (`unbalanced`), there is no number but NumericalFailure.
+No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's
+islands share (`Route`): a Gaussian fitted to everything found; a Student t of one degree of freedom, APART
+times as wide, with moves of mixed sizes; a mixture of what was found place by place. The number is their
+mean, weighted by their bars, and the bar includes their spread; where they differ by more, or the particles
+at the end are not in equilibrium (`unbalanced`), there is no number but NumericalFailure.
 """
 
 import math
@@ -35,36 +39,53 @@ from lem_safe.energies.student_t import StudentT
 from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale, step_size
-from lem_safe.normalization.annealed_smc import MIXED, Annealed, Covered, Level, anneal, cover, fitted, log_volume, settle
+from lem_safe.normalization.annealed_smc import (
+    MIXED,
+    Annealed,
+    Covered,
+    Level,
+    anneal,
+    cover,
+    fitted,
+    log_volume,
+    settle,
+)
 from lem_safe.normalization.asymptotics import points
 from lem_safe.normalization.tails import check_tails
 
 ISLANDS, PARTICLES, SHARE = 16, 2048, 0.99
-"""By default: sixteen islands leave a fifth of noise on the error bar itself, and levels that close make the quadrature error small."""
+"""By default: sixteen islands leave a fifth of noise on the error bar itself, and levels that close make the
+quadrature error small.
+"""
 ALIGNING = 512
 """Particles an island when terms are aligned: a hundredth of a nat is a hundredth of a mode's mass."""
 
 APART, SECOND, AGREE, SIGMAS = 4.0, 512, 0.05, 4.0
-"""How much wider the second run starts, the particles of an island of other runs at the most, and what two runs may differ by: so many nats
-beside so many standard errors."""
+"""How much wider the second run starts, the particles of an island of other runs at the most, and what two
+runs may differ by: so many nats beside so many standard errors.
+"""
 COARSER = 0.9, 0.95
 """The share of particles that the schedules of the other runs leave effective."""
 PLACES, NEIGHBOURS, WIDE = 12, 8, 2.0
-"""Places of which the third run's mixture is made, the points that each is fitted to, a dimension, and how much wider it is than those."""
+"""Places of which the third run's mixture is made, the points that each is fitted to, a dimension, and how
+much wider it is than those.
+"""
 UNSURE = 0.25
 """Nats of error from which a number says too little."""
 UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
-"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance, over so many more
-moves."""
+"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance,
+over so many more moves.
+"""
 
 
 @dataclass(frozen=True)
 class LogZ:
     """log Z in nats, with one standard error.
 
-    value: of all runs together. error: of Monte Carlo, quadrature and the spread between runs together. quadrature: its part of that.
-    annealed: log of the mean of the first run's unbiased estimates of Z. levels: how many s that had. runs: what every run found, with
-    its own error.
+    value: of all runs together. error: of Monte Carlo, quadrature and the spread between runs together.
+    quadrature: its part of that.
+    annealed: log of the mean of the first run's unbiased estimates of Z. levels: how many s that had. runs:
+    what every run found, with its own error.
     """
 
     value: float
@@ -96,15 +117,18 @@ def log_z(
 ) -> LogZ:
     """log ∫e^{−U} dx over data units; e^{−U} must be integrable.
 
-    start: coordinates in which the energy's mass is about the origin, of size 1; x itself by default. It is looked for from three and
-    ninety times as wide, and from where the terms' own centres or draws are. What lies far outside all of these is not found, and not
-    counted. Raises NumericalFailure where runs from different distributions disagree, or where what they end in is not in equilibrium.
+    start: coordinates in which the energy's mass is about the origin, of size 1; x itself by default. It is
+    looked for from three and ninety times as wide, and from where the terms' own centres or draws are. What
+    lies far outside all of these is not found, and not counted. Raises NumericalFailure where runs from
+    different distributions disagree, or where what they end in is not in equilibrium.
     """
     found = cover(energy, _starts(energy, start or identity(energy.dimension)), key.fold("reference"))
     places, few = _places(energy, found, key.fold("places")), min(particles, SECOND)
 
     def carried(route: Route, name: str, particles: int) -> Annealed:
-        return anneal(energy, key=key.fold(name), islands=islands, particles=particles, moves=moves, **route._asdict())
+        return anneal(
+            energy, key=key.fold(name), islands=islands, particles=particles, moves=moves, **route._asdict()
+        )
 
     routes = [
         (Route(found.all, None, SHARE), "anneal", particles),
@@ -114,20 +138,31 @@ def log_z(
     wide = Route(found.all, StudentT([0.0] * energy.dimension, APART, 1.0), COARSER[0], MIXED)
     with suppress(NumericalFailure):  # so wide that nothing can be carried from there: no opinion of its own
         clouds.append((wide, carried(wide, "wide", few)))
-    _must_balance([balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)])
+    _must_balance(
+        [balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)]
+    )
     runs = [_judged(route, cloud) for route, cloud in clouds]
     first = runs[0]
     value, error = together([(run.value, run.error) for run in runs])
-    return LogZ(value, error, first.quadrature, first.annealed, first.levels, tuple((run.value, run.error) for run in runs))
+    return LogZ(
+        value,
+        error,
+        first.quadrature,
+        first.annealed,
+        first.levels,
+        tuple((run.value, run.error) for run in runs),
+    )
 
 
 def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The mean of numbers weighted by their errors, and its error: multiplied by the spread of the runs in their errors where that is above 1.
+    """The mean of numbers weighted by their errors, and its error: multiplied by the spread of the runs in
+    their errors where that is above 1.
 
-    One run's precision is worth no more than what a second one confirms: the error is at least what as many runs like the
-    second best would give.
+    One run's precision is worth no more than what a second one confirms: the error is at least what as many
+    runs like the second best would give.
 
-    Raises NumericalFailure where any two differ by more than AGREE beside SIGMAS errors, or where the error is above UNSURE (O.5).
+    Raises NumericalFailure where any two differ by more than AGREE beside SIGMAS errors, or where the error
+    is above UNSURE (O.5).
     """
     v, e = torch.tensor(runs, dtype=torch.float64).T
     e = e.clamp(min=1e-12)
@@ -135,7 +170,8 @@ def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     apart = (v[:, None] - v).abs() - AGREE - SIGMAS * (e[:, None].square() + e.square()).sqrt()
     if bool((apart > 0).any()) or not bool(v.isfinite().all()):
         raise NumericalFailure(
-            f"log Z is {said} from runs that start from different distributions: some of them have missed a mode, a narrow neck or a tail; "
+            f"log Z is {said} from runs that start from different distributions: some of them have missed "
+            "a mode, a narrow neck or a tail; "
             "give log_normalizers, or start: coordinates in which the mass is of size 1"
         )
     w = e**-2
@@ -145,22 +181,28 @@ def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     error = max(float(w.sum() ** -0.5) * max(1.0, math.sqrt(spread)), confirmed)
     if not error < UNSURE:
         raise NumericalFailure(
-            f"log Z is known to {error:.2g} nats at best, from {said}: take more particles, or give log_normalizers"
+            f"log Z is known to {error:.2g} nats at best, from {said}: take more particles, or give "
+            "log_normalizers"
         )
     return mean, error
 
 
 def _must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
-    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium (O.5)."""
+    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium
+    (O.5).
+    """
     if any(unbalanced(means) for means in (*each, torch.cat(list(each)))):
         raise NumericalFailure(
-            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed a narrow neck or a heavy tail of "
+            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed "
+            "a narrow neck or a heavy tail of "
             "e^-U; give log_normalizers, or start: coordinates in which the mass is of size 1"
         )
 
 
 class Route(NamedTuple):
-    """What one run starts from, over the coordinates `reference`, and how closely its levels follow one another."""
+    """What one run starts from, over the coordinates `reference`, and how closely its levels follow one
+    another.
+    """
 
     reference: Coordinates
     base: Tractable | None
@@ -185,7 +227,9 @@ def _judged(route: Route, found: Annealed) -> Run:
 
 @torch.no_grad()
 def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -> Float[Tensor, "r k"]:
-    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island: means over SETTLING more moves."""
+    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island:
+    means over SETTLING more moves.
+    """
     path = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, reference))
     islands, n, d = found.x.shape
     cloud, h = path.at(reference.inverse(found.x.flatten(0, 1))), 0.3 * step_size(d)
@@ -200,7 +244,9 @@ def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -
 
 
 def unbalanced(means: Float[Tensor, "r k"]) -> bool:
-    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r independent islands."""
+    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r
+    independent islands.
+    """
     from scipy.special import stdtrit
 
     r, k = means.shape
@@ -211,7 +257,9 @@ def unbalanced(means: Float[Tensor, "r k"]) -> bool:
 
 
 def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
-    """A mixture over the coordinates `found.all`: of all that was found, of every cloud, and of the surroundings of the energy's own points."""
+    """A mixture over the coordinates `found.all`: of all that was found, of every cloud, and of the
+    surroundings of the energy's own points.
+    """
     d, reference = energy.dimension, found.all
     own = reference.inverse(settle(energy, reference, points(energy).double(), 20, key))
     fits = [identity(d, torch.float64), *(_seen_from(reference, c) for c in found.each)]
@@ -228,7 +276,9 @@ def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
 
 def _seen_from(reference: Coordinates, c: Coordinates) -> Coordinates:
     """The Gaussian of c over the coordinates `reference`."""
-    return Coordinates(reference.inverse(c.offset[None])[0], reference.inverse_matrix.double() @ c.matrix.double())
+    return Coordinates(
+        reference.inverse(c.offset[None])[0], reference.inverse_matrix.double() @ c.matrix.double()
+    )
 
 
 def _starts(energy: Energy, start: Coordinates) -> list[Coordinates]:
@@ -237,7 +287,10 @@ def _starts(energy: Energy, start: Coordinates) -> list[Coordinates]:
     center = x.median(0).values
     spread = (x - center).abs().quantile(0.9, 0)
     own = torch.where(spread > 0, 2 * spread, start.matrix.double().norm(dim=1))
-    return [*(Coordinates(start.offset, k * start.matrix.double()) for k in (3.0, 90.0)), Coordinates(center, torch.diag(own))]
+    return [
+        *(Coordinates(start.offset, k * start.matrix.double()) for k in (3.0, 90.0)),
+        Coordinates(center, torch.diag(own)),
+    ]
 
 
 def integrate(levels: Sequence[Level]) -> Float[Tensor, "r"]:
@@ -250,9 +303,11 @@ def integrate(levels: Sequence[Level]) -> Float[Tensor, "r"]:
 
 
 def align(energy: Energy, key: Key, *, start: Coordinates | None = None) -> list[LogZ]:
-    """Gives every disjunction inside `energy` that lacks them the log Z of its terms (C.3), the innermost first.
+    """Gives every disjunction inside `energy` that lacks them the log Z of its terms (C.3), the innermost
+    first.
 
-    Returns what was measured; terms known in closed form are not. Raises BadInput for a term that nothing normalises.
+    Returns what was measured; terms known in closed form are not. Raises BadInput for a term that nothing
+    normalises.
     """
     measured: list[LogZ] = []
     for k, part in enumerate(reversed(list(energy.modules()))):  # modules come parents first

@@ -1,16 +1,21 @@
-"""Subset simulation: an *estimate* of a probability too small to count, 1e-4 to 1e-6 and below. It is no bound, and certifies nothing (R.1).
+"""Subset simulation: an *estimate* of a probability too small to count, 1e-4 to 1e-6 and below. It is no
+bound, and certifies nothing (R.1).
 
-P(s ≤ 0) = P(s ≤ b₁) Π P(s ≤ b_{j+1} | s ≤ b_j). Each factor is the counted share of a level's samples within the next one (S.1): about
-`keep` where s is continuous, and whatever it is where samples tie, as with integers or where s is flat. Samples of a level come from Markov
-chains started at all of those within it, by any kernel reversible for the distribution, a move being refused where it leaves {s ≤ b_j}.
+P(s ≤ 0) = P(s ≤ b₁) Π P(s ≤ b_{j+1} | s ≤ b_j). Each factor is the counted share of a level's samples within
+the next one (S.1): about `keep` where s is continuous, and whatever it is where samples tie, as with integers
+or where s is flat. Samples of a level come from Markov chains started at all of those within it, by any
+kernel reversible for the distribution, a move being refused where it leaves {s ≤ b_j}.
 
-The error is counted from descent: every sample has one ancestor in the start, and samples of different ancestors never met. With m_i of
-the m samples that end in the region descended from ancestor i, and N_j samples at level j,
+The error is counted from descent: every sample has one ancestor in the start, and samples of different
+ancestors never met. With m_i of the m samples that end in the region descended from ancestor i, and N_j
+samples at level j,
 
     δ² = 1 − (1 − Σ (m_i/m)²) Π N_j/(N_j − 1),
 
-which is (1 − p)/(pN) where there is one level, and holds however the samples of one chain are correlated. The bias is of order 1/n. It
-misses what its chains do not reach: a region in several far parts may be found in one of them only. [@au2001estimation; @lee2018variance]
+which is (1 − p)/(pN) where there is one level, and holds however the samples of one chain are correlated. The
+bias is of order 1/n. It
+misses what its chains do not reach: a region in several far parts may be found in one of them only.
+[@au2001estimation; @lee2018variance]
 """
 
 import math
@@ -39,10 +44,12 @@ FEW = 5
 
 @dataclass(frozen=True)
 class SubsetEstimate:
-    """An estimated probability with its relative standard error; `levels` are the distances it went down through, the last one 0 if reached.
+    """An estimated probability with its relative standard error; `levels` are the distances it went down
+    through, the last one 0 if reached.
 
-    reached: whether any sample was in the region itself; else probability is 0, and the estimate is `at_most`. at_most: the probability that
-    this is about, or below, two standard errors added. ancestors: how many samples of the start the last ones descend from.
+    reached: whether any sample was in the region itself; else probability is 0, and the estimate is
+    `at_most`. at_most: the probability that this is about, or below, two standard errors added. ancestors:
+    how many samples of the start the last ones descend from.
     """
 
     probability: float
@@ -55,9 +62,16 @@ class SubsetEstimate:
     def __str__(self) -> str:
         if not self.reached:
             n = len(self.levels) + 1
-            return f"not reached in {n} level{'s' * (n > 1)}: below about {self.at_most:.2g} (estimate, not a bound)"
+            return (
+                f"not reached in {n} level{'s' * (n > 1)}: below about {self.at_most:.2g} (estimate, "
+                "not a bound)"
+            )
         error = f"{self.probability:.3g} ± {self.probability * self.relative_error:.1g} (one standard error)"
-        few = f"; from {self.ancestors} of the starting samples alone: an order of magnitude" if self.ancestors < FEW else ""
+        few = (
+            f"; from {self.ancestors} of the starting samples alone: an order of magnitude"
+            if self.ancestors < FEW
+            else ""
+        )
         return f"estimate, not a bound: {error}{few}"
 
 
@@ -79,19 +93,29 @@ def metropolis(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], st
 
 
 def subset_simulation(
-    key: Key, start: Float[Tensor, "n d"], level: Level, move: Move, *, keep: float = 0.1, moves: int = 10, most: int = 20
+    key: Key,
+    start: Float[Tensor, "n d"],
+    level: Level,
+    move: Move,
+    *,
+    keep: float = 0.1,
+    moves: int = 10,
+    most: int = 20,
 ) -> SubsetEstimate:
-    """Estimates the probability of {level ≤ 0} under the distribution of which `start` holds n independent samples.
+    """Estimates the probability of {level ≤ 0} under the distribution of which `start` holds n independent
+    samples.
 
-    keep: about the probability of each level given the one before; where values tie, a level goes between two that are there. moves: steps
-    of the kernel between the samples of a chain. most: levels before it gives up. Raises ValueError unless keep·n and 1/keep are whole
-    numbers, at least 2, and where `level` is NaN for a sample of `start`.
+    keep: about the probability of each level given the one before; where values tie, a level goes between two
+    that are there. moves: steps of the kernel between the samples of a chain. most: levels before it gives
+    up. Raises ValueError unless keep·n and 1/keep are whole numbers, at least 2, and where `level` is NaN for
+    a sample of `start`.
     """
     n = start.shape[0]
     seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
     if seeds * length != n or seeds < 2 or length < 2:
         raise ValueError(
-            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of {n} samples"
+            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of "
+            f"{n} samples"
         )
     if moves < 1 or most < 1:
         raise ValueError(f"subset_simulation: moves and most must be >= 1; got {moves} and {most}")
@@ -103,7 +127,8 @@ def subset_simulation(
     )
     if bool(cloud.s.isnan().any()):
         raise ValueError(
-            f"subset_simulation: a level must be a number; it is NaN for {int(cloud.s.isnan().sum())} of {n} samples of the start"
+            f"subset_simulation: a level must be a number; it is NaN for {int(cloud.s.isnan().sum())} of "
+            f"{n} samples of the start"
         )
     for j in range(most):
         pairs -= math.log1p(-1 / len(cloud.s))
@@ -119,7 +144,9 @@ def subset_simulation(
     if len(found.s) > 0:
         probability *= _share(inside)
         error, ancestors = _error(found.ancestor, pairs)
-        return SubsetEstimate(probability, error, (*levels, 0.0), True, probability * (1 + 2 * error), ancestors)
+        return SubsetEstimate(
+            probability, error, (*levels, 0.0), True, probability * (1 + 2 * error), ancestors
+        )
     error, ancestors = _error(cloud.ancestor, pairs)
     most_likely = probability * (1 + 2 * error) if levels else upper_bound(0, n, CONFIDENCE)
     return SubsetEstimate(0.0, math.inf, tuple(levels), False, min(1.0, most_likely), ancestors)
@@ -137,7 +164,9 @@ class _Samples(NamedTuple):
 
 
 def _next(s: Float[Tensor, "n"], seeds: int) -> float:
-    """A level that parts the samples, as near to the first `seeds` of them as ties let it be; 0 where nothing above 0 parts them (S.1)."""
+    """A level that parts the samples, as near to the first `seeds` of them as ties let it be; 0 where nothing
+    above 0 parts them (S.1).
+    """
     values, counts = s.unique(return_counts=True)
     apart = (counts.cumsum(0)[:-1].double() / seeds).log().abs()
     apart = apart.where(values[:-1] > 0, torch.inf)
@@ -154,8 +183,12 @@ def _share(within: Bool[Tensor, "n"]) -> float:
     return float(within.double().mean())
 
 
-def _restricted(key: Key, seeds: _Samples, level: Level, move: Move, b: float, n: int, moves: int) -> _Samples:
-    """Chains from the distribution on {level ≤ b}, of one length, n samples or the next number that there are as many of each."""
+def _restricted(
+    key: Key, seeds: _Samples, level: Level, move: Move, b: float, n: int, moves: int
+) -> _Samples:
+    """Chains from the distribution on {level ≤ b}, of one length, n samples or the next number that there are
+    as many of each.
+    """
     x, s = seeds.x, seeds.s
     length = math.ceil(n / len(s))
     kept, levels = [], []

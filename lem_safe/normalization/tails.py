@@ -1,12 +1,15 @@
-"""Whether an energy leaves anything to sample: U must outgrow the shells it is spread over, far out in every direction (C.4).
+"""Whether an energy leaves anything to sample: U must outgrow the shells it is spread over, far out in every
+direction (C.4).
 
-Directions leave the mass along every axis and at random; each is judged as far out as numbers tell its two sides apart, so no unit and
-no scale matters. Sixteen more descend on the shells and follow U's valleys outwards, straight ones (a narrow penalty) and bent ones
-(a banana's ridge, along which U grows more slowly than along any ray). About 10,000 evaluations of analytic terms; networks count by
-their confining terms, so none is evaluated, and one alone, or a family normalised in closed form, is not looked at.
+Directions leave the mass along every axis and at random; each is judged as far out as numbers tell its two
+sides apart, so no unit and no scale matters. Sixteen more descend on the shells and follow U's valleys
+outwards, straight ones (a narrow penalty) and bent ones (a banana's ridge, along which U grows more slowly
+than along any ray). About 10,000 evaluations of analytic terms; networks count by their confining terms, so
+none is evaluated, and one alone, or a family normalised in closed form, is not looked at.
 
-What passes may still leave both parents: the law exists, and is not the one meant. `leaving` draws particles from U₊ and lets them
-follow U_safe for a while, and says in words when they end where no draw of either parent would be.
+What passes may still leave both parents: the law exists, and is not the one meant. `leaving` draws particles
+from U₊ and lets them follow U_safe for a while, and says in words when they end where no draw of either
+parent would be.
 """
 
 from collections.abc import Iterator
@@ -37,20 +40,30 @@ RAYS, SHELLS, DOUBLING = 256, (1.0, 4.0, 16.0, 1e2, 1e4, 1e8, 1e16), 2.0
 VISIBLE = 1e-11
 """The share of two sides that their difference must be, or it is rounding: then a nearer shell decides."""
 VALLEYS, DECADES, DESCENT, CURVED = 16, 5, 30, 64
-"""Points that follow valleys, over how many decades of T, with how many steps in each; more dimensions than CURVED get fewer."""
+"""Points that follow valleys, over how many decades of T, with how many steps in each; more dimensions than
+CURVED get fewer.
+"""
 ROUNDING = 1e-15
 """Of U on a shell, for each dimension: less than that is nothing at the bottom of a valley."""
 HOPELESS = 1e-6
-"""A weight is not worth naming where it is so small a part of what was asked for, or smaller the farther out one looks."""
+"""A weight is not worth naming where it is so small a part of what was asked for, or smaller the farther out
+one looks.
+"""
 
 DRAWS, MOVED, SETTLING, PROBED_DIMENSIONS = 1024, 256, 200, 64
-"""Draws of each parent, how many of U₊'s follow U_safe, for how many steps; and the dimensions up to which that is worth its time."""
+"""Draws of each parent, how many of U₊'s follow U_safe, for how many steps; and the dimensions up to which
+that is worth its time.
+"""
 RARE, MANY = 0.001, 0.25
-"""A parent's level of energy that one of its draws in a thousand exceeds; the share of particles beyond it that is worth a warning."""
+"""A parent's level of energy that one of its draws in a thousand exceeds; the share of particles beyond it
+that is worth a warning.
+"""
 
 
 class Judged(NamedTuple):
-    """One direction: where from and to, what U gained and lost, what it needed, and the multiple of what is lost that it admits."""
+    """One direction: where from and to, what U gained and lost, what it needed, and the multiple of what is
+    lost that it admits.
+    """
 
     near: Float[Tensor, "k d"]
     far: Float[Tensor, "k d"]
@@ -58,7 +71,9 @@ class Judged(NamedTuple):
     needed: float
     admitted: Float[Tensor, "k"]
     floor: float
-    """What U must gain not to be refused: all it needs along a ray; along a valley, which may narrow as it goes, more than rounding."""
+    """What U must gain not to be refused: all it needs along a ray; along a valley, which may narrow as it
+    goes, more than rounding.
+    """
 
     @property
     def falls(self) -> Tensor:
@@ -67,10 +82,11 @@ class Judged(NamedTuple):
 
 
 def check_tails(energy: Energy, coordinates: Coordinates, key: str = "energy") -> None:
-    """Refuses an energy over data units that cannot be normalised, whether something is subtracted or nothing confines it.
+    """Refuses an energy over data units that cannot be normalised, whether something is subtracted or nothing
+    confines it.
 
-    Raises BadInput with the direction, the numbers and the way out: the largest multiple of the negative weights that these directions
-    admit, where there is one. `key` is the scenario's key to blame.
+    Raises BadInput with the direction, the numbers and the way out: the largest multiple of the negative
+    weights that these directions admit, where there is one. `key` is the scenario's key to blame.
     """
     if _known(energy):
         return
@@ -82,15 +98,20 @@ def check_tails(energy: Energy, coordinates: Coordinates, key: str = "energy") -
     for judged in found:
         if bool(judged.falls.any()):
             raise BadInput(
-                Fault(_refusal(judged, min(float(f.admitted.nan_to_num(torch.inf).min()) for f in found), key), key=key)
+                Fault(
+                    _refusal(judged, min(float(f.admitted.nan_to_num(torch.inf).min()) for f in found), key),
+                    key=key,
+                )
             )
 
 
 def leaving(energy: Energy, coordinates: Coordinates, key: Key) -> list[str]:
-    """Warnings where U₊ − Σ λ U₋ has its mass where neither U₊ nor any U₋ has; energies over data units, disjunctions aligned.
+    """Warnings where U₊ − Σ λ U₋ has its mass where neither U₊ nor any U₋ has; energies over data units,
+    disjunctions aligned.
 
-    Beyond a parent is above the level of energy that one of its own draws in a thousand exceeds. Particles keep to the modes of U₊ they
-    were drawn from, whose masses do not matter here. Not measured past 64 dimensions.
+    Beyond a parent is above the level of energy that one of its own draws in a thousand exceeds. Particles
+    keep to the modes of U₊ they were drawn from, whose masses do not matter here. Not measured past 64
+    dimensions.
     """
     if energy.dimension > PROBED_DIMENSIONS:
         return []
@@ -103,8 +124,16 @@ def _left(terms: list[tuple[float, Energy]], coordinates: Coordinates, key: Key)
     if len(positive) in (0, len(terms)):
         return None
     follows = WeightedSum([u for _, u in positive], [w for w, _ in positive])
-    x = _draws(positive[0][1] if len(positive) == 1 and positive[0][0] == 1 else follows, coordinates, key.fold("U+"))
-    y = settle(WeightedSum([u for _, u in terms], [w for w, _ in terms]), coordinates, x[:MOVED], SETTLING, key.fold("settle"))
+    x = _draws(
+        positive[0][1] if len(positive) == 1 and positive[0][0] == 1 else follows, coordinates, key.fold("U+")
+    )
+    y = settle(
+        WeightedSum([u for _, u in terms], [w for w, _ in terms]),
+        coordinates,
+        x[:MOVED],
+        SETTLING,
+        key.fold("settle"),
+    )
     outside = _beyond(follows, x, y)
     for i, u in enumerate(u for w, u in terms if w < 0):
         outside &= _beyond(u, _draws(u, coordinates, key.fold("U-", i)), y)
@@ -114,8 +143,10 @@ def _left(terms: list[tuple[float, Energy]], coordinates: Coordinates, key: Key)
     with torch.no_grad():
         excess = float(follows(y).median() - follows(x).median())
     return (
-        f"this composition leaves both parents: of {MOVED} particles drawn from U+ and then moved by U+ - sum(weight * U_minus), "
-        f"{100 * share:.0f} % end where neither U+ nor any U_minus has mass, typically {excess:.1f} nats above U+'s own; "
+        f"this composition leaves both parents: of {MOVED} particles drawn from U+ and then moved by U+ - "
+        "sum(weight * U_minus), "
+        f"{100 * share:.0f} % end where neither U+ nor any U_minus has mass, typically {excess:.1f} nats "
+        "above U+'s own; "
         "lower the weight, or leave it to a filter with a tolerance"
     )
 
@@ -126,7 +157,13 @@ def _sums(energy: Energy) -> Iterator[list[tuple[float, Energy]]]:
     if len(terms) > 1:
         yield terms
     for _, term in terms:
-        inner = term.members() if isinstance(term, Disjunction) else [term.energy] if isinstance(term, Shifted | Tilted) else []
+        inner = (
+            term.members()
+            if isinstance(term, Disjunction)
+            else [term.energy]
+            if isinstance(term, Shifted | Tilted)
+            else []
+        )
         for part in inner:
             yield from _sums(part)
 
@@ -164,18 +201,28 @@ def _known(energy: Energy) -> bool:
 
 def _refusal(judged: Judged, admitted: float, key: str) -> str:
     worst = int(torch.where(judged.falls, judged.grown.net, torch.inf).argmin())
-    near, far, up, down = judged.near[worst], judged.far[worst], *(float(part[worst]) for part in judged.grown)
-    direction = ", ".join(f"{v:.2g}" for v in (far / far.norm()).tolist()[:6]) + (", ..." if len(far) > 6 else "")
+    near, far, up, down = (
+        judged.near[worst],
+        judged.far[worst],
+        *(float(part[worst]) for part in judged.grown),
+    )
+    direction = ", ".join(f"{v:.2g}" for v in (far / far.norm()).tolist()[:6]) + (
+        ", ..." if len(far) > 6 else ""
+    )
     way = f"from {float(near.norm()):.3g} to {float(far.norm()):.3g} along ({direction})"
     if down == 0:
-        more = f", or multiply it by more than {judged.needed / up:.3g}" if up > HOPELESS * judged.needed else ""
+        more = (
+            f", or multiply it by more than {judged.needed / up:.3g}" if up > HOPELESS * judged.needed else ""
+        )
         return (
-            f"U gains {up:.4g} {way}, where the space it is spread over asks for more than {judged.needed:.4g}; exp(-U) cannot be "
+            f"U gains {up:.4g} {way}, where the space it is spread over asks for more than "
+            f"{judged.needed:.4g}; exp(-U) cannot be "
             f"normalised; add a term that confines it there, a gaussian say{more}"
         )
     which = "every" if key == "penalties" else "every negative"
     return (
-        f"U - sum(weight * U_minus) does not grow as it must {way}: the energy gains {up:.4g}, the penalties take {down:.4g}, and more than "
+        f"U - sum(weight * U_minus) does not grow as it must {way}: the energy gains {up:.4g}, the "
+        f"penalties take {down:.4g}, and more than "
         f"{judged.needed:.4g} must be left; exp(-U) cannot be normalised; "
         + (
             f"multiply {which} weight by less than {admitted:.3g}"
@@ -186,9 +233,13 @@ def _refusal(judged: Judged, admitted: float, key: str) -> str:
 
 
 def _rays(dimension: int) -> Tensor:
-    """Both directions of every axis and random ones; a few random ones in many dimensions, where valleys tell more."""
+    """Both directions of every axis and random ones; a few random ones in many dimensions, where valleys tell
+    more.
+    """
     few = dimension > CURVED
-    random = Key(0).fold("rays").normal(torch.empty(RAYS // 4 if few else RAYS, dimension, dtype=torch.float64))
+    random = (
+        Key(0).fold("rays").normal(torch.empty(RAYS // 4 if few else RAYS, dimension, dtype=torch.float64))
+    )
     axes = torch.eye(dimension, dtype=torch.float64)[: 0 if few else dimension]
     return torch.cat([axes, -axes, random / random.norm(dim=1, keepdim=True)])
 
@@ -206,7 +257,8 @@ def _straight(far: Far, rays: Tensor) -> Judged:
         grown = Parts(*(torch.where(told, new, old) for new, old in zip(there, grown, strict=True)))
         T = torch.where(told, shell, T)
     near, beyond = (
-        torch.stack([far.at(k * t, v[None])[0] for t, v in zip(T.tolist(), rays, strict=True)]) for k in (1.0, DOUBLING)
+        torch.stack([far.at(k * t, v[None])[0] for t, v in zip(T.tolist(), rays, strict=True)])
+        for k in (1.0, DOUBLING)
     )
     return Judged(near, beyond, grown, needed, admitted, needed)
 
@@ -214,7 +266,8 @@ def _straight(far: Far, rays: Tensor) -> Judged:
 def _valleys(far: Far, rays: Tensor) -> Judged:
     """The lowest directions, moved down on every shell and on to the next, judged over the last decade.
 
-    The nearer end is the lower one of where a point was and of where it would have been: one that is late to arrive has not fallen.
+    The nearer end is the lower one of where a point was and of where it would have been: one that is late to
+    arrive has not fallen.
     """
     v = torch.cat([_bends(far, rays), _lowest(far, rays)])
     admitted: list[Tensor] = []
@@ -229,10 +282,17 @@ def _valleys(far: Far, rays: Tensor) -> Judged:
             ratio = torch.where(grown.down > 0, (grown.up - needed) / grown.down, torch.nan)
             admitted.append(ratio)
     with torch.no_grad():
-        rounding = ROUNDING * far.energy.dimension * float(far.parts(T, rays).size.nan_to_num(torch.inf).median())
+        rounding = (
+            ROUNDING * far.energy.dimension * float(far.parts(T, rays).size.nan_to_num(torch.inf).median())
+        )
     hopeless = admitted[-1] < admitted[-2] / 3
     return Judged(
-        far.at(T / 10, before), far.at(T, v), grown, needed, torch.where(hopeless, 0.0, admitted[-1]), min(needed, rounding)
+        far.at(T / 10, before),
+        far.at(T, v),
+        grown,
+        needed,
+        torch.where(hopeless, 0.0, admitted[-1]),
+        min(needed, rounding),
     )
 
 
@@ -248,7 +308,9 @@ def _height(far: Far, T: float, v: Tensor) -> Tensor:
 
 
 def _bends(far: Far, rays: Tensor) -> Tensor:
-    """Both ends of the directions in which U bends least on a far shell: exact where it is quadratic, however narrow."""
+    """Both ends of the directions in which U bends least on a far shell: exact where it is quadratic, however
+    narrow.
+    """
     d = far.energy.dimension
     if d > CURVED or d == 1:
         return rays[:0]
@@ -266,7 +328,9 @@ def _bends(far: Far, rays: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _descended(far: Far, T: float, v: Tensor) -> Tensor:
-    """Down on the shell: steps by an angle along the slope, longer after each that leads down, shorter after each that does not."""
+    """Down on the shell: steps by an angle along the slope, longer after each that leads down, shorter after
+    each that does not.
+    """
     angle = torch.full_like(v[:, :1], 0.3)
     for _ in range(DESCENT):
         value, slope = value_and_gradient(lambda v: far.parts(T, v).net, v)

@@ -1,8 +1,11 @@
-"""How well a score tells two sets of rows apart, out-of-distribution being positive, higher meaning stranger: the orientation is fixed.
+"""How well a score tells two sets of rows apart, out-of-distribution being positive, higher meaning stranger:
+the orientation is fixed.
 
-    AUROC = P(s_out > s_in) + ½P(s_out = s_in) = (R_out − n_out(n_out + 1)/2) / (n_in n_out), R_out the sum of midranks.
+    AUROC = P(s_out > s_in) + ½P(s_out = s_in) = (R_out − n_out(n_out + 1)/2) / (n_in n_out), R_out the sum of
+    midranks.
 
-An AUROC below ½ is reported as it is: the score is worse than none, and turning it round would need the answer.
+An AUROC below ½ is reported as it is: the score is worse than none, and turning it round would need the
+answer.
 """
 
 from typing import NamedTuple
@@ -13,11 +16,14 @@ from scipy.stats import rankdata
 
 REPETITIONS = 1000
 ENOUGH = 10
-"""Rows on each side below which there is no interval: a bootstrap of so few knows too little of what else could have come."""
+"""Rows on each side below which there is no interval: a bootstrap of so few knows too little of what else
+could have come.
+"""
 
 
 class Detection(NamedTuple):
-    """AUROC with its bootstrap interval, the false positive rate at 95 % true positives, and the area under precision and recall.
+    """AUROC with its bootstrap interval, the false positive rate at 95 % true positives, and the area under
+    precision and recall.
 
     low, high: None where either side has fewer than ENOUGH rows.
     """
@@ -50,7 +56,9 @@ def detect(
     confidence: float = 0.95,
     repetitions: int = REPETITIONS,
 ) -> Detection:
-    """Every number for one score: rows in distribution against rows out of it. Raises ValueError for an empty side or a NaN."""
+    """Every number for one score: rows in distribution against rows out of it. Raises ValueError for an empty
+    side or a NaN.
+    """
     low, high = _interval(inside, outside, seed, confidence, repetitions)
     curve = roc(inside, outside)
     return Detection(auroc(inside, outside), low, high, _fpr(curve, 0.95), _aupr(inside, outside))
@@ -89,7 +97,10 @@ def _interval(
         return None, None
     draw = np.random.default_rng([seed, len(inside), len(outside)])
     found = [
-        auroc(inside[draw.integers(len(inside), size=len(inside))], outside[draw.integers(len(outside), size=len(outside))])
+        auroc(
+            inside[draw.integers(len(inside), size=len(inside))],
+            outside[draw.integers(len(outside), size=len(outside))],
+        )
         for _ in range(repetitions)
     ]
     tail = (1 - confidence) / 2
@@ -102,5 +113,7 @@ def _sizes(inside: np.ndarray, outside: np.ndarray) -> tuple[int, int]:
         if len(side) == 0:
             raise ValueError(f"detection: {name} must hold at least one score; got none")
         if np.isnan(side).any():
-            raise ValueError(f"detection: {name} must hold no NaN; got {int(np.isnan(side).sum())} of {len(side)}")
+            raise ValueError(
+                f"detection: {name} must hold no NaN; got {int(np.isnan(side).sum())} of {len(side)}"
+            )
     return len(inside), len(outside)

@@ -1,7 +1,9 @@
-"""Which rows an energy finds strange: S₁, S₂, S₃ (O.1) of data it should know against data it should not, with AUROC, ROC and histograms.
+"""Which rows an energy finds strange: S₁, S₂, S₃ (O.1) of data it should know against data it should not,
+with AUROC, ROC and histograms.
 
-What is in distribution is, in this order: what the caller gives; fresh draws where the data are a built-in distribution, or the energy can be
-drawn from; else the rows that trained the energy, and then the report says that it has seen them.
+What is in distribution is, in this order: what the caller gives; fresh draws where the data are a built-in
+distribution, or the energy can be drawn from; else the rows that trained the energy, and then the report says
+that it has seen them.
 """
 
 import json
@@ -61,7 +63,10 @@ class Ood:
             "orientation": "higher is more out-of-distribution; fixed in advance, never turned round",
             "in_distribution": {"what": self.inside, "rows": len(self.scores["in distribution"].energy)},
             "flow": {"step_size": self.step_size, "steps": self.steps},
-            "table": [{"against": r.against, "score": r.score, "rows": r.rows, **r.detection._asdict()} for r in self.table],
+            "table": [
+                {"against": r.against, "score": r.score, "rows": r.rows, **r.detection._asdict()}
+                for r in self.table
+            ],
             **versions(),
         }
 
@@ -70,7 +75,8 @@ class Ood:
         lines = [f"{self.scenario}: in distribution: {self.inside}; higher = more out-of-distribution", ""]
         lines.append(f"{'against':<{width}}  {'score':<20}  {'AUROC':<22}  FPR95   AUPR")
         lines += [
-            f"{r.against:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  {r.detection.fpr95:.4f}  {r.detection.aupr:.4f}"
+            f"{r.against:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  "
+            f"{r.detection.fpr95:.4f}  {r.detection.aupr:.4f}"
             for r in self.table
         ]
         return "\n".join(lines)
@@ -87,10 +93,11 @@ def ood(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Ood:
-    """Scores every data set of `against` and what is in distribution under the scenario's energy; `out` gets table, pictures and page.
+    """Scores every data set of `against` and what is in distribution under the scenario's energy; `out` gets
+    table, pictures and page.
 
-    Raises BadInput for data that do not have the energy's columns, or fewer than two rows, or that should be known to the energy and have
-    no finite score under it.
+    Raises BadInput for data that do not have the energy's columns, or fewer than two rows, or that should be
+    known to the energy and have no finite score under it.
     """
     progress = progress or Silent()
     problem = build(scenario, progress=progress)
@@ -99,7 +106,9 @@ def ood(
     _must_be_known(z.isfinite().all(1), origin)
     h = step_size if step_size is not None else _usual_step(problem, z, steps)
     found = {"in distribution": scores(problem.potential, z, h, steps)}
-    _must_be_known(found["in distribution"].energy.isfinite() & found["in distribution"].gradient.isfinite(), origin)
+    _must_be_known(
+        found["in distribution"].energy.isfinite() & found["in distribution"].gradient.isfinite(), origin
+    )
     progress.start("scores", len(against))
     for i, (name, source) in enumerate(against.items()):
         x = _rows(source, problem, seed)
@@ -123,7 +132,9 @@ def compared(found: Mapping[str, Scores], seed: int) -> tuple[Row, ...]:
     )
 
 
-def in_distribution(problem: Problem, given: DataSource | Path | None, seed: int) -> tuple[Float64[Tensor, "n d"], str]:
+def in_distribution(
+    problem: Problem, given: DataSource | Path | None, seed: int
+) -> tuple[Float64[Tensor, "n d"], str]:
     """Rows the energy should know, in data units, and where they come from, in words."""
     if given is not None:
         return _rows(given, problem, seed), "the rows given"
@@ -140,13 +151,20 @@ def in_distribution(problem: Problem, given: DataSource | Path | None, seed: int
         ).values, "the rows that trained the energy, which it has seen; give others with --inside"
     if isinstance(problem.energy, Tractable):
         return problem.energy.sample(generator, DRAWS).double(), f"{DRAWS:,} exact draws of the energy"
-    raise BadInput(Fault("has no data and cannot be drawn from exactly; give rows in distribution with --inside", key="energy"))
+    raise BadInput(
+        Fault(
+            "has no data and cannot be drawn from exactly; give rows in distribution with --inside",
+            key="energy",
+        )
+    )
 
 
 def write(result: Ood, out: Path) -> Path:
     """ood.json, scores.npz, the pictures and ood.html; returns the page's path."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
-    arrays = {f"{name}/{score}": values for name, s in result.scores.items() for score, values in s.arrays().items()}
+    arrays = {
+        f"{name}/{score}": values for name, s in result.scores.items() for score, values in s.arrays().items()
+    }
     write_npz(out / "scores.npz", **arrays)
     write_json(out / "ood.json", json.loads(json.dumps(result.to_dict(), default=float)))
     page = out / "ood.html"
@@ -155,7 +173,9 @@ def write(result: Ood, out: Path) -> Path:
 
 
 def source_of(text: str) -> DataSource | Path:
-    """What `--against` names: a file, a kind of data (noise), or a specification ({kind: noise, law: gaussian})."""
+    """What `--against` names: a file, a kind of data (noise), or a specification ({kind: noise, law:
+    gaussian}).
+    """
     from lem_safe.registry import TABLES, make
 
     path = Path(text)
@@ -169,15 +189,21 @@ def source_of(text: str) -> DataSource | Path:
             spec = YAML(typ="safe", pure=True).load(text)
             made: DataSource = make("data", spec)
         except (YAMLError, ValueError, TypeError, AttributeError) as error:
-            raise BadInput(Fault(f"'{text}' is no data specification: {error}; write {{kind: ..., ...}}")) from error
+            raise BadInput(
+                Fault(f"'{text}' is no data specification: {error}; write {{kind: ..., ...}}")
+            ) from error
         return made
     if text in TABLES["data"].members:
         try:
             made = make("data", {"kind": text})
         except ValueError as error:
-            raise BadInput(Fault(f"'{text}' needs more than its kind: {error}; write {{kind: {text}, ...}}")) from error
+            raise BadInput(
+                Fault(f"'{text}' needs more than its kind: {error}; write {{kind: {text}, ...}}")
+            ) from error
         return made
-    raise BadInput(Fault(f"'{text}' is neither a file nor a kind of data; kinds: {', '.join(TABLES['data'].members)}"))
+    raise BadInput(
+        Fault(f"'{text}' is neither a file nor a kind of data; kinds: {', '.join(TABLES['data'].members)}")
+    )
 
 
 def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
@@ -197,19 +223,27 @@ def _usual_step(problem: Problem, z: Tensor, steps: int) -> float:
     try:
         return usual_step(problem.potential, z, steps)
     except ValueError as error:
-        raise BadInput(Fault(f"{error}; give other rows with --inside, or a step with --flow-step")) from error
+        raise BadInput(
+            Fault(f"{error}; give other rows with --inside, or a step with --flow-step")
+        ) from error
 
 
 def _must_be_known(finite: Bool[Tensor, "n"], origin: str) -> None:
-    """Refuses rows in distribution without finite numbers: were all of them infinitely strange, nothing would stand out."""
+    """Refuses rows in distribution without finite numbers: were all of them infinitely strange, nothing would
+    stand out.
+    """
     lost = int((~finite).sum())
     if lost:
-        said = f"{lost:,} of {len(finite):,} rows in distribution ({origin}) have no finite energy and gradient"
+        said = (
+            f"{lost:,} of {len(finite):,} rows in distribution ({origin}) have no finite energy and gradient"
+        )
         raise BadInput(Fault(f"{said}; give rows nearer to what the energy knows with --inside"))
 
 
 def _with_interval(found: Detection) -> str:
-    return f"{found.auroc:.4f} " + ("(few: no interval)" if found.low is None else f"({found.low:.4f}-{found.high:.4f})")
+    return f"{found.auroc:.4f} " + (
+        "(few: no interval)" if found.low is None else f"({found.low:.4f}-{found.high:.4f})"
+    )
 
 
 def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Tensor, "n d"]:
@@ -218,14 +252,23 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
     if isinstance(source, DataSource):
         data = source.load(seed)
         table = Table(data.values.double().numpy(), data.columns)
-        table = fitting(table, problem.columns, what) if len(data.columns) == d else table  # a part of an image is none
+        table = (
+            fitting(table, problem.columns, what) if len(data.columns) == d else table
+        )  # a part of an image is none
     else:
         table = read_fitting(source, problem.columns)
     values, names = torch.from_numpy(table.values), table.columns or ()
     if len(values) < 2:
         raise BadInput(
-            Fault(f"{what} has {len(values)} row{'s' * (len(values) != 1)}; comparing needs at least 2, and an interval {ENOUGH}")
+            Fault(
+                f"{what} has {len(values)} row{'s' * (len(values) != 1)}; comparing needs at least 2, and "
+                f"an interval {ENOUGH}"
+            )
         )
     if values.shape[1] != d:
-        raise BadInput(Fault(f"{what} has {values.shape[1]} columns ({', '.join(names[:4])}, ...) where the energy has {d}"))
+        raise BadInput(
+            Fault(
+                f"{what} has {values.shape[1]} columns ({', '.join(names[:4])}, ...) where the energy has {d}"
+            )
+        )
     return values

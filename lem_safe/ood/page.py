@@ -1,4 +1,6 @@
-"""The page of `lem-safe ood`: a table, then ROC and histograms of each data set; drawn from the numbers alone."""
+"""The page of `lem-safe ood`: a table, then ROC and histograms of each data set; drawn from the numbers
+alone.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,7 +24,9 @@ BINS = 60
 
 
 def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figures: Path) -> str:
-    """The page as text; its pictures go to `figures` as PNG too. facts: Ood.to_dict(); arrays: NAME/SCORE to scores [n]."""
+    """The page as text; its pictures go to `figures` as PNG too. facts: Ood.to_dict(); arrays: NAME/SCORE to
+    scores [n].
+    """
     names = list(dict.fromkeys(row["against"] for row in facts["table"]))
     shown = []
     for i, name in enumerate(names):
@@ -36,25 +40,38 @@ def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figur
 
 
 def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes":
-    """One curve a score: how many of the strange rows are found, for every share of the usual rows that is taken for strange."""
+    """One curve a score: how many of the strange rows are found, for every share of the usual rows that is
+    taken for strange.
+    """
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for score, (colour, line) in LINES.items():
         curve = roc(arrays[f"{INSIDE}/{score}"], arrays[f"{name}/{score}"])
-        axes.plot(curve.false_positive, curve.true_positive, line, color=colour, label=TITLES[score].split(" ")[0])
+        axes.plot(
+            curve.false_positive, curve.true_positive, line, color=colour, label=TITLES[score].split(" ")[0]
+        )
     axes.set(title="ROC", xlabel="usual rows taken for strange", ylabel="strange rows found", aspect="equal")
     legend(axes)
     return axes
 
 
 def draw_scores(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str, score: str) -> "Axes":
-    """Both histograms of one score; an infinite score, and what lies far beyond the rest, is drawn at the edge."""
+    """Both histograms of one score; an infinite score, and what lies far beyond the rest, is drawn at the
+    edge.
+    """
     ours, theirs = arrays[f"{INSIDE}/{score}"], arrays[f"{name}/{score}"]
     edges = np.linspace(*interval([np.concatenate([ours, theirs])], 0.002), BINS)
     for values, colour, label, style in (
         (ours, DATA, INSIDE, {"alpha": 0.5}),
         (theirs, UNSAFE, _short(name), {"histtype": "step"}),
     ):
-        axes.hist(np.clip(values, edges[0], edges[-1]), edges.tolist(), density=True, color=colour, label=label, **style)
+        axes.hist(
+            np.clip(values, edges[0], edges[-1]),
+            edges.tolist(),
+            density=True,
+            color=colour,
+            label=label,
+            **style,
+        )
     axes.set(title=TITLES[score], yticks=[])
     legend(axes)
     return axes

@@ -2,7 +2,8 @@
 
     S₁(x) = U(x),    S₂(x) = ‖∇U(x)‖,    S₃(x) = ‖x − Φ^τ(x)‖, Φ^τ the flow x' = −∇U for τ = k·h.
 
-S₁ depends on U up to a constant only. S₂ and S₃ depend on the units of x as well: they are taken in the coordinates of the energy given.
+S₁ depends on U up to a constant only. S₂ and S₃ depend on the units of x as well: they are taken in the
+coordinates of the energy given.
 """
 
 import math
@@ -17,7 +18,9 @@ from lem_safe.energies.base import Energy
 
 STEPS, ROWS = 10, 4096
 FRACTION = 0.1
-"""The flow's step where none is given, as a fraction of what takes the median row one standard deviation of the rows."""
+"""The flow's step where none is given, as a fraction of what takes the median row one standard deviation of
+the rows.
+"""
 
 
 class Scores(NamedTuple):
@@ -40,8 +43,8 @@ TITLES = {"energy": "S₁ = U(x)", "gradient": "S₂ = ‖∇U(x)‖", "displace
 def scores(energy: Energy, x: Float[Tensor, "n d"], step_size: float, steps: int = STEPS) -> Scores:
     """S₁, S₂ and S₃ of every row of x; the flow of S₃ takes `steps` Euler steps of `step_size`.
 
-    Raises ValueError for a flow that goes nowhere. Where a row, or its flow, is too far out for a finite number, the score is inf: it is as
-    strange as can be.
+    Raises ValueError for a flow that goes nowhere. Where a row, or its flow, is too far out for a finite
+    number, the score is inf: it is as strange as can be.
     """
     if not step_size > 0 or steps < 1:
         raise ValueError(f"scores: step_size must be > 0 and steps >= 1; got {step_size:g} and {steps}")
@@ -51,7 +54,8 @@ def scores(energy: Energy, x: Float[Tensor, "n d"], step_size: float, steps: int
 
 @torch.no_grad()
 def usual_step(energy: Energy, x: Float[Tensor, "n d"], steps: int = STEPS) -> float:
-    """A step size for S₃ that suits these rows: `steps` of them move the median row FRACTION of the rows' spread.
+    """A step size for S₃ that suits these rows: `steps` of them move the median row FRACTION of the rows'
+    spread.
 
     Raises ValueError where rows have no spread, or the energy is flat, or no number, at the median one.
     """
@@ -59,7 +63,10 @@ def usual_step(energy: Energy, x: Float[Tensor, "n d"], steps: int = STEPS) -> f
     speed = float(energy.value_and_gradient(x[:ROWS])[1].double().norm(dim=1).median())
     h = FRACTION * spread / (speed * steps) if spread > 0 and speed > 0 else math.nan
     if not 0 < h < math.inf:
-        raise ValueError(f"usual_step: rows of spread {spread:g} and a median gradient of {speed:g} suggest no step of S₃'s flow")
+        raise ValueError(
+            f"usual_step: rows of spread {spread:g} and a median gradient of {speed:g} suggest no step of "
+            "S₃'s flow"
+        )
     return h
 
 
@@ -69,4 +76,6 @@ def _scores(energy: Energy, x: Tensor, h: float, steps: int) -> Scores:
     for _ in range(steps - 1):
         y = y - h * energy.value_and_gradient(y)[1]
     moved = (y - x).double().norm(dim=1)
-    return Scores(*(torch.where(s.isnan(), torch.inf, s) for s in (U.double(), gradient.double().norm(dim=1), moved)))
+    return Scores(
+        *(torch.where(s.isnan(), torch.inf, s) for s in (U.double(), gradient.double().norm(dim=1), moved))
+    )

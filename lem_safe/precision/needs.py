@@ -1,4 +1,6 @@
-"""What the numbers of a run must hold, read off its scenario and its files: where the mass is, how it is spread, where particles start."""
+"""What the numbers of a run must hold, read off its scenario and its files: where the mass is, how it is
+spread, where particles start.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,18 +16,31 @@ from lem_safe.checkpoints import Checkpoint
 from lem_safe.data import Dataset
 from lem_safe.energies import Energy
 from lem_safe.keys import Key
-from lem_safe.precision.resolution import Extents, Format, Unfit, changing_sides, of_energy, of_normal, of_rows, unfit
+from lem_safe.precision.resolution import (
+    Extents,
+    Format,
+    Unfit,
+    changing_sides,
+    of_energy,
+    of_normal,
+    of_rows,
+    unfit,
+)
 from lem_safe.samplers.initial_points import drawn, rows_of, still
 from lem_safe.training.trained import Trained
 
 QUICK = 20_000_000
-"""Numbers of a table that are looked at before anything runs; a larger one is looked at when it is trained on."""
+"""Numbers of a table that are looked at before anything runs; a larger one is looked at when it is trained
+on.
+"""
 DRAWS = 64
 """Rows of a start that has no spread in some columns, which are looked at for those columns' sake."""
 
 
 class Needs(NamedTuple):
-    """A run's distribution, the noise of a step over data units (None elsewhere), and whether rows of the start change sides as float32."""
+    """A run's distribution, the noise of a step over data units (None elsewhere), and whether rows of the
+    start change sides as float32.
+    """
 
     extents: Extents
     noise: float | None
@@ -47,7 +62,8 @@ def needs_of(
 ) -> Needs:
     """The needs of a resolved scenario, whose energy is analytic or has these learned parts.
 
-    numbers: at most so many of the start's rows are held against the regions. Raises BadInput where a file cannot be used.
+    numbers: at most so many of the start's rows are held against the regions. Raises BadInput where a file
+    cannot be used.
     """
     sampler, learned = resolved["sampler"], () if isinstance(energy, Energy) else energy
     init, data, extents = sampler["init"], None, Extents()
@@ -62,14 +78,19 @@ def needs_of(
     start = _start(init, columns, data)
     if start is not None and init["kind"] == "file":
         extents += of_rows(_some(start, QUICK), "the start").local_only()
-    # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own scale.
+    # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own
+    # scale.
     elsewhere = bool(learned) or sampler["kind"] in ("flow", "preconditioned")
     noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
-    return Needs(extents, noise, None if start is None else changing_sides(_some(start, numbers), regions, columns))
+    return Needs(
+        extents, noise, None if start is None else changing_sides(_some(start, numbers), regions, columns)
+    )
 
 
 def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tuple[Extents, Dataset | None]:
-    """Where the mass of a learned energy is, and its rows: of one over data units, pictures, only where these are of interest."""
+    """Where the mass of a learned energy is, and its rows: of one over data units, pictures, only where these
+    are of interest.
+    """
     if isinstance(part, Checkpoint):
         return _of_map(part.coordinates), None
     if not (part.network.whitens or of_interest):
@@ -78,7 +99,9 @@ def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tup
     return of_rows(_some(rows.values, QUICK), "the data"), rows
 
 
-def _start(init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None) -> Float64[Tensor, "N d"] | None:
+def _start(
+    init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None
+) -> Float64[Tensor, "N d"] | None:
     """The rows that particles start at; some draws of a start that has no spread in some column."""
     if not still(init, len(columns)):
         return rows_of(init, columns, data)

@@ -1,7 +1,9 @@
-"""Whether a floating-point format can hold what a run is about: its distribution, and the rows that it starts at (A.12).
+"""Whether a floating-point format can hold what a run is about: its distribution, and the rows that it starts
+at (A.12).
 
-Numbers near c are ulp(c) apart. Where a column is spread by s there, everything finer than ulp(c)/s of it is lost: samples stand on a grid,
-and a chain whose steps are not much longer than ulp(c) rounds them. A count of such samples is off by about .4 ulp(c)/s.
+Numbers near c are ulp(c) apart. Where a column is spread by s there, everything finer than ulp(c)/s of it is
+lost: samples stand on a grid, and a chain whose steps are not much longer than ulp(c) rounds them. A count of
+such samples is off by about .4 ulp(c)/s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +25,9 @@ SHARE = 1e-4
 HARMLESS = 1e-3
 """Of a column's spread: the largest spacing with which float32 is kept where a scenario asks for it."""
 MOVED = 0.1
-"""Of a step's noise: the largest spacing of the numbers that a chain over data units moves on; rounding then adds 1e-3 to its variance."""
+"""Of a step's noise: the largest spacing of the numbers that a chain over data units moves on; rounding then
+adds 1e-3 to its variance.
+"""
 TWENTIETH, FEWEST = 20, 10
 """A local spread is measured over a twentieth of the rows, and over no fewer than ten."""
 NOISE = 64
@@ -51,12 +55,16 @@ class Extents(NamedTuple):
         return Extents(self.local + other.local, self.whole + other.whole)
 
     def local_only(self) -> "Extents":
-        """Of a start, which decides a format but rules none out: wherever particles begin, they are counted where they are."""
+        """Of a start, which decides a format but rules none out: wherever particles begin, they are counted
+        where they are.
+        """
         return Extents(self.local)
 
 
 class Unfit(NamedTuple):
-    """What a format cannot hold: the spacing as a share of what it should resolve (infinite where rows change sides), and a sentence."""
+    """What a format cannot hold: the spacing as a share of what it should resolve (infinite where rows change
+    sides), and a sentence.
+    """
 
     share: float
     why: str
@@ -64,12 +72,15 @@ class Unfit(NamedTuple):
 
 def of_normal(mean: Sequence[float], std: Sequence[float], of: str) -> Extents:
     """Of a normal distribution with independent columns; a column without spread has no extent."""
-    found = tuple(Extent(j, abs(m) + 2 * s, s, of) for j, (m, s) in enumerate(zip(mean, std, strict=True)) if s > 0)
+    found = tuple(
+        Extent(j, abs(m) + 2 * s, s, of) for j, (m, s) in enumerate(zip(mean, std, strict=True)) if s > 0
+    )
     return Extents(found, found)
 
 
 def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
-    """Of rows: in each column the twentieth of them that is narrowest for its size, as the standard deviation of a normal distribution.
+    """Of rows: in each column the twentieth of them that is narrowest for its size, as the standard deviation
+    of a normal distribution.
 
     Rows of one value have no spread: a float holds them exactly or not, whatever is around them.
     """
@@ -100,12 +111,18 @@ def of_energy(energy: Energy) -> Extents:
         bend = torch.where(bend.isfinite(), bend, 0.0)
         i = int((x[:, j].abs() * bend.sqrt()).argmax())
         if float(bend[i]) > 0:
-            found.append(Extent(j, abs(float(x[i, j])) + 2 * float(bend[i]) ** -0.5, float(bend[i]) ** -0.5, ENERGY))
+            found.append(
+                Extent(j, abs(float(x[i, j])) + 2 * float(bend[i]) ** -0.5, float(bend[i]) ** -0.5, ENERGY)
+            )
     return Extents(tuple(found), tuple(found))
 
 
 def unfit(
-    format_: Format, extents: Extents, columns: Sequence[str], noise: float | None = None, limit: float = SHARE
+    format_: Format,
+    extents: Extents,
+    columns: Sequence[str],
+    noise: float | None = None,
+    limit: float = SHARE,
 ) -> Unfit | None:
     """The worst that a format cannot resolve, None where spacings are at most `limit` of every spread.
 
@@ -115,7 +132,10 @@ def unfit(
     for extent in extents.local if format_ == "float32" else extents.whole:
         apart = spacing(extent.at, format_)
         name = columns[extent.column]
-        numbers = f"{extent.of}: {name} is near {extent.at:.7g} with a spread of {extent.spread:.3g}, where {format_} numbers are {apart:.3g} apart"
+        numbers = (
+            f"{extent.of}: {name} is near {extent.at:.7g} with a spread of {extent.spread:.3g}, "
+            f"where {format_} numbers are {apart:.3g} apart"
+        )
         found = [Unfit(apart / extent.spread, numbers)] if apart > limit * extent.spread else []
         if noise is not None and apart > MOVED * noise:
             found.append(Unfit(apart / noise, f"{numbers}, and a step's noise is {noise:.3g}"))
@@ -123,8 +143,12 @@ def unfit(
     return worst
 
 
-def changing_sides(rows: Float64[Tensor, "N d"], regions: Mapping[str, UnsafeSet], columns: Sequence[str]) -> Unfit | None:
-    """Rows that are inside a region and as float32 outside of it, or the other way round; None where there are none."""
+def changing_sides(
+    rows: Float64[Tensor, "N d"], regions: Mapping[str, UnsafeSet], columns: Sequence[str]
+) -> Unfit | None:
+    """Rows that are inside a region and as float32 outside of it, or the other way round; None where there
+    are none.
+    """
     for name, region in regions.items():
         for at, block in enumerate(rows.double().split(BLOCK)):
             single = block.float().double()
@@ -136,14 +160,17 @@ def changing_sides(rows: Float64[Tensor, "N d"], regions: Mapping[str, UnsafeSet
                 j = _decisive(region, block[i], single[i])
                 return Unfit(
                     float("inf"),
-                    f"row {at * BLOCK + i + 1} of the start is {where[0]} {name}, and as float32 {where[1]}: {columns[j]} "
+                    f"row {at * BLOCK + i + 1} of the start is {where[0]} {name}, and as float32 "
+                    f"{where[1]}: {columns[j]} "
                     f"{float(block[i, j])!r} becomes {float(single[i, j])!r}",
                 )
     return None
 
 
 def _decisive(region: UnsafeSet, row: Float64[Tensor, "d"], single: Float64[Tensor, "d"]) -> int:
-    """The column by which alone a row changes sides as float32; the one that is moved most where it takes several."""
+    """The column by which alone a row changes sides as float32; the one that is moved most where it takes
+    several.
+    """
     each = row.repeat(len(row), 1)
     each.diagonal().copy_(single)
     alone = (region.contains(each) != region.contains(row[None])).nonzero()[:, 0]

@@ -9,7 +9,8 @@ from lem_safe.samplers import promise_under
 PROMISES = {
     "none": "There is no filter: nothing holds the fraction down but the energy itself.",
     "drift": (
-        "The drift filter keeps the mass that it expects inside after the noise within the tolerance (or, if given a smoothing, a smooth "
+        "The drift filter keeps the mass that it expects inside after the noise within the tolerance (or, "
+        "if given a smoothing, a smooth "
         "surrogate within its limit in the mean, for many particles and small steps). "
         "The noise comes after it and makes the count fluctuate, so single steps may go over."
     ),
@@ -18,24 +19,31 @@ PROMISES = {
         "it keeps every step within it, for these particles, with no probability involved."
     ),
     "gate": (
-        "The gate counts: of the moves that enter a region it accepts only as many as the budget has room for. "
+        "The gate counts: of the moves that enter a region it accepts only as many as the budget has room "
+        "for. "
         "Started within the budget, no step goes over, for these particles, with no probability involved."
     ),
     "pointwise": (
-        "The pointwise filter corrects the drift of each particle alone; under noise that bounds nothing. It is a baseline."
+        "The pointwise filter corrects the drift of each particle alone; under noise that bounds nothing. "
+        "It is a baseline."
     ),
     "reject": (
-        "Rejection refuses every move into a region, whatever is tolerated: started with none inside, none ever is. "
+        "Rejection refuses every move into a region, whatever is tolerated: started with none inside, none "
+        "ever is. "
         "It leaves tolerated mass unused, so it changes the law more than it must."
     ),
     "project": (
-        "Projection sends each particle inside to the region's boundary, which changes the law: what would have been inside "
+        "Projection sends each particle inside to the region's boundary, which changes the law: what would "
+        "have been inside "
         "piles up on the edge, where a rounding decides on which side it counts."
     ),
-    "penalty": "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it bounds nothing.",
-    "chain": "Each filter acts on what the one before it returned; what is promised is what the last one promises.",
+    "penalty": "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it "
+    "bounds nothing.",
+    "chain": "Each filter acts on what the one before it returned; what is promised is what the last one "
+    "promises.",
     "primal_dual": (
-        "The weight on the surrogate is learned as the run goes and settles where the tolerance is met in the mean; "
+        "The weight on the surrogate is learned as the run goes and settles where the tolerance is met in "
+        "the mean; "
         "on the way there, and around it, steps may go over."
     ),
 }
@@ -49,12 +57,14 @@ SILENT = (
     ),
     (
         "Mixing",
-        "A chain that has not visited a mode says nothing about it. Compare the energies and columns above with the data's; "
+        "A chain that has not visited a mode says nothing about it. Compare the energies and columns above "
+        "with the data's; "
         "more steps, or another start, are the test.",
     ),
     (
         "The energy",
-        "A trained energy may be wrong where data are scarce. A filter limits how many samples lie in the regions named; "
+        "A trained energy may be wrong where data are scarce. A filter limits how many samples lie in the "
+        "regions named; "
         "it cannot make the others realistic.",
     ),
     ("Regions not named", "Only the regions of the scenario are counted."),
@@ -63,11 +73,13 @@ SILENT = (
 ELSEWHERE = (
     (
         "Where they come from",
-        "Nothing here saw how these rows were made, chosen or left out; whether their units are independent, no audit can see.",
+        "Nothing here saw how these rows were made, chosen or left out; whether their units are "
+        "independent, no audit can see.",
     ),
     (
         "Others than these",
-        "A bound is about the law behind these samples: a generator that is changed, or asked otherwise, has another one.",
+        "A bound is about the law behind these samples: a generator that is changed, or asked otherwise, "
+        "has another one.",
     ),
     SILENT[-1],
 )
@@ -76,19 +88,28 @@ ELSEWHERE = (
 
 def claims(contents: Contents) -> list[tuple[str, str]]:
     """Each claim of the page, with what it assumes."""
-    count = "Counted in float64, by exact geometry, on the values as saved. It assumes nothing and speaks of these samples alone."
+    count = (
+        "Counted in float64, by exact geometry, on the values as saved. It assumes nothing and speaks "
+        "of these samples alone."
+    )
     found = [("Count", count)]
     if contents.clouds > 1:
         n = len(contents.x) // contents.clouds
         what = (
-            f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples within a cloud and never between two. "
-            "At every step the fraction shown is the largest of any cloud, and judged by that; pictures show all clouds together; "
+            f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples "
+            "within a cloud and never between two. "
+            "At every step the fraction shown is the largest of any cloud, and judged by that; pictures "
+            "show all clouds together; "
             "the monitors looked at the first."
         )
         found.append(("Clouds", what))
     if contents.trace:
         found.append(
-            ("Every step", "The largest fraction over the recorded steps is a fact about this run, not about another seed.")
+            (
+                "Every step",
+                "The largest fraction over the recorded steps is a fact about this run, not about another "
+                "seed.",
+            )
         )
     found.append(("Bound", str(contents.audit.get("assumes_detail", contents.audit["assumes"]))))
     if not contents.run:
@@ -102,11 +123,17 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     found += _under_this_sampler(contents)
     if why := contents.run.get("constraints"):
         found.append(("The constraints together", f"{why[0].upper()}{why[1:]}."))
-    return [*found, *_shortfall(contents), *(("Composition", warning) for warning in contents.run.get("warnings", []))]
+    return [
+        *found,
+        *_shortfall(contents),
+        *(("Composition", warning) for warning in contents.run.get("warnings", [])),
+    ]
 
 
 def _under_this_sampler(contents: Contents) -> list[tuple[str, str]]:
-    """What is left of the filter's promise where the sampler is not plain Langevin dynamics; of a chain's, that of its last filter."""
+    """What is left of the filter's promise where the sampler is not plain Langevin dynamics; of a chain's,
+    that of its last filter.
+    """
     sampler, chosen = str(contents.scenario["sampler"]["kind"]), dict(contents.scenario.get("filter", {}))
     while chosen.get("filters"):
         chosen = chosen["filters"][-1]
@@ -120,10 +147,16 @@ def _under_this_sampler(contents: Contents) -> list[tuple[str, str]]:
 def _shortfall(contents: Contents) -> list[tuple[str, str]]:
     short = np.nan_to_num(contents.trace.get("shortfall", np.zeros((1, 1))))
     steps = int((short > 0).any(1).sum())
-    missed = [("Shortfall", str(one["text"])) for one in contents.run.get("promise", {}).get("shortfalls", [])]
+    missed = [
+        ("Shortfall", str(one["text"])) for one in contents.run.get("promise", {}).get("shortfalls", [])
+    ]
     if steps == 0:
         return missed
     return [
         *missed,
-        ("Shortfall", f"At {steps:,} steps the filter could not keep the rate it was asked for, by up to {short.max():.3g}."),
+        (
+            "Shortfall",
+            f"At {steps:,} steps the filter could not keep the rate it was asked for, by up to "
+            f"{short.max():.3g}.",
+        ),
     ]

@@ -1,4 +1,6 @@
-"""Pictures of points: the cloud over its energy landscape, and pairs of columns with the unsafe region shaded."""
+"""Pictures of points: the cloud over its energy landscape, and pairs of columns with the unsafe region
+shaded.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -33,7 +35,12 @@ def _padded(ends: Interval, pad: float) -> Interval:
 
 
 def draw_cloud(
-    axes: "Axes", x: Float[np.ndarray, "n 2"], inside: Bool[np.ndarray, "n"], colour: str, title: str, window: Limits
+    axes: "Axes",
+    x: Float[np.ndarray, "n 2"],
+    inside: Bool[np.ndarray, "n"],
+    colour: str,
+    title: str,
+    window: Limits,
 ) -> "Axes":
     """The points, those inside an unsafe region marked; a density where there are many."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
@@ -45,12 +52,16 @@ def draw_cloud(
         rgb = to_rgb(colour)
         fade = LinearSegmentedColormap.from_list("fade", [(*rgb, 0.0), (*rgb, 0.55), (*rgb, 1.0)])
         counts, _, _ = np.histogram2d(x[:, 0], x[:, 1], bins=140, range=[[x0, x1], [y0, y1]])
-        axes.imshow(np.sqrt(counts.T), origin="lower", extent=(x0, x1, y0, y1), cmap=fade, aspect="auto", zorder=2)
+        axes.imshow(
+            np.sqrt(counts.T), origin="lower", extent=(x0, x1, y0, y1), cmap=fade, aspect="auto", zorder=2
+        )
     else:
         shown = ~inside & seen
         size = float(np.clip(16_000 / len(x), 1.2, 12))
         alpha = float(np.clip(2_200 / len(x), 0.3, 0.75))
-        axes.scatter(x[shown, 0], x[shown, 1], s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2)
+        axes.scatter(
+            x[shown, 0], x[shown, 1], s=size, c=colour, alpha=alpha, linewidths=0, rasterized=True, zorder=2
+        )
     bad = x[inside & seen][:3_000]
     axes.scatter(bad[:, 0], bad[:, 1], s=6, c=UNSAFE, marker="x", linewidths=0.6, rasterized=True, zorder=4)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
@@ -71,11 +82,21 @@ def shade(axes: "Axes", level: Level, window: Limits, grid: int = 320) -> "Axes"
 
 
 def draw_landscape(
-    axes: "Axes", first: Float[np.ndarray, "g"], second: Float[np.ndarray, "h"], energy: Float[np.ndarray, "g h"]
+    axes: "Axes",
+    first: Float[np.ndarray, "g"],
+    second: Float[np.ndarray, "h"],
+    energy: Float[np.ndarray, "g h"],
 ) -> "Axes":
     """Contours of an energy, at fixed heights above its minimum."""
     axes.contour(
-        first, second, (energy - np.nanmin(energy)).T, levels=LEVELS, colors=[MUTED], linewidths=0.6, alpha=0.8, zorder=1.5
+        first,
+        second,
+        (energy - np.nanmin(energy)).T,
+        levels=LEVELS,
+        colors=[MUTED],
+        linewidths=0.6,
+        alpha=0.8,
+        zorder=1.5,
     )
     return axes
 

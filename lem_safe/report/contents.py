@@ -22,7 +22,9 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of one run, or of an audit of samples from elsewhere. What there is no file of is empty: `run` where nothing was run here."""
+    """The files of one run, or of an audit of samples from elsewhere. What there is no file of is empty:
+    `run` where nothing was run here.
+    """
 
     directory: Path
     scenario: dict[str, Any]
@@ -66,7 +68,8 @@ class Contents:
         return np.any([self.inside(c["set"], x) for c in self.audit["constraints"]], axis=0)
 
     def clearance(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k"] | None:
-        """The signed distances to one region, to first order (s/‖∇s‖) where it knows no better; only those that are finite.
+        """The signed distances to one region, to first order (s/‖∇s‖) where it knows no better; only those
+        that are finite.
 
         None where membership is all that is known.
         """
@@ -81,7 +84,9 @@ class Contents:
         return s[s.isfinite()].numpy()
 
     def level(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"]:
-        """A function with the region's sign: its level where that is a number, else ±1 by membership. For contours."""
+        """A function with the region's sign: its level where that is a number, else ±1 by membership. For
+        contours.
+        """
         points = torch.as_tensor(np.asarray(x, dtype=np.float64))
         region = self.regions[name]
         hard = torch.where(region.contains(points), -1.0, 1.0).double()
@@ -113,7 +118,9 @@ def read(directory: Path) -> Contents:
         audit=json.loads((directory / "audit.json").read_text(encoding="utf-8")),
         run={} if foreign else json.loads((directory / "run.json").read_text(encoding="utf-8")),
         x=x,
-        columns=tuple(str(c) for c in columns) if columns is not None else tuple(f"x{i}" for i in range(x.shape[1])),
+        columns=tuple(str(c) for c in columns)
+        if columns is not None
+        else tuple(f"x{i}" for i in range(x.shape[1])),
         trace=_arrays(directory / "trace.npz"),
         reference=_arrays(directory / "reference.npz"),
         diagnostics=_arrays(directory / "diagnostics.npz"),

@@ -1,10 +1,13 @@
-"""What the filter cost: how far the filtered distribution is from the unfiltered one, each number beside what chance or theory would make it.
+"""What the filter cost: how far the filtered distribution is from the unfiltered one, each number beside what
+chance or theory would make it.
 
-KL is told from below, in any dimension (`lem_safe.distances.kl_price`): the least that holding the tolerances needs (P.6), what this filter paid as
-membership and distance tell it (P.7), and the gap. Other columns are divided by their unfiltered standard deviation. W₂ is exact, by assignment,
-on a part of the samples; sliced W₂ projects them on directions that come as orthonormal bases (so that a shift v has sliced W₂ exactly ‖v‖/√d),
-sorts and compares. Their floor is the same number for two halves of one distribution, of the same size: what two samples are apart by chance.
-Both runs drew the same noise, so particle i of one is never compared with particle i of the other, save for the displacement, which asks just that.
+KL is told from below, in any dimension (`lem_safe.distances.kl_price`): the least that holding the tolerances
+needs (P.6), what this filter paid as membership and distance tell it (P.7), and the gap. Other columns are
+divided by their unfiltered standard deviation. W₂ is exact, by assignment, on a part of the samples; sliced
+W₂ projects them on directions that come as orthonormal bases (so that a shift v has sliced W₂ exactly
+‖v‖/√d), sorts and compares. Their floor is the same number for two halves of one distribution, of the same
+size: what two samples are apart by chance. Both runs drew the same noise, so particle i of one is never
+compared with particle i of the other, save for the displacement, which asks just that.
 """
 
 import math
@@ -41,7 +44,9 @@ def costs(contents: Contents) -> list[Cost]:
     away = "filtered from unfiltered"
     if {"energy", "reference_energy"} <= contents.diagnostics.keys():
         found.append(_energy(contents.diagnostics["energy"], contents.diagnostics["reference_energy"]))
-    found.append(_apart(f"W₂, {away}", ours, free, free, rng, lambda x, y, _: wasserstein2(x, y), most=PAIRED))
+    found.append(
+        _apart(f"W₂, {away}", ours, free, free, rng, lambda x, y, _: wasserstein2(x, y), most=PAIRED)
+    )
     found.append(_apart(f"sliced W₂, {away}", ours, free, free, rng))
     if ours.shape == free.shape:
         found.append(_moved(ours, free, rng))
@@ -72,7 +77,9 @@ def _moved(ours: Float[np.ndarray, "n d"], free: Float[np.ndarray, "n d"], rng: 
     far = np.linalg.norm(ours - free, axis=1)
     strangers = np.linalg.norm(ours - free[rng.permutation(len(free))], axis=1).mean()
     value = f"{far.mean():.3g} standard deviations, {100 * (far > 1e-9).mean():.3g}\N{NO-BREAK SPACE}% moved"
-    return Cost("mean displacement of a particle by the filter", value, f"no filter 0, strangers {strangers:.3g}")
+    return Cost(
+        "mean displacement of a particle by the filter", value, f"no filter 0, strangers {strangers:.3g}"
+    )
 
 
 def _apart(

@@ -1,7 +1,8 @@
-"""Pictures over the steps of a run: the fraction against its tolerance, the surrogate against its limit, the multipliers.
+"""Pictures over the steps of a run: the fraction against its tolerance, the surrogate against its limit, the
+multipliers.
 
-A long run is drawn as a few hundred stretches of steps: the mean of each as a line, its extremes as a band, so that no step that
-went over can hide.
+A long run is drawn as a few hundred stretches of steps: the mean of each as a line, its extremes as a band,
+so that no step that went over can hide.
 """
 
 from typing import TYPE_CHECKING
@@ -21,17 +22,27 @@ STRETCHES = 400
 def stretches(
     step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"]
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
-    """Middle step, least, mean and greatest value of each stretch; a run that is short enough is returned as it is."""
+    """Middle step, least, mean and greatest value of each stretch; a run that is short enough is returned as
+    it is.
+    """
     if len(step) <= STRETCHES:
         return step.astype(float), y, y, y
     edges = np.linspace(0, len(step), STRETCHES + 1).astype(int)
     parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    return tuple(np.array([f(part) for part in parts]) for f in (
-        lambda p: step[p].mean(), lambda p: y[p].min(), lambda p: y[p].mean(), lambda p: y[p].max(),
-    ))  # type: ignore[return-value]  # a tuple of four, by construction  # fmt: skip
+    return tuple(
+        np.array([f(part) for part in parts])
+        for f in (
+            lambda p: step[p].mean(),
+            lambda p: y[p].min(),
+            lambda p: y[p].mean(),
+            lambda p: y[p].max(),
+        )
+    )  # type: ignore[return-value]  # a tuple of four, by construction
 
 
-def draw_curve(axes: "Axes", step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"], colour: str, label: str) -> "Axes":
+def draw_curve(
+    axes: "Axes", step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"], colour: str, label: str
+) -> "Axes":
     """One series: a line, and the band of its extremes."""
     middle, least, mean, most = stretches(step, y)
     if len(step) > STRETCHES:
@@ -47,16 +58,22 @@ def draw_fraction(
     after_step: int,
     series: list[tuple[str, str, Num[np.ndarray, "_"], Float[np.ndarray, "_"]]],
 ) -> "Axes":
-    """The fraction inside one region at every step, for each (label, colour, step, fraction), with the tolerance."""
+    """The fraction inside one region at every step, for each (label, colour, step, fraction), with the
+    tolerance.
+    """
     top = 1.12 * max([beta, *(float(np.nanmax(y)) for *_, y in series)])
     for label, colour, step, y in series:
         draw_curve(axes, step, y, colour, label)
     last = max(int(step[-1]) for *_, step, _ in series)
     axes.set(xlim=(0, last), ylim=(0, top or 0.01), xlabel="step")
-    axes.axhline(beta, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"tolerated {100 * beta:g} %")
+    axes.axhline(
+        beta, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"tolerated {100 * beta:g} %"
+    )
     if after_step > 0:
         axes.axvspan(0, min(after_step, last), color=MUTED, alpha=0.12, linewidth=0)
-        axes.text(min(after_step, last), axes.get_ylim()[1], " judged from here", va="top", fontsize=7.5, color=INK)
+        axes.text(
+            min(after_step, last), axes.get_ylim()[1], " judged from here", va="top", fontsize=7.5, color=INK
+        )
     percent_axis(axes.yaxis)
     axes.set_ylabel(f"samples inside {name}")
     legend(axes)
@@ -64,9 +81,16 @@ def draw_fraction(
 
 
 def draw_surrogate(
-    axes: "Axes", name: str, step: Num[np.ndarray, "t"], surrogate: Float[np.ndarray, "t"], limit: float, colour: str
+    axes: "Axes",
+    name: str,
+    step: Num[np.ndarray, "t"],
+    surrogate: Float[np.ndarray, "t"],
+    limit: float,
+    colour: str,
 ) -> "Axes":
-    """What a filter observes of one constraint against the limit it keeps: E φ and κβ (B.1), or the mass it predicts or counts and β."""
+    """What a filter observes of one constraint against the limit it keeps: E φ and κβ (B.1), or the mass it
+    predicts or counts and β.
+    """
     draw_curve(axes, step, surrogate, colour, "observed by the filter")
     axes.axhline(limit, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"its limit {limit:.3g}")
     axes.set(xlim=(0, int(step[-1])), xlabel="step", ylabel=f"mass or surrogate of {name}")
@@ -83,7 +107,12 @@ def draw_multiplier(
     mean = float(multiplier[len(multiplier) // 2 :].mean())
     axes.axhline(mean, color=INK, linewidth=0.9, linestyle=":", label=f"mean of second half {mean:.3g}")
     top = float(np.quantile(multiplier, 0.995))
-    axes.set(xlim=(0, int(step[-1])), ylim=(0, 1.25 * max(top, mean) or 1.0), xlabel="step", ylabel=f"multiplier of {name}")
+    axes.set(
+        xlim=(0, int(step[-1])),
+        ylim=(0, 1.25 * max(top, mean) or 1.0),
+        xlabel="step",
+        ylabel=f"multiplier of {name}",
+    )
     legend(axes)
     return axes
 
@@ -95,7 +124,9 @@ def draw_looks(
     *,
     level: tuple[float, str] | None = None,
 ) -> "Axes":
-    """One monitor at the steps that were looked at, for each (label, colour, step, value), and where it should be."""
+    """One monitor at the steps that were looked at, for each (label, colour, step, value), and where it
+    should be.
+    """
     values = np.concatenate([y[np.isfinite(y)] for *_, y in series])
     for name, colour, step, y in series:
         axes.plot(step, y, color=colour, label=name, marker=".", markersize=3)
@@ -105,7 +136,10 @@ def draw_looks(
     low, high = interval([values], 0.01)  # the first looks of a run may be far off; the rest is what is read
     reach = 0.1 * (high - low)
     axes.set(
-        xlim=(0, max(int(step[-1]) for *_, step, _ in series)), ylim=(low - reach, high + reach), xlabel="step", ylabel=ylabel
+        xlim=(0, max(int(step[-1]) for *_, step, _ in series)),
+        ylim=(low - reach, high + reach),
+        xlabel="step",
+        ylabel=ylabel,
     )
     legend(axes)
     return axes

@@ -1,7 +1,7 @@
 """Whether the fraction inside still moves: the last quarter of the steps against the quarter before it.
 
-Each mean has an error from ten stretches of its quarter (batch means), which slow chains make look smaller than it is: a diagnostic, not a
-test that anything rests on.
+Each mean has an error from ten stretches of its quarter (batch means), which slow chains make look smaller
+than it is: a diagnostic, not a test that anything rests on.
 """
 
 import math
@@ -33,23 +33,32 @@ class Drift(NamedTuple):
 
 
 def drift_of(fraction: Float[np.ndarray, "t"]) -> Drift | None:
-    """The drift of one recorded fraction; None where a quarter has fewer steps than twice the stretches, or steps were not counted."""
+    """The drift of one recorded fraction; None where a quarter has fewer steps than twice the stretches, or
+    steps were not counted.
+    """
     quarter = len(fraction) // 4
     if quarter < 2 * STRETCHES or not np.isfinite(fraction[-2 * quarter :]).all():
         return None
-    (before, before_error), (last, last_error) = (_mean(part) for part in np.split(fraction[-2 * quarter :], 2))
+    (before, before_error), (last, last_error) = (
+        _mean(part) for part in np.split(fraction[-2 * quarter :], 2)
+    )
     return Drift(before, before_error, last, last_error)
 
 
 def drifts(contents: Contents, label: str) -> list[tuple[str, str, str, str, str]]:
-    """Rows of a table: region, whose fraction, the quarter before, the last quarter, and what that says. label: what the run's samples are called."""
+    """Rows of a table: region, whose fraction, the quarter before, the last quarter, and what that says.
+    label: what the run's samples are called.
+    """
     traces = {label: contents.trace, **({"unfiltered": contents.reference} if label != "unfiltered" else {})}
     rows = []
     for k, c in enumerate(contents.audit["constraints"]):
         for who, trace in traces.items():
             found = drift_of(trace["fraction"][:, k]) if "fraction" in trace else None
             if found is not None:
-                before, last = _with_error(found.before, found.before_error), _with_error(found.last, found.last_error)
+                before, last = (
+                    _with_error(found.before, found.before_error),
+                    _with_error(found.last, found.last_error),
+                )
                 rows.append((c["set"], who, before, last, "still moves" if found.moves else "no drift seen"))
     return rows
 

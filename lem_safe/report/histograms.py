@@ -1,4 +1,6 @@
-"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several laws stay readable."""
+"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several laws
+stay readable.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,14 @@ ZERO = 4
 """How many times as many bins there may be as the samples alone need."""
 
 
-def edges_of(series: dict[str, Float[np.ndarray, "_"]], at_zero: bool = False, most: int = 48) -> Float[np.ndarray, "b"]:
-    """Bins that all series share, over what `ranges.interval` shows of them; with `at_zero`, one edge is 0, so that no bin is on both sides.
+def edges_of(
+    series: dict[str, Float[np.ndarray, "_"]], at_zero: bool = False, most: int = 48
+) -> Float[np.ndarray, "b"]:
+    """Bins that all series share, over what `ranges.interval` shows of them; with `at_zero`, one edge is 0,
+    so that no bin is on both sides.
 
-    Where 0 is so far away that more than ZERO times as many bins would have to reach it, they do not: a region far from all samples costs no more.
+    Where 0 is so far away that more than ZERO times as many bins would have to reach it, they do not: a
+    region far from all samples costs no more.
     """
     low, high = interval(series.values())
     bins = min(most, max(12, int(3 * min(len(y) for y in series.values()) ** (1 / 3))))
@@ -32,7 +38,9 @@ def edges_of(series: dict[str, Float[np.ndarray, "_"]], at_zero: bool = False, m
 
 
 def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str) -> "Axes":
-    """Signed distances: what is left of zero is inside, and shaded; a note says where zero is if it is far from all of them."""
+    """Signed distances: what is left of zero is inside, and shaded; a note says where zero is if it is far
+    from all of them.
+    """
     edges = edges_of(series, at_zero=True)
     draw_histogram(axes, series, label, edges)
     low, high = float(edges[0]), float(edges[-1])
@@ -41,27 +49,47 @@ def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], labe
     if low <= 0 <= high:
         axes.axvline(0, color=UNSAFE, linewidth=1.3, zorder=3)
     else:
-        where, place = ("← 0, the boundary, is far away", 0.01) if low > 0 else ("0, the boundary, is far away →", 0.99)
+        where, place = (
+            ("← 0, the boundary, is far away", 0.01) if low > 0 else ("0, the boundary, is far away →", 0.99)
+        )
         axes.text(
-            place, 0.97, where, transform=axes.transAxes, color=UNSAFE, fontsize=7.5, va="top", ha="left" if low > 0 else "right"
+            place,
+            0.97,
+            where,
+            transform=axes.transAxes,
+            color=UNSAFE,
+            fontsize=7.5,
+            va="top",
+            ha="left" if low > 0 else "right",
         )
     return axes
 
 
 def draw_histogram(
-    axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str, edges: Float[np.ndarray, "b"] | None = None
+    axes: "Axes",
+    series: dict[str, Float[np.ndarray, "_"]],
+    label: str,
+    edges: Float[np.ndarray, "b"] | None = None,
 ) -> "Axes":
     """The densities of the named series: `data` filled, the others as outlines, in the order of SERIES."""
     edges = edges_of(series) if edges is None else edges
     for name in SERIES:
         if name in series:
-            counts, _ = np.histogram(np.clip(np.asarray(series[name], dtype=np.float64), -LARGEST, LARGEST), edges)
+            counts, _ = np.histogram(
+                np.clip(np.asarray(series[name], dtype=np.float64), -LARGEST, LARGEST), edges
+            )
             density = counts / (len(series[name]) * np.diff(edges))
             filled = name == "data"
             axes.stairs(
-                density, edges, color=SERIES[name], fill=filled, alpha=0.45 if filled else 1.0, linewidth=0 if filled else 1.4,
-                linestyle="--" if name == "unfiltered" else "-", label=name,
-            )  # fmt: skip
+                density,
+                edges,
+                color=SERIES[name],
+                fill=filled,
+                alpha=0.45 if filled else 1.0,
+                linewidth=0 if filled else 1.4,
+                linestyle="--" if name == "unfiltered" else "-",
+                label=name,
+            )
     axes.set(xlim=(edges[0], edges[-1]), xlabel=label, yticks=[])
     if max(abs(edges[0]), abs(edges[-1])) > OFFSET * (edges[-1] - edges[0]):
         axes.ticklabel_format(axis="x", useOffset=True)

@@ -1,4 +1,6 @@
-"""What was watched during a run, as pictures and a paragraph: is the cloud still on its way, and how far from the energy's law is it?"""
+"""What was watched during a run, as pictures and a paragraph: is the cloud still on its way, and how far from
+the energy's law is it?
+"""
 
 from functools import partial
 
@@ -18,19 +20,34 @@ TESTS = ("generator_x", "generator_x2", "generator_u")
 
 
 def monitors(contents: Contents, label: str) -> tuple[list[Draw], str]:
-    """The pictures of the monitors and their caption; no pictures where a run recorded none. label: what the run's samples are called."""
+    """The pictures of the monitors and their caption; no pictures where a run recorded none. label: what the
+    run's samples are called.
+    """
     watched = {
-        name: found for name, found in (("unfiltered", contents.reference), (label, contents.trace)) if "monitor_step" in found
+        name: found
+        for name, found in (("unfiltered", contents.reference), (label, contents.trace))
+        if "monitor_step" in found
     }
     if not watched:
         return [], ""
     draws: list[Draw] = [
         partial(draw_looks, ylabel="mean energy (nats)", series=_series(watched, "energy")),
-        partial(draw_looks, ylabel="balance, E ΔU / E‖∇U‖²", series=_series(watched, "ratio"), level=(1.0, "equilibrium")),
-        partial(draw_looks, ylabel="discrepancy (kernel Stein)", series=[*_series(watched, "stein"), *_floor(watched)]),
+        partial(
+            draw_looks,
+            ylabel="balance, E ΔU / E‖∇U‖²",
+            series=_series(watched, "ratio"),
+            level=(1.0, "equilibrium"),
+        ),
+        partial(
+            draw_looks,
+            ylabel="discrepancy (kernel Stein)",
+            series=[*_series(watched, "stein"), *_floor(watched)],
+        ),
     ]
     worst = [(who, SERIES[who], found["monitor_step"], _errors(found)) for who, found in watched.items()]
-    draws.append(partial(draw_looks, ylabel="worst test mean Lf, in errors", series=worst, level=(4.0, "four errors")))
+    draws.append(
+        partial(draw_looks, ylabel="worst test mean Lf, in errors", series=worst, level=(4.0, "four errors"))
+    )
     for name, ylabel, level in (
         ("rhat", "R̂, chains against chains", (1.0, "chains agree")),
         ("accepted", "moves accepted", None),
@@ -42,12 +59,21 @@ def monitors(contents: Contents, label: str) -> tuple[list[Draw], str]:
 
 
 def _series(watched: dict[str, Arrays], name: str) -> Series:
-    return [(who, SERIES[who], found["monitor_step"], found[f"monitor_{name}"]) for who, found in watched.items()]
+    return [
+        (who, SERIES[who], found["monitor_step"], found[f"monitor_{name}"]) for who, found in watched.items()
+    ]
 
 
 def _floor(watched: dict[str, Arrays]) -> Series:
     found = next(iter(watched.values()))
-    return [("chance alone", UNFILTERED if len(watched) == 1 else "0.5", found["monitor_step"], found["monitor_stein_floor"])]
+    return [
+        (
+            "chance alone",
+            UNFILTERED if len(watched) == 1 else "0.5",
+            found["monitor_step"],
+            found["monitor_stein_floor"],
+        )
+    ]
 
 
 def _errors(found: Arrays) -> Float[np.ndarray, "t"]:
@@ -67,7 +93,10 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
         "discrepancy is near what chance alone makes it; the test means are within four errors; R̂ is near 1."
     )
     if len(watched) > 1:
-        text += " All but R̂ are relative to the unfiltered law: a filtered cloud follows another one, and settles beside these values."
+        text += (
+            " All but R̂ are relative to the unfiltered law: a filtered cloud follows another one, and "
+            "settles beside these values."
+        )
     stopped = contents.run.get("stopped") or {}
     if stopped.get("rule", "steps") != "steps":
         text += f" Stopping rule {stopped['rule']}: {stopped['reason']}."
@@ -76,11 +105,16 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
 
 
 def _cost(last: Arrays, steps: int) -> str:
-    """How many particles were looked at, and for how much of the steps' work; nothing where a run of an older version did not say."""
+    """How many particles were looked at, and for how much of the steps' work; nothing where a run of an older
+    version did not say.
+    """
     if "monitor_work" not in last:
         return ""
     share = float(np.nansum(last["monitor_work"])) / steps
-    return f", {last['monitor_particles'][-1]:,.0f} particles, for {100 * share:.2g} % of the work of the steps, as counted"
+    return (
+        f", {last['monitor_particles'][-1]:,.0f} particles, for {100 * share:.2g} % of the work of the "
+        "steps, as counted"
+    )
 
 
 def _answer(last: Arrays) -> str:
@@ -88,8 +122,13 @@ def _answer(last: Arrays) -> str:
     ess, rhat = float(last["monitor_ess"][-1]), float(last["monitor_rhat"][-1])
     if not np.isfinite(rhat):
         return "Too few looks to compare chains with one another."
-    worth = f"each number followed is worth about {ess:,.0f} independent draws: a diagnostic, not a certificate."
+    worth = (
+        f"each number followed is worth about {ess:,.0f} independent draws: a diagnostic, not a certificate."
+    )
     if rhat <= AGREE:
         return f"No sign of it: different particles tell the same story (R̂ {rhat:.2f}), and {worth}"
-    apart = f"Probably: different particles have not yet been to the same places (R̂ {rhat:.2f}; {AGREE} or less is usual)"
+    apart = (
+        f"Probably: different particles have not yet been to the same places (R̂ {rhat:.2f}; {AGREE} "
+        "or less is usual)"
+    )
     return f"{apart}, and {worth} More steps are the test."

@@ -1,7 +1,8 @@
-"""How near the samples come to a region, and where in it they sit, as tables: numbers beside the picture of clearances.
+"""How near the samples come to a region, and where in it they sit, as tables: numbers beside the picture of
+clearances.
 
-A near miss is a sample outside but within r of the boundary: r is the audit's own where it was asked for one, else a tenth of the middle
-distance of the samples outside, rounded to one digit.
+A near miss is a sample outside but within r of the boundary: r is the audit's own where it was asked for one,
+else a tenth of the middle distance of the samples outside, rounded to one digit.
 """
 
 import math
@@ -18,7 +19,9 @@ MOST = 12
 
 
 class Nearness(NamedTuple):
-    """One law beside one region: how many are inside, how many near misses within r, and the distances that 1, 5, and 50 % stay below."""
+    """One law beside one region: how many are inside, how many near misses within r, and the distances that
+    1, 5, and 50 % stay below.
+    """
 
     region: str
     who: str
@@ -30,7 +33,9 @@ class Nearness(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """One column of the samples inside a region: their middle value, the range of nine in ten, and the middle of all samples."""
+    """One column of the samples inside a region: their middle value, the range of nine in ten, and the middle
+    of all samples.
+    """
 
     column: str
     middle: str
@@ -48,7 +53,9 @@ def reach(contents: Contents, clearances: Float[np.ndarray, "n"]) -> float:
 
 
 def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> list[Nearness]:
-    """A row for every region that has distances and every law there is; the run's own first. label: what the run's samples are called."""
+    """A row for every region that has distances and every law there is; the run's own first. label: what the
+    run's samples are called.
+    """
     rows = []
     for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
         own = contents.clearance(region, laws[label])
@@ -73,7 +80,12 @@ def seats(contents: Contents) -> dict[str, list[Seat]]:
             at = {p: i for i, p in enumerate(inside["probabilities"])}
             everywhere = np.median(x, axis=0)
             found[c["set"]] = [
-                Seat(name, f"{q[at[0.5]]:.3g}", f"{q[at[0.05]]:.3g} to {q[at[0.95]]:.3g}", f"{everywhere[i]:.3g}")
+                Seat(
+                    name,
+                    f"{q[at[0.5]]:.3g}",
+                    f"{q[at[0.05]]:.3g} to {q[at[0.95]]:.3g}",
+                    f"{everywhere[i]:.3g}",
+                )
                 for i, (name, q) in enumerate(zip(names, inside["quantiles"], strict=True))
             ][:MOST]
     return found
@@ -83,11 +95,21 @@ def _row(region: str, who: str, s: Float[np.ndarray, "k"], inside: np.ndarray, r
     near = int(((s > 0) & (s <= r)).sum())
     low, usual, middle = (f"{q:.3g}" for q in np.quantile(s, [0.01, 0.05, 0.5], method="inverted_cdf"))
     share = percent(near / len(s))
-    return Nearness(region, who, percent(float(inside.mean())), f"{near:,} ({share}) within {_short(r)}", low, usual, middle)
+    return Nearness(
+        region,
+        who,
+        percent(float(inside.mean())),
+        f"{near:,} ({share}) within {_short(r)}",
+        low,
+        usual,
+        middle,
+    )
 
 
 def _as_audited(row: Nearness, contents: Contents) -> Nearness:
-    """With the audit's own count of near misses where it made one: of paths it sees what lies between two recorded points."""
+    """With the audit's own count of near misses where it made one: of paths it sees what lies between two
+    recorded points.
+    """
     (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
     if c.get("near") is None:
         return row
@@ -96,7 +118,9 @@ def _as_audited(row: Nearness, contents: Contents) -> Nearness:
 
 
 def _whole(row: Nearness, contents: Contents) -> Nearness:
-    """Of rows that are only some of those audited: the audit's own share inside, and where it counted no near misses a share for a count."""
+    """Of rows that are only some of those audited: the audit's own share inside, and where it counted no near
+    misses a share for a count.
+    """
     (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
     guessed = "about" + row.near[row.near.index("(") :].replace("(", " ").replace(")", "")
     return row._replace(inside=percent(c["fraction"]), near=guessed if c["near"] is None else row.near)

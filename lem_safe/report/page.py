@@ -1,4 +1,6 @@
-"""One self-contained page from a run directory: no network, no script, light and dark, for screen, phone and paper."""
+"""One self-contained page from a run directory: no network, no script, light and dark, for screen, phone and
+paper.
+"""
 
 import os
 from functools import partial
@@ -22,12 +24,25 @@ SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
 """Pictures of another size than the usual, in inches."""
 
 
-AUDITED = ("source", "samples", "rows", "unit", "units", "method", "columns_matched", "columns_detail", "seed", "looks", "clouds")
+AUDITED = (
+    "source",
+    "samples",
+    "rows",
+    "unit",
+    "units",
+    "method",
+    "columns_matched",
+    "columns_detail",
+    "seed",
+    "looks",
+    "clouds",
+)
 """What is told of an audit in the place of a run's facts."""
 
 
 def render(run_directory: Path | str) -> Path:
-    """Writes report.html and figures/*.png into the directory of a run or an audit, from its other files alone, and returns the page's path.
+    """Writes report.html and figures/*.png into the directory of a run or an audit, from its other files
+    alone, and returns the page's path.
 
     Raises BadInput where a needed file is missing; a panel whose file is missing is replaced by a sentence.
     """
@@ -35,7 +50,9 @@ def render(run_directory: Path | str) -> Path:
     contents = read(directory)
     (directory / "figures").mkdir(exist_ok=True)
     page = directory / "report.html"
-    with np.errstate(over="ignore", invalid="ignore"):  # a mean or a spread of huge numbers is shown as inf, without a warning
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a mean or a spread of huge numbers is shown as inf, without a warning
         shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
         _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
     return page
@@ -71,7 +88,8 @@ def _facts(contents: Contents) -> dict[str, Any]:
             or {name: audit.get(name) for name in AUDITED}
         ),
         "ran": bool(contents.run),
-        "traced": bool(contents.run) or any(c["max_fraction_over_steps"] is not None for c in audit["constraints"]),
+        "traced": bool(contents.run)
+        or any(c["max_fraction_over_steps"] is not None for c in audit["constraints"]),
         "command": _command(contents),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
@@ -80,7 +98,8 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "union": words.union,
         "bound": words.bound,
         "unfiltered_intervals": [
-            words.interval(contents, words.reference_fraction(contents, i)) for i in range(len(audit["constraints"]))
+            words.interval(contents, words.reference_fraction(contents, i))
+            for i in range(len(audit["constraints"]))
         ]
         if contents.reference
         else None,

@@ -13,7 +13,9 @@ PROBES = 512
 
 
 def columns_of(region: UnsafeSet, x: Float[np.ndarray, "n d"]) -> list[int]:
-    """The columns that a region depends on, those that move it most first: mean |∂s/∂xᵢ| times the column's spread."""
+    """The columns that a region depends on, those that move it most first: mean |∂s/∂xᵢ| times the column's
+    spread.
+    """
     rows = np.random.default_rng(0).choice(len(x), min(PROBES, len(x)), replace=False)
     probes = torch.as_tensor(np.asarray(x[np.sort(rows)], dtype=np.float64))
     _, gradient = value_and_gradient(region, probes)

@@ -1,4 +1,6 @@
-"""Which pictures a run has: each panel a title, a caption that a stranger understands, and one or more drawings."""
+"""Which pictures a run has: each panel a title, a caption that a stranger understands, and one or more
+drawings.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ MOST = 6
 
 @dataclass(frozen=True)
 class Panel:
-    """One section of the page: `name` is its file in figures/; with no drawings, the caption says what is missing."""
+    """One section of the page: `name` is its file in figures/; with no drawings, the caption says what is
+    missing.
+    """
 
     name: str
     title: str
@@ -65,7 +69,9 @@ def _clouds(contents: Contents) -> Panel | None:
     window = limits(list(clouds.values()))
     draws = [partial(_cloud, contents=contents, name=name, x=x, window=window) for name, x in clouds.items()]
     lines = " Grey lines: the energy's contours." if "landscape" in contents.diagnostics else ""
-    few = f" {len(contents.x):,} of {contents.audit['rows']:,} rows, evenly spaced." if contents.thinned else ""
+    few = (
+        f" {len(contents.x):,} of {contents.audit['rows']:,} rows, evenly spaced." if contents.thinned else ""
+    )
     return Panel("clouds", "The samples", f"Shaded: unsafe. Crosses: samples inside it.{lines}{few}", draws)
 
 
@@ -92,11 +98,16 @@ def _fractions(contents: Contents) -> Panel:
         if "fraction" in contents.reference:
             other = contents.reference["fraction"][:, k]
             series.insert(0, ("unfiltered", UNFILTERED, np.arange(1, len(other) + 1), other))
-        draw = partial(draw_fraction, name=c["set"], beta=c["beta"], after_step=contents.audit.get("after_step", 0))
+        draw = partial(
+            draw_fraction, name=c["set"], beta=c["beta"], after_step=contents.audit.get("after_step", 0)
+        )
         draws.append(partial(draw, series=series))
         if len(series) == 2 and series[0][-1].max() > 1.5 * max(c["beta"], series[1][-1].max()):
             draws.append(partial(draw, series=series[1:]))
-    caption = f"All particles counted, at all {len(step):,} steps; a band spans the extremes of the steps it covers."
+    caption = (
+        f"All particles counted, at all {len(step):,} steps; a band spans the extremes of the steps "
+        "it covers."
+    )
     if contents.clouds > 1:
         caption = caption.replace(
             "All particles counted", f"The largest of {contents.clouds:,} clouds, all their particles counted"
@@ -114,19 +125,31 @@ def _multipliers(contents: Contents) -> Panel | None:
     for k, c in enumerate(contents.audit["constraints"][:MOST]):
         if "multiplier" in trace and np.isfinite(trace["multiplier"][:, k]).all():
             draws.append(
-                partial(draw_multiplier, name=c["set"], step=step, multiplier=trace["multiplier"][:, k], colour=FILTERED)
+                partial(
+                    draw_multiplier,
+                    name=c["set"],
+                    step=step,
+                    multiplier=trace["multiplier"][:, k],
+                    colour=FILTERED,
+                )
             )
         if "surrogate" in trace and np.isfinite(trace["surrogate"][:, k]).all():
             limit = float(np.atleast_1d(trace["limit"])[k])
             draws.append(
                 partial(
-                    draw_surrogate, name=c["set"], step=step, surrogate=trace["surrogate"][:, k], limit=limit, colour=FILTERED
+                    draw_surrogate,
+                    name=c["set"],
+                    step=step,
+                    surrogate=trace["surrogate"][:, k],
+                    limit=limit,
+                    colour=FILTERED,
                 )
             )
     if not draws:
         return None  # a filter that counts has no multiplier and no surrogate
     caption = (
-        "The multiplier is the price of the tolerance: about how many nats it raises the energy inside the region (0: none)."
+        "The multiplier is the price of the tolerance: about how many nats it raises the energy "
+        "inside the region (0: none)."
     )
     return Panel("multiplier", "What the filter did", caption, draws)
 
@@ -159,7 +182,10 @@ def _clearances(contents: Contents) -> Panel | None:
         return None
     caption = "Signed distance of every sample to the region, in the data's units. Left of the line: inside."
     if any(not contents.regions[c["set"]].clearance for c in contents.audit["constraints"]):
-        caption += " First order: the rule's value over its slope, a length near the boundary and a guide farther away."
+        caption += (
+            " First order: the rule's value over its slope, a length near the boundary and a guide "
+            "farther away."
+        )
     return Panel("clearance", "How far from the unsafe sets", caption, draws)
 
 
@@ -178,18 +204,37 @@ def _pairs(contents: Contents) -> Panel | None:
         for a, b in chosen:
             window = limits([x[:, [a, b]] for x in clouds.values()])
             draws += [
-                partial(_pair, contents=contents, region=region, name=name, x=x, pair=(a, b), window=window, exact=exact)
+                partial(
+                    _pair,
+                    contents=contents,
+                    region=region,
+                    name=name,
+                    x=x,
+                    pair=(a, b),
+                    window=window,
+                    exact=exact,
+                )
                 for name, x in shown.items()
             ]
     if not draws:
         return None
     return Panel(
-        "pairs", "The columns the regions look at", "Shaded: unsafe, where two columns decide it. Crosses: samples inside.", draws
+        "pairs",
+        "The columns the regions look at",
+        "Shaded: unsafe, where two columns decide it. Crosses: samples inside.",
+        draws,
     )
 
 
 def _pair(
-    axes: "Axes", contents: Contents, region: str, name: str, x: np.ndarray, pair: tuple[int, int], window: Limits, exact: bool
+    axes: "Axes",
+    contents: Contents,
+    region: str,
+    name: str,
+    x: np.ndarray,
+    pair: tuple[int, int],
+    window: Limits,
+    exact: bool,
 ) -> "Axes":
     a, b = pair
     inside = contents.inside(region, x)
@@ -212,11 +257,15 @@ def _marginals(contents: Contents, most: int = 12) -> Panel:
     clouds = laws(contents)
     d = contents.x.shape[1]
     draws: list[Draw] = [
-        partial(draw_histogram, series={name: x[:, i] for name, x in clouds.items()}, label=contents.columns[i])
+        partial(
+            draw_histogram, series={name: x[:, i] for name, x in clouds.items()}, label=contents.columns[i]
+        )
         for i in range(min(d, most))
     ]
     which = f"The first {most} of {d} columns." if d > most else "Every column."
     others = (
-        "" if len(clouds) > 1 or not contents.run else " The run has no data and no unfiltered samples beside it to compare with."
+        ""
+        if len(clouds) > 1 or not contents.run
+        else " The run has no data and no unfiltered samples beside it to compare with."
     )
     return Panel("marginals", "Each column alone", f"{which} In the data's units.{others}", draws)

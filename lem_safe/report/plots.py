@@ -1,4 +1,6 @@
-"""Single pictures of a run for a notebook: drawn on given axes, or on fresh ones, which are returned. matplotlib is imported when one is drawn."""
+"""Single pictures of a run for a notebook: drawn on given axes, or on fresh ones, which are returned.
+matplotlib is imported when one is drawn.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +27,9 @@ def fresh_axes() -> "Axes":
 
 
 def plot_samples(directory: Path, ax: "Axes | None" = None) -> "Axes":
-    """The samples of a run directory, those inside an unsafe region crossed, the region shaded where two columns decide it."""
+    """The samples of a run directory, those inside an unsafe region crossed, the region shaded where two
+    columns decide it.
+    """
     contents = read(directory)
     with style():
         axes = ax if ax is not None else fresh_axes()
@@ -38,11 +42,15 @@ def plot_samples(directory: Path, ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_fractions(directory: Path, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
-    """The fraction inside one constrained region at every step, by default the first, with its tolerance; BadInput for another name."""
+    """The fraction inside one constrained region at every step, by default the first, with its tolerance;
+    BadInput for another name.
+    """
     contents = read(directory)
     names = [c["set"] for c in contents.audit["constraints"]]
     if constraint is not None and constraint not in names:
-        raise BadInput(Fault(f"no constraint is on '{constraint}'; there are {', '.join(names)}", file=str(directory)))
+        raise BadInput(
+            Fault(f"no constraint is on '{constraint}'; there are {', '.join(names)}", file=str(directory))
+        )
     k = 0 if constraint is None else names.index(constraint)
     own = label(contents)
     series = [(own, SERIES[own], contents.trace["step"], contents.trace["fraction"][:, k])]
@@ -60,7 +68,9 @@ def _plain(contents: Contents, axes: "Axes") -> "Axes":
     x = np.asarray(contents.x, dtype=np.float64)
     pair = x[:, :2] if x.shape[1] > 1 else np.column_stack([np.arange(len(x)), x[:, 0]])
     inside = contents.inside_any(x)
-    draw_cloud(axes, pair, inside, SERIES[label(contents)], f"{100 * inside.mean():.3g} % inside", limits([pair]))
+    draw_cloud(
+        axes, pair, inside, SERIES[label(contents)], f"{100 * inside.mean():.3g} % inside", limits([pair])
+    )
     names = contents.columns[:2] if x.shape[1] > 1 else ("sample", contents.columns[0])
     axes.set(xlabel=names[0], ylabel=names[1])
     return axes

@@ -1,4 +1,6 @@
-"""The price of the tolerances in words: the least KL that any method pays, what this filter paid at least, and the gap (P.6, P.7)."""
+"""The price of the tolerances in words: the least KL that any method pays, what this filter paid at least,
+and the gap (P.6, P.7).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,12 +25,26 @@ class Cost(NamedTuple):
 def prices(contents: Contents) -> list[Cost]:
     """What the tolerances need of any method, what this filter paid at least, and the gap."""
     constraints, confidence = contents.audit["constraints"], float(contents.audit["confidence"])
-    regions, betas = [contents.regions[c["set"]] for c in constraints], [float(c["beta"]) for c in constraints]
-    free, ours = (seen(regions, torch.as_tensor(np.asarray(x, dtype=np.float64))) for x in (contents.reference["x"], contents.x))
+    regions, betas = (
+        [contents.regions[c["set"]] for c in constraints],
+        [float(c["beta"]) for c in constraints],
+    )
+    free, ours = (
+        seen(regions, torch.as_tensor(np.asarray(x, dtype=np.float64)))
+        for x in (contents.reference["x"], contents.x)
+    )
     found = account(ours, free, betas, confidence)
-    rows = [Cost("least KL any method pays", least(found.needed), moved(constraints, free.inside.double().mean(0).tolist()))]
+    rows = [
+        Cost(
+            "least KL any method pays",
+            least(found.needed),
+            moved(constraints, free.inside.double().mean(0).tolist()),
+        )
+    ]
     if len(constraints) > 1:
-        each = [needed(free._replace(inside=free.inside[:, [k]]), [β], confidence) for k, β in enumerate(betas)]
+        each = [
+            needed(free._replace(inside=free.inside[:, [k]]), [β], confidence) for k, β in enumerate(betas)
+        ]
         rows += [
             Cost(f"of it for {c['set']} alone", least(e), moved([c], [float(p)]))
             for c, e, p in zip(constraints, each, free.inside.double().mean(0), strict=True)
@@ -42,12 +58,22 @@ def paid(found: Account) -> list[Cost]:
     if found.paid is None:
         return []
     name, gap = "KL this filter paid, at least", "gap to the least KL"
-    rows = [Cost(name, f"{nats(found.paid.nats, found.paid.error)}", f"by membership alone {found.paid.membership:.3g}")]
+    rows = [
+        Cost(
+            name,
+            f"{nats(found.paid.nats, found.paid.error)}",
+            f"by membership alone {found.paid.membership:.3g}",
+        )
+    ]
     if not found.within:
         return [*rows, Cost(gap, "none", "over a tolerance, so it need not pay the least")]
     if found.gap is None or found.gap_error is None or found.needed.nats is None:
         return rows
-    times = f"{found.paid.nats / found.needed.nats:.2g} times the least" if found.needed.nats > 0 else "nothing was needed"
+    times = (
+        f"{found.paid.nats / found.needed.nats:.2g} times the least"
+        if found.needed.nats > 0
+        else "nothing was needed"
+    )
     return [*rows, Cost(gap, nats(found.gap, found.gap_error), times)]
 
 

@@ -1,7 +1,9 @@
-"""What a picture shows of some numbers: an interval that no single row, no far region and no column without spread can make useless.
+"""What a picture shows of some numbers: an interval that no single row, no far region and no column without
+spread can make useless.
 
-The outermost thousandth of each series is cut; so is what lies further beyond the middle nine tenths than FAR times their width. The interval is
-never narrower than numbers of its size can tell apart, and never so wide that its own width overflows.
+The outermost thousandth of each series is cut; so is what lies further beyond the middle nine tenths than FAR
+times their width. The interval is never narrower than numbers of its size can tell apart, and never so wide
+that its own width overflows.
 """
 
 from collections.abc import Iterable
@@ -31,7 +33,9 @@ def interval(series: Iterable[Float[np.ndarray, "_"]], tail: float = TAIL) -> In
 
 
 def widened(low: float, high: float) -> Interval:
-    """The interval itself, or one around it that is wide enough to be divided; of a single number, one that begins there."""
+    """The interval itself, or one around it that is wide enough to be divided; of a single number, one that
+    begins there.
+    """
     share, least = NARROWEST
     width = max(share * max(abs(low), abs(high)), least)
     if high - low >= width:

@@ -1,8 +1,10 @@
-"""How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the same in both.
+"""How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the
+same in both.
 
-A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the series' colours have
-enough contrast on white and on near-black, and stay apart for colour-blind eyes: blue, orange (dashed as an outline), grey
-(filled), and a magenta for what is unsafe, which is always an outline, a cross or a dashed line as well.
+A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the
+series' colours have enough contrast on white and on near-black, and stay apart for colour-blind eyes: blue,
+orange (dashed as an outline), grey (filled), and a magenta for what is unsafe, which is always an outline, a
+cross or a dashed line as well.
 """
 
 import io
@@ -30,20 +32,45 @@ def style() -> AbstractContextManager[None]:
     import matplotlib
 
     settings: Any = {
-        "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
-        "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-        "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.titlecolor": INK,
-        "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
-        "font.size": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
-        "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
-        "hatch.linewidth": 0.5, "lines.linewidth": 1.4, "svg.hashsalt": "lem-safe", "axes.formatter.useoffset": False,
-    }  # fmt: skip
+        "figure.facecolor": PAPER,
+        "axes.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "axes.grid": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.7,
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 9,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+        "hatch.linewidth": 0.5,
+        "lines.linewidth": 1.4,
+        "svg.hashsalt": "lem-safe",
+        "axes.formatter.useoffset": False,
+    }
     return matplotlib.rc_context(settings)
 
 
 def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -> str:
-    """One picture as an inline SVG element that fills its container; `prefix` begins its ids, so that several can share a page."""
+    """One picture as an inline SVG element that fills its container; `prefix` begins its ids, so that several
+    can share a page.
+    """
     with style():
         figure = _figure([draw], 1, width, height)
         out = io.StringIO()
@@ -67,7 +94,9 @@ def prefixed(picture: str, prefix: str) -> str:
 def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:
     """The same pictures beside one another, as a PNG file."""
     with style():
-        _figure(draws, columns, width, height).savefig(path, format="png", dpi=150, metadata={"Software": None})
+        _figure(draws, columns, width, height).savefig(
+            path, format="png", dpi=150, metadata={"Software": None}
+        )
 
 
 def percent_axis(axis: Any) -> None:
@@ -82,9 +111,16 @@ def legend(axes: "Axes") -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labels), borderaxespad=0.1, handlelength=1.2,
-            columnspacing=1.0, handletextpad=0.4,
-        )  # fmt: skip
+            handles,
+            labels,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=len(labels),
+            borderaxespad=0.1,
+            handlelength=1.2,
+            columnspacing=1.0,
+            handletextpad=0.4,
+        )
 
 
 def _figure(draws: Sequence[Draw], columns: int, width: float, height: float) -> "Figure":

@@ -1,15 +1,22 @@
-"""A page from its template: one environment, so that every page escapes what it is given and refuses a name that nobody gave it."""
+"""A page from its template: one environment, so that every page escapes what it is given and refuses a name
+that nobody gave it.
+"""
 
 from importlib.resources import files
 from typing import Any
 
 
 def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> str:
-    """The text of a template of `package` with these values and the style sheet, `css`, which all pages share."""
+    """The text of a template of `package` with these values and the style sheet, `css`, which all pages
+    share.
+    """
     from jinja2 import Environment, StrictUndefined, select_autoescape
 
     environment = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     text = (files(package) / template).read_text(encoding="utf-8")
     return environment.from_string(text).render(css=css(), **values)

@@ -18,12 +18,17 @@ def level(confidence: float) -> str:
 
 
 def verdict(contents: Contents, index: int) -> str:
-    """One constraint in plain words: what is tolerated, what the run held, what it would have held unfiltered."""
+    """One constraint in plain words: what is tolerated, what the run held, what it would have held
+    unfiltered.
+    """
     c = contents.audit["constraints"][index]
     n = contents.audit["samples"]
     if not contents.run:
         ever = " at some time" if contents.audit.get("unit") == "path" else ""
-        return f"At most {percent(c['beta'])} tolerated inside {c['set']}; {_held(c, contents.audit)} there{ever} ({percent(c['fraction'])})."
+        return (
+            f"At most {percent(c['beta'])} tolerated inside {c['set']}; {_held(c, contents.audit)} "
+            f"there{ever} ({percent(c['fraction'])})."
+        )
     clouds, kind = contents.clouds, "unfiltered" if contents.filter == "none" else "filtered"
     whose = f"the fullest of {clouds:,} {kind} clouds" if clouds > 1 else f"the {kind} cloud"
     ends = "all together end with" if clouds > 1 else "ends with"
@@ -49,7 +54,10 @@ def verdict(contents: Contents, index: int) -> str:
 
 def _held(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     what = "path" if audit.get("unit") == "path" else "sample"
-    return f"{c['violations']:,} of {audit['samples']:,} {what}{'s' * (audit['samples'] != 1)} {'is' if c['violations'] == 1 else 'are'}"
+    return (
+        f"{c['violations']:,} of {audit['samples']:,} {what}{'s' * (audit['samples'] != 1)} "
+        f"{'is' if c['violations'] == 1 else 'are'}"
+    )
 
 
 def reference_fraction(contents: Contents, index: int) -> float:
@@ -58,7 +66,9 @@ def reference_fraction(contents: Contents, index: int) -> float:
 
 
 def interval(contents: Contents, fraction: float) -> str:
-    """The two-sided Clopper–Pearson interval of an unfiltered fraction (A.2), whose particles are independent."""
+    """The two-sided Clopper–Pearson interval of an unfiltered fraction (A.2), whose particles are
+    independent.
+    """
     from scipy.special import betaincinv
 
     n, level = len(contents.reference["x"]), float(contents.audit["confidence"])
@@ -76,39 +86,55 @@ def unclaimed(audit: Mapping[str, Any]) -> bool:
 def overall(audit: Mapping[str, Any]) -> str:
     """What the bound says of all constraints together, beside its one word."""
     if unclaimed(audit):
-        return f"no bound is claimed ({str(audit['assumes']).split(':')[0]}); counts are facts about these samples"
+        return (
+            f"no bound is claimed ({str(audit['assumes']).split(':')[0]}); counts are facts about these "
+            "samples"
+        )
     many = len(audit["constraints"]) > 1
     said = {
         "certified": "the law behind the samples is within every tolerance"
         if many
         else "the law behind the samples is within the tolerance",
         "violated": "the law behind the samples is over a tolerance",
-        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their law is within the tolerance",
+        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their law is "
+        "within the tolerance",
     }[audit.get("verdict", "inconclusive")]
     return (
-        f"{said}, at {level(audit['confidence'])} confidence, if {audit['assumes'].removeprefix('independent ')} are independent"
+        f"{said}, at {level(audit['confidence'])} confidence, if "
+        f"{audit['assumes'].removeprefix('independent ')} are independent"
     )
 
 
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What the bound says of one constraint, or why none is claimed."""
     if unclaimed(audit):
-        coupled = str(audit["assumes"]).startswith("coupled")
-        return f"none claimed: {'the particles of one filtered cloud are not independent' if coupled else str(audit['assumes']).split(':')[0]}"
+        assumes = str(audit["assumes"])
+        coupled = "the particles of one filtered cloud are not independent"
+        return f"none claimed: {coupled if assumes.startswith('coupled') else assumes.split(':')[0]}"
     sure = level(c.get("confidence_each", audit["confidence"]))
-    between = f"; two-sided {percent(c['interval'][0])} to {percent(c['interval'][1])}" if c.get("interval") else ""
-    return f"at most {percent(c['upper_bound'])} with {sure} confidence{between}; if the {audit.get('unit', 'sample')}s are independent"
+    between = (
+        f"; two-sided {percent(c['interval'][0])} to {percent(c['interval'][1])}" if c.get("interval") else ""
+    )
+    return (
+        f"at most {percent(c['upper_bound'])} with {sure} confidence{between}; if the "
+        f"{audit.get('unit', 'sample')}s are independent"
+    )
 
 
 def union(audit: Mapping[str, Any]) -> str:
     """How many samples are in any region, and what the law puts there."""
     u = audit["union"]
     what = "paths" if audit.get("unit") == "path" else "samples"
-    text = f"Inside any of them: {u['violations']:,} of {audit['samples']:,} {what} ({percent(u['fraction'])})."
+    text = (
+        f"Inside any of them: {u['violations']:,} of {audit['samples']:,} {what} ({percent(u['fraction'])})."
+    )
     if unclaimed(audit):
         return text
     low, high = (percent(end) for end in u["interval"])
-    return f"{text} The law puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} ({level(audit['confidence'])} confidence)."
+    return (
+        f"{text} The law puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} "
+        f"({level(audit['confidence'])} confidence)."
+    )
 
 
 def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
@@ -117,14 +143,21 @@ def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
     if c["verdict"] != "inconclusive" or more == 0:
         return ""
     if c["beta"] == 0:
-        return f"No number of {unit}s certifies 0; this many, none inside, certify {percent(c['smallest_beta'])}."
+        return (
+            f"No number of {unit}s certifies 0; this many, none inside, certify "
+            f"{percent(c['smallest_beta'])}."
+        )
     return f"About {more:,} more independent {unit}s would decide, audited afresh and once." if more else ""
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """A nested mapping as (dotted key, text) rows."""
     if isinstance(value, Mapping):
-        return [row for key, inner in value.items() for row in flat(inner, f"{prefix}.{key}" if prefix else str(key))]
+        return [
+            row
+            for key, inner in value.items()
+            for row in flat(inner, f"{prefix}.{key}" if prefix else str(key))
+        ]
     if isinstance(value, float):
         return [(prefix, f"{value:.6g}")]
     if value is None:

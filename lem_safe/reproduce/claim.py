@@ -1,6 +1,8 @@
-"""One claim of the paper: what it says, how it is checked, what was found; with a verdict that a reader can take issue with.
+"""One claim of the paper: what it says, how it is checked, what was found; with a verdict that a reader can
+take issue with.
 
-holds: found within the tolerance written beside it. corrected: true as theory.md and docs/equations.md state it, not as printed.
+holds: found within the tolerance written beside it. corrected: true as theory.md and docs/equations.md state
+it, not as printed.
 fails: looked for and not found. not run: needs a file that is not here, and says which.
 """
 
@@ -23,14 +25,26 @@ from lem_safe.training.trained import Trained
 Verdict = Literal["holds", "corrected", "fails", "not run"]
 
 RADIUS, STD, START = 4.0, 0.5, 2.0
-"""Fig. 1 gives neither: eight modes on a circle of this radius, with this spread; the cloud starts as N(0, START² I)."""
-CIRCLE = [[4.0, 0.0], [2.8284271247461903, 2.8284271247461903], [0.0, 4.0], [-2.8284271247461903, 2.8284271247461903],
-          [-4.0, 0.0], [-2.8284271247461903, -2.8284271247461903], [0.0, -4.0], [2.8284271247461903, -2.8284271247461903]]  # fmt: skip
+"""Fig. 1 gives neither: eight modes on a circle of this radius, with this spread; the cloud starts as N(0,
+START² I).
+"""
+CIRCLE = [
+    [4.0, 0.0],
+    [2.8284271247461903, 2.8284271247461903],
+    [0.0, 4.0],
+    [-2.8284271247461903, 2.8284271247461903],
+    [-4.0, 0.0],
+    [-2.8284271247461903, -2.8284271247461903],
+    [0.0, -4.0],
+    [2.8284271247461903, -2.8284271247461903],
+]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a claim may use. quick: smaller clouds and fewer seeds, to see that it runs; its numbers are not the study's."""
+    """What a claim may use. quick: smaller clouds and fewer seeds, to see that it runs; its numbers are not
+    the study's.
+    """
 
     progress: Progress
     seed: int = 0
@@ -60,7 +74,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each with axes of its own.
+    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each
+    with axes of its own.
 
     width: of each picture, in inches.
     """
@@ -75,7 +90,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Claim:
-    """name: what `lem-safe reproduce NAME` runs. where: its place in the paper. paper: what is said there, with its number.
+    """name: what `lem-safe reproduce NAME` runs. where: its place in the paper. paper: what is said there,
+    with its number.
 
     needs: of the files of a setting those that it reads, "data_root" or "checkpoint".
     """

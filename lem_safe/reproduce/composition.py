@@ -1,4 +1,6 @@
-"""Fig. 2 and what belongs to it: compositions of two trained energies, their curl, their normalisers (C.1–C.4, O.4)."""
+"""Fig. 2 and what belongs to it: compositions of two trained energies, their curl, their normalisers
+(C.1–C.4, O.4).
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -38,15 +40,19 @@ class Recipe(NamedTuple):
 
 
 ON_A_MIXTURE = Recipe(MixtureBase(), Calibrated(sigma=0.03, wide=1.0), TrainingSettings())
-"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, past their outermost rows: what an energy
-is there is what its confining term is. So that is a mixture fitted to the rows, of the very family that these data are from."""
+"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, past their
+outermost rows: what an energy is there is what its confining term is. So that is a mixture fitted to the
+rows, of the very family that these data are from.
+"""
 PLAIN = Recipe(
     MLP(hidden=64, depth=3, confinement=1.0),
     Calibrated(sigma=0.035, wide=3.5, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6),
     TrainingSettings(steps=3000, batch_size=512, learning_rate=0.004, patience=40),
 )
-"""A perceptron alone, with ½κ‖z‖² for its confining term: the wide noise takes rows to the flanks, whose distance it learns, and whose
-shape it does not. Both recipes were chosen on the seeds 5 to 10, which no table shows."""
+"""A perceptron alone, with ½κ‖z‖² for its confining term: the wide noise takes rows to the flanks, whose
+distance it learns, and whose shape it does not. Both recipes were chosen on the seeds 5 to 10, which no table
+shows.
+"""
 
 
 def expert(means: list[list[float]], recipe: Recipe = ON_A_MIXTURE) -> Trained:
@@ -60,34 +66,50 @@ def experts(setting: Setting, seed: int) -> tuple[Energy, Energy]:
 
 
 def fig2(setting: Setting) -> Found:
-    """Counts of the negation, the conjunction's radius, the disjunction's shares; trained energies, every seed."""
+    """Counts of the negation, the conjunction's radius, the disjunction's shares; trained energies, every
+    seed.
+    """
     rows: list[dict[str, Any]] = []
     pictures: tuple[Draw, ...] = ()
     for seed in setting.seeds:
         found, clouds = _composed(setting, *experts(setting, seed), seed)
         rows.append(found)
         if seed == setting.seed:
-            pictures = tuple(cloud_picture(x.numpy(), name, 6.0, {"x": A, "*": B}) for name, x in clouds.items())
+            pictures = tuple(
+                cloud_picture(x.numpy(), name, 6.0, {"x": A, "*": B}) for name, x in clouds.items()
+            )
     n = setting.particles
     held = all(
-        r["near_b"] >= 0.98 * n and r["near_a"] == 0 and abs(r["radius"] - 3.814) < 0.1 and min(r["shares"]) >= 0.08 and max(r["shares"]) <= 0.17
+        r["near_b"] >= 0.98 * n
+        and r["near_a"] == 0
+        and abs(r["radius"] - 3.814) < 0.1
+        and min(r["shares"]) >= 0.08
+        and max(r["shares"]) <= 0.17
         for r in rows
-    )  # fmt: skip
+    )
     near = {name: ", ".join(str(r[f"near_{name}"]) for r in rows) for name in "ab"}
     midway = [r["midway"] for r in rows]
-    radii, shares = ", ".join(f"{r['radius']:.3f}" for r in rows), [share for r in rows for share in r["shares"]]
+    radii, shares = (
+        ", ".join(f"{r['radius']:.3f}" for r in rows),
+        [share for r in rows for share in r["shares"]],
+    )
     words = [
         f"negation: {near['b']} of {n:,} near B, {near['a']} near A (exact energies: 4974.7 ± 5.0 of 5,000)",
-        f"conjunction: mean radius {radii} (exact: 3.814), of its mass {min(midway):.3f} to {max(midway):.3f} within {CLOSE} of the "
+        f"conjunction: mean radius {radii} (exact: 3.814), of its mass {min(midway):.3f} to "
+        f"{max(midway):.3f} within {CLOSE} of the "
         "eight points midway between neighbouring centres (exact: .981)",
         f"disjunction: shares of the eight centres {min(shares):.3f} to {max(shares):.3f}",
     ]
     note = (
-        "The experts' confining term is a mixture fitted to their rows (E.22), of the family the rows are from: it decides the conjunction, which "
-        "lies past the outermost rows, and the network adds nothing. A perceptron alone gathers it on a ring, as the paper's picture has it; "
+        "The experts' confining term is a mixture fitted to their rows (E.22), of the family the rows are "
+        "from: it decides the conjunction, which "
+        "lies past the outermost rows, and the network adds nothing. A perceptron alone gathers it on a "
+        "ring, as the paper's picture has it; "
         "docs/composition.md has both, and the mixtures without networks, beside the exact compositions."
     )
-    return Found(verdict_of(held), "; ".join(words) + f". Seeds {setting.seeds}.", {"seeds": rows}, pictures, note)
+    return Found(
+        verdict_of(held), "; ".join(words) + f". Seeds {setting.seeds}.", {"seeds": rows}, pictures, note
+    )
 
 
 def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -95,7 +117,10 @@ def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[s
     everywhere = GaussianMixture(means=A + B, std=STD).sample(Key(seed).fold("start").generator(), n)
     cross = WeightedSum([b, a], [1.0, -WEIGHT])
     joined = Disjunction(
-        [a, b], log_normalizers=[log_z(u, Key(seed).fold(k), islands=8, particles=512).value for k, u in enumerate((a, b))]
+        [a, b],
+        log_normalizers=[
+            log_z(u, Key(seed).fold(k), islands=8, particles=512).value for k, u in enumerate((a, b))
+        ],
     )
     clouds = {
         "U_A": langevin(a, everywhere, STEP, STEPS, seed)[0],
@@ -104,19 +129,27 @@ def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[s
         "−log(e^−U_A + e^−U_B)": langevin(joined, everywhere, STEP, STEPS, seed)[0],
         f"U_B − {WEIGHT} U_A": langevin(cross, everywhere, STEP, STEPS, seed)[0],
     }
-    negation, both, either = (clouds[name] for name in (f"U_B − {WEIGHT} U_A", "U_A + U_B", "−log(e^−U_A + e^−U_B)"))
+    negation, both, either = (
+        clouds[name] for name in (f"U_B − {WEIGHT} U_A", "U_A + U_B", "−log(e^−U_A + e^−U_B)")
+    )
     nearest = torch.cdist(either, torch.tensor(A + B, dtype=torch.float64)).argmin(1)
     return {
         "near_b": int(_near(negation, B).sum()),
         "near_a": int(_near(negation, A).sum()),
         "radius": float(both.norm(dim=1).mean()),
-        "midway": float((torch.cdist(both, torch.tensor(MIDWAY, dtype=torch.float64)).min(1).values < CLOSE).double().mean()),
+        "midway": float(
+            (torch.cdist(both, torch.tensor(MIDWAY, dtype=torch.float64)).min(1).values < CLOSE)
+            .double()
+            .mean()
+        ),
         "shares": [float(v) for v in torch.bincount(nearest, minlength=8) / n],
     }, clouds
 
 
 def curl(setting: Setting) -> Found:
-    """The circulation of the drift that samplers use around small circles, in float64: by Stokes, its curl there."""
+    """The circulation of the drift that samplers use around small circles, in float64: by Stokes, its curl
+    there.
+    """
     a, b = (u.double() for u in experts(setting, setting.seed))
     x = 3 * torch.randn(256, 2, generator=Key(setting.seed).fold("curl").generator(), dtype=torch.float64)
     found = {}
@@ -129,13 +162,19 @@ def curl(setting: Setting) -> Found:
         found[name] = float((rotation.abs() / (1 + energy.value_and_gradient(x)[1].norm(dim=1))).max())
     return Found(
         verdict_of(max(found.values()) < CURL),
-        f"largest rotation of ∇U over 1 + ‖∇U‖, at {len(x)} points: " + ", ".join(f"{k} {v:.1e}" for k, v in found.items()) + ".",
+        f"largest rotation of ∇U over 1 + ‖∇U‖, at {len(x)} points: "
+        + ", ".join(f"{k} {v:.1e}" for k, v in found.items())
+        + ".",
         found,
     )
 
 
-def circulation(gradient: Callable[[Tensor], Tensor], x: Tensor, radius: float = 0.01, nodes: int = 64) -> Tensor:
-    """The mean curl of a field in a disc about each x, ∮g·dx / πr², [n]; a smooth field's error in the nodes vanishes exponentially."""
+def circulation(
+    gradient: Callable[[Tensor], Tensor], x: Tensor, radius: float = 0.01, nodes: int = 64
+) -> Tensor:
+    """The mean curl of a field in a disc about each x, ∮g·dx / πr², [n]; a smooth field's error in the nodes
+    vanishes exponentially.
+    """
     θ = torch.arange(nodes, dtype=x.dtype) * (2 * torch.pi / nodes)
     normal, tangent = torch.stack([θ.cos(), θ.sin()], 1), torch.stack([-θ.sin(), θ.cos()], 1)
     g = gradient((x[:, None] + radius * normal).flatten(0, 1)).view(-1, nodes, 2)
@@ -146,20 +185,29 @@ def offset(setting: Setting) -> Found:
     """log Z of both experts, by thermodynamic integration, with error bars; exact mixtures have offset 0."""
     a, b = experts(setting, setting.seed)
     za, zb = (log_z(u, Key(setting.seed).fold(k)) for k, u in enumerate((a, b)))
-    exact = [log_z(GaussianMixture(means=c, std=STD), Key(setting.seed).fold(k + 2)) for k, c in enumerate((A, B))]
+    exact = [
+        log_z(GaussianMixture(means=c, std=STD), Key(setting.seed).fold(k + 2)) for k, c in enumerate((A, B))
+    ]
     gap, error = za.value - zb.value, float(np.hypot(za.error, zb.error))
     held = all(abs(z.value) < max(4 * z.error, 0.02) for z in exact) and error < 0.05
     return Found(
         verdict_of(held),
-        f"trained: log Z {za.value:.3f} ± {za.error:.3f} and {zb.value:.3f} ± {zb.error:.3f}, offset {gap:.3f} ± {error:.3f} nats. "
+        f"trained: log Z {za.value:.3f} ± {za.error:.3f} and {zb.value:.3f} ± {zb.error:.3f}, offset "
+        f"{gap:.3f} ± {error:.3f} nats. "
         "On exact, normalised mixtures the method gives "
         + " and ".join(f"{z.value:.4f} ± {z.error:.4f}" for z in exact)
         + " where 0 is true.",
-        {"log_z": [za.value, zb.value], "error": [za.error, zb.error], "offset": gap, "exact": [z.value for z in exact]},
+        {
+            "log_z": [za.value, zb.value],
+            "error": [za.error, zb.error],
+            "offset": gap,
+            "exact": [z.value for z in exact],
+        },
         (),
-        "The paper's .023 and 62 are its own networks' constants: an energy's additive constant is arbitrary, so only the method can be "
+        "The paper's .023 and 62 are its own networks' constants: an energy's additive constant is "
+        "arbitrary, so only the method can be "
         "checked, and its effect removed by alignment.",
-    )  # fmt: skip
+    )
 
 
 def _near(x: Tensor, centers: list[list[float]]) -> Tensor:
@@ -171,7 +219,8 @@ CLAIMS = (
         "fig2",
         "Fig. 2: three compositions, nothing retrained",
         "§4.1, Fig. 2",
-        "negation: 4,973 of 5,000 within 1.5 of a B centre, 0 near A; the conjunction is a ring; the disjunction covers both",
+        "negation: 4,973 of 5,000 within 1.5 of a B centre, 0 near A; the conjunction is a ring; the "
+        "disjunction covers both",
         "98 % near B, none near A, radius within .1 of 3.814, each share within 8–17 %, every seed",
         fig2,
     ),

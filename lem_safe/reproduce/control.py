@@ -1,4 +1,6 @@
-"""§4.3, which the paper only announces: B(ρ_t) ≥ 0 along a controlled run (F.1, D.3, G.2), and what U₊ − λU₋ does and does not bound (C.4, C.5)."""
+"""§4.3, which the paper only announces: B(ρ_t) ≥ 0 along a controlled run (F.1, D.3, G.2), and what U₊ − λU₋
+does and does not bound (C.4, C.5).
+"""
 
 from itertools import pairwise
 
@@ -24,13 +26,16 @@ seed: {seed}
 energy: {{kind: gaussian_mixture, means: {means}, std: {std}}}
 unsafe: {{mode: {{kind: ball, center: [2, 0], radius: {radius}}}}}
 constraints: [{{set: mode, beta: {beta}}}]
-sampler: {{kind: langevin, samples: {samples}, steps: {steps}, step_size: 0.005, init: {{kind: gaussian, mean: [-1, 0], std: 0.4}}}}
+sampler: {{kind: langevin, samples: {samples}, steps: {steps}, step_size: 0.005,
+  init: {{kind: gaussian, mean: [-1, 0], std: 0.4}}}}
 filter: {{kind: {filter}}}
 """
 
 
 def control(setting: Setting) -> Found:
-    """The same run without a filter and with each; the largest fraction over all steps, and what each filter promised."""
+    """The same run without a filter and with each; the largest fraction over all steps, and what each filter
+    promised.
+    """
     series, numbers, steps = {}, {}, 1500 if setting.quick else 3000
     for kind in ("none", "drift", "step", "gate"):
         text = SCENARIO.format(
@@ -46,7 +51,9 @@ def control(setting: Setting) -> Found:
         problem = build(loads(text), progress=Silent())
         key = Key(setting.seed)
         sampler = problem.sampler(filtered=kind != "none")
-        course = Course(kind, sampler, problem.sets, problem.names, problem.betas, steps, promised=problem.promised)
+        course = Course(
+            kind, sampler, problem.sets, problem.names, problem.betas, steps, promised=problem.promised
+        )
         done = follow(course, key.fold("chain"), start(problem, key), progress=setting.progress)
         fraction = done.trace["fraction"][:, 0]
         series[kind] = (np.arange(1, len(fraction) + 1, dtype=float), fraction)
@@ -63,16 +70,20 @@ def control(setting: Setting) -> Found:
     words = ", ".join(f"{k} {100 * r['largest']:.2f} %" for k, r in numbers.items())
     return Found(
         verdict_of(held),
-        f"largest fraction inside the ball over {steps} steps, tolerated {100 * BETA:g} %: {words}. step and gate hold at every step for "
+        f"largest fraction inside the ball over {steps} steps, tolerated {100 * BETA:g} %: {words}. step "
+        "and gate hold at every step for "
         "the particles drawn; drift holds in expectation.",
         numbers,
         (curve_picture(series, "Fraction in the unsafe ball", "step", "fraction"),),
-        "The controller the paper announces is not given there; these are ours, with the Itô term that a finite-dimensional barrier does not need.",
-    )  # fmt: skip
+        "The controller the paper announces is not given there; these are ours, with the Itô term that a "
+        "finite-dimensional barrier does not need.",
+    )
 
 
 def penalty(setting: Setting) -> Found:
-    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it falls, at a price, and stops being a law at λ = 1."""
+    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it falls, at a price, and stops
+    being a law at λ = 1.
+    """
     unsafe = GaussianMixture(means=[[2.0, 0.0]], std=STD)
     masses = {λ: _law(λ, unsafe)[0] for λ in (0.0, 0.01, 0.02, 0.05, 0.1, 0.35, 0.8)}
     p, low, high = masses[0.0], 0.0, 0.1
@@ -90,11 +101,19 @@ def penalty(setting: Setting) -> Found:
         "corrected" if falls and masses[0.01] > BETA > masses[0.35] and price > 2 * least else "fails",
         "mass of the unsafe ball at λ = "
         + ", ".join(f"{λ:g}: {q:.2g}" for λ, q in masses.items())
-        + f". Nothing in the composition knows the tolerance {BETA:g}: the λ that meets it, {high:.4f}, is found only by measuring, and its law is "
-        f"{price:.4f} nats from ρ₊ where the KL projection onto the same tolerance is {least:.4f}. λ ≥ 1 leaves no law at all.",
-        {"mass": {str(k): v for k, v in masses.items()}, "weight": high, "kl": price, "kl_projection": float(least)},
+        + f". Nothing in the composition knows the tolerance {BETA:g}: the λ that meets it, {high:.4f}, is "
+        "found only by measuring, and its law is "
+        f"{price:.4f} nats from ρ₊ where the KL projection onto the same tolerance is {least:.4f}. λ ≥ 1 "
+        "leaves no law at all.",
+        {
+            "mass": {str(k): v for k, v in masses.items()},
+            "weight": high,
+            "kl": price,
+            "kl_projection": float(least),
+        },
         (curve_picture(lines, "What a penalty does", "λ", "mass"),),
-        "U₊ − λU₋ keeps an explicit Gibbs law, as the paper says; that law's mass in 𝒰 is whatever it is. Only a constraint on it bounds it.",
+        "U₊ − λU₋ keeps an explicit Gibbs law, as the paper says; that law's mass in 𝒰 is whatever it is. "
+        "Only a constraint on it bounds it.",
     )
 
 
@@ -122,7 +141,8 @@ CLAIMS = (
         "What U₊ − λU₋ bounds",
         "§4.3",
         "a safety penalty by composition inherits the closed-loop guarantees",
-        "by quadrature: the mass falls with λ, from over β to below it, and the λ that meets β costs over twice the KL projection",
+        "by quadrature: the mass falls with λ, from over β to below it, and the λ that meets β costs over "
+        "twice the KL projection",
         penalty,
     ),
 )

@@ -15,7 +15,9 @@ TOLERATED = 0.05
 
 
 def decay(setting: Setting) -> Found:
-    """N(0, σ²I) from N(0, s²I) and from a shifted N(m, σ²I): KL_t against its closed form, its rate against 2C = 2/σ², and τ_Lang."""
+    """N(0, σ²I) from N(0, s²I) and from a shifted N(m, σ²I): KL_t against its closed form, its rate against
+    2C = 2/σ², and τ_Lang.
+    """
     σ, s, d, h, offset, n = 1.5, 3.0, 3, 0.01, 2.0, 10_000 if setting.quick else 2_000_000
     close, checks = 0.1 if setting.quick else 0.01, tuple(range(0, 301, 20))
     found, exact, τ, reached = {}, {}, {}, {}
@@ -32,22 +34,33 @@ def decay(setting: Setting) -> Found:
     held = abs(slope + 2 / σ**2) < 0.05 * 2 / σ**2 and worst < close and max(reached.values()) <= TOLERATED
     return Found(
         "corrected" if held else "fails",
-        f"rate {-slope:.4f} from a shifted start, 2C = {2 / σ**2:.4f}; KL within {100 * worst:.2f} % of its closed form, from N(0, {s:g}² I) and "
-        f"from the shifted start, while above {noise:.3f} nats; after τ_Lang = {τ['wider']:.3f} and {τ['shifted']:.3f} for ε = {TOLERATED} KL is "
+        f"rate {-slope:.4f} from a shifted start, 2C = {2 / σ**2:.4f}; KL within {100 * worst:.2f} % of "
+        f"its closed form, from N(0, {s:g}² I) and "
+        f"from the shifted start, while above {noise:.3f} nats; after τ_Lang = {τ['wider']:.3f} and "
+        f"{τ['shifted']:.3f} for ε = {TOLERATED} KL is "
         f"{reached['wider']:.4f} and {reached['shifted']:.4f}. σ = {σ}, d = {d}, h = {h}, {n:,} particles.",
         {
-            "rate": -slope, "two_c": 2 / σ**2, "kl": {k: v.tolist() for k, v in found.items()},
-            "exact": {k: v.tolist() for k, v in exact.items()}, "worst": worst, "tau": {k: float(v) for k, v in τ.items()}, "reached": reached,
+            "rate": -slope,
+            "two_c": 2 / σ**2,
+            "kl": {k: v.tolist() for k, v in found.items()},
+            "exact": {k: v.tolist() for k, v in exact.items()},
+            "worst": worst,
+            "tau": {k: float(v) for k, v in τ.items()},
+            "reached": reached,
         },
         tuple(
             curve_picture(
-                {"measured": (t, found[name]), "closed form": (t, kl)}, f"KL to N(0, {σ:g}² I), {name} start", "t", "nats",
-                {"τ": float(τ[name])}, log=True,
+                {"measured": (t, found[name]), "closed form": (t, kl)},
+                f"KL to N(0, {σ:g}² I), {name} start",
+                "t",
+                "nats",
+                {"τ": float(τ[name])},
+                log=True,
             )
             for name, kl in exact.items()
         ),
         "Eq. 11 prints L_uV on its left where KL belongs; with KL it holds.",
-    )  # fmt: skip
+    )
 
 
 def _gaussian(d: int, offset: float, std: float) -> Normal:
@@ -58,9 +71,13 @@ def _gaussian(d: int, offset: float, std: float) -> Normal:
 def _gaussian_kl(
     setting: Setting, start: Normal, σ: float, h: float, checks: tuple[int, ...], n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """KL to N(0, σ²I) after each of `checks` Langevin steps: of the Gaussian fitted to n particles, and in closed form (discrete steps)."""
+    """KL to N(0, σ²I) after each of `checks` Langevin steps: of the Gaussian fitted to n particles, and in
+    closed form (discrete steps).
+    """
     d, s2, target = len(start.mean), float(start.covariance[0, 0]), isotropic(len(start.mean), σ)
-    x = start.mean + s2**0.5 * torch.randn(n, d, generator=Key(setting.seed).fold("start").generator(), dtype=torch.float64)
+    x = start.mean + s2**0.5 * torch.randn(
+        n, d, generator=Key(setting.seed).fold("start").generator(), dtype=torch.float64
+    )
     found: dict[int, float] = {}
     sampler, key = Langevin(Gaussian(mean=[0.0] * d, std=σ), h), Key(setting.seed).fold("langevin")
     state = sampler.init(x)
@@ -69,7 +86,10 @@ def _gaussian_kl(
             found[k] = normal_kl(fitted(state.x), target)
         if k < max(checks):
             state, _ = sampler.step(key.fold(k), state)
-    laws = [_gaussian(d, float(start.mean[0]) * (1 - h / σ**2) ** k, langevin_variance(s2, σ**2, h, k) ** 0.5) for k in checks]
+    laws = [
+        _gaussian(d, float(start.mean[0]) * (1 - h / σ**2) ** k, langevin_variance(s2, σ**2, h, k) ** 0.5)
+        for k in checks
+    ]
     return np.array([found[k] for k in checks]), np.array([normal_kl(law, target) for law in laws])
 
 
@@ -79,7 +99,8 @@ CLAIMS = (
         "Exponential decay at the log-Sobolev rate",
         "§2, eq. 11–13",
         "KL_t ≤ e^{−2Ct} KL_0, so τ_Lang = log(KL_0/ε)/2C suffices",
-        "rate within 5 %; KL within 1 % of its closed form while that is well above the noise; at most ε after τ_Lang",
+        "rate within 5 %; KL within 1 % of its closed form while that is well above the noise; at most ε "
+        "after τ_Lang",
         decay,
     ),
 )

@@ -1,5 +1,6 @@
-"""Fig. 1 and the stopping rules: the flow x' = −∇U comes near ρ_U and then leaves it; Langevin comes and stays (L.1, "
-"L.3–L.7)."""
+"""Fig. 1 and the stopping rules: the flow x' = −∇U comes near ρ_U and then leaves it; Langevin comes and
+stays (L.1, " "L.3–L.7).
+"""
 
 from typing import Any
 
@@ -11,7 +12,20 @@ from lem_safe.energies import Energy, Tempered
 from lem_safe.lyapunov.density import FlowTrack, langevin_kl, track_flow
 from lem_safe.lyapunov.normal import isotropic
 from lem_safe.lyapunov.ratio import imbalance, upward_crossing
-from lem_safe.reproduce.claim import CIRCLE, RADIUS, START, STD, Claim, Found, Setting, cloud, draws, eight, langevin, verdict_of
+from lem_safe.reproduce.claim import (
+    CIRCLE,
+    RADIUS,
+    START,
+    STD,
+    Claim,
+    Found,
+    Setting,
+    cloud,
+    draws,
+    eight,
+    langevin,
+    verdict_of,
+)
 from lem_safe.reproduce.pictures import cloud_picture, curve_picture
 from lem_safe.training.losses import Denoising
 from lem_safe.training.trained import Trained
@@ -19,19 +33,31 @@ from lem_safe.training.trained import Trained
 K, STEP = 200, 0.005
 """The paper's number of steps; our step size, as the paper prints none."""
 STEPS_TRIED = (0.0025, STEP, 0.0057)
-"""k* counts steps, so it is in inverse proportion to their size; the last is the one that makes it the paper's 49."""
+"""k* counts steps, so it is in inverse proportion to their size; the last is the one that makes it the
+paper's 49.
+"""
 TRAINED_STEP = 0.008
-"""A longer one for the trained energy of Fig. 1, whose slopes are gentler: it has learned the data with noise added."""
+"""A longer one for the trained energy of Fig. 1, whose slopes are gentler: it has learned the data with noise
+added.
+"""
 PANELS = (0, 50, 100, 200)
 PAIRED = 1000
 """Points of a W2: an assignment costs their cube."""
 KERNELS = 10_000
 """Particles whose kernels make Langevin's density; with fewer its KL would not be told."""
-WHERE = f"eight modes of std {STD:g} on a circle of radius {RADIUS:g}, start N(0, {START**2:g} I), step {STEP:g}, K = {K}"
+WHERE = (
+    f"eight modes of std {STD:g} on a circle of radius {RADIUS:g}, start N(0, {START**2:g} I), step "
+    f"{STEP:g}, K = {K}"
+)
 
 
 def followed(
-    energy: Energy, seed: int, n: int, keep: tuple[int, ...] = PANELS, step: float = STEP, start: float = START
+    energy: Energy,
+    seed: int,
+    n: int,
+    keep: tuple[int, ...] = PANELS,
+    step: float = STEP,
+    start: float = START,
 ) -> FlowTrack:
     """The flow of Fig. 1 with its exact KL, up to log Z of an energy that is not normalised."""
     law = isotropic(2, start)
@@ -51,10 +77,15 @@ def fig1(setting: Setting) -> Found:
     data = draws(setting.seed + 1000, 2 * PAIRED).numpy()
     floor, spread = noise_floor(data, PAIRED)
     rows = {"flow": track.clouds, "Langevin": kept}
-    w2 = {row: {k: wasserstein2(x[:PAIRED].numpy(), data[:PAIRED]) for k, x in clouds.items()} for row, clouds in rows.items()}
+    w2 = {
+        row: {k: wasserstein2(x[:PAIRED].numpy(), data[:PAIRED]) for k, x in clouds.items()}
+        for row, clouds in rows.items()
+    }
     stop = upward_crossing(track.ratio)
     pictures = tuple(
-        cloud_picture(x.numpy(), f"{row}, k = {k}", 6.2, {"x": CIRCLE}) for row, clouds in rows.items() for k, x in clouds.items()
+        cloud_picture(x.numpy(), f"{row}, k = {k}", 6.2, {"x": CIRCLE})
+        for row, clouds in rows.items()
+        for k, x in clouds.items()
     )
     flow_turns = track.kl[50] + 0.1 < min(track.kl[0], track.kl[K])
     half = min(PAIRED, n // 2)
@@ -63,14 +94,21 @@ def fig1(setting: Setting) -> Found:
     stays = between < own_floor + 4 * own_spread and w2["Langevin"][200] < w2["flow"][200]
     times = _stopping_times(setting)
     proportional = all(abs(k * h - STEP * times[STEP]) <= 2 * h for h, k in times.items())
-    words = "; ".join(f"{row} " + ", ".join(f"k={k}: {v:.3f}" for k, v in found.items()) for row, found in w2.items())
+    words = "; ".join(
+        f"{row} " + ", ".join(f"k={k}: {v:.3f}" for k, v in found.items()) for row, found in w2.items()
+    )
     return Found(
         "corrected" if flow_turns and stays and stop is not None and proportional else "fails",
-        "k* of the exact energy at step sizes " + ", ".join(f"{h:g}: {k} (time {h * k:.3f})" for h, k in times.items()) + "; "
+        "k* of the exact energy at step sizes "
+        + ", ".join(f"{h:g}: {k} (time {h * k:.3f})" for h, k in times.items())
+        + "; "
         f"of a trained one at {TRAINED_STEP:g}: {stop}. "
-        f"Its KL up to a constant {track.kl[0]:.2f}, {track.kl[50]:.2f}, {track.kl[K]:.2f} at k = 0, 50, {K}. "
-        f"W2 to the data: {words}; data against data {floor:.3f} ± {spread:.3f}. W2 between Langevin's clouds of k=100 and k=200 "
-        f"{between:.3f}, of one such cloud to itself {own_floor:.3f} ± {own_spread:.3f}. {WHERE}; the trained energy's step {TRAINED_STEP:g}.",
+        f"Its KL up to a constant {track.kl[0]:.2f}, {track.kl[50]:.2f}, {track.kl[K]:.2f} at k = 0, 50, "
+        f"{K}. "
+        f"W2 to the data: {words}; data against data {floor:.3f} ± {spread:.3f}. W2 between Langevin's "
+        "clouds of k=100 and k=200 "
+        f"{between:.3f}, of one such cloud to itself {own_floor:.3f} ± {own_spread:.3f}. {WHERE}; the "
+        f"trained energy's step {TRAINED_STEP:g}.",
         {
             "k_star": stop,
             "k_star_by_step": {str(h): k for h, k in times.items()},
@@ -81,8 +119,10 @@ def fig1(setting: Setting) -> Found:
             "langevin_floor": [own_floor, own_spread],
         },
         pictures,
-        "The paper prints neither the radius, the spread, the step size nor the start; ours are stated. k* is inversely proportional "
-        "to the step size, so the number 49 tests nothing: a step size of 0.0057 gives it, another one another. What holds is the "
+        "The paper prints neither the radius, the spread, the step size nor the start; ours are stated. k* "
+        "is inversely proportional "
+        "to the step size, so the number 49 tests nothing: a step size of 0.0057 gives it, another one "
+        "another. What holds is the "
         "picture: the flow is nearest at one time and then collapses, Langevin arrives and stays.",
     )
 
@@ -106,7 +146,10 @@ def stopping(setting: Setting) -> Found:
     w2 = {k: wasserstein2(x[:PAIRED].numpy(), data) for k, x in first.clouds.items()}
     best_w2, stop = min(w2, key=lambda k: w2[k]), gaps[setting.seed][0]
     near = min(grid, key=lambda k: abs(k - (stop or 0)))
-    falls = {seed: (float(t.kl[K] / t.kl[gaps[seed][0] or 0]), *_w2_falls(t, data, near)) for seed, t in exact.items()}
+    falls = {
+        seed: (float(t.kl[K] / t.kl[gaps[seed][0] or 0]), *_w2_falls(t, data, near))
+        for seed, t in exact.items()
+    }
     held = (
         all(a is not None and abs(a - b) <= 1 for a, b in gaps.values())
         and all(a is not None and abs(a - b) <= 3 for a, b in learned_gaps.values())
@@ -116,25 +159,39 @@ def stopping(setting: Setting) -> Found:
     steps, marks = first.step.astype(float), {"k*": float(stop or 0)}
     panels = (
         curve_picture(
-            {"KL, exact": (steps, first.kl)}, "KL along the flow", "step", "nats", marks | {"argmin KL": float(first.best)}
+            {"KL, exact": (steps, first.kl)},
+            "KL along the flow",
+            "step",
+            "nats",
+            marks | {"argmin KL": float(first.best)},
         ),
         curve_picture({"R": (steps[1:], first.ratio[1:])}, "R = E[ΔU] / E‖∇U‖²", "step", "", marks, top=4.0),
-        curve_picture({"W2": (np.array(list(w2)), np.array(list(w2.values())))}, "W2 to the data", "step", "", marks),
+        curve_picture(
+            {"W2": (np.array(list(w2)), np.array(list(w2.values())))}, "W2 to the data", "step", "", marks
+        ),
     )
     return Found(
         verdict_of(held),
-        f"k*/argmin KL over {len(gaps)} seeds: exact energy {pairs(gaps)}; trained energies {pairs(learned_gaps)}. KL at "
+        f"k*/argmin KL over {len(gaps)} seeds: exact energy {pairs(gaps)}; trained energies "
+        f"{pairs(learned_gaps)}. KL at "
         f"0, k*, {K}: "
-        f"{first.kl[0]:.2f}, {first.kl[stop or 0]:.2f}, {first.kl[K]:.2f}; over the seeds it is {min(r for r, _, _ in falls.values()):.1f} times "
+        f"{first.kl[0]:.2f}, {first.kl[stop or 0]:.2f}, {first.kl[K]:.2f}; over the seeds it is "
+        f"{min(r for r, _, _ in falls.values()):.1f} times "
         f"larger at {K} than at k*, or more. W2 is least later, near k = {best_w2} "
         f"({w2[best_w2]:.3f}; "
         f"{w2[near]:.3f} near k*, {w2[K]:.3f} at {K}). {WHERE}.",
-        {"exact": {str(s): g for s, g in gaps.items()}, "trained": {str(s): g for s, g in learned_gaps.items()},
-         "falls": {str(s): f for s, f in falls.items()},
-         "kl": first.kl.tolist(), "ratio": first.ratio.tolist(), "w2": {str(k): v for k, v in w2.items()}},
+        {
+            "exact": {str(s): g for s, g in gaps.items()},
+            "trained": {str(s): g for s, g in learned_gaps.items()},
+            "falls": {str(s): f for s, f in falls.items()},
+            "kl": first.kl.tolist(),
+            "ratio": first.ratio.tolist(),
+            "w2": {str(k): v for k, v in w2.items()},
+        },
         panels,
-        "KL is exact along the flow, each particle carrying the density of its cloud; no distance between samples is needed.",
-    )  # fmt: skip
+        "KL is exact along the flow, each particle carrying the density of its cloud; no distance between "
+        "samples is needed.",
+    )
 
 
 def _w2_falls(track: FlowTrack, data: np.ndarray, near: int) -> tuple[float, float]:
@@ -144,14 +201,23 @@ def _w2_falls(track: FlowTrack, data: np.ndarray, near: int) -> tuple[float, flo
 
 
 def temperature(setting: Setting) -> Found:
-    """One V at three temperatures, e^{−V/ε}, and one cloud that follows −∇V: the rule on U = V/ε stops at each one's least KL."""
+    """One V at three temperatures, e^{−V/ε}, and one cloud that follows −∇V: the rule on U = V/ε stops at
+    each one's least KL.
+    """
     V = eight()
     rows: dict[float, dict[str, Any]] = {}
     for ε, steps in ((1.0, K), (0.15, K), (0.01, 2 * K)):
         U = Tempered(V, ε)
-        track = track_flow(U, cloud(setting.seed, setting.particles), isotropic(2, START).log_density, STEP * ε, steps)
+        track = track_flow(
+            U, cloud(setting.seed, setting.particles), isotropic(2, START).log_density, STEP * ε, steps
+        )
         without = upward_crossing(track.ratio / ε)
-        rows[ε] = {"k_star": upward_crossing(track.ratio), "argmin_kl": track.best, "without": without, "factor": 1 / ε}
+        rows[ε] = {
+            "k_star": upward_crossing(track.ratio),
+            "argmin_kl": track.best,
+            "without": without,
+            "factor": 1 / ε,
+        }
     stops = [r["k_star"] for r in rows.values()]
     held = (
         all(
@@ -162,7 +228,8 @@ def temperature(setting: Setting) -> Found:
         and all(r["without"] == stops[0] for r in rows.values())
     )
     words = "; ".join(
-        f"ε = {ε:g}: k* {r['k_star']}, argmin KL {r['argmin_kl']}, and {r['without']} by the ratio of V, {r['factor']:.2f} times that of V/ε"
+        f"ε = {ε:g}: k* {r['k_star']}, argmin KL {r['argmin_kl']}, and {r['without']} by the ratio of V, "
+        f"{r['factor']:.2f} times that of V/ε"
         for ε, r in rows.items()
     )
     return Found(
@@ -186,19 +253,29 @@ def monotone(setting: Setting) -> Found:
     track = followed(eight(), setting.seed, n, keep=())
     kl, error = np.array([e.kl for e in found]), np.array([e.error for e in found])
     rises = float(np.max(np.diff(kl)))
-    lines = {"Langevin": (np.array(ks, float), np.maximum(kl, 1e-3)), "flow": (track.step.astype(float), track.kl)}
+    lines = {
+        "Langevin": (np.array(ks, float), np.maximum(kl, 1e-3)),
+        "flow": (track.step.astype(float), track.kl),
+    }
     held = rises < 0.05 and track.kl[-1] > track.kl.min() + 1 and 0 < track.best < K
     return Found(
         verdict_of(held),
-        f"Langevin: KL {kl[0]:.3f} ± {error[0]:.3f} at k = {ks[0]}, {kl[len(kl) // 2]:.3f} ± {error[len(kl) // 2]:.3f} at {ks[len(ks) // 2]}, "
+        f"Langevin: KL {kl[0]:.3f} ± {error[0]:.3f} at k = {ks[0]}, {kl[len(kl) // 2]:.3f} ± "
+        f"{error[len(kl) // 2]:.3f} at {ks[len(ks) // 2]}, "
         f"{kl[-1]:.3f} ± {error[-1]:.3f} at {K}; its "
         f"largest rise over {every} steps is {rises:.4f} nats. "
         f"The flow falls to {track.kl.min():.2f} at {track.best} and rises to {track.kl[-1]:.2f}.",
-        {"langevin_step": ks, "langevin_kl": kl.tolist(), "langevin_error": error.tolist(), "flow_kl": track.kl.tolist()},
+        {
+            "langevin_step": ks,
+            "langevin_kl": kl.tolist(),
+            "langevin_error": error.tolist(),
+            "flow_kl": track.kl.tolist(),
+        },
         (curve_picture(lines, "KL to the Gibbs law", "step", "nats", log=True),),
-        f"Langevin's KL is an estimate from {n:,} particles, its bias of up to {max(e.correction for e in found):.3f} nats, where few share a "
+        f"Langevin's KL is an estimate from {n:,} particles, its bias of up to "
+        f"{max(e.correction for e in found):.3f} nats, where few share a "
         "kernel of width √(2h), corrected by halves; the flow's is exact.",
-    )  # fmt: skip
+    )
 
 
 def theorem2(setting: Setting) -> Found:
@@ -222,19 +299,27 @@ def theorem2(setting: Setting) -> Found:
     )
     return Found(
         verdict_of(held),
-        f"h runs from {float(h.min()):.1f} to {float(h.max()):.1f}, with mean {mean:.3f} ± {error:.3f} under ρ_U. From "
+        f"h runs from {float(h.min()):.1f} to {float(h.max()):.1f}, with mean {mean:.3f} ± {error:.3f} "
+        "under ρ_U. From "
         f"exact draws of ρ_U the flow's KL grows from 0 to {track.kl[-1]:.2f} nats in {K} steps "
-        f"(W2 {moved:.3f}) while E[U] falls at every step; Langevin keeps W2 at {kept:.3f}, data against data {floor:.3f} "
+        f"(W2 {moved:.3f}) while E[U] falls at every step; Langevin keeps W2 at {kept:.3f}, data against "
+        f"data {floor:.3f} "
         f"± {spread:.3f}.",
         {
-            "h_min": float(h.min()), "h_max": float(h.max()), "h_mean": mean, "h_error": error, "flow_kl": track.kl.tolist(),
-            "w2_flow": moved, "w2_langevin": kept, "floor": floor,
+            "h_min": float(h.min()),
+            "h_max": float(h.max()),
+            "h_mean": mean,
+            "h_error": error,
+            "flow_kl": track.kl.tolist(),
+            "w2_flow": moved,
+            "w2_langevin": kept,
+            "floor": floor,
         },
         tuple(
             cloud_picture(y.numpy(), f"{name} from ρ_U, k = {K}", 6.2, {"x": CIRCLE})
             for name, y in (("flow", track.clouds[K]), ("Langevin", stayed))
         ),
-    )  # fmt: skip
+    )
 
 
 CLAIMS = (
@@ -242,9 +327,11 @@ CLAIMS = (
         "fig1",
         "Fig. 1: the flow collapses, Langevin stays",
         "§3, Fig. 1",
-        "the flow is nearest the data at k = 50 (k* = 49) and degenerates into eight points; Langevin is there by k = "
+        "the flow is nearest the data at k = 50 (k* = 49) and degenerates into eight points; Langevin is "
+        "there by k = "
         "100, unchanged at 200",
-        "k* times the step size the same within two steps at all three; the flow's exact KL lower at k = 50 than at 0 and 200; W2 between "
+        "k* times the step size the same within two steps at all three; the flow's exact KL lower at k = "
+        "50 than at 0 and 200; W2 between "
         "Langevin's clouds at 100 and 200 within the floor and 4 of its standard deviations",
         fig1,
     ),
@@ -253,7 +340,8 @@ CLAIMS = (
         "k* from R_t is where KL is least",
         "§3, Fig. 1",
         "k* = 49 agrees with the empirical optimum (k = 50)",
-        "1 step on the exact energy, 3 on trained ones; KL at k* at most a quarter of KL at 200, and W2 smaller; every seed",
+        "1 step on the exact energy, 3 on trained ones; KL at k* at most a quarter of KL at 200, and W2 "
+        "smaller; every seed",
         stopping,
     ),
     Claim(

@@ -15,7 +15,9 @@ COLOURS = (FILTERED, UNFILTERED, UNSAFE, MUTED, INK)
 LINES = ("-", "--", ":", "-.", "-")
 
 
-def cloud_picture(x: np.ndarray, title: str, half: float, marks: Mapping[str, Sequence[Sequence[float]]] | None = None) -> Draw:
+def cloud_picture(
+    x: np.ndarray, title: str, half: float, marks: Mapping[str, Sequence[Sequence[float]]] | None = None
+) -> Draw:
     """Points in a square window of half-width `half`; marks: marker to places."""
     return partial(_draw_cloud, x=x, title=title, half=half, marks=marks or {})
 
@@ -29,24 +31,51 @@ def curve_picture(
     log: bool = False,
     top: float | None = None,
 ) -> Draw:
-    """A line for each (x, y) of `series`; a vertical line for each of `vertical`; what is above `top` leaves the picture."""
+    """A line for each (x, y) of `series`; a vertical line for each of `vertical`; what is above `top` leaves
+    the picture.
+    """
     return partial(
-        _draw_curves, series=series, title=title, xlabel=xlabel, ylabel=ylabel, vertical=vertical or {}, log=log, top=top
+        _draw_curves,
+        series=series,
+        title=title,
+        xlabel=xlabel,
+        ylabel=ylabel,
+        vertical=vertical or {},
+        log=log,
+        top=top,
     )
 
 
 def roc_picture(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Draw:
-    """A curve (false positives, true positives) for each name, up to ten of them, in a square; the names stand beside it."""
+    """A curve (false positives, true positives) for each name, up to ten of them, in a square; the names
+    stand beside it.
+    """
     return partial(_draw_rocs, curves=curves, title=title)
 
 
-def _draw_cloud(axes: "Axes", x: np.ndarray, title: str, half: float, marks: Mapping[str, Sequence[Sequence[float]]]) -> "Axes":
+def _draw_cloud(
+    axes: "Axes", x: np.ndarray, title: str, half: float, marks: Mapping[str, Sequence[Sequence[float]]]
+) -> "Axes":
     axes.scatter(
-        x[:, 0], x[:, 1], s=float(np.clip(12_000 / len(x), 1.2, 8)), c=FILTERED, alpha=0.4, linewidths=0, rasterized=True
+        x[:, 0],
+        x[:, 1],
+        s=float(np.clip(12_000 / len(x), 1.2, 8)),
+        c=FILTERED,
+        alpha=0.4,
+        linewidths=0,
+        rasterized=True,
     )
     for marker, places in marks.items():
         at = np.asarray(places)
-        axes.scatter(at[:, 0], at[:, 1], s=34, marker=marker, c=INK if marker == "x" else UNFILTERED, linewidths=1.2, zorder=3)
+        axes.scatter(
+            at[:, 0],
+            at[:, 1],
+            s=34,
+            marker=marker,
+            c=INK if marker == "x" else UNFILTERED,
+            linewidths=1.2,
+            zorder=3,
+        )
     axes.set(title=title, xlim=(-half, half), ylim=(-half, half), aspect="equal")
     return axes
 

@@ -1,4 +1,6 @@
-"""Table 2: S₁, S₂, S₃ as out-of-distribution scores (O.1), on synthetic data, on digits, on part of CIFAR-10, and as published."""
+"""Table 2: S₁, S₂, S₃ as out-of-distribution scores (O.1), on synthetic data, on digits, on part of CIFAR-10,
+and as published.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +10,16 @@ import torch
 from torch import Tensor
 
 from lem_safe.data.distributions import Checkerboard, EightGaussians
-from lem_safe.data.images import Cifar10, Dtd, ImageSource, Mnist, NoisePictures, Patches, Svhn, UpscaledDigits
+from lem_safe.data.images import (
+    Cifar10,
+    Dtd,
+    ImageSource,
+    Mnist,
+    NoisePictures,
+    Patches,
+    Svhn,
+    UpscaledDigits,
+)
 from lem_safe.energies import Energy
 from lem_safe.energies.images import Convolutional
 from lem_safe.ood.auroc import roc
@@ -22,7 +33,10 @@ from lem_safe.training.trained import Trained
 
 NATURAL = ("textures", "photographs", "SVHN", "DTD")
 """The sets that are natural pictures: the paper's claim about S₂ is one about these."""
-CAVEAT = "The pixels were decoded from JPEG re-encodings of the published pictures, so they are close to, not identical with, the originals."
+CAVEAT = (
+    "The pixels were decoded from JPEG re-encodings of the published pictures, so they are close to, "
+    "not identical with, the originals."
+)
 
 
 def table(
@@ -30,17 +44,23 @@ def table(
 ) -> tuple[tuple[Row, ...], dict[str, Scores], float]:
     """Every score of every set against `inside`; what is in distribution comes first."""
     h = usual_step(energy, inside) if step is None else step
-    found = {"in distribution": scores(energy, inside, h)} | {name: scores(energy, x, h) for name, x in outside.items()}
+    found = {"in distribution": scores(energy, inside, h)} | {
+        name: scores(energy, x, h) for name, x in outside.items()
+    }
     return compared(found, seed), found, h
 
 
 def told(rows: tuple[Row, ...]) -> str:
     """AUROC of S1/S2/S3 against each set."""
     names = dict.fromkeys(r.against for r in rows)
-    return "; ".join(f"{name} " + "/".join(f"{r.detection.auroc:.3f}" for r in rows if r.against == name) for name in names)
+    return "; ".join(
+        f"{name} " + "/".join(f"{r.detection.auroc:.3f}" for r in rows if r.against == name) for name in names
+    )
 
 
-def found_of(rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool, words: str, note: str) -> Found:
+def found_of(
+    rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool, words: str, note: str
+) -> Found:
     """A claim's findings from a table, with a ROC of S₁ and one of S₂."""
     (_, base), *others = ((name, s.arrays()) for name, s in all_scores.items())
     auroc = {(r.against, r.score): r.detection.auroc for r in rows}
@@ -48,14 +68,22 @@ def found_of(rows: tuple[Row, ...], all_scores: Mapping[str, Scores], held: bool
         s: {f"{name} ({auroc[name, s]:.2f})": _pair(base[s], theirs[s]) for name, theirs in others}
         for s in ("energy", "gradient")
     }
-    pictures = (roc_picture(curves["energy"], "ROC of S₁ = U"), roc_picture(curves["gradient"], "ROC of S₂ = ‖∇U‖"))
+    pictures = (
+        roc_picture(curves["energy"], "ROC of S₁ = U"),
+        roc_picture(curves["gradient"], "ROC of S₂ = ‖∇U‖"),
+    )
     numbers = {f"{r.against} / {r.score}": r.detection._asdict() for r in rows}
-    return Found(verdict_of(held), f"AUROC of S1/S2/S3: {told(rows)}. {words}", numbers, pictures, note, width=5.4)
+    return Found(
+        verdict_of(held), f"AUROC of S1/S2/S3: {told(rows)}. {words}", numbers, pictures, note, width=5.4
+    )
 
 
 def synthetic(setting: Setting) -> Found:
     """The energy of Fig. 1, trained, against points between and beyond its modes."""
-    energy, n = setting.train(Trained(EightGaussians(radius=RADIUS, std=STD), loss=Denoising()), setting.seed), setting.particles
+    energy, n = (
+        setting.train(Trained(EightGaussians(radius=RADIUS, std=STD), loss=Denoising()), setting.seed),
+        setting.particles,
+    )
     outside = {
         "centre": cloud(setting.seed + 1, n, std=0.5),
         "wider modes": draws(setting.seed + 2, n, std=3 * STD),
@@ -99,10 +127,14 @@ def digits(setting: Setting) -> Found:
 
 
 def cifar(setting: Setting) -> Found:
-    """A small convolutional energy trained on CIFAR-10 pictures; its test split against strangers, under their names."""
+    """A small convolutional energy trained on CIFAR-10 pictures; its test split against strangers, under
+    their names.
+    """
     file = _first(setting.data_root, "cifar-10-binary.tar.gz", "cifar-10-batches-bin")
     if file is None:
-        return Found("not run", "needs cifar-10-binary.tar.gz, or the folder it unpacks to: --data-root FOLDER")
+        return Found(
+            "not run", "needs cifar-10-binary.tar.gz, or the folder it unpacks to: --data-root FOLDER"
+        )
     energy = _picture_energy(setting, Cifar10(file), (3, 32, 32))
     count = 200 if setting.quick else 2000
     outside: dict[str, ImageSource] = {
@@ -136,17 +168,22 @@ def published(setting: Setting) -> Found:
     }
     lacking = [name for name, file in files.items() if file is None]
     if lacking:
-        return Found("not run", f"needs {', '.join(lacking)} under --data-root; so .763 stays the paper's own number")
+        return Found(
+            "not run", f"needs {', '.join(lacking)} under --data-root; so .763 stays the paper's own number"
+        )
     checkpoint, count = (
         make("energies", {"kind": "checkpoint", "path": str(setting.checkpoint)}),
         100 if setting.quick else 10_000,
     )
     outside: dict[str, ImageSource] = {
-        "SVHN": Svhn(_there(files["test_32x32.mat"])), "DTD": Dtd(_there(files["dtd/labels/test1.txt"])),
+        "SVHN": Svhn(_there(files["test_32x32.mat"])),
+        "DTD": Dtd(_there(files["dtd/labels/test1.txt"])),
         "uniform noise": NoisePictures("uniform", 32, 3, samples=count),
-    }  # fmt: skip
+    }
     energy = checkpoint if isinstance(checkpoint, Energy) else checkpoint.load()
-    found = _pictures(setting, energy, Cifar10(_there(files["cifar-10-binary.tar.gz"]), "test"), outside, count, "")
+    found = _pictures(
+        setting, energy, Cifar10(_there(files["cifar-10-binary.tar.gz"]), "test"), outside, count, ""
+    )
     natural = [found.numbers[f"{name} / gradient"]["auroc"] for name in ("SVHN", "DTD")]
     mean = float(np.mean(natural))
     return Found(
@@ -160,17 +197,26 @@ def published(setting: Setting) -> Found:
 
 def _picture_energy(setting: Setting, data: ImageSource, shape: tuple[int, int, int]) -> Energy:
     steps = 60 if setting.quick else 3000
-    spec = Trained(data, Convolutional(image=shape), Denoising(), TrainingSettings(steps=steps, batch_size=128))
+    spec = Trained(
+        data, Convolutional(image=shape), Denoising(), TrainingSettings(steps=steps, batch_size=128)
+    )
     return setting.train(spec, setting.seed)
 
 
 def _pictures(
-    setting: Setting, energy: Energy, inside: ImageSource, outside: Mapping[str, ImageSource], most: int, note: str
+    setting: Setting,
+    energy: Energy,
+    inside: ImageSource,
+    outside: Mapping[str, ImageSource],
+    most: int,
+    note: str,
 ) -> Found:
     setting.progress.start("scoring pictures", len(outside) + 1)
     rows = {name: source.load(setting.seed).values[:most].float() for name, source in outside.items()}
     usual = inside.load(setting.seed).values
-    usual = usual[torch.randperm(len(usual), generator=torch.Generator().manual_seed(setting.seed))[:most]].float()
+    usual = usual[
+        torch.randperm(len(usual), generator=torch.Generator().manual_seed(setting.seed))[:most]
+    ].float()
     lines, found, h = table(energy, usual, rows, setting.seed)
     setting.progress.finish(f"{len(lines)} comparisons")
     held, best = gradient_is_best(lines)
@@ -179,10 +225,18 @@ def _pictures(
 
 
 def gradient_is_best(rows: tuple[Row, ...]) -> tuple[bool, str]:
-    """Whether S₂ finds natural pictures at least as well as S₁ and S₃ do, on each such set; and which score is best on which."""
+    """Whether S₂ finds natural pictures at least as well as S₁ and S₃ do, on each such set; and which score
+    is best on which.
+    """
     auroc = {(r.against, r.score): r.detection.auroc for r in rows}
-    best = {name: max(TITLES, key=lambda s: auroc[name, s]) for name in dict.fromkeys(r.against for r in rows) if name in NATURAL}
-    return set(best.values()) == {"gradient"}, ", ".join(f"{name}: {TITLES[s].split(' ')[0]}" for name, s in best.items())
+    best = {
+        name: max(TITLES, key=lambda s: auroc[name, s])
+        for name in dict.fromkeys(r.against for r in rows)
+        if name in NATURAL
+    }
+    return set(best.values()) == {"gradient"}, ", ".join(
+        f"{name}: {TITLES[s].split(' ')[0]}" for name, s in best.items()
+    )
 
 
 def _first(root: Path | None, *names: str) -> Path | None:
@@ -219,7 +273,8 @@ CLAIMS = (
         "Table 2's protocol on real digits",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not the paper's",
+        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not "
+        "the paper's",
         digits,
     ),
     Claim(
@@ -227,7 +282,8 @@ CLAIMS = (
         "Table 2's protocol on part of CIFAR-10",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not the paper's",
+        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not "
+        "the paper's",
         cifar,
         ("data_root",),
     ),

@@ -1,4 +1,6 @@
-"""A study: claims checked one after another, each saved as soon as it is known, then one page and one JSON of all of them."""
+"""A study: claims checked one after another, each saved as soon as it is known, then one page and one JSON of
+all of them.
+"""
 
 import json
 import time
@@ -20,12 +22,18 @@ from lem_safe.reproduce.claim import Claim, Found, Setting
 HEIGHT = 3.1
 STUDY = ("seed", "quick")
 """What the claims of one study have in common; a claim whose files have changed is checked again."""
-MARKS = {"holds": "holds", "corrected": "holds as corrected", "fails": "does not hold here", "not run": "not run"}
+MARKS = {
+    "holds": "holds",
+    "corrected": "holds as corrected",
+    "fails": "does not hold here",
+    "not run": "not run",
+}
 
 
 @dataclass(frozen=True)
 class Study:
-    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what it needs.
+    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what
+    it needs.
 
     faults: what kept a claim from being run although its file is there; the others are checked all the same.
     """
@@ -48,14 +56,21 @@ class Study:
         }
 
     def __str__(self) -> str:
-        lines = [f"{MARKS[c['verdict']]:<18}  {c['name']:<16}  {c['title']}\n{'':<20}{c['ours']}" for c in self.claims]
+        lines = [
+            f"{MARKS[c['verdict']]:<18}  {c['name']:<16}  {c['title']}\n{'':<20}{c['ours']}"
+            for c in self.claims
+        ]
         return "\n".join(lines)
 
 
-def reproduce(claims: Sequence[Claim], setting: Setting, out: Path | None = None, resume: bool = False) -> Study:
-    """Checks the claims; with `out`, writes claims/NAME.json and figures as each is known, and reproduce.html and .json at the end.
+def reproduce(
+    claims: Sequence[Claim], setting: Setting, out: Path | None = None, resume: bool = False
+) -> Study:
+    """Checks the claims; with `out`, writes claims/NAME.json and figures as each is known, and reproduce.html
+    and .json at the end.
 
-    With `resume`, a claim already saved there under the same setting is not checked again. Raises BadInput where `out` holds another setting's.
+    With `resume`, a claim already saved there under the same setting is not checked again. Raises BadInput
+    where `out` holds another setting's.
     """
     rows: list[Mapping[str, Any]] = []
     faults: list[Fault] = []
@@ -81,15 +96,30 @@ def _checked(claim: Claim, setting: Setting, out: Path | None, faults: list[Faul
         faults += bad.faults
         found = Found("not run", f"a file cannot be used: {bad}")
     row = {
-        "name": claim.name, "title": claim.title, "where": claim.where, "paper": claim.paper, "tolerance": claim.tolerance,
-        "verdict": found.verdict, "ours": found.ours, "note": found.note, "numbers": _plain(found.numbers),
-        "seconds": round(time.monotonic() - began, 1), "setting": _setting(claim, setting), "pictures": len(found.draws),
-    }  # fmt: skip
+        "name": claim.name,
+        "title": claim.title,
+        "where": claim.where,
+        "paper": claim.paper,
+        "tolerance": claim.tolerance,
+        "verdict": found.verdict,
+        "ours": found.ours,
+        "note": found.note,
+        "numbers": _plain(found.numbers),
+        "seconds": round(time.monotonic() - began, 1),
+        "setting": _setting(claim, setting),
+        "pictures": len(found.draws),
+    }
     if out is not None:
         (out / "figures").mkdir(parents=True, exist_ok=True)
         (out / "claims").mkdir(exist_ok=True)
         if found.draws:
-            png(found.draws, out / "figures" / f"{claim.name}.png", columns=4, width=found.width, height=HEIGHT)
+            png(
+                found.draws,
+                out / "figures" / f"{claim.name}.png",
+                columns=4,
+                width=found.width,
+                height=HEIGHT,
+            )
         for i, draw in enumerate(found.draws):
             write_text(out / "figures" / f"{claim.name}-{i}.svg", svg(draw, found.width, HEIGHT))
         write_json(out / "claims" / f"{claim.name}.json", row)
@@ -102,7 +132,9 @@ def page(study: Study, out: Path) -> str:
         (
             c,
             [
-                prefixed((out / "figures" / f"{c['name']}-{i}.svg").read_text(encoding="utf-8"), f"{c['name']}{i}-")
+                prefixed(
+                    (out / "figures" / f"{c['name']}-{i}.svg").read_text(encoding="utf-8"), f"{c['name']}{i}-"
+                )
                 for i in range(c["pictures"])
             ],
         )
@@ -111,7 +143,14 @@ def page(study: Study, out: Path) -> str:
     quick = any(c["setting"]["quick"] for c in study.claims)
     counts = {mark: sum(c["verdict"] == verdict for c in study.claims) for verdict, mark in MARKS.items()}
     return rendered(
-        "page.html.j2", "lem_safe.reproduce", study=study, shown=shown, marks=MARKS, counts=counts, quick=quick, facts=versions()
+        "page.html.j2",
+        "lem_safe.reproduce",
+        study=study,
+        shown=shown,
+        marks=MARKS,
+        counts=counts,
+        quick=quick,
+        facts=versions(),
     )
 
 
@@ -126,21 +165,35 @@ def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] |
         return None
     mine = _setting(claim, setting)
     if any(saved.get(name) != mine[name] for name in STUDY):
-        raise BadInput(Fault(f"was checked with {saved}, this study has {mine}; choose another --out", str(path)))
+        raise BadInput(
+            Fault(f"was checked with {saved}, this study has {mine}; choose another --out", str(path))
+        )
     return row if saved == mine and verdict != "not run" else None
 
 
 def _setting(claim: Claim, setting: Setting) -> dict[str, Any]:
-    """What a claim's result depends on: the seed, the size of the study, and the content of the files it reads."""
+    """What a claim's result depends on: the seed, the size of the study, and the content of the files it
+    reads.
+    """
     read = {name: getattr(setting, name) for name in claim.needs}
-    return {"seed": setting.seed, "quick": setting.quick, **{k: None if v is None else content(v) for k, v in read.items()}}
+    return {
+        "seed": setting.seed,
+        "quick": setting.quick,
+        **{k: None if v is None else content(v) for k, v in read.items()},
+    }
 
 
 def content(path: Path) -> str:
     """16 hexadecimal digits of a file's bytes, or of the names and sizes in a folder."""
     if path.is_file():
         return digest(path.read_bytes())[:16]
-    return digest(*(f"{p.relative_to(path).as_posix()} {p.stat().st_size}" for p in sorted(path.rglob("*")) if p.is_file()))[:16]
+    return digest(
+        *(
+            f"{p.relative_to(path).as_posix()} {p.stat().st_size}"
+            for p in sorted(path.rglob("*"))
+            if p.is_file()
+        )
+    )[:16]
 
 
 def _plain(value: Any) -> Any:

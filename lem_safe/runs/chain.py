@@ -1,11 +1,13 @@
-"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in the sampler; everything a
-run remembers is in the trace.
+"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in
+the sampler; everything a run remembers is in the trace.
 
-Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ, multipliers, shortfall. Monitors look at
-the cloud now and then, and a stopping rule may end the loop before its last step: then the trace has the rows that were taken.
-`step_size` [1] is there where the sampler chose its own.
+Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ,
+multipliers, shortfall. Monitors look at the cloud now and then, and a stopping rule may end the loop before
+its last step: then the trace has the rows that were taken. `step_size` [1] is there where the sampler chose
+its own.
 
-An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and log together.
+An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and
+log together.
 """
 
 import time
@@ -29,7 +31,9 @@ from lem_safe.samplers import Info, Sampler, State
 CHECKPOINT_SECONDS = 10.0
 REFRESH_SECONDS = 0.2
 TURN_SECONDS = 2.0
-"""How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds no more."""
+"""How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds
+no more.
+"""
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 MOVES = "moves"
 """[t]: the share of the particles that each step moved at all; the others' moves were refused."""
@@ -39,10 +43,13 @@ Save = Callable[[dict[str, np.ndarray]], None]
 
 @dataclass(frozen=True)
 class Course:
-    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are what is counted.
+    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are
+    what is counted.
 
-    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step `not_before`.
-    promised: what the filter promises of every step, checked against what is counted; None where it promises less.
+    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step
+    `not_before`.
+    promised: what the filter promises of every step, checked against what is counted; None where it promises
+    less.
     """
 
     title: str
@@ -101,13 +108,16 @@ def follow(
     every: float = CHECKPOINT_SECONDS,
     written: float | None = None,
 ) -> Finished:
-    """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for bit the same either way.
+    """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for
+    bit the same either way.
 
-    written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where a particle is no longer
-    finite, where a constraint cannot be met and the filter was told to raise, and where a filter breaks what it promises of every step;
-    BadInput for a checkpoint of something else.
+    written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where
+    a particle is no longer finite, where a constraint cannot be met and the filter was told to raise, and
+    where a filter breaks what it promises of every step; BadInput for a checkpoint of something else.
     """
-    trace: dict[str, np.ndarray] = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+    trace: dict[str, np.ndarray] = {
+        name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS
+    }
     trace[MOVES] = np.full(course.steps, np.nan)
     state, k, h, log = _beginning(course, x, trace, saved)
     begin, inside = k, _inside(course, state.x)
@@ -129,7 +139,9 @@ def follow(
                 _record(trace, k, course, after, info)
                 if course.promised is not None:
                     place = f"{course.title}: step {k + 1}"
-                    course.promised.check(place, len(after.x), inside, trace["fraction"][k], trace["surrogate"][k])
+                    course.promised.check(
+                        place, len(after.x), inside, trace["fraction"][k], trace["surrogate"][k]
+                    )
                     inside = trace["fraction"][k]
                 trace[MOVES][k] = _moved(state.x, after.x)
                 state, k, h = after, k + 1, info.step_size
@@ -156,7 +168,10 @@ def follow(
     progress.finish(standing(course, trace["fraction"].max(0), "largest "))
     chosen = {} if h is None else {"step_size": np.array([h])}
     return Finished(
-        state.x, {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen}, begin, _moved(x, state.x)
+        state.x,
+        {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen},
+        begin,
+        _moved(x, state.x),
     )
 
 
@@ -205,7 +220,9 @@ def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
 
 
 def live(course: Course, trace: dict[str, np.ndarray], k: int, log: Log, turn: int) -> str:
-    """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the monitors' and the multiplier."""
+    """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the
+    monitors' and the multiplier.
+    """
     fraction, largest = trace["fraction"][k - 1], float(trace["multiplier"][k - 1].max(initial=-np.inf))
     worst = int(np.argmax(fraction - np.asarray(course.betas)))
     notes = [] if course.monitor is None else course.monitor.notes(log)
@@ -229,7 +246,8 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
     if not bool(torch.isfinite(after.x).all()):
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
-            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before the step {float(info.energy):.6g}, "
+            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
+            f"the step {float(info.energy):.6g}, "
             f"step_size {course.sampler.step_size:g}); a smaller step_size is the usual way out"
         )
     return after, info
@@ -240,7 +258,10 @@ def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, 
     seen = info.step or info.drift  # of two filters the later one has the last word
     if seen is None:
         return
-    trace["multiplier"][k], trace["shortfall"][k] = seen.multipliers.numpy(force=True), seen.shortfall.numpy(force=True)
+    trace["multiplier"][k], trace["shortfall"][k] = (
+        seen.multipliers.numpy(force=True),
+        seen.shortfall.numpy(force=True),
+    )
     trace["surrogate"][k] = _surrogate(course.sampler, after.x, info).numpy(force=True)
 
 
@@ -261,7 +282,9 @@ def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
     return sampler.drift_filter.surrogate(x, info.drift)
 
 
-def _snapshot(state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None) -> dict[str, np.ndarray]:
+def _snapshot(
+    state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None
+) -> dict[str, np.ndarray]:
     flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
     if step_size is not None:
         flat["step_size"] = np.array(step_size)
@@ -278,13 +301,20 @@ def _leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
     return [leaf for name, part in parts.items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
 
 
-def _restored(template: Any, saved: dict[str, np.ndarray], device: torch.device, prefix: str = "state") -> Any:
-    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by name."""
+def _restored(
+    template: Any, saved: dict[str, np.ndarray], device: torch.device, prefix: str = "state"
+) -> Any:
+    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by
+    name.
+    """
     if isinstance(template, Tensor) or template is None:
         array = saved.get(prefix)
         return None if array is None else torch.from_numpy(array).to(device)
     if isinstance(template, dict):
         return {name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template.items()}
     return type(template)(
-        **{name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template._asdict().items()}
+        **{
+            name: _restored(part, saved, device, f"{prefix}.{name}")
+            for name, part in template._asdict().items()
+        }
     )

@@ -1,4 +1,6 @@
-"""What the report shows beside the counts: energies of the clouds, the landscape in two dimensions, rows of the training data."""
+"""What the report shows beside the counts: energies of the clouds, the landscape in two dimensions, rows of
+the training data.
+"""
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ ROWS = 20_000
 
 
 def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of diagnostics.npz: `energy`, `reference_energy`, `data`, `data_energy`, and for d = 2 `grid0`, `grid1`, `landscape`.
+    """The arrays of diagnostics.npz: `energy`, `reference_energy`, `data`, `data_energy`, and for d = 2
+    `grid0`, `grid1`, `landscape`.
 
     Energies are in nats, up to the energy's constant; `clouds` hold saved samples [n, d] in data units.
     """
@@ -27,9 +30,15 @@ def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np
     if problem.coordinates.dimension == 2:
         seen = np.concatenate([*clouds.values(), *([found["data"]] if "data" in found else [])])
         ends = [interval([seen[:, i]], 0.0005) for i in range(2)]
-        axes = [np.linspace(low - 0.12 * (high - low), high + 0.12 * (high - low), GRID) for low, high in ends]
+        axes = [
+            np.linspace(low - 0.12 * (high - low), high + 0.12 * (high - low), GRID) for low, high in ends
+        ]
         points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-        found |= {"grid0": axes[0], "grid1": axes[1], "landscape": _energy(problem, points).reshape(GRID, GRID)}
+        found |= {
+            "grid0": axes[0],
+            "grid1": axes[1],
+            "landscape": _energy(problem, points).reshape(GRID, GRID),
+        }
     return found
 
 

@@ -1,12 +1,15 @@
-"""Whether tolerances can hold together: regions that cover everything, and tolerances that add up to less than all of the mass.
+"""Whether tolerances can hold together: regions that cover everything, and tolerances that add up to less
+than all of the mass.
 
-Points show which patterns of membership occur: p ∈ {0,1}^m, one entry per constraint. A distribution puts w_p on each, and all tolerances hold where
+Points show which patterns of membership occur: p ∈ {0,1}^m, one entry per constraint. A distribution puts w_p
+on each, and all tolerances hold where
 
     w ≥ 0,   Σ_p w_p = 1,   Σ_p w_p p_k ≤ β_k                                                  (A.15)
 
-A point in no region answers at once. Else the least t with Σ w_p p_k ≤ β_k + t, a linear program, is > 0 where no distribution over the points
-tried keeps every tolerance. Points are tried, not all points: starts, rows, draws, clouds of many sizes around them, and each of these moved step by
-step out of the regions that hold it. A narrow gap may be missed, so this warns and never refuses.
+A point in no region answers at once. Else the least t with Σ w_p p_k ≤ β_k + t, a linear program, is > 0
+where no distribution over the points tried keeps every tolerance. Points are tried, not all points: starts,
+rows, draws, clouds of many sizes around them, and each of these moved step by step out of the regions that
+hold it. A narrow gap may be missed, so this warns and never refuses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,15 +36,21 @@ from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
 EACH, SCALES, SWEEPS, ALONE = 64, 13, 24, 6
-"""Points of a kind; sizes of clouds around them, each ten times the last; moves out of all regions, and out of one alone."""
+"""Points of a kind; sizes of clouds around them, each ten times the last; moves out of all regions, and out
+of one alone.
+"""
 OVERSHOOT = 1e-3
-"""A move goes so much further than the boundary, as a part of itself: from far away too little to jump over a gap twice."""
+"""A move goes so much further than the boundary, as a part of itself: from far away too little to jump over a
+gap twice.
+"""
 
 
 def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None) -> str | None:
-    """Why no distribution over the points tried keeps every tolerance, in words; None where one does, or where nothing can be tried.
+    """Why no distribution over the points tried keeps every tolerance, in words; None where one does, or
+    where nothing can be tried.
 
-    known: points in the data's units that are known besides, such as a run's start and the rows its energy was trained on.
+    known: points in the data's units that are known besides, such as a run's start and the rows its energy
+    was trained on.
     """
     try:
         columns = tuple(scenario.columns or columns_of(scenario.energy))
@@ -60,19 +69,22 @@ def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None
     total = float(betas.sum())
     if len(names) == 1:
         return (
-            f"{what}, and {percent(total)} is tolerated: it cannot hold unless there is a place outside; make the region smaller"
+            f"{what}, and {percent(total)} is tolerated: it cannot hold unless there is a place "
+            "outside; make the region smaller"
         )
     if total < 1:
         why = f"the tolerances add up to {percent(total)}, less than 100 %"
     else:
         why = (
-            f"the regions overlap so much that, however the mass is spread, a tolerance is exceeded by at least {percent(excess)}"
+            "the regions overlap so much that, however the mass is spread, a tolerance is exceeded by "
+            f"at least {percent(excess)}"
         )
     return f"{what}, and {why}: they cannot hold together; raise the tolerances or make the regions smaller"
 
 
 def least_excess(patterns: Bool[np.ndarray, "k m"], betas: Float[np.ndarray, "m"]) -> float:
-    """The least t by which some tolerance is exceeded, whatever mass each pattern has (A.15); at most 0 where all can hold.
+    """The least t by which some tolerance is exceeded, whatever mass each pattern has (A.15); at most 0 where
+    all can hold.
 
     >>> float(round(least_excess(np.array([[True, False], [False, True]]), np.array([0.1, 0.1])), 6))
     0.4
@@ -82,14 +94,24 @@ def least_excess(patterns: Bool[np.ndarray, "k m"], betas: Float[np.ndarray, "m"
     k, m = patterns.shape
     rows = np.column_stack([patterns.T.astype(float), -np.ones(m)])
     total = np.append(np.ones(k), 0.0)[None]
-    found = linprog(np.append(np.zeros(k), 1.0), rows, betas, total, [1.0], [(0, None)] * k + [(None, None)], method="highs")
+    found = linprog(
+        np.append(np.zeros(k), 1.0),
+        rows,
+        betas,
+        total,
+        [1.0],
+        [(0, None)] * k + [(None, None)],
+        method="highs",
+    )
     return float(found.fun) if found.status == 0 else 0.0
 
 
 def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[Bool[np.ndarray, "k m"], int]:
-    """The memberships of the points and of where they go, and how many were looked at; stops at a point that is in no region.
+    """The memberships of the points and of where they go, and how many were looked at; stops at a point that
+    is in no region.
 
-    They go out of one region after another, and then out of each region alone, as a tolerance may be spent there.
+    They go out of one region after another, and then out of each region alone, as a tolerance may be spent
+    there.
     """
     found: list[np.ndarray] = []
 
@@ -115,7 +137,9 @@ def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[B
 
 
 def _out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """The points inside, moved to the boundary to first order and a little past it; where there is no slope they stay."""
+    """The points inside, moved to the boundary to first order and a little past it; where there is no slope
+    they stay.
+    """
     try:
         s, ds = value_and_gradient(unsafe, x)
     except (NotSmooth, NotImplementedError, RuntimeError, ValueError):  # known by membership alone
@@ -127,11 +151,17 @@ def _out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
 
 
 def _seeds(scenario: Scenario, d: int, known: Float[Tensor, "n d"] | None) -> Float[Tensor, "k d"]:
-    """Points to begin with: what is known, draws of the energy, the start, clouds of many sizes around them, all float64."""
+    """Points to begin with: what is known, draws of the energy, the start, clouds of many sizes around them,
+    all float64.
+    """
     key = Key(0).fold("feasible")
     parts = [torch.zeros(1, d, dtype=torch.float64)]
     parts += [] if known is None else [_some(known.detach().cpu().double())]
-    parts += [part for part in (_start(scenario.sampler.init), _draws(scenario)) if part is not None and part.shape[1] == d]
+    parts += [
+        part
+        for part in (_start(scenario.sampler.init), _draws(scenario))
+        if part is not None and part.shape[1] == d
+    ]
     near = torch.cat(parts)
     near = near[near.isfinite().all(1)]
     noise = key.normal(torch.empty(EACH, d, dtype=torch.float64))
@@ -153,14 +183,18 @@ def _start(init: Mapping[str, object]) -> Tensor | None:
 
 
 def _draws(scenario: Scenario) -> Tensor | None:
-    """Draws of an energy that has them, rows of a table that one is to be learned from; None of the others."""
+    """Draws of an energy that has them, rows of a table that one is to be learned from; None of the
+    others.
+    """
     try:
         made = make("energies", scenario.energy)
         if isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar):
             return _some(made.data.load(0).values)
     except (BadInput, ValueError):
         return None
-    return made.sample(Key(0).fold("feasible draws").generator(), EACH) if isinstance(made, Tractable) else None
+    return (
+        made.sample(Key(0).fold("feasible draws").generator(), EACH) if isinstance(made, Tractable) else None
+    )
 
 
 def _some(x: Tensor, most: int = 4 * EACH) -> Tensor:
@@ -168,4 +202,8 @@ def _some(x: Tensor, most: int = 4 * EACH) -> Tensor:
 
 
 def _either(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"at least one of {', '.join(names[:8])}" + (", ..." if len(names) > 8 else "")
+    return (
+        names[0]
+        if len(names) == 1
+        else f"at least one of {', '.join(names[:8])}" + (", ..." if len(names) > 8 else "")
+    )

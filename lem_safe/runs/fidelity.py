@@ -1,14 +1,16 @@
-"""How far unfiltered samples are from the rows that their energy was learned from, column by column: a diagnostic of the energy, not of the filter.
+"""How far unfiltered samples are from the rows that their energy was learned from, column by column: a
+diagnostic of the energy, not of the filter.
 
 Of each column, n samples x against m rows y (A.16):
 
     outside = share of x outside [min y, max y],   spread = std x / std y,   KS = max |F_x − F_y|,
 
-the KS distance [@massey1951kolmogorov] with each sample moved to the nearest value that the rows have, so that a column of few values is
-compared with itself; and of all pairs of columns the largest difference of correlations. Each is bad only where it is beyond what chance makes at
-these sizes, and a margin:
+the KS distance [@massey1951kolmogorov] with each sample moved to the nearest value that the rows have, so
+that a column of few values is compared with itself; and of all pairs of columns the largest difference of
+correlations. Each is bad only where it is beyond what chance makes at these sizes, and a margin:
 
-    outside > 2/(m+1) + .02 + 4√(p(1−p)/n), p = 2/(m+1);   |log spread| > log 1.25 + 4√((k−1)/4 · (1/n + 1/m)), k the rows' kurtosis;
+    outside > 2/(m+1) + .02 + 4√(p(1−p)/n), p = 2/(m+1);   |log spread| > log 1.25 + 4√((k−1)/4 · (1/n +
+        1/m)), k the rows' kurtosis;
     KS > .1 + 1.95√(1/n + 1/m);   |difference of correlations| > .1 + 4√(1/n + 1/m).
 """
 
@@ -34,7 +36,9 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class ColumnFidelity:
-    """One column; `bad` says which of the numbers are, and `below` the share of samples below 0 where no row is."""
+    """One column; `bad` says which of the numbers are, and `below` the share of samples below 0 where no row
+    is.
+    """
 
     column: str
     outside: float
@@ -46,7 +50,9 @@ class ColumnFidelity:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """n samples against m rows. correlation: the pair of columns that differs most, then the rows' and the samples' correlation; None for d = 1."""
+    """n samples against m rows. correlation: the pair of columns that differs most, then the rows' and the
+    samples' correlation; None for d = 1.
+    """
 
     rows: int
     samples: int
@@ -61,14 +67,19 @@ class Fidelity:
         out = max(self.columns, key=lambda c: c.outside)
         wide = max(self.columns, key=lambda c: _off(c.spread))
         parts = [f"outside the data's range at most {percent(out.outside)} ({out.column})"]
-        parts += [f"spread {wide.spread:.3g} of the data's ({wide.column})"] if wide.spread is not None else []
+        parts += (
+            [f"spread {wide.spread:.3g} of the data's ({wide.column})"] if wide.spread is not None else []
+        )
         parts.append(f"KS distance {worst.distance:.2g} ({worst.column})")
         if self.correlation is not None:
             a, b, ours, theirs = self.correlation
             parts.append(f"correlation of {a} and {b} {theirs:.2f} where the data have {ours:.2f}")
         bad = sum(bool(c.bad) for c in self.columns) + self.correlation_bad
         word = "far from the data" if bad else "like the data"
-        return f"Fidelity: unfiltered samples are {word}: {', '.join(parts)}, each the worst of {len(self.columns):,} columns."
+        return (
+            f"Fidelity: unfiltered samples are {word}: {', '.join(parts)}, each the worst of "
+            f"{len(self.columns):,} columns."
+        )
 
     def warnings(self, concerns: Sequence[str] = ()) -> list[str]:
         """What is bad, in words, with the likely cause; concerns: what was said of the rows."""
@@ -78,7 +89,10 @@ class Fidelity:
             said.append(f"{len(bad) - NAMED:,} more columns are far from the data.")
         if self.correlation_bad and self.correlation is not None:
             a, b, ours, theirs = self.correlation
-            said.append(f"Columns '{a}' and '{b}' correlate by {theirs:.2f} in the samples, by {ours:.2f} in the data.")
+            said.append(
+                f"Columns '{a}' and '{b}' correlate by {theirs:.2f} in the samples, by {ours:.2f} in the "
+                "data."
+            )
         return said
 
     def to_dict(self, concerns: Sequence[str] = ()) -> dict[str, Any]:
@@ -86,7 +100,9 @@ class Fidelity:
         return {**asdict(self), "line": self.line, "warnings": self.warnings(concerns)}
 
 
-def fidelity(rows: Float[np.ndarray, "m d"], samples: Float[np.ndarray, "n d"], columns: Sequence[str]) -> Fidelity:
+def fidelity(
+    rows: Float[np.ndarray, "m d"], samples: Float[np.ndarray, "n d"], columns: Sequence[str]
+) -> Fidelity:
     """Every number (A.16), of at most MOST rows and samples, two or more of each."""
     y, x = _some(np.asarray(rows, dtype=np.float64)), _some(np.asarray(samples, dtype=np.float64))
     each = tuple(_column(name, y[:, i], x[:, i]) for i, name in enumerate(columns))
@@ -119,7 +135,9 @@ def _column(name: str, y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> 
         "distance": distance > DISTANCE + SURE * math.sqrt(1 / n + 1 / m),
     }
     below = float((x < 0).mean()) if low >= 0 else 0.0
-    return ColumnFidelity(name, outside, spread, distance, below, tuple(what for what, is_bad in bad.items() if is_bad))
+    return ColumnFidelity(
+        name, outside, spread, distance, below, tuple(what for what, is_bad in bad.items() if is_bad)
+    )
 
 
 def _correlation(
@@ -153,7 +171,10 @@ def _sentence(c: ColumnFidelity, concerns: Sequence[str]) -> str:
     elif any("rows per column" in text for text in concerns):
         cause = "the data have few rows for so many columns"
     else:
-        cause = "train for longer, with more rows, or run more steps; a limit of the range can be a region of its own"
+        cause = (
+            "train for longer, with more rows, or run more steps; a limit of the range can be a region "
+            "of its own"
+        )
     return f"Column '{c.column}': {', '.join(parts)}; {cause}."
 
 

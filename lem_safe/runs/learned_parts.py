@@ -1,8 +1,10 @@
-"""The learned parts of a scenario: every `trained` energy in it, wherever it stands, trained once or read from the cache, then composed.
+"""The learned parts of a scenario: every `trained` energy in it, wherever it stands, trained once or read
+from the cache, then composed.
 
-A part is known by its key, `energy` or `energy.energies[0]`, and by its own fingerprint: composing energies otherwise, or with other
-weights, trains nothing again. In a run directory a part is `energy.safetensors` where it is the scenario's energy itself, else
-KEY.safetensors with dots for brackets: `energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
+A part is known by its key, `energy` or `energy.energies[0]`, and by its own fingerprint: composing energies
+otherwise, or with other weights, trains nothing again. In a run directory a part is `energy.safetensors`
+where it is the scenario's energy itself, else KEY.safetensors with dots for brackets:
+`energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
 """
 
 import re
@@ -23,7 +25,9 @@ from lem_safe.training.trained import Trained, default_cache
 
 
 class Part(NamedTuple):
-    """One learned energy: its key, what the scenario says of it, its file in the cache, and where it came from this time."""
+    """One learned energy: its key, what the scenario says of it, its file in the cache, and where it came
+    from this time.
+    """
 
     key: str
     made: Trained
@@ -37,7 +41,9 @@ class Part(NamedTuple):
 
 
 class Learner:
-    """Makes energies, training or loading whatever in them is learned; `parts` is what that was, in file order."""
+    """Makes energies, training or loading whatever in them is learned; `parts` is what that was, in file
+    order.
+    """
 
     def __init__(self, seed: int, progress: Progress, cache: Path | None = None):
         self.seed, self.progress, self.cache = seed, progress, cache
@@ -45,7 +51,9 @@ class Learner:
         self.loaded: list[str] = []
 
     def make(self, spec: Mapping[str, Any], *key: str | int) -> Energy:
-        """The energy that stands at `key` of a scenario, over data units; BadInput, or NumericalFailure where training diverges."""
+        """The energy that stands at `key` of a scenario, over data units; BadInput, or NumericalFailure where
+        training diverges.
+        """
         made = make("energies", spec, path=key, learned=self._learn)
         return made if isinstance(made, Energy) else self._learn(made, key)
 
@@ -67,7 +75,9 @@ class Learner:
             return made.load()
         for text in concerns(made.data, made.data.load(self.seed)):
             self.progress.say(text)
-        self.progress.start("training the energy" if key == "energy" else f"training {key}", made.training.steps)
+        self.progress.start(
+            "training the energy" if key == "energy" else f"training {key}", made.training.steps
+        )
         energy, origin = made.load_or_train(self.seed, self.cache, self._report)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
@@ -75,19 +85,25 @@ class Learner:
 
     def _report(self, step: int, total: int, loss: float, held_out: float | None) -> None:
         """Training's own callback, shown as a task."""
-        self.progress.update(step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}"))
+        self.progress.update(
+            step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}")
+        )
 
 
 def save_parts(parts: list[Part] | tuple[Part, ...], directory: Path, scenario: Scenario) -> None:
-    """Every learned part as a file of the run directory, its own metadata with the scenario's fingerprint added."""
+    """Every learned part as a file of the run directory, its own metadata with the scenario's fingerprint
+    added.
+    """
     for part in parts:
         _copy(part.file, directory / part.name, scenario)
 
 
 def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
-    """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns where it is.
+    """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns
+    where it is.
 
-    `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing is learned.
+    `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
+    is learned.
     """
     if out is not None and out.exists():
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
@@ -98,7 +114,10 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     if not learner.parts:
         kind = scenario.energy["kind"]
         raise BadInput(
-            Fault(f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}", key="energy.kind")
+            Fault(
+                f"kind '{kind}' is given, not trained; lem-safe train needs energy: {{kind: trained, ...}}",
+                key="energy.kind",
+            )
         )
     if out is None:
         return learner.parts[0].file if len(learner.parts) == 1 else default_cache()

@@ -41,8 +41,12 @@ def facts(
     trace: Mapping[str, np.ndarray],
     missed: Sequence[Shortfall] = (),
 ) -> dict[str, Any]:
-    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed: of the filter's promise."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed: of
+    the filter's promise.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1 << 20 if sys.platform == "darwin" else 1 << 10
+    )
     return {
         "schema_version": 1,
         "scenario": problem.scenario.name,
@@ -56,7 +60,10 @@ def facts(
         "energy": problem.origin,
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),
-        "promise": {"scope": problem.scope, "shortfalls": [{**asdict(one), "text": str(one)} for one in missed]},
+        "promise": {
+            "scope": problem.scope,
+            "shortfalls": [{**asdict(one), "text": str(one)} for one in missed],
+        },
         **_together(problem),
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_mib": round(peak, 1),
@@ -85,10 +92,12 @@ def _together(problem: Problem) -> dict[str, str]:
 
 
 def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """How far the unfiltered samples are from the rows the energy was learned from, and what was said of these.
+    """How far the unfiltered samples are from the rows the energy was learned from, and what was said of
+    these.
 
-    Nothing where the energy is not learned, or is one of several. clouds: `reference` where there is an unfiltered cloud beside the
-    samples, and `samples`, as saved, [n, d]. Of pictures one pixel each is compared.
+    Nothing where the energy is not learned, or is one of several. clouds: `reference` where there is an
+    unfiltered cloud beside the samples, and `samples`, as saved, [n, d]. Of pictures one pixel each is
+    compared.
     """
     scenario, data = problem.scenario, problem.data
     if data is None or scenario.energy["kind"] != "trained" or scenario.penalties:
@@ -120,21 +129,34 @@ def _step_size(trace: Mapping[str, np.ndarray]) -> dict[str, Any]:
     if "step_size" not in trace:
         return {}
     h = trace["step_size"]
-    return {"chosen_step_size": float(h[0]) if len(h) == 1 else {"least": float(h.min()), "largest": float(h.max())}}
+    return {
+        "chosen_step_size": float(h[0])
+        if len(h) == 1
+        else {"least": float(h.min()), "largest": float(h.max())}
+    }
 
 
 def _contraction(problem: Problem, samples: np.ndarray) -> dict[str, Any]:
-    """How fast a constant metric's flow contracts where the samples are (E.11); nothing for another sampler."""
+    """How fast a constant metric's flow contracts where the samples are (E.11); nothing for another
+    sampler.
+    """
     sampler = problem.sampler(filtered=False)
     if not isinstance(sampler, Preconditioned) or problem.coordinates.dimension > LARGEST:
         return {}
     state = sampler.init(start(problem, Key(problem.scenario.seed)))
-    some = torch.from_numpy(samples[np.linspace(0, len(samples) - 1, min(PARTICLES, len(samples))).astype(int)])
-    found = sampler.contraction(state._replace(x=problem.coordinates.inverse(some.to(problem.device)).to(problem.dtype)))
+    some = torch.from_numpy(
+        samples[np.linspace(0, len(samples) - 1, min(PARTICLES, len(samples))).astype(int)]
+    )
+    found = sampler.contraction(
+        state._replace(x=problem.coordinates.inverse(some.to(problem.device)).to(problem.dtype))
+    )
     if not (math.isfinite(found.rate) and math.isfinite(found.stiffest)):
         return {}
     return {
         "contraction": {
-            "rate": found.rate, "stiffest": found.stiffest, "factor_per_step": found.factor(sampler.step_size), "from": found.origin,
+            "rate": found.rate,
+            "stiffest": found.stiffest,
+            "factor_per_step": found.factor(sampler.step_size),
+            "from": found.origin,
         }
-    }  # fmt: skip
+    }

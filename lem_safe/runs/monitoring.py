@@ -1,4 +1,6 @@
-"""What watches a run: its monitor and its stopping rule, made from the scenario, and how the rule ended it, read from what it wrote."""
+"""What watches a run: its monitor and its stopping rule, made from the scenario, and how the rule ended it,
+read from what it wrote.
+"""
 
 from collections.abc import Mapping
 
@@ -22,11 +24,15 @@ def monitor(problem: Problem) -> Monitor:
     """Looks at the cloud as `monitors` says, at a cost that is counted beside the one of a step."""
     sampler, chosen, d = problem.scenario.sampler, problem.scenario.monitors, problem.coordinates.dimension
     x = Key(0).normal(torch.empty(sampler.samples, d, dtype=problem.dtype, device=problem.device))
-    return Monitor.paced(problem.potential, x, step_work(problem, x), sampler.steps, chosen.every, chosen.samples)
+    return Monitor.paced(
+        problem.potential, x, step_work(problem, x), sampler.steps, chosen.every, chosen.samples
+    )
 
 
 def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
-    """The work of one step of the unfiltered chain from a cloud like x, and of the counts after it; a filter only adds to it."""
+    """The work of one step of the unfiltered chain from a cloud like x, and of the counts after it; a filter
+    only adds to it.
+    """
     sampler = problem.sampler(filtered=False)
     state = sampler.init(x)
 
@@ -40,25 +46,34 @@ def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
 
 
 def stop_rule(problem: Problem, x: Tensor) -> Stop:
-    """The scenario's stopping rule for a run from the cloud x; raises BadInput where it lacks what it needs."""
+    """The scenario's stopping rule for a run from the cloud x; raises BadInput where it lacks what it
+    needs.
+    """
     sampler = problem.scenario.sampler
     beginning = Beginning(problem.potential, x, start_law(problem), sampler.step_size, sampler.steps)
     try:
         rule: Stop = make("stops", problem.scenario.stop, context={"beginning": beginning})
     except ValueError as error:
-        raise BadInput(Fault(str(error), file=str(problem.scenario.source or problem.scenario.name), key="stop")) from error
+        raise BadInput(
+            Fault(str(error), file=str(problem.scenario.source or problem.scenario.name), key="stop")
+        ) from error
     return rule
 
 
 def start_law(problem: Problem) -> Normal | None:
-    """The law that a run's particles are drawn from, over sampler coordinates; None where it has no normal density."""
+    """The law that a run's particles are drawn from, over sampler coordinates; None where it has no normal
+    density.
+    """
     init, coordinates = problem.scenario.sampler.init, problem.coordinates
     d = coordinates.dimension
     if init["kind"] == "standard":
         return Normal(torch.zeros(d).double(), torch.eye(d).double())
     if init["kind"] != "gaussian":
         return None
-    mean, std = torch.tensor(init["mean"], dtype=torch.float64), torch.tensor(init["std"], dtype=torch.float64).expand(d)
+    mean, std = (
+        torch.tensor(init["mean"], dtype=torch.float64),
+        torch.tensor(init["std"], dtype=torch.float64).expand(d),
+    )
     if not bool((std > 0).all()):
         return None
     W = coordinates.inverse_matrix.double().cpu()
@@ -67,6 +82,10 @@ def start_law(problem: Problem) -> Normal | None:
 
 def ended(problem: Problem, rule: Stop, trace: Mapping[str, np.ndarray]) -> Stopped:
     """How a chain ended, from the arrays it left: `fraction`, and what the rule saw."""
-    seen = zip(*(trace[name] for name in ("stop_step", "stop_value", "stop_error")), strict=True) if "stop_step" in trace else ()
+    seen = (
+        zip(*(trace[name] for name in ("stop_step", "stop_value", "stop_error")), strict=True)
+        if "stop_step" in trace
+        else ()
+    )
     looks = [Look(int(k), float(value), float(error)) for k, value, error in seen]
     return outcome(rule, looks, len(trace["fraction"]), problem.scenario.audit.after_step)

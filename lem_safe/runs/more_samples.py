@@ -1,10 +1,12 @@
 """More samples from a finished run: its energy, its filter, its start, fresh noise; nothing is trained again.
 
-A cloud of n particles takes `burn_in` steps and is then looked at `pool` times, `thin` steps apart; under `audit: {replicas: R}` there are R
-independent clouds, each with a key of its own, as in the run: n · pool · R rows.
+A cloud of n particles takes `burn_in` steps and is then looked at `pool` times, `thin` steps apart; under
+`audit: {replicas: R}` there are R independent clouds, each with a key of its own, as in the run: n · pool · R
+rows.
 
-While a file is being drawn, FILE.part beside it holds what was asked for and a checkpoint: the looks so far and the state of the cloud under
-way. An interrupted draw continues from it, bit for bit, and its end removes it.
+While a file is being drawn, FILE.part beside it holds what was asked for and a checkpoint: the looks so far
+and the state of the cloud under way. An interrupted draw continues from it, bit for bit, and its end removes
+it.
 """
 
 import json
@@ -35,34 +37,58 @@ Arrays = dict[str, np.ndarray]
 
 
 def draw(
-    directory: Path | str, samples: int, *, seed: int, burn_in: int | None = None, thin: int | None = None, pool: int = 1,
-    device: str = "cpu", progress: Progress | None = None,
-) -> Draws:  # fmt: skip
+    directory: Path | str,
+    samples: int,
+    *,
+    seed: int,
+    burn_in: int | None = None,
+    thin: int | None = None,
+    pool: int = 1,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Draws:
     """`samples` rows from the energy and the filter of a run directory, with the noise of `seed`.
 
-    burn_in: steps before the first look, by default the run's own. thin: steps between looks, by default a tenth of burn_in.
-    Raises BadInput for a directory without a run, for the run's own seed, for samples that `pool` and the run's clouds do not divide;
-    NumericalFailure.
+    burn_in: steps before the first look, by default the run's own. thin: steps between looks, by default a
+    tenth of burn_in. Raises BadInput for a directory without a run, for the run's own seed, for samples that
+    `pool` and the run's clouds do not divide; NumericalFailure.
     """
     return _drawn(
-        _Asked.of(Path(directory), samples, seed, burn_in, thin, pool), Path(directory), device, progress or Silent(), None
+        _Asked.of(Path(directory), samples, seed, burn_in, thin, pool),
+        Path(directory),
+        device,
+        progress or Silent(),
+        None,
     )
 
 
 def draw_into(
-    path: Path, directory: Path | str, samples: int, *, seed: int | None = None, burn_in: int | None = None, thin: int | None = None,
-    pool: int = 1, device: str = "cpu", progress: Progress | None = None, resume: bool = False,
+    path: Path,
+    directory: Path | str,
+    samples: int,
+    *,
+    seed: int | None = None,
+    burn_in: int | None = None,
+    thin: int | None = None,
+    pool: int = 1,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> Draws:  # fmt: skip
-    """The same rows written to `path`, by its suffix, and what they are as .json beside it; an interruption leaves what `resume` goes on from.
+) -> Draws:
+    """The same rows written to `path`, by its suffix, and what they are as .json beside it; an interruption
+    leaves what `resume` goes on from.
 
-    seed: where it is not given, the interrupted draw's, or a fresh one. Raises what `draw` raises, and BadInput for a file that is there,
-    for an interrupted draw without `resume`, and for one that was asked for otherwise.
+    seed: where it is not given, the interrupted draw's, or a fresh one. Raises what `draw` raises, and
+    BadInput for a file that is there, for an interrupted draw without `resume`, and for one that was asked
+    for otherwise.
     """
     directory, part = Path(directory), part_of(path)
     begun = (part / BEGUN).exists()
     if begun and not resume:
-        raise BadInput(Fault("holds an interrupted draw; --resume continues it, or choose another --out", file=str(part)))
+        raise BadInput(
+            Fault("holds an interrupted draw; --resume continues it, or choose another --out", file=str(part))
+        )
     if not begun:
         must_be_writable(path, pool > 1 or dependent(directory))
     with RunDirectory(part) as place:
@@ -111,12 +137,18 @@ def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(Fault("is damaged; choose another --out", file=str(facts_of(path)))) from error
     now = {"samples": samples, "seed": was["seed"] if seed is None else seed, "pool": pool}
-    _must_match({name: str(value) for name, value in now.items()}, {name: str(value) for name, value in was.items()}, path)
+    _must_match(
+        {name: str(value) for name, value in now.items()},
+        {name: str(value) for name, value in was.items()},
+        path,
+    )
     return True
 
 
 def dependent(directory: Path) -> bool:
-    """Whether rows of a run directory's filter, looked at once, depend on one another or come in clouds; nothing is built or trained."""
+    """Whether rows of a run directory's filter, looked at once, depend on one another or come in clouds;
+    nothing is built or trained.
+    """
     scenario = _scenario(directory)
     return scenario.audit.replicas > 1 or bool(read_npz(directory / "samples.npz").get("coupled", False))
 
@@ -133,7 +165,9 @@ class _Asked:
     pool: int
 
     @classmethod
-    def of(cls, directory: Path, samples: int, seed: int, burn_in: int | None, thin: int | None, pool: int) -> "_Asked":
+    def of(
+        cls, directory: Path, samples: int, seed: int, burn_in: int | None, thin: int | None, pool: int
+    ) -> "_Asked":
         """The defaults of a run directory filled in; BadInput for what cannot be drawn."""
         scenario = _scenario(directory)
         steps = len(read_npz(directory / "trace.npz")["step"]) if burn_in is None else burn_in
@@ -150,7 +184,9 @@ class _Asked:
             message = f"must be a multiple of {' times '.join(of)}, each with as many rows; take {nearest}"
             faults.append(Fault(message, key="samples"))
         if seed == scenario.seed:
-            faults.append(Fault(f"{seed} is the run's own, whose samples these would repeat; take another", key="seed"))
+            faults.append(
+                Fault(f"{seed} is the run's own, whose samples these would repeat; take another", key="seed")
+            )
         if faults:
             raise BadInput(faults)
         return cls(scenario, samples, seed, steps, between, pool)
@@ -167,12 +203,20 @@ class _Asked:
 
     def identity(self, device: str) -> dict[str, str]:
         """What a draw must agree on with the one it continues."""
-        numbers = {"samples": self.samples, "seed": self.seed, "burn-in": self.burn_in, "thin": self.thin, "pool": self.pool}
+        numbers = {
+            "samples": self.samples,
+            "seed": self.seed,
+            "burn-in": self.burn_in,
+            "thin": self.thin,
+            "pool": self.pool,
+        }
         return {**identity(self.scenario, device), **{name: str(value) for name, value in numbers.items()}}
 
 
 class _Keeper:
-    """The looks at clouds so far, cloud after cloud, and the state of the one under way, written each `every` seconds."""
+    """The looks at clouds so far, cloud after cloud, and the state of the one under way, written each `every`
+    seconds.
+    """
 
     def __init__(self, place: RunDirectory, every: float):
         self.place, self.every, self.written = place, every, time.monotonic()
@@ -180,7 +224,9 @@ class _Keeper:
         self.last: tuple[int, Arrays] | None = None
 
     def restore(self, pool: int) -> Arrays | None:
-        """The state of the cloud under way, where there is one; BadInput for a checkpoint of something else."""
+        """The state of the cloud under way, where there is one; BadInput for a checkpoint of something
+        else.
+        """
         saved = self.place.checkpoint()
         if saved is None:
             return None
@@ -208,7 +254,12 @@ class _Keeper:
 
 
 def _drawn(
-    asked: _Asked, directory: Path, device: str, progress: Progress, keeper: _Keeper | None = None, saved: Arrays | None = None
+    asked: _Asked,
+    directory: Path,
+    device: str,
+    progress: Progress,
+    keeper: _Keeper | None = None,
+    saved: Arrays | None = None,
 ) -> Draws:
     _restore_energy(asked.scenario, directory)
     sized = load(directory / "scenario.yaml", {"sampler.samples": asked.particles})
@@ -217,11 +268,20 @@ def _drawn(
     n, replicas = asked.particles, asked.scenario.audit.replicas
     whose = np.arange(n * replicas).reshape(replicas, 1, n)
     return Draws(
-        np.concatenate([_in_data_units(problem, x) for x in clouds]), problem.columns, np.repeat(np.arange(replicas), n * asked.pool),
-        np.broadcast_to(whose, (replicas, asked.pool, n)).flatten(), np.tile(np.repeat(asked.looks, n), replicas),
-        problem.filter is not None and problem.filter.couples, asked.seed, asked.burn_in, asked.thin, asked.pool, replicas,
-        asked.scenario.fingerprint(), _moved(problem, asked, clouds),
-    )  # fmt: skip
+        np.concatenate([_in_data_units(problem, x) for x in clouds]),
+        problem.columns,
+        np.repeat(np.arange(replicas), n * asked.pool),
+        np.broadcast_to(whose, (replicas, asked.pool, n)).flatten(),
+        np.tile(np.repeat(asked.looks, n), replicas),
+        problem.filter is not None and problem.filter.couples,
+        asked.seed,
+        asked.burn_in,
+        asked.thin,
+        asked.pool,
+        replicas,
+        asked.scenario.fingerprint(),
+        _moved(problem, asked, clouds),
+    )
 
 
 def _moved(problem: Problem, asked: _Asked, taken: list[np.ndarray]) -> float:
@@ -253,10 +313,25 @@ def _clouds(
                 keeper.keep(r, state)
 
         name = title if replicas == 1 else f"{title}, cloud {r + 1} of {replicas}"
-        course = Course(name, problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, looks[-1],
-                        promised=problem.promised)  # fmt: skip
+        course = Course(
+            name,
+            problem.sampler(filtered=True),
+            problem.sets,
+            problem.names,
+            problem.betas,
+            looks[-1],
+            promised=problem.promised,
+        )
         try:
-            follow(course, key.fold("chain"), start(problem, key), progress=progress, save=look, saved=saved, every=0.0)
+            follow(
+                course,
+                key.fold("chain"),
+                start(problem, key),
+                progress=progress,
+                save=look,
+                saved=saved,
+                every=0.0,
+            )
         except KeyboardInterrupt:
             if keeper is not None:
                 keeper.write()
@@ -267,10 +342,15 @@ def _clouds(
 
 def _must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path) -> None:
     """Refuses to continue what was asked for otherwise: a fault for each thing that differs."""
-    found = [(name, before.get(name, "none"), value) for name, value in about.items() if before and before.get(name) != value]
+    found = [
+        (name, before.get(name, "none"), value)
+        for name, value in about.items()
+        if before and before.get(name) != value
+    ]
     way_out = "resume with what it was begun with, or choose another --out"
     faults = [
-        Fault(f"was begun with {name} {was}, this draw has {value}; {way_out}", file=str(part)) for name, was, value in found
+        Fault(f"was begun with {name} {was}, this draw has {value}; {way_out}", file=str(part))
+        for name, was, value in found
     ]
     if faults:
         raise BadInput(faults)
@@ -279,7 +359,12 @@ def _must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path)
 def _scenario(directory: Path) -> Scenario:
     for name in ("scenario.yaml", "samples.npz", "trace.npz", "run.json"):
         if not (directory / name).is_file():
-            raise BadInput(Fault(f"holds no finished run ({name} is missing); give the directory of one", file=str(directory)))
+            raise BadInput(
+                Fault(
+                    f"holds no finished run ({name} is missing); give the directory of one",
+                    file=str(directory),
+                )
+            )
     return load(directory / "scenario.yaml")
 
 
@@ -291,7 +376,8 @@ def _restore_energy(scenario: Scenario, directory: Path) -> None:
     saved = load_energy(directory / "energy.safetensors")
     if saved.metadata.get("fingerprint") != made.fingerprint(scenario.seed):
         message = (
-            "was trained on other data or settings than scenario.yaml now names; restore the data, or run the scenario again"
+            "was trained on other data or settings than scenario.yaml now names; restore the data, "
+            "or run the scenario again"
         )
         raise BadInput(Fault(message, file=str(directory / "energy.safetensors")))
     path = made.path(scenario.seed)

@@ -1,6 +1,8 @@
-"""Where a scenario becomes something that runs: names to objects, dtype and device, data units to sampler coordinates.
+"""Where a scenario becomes something that runs: names to objects, dtype and device, data units to sampler
+coordinates.
 
-An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in (units: architecture).
+An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in
+(units: architecture).
 """
 
 from collections.abc import Mapping
@@ -39,10 +41,12 @@ from lem_safe.scenario import Scenario, without_aim
 class Problem:
     """Everything a run needs, built.
 
-    energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on its device.
-    sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin: where it came from.
-    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows: those particles start at, in
-    data units, or None where they are drawn from a normal distribution.
+    energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on
+    its device.
+    sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin:
+    where it came from.
+    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows:
+    those particles start at, in data units, or None where they are drawn from a normal distribution.
     """
 
     scenario: Scenario
@@ -70,12 +74,16 @@ class Problem:
 
     @property
     def limits(self) -> Tensor:
-        """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a surrogate."""
+        """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a
+        surrogate.
+        """
         return torch.full((len(self.sets),), torch.nan) if self.filter is None else self.filter.limits
 
     @property
     def scope(self) -> str:
-        """What is left of the filter's promise under the scenario's sampler; of a chain's, that of its last filter."""
+        """What is left of the filter's promise under the scenario's sampler; of a chain's, that of its last
+        filter.
+        """
         chosen = self.scenario.filter
         while chosen.get("filters"):
             chosen = chosen["filters"][-1]
@@ -89,7 +97,9 @@ class Problem:
         return EveryStep(self.names, self.scenario.aimed(), tuple(self.limits.double().tolist()))
 
     def missed(self, trace: Mapping[str, np.ndarray]) -> list[Shortfall]:
-        """What a filter that promises in expectation has missed over a recorded run; nothing for another one."""
+        """What a filter that promises in expectation has missed over a recorded run; nothing for another
+        one.
+        """
         if self.filter is None or self.scope != "in expectation":
             return []
         settings = self.scenario.audit
@@ -100,14 +110,19 @@ class Problem:
         spec = self.scenario.sampler
         hooks = hook(self.filter) if filtered else Hooks()
         context = {
-            "energy": self.potential, "drift_filter": hooks.drift_filter, "step_filter": hooks.step_filter, "steps": spec.steps,
-        }  # fmt: skip
+            "energy": self.potential,
+            "drift_filter": hooks.drift_filter,
+            "step_filter": hooks.step_filter,
+            "steps": spec.steps,
+        }
         fields = {"kind": spec.kind, "step_size": spec.step_size, **spec.own}
         sampler: Sampler = make("samplers", fields, context=context)
         return sampler
 
 
-def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None) -> Problem:
+def build(
+    scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None
+) -> Problem:
     """Builds a scenario, training its energy where no cached one has the same fingerprint.
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
@@ -118,7 +133,9 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
     origin, data = learner.origin, learner.data()
-    penalties = [(p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)]
+    penalties = [
+        (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
+    ]
     coordinates = _coordinates(energy, dtype)
     safe = compose(energy, penalties)
     warnings = _composed(safe, coordinates, scenario, progress)
@@ -132,8 +149,21 @@ def build(scenario: Scenario, *, device: str = "cpu", progress: Progress, cache:
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
-        scenario, columns, safe, potential, coordinates, sets, chosen, data, origin, dtype, where, parts, warnings, rows
-    )  # fmt: skip
+        scenario,
+        columns,
+        safe,
+        potential,
+        coordinates,
+        sets,
+        chosen,
+        data,
+        origin,
+        dtype,
+        where,
+        parts,
+        warnings,
+        rows,
+    )
 
 
 def check_precision(scenario: Scenario, progress: Progress) -> None:
@@ -144,21 +174,33 @@ def check_precision(scenario: Scenario, progress: Progress) -> None:
 
 
 def start(problem: Problem, key: Key) -> Tensor:
-    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the rows' own values (A.11)."""
-    init, n, coordinates = problem.scenario.sampler.init, problem.scenario.sampler.samples, problem.coordinates
+    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the
+    rows' own values (A.11).
+    """
+    init, n, coordinates = (
+        problem.scenario.sampler.init,
+        problem.scenario.sampler.samples,
+        problem.coordinates,
+    )
     if problem.rows is not None:
         count = len(problem.rows)
         chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
-    noise = key.fold("init").normal(torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device))
+    noise = key.fold("init").normal(
+        torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
+    )
     if init["kind"] == "standard":
         return noise
     return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
 
 
-def _composed(safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress) -> tuple[str, ...]:
-    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and says what leaves its parents."""
+def _composed(
+    safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress
+) -> tuple[str, ...]:
+    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and says what leaves its
+    parents.
+    """
     key = Key(scenario.seed).fold("composition")
     check_tails(safe, coordinates, "penalties" if scenario.penalties else "energy")
     for measured in align(safe, key, start=coordinates):
@@ -174,7 +216,11 @@ def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
     for part in energy.modules():
         if isinstance(part, Transported):
             own = part.coordinates
-            return identity(energy.dimension, dtype) if own.identity else Coordinates(own.offset, own.matrix, dtype)
+            return (
+                identity(energy.dimension, dtype)
+                if own.identity
+                else Coordinates(own.offset, own.matrix, dtype)
+            )
     return identity(energy.dimension, dtype)
 
 
@@ -188,16 +234,22 @@ def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None
 
 
 def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
-    """A region over sampler coordinates; BadInput where it is too large or too small a thing there to be a number."""
+    """A region over sampler coordinates; BadInput where it is too large or too small a thing there to be a
+    number.
+    """
     try:
         return pull(region, coordinates)
     except ValueError as error:
-        raise BadInput(Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")) from error
+        raise BadInput(
+            Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")
+        ) from error
 
 
 def _device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadInput(Fault(f"device '{name}' is not available here (torch sees no CUDA device); use --device cpu"))
+        raise BadInput(
+            Fault(f"device '{name}' is not available here (torch sees no CUDA device); use --device cpu")
+        )
     try:
         return torch.device(name)
     except RuntimeError as error:

@@ -1,10 +1,13 @@
-"""Whether a filter keeps what it promises, held against membership: what a filter sees of a region may be wrong, what is counted is not.
+"""Whether a filter keeps what it promises, held against membership: what a filter sees of a region may be
+wrong, what is counted is not.
 
-*Every step, this cloud.* A filter that counts (G.2, D.4) never lets a count grow beyond its budget. One that keeps a surrogate φ ≥ κ·1_𝒰 has
-κρ(𝒰) ≤ E φ (B.2), whatever E φ is; a count over budget that E φ does not cover shows that φ belongs to another set. Either ends the run.
+*Every step, this cloud.* A filter that counts (G.2, D.4) never lets a count grow beyond its budget. One that
+keeps a surrogate φ ≥ κ·1_𝒰 has κρ(𝒰) ≤ E φ (B.2), whatever E φ is; a count over budget that E φ does not
+cover shows that φ belongs to another set. Either ends the run.
 
-*In expectation.* A finite cloud fluctuates. The mean fraction over the second half of the run that exceeds β by more than four standard errors
-of n independent particles, 4√(β(1 − β)/n), is reported as a shortfall (F.1).
+*In expectation.* A finite cloud fluctuates. The mean fraction over the second half of the run that exceeds β
+by more than four standard errors of n independent particles, 4√(β(1 − β)/n), is reported as a shortfall
+(F.1).
 """
 
 import math
@@ -20,16 +23,20 @@ from lem_safe.errors import NumericalFailure
 Row = Float[np.ndarray, "m"]
 
 ROUNDING = 1e-3
-"""E φ covers a count that it misses by this share: a sum in the cloud's own dtype, and coordinates cast as they are saved."""
+"""E φ covers a count that it misses by this share: a sum in the cloud's own dtype, and coordinates cast as
+they are saved.
+"""
 ERRORS = 4.0
 """Standard errors beyond which a mean fraction is no fluctuation."""
 
 
 @dataclass(frozen=True)
 class EveryStep:
-    """A promise about every step of a cloud: what the filter enforces (`betas`, `limits` = κβ; NaN without a surrogate), by region.
+    """A promise about every step of a cloud: what the filter enforces (`betas`, `limits` = κβ; NaN without a
+    surrogate), by region.
 
-    Call it with the fractions inside before and after a step, and with E φ after it; raises NumericalFailure where the promise is broken.
+    Call it with the fractions inside before and after a step, and with E φ after it; raises NumericalFailure
+    where the promise is broken.
     """
 
     names: tuple[str, ...]
@@ -37,31 +44,44 @@ class EveryStep:
     limits: tuple[float, ...]
 
     def check(self, place: str, n: int, before: Row, after: Row, surrogate: Row) -> None:
-        """Raises for the first region whose count the filter says it keeps, and does not. place: the run and the step, for the message."""
-        for name, β, κβ, had, has, φ in zip(self.names, self.betas, self.limits, before, after, surrogate, strict=True):
+        """Raises for the first region whose count the filter says it keeps, and does not. place: the run and
+        the step, for the message.
+        """
+        for name, β, κβ, had, has, φ in zip(
+            self.names, self.betas, self.limits, before, after, surrogate, strict=True
+        ):
             most = budget(β, n)
             if round(has * n) <= most:
                 continue
-            inside = f"{place}: the filter promises every step, but {name} holds {round(has * n):,} of {n:,} particles, {most:,} allowed"
+            inside = (
+                f"{place}: the filter promises every step, but {name} holds {round(has * n):,} of "
+                f"{n:,} particles, {most:,} allowed"
+            )
             if math.isnan(κβ) or math.isnan(φ) or φ == has:  # it counts
                 if round(has * n) > round(had * n):
                     raise NumericalFailure(
-                        f"{inside}, {round((has - had) * n):,} more than before the step; the filter does not count what `contains` counts, "
-                        "which is a fault of the region or of the filter: run without a filter, or define the region by another kind"
+                        f"{inside}, {round((has - had) * n):,} more than before the step; the filter does "
+                        "not count what `contains` counts, "
+                        "which is a fault of the region or of the filter: run without a filter, or define "
+                        "the region by another kind"
                     )
                 continue
             covered = has * κβ / β if β > 0 else 0.0
             if φ * (1 + ROUNDING) < covered or (β == 0 and φ == 0):
                 raise NumericalFailure(
-                    f"{inside}, while the surrogate it keeps is {φ:.4g} (limit {κβ:.4g}) and {covered:.4g} or more for so many inside; "
-                    "the region's distance disagrees with its membership: use the filter gate, which counts, or define the region by "
+                    f"{inside}, while the surrogate it keeps is {φ:.4g} (limit {κβ:.4g}) and {covered:.4g} "
+                    "or more for so many inside; "
+                    "the region's distance disagrees with its membership: use the filter gate, which "
+                    "counts, or define the region by "
                     "another kind"
                 )
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A region whose fraction was too high for too long under a filter that promises in expectation: the mean over `steps` steps."""
+    """A region whose fraction was too high for too long under a filter that promises in expectation: the mean
+    over `steps` steps.
+    """
 
     set: str
     beta: float
@@ -71,16 +91,21 @@ class Shortfall:
 
     def __str__(self) -> str:
         return (
-            f"shortfall: {self.set} held {self.mean:.4f} on average over the last {self.steps:,} steps, tolerated {self.beta:g} (with four "
-            f"standard errors {self.allowed:.4f}): the filter did not keep in expectation what it promises; a smaller step_size or a lower aim "
-            "helps, as do more steps where the start was over the tolerance; the filters step and gate promise every step"
+            f"shortfall: {self.set} held {self.mean:.4f} on average over the last {self.steps:,} steps, "
+            f"tolerated {self.beta:g} (with four "
+            f"standard errors {self.allowed:.4f}): the filter did not keep in expectation what it "
+            "promises; a smaller step_size or a lower aim "
+            "helps, as do more steps where the start was over the tolerance; the filters step and gate "
+            "promise every step"
         )
 
 
 def shortfalls(
     names: Sequence[str], betas: Sequence[float], n: int, trace: Mapping[str, np.ndarray], after_step: int = 0
 ) -> list[Shortfall]:
-    """What a filter that promises in expectation has missed. n: particles of a cloud. trace: of one cloud, or of several (`cloud_fraction`)."""
+    """What a filter that promises in expectation has missed. n: particles of a cloud. trace: of one cloud, or
+    of several (`cloud_fraction`).
+    """
     each = trace.get("cloud_fraction", trace["fraction"][None])
     steps = each.shape[1]
     late = each[:, max(steps // 2, min(after_step, steps - 1)) :]

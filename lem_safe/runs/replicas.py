@@ -1,9 +1,11 @@
-"""Independent clouds, one after the other: the same course with another key each, coupled within a cloud and never between two (A.5).
+"""Independent clouds, one after the other: the same course with another key each, coupled within a cloud and
+never between two (A.5).
 
-What the trace of R clouds holds, so that it can be read like that of one: `fraction`, `surrogate` and `shortfall` are at every step the
-largest over the clouds, `multiplier` and `moves` are the mean; every cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest
-fraction within β at every step says that no cloud was ever over it. Monitors and the stopping rule look at the first cloud; the others
-take as many steps.
+What the trace of R clouds holds, so that it can be read like that of one: `fraction`, `surrogate` and
+`shortfall` are at every step the largest over the clouds, `multiplier` and `moves` are the mean; every
+cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest fraction within β at every step
+says that no cloud was ever over it. Monitors and the stopping rule look at the first cloud; the others take
+as many steps.
 """
 
 import time
@@ -36,10 +38,11 @@ def follow_clouds(
     saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
 ) -> Finished:
-    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the clouds that are done and the one under way.
+    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the clouds that are
+    done and the one under way.
 
-    The cloud that is returned is all of them, one after the other; `resumed_from_step` counts the steps of all clouds together.
-    Raises what `follow` raises.
+    The cloud that is returned is all of them, one after the other; `resumed_from_step` counts the steps of
+    all clouds together. Raises what `follow` raises.
     """
     if clouds == 1:
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
@@ -55,11 +58,22 @@ def follow_clouds(
             written = time.monotonic()
 
     for r in range(len(pooled.x), clouds):
-        watched = course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
+        watched = (
+            course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
+        )
         one = replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
         key, x = begin(r)
         part = _Part(progress, pooled.steps, f"cloud {r + 1}")
-        done = follow(one, key, x, progress=part, save=None if save is None else keep, saved=rest, every=every, written=written)
+        done = follow(
+            one,
+            key,
+            x,
+            progress=part,
+            save=None if save is None else keep,
+            saved=rest,
+            every=every,
+            written=written,
+        )
         resumed, rest = resumed + done.resumed_from_step, None
         pooled.add(done)
         if time.monotonic() - written >= every:
@@ -94,7 +108,9 @@ class Pooled:
     def add(self, done: Finished) -> None:
         """One more cloud."""
         if not self.x:
-            self.first = {name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))}
+            self.first = {
+                name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))
+            }
             self.trace = {name: done.trace[name] for name in (*LARGEST, "multiplier")}
         else:
             self.trace = {
@@ -111,7 +127,11 @@ class Pooled:
         """For a checkpoint: everything."""
         if not self.x:
             return {}
-        parts = {"x": np.stack(self.x), "fraction": np.stack(self.fraction), "step_size": np.array(self.step_size)}
+        parts = {
+            "x": np.stack(self.x),
+            "fraction": np.stack(self.fraction),
+            "step_size": np.array(self.step_size),
+        }
         parts |= {"moves": np.stack(self.moves), "moved": np.array(self.moved)}
         parts |= {f"trace.{name}": rows for name, rows in self.trace.items()}
         parts |= {f"first.{name}": rows for name, rows in self.first.items()}
@@ -127,13 +147,19 @@ class Pooled:
                 list(saved["pooled.x"]),
                 list(saved["pooled.fraction"]),
                 {name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
-                {name.removeprefix("pooled.first."): rows for name, rows in saved.items() if name.startswith("pooled.first.")},
+                {
+                    name.removeprefix("pooled.first."): rows
+                    for name, rows in saved.items()
+                    if name.startswith("pooled.first.")
+                },
                 saved["pooled.step_size"].tolist(),
                 list(saved["pooled.moves"]),
                 saved["pooled.moved"].tolist(),
             )
         except KeyError as error:
-            message = f"does not fit this run (it lacks {error}); remove it to begin the interrupted chain again"
+            message = (
+                f"does not fit this run (it lacks {error}); remove it to begin the interrupted chain again"
+            )
             raise BadInput(Fault(message, file="checkpoint.npz")) from error
 
     def finished(self, device: torch.device, resumed: int) -> Finished:
@@ -150,7 +176,9 @@ class Pooled:
         }
         if self.step_size:
             trace["step_size"] = np.array(self.step_size)
-        return Finished(torch.from_numpy(np.concatenate(self.x)).to(device), trace, resumed, float(np.mean(self.moved)))
+        return Finished(
+            torch.from_numpy(np.concatenate(self.x)).to(device), trace, resumed, float(np.mean(self.moved))
+        )
 
 
 class _Part:

@@ -1,4 +1,6 @@
-"""What a run leaves in a user's hands: its directory, its scenario, its report, and the arrays and pictures read back from its files."""
+"""What a run leaves in a user's hands: its directory, its scenario, its report, and the arrays and pictures
+read back from its files.
+"""
 
 import json
 from dataclasses import dataclass
@@ -51,7 +53,9 @@ class Run:
         return plot_samples(self.directory, ax)
 
     def plot_fractions(self, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
-        """The fraction inside one constrained region, by default the first, at every step; on `ax` or on new axes, which are returned."""
+        """The fraction inside one constrained region, by default the first, at every step; on `ax` or on new
+        axes, which are returned.
+        """
         from lem_safe.report.plots import plot_fractions
 
         return plot_fractions(self.directory, ax, constraint)
@@ -63,7 +67,9 @@ class Run:
         return "\n".join([self.report.to_text(), *self._fidelity(), str(self.directory / "report.html")])
 
     def _fidelity(self) -> list[str]:
-        """How far the unfiltered samples are from the data, where the energy was learned from some: a line, and one for each warning."""
+        """How far the unfiltered samples are from the data, where the energy was learned from some: a line,
+        and one for each warning.
+        """
         found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
         return [] if found is None else ["", found["line"], *found["warnings"]]
 

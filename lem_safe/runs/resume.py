@@ -1,4 +1,5 @@
-"""What a run must agree on with the one it continues: scenario, device, dtype, particles to a block of noise. Else no bit would be the same.
+"""What a run must agree on with the one it continues: scenario, device, dtype, particles to a block of noise.
+Else no bit would be the same.
 
 Where it does not, the difference is shown: key by key, from the scenario.yaml that the run has left.
 """
@@ -22,15 +23,20 @@ WAY_OUT = "resume with what it was begun with, or choose a new --out"
 def identity(scenario: Scenario, device: str) -> dict[str, str]:
     """The content of begun.json. The device counts by its type, not by its number."""
     return {
-        "fingerprint": scenario.fingerprint(), "device": device.split(":")[0], "dtype": f"torch.{scenario.dtype}", "block": str(BLOCK),
-    }  # fmt: skip
+        "fingerprint": scenario.fingerprint(),
+        "device": device.split(":")[0],
+        "dtype": f"torch.{scenario.dtype}",
+        "block": str(BLOCK),
+    }
 
 
 def must_match(scenario: Scenario, device: str, begun: Mapping[str, str], directory: Path) -> None:
     """Refuses to continue what was begun otherwise: a fault for each thing that differs."""
     found: list[Fault] = []
     for name, value in identity(scenario, device).items():
-        if begun.get(name) == value or (name == "dtype" and any("dtype was" in fault.message for fault in found)):
+        if begun.get(name) == value or (
+            name == "dtype" and any("dtype was" in fault.message for fault in found)
+        ):
             continue  # a scenario's dtype is told with the scenario
         was = f"with {name} {begun.get(name, ABSENT)}, this run has {value}"
         if name == "fingerprint":
@@ -48,9 +54,14 @@ def difference(scenario: Scenario, directory: Path) -> str:
     old, new = flat(before), flat(now)
     changed = [key for key in {**new, **old} if old.get(key, ABSENT) != new.get(key, ABSENT)]
     if not changed:
-        files = ", ".join(sorted({str(value) for value in flat(scenario.content()).values() if isinstance(value, Path)}))
+        files = ", ".join(
+            sorted({str(value) for value in flat(scenario.content()).values() if isinstance(value, Path)})
+        )
         return f"not a key differs, so a file that it reads has changed since ({files or 'none is named'})"
-    shown = [f"{key} was {_shown(old.get(key, ABSENT))} and is {_shown(new.get(key, ABSENT))}" for key in changed[:MOST]]
+    shown = [
+        f"{key} was {_shown(old.get(key, ABSENT))} and is {_shown(new.get(key, ABSENT))}"
+        for key in changed[:MOST]
+    ]
     more = len(changed) - len(shown)
     return ", ".join(shown) + (f", and {more} more key{'s' * (more > 1)}" if more else "")
 
@@ -61,11 +72,15 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     >>> flat({"sampler": {"steps": 20}, "constraints": [{"beta": 0.1}], "mean": [0, 1]})
     {'sampler.steps': 20, 'constraints.0.beta': 0.1, 'mean': [0, 1]}
     """
-    nested = isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value))
+    nested = isinstance(value, Mapping) or (
+        isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value)
+    )
     if not nested:
         return {prefix: value}
     items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    return {key: leaf for name, part in items for key, leaf in flat(part, f"{prefix}.{name}".lstrip(".")).items()}
+    return {
+        key: leaf for name, part in items for key, leaf in flat(part, f"{prefix}.{name}".lstrip(".")).items()
+    }
 
 
 def _plain(source: Path | str) -> Any:

@@ -1,7 +1,9 @@
-"""A run: scenario in, run directory out. Build, sample beside the unfiltered energy, save, audit, report; resumable at any moment.
+"""A run: scenario in, run directory out. Build, sample beside the unfiltered energy, save, audit, report;
+resumable at any moment.
 
-The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the filter's and nothing else's.
-Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each with a key of its own; the first is the run without replicas.
+The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the
+filter's and nothing else's. Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each
+with a key of its own; the first is the run without replicas.
 """
 
 import time
@@ -48,21 +50,32 @@ def run(
     strict: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Run:
-    """Runs a scenario (a file, a bundled name, or a loaded one) and writes the run directory `out`, by default a fresh one under runs/.
+    """Runs a scenario (a file, a bundled name, or a loaded one) and writes the run directory `out`, by
+    default a fresh one under runs/.
 
-    Raises BadInput (exit 2) before anything is written, NumericalFailure (exit 3) with what was written intact, and on KeyboardInterrupt
-    saves a checkpoint that `resume` continues from, bit for bit.
+    Raises BadInput (exit 2) before anything is written, NumericalFailure (exit 3) with what was written
+    intact, and on KeyboardInterrupt saves a checkpoint that `resume` continues from, bit for bit.
     """
     began = time.monotonic()
     progress = progress or Silent()
     if threads is not None:
         torch.set_num_threads(threads)
-    overrides = {k: v for k, v in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items() if v is not None}
-    chosen = loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
+    overrides = {
+        k: v
+        for k, v in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items()
+        if v is not None
+    }
+    chosen = (
+        loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
+    )
     chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
     if chosen.sweep is not None:
         raise BadInput(
-            Fault("is several runs; use lem_safe.sweep, or lem-safe run", file=str(chosen.source or chosen.name), key="sweep")
+            Fault(
+                "is several runs; use lem_safe.sweep, or lem-safe run",
+                file=str(chosen.source or chosen.name),
+                key="sweep",
+            )
         )
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if not resume:
@@ -95,7 +108,11 @@ def run(
             trace=found["trace"],
             missed=missed,
         )
-        clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
+        clouds = {
+            n: read_npz(directory / f"{n}.npz")["x"]
+            for n in ("samples", "reference")
+            if (directory / f"{n}.npz").exists()
+        }
         write_json(directory / FINISHED, about | of_data(problem, clouds))
         directory.forget_beginning()
         progress.start("report", 1)
@@ -104,8 +121,11 @@ def run(
     return Run(path, chosen, report)
 
 
-def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every: float) -> tuple[int, Stopped]:
-    """Both chains, from a checkpoint where there is one; returns the step resumed from, and how the stopping rule ended it.
+def _sample(
+    directory: RunDirectory, problem: Problem, progress: Progress, every: float
+) -> tuple[int, Stopped]:
+    """Both chains, from a checkpoint where there is one; returns the step resumed from, and how the stopping
+    rule ended it.
 
     The rule judges the first chain, the unfiltered one where there are two; the other takes as many steps.
     """
@@ -136,7 +156,11 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
         def save(state: dict[str, np.ndarray], phase: str = phase) -> None:
             directory.save_checkpoint(phase=np.array(phase), **state)
 
-        title = "unfiltered" if phase == "reference" or problem.filter is None else f"filter: {scenario.filter['kind']}"
+        title = (
+            "unfiltered"
+            if phase == "reference" or problem.filter is None
+            else f"filter: {scenario.filter['kind']}"
+        )
         course = Course(
             title,
             problem.sampler(filtered=phase == "filtered"),
@@ -149,7 +173,9 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
             scenario.audit.after_step,
             problem.promised if phase == "filtered" else None,
         )
-        finished = follow_clouds(course, begin, replicas, progress=progress, save=save, saved=mine, every=every)
+        finished = follow_clouds(
+            course, begin, replicas, progress=progress, save=save, saved=mine, every=every
+        )
         resumed = max(resumed, finished.resumed_from_step)
         _keep(directory, problem, phase, finished)
         if stopped is None:
@@ -161,7 +187,11 @@ def _sample(directory: RunDirectory, problem: Problem, progress: Progress, every
     if (directory / "diagnostics.npz").exists():
         directory.arrays("diagnostics.npz", "remove it, and it is made again")
     else:
-        clouds = {n: read_npz(directory / f"{n}.npz")["x"] for n in ("samples", "reference") if (directory / f"{n}.npz").exists()}
+        clouds = {
+            n: read_npz(directory / f"{n}.npz")["x"]
+            for n in ("samples", "reference")
+            if (directory / f"{n}.npz").exists()
+        }
         write_npz(directory / "diagnostics.npz", **diagnostics(problem, clouds))
     assert stopped is not None  # there is a chain
     return resumed, stopped
@@ -182,20 +212,27 @@ def _done(directory: RunDirectory, phase: str) -> bool:
 
 def _ended(directory: RunDirectory, problem: Problem, phase: str, rule: Stop) -> Stopped:
     """How the rule ended a chain that has left its files."""
-    return ended(problem, rule, read_npz(directory / ("reference.npz" if phase == "reference" else "trace.npz")))
+    return ended(
+        problem, rule, read_npz(directory / ("reference.npz" if phase == "reference" else "trace.npz"))
+    )
 
 
 def _warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Progress) -> None:
-    """Says where the start of any cloud is over a tolerance, as what a filter promises begins within it, and where a file is too short."""
+    """Says where the start of any cloud is over a tolerance, as what a filter promises begins within it, and
+    where a file is too short.
+    """
     inside, n, rows = [], problem.scenario.sampler.samples, None
     for x in starts:
         rows = len(torch.unique(x, dim=0)) if rows is None else rows
         inside.append([int(unsafe.contains(x).sum()) for unsafe in problem.sets])
-    of = {"file": "the file of sampler.init has", "data": "the training data have"}.get(problem.scenario.sampler.init["kind"])
+    of = {"file": "the file of sampler.init has", "data": "the training data have"}.get(
+        problem.scenario.sampler.init["kind"]
+    )
     few = problem.data is None or len(problem.data.values) < n  # rows of a table may well repeat
     if of is not None and rows is not None and rows < n and few:
         progress.say(
-            f"the start repeats: {of} {rows:,} different row{'s' * (rows != 1)} for {n:,} particles, so several begin at one place; "
+            f"the start repeats: {of} {rows:,} different row{'s' * (rows != 1)} for {n:,} particles, so "
+            "several begin at one place; "
             "take more rows, fewer samples, or enough steps to forget the start"
         )
     for i, (name, β) in enumerate(zip(problem.names, problem.betas, strict=True)):
@@ -203,8 +240,10 @@ def _warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: P
         where, upto = (f" in {over:,} of {len(inside):,} clouds", "up to ") if len(inside) > 1 else ("", "")
         if over:
             progress.say(
-                f"the start is over{where}: {name} holds {upto}{most} of {n:,} particles, tolerated {budget(β, n)}; "
-                "the first steps will fail the audit; choose another sampler.init, or judge later steps with audit.after_step"
+                f"the start is over{where}: {name} holds {upto}{most} of {n:,} particles, tolerated "
+                f"{budget(β, n)}; "
+                "the first steps will fail the audit; choose another sampler.init, or judge later steps "
+                "with audit.after_step"
             )
 
 
@@ -213,7 +252,10 @@ def _warn_of_certificate(problem: Problem, strict: bool, progress: Progress) -> 
     judged = problem.scenario.judged()
     why = never_certified(problem.names, problem.betas, judged, couples=_coupled(problem))
     if why is not None and (strict or judged.require != "passed"):
-        progress.say(f"a certificate is asked for ({'--strict' if strict else 'audit.require'}), and no run can have it: {why}")
+        progress.say(
+            f"a certificate is asked for ({'--strict' if strict else 'audit.require'}), and no run can "
+            f"have it: {why}"
+        )
 
 
 def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:
@@ -223,17 +265,27 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
     if (replicas := problem.scenario.audit.replicas) > 1:
         arrays |= replica_arrays(np.split(x, replicas))
     if phase == "reference":
-        watched = {name: rows for name, rows in finished.trace.items() if name.startswith(("monitor_", "stop_"))}
+        watched = {
+            name: rows for name, rows in finished.trace.items() if name.startswith(("monitor_", "stop_"))
+        }
         write_npz(directory / "reference.npz", **arrays, fraction=finished.trace["fraction"], **watched)
         return
     limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
     seed = np.array(problem.scenario.seed)
-    write_npz(directory / "samples.npz", **arrays, coupled=np.array(_coupled(problem)), seed=seed, moved=np.array(finished.moved))
+    write_npz(
+        directory / "samples.npz",
+        **arrays,
+        coupled=np.array(_coupled(problem)),
+        seed=seed,
+        moved=np.array(finished.moved),
+    )
 
 
 def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:
-    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes audit.json and the badge."""
+    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes
+    audit.json and the badge.
+    """
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
     directory.arrays("samples.npz", way_out)
@@ -255,7 +307,10 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
     if directory.finished_with() != scenario.fingerprint():
         found = difference(scenario, directory.path)
         raise BadInput(
-            Fault(f"holds a finished run of another scenario: {found}; choose another --out", file=str(directory.path))
+            Fault(
+                f"holds a finished run of another scenario: {found}; choose another --out",
+                file=str(directory.path),
+            )
         )
     directory.forget_beginning()
     audit = directory / "audit.json"
@@ -263,7 +318,9 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
         try:
             report = AuditReport.from_json(audit.read_text(encoding="utf-8"))
         except (BadInput, UnicodeDecodeError) as error:
-            raise BadInput(Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))) from error
+            raise BadInput(
+                Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))
+            ) from error
     else:
         report = _judge(directory, scenario, False)
     for name in ("samples", "trace", "reference", "diagnostics"):

@@ -1,7 +1,9 @@
-"""Rows drawn from a finished run, and the files that hold them: .npz, .npy, .csv, .parquet, each saying which rows depend on which.
+"""Rows drawn from a finished run, and the files that hold them: .npz, .npy, .csv, .parquet, each saying which
+rows depend on which.
 
-Rows of several clouds are numbered by `replica`, several looks at independent particles by `chain`, and an audit counts these. One cloud whose
-particles a filter couples (A.2) says so, by `coupled` in an .npz and elsewhere by a `replica` with one number, and no bound is claimed for it.
+Rows of several clouds are numbered by `replica`, several looks at independent particles by `chain`, and an
+audit counts these. One cloud whose particles a filter couples (A.2) says so, by `coupled` in an .npz and
+elsewhere by a `replica` with one number, and no bound is claimed for it.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,8 @@ from lem_safe.files import void, write_atomically, write_json, write_npz
 class Draws:
     """Rows in the data's units, cloud after cloud and look after look.
 
-    `replica`, `chain` and `step` say which cloud and which particle each row is of, and after which step it was looked at.
+    `replica`, `chain` and `step` say which cloud and which particle each row is of, and after which step it
+    was looked at.
     """
 
     x: Float[np.ndarray, "rows d"]
@@ -39,7 +42,9 @@ class Draws:
 
     @property
     def unit(self) -> str | None:
-        """What a file calls the rows that belong together: `replica`, `chain`, or None where every row stands for itself."""
+        """What a file calls the rows that belong together: `replica`, `chain`, or None where every row stands
+        for itself.
+        """
         if self.coupled or self.replicas > 1:
             return "replica"
         return "chain" if self.pool > 1 else None
@@ -48,15 +53,24 @@ class Draws:
     def facts(self) -> dict[str, object]:
         """What they are, beside the numbers."""
         return {
-            "schema_version": 1, "samples": len(self.x), "seed": self.seed, "burn_in": self.burn_in, "thin": self.thin,
-            "pool": self.pool, "replicas": self.replicas, "coupled": self.coupled, "moved": self.moved, "fingerprint": self.fingerprint,
-        }  # fmt: skip
+            "schema_version": 1,
+            "samples": len(self.x),
+            "seed": self.seed,
+            "burn_in": self.burn_in,
+            "thin": self.thin,
+            "pool": self.pool,
+            "replicas": self.replicas,
+            "coupled": self.coupled,
+            "moved": self.moved,
+            "fingerprint": self.fingerprint,
+        }
 
 
 def write(draws: Draws, path: Path) -> None:
     """The rows as .npz, .npy, .csv or .parquet, by the file's name, and what they are as .json beside it.
 
-    Raises BadInput for another suffix, for a file that is there, and for dependent rows in a .npy, which could not say so.
+    Raises BadInput for another suffix, for a file that is there, and for dependent rows in a .npy, which
+    could not say so.
     """
     _WRITERS[_suffix(path, draws.unit is not None)](draws, path)
     write_json(facts_of(path), {**draws.facts, "file": path.name})
@@ -80,16 +94,27 @@ def must_be_writable(path: Path, dependent: bool) -> None:
 def _suffix(path: Path, dependent: bool) -> str:
     kind = path.suffix.lower()
     if kind not in _WRITERS:
-        raise BadInput(Fault(f"'{path.suffix}' is not written; use one of {', '.join(_WRITERS)}", file=str(path)))
+        raise BadInput(
+            Fault(f"'{path.suffix}' is not written; use one of {', '.join(_WRITERS)}", file=str(path))
+        )
     if kind == ".npy" and dependent:
-        raise BadInput(Fault("a .npy cannot say that its rows depend on one another; use .npz, .csv or .parquet", file=str(path)))
+        raise BadInput(
+            Fault(
+                "a .npy cannot say that its rows depend on one another; use .npz, .csv or .parquet",
+                file=str(path),
+            )
+        )
     return kind
 
 
 def _write_npz(draws: Draws, path: Path) -> None:
     one = draws.coupled and draws.replicas == 1  # which `coupled` says
     units = {} if draws.unit is None or one else {draws.unit: getattr(draws, draws.unit)}
-    named = {"columns": np.array(draws.columns), "coupled": np.array(draws.coupled), "seed": np.array(draws.seed)}
+    named = {
+        "columns": np.array(draws.columns),
+        "coupled": np.array(draws.coupled),
+        "seed": np.array(draws.seed),
+    }
     named["moved"] = np.array(draws.moved)
     write_npz(path, x=draws.x, step=draws.step, **named, **units)
 
@@ -104,7 +129,8 @@ def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
         return None
     if draws.unit in draws.columns:
         message = (
-            f"needs the column '{draws.unit}' to say that rows depend on one another, but a coordinate has that name; use .npz"
+            f"needs the column '{draws.unit}' to say that rows depend on one another, but a "
+            "coordinate has that name; use .npz"
         )
         raise BadInput(Fault(message, file=str(path)))
     return draws.unit, getattr(draws, draws.unit)
@@ -114,10 +140,14 @@ def _write_csv(draws: Draws, path: Path) -> None:
     unit = _unit(draws, path)
     heads = [*draws.columns, *([unit[0]] if unit else [])]
     rows = draws.x.astype(np.float64)
-    lines = (",".join(map(repr, row)) for row in rows.tolist())  # repr: the shortest text that is the same number again
+    lines = (
+        ",".join(map(repr, row)) for row in rows.tolist()
+    )  # repr: the shortest text that is the same number again
     if unit:
         lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
-    write_atomically(path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (",".join(heads), *lines))))
+    write_atomically(
+        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (",".join(heads), *lines)))
+    )
 
 
 def _write_parquet(draws: Draws, path: Path) -> None:
@@ -125,9 +155,13 @@ def _write_parquet(draws: Draws, path: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise BadInput(Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))) from None
+        raise BadInput(
+            Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))
+        ) from None
     unit = _unit(draws, path)
-    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | ({unit[0]: unit[1]} if unit else {})
+    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | (
+        {unit[0]: unit[1]} if unit else {}
+    )
     write_atomically(path, lambda file: pq.write_table(pa.table(arrays), file))
 
 

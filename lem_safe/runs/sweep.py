@@ -1,6 +1,8 @@
-"""A sweep: every combination of a scenario's `sweep` as a run of its own in OUT/<combination>, one table of all of them.
+"""A sweep: every combination of a scenario's `sweep` as a run of its own in OUT/<combination>, one table of
+all of them.
 
-The runs share seed, start and noise wherever the swept keys let them, so that rows differ by what was swept and by nothing else.
+The runs share seed, start and noise wherever the swept keys let them, so that rows differ by what was swept
+and by nothing else.
 """
 
 import html
@@ -28,7 +30,9 @@ VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One combination: what it set, where its run is, its exit status, and its report's numbers (None where it failed numerically)."""
+    """One combination: what it set, where its run is, its exit status, and its report's numbers (None where
+    it failed numerically).
+    """
 
     settings: Mapping[str, Any]
     directory: str
@@ -55,7 +59,11 @@ class Sweep:
         entry = self.entries[index]
         if entry.failure is not None:
             raise NumericalFailure(entry.failure)
-        return run(self.directory / entry.directory / "scenario.yaml", out=self.directory / entry.directory, resume=True)
+        return run(
+            self.directory / entry.directory / "scenario.yaml",
+            out=self.directory / entry.directory,
+            resume=True,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The content of sweep.json."""
@@ -68,7 +76,10 @@ class Sweep:
     def __str__(self) -> str:
         heads, rows = table(self.entries)
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows]]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in [heads, *rows]
+        ]
         passed = sum(entry.status == 0 for entry in self.entries)
         head = f"{self.scenario.name}: {passed} of {len(self.entries)} combinations passed"
         return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
@@ -78,13 +89,21 @@ class Sweep:
 
 
 def sweep(
-    scenario: Scenario | str | Path, *, out: Path | str | None = None, device: str = "cpu", resume: bool = False,
-    threads: int | None = None, progress: Progress | None = None, strict: bool = False,
-) -> Sweep:  # fmt: skip
-    """Runs every combination of a scenario's sweep, each in its own run directory under `out`, and writes sweep.json and report.html.
+    scenario: Scenario | str | Path,
+    *,
+    out: Path | str | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Sweep:
+    """Runs every combination of a scenario's sweep, each in its own run directory under `out`, and writes
+    sweep.json and report.html.
 
-    Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically is told in the table
-    and the others go on. With `resume`, finished runs are kept and an interrupted one continues, bit for bit.
+    Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically
+    is told in the table and the others go on. With `resume`, finished runs are kept and an interrupted one
+    continues, bit for bit.
     """
     progress = progress or Silent()
     chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
@@ -107,9 +126,17 @@ def sweep(
         progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
         try:
             done = run(
-                variant, out=path / folder, device=device, resume=resume, threads=threads, progress=progress, strict=strict
+                variant,
+                out=path / folder,
+                device=device,
+                resume=resume,
+                threads=threads,
+                progress=progress,
+                strict=strict,
             )
-            entries.append(Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"])))
+            entries.append(
+                Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))
+            )
         except NumericalFailure as failure:
             progress.say(f"numerical failure: {failure}")
             entries.append(Entry(settings, folder, 3, str(failure), ()))
@@ -119,13 +146,17 @@ def sweep(
 
 
 def folders(scenario: Scenario) -> list[str]:
-    """The name of each combination's directory: rate=5, or filter.kind=gate,sampler.samples=100; all different."""
+    """The name of each combination's directory: rate=5, or filter.kind=gate,sampler.samples=100; all
+    different.
+    """
     found: list[str] = []
     keys = [key for key, _ in (scenario.sweep or {}).items()]
     lasts = [key.rsplit(".", 1)[-1] for key in keys]
     short = {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
     for settings, _ in scenario.variants:
-        text = ",".join(part.replace(" = ", "=") for part in (named({short[k]: v}) for k, v in settings.items()))
+        text = ",".join(
+            part.replace(" = ", "=") for part in (named({short[k]: v}) for k, v in settings.items())
+        )
         name = re.sub(r"[^\w.=,+-]+", "_", text)[:100].strip("._") or "run"
         twin = sum(other == name or other.rpartition("--")[0] == name for other in found)
         found.append(f"{name}--{twin + 1}" if twin else name)
@@ -133,7 +164,9 @@ def folders(scenario: Scenario) -> list[str]:
 
 
 def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: a column for each swept key, then the result and, for each constraint, its fraction, its largest and its verdict."""
+    """Heads and rows: a column for each swept key, then the result and, for each constraint, its fraction,
+    its largest and its verdict.
+    """
     keys = list(entries[0].settings) if entries else []
     sets = next(([c["set"] for c in entry.constraints] for entry in entries if entry.constraints), [])
     heads = [*keys, "result"]
@@ -148,7 +181,9 @@ def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
         for name in sets:
             c = by_set.get(name)
             row += (
-                ["", "", ""] if c is None else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
+                ["", "", ""]
+                if c is None
+                else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
             )
         rows.append(row)
     return heads, rows
@@ -160,11 +195,15 @@ def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
     keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
     passed = sum(entry.status == 0 for entry in entries)
     lead = f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. Swept: {keys}."
-    note = "Every row is a run of its own, judged like any other. All begin with the same seed, unless the seed is what is swept."
+    note = (
+        "Every row is a run of its own, judged like any other. All begin with the same seed, unless the "
+        "seed is what is swept."
+    )
     tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
     return f"""<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{title}</title><style>{css()}</style></head>
 <body><main>
 <h1>{title}</h1>
@@ -178,25 +217,48 @@ def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
 
 
 def last_unfinished(parent: Path, name: str) -> Path | None:
-    """The newest sweep under `parent` of a scenario of this name that was interrupted; None where none was."""
-    cut = [p for p in parent.glob(f"{name}*/{TABLE}") if not json.loads(p.read_text(encoding="utf-8")).get("finished", False)]
+    """The newest sweep under `parent` of a scenario of this name that was interrupted; None where none
+    was.
+    """
+    cut = [
+        p
+        for p in parent.glob(f"{name}*/{TABLE}")
+        if not json.loads(p.read_text(encoding="utf-8")).get("finished", False)
+    ]
     own = [p for p in cut if re.fullmatch(r"(-\d+)?", p.parent.name.removeprefix(name))]
     return max(own, key=lambda p: p.stat().st_mtime).parent if own else None
 
 
 def _content(scenario: Scenario, entries: Sequence[Entry], *, finished: bool) -> dict[str, Any]:
-    kept = ("set", "beta", "violations", "fraction", "upper_bound", "max_fraction_over_steps", "verdict", "passed")
+    kept = (
+        "set",
+        "beta",
+        "violations",
+        "fraction",
+        "upper_bound",
+        "max_fraction_over_steps",
+        "verdict",
+        "passed",
+    )
     runs = [
         {
-            "settings": dict(entry.settings), "directory": entry.directory, "status": entry.status, "failure": entry.failure,
+            "settings": dict(entry.settings),
+            "directory": entry.directory,
+            "status": entry.status,
+            "failure": entry.failure,
             "constraints": [{key: c[key] for key in kept} for c in entry.constraints],
         }
         for entry in entries
-    ]  # fmt: skip
+    ]
     return {
-        "schema_version": 1, "scenario": scenario.name, "fingerprint": scenario.fingerprint(), "sweep": scenario.sweep,
-        "finished": finished, "status": max((entry.status for entry in entries), default=0), "runs": runs,
-    }  # fmt: skip
+        "schema_version": 1,
+        "scenario": scenario.name,
+        "fingerprint": scenario.fingerprint(),
+        "sweep": scenario.sweep,
+        "finished": finished,
+        "status": max((entry.status for entry in entries), default=0),
+        "runs": runs,
+    }
 
 
 def _must_be_the_same(path: Path, scenario: Scenario) -> None:
@@ -206,13 +268,18 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
         raise BadInput(Fault(f"holds no sweep ({TABLE} is missing); choose another --out", file=str(path)))
     begun = json.loads((path / TABLE).read_text(encoding="utf-8"))["fingerprint"]
     if begun != scenario.fingerprint():
-        message = "holds another sweep, or one of data that have changed since; resume it with what it was begun with, or choose another --out"
+        message = (
+            "holds another sweep, or one of data that have changed since; resume it with what it was "
+            "begun with, or choose another --out"
+        )
         raise BadInput(Fault(message, file=str(path)))
 
 
 def _html_table(entries: Sequence[Entry], *, links: bool) -> str:
     heads, rows = table(entries)
-    lines = ["<tr>" + "".join(f"<th style='text-align:left'>{html.escape(head)}</th>" for head in heads) + "</tr>"]
+    lines = [
+        "<tr>" + "".join(f"<th style='text-align:left'>{html.escape(head)}</th>" for head in heads) + "</tr>"
+    ]
     for entry, row in zip(entries, rows, strict=True):
         cells = [html.escape(cell) for cell in row]
         place = len(entry.settings)
@@ -226,5 +293,7 @@ def _html_table(entries: Sequence[Entry], *, links: bool) -> str:
 
 
 def _cell(head: str, cell: str) -> str:
-    """A cell, left as it is; where a page is narrow the table becomes cards, and `data-label` says what a cell holds."""
+    """A cell, left as it is; where a page is narrow the table becomes cards, and `data-label` says what a
+    cell holds.
+    """
     return f"<td style='text-align:left' data-label=\"{html.escape(head)}\">{cell}</td>"

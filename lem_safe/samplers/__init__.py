@@ -25,6 +25,20 @@ SAMPLERS: dict[str, Any] = {
 }
 
 __all__ = [
-    "REMAINS", "SAMPLERS", "Adaptation", "Annealed", "Contraction", "Flow", "Info", "Langevin", "Mala", "ParallelTempering",
-    "Preconditioned", "Sampler", "State", "Underdamped", "contraction", "promise_under",
-]  # fmt: skip
+    "REMAINS",
+    "SAMPLERS",
+    "Adaptation",
+    "Annealed",
+    "Contraction",
+    "Flow",
+    "Info",
+    "Langevin",
+    "Mala",
+    "ParallelTempering",
+    "Preconditioned",
+    "Sampler",
+    "State",
+    "Underdamped",
+    "contraction",
+    "promise_under",
+]

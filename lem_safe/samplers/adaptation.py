@@ -1,9 +1,13 @@
-"""A step size that is found in a warm-up: dual averaging of log h towards a mean acceptance (E.9), and then never changed again.
+"""A step size that is found in a warm-up: dual averaging of log h towards a mean acceptance (E.9), and then
+never changed again.
 
-    e ← (1 − 1/(m + 10)) e + (target − ā)/(m + 10),    log h = log 10h₀ − 20√m e,    log h̄ ← m^{−¾} log h + (1 − m^{−¾}) log h̄,
+    e ← (1 − 1/(m + 10)) e + (target − ā)/(m + 10),    log h = log 10h₀ − 20√m e,
+        log h̄ ← m^{−¾} log h + (1 − m^{−¾}) log h̄,
 
-with ā the mean acceptance of a pilot cloud (Hoffman & Gelman 2014). The pilot starts where the run starts, moves under the same filters,
-and is thrown away: only h̄ is kept, so the run's trace is the whole history of its cloud, and h is a constant in it.
+with ā the mean acceptance of a pilot cloud (Hoffman & Gelman 2014). The pilot starts where the run starts,
+moves under the same filters,
+and is thrown away: only h̄ is kept, so the run's trace is the whole history of its cloud, and h is a constant
+in it.
 """
 
 import math
@@ -31,11 +35,15 @@ class Adaptation:
     example: ClassVar[dict[str, object]] = {"steps": 500, "target": 0.574}
 
     steps: Annotated[int, Ge(1), Doc("Steps of the warm-up, before the run and not in its trace.")] = 500
-    target: Annotated[float, Gt(0), Lt(1), Doc("The mean acceptance to aim at; .574 is the best for Langevin proposals.")] = 0.574
+    target: Annotated[
+        float, Gt(0), Lt(1), Doc("The mean acceptance to aim at; .574 is the best for Langevin proposals.")
+    ] = 0.574
 
 
 class Tuned(NamedTuple):
-    """What a sampler with a warm-up remembers: the pilot (None afterwards), the averages, and the sampler's own under it."""
+    """What a sampler with a warm-up remembers: the pilot (None afterwards), the averages, and the sampler's
+    own under it.
+    """
 
     pilot: State | None
     taken: Int[Tensor, ""]
@@ -55,8 +63,12 @@ def before_warm_up(state: State, step_size: float) -> State:
     return state._replace(own=Tuned(state, torch.zeros((), dtype=torch.int64), zero, log_h, zero, state.own))
 
 
-def tuned_step(kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State) -> tuple[State, Info]:
-    """A step of the pilot while the warm-up lasts, which leaves the particles of the state where they are; then a step at h̄."""
+def tuned_step(
+    kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State
+) -> tuple[State, Info]:
+    """A step of the pilot while the warm-up lasts, which leaves the particles of the state where they are;
+    then a step at h̄.
+    """
     own: Tuned = state.own
     if int(own.taken) >= adapt.steps:
         h = math.exp(float(own.log_mean))

@@ -1,7 +1,10 @@
-"""Langevin dynamics that begins hot: x' = x − h∇U(x) + √(2hT_k) ξ, T_k falling geometrically from T₀ to 1, and 1 from then on (E.6).
+"""Langevin dynamics that begins hot: x' = x − h∇U(x) + √(2hT_k) ξ, T_k falling geometrically from T₀ to 1,
+and 1 from then on (E.6).
 
-Hot, it crosses barriers between modes that the cold dynamics would not cross in a run. What it leaves behind is ρ_U to the extent that
-the cold stretch at the end has mixed: modes keep the share they had when the barriers closed. Nothing about the law is exact before that.
+Hot, it crosses barriers between modes that the cold dynamics would not cross in a run. What it leaves behind
+is ρ_U to the extent that
+the cold stretch at the end has mixed: modes keep the share they had when the barriers closed. Nothing about
+the law is exact before that.
 """
 
 import math
@@ -32,16 +35,25 @@ class Annealed:
     """Langevin at a temperature that falls to 1 over the first part of the run."""
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "annealed", "samples": 5000, "steps": 4000, "step_size": 0.002, "temperature": 10.0, "cooling": 0.5,
-    }  # fmt: skip
+        "kind": "annealed",
+        "samples": 5000,
+        "steps": 4000,
+        "step_size": 0.002,
+        "temperature": 10.0,
+        "cooling": 0.5,
+    }
 
     def __init__(
         self,
         energy: EnergyOf,
         step_size: StepSize,
         steps: Annotated[int, Context("steps")],
-        temperature: Annotated[float, Ge(1), Doc("The temperature T₀ of the first step; the energy's own is 1.")] = 10.0,
-        cooling: Annotated[float, Gt(0), Le(1), Doc("The part of the steps over which the temperature falls to 1.")] = 0.5,
+        temperature: Annotated[
+            float, Ge(1), Doc("The temperature T₀ of the first step; the energy's own is 1.")
+        ] = 10.0,
+        cooling: Annotated[
+            float, Gt(0), Le(1), Doc("The part of the steps over which the temperature falls to 1.")
+        ] = 0.5,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
     ):
@@ -51,7 +63,12 @@ class Annealed:
             raise ValueError(f"Annealed: temperature must be >= 1, the energy's own; got {temperature:g}")
         if not 0 < cooling <= 1:
             raise ValueError(f"Annealed: cooling must lie in (0, 1], a part of the steps; got {cooling:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            drift_filter,
+            step_filter,
+        )
         self.hottest, self.cold_from = float(temperature), math.ceil(cooling * steps)
 
     def temperature(self, step: int) -> float:
@@ -65,7 +82,9 @@ class Annealed:
         x, h, T = state.x, self.step_size, self.temperature(int(state.own.step))
         refuse_half_a_graph(self.energy, x)
         U, gradient = self.energy.value_and_gradient(x)
-        u, drift_memory, drift_info = filtered_drift(heated(self.drift_filter, T), x, -gradient, state.drift_memory)
+        u, drift_memory, drift_info = filtered_drift(
+            heated(self.drift_filter, T), x, -gradient, state.drift_memory
+        )
         y = x + h * u + math.sqrt(2 * h * T) * key.fold("noise").normal(x)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, Clock(state.own.step + 1))

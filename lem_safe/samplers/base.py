@@ -1,4 +1,6 @@
-"""What a sampler is: `init(x) -> state`, `step(key, state) -> (state, info)`; pure, with no loop and no clock inside."""
+"""What a sampler is: `init(x) -> state`, `step(key, state) -> (state, info)`; pure, with no loop and no clock
+inside.
+"""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -12,8 +14,8 @@ from lem_safe.keys import Key
 class State(NamedTuple):
     """Where the particles are, in sampler coordinates, and what the filters and the sampler itself remember.
 
-    own: velocities, a clock, hotter copies of the cloud, a step size that was found; NamedTuples and dicts of tensors, so that a
-    checkpoint can hold them.
+    own: velocities, a clock, hotter copies of the cloud, a step size that was found; NamedTuples and dicts of
+    tensors, so that a checkpoint can hold them.
     """
 
     x: Float[Tensor, "n d"]
@@ -25,10 +27,11 @@ class State(NamedTuple):
 class Info(NamedTuple):
     """What one step saw: the mean energy before it, and the infos of the filters (None where there is none).
 
-    gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the chance with which each particle's proposal is accepted,
-    in a sampler with a Metropolis test. swapped: the mean chance of a swap between neighbouring temperatures, NaN where none was tried.
-    step_size: the one used, where the sampler chooses it. warming: whether this step is one of the warm-up, which moves no particle of
-    the state and has no row in the trace.
+    gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the chance with which each
+    particle's proposal is accepted, in a sampler with a Metropolis test. swapped: the mean chance of a swap
+    between neighbouring temperatures, NaN where none was tried.
+    step_size: the one used, where the sampler chooses it. warming: whether this step is one of the warm-up,
+    which moves no particle of the state and has no row in the trace.
     """
 
     energy: Float[Tensor, ""]

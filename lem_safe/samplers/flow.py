@@ -1,4 +1,5 @@
-"""The deterministic flow: x' = x − h∇U(x), Euler's step of dx = −∇U dt (E.5). Without noise it samples nothing: it falls into modes.
+"""The deterministic flow: x' = x − h∇U(x), Euler's step of dx = −∇U dt (E.5). Without noise it samples
+nothing: it falls into modes.
 
 Whoever stops it in time has samples all the same; when, the ratio R_t tells (paper §3.2).
 """
@@ -46,4 +47,6 @@ class Flow:
         U, gradient = self.energy.value_and_gradient(x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
-        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info, root_mean_square(gradient))
+        return State(y, drift_memory, step_memory), Info(
+            U.mean(), drift_info, step_info, root_mean_square(gradient)
+        )

@@ -1,11 +1,15 @@
-"""A drift filter under other noise than the one it was made for: dx = u dt + √(2C) dW with C = T·I, T = 0 among them, or C = LLᵀ (F.3).
+"""A drift filter under other noise than the one it was made for: dx = u dt + √(2C) dW with C = T·I, T = 0
+among them, or C = LLᵀ (F.3).
 
-Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf in it bounds something else. The remedy is in the
-barrier's derivatives alone. For C = T·I the Itô term is TΔf. For C = LLᵀ the filter works on v = L⁻¹u, as in the coordinates L⁻¹x in
-which the noise is plain: there the gradient is Lᵀ∇f and the Laplacian tr(Lᵀ∇²f L), and "the smallest change" is smallest in the metric C⁻¹.
+Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf in it bounds something
+else. The remedy is in the barrier's derivatives alone. For C = T·I the Itô term is TΔf. For C = LLᵀ the
+filter works on v = L⁻¹u, as in the coordinates L⁻¹x in
+which the noise is plain: there the gradient is Lᵀ∇f and the Laplacian tr(Lᵀ∇²f L), and "the smallest change"
+is smallest in the metric C⁻¹.
 
-The predictive filter (Q.4) needs no derivative for this: it is told the noise itself, √(2hT) or √(2h)L. Where there is none to predict, along
-the flow or with inertia, it is replaced by the smooth barrier, whose kinks hide no Itô term there.
+The predictive filter (Q.4) needs no derivative for this: it is told the noise itself, √(2hT) or √(2h)L. Where
+there is none to predict, along the flow or with inertia, it is replaced by the smooth barrier, whose kinks
+hide no Itô term there.
 """
 
 import math
@@ -17,7 +21,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import autodiff_jet
-from barriers.filters import DriftChain, DriftFilter, EnsembleFilter, FilterInfo, Penalty, PredictiveFilter, PrimalDual
+from barriers.filters import (
+    DriftChain,
+    DriftFilter,
+    EnsembleFilter,
+    FilterInfo,
+    Penalty,
+    PredictiveFilter,
+    PrimalDual,
+)
 from barriers.functionals import Barrier, MassBarrier, StatisticsJet, smooth_mass
 from barriers.predicted import Noise
 from barriers.sets.base import NotSmooth
@@ -53,7 +65,8 @@ class Heated(Barrier):
 
 
 class Stretched(Barrier):
-    """The same barrier at the same points x, its derivatives those along the columns of L: Lᵀ∇f and tr(Lᵀ∇²f L).
+    """The same barrier at the same points x, its derivatives those along the columns of L: Lᵀ∇f and tr(Lᵀ∇²f
+    L).
 
     The second derivatives are taken by automatic differentiation, in d + 1 backward passes a statistic.
     """
@@ -75,7 +88,10 @@ class Stretched(Barrier):
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         value, gradient = self.gradients(x)
         L = self.factor.to(x.dtype)
-        bend = [autodiff_jet(partial(self._statistic, x, L, k), torch.zeros_like(x)).laplacian for k in range(value.shape[1])]
+        bend = [
+            autodiff_jet(partial(self._statistic, x, L, k), torch.zeros_like(x)).laplacian
+            for k in range(value.shape[1])
+        ]
         return StatisticsJet(value, gradient, torch.stack(bend, 1))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
@@ -90,7 +106,9 @@ class Stretched(Barrier):
 
 
 def heated(chosen: DriftFilter | None, temperature: float) -> Any:
-    """The drift filter for noise √(2T) dW; one without an Itô term (a penalty, a pointwise barrier) is the same at every temperature."""
+    """The drift filter for noise √(2T) dW; one without an Itô term (a penalty, a pointwise barrier) is the
+    same at every temperature.
+    """
     if isinstance(chosen, DriftChain):
         return DriftChain([heated(f, temperature) for f in chosen.filters])
     if temperature == 1:
@@ -98,16 +116,20 @@ def heated(chosen: DriftFilter | None, temperature: float) -> Any:
     if isinstance(chosen, PredictiveFilter):
         if temperature == 0:
             return heated(smooth_form(chosen), 0.0)
-        return chosen.under(Noise(chosen.noise.std * math.sqrt(temperature), chosen.noise.factor), chosen.speed)
+        return chosen.under(
+            Noise(chosen.noise.std * math.sqrt(temperature), chosen.noise.factor), chosen.speed
+        )
     if isinstance(chosen, EnsembleFilter):
         return _like(chosen, Heated(chosen.barrier, temperature), chosen.speed)
     return chosen
 
 
 def smooth_form(chosen: Any) -> Any:
-    """The drift filter with E φ in the place of a predicted mass, for samplers whose positions move without noise of their own.
+    """The drift filter with E φ in the place of a predicted mass, for samplers whose positions move without
+    noise of their own.
 
-    φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself otherwise.
+    φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself
+    otherwise.
     """
     if isinstance(chosen, DriftChain):
         return DriftChain([smooth_form(f) for f in chosen.filters])
@@ -124,7 +146,9 @@ def smooth_form(chosen: Any) -> Any:
 
 @singledispatch
 def stretched(chosen: Any, factor: Float[Tensor, "d d"]) -> Any:
-    """The drift filter as one of v = L⁻¹u for noise √2 L dW. One that has no such form acts on u, and its condition has no metric in it."""
+    """The drift filter as one of v = L⁻¹u for noise √2 L dW. One that has no such form acts on u, and its
+    condition has no metric in it.
+    """
     return AtTheDrift(chosen, factor)
 
 
@@ -135,14 +159,20 @@ def _nothing(chosen: None, factor: Tensor) -> None:
 
 @stretched.register
 def _ensemble(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
-    reach = float(factor.abs().sum(1).max())  # the most that Lv can be in any coordinate where v is at most 1 in each
-    return _like(chosen, Stretched(chosen.barrier, factor), None if chosen.speed is None else chosen.speed / reach)
+    reach = float(
+        factor.abs().sum(1).max()
+    )  # the most that Lv can be in any coordinate where v is at most 1 in each
+    return _like(
+        chosen, Stretched(chosen.barrier, factor), None if chosen.speed is None else chosen.speed / reach
+    )
 
 
 @stretched.register
 def _predictive(chosen: PredictiveFilter, factor: Tensor) -> PredictiveFilter:
     reach = float(factor.abs().sum(1).max())
-    return chosen.under(Noise(chosen.noise.std, factor), None if chosen.speed is None else chosen.speed / reach)
+    return chosen.under(
+        Noise(chosen.noise.std, factor), None if chosen.speed is None else chosen.speed / reach
+    )
 
 
 @stretched.register

@@ -1,7 +1,8 @@
-"""The two places of a step where a filter acts: on the drift, before the noise; on the positions, after everything else.
+"""The two places of a step where a filter acts: on the drift, before the noise; on the positions, after
+everything else.
 
-Whatever else a sampler does, it filters positions last and hands on exactly what came back: a promise about every step of the cloud
-holds under any sampler for that reason alone.
+Whatever else a sampler does, it filters positions last and hands on exactly what came back: a promise about
+every step of the cloud holds under any sampler for that reason alone.
 """
 
 from dataclasses import dataclass
@@ -33,9 +34,13 @@ def hook(chosen: AnyFilter | None) -> Hooks:
     return Hooks(drift_filter=chosen) if chosen.hook == "drift" else Hooks(step_filter=chosen)
 
 
-def begin(x: Tensor, drift_filter: DriftFilter | None, step_filter: StepFilter | None, own: Any = None) -> State:
+def begin(
+    x: Tensor, drift_filter: DriftFilter | None, step_filter: StepFilter | None, own: Any = None
+) -> State:
     """The first state, with fresh memories."""
-    return State(x, drift_filter.init(x) if drift_filter else None, step_filter.init(x) if step_filter else None, own)
+    return State(
+        x, drift_filter.init(x) if drift_filter else None, step_filter.init(x) if step_filter else None, own
+    )
 
 
 def filtered_drift(

@@ -1,4 +1,6 @@
-"""Where a run's particles start: at the rows that `init` names, those an energy was trained on or those of a file; or drawn, some columns still."""
+"""Where a run's particles start: at the rows that `init` names, those an energy was trained on or those of a
+file; or drawn, some columns still.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,19 +15,26 @@ from lem_safe.data.tables import read_fitting
 from lem_safe.errors import BadInput, Fault
 
 
-def rows_of(init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None) -> Float64[Tensor, "N d"] | None:
-    """The rows in data units, in the order of the file; None where particles are drawn from a normal distribution.
+def rows_of(
+    init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None
+) -> Float64[Tensor, "N d"] | None:
+    """The rows in data units, in the order of the file; None where particles are drawn from a normal
+    distribution.
 
     Raises BadInput for rows that are not there or have other columns.
     """
     rows = _rows(init, columns, data)
     if rows is not None and rows.shape[1] != len(columns):
-        raise BadInput(Fault(f"init has {rows.shape[1]} columns where the energy has {len(columns)}", key="sampler.init"))
+        raise BadInput(
+            Fault(f"init has {rows.shape[1]} columns where the energy has {len(columns)}", key="sampler.init")
+        )
     return rows
 
 
 def still(init: Mapping[str, Any], dimension: int) -> dict[int, float]:
-    """The columns in which a normal distribution has no spread, and where all particles are in them; nothing for other starts."""
+    """The columns in which a normal distribution has no spread, and where all particles are in them; nothing
+    for other starts.
+    """
     if init["kind"] != "gaussian":
         return {}
     std = torch.tensor(init["std"], dtype=torch.float64).expand(dimension).tolist()
@@ -44,7 +53,10 @@ def _rows(init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None)
     if init["kind"] == "data":
         if data is None:
             raise BadInput(
-                Fault("init 'data' needs a trained energy; this one is analytic and has no rows", key="sampler.init.kind")
+                Fault(
+                    "init 'data' needs a trained energy; this one is analytic and has no rows",
+                    key="sampler.init.kind",
+                )
             )
         return data.values.double()
     return torch.from_numpy(read_fitting(Path(init["path"]), columns, init.get("header")).values)

@@ -1,6 +1,8 @@
-"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or both.
+"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or
+both.
 
-With `Unrolled(energy)`, and grad mode on, a run is differentiable end to end, the noise held fixed by its keys.
+With `Unrolled(energy)`, and grad mode on, a run is differentiable end to end, the noise held fixed by its
+keys.
 """
 
 import math
@@ -17,9 +19,16 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Langevin:
-    """Euler–Maruyama for dx = u dt + √2 dW, u = −∇U where nothing filters it. Its law has a bias of order h."""
+    """Euler–Maruyama for dx = u dt + √2 dW, u = −∇U where nothing filters it. Its law has a bias of order
+    h.
+    """
 
-    example: ClassVar[dict[str, object]] = {"kind": "langevin", "samples": 5000, "steps": 8000, "step_size": 0.002}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "langevin",
+        "samples": 5000,
+        "steps": 8000,
+        "step_size": 0.002,
+    }
 
     def __init__(
         self,
@@ -30,7 +39,12 @@ class Langevin:
     ):
         if not step_size > 0:
             raise ValueError(f"Langevin: step_size must be > 0; got {step_size:g}")
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            drift_filter,
+            step_filter,
+        )
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
         return begin(x, self.drift_filter, self.step_filter)
@@ -42,4 +56,6 @@ class Langevin:
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
-        return State(y, drift_memory, step_memory), Info(U.mean(), drift_info, step_info, root_mean_square(gradient))
+        return State(y, drift_memory, step_memory), Info(
+            U.mean(), drift_info, step_info, root_mean_square(gradient)
+        )

@@ -1,7 +1,10 @@
-"""The Metropolis-adjusted Langevin algorithm: a Langevin step that is taken only with the chance that makes ρ_U exact (E.8).
+"""The Metropolis-adjusted Langevin algorithm: a Langevin step that is taken only with the chance that makes
+ρ_U exact (E.8).
 
-Under the gate its equilibrium is the KL projection of ρ_U with the hard indicator, exactly, for every step size, as n → ∞ (G.3). Under a
-drift filter it is ρ_U itself: the test takes the filter's lean back, so nothing of the filter's promise remains.
+Under the gate its equilibrium is the KL projection of ρ_U with the hard indicator, exactly, for every step
+size, as n → ∞ (G.3). Under a
+drift filter it is ρ_U itself: the test takes the filter's lean back, so nothing of the filter's promise
+remains.
 """
 
 from typing import Annotated, ClassVar
@@ -24,13 +27,19 @@ class Mala:
     """Langevin with a Metropolis test: no bias from the step size, two gradients a step."""
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "mala", "samples": 5000, "steps": 1000, "step_size": 0.1, "adapt": {"steps": 500, "target": 0.574},
-    }  # fmt: skip
+        "kind": "mala",
+        "samples": 5000,
+        "steps": 1000,
+        "step_size": 0.1,
+        "adapt": {"steps": 500, "target": 0.574},
+    }
 
     def __init__(
         self,
         energy: EnergyOf,
-        step_size: Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates; with `adapt`, the first guess.")],
+        step_size: Annotated[
+            float, Gt(0), Doc("Step size h, in sampler coordinates; with `adapt`, the first guess.")
+        ],
         adapt: Adapt = None,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
@@ -58,10 +67,21 @@ class Mala:
         x, noise = state.x, key.fold("noise").normal(state.x)
         uniforms = key.fold("accept").uniform(x[:, 0])
         moved = langevin_move(
-            self.energy, x, h, torch.ones_like(uniforms), noise, uniforms, self.drift_filter, state.drift_memory
+            self.energy,
+            x,
+            h,
+            torch.ones_like(uniforms),
+            noise,
+            uniforms,
+            self.drift_filter,
+            state.drift_memory,
         )
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, moved.x, h, state.step_memory)
         info = Info(
-            moved.energy_before.mean(), moved.drift_info, step_info, root_mean_square(moved.gradient), accepted=moved.chance
+            moved.energy_before.mean(),
+            moved.drift_info,
+            step_info,
+            root_mean_square(moved.gradient),
+            accepted=moved.chance,
         )
         return State(y, moved.drift_memory, step_memory), info

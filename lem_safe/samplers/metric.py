@@ -1,8 +1,9 @@
 """Constant metrics M for a preconditioned sampler, and how fast the flow contracts in them (E.11).
 
-The flow dx = −M⁻¹∇U dt brings two trajectories together at rate λ in the norm δᵀMδ, where λ is the least eigenvalue of M^{−½}∇²U M^{−½}
-over the space: a contraction metric for a gradient flow. The best constant M for a quadratic is its Hessian, with λ = 1. What is kept is
-the factor L of M⁻¹ = LLᵀ; then λ is the least eigenvalue of Lᵀ∇²U L.
+The flow dx = −M⁻¹∇U dt brings two trajectories together at rate λ in the norm δᵀMδ, where λ is the least
+eigenvalue of M^{−½}∇²U M^{−½}
+over the space: a contraction metric for a gradient flow. The best constant M for a quadratic is its Hessian,
+with λ = 1. What is kept is the factor L of M⁻¹ = LLᵀ; then λ is the least eigenvalue of Lᵀ∇²U L.
 """
 
 from dataclasses import dataclass
@@ -17,19 +18,24 @@ from lem_safe.energies.numbers import points
 from lem_safe.errors import BadInput, Fault
 
 LARGEST = 256
-"""The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue problem."""
+"""The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue
+problem.
+"""
 
 CONSTANT = (Gaussian, Quadratic, Pulled, Shifted, Tempered, Transported, WeightedSum)
 """Energies whose Hessian is constant wherever those of their parts are."""
 
-Origin = Literal["Bakry-Emery: the Hessian is constant", "measured: the least over some points, no bound elsewhere"]
+Origin = Literal[
+    "Bakry-Emery: the Hessian is constant", "measured: the least over some points, no bound elsewhere"
+]
 
 
 @dataclass(frozen=True)
 class Contraction:
     """The rate λ and the largest eigenvalue Λ in the metric, at the same points, and where they come from.
 
-    Euler's step x' = x − hM⁻¹∇U contracts by max(|1 − hλ|, |1 − hΛ|), so h must be below 2/Λ. rate ≤ 0: it does not contract there.
+    Euler's step x' = x − hM⁻¹∇U contracts by max(|1 − hλ|, |1 − hΛ|), so h must be below 2/Λ. rate ≤ 0: it
+    does not contract there.
     """
 
     rate: float
@@ -42,18 +48,27 @@ class Contraction:
 
 
 def contraction(energy: Energy, factor: Float[Tensor, "d d"], x: Float[Tensor, "n d"]) -> Contraction:
-    """The contraction of dx = −M⁻¹∇U dt, M⁻¹ = LLᵀ, from the Hessians at the points x; exact where the Hessian is constant."""
+    """The contraction of dx = −M⁻¹∇U dt, M⁻¹ = LLᵀ, from the Hessians at the points x; exact where the
+    Hessian is constant.
+    """
     constant = all(isinstance(part, CONSTANT) for part in energy.modules() if isinstance(part, Energy))
     L = factor.double()
-    λ = torch.cat([torch.linalg.eigvalsh(L.T @ hessian(energy, point) @ L) for point in (x[:1] if constant else x)])
+    λ = torch.cat(
+        [torch.linalg.eigvalsh(L.T @ hessian(energy, point) @ L) for point in (x[:1] if constant else x)]
+    )
     origin: Origin = "measured: the least over some points, no bound elsewhere"
-    return Contraction(float(λ.min()), float(λ.max()), "Bakry-Emery: the Hessian is constant" if constant else origin)
+    return Contraction(
+        float(λ.min()), float(λ.max()), "Bakry-Emery: the Hessian is constant" if constant else origin
+    )
 
 
 def hessian(energy: Energy, point: Float[Tensor, "d"]) -> Float[Tensor, "d d"]:
     """∇²U at one point, in float64; raises ValueError past 256 dimensions."""
     if point.shape[0] > LARGEST:
-        raise ValueError(f"hessian: at most {LARGEST} dimensions; got {point.shape[0]}; use metric: covariance, or give a matrix")
+        raise ValueError(
+            f"hessian: at most {LARGEST} dimensions; got {point.shape[0]}; use metric: covariance, or give "
+            "a matrix"
+        )
     H = torch.autograd.functional.hessian(lambda v: energy(v[None])[0], point.detach().double())
     return 0.5 * (H + H.T)
 
@@ -65,7 +80,9 @@ def of_matrix(matrix: list[list[float]]) -> Float[Tensor, "d d"]:
         raise ValueError(f"Preconditioned: metric must be a symmetric matrix; got {matrix!r}")
     λ = float(torch.linalg.eigvalsh(M)[0])
     if not λ > 0:
-        raise ValueError(f"Preconditioned: metric must be positive definite; its smallest eigenvalue is {λ:.3g}")
+        raise ValueError(
+            f"Preconditioned: metric must be positive definite; its smallest eigenvalue is {λ:.3g}"
+        )
     return torch.linalg.cholesky(torch.linalg.inv(M))
 
 
@@ -77,18 +94,23 @@ def of_cloud(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
     λ = torch.linalg.eigvalsh(Σ)
     if not λ[0] > 1e-12 * λ[-1]:
         raise _bad(
-            f"covariance needs particles that start spread in all {d} directions; the least variance of these {n} is {float(λ[0]):.3g}; "
+            f"covariance needs particles that start spread in all {d} directions; the least variance of "
+            f"these {n} is {float(λ[0]):.3g}; "
             "use init: {kind: data} or a wider start, or give a matrix"
         )
     return torch.linalg.cholesky(Σ)
 
 
 def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
-    """L of the inverse Hessian at the mode below the likeliest of the points x; raises BadInput where there is none."""
+    """L of the inverse Hessian at the mode below the likeliest of the points x; raises BadInput where there
+    is none.
+    """
     from scipy.optimize import minimize
 
     if x.shape[1] > LARGEST:
-        raise _bad(f"hessian takes at most {LARGEST} dimensions; got {x.shape[1]}; use covariance, or give a matrix")
+        raise _bad(
+            f"hessian takes at most {LARGEST} dimensions; got {x.shape[1]}; use covariance, or give a matrix"
+        )
     cloud = x.double()
 
     def fall(v: object) -> tuple[float, object]:
@@ -96,12 +118,15 @@ def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]
         return float(U), g[0].numpy(force=True)
 
     start = cloud[energy(cloud).argmin()].detach().numpy(force=True)
-    found = minimize(fall, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9})
+    found = minimize(
+        fall, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9}
+    )
     H = hessian(energy, torch.as_tensor(found.x, dtype=torch.float64, device=x.device))
     λ = torch.linalg.eigvalsh(H)
     if not (bool(λ.isfinite().all()) and λ[0] > 1e-9 * λ[-1]):
         raise _bad(
-            f"the Hessian where the energy is least is not positive definite (eigenvalues from {float(λ[0]):.3g} to {float(λ[-1]):.3g}); "
+            "the Hessian where the energy is least is not positive definite (eigenvalues from "
+            f"{float(λ[0]):.3g} to {float(λ[-1]):.3g}); "
             "use covariance, or give a matrix"
         )
     return torch.linalg.cholesky(torch.linalg.inv(H))

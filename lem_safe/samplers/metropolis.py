@@ -1,12 +1,15 @@
-"""The Metropolis test of a Langevin step: the kernel that keeps e^{−U/T} exactly, whatever the step size (E.8).
+"""The Metropolis test of a Langevin step: the kernel that keeps e^{−U/T} exactly, whatever the step size
+(E.8).
 
     y = x + hu(x) + √(2hT) ξ,    log a = (U(x) − U(y))/T + (‖y − x − hu(x)‖² − ‖x − y − hu(y)‖²)/(4hT),
 
-and the step is taken with chance min(1, a). The test knows both directions' drifts, so any u(x) proposes rightly and none changes the law:
-a drift filter makes proposals lean away from a set, and the test takes the lean back. One that looks at the whole cloud (the ensemble QP) is
-asked about the cloud of proposals for the way back, where its multiplier is a little another one: then the law is ρ_U to that extent only.
+and the step is taken with chance min(1, a). The test knows both directions' drifts, so any u(x) proposes
+rightly and none changes the law: a drift filter makes proposals lean away from a set, and the test takes the
+lean back. One that looks at the whole cloud (the ensemble QP) is asked about the cloud of proposals for the
+way back, where its multiplier is a little another one: then the law is ρ_U to that extent only.
 
-A filter after the noise may take a tested move or refuse it, and the law is the gate's (G.3). The mirror image of one is another move, which
+A filter after the noise may take a tested move or refuse it, and the law is the gate's (G.3). The mirror
+image of one is another move, which
 nobody tested: so whoever a mirroring filter does not let in stays where it was (`whole`).
 """
 
@@ -25,7 +28,9 @@ from lem_safe.energies.base import Energy
 
 
 class Move(NamedTuple):
-    """Where everybody is after the test, their energies there, the chances, and what was seen at the start."""
+    """Where everybody is after the test, their energies there, the chances, and what was seen at the
+    start.
+    """
 
     x: Float[Tensor, "n d"]
     energy: Float[Tensor, "n"]
@@ -47,10 +52,13 @@ def langevin_move(
     memory: Any = None,
     filtered: int | None = None,
 ) -> Move:
-    """One tested step of every particle, in two gradients; a drift filter sees the first `filtered` of them, by default all."""
+    """One tested step of every particle, in two gradients; a drift filter sees the first `filtered` of them,
+    by default all.
+    """
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
-            "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or infinite; use the sampler langevin, "
+            "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or "
+            "infinite; use the sampler langevin, "
             "flow or underdamped to differentiate through a run, or sample under torch.no_grad()"
         )
     first = x.shape[0] if filtered is None else filtered

@@ -1,11 +1,14 @@
-"""Parallel tempering: every particle has hotter copies, which cross barriers between modes and hand what they find down to it (E.12).
+"""Parallel tempering: every particle has hotter copies, which cross barriers between modes and hand what they
+find down to it (E.12).
 
-Copy a follows e^{−U/T_a} by a tested Langevin step with step size hT_a, which is as often accepted at every temperature of a quadratic.
-After that neighbours in temperature swap places with chance min(1, e^{(1/T_a − 1/T_b)(U_a − U_b)}), even pairs and odd pairs in turn. Moves
-and swaps each keep the product of the laws, so the cloud at T = 1, the one that is returned, has ρ_U exactly.
+Copy a follows e^{−U/T_a} by a tested Langevin step with step size hT_a, which is as often accepted at every
+temperature of a quadratic. After that neighbours in temperature swap places with chance min(1, e^{(1/T_a −
+1/T_b)(U_a − U_b)}), even pairs and odd pairs in turn. Moves and swaps each keep the product of the laws, so
+the cloud at T = 1, the one that is returned, has ρ_U exactly.
 
-A step filter corrects the cloud at T = 1 only, once after the moves and once after the swaps. A swap that it refuses is undone on both
-sides, so the gate's argument (G.2) holds of either kernel with the same chance of entering, and its equilibrium stays the KL projection.
+A step filter corrects the cloud at T = 1 only, once after the moves and once after the swaps. A swap that it
+refuses is undone on both sides, so the gate's argument (G.2) holds of either kernel with the same chance of
+entering, and its equilibrium stays the KL projection.
 """
 
 import math
@@ -27,25 +30,35 @@ from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Ladder(NamedTuple):
-    """The hotter copies of every particle, coolest first, and how many steps were taken: even pairs swap after even ones."""
+    """The hotter copies of every particle, coolest first, and how many steps were taken: even pairs swap
+    after even ones.
+    """
 
     hotter: Float[Tensor, "r n d"]
     step: Int[Tensor, ""]
 
 
 class ParallelTempering:
-    """Copies at several temperatures that swap: modes far apart get their right share. Twice as many gradients as copies, a step."""
+    """Copies at several temperatures that swap: modes far apart get their right share. Twice as many
+    gradients as copies, a step.
+    """
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "parallel_tempering", "samples": 2000, "steps": 1000, "step_size": 0.1, "temperatures": [2.0, 4.0, 8.0],
+        "kind": "parallel_tempering",
+        "samples": 2000,
+        "steps": 1000,
+        "step_size": 0.1,
+        "temperatures": [2.0, 4.0, 8.0],
         "adapt": {"steps": 500, "target": 0.574},
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
         energy: EnergyOf,
         step_size: Annotated[
-            float, Gt(0), Doc("Step size h at temperature 1; hT at temperature T. With `adapt`, the first guess.")
+            float,
+            Gt(0),
+            Doc("Step size h at temperature 1; hT at temperature T. With `adapt`, the first guess."),
         ],
         temperatures: Annotated[
             list[Annotated[float, Gt(1)]],
@@ -60,7 +73,9 @@ class ParallelTempering:
             raise ValueError(f"ParallelTempering: step_size must be > 0; got {step_size:g}")
         T = [1.0, *(float(t) for t in temperatures)]
         if len(T) < 2 or any(not a < b < math.inf for a, b in zip(T, T[1:], strict=False)):
-            raise ValueError(f"ParallelTempering: temperatures must rise from above 1; got {list(temperatures)}")
+            raise ValueError(
+                f"ParallelTempering: temperatures must rise from above 1; got {list(temperatures)}"
+            )
         self.energy, self.step_size, self.drift_filter, self.step_filter = (
             energy,
             float(step_size),
@@ -70,7 +85,9 @@ class ParallelTempering:
         self.temperatures, self.adapt = tuple(T), adapt
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        ladder = Ladder(x.expand(len(self.temperatures) - 1, *x.shape).clone(), torch.zeros((), dtype=torch.int64))
+        ladder = Ladder(
+            x.expand(len(self.temperatures) - 1, *x.shape).clone(), torch.zeros((), dtype=torch.int64)
+        )
         state = begin(x, self.drift_filter, self.step_filter, ladder)
         return state if self.adapt is None else before_warm_up(state, self.step_size)
 
@@ -86,7 +103,15 @@ class ParallelTempering:
         noise = torch.cat([_stream(key, "noise", a).normal(state.x) for a in range(copies)])
         uniforms = torch.cat([_stream(key, "accept", a).uniform(state.x[:, 0]) for a in range(copies)])
         moved = langevin_move(
-            self.energy, old.flatten(0, 1), h, T, noise, uniforms, self.drift_filter, state.drift_memory, filtered=n
+            self.energy,
+            old.flatten(0, 1),
+            h,
+            T,
+            noise,
+            uniforms,
+            self.drift_filter,
+            state.drift_memory,
+            filtered=n,
         )
         x, U = moved.x.view_as(old), moved.energy.view(copies, n)
         cold, memory, step_info = filtered_step(self.step_filter, key, state.x, x[0], h, state.step_memory)
@@ -116,9 +141,15 @@ class ParallelTempering:
 
 
 def swapped(
-    x: Float[Tensor, "c n d"], U: Float[Tensor, "c n"], temperatures: Sequence[float], pairs: Sequence[int], key: Key
+    x: Float[Tensor, "c n d"],
+    U: Float[Tensor, "c n"],
+    temperatures: Sequence[float],
+    pairs: Sequence[int],
+    key: Key,
 ) -> tuple[Float[Tensor, "c n d"], Float[Tensor, "r"]]:
-    """The copies after the pairs (a, a + 1) were offered a swap, and the mean chance of each pair, NaN where none was offered."""
+    """The copies after the pairs (a, a + 1) were offered a swap, and the mean chance of each pair, NaN where
+    none was offered.
+    """
     y, chances = x.clone(), torch.full((len(temperatures) - 1,), torch.nan, dtype=torch.float64)
     for a in pairs:
         log_a = swap_log_ratio(U[a], U[a + 1], temperatures[a], temperatures[a + 1])
@@ -128,7 +159,9 @@ def swapped(
     return y, chances
 
 
-def swap_log_ratio(U_a: Float[Tensor, "n"], U_b: Float[Tensor, "n"], T_a: float, T_b: float) -> Float[Tensor, "n"]:
+def swap_log_ratio(
+    U_a: Float[Tensor, "n"], U_b: Float[Tensor, "n"], T_a: float, T_b: float
+) -> Float[Tensor, "n"]:
     """log of e^{−U_b/T_a − U_a/T_b} / e^{−U_a/T_a − U_b/T_b}."""
     return (1 / T_a - 1 / T_b) * (U_a - U_b)
 

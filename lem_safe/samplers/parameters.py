@@ -16,7 +16,8 @@ EnergyOf = Annotated[Energy, Context("energy")]
 StepSize = Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")]
 
 Adapt = Annotated[
-    Adaptation | None, Doc("A warm-up that finds the step size and is thrown away; the step size as given where absent.")
+    Adaptation | None,
+    Doc("A warm-up that finds the step size and is thrown away; the step size as given where absent."),
 ]
 
 DriftHook = Annotated[DriftFilter | None, Context("drift_filter")]

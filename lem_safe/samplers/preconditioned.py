@@ -1,10 +1,11 @@
 """Langevin dynamics in a constant metric M: x' = x − hM⁻¹∇U(x) + √(2h) L ξ, M⁻¹ = LLᵀ (E.10).
 
-Its equilibrium is ρ_U as h → 0, for any M; how fast it gets there, M decides: at the rate by which the flow contracts in that metric (E.11).
-On a quadratic with stiffness K the discrete chain has variance 1/(λ(1 − hλ/2)) along every eigenvector of LᵀKL; with M = K that is
-K⁻¹/(1 − h/2), however ill-conditioned K is.
+Its equilibrium is ρ_U as h → 0, for any M; how fast it gets there, M decides: at the rate by which the flow
+contracts in that metric (E.11). On a quadratic with stiffness K the discrete chain has variance 1/(λ(1 −
+hλ/2)) along every eigenvector of LᵀKL; with M = K that is K⁻¹/(1 − h/2), however ill-conditioned K is.
 
-A drift filter works in the metric too: it bounds E[∇φ·u + tr(M⁻¹∇²φ)], and its change of the drift is the smallest as M measures it (F.3).
+A drift filter works in the metric too: it bounds E[∇φ·u + tr(M⁻¹∇²φ)], and its change of the drift is the
+smallest as M measures it (F.3).
 """
 
 import math
@@ -34,18 +35,26 @@ class Preconditioned:
     """Langevin in a constant metric: long steps along what is flat, short ones along what is stiff."""
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "preconditioned", "samples": 5000, "steps": 500, "step_size": 0.1, "metric": "hessian",
-    }  # fmt: skip
+        "kind": "preconditioned",
+        "samples": 5000,
+        "steps": 500,
+        "step_size": 0.1,
+        "metric": "hessian",
+    }
 
     def __init__(
         self,
         energy: EnergyOf,
-        step_size: Annotated[float, Gt(0), Doc("Step size h; it is a share of M's own scale, so about 0.1 whatever the units.")],
+        step_size: Annotated[
+            float, Gt(0), Doc("Step size h; it is a share of M's own scale, so about 0.1 whatever the units.")
+        ],
         metric: Annotated[
             Literal["covariance", "hessian"] | list[list[float]],
             Doc(
-                "M: `covariance` is the inverse covariance of the starting cloud (with init: {kind: data}, the data's), `hessian` the "
-                "Hessian at the mode nearest to it, or a symmetric positive definite matrix in sampler coordinates."
+                "M: `covariance` is the inverse covariance of the starting cloud (with init: {kind: data}, "
+                "the data's), `hessian` the "
+                "Hessian at the mode nearest to it, or a symmetric positive definite matrix in sampler "
+                "coordinates."
             ),
         ] = "covariance",
         drift_filter: DriftHook = None,
@@ -54,12 +63,20 @@ class Preconditioned:
         if not step_size > 0:
             raise ValueError(f"Preconditioned: step_size must be > 0; got {step_size:g}")
         if isinstance(metric, str) and metric not in ("covariance", "hessian"):
-            raise ValueError(f"Preconditioned: metric must be covariance, hessian or a matrix; got {metric!r}")
+            raise ValueError(
+                f"Preconditioned: metric must be covariance, hessian or a matrix; got {metric!r}"
+            )
         if not isinstance(metric, str) and len(metric) != energy.dimension:
             raise ValueError(
-                f"Preconditioned: metric must be {energy.dimension} x {energy.dimension}, like the energy; got {len(metric)} rows"
+                f"Preconditioned: metric must be {energy.dimension} x {energy.dimension}, like the energy; "
+                f"got {len(metric)} rows"
             )
-        self.energy, self.step_size, self.drift_filter, self.step_filter = energy, float(step_size), drift_filter, step_filter
+        self.energy, self.step_size, self.drift_filter, self.step_filter = (
+            energy,
+            float(step_size),
+            drift_filter,
+            step_filter,
+        )
         self.metric, self._given = metric, None if isinstance(metric, str) else of_matrix(metric)
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
@@ -73,7 +90,9 @@ class Preconditioned:
         x, h, L = state.x, self.step_size, state.own.factor
         refuse_half_a_graph(self.energy, x)
         U, gradient = self.energy.value_and_gradient(x)
-        v, drift_memory, drift_info = filtered_drift(stretched(self.drift_filter, L), x, -gradient @ L, state.drift_memory)
+        v, drift_memory, drift_info = filtered_drift(
+            stretched(self.drift_filter, L), x, -gradient @ L, state.drift_memory
+        )
         y = x + (h * v + math.sqrt(2 * h) * key.fold("noise").normal(x)) @ L.T
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, state.own)

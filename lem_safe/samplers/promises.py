@@ -1,27 +1,36 @@
-"""What remains of a filter's promise under a sampler (barriers.filters.PROMISES is what it promises under Langevin).
+"""What remains of a filter's promise under a sampler (barriers.filters.PROMISES is what it promises under
+Langevin).
 
-Filters after the noise act last, on positions, whatever proposed them: their promise remains under every sampler. A drift filter bounds the
-mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing, E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the
-noise is another one, and either the sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in
+Filters after the noise act last, on positions, whatever proposed them: their promise remains under every
+sampler. A drift filter bounds the mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing,
+E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the noise is another one, and either the
+sampler says so to the filter (F.3) or the promise is lost. Each row below is tested in
 tests/laws/test_samplers.py or tests/samplers/test_promises.py.
 """
 
 from barriers.filters import PROMISES
 from barriers.filters.base import Promise
 
-_TESTED = "E.8: the Metropolis test takes the filter's lean back: the law is ρ_U whatever the filter does to the drift"
+_TESTED = (
+    "E.8: the Metropolis test takes the filter's lean back: the law is ρ_U whatever the filter does "
+    "to the drift"
+)
 _COUPLED = _TESTED + ", up to how its multiplier differs between a cloud and its proposals"
 _STAYS = (
-    "; a mirror image is no tested move, so who may not enter stays, as under the gate, and its law is the gate's (G.3; with a smoothing, "
+    "; a mirror image is no tested move, so who may not enter stays, as under the gate, and its law is the "
+    "gate's (G.3; with a smoothing, "
     "whose corrections nobody tests, it has their bias)"
 )
 
 REMAINS: dict[tuple[str, str], Promise] = {
     ("flow", "drift"): Promise(
         "in expectation",
-        "F.3 with T = 0: without noise dB_φ/dt ≥ −αB_φ holds for the cloud itself, as h → 0; Euler's step misses it by order h²",
+        "F.3 with T = 0: without noise dB_φ/dt ≥ −αB_φ holds for the cloud itself, as h → 0; Euler's step "
+        "misses it by order h²",
     ),
-    ("flow", "pointwise"): Promise("in expectation", "F.2: without noise it is a barrier: each particle keeps s ≥ 0, as h → 0"),
+    ("flow", "pointwise"): Promise(
+        "in expectation", "F.2: without noise it is a barrier: each particle keeps s ≥ 0, as h → 0"
+    ),
     **{(sampler, "drift"): Promise("none", _COUPLED) for sampler in ("mala", "parallel_tempering")},
     **{
         (sampler, f): Promise("none", _TESTED)
@@ -31,12 +40,14 @@ REMAINS: dict[tuple[str, str], Promise] = {
     ("mala", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and its law is the hard KL projection for every h, as n → ∞, for one set or sets that do not overlap (G.3)",
+        + "; and its law is the hard KL projection for every h, as n → ∞, for one set or sets that do not "
+        "overlap (G.3)",
     ),
     ("parallel_tempering", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞, for one set or sets that do not overlap (G.3)",
+        + "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞, for one set "
+        "or sets that do not overlap (G.3)",
     ),
     **{
         (sampler, "step"): Promise("every step, this cloud", PROMISES["step"].because + _STAYS)
@@ -44,28 +55,34 @@ REMAINS: dict[tuple[str, str], Promise] = {
     },
     ("underdamped", "drift"): Promise(
         "none",
-        "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the way; at rest the distribution is F.1's",
+        "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the "
+        "way; at rest the distribution is F.1's",
     ),
     ("preconditioned", "drift"): Promise(
         "in expectation",
-        "F.3: the noise that is predicted is √(2h)L, M⁻¹ = LLᵀ, so the expected fraction inside after each step is at most β (exact for "
-        "half-spaces), and the change of the drift is the smallest as M measures it"
+        "F.3: the noise that is predicted is √(2h)L, M⁻¹ = LLᵀ, so the expected fraction inside after each "
+        "step is at most β (exact for "
+        "half-spaces), and the change of the drift is the smallest as M measures it",
     ),
     ("preconditioned", "step"): Promise(
         "every step, this cloud",
-        PROMISES["step"].because + "; its mirror knows no metric, so its distribution is not the KL projection",
+        PROMISES["step"].because
+        + "; its mirror knows no metric, so its distribution is not the KL projection",
     ),
     ("annealed", "drift"): Promise(
         "in expectation",
-        "F.3: the noise that is predicted is √(2hT_k), so at every temperature the expected fraction inside after each step is at most β "
-        "(exact for half-spaces and boxes)"
+        "F.3: the noise that is predicted is √(2hT_k), so at every temperature the expected fraction "
+        "inside after each step is at most β "
+        "(exact for half-spaces and boxes)",
     ),
-}  # fmt: skip
+}
 """(sampler, filter) -> what remains, where it is not what the filter says of itself."""
 
 
 def promise_under(sampler: str, chosen: str) -> Promise:
-    """What the filter of kind `chosen` promises under the sampler of kind `sampler`; nothing for a drift filter under an unknown sampler."""
+    """What the filter of kind `chosen` promises under the sampler of kind `sampler`; nothing for a drift
+    filter under an unknown sampler.
+    """
     own = PROMISES[chosen]
     if (sampler, chosen) in REMAINS:
         return REMAINS[sampler, chosen]

@@ -1,16 +1,19 @@
-"""Underdamped Langevin dynamics, dx = v dt, dv = u dt − γv dt + √(2γ) dW, by BAOAB with one gradient a step (E.7).
+"""Underdamped Langevin dynamics, dx = v dt, dv = u dt − γv dt + √(2γ) dW, by BAOAB with one gradient a step
+(E.7).
 
     p = v + hu(x),    v' = cp + √(1 − c²) ξ,  c = e^{−γh},    x' = x + ½h(p + v').
 
-The half kick that ends one step of BAOAB and the half kick that begins the next are taken together, so the positions are BAOAB's own
-(Leimkuhler & Matthews 2013) and the velocity that is kept lacks half a kick. On a quadratic of stiffness λ the discrete chain has, exactly,
+The half kick that ends one step of BAOAB and the half kick that begins the next are taken together, so the
+positions are BAOAB's own (Leimkuhler & Matthews 2013) and the velocity that is kept lacks half a kick. On a
+quadratic of stiffness λ the discrete chain has, exactly,
 
     var x = 1/λ,    var v = 1,    cov(x, v) = h/2,        stable for h²λ < 4.
 
-Where a step filter has its say, the momentum follows it, or it would be pushed against for ever. A particle that was sent back to where it was
-leaves it again with −p, which retraces its step and keeps balance with the moves that were let through; one that was mirrored at a boundary has
-its velocity mirrored too; one that was moved by δ in another way gets δ/h more velocity, as from a force: a correction −μ∇φ of every step is then
-the force −(μ/h²)∇φ, and the multiplier is reported in those units.
+Where a step filter has its say, the momentum follows it, or it would be pushed against for ever. A particle
+that was sent back to where it was leaves it again with −p, which retraces its step and keeps balance with the
+moves that were let through; one that was mirrored at a boundary has its velocity mirrored too; one that was
+moved by δ in another way gets δ/h more velocity, as from a force: a correction −μ∇φ of every step is then the
+force −(μ/h²)∇φ, and the multiplier is reported in those units.
 """
 
 import math
@@ -39,19 +42,29 @@ class Momentum(NamedTuple):
 
 
 class Underdamped:
-    """Langevin dynamics with inertia (BAOAB): exact positions on a Gaussian, and about h further a step than overdamped dynamics with h²/2."""
+    """Langevin dynamics with inertia (BAOAB): exact positions on a Gaussian, and about h further a step than
+    overdamped dynamics with h²/2.
+    """
 
     example: ClassVar[dict[str, object]] = {
-        "kind": "underdamped", "samples": 5000, "steps": 2000, "step_size": 0.05, "friction": 1.0,
-    }  # fmt: skip
+        "kind": "underdamped",
+        "samples": 5000,
+        "steps": 2000,
+        "step_size": 0.05,
+        "friction": 1.0,
+    }
 
     def __init__(
         self,
         energy: EnergyOf,
         step_size: Annotated[
-            float, Gt(0), Doc("Time step h, in sampler coordinates; it compares with √(2h) of the overdamped samplers.")
+            float,
+            Gt(0),
+            Doc("Time step h, in sampler coordinates; it compares with √(2h) of the overdamped samplers."),
         ],
-        friction: Annotated[float, Gt(0), Doc("γ: how fast a velocity is forgotten, per unit of time.")] = 1.0,
+        friction: Annotated[
+            float, Gt(0), Doc("γ: how fast a velocity is forgotten, per unit of time.")
+        ] = 1.0,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
     ):
@@ -77,21 +90,37 @@ class Underdamped:
         y = x + 0.5 * h * (p + v)
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(z, drift_memory, step_memory, Momentum(self._rebound(x, y, z, p, v, h)))
-        return after, Info(U.mean(), drift_info, _as_a_force(step_info, self.step_filter, h), root_mean_square(gradient))
+        return after, Info(
+            U.mean(), drift_info, _as_a_force(step_info, self.step_filter, h), root_mean_square(gradient)
+        )
 
 
 def rebound(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], z: Float[Tensor, "n d"], p: Float[Tensor, "n d"], v: Float[Tensor, "n d"], h: float
-) -> Float[Tensor, "n d"]:  # fmt: skip
-    """The velocity after a step from x, proposed to y and filtered to z: v where nothing was done, −p where z = x, else v + (z − y)/h."""
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "n d"],
+    z: Float[Tensor, "n d"],
+    p: Float[Tensor, "n d"],
+    v: Float[Tensor, "n d"],
+    h: float,
+) -> Float[Tensor, "n d"]:
+    """The velocity after a step from x, proposed to y and filtered to z: v where nothing was done, −p where z
+    = x, else v + (z − y)/h.
+    """
     returned = (z == x).all(1, keepdim=True) & (z != y).any(1, keepdim=True)
     return torch.where(returned, -p, v + (z - y) / h)
 
 
 def mirrored(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], z: Float[Tensor, "n d"], p: Float[Tensor, "n d"], v: Float[Tensor, "n d"], h: float
-) -> Float[Tensor, "n d"]:  # fmt: skip
-    """As `rebound`, but of a particle mirrored from y to z the velocity is v − 2(v·n)n, n along z − y, if its step went the other way."""
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "n d"],
+    z: Float[Tensor, "n d"],
+    p: Float[Tensor, "n d"],
+    v: Float[Tensor, "n d"],
+    h: float,
+) -> Float[Tensor, "n d"]:
+    """As `rebound`, but of a particle mirrored from y to z the velocity is v − 2(v·n)n, n along z − y, if its
+    step went the other way.
+    """
     n = torch.nn.functional.normalize(z - y, dim=1)
     back = ((y - x) * n).sum(1, keepdim=True) < 0
     turned = torch.where(back, v - 2 * (v * n).sum(1, keepdim=True) * n, v)
@@ -105,7 +134,9 @@ def _mirrors(step_filter: StepFilter | None) -> bool:
 
 
 def _as_a_force(info: FilterInfo | None, step_filter: StepFilter | None, h: float) -> FilterInfo | None:
-    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count are logarithms."""
+    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count are
+    logarithms.
+    """
     if info is None or step_filter is None or _mirrors(step_filter):
         return info
     corrects = step_filter.limits.isfinite().to(info.multipliers.device)

@@ -11,7 +11,29 @@ from lem_safe.scenario.sweep import named
 from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
-    "INITS", "Audit", "Constraint", "Judged", "Penalty", "Sampler", "Scenario", "Table", "Tables", "Variant", "aims", "bundled_directory",
-    "bundled_scenarios", "fault_in", "find", "fingerprint", "first_comment", "json_schema", "leaves_room", "load", "loads", "named",
-    "never_certified", "settings", "without_aim",
-]  # fmt: skip
+    "INITS",
+    "Audit",
+    "Constraint",
+    "Judged",
+    "Penalty",
+    "Sampler",
+    "Scenario",
+    "Table",
+    "Tables",
+    "Variant",
+    "aims",
+    "bundled_directory",
+    "bundled_scenarios",
+    "fault_in",
+    "find",
+    "fingerprint",
+    "first_comment",
+    "json_schema",
+    "leaves_room",
+    "load",
+    "loads",
+    "named",
+    "never_certified",
+    "settings",
+    "without_aim",
+]

@@ -1,9 +1,11 @@
-"""What a filter aims at: a budget at or below the tolerance, so that finished samples leave the room that a certificate needs.
+"""What a filter aims at: a budget at or below the tolerance, so that finished samples leave the room that a
+certificate needs.
 
-A filter that fills its tolerance to the brim ends with β n inside, and no bound on their law is then below β. `aim: auto` is the largest
-count k of n that the audit to come would still certify, its error shared among the constraints (A.4), by the audit's own method:
-Clopper–Pearson on n samples (A.2), the e-process under `require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R`
-(A.5). Holm's steps decide at least as much. The audit judges β all the same.
+A filter that fills its tolerance to the brim ends with β n inside, and no bound on their law is then below β.
+`aim: auto` is the largest count k of n that the audit to come would still certify, its error shared among the
+constraints (A.4), by the audit's own method: Clopper–Pearson on n samples (A.2), the e-process under
+`require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R` (A.5). Holm's steps
+decide at least as much. The audit judges β all the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,15 +24,19 @@ from lem_safe.formatting import level
 KEY = "aim"
 AIM = Literal["auto"] | Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | None
 DESCRIPTION = (
-    "The budget that the filter enforces, at most beta, for all constraints or one each; beta where not given. "
-    "auto: the largest that still certifies beta at audit.confidence, by the bound that the audit takes: of independent samples, "
+    "The budget that the filter enforces, at most beta, for all constraints or one each; beta where not "
+    "given. "
+    "auto: the largest that still certifies beta at audit.confidence, by the bound that the audit takes: "
+    "of independent samples, "
     "or of audit.replicas clouds."
 )
 UNCOUNTABLE = "no number that can be counted does; take a larger beta"
 
 
 class Judged(NamedTuple):
-    """What the audit of a run will count: `samples` in each of `replicas` clouds; require: as in `audit.require`."""
+    """What the audit of a run will count: `samples` in each of `replicas` clouds; require: as in
+    `audit.require`.
+    """
 
     samples: int
     confidence: float = 0.95
@@ -50,8 +56,10 @@ class Judged(NamedTuple):
     def most(self, beta: float, constraints: int = 1) -> int | None:
         """The largest count, of each cloud, that certifies beta; None where not even 0 does.
 
-        >>> Judged(1000).most(0.03), Judged(1000, require="anytime").most(0.03), Judged(1000, replicas=40).most(0.1)
-        (20, 15, 24)
+        >>> Judged(1000).most(0.03), Judged(1000, require="anytime").most(0.03)
+        (20, 15)
+        >>> Judged(1000, replicas=40).most(0.1)
+        24
         """
         if not self.certifies(0, beta, constraints):
             return None
@@ -66,13 +74,17 @@ class Judged(NamedTuple):
         if beta == 0 or self.certifies(inside, beta, constraints):
             return None
         if self.replicas > 1:
-            clouds = clouds_needed(beta, np.array([inside / self.samples]), 1 - (1 - self.confidence) / constraints)
+            clouds = clouds_needed(
+                beta, np.array([inside / self.samples]), 1 - (1 - self.confidence) / constraints
+            )
             return UNCOUNTABLE if clouds is None else f"take audit.replicas >= {clouds:,}"
         enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints))
         return UNCOUNTABLE if enough is None else f"take sampler.samples >= {enough:,}"
 
     def too_few(self, beta: float, constraints: int = 1) -> str | None:
-        """Where `auto` leaves room for none inside and more would leave it for one: that, and how many more."""
+        """Where `auto` leaves room for none inside and more would leave it for one: that, and how many
+        more.
+        """
         more = self.lacking(beta, constraints, inside=1) if self.most(beta, constraints) == 0 else None
         return None if more is None else f"auto aims at 0 with {self}; to leave room for one inside, {more}"
 
@@ -83,23 +95,33 @@ class Judged(NamedTuple):
 
 
 def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> tuple[float, ...]:
-    """What a filter's specification aims at, one number a constraint; raises SpecificationError at the key that cannot be."""
+    """What a filter's specification aims at, one number a constraint; raises SpecificationError at the key
+    that cannot be.
+    """
     for i, member in enumerate(filter.get("filters", ())):
         if isinstance(member, Mapping) and KEY in member:
-            raise SpecificationError("belongs to the whole chain; write it beside `filters`", ("filters", i, KEY))
+            raise SpecificationError(
+                "belongs to the whole chain; write it beside `filters`", ("filters", i, KEY)
+            )
     aim = filter.get(KEY)
     if aim is None:
         return tuple(betas)
     if aim == "auto":
-        each = {β: _auto(β, judged, len(betas)) for β in sorted(betas)}  # the least first: what it takes is enough for all
+        each = {
+            β: _auto(β, judged, len(betas)) for β in sorted(betas)
+        }  # the least first: what it takes is enough for all
         return tuple(each[β] for β in betas)
     if isinstance(aim, list) and len(aim) != len(betas):
-        raise SpecificationError(f"must be one number, or one for each of {len(betas)} constraints; got {len(aim)}", (KEY,))
+        raise SpecificationError(
+            f"must be one number, or one for each of {len(betas)} constraints; got {len(aim)}", (KEY,)
+        )
     numbers = aim if isinstance(aim, list) else [aim] * len(betas)
     for i, (number, β) in enumerate(zip(numbers, betas, strict=True)):
         if number > β:
             where: tuple[str | int, ...] = (KEY, i) if isinstance(aim, list) else (KEY,)
-            raise SpecificationError(f"must be at most beta = {β:g}, which is what the audit judges; got {number:g}", where)
+            raise SpecificationError(
+                f"must be at most beta = {β:g}, which is what the audit judges; got {number:g}", where
+            )
     return tuple(float(number) for number in numbers)
 
 
@@ -109,12 +131,18 @@ def without_aim(filter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leaves_room(filter: Mapping[str, Any], *, claimed: bool) -> str:
-    """Why a filter aims lower than what is tolerated, as the end of a sentence: the certificate, where auto chose and a bound is claimed."""
+    """Why a filter aims lower than what is tolerated, as the end of a sentence: the certificate, where auto
+    chose and a bound is claimed.
+    """
     return ", to leave the room that a certificate needs" if filter.get(KEY) == "auto" and claimed else ""
 
 
-def never_certified(sets: Sequence[str], betas: Sequence[float], judged: Judged, *, couples: bool) -> str | None:
-    """Why no run is ever certified, whatever it holds, and the way out; None where one may be. couples: whether the filter does."""
+def never_certified(
+    sets: Sequence[str], betas: Sequence[float], judged: Judged, *, couples: bool
+) -> str | None:
+    """Why no run is ever certified, whatever it holds, and the way out; None where one may be. couples:
+    whether the filter does.
+    """
     m = len(betas)
     zero = [name for name, β in zip(sets, betas, strict=True) if β == 0]
     if zero:
@@ -122,8 +150,15 @@ def never_certified(sets: Sequence[str], betas: Sequence[float], judged: Judged,
     if couples and judged.replicas == 1:
         clouds = fewest_clouds(min(betas), judged.confidence, m) if m else 2
         way = f"take audit.replicas >= {clouds:,}" if clouds is not None else UNCOUNTABLE
-        return f"the filter couples the particles of a cloud, and of one such cloud no bound is claimed (A.2); {way}"
-    short = [(name, β, lacking) for name, β in zip(sets, betas, strict=True) if (lacking := judged.lacking(β, m)) is not None]
+        return (
+            "the filter couples the particles of a cloud, and of one such cloud no bound is claimed "
+            f"(A.2); {way}"
+        )
+    short = [
+        (name, β, lacking)
+        for name, β in zip(sets, betas, strict=True)
+        if (lacking := judged.lacking(β, m)) is not None
+    ]
     if not short:
         return None
     name, β, lacking = min(short, key=lambda found: found[1])
@@ -131,20 +166,24 @@ def never_certified(sets: Sequence[str], betas: Sequence[float], judged: Judged,
 
 
 def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int | None:
-    """How many clouds, none with a particle inside, certify beta > 0; None where no number that can be counted does."""
+    """How many clouds, none with a particle inside, certify beta > 0; None where no number that can be
+    counted does.
+    """
     return clouds_needed(beta, np.zeros(1), 1 - (1 - confidence) / constraints)
 
 
 def _auto(beta: float, judged: Judged, constraints: int) -> float:
     if beta == 0:
         raise SpecificationError(
-            "auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out", (KEY,)
+            "auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out",
+            (KEY,),
         )
     k = judged.most(beta, constraints)
     if k is None:
         among = f" shared by {constraints} constraints" if constraints > 1 else ""
         raise SpecificationError(
-            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at {level(judged.confidence)} confidence{among}; "
+            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at "
+            f"{level(judged.confidence)} confidence{among}; "
             f"{judged.lacking(beta, constraints)}, or leave aim out",
             (KEY,),
         )

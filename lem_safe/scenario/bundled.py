@@ -1,4 +1,6 @@
-"""The scenarios that come with the package: in a checkout's scenarios/, in an installed wheel's lem_safe/bundled/."""
+"""The scenarios that come with the package: in a checkout's scenarios/, in an installed wheel's
+lem_safe/bundled/.
+"""
 
 from pathlib import Path
 

@@ -42,7 +42,10 @@ class Rows:
     path: Annotated[Path, Doc("The file, relative to the scenario's own folder.")]
     header: Annotated[
         bool | None,
-        Doc("Whether the first line of a .csv is names; by default told from it, and refused where it may be either."),
+        Doc(
+            "Whether the first line of a .csv is names; by default told from it, and refused where it may "
+            "be either."
+        ),
     ] = None
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "starts.npz"}

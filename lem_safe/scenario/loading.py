@@ -1,4 +1,6 @@
-"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. Every fault of a file is raised together."""
+"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. Every fault of a file is
+raised together.
+"""
 
 import os
 from collections.abc import Mapping
@@ -26,10 +28,13 @@ from lem_safe.scenario.tables import Tables
 _ITEMWISE = ("penalties", "unsafe", "constraints")
 
 
-def load(scenario: str | os.PathLike[str], tables: Tables, overrides: Mapping[str, Any] | None = None) -> Scenario:
+def load(
+    scenario: str | os.PathLike[str], tables: Tables, overrides: Mapping[str, Any] | None = None
+) -> Scenario:
     """The scenario of a file, or of a bundled name; raises BadInput with every fault found.
 
-    overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything is checked.
+    overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything
+    is checked.
     """
     path = find(scenario)
     return _resolve(read(path), path.absolute(), tables, overrides or {})
@@ -69,7 +74,10 @@ def find(scenario: str | os.PathLike[str]) -> Path:
     if text in known:
         return known[text]
     raise BadInput(
-        Fault(f"no such file, and no bundled scenario has this name{messages.did_you_mean(text, list(known))}", file=text)
+        Fault(
+            f"no such file, and no bundled scenario has this name{messages.did_you_mean(text, list(known))}",
+            file=text,
+        )
     )
 
 
@@ -80,7 +88,9 @@ def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str,
     return (
         checked
         if checked.sweep is None
-        else checked.with_variants(variants(source, checked.sweep, partial(_checked, path=path, tables=tables)))
+        else checked.with_variants(
+            variants(source, checked.sweep, partial(_checked, path=path, tables=tables))
+        )
     )
 
 
@@ -100,7 +110,9 @@ def _checked(source: Source, path: Path, tables: Tables) -> Scenario:
     meaning = Meaning(Parts(parts), source, tables)
     found += meaning.faults
     if found or checked is None:
-        raise BadInput(sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0)))
+        raise BadInput(
+            sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0))
+        )
     resolved = plain(checked)
     if meaning.columns is not None:
         resolved["columns"] = list(meaning.columns)
@@ -108,7 +120,11 @@ def _checked(source: Source, path: Path, tables: Tables) -> Scenario:
     if why is not None:
         resolved["dtype"] = "float64"
         many = too_large(
-            resolved["sampler"], len(resolved["columns"]), len(resolved["constraints"]), "float64", resolved["audit"]["replicas"]
+            resolved["sampler"],
+            len(resolved["columns"]),
+            len(resolved["constraints"]),
+            "float64",
+            resolved["audit"]["replicas"],
         )
         if faults := [source.fault(where, f"{message}, or dtype: float32") for where, message in many]:
             raise BadInput(faults)
@@ -119,7 +135,9 @@ def _beyond_single(resolved: Mapping[str, Any], meaning: Meaning, tables: Tables
     """Why float32, which is the default, cannot hold what the scenario is about."""
     if meaning.columns is None:
         return None
-    return tables.beyond_single(resolved, meaning.columns, {c["set"]: meaning.built[c["set"]] for c in resolved["constraints"]})
+    return tables.beyond_single(
+        resolved, meaning.columns, {c["set"]: meaning.built[c["set"]] for c in resolved["constraints"]}
+    )
 
 
 def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:
@@ -133,10 +151,14 @@ def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:
     return parts
 
 
-def _sound_parts(model: type[BaseModel], value: Mapping[str, Any], bad: set[KeyPath], context: Any) -> dict[KeyPath, Any]:
+def _sound_parts(
+    model: type[BaseModel], value: Mapping[str, Any], bad: set[KeyPath], context: Any
+) -> dict[KeyPath, Any]:
     """What can still be checked: every part no fault of the grammar lies in, defaults filled in."""
     defaults = {
-        name: info.get_default(call_default_factory=True) for name, info in model.model_fields.items() if not info.is_required()
+        name: info.get_default(call_default_factory=True)
+        for name, info in model.model_fields.items()
+        if not info.is_required()
     }
     parts: dict[KeyPath, Any] = {}
     for path, raw in _parts({**{k: plain(v) for k, v in defaults.items()}, **_whole(value)}).items():

@@ -1,6 +1,8 @@
-"""What a grammar cannot say: dimensions that agree, names that exist, files that are there, clouds that fit in memory.
+"""What a grammar cannot say: dimensions that agree, names that exist, files that are there, clouds that fit
+in memory.
 
-Works on the parts of a scenario that are well-formed: one `validate` shows a typo in the sampler and a wrong centre together.
+Works on the parts of a scenario that are well-formed: one `validate` shows a typo in the sampler and a wrong
+centre together.
 """
 
 import re
@@ -33,7 +35,9 @@ class _Unknown(Mapping[str, Any]):
 
 
 class Meaning:
-    """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could be told."""
+    """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could
+    be told.
+    """
 
     def __init__(self, parts: Parts, source: Source, tables: Tables):
         self.parts, self.source, self.tables = parts, source, tables
@@ -51,7 +55,9 @@ class Meaning:
         self._audit()
         self._stop()
 
-    def _fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> None:
+    def _fault(
+        self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None
+    ) -> None:
         self.faults.append(self.source.fault(path, message, at_key=at_key, offset=offset))
 
     def _error(self, error: ValueError, path: KeyPath) -> None:
@@ -77,7 +83,9 @@ class Meaning:
                 if file.is_dir():
                     self._fault(where, f"must be a file; {file} is a directory")
                 elif not file.exists():
-                    self._fault(where, f"no such file: {file}; a relative path starts at the scenario's own folder")
+                    self._fault(
+                        where, f"no such file: {file}; a relative path starts at the scenario's own folder"
+                    )
 
     def _columns(self) -> tuple[str, ...] | None:
         given, energy = self.parts.get("columns"), self.parts.get("energy")
@@ -86,7 +94,10 @@ class Meaning:
             self._fault(("columns", twice), f"names must differ; '{given[twice]}' is given twice")
         names = self._energy_columns(energy, ("energy",)) if energy is not None else None
         if given is not None and names is not None and len(given) != len(names):
-            self._fault(("columns",), f"must have {len(names)} names, one for each of the energy's columns; got {len(given)}")
+            self._fault(
+                ("columns",),
+                f"must have {len(names)} names, one for each of the energy's columns; got {len(given)}",
+            )
             return names
         if given is not None and names is not None and not defaults(names):
             self._in_place(("columns",), names, given, "names the energy's columns")
@@ -98,7 +109,10 @@ class Meaning:
         if moved:
             theirs, mine = moved[0]
             seems = f"'{mine}' is" if mine == theirs else f"'{mine}' seems to be '{theirs}', which is"
-            message = f"{what} ({listed(names)}) by place, and {seems} in another; write them in one order, as columns: of the data chooses it"
+            message = (
+                f"{what} ({listed(names)}) by place, and {seems} in another; write them in one "
+                "order, as columns: of the data chooses it"
+            )
             self._fault(path, message)
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
@@ -108,7 +122,8 @@ class Meaning:
             return self.tables.columns(energy)
         except BadInput as bad:
             self.faults += [
-                f if f.file else self.source.fault((*path, *((f.key,) if f.key else ())), f.message) for f in bad.faults
+                f if f.file else self.source.fault((*path, *((f.key,) if f.key else ())), f.message)
+                for f in bad.faults
             ]
         except ValueError as error:
             self._error(error, path)
@@ -120,18 +135,32 @@ class Meaning:
             if names is not None and self.columns is not None and len(names) != len(self.columns):
                 message = f"has {len(names)} dimensions where the energy has {len(self.columns)}"
                 self._fault(("penalties", i, "energy"), message, at_key=True)
-            elif names is not None and self.columns is not None and not defaults(names) and not defaults(self.columns):
-                self._in_place(("penalties", i, "energy"), names, self.columns, "has columns of its own that are the scenario's")
+            elif (
+                names is not None
+                and self.columns is not None
+                and not defaults(names)
+                and not defaults(self.columns)
+            ):
+                self._in_place(
+                    ("penalties", i, "energy"),
+                    names,
+                    self.columns,
+                    "has columns of its own that are the scenario's",
+                )
 
     def _regions(self) -> None:
-        declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else []
+        declared = (
+            list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else []
+        )
         context: Mapping[str, Any] = _Unknown() if self.columns is None else {"columns": self.columns}
         for name, spec in self.parts.under("unsafe"):
             path: KeyPath = ("unsafe", name)
             if any(not file.is_file() for _, file in files_in(spec, path)):
                 continue  # told already
             try:
-                region = build_set(spec, named=self.built, context=context, path=path, makers=self.tables.makers)
+                region = build_set(
+                    spec, named=self.built, context=context, path=path, makers=self.tables.makers
+                )
             except BadInput as bad:
                 self.faults += [self.source.fault(path, str(f)) for f in bad.faults]
                 continue
@@ -143,31 +172,44 @@ class Meaning:
                 if not isinstance(word, str) or not str(error).startswith("no region is named"):
                     self._error(error, path)
                 elif word not in declared:
-                    self._fault(where, f"no region is named '{word}'{did_you_mean(word, [n for n in declared if n != name])}")
+                    self._fault(
+                        where,
+                        "no region is named "
+                        f"'{word}'{did_you_mean(word, [n for n in declared if n != name])}",
+                    )
                 elif declared.index(word) >= declared.index(name):
                     self._fault(where, f"region '{word}' must be defined above this line; move it up")
                 continue
             if self.columns is not None and region.dimension not in (None, len(self.columns)):
                 message = (
-                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the energy has {len(self.columns)}"
+                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the "
+                    f"energy has {len(self.columns)}"
                 )
                 self._fault(longest_list(spec, path), message)
                 continue
             self.built[name] = region
 
     def _constraints(self) -> None:
-        declared = list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else None
+        declared = (
+            list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else None
+        )
         written = self.source.value.get("constraints")
         seen: dict[str, int] = {}
         for i, constraint in enumerate(written if isinstance(written, list) else []):
-            name = constraint.get("set") if isinstance(constraint, dict) else None  # a name can be checked beside a wrong beta
+            name = (
+                constraint.get("set") if isinstance(constraint, dict) else None
+            )  # a name can be checked beside a wrong beta
             if not isinstance(name, str):
                 continue
             if declared is not None and name not in declared:
-                self._fault(("constraints", i, "set"), f"no region is named '{name}' under unsafe{did_you_mean(name, declared)}")
+                self._fault(
+                    ("constraints", i, "set"),
+                    f"no region is named '{name}' under unsafe{did_you_mean(name, declared)}",
+                )
             elif name in seen:
                 self._fault(
-                    ("constraints", i, "set"), f"'{name}' is constrained already, by constraints[{seen[name]}]; remove one"
+                    ("constraints", i, "set"),
+                    f"'{name}' is constrained already, by constraints[{seen[name]}]; remove one",
                 )
             seen.setdefault(name, i)
 
@@ -183,8 +225,15 @@ class Meaning:
                 self.tables.admits(without_aim(chosen), [self.built[name]], [aimed.get(name, beta)], h)
             except ValueError as error:
                 inner = getattr(error, "path", None) or ("kind",)
-                why = self._too_few(beta, len(named)) if chosen.get(KEY) == "auto" and aimed.get(name) == 0 else None
-                self._fault(("filter", *inner), f"'{chosen['kind']}' cannot keep '{name}': {error}{f'; {why}' if why else ''}")
+                why = (
+                    self._too_few(beta, len(named))
+                    if chosen.get(KEY) == "auto" and aimed.get(name) == 0
+                    else None
+                )
+                self._fault(
+                    ("filter", *inner),
+                    f"'{chosen['kind']}' cannot keep '{name}': {error}{f'; {why}' if why else ''}",
+                )
 
     def _judged(self) -> Judged | None:
         """What the audit will count, where the keys that say it are well-formed."""
@@ -211,7 +260,10 @@ class Meaning:
             names, betas = [c["set"] for c in constraints], [c["beta"] for c in constraints]
             why = never_certified(names, betas, judged, couples=self.tables.couples(chosen))
             if why is not None:
-                self._fault(("filter", KEY), f"auto leaves room for a certificate that cannot be: {why}, or leave aim out")
+                self._fault(
+                    ("filter", KEY),
+                    f"auto leaves room for a certificate that cannot be: {why}, or leave aim out",
+                )
         return {c["set"]: aim for c, aim in zip(constraints, aimed, strict=True)}
 
     def _sampler(self) -> None:
@@ -231,10 +283,13 @@ class Meaning:
             for key in ("mean", "std"):
                 value = init.get(key)
                 if isinstance(value, list) and len(value) != len(self.columns):
-                    self._fault((*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}")
+                    self._fault(
+                        (*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}"
+                    )
         if init.get("kind") == "data" and energy is not None and not trained_on_data(energy):
             message = (
-                f"'data' starts at the rows an energy was trained on, and kind '{energy['kind']}' has none; use gaussian or file"
+                f"'data' starts at the rows an energy was trained on, and kind '{energy['kind']}' "
+                "has none; use gaussian or file"
             )
             self._fault((*path, "kind"), message)
 
@@ -242,8 +297,13 @@ class Meaning:
         sampler = self.parts.get("sampler")
         if sampler is None or self.columns is None:
             return
-        constraints, clouds = sum(1 for _ in self.parts.under("constraints")), (self.parts.get("audit") or {}).get("replicas", 1)
-        for path, message in too_large(sampler, len(self.columns), constraints, self.parts.get("dtype"), clouds):
+        constraints, clouds = (
+            sum(1 for _ in self.parts.under("constraints")),
+            (self.parts.get("audit") or {}).get("replicas", 1),
+        )
+        for path, message in too_large(
+            sampler, len(self.columns), constraints, self.parts.get("dtype"), clouds
+        ):
             self._fault(path, message)
 
     def _audit(self) -> None:
@@ -251,7 +311,8 @@ class Meaning:
         if sampler is not None and audit is not None and audit["after_step"] > sampler["steps"]:
             self._fault(
                 ("audit", "after_step"),
-                f"must be at most sampler.steps = {sampler['steps']}, or no step counts; got {audit['after_step']}",
+                f"must be at most sampler.steps = {sampler['steps']}, or no step counts; got "
+                f"{audit['after_step']}",
             )
 
     def _stop(self) -> None:

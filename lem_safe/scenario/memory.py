@@ -1,4 +1,6 @@
-"""Whether a run fits in this machine's memory: its clouds, its trace, and what several clouds keep between them."""
+"""Whether a run fits in this machine's memory: its clouds, its trace, and what several clouds keep between
+them.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,8 +22,12 @@ def memory() -> int:
         return have
 
 
-def too_large(sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clouds: int) -> Iterator[tuple[KeyPath, str]]:
-    """The key that asks for more than there is, and how much more: for `clouds` clouds of d columns under m constraints."""
+def too_large(
+    sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clouds: int
+) -> Iterator[tuple[KeyPath, str]]:
+    """The key that asks for more than there is, and how much more: for `clouds` clouds of d columns under m
+    constraints.
+    """
     have, width = memory(), 8 if dtype == "float64" else 4
     n, t = sampler["samples"], sampler["steps"]
     if (need := CLOUDS * n * d * width) > have:
@@ -34,10 +40,13 @@ def too_large(sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clo
             ("sampler", "steps"),
             f"the trace of {t:,} steps needs {_gib(need)}; this machine has {_gib(have)}; take fewer",
         )
-    elif clouds > 1 and (need := CLOUDS * clouds * (n * d * width + 8 * t * m)) > have:  # kept, pooled, saved, unfiltered
+    elif (
+        clouds > 1 and (need := CLOUDS * clouds * (n * d * width + 8 * t * m)) > have
+    ):  # kept, pooled, saved, unfiltered
         yield (
             ("audit", "replicas"),
-            f"{clouds:,} clouds of {n:,} samples over {t:,} steps need {_gib(need)}; this machine has {_gib(have)}; take fewer",
+            f"{clouds:,} clouds of {n:,} samples over {t:,} steps need {_gib(need)}; this machine has "
+            f"{_gib(have)}; take fewer",
         )
 
 

@@ -1,4 +1,6 @@
-"""What is wrong with a value, in words: pydantic's findings as faults with a place, a rule, the value and a way out."""
+"""What is wrong with a value, in words: pydantic's findings as faults with a place, a rule, the value and a
+way out.
+"""
 
 import difflib
 import types
@@ -20,17 +22,28 @@ _BOUNDS = {
 }
 _MAPPING = "a mapping of keys to values"
 _NOUNS = {
-    "float_type": "a number", "int_type": "a whole number", "int_from_float": "a whole number", "string_type": "a string",
-    "bool_type": "true or false", "list_type": "a list", "dict_type": _MAPPING, "model_type": _MAPPING,
-    "model_attributes_type": _MAPPING, "none_required": "left out", "finite_number": "finite",
-}  # fmt: skip
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "none_required": "left out",
+    "finite_number": "finite",
+}
 
 
 def faults(error: ValidationError, source: Source, document: type[BaseModel]) -> list[Fault]:
     """One fault a finding; a missing key that an unknown one was probably meant to be is told once."""
     found = error.errors(include_url=False)
-    unknown = {(key_path(e["loc"])[:-1], near(key_path(e["loc"])[-1], _keys(document, e["loc"][:-1])))
-               for e in found if e["type"] == "extra_forbidden"}  # fmt: skip
+    unknown = {
+        (key_path(e["loc"])[:-1], near(key_path(e["loc"])[-1], _keys(document, e["loc"][:-1])))
+        for e in found
+        if e["type"] == "extra_forbidden"
+    }
     told = []
     for e in found:
         path = key_path(e["loc"])
@@ -72,7 +85,9 @@ def _fault(e: Any, path: KeyPath, source: Source, document: type[BaseModel]) -> 
     kind, value, context = e["type"], e["input"], e.get("ctx") or {}
     if kind == "extra_forbidden":
         return source.fault(
-            path, f"unknown key '{path[-1]}'{did_you_mean(path[-1], _keys(document, e['loc'][:-1]))}", at_key=True
+            path,
+            f"unknown key '{path[-1]}'{did_you_mean(path[-1], _keys(document, e['loc'][:-1]))}",
+            at_key=True,
         )
     if kind == "missing":
         return source.fault(path[:-1], f"missing key '{path[-1]}'{_example(document, e['loc'])}", at_key=True)
@@ -87,7 +102,11 @@ def _rule(kind: str, value: Any, context: dict[str, Any], message: str) -> str:
         name, sign = _BOUNDS[kind]
         return f"must be {sign} {context[name]:g}{got}"
     if kind in _NOUNS:
-        hint = f"; write {value:.0f}" if isinstance(value, float) and value.is_integer() and "whole" in _NOUNS[kind] else ""
+        hint = (
+            f"; write {value:.0f}"
+            if isinstance(value, float) and value.is_integer() and "whole" in _NOUNS[kind]
+            else ""
+        )
         if isinstance(value, str) and kind in ("float_type", "int_type") and _numeric(value):
             hint = "; write it without quotes"
         return f"must be {_NOUNS[kind]}{got}{hint}"
@@ -99,11 +118,16 @@ def _rule(kind: str, value: Any, context: dict[str, Any], message: str) -> str:
             f" - did you mean '{n}'?" if (n := near(value, options)) and n != value else ""
         )
     if kind in ("too_short", "string_too_short"):
-        return f"must hold at least {context['min_length']} entr{'y' if context['min_length'] == 1 else 'ies'}{got}"
+        return (
+            f"must hold at least {context['min_length']} "
+            f"entr{'y' if context['min_length'] == 1 else 'ies'}{got}"
+        )
     if kind in ("too_long", "string_too_long"):
         return f"must hold at most {context['max_length']} entries{got}"
     if kind == "string_pattern_mismatch":
-        return f"must be letters, digits, '_', '-', '.', '+' and spaces, beginning with a letter or digit{got}"
+        return (
+            f"must be letters, digits, '_', '-', '.', '+' and spaces, beginning with a letter or digit{got}"
+        )
     return f"{message.removeprefix('Value error, ')}{got}"
 
 
@@ -112,14 +136,18 @@ def _kind_fault(noun: str, value: Any, context: dict[str, Any], path: KeyPath, s
     article = "an" if noun[0] in "aeiou" else "a"
     if not isinstance(value, dict):
         names = ", or the name of one above" if "name" in context["arms"] else ""
-        return source.fault(path, f"must be {article} {noun}, such as {{kind: {kinds[-1]}, ...}}{names}; got {shown(value)}")
+        return source.fault(
+            path, f"must be {article} {noun}, such as {{kind: {kinds[-1]}, ...}}{names}; got {shown(value)}"
+        )
     if "kind" in value:
         known = f"{noun} kind {shown(value['kind'])} is not known"
         return source.fault((*path, "kind"), known + did_you_mean(value["kind"], kinds))
     also = f", or one of {', '.join(algebra)}" if algebra else ""
     key = next((k for k in value if near(k, ["kind", *algebra])), None)
     if key is not None:
-        return source.fault((*path, key), f"unknown key '{key}'{did_you_mean(key, ['kind', *algebra])}", at_key=True)
+        return source.fault(
+            (*path, key), f"unknown key '{key}'{did_you_mean(key, ['kind', *algebra])}", at_key=True
+        )
     return source.fault(path, f"missing key 'kind'{also}; known kinds: {', '.join(kinds)}", at_key=True)
 
 

@@ -1,6 +1,8 @@
-"""A scenario as the rest of the program sees it: checked, resolved, frozen; the parts that tables describe are plain mappings.
+"""A scenario as the rest of the program sees it: checked, resolved, frozen; the parts that tables describe
+are plain mappings.
 
-`fingerprint` is the sha256 of the canonical JSON of what was resolved, a file counted by its content and not by its name.
+`fingerprint` is the sha256 of the canonical JSON of what was resolved, a file counted by its content and not
+by its name.
 """
 
 import hashlib
@@ -43,32 +45,39 @@ class Audit(BaseModel):
         default=0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
     )
     after_step: Annotated[int, Ge(0)] = Field(
-        default=0, description="The first step whose fraction counts for `passed`; 0 is the whole run.", examples=[0]
+        default=0,
+        description="The first step whose fraction counts for `passed`; 0 is the whole run.",
+        examples=[0],
     )
     require: Literal["passed", "bound", "anytime"] = Field(
         default="passed",
-        description="What the exit status asks for: the count and the trace, the bound as well, or a bound that holds however often one looks.",
+        description="What the exit status asks for: the count and the trace, the bound as well, or a bound "
+        "that holds however often one looks.",
         examples=["passed"],
     )
     correction: Literal["bonferroni", "holm"] = Field(
         default="bonferroni",
-        description="How several constraints share the error: bounds that hold together, or Holm's steps, which decide more.",
+        description="How several constraints share the error: bounds that hold together, or Holm's steps, "
+        "which decide more.",
         examples=["bonferroni"],
     )
     replicas: Annotated[int, Ge(1)] = Field(
         default=1,
-        description="Independent clouds to run, each of sampler.samples particles: what a bound counts where a filter couples particles.",
+        description="Independent clouds to run, each of sampler.samples particles: what a bound counts "
+        "where a filter couples particles.",
         examples=[40],
     )
     between: Literal["segments", "points"] | None = Field(
         default=None,
-        description="Where the samples are paths (`path`): segments, the default, judges the straight lines between recorded points too; points, "
+        description="Where the samples are paths (`path`): segments, the default, judges the straight "
+        "lines between recorded points too; points, "
         "the points alone.",
         examples=["segments"],
     )
     tuned_with: list[Annotated[int, Ge(0)]] = Field(
         default=[],
-        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with one of them certify nothing.",
+        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with "
+        "one of them certify nothing.",
         examples=[[0]],
     )
 
@@ -80,13 +89,16 @@ class Monitors(BaseModel):
 
     every: Annotated[int, Ge(1)] | None = Field(
         default=None,
-        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, and seldomer where all looks "
-        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever it costs.",
+        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, "
+        "and seldomer where all looks "
+        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever "
+        "it costs.",
         examples=[20],
     )
     samples: Annotated[int, Ge(0)] = Field(
         default=256,
-        description="Particles looked at, fewer where every is not given and so many would be too dear; a look costs their gradients, "
+        description="Particles looked at, fewer where every is not given and so many would be too dear; a "
+        "look costs their gradients, "
         "their Laplacians (d/2 gradients each where exact), and the square of their number. 0: none.",
         examples=[256],
     )
@@ -107,9 +119,13 @@ class Sampler(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     kind: str
-    samples: Annotated[int, Gt(0)] = Field(description="The number of particles, and of samples.", examples=[5000])
+    samples: Annotated[int, Gt(0)] = Field(
+        description="The number of particles, and of samples.", examples=[5000]
+    )
     steps: Annotated[int, Gt(0)] = Field(description="The number of steps.", examples=[8000])
-    step_size: Annotated[float, Gt(0)] = Field(description="The step size h, in sampler coordinates.", examples=[0.002])
+    step_size: Annotated[float, Gt(0)] = Field(
+        description="The step size h, in sampler coordinates.", examples=[0.002]
+    )
     init: dict[str, Any]
 
     @property
@@ -118,19 +134,25 @@ class Sampler(BaseModel):
         return dict(self.model_extra or {})
 
 
-COMMON: dict[str, FieldInfo] = {name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")}
+COMMON: dict[str, FieldInfo] = {
+    name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")
+}
 """What a scenario gives to every sampler."""
 
 
 class Variant(NamedTuple):
-    """One combination of a sweep: the values it sets, by dotted key, and the scenario that has them and no sweep."""
+    """One combination of a sweep: the values it sets, by dotted key, and the scenario that has them and no
+    sweep.
+    """
 
     settings: dict[str, Any]
     scenario: "Scenario"
 
 
 class Scenario(BaseModel):
-    """One experiment: an energy, unsafe regions, tolerances, a sampler, a filter. `source` is the file it came from."""
+    """One experiment: an energy, unsafe regions, tolerances, a sampler, a filter. `source` is the file it
+    came from.
+    """
 
     model_config = STRICT
     _source: Path | None = PrivateAttr(None)
@@ -139,33 +161,43 @@ class Scenario(BaseModel):
 
     version: Literal[1] = Field(description="The version of this format.", examples=[1])
     name: Annotated[str, MinLen(1), MaxLen(100)] = Field(
-        pattern=r"^\w[\w .+-]*$", description="The experiment's name; a run goes to runs/NAME.", examples=["ring_keep_out"]
+        pattern=r"^\w[\w .+-]*$",
+        description="The experiment's name; a run goes to runs/NAME.",
+        examples=["ring_keep_out"],
     )
     seed: Annotated[int, Ge(0), Le(2**63 - 1)] = Field(
         0, description="The seed of all randomness: same seed, same samples.", examples=[0]
     )
     dtype: Literal["float32", "float64"] = Field(
         "float32",
-        description="The precision of sampling and of saved samples; where it is not given and float32 cannot hold the values, float64.",
+        description="The precision of sampling and of saved samples; where it is not given and float32 "
+        "cannot hold the values, float64.",
         examples=["float32"],
     )
     columns: Annotated[list[Annotated[str, MinLen(1)]], MinLen(1)] | None = Field(
-        None, description="The coordinates' names; by default the data's names, else x0, x1, ...", examples=[["speed", "load"]]
+        None,
+        description="The coordinates' names; by default the data's names, else x0, x1, ...",
+        examples=[["speed", "load"]],
     )
     energy: dict[str, Any] = Field(description="The energy U to sample: the law is exp(-U), U in nats.")
-    penalties: list[Penalty] = Field([], description="Energies to keep away from: U_safe = U - sum(weight * U_minus).")
+    penalties: list[Penalty] = Field(
+        [], description="Energies to keep away from: U_safe = U - sum(weight * U_minus)."
+    )
     unsafe: dict[str, Any] = Field(
         description="Named regions samples should keep out of; a name may be used inside a later region."
     )
     constraints: list[Constraint] = Field(
-        description="How much of the samples may lie in which region.", examples=[[{"set": "pillar", "beta": 0.03}]]
+        description="How much of the samples may lie in which region.",
+        examples=[[{"set": "pillar", "beta": 0.03}]],
     )
     sampler: Sampler = Field(description="What moves the particles, how many, how far.")
     filter: dict[str, Any] = Field(
         {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
     )
     audit: Audit = Field(
-        Audit(), description="The confidence, the steps that count, what a pass asks for.", examples=[{"confidence": 0.95}]
+        Audit(),
+        description="The confidence, the steps that count, what a pass asks for.",
+        examples=[{"confidence": 0.95}],
     )
     monitors: Monitors = Field(
         Monitors(),
@@ -173,25 +205,32 @@ class Scenario(BaseModel):
         examples=[{"every": 20, "samples": 256}],
     )
     stop: dict[str, Any] = Field(
-        {"kind": "steps"}, description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`."
+        {"kind": "steps"},
+        description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`.",
     )
 
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(
         None,
-        description="Values that take turns, by dotted key: every combination is a run of its own, all of them one job with one table.",
+        description="Values that take turns, by dotted key: every combination is a run of its own, all of "
+        "them one job with one table.",
         examples=[{"filter.rate": [1, 5, 25]}],
     )
 
     def __repr__(self) -> str:
         asked = ", ".join(f"{c.set} at most {100 * c.beta:.6g} %" for c in self.constraints)
         many, s = f", a sweep of {len(self.variants)} runs" if self.variants else "", self.sampler
-        return f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter {self.filter['kind']}, {asked}{many}>"
+        return (
+            f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter "
+            f"{self.filter['kind']}, {asked}{many}>"
+        )
 
     def __str__(self) -> str:
         return repr(self)
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p><pre>{html.escape(self.to_yaml().removeprefix(MODELINE))}</pre>"
+        return (
+            f"<p>{html.escape(repr(self))}</p><pre>{html.escape(self.to_yaml().removeprefix(MODELINE))}</pre>"
+        )
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -211,7 +250,9 @@ class Scenario(BaseModel):
 
     @property
     def why_double(self) -> str | None:
-        """Why float64 was chosen for a file that gives no dtype; None where the file gives one, or float32 will do."""
+        """Why float64 was chosen for a file that gives no dtype; None where the file gives one, or float32
+        will do.
+        """
         return self._in_double
 
     def in_double(self, why: str | None) -> "Scenario":
@@ -226,19 +267,25 @@ class Scenario(BaseModel):
         copy._variants = tuple(variants)
         return copy
 
-    def overridden(self, *, seed: int | None = None, samples: int | None = None, steps: int | None = None) -> "Scenario":
-        """The same scenario with another seed, number of samples or of steps; raises BadInput for one that cannot be."""
+    def overridden(
+        self, *, seed: int | None = None, samples: int | None = None, steps: int | None = None
+    ) -> "Scenario":
+        """The same scenario with another seed, number of samples or of steps; raises BadInput for one that
+        cannot be.
+        """
         given = {"seed": seed, "samples": samples, "steps": steps}
         faults = [
             Fault(f"must be a whole number, at least {int(name != 'seed')}; got {value!r}", key=name)
             for name, value in given.items()
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < (name != "seed"))
+            if value is not None
+            and (isinstance(value, bool) or not isinstance(value, int) or value < (name != "seed"))
         ]
         if faults:
             raise BadInput(faults)
         moved = {name: value for name, value in given.items() if value is not None and name != "seed"}
         return self.model_copy(
-            update={"sampler": self.sampler.model_copy(update=moved)} | ({} if seed is None else {"seed": seed})
+            update={"sampler": self.sampler.model_copy(update=moved)}
+            | ({} if seed is None else {"seed": seed})
         )
 
     def judged(self) -> Judged:
@@ -246,19 +293,27 @@ class Scenario(BaseModel):
         return Judged(self.sampler.samples, self.audit.confidence, self.audit.require, self.audit.replicas)
 
     def aimed(self) -> tuple[float, ...]:
-        """What the filter aims at, one number a constraint; raises SpecificationError at the key that cannot be."""
+        """What the filter aims at, one number a constraint; raises SpecificationError at the key that cannot
+        be.
+        """
         return aims(self.filter, [c.beta for c in self.constraints], self.judged())
 
     def content(self) -> dict[str, Any]:
-        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; no key without a value."""
+        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; no key
+        without a value.
+        """
         return self.model_dump(exclude_none=True)
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change when anything that matters does: a number, a default, a data file's bytes."""
+        """64 hexadecimal digits that change when anything that matters does: a number, a default, a data
+        file's bytes.
+        """
         return fingerprint(self.content())
 
     def to_yaml(self) -> str:
-        """The scenario as a file: defaults written out, paths absolute. Loading it again gives the same fingerprint."""
+        """The scenario as a file: defaults written out, paths absolute. Loading it again gives the same
+        fingerprint.
+        """
         from ruamel.yaml import YAML
 
         out = io.StringIO()
@@ -271,7 +326,9 @@ class Scenario(BaseModel):
 
 def fingerprint(content: Any) -> str:
     """sha256 of the canonical JSON of plain values, a Path counted by the content of its file."""
-    text = json.dumps(_hashable(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        _hashable(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

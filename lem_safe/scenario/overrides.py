@@ -1,4 +1,6 @@
-"""`--set KEY=VALUE`: one value of a scenario from the command line, read as YAML and checked like the file's own."""
+"""`--set KEY=VALUE`: one value of a scenario from the command line, read as YAML and checked like the file's
+own.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +16,11 @@ LONGEST = 60
 
 
 def settings(texts: Sequence[str]) -> dict[str, Override]:
-    """Overrides by dotted key, of options such as `sampler.steps=2000` or `constraints.0.beta=.02`; raises BadInput.
+    """Overrides by dotted key, of options such as `sampler.steps=2000` or `constraints.0.beta=.02`; raises
+    BadInput.
 
-    >>> {key: given.value for key, given in settings(["sampler.steps=2000", "constraints[0].beta=.02", "unsafe.a.center=[1, 2]"]).items()}
+    >>> found = settings(["sampler.steps=2000", "constraints[0].beta=.02", "unsafe.a.center=[1, 2]"])
+    >>> {key: given.value for key, given in found.items()}
     {'sampler.steps': 2000, 'constraints.0.beta': 0.02, 'unsafe.a.center': [1, 2]}
     """
     found: dict[str, Override] = {}
@@ -26,16 +30,23 @@ def settings(texts: Sequence[str]) -> dict[str, Override]:
         key, equals, value = text.partition("=")
         key = re.sub(r"\[(\d+)\]", r".\1", key.strip())
         if not equals or not all(key.split(".")):
-            faults.append(Fault("must be KEY=VALUE, the key with dots, as in --set sampler.steps=2000", file=option))
+            faults.append(
+                Fault("must be KEY=VALUE, the key with dots, as in --set sampler.steps=2000", file=option)
+            )
         elif key in found:
-            faults.append(Fault(f"is given twice, first as '{found[key].option}'; keep one", file=option, key=key))
+            faults.append(
+                Fault(f"is given twice, first as '{found[key].option}'; keep one", file=option, key=key)
+            )
         else:
             try:
                 found[key] = Override(option, _value(value, option))
             except BadInput as bad:
                 faults += [Fault(fault.message, file=option, key=key) for fault in bad.faults]
     clash = [(a, b) for a in found for b in found if b.startswith(f"{a}.")]
-    faults += [Fault(f"lies inside '{found[a].option}'; set the one or the other", file=found[b].option, key=b) for a, b in clash]
+    faults += [
+        Fault(f"lies inside '{found[a].option}'; set the one or the other", file=found[b].option, key=b)
+        for a, b in clash
+    ]
     if faults:
         raise BadInput(faults)
     return found
@@ -53,7 +64,11 @@ def _value(text: str, option: str) -> Any:
 
 def as_override(key: str, value: Any) -> Override:
     """A value given to `load`: an Override as it is, anything else as if `--key` had been typed."""
-    return value if isinstance(value, Override) else Override(f"--{key.rsplit('.', 1)[-1].replace('_', '-')}", value)
+    return (
+        value
+        if isinstance(value, Override)
+        else Override(f"--{key.rsplit('.', 1)[-1].replace('_', '-')}", value)
+    )
 
 
 Overrides = Mapping[str, Any]

@@ -1,4 +1,6 @@
-"""The well-formed parts of a scenario, and what can be asked of one: its files, a value inside it, whether it is learned."""
+"""The well-formed parts of a scenario, and what can be asked of one: its files, a value inside it, whether it
+is learned.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +10,9 @@ from lem_safe.scenario.key_path import KeyPath
 
 
 class Parts:
-    """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint, `sampler`, `filter`, ..."""
+    """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint,
+    `sampler`, `filter`, ...
+    """
 
     def __init__(self, values: Mapping[KeyPath, Any]):
         self.values = values
@@ -37,13 +41,19 @@ def trained_on_data(energy: Any) -> bool:
     """Whether an energy, or a term anywhere in it, is learned from rows."""
     if isinstance(energy, list):
         return any(trained_on_data(part) for part in energy)
-    return isinstance(energy, Mapping) and ("data" in energy or any(trained_on_data(part) for part in energy.values()))
+    return isinstance(energy, Mapping) and (
+        "data" in energy or any(trained_on_data(part) for part in energy.values())
+    )
 
 
 def value_at(spec: Any, path: Sequence[str | int]) -> Any:
     """What stands at a path inside a specification; None where nothing does."""
     for key in path:
-        held = key in spec if isinstance(spec, Mapping) else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
+        held = (
+            key in spec
+            if isinstance(spec, Mapping)
+            else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
+        )
         spec = spec[key] if held else None
     return spec
 

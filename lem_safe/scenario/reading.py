@@ -1,7 +1,9 @@
-"""The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar reported together.
+"""The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar
+reported together.
 
-The tree is built from the parser's events and counted as it grows, so a bomb costs no more than its limit. What could run code or repeat
-itself (tags, anchors, aliases, several documents) is refused; `yes` and `no` are strings, 1e-4 is a number, a date is a string.
+The tree is built from the parser's events and counted as it grows, so a bomb costs no more than its limit.
+What could run code or repeat itself (tags, anchors, aliases, several documents) is refused; `yes` and `no`
+are strings, 1e-4 is a number, a date is a string.
 """
 
 import re
@@ -18,7 +20,7 @@ from ruamel.yaml.events import (
     MappingStartEvent,
     NodeEvent,
     ScalarEvent,
-)  # fmt: skip
+)
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lem_safe.errors import BadInput, Fault
@@ -47,22 +49,34 @@ def read(path: Path) -> Source:
         raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
     if len(data) > MAX_BYTES:
         raise BadInput(
-            Fault(f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path", file=shown, line=1)
+            Fault(
+                f"must be at most {MAX_BYTES:,} bytes; put data in a file of its own and name it by path",
+                file=shown,
+                line=1,
+            )
         )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise BadInput(Fault(f"must be UTF-8 text; byte {error.start} is not", file=shown, line=line)) from None
+        raise BadInput(
+            Fault(f"must be UTF-8 text; byte {error.start} is not", file=shown, line=line)
+        ) from None
     return parse(text, shown)
 
 
 def parse(text: str, file: str) -> Source:
-    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read at all raises."""
+    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read
+    at all raises.
+    """
     source = Source(file, text.splitlines() or [""])
-    if deep := _DEEP.search(text):  # the scanner would look far ahead in it, at a cost that grows with its square
+    if deep := _DEEP.search(
+        text
+    ):  # the scanner would look far ahead in it, at a cost that grows with its square
         line, column = text.count("\n", 0, deep.start()), deep.start() - text.rfind("\n", 0, deep.start()) - 1
-        raise BadInput(Fault(f"must nest at most {MAX_DEPTH} deep", file, line + 1, column + 1, None, source.line(line)))
+        raise BadInput(
+            Fault(f"must nest at most {MAX_DEPTH} deep", file, line + 1, column + 1, None, source.line(line))
+        )
     try:
         root = _compose(text, source)
     except MarkedYAMLError as error:
@@ -75,17 +89,25 @@ def parse(text: str, file: str) -> Source:
         raise BadInput(Fault(f"is not valid YAML: {error}", file=file, line=1)) from None
     if root is None:
         raise BadInput(
-            Fault("is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler", file=file, line=1)
+            Fault(
+                "is empty; a scenario needs at least version, name, energy, unsafe, constraints, sampler",
+                file=file,
+                line=1,
+            )
         )
     if not isinstance(root, MappingNode):
-        raise BadInput(source_fault(source, root, "must be a mapping of keys such as 'version: 1' and 'name: ...'"))
+        raise BadInput(
+            source_fault(source, root, "must be a mapping of keys such as 'version: 1' and 'name: ...'")
+        )
     value = _build(root, (), source)
     source.value = value if isinstance(value, dict) else {}
     return source
 
 
 def _compose(text: str, source: Source) -> Node | None:
-    """The tree of the text's events, None where there is nothing; what a scenario never needs is refused as it comes."""
+    """The tree of the text's events, None where there is nothing; what a scenario never needs is refused as
+    it comes.
+    """
     yaml = YAML(typ="rt", pure=True)
     root: Node | None = None
     parts: list[list[Node]] = []
@@ -155,7 +177,12 @@ def _build(node: Node, path: KeyPath, source: Source) -> Any:
         if name in built:
             first = source.keys[inner].start_mark.line + 1
             source.faults.append(
-                source_fault(source, key, f"key '{name}' is given twice; it stands on line {first} already; remove one", inner)
+                source_fault(
+                    source,
+                    key,
+                    f"key '{name}' is given twice; it stands on line {first} already; remove one",
+                    inner,
+                )
             )
             continue
         source.keys[inner] = key
@@ -173,7 +200,9 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
         return _text(node, path, source)
     try:
         plain = text.replace("_", "")
-        number = _special(plain) if kind == "float" else int(plain) if _INTEGER.match(plain) else int(plain, 0)
+        number = (
+            _special(plain) if kind == "float" else int(plain) if _INTEGER.match(plain) else int(plain, 0)
+        )
     except ValueError:
         source.faults.append(source.fault(path, f"is not a number that can be read; got {_short(text)}"))
         return 0
@@ -184,12 +213,16 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
 
 
 def _text(node: ScalarNode, path: KeyPath, source: Source) -> str:
-    """A string as Unicode: two halves of a character, as JSON escapes them, become one; half a character is a fault."""
+    """A string as Unicode: two halves of a character, as JSON escapes them, become one; half a character is a
+    fault.
+    """
     try:
         return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
         source.faults.append(
-            source_fault(source, node, "holds half of a character (a lone surrogate); write the character itself", path)
+            source_fault(
+                source, node, "holds half of a character (a lone surrogate); write the character itself", path
+            )
         )
         return "?"
 

@@ -1,7 +1,8 @@
-"""A scenario's grammar, made from constructors: annotated parameters become a model, a table becomes a union by `kind`.
+"""A scenario's grammar, made from constructors: annotated parameters become a model, a table becomes a union
+by `kind`.
 
-Nothing is declared twice. A set, energy or filter that joins its table can be written in a file, is checked there, and appears
-with its descriptions and examples in the JSON Schema that editors use.
+Nothing is declared twice. A set, energy or filter that joins its table can be written in a file, is checked
+there, and appears with its descriptions and examples in the JSON Schema that editors use.
 """
 
 import dataclasses
@@ -29,7 +30,8 @@ _LITERAL: Any = Literal
 _LIST: Any = list
 _DICT: Any = dict
 _ROOT: Any = RootModel
-"""Types that are made while running: under these names a type checker does not read X[...] as an annotation."""
+"""Types that are made while running: under these names a type checker does not read X[...] as an annotation.
+"""
 
 ENERGY = {"kind": "gaussian", "mean": [0, 0], "std": 1}
 UNSAFE = {"pillar": {"kind": "ball", "center": [2, 0], "radius": 0.8}}
@@ -59,14 +61,22 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A validated value as dicts, lists, numbers, strings and Paths; what was not given and has no default is left out."""
+    """A validated value as dicts, lists, numbers, strings and Paths; what was not given and has no default is
+    left out.
+    """
     if isinstance(value, RootModel):
         return plain(value.root)
     if isinstance(value, BaseModel):
-        fields = {info.alias or name: plain(getattr(value, name)) for name, info in type(value).model_fields.items()}
+        fields = {
+            info.alias or name: plain(getattr(value, name)) for name, info in type(value).model_fields.items()
+        }
         return {key: item for key, item in fields.items() if item is not None}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if getattr(value, f.name) is not None}
+        return {
+            f.name: plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if getattr(value, f.name) is not None
+        }
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -75,7 +85,9 @@ def plain(value: Any) -> Any:
 
 
 class _Maker:
-    """Makes and keeps the models of one set of tables; unions refer to each other by name, so sets and energies nest."""
+    """Makes and keeps the models of one set of tables; unions refer to each other by name, so sets and
+    energies nest.
+    """
 
     def __init__(self, tables: Tables):
         self.tables = tables
@@ -89,7 +101,9 @@ class _Maker:
         penalty = self._model(
             "Penalty",
             {
-                "weight": _field(float, "λ in U₊ − λU₋: how strongly samples are pushed from this energy's modes.", 0.35),
+                "weight": _field(
+                    float, "λ in U₊ − λU₋: how strongly samples are pushed from this energy's modes.", 0.35
+                ),
                 "energy": _field(self._union(self.tables.energies), "The energy to keep away from.", ENERGY),
             },
             "An energy subtracted from the sampled one.",
@@ -101,22 +115,36 @@ class _Maker:
         }
         fields |= {
             "energy": _field(self._union(self.tables.energies), _described(static["energy"]), ENERGY),
-            "penalties": _field(_LIST[penalty], _described(static["penalties"]), [{"weight": 0.35, "energy": ENERGY}], []),
+            "penalties": _field(
+                _LIST[penalty], _described(static["penalties"]), [{"weight": 0.35, "energy": ENERGY}], []
+            ),
             "unsafe": _field(
-                Annotated[_DICT[str, self._union(self.tables.sets)], MinLen(1)], _described(static["unsafe"]), UNSAFE
+                Annotated[_DICT[str, self._union(self.tables.sets)], MinLen(1)],
+                _described(static["unsafe"]),
+                UNSAFE,
             ),
             "constraints": (Annotated[list[Constraint], MinLen(1)], static["constraints"]),
             "sampler": _field(self._union(self.tables.samplers), _described(static["sampler"]), SAMPLER),
-            "filter": _field(self._union(self.tables.filters), _described(static["filter"]), {"kind": "gate"}, default_filter),
+            "filter": _field(
+                self._union(self.tables.filters),
+                _described(static["filter"]),
+                {"kind": "gate"},
+                default_filter,
+            ),
         }
         if self.tables.stops is None:
             fields["stop"] = (static["stop"].annotation, static["stop"])
         else:
             fields["stop"] = _field(
-                self._union(self.tables.stops), _described(static["stop"]), {"kind": "stein", "below": 0.1}, {"kind": "steps"}
+                self._union(self.tables.stops),
+                _described(static["stop"]),
+                {"kind": "stein", "below": 0.1},
+                {"kind": "steps"},
             )
         made = self._model(
-            "Scenario", {name: fields[name] for name in static}, "One experiment: an energy, regions, tolerances, a sampler."
+            "Scenario",
+            {name: fields[name] for name in static},
+            "One experiment: an energy, regions, tolerances, a sampler.",
         )
         for model in [*self.models, made]:
             model.model_rebuild(force=True, _types_namespace=dict(self.unions))
@@ -150,24 +178,35 @@ class _Maker:
             custom_error_context=known,
         )
         made = type(
-            name, (_ROOT[Annotated[_ANY_OF[tuple(tagged)], choose]],), {"model_config": ConfigDict(strict=True, frozen=True)}
+            name,
+            (_ROOT[Annotated[_ANY_OF[tuple(tagged)], choose]],),
+            {"model_config": ConfigDict(strict=True, frozen=True)},
         )
         self.unions[name] = made
         self.models.append(made)
         return ForwardRef(name)
 
-    def _constructed(self, name: str, constructor: Constructor, member: tuple[Table, str] | None) -> type[BaseModel]:
-        """The model of one constructor; of a table's member, with its `kind`; of a sampler, with what all samplers take."""
+    def _constructed(
+        self, name: str, constructor: Constructor, member: tuple[Table, str] | None
+    ) -> type[BaseModel]:
+        """The model of one constructor; of a table's member, with its `kind`; of a sampler, with what all
+        samplers take.
+        """
         example: Mapping[str, Any] = getattr(constructor, "example", None) or {}
         fields: dict[str, Any] = {}
         if member is not None:
             table, kind = member
             default = kind if kind == table.default else ...
-            fields["kind"] = _field(_LITERAL[kind], f"Which {table.noun}: {_summary(constructor)}", kind, default)
+            fields["kind"] = _field(
+                _LITERAL[kind], f"Which {table.noun}: {_summary(constructor)}", kind, default
+            )
             if table is self.tables.samplers:
                 fields |= {key: (info.annotation, info) for key, info in COMMON.items()}
                 fields["init"] = _field(
-                    self._union(self.tables.inits), "Where the particles start.", {"kind": "standard"}, {"kind": "standard"}
+                    self._union(self.tables.inits),
+                    "Where the particles start.",
+                    {"kind": "standard"},
+                    {"kind": "standard"},
                 )
             if table is self.tables.filters:
                 fields[aim.KEY] = _field(self._hint(aim.AIM), aim.DESCRIPTION, "auto", None)
@@ -177,13 +216,20 @@ class _Maker:
         return self._model(name, fields, _summary(constructor), dict(example))
 
     def _parameter(self, p: Parameter, example: Any) -> Any:
-        docs = [m.documentation for m in get_args(p.hint)[1:] if isinstance(m, Doc)] if get_origin(p.hint) is Annotated else []
+        docs = (
+            [m.documentation for m in get_args(p.hint)[1:] if isinstance(m, Doc)]
+            if get_origin(p.hint) is Annotated
+            else []
+        )
         default = ... if p.required else plain(p.default)
         hint = self._hint(p.hint)
         if default is None:
             hint = _ANY_OF[hint, None]
         return _field(
-            hint, " ".join(docs), example if example is not None or default not in (None, ...) else self._some(p.hint), default
+            hint,
+            " ".join(docs),
+            example if example is not None or default not in (None, ...) else self._some(p.hint),
+            default,
         )
 
     def _some(self, hint: Any) -> Any:
@@ -192,7 +238,11 @@ class _Maker:
         if isinstance(hint, type) and hint in self.nested:
             table = self.nested[hint]
             kind = table.default or next(iter(table.members))
-            needed = {p.name: self._some(p.hint) for p in parameters(table.members[kind]) if p.required and p.context is None}
+            needed = {
+                p.name: self._some(p.hint)
+                for p in parameters(table.members[kind])
+                if p.required and p.context is None
+            }
             return getattr(table.members[kind], "example", None) or {"kind": kind, **needed}
         if origin in (Annotated, Union, types.UnionType):
             return self._some(args[0])
@@ -203,7 +253,9 @@ class _Maker:
         return {float: 0.5, int: 1, bool: True, str: "x0", Path: "rows.csv"}.get(hint)
 
     def _hint(self, hint: Any) -> Any:
-        """A constructor's annotation as the file's: tables become unions, paths resolve, alternatives are told apart by shape."""
+        """A constructor's annotation as the file's: tables become unions, paths resolve, alternatives are
+        told apart by shape.
+        """
         origin, args = get_origin(hint), get_args(hint)
         if origin is Annotated:
             kept = tuple(m for m in args[1:] if not isinstance(m, Doc | Context))
@@ -240,8 +292,12 @@ class _Maker:
             made = Annotated[_ANY_OF[tagged], choose]
         return _ANY_OF[made, None] if type(None) in hints else made
 
-    def _model(self, name: str, fields: dict[str, Any], doc: str, example: dict[str, Any] | None = None) -> type[BaseModel]:
-        config = STRICT | ConfigDict(title=name.replace("_", " "), json_schema_extra={"examples": [example]} if example else None)
+    def _model(
+        self, name: str, fields: dict[str, Any], doc: str, example: dict[str, Any] | None = None
+    ) -> type[BaseModel]:
+        config = STRICT | ConfigDict(
+            title=name.replace("_", " "), json_schema_extra={"examples": [example]} if example else None
+        )
         renamed = {f"{key}_" if hasattr(BaseModel, key) else key: value for key, value in fields.items()}
         for key in set(fields) - set(renamed):
             hint, info = renamed[f"{key}_"]
@@ -254,7 +310,9 @@ class _Maker:
 def _field(hint: Any, description: str, example: Any, default: Any = ...) -> tuple[Any, Any]:
     shown = example if example is not None else default
     examples = None if shown is ... or shown is None else [shown]
-    return hint, Field(default, description=description or None, examples=examples, validate_default=default is not ...)
+    return hint, Field(
+        default, description=description or None, examples=examples, validate_default=default is not ...
+    )
 
 
 def _described(info: FieldInfo) -> str:
@@ -282,7 +340,9 @@ def _kind_of(table: Table, arms: frozenset[str]) -> Callable[[Any], str | None]:
 
 
 def _resolve(value: str, info: Any) -> Path:
-    """An absolute path; `info` is pydantic's ValidationInfo, a protocol that no runtime check can see through."""
+    """An absolute path; `info` is pydantic's ValidationInfo, a protocol that no runtime check can see
+    through.
+    """
     directory = (info.context or {}).get("directory", Path())
     return Path(directory, value).expanduser().absolute()
 

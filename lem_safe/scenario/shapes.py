@@ -1,4 +1,6 @@
-"""YAML shapes: what tells `float | list[float]` apart in a file, before anything is checked, and names the choice in messages."""
+"""YAML shapes: what tells `float | list[float]` apart in a file, before anything is checked, and names the
+choice in messages.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,11 +9,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from lem_safe.scenario.tables import Table
 
 MARK = "\0"
-"""Begins every union tag, so that a tag in an error's location is never taken for a key: YAML has no such character."""
+"""Begins every union tag, so that a tag in an error's location is never taken for a key: YAML has no such
+character.
+"""
 
 
 def shape_of(value: Any) -> str:
-    """The YAML shape of a value: what decides between `float | list[float]`. Lists say what they hold: 'list of number'."""
+    """The YAML shape of a value: what decides between `float | list[float]`. Lists say what they hold: 'list
+    of number'.
+    """
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, int | float):

@@ -1,4 +1,6 @@
-"""The values of a scenario with their positions: what a fault needs to point at the place it speaks of, in the file or in an option."""
+"""The values of a scenario with their positions: what a fault needs to point at the place it speaks of, in
+the file or in an option.
+"""
 
 import copy
 from collections.abc import Sequence
@@ -13,7 +15,9 @@ from lem_safe.scenario.key_path import KeyPath, dotted, printable
 
 @dataclass(frozen=True)
 class Override:
-    """A value that takes the place of the file's: `option` is what the user typed, or `place` where in the file it stands (a sweep's)."""
+    """A value that takes the place of the file's: `option` is what the user typed, or `place` where in the
+    file it stands (a sweep's).
+    """
 
     option: str
     value: Any
@@ -34,8 +38,12 @@ class Source:
     opened: list[Any] = field(default_factory=list)
     """The brackets and blocks open where the parser stands: their start events."""
 
-    def fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None) -> Fault:
-        """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a string value."""
+    def fault(
+        self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None
+    ) -> Fault:
+        """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a
+        string value.
+        """
         message = printable(message)
         found = tuple(path)
         given = self._given(found)
@@ -46,29 +54,43 @@ class Source:
         while found and found not in self.nodes:
             found = found[:-1]
         node = self.nodes.get(found)
-        if at_key or found != tuple(path) or (isinstance(node, ScalarNode) and node.value == "" and node.style is None):
+        if (
+            at_key
+            or found != tuple(path)
+            or (isinstance(node, ScalarNode) and node.value == "" and node.style is None)
+        ):
             node = self.keys.get(found, node)
         if node is None:
-            return Fault(message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self.line(0))
+            return Fault(
+                message, file=self.file, line=1, column=1, key=dotted(path) or None, source=self.line(0)
+            )
         line, column = node.start_mark.line, node.start_mark.column
         if offset is not None and isinstance(node, ScalarNode) and node.start_mark.line == node.end_mark.line:
             column += offset + (1 if node.style in ("'", '"') else 0)
         return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self.line(line))
 
     def override(self, path: Sequence[str], override: Override) -> None:
-        """Puts a value in place of the file's: a list is entered by index, a mapping that is not there is made."""
+        """Puts a value in place of the file's: a list is entered by index, a mapping that is not there is
+        made.
+        """
         inside, place = self.value, ()  # type: Any, KeyPath
         for i, part in enumerate(path):
             at: str | int = part
             if isinstance(inside, list):
                 if not part.isascii() or not part.isdigit() or int(part) >= len(inside):
                     many = f"{len(inside)} entr{'y' if len(inside) == 1 else 'ies'}"
-                    self._refuse(override, place, f"is a list of {many}; name one by its index from 0; got '{printable(part)}'")
+                    self._refuse(
+                        override,
+                        place,
+                        f"is a list of {many}; name one by its index from 0; got '{printable(part)}'",
+                    )
                     return
                 at = int(part)
             elif not isinstance(inside, dict):
                 self._refuse(
-                    override, place, f"has no key '{printable(part)}': it is {printable(repr(inside)[:40])}; set it whole"
+                    override,
+                    place,
+                    f"has no key '{printable(part)}': it is {printable(repr(inside)[:40])}; set it whole",
                 )
                 return
             place = (*place, at)
@@ -81,7 +103,9 @@ class Source:
         self.overrides[place] = override
 
     def without(self, key: str) -> "Source":
-        """The same file with one key left out, its values free to be replaced; what was found so far stays behind."""
+        """The same file with one key left out, its values free to be replaced; what was found so far stays
+        behind.
+        """
         return replace(
             self,
             value=copy.deepcopy({k: v for k, v in self.value.items() if k != key}),
@@ -101,7 +125,9 @@ class Source:
             if path[:depth] in self.overrides:
                 return self.overrides[path[:depth]]
         if path and path not in self.nodes:
-            return next((given for where, given in self.overrides.items() if where[: len(path)] == path), None)
+            return next(
+                (given for where, given in self.overrides.items() if where[: len(path)] == path), None
+            )
         return None
 
     def line(self, index: int) -> str:
@@ -113,4 +139,6 @@ class Source:
 def source_fault(source: Source, node: Any, message: str, key: KeyPath = ()) -> Fault:
     """A fault at a node or an event, which need not be part of the tree."""
     line, column = node.start_mark.line, node.start_mark.column
-    return Fault(printable(message), source.file, line + 1, column + 1, dotted(key) or None, source.line(line))
+    return Fault(
+        printable(message), source.file, line + 1, column + 1, dotted(key) or None, source.line(line)
+    )

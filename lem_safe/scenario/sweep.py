@@ -1,7 +1,8 @@
-"""`sweep: {filter.rate: [1, 5, 25]}`: one file, a grid of scenarios. Every one of them is checked before anything runs.
+"""`sweep: {filter.rate: [1, 5, 25]}`: one file, a grid of scenarios. Every one of them is checked before
+anything runs.
 
-A fault of a value that takes its turn stands where the value is written; one that only a combination has, where its key is, with
-the combination beside it.
+A fault of a value that takes its turn stands where the value is written; one that only a combination has,
+where its key is, with the combination beside it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,9 @@ FIXED = ("version", "name", KEY)
 """What all runs of a sweep share."""
 
 
-def variants(source: Source, sweep: Mapping[str, Sequence[Any]], check: Callable[[Source], Scenario]) -> list[Variant]:
+def variants(
+    source: Source, sweep: Mapping[str, Sequence[Any]], check: Callable[[Source], Scenario]
+) -> list[Variant]:
     """Every combination, checked; raises BadInput with the faults of all of them."""
     faults = _of_keys(source, sweep)
     if faults:
@@ -59,11 +62,21 @@ def _of_keys(source: Source, sweep: Mapping[str, Sequence[Any]]) -> list[Fault]:
     for key in sweep:
         outer = next((other for other in sweep if key.startswith(f"{other}.")), None)
         if key.split(".")[0] in FIXED:
-            faults.append(source.fault((KEY, key), f"'{key}' is the same in all runs of a sweep; take it out", at_key=True))
+            faults.append(
+                source.fault(
+                    (KEY, key), f"'{key}' is the same in all runs of a sweep; take it out", at_key=True
+                )
+            )
         elif outer is not None:
-            faults.append(source.fault((KEY, key), f"'{key}' lies inside '{outer}'; sweep the one or the other", at_key=True))
+            faults.append(
+                source.fault(
+                    (KEY, key), f"'{key}' lies inside '{outer}'; sweep the one or the other", at_key=True
+                )
+            )
     if (count := prod(len(values) for values in sweep.values())) > MOST:
-        faults.append(source.fault((KEY,), f"must have at most {MOST} combinations; got {count:,}", at_key=True))
+        faults.append(
+            source.fault((KEY,), f"must have at most {MOST} combinations; got {count:,}", at_key=True)
+        )
     return faults
 
 

@@ -11,6 +11,20 @@ from lem_safe.training.trained import Trained, default_cache
 from lem_safe.training.whitening import whiten
 
 __all__ = [
-    "LOSSES", "Calibrated", "Denoising", "EnergyMatching", "Implicit", "Journal", "Loss", "MultiScale", "Sliced", "Trained",
-    "TrainingSettings", "default_cache", "fit", "load_energy", "save_energy", "whiten",
-]  # fmt: skip
+    "LOSSES",
+    "Calibrated",
+    "Denoising",
+    "EnergyMatching",
+    "Implicit",
+    "Journal",
+    "Loss",
+    "MultiScale",
+    "Sliced",
+    "Trained",
+    "TrainingSettings",
+    "default_cache",
+    "fit",
+    "load_energy",
+    "save_energy",
+    "whiten",
+]

@@ -1,19 +1,24 @@
-"""Denoising beside a comparison with known noise: slopes where data are, and how much mass is where, learned together (T.6 + T.7).
+"""Denoising beside a comparison with known noise: slopes where data are, and how much mass is where, learned
+together (T.6 + T.7).
 
-Score matching sees an energy through its gradient at the data, so it leaves two things free: the weights of modes that no data connect,
-and whether the space between them is as empty as it should be. Both spoil a composition: one spurious hollow of U₊ − λU₋ takes all the
-mass. Telling each row from R draws r of a wide Gaussian q settles them,
+Score matching sees an energy through its gradient at the data, so it leaves two things free: the weights of
+modes that no data connect, and whether the space between them is as empty as it should be. Both spoil a
+composition: one spurious hollow of U₊ − λU₋ takes all the mass. Telling each row from R draws r of a wide
+Gaussian q settles them,
 
     E[log(e^{f(x)} + Σ_r e^{f(r)}) − f(x)],   f = −U − log q,
 
-which is least where e^{f} is the density ratio up to a constant, that is at U = −log ρ + const, whatever R (T.7).
+which is least where e^{f} is the density ratio up to a constant, that is at U = −log ρ + const, whatever R
+(T.7).
 
-Both terms see the same ρ, the data blurred: by σ, and for one row in ten by three times as much (T.6). That little of a wide blur is
-what fixes the flanks of a mode, four standard deviations out and more, where no row lies and where a conjunction has its mass. A quarter
-of each batch is drawn wide, and weighed down to that tenth.
+Both terms see the same ρ, the data blurred: by σ, and for one row in ten by three times as much (T.6). That
+little of a wide blur is what fixes the flanks of a mode, four standard deviations out and more, where no row
+lies and where a conjunction has its mass. A quarter of each batch is drawn wide, and weighed down to that
+tenth.
 
-Where rows are few, errors cost little, and a network leaves them. Denoising asks for the same slope at x whatever weight h(x) its rows
-have there, so they may count by how rare they are, h = ρ^{−p} with ρ the energy's own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
+Where rows are few, errors cost little, and a network leaves them. Denoising asks for the same slope at x
+whatever weight h(x) its rows have there, so they may count by how rare they are, h = ρ^{−p} with ρ the
+energy's own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
 """
 
 from dataclasses import dataclass, replace
@@ -44,16 +49,20 @@ class Calibrated(Staged):
 
     sigma: Annotated[float, Gt(0), Doc("The noise on the data, in whitened coordinates.")] = 0.04
     wide: Annotated[float, Ge(1), Doc("How much wider the wide noise is.")] = 3.0
-    share: Annotated[float, Gt(0), Lt(1), Doc("How much of the blurred data is blurred by the wide noise.")] = 0.1
+    share: Annotated[
+        float, Gt(0), Lt(1), Doc("How much of the blurred data is blurred by the wide noise.")
+    ] = 0.1
     weight: Annotated[float, Gt(0), Doc("How much the comparison counts beside denoising.")] = 1.0
-    spread: Annotated[float, Gt(0), Doc("The standard deviation of the Gaussian compared with; whitened data have 1.")] = 1.5
+    spread: Annotated[
+        float, Gt(0), Doc("The standard deviation of the Gaussian compared with; whitened data have 1.")
+    ] = 1.5
     draws: Annotated[int, Ge(1), Doc("R, the draws that each batch is compared with.")] = 1024
     drawn_wide: Annotated[
         float, Gt(0), Lt(1), Doc("How much of each batch is drawn with the wide noise, whatever its share.")
     ] = 0.25
-    rarity: Annotated[float, Ge(0), Lt(1), Doc("p: denoising counts a row in proportion to density^-p; 0 counts all alike.")] = (
-        0.0
-    )
+    rarity: Annotated[
+        float, Ge(0), Lt(1), Doc("p: denoising counts a row in proportion to density^-p; 0 counts all alike.")
+    ] = 0.0
 
     def __post_init__(self) -> None:
         for name in ("sigma", "weight", "spread"):
@@ -69,8 +78,12 @@ class Calibrated(Staged):
     def stages(self) -> tuple[Stage, ...]:
         return (Stage(1.0, self),)
 
-    def score(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
-        """All rows alike, as h makes values of different energies incomparable; part by part, so that the draws r are many."""
+    def score(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """All rows alike, as h makes values of different energies incomparable; part by part, so that the
+        draws r are many.
+        """
         plain = replace(self, rarity=0.0)
         return torch.stack(
             [len(part) / len(z) * plain(energy, part, generator).detach().double() for part in z.split(PART)]
@@ -81,16 +94,22 @@ class Calibrated(Staged):
         σ = self.sigma * torch.where(far, self.wide, 1.0).to(z.dtype)
         return z + σ[:, None] * torch.randn(z.shape, generator=generator, dtype=z.dtype)
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
-        far = ((torch.arange(z.shape[0], dtype=torch.float64) * self.drawn_wide) % 1 < self.drawn_wide).to(z.dtype)
+        far = ((torch.arange(z.shape[0], dtype=torch.float64) * self.drawn_wide) % 1 < self.drawn_wide).to(
+            z.dtype
+        )
         σ = self.sigma * (1 + (self.wide - 1) * far)
         w = far * self.share / far.mean() + (1 - far) * (1 - self.share) / (1 - far.mean())
         x = z + σ[:, None] * ξ
         r = self.spread * torch.randn((self.draws, z.shape[1]), generator=generator, dtype=z.dtype)
         U = energy(x)
         g = w * self._counts(U, w)
-        denoising = self.sigma**2 * (g * (energy.gradient(x) - ξ / σ[:, None]).square().sum(-1)).mean()  # (T.6)
+        denoising = (
+            self.sigma**2 * (g * (energy.gradient(x) - ξ / σ[:, None]).square().sum(-1)).mean()
+        )  # (T.6)
         here, there = self._ratio(U, x), self._ratio(energy(r), r).logsumexp(0)
         return denoising + self.weight * (w * (torch.logaddexp(here, there) - here)).mean()  # (T.7)
 

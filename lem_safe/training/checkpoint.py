@@ -1,7 +1,8 @@
-"""Trained energies as files: safetensors weights, with metadata that rebuild the energy and say where it came from.
+"""Trained energies as files: safetensors weights, with metadata that rebuild the energy and say where it came
+from.
 
-Metadata: format, network (its settings), columns, and whatever the maker adds, each but the first as JSON. Nothing pickled is
-written or read, and a file appears whole or not at all.
+Metadata: format, network (its settings), columns, and whatever the maker adds, each but the first as JSON.
+Nothing pickled is written or read, and a file appears whole or not at all.
 """
 
 import dataclasses
@@ -33,8 +34,13 @@ class Saved(NamedTuple):
 
 
 def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) -> None:
-    """Writes a trained energy; `metadata` must hold `network` (from `describe`) and `columns`, and may hold any JSON."""
-    tensors = {f"inner.{name}": tensor.detach().cpu().contiguous() for name, tensor in energy.inner.state_dict().items()}
+    """Writes a trained energy; `metadata` must hold `network` (from `describe`) and `columns`, and may hold
+    any JSON.
+    """
+    tensors = {
+        f"inner.{name}": tensor.detach().cpu().contiguous()
+        for name, tensor in energy.inner.state_dict().items()
+    }
     tensors["offset"] = energy.coordinates.offset.cpu()
     if not energy.coordinates.identity:  # d × d zeros and ones would outweigh a picture's network
         tensors["matrix"] = energy.coordinates.matrix.cpu().contiguous()
@@ -54,23 +60,37 @@ def load_energy(path: Path) -> Saved:
     except (safetensors.SafetensorError, OSError) as error:
         raise BadInput(Fault(f"is not a complete safetensors file: {error}", str(path))) from None
     if text.pop("format", None) != FORMAT:
-        raise BadInput(Fault(f"has no metadata 'format: {FORMAT}', so lem-safe did not write it; use lem-safe train", str(path)))
+        raise BadInput(
+            Fault(
+                f"has no metadata 'format: {FORMAT}', so lem-safe did not write it; use lem-safe train",
+                str(path),
+            )
+        )
     try:
         metadata = {name: json.loads(value) for name, value in text.items()}
         network = network_of(metadata["network"])
         columns = tuple(metadata["columns"])
         inner = network.build(len(columns), torch.Generator().manual_seed(0))
-        inner.load_state_dict(_current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")}))
+        inner.load_state_dict(
+            _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
+        )
         energy = Transported(inner, Coordinates(tensors["offset"], tensors.get("matrix")))
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise BadInput(Fault(f"does not hold what its metadata promise: {error}; train it again", str(path))) from None
+        raise BadInput(
+            Fault(f"does not hold what its metadata promise: {error}; train it again", str(path))
+        ) from None
     return Saved(energy.requires_grad_(False).eval(), columns, metadata)
 
 
 def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
-    """The settings of a network, a loss or a training run as plain values, `kind` first; a network within a network likewise."""
+    """The settings of a network, a loss or a training run as plain values, `kind` first; a network within a
+    network likewise.
+    """
     plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    within = {name: describe(value, value.kind) if isinstance(value, Network) else value for name, value in plain.items()}
+    within = {
+        name: describe(value, value.kind) if isinstance(value, Network) else value
+        for name, value in plain.items()
+    }
     return ({"kind": kind} if kind else {}) | within
 
 

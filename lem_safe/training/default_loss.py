@@ -1,7 +1,8 @@
 """The loss of a trained energy whose scenario names none.
 
-Columns: `calibrated`, which learns how much mass each mode has (T.7); score matching alone hardly sees that. Its noise is a fifth of
-Scott's bandwidth for n rows in d whitened columns, as the noise should be narrower where rows are many (T.9):
+Columns: `calibrated`, which learns how much mass each mode has (T.7); score matching alone hardly sees that.
+Its noise is a fifth of Scott's bandwidth for n rows in d whitened columns, as the noise should be narrower
+where rows are many (T.9):
 
     σ = n^{−1/(d+4)} / 5
 

@@ -1,12 +1,15 @@
-"""Energy Matching (T.5): one potential V = εU that first carries noise to data, then is e^{−V/ε} among them (Balcerak et al. 2025).
+"""Energy Matching (T.5): one potential V = εU that first carries noise to data, then is e^{−V/ε} among them
+(Balcerak et al. 2025).
 
-flow           E‖−∇V(x_t) − (x₁ − x₀)‖²,  x_t = (1 − t)x₀ + t x₁,  t uniform in [0, τ*], x₀ ~ N(0, I) paired with the batch x₁ by
+flow           E‖−∇V(x_t) − (x₁ − x₀)‖²,  x_t = (1 − t)x₀ + t x₁,  t uniform in [0, τ*], x₀ ~ N(0, I) paired
+               with the batch x₁ by
                the assignment that makes Σ‖x₁ − x₀‖² least (exact, over the batch)
-contrastive    E V(x) − E V(y),  y after k Langevin steps y' = y − h∇U(y) + √(2h)ξ at temperature ε, begun in part at the batch,
+contrastive    E V(x) − E V(y),  y after k Langevin steps y' = y − h∇U(y) + √(2h)ξ at temperature ε, begun in
+               part at the batch,
                in part at noise; its gradient vanishes where data and negatives have the same E ∂V
 
-The energy is learned in nats, U = V/ε, so nothing downstream has a temperature (E.1). Score matching compares slopes and hardly sees
-how much mass each of two separate modes has; negatives that begin at noise do.
+The energy is learned in nats, U = V/ε, so nothing downstream has a temperature (E.1). Score matching compares
+slopes and hardly sees how much mass each of two separate modes has; negatives that begin at noise do.
 """
 
 import math
@@ -36,7 +39,9 @@ class Flow(Loss):
     temperature: float
     horizon: float = 1.0
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         ε, x0 = self.temperature, torch.randn(z.shape, generator=generator, dtype=z.dtype)
         x1 = z[assignment(x0, z)]
         t = self.horizon * torch.rand(z.shape[0], 1, generator=generator, dtype=z.dtype)
@@ -45,14 +50,18 @@ class Flow(Loss):
 
 @dataclass(frozen=True)
 class Contrastive(Loss):
-    """Contrastive divergence: V falls where the data are and rises where Langevin, run on U itself, takes its negatives."""
+    """Contrastive divergence: V falls where the data are and rises where Langevin, run on U itself, takes its
+    negatives.
+    """
 
     temperature: float
     negative_steps: int
     step_size: float
     from_data: float = 0.5
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         y = negatives(energy, self.starts(z, generator), self.negative_steps, self.step_size, generator)
         return self.temperature * (energy(z).mean() - energy(y).mean())
 
@@ -65,16 +74,28 @@ class Contrastive(Loss):
 
 @dataclass(frozen=True)
 class EnergyMatching(Staged):
-    """Energy Matching: an optimal-transport flow as warm-up, then contrastive divergence with Langevin negatives."""
+    """Energy Matching: an optimal-transport flow as warm-up, then contrastive divergence with Langevin
+    negatives.
+    """
 
-    example: ClassVar[dict[str, object]] = {"kind": "energy_matching", "negative_steps": 20, "step_size": 0.05}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "energy_matching",
+        "negative_steps": 20,
+        "step_size": 0.05,
+    }
 
-    temperature: Annotated[float, Gt(0), Doc("ε: U = V/ε. Smaller makes the flow's potential steeper in nats.")] = 0.1
+    temperature: Annotated[
+        float, Gt(0), Doc("ε: U = V/ε. Smaller makes the flow's potential steeper in nats.")
+    ] = 0.1
     warm_up: Annotated[float, Ge(0), Lt(1), Doc("The fraction of the steps that the flow takes.")] = 0.25
     horizon: Annotated[float, Gt(0), Le(1), Doc("τ*: the flow is matched for times up to it.")] = 1.0
     negative_steps: Annotated[int, Ge(1), Doc("k, the Langevin steps that make a negative.")] = 40
-    step_size: Annotated[float, Gt(0), Doc("h of those steps, in whitened coordinates and nats, like a sampler's.")] = 0.005
-    from_data: Annotated[float, Ge(0), Le(1), Doc("The fraction of negatives begun at rows; the rest begin at noise.")] = 0.5
+    step_size: Annotated[
+        float, Gt(0), Doc("h of those steps, in whitened coordinates and nats, like a sampler's.")
+    ] = 0.005
+    from_data: Annotated[
+        float, Ge(0), Le(1), Doc("The fraction of negatives begun at rows; the rest begin at noise.")
+    ] = 0.5
 
     def __post_init__(self) -> None:
         for name in ("temperature", "horizon", "step_size"):
@@ -90,15 +111,23 @@ class EnergyMatching(Staged):
         flow = (Stage(self.warm_up, Flow(self.temperature, self.horizon)),) if self.warm_up > 0 else ()
         return (*flow, Stage(1.0, self._contrastive()))
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         return self._contrastive()(energy, z, generator)
 
     @torch.no_grad()
-    def score(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
-        """The energy distance between held-out rows and as many negatives that begin at noise and take four times the steps."""
+    def score(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """The energy distance between held-out rows and as many negatives that begin at noise and take four
+        times the steps.
+        """
         rows = z[:SCORED_ROWS]
         noise = torch.randn(rows.shape, generator=generator, dtype=z.dtype)
-        return energy_distance(rows, negatives(energy, noise, 4 * self.negative_steps, self.step_size, generator))
+        return energy_distance(
+            rows, negatives(energy, noise, 4 * self.negative_steps, self.step_size, generator)
+        )
 
     def _contrastive(self) -> Contrastive:
         return Contrastive(self.temperature, self.negative_steps, self.step_size, self.from_data)
@@ -115,7 +144,9 @@ def negatives(
         y = y - h * energy.value_and_gradient(y)[1] + math.sqrt(2 * h) * ξ
     if bool(torch.isfinite(y).all()):
         return y
-    raise NumericalFailure(f"Langevin negatives left the finite numbers at loss.step_size = {h:g}; make it smaller")
+    raise NumericalFailure(
+        f"Langevin negatives left the finite numbers at loss.step_size = {h:g}; make it smaller"
+    )
 
 
 def assignment(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Tensor:
@@ -125,7 +156,9 @@ def assignment(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Tensor:
 
 
 def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "k d"]) -> Float[Tensor, ""]:
-    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 in the mean exactly where the laws agree, modes' masses included."""
+    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 in the mean exactly where the laws agree, modes' masses
+    included.
+    """
     n, k = x.shape[0], y.shape[0]
     within = torch.cdist(x, x).sum() / (n * (n - 1)) + torch.cdist(y, y).sum() / (k * (k - 1))
     return 2 * torch.cdist(x, y).mean() - within

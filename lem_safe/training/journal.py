@@ -1,6 +1,8 @@
-"""A training run on disk, so that an interrupted one continues bit for bit: weights, averages, moments, generator, best, history.
+"""A training run on disk, so that an interrupted one continues bit for bit: weights, averages, moments,
+generator, best, history.
 
-One safetensors file, written whole or not at all; its metadata name what is trained. A file that is damaged, or of another run, is
+One safetensors file, written whole or not at all; its metadata name what is trained. A file that is damaged,
+or of another run, is
 no file: training starts anew. Floats go through JSON as shortest decimals that read back exactly.
 """
 
@@ -43,7 +45,9 @@ class Journal:
 
     def write(self, entry: Entry) -> None:
         text = {"format": FORMAT, "fingerprint": self.fingerprint, "values": json.dumps(entry.values)}
-        content = save({name: t.detach().contiguous().clone() for name, t in entry.tensors.items()}, metadata=text)
+        content = save(
+            {name: t.detach().contiguous().clone() for name, t in entry.tensors.items()}, metadata=text
+        )
         write_atomically(self.path, lambda file: void(file.write(content)))
         self._written = time.monotonic()
 

@@ -1,4 +1,6 @@
-"""A training run under way: weights and their average, moments, the random stream, the best so far; taken down and put back exactly."""
+"""A training run under way: weights and their average, moments, the random stream, the best so far; taken
+down and put back exactly.
+"""
 
 import copy
 import math
@@ -17,7 +19,9 @@ from lem_safe.training.settings import TrainingSettings
 
 @dataclass
 class Record:
-    """The numbers of a run: steps done, losses since the last look, the best held-out number and how many looks ago it was."""
+    """The numbers of a run: steps done, losses since the last look, the best held-out number and how many
+    looks ago it was.
+    """
 
     step: int = 0
     best: float = math.inf
@@ -27,11 +31,18 @@ class Record:
 
 
 class Learner:
-    """AdamW on a copy of `energy`, an exponential moving average of its weights, and the average that did best."""
+    """AdamW on a copy of `energy`, an exponential moving average of its weights, and the average that did
+    best.
+    """
 
     def __init__(self, energy: Trainable, settings: TrainingSettings, generator: torch.Generator):
         self.model, self.average = copy.deepcopy(energy), copy.deepcopy(energy).requires_grad_(False)
-        self.best, self.settings, self.generator, self.record = copy.deepcopy(self.average), settings, generator, Record()
+        self.best, self.settings, self.generator, self.record = (
+            copy.deepcopy(self.average),
+            settings,
+            generator,
+            Record(),
+        )
         self._weights: list[Tensor] = list(self.model.parameters())
         self._averages: list[Tensor] = list(self.average.parameters())
         self._optimizer = torch.optim.AdamW(
@@ -39,7 +50,9 @@ class Learner:
         )
 
     def advance(self, rows: Float[Tensor, "n d"], loss: Loss) -> tuple[float, float]:
-        """One step on a batch drawn from rows, smoothed by h (T.4); the loss before it and the norm of its gradient."""
+        """One step on a batch drawn from rows, smoothed by h (T.4); the loss before it and the norm of its
+        gradient.
+        """
         settings, generator = self.settings, self.generator
         self.record.step += 1
         step = self.record.step
@@ -65,7 +78,9 @@ class Learner:
         return Entry(tensors, asdict(self.record))
 
     def restore(self, entry: Entry) -> None:
-        """Becomes the learner that made the entry; KeyError, TypeError or RuntimeError, and no change, where it does not fit."""
+        """Becomes the learner that made the entry; KeyError, TypeError or RuntimeError, and no change, where
+        it does not fit.
+        """
         record = Record(**entry.values)
         record.history = [(int(s), a, b) for s, a, b in record.history]
         moments = [_under(f"moments.{i}.", entry.tensors) for i in range(len(self._weights))]

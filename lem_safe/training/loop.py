@@ -1,7 +1,9 @@
-"""The training loop: AdamW under a warm-up and cosine schedule, an average of the weights, early stopping on held-out rows.
+"""The training loop: AdamW under a warm-up and cosine schedule, an average of the weights, early stopping on
+held-out rows.
 
-Everything random comes from one key, so equal seeds give equal weights on one machine, interrupted and resumed or not. The held-out
-number is measured on the averaged weights, with the same noise every time, so that its differences are those of the weights.
+Everything random comes from one key, so equal seeds give equal weights on one machine, interrupted and
+resumed or not. The held-out number is measured on the averaged weights, with the same noise every time, so
+that its differences are those of the weights.
 """
 
 import math
@@ -26,11 +28,15 @@ HELD_OUT_ROWS = 4096
 """The size to which held-out rows are repeated, or cut, for one look."""
 
 Progress = Callable[[int, int, float, float | None], None]
-"""progress(step, total, loss, held_out): called at every step; held_out is the latest, None before the first look."""
+"""progress(step, total, loss, held_out): called at every step; held_out is the latest, None before the first
+look.
+"""
 
 
 class Check(NamedTuple):
-    """One look: the step, the mean training loss since the last one, and the held-out number of the averaged weights."""
+    """One look: the step, the mean training loss since the last one, and the held-out number of the averaged
+    weights.
+    """
 
     step: int
     loss: float
@@ -38,7 +44,9 @@ class Check(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """A trained energy (the averaged weights that did best on the held-out rows), that number, all looks, and where it resumed (0: not)."""
+    """A trained energy (the averaged weights that did best on the held-out rows), that number, all looks, and
+    where it resumed (0: not).
+    """
 
     energy: Trainable
     held_out: float
@@ -60,15 +68,20 @@ def fit(
     journal: Journal | None = None,
     prepare: Callable[[Trainable, Tensor, int], Trainable] | None = None,
 ) -> Fit:
-    """Trains a copy of `energy` on the rows z; raises NumericalFailure, with step and value, where training diverges.
+    """Trains a copy of `energy` on the rows z; raises NumericalFailure, with step and value, where training
+    diverges.
 
-    With a journal it goes on where an interrupted run with the same journal stopped, and ends where that one would have.
-    prepare: fits what of the energy is not trained, to rows of the law that the loss asks for; held-out rows are none of them.
+    With a journal it goes on where an interrupted run with the same journal stopped, and ends where that one
+    would have.
+    prepare: fits what of the energy is not trained, to rows of the law that the loss asks for; held-out rows
+    are none of them.
     """
     train, held_out = _split(z, settings, key)
     if prepare is not None:
         blur = key.fold("blurred").generator()
-        energy = prepare(energy, loss.blurred(smoothed(train, settings.smoothing, blur), blur), key.fold("begun").value)
+        energy = prepare(
+            energy, loss.blurred(smoothed(train, settings.smoothing, blur), blur), key.fold("begun").value
+        )
     learner = Learner(energy, settings, key.fold("batches").generator())
     if journal:
         learner = _resumed(learner, journal) or Learner(energy, settings, key.fold("batches").generator())
@@ -80,7 +93,11 @@ def fit(
             value, norm = learner.advance(train, stage.loss)
             record.recent.append(_finite(value, norm))
             if record.step % every == 0 or record.step == settings.steps:
-                _look(learner, score(loss, learner.average, held_out, key.fold("held out").generator()), stage is plan[-1])
+                _look(
+                    learner,
+                    score(loss, learner.average, held_out, key.fold("held out").generator()),
+                    stage is plan[-1],
+                )
             progress(record.step, settings.steps, value, record.history[-1][2] if record.history else None)
             if journal and journal.due:
                 journal.write(learner.entry())
@@ -106,7 +123,12 @@ def _resumed(learner: Learner, journal: Journal) -> Learner | None:
         if entry:
             learner.restore(entry)
         return learner
-    except (KeyError, TypeError, ValueError, RuntimeError):  # not what this run would have written: begin anew
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # not what this run would have written: begin anew
         return None
 
 
@@ -114,7 +136,9 @@ def _split(z: Tensor, settings: TrainingSettings, key: Key) -> tuple[Tensor, Ten
     n, fraction = z.shape[0], settings.held_out
     count = max(1, round(fraction * n))
     if count >= n:
-        raise BadInput(Fault(f"training: held_out = {fraction:g} of {n} rows leaves none to train on; use more rows"))
+        raise BadInput(
+            Fault(f"training: held_out = {fraction:g} of {n} rows leaves none to train on; use more rows")
+        )
     order = key.fold("split").permutation(n)
     repeats = math.ceil(HELD_OUT_ROWS / count)
     held_out = z[order[:count]].repeat(repeats, 1)[:HELD_OUT_ROWS]
@@ -124,4 +148,6 @@ def _split(z: Tensor, settings: TrainingSettings, key: Key) -> tuple[Tensor, Ten
 def _finite(loss: float, norm: float) -> float:
     if math.isfinite(loss) and math.isfinite(norm):
         return loss
-    raise NumericalFailure(f"the loss is {loss:g} and its gradient's norm {norm:g}; lower training.learning_rate")
+    raise NumericalFailure(
+        f"the loss is {loss:g} and its gradient's norm {norm:g}; lower training.learning_rate"
+    )

@@ -19,11 +19,17 @@ class Loss(ABC):
     example: ClassVar[dict[str, object]]
 
     @abstractmethod
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
-        """The mean loss of a batch, differentiable in the energy's parameters; noise comes from `generator`."""
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """The mean loss of a batch, differentiable in the energy's parameters; noise comes from
+        `generator`.
+        """
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
-        """Rows of the law whose energy this loss is least at, given rows of the data: with the noise that the loss adds."""
+        """Rows of the law whose energy this loss is least at, given rows of the data: with the noise that the
+        loss adds.
+        """
         return z
 
 
@@ -35,14 +41,18 @@ class Stage(NamedTuple):
 
 
 class Staged(Loss):
-    """Losses one after the other, none of whose values says how good an energy is: a score does. Called, it is its last stage."""
+    """Losses one after the other, none of whose values says how good an energy is: a score does. Called, it
+    is its last stage.
+    """
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """In order; the last ends at 1."""
 
     @abstractmethod
-    def score(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def score(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         """Smaller is better, whatever the stage: what early stopping looks at, on held-out rows."""
 
 
@@ -54,7 +64,8 @@ def stages(loss: Loss) -> tuple[Stage, ...]:
 def score(loss: Loss, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> float:
     """The held-out number of an energy: the loss itself, where its value says how good an energy is.
 
-    Measured part by part: a loss that draws something for a whole batch then draws it often, and one draw's luck does not decide.
+    Measured part by part: a loss that draws something for a whole batch then draws it often, and one draw's
+    luck does not decide.
     """
     if isinstance(loss, Staged):
         return float(loss.score(energy, z, generator).detach())

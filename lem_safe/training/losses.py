@@ -1,17 +1,20 @@
-"""Training losses over whitened rows z: each compares the gradient of an energy with what the data say about it.
+"""Training losses over whitened rows z: each compares the gradient of an energy with what the data say about
+it.
 
 denoising  E‖σ∇U(z + σξ) − ξ‖²            (T.2, scaled by σ² so that its size does not depend on σ)
 implicit   E[½‖∇U‖² − ΔU]                  (T.1, with the exact trace)
 sliced     E[½‖∇U‖² − vᵀ∇²U v], v = ±1     (T.3, an unbiased trace for one more backward pass, whatever d)
-multi_scale  Σ_k (w_k/σ_k²) E‖σ_k∇U(z + σ_kξ) − ξ‖²   (T.6: one U for all scales, that of the mixture Σ_k w_k ρ * N(0, σ_k²I))
+multi_scale  Σ_k (w_k/σ_k²) E‖σ_k∇U(z + σ_kξ) − ξ‖²   (T.6: one U for all scales, that of the mixture Σ_k w_k
+             ρ * N(0, σ_k²I))
 
-The sign of T.2: ∇ log q(z̃ | z) = −ξ/σ and ∇U = −∇ log q. The paper prints the opposite, which learns −U. Denoising learns the
-energy of the data smoothed by N(0, σ²I); the others learn that of z + hξ, where h is their `smoothing` (T.4): without it a network
-can lower them for ever by curving up at every single row.
+The sign of T.2: ∇ log q(z̃ | z) = −ξ/σ and ∇U = −∇ log q. The paper prints the opposite, which learns −U.
+Denoising learns the energy of the data smoothed by N(0, σ²I); the others learn that of z + hξ, where h is
+their `smoothing` (T.4): without it a network can lower them for ever by curving up at every single row.
 
-Why (T.6). At a point x the k-th term asks for −∇log ρ_k(x), ρ_k = ρ * N(0, σ_k²I), and asks in proportion to w_kρ_k(x). The mean of
-what is asked for is −Σ w_k∇ρ_k / Σ w_kρ_k = −∇log Σ w_kρ_k: a gradient, reached exactly. A little of a wide scale fills the space
-between modes with density, so that slopes are learned there; equal terms, w_k ∝ σ_k², would learn mostly the widest scale.
+Why (T.6). At a point x the k-th term asks for −∇log ρ_k(x), ρ_k = ρ * N(0, σ_k²I), and asks in proportion to
+w_kρ_k(x). The mean of what is asked for is −Σ w_k∇ρ_k / Σ w_kρ_k = −∇log Σ w_kρ_k: a gradient, reached
+exactly. A little of a wide scale fills the space between modes with density, so that slopes are learned
+there; equal terms, w_k ∝ σ_k², would learn mostly the widest scale.
 """
 
 from dataclasses import dataclass
@@ -38,7 +41,9 @@ class Denoising(Loss):
 
     example: ClassVar[dict[str, object]] = {"kind": "denoising", "sigma": 0.3}
 
-    sigma: Annotated[float, Gt(0), Doc("The noise, in whitened coordinates, where every column has standard deviation 1.")] = 0.15
+    sigma: Annotated[
+        float, Gt(0), Doc("The noise, in whitened coordinates, where every column has standard deviation 1.")
+    ] = 0.15
 
     def __post_init__(self) -> None:
         positive("Denoising", "sigma", self.sigma)
@@ -46,19 +51,29 @@ class Denoising(Loss):
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
         return _smoothed(z, self.sigma, generator)
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         ξ = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         return (self.sigma * energy.gradient(z + self.sigma * ξ) - ξ).square().sum(-1).mean()
 
 
 @dataclass(frozen=True)
 class MultiScale(Loss):
-    """Denoising at several scales at once: the energy of a mixture of the data with each scale's Gaussian noise added."""
+    """Denoising at several scales at once: the energy of a mixture of the data with each scale's Gaussian
+    noise added.
+    """
 
-    example: ClassVar[dict[str, object]] = {"kind": "multi_scale", "sigmas": [0.1, 0.5], "weights": [0.9, 0.1]}
+    example: ClassVar[dict[str, object]] = {
+        "kind": "multi_scale",
+        "sigmas": [0.1, 0.5],
+        "weights": [0.9, 0.1],
+    }
 
     sigmas: Annotated[list[float], MinLen(1), Doc("The scales, in whitened coordinates.")]
-    weights: Annotated[list[float] | None, Doc("How much of the mixture each scale is, normalised; equal by default.")] = None
+    weights: Annotated[
+        list[float] | None, Doc("How much of the mixture each scale is, normalised; equal by default.")
+    ] = None
 
     def __post_init__(self) -> None:
         if not self.sigmas:
@@ -67,7 +82,10 @@ class MultiScale(Loss):
             for value in values:
                 positive("MultiScale", name, value)
         if self.weights is not None and len(self.weights) != len(self.sigmas):
-            raise ValueError(f"MultiScale: weights must have one entry a scale: {len(self.sigmas)}; got {len(self.weights)}")
+            raise ValueError(
+                f"MultiScale: weights must have one entry a scale: {len(self.sigmas)}; got "
+                f"{len(self.weights)}"
+            )
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
         weights = torch.tensor(self.weights or [1.0] * len(self.sigmas), dtype=z.dtype)
@@ -76,7 +94,9 @@ class MultiScale(Loss):
             z.shape, generator=generator, dtype=z.dtype
         )
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         σ = torch.tensor(self.sigmas, dtype=z.dtype)
         λ = torch.tensor(self.weights or [1.0] * len(σ), dtype=z.dtype) / σ.square()
         λ, scale = λ * len(σ) / λ.sum(), torch.arange(z.shape[0]) % len(σ)  # rows come in random order
@@ -91,12 +111,16 @@ class Implicit(Loss):
 
     example: ClassVar[dict[str, object]] = {"kind": "implicit", "smoothing": 0.2}
 
-    smoothing: Annotated[float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")] = 0.15
+    smoothing: Annotated[
+        float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")
+    ] = 0.15
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
         return _smoothed(z, self.smoothing, generator)
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         x = _smoothed(z, self.smoothing, generator)
         return (0.5 * energy.gradient(x).square().sum(-1) - energy.laplacian(x)).mean()
 
@@ -107,12 +131,16 @@ class Sliced(Loss):
 
     example: ClassVar[dict[str, object]] = {"kind": "sliced", "smoothing": 0.2}
 
-    smoothing: Annotated[float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")] = 0.15
+    smoothing: Annotated[
+        float, Ge(0), Doc("h, the bandwidth of the Gaussian kernel, in whitened coordinates.")
+    ] = 0.15
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
         return _smoothed(z, self.smoothing, generator)
 
-    def __call__(self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, ""]:
+    def __call__(
+        self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
         with torch.enable_grad():
             x = _smoothed(z, self.smoothing, generator).requires_grad_()
             v = 2 * torch.randint(2, z.shape, generator=generator).to(z.dtype) - 1
@@ -126,7 +154,13 @@ def _smoothed(z: Tensor, smoothing: float, generator: torch.Generator) -> Tensor
 
 
 LOSSES: dict[str, type[Loss]] = {
-    "denoising": Denoising, "implicit": Implicit, "sliced": Sliced,
-    "multi_scale": MultiScale, "energy_matching": EnergyMatching, "calibrated": Calibrated,
-}  # fmt: skip
-"""Every loss a scenario can name by `kind`; a mapping without one means `denoising`. See `default_loss` for no mapping at all."""
+    "denoising": Denoising,
+    "implicit": Implicit,
+    "sliced": Sliced,
+    "multi_scale": MultiScale,
+    "energy_matching": EnergyMatching,
+    "calibrated": Calibrated,
+}
+"""Every loss a scenario can name by `kind`; a mapping without one means `denoising`. See `default_loss` for
+no mapping at all.
+"""

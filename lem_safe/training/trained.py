@@ -1,6 +1,7 @@
 """`energy: {kind: trained, ...}`: what a scenario says about a learned energy, trained once and then reused.
 
-The fingerprint counts the content of the data, every setting and the seed; a cached file with that fingerprint is the energy.
+The fingerprint counts the content of the data, every setting and the seed; a cached file with that
+fingerprint is the energy.
 """
 
 import os
@@ -36,7 +37,9 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """An energy learned from data by a network with a confining term, in whitened coordinates, over the data's units."""
+    """An energy learned from data by a network with a confining term, in whitened coordinates, over the
+    data's units.
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "trained",
@@ -48,13 +51,16 @@ class Trained:
     data: Annotated[DataSource, Doc("The rows to learn from.")]
     network: Annotated[Network, Doc("The shape of the energy.")] = MLP()
     loss: Annotated[
-        Loss | None, Doc("What training makes small; where not given, calibrated for columns and denoising for pictures.")
+        Loss | None,
+        Doc("What training makes small; where not given, calibrated for columns and denoising for pictures."),
     ] = None
     training: Annotated[TrainingSettings, Doc("How long and how fast.")] = TrainingSettings()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns' names, those of the data; SpecificationError where the network does not take as many."""
+        """The columns' names, those of the data; SpecificationError where the network does not take as
+        many.
+        """
         columns = self.data.columns
         self.network.must_fit(len(columns))
         return columns
@@ -64,22 +70,40 @@ class Trained:
         return self.data.dimension
 
     def fingerprint(self, seed: int) -> str:
-        """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the seed."""
+        """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the
+        seed.
+        """
         loss = repr(self.loss) if self.loss is not None else f"chosen: {SHARE_OF_BANDWIDTH}"
-        return digest(FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed))
+        return digest(
+            FORMAT, self.data.fingerprint(), repr(self.network), loss, repr(self.training), str(seed)
+        )
 
-    def train(self, seed: int, progress: Progress = quiet, journal: Journal | None = None) -> tuple[Transported, dict[str, Any]]:
-        """The energy over data units, frozen, and the metadata that its file should carry; a journal makes it resumable.
+    def train(
+        self, seed: int, progress: Progress = quiet, journal: Journal | None = None
+    ) -> tuple[Transported, dict[str, Any]]:
+        """The energy over data units, frozen, and the metadata that its file should carry; a journal makes it
+        resumable.
 
         Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
         """
         rows = self.data.load(seed)
-        coordinates = whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
+        coordinates = (
+            whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
+        )
         key = Key(seed).fold("train")
         z = coordinates.inverse(rows.values).float()
         loss = self.loss or default_loss(self.network, *rows.values.shape)
         fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
-        result = fit(fresh, z, loss, self.training, key, progress, journal, self.network.begun if self.network.fitted else None)
+        result = fit(
+            fresh,
+            z,
+            loss,
+            self.training,
+            key,
+            progress,
+            journal,
+            self.network.begun if self.network.fitted else None,
+        )
         metadata = {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,
@@ -94,8 +118,11 @@ class Trained:
         }
         return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
 
-    def load_or_train(self, seed: int, cache: Path | None = None, progress: Progress = quiet) -> tuple[Transported, str]:
-        """The energy, from the cache where it has been trained before; and where it came from: "cached" or "trained".
+    def load_or_train(
+        self, seed: int, cache: Path | None = None, progress: Progress = quiet
+    ) -> tuple[Transported, str]:
+        """The energy, from the cache where it has been trained before; and where it came from: "cached" or
+        "trained".
 
         An interrupted training left a journal beside that file, and goes on from it bit for bit.
         """
@@ -108,7 +135,9 @@ class Trained:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))) from None
+            raise BadInput(
+                Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))
+            ) from None
         journal = Journal(path.with_name(JOURNAL), self.fingerprint(seed))
         energy, metadata = self.train(seed, progress, journal)
         save_energy(energy, path, metadata)

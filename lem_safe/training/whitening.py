@@ -1,7 +1,9 @@
-"""Whitened coordinates of a table: x = m + Lz with L = D R^{1/2}, D the standard deviations and R the correlation matrix.
+"""Whitened coordinates of a table: x = m + Lz with L = D R^{1/2}, D the standard deviations and R the
+correlation matrix.
 
-Standardising alone leaves columns that nearly repeat each other (radius and perimeter correlate at .998) as a direction a
-thousand times stiffer than the rest. The symmetric root ("ZCA-cor") takes that away and keeps every z closest to its own column.
+Standardising alone leaves columns that nearly repeat each other (radius and perimeter correlate at .998) as a
+direction a thousand times stiffer than the rest. The symmetric root ("ZCA-cor") takes that away and keeps
+every z closest to its own column.
 """
 
 from collections.abc import Sequence
@@ -14,37 +16,52 @@ from barriers.coordinates import Coordinates
 from lem_safe.errors import BadInput, Fault
 
 ROUND = 1.1
-"""Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls stay balls."""
+"""Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls
+stay balls.
+"""
 HUGE = 1e30
 """No number of the data is larger in size, so that samples can be saved as float32."""
 FLOOR = 1e-10
-"""The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters."""
+"""The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters.
+"""
 
 
 def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinates:
-    """The coordinates in which the rows have mean 0 and covariance I (within a fifth where the data are round).
+    """The coordinates in which the rows have mean 0 and covariance I (within a fifth where the data are
+    round).
 
     Raises BadInput for too few rows, constant columns, or columns that determine each other.
     """
     n, d = values.shape
     if n <= d:
-        raise BadInput(Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns"))
+        raise BadInput(
+            Fault(f"data: {n} rows are too few for {d} columns; use at least {d + 1} rows, or fewer columns")
+        )
     m, std = values.mean(0), values.std(0)
     scale = values.abs().amax(0)
     huge = [(c, a) for c, a in zip(columns, scale.tolist(), strict=True) if a > HUGE]
     if huge:
         raise BadInput(
-            [Fault(f"data: column '{c}' holds numbers of size {a:.3g}, over {HUGE:g}; use larger units") for c, a in huge]
+            [
+                Fault(f"data: column '{c}' holds numbers of size {a:.3g}, over {HUGE:g}; use larger units")
+                for c, a in huge
+            ]
         )
     constant = [c for c, s, a in zip(columns, std.tolist(), scale.tolist(), strict=True) if s <= 1e-12 * a]
     if constant:
-        raise BadInput([Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant])
+        raise BadInput(
+            [Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant]
+        )
     R = torch.atleast_2d(torch.corrcoef(values.T))
     λ, Q = torch.linalg.eigh(R)
     if λ[0] < FLOOR:
         share = Q[:, λ < FLOOR].square().amax(1)
         names = [c for c, s in zip(columns, share.tolist(), strict=True) if s > 1e-3]
-        raise BadInput(Fault(f"data: columns {', '.join(names)} determine each other exactly; leave one out with columns:"))
+        raise BadInput(
+            Fault(
+                f"data: columns {', '.join(names)} determine each other exactly; leave one out with columns:"
+            )
+        )
     L = std[:, None] * (Q * λ.sqrt()) @ Q.T
     spread = torch.linalg.svdvals(L)
     if spread[0] <= ROUND * spread[-1]:

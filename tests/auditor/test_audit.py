@@ -1,4 +1,6 @@
-"""The audit: counts against a naive twin, verdicts against their definition, and files whose columns are in another order."""
+"""The audit: counts against a naive twin, verdicts against their definition, and files whose columns are in
+another order.
+"""
 
 import json
 
@@ -59,7 +61,10 @@ def test_census_passes_and_bound_judges_apart(inside, beta, verdict, passed):
     assert (c.verdict, c.passed) == (verdict, passed)
     assert (upper_bound(inside, 5000, 0.95) <= beta) == (verdict == "certified")
     assert (lower_bound(inside, 5000, 0.95) > beta) == (verdict == "violated")
-    for strict in (audit(x, scenario([("pillar", beta)]), strict=True), audit(x, scenario([("pillar", beta)], require="bound"))):
+    for strict in (
+        audit(x, scenario([("pillar", beta)]), strict=True),
+        audit(x, scenario([("pillar", beta)], require="bound")),
+    ):
         assert strict.passed == (verdict == "certified") and strict.status == (0 if strict.passed else 1)
 
 
@@ -88,7 +93,8 @@ def test_several_constraints_share_the_error():
 
 def test_holm_decides_more_and_never_less():
     several = scenario(
-        [("pillar", 0.01), ("lens", 0.5), ("far", 0.5)], unsafe={**REGIONS, "far": {**BALL, "center": [50.0, 0.0]}}
+        [("pillar", 0.01), ("lens", 0.5), ("far", 0.5)],
+        unsafe={**REGIONS, "far": {**BALL, "center": [50.0, 0.0]}},
     )
     plain, stepped = (audit(cloud(0, 370), several, correction=c).constraints for c in ("bonferroni", "holm"))
     assert [c.verdict for c in plain] == ["inconclusive", "certified", "certified"]
@@ -99,24 +105,35 @@ def test_holm_decides_more_and_never_less():
 def test_the_union_is_counted_directly():
     x = np.array([[2.0, 0.0], [3.0, 0.0], [1.4, 0.0], [0.0, 0.0]])  # both, strip, pillar, none
     report = audit(x, scenario([("pillar", 0.9), ("strip", 0.9)]))
-    assert (report.union.sets, report.union.violations, report.union.fraction) == (("pillar", "strip"), 3, 0.75)
+    assert (report.union.sets, report.union.violations, report.union.fraction) == (
+        ("pillar", "strip"),
+        3,
+        0.75,
+    )
     assert report.union.upper_bound == upper_bound(3, 4, 0.95)
     assert "Any of them: 3 of 4 samples (75 %)" in report.to_text()
     assert audit(x, scenario([("pillar", 0.9)])).union is None
 
 
 def test_a_coupled_cloud_is_never_certified():
-    clear, full, over = (only(audit(cloud(k, 5000), scenario([("pillar", 0.03)]), coupled=True)) for k in (0, 150, 151))
+    clear, full, over = (
+        only(audit(cloud(k, 5000), scenario([("pillar", 0.03)]), coupled=True)) for k in (0, 150, 151)
+    )
     assert (clear.verdict, clear.passed) == ("inconclusive", True) and clear.samples_to_decide is None
     assert (full.verdict, full.passed) == ("inconclusive", True)
     assert (over.verdict, over.passed) == ("violated", False)
-    assert audit(cloud(0, 5000), scenario([("pillar", 0.03)]), coupled=True).assumes == "coupled cloud: bound not claimed"
+    assert (
+        audit(cloud(0, 5000), scenario([("pillar", 0.03)]), coupled=True).assumes
+        == "coupled cloud: bound not claimed"
+    )
     assert not audit(cloud(0, 5000), scenario([("pillar", 0.03)]), coupled=True, strict=True).passed
 
 
 def test_the_trace_is_judged_in_integers_from_after_step_on():
     x = cloud(0, 100)
-    assert only(audit(x, scenario([("pillar", 0.07)]), trace=trace([7, 7, 0], 100))).passed  # 0.07 * 100 < 7 in binary
+    assert only(
+        audit(x, scenario([("pillar", 0.07)]), trace=trace([7, 7, 0], 100))
+    ).passed  # 0.07 * 100 < 7 in binary
     late = only(audit(x, scenario([("pillar", 0.07)]), trace=trace([3, 8, 9, 0], 100)))
     assert (late.passed, late.first_step_over, late.max_fraction_over_steps) == (False, 2, 0.09)
     burnt = only(audit(x, scenario([("pillar", 0.07)], after_step=4), trace=trace([3, 8, 9, 0], 100)))
@@ -134,8 +151,14 @@ def test_columns_are_matched_by_name(tmp_path):
     swapped = write_csv(tmp_path / "swapped.csv", ["load", "speed"], x[:, ::-1])
     named = scenario([("pillar", 0.1)], columns=("speed", "load"))
     report = audit(swapped, named)
-    assert only(report).violations == 40 and report.columns_matched == "name" and report.columns == ("speed", "load")
-    assert only(audit(swapped, scenario([("pillar", 0.1)]))).violations == 0  # the fault the match prevents: by position
+    assert (
+        only(report).violations == 40
+        and report.columns_matched == "name"
+        and report.columns == ("speed", "load")
+    )
+    assert (
+        only(audit(swapped, scenario([("pillar", 0.1)]))).violations == 0
+    )  # the fault the match prevents: by position
     assert audit(swapped, scenario([("pillar", 0.1)])).columns_matched == "position"
     with pytest.raises(BadInput, match="'speed' is in another place"):
         audit(write_csv(tmp_path / "half.csv", ["weight", "speed"], x), named)
@@ -153,7 +176,8 @@ def test_files_give_what_arrays_give(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bad", "words"), [(np.zeros((0, 2)), "no samples"), (np.zeros(3), "shape"), (np.array([["a", "b"]]), "numbers")]
+    ("bad", "words"),
+    [(np.zeros((0, 2)), "no samples"), (np.zeros(3), "shape"), (np.array([["a", "b"]]), "numbers")],
 )
 def test_unusable_arrays_are_refused(bad, words):
     with pytest.raises(BadInput, match=words):
@@ -173,14 +197,24 @@ def test_a_number_that_is_not_finite_is_located(tmp_path):
 def test_json_text_and_html_say_the_same():
     report = audit(cloud(250, 5000), scenario([("pillar", 0.03), ("lens", 0.0)]), near=2.0)
     data = json.loads(report.to_json())
-    assert list(data)[:5] == ["schema_version", "passed", "samples", "confidence", "assumes"] and data["schema_version"] == 1
+    assert (
+        list(data)[:5] == ["schema_version", "passed", "samples", "confidence", "assumes"]
+        and data["schema_version"] == 1
+    )
     first = "set beta violations fraction upper_bound max_fraction_over_steps clearance_min verdict passed"
-    assert list(data["constraints"][0])[:9] == first.split() and data["fingerprint"] == "f00d" and data["scenario"] == "ring"
+    assert (
+        list(data["constraints"][0])[:9] == first.split()
+        and data["fingerprint"] == "f00d"
+        and data["scenario"] == "ring"
+    )
     assert AuditReport.from_json(report.to_json()) == report
     with pytest.raises(BadInput, match="schema_version must be 1; got 7"):
         AuditReport.from_json(json.dumps({**data, "schema_version": 7}))
     text = report.to_text()
-    assert "FAILED (pillar, lens)" in text and "250 of 5,000 samples (5 %) are inside; at most 150 (3 %) tolerated" in text
+    assert (
+        "FAILED (pillar, lens)" in text
+        and "250 of 5,000 samples (5 %) are inside; at most 150 (3 %) tolerated" in text
+    )
     assert "<b>FAILED (pillar, lens)" in report._repr_html_()
 
 

@@ -1,4 +1,6 @@
-"""Copies are no independent samples: audits of files from anywhere, of clouds, of looks; what runs say of their own particles."""
+"""Copies are no independent samples: audits of files from anywhere, of clouds, of looks; what runs say of
+their own particles.
+"""
 
 import json
 import warnings
@@ -28,7 +30,8 @@ def test_copies_of_one_row_certify_nothing_and_pass_the_census():
 
 
 @pytest.mark.parametrize(
-    "x", [cloud(0, 4000).astype(float).round(1), np.full((400, 2), [-3.0, 1.0]) * (np.arange(400) % 2)[:, None]]
+    "x",
+    [cloud(0, 4000).astype(float).round(1), np.full((400, 2), [-3.0, 1.0]) * (np.arange(400) % 2)[:, None]],
 )
 def test_coarse_values_repeat_and_are_told(x):
     report = audit(x, PILLAR)
@@ -46,7 +49,10 @@ def test_a_file_put_together_with_itself():
     x = cloud(3, 2000)
     assert only(audit(x, PILLAR)).verdict == "certified"
     twice = audit(np.concatenate([x, x]), PILLAR)
-    assert twice.assumes.startswith("copies, 2,000 distinct rows among 4,000") and only(twice).verdict == "inconclusive"
+    assert (
+        twice.assumes.startswith("copies, 2,000 distinct rows among 4,000")
+        and only(twice).verdict == "inconclusive"
+    )
 
 
 @pytest.mark.parametrize("unit", ["replica", "chain", "path"])
@@ -59,9 +65,13 @@ def test_units_that_are_one_unit(tmp_path, unit):
     ):
         np.savez(tmp_path / "u.npz", x=np.concatenate(parts), **{unit: np.repeat(np.arange(100), 20)})
         report = audit(tmp_path / "u.npz", PILLAR)
-        assert (report.verdict == "certified") == certified and report.repeats.distinct_units == (100 if certified else 1)
+        assert (report.verdict == "certified") == certified and report.repeats.distinct_units == (
+            100 if certified else 1
+        )
     np.savez(tmp_path / "c.npz", **replica_arrays(one))
-    assert audit(cloud(0, 50), PILLAR, clouds=tmp_path / "c.npz").assumes.startswith("copies, 1 distinct cloud among 100")
+    assert audit(cloud(0, 50), PILLAR, clouds=tmp_path / "c.npz").assumes.startswith(
+        "copies, 1 distinct cloud among 100"
+    )
 
 
 def test_rows_that_come_again_are_no_new_look(tmp_path):
@@ -115,23 +125,42 @@ def test_a_run_in_which_nothing_moves_says_so_everywhere(tmp_path, capsys):
     said = capsys.readouterr()
     frozen = "Frozen: no particle has moved from where it started (0 % of the proposed moves were made)"
     assert status == 0 and frozen in said.out and "1 distinct row among 400" in said.out
-    assert "the file of sampler.init has 1 different row for 400 particles" in said.err and "Warning" not in said.err
+    assert (
+        "the file of sampler.init has 1 different row for 400 particles" in said.err
+        and "Warning" not in said.err
+    )
     found = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert (found["passed"], found["verdict"], found["assumes"]) == (True, "inconclusive", "frozen run: bound not claimed")
-    assert found["movement"] == {"moved": 0.0, "accepted": 0.0, "rhat": None} and found["repeats"]["distinct"] == 1
+    assert (found["passed"], found["verdict"], found["assumes"]) == (
+        True,
+        "inconclusive",
+        "frozen run: bound not claimed",
+    )
+    assert (
+        found["movement"] == {"moved": 0.0, "accepted": 0.0, "rhat": None}
+        and found["repeats"]["distinct"] == 1
+    )
     assert AuditReport.from_json((tmp_path / "out" / "audit.json").read_text()).to_dict() == found
     assert frozen in (tmp_path / "out" / "report.html").read_text()
     about = json.loads((tmp_path / "out" / "run.json").read_text())
     assert about["distinct_rows"] == 1 and about["movement"]["moved"] == 0.0
-    with np.load(tmp_path / "out" / "trace.npz") as trace, np.load(tmp_path / "out" / "samples.npz") as samples:
+    with (
+        np.load(tmp_path / "out" / "trace.npz") as trace,
+        np.load(tmp_path / "out" / "samples.npz") as samples,
+    ):
         assert (trace["moves"] == 0).all() and trace["moves"].shape == (20,) and samples["moved"] == 0
     alone = audit(tmp_path / "out" / "samples.npz", loads((tmp_path / "out" / "scenario.yaml").read_text()))
     assert alone.assumes == "frozen run: bound not claimed"
 
 
 def test_moves_are_counted_in_clouds_and_resumed(tmp_path):
-    """Every particle of plain Langevin moves at every step, in every cloud; R̂ of a short run is told, and no verdict changes."""
+    """Every particle of plain Langevin moves at every step, in every cloud; R̂ of a short run is told, and no
+    verdict changes.
+    """
     text = changed("filter: {kind: gate}", "filter: {kind: none}\naudit: {replicas: 2}")
     done = run(loads(text), out=tmp_path / "out")
-    assert (done.trace["moves"] == 1).all() and done.report.movement.moved == 1.0 and done.report.movement.accepted == 1.0
+    assert (
+        (done.trace["moves"] == 1).all()
+        and done.report.movement.moved == 1.0
+        and done.report.movement.accepted == 1.0
+    )
     assert done.report.repeats.distinct_units == 2

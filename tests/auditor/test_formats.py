@@ -42,13 +42,16 @@ def test_failures_in_junit_agree_with_passed():
 def test_github_annotates_and_escapes():
     failed, passed, _ = (r.to("github").splitlines() for r in reports())
     assert failed[0].startswith("::error title=lem-safe%3A ring%3A pillar::250 of 5,000 samples (5 %25)")
-    assert failed[1].startswith("::notice title=lem-safe%3A ring%3A strip::") and failed[2].startswith("FAILED (pillar)")
+    assert failed[1].startswith("::notice title=lem-safe%3A ring%3A strip::") and failed[2].startswith(
+        "FAILED (pillar)"
+    )
     assert passed[0].startswith("::notice") and all("\n" not in line for line in passed)
 
 
 def test_markdown_is_one_table_that_names_cannot_break():
     report = audit(
-        cloud(3, 100), scenario([("a|b_<c>", 0.03)], unsafe={"a|b_<c>": {"kind": "ball", "center": [2, 0], "radius": 0.8}})
+        cloud(3, 100),
+        scenario([("a|b_<c>", 0.03)], unsafe={"a|b_<c>": {"kind": "ball", "center": [2, 0], "radius": 0.8}}),
     )
     table = [line for line in report.to("markdown").splitlines() if line.startswith("|")]
     assert len(table) == 3 and "a\\|b\\_\\<c\\>" in table[2]
@@ -80,7 +83,8 @@ def test_every_form_can_be_asked_for_by_name():
         (
             (40, 500, 0.1),
             {"strict": True},
-            "a certificate is required (require: bound), and the bound on pillar is 10.3 %, above 10 %: about ",
+            "a certificate is required (require: bound), and the bound on pillar is 10.3 %, above 10 %: "
+            "about ",
         ),
         ((0, 500, 0.0), {"strict": True}, "no number of samples certifies 0, which pillar asks for"),
         (
@@ -101,14 +105,15 @@ def test_a_failure_says_why_in_every_form(counts, options, said):
     assert said in data["reason"] and said in report.to_text() and said in report.to("github")
     assert said.split(" (")[0] in html.unescape(report._repr_html_()) and "Failed" in report.to("markdown")
     if said.startswith("a cert"):
-        assert "Failed: every count is within its tolerance, but" in data["reason"] and data["reason"].endswith(
-            " in an audit of their own (this bound is for one look; --grow is for many)."
-        )
+        assert "Failed: every count is within its tolerance, but" in data["reason"] and data[
+            "reason"
+        ].endswith(" in an audit of their own (this bound is for one look; --grow is for many).")
 
 
 def test_a_pass_says_what_the_bound_adds():
     passed = {
-        "Passed: every count is within its tolerance; the bound, which is not asked for to pass, says inconclusive.": {},
+        "Passed: every count is within its tolerance; the bound, which is not asked for to pass, says "
+        "inconclusive.": {},
         "Passed: every count is within its tolerance; no bound is claimed.": {"coupled": True},
     }
     for said, options in passed.items():

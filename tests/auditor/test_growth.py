@@ -1,4 +1,6 @@
-"""Audits that grow: many looks at one file, each valid; earlier rows and the question itself cannot change."""
+"""Audits that grow: many looks at one file, each valid; earlier rows and the question itself cannot
+change.
+"""
 
 import json
 
@@ -9,7 +11,13 @@ from scenario_texts import GOOD
 
 from lem_safe import auditing, cli
 from lem_safe.auditor import audit, grow
-from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below, samples_needed
+from lem_safe.bounds.anytime import (
+    Watch,
+    anytime_upper_bound,
+    log_evidence_above,
+    log_evidence_below,
+    samples_needed,
+)
 from lem_safe.errors import BadInput
 
 PILLAR = scenario([("pillar", 0.05)])
@@ -41,8 +49,14 @@ def test_a_verdict_once_fallen_stays_and_says_since_when(tmp_path):
     first, second = looks(tmp_path, x, [88, 93])
     assert (only(first).verdict, only(first).decided_at) == ("certified", 88)
     c = only(second)
-    assert (c.verdict, c.decided_at, c.passed) == ("certified", 88, False)  # the law is within, this census is not
-    assert c.upper_bound == anytime_upper_bound(0, 88, 0.95) and "Certified since 88 samples" in second.to_text()
+    assert (c.verdict, c.decided_at, c.passed) == (
+        "certified",
+        88,
+        False,
+    )  # the law is within, this census is not
+    assert (
+        c.upper_bound == anytime_upper_bound(0, 88, 0.95) and "Certified since 88 samples" in second.to_text()
+    )
 
 
 def test_looking_again_at_the_same_rows_is_no_look(tmp_path):
@@ -56,7 +70,10 @@ def test_rows_may_come_and_may_not_change(tmp_path):
     looks(tmp_path, x, [100, 200])
     changed = x.copy()
     changed[150, 1] += 1e-6
-    for bad, words in ((changed, "first 200 rows are not those"), (x[:150], "150 rows where 200 were audited")):
+    for bad, words in (
+        (changed, "first 200 rows are not those"),
+        (x[:150], "150 rows where 200 were audited"),
+    ):
         with pytest.raises(BadInput, match=words):
             grow(bad, PILLAR, tmp_path)
     with pytest.raises(BadInput, match="correction was bonferroni"):
@@ -88,7 +105,11 @@ def test_requiring_anytime_takes_the_wider_bound():
     x = cloud(0, 320)
     once, ever = (only(audit(x, scenario([("pillar", 0.01)], require=r))) for r in ("bound", "anytime"))
     assert once.verdict == "certified" and once.passed
-    assert ever.verdict == "inconclusive" and not ever.passed and ever.upper_bound == anytime_upper_bound(0, 320, 0.95)
+    assert (
+        ever.verdict == "inconclusive"
+        and not ever.passed
+        and ever.upper_bound == anytime_upper_bound(0, 320, 0.95)
+    )
     assert 320 + ever.samples_to_decide == samples_needed(0.01, 0.0, 0.95)
     assert only(audit(cloud(0, 449), scenario([("pillar", 0.01)], require="anytime"))).passed
 
@@ -108,17 +129,33 @@ def test_from_the_command_line(tmp_path, capsys):
     for n in (30, 90, 400, 400):
         np.save(tmp_path / "x.npy", x[:n])
         status = cli.main(
-            ["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--grow", "--out", str(out), "--json", "--strict"]
+            [
+                "audit",
+                str(tmp_path / "x.npy"),
+                str(tmp_path / "s.yaml"),
+                "--grow",
+                "--out",
+                str(out),
+                "--json",
+                "--strict",
+            ]
         )
         report = json.loads(capsys.readouterr().out)
         assert report == json.loads((out / "audit.json").read_text())
         seen.append((status, report["verdict"], report["looks"]))
-    assert [s[0] for s in seen] == [1, 1, 0, 0] and [s[2] for s in seen] == [1, 2, 3, 3] and seen[-1][1] == "certified"
+    assert (
+        [s[0] for s in seen] == [1, 1, 0, 0]
+        and [s[2] for s in seen] == [1, 2, 3, 3]
+        and seen[-1][1] == "certified"
+    )
     assert cli.main(["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--grow"]) == 2
     assert "needs --out" in capsys.readouterr().err
     x[5] = 2.0
     np.save(tmp_path / "x.npy", x)
-    assert cli.main(["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--grow", "--out", str(out)]) == 2
+    assert (
+        cli.main(["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--grow", "--out", str(out)])
+        == 2
+    )
     assert "not those audited before" in capsys.readouterr().err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "note").write_text("")

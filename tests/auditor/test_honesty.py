@@ -1,4 +1,6 @@
-"""What an audit must not say: combinations of files and options that once claimed more than their statistics give."""
+"""What an audit must not say: combinations of files and options that once claimed more than their statistics
+give.
+"""
 
 import numpy as np
 import pytest
@@ -17,9 +19,15 @@ PILLAR = scenario([("pillar", 0.03)])
     ("names", "words"),
     [
         (["x0", "x1", "replica", "chain"], "units twice, by replica, chain; keep one"),
-        (["x0", "x1", "Replica"], "'Replica', which would be left out; name it 'replica' if it numbers each row's cloud"),
+        (
+            ["x0", "x1", "Replica"],
+            "'Replica', which would be left out; name it 'replica' if it numbers each row's cloud",
+        ),
         (["x0", "x1", " PATH "], "name it 'path' if it numbers each row's path"),
-        (["x0", "x1", "coupled"], "'coupled', which would be left out; a table cannot say so: save an .npz with x and coupled"),
+        (
+            ["x0", "x1", "coupled"],
+            "'coupled', which would be left out; a table cannot say so: save an .npz with x and coupled",
+        ),
         (["x0", "x1", "Tuned"], "save an .npz with x and tuned"),
     ],
 )
@@ -31,14 +39,20 @@ def test_a_column_that_says_what_depends_on_what_is_never_left_out(tmp_path, nam
 
 def test_other_columns_are_left_out(tmp_path):
     x = np.column_stack([cloud(0, 400), np.arange(400.0)])
-    assert audit(write_csv(tmp_path / "t.csv", ["x0", "x1", "weight"], x), PILLAR).assumes == "independent samples"
+    assert (
+        audit(write_csv(tmp_path / "t.csv", ["x0", "x1", "weight"], x), PILLAR).assumes
+        == "independent samples"
+    )
 
 
 def test_paths_take_no_bound_from_clouds(tmp_path):
     """Ever inside is another event than a particle of a cloud."""
     np.savez(tmp_path / "p.npz", path=cloud(1, 400).reshape(40, 10, 2))
     np.savez(tmp_path / "c.npz", **replica_arrays([cloud(0, 20, seed) for seed in range(300)]))
-    with pytest.raises(BadInput, match="counts paths, which bring a bound of their own; --clouds is for samples that bring none"):
+    with pytest.raises(
+        BadInput,
+        match="counts paths, which bring a bound of their own; --clouds is for samples that bring none",
+    ):
         audit(tmp_path / "p.npz", PILLAR, clouds=tmp_path / "c.npz")
     report = audit(cloud(1, 300), PILLAR, clouds=tmp_path / "c.npz")
     assert "300 samples, bound by 300 clouds" in report.to_text() and report.clouds == str(tmp_path / "c.npz")
@@ -46,7 +60,9 @@ def test_paths_take_no_bound_from_clouds(tmp_path):
 
 
 def test_the_worst_are_the_worst(tmp_path):
-    """Of clouds every row may be among them; of a path its worst, as the rows beside it are the same event."""
+    """Of clouds every row may be among them; of a path its worst, as the rows beside it are the same
+    event.
+    """
     x = np.concatenate([cloud(15, 100), cloud(0, 100)])
     np.savez(tmp_path / "c.npz", x=x, replica=np.repeat([0, 1], 100))
     np.savez(tmp_path / "p.npz", x=x, path=np.repeat([0, 1], 100))
@@ -57,12 +73,17 @@ def test_the_worst_are_the_worst(tmp_path):
 def test_more_of_the_same_is_not_advised_for_a_bound_of_one_look():
     text = audit(cloud(5, 200), PILLAR).to_text()
     more = only(audit(cloud(5, 200), PILLAR)).samples_to_decide
-    assert f"About {more:,} more samples would decide, {200 + more:,} fresh ones in an audit of their own" in text
+    assert (
+        f"About {more:,} more samples would decide, {200 + more:,} fresh ones in an audit of their own"
+        in text
+    )
     assert "this bound is for one look; --grow is for many" in text
 
 
 def test_looks_that_exclude_each_other_certify_nothing(tmp_path):
-    """A thousand clean rows and then three thousand inside are no draws of one law; what is over is over, in every form."""
+    """A thousand clean rows and then three thousand inside are no draws of one law; what is over is over, in
+    every form.
+    """
     report = _looks(tmp_path, [cloud(0, 1000), cloud(3000, 3000)])
     c = only(report)
     assert c.contradicted and (c.verdict, report.verdict, c.passed) == ("violated", "violated", False)
@@ -104,13 +125,18 @@ def test_what_is_too_small_to_count_is_said(capsys):
 
 
 def test_planned_numbers_have_the_power_they_claim():
-    """2,000 audits each, counts drawn: looked at whenever one likes, and clouds that are all inside or not at all."""
+    """2,000 audits each, counts drawn: looked at whenever one likes, and clouds that are all inside or not at
+    all.
+    """
     from lem_safe.auditor.planning import plan
 
     rng, p = np.random.default_rng(0), plan(0.03, 0.01)
     assert p.anytime is not None and p.clouds_scattered is not None
     threshold, least = -np.log(0.05), 0.9 - 4 * (0.9 * 0.1 / 2000) ** 0.5
-    ever = [log_evidence_below(k, p.anytime, 0.03) >= threshold for k in rng.binomial(p.anytime, 0.01, 2000).tolist()]
+    ever = [
+        log_evidence_below(k, p.anytime, 0.03) >= threshold
+        for k in rng.binomial(p.anytime, 0.01, 2000).tolist()
+    ]
     assert np.mean(ever) > least
     scattered = [
         log_capital(np.repeat([1.0, 0.0], [k, p.clouds_scattered - k]), 0.03) >= threshold
@@ -118,7 +144,12 @@ def test_planned_numbers_have_the_power_they_claim():
     ]
     assert np.mean(scattered) > least
     assert (
-        np.mean([log_evidence_below(k, p.samples, 0.03) >= threshold for k in rng.binomial(p.samples, 0.01, 2000).tolist()])
+        np.mean(
+            [
+                log_evidence_below(k, p.samples, 0.03) >= threshold
+                for k in rng.binomial(p.samples, 0.01, 2000).tolist()
+            ]
+        )
         < least
     )
 

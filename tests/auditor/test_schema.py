@@ -1,4 +1,6 @@
-"""The published schema of audit.json: current, and true of every kind of audit, by a small validator of our own."""
+"""The published schema of audit.json: current, and true of every kind of audit, by a small validator of our
+own.
+"""
 
 import json
 from importlib.resources import files

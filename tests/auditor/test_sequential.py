@@ -1,4 +1,6 @@
-"""Anytime, betting and planning: against integrals, against the binomial law, and false certification by simulation."""
+"""Anytime, betting and planning: against integrals, against the binomial law, and false certification by
+simulation.
+"""
 
 import math
 import re
@@ -61,7 +63,9 @@ def certifying_counts(decides, most):
 def test_looking_after_every_sample_stays_honest_and_clopper_pearson_does_not():
     beta, most, runs = 0.05, 1500, 600
     rng = np.random.default_rng(0)
-    cumulative = np.cumsum(rng.random((runs, most)) < beta * 1.0001, axis=1)  # just over the line: certifying is false
+    cumulative = np.cumsum(
+        rng.random((runs, most)) < beta * 1.0001, axis=1
+    )  # just over the line: certifying is false
     anytime = certifying_counts(lambda k, n: log_evidence_below(k, n, beta) >= math.log(20), most)
     naive = certifying_counts(lambda k, n: upper_bound(k, n, 0.95) <= beta, most)
     false_anytime = (cumulative <= anytime[1:]).any(1).mean()
@@ -72,7 +76,9 @@ def test_looking_after_every_sample_stays_honest_and_clopper_pearson_does_not():
 
 
 def ever_at_most(limits, p):
-    """P(at some n the count is at most its limit), exactly: the law of the count among those not yet stopped, one sample at a time."""
+    """P(at some n the count is at most its limit), exactly: the law of the count among those not yet stopped,
+    one sample at a time.
+    """
     alive, stopped = np.array([1.0]), 0.0
     for limit in limits:
         alive = np.concatenate([alive * (1 - p), [0.0]]) + np.concatenate([[0.0], alive * p])
@@ -113,7 +119,9 @@ def test_betting_capital_against_a_plain_loop():
     from lem_safe.bounds.betting import BETS, WEIGHTS
 
     x, m = np.array([0.01, 0.0, 0.2, 0.03]), 0.1
-    capital = sum(w * math.prod(1 + b * (m - v) / (1 - m) for v in x) for b, w in zip(BETS, WEIGHTS, strict=True))
+    capital = sum(
+        w * math.prod(1 + b * (m - v) / (1 - m) for v in x) for b, w in zip(BETS, WEIGHTS, strict=True)
+    )
     assert log_capital(x, m) == pytest.approx(math.log(capital)) and WEIGHTS.sum() == pytest.approx(1)
 
 
@@ -164,10 +172,16 @@ def test_plans_are_the_smallest_that_work():
     ("flags", "said"),
     [
         ("--beta nan --true 0", "--beta: must satisfy 0 < beta < 1.*got nan"),
-        ("--beta 0 --true 0", "--beta: must satisfy 0 < beta < 1, as no number of samples certifies 0 \\(A.3\\); got 0"),
+        (
+            "--beta 0 --true 0",
+            "--beta: must satisfy 0 < beta < 1, as no number of samples certifies 0 \\(A.3\\); got 0",
+        ),
         ("--beta 0.1 --true 0.1", "--true: must satisfy 0 <= true < beta.*got 0.1"),
         ("--beta 0.1 --true nan", "--true: must satisfy .*got nan"),
-        ("--beta 0.1 --true 0 --confidence 1", "--confidence: must satisfy 0 < confidence <= 1 - 1e-9; got 1"),
+        (
+            "--beta 0.1 --true 0 --confidence 1",
+            "--confidence: must satisfy 0 < confidence <= 1 - 1e-9; got 1",
+        ),
         ("--beta 0.1 --true 0 --power 0", "--power: must satisfy 0 < power < 1; got 0"),
         ("--beta 0.1 --true 0.0999999999", "--true: .*too close to beta 0.1"),
     ],

@@ -1,4 +1,6 @@
-"""What an audit shows beside its counts: clearances, where the mass inside sits, near misses, and whether rows look independent."""
+"""What an audit shows beside its counts: clearances, where the mass inside sits, near misses, and whether
+rows look independent.
+"""
 
 import numpy as np
 import pytest
@@ -22,9 +24,11 @@ def sketched(values, parts):
 def test_quantiles_of_the_sketch_are_within_their_relative_error(law):
     rng = np.random.default_rng(0)
     x = {
-        "normal": rng.normal(0.5, 1, 30_001), "heavy": rng.standard_cauchy(30_001), "tiny": 1e-9 * rng.normal(-1, 2, 30_001),
+        "normal": rng.normal(0.5, 1, 30_001),
+        "heavy": rng.standard_cauchy(30_001),
+        "tiny": 1e-9 * rng.normal(-1, 2, 30_001),
         "edge": np.where(rng.random(30_001) < 0.5, 0.0, rng.normal(0, 1, 30_001)),
-    }[law]  # fmt: skip
+    }[law]
     found = sketched(x, 7)
     exact = np.quantile(x, PROBABILITIES, method="inverted_cdf")
     assert np.allclose(found.quantiles, exact, rtol=2**-8, atol=1e-37)
@@ -50,7 +54,9 @@ def test_an_audit_tells_clearances_and_where_the_mass_sits():
     assert np.allclose(c.clearances.quantiles, np.quantile(s, PROBABILITIES), rtol=6e-3, atol=1e-3)
     held = x[s <= 0]
     assert c.inside.sampled == KEPT
-    error = 4 * np.sqrt(0.25 / KEPT) / np.array([norm.pdf(0) / held.std(0)[i] for i in range(2)])  # of a median
+    error = (
+        4 * np.sqrt(0.25 / KEPT) / np.array([norm.pdf(0) / held.std(0)[i] for i in range(2)])
+    )  # of a median
     assert (np.abs(np.array(c.inside.quantiles)[:, 2] - np.median(held, 0)) < error).all()
     few = only(audit(x[:200], scenario([("pillar", 0.5)])))
     exact = np.quantile(x[:200][s[:200] <= 0], few.inside.probabilities, axis=0, method="inverted_cdf").T
@@ -103,7 +109,8 @@ def test_batches_find_the_memory_of_a_known_chain(rho):
         for part in np.array_split(x >= a, 5):
             batches.add(part)
         found.append(n / batches.effective())
-    # a variance from 78 batches has relative error (2/77)^½; τ below 1 is cut off, which lifts the mean at ρ = 0
+    # a variance from 78 batches has relative error (2/77)^½; τ below 1 is cut off, which lifts the mean at ρ
+    # = 0
     error = (2 / 77) ** 0.5
     assert abs(np.mean(found) / τ - 1) < 4 * error / runs**0.5 + (0.07 if rho == 0 else 0.02)
 
@@ -116,24 +123,35 @@ def test_correlated_rows_widen_the_diagnostic_and_leave_the_bound():
     slow, mixed = (audit(v[:, None], asked) for v in (x, rng.permutation(x)))
     assert only(slow).interval == only(mixed).interval and only(slow).verdict == only(mixed).verdict
     widths = [np.diff(only(r).diagnostic_interval)[0] for r in (slow, mixed)]
-    assert widths[0] > 3 * np.diff(only(slow).interval)[0] and widths[1] < 1.5 * np.diff(only(mixed).interval)[0]
+    assert (
+        widths[0] > 3 * np.diff(only(slow).interval)[0] and widths[1] < 1.5 * np.diff(only(mixed).interval)[0]
+    )
     assert "Diagnostic: in file order" in slow.to_text() and "Diagnostic" not in mixed.to_text()
 
 
 def test_batches_do_not_see_blocks():
-    x = np.repeat(np.random.default_rng(0).random(2501) < 0.2, 4)[:10_001]  # each draw four times: τ is about 4
+    x = np.repeat(np.random.default_rng(0).random(2501) < 0.2, 4)[
+        :10_001
+    ]  # each draw four times: τ is about 4
     for n in (64, 511, 512, 5000, 10_001):
         naive = Batches()
         naive.add(x[:n])
         cut = Batches()
         for part in np.array_split(x[:n], 11):
             cut.add(part)
-        assert (cut.size, cut.sums.tolist(), cut.effective()) == (naive.size, naive.sums.tolist(), naive.effective())
+        assert (cut.size, cut.sums.tolist(), cut.effective()) == (
+            naive.size,
+            naive.sums.tolist(),
+            naive.effective(),
+        )
         k = len(cut.sums)
         assert cut.sums.tolist() == x[: k * cut.size].reshape(k, -1).sum(1).tolist() and n // cut.size == k
     fractions = x[: k * naive.size].reshape(k, -1).mean(1)
     τ = naive.size * fractions.var(ddof=1) / (fractions.mean() * (1 - fractions.mean()))
-    assert naive.effective() == pytest.approx(10_001 / τ, rel=1e-12) and abs(τ - 4) < 4 * 4 * (2 / (k - 1)) ** 0.5
+    assert (
+        naive.effective() == pytest.approx(10_001 / τ, rel=1e-12)
+        and abs(τ - 4) < 4 * 4 * (2 / (k - 1)) ** 0.5
+    )
     few = Batches()
     few.add(x[:500])
     assert few.effective() is None

@@ -1,4 +1,6 @@
-"""Files read a block at a time: the same numbers as read whole, in bounded memory; and every damaged file a fault in words, never a traceback."""
+"""Files read a block at a time: the same numbers as read whole, in bounded memory; and every damaged file a
+fault in words, never a traceback.
+"""
 
 import io
 import re
@@ -61,7 +63,9 @@ def test_every_file_is_audited_alike(name, tmp_path):
 def test_other_orders_and_types_of_arrays(tmp_path):
     whole = np.random.default_rng(1).integers(-9, 9, (5000, 2))
     want = only(audit(whole.astype(float), WIDE))
-    for i, kept in enumerate((np.asfortranarray(whole), whole.astype(">i8"), whole.astype("f2"), whole.astype("i1"))):
+    for i, kept in enumerate(
+        (np.asfortranarray(whole), whole.astype(">i8"), whole.astype("f2"), whole.astype("i1"))
+    ):
         for path in (write(tmp_path / f"{i}.npy", kept), write(tmp_path / f"{i}.npz", kept)):
             assert only(audit(path, WIDE)) == want
 
@@ -70,10 +74,14 @@ def test_more_columns_than_needed_are_left_out_by_name(tmp_path):
     x = cloud(9, 300)
     text = "\n".join(f'run "{i}",{b!r},{a!r},' for i, (a, b) in enumerate(x.astype(float).tolist()))
     (tmp_path / "x.csv").write_text(
-        "name,x1,x0,note\n" + text.replace('run "', 'run ""').replace('",', '""",').replace("run", '"run') + "\n"
+        "name,x1,x0,note\n"
+        + text.replace('run "', 'run ""').replace('",', '""",').replace("run", '"run')
+        + "\n"
     )
     report = audit(tmp_path / "x.csv", WIDE)
-    assert only(report).violations == 9 and report.columns == ("x0", "x1") and report.columns_matched == "name"
+    assert (
+        only(report).violations == 9 and report.columns == ("x0", "x1") and report.columns_matched == "name"
+    )
     (tmp_path / "q.csv").write_text('"x0","x1"\n"1.5","2"\n\n3,"4"\n')
     assert audit(tmp_path / "q.csv", WIDE).samples == 2
     with pytest.raises(BadInput, match="q.csv:3"):
@@ -114,7 +122,9 @@ def test_memory_does_not_grow_with_the_file(name, tmp_path):
     path = write(tmp_path / name, np.zeros((rows, 2), dtype=np.float64))  # 48 MB of numbers
     grown = {}
     for how in ([], ["whole"]) if name == "a.npy" else ([],):
-        done = subprocess.run([sys.executable, "-c", MEASURE, str(path), *how], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(path), *how], capture_output=True, text=True, check=True
+        )
         counted, grown[len(how)] = map(int, done.stdout.split())
         assert counted == rows
     assert grown[0] < 24 * 1024 < grown.get(1, 1 << 30), f"{grown} KiB for 48 MB"
@@ -149,7 +159,9 @@ DAMAGED = {
     "text.npy": b"hello",
     "cut.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (10, 2), }", b"\0" * 100),
     "huge.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2), }", b"\0" * 160),
-    "overflow.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1180591620717411303424, 2), }", b"\0" * 160),
+    "overflow.npy": npy(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1180591620717411303424, 2), }", b"\0" * 160
+    ),
     "negative.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-5, 2), }", b"\0" * 160),
     "code.npy": npy("{'descr': __import__('os').system('true'), 'fortran_order': False, 'shape': (1, 2), }"),
     "deep.npy": npy("(" * 5000 + ")" * 5000),
@@ -162,14 +174,20 @@ DAMAGED = {
     "three.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2, 2), }", b"\0" * 64),
     "zero.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }"),
     "archive.npy": GOOD_NPZ,
-    "nan.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", np.array([np.nan, 0]).tobytes()),
-    "inf.npy": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", np.array([0, -np.inf]).tobytes()),
+    "nan.npy": npy(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", np.array([np.nan, 0]).tobytes()
+    ),
+    "inf.npy": npy(
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", np.array([0, -np.inf]).tobytes()
+    ),
     "empty.npz": b"",
     "cut.npz": GOOD_NPZ[:2000],
     "flipped.npz": flipped(GOOD_NPZ, 3000),
     "directory.npz": GOOD_NPZ[:-30],
     "other.npz": saved(np.ones((5, 2))).replace(b"x.npy", b"y.npy"),
-    "huge.npz": zipped(x=npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2), }", b"\0" * 160)),
+    "huge.npz": zipped(
+        x=npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 2), }", b"\0" * 160)
+    ),
     "columns.npz": zipped(
         x=npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2), }", b"\0" * 16),
         columns=npy("{'descr': '<U9', 'fortran_order': False, 'shape': (1000000000000,), }", b"\0" * 72),
@@ -198,7 +216,10 @@ def test_a_damaged_file_is_a_fault_in_words(name, tmp_path, capsys):
         pytest.importorskip("pyarrow")
     (tmp_path / "s.yaml").write_text(GOOD)
     (tmp_path / name).write_bytes(DAMAGED[name])
-    assert cli.main(["audit", str(tmp_path / name), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 2
+    assert (
+        cli.main(["audit", str(tmp_path / name), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
+        == 2
+    )
     shown = capsys.readouterr()
     assert name in shown.err and shown.out == "" and "Traceback" not in shown.err and len(shown.err) < 1000
     assert not (tmp_path / "out").exists()
@@ -223,7 +244,9 @@ def test_numbers_at_the_end_of_the_range_count_as_inside_or_outside_but_never_fa
         ),
     )
     pillar, sum_ = report.constraints
-    assert pillar.violations == 0 and sum_.violations == 2 and AuditReport.from_json(report.to_json()) == report
+    assert (
+        pillar.violations == 0 and sum_.violations == 2 and AuditReport.from_json(report.to_json()) == report
+    )
     assert [sum_.worst[i].row for i in (0, 1)] == [3, 0]
 
 
@@ -231,11 +254,22 @@ def test_one_sample():
     for x, violations in ((cloud(0, 1), 0), (cloud(1, 1), 1)):
         c = only(audit(x, WIDE, near=5.0))
         assert (c.violations, c.verdict, c.diagnostic_ess) == (violations, "inconclusive", None)
-        assert (c.upper_bound, c.lower_bound) == (pytest.approx((0.95, 0.0)) if not violations else pytest.approx((1.0, 0.05)))
+        assert (c.upper_bound, c.lower_bound) == (
+            pytest.approx((0.95, 0.0)) if not violations else pytest.approx((1.0, 0.05))
+        )
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "3", "null", '{"schema_version": 1}', '{"schema_version": 1, "constraints": [{}], "union": null}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "null",
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "constraints": [{}], "union": null}',
+    ],
 )
 def test_a_damaged_audit_is_a_fault(text):
     with pytest.raises(BadInput, match="audit.json"):
@@ -262,7 +296,9 @@ def test_near_must_be_a_distance(tmp_path):
 
 
 @pytest.mark.parametrize(("mark", "called"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
-@pytest.mark.parametrize("rows", [["x0,x1", "1.0,2.0"], ["1.0,2.0", "3.0,4.0"], ["x0,x1", "1.5,2.5"], ["1.0,2.0"]])
+@pytest.mark.parametrize(
+    "rows", [["x0,x1", "1.0,2.0"], ["1.0,2.0", "3.0,4.0"], ["x0,x1", "1.5,2.5"], ["1.0,2.0"]]
+)
 def test_a_table_with_other_separators_is_told_which(mark, called, rows, tmp_path):
     """Decimal commas beside semicolons too, which would make three columns of two."""
     lines = [row.replace(",", mark) for row in rows]

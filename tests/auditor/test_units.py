@@ -1,4 +1,6 @@
-"""Clouds, chains and paths as the unit of a bound; samples that were used in tuning; clouds beside a run's own samples."""
+"""Clouds, chains and paths as the unit of a bound; samples that were used in tuning; clouds beside a run's
+own samples.
+"""
 
 import json
 
@@ -26,7 +28,9 @@ def saved(file, /, **arrays):
 def test_replicas_are_bounded_by_betting_on_their_fractions(tmp_path):
     counts = [0, 3, 1, 0, 2, 5, 0, 0, 1, 4] * 4
     clouds = clouds_of(counts)
-    path = saved(tmp_path / "r.npz", **replica_arrays(clouds), columns=np.array(["x0", "x1"]), coupled=np.array(True))
+    path = saved(
+        tmp_path / "r.npz", **replica_arrays(clouds), columns=np.array(["x0", "x1"]), coupled=np.array(True)
+    )
     report = audit(path, PILLAR)
     c = only(report)
     assert (report.assumes, report.method, report.unit, report.units, report.samples) == (
@@ -41,10 +45,14 @@ def test_replicas_are_bounded_by_betting_on_their_fractions(tmp_path):
     assert c.upper_bound <= 0.3 and c.verdict == report.verdict == "certified"
     assert "2,000 samples in 40 clouds, independent clouds: certified" in report.to_text()
     same = audit(saved(tmp_path / "s.npz", x=np.stack(clouds)), PILLAR)  # [r, n, d]
-    assert only(same).upper_bound == c.upper_bound and [w.unit for w in only(same).worst] == [w.unit for w in c.worst]
+    assert only(same).upper_bound == c.upper_bound and [w.unit for w in only(same).worst] == [
+        w.unit for w in c.worst
+    ]
     shuffled = np.random.default_rng(0).permutation(2000)
     mixed = {name: a[shuffled] for name, a in replica_arrays(clouds).items()}
-    assert only(audit(saved(tmp_path / "m.npz", **mixed), PILLAR)).upper_bound == pytest.approx(c.upper_bound, rel=1e-12)
+    assert only(audit(saved(tmp_path / "m.npz", **mixed), PILLAR)).upper_bound == pytest.approx(
+        c.upper_bound, rel=1e-12
+    )
 
 
 def test_few_clouds_certify_nothing_and_say_how_many_would():
@@ -56,15 +64,24 @@ def test_few_clouds_certify_nothing_and_say_how_many_would():
     assert p.clouds_at_least == 322 and f"about {p.clouds:,} if each holds just 0.3 %" in str(p)
     even = np.full(p.clouds, 0.003)
     assert mean_upper_bound(even, 0.95) <= 0.01 < mean_upper_bound(even[1:], 0.95)
-    assert clouds_needed(0.01, np.array([0.01]), 0.95) is None and clouds_needed(0.0, np.zeros(3), 0.95) is None
+    assert (
+        clouds_needed(0.01, np.array([0.01]), 0.95) is None and clouds_needed(0.0, np.zeros(3), 0.95) is None
+    )
     many = clouds_needed(0.01, np.array([0.05]), 0.95)
-    assert 1 - mean_upper_bound(1 - np.full(many, 0.05), 0.95) > 0.01 >= 1 - mean_upper_bound(1 - np.full(many - 1, 0.05), 0.95)
+    assert (
+        1 - mean_upper_bound(1 - np.full(many, 0.05), 0.95)
+        > 0.01
+        >= 1 - mean_upper_bound(1 - np.full(many - 1, 0.05), 0.95)
+    )
 
 
 def test_an_inconclusive_audit_of_clouds_counts_clouds(tmp_path):
     report = audit(saved(tmp_path / "r.npz", **replica_arrays(clouds_of([1, 0, 2, 1, 0]))), PILLAR)
     c = only(report)
-    assert c.verdict == "inconclusive" and f"About {c.samples_to_decide} more clouds would decide" in report.to_text()
+    assert (
+        c.verdict == "inconclusive"
+        and f"About {c.samples_to_decide} more clouds would decide" in report.to_text()
+    )
     enough = np.tile(np.array([1, 0, 2, 1, 0]) / 50, 1 + c.samples_to_decide // 5 + 1)
     assert mean_upper_bound(enough[: 5 + c.samples_to_decide + 1], 0.95) <= 0.3 + 1e-2
 
@@ -93,7 +110,9 @@ def test_chains_are_bounded_by_their_means(where, tmp_path):
     if where == "npz":
         path = saved(tmp_path / "c.npz", x=rows, chain=chain)
     else:
-        path = write_csv(tmp_path / "c.csv", ["x0", "chain", "x1"], np.column_stack([rows[:, 0], chain, rows[:, 1]]))
+        path = write_csv(
+            tmp_path / "c.csv", ["x0", "chain", "x1"], np.column_stack([rows[:, 0], chain, rows[:, 1]])
+        )
     report = audit(path, PILLAR)
     assert (report.assumes, report.units, report.columns) == ("independent chains", 30, ("x0", "x1"))
     assert only(report).upper_bound == mean_upper_bound(np.full(30, 0.1), 0.95)
@@ -115,13 +134,20 @@ def test_a_path_is_inside_when_it_ever_is(tmp_path):
     ever = away <= 0.8
     assert ever.sum() > recorded.sum()
     only_points = audit(saved(tmp_path / "p.npz", path=steps), scenario([("pillar", 0.5)], between="points"))
-    assert only_points.constraints[0].violations == recorded.sum() and "nothing is known between" in only_points.assumes_detail
+    assert (
+        only_points.constraints[0].violations == recorded.sum()
+        and "nothing is known between" in only_points.assumes_detail
+    )
     report = audit(saved(tmp_path / "p.npz", path=steps), scenario([("pillar", 0.5), ("strip", 0.9)]))
     c = report.constraints[0]
     assert (report.unit, report.samples, report.units, report.rows) == ("path", 300, 300, 12_000)
     assert c.violations == ever.sum() and c.upper_bound == upper_bound(int(ever.sum()), 300, 0.975)
-    assert c.violations > (np.hypot(steps[:, -1, 0] - 2, steps[:, -1, 1]) <= 0.8).sum()  # the end alone would say less
-    assert [w.unit for w in c.worst] == np.argsort(away)[:20].tolist()  # twenty paths, not twenty times of one
+    assert (
+        c.violations > (np.hypot(steps[:, -1, 0] - 2, steps[:, -1, 1]) <= 0.8).sum()
+    )  # the end alone would say less
+    assert [w.unit for w in c.worst] == np.argsort(away)[
+        :20
+    ].tolist()  # twenty paths, not twenty times of one
     assert "paths" in report.to_text() and "at some time" in report.to_text()
     either = ever | (steps[..., 0] >= 1.5).any(1)
     assert report.union.violations == either.sum() and report.union.fraction == either.mean()
@@ -131,15 +157,24 @@ def test_a_path_is_inside_when_it_ever_is(tmp_path):
 
 def test_samples_used_in_tuning_certify_nothing(tmp_path):
     x = cloud(0, 5000)
-    fresh = audit(saved(tmp_path / "a.npz", x=x, seed=np.array(7)), scenario([("pillar", 0.01)], tuned_with=[3]))
-    used = audit(saved(tmp_path / "b.npz", x=x, seed=np.array(3)), scenario([("pillar", 0.01)], tuned_with=[3]))
+    fresh = audit(
+        saved(tmp_path / "a.npz", x=x, seed=np.array(7)), scenario([("pillar", 0.01)], tuned_with=[3])
+    )
+    used = audit(
+        saved(tmp_path / "b.npz", x=x, seed=np.array(3)), scenario([("pillar", 0.01)], tuned_with=[3])
+    )
     said = audit(saved(tmp_path / "c.npz", x=x, tuned=np.array(True)), scenario([("pillar", 0.01)]))
     assert (fresh.verdict, fresh.seed, fresh.passed) == ("certified", 7, True)
     for report in (used, said):
         assert (
-            report.assumes == "samples used in tuning: bound not claimed" and report.verdict == "inconclusive" and report.passed
+            report.assumes == "samples used in tuning: bound not claimed"
+            and report.verdict == "inconclusive"
+            and report.passed
         )
-        assert "Draw fresh ones with another seed" in report.assumes_detail and "none claimed" in report.to_text()
+        assert (
+            "Draw fresh ones with another seed" in report.assumes_detail
+            and "none claimed" in report.to_text()
+        )
     assert not audit(tmp_path / "b.npz", scenario([("pillar", 0.01)], tuned_with=[3]), strict=True).passed
 
 

@@ -35,7 +35,9 @@ def test_the_starter_validates_runs_and_explains_itself(tmp_path: Path, monkeypa
     assert text.startswith("# yaml-language-server: $schema=./scenario.schema.json\n")
     assert (tmp_path / "scenario.schema.json").is_file()
     s = load(path)
-    assert s.columns == ["speed", "load", "heat"] and s.constraints[0].beta == 0.1 and s.filter["kind"] == "step"
+    assert (
+        s.columns == ["speed", "load", "heat"] and s.constraints[0].beta == 0.1 and s.filter["kind"] == "step"
+    )
     assert run(s, out=tmp_path / "out").report.passed
     assert new(path) == 2 and path.read_text() == text, "nothing is overwritten"
 
@@ -44,7 +46,9 @@ PLACED = [kind for kind in TABLES["sets"].members if kind not in ("sublevel", "c
 SURE = ("step", "gate", "reject")
 
 
-@pytest.mark.parametrize("energy", [kind for kind in TABLES["energies"].members if kind not in ("checkpoint", "trained")])
+@pytest.mark.parametrize(
+    "energy", [kind for kind in TABLES["energies"].members if kind not in ("checkpoint", "trained")]
+)
 def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
     """Of every energy and every region together: not one of a thousand particles begins inside."""
     schema = begin._schema()["$defs"]
@@ -52,10 +56,15 @@ def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
         spec, region = begin._spec(schema, "energy", energy, 2), begin._spec(schema, "region", kind, 2)
         if kind == "rule":
             region["where"] = "x0 > 2"
-        init, after = begin._start(spec, region, Choices(energy=energy, set_kind=kind, beta=0.0), None, tmp_path / "s.yaml")
+        init, after = begin._start(
+            spec, region, Choices(energy=energy, set_kind=kind, beta=0.0), None, tmp_path / "s.yaml"
+        )
         (unsafe,) = regions({"r": region}, ("x0", "x1")).values()
         noise = torch.randn(1000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-        assert after == 0 and not unsafe.contains(torch.tensor(init["mean"]).double() + init["std"] * noise).any(), (kind, init)
+        assert (
+            after == 0
+            and not unsafe.contains(torch.tensor(init["mean"]).double() + init["std"] * noise).any()
+        ), (kind, init)
 
 
 def largest(text: str, changes: dict[str, Any]) -> float:
@@ -69,9 +78,12 @@ def largest(text: str, changes: dict[str, Any]) -> float:
     return float(done.trace["fraction"].max())
 
 
-def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """All filters under all samplers, energies and regions in turn, the tolerance 1 %: whatever `new` writes runs, and never over where
-    that is promised."""
+def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """All filters under all samplers, energies and regions in turn, the tolerance 1 %: whatever `new` writes
+    runs, and never over where that is promised.
+    """
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
     built_of_others = (
         "composed",
@@ -79,11 +91,15 @@ def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(tmp_path:
         "negation",
         "disjunction",
     )  # whose starts the test above looks at; slow to build
-    energies = [kind for kind in TABLES["energies"].members if kind != "checkpoint" and kind not in built_of_others]
+    energies = [
+        kind for kind in TABLES["energies"].members if kind != "checkpoint" and kind not in built_of_others
+    ]
     ran = set()
 
     def written(energy: str, f: str, sampler: str, i: int) -> tuple[str, str]:
-        for kind in PLACED[i % len(PLACED) :] + PLACED:  # a filter that needs derivatives is refused where a region has none
+        for kind in (
+            PLACED[i % len(PLACED) :] + PLACED
+        ):  # a filter that needs derivatives is refused where a region has none
             try:
                 return kind, starter(tmp_path / "s.yaml", Choices(energy, None, None, kind, 0.01, f, sampler))
             except BadInput as bad:
@@ -101,7 +117,9 @@ def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(tmp_path:
 
 
 def test_a_start_inside_is_moved_and_what_was_written_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The combination that once failed as written: a box around the mean, a filter that lets nobody in, mala."""
+    """The combination that once failed as written: a box around the mean, a filter that lets nobody in,
+    mala.
+    """
     chosen = Choices("gaussian", None, None, "box", 0.01, "reject", "mala")
     assert largest(starter(tmp_path / "s.yaml", chosen), {}) == 0
     monkeypatch.setattr(begin, "_start", lambda *_: ({"kind": "standard"}, 0))  # planted: the usual start
@@ -109,14 +127,23 @@ def test_a_start_inside_is_moved_and_what_was_written_passes(tmp_path: Path, mon
 
 
 def test_a_start_far_from_the_origin_is_written_as_finely_as_the_rows_are_spread(tmp_path: Path):
-    """Three digits of an epoch are days: half of the rows are unsafe, and the start that was found clear of them stays clear."""
+    """Three digits of an epoch are days: half of the rows are unsafe, and the start that was found clear of
+    them stays clear.
+    """
     rng = np.random.default_rng(0)
     np.savetxt(
-        tmp_path / "log.csv", rng.normal([1700000123.4, 0.0], [600.0, 1.0], (400, 2)), "%.2f", ",", header="t,v", comments=""
+        tmp_path / "log.csv",
+        rng.normal([1700000123.4, 0.0], [600.0, 1.0], (400, 2)),
+        "%.2f",
+        ",",
+        header="t,v",
+        comments="",
     )
     energy = {"kind": "trained", "data": {"kind": "file", "path": "log.csv"}}
     region = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1700000123.4}
-    init, after = begin._start(energy, region, Choices("trained", filter="gate"), ("t", "v"), tmp_path / "s.yaml")
+    init, after = begin._start(
+        energy, region, Choices("trained", filter="gate"), ("t", "v"), tmp_path / "s.yaml"
+    )
     mean, std = np.array(init["mean"]), np.array(init["std"])
     assert after == 0 and -1800 < mean[0] - 1700000123.4 < -3 * std[0] and 1 < std[0] < 150
 
@@ -136,7 +163,12 @@ def test_every_key_of_the_starter_says_what_its_schema_says(tmp_path: Path):
 
 def test_every_kind_can_be_started_with_unless_it_needs_a_file_or_two_columns(tmp_path: Path):
     refused = {}
-    for field, table in (("energy", "energies"), ("filter", "filters"), ("sampler", "samplers"), ("set_kind", "sets")):
+    for field, table in (
+        ("energy", "energies"),
+        ("filter", "filters"),
+        ("sampler", "samplers"),
+        ("set_kind", "sets"),
+    ):
         for kind in TABLES[table].members:
             chosen = Choices(**{"filter": "gate", field: kind})
             try:
@@ -152,7 +184,11 @@ def test_data_of_ones_own(tmp_path: Path):
     (tmp_path / "rows.csv").write_text("a,b,c\n" + "\n".join(",".join(map(str, row)) for row in rows))
     assert new(tmp_path / "s.yaml", "--data", str(tmp_path / "rows.csv"), "--set-kind", "rule") == 0
     s = load(tmp_path / "s.yaml")
-    assert s.columns == ["a", "b", "c"] and s.sampler.init == {"kind": "data"} and s.unsafe["keep_out"]["where"] == "a > 2"
+    assert (
+        s.columns == ["a", "b", "c"]
+        and s.sampler.init == {"kind": "data"}
+        and s.unsafe["keep_out"]["where"] == "a > 2"
+    )
     assert "path: rows.csv" in (tmp_path / "s.yaml").read_text().replace('"', ""), (
         "a file beside the scenario is named by its name"
     )
@@ -189,20 +225,28 @@ def test_every_bundled_scenario_is_explained(name: str, capsys: pytest.CaptureFi
 
 def test_the_explanation_says_what_may_and_may_not_be_claimed():
     words = {
-        kind: " ".join(explain(load("ring_keep_out", {"filter": {"kind": kind}})).split()) for kind in ("none", "gate", "reject")
+        kind: " ".join(explain(load("ring_keep_out", {"filter": {"kind": kind}})).split())
+        for kind in ("none", "gate", "reject")
     }
     assert (
-        "claims no bound" in words["gate"] and "claims no bound" not in words["none"] and "claims no bound" not in words["reject"]
+        "claims no bound" in words["gate"]
+        and "claims no bound" not in words["none"]
+        and "claims no bound" not in words["reject"]
     )
     assert "if the samples are independent" in words["none"]
     assert "80 million particle-steps" in words["gate"] and "40 million particle-steps" in words["none"]
     asked = " ".join(explain(load("ring_keep_out", {"audit.require": "bound", "filter.aim": 0.02})).split())
-    assert "every bound certifies it" in asked and "aims lower than what is tolerated (2 % in pillar)" in asked
+    assert (
+        "every bound certifies it" in asked and "aims lower than what is tolerated (2 % in pillar)" in asked
+    )
 
 
 def test_regions_in_words_have_their_examples():
     assert in_words({"all": ["a", {"any": ["b", "c"]}]}) == "a and also b or c"
-    assert in_words({"kind": "box", "low": [0, 0], "high": [1, 2.5]}) == "a region of kind box (low (0, 0), high (1, 2.5))"
+    assert (
+        in_words({"kind": "box", "low": [0, 0], "high": [1, 2.5]})
+        == "a region of kind box (low (0, 0), high (1, 2.5))"
+    )
     for kind in SHAPES:
         example = getattr(TABLES["sets"].members[kind], "example", None)
         if example is not None and kind != "grow":

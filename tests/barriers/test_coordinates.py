@@ -1,4 +1,6 @@
-"""Sampler coordinates, jets by automatic differentiation, and sets pulled from data units: against closed forms."""
+"""Sampler coordinates, jets by automatic differentiation, and sets pulled from data units: against closed
+forms.
+"""
 
 import pytest
 import torch
@@ -45,7 +47,10 @@ def test_saved_values_are_cast_once_from_float64() -> None:
     exact = (OFFSET + z.double() @ MATRIX.T).float()
     assert torch.equal(AFFINE.saved(z), exact)
     assert not torch.equal(AFFINE(z), exact)
-    assert torch.equal(identity(4).saved(Z), Z.float()) and identity(4, torch.float64).saved(Z).dtype == torch.float64
+    assert (
+        torch.equal(identity(4).saved(Z), Z.float())
+        and identity(4, torch.float64).saved(Z).dtype == torch.float64
+    )
 
 
 def test_bad_matrices_are_refused() -> None:
@@ -64,7 +69,10 @@ def test_autodiff_jets_are_exact() -> None:
     assert torch.allclose(s, a.sin() * b**2 + c.exp())
     assert torch.allclose(g, torch.stack([a.cos() * b**2, 2 * a.sin() * b, c.exp(), 0 * a], 1))
     assert torch.allclose(lap, -a.sin() * b**2 + 2 * a.sin() + c.exp())
-    flat, linear = autodiff_jet(lambda x: torch.ones(len(x), dtype=x.dtype), Z), autodiff_jet(lambda x: x @ OFFSET, Z)
+    flat, linear = (
+        autodiff_jet(lambda x: torch.ones(len(x), dtype=x.dtype), Z),
+        autodiff_jet(lambda x: x @ OFFSET, Z),
+    )
     assert (flat.gradient == 0).all() and (flat.laplacian == 0).all()
     assert torch.allclose(linear.gradient, OFFSET.expand_as(Z)) and (linear.laplacian == 0).all()
     value, gradient = value_and_gradient(lambda x: x.square().sum(-1), Z)
@@ -80,7 +88,9 @@ def test_jets_leave_the_argument_alone_and_are_on_the_tape_only_where_that_is_as
     recorded = autodiff_jet(lambda y: (y**4).sum(-1), x)
     (g,) = torch.autograd.grad(recorded.laplacian.sum(), x)
     assert x.grad is None and torch.allclose(g, 24 * Z)  # Δ Σy⁴ = 12 Σy²
-    c = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)  # held by a plain function, met by no argument
+    c = torch.tensor(
+        3.0, dtype=torch.float64, requires_grad=True
+    )  # held by a plain function, met by no argument
     (g,) = torch.autograd.grad(autodiff_jet(lambda y: c * y.square().sum(-1), Z).laplacian.sum(), c)
     assert torch.allclose(g, torch.tensor(8.0 * len(Z), dtype=torch.float64))
 
@@ -111,7 +121,9 @@ def test_pulled_boxes_are_normalised_face_by_face() -> None:
     x, length = AFFINE(Z), MATRIX.norm(dim=1)
     expected = torch.cat([(box.lower - x) / length, (x - box.upper) / length], 1).amax(1)
     assert torch.allclose(pull(box, AFFINE)(Z), expected)
-    assert torch.allclose(pull(Slab([1.0, 0.0, 0.0, 0.0], -1.0, 0.5), AFFINE)(Z), ((x[:, 0] + 0.25).abs() - 0.75) / length[0])
+    assert torch.allclose(
+        pull(Slab([1.0, 0.0, 0.0, 0.0], -1.0, 0.5), AFFINE)(Z), ((x[:, 0] + 0.25).abs() - 0.75) / length[0]
+    )
 
 
 def test_membership_stays_that_of_the_saved_values() -> None:
@@ -139,10 +151,17 @@ def test_first_order_distance_by_its_formula() -> None:
 
 
 def test_first_order_distance_is_finite_where_the_gradient_vanishes() -> None:
-    """At a critical point it is R = 1000 with the right sign, and every derivative is a number; at s = 0 = ∇s it is 0."""
-    well, saddle = Sublevel(Field(lambda x: x.square().sum(-1)), 1.0), Sublevel(Field(lambda x: x[..., 0] * x[..., 1]), 0.0)
+    """At a critical point it is R = 1000 with the right sign, and every derivative is a number; at s = 0 = ∇s
+    it is 0.
+    """
+    well, saddle = (
+        Sublevel(Field(lambda x: x.square().sum(-1)), 1.0),
+        Sublevel(Field(lambda x: x[..., 0] * x[..., 1]), 0.0),
+    )
     hill = Sublevel(Field(lambda x: -x.square().sum(-1)), -1.0)
-    tiny = torch.tensor([[0.0, 0.0], [1e-30, 0.0], [1e-160, 1e-160], [1e-8, 1e-9], [1e-4, 0.0]], dtype=torch.float64)
+    tiny = torch.tensor(
+        [[0.0, 0.0], [1e-30, 0.0], [1e-160, 1e-160], [1e-8, 1e-9], [1e-4, 0.0]], dtype=torch.float64
+    )
     for coordinates in (identity(2), Coordinates(torch.zeros(2), torch.tensor([[2.0, 0.3], [0.0, 0.5]]))):
         for x in (tiny, tiny.float()):
             for unsafe in (well, saddle, hill):
@@ -164,7 +183,9 @@ def test_first_order_passes_gradients_on_only_when_asked() -> None:
 
 
 def test_a_softened_pull_is_a_majorant_in_z() -> None:
-    """A box's faces, softened after the pull: below max(s, 0), by at most w log 2d, and for the complement too."""
+    """A box's faces, softened after the pull: below max(s, 0), by at most w log 2d, and for the complement
+    too.
+    """
     box = Box([-1.0, -0.5, -2.0, -1.5], [0.5, 1.0, 1.0, 0.8])
     for unsafe in (box, complement(box)):
         hard = pull(unsafe, AFFINE)

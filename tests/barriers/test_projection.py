@@ -1,4 +1,6 @@
-"""Reweighting and thinning against closed forms, the conditions that define the projection, and a law of two numbers."""
+"""Reweighting and thinning against closed forms, the conditions that define the projection, and a law of two
+numbers.
+"""
 
 import math
 
@@ -29,10 +31,14 @@ def exactly(values: object) -> Tensor:
 
 @pytest.mark.parametrize(("p", "β"), [(0.158655, 0.05), (0.101563, 0.03), (0.5, 0.499), (0.9, 1e-6)])
 def test_facts_are_those_of_the_two_cell_law(p: float, β: float) -> None:
-    """Scaling the inside by β/p and the outside by (1−β)/(1−p): the multiplier is the log of their ratio, KL and TV are sums of two terms."""
+    """Scaling the inside by β/p and the outside by (1−β)/(1−p): the multiplier is the log of their ratio, KL
+    and TV are sums of two terms.
+    """
     found, inner, outer = facts(p, β), β / p, (1 - β) / (1 - p)
     assert found.multiplier == pytest.approx(math.log(outer / inner), rel=1e-12)
-    assert found.kl == pytest.approx(p * inner * math.log(inner) + (1 - p) * outer * math.log(outer), abs=1e-12)
+    assert found.kl == pytest.approx(
+        p * inner * math.log(inner) + (1 - p) * outer * math.log(outer), abs=1e-12
+    )
     assert found.tv == pytest.approx((p * abs(inner - 1) + (1 - p) * abs(outer - 1)) / 2, abs=1e-15)
 
 
@@ -45,7 +51,9 @@ def test_one_set_is_kept_by_the_printed_probability() -> None:
     inside = (gaussian() >= 1)[:, None]
     p, β = float(inside.double().mean()), 0.05
     keep = keep_probabilities(inside, [β])
-    assert torch.allclose(keep[inside[:, 0]], exactly(β * (1 - p) / ((1 - β) * p)), rtol=1e-9, atol=0)  # (P.1)
+    assert torch.allclose(
+        keep[inside[:, 0]], exactly(β * (1 - p) / ((1 - β) * p)), rtol=1e-9, atol=0
+    )  # (P.1)
     assert (keep[~inside[:, 0]] == 1).all()
 
 
@@ -59,7 +67,9 @@ def test_the_reweighting_of_an_indicator_is_the_closed_form() -> None:
 
 
 def test_thinned_draws_have_the_projected_law() -> None:
-    """N(0, 1) with ρ(x ≥ 1) ≤ .05: five cells of the line, each within 4 standard errors of ρ_U rescaled inside and outside."""
+    """N(0, 1) with ρ(x ≥ 1) ≤ .05: five cells of the line, each within 4 standard errors of ρ_U rescaled
+    inside and outside.
+    """
     n = 400_000
     x = gaussian(n)
     kept = x[thinned((x >= 1)[:, None], [0.05], uniforms(n))]
@@ -71,13 +81,21 @@ def test_thinned_draws_have_the_projected_law() -> None:
     expected = torch.where(torch.arange(5) >= 3, cells * 0.05 / p, cells * 0.95 / (1 - p))
     assert ((found - expected).abs() < 4 * (expected * (1 - expected) / len(kept)).sqrt()).all()
     unthinned = torch.bincount(torch.bucketize(x, edges, right=True), minlength=5) / n
-    assert ((unthinned - expected).abs() > 4 * (expected * (1 - expected) / n).sqrt()).all()  # the planted fault: no thinning
+    assert (
+        (unthinned - expected).abs() > 4 * (expected * (1 - expected) / n).sqrt()
+    ).all()  # the planted fault: no thinning
 
 
 def test_disjoint_sets_fill_like_vessels() -> None:
-    """Scaling the free part up by c may push a set over that was within: the exact c is found by hand here."""
+    """Scaling the free part up by c may push a set over that was within: the exact c is found by hand
+    here.
+    """
     inside = torch.zeros(1000, 3, dtype=torch.bool)
-    inside[:400, 0], inside[400:496, 1], inside[496:500, 2] = True, True, True  # masses .4, .096, .004; limits .1, .1, .1
+    inside[:400, 0], inside[400:496, 1], inside[496:500, 2] = (
+        True,
+        True,
+        True,
+    )  # masses .4, .096, .004; limits .1, .1, .1
     keep = keep_probabilities(inside, [0.1, 0.1, 0.1])
     c = (1 - 0.2) / (1 - 0.496)  # sets 0 and 1 bind: .096 · .9/.6 > .1
     assert torch.allclose(keep[:400], exactly(0.1 / 0.4 / c), rtol=1e-9)
@@ -107,7 +125,9 @@ def test_smooth_tilts_satisfy_the_conditions_that_define_them() -> None:
     assert (μ >= 0).all() and (slack > -1e-9).all() and (slack * μ).abs().max() < 1e-9
     gibbs = torch.softmax(-(φ @ μ), 0)
     assert torch.allclose(weights, gibbs, rtol=1e-9)
-    assert kl == pytest.approx(float(-(μ @ limits)) - math.log(float((-(φ @ μ)).exp().mean())), rel=1e-9)  # strong duality
+    assert kl == pytest.approx(
+        float(-(μ @ limits)) - math.log(float((-(φ @ μ)).exp().mean())), rel=1e-9
+    )  # strong duality
 
 
 def test_the_tilt_of_gaussian_draws_finds_the_exact_multiplier() -> None:
@@ -115,7 +135,11 @@ def test_the_tilt_of_gaussian_draws_finds_the_exact_multiplier() -> None:
     n = 400_000
     φ = torch.sigmoid((gaussian(n) - 1) / 0.2)
     w, μ, _ = tilt(φ[:, None], exactly([0.05]))
-    spread = float((n * w.square() * (φ - 0.05).square()).sum().sqrt()) / float(w @ (φ - 0.05).square()) / math.sqrt(n)
+    spread = (
+        float((n * w.square() * (φ - 0.05).square()).sum().sqrt())
+        / float(w @ (φ - 0.05).square())
+        / math.sqrt(n)
+    )
     assert abs(float(μ) - 2.490845) < 4 * spread < 0.1
 
 
@@ -135,7 +159,11 @@ def test_beta_zero_keeps_nobody_inside() -> None:
     x = gaussian(2000)
     inside = torch.stack([x >= 1, x <= 0], 1)
     keep = keep_probabilities(inside, [0.0, 0.3])
-    assert (keep[x >= 1] == 0).all() and 0 < float(keep[x <= 0].max()) < 1 and (keep[(x > 0) & (x < 1)] == 1).all()
+    assert (
+        (keep[x >= 1] == 0).all()
+        and 0 < float(keep[x <= 0].max()) < 1
+        and (keep[(x > 0) & (x < 1)] == 1).all()
+    )
     with pytest.raises(ValueError, match="nothing can stay"):
         keep_probabilities(torch.ones(5, 1, dtype=torch.bool), [0.0])
 

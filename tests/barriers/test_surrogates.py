@@ -1,4 +1,6 @@
-"""Surrogates: majorants by law, derivatives by differences, the chain rule against automatic differentiation."""
+"""Surrogates: majorants by law, derivatives by differences, the chain rule against automatic
+differentiation.
+"""
 
 import math
 
@@ -7,11 +9,23 @@ import torch
 
 from barriers.derivatives import autodiff_jet
 from barriers.sets import Ball
-from barriers.surrogates import SURROGATES, Exponential, Hinge, Sigmoid, SoftHinge, Surrogate, chain, for_drift
+from barriers.surrogates import (
+    SURROGATES,
+    Exponential,
+    Hinge,
+    Sigmoid,
+    SoftHinge,
+    Surrogate,
+    chain,
+    for_drift,
+)
 
 EXAMPLES: dict[str, list[Surrogate]] = {
-    "sigmoid": [Sigmoid(0.2), Sigmoid(0.1, 0.3)], "hinge": [Hinge(0.3)], "soft_hinge": [SoftHinge(0.3)], "exponential": [Exponential(0.4)],
-}  # fmt: skip
+    "sigmoid": [Sigmoid(0.2), Sigmoid(0.1, 0.3)],
+    "hinge": [Hinge(0.3)],
+    "soft_hinge": [SoftHinge(0.3)],
+    "exponential": [Exponential(0.4)],
+}
 S = torch.arange(-300, 301, dtype=torch.float64) / 100
 
 

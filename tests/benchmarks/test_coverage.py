@@ -1,4 +1,6 @@
-"""The coverage benchmark in small: every bound keeps its promise, every planted method is seen to break it, and the page is what was measured."""
+"""The coverage benchmark in small: every bound keeps its promise, every planted method is seen to break it,
+and the page is what was measured.
+"""
 
 import json
 from pathlib import Path
@@ -33,7 +35,9 @@ def test_the_page_is_what_was_measured():
     record = json.loads((ROOT / "benchmarks" / "results.json").read_text())["benchmarks"]["coverage"]
     assert coverage.PAGE.read_text() == coverage.page(record)
     assert min(r["runs"] for r in record["rows"] if "rho" not in r) >= 10_000
-    assert [r for r in record["rows"] if not r["planted"] and r["what"] != "diagnostic" and not coverage.keeps(r)] == []
+    assert [
+        r for r in record["rows"] if not r["planted"] and r["what"] != "diagnostic" and not coverage.keeps(r)
+    ] == []
 
 
 def test_the_page_says_what_is_exact_what_is_noise_and_where_the_diagnostic_falls_short():

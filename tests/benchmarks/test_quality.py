@@ -1,4 +1,6 @@
-"""The quality benchmark: modes are told apart, a ratio of fresh data is 1, weights and shape are told apart, and the page is its rows."""
+"""The quality benchmark: modes are told apart, a ratio of fresh data is 1, weights and shape are told apart,
+and the page is its rows.
+"""
 
 import math
 from pathlib import Path
@@ -20,10 +22,13 @@ def draw(name: str, n: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("eight_gaussians", 8), ("two_moons", 2), ("rings", 3), ("checkerboard", 8), ("pinwheel", 5)]
+    ("name", "count"),
+    [("eight_gaussians", 8), ("two_moons", 2), ("rings", 3), ("checkerboard", 8), ("pinwheel", 5)],
 )
 def test_modes_have_equal_shares(name, count):
-    """Every mode of the built-in distributions has the same mass: shares within 4 standard errors, and a hundredth for overlap."""
+    """Every mode of the built-in distributions has the same mass: shares within 4 standard errors, and a
+    hundredth for overlap.
+    """
     n = 20_000
     shares = np.bincount(modes.MODES[name](draw(name, n)), minlength=count) / n
     assert len(shares) == count
@@ -31,7 +36,9 @@ def test_modes_have_equal_shares(name, count):
 
 
 def test_labels_follow_the_symmetry():
-    """A point turned from one Gaussian to the next, or mirrored from one moon to the other, changes its label; noise of its size does not."""
+    """A point turned from one Gaussian to the next, or mirrored from one moon to the other, changes its
+    label; noise of its size does not.
+    """
     x = draw("eight_gaussians", 500)
     turn = np.array([[math.sqrt(0.5), -math.sqrt(0.5)], [math.sqrt(0.5), math.sqrt(0.5)]])
     assert ((modes.eight_gaussians(x @ turn.T) - modes.eight_gaussians(x)) % 8 == 1).all()
@@ -44,7 +51,12 @@ def test_reweighting_restores_shares_and_keeps_points():
     lopsided = x[(modes.rings(x) != 2) | (np.arange(3000) % 4 == 0)]
     found = modes.reweighted(lopsided, like, modes.rings)
     assert len(found) == len(like)
-    assert modes.share_error(found, like, modes.rings) < 1e-3 < 0.1 < modes.share_error(lopsided, like, modes.rings)
+    assert (
+        modes.share_error(found, like, modes.rings)
+        < 1e-3
+        < 0.1
+        < modes.share_error(lopsided, like, modes.rings)
+    )
     assert set(map(tuple, found)) <= set(map(tuple, lopsided))
 
 
@@ -59,7 +71,9 @@ def test_fresh_data_is_at_the_floor(judge):
 
 
 def test_wrong_weights_are_told_from_wrong_shapes(judge):
-    """A cloud with too little of one ring has a high ratio and a shape near it; a cloud grown by 15 % has both high."""
+    """A cloud with too little of one ring has a high ratio and a shape near it; a cloud grown by 15 % has
+    both high.
+    """
     x = draw("rings", 8000, 50)
     lopsided = x[(modes.rings(x) != 2) | (np.arange(8000) % 3 == 0)][:2000]
     assert judge.ratio(lopsided) > 3
@@ -72,7 +86,9 @@ def test_langevin_samples_its_energy():
     """The chain of the benchmark on U = ‖z‖²/2: variance 1/(1 − h/2)."""
     from lem_safe.energies import Gaussian
 
-    z = quality.langevin(Gaussian([0.0, 0.0], 1.0), Key(0).normal(torch.empty(20_000, 2, dtype=torch.float64)), 50, Key(1))
+    z = quality.langevin(
+        Gaussian([0.0, 0.0], 1.0), Key(0).normal(torch.empty(20_000, 2, dtype=torch.float64)), 50, Key(1)
+    )
     assert abs(float(z.var()) - 1) < 4 * math.sqrt(2 / 40_000)
 
 
@@ -88,7 +104,9 @@ def test_draws_of_an_energy_are_its_own():
 
 
 def test_the_quick_path_says_what_is_missing(monkeypatch):
-    """Every number of the table is there, and a peer that is absent, fails, or diverges is a row that says exactly that."""
+    """Every number of the table is there, and a peer that is absent, fails, or diverges is a row that says
+    exactly that.
+    """
 
     def absent(task):
         raise ImportError("no module")
@@ -101,7 +119,12 @@ def test_the_quick_path_says_what_is_missing(monkeypatch):
 
     from benchmarks.peers import Made
 
-    peers = {"torchebm": absent, "ebmkit": failing, "other": diverging, "honest": lambda task: Made(task.start, "1.0", 5)}
+    peers = {
+        "torchebm": absent,
+        "ebmkit": failing,
+        "other": diverging,
+        "honest": lambda task: Made(task.start, "1.0", 5),
+    }
     monkeypatch.setattr(quality, "PEERS", peers)
     rows = {row["name"]: row for row in quality.measure(["two_moons"], quick=True)}
     own = rows["two_moons: lem-safe"]
@@ -146,11 +169,13 @@ def row(name: str, **numbers: Any) -> dict[str, Any]:
 
 def test_the_page_says_which_part_is_off(tmp_path):
     rows = [
-        row("rings: lem-safe", ratio=2.2, shape_ratio=1.1, from_noise=4.0), row("rings: torchebm", ratio=5.0, shape_ratio=3.0),
-        row("rings: on a mixture", ratio=1.9, shape_ratio=1.8), {"name": "rings: ebmkit", "error": "not installed"},
+        row("rings: lem-safe", ratio=2.2, shape_ratio=1.1, from_noise=4.0),
+        row("rings: torchebm", ratio=5.0, shape_ratio=3.0),
+        row("rings: on a mixture", ratio=1.9, shape_ratio=1.8),
+        {"name": "rings: ebmkit", "error": "not installed"},
         row("two_moons: lem-safe", ratio=1.7, shape_ratio=1.6),
         row("swiss_roll: lem-safe", ratio=1.2, shape_ratio=1.2),
-    ]  # fmt: skip
+    ]
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- made by: python -m benchmarks.quality -->\nold\n<!-- end -->\nafter\n")
     quality.write_page(rows, page)
@@ -158,10 +183,14 @@ def test_the_page_says_which_part_is_off(tmp_path):
     assert text.startswith("before\n") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
     assert "loss: {kind: as_measured}" in text
     assert (
-        "| `rings` | 2.20 | 1.10 | 1.0 % | 4.00 | 50 | 1.90 (shape 1.80) | 5.00 (shape 3.00) | not installed | 0.0300 |" in text
+        "| `rings` | 2.20 | 1.10 | 1.0 % | 4.00 | 50 | 1.90 (shape 1.80) | 5.00 (shape 3.00) | not "
+        "installed | 0.0300 |" in text
     )
     assert "1 of 3 reach 1.5 times the floor" in text
-    assert "`rings`: 2.20, and 1.10 with every mode at its true share: the modes' weights make the excess" in text
+    assert (
+        "`rings`: 2.20, and 1.10 with every mode at its true share: the modes' weights make the excess"
+        in text
+    )
     assert "`two_moons`: 1.70, and 1.60 with every mode at its true share: the shape itself is off" in text
     assert "`rings` begun at noise: 4.00; 0.3 % of those particles" in text
 

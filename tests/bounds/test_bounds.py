@@ -8,7 +8,14 @@ import pytest
 from scipy.stats import beta as beta_law
 from scipy.stats import binom
 
-from lem_safe.bounds.clopper_pearson import budget, interval, lower_bound, samples_needed, smallest_beta, upper_bound
+from lem_safe.bounds.clopper_pearson import (
+    budget,
+    interval,
+    lower_bound,
+    samples_needed,
+    smallest_beta,
+    upper_bound,
+)
 
 
 def test_known_truths():
@@ -43,7 +50,11 @@ def test_exact_coverage_is_at_least_nominal(p, n):
 
 def test_budget_is_not_rounded_up_or_down():
     assert [budget(b, 100) for b in (0.07, 0.29, 0.57, 0.58)] == [7, 29, 57, 58]
-    assert [int(b * 100) for b in (0.29, 0.57, 0.58)] == [28, 56, 57]  # what binary arithmetic would have said
+    assert [int(b * 100) for b in (0.29, 0.57, 0.58)] == [
+        28,
+        56,
+        57,
+    ]  # what binary arithmetic would have said
     assert budget(1e-4, 9_999) == 0 and budget(1e-4, 10_000) == 1
     assert budget("0.01", 5) == budget(Decimal("0.01"), 5) == 0 and budget(Fraction(1, 3), 3) == 1
     for bad in (1, 1.5, -0.1):

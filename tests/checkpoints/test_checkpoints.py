@@ -1,4 +1,6 @@
-"""Energies from files: our own, the published CIFAR-10 network by its names and shapes, and every way in which a file can be wrong."""
+"""Energies from files: our own, the published CIFAR-10 network by its names and shapes, and every way in
+which a file can be wrong.
+"""
 
 import ast
 import pickle
@@ -18,7 +20,14 @@ from lem_safe.checkpoints import formats as formats_
 from lem_safe.checkpoints.formats import expected, grouped
 from lem_safe.data.distributions import EightGaussians
 from lem_safe.energies import MLP, Convolutional, Energy, NetworkEnergy, Transported
-from lem_safe.energies.images.energy_matching import WALL, EncoderLayer, EnergyMatching, Layout, Potential, TokenAttention
+from lem_safe.energies.images.energy_matching import (
+    WALL,
+    EncoderLayer,
+    EnergyMatching,
+    Layout,
+    Potential,
+    TokenAttention,
+)
 from lem_safe.energies.images.unet import PixelAttention, attend, embedded
 from lem_safe.errors import BadInput
 from lem_safe.progress import Silent
@@ -55,7 +64,9 @@ def initialised(layout: Layout, seed: int = 0) -> Potential:
         if p.dim() > 1:
             nn.init.normal_(p, std=p[0].numel() ** -0.5, generator=generator)
         else:
-            nn.init.constant_(p, float("norm" in name or ".0.weight" in name) if name.endswith("weight") else 0.01)
+            nn.init.constant_(
+                p, float("norm" in name or ".0.weight" in name) if name.endswith("weight") else 0.01
+            )
     return potential.requires_grad_(False)
 
 
@@ -72,9 +83,12 @@ def as_released(potential: Potential, path: Path, **changes: object) -> Path:
     optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(2))])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     whole = {
-        "net_model": {name: torch.zeros(()).expand(t.shape) for name, t in weights.items()}, "ema_model": weights,
-        "sched": schedule.state_dict(), "optim": optimizer.state_dict(), "step": 145000,
-    }  # fmt: skip
+        "net_model": {name: torch.zeros(()).expand(t.shape) for name, t in weights.items()},
+        "ema_model": weights,
+        "sched": schedule.state_dict(),
+        "optim": optimizer.state_dict(),
+        "step": 145000,
+    }
     torch.save(whole | changes, path)
     return path
 
@@ -93,7 +107,9 @@ def test_the_published_names_and_shapes():
 
 
 def test_a_twin_of_the_published_network(tmp_path):
-    """Written, opened, read back: same bits; U = V/.01; one pass for ∇U; an estimated ΔU; and its header takes no time."""
+    """Written, opened, read back: same bits; U = V/.01; one pass for ∇U; an estimated ΔU; and its header
+    takes no time.
+    """
     potential = initialised(Layout())
     path = as_released(potential, tmp_path / "cifar10.pt")
     began = time.perf_counter()
@@ -117,14 +133,18 @@ def test_a_twin_of_the_published_network(tmp_path):
 
 
 def test_derivatives_of_a_small_twin():
-    """In float64: ∇U and the mean of eight probes against torch.func, along directions too; V/.01 plus the wall, and nothing inside it."""
+    """In float64: ∇U and the mean of eight probes against torch.func, along directions too; V/.01 plus the
+    wall, and nothing inside it.
+    """
     potential = initialised(TINY).double()
     energy = EnergyMatching(potential, TINY, probes=8)
     x = torch.randn(2, 32, generator=torch.Generator().manual_seed(0), dtype=F64)
     x[1, 5], x[1, 6] = 7.5, -8.0
 
     def one(row: torch.Tensor) -> torch.Tensor:
-        return potential(row.view(1, 1, 8, 4))[0] / 0.01 + 0.5 * (row.abs() - WALL).clamp(min=0).square().sum()
+        return (
+            potential(row.view(1, 1, 8, 4))[0] / 0.01 + 0.5 * (row.abs() - WALL).clamp(min=0).square().sum()
+        )
 
     H = torch.stack([torch.func.hessian(one)(row) for row in x])
     g = torch.stack([torch.func.grad(one)(row) for row in x])
@@ -138,7 +158,9 @@ def test_derivatives_of_a_small_twin():
         assert ((found - bent.diagonal(dim1=1, dim2=2).sum(1)).abs() < 5 * error + 1e-6).all()
     with torch.no_grad():
         torch.testing.assert_close(energy(x[:1]), potential(x[:1].view(1, 1, 8, 4)) / 0.01)
-        far = 1e6 * torch.nn.functional.normalize(torch.randn(4, 32, dtype=F64, generator=torch.Generator().manual_seed(3)))
+        far = 1e6 * torch.nn.functional.normalize(
+            torch.randn(4, 32, dtype=F64, generator=torch.Generator().manual_seed(3))
+        )
         assert (energy(far) > 1e11).all()  # V is bounded; the wall is what makes e^{−U} integrable
 
 
@@ -149,7 +171,9 @@ def test_the_transformer_is_torchs_own():
     ours.load_state_dict(theirs.state_dict(), strict=True)
     x = torch.randn(3, 7, 24, generator=torch.Generator().manual_seed(0), dtype=F64)
     torch.testing.assert_close(ours(x), theirs(x))
-    assert [name for name, _ in TokenAttention(24, 4).named_parameters()] == [n for n, _ in theirs.self_attn.named_parameters()]
+    assert [name for name, _ in TokenAttention(24, 4).named_parameters()] == [
+        n for n, _ in theirs.self_attn.named_parameters()
+    ]
 
 
 def test_attention_over_pixels_reads_q_k_v_head_by_head():
@@ -179,15 +203,24 @@ def test_the_embedding_of_time():
 def test_weights_alone_and_safetensors_are_read_too(tiny, tmp_path):
     potential = initialised(tiny)
     torch.save(dict(potential.state_dict()), tmp_path / "flat.pt")
-    torch.save({"ema_model": dict(potential.state_dict())}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    save_file({name: t.contiguous() for name, t in potential.state_dict().items()}, tmp_path / "flat.safetensors")
+    torch.save(
+        {"ema_model": dict(potential.state_dict())}, tmp_path / "old.pt", _use_new_zipfile_serialization=False
+    )
+    save_file(
+        {name: t.contiguous() for name, t in potential.state_dict().items()}, tmp_path / "flat.safetensors"
+    )
     x = torch.rand(3, 32, generator=torch.Generator().manual_seed(0))
     whole = EnergyMatching(potential, tiny)
     expected, weights = whole(x), whole.state_dict()
     for name in ("flat.pt", "old.pt", "flat.safetensors"):
-        for read in (Checkpoint(tmp_path / name).load(), Checkpoint(tmp_path / name, "energy_matching_cifar10").load()):
+        for read in (
+            Checkpoint(tmp_path / name).load(),
+            Checkpoint(tmp_path / name, "energy_matching_cifar10").load(),
+        ):
             found = read.state_dict()
-            assert set(found) == set(weights) and all(torch.equal(found[key], weights[key]) for key in weights), name
+            assert set(found) == set(weights) and all(
+                torch.equal(found[key], weights[key]) for key in weights
+            ), name
             # where in memory a weight lies may change the order of a sum, so its last digit
             torch.testing.assert_close(read(x), expected, rtol=1e-5, atol=1e-5)
 
@@ -210,7 +243,9 @@ def expanded(text: str) -> set[str]:
 
 
 def test_grouped_names_are_all_there(tiny):
-    """The published network's, in one line each, are expanded to what they were; a planted fault (four names and a count) is seen."""
+    """The published network's, in one line each, are expanded to what they were; a planted fault (four names
+    and a count) is seen.
+    """
     names = list(expected(Layout()))
     for some in (names, names[::3], ["a", "a.b", "a.c.0", "d.c.0"]):
         back = set().union(*(expanded(part) for part in re.split(r", ", grouped(some))))
@@ -220,7 +255,9 @@ def test_grouped_names_are_all_there(tiny):
 
 
 def test_a_wrong_file_says_which_tensors(tiny, tmp_path):
-    """Missing, unexpected and misshaped at once, by name, with the file; when the scenario loads, so exit status 2."""
+    """Missing, unexpected and misshaped at once, by name, with the file; when the scenario loads, so exit
+    status 2.
+    """
     potential = initialised(tiny)
     weights = dict(potential.state_dict())
     partial = {name: t for name, t in weights.items() if not name.startswith("transformer_encoder.layers.1.")}
@@ -245,7 +282,9 @@ def test_only_the_average_of_the_weights_is_used(tiny, tmp_path):
     """A file with net_model alone is refused by name rather than read."""
     path = tmp_path / "net.pt"
     torch.save({"net_model": dict(initialised(tiny).state_dict()), "step": 3}, path)
-    with pytest.raises(BadInput, match="must hold 'ema_model', or its .* tensors themselves; found net_model"):
+    with pytest.raises(
+        BadInput, match="must hold 'ema_model', or its .* tensors themselves; found net_model"
+    ):
         Checkpoint(path).load()
 
 
@@ -289,15 +328,23 @@ def test_files_that_are_nothing(tmp_path, name, content, message):
 
 def test_a_file_of_something_else(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(BadInput, match="is none of lem_safe, energy_matching_cifar10: it holds w; say which with format:"):
+    with pytest.raises(
+        BadInput, match="is none of lem_safe, energy_matching_cifar10: it holds w; say which with format:"
+    ):
         Checkpoint(tmp_path / "foreign.safetensors").load()
     with pytest.raises(BadInput, match="no such file"):
         Checkpoint(tmp_path / "absent.pt").load()
 
 
-# ---- our own ---------------------------------------------------------------------------------------------------------------------------
+# ---- our own
+# ----------------------------------------------------------------------------------------------------
 
-QUICK = Trained(EightGaussians(samples=300), MLP(hidden=8, depth=2), Denoising(0.3), TrainingSettings(steps=20, batch_size=32))
+QUICK = Trained(
+    EightGaussians(samples=300),
+    MLP(hidden=8, depth=2),
+    Denoising(0.3),
+    TrainingSettings(steps=20, batch_size=32),
+)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Bad input: exit 2, the place, the rule and the way out on stderr, nothing on stdout, nothing half-written."""
+"""Bad input: exit 2, the place, the rule and the way out on stderr, nothing on stdout, nothing
+half-written.
+"""
 
 import re
 from pathlib import Path
@@ -20,7 +22,11 @@ SCENARIOS = {
     "unknown key": (changed("radius: 0.8", "radius: 0.8, colour: red"), 5, "unknown key 'colour'"),
     "near neighbour": (changed("filter:", "fliter:"), 11, "did you mean 'filter'?"),
     "duplicate key": (GOOD + "name: again\n", 12, "'name' is given twice; it stands on line 2"),
-    "dimension of a centre": (changed("center: [2, 0]", "center: [2]"), 5, "has 1 dimension where the energy has 2"),
+    "dimension of a centre": (
+        changed("center: [2, 0]", "center: [2]"),
+        5,
+        "has 1 dimension where the energy has 2",
+    ),
     "radius -1": (changed("radius: 0.8", "radius: -1"), 5, "must be > 0; got -1"),
     "beta 1": (changed("beta: 0.03", "beta: 1"), 9, "must be < 1; got 1"),
     "beta negative": (changed("beta: 0.03", "beta: -.1"), 9, "must be >= 0; got -0.1"),
@@ -29,7 +35,7 @@ SCENARIOS = {
     "rule unknown column": (rule("x0 > x9"), 6, "x9"),
     "rule unclosed bracket": (rule("sqrt(x0 > 0"), 6, "unsafe.wall.where"),
     "rule infinite constant": (rule("x0 > 1e999"), 6, "unsafe.wall.where"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -61,7 +67,9 @@ TABLES = {
 def test_training_data_that_cannot_be_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     content, message = TABLES[name]
     (tmp_path / "rows.csv").write_text(content)
-    text = changed("{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}")
+    text = changed(
+        "{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}"
+    )
     (tmp_path / "s.yaml").write_text(text)
     assert cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 2
     shown = capsys.readouterr()
@@ -74,7 +82,12 @@ def test_samples_that_cannot_be_audited(name: str, tmp_path: Path, capsys: pytes
     content, message = TABLES[name]
     (tmp_path / "rows.csv").write_text(content)
     (tmp_path / "s.yaml").write_text(GOOD)
-    assert cli.main(["audit", str(tmp_path / "rows.csv"), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 2
+    assert (
+        cli.main(
+            ["audit", str(tmp_path / "rows.csv"), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]
+        )
+        == 2
+    )
     shown = capsys.readouterr()
     assert "rows.csv" in shown.err and message.lower() in shown.err.lower(), shown.err
     assert not (tmp_path / "out").exists() and shown.out == ""
@@ -88,7 +101,9 @@ def test_samples_whose_columns_do_not_fit(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("command", ["run", "audit"])
-def test_an_output_directory_that_cannot_be_written(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_output_directory_that_cannot_be_written(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "s.yaml").write_text(GOOD)
     (tmp_path / "file").write_text("")
     np.save(tmp_path / "x.npy", np.zeros((10, 2)))
@@ -124,10 +139,14 @@ UNWHITENABLE = {
 
 
 @pytest.mark.parametrize("name", UNWHITENABLE)
-def test_validate_finds_a_training_table_that_cannot_be_whitened(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_validate_finds_a_training_table_that_cannot_be_whitened(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     content, message = UNWHITENABLE[name]
     (tmp_path / "rows.csv").write_text(content)
-    text = changed("{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}")
+    text = changed(
+        "{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}"
+    )
     (tmp_path / "s.yaml").write_text(text)
     assert cli.main(["validate", str(tmp_path / "s.yaml")]) == 2
     first = capsys.readouterr().err.splitlines()[0]
@@ -138,7 +157,9 @@ def test_a_start_file_that_is_too_short_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
-    (tmp_path / "s.yaml").write_text(changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}"))
+    (tmp_path / "s.yaml").write_text(
+        changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}")
+    )
     for rows, told in ((3, True), (100, False)):
         (tmp_path / "rows.csv").write_text("x0,x1\n" + "".join(f"{i},{-i}\n" for i in range(rows)))
         cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / str(rows))])

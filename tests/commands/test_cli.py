@@ -22,13 +22,17 @@ HEAVY = ("torch", "matplotlib", "scipy", "numpy", "sklearn", "ruamel")
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lem_safe", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120, check=False
+    )
 
 
 def imported_by(code: str) -> set[str]:
     """The top-level modules in memory after running `code` in a fresh interpreter."""
     script = f"import sys\n{code}\nprint(' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -40,8 +44,11 @@ def scenario(tmp_path: Path) -> Path:
 
 
 def test_help_and_the_package_itself_import_nothing_heavy():
-    for code in ("import lem_safe; lem_safe.__version__; dir(lem_safe)", "from lem_safe import cli; cli.main(['--help'])",
-                 "from lem_safe import cli; cli.main(['run', '--help'])"):  # fmt: skip
+    for code in (
+        "import lem_safe; lem_safe.__version__; dir(lem_safe)",
+        "from lem_safe import cli; cli.main(['--help'])",
+        "from lem_safe import cli; cli.main(['run', '--help'])",
+    ):
         assert imported_by(code).isdisjoint(HEAVY), code
 
 
@@ -80,11 +87,19 @@ def test_statuses_of_processes(scenario: Path, tmp_path: Path):
     ("error", "status", "message"),
     [
         (BadInput([Fault("one", "a.yaml", 3, 1), Fault("two")]), 2, "a.yaml:3:1: one\ntwo\n"),
-        (NumericalFailure("diverged at step 7: |x| = inf"), 3, "numerical failure: diverged at step 7: |x| = inf\n"),
+        (
+            NumericalFailure("diverged at step 7: |x| = inf"),
+            3,
+            "numerical failure: diverged at step 7: |x| = inf\n",
+        ),
         (KeyboardInterrupt(), 130, "--resume"),
         (OSError(28, "No space left on device", "runs/x"), 3, "runs/x: no space left"),
         (PermissionError(13, "Permission denied", "/root/x"), 2, "/root/x: Permission denied"),
-        (ZeroDivisionError("division by zero"), 4, "internal error: ZeroDivisionError: division by zero; please report it with "),
+        (
+            ZeroDivisionError("division by zero"),
+            4,
+            "internal error: ZeroDivisionError: division by zero; please report it with ",
+        ),
         (MemoryError(), 4, "internal error: MemoryError"),
     ],
 )
@@ -103,7 +118,9 @@ def test_failures_become_statuses_in_one_place(
         log.unlink()
 
 
-def test_an_uncaught_exception_never_exits_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_an_uncaught_exception_never_exits_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     def broken(*_: object) -> None:
         raise RuntimeError("oh")
 
@@ -112,7 +129,9 @@ def test_an_uncaught_exception_never_exits_1(monkeypatch: pytest.MonkeyPatch, ca
     Path(capsys.readouterr().err.strip().rsplit(" ", 1)[1]).unlink()
 
 
-def test_validate_tells_all_faults_of_all_files(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_validate_tells_all_faults_of_all_files(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "a.yaml").write_text(changed("radius: 0.8", "radius: -1"))
     (tmp_path / "b.yaml").write_text(changed("beta: 0.03", "beta: 3"))
     assert cli.main(["validate", str(tmp_path / "a.yaml"), str(scenario), str(tmp_path / "b.yaml")]) == 2
@@ -121,7 +140,9 @@ def test_validate_tells_all_faults_of_all_files(scenario: Path, tmp_path: Path, 
     assert "two_balls.yaml: valid" in shown.out
 
 
-def test_audit_prints_and_writes_the_same_report(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_audit_prints_and_writes_the_same_report(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     np.save(tmp_path / "x.npy", np.zeros((500, 2)))
     out = tmp_path / "out"
     assert cli.main(["audit", str(tmp_path / "x.npy"), str(scenario), "--out", str(out), "--json"]) == 0
@@ -179,7 +200,18 @@ def test_a_run_writes_its_directory_and_its_status_is_its_report(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "out"
-    arguments = ["run", str(scenario), "--out", str(out), "--steps", "4", "--samples", "50", "--quiet", "--json"]
+    arguments = [
+        "run",
+        str(scenario),
+        "--out",
+        str(out),
+        "--steps",
+        "4",
+        "--samples",
+        "50",
+        "--quiet",
+        "--json",
+    ]
     status = cli.main(arguments)
     report = json.loads(capsys.readouterr().out)
     assert status == (0 if report["passed"] else 1)
@@ -194,10 +226,16 @@ def test_a_run_writes_its_directory_and_its_status_is_its_report(
     assert json.loads(capsys.readouterr().out) == report
 
 
-@pytest.mark.parametrize(("form", "mark"), [("junit", "<testsuite"), ("markdown", "|"), ("github", "::"), ("text", "small")])
-def test_an_audit_is_printed_as_asked(form: str, mark: str, scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("form", "mark"), [("junit", "<testsuite"), ("markdown", "|"), ("github", "::"), ("text", "small")]
+)
+def test_an_audit_is_printed_as_asked(
+    form: str, mark: str, scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     np.save(tmp_path / "x.npy", np.zeros((50, 2)))
-    cli.main(["audit", str(tmp_path / "x.npy"), str(scenario), "--format", form, "--out", str(tmp_path / form)])
+    cli.main(
+        ["audit", str(tmp_path / "x.npy"), str(scenario), "--format", form, "--out", str(tmp_path / form)]
+    )
     out = capsys.readouterr().out
     assert mark in out or (form == "text" and "50 samples" in out)
     assert (tmp_path / form / "badge.svg").read_text().startswith("<svg")
@@ -210,16 +248,23 @@ def test_plan_says_how_many_and_refuses_the_impossible(capsys: pytest.CaptureFix
     assert "0 <= true < beta" in capsys.readouterr().err
 
 
-def test_train_writes_an_energy_and_refuses_an_analytic_one(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_train_writes_an_energy_and_refuses_an_analytic_one(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
     assert cli.main(["train", str(scenario)]) == 2
     text = (
-        "version: 1\nname: t\nenergy: {kind: trained, data: {kind: two_moons, samples: 300}, network: {kind: mlp, hidden: 8, depth: 1},"
+        "version: 1\nname: t\nenergy: {kind: trained, data: {kind: two_moons, samples: 300}, network: "
+        "{kind: mlp, hidden: 8, depth: 1},"
         " training: {steps: 20, batch_size: 32}}\nunsafe: {a: {kind: ball, center: [0, 0], radius: 1}}\n"
-        "constraints: [{set: a, beta: 0.1}]\nsampler: {kind: langevin, samples: 10, steps: 2, step_size: 0.01}\n"
+        "constraints: [{set: a, beta: 0.1}]\nsampler: {kind: langevin, samples: 10, steps: 2, step_size: "
+        "0.01}\n"
     )
     (tmp_path / "t.yaml").write_text(text)
-    assert cli.main(["train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "e.safetensors"), "--quiet"]) == 0
+    assert (
+        cli.main(["train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "e.safetensors"), "--quiet"])
+        == 0
+    )
     assert (tmp_path / "e.safetensors").stat().st_size > 500
     assert cli.main(["train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "e.safetensors")]) == 2
 
@@ -232,11 +277,18 @@ def test_report_needs_a_finished_run(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_an_audit_of_a_run_says_what_the_run_said_with_its_trace(
     scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """Count, every step and bound: three cases a constraint in JUnit; without the trace, two. The badge is there beside the run."""
+    """Count, every step and bound: three cases a constraint in JUnit; without the trace, two. The badge is
+    there beside the run.
+    """
     out = tmp_path / "out"
-    cli.main(["run", str(scenario), "--out", str(out), "--steps", "4", "--samples", "50", "--quiet", "--json"])
+    cli.main(
+        ["run", str(scenario), "--out", str(out), "--steps", "4", "--samples", "50", "--quiet", "--json"]
+    )
     told = json.loads(capsys.readouterr().out)
-    assert json.loads((out / "badge.json").read_text())["schemaVersion"] == 1 and "<svg" in (out / "badge.svg").read_text()
+    assert (
+        json.loads((out / "badge.json").read_text())["schemaVersion"] == 1
+        and "<svg" in (out / "badge.svg").read_text()
+    )
     arguments = ["audit", str(out / "samples.npz"), str(out / "scenario.yaml")]
     assert cli.main([*arguments, "--trace", str(out / "trace.npz"), "--json"]) == (0 if told["passed"] else 1)
     again = json.loads(capsys.readouterr().out)

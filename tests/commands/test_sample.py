@@ -68,8 +68,12 @@ def test_the_same_seed_draws_the_same_and_another_does_not(finished: Path, tmp_p
 
 
 def test_pooled_rows_are_the_same_particles_later(finished: Path, tmp_path: Path):
-    """What a pool holds at its first look is what burn-in alone gives, row by row; and the rows say whose they are."""
-    assert sample(finished, "--samples", 50, "--seed", 3, "--burn-in", 20, "--out", tmp_path / "first.npz") == 0
+    """What a pool holds at its first look is what burn-in alone gives, row by row; and the rows say whose
+    they are.
+    """
+    assert (
+        sample(finished, "--samples", 50, "--seed", 3, "--burn-in", 20, "--out", tmp_path / "first.npz") == 0
+    )
     pooled = [finished, "--samples", 150, "--seed", 3, "--burn-in", 20, "--pool", 3, "--thin", 5]
     for suffix in ("npz", "csv", "parquet"):
         assert sample(*pooled, "--out", tmp_path / f"pool.{suffix}") == 0
@@ -104,7 +108,9 @@ def test_every_file_holds_the_same_numbers_and_no_audit_takes_dependent_rows_for
         s: r["assumes"] for s, r in found.items()
     }
     coupled = drawing.dependent(finished)
-    for report in found.values():  # as the .npz says, so says the table: one coupled cloud, of which no bound is claimed
+    for report in (
+        found.values()
+    ):  # as the .npz says, so says the table: one coupled cloud, of which no bound is claimed
         assert report["assumes"] == ("coupled cloud: bound not claimed" if coupled else "independent chains")
         assert (report["unit"], report["units"]) == (("sample", 400) if coupled else ("chain", 100))
         assert not coupled or report["constraints"][0]["verdict"] == "inconclusive"
@@ -119,7 +125,10 @@ def test_what_is_refused(finished: Path, tmp_path: Path, capsys: pytest.CaptureF
         ([finished, "--samples", 10, "--burn-in", 0], "--burn-in: must be > 0; got 0"),
         ([finished, "--samples", 10, "--seed", 0], "--seed: 0 is the run's own"),
         ([finished, "--samples", 10, "--out", tmp_path / "x.txt"], "'.txt' is not written"),
-        ([finished, "--samples", 10, "--pool", 2, "--out", tmp_path / "x.npy"], "a .npy cannot say that its rows depend"),
+        (
+            [finished, "--samples", 10, "--pool", 2, "--out", tmp_path / "x.npy"],
+            "a .npy cannot say that its rows depend",
+        ),
         ([finished, "--samples", 10, "--out", tmp_path / "there.npz"], "is there already"),
         ([finished, "--samples", 10, "--out", tmp_path / "no" / "x.npz"], "no such directory"),
         ([tmp_path, "--samples", 10], "holds no finished run"),
@@ -134,18 +143,24 @@ def test_what_is_refused(finished: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_trained_energy_is_taken_from_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The cache emptied and training forbidden: the directory's own energy is used, and gives what the cached one gives."""
+    """The cache emptied and training forbidden: the directory's own energy is used, and gives what the cached
+    one gives.
+    """
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
     text = (
-        "version: 1\nname: t\nenergy: {kind: trained, data: {kind: two_moons, samples: 300}, network: {kind: mlp, hidden: 8, depth: 1},"
+        "version: 1\nname: t\nenergy: {kind: trained, data: {kind: two_moons, samples: 300}, network: "
+        "{kind: mlp, hidden: 8, depth: 1},"
         " training: {steps: 20, batch_size: 32}}\nunsafe: {a: {kind: ball, center: [0, 0], radius: 1}}\n"
-        "constraints: [{set: a, beta: 0.9}]\nsampler: {kind: langevin, samples: 10, steps: 2, step_size: 0.01, init: {kind: data}}\n"
+        "constraints: [{set: a, beta: 0.9}]\nsampler: {kind: langevin, samples: 10, steps: 2, step_size: "
+        "0.01, init: {kind: data}}\n"
     )
     run(loads(text), out=tmp_path / "run")
     assert sample(tmp_path / "run", "--samples", 20, "--seed", 1, "--out", tmp_path / "a.npz") == 0
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "empty"))
-    monkeypatch.setattr("lem_safe.training.trained.Trained.train", lambda *_: pytest.fail("nothing may be trained"))
+    monkeypatch.setattr(
+        "lem_safe.training.trained.Trained.train", lambda *_: pytest.fail("nothing may be trained")
+    )
     assert sample(tmp_path / "run", "--samples", 20, "--seed", 1, "--out", tmp_path / "b.npz") == 0
     assert (read_npz(tmp_path / "a.npz")["x"] == read_npz(tmp_path / "b.npz")["x"]).all()
 
@@ -162,8 +177,12 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder / "run"
 
 
-def test_a_run_of_clouds_is_drawn_from_in_clouds(clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """As many clouds as the run had, each of its own noise, numbered, so that an audit takes its bound from them."""
+def test_a_run_of_clouds_is_drawn_from_in_clouds(
+    clouds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As many clouds as the run had, each of its own noise, numbered, so that an audit takes its bound from
+    them.
+    """
     found = {}
     for suffix in ("npz", "csv", "parquet"):
         path = tmp_path / f"x.{suffix}"
@@ -172,16 +191,21 @@ def test_a_run_of_clouds_is_drawn_from_in_clouds(clouds: Path, tmp_path: Path, c
         cli.main(["audit", str(path), str(clouds / "scenario.yaml"), "--json"])
         found[suffix] = json.loads(capsys.readouterr().out)
     drawn = read_npz(tmp_path / "x.npz")
-    assert drawn["replica"].tolist() == sorted([*range(4)] * 200) and np.unique(drawn["step"]).tolist() == [30, 33]
+    assert drawn["replica"].tolist() == sorted([*range(4)] * 200) and np.unique(drawn["step"]).tolist() == [
+        30,
+        33,
+    ]
     x = drawn["x"][:, 0].reshape(4, 2, 100)
-    assert len(np.unique(x)) > 780 and ((x >= 1.2815515655446004).sum(-1) <= 2).all(), "each cloud keeps its own tolerance"
+    assert len(np.unique(x)) > 780 and ((x >= 1.2815515655446004).sum(-1) <= 2).all(), (
+        "each cloud keeps its own tolerance"
+    )
     for report in found.values():
         assert (report["assumes"], report["units"]) == ("independent clouds", 4)
     assert len({report["constraints"][0]["upper_bound"] for report in found.values()}) == 1
     assert sample(clouds, "--samples", 810, "--pool", 2, "--out", tmp_path / "y.npz") == 2
     assert (
-        "must be a multiple of pool = 2 times the 4 clouds of audit.replicas, each with as many rows; take 808"
-        in capsys.readouterr().err
+        "must be a multiple of pool = 2 times the 4 clouds of audit.replicas, each with as many rows; take "
+        "808" in capsys.readouterr().err
     )
     # a cloud is what the run's own chain is: the first is drawn with the seed alone, as if there were one
     one = drawing.draw(clouds, 400, seed=7).x[:100], read_npz(tmp_path / "x.npz")["x"][:100]
@@ -189,8 +213,12 @@ def test_a_run_of_clouds_is_drawn_from_in_clouds(clouds: Path, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("at", [0, 1, 17, 33, 34, 70, 131])
-def test_an_interrupted_draw_goes_on_to_the_same_bytes(clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int):
-    """Interrupted in the first step, between looks, at the end of a cloud, in the last step of all: 4 clouds of 33 steps."""
+def test_an_interrupted_draw_goes_on_to_the_same_bytes(
+    clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+):
+    """Interrupted in the first step, between looks, at the end of a cloud, in the last step of all: 4 clouds
+    of 33 steps.
+    """
     asked = [clouds, "--samples", 800, "--pool", 2, "--seed", 7, "--out", tmp_path / "x.npz"]
     whole = drawing.draw_into(tmp_path / "whole.npz", clouds, 800, seed=7, pool=2)
     calls, step = [], Langevin.step
@@ -207,10 +235,17 @@ def test_an_interrupted_draw_goes_on_to_the_same_bytes(clouds: Path, tmp_path: P
     assert sample(*asked[:-4], "--seed", 8, "--out", tmp_path / "x.npz", "--resume") == 2, "another seed"
     assert sample(*asked, "--resume") == 0 and len(calls) <= 4 * 33 + 1, "nothing is done twice"
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["whole.npz", "whole.npz.json", "x.npz", "x.npz.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "whole.npz",
+        "whole.npz.json",
+        "x.npz",
+        "x.npz.json",
+    ]
     assert len(whole.x) == 800
     assert sample(*asked, "--resume") == 0, "a finished one stays as it is"
-    assert sample(clouds, "--samples", 400, "--out", tmp_path / "x.npz", "--resume") == 2, "another number of rows"
+    assert sample(clouds, "--samples", 400, "--out", tmp_path / "x.npz", "--resume") == 2, (
+        "another number of rows"
+    )
 
 
 def test_a_draw_without_seed_and_name_is_found_again(
@@ -220,9 +255,14 @@ def test_a_draw_without_seed_and_name_is_found_again(
         patch.setattr(Langevin, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert sample(clouds, "--samples", 40) == 130
     seed = json.loads((clouds / "more.npz.part" / "begun.json").read_text())["seed"]
-    assert sample(clouds, "--samples", 80) == 0 and (clouds / "more-2.npz").is_file(), "a fresh one has a name of its own"
+    assert sample(clouds, "--samples", 80) == 0 and (clouds / "more-2.npz").is_file(), (
+        "a fresh one has a name of its own"
+    )
     assert sample(clouds, "--samples", 80, "--resume") == 2
-    assert "was begun with samples 40, this draw has 80; resume with what it was begun with" in capsys.readouterr().err
+    assert (
+        "was begun with samples 40, this draw has 80; resume with what it was begun with"
+        in capsys.readouterr().err
+    )
     assert sample(clouds, "--samples", 40, "--resume") == 0
     assert f"more.npz: 40 samples, seed {seed}; 4 independent clouds" in capsys.readouterr().out
     assert not (clouds / "more.npz.part").exists()

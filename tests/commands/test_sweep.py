@@ -22,14 +22,19 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch):
 def scenario(tmp_path: Path) -> Path:
     path = tmp_path / "s.yaml"
     path.write_text(
-        GOOD.replace("kind: gate", "kind: none") + "sweep: {constraints.0.beta: [0.9, 0], sampler.samples: [20, 30]}\n"
+        GOOD.replace("kind: gate", "kind: none")
+        + "sweep: {constraints.0.beta: [0.9, 0], sampler.samples: [20, 30]}\n"
     )
     return path
 
 
-def test_every_combination_is_a_run_and_the_worst_decides(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_every_combination_is_a_run_and_the_worst_decides(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     out = tmp_path / "out"
-    assert cli.main(["run", str(scenario), "--out", str(out), "--quiet"]) == 1, "beta 0 fails, the others pass"
+    assert cli.main(["run", str(scenario), "--out", str(out), "--quiet"]) == 1, (
+        "beta 0 fails, the others pass"
+    )
     shown = capsys.readouterr().out
     content = json.loads((out / "sweep.json").read_text())
     assert content["finished"] and content["status"] == 1
@@ -50,7 +55,9 @@ def test_every_combination_is_a_run_and_the_worst_decides(scenario: Path, tmp_pa
     page = (out / "report.html").read_text()
     heads, rows = re.findall(r"<th [^>]*>(.*?)</th>", page), page.split("<tr>")[2:]
     assert 'class="cards"' in page and len(rows) == 4
-    assert all(re.findall('data-label="(.*?)"', row) == heads for row in rows), "on a phone a cell stands below its own head"
+    assert all(re.findall('data-label="(.*?)"', row) == heads for row in rows), (
+        "on a phone a cell stands below its own head"
+    )
 
 
 def test_json_alone_on_stdout(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -58,7 +65,9 @@ def test_json_alone_on_stdout(scenario: Path, tmp_path: Path, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "sweep.json").read_text())
 
 
-def test_an_interrupted_sweep_resumes_to_the_same_bytes(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_sweep_resumes_to_the_same_bytes(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     lem_safe.sweep(scenario, out=whole)
     real, calls = sweeping.run, []
@@ -75,14 +84,18 @@ def test_an_interrupted_sweep_resumes_to_the_same_bytes(scenario: Path, tmp_path
     monkeypatch.setattr(sweeping, "run", real)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", str(scenario), "--out", str(cut), "--quiet"]) == 2, "not empty"
-    assert cli.main(["run", str(scenario), "--out", str(cut), "--quiet", "--resume", "--set", "seed=9"]) == 2, "another sweep"
+    assert (
+        cli.main(["run", str(scenario), "--out", str(cut), "--quiet", "--resume", "--set", "seed=9"]) == 2
+    ), "another sweep"
     assert cli.main(["run", str(scenario), "--out", str(cut), "--quiet", "--resume"]) in (0, 1)
     for folder in sweeping.folders(lem_safe.load(scenario)):
         assert (whole / folder / "samples.npz").read_bytes() == (cut / folder / "samples.npz").read_bytes()
     assert (whole / "sweep.json").read_text() == (cut / "sweep.json").read_text()
 
 
-def test_resume_without_out_finds_the_newest_unfinished_sweep(scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_resume_without_out_finds_the_newest_unfinished_sweep(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     for name, finished in (("two_balls", True), ("two_balls-2", False), ("two_balls_other", False)):
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -112,7 +125,9 @@ def test_a_run_that_fails_numerically_is_told_and_the_others_go_on(
     assert done.run(0).report.passed
 
 
-def test_one_run_and_one_judgement_are_no_sweep(scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_one_run_and_one_judgement_are_no_sweep(
+    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     with pytest.raises(BadInput, match="lem_safe.sweep"):
         lem_safe.run(scenario, out=tmp_path / "out")
     (tmp_path / "plain.yaml").write_text(GOOD)

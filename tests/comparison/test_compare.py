@@ -1,4 +1,6 @@
-"""`lem-safe compare`: the table against closed forms, the projection against its definition, the sentences against the numbers."""
+"""`lem-safe compare`: the table against closed forms, the projection against its definition, the sentences
+against the numbers.
+"""
 
 import dataclasses
 import json
@@ -40,7 +42,8 @@ unsafe:
   odd: {kind: rule, where: "x0 > 1"}
 constraints:
   - {set: beyond, beta: 0.05}
-sampler: {kind: langevin, samples: 600, steps: 60, step_size: 0.1, init: {kind: gaussian, mean: [-1.5, 0], std: 0.4}}
+sampler: {kind: langevin, samples: 600, steps: 60, step_size: 0.1,
+  init: {kind: gaussian, mean: [-1.5, 0], std: 0.4}}
 filter: {kind: gate}
 """
 TWO = {
@@ -75,7 +78,9 @@ def scenario(changes: dict[str, Any] | None = None) -> Scenario:
 
 
 def unfiltered(s: Scenario) -> Base:
-    return Base.run(build(loads(s.to_yaml(), {"filter": {"kind": "none"}}), progress=Silent()), s.seed, Silent())
+    return Base.run(
+        build(loads(s.to_yaml(), {"filter": {"kind": "none"}}), progress=Silent()), s.seed, Silent()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +99,18 @@ def test_every_filter_has_a_row_and_files_tell_the_same(whole: tuple[comparing.C
         and written["schema_version"] == 1
     )
     page, text = (out / "compare.html").read_text(), str(found)
-    assert all(name in page and name in text for name in FILTERS) and (out / "figures" / "compare.png").stat().st_size > 5_000
+    assert (
+        all(name in page and name in text for name in FILTERS)
+        and (out / "figures" / "compare.png").stat().st_size > 5_000
+    )
     with np.load(out / "fractions.npz") as file:
         for e in found.entries:
             if e.filter != "thinning":
-                assert file[e.filter].shape == (60,) and file[e.filter].max() == e.largest and file[e.filter][-1] == e.final
+                assert (
+                    file[e.filter].shape == (60,)
+                    and file[e.filter].max() == e.largest
+                    and file[e.filter][-1] == e.final
+                )
 
 
 def test_promises_are_kept_and_their_breaking_is_seen(whole: tuple[comparing.Comparison, Path]) -> None:
@@ -112,8 +124,12 @@ def test_promises_are_kept_and_their_breaking_is_seen(whole: tuple[comparing.Com
     assert by["none"].over and by["reject"].largest == 0.0
 
 
-def test_what_is_needed_and_paid_is_told_of_the_final_clouds(whole: tuple[comparing.Comparison, Path]) -> None:
-    """kl(β‖p) of the unfiltered cloud is needed; who did nothing paid 0, the gate and thinning that, the wholly safe −log(1 − p) or more."""
+def test_what_is_needed_and_paid_is_told_of_the_final_clouds(
+    whole: tuple[comparing.Comparison, Path],
+) -> None:
+    """kl(β‖p) of the unfiltered cloud is needed; who did nothing paid 0, the gate and thinning that, the
+    wholly safe −log(1 − p) or more.
+    """
     found, out = whole
     by, least = {e.filter: e for e in found.entries}, found.needed
     p = by["none"].final or 0
@@ -124,15 +140,22 @@ def test_what_is_needed_and_paid_is_told_of_the_final_clouds(whole: tuple[compar
     assert all(price is not None and price.paid >= price.membership >= 0 for price in prices.values())
     assert prices["none"].paid < 1e-9 and prices["none"].gap is None
     for name in ("gate", "thinning"):
-        assert prices[name].membership == pytest.approx(facts(p, by[name].final or 0).kl, abs=0.3 * prices[name].error)
+        assert prices[name].membership == pytest.approx(
+            facts(p, by[name].final or 0).kl, abs=0.3 * prices[name].error
+        )
         assert prices[name].gap == pytest.approx(prices[name].paid - least.nats)
     assert prices["reject"].membership > facts(p, 0.0).kl - 4 * prices["reject"].error
-    assert f"needs {nats(least.nats, least.error)} (at least {least.at_least:.3g} nats with 95 % confidence)" in str(found)
+    assert (
+        f"needs {nats(least.nats, least.error)} (at least {least.at_least:.3g} nats with 95 % confidence)"
+        in str(found)
+    )
     page = (out / "compare.html").read_text()
     assert "KL paid" in page and f"pays {nats(least.nats, least.error)} or more" in page
 
 
-def test_bounds_stand_only_where_particles_are_independent_and_untuned(whole: tuple[comparing.Comparison, Path]) -> None:
+def test_bounds_stand_only_where_particles_are_independent_and_untuned(
+    whole: tuple[comparing.Comparison, Path],
+) -> None:
     for e in whole[0].entries:
         if e.filter in ("none", "pointwise", "reject", "project"):
             assert e.final is not None and e.upper_bound == upper_bound(round(e.final * 600), 600, 0.95)
@@ -148,7 +171,11 @@ def test_the_same_seeds_give_the_same_numbers_and_another_seed_others() -> None:
         return [(e.filter, e.largest, e.final, e.distance, e.kept) for e in found.entries]
 
     names = ["none", "step", "thinning"]
-    first, again, other = compare(scenario(), names), compare(scenario(), names), compare(scenario({"seed": 1}), names)
+    first, again, other = (
+        compare(scenario(), names),
+        compare(scenario(), names),
+        compare(scenario({"seed": 1}), names),
+    )
     assert numbers(first) == numbers(again) and first.floor == again.floor
     assert numbers(first) != numbers(other)
 
@@ -163,7 +190,9 @@ def test_a_tolerance_that_never_binds_leaves_the_unfiltered_run() -> None:
 def test_seeds_are_pooled() -> None:
     pooled = compare(scenario(), ["none"], seeds=2).entries[0]
     each = [compare(scenario({"seed": k}), ["none"]).entries[0] for k in (0, 1)]
-    assert pooled.final == pytest.approx(np.mean([e.final for e in each])) and pooled.largest == max(e.largest or 0 for e in each)
+    assert pooled.final == pytest.approx(np.mean([e.final for e in each])) and pooled.largest == max(
+        e.largest or 0 for e in each
+    )
     assert pooled.upper_bound == upper_bound(round((pooled.final or 0) * 1200), 1200, 0.95)
 
 
@@ -189,11 +218,19 @@ def test_overlapping_sets_are_thinned_in_expectation() -> None:
 def test_a_tolerance_of_zero_is_refused_by_a_filter_before_the_noise(tmp_path: Path) -> None:
     """And by it alone; a map with kinks is refused by no one that softens nothing."""
     cells = {"kind": "occupancy", "map": ["..##", "...#"], "lower": [-3, -3], "upper": [3, 3]}
-    changes = {"constraints": [{"set": "odd", "beta": 0}], "unsafe": {"odd": cells}, "filter": {"kind": "none"}}
+    changes = {
+        "constraints": [{"set": "odd", "beta": 0}],
+        "unsafe": {"odd": cells},
+        "filter": {"kind": "none"},
+    }
     changes["sampler.init"] = {"kind": "gaussian", "mean": [-1.5, -1.5], "std": 0.1}
     found = compare(loads(TEXT, changes), ["drift", "gate"])
     drift, gate = found.entries
-    assert drift.refused is not None and "must be > 0, since noise leaves" in drift.refused and drift.largest is None
+    assert (
+        drift.refused is not None
+        and "must be > 0, since noise leaves" in drift.refused
+        and drift.largest is None
+    )
     assert gate.refused is None and "refused" in str(found)
     page = write_page(found.to_dict(), found.fractions, tmp_path)
     assert 'class="refused"' in page and "must be &gt; 0, since noise leaves" in page
@@ -201,7 +238,9 @@ def test_a_tolerance_of_zero_is_refused_by_a_filter_before_the_noise(tmp_path: P
     assert "Every filter was refused here." in write_page(nothing, {}, tmp_path)
 
 
-def test_unknown_filters_end_in_2_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_filters_end_in_2_and_leave_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(BadInput, match="'stepp' cannot be compared; filters: none, penalty"):
         compare(scenario(), ["none", "stepp"])
     with pytest.raises(BadInput, match="names no filter"):
@@ -225,25 +264,33 @@ def masses_on_the_grid(base: Base) -> None:
     inside, law = x[:, 0] >= 1, torch.exp(-x.square().sum(1) / 2)
     p = float(law[inside].sum() / law.sum())
     assert abs(p - norm.sf(1)) < 5e-3  # the grid's cells cut the boundary where they like
-    assert abs(float(target.weights[inside].sum()) - 0.05) < 1e-9 and abs(float(target.weights.sum()) - 1) < 1e-9
+    assert (
+        abs(float(target.weights[inside].sum()) - 0.05) < 1e-9 and abs(float(target.weights.sum()) - 1) < 1e-9
+    )
     ratio = target.weights / (law / law.sum())
     assert torch.allclose(ratio[inside], torch.tensor(0.05 / p, dtype=ratio.dtype), rtol=1e-4)
     assert torch.allclose(ratio[~inside], torch.tensor(0.95 / (1 - p), dtype=ratio.dtype), rtol=1e-4)
 
 
 def several_disjoint_sets() -> None:
-    """Disjoint sets have a closed form: β_k/p_k inside each, (1 − Σβ)/(1 − Σp) outside; one that does not bind is outside too."""
+    """Disjoint sets have a closed form: β_k/p_k inside each, (1 − Σβ)/(1 − Σp) outside; one that does not
+    bind is outside too.
+    """
     mass = torch.tensor([0.6, 0.2, 0.15, 0.05], dtype=torch.float64)
     patterns = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
     found = projected._tilted_masses(mass, patterns, torch.tensor([0.05, 0.03, 0.5], dtype=torch.float64))
     left = (1 - 0.08) / (1 - 0.35)
-    assert torch.allclose(found, torch.tensor([0.6 * left, 0.05, 0.03, 0.05 * left], dtype=torch.float64), atol=1e-6)
+    assert torch.allclose(
+        found, torch.tensor([0.6 * left, 0.05, 0.03, 0.05 * left], dtype=torch.float64), atol=1e-6
+    )
     found = projected._tilted_masses(mass, patterns, torch.tensor([0.0, 0.03, 0.5], dtype=torch.float64))
     assert found[1] == 0 and abs(float(found[2]) - 0.03) < 1e-6 and abs(float(found.sum()) - 1) < 1e-9
 
 
 def a_guess_is_the_multiplier(base: Base) -> None:
-    """The weight guessed is log[p(1−β)/(β(1−p))], p over the second half of the steps, and at least 1 (P.2)."""
+    """The weight guessed is log[p(1−β)/(β(1−p))], p over the second half of the steps, and at least 1
+    (P.2).
+    """
     p = float(base.fraction[0, 30:, 0].mean())
     assert abs(oracle_weight(base, [0.05]) - max(1.0, math.log(p * 0.95 / (0.05 * (1 - p))))) < 1e-9
     steady = dataclasses.replace(base, fraction=np.full((1, 60, 1), 0.4))
@@ -269,8 +316,18 @@ def test_the_penalty_is_guessed_by_p2(base: Base) -> None:
     [
         (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: f(m, s, 1 - c)),
         (masses_on_the_grid, projected, "_tilted_masses", lambda f: lambda m, s, c: m),
-        (several_disjoint_sets, projected, "tilt", lambda f: lambda s, c, q: f(s, c, q)._replace(multipliers=0 * c)),
-        (a_guess_is_the_multiplier, comparing, "facts", lambda f: lambda p, β: facts(p, β)._replace(multiplier=facts(p, β).kl)),
+        (
+            several_disjoint_sets,
+            projected,
+            "tilt",
+            lambda f: lambda s, c, q: f(s, c, q)._replace(multipliers=0 * c),
+        ),
+        (
+            a_guess_is_the_multiplier,
+            comparing,
+            "facts",
+            lambda f: lambda p, β: facts(p, β)._replace(multiplier=facts(p, β).kl),
+        ),
     ],
 )
 def test_planted_faults_are_found(
@@ -290,7 +347,11 @@ def test_draws_of_the_projection_are_as_far_apart_as_chance_says(changes: dict[s
     target = projection_of([plain], plain.problem.betas, Silent())
     assert target.measure == ("energy distance" if changes else "W2")
     uniforms = torch.rand(1200, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x = plain.x[projection.thinned(plain.inside, [0.05], uniforms)] if changes else torch.from_numpy(target.draw(77, 1200))
+    x = (
+        plain.x[projection.thinned(plain.inside, [0.05], uniforms)]
+        if changes
+        else torch.from_numpy(target.draw(77, 1200))
+    )
     mean, std = target.floor(len(x))
     assert abs(target.distance(x) - mean) < 5 * std and target.distance(x + 0.5) > mean + 5 * std
     # the unfiltered law itself is told from its projection, as the draws that were too many are
@@ -316,12 +377,17 @@ def test_several_constraints_tell_the_worst_and_share_the_confidence() -> None:
     )
     base = unfiltered(scenario(TWO))
     most = base.fraction[0].max(0) / [0.05, 0.01]
-    assert none.constraint == ("beyond", "behind")[int(most.argmax())] and none.largest == base.fraction[..., most.argmax()].max()
+    assert (
+        none.constraint == ("beyond", "behind")[int(most.argmax())]
+        and none.largest == base.fraction[..., most.argmax()].max()
+    )
 
 
 def test_sets_are_asked_in_whitened_coordinates_as_in_the_datas_own() -> None:
     plain = unfiltered(loads(WHITENED))
-    assert not torch.allclose(plain.x.double(), plain.problem.coordinates(plain.x.double()))  # coordinates do something here
+    assert not torch.allclose(
+        plain.x.double(), plain.problem.coordinates(plain.x.double())
+    )  # coordinates do something here
     area = plain.problem.coordinates(plain.x.double())[:, 1]
     clear = (area - 800).abs() > 1e-2
     assert torch.equal(plain.inside[clear, 0], area[clear] > 800) and bool(plain.inside.any())
@@ -334,9 +400,16 @@ def test_the_scenarios_own_chain_is_compared_and_nobody_elses() -> None:
     own = {"kind": "chain", "filters": [{"kind": "penalty", "weight": 3}, {"kind": "reject"}]}
     found = compare(scenario({"filter": own}), ["reject", "chain"])
     reject, chain = found.entries
-    assert chain.filter == "chain" and chain.refused is None and "its last filter, reject, promises" in chain.because
+    assert (
+        chain.filter == "chain"
+        and chain.refused is None
+        and "its last filter, reject, promises" in chain.because
+    )
     assert chain.upper_bound == upper_bound(0, 600, 0.95) and chain.distance != reject.distance
-    assert [e.filter for e in compare(scenario({"filter": own, "sampler.steps": 3, "sampler.samples": 100})).entries] == [
+    assert [
+        e.filter
+        for e in compare(scenario({"filter": own, "sampler.steps": 3, "sampler.samples": 100})).entries
+    ] == [
         *FILTERS,
         "chain",
     ]
@@ -355,9 +428,18 @@ def test_what_remains_of_a_promise_under_the_sampler_is_told() -> None:
 
 def test_coupled_filters_are_bounded_by_independent_clouds() -> None:
     """Seeds and replicas are clouds; what holds the tolerance must hold it in every one of them."""
-    found = compare(scenario({"audit.replicas": 3, "sampler.samples": 200}), ["none", "gate", "thinning"], seeds=2)
+    found = compare(
+        scenario({"audit.replicas": 3, "sampler.samples": 200}), ["none", "gate", "thinning"], seeds=2
+    )
     none, gate, thinning = found.entries
-    assert (found.clouds, found.samples, gate.unit, gate.units, none.unit, none.units) == (3, 200, "clouds", 6, "samples", 1200)
+    assert (found.clouds, found.samples, gate.unit, gate.units, none.unit, none.units) == (
+        3,
+        200,
+        "clouds",
+        6,
+        "samples",
+        1200,
+    )
     assert gate.largest == gate.final == 0.05 and not gate.over  # ten of two hundred, in each of six
     assert gate.upper_bound == mean_upper_bound(np.full(6, 0.05), 0.95)
     assert none.upper_bound == upper_bound(round((none.final or 0) * 1200), 1200, 0.95)
@@ -378,48 +460,85 @@ def test_every_filter_aims_at_what_the_scenarios_own_aims_at_and_beta_is_judged(
 
 def test_steps_before_after_step_are_not_judged(tmp_path: Path) -> None:
     """A start inside: over at first, and no longer from some step on."""
-    inside = {"sampler.init": {"kind": "gaussian", "mean": [2, 0], "std": 0.1}, "constraints": [{"set": "beyond", "beta": 0.5}]}
+    inside = {
+        "sampler.init": {"kind": "gaussian", "mean": [2, 0], "std": 0.1},
+        "constraints": [{"set": "beyond", "beta": 0.5}],
+    }
     (at_once,) = compare(scenario(inside), ["none"]).entries
     found = compare(scenario({**inside, "audit.after_step": 40}), ["none"], out=tmp_path / "out")
     (later,) = found.entries
     plain = unfiltered(scenario(inside)).fraction[0, :, 0]
-    assert at_once.over and at_once.largest == plain.max() and not later.over and later.largest == plain[39:].max()
     assert (
-        "Steps from 40 on are judged." in (tmp_path / "out" / "compare.html").read_text() and len(found.fractions["none"]) == 60
+        at_once.over
+        and at_once.largest == plain.max()
+        and not later.over
+        and later.largest == plain[39:].max()
+    )
+    assert (
+        "Steps from 40 on are judged." in (tmp_path / "out" / "compare.html").read_text()
+        and len(found.fractions["none"]) == 60
     )
 
 
 def row(
-    name: str, largest: float | None, final: float, distance: float, cost: float, promise: str, kept: int = 1000
+    name: str,
+    largest: float | None,
+    final: float,
+    distance: float,
+    cost: float,
+    promise: str,
+    kept: int = 1000,
 ) -> dict[str, Any]:
     """One entry as the JSON has it."""
-    told = {"filter": name, "refused": None, "over": (largest or final) > 0.05, "largest": largest, "final": final, "beta": 0.05}
-    return {**told, "constraint": "beyond", "distance": distance, "cost": cost, "kept": kept, "promise": promise}
+    told = {
+        "filter": name,
+        "refused": None,
+        "over": (largest or final) > 0.05,
+        "largest": largest,
+        "final": final,
+        "beta": 0.05,
+    }
+    return {
+        **told,
+        "constraint": "beyond",
+        "distance": distance,
+        "cost": cost,
+        "kept": kept,
+        "promise": promise,
+    }
 
 
 FACTS: dict[str, Any] = {
-    "samples": 1000, "steps": 50, "measure": "W2", "after_step": 0, "floor": {"mean": 0.2, "std": 0.01},
+    "samples": 1000,
+    "steps": 50,
+    "measure": "W2",
+    "after_step": 0,
+    "floor": {"mean": 0.2, "std": 0.01},
     "entries": [
         row("none", 0.2, 0.1, 0.5, 1.0, "none"),
         row("gate", 0.05, 0.05, 0.31, 3.0, "every step, this cloud"),
         row("reject", 0.0, 0.0, 0.4, 1.5, "every step, this cloud"),
         row("thinning", None, 0.05, 0.25, 1.0, "every draw kept", kept=940),
     ],
-}  # fmt: skip
+}
 
 
 def test_where_a_baseline_wins_the_sentence_says_so_and_what_it_costs() -> None:
     kept, nearest, cheapest = findings(FACTS)
-    assert kept.startswith("Within the tolerance at every step: gate, reject and thinning (in the end). Over it: none")
+    assert kept.startswith(
+        "Within the tolerance at every step: gate, reject and thinning (in the end). Over it: none"
+    )
     assert (
-        "thinning is nearest to the exact projection (W2 0.25, where chance alone makes 0.2 ± 0.01), at the price of 60 of 1,000"
-        in nearest
+        "thinning is nearest to the exact projection (W2 0.25, where chance alone makes 0.2 ± 0.01), at "
+        "the price of 60 of 1,000" in nearest
     )
     assert "Chance alone" not in nearest and "reject is the cheapest: 1.50 times" in cheapest
     near = [{**e, "distance": 0.26} if e["filter"] == "gate" else e for e in FACTS["entries"]]
     assert "Chance alone cannot tell it from gate." in findings({**FACTS, "entries": near})[1]
     far = [{**e, "distance": e["distance"] + 1} for e in FACTS["entries"]]
-    assert any("has not reached the energy's law in 50 steps" in s for s in findings({**FACTS, "entries": far}))
+    assert any(
+        "has not reached the energy's law in 50 steps" in s for s in findings({**FACTS, "entries": far})
+    )
 
 
 def test_what_was_paid_is_told_in_multiples_of_what_is_needed() -> None:
@@ -430,12 +549,14 @@ def test_what_was_paid_is_told_in_multiples_of_what_is_needed() -> None:
             else {**e, "price": None}
             for e in FACTS["entries"]
         ]
-        return " ".join(findings({**FACTS, "needed": {"nats": nats, "error": 0.004, "at_least": 0.0}, "entries": entries}))
+        return " ".join(
+            findings({**FACTS, "needed": {"nats": nats, "error": 0.004, "at_least": 0.0}, "entries": entries})
+        )
 
     said = priced(0.058, gate=0.058, reject=0.174)
     assert (
-        "needs a KL of 0.0580 ± 0.0040 nats from the unfiltered distribution; paid, in multiples of that, at least: gate 1, reject 3."
-        in said
+        "needs a KL of 0.0580 ± 0.0040 nats from the unfiltered distribution; paid, in multiples of that, "
+        "at least: gate 1, reject 3." in said
     )
     assert "needs no KL: the unfiltered samples are within it" in priced(0.0, gate=0.0)
     assert "a KL of" not in priced(None, gate=0.05) and "a KL of" not in priced(0.058)
@@ -452,9 +573,13 @@ def test_nobody_is_nearest_within_what_chance_alone_makes() -> None:
         "thinning cannot be told from the exact projection (W2 0.22, where chance alone makes 0.2 ± 0.01), at"
     )
     both = told(thinning=0.22, gate=0.21)
-    assert both.startswith("gate and thinning cannot be told from") and both.endswith("none of them is the nearest.")
+    assert both.startswith("gate and thinning cannot be told from") and both.endswith(
+        "none of them is the nearest."
+    )
     blind = told(thinning=0.22, none=0.2)
-    assert "Nor can none, over the tolerance: with so few samples such small distances decide nothing." in blind
+    assert (
+        "Nor can none, over the tolerance: with so few samples such small distances decide nothing." in blind
+    )
     # of fewer draws chance makes more: an entry's own floor is what counts
     few = [{**e, "chance": (0.25, 0.01)} if e["filter"] == "thinning" else e for e in FACTS["entries"]]
     assert findings({**FACTS, "entries": few})[1].startswith("thinning cannot be told from")
@@ -463,7 +588,10 @@ def test_nobody_is_nearest_within_what_chance_alone_makes() -> None:
 def test_points_that_coincide_share_a_label_and_labels_keep_apart() -> None:
     assert groups([(0.1, 0.5), (0.11, 0.51), (0.9, 0.5), (0.1, 0.9)]) == [[3], [1, 0], [2]]
     placed = spread([0.9, 0.5, 0.5, 0.49, 0.02], [0.1] * 5)
-    assert all(a - b >= 0.1 - 1e-12 for a, b in zip(placed, placed[1:], strict=False)) and min(placed) >= 0.05 - 1e-12
+    assert (
+        all(a - b >= 0.1 - 1e-12 for a, b in zip(placed, placed[1:], strict=False))
+        and min(placed) >= 0.05 - 1e-12
+    )
     assert placed[:2] == pytest.approx([0.9, 0.5])
     mixed = {"entries": [{**e, "constraint": e["filter"], "beta": 0.1} for e in FACTS["entries"]]}
     assert [x for _, x, _, _ in trade(mixed)] == pytest.approx(

@@ -31,7 +31,10 @@ def test_csv_as_spreadsheets_write_it(tmp_path):
     """A byte order mark, CRLF, quoted names with commas and spaces, quoted numbers, blank lines."""
     table = read_table(csv(tmp_path, '\ufeff"mean perimeter","area, mm2"\r\n"1.5",2\r\n\r\n3,4\r\n'))
     assert table.columns == ("mean_perimeter", "area_mm2")
-    assert table.notes == ("column 'mean perimeter' is called mean_perimeter", "column 'area, mm2' is called area_mm2")
+    assert table.notes == (
+        "column 'mean perimeter' is called mean_perimeter",
+        "column 'area, mm2' is called area_mm2",
+    )
     assert table.values.tolist() == [[1.5, 2], [3, 4]]
 
 
@@ -103,18 +106,40 @@ def test_bad_arrays(tmp_path):
         with pytest.raises(BadInput, match=match):
             read_table(tmp_path / name)
 
-    refused("a.npy", lambda p: np.save(p, np.zeros(3)), r"got an array of shape \(3,\); one column is shape \(n, 1\)")
-    refused("b.npy", lambda p: np.save(p, np.array([{}], dtype=object)), "pickled objects, which are never loaded")
+    refused(
+        "a.npy",
+        lambda p: np.save(p, np.zeros(3)),
+        r"got an array of shape \(3,\); one column is shape \(n, 1\)",
+    )
+    refused(
+        "b.npy", lambda p: np.save(p, np.array([{}], dtype=object)), "pickled objects, which are never loaded"
+    )
     refused("c.npy", lambda p: np.save(p, np.zeros((0, 2))), "has no rows")
-    refused("d.npy", lambda p: np.save(p, np.zeros((2, 2), dtype=complex)), "real numbers; got an array of complex128")
+    refused(
+        "d.npy",
+        lambda p: np.save(p, np.zeros((2, 2), dtype=complex)),
+        "real numbers; got an array of complex128",
+    )
     refused("e.npy", lambda p: p.write_bytes(b"not numpy"), "e.npy: ")
     refused("f.npz", lambda p: np.savez(p, samples=np.zeros((2, 2))), "as the array 'x'; found 'samples'")
-    refused("g.npz", lambda p: np.savez(p, x=np.zeros((2, 2)), columns=np.array(["a"])), "1 column names for 2 columns")
+    refused(
+        "g.npz",
+        lambda p: np.savez(p, x=np.zeros((2, 2)), columns=np.array(["a"])),
+        "1 column names for 2 columns",
+    )
     refused("h.npz", lambda p: np.savez(p, x=np.array([[None]], dtype=object)), "pickled objects")
     refused("i.npz", lambda p: p.write_bytes(b"PK\x03\x04 cut short"), "cannot be read")
-    refused("j.npz", lambda p: np.savez(p, x=np.zeros((2, 2)), columns=np.array([1, 2])), "'columns' must be a list of text")
+    refused(
+        "j.npz",
+        lambda p: np.savez(p, x=np.zeros((2, 2)), columns=np.array([1, 2])),
+        "'columns' must be a list of text",
+    )
     refused("k.parquet", lambda p: p.write_bytes(b"nothing"), "cannot be read as parquet")
-    refused("l.xlsx", lambda p: p.write_bytes(b""), "'.xlsx' is not a table this reads; use one of .csv, .npz, .npy, .parquet")
+    refused(
+        "l.xlsx",
+        lambda p: p.write_bytes(b""),
+        "'.xlsx' is not a table this reads; use one of .csv, .npz, .npy, .parquet",
+    )
 
 
 def test_missing_file(tmp_path):
@@ -145,7 +170,13 @@ def test_select_suggests():
 
 @pytest.mark.parametrize(
     ("raw", "name"),
-    [("mean perimeter", "mean_perimeter"), ("2nd", "x2nd"), ("class", "class_"), (" a (cm) ", "a_cm"), ("Größe", "Größe")],
+    [
+        ("mean perimeter", "mean_perimeter"),
+        ("2nd", "x2nd"),
+        ("class", "class_"),
+        (" a (cm) ", "a_cm"),
+        ("Größe", "Größe"),
+    ],
 )
 def test_identifier(raw, name):
     assert identifier(raw) == name
@@ -153,7 +184,9 @@ def test_identifier(raw, name):
 
 @pytest.mark.parametrize("kind", [kind for kind, source in DATA.items() if "path" not in source.example])
 def test_every_source_is_what_it_says(kind):
-    """From its example: columns match the rows, one seed gives one table, and the fingerprint does not change by loading."""
+    """From its example: columns match the rows, one seed gives one table, and the fingerprint does not change
+    by loading.
+    """
     made = [construct(DATA[kind], DATA[kind].example, nested={}, context={}) for _ in range(2)]
     before = made[0].fingerprint()
     first, again = made[0].load(0), made[1].load(0)
@@ -193,7 +226,9 @@ def test_planar_laws():
 
 
 def test_real_tables_keep_their_truths():
-    """No measured tumour has a perimeter below that of the circle of its area; unscaled diabetes has LDL + HDL ≤ cholesterol."""
+    """No measured tumour has a perimeter below that of the circle of its area; unscaled diabetes has LDL +
+    HDL ≤ cholesterol.
+    """
     tumours = SklearnTable("breast_cancer", ["mean_perimeter", "mean_area"]).load(0).values
     assert tumours.shape == (569, 2)
     assert int((tumours[:, 0] < 2 * (math.pi * tumours[:, 1]).sqrt()).sum()) == 0

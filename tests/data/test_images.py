@@ -1,4 +1,6 @@
-"""Pictures as rows: the sources that ship with libraries, and published sets read from small files of the same formats."""
+"""Pictures as rows: the sources that ship with libraries, and published sets read from small files of the
+same formats.
+"""
 
 import io
 import tarfile
@@ -31,15 +33,27 @@ def archive(path, files):
 
 
 def test_cifar_is_read_from_the_archive_a_folder_or_one_file(tmp_path, records):
-    packed = archive(tmp_path / "c.tar.gz", {"data_batch_1.bin": records[:4].tobytes(), "data_batch_2.bin": records[4:].tobytes(),
-                                             "test_batch.bin": records[:2].tobytes(), "batches.meta.txt": b"cat\n"})  # fmt: skip
+    packed = archive(
+        tmp_path / "c.tar.gz",
+        {
+            "data_batch_1.bin": records[:4].tobytes(),
+            "data_batch_2.bin": records[4:].tobytes(),
+            "test_batch.bin": records[:2].tobytes(),
+            "batches.meta.txt": b"cat\n",
+        },
+    )
     folder = tmp_path / "cifar-10-batches-bin"
     with tarfile.open(packed) as held:
         held.extractall(tmp_path, filter="data")
     train = Cifar10(packed).pixels(0)
     assert train.shape == (7, 3, 32, 32)
-    assert train[3, 2, 31, 0] == pytest.approx(2 * float(records[3, 1 + 2 * 1024 + 31 * 32]) / 255 - 1, abs=1e-6), "channel first"
-    assert np.array_equal(Cifar10(folder).pixels(0), train) and Cifar10(folder).fingerprint() == Cifar10(packed).fingerprint()
+    assert train[3, 2, 31, 0] == pytest.approx(
+        2 * float(records[3, 1 + 2 * 1024 + 31 * 32]) / 255 - 1, abs=1e-6
+    ), "channel first"
+    assert (
+        np.array_equal(Cifar10(folder).pixels(0), train)
+        and Cifar10(folder).fingerprint() == Cifar10(packed).fingerprint()
+    )
     assert np.array_equal(Cifar10(packed, "test").pixels(0), train[:2])
     assert np.array_equal(Cifar10(packed, classes=[1]).pixels(0), train[[1, 3, 4, 6]])
     assert np.array_equal(Cifar10(packed, per_class=1).pixels(0), train[:2])
@@ -88,7 +102,10 @@ def test_dtd_is_read_from_its_list(tmp_path):
 
 def test_mnist_is_split_once_and_evenly():
     train, test = Mnist("train"), Mnist("test")
-    rows = {part: {row.tobytes() for row in source.pixels(0)} for part, source in (("train", train), ("test", test))}
+    rows = {
+        part: {row.tobytes() for row in source.pixels(0)}
+        for part, source in (("train", train), ("test", test))
+    }
     assert train.pixels(3).shape == (4000, 1, 28, 28) and test.pixels(0).shape == (1000, 1, 28, 28)
     assert not rows["train"] & rows["test"], "no digit is in both"
     assert Mnist("test", classes=[9]).pixels(0).shape[0] == 100
@@ -100,7 +117,9 @@ def test_mnist_is_split_once_and_evenly():
 
 def test_patches_are_cut_from_the_pictures_and_drawn_by_seed():
     source = Patches("textures", size=24, channels=1, samples=30)
-    assert np.array_equal(source.pixels(1), source.pixels(1)) and not np.array_equal(source.pixels(1), source.pixels(2))
+    assert np.array_equal(source.pixels(1), source.pixels(1)) and not np.array_equal(
+        source.pixels(1), source.pixels(2)
+    )
     assert source.pixels(0).shape == (30, 1, 24, 24)
     colour = Patches("photographs", size=8, channels=3, samples=40).pixels(0)
     assert (np.abs(colour[:, 0] - colour[:, 2]).max() > 0.1) and colour.std(axis=(1, 2, 3)).max() > 0.1
@@ -109,7 +128,9 @@ def test_patches_are_cut_from_the_pictures_and_drawn_by_seed():
 
 
 def test_noise_has_its_law():
-    uniform, gaussian = (NoisePictures(law, size=16, samples=200).pixels(0) for law in ("uniform", "gaussian"))
+    uniform, gaussian = (
+        NoisePictures(law, size=16, samples=200).pixels(0) for law in ("uniform", "gaussian")
+    )
     n = uniform.size
     assert abs(uniform.var() - 1 / 3) < 4 * (4 / 45 / n) ** 0.5
     assert abs(uniform.mean()) < 4 * (1 / 3 / n) ** 0.5

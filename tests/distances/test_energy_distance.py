@@ -1,4 +1,6 @@
-"""The energy distance (P.5) against its closed form, its naive twin, and the scatter that it says chance has."""
+"""The energy distance (P.5) against its closed form, its naive twin, and the scatter that it says chance
+has.
+"""
 
 import math
 from typing import Any
@@ -11,7 +13,9 @@ from lem_safe.distances.energy_distance import chance, energy_distance
 
 
 def distances_of_normals() -> None:
-    """E‖X − Y‖ of N(0, 1) and N(δ, 1) is that of a folded normal; D between draws is free of bias, with and without weights."""
+    """E‖X − Y‖ of N(0, 1) and N(δ, 1) is that of a folded normal; D between draws is free of bias, with and
+    without weights.
+    """
     δ, n, rng = 0.7, 400, np.random.default_rng(3)
     folded = 2 / math.sqrt(math.pi) * math.exp(-δ * δ / 4) + δ * math.erf(δ / 2)
     exact = 2 * folded - 4 / math.sqrt(math.pi)
@@ -41,7 +45,9 @@ def test_the_energy_distance_is_p5() -> None:
 
 
 def test_chance_is_the_scatter_of_the_distance() -> None:
-    """Between fresh samples of one law, the distance scatters as `chance` says from one sample alone, about 0."""
+    """Between fresh samples of one law, the distance scatters as `chance` says from one sample alone, about
+    0.
+    """
     rng = np.random.default_rng(5)
     mean, std = chance(rng.normal(size=(600, 4)), np.ones(600), 200, 400)
     fresh = [energy_distance(rng.normal(size=(200, 4)), rng.normal(size=(400, 4))) for _ in range(100)]
@@ -57,7 +63,9 @@ def test_chance_is_the_scatter_of_the_distance() -> None:
         (distances_of_a_few_points, "cdist", lambda f: lambda z, y: f(z, y, "sqeuclidean")),
     ],
 )
-def test_planted_faults_are_found(check: Any, name: str, faulty: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planted_faults_are_found(
+    check: Any, name: str, faulty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(energies, name, faulty(getattr(energies, name)))
     with pytest.raises(AssertionError):
         check()

@@ -1,4 +1,6 @@
-"""The certified price: every check of `truths.prices`, the fault that each finds, and clouds that cannot tell."""
+"""The certified price: every check of `truths.prices`, the fault that each finds, and clouds that cannot
+tell.
+"""
 
 import math
 
@@ -19,19 +21,41 @@ def on_its_own(parts, n):
 
 
 TEETH: dict[str, Tooth] = {
-    "half of the multiplier": (prices.needed_in_any_dimension, price, "_multipliers", result(lambda μ, *_: μ / 2)),
-    "errors of the standard deviation, not of the mean": (prices.errors_are_as_large_as_they_say, price._Found, "error",
-        result(lambda e, self, *_: e * len(self.f) ** 0.5)),
-    "the gap's error that of what was paid": (prices.errors_are_as_large_as_they_say, price._Found, "error",
-        lambda f: lambda self, others=None: f(self)),
+    "half of the multiplier": (
+        prices.needed_in_any_dimension,
+        price,
+        "_multipliers",
+        result(lambda μ, *_: μ / 2),
+    ),
+    "errors of the standard deviation, not of the mean": (
+        prices.errors_are_as_large_as_they_say,
+        price._Found,
+        "error",
+        result(lambda e, self, *_: e * len(self.f) ** 0.5),
+    ),
+    "the gap's error that of what was paid": (
+        prices.errors_are_as_large_as_they_say,
+        price._Found,
+        "error",
+        lambda f: lambda self, others=None: f(self),
+    ),
     "patterns counted alike": (prices.masses_of_patterns, price, "tilt", lambda f: lambda s, c, q: f(s, c)),
     "distance not looked at": (prices.paid_by_a_smooth_tilt, price, "_distance", lambda f: price._membership),
     "f of half its size": (prices.paid_in_any_dimension, price, "_largest", result(lambda θ, *_: θ / 2)),
     "f found on the rows that judge it": (prices.choice_adds_nothing, price, "_parts", result(on_its_own)),
-    "an upper bound on the fraction": (prices.certain_as_often_as_it_says, price, "lower_bound", lambda f: upper_bound),
-    "copies counted": (prices.copies_are_not_counted, price, "seen",
-        result(lambda s, *_: s._replace(different=len(s.inside)))),
-}  # fmt: skip
+    "an upper bound on the fraction": (
+        prices.certain_as_often_as_it_says,
+        price,
+        "lower_bound",
+        lambda f: upper_bound,
+    ),
+    "copies counted": (
+        prices.copies_are_not_counted,
+        price,
+        "seen",
+        result(lambda s, *_: s._replace(different=len(s.inside))),
+    ),
+}
 
 CHECKS = checks(TEETH)
 
@@ -78,7 +102,9 @@ def test_a_cloud_wholly_inside_tells_only_what_is_needed_at_least() -> None:
 
 
 def test_limits_that_leave_no_pattern_are_not_told() -> None:
-    """Every row is in one of two sets, together tolerated 8 %: no distribution over these patterns meets both."""
+    """Every row is in one of two sets, together tolerated 8 %: no distribution over these patterns meets
+    both.
+    """
     first = (torch.arange(1000) < 500)[:, None]
     free = Seen(torch.cat([first, ~first], 1), torch.zeros(1000, 2, dtype=torch.float64), 1000)
     assert needed(free, [0.05, 0.03])[:2] == (None, None)
@@ -99,7 +125,10 @@ def test_a_set_without_a_distance_is_told_by_membership() -> None:
     free, ours = cloud(200, 1000), cloud(50, 1000)
     found = account(ours, free, [0.05])
     assert found.paid is not None and found.gap is not None
-    assert found.paid.nats == pytest.approx(facts(0.2, 0.05).kl, abs=1e-3) and found.paid.nats == found.paid.membership
+    assert (
+        found.paid.nats == pytest.approx(facts(0.2, 0.05).kl, abs=1e-3)
+        and found.paid.nats == found.paid.membership
+    )
     assert abs(found.gap) < 1e-3
 
 
@@ -120,10 +149,15 @@ def test_distances_that_are_no_numbers_leave_membership() -> None:
             return super().forward(x) * math.inf
 
     found = seen([Odd([1.0, 0.0], 1.0)], prices.normal(100, 2, 0))
-    assert bool((found.level == 0).all()) and torch.equal(found.inside[:, 0], prices.normal(100, 2, 0)[:, 0] >= 1)
+    assert bool((found.level == 0).all()) and torch.equal(
+        found.inside[:, 0], prices.normal(100, 2, 0)[:, 0] >= 1
+    )
 
 
 def test_of_many_rows_some_are_taken_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "MOST", 100)
     x = torch.arange(1000, dtype=torch.float64)[:, None]
-    assert len(seen([prices.beyond(1, 500.0)], x).inside) == 100 and int(seen([prices.beyond(1, 500.0)], x).inside.sum()) == 50
+    assert (
+        len(seen([prices.beyond(1, 500.0)], x).inside) == 100
+        and int(seen([prices.beyond(1, 500.0)], x).inside.sum()) == 50
+    )

@@ -46,7 +46,9 @@ def page(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 def test_six_things_are_shown_in_under_ten_lines_each() -> None:
     assert set(EXAMPLES) == {"A set", "A surrogate", "A filter", "An energy", "A sampler", "A loss"}
     for name, code in EXAMPLES.items():
-        body = [line for line in code.splitlines() if line.strip() and not re.match(r'\s*"""|[A-Z]+\["', line)]
+        body = [
+            line for line in code.splitlines() if line.strip() and not re.match(r'\s*"""|[A-Z]+\["', line)
+        ]
         assert len(body) < 10, name
 
 
@@ -80,7 +82,9 @@ def test_a_surrogate(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("page", ["A filter"], indirect=True)
 def test_a_filter(page: dict[str, Any]) -> None:
-    ball = pull(build_sets({"b": {"kind": "ball", "center": [0, 0], "radius": 1}}, ("x0", "x1"))["b"], identity(2))
+    ball = pull(
+        build_sets({"b": {"kind": "ball", "center": [0, 0], "radius": 1}}, ("x0", "x1"))["b"], identity(2)
+    )
     context = {"sets": [ball], "betas": [0.1], "step_size": 0.1}
     chosen = make("filters", {"kind": "cap", "longest": 0.2}, context=context)
     hooks, x = hook(chosen), cloud(500)
@@ -124,5 +128,8 @@ def test_a_sampler(page: dict[str, Any]) -> None:
 def test_a_loss(page: dict[str, Any]) -> None:
     loss = make("losses", LOSSES["robust"].example)
     z = cloud(20_000, d=1)
-    values = {a: float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-0.9, 0.0, 0.9, 4.0)}
+    values = {
+        a: float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach())
+        for a in (-0.9, 0.0, 0.9, 4.0)
+    }
     assert min(values, key=values.__getitem__) == 0.9  # near the closed form's 1/(1 + .09)

@@ -1,4 +1,6 @@
-"""docs/filters.md: its table is what the code promises. `python tests/docs/test_filters_page.py` writes it again."""
+"""docs/filters.md: its table is what the code promises. `python tests/docs/test_filters_page.py` writes it
+again.
+"""
 
 import inspect
 import re
@@ -18,7 +20,10 @@ def couples_particles(kind: str) -> bool:
 
 
 def table() -> str:
-    rows = ["| filter | what it does | promise | because | couples particles |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        "| filter | what it does | promise | because | couples particles |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for kind, promise in PROMISES.items():
         what = " ".join((inspect.getdoc(FILTERS[kind]) or "").split("\n\n")[0].split())
         coupled = "if one of them does" if kind == "chain" else "yes" if couples_particles(kind) else "no"
@@ -50,7 +55,9 @@ def test_the_section_on_coupling_names_those_that_couple() -> None:
 
 def test_the_command_line_says_the_same() -> None:
     _, rows = listing("filters")
-    assert {(row[0], row[1], row[3]) for row in rows} == {(kind, p.scope, p.because) for kind, p in PROMISES.items()}
+    assert {(row[0], row[1], row[3]) for row in rows} == {
+        (kind, p.scope, p.because) for kind, p in PROMISES.items()
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The ledger docs/equations.md: every tag that code names is in it once, with a function that exists and citations that lead somewhere."""
+"""The ledger docs/equations.md: every tag that code names is in it once, with a function that exists and
+citations that lead somewhere.
+"""
 
 import re
 from collections import Counter
@@ -54,11 +56,18 @@ def faults(text: str, code: set[str], references: str) -> list[str]:
     ledger = read(text)
     listed = [tag for tag, _ in ledger.functions]
     known = set(re.findall(r"^@\w+\{(\w+),", references, re.M))
-    found = [f"{tag}: named by code, not in the ledger" for tag in sorted(code - set(listed) - set(ledger.waiting))]
-    found += [f"{tag}: named by code, but listed as not yet implemented" for tag in sorted(code & set(ledger.waiting))]
+    found = [
+        f"{tag}: named by code, not in the ledger" for tag in sorted(code - set(listed) - set(ledger.waiting))
+    ]
+    found += [
+        f"{tag}: named by code, but listed as not yet implemented"
+        for tag in sorted(code & set(ledger.waiting))
+    ]
     found += [f"{tag}: listed {k} times" for tag, k in Counter(listed + ledger.waiting).items() if k > 1]
     found += [
-        f"{tag}: {path or 'no function'} does not exist" for tag, path in ledger.functions if not path or not resolves(path)
+        f"{tag}: {path or 'no function'} does not exist"
+        for tag, path in ledger.functions
+        if not path or not resolves(path)
     ]
     found += [f"{key}: cited, not in references.bib" for key in sorted(ledger.cited - known)]
     return found + [f"{key}: in references.bib, never cited" for key in sorted(known - ledger.cited)]
@@ -84,13 +93,27 @@ def test_documents_name_only_tags_of_the_ledger() -> None:
 
 def test_links_of_the_documents_lead_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "scenarios").glob("*.md")]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    ]
     assert len(links) > 8
-    assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+    assert [
+        (page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()
+    ] == []
 
 
 def test_ranges_are_read_as_each_of_their_tags() -> None:
-    assert tags("by (D.1–D.3), B.2 and Q.1–Q.2; v1.2, 3.B.1 and U.S.") == {"D.1", "D.2", "D.3", "B.2", "Q.1", "Q.2", "B.1"}
+    assert tags("by (D.1–D.3), B.2 and Q.1–Q.2; v1.2, 3.B.1 and U.S.") == {
+        "D.1",
+        "D.2",
+        "D.3",
+        "B.2",
+        "Q.1",
+        "Q.2",
+        "B.1",
+    }
 
 
 HONEST = "| (B.1) | a formula | [@someone] | `barriers.functionals.MassBarrier` |\n- (L.1) later\n"
@@ -104,13 +127,28 @@ BIB = "@book{someone, year = {1939}}"
         (HONEST, {"B.1", "L.1"}, BIB, "L.1: named by code, but listed as not yet implemented"),
         (HONEST + HONEST.replace("L.1", "L.2"), {"B.1"}, BIB, "B.1: listed 2 times"),
         (HONEST + "- (B.1) again\n", {"B.1"}, BIB, "B.1: listed 2 times"),
-        (HONEST.replace("MassBarrier", "MassBarriers"), {"B.1"}, BIB, "B.1: barriers.functionals.MassBarriers does not exist"),
-        (HONEST.replace("barriers.functionals", "barrier"), {"B.1"}, BIB, "B.1: barrier.MassBarrier does not exist"),
-        (HONEST.replace("`barriers.functionals.MassBarrier` ", ""), {"B.1"}, BIB, "B.1: no function does not exist"),
+        (
+            HONEST.replace("MassBarrier", "MassBarriers"),
+            {"B.1"},
+            BIB,
+            "B.1: barriers.functionals.MassBarriers does not exist",
+        ),
+        (
+            HONEST.replace("barriers.functionals", "barrier"),
+            {"B.1"},
+            BIB,
+            "B.1: barrier.MassBarrier does not exist",
+        ),
+        (
+            HONEST.replace("`barriers.functionals.MassBarrier` ", ""),
+            {"B.1"},
+            BIB,
+            "B.1: no function does not exist",
+        ),
         (HONEST, {"B.1"}, BIB.replace("someone", "nobody"), "someone: cited, not in references.bib"),
         (HONEST, {"B.1"}, BIB + "\n@misc{idle, year = {1900}}", "idle: in references.bib, never cited"),
     ],
-)  # fmt: skip
+)
 def test_a_planted_fault_is_found(text: str, code: set[str], references: str, fault: str) -> None:
     assert faults(HONEST, {"B.1"}, BIB) == []
     assert fault in faults(text, code, references)

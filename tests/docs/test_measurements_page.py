@@ -1,4 +1,6 @@
-"""docs/measurements.md is what results.json says, and every section reads the rows that its benchmark writes."""
+"""docs/measurements.md is what results.json says, and every section reads the rows that its benchmark
+writes.
+"""
 
 import json
 
@@ -31,7 +33,14 @@ def test_a_number_that_changes_changes_the_page() -> None:
 
 
 def test_a_peer_too_slow_to_ask_again_has_no_gap() -> None:
-    row = {"name": "n: p", "ratio": 1234.5, "ours_ms": 0.5, "peer_ms": 617.25, "gap": float("nan"), "versions": {"torch": "1"}}
+    row = {
+        "name": "n: p",
+        "ratio": 1234.5,
+        "ours_ms": 0.5,
+        "peer_ms": 617.25,
+        "gap": float("nan"),
+        "versions": {"torch": "1"},
+    }
     assert measurements.qp([row])[-1] == "| n: p | 1,234 | 0.50 | 617.2 |  |"
     assert measurements.qp([row | {"gap": 2e-9}])[-1].endswith("| 2e-09 |")
 
@@ -58,17 +67,39 @@ def test_the_least_ratio_and_those_at_64_columns_are_named() -> None:
 
 
 def test_the_mean_of_paid_over_needed_is_of_those_that_need_something() -> None:
-    row = {"kind": "filter", "scenario": "a", "filter": "drift", "refused": None, "final": [0.03], "beta": [0.03]}
+    row = {
+        "kind": "filter",
+        "scenario": "a",
+        "filter": "drift",
+        "refused": None,
+        "final": [0.03],
+        "beta": [0.03],
+    }
     row |= {"needed": 0.02, "needed_error": 0.002, "paid": 0.04, "paid_error": 0.004}
     rows = [
-        row, row | {"filter": "gate", "paid": 0.02}, row | {"scenario": "b", "paid": 0.12},
-        row | {"scenario": "c", "needed": 0.0, "needed_error": 0.0, "paid": 0.5}, row | {"filter": "step", "refused": "no", "paid": None},
-        {"kind": "known", "dimension": 20, "kl": 1.3, "needed": 1.31, "needed_error": 0.03, "paid": 1.29, "paid_error": 0.03, "neighbours": -1.2},
-    ]  # fmt: skip
+        row,
+        row | {"filter": "gate", "paid": 0.02},
+        row | {"scenario": "b", "paid": 0.12},
+        row | {"scenario": "c", "needed": 0.0, "needed_error": 0.0, "paid": 0.5},
+        row | {"filter": "step", "refused": "no", "paid": None},
+        {
+            "kind": "known",
+            "dimension": 20,
+            "kl": 1.3,
+            "needed": 1.31,
+            "needed_error": 0.03,
+            "paid": 1.29,
+            "paid_error": 0.03,
+            "neighbours": -1.2,
+        },
+    ]
     lines = measurements.price(rows)
     assert "Mean of paid over needed: drift 4.00, gate 1.00; all 3.00. Nothing is needed in c." in lines
     assert "| a: drift | 3.00 % of 3 % | 0.0200 ± 0.0020 | 0.0400 ± 0.0040 | 2.00 |" in lines
-    assert "| a: step | refused |  |  |  |" in lines and "| 20 | 1.310 ± 0.030 | 1.290 ± 0.030 | -1.200 |" in lines
+    assert (
+        "| a: step | refused |  |  |  |" in lines
+        and "| 20 | 1.310 ± 0.030 | 1.290 ± 0.030 | -1.200 |" in lines
+    )
 
 
 def test_neighbours_are_no_estimate_of_kl_in_twenty_dimensions() -> None:
@@ -77,4 +108,6 @@ def test_neighbours_are_no_estimate_of_kl_in_twenty_dimensions() -> None:
 
     found = price.known(20)
     assert found["neighbours"] < 0.6 * found["kl"]
-    assert all(abs(found[k] - found["kl"]) < 4 * found[f"{k}_error"] < 0.3 * found["kl"] for k in ("needed", "paid"))
+    assert all(
+        abs(found[k] - found["kl"]) < 4 * found[f"{k}_error"] < 0.3 * found["kl"] for k in ("needed", "paid")
+    )

@@ -1,4 +1,6 @@
-"""The README's code runs, its scenarios validate, its error message is the one printed, its commands exist."""
+"""The README's code runs, its scenarios validate, its error message is the one printed, its commands
+exist.
+"""
 
 import re
 from pathlib import Path

@@ -9,9 +9,18 @@ from benchmarks import claims
 from lem_safe.reproduce import CLAIMS
 
 CLAIM = {
-    "name": "fig1", "title": "Fig. 1", "where": "§3", "paper": "k* = 49", "tolerance": "40–60", "verdict": "fails", "ours": "k* = 39.",
-    "note": "", "seconds": 3.4, "pictures": 1, "setting": {"seed": 0, "quick": False},
-}  # fmt: skip
+    "name": "fig1",
+    "title": "Fig. 1",
+    "where": "§3",
+    "paper": "k* = 49",
+    "tolerance": "40–60",
+    "verdict": "fails",
+    "ours": "k* = 39.",
+    "note": "",
+    "seconds": 3.4,
+    "pictures": 1,
+    "setting": {"seed": 0, "quick": False},
+}
 
 
 def study(folder, **changes):
@@ -40,4 +49,6 @@ def test_the_committed_page_names_every_claim_and_has_its_pictures():
     text = claims.PAGE.read_text(encoding="utf-8")
     assert all(claim.title in text for claim in CLAIMS.values())
     shown = re.findall(r"\(pictures/(\w+)\.png\)", text)
-    assert "fig1" in shown and all((claims.PAGE.parent / "pictures" / f"{name}.png").is_file() for name in shown)
+    assert "fig1" in shown and all(
+        (claims.PAGE.parent / "pictures" / f"{name}.png").is_file() for name in shown
+    )

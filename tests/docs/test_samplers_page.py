@@ -1,4 +1,6 @@
-"""docs/samplers.md: its table is what the code says remains. `python tests/docs/test_samplers_page.py` writes it again."""
+"""docs/samplers.md: its table is what the code says remains. `python tests/docs/test_samplers_page.py` writes
+it again.
+"""
 
 import re
 from pathlib import Path
@@ -17,7 +19,10 @@ def table() -> str:
         "| sampler | what it is | under `gate`, `step`, `reject` | under `drift` | because |",
         "| --- | --- | --- | --- | --- |",
     ]
-    rows += [f"| `{kind}` | {what} | {after} | {before} | {because} |" for kind, after, before, what, because in listed]
+    rows += [
+        f"| `{kind}` | {what} | {after} | {before} | {because} |"
+        for kind, after, before, what, because in listed
+    ]
     rows += [
         "",
         "Where it differs for one filter from what the filter says of itself:",
@@ -47,7 +52,9 @@ def test_every_sampler_is_explained_and_every_named_kind_exists() -> None:
 
 def test_the_command_line_says_the_same() -> None:
     heads, rows = listing("samplers")
-    assert heads[:3] == ["kind", "under gate, step, reject", "under drift"] and [row[0] for row in rows] == list(SAMPLERS)
+    assert heads[:3] == ["kind", "under gate, step, reject", "under drift"] and [
+        row[0] for row in rows
+    ] == list(SAMPLERS)
     for kind, after, before, _, because in rows:
         assert {after} == {promise_under(kind, f).scope for f in ("gate", "step", "reject")}
         assert (before, because) == (promise_under(kind, "drift").scope, promise_under(kind, "drift").because)

@@ -1,4 +1,6 @@
-"""Compositions in a scenario: of trained energies too, at any nesting, trained once, refused or warned of before anything is sampled."""
+"""Compositions in a scenario: of trained energies too, at any nesting, trained once, refused or warned of
+before anything is sampled.
+"""
 
 import json
 from pathlib import Path
@@ -68,13 +70,16 @@ def built(energy: str, **named: str) -> Problem:
         f"{{kind: conjunction, energies: [{ROUND}, {RINGS}]}}",
         f"{{kind: negation, energy: {MOONS}, away_from: {RINGS}, weight: 0.2}}",
         f"{{kind: disjunction, energies: [{MOONS}, {RINGS}]}}",
-        f"{{kind: tilted, tilt: [0.3, 0], energy: {{kind: shifted, shift: [1, 0], energy: {{kind: tempered, temperature: 2, energy: {MOONS}}}}}}}",
+        f"{{kind: tilted, tilt: [0.3, 0], energy: {{kind: shifted, shift: [1, 0], energy: {{kind: "
+        f"tempered, temperature: 2, energy: {MOONS}}}}}}}",
         f"{{kind: disjunction, weights: [1, 3], energies: [{ROUND}, {{kind: conjunction, energies: [{MOONS}, "
         f"{{kind: negation, energy: {RINGS}, away_from: {ROUND}, weight: 0.01}}]}}]}}",
     ],
-)  # fmt: skip
+)
 def test_trained_terms_are_terms_like_any_other(energy: str, cache: Path) -> None:
-    """Built, the potential over sampler coordinates is the energy over data units there, gradients carried by the chain rule."""
+    """Built, the potential over sampler coordinates is the energy over data units there, gradients carried by
+    the chain rule.
+    """
     problem = built(energy)
     z = torch.randn(16, 2, generator=torch.Generator().manual_seed(0))
     x = problem.coordinates(z)
@@ -96,9 +101,13 @@ def test_the_sampler_moves_in_the_coordinates_of_the_first_trained_term(cache: P
 
 
 def test_composing_trains_nothing_again(cache: Path) -> None:
-    """The parts of one composition are those of another, of the energy alone, and of a penalty: same fingerprint, same file."""
+    """The parts of one composition are those of another, of the energy alone, and of a penalty: same
+    fingerprint, same file.
+    """
     first, second, third = Heard(), Heard(), Heard()
-    one = build(loads(text(f"{{kind: negation, energy: {MOONS}, away_from: {RINGS}, weight: 0.2}}")), progress=first)
+    one = build(
+        loads(text(f"{{kind: negation, energy: {MOONS}, away_from: {RINGS}, weight: 0.2}}")), progress=first
+    )
     files = {part.file: part.file.stat().st_mtime_ns for part in one.parts}
     two = build(loads(text(f"{{kind: conjunction, energies: [{RINGS}, {MOONS}, {RINGS}]}}")), progress=second)
     three = build(loads(text(MOONS, penalties=f"[{{weight: 0.1, energy: {RINGS}}}]")), progress=third)
@@ -113,12 +122,19 @@ def test_every_trained_part_is_saved_under_its_key(cache: Path, tmp_path: Path) 
     energy = f"{{kind: composed, energies: [{MOONS}, {RINGS}], weights: [1, 0.5]}}"
     scenario = loads(text(energy, penalties=f"[{{weight: 0.05, energy: {RINGS}}}]"))
     run(scenario, out=tmp_path / "out")
-    names = {"energy.energies.0.safetensors", "energy.energies.1.safetensors", "penalties.0.energy.safetensors"}
+    names = {
+        "energy.energies.0.safetensors",
+        "energy.energies.1.safetensors",
+        "penalties.0.energy.safetensors",
+    }
     assert {path.name for path in (tmp_path / "out").glob("*.safetensors")} == names
     saved = load_energy(tmp_path / "out" / "energy.energies.1.safetensors")
     assert saved.metadata["scenario_fingerprint"] == scenario.fingerprint()
     again = train(loads(text(energy)), tmp_path / "kept", Silent())
-    assert {path.name for path in again.iterdir()} == {"energy.energies.0.safetensors", "energy.energies.1.safetensors"}
+    assert {path.name for path in again.iterdir()} == {
+        "energy.energies.0.safetensors",
+        "energy.energies.1.safetensors",
+    }
     x = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
     kept = load_energy(again / "energy.energies.1.safetensors").energy
     torch.testing.assert_close(saved.energy(x), kept(x), rtol=0, atol=0)
@@ -126,7 +142,9 @@ def test_every_trained_part_is_saved_under_its_key(cache: Path, tmp_path: Path) 
 
 def test_terms_must_share_their_columns() -> None:
     iris = "{kind: trained, data: {kind: sklearn, table: iris, columns: [petal_length_cm, sepal_width_cm]}}"
-    with pytest.raises(BadInput, match="must share their columns; got x0, x1 and petal_length_cm, sepal_width_cm"):
+    with pytest.raises(
+        BadInput, match="must share their columns; got x0, x1 and petal_length_cm, sepal_width_cm"
+    ):
         loads(text(f"{{kind: conjunction, energies: [{MOONS}, {iris}]}}"))
     wide = f"{{kind: conjunction, energies: [{MOONS}, {{kind: gaussian, mean: [0, 0, 0], std: 1}}]}}"
     with pytest.raises(BadInput, match=r"energies must share one dimension; got \[2, 3\]"):
@@ -153,16 +171,24 @@ def test_a_disjunction_is_aligned_when_it_is_built(cache: Path) -> None:
         (f"{{kind: negation, energy: {B}, away_from: {A}, weight: 1.25}}", "[]", "energy", 0.8),
         (f"{{kind: composed, energies: [{B}, {A}], weights: [1, -1]}}", "[]", "energy", 1.0),
         (
-            f"{{kind: disjunction, energies: [{B}, {{kind: composed, energies: [{B}, {A}], weights: [1, -2]}}]}}",
+            f"{{kind: disjunction, energies: [{B}, {{kind: composed, energies: [{B}, {A}], weights: [1, "
+            f"-2]}}]}}",
             "[]",
             "energy",
             0.5,
         ),
         (B, f"[{{weight: 1.25, energy: {A}}}]", "penalties", 0.8),
-        (f"{{kind: negation, energy: {B}, away_from: {A}, weight: 0.75}}", f"[{{weight: 0.5, energy: {A}}}]", "penalties", 0.8),
+        (
+            f"{{kind: negation, energy: {B}, away_from: {A}, weight: 0.75}}",
+            f"[{{weight: 0.5, energy: {A}}}]",
+            "penalties",
+            0.8,
+        ),
     ],
 )
-def test_what_leaves_nothing_to_sample_is_refused(energy: str, penalties: str, key: str, ratio: float, tmp_path: Path) -> None:
+def test_what_leaves_nothing_to_sample_is_refused(
+    energy: str, penalties: str, key: str, ratio: float, tmp_path: Path
+) -> None:
     with pytest.raises(BadInput, match=rf"^{key}: .*along \(.*cannot be normalised.*less than {ratio:g}$"):
         run(loads(text(energy, penalties)), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -191,7 +217,9 @@ def test_init_data_takes_the_rows_of_the_first_trained_term(cache: Path, tmp_pat
 
 
 def test_the_paper_with_exact_energies() -> None:
-    """U_B − .35U_A: .99495 within 1.5 of B's centres, 6e-15 near A's; U_A + U_B has mean radius 3.814. By quadrature, 1/200 fine."""
+    """U_B − .35U_A: .99495 within 1.5 of B's centres, 6e-15 near A's; U_A + U_B has mean radius 3.814. By
+    quadrature, 1/200 fine.
+    """
     g = torch.linspace(-7.5, 7.5, 3001, dtype=torch.float64)
     energies = composition.exact()
     total = near_b = near_a = radius = mass = 0.0
@@ -210,7 +238,9 @@ def test_the_paper_with_exact_energies() -> None:
 
 
 def test_the_paper_with_trained_energies_in_small(tmp_path: Path) -> None:
-    """One seed, a quarter of the training: 4,900 of 5,000 near B and none near A, radius within .1, eight modes of 8 to 17 % each."""
+    """One seed, a quarter of the training: 4,900 of 5,000 near B and none near A, radius within .1, eight
+    modes of 8 to 17 % each.
+    """
     x = composition.grid(401)
     found = {}
     for kind, spec in composition.compositions(steps=500).items():
@@ -226,7 +256,14 @@ def test_the_paper_with_trained_energies_in_small(tmp_path: Path) -> None:
 def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
     """Two seeds, one sample near A in the second: that seed does not count; text around the markers stays."""
     rows = [
-        {"recipe": "" if seed is None else recipe, "composition": kind, "seed": seed, "how": how, "what": what, "value": value}
+        {
+            "recipe": "" if seed is None else recipe,
+            "composition": kind,
+            "seed": seed,
+            "how": how,
+            "what": what,
+            "value": value,
+        }
         for recipe in composition.RECIPES
         for kind, what, value in (
             ("negation", "near B", 0.99),
@@ -241,19 +278,31 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
     assert composition.table(rows).count("hold of the samples of 2 of 2 seeds") == 2
     rows[9]["value"] = 1 / composition.SAMPLES
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- made by: python -m benchmarks.composition -->\nstale\n<!-- end -->\nafter\n")
+    page.write_text(
+        "before\n<!-- made by: python -m benchmarks.composition -->\nstale\n<!-- end -->\nafter\n"
+    )
     composition.write_page(rows, page)
     text = page.read_text()
     assert "| 1 | samples | 4,950 | 1 | 3.800 | 0.500 | 0.110 | 0.140 |" in text
     plain = text.index("### Perceptron alone")
-    assert text.index("hold of the samples of 1 of 2 seeds") < plain < text.index("hold of the samples of 2 of 2 seeds")
+    assert (
+        text.index("hold of the samples of 1 of 2 seeds")
+        < plain
+        < text.index("hold of the samples of 2 of 2 seeds")
+    )
     assert text.startswith("before\n<!--") and text.endswith("<!-- end -->\nafter\n") and "stale" not in text
 
 
 @pytest.mark.parametrize(
     ("what", "inside", "outside"),
-    [("near B", 0.98, 0.9798), ("near A", 0.0, 0.0002), ("mean radius", 3.9, 3.92), ("mean radius", 3.72, 3.71),
-     ("least share", 0.081, 0.079), ("largest share", 0.169, 0.171)],
-)  # fmt: skip
+    [
+        ("near B", 0.98, 0.9798),
+        ("near A", 0.0, 0.0002),
+        ("mean radius", 3.9, 3.92),
+        ("mean radius", 3.72, 3.71),
+        ("least share", 0.081, 0.079),
+        ("largest share", 0.169, 0.171),
+    ],
+)
 def test_what_is_claimed(what: str, inside: float, outside: float) -> None:
     assert composition.held_by(what, inside) and not composition.held_by(what, outside)

@@ -25,7 +25,9 @@ sampler: {{kind: langevin, samples: 20, steps: 5, step_size: 0.01}}
 
 
 def test_denoising_learns_correlated_pixels():
-    """On N(0, Σ) images the learned ∇U is (Σ + σ²I)⁻¹x: a fifth of the error that the best energy without correlations has."""
+    """On N(0, Σ) images the learned ∇U is (Σ + σ²I)⁻¹x: a fifth of the error that the best energy without
+    correlations has.
+    """
     d, σ = 16, 0.5
     place = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
     Σ = torch.exp(-torch.cdist(place, place) / 2)
@@ -53,7 +55,12 @@ def test_weights_come_from_the_generator_alone():
 
 def test_a_stage_halves_an_image_until_it_is_small():
     """28 → 14 → 7 → 3, and then no further; every size of image has some network."""
-    for image, last in (([1, 28, 28], 64 * 9), ([3, 32, 32], 64 * 16), ([2, 3, 9], 64 * 3 * 9), ([1, 1, 1], 64)):
+    for image, last in (
+        ([1, 28, 28], 64 * 9),
+        ([3, 32, 32], 64 * 16),
+        ([2, 3, 9], 64 * 3 * 9),
+        ([1, 1, 1], 64),
+    ):
         columns = image[0] * image[1] * image[2]
         energy = Convolutional(image).build(columns, torch.Generator().manual_seed(0))
         assert isinstance(energy, NetworkEnergy) and isinstance(energy.trunk, LayeredTrunk)
@@ -64,7 +71,9 @@ def test_a_stage_halves_an_image_until_it_is_small():
 
 def test_it_is_confined():
     """U(x) → ½κ‖x‖² far out, whatever the weights (E.4)."""
-    energy = Convolutional([1, 6, 6], [4, 8], confinement=0.3).build(36, torch.Generator().manual_seed(0)).double()
+    energy = (
+        Convolutional([1, 6, 6], [4, 8], confinement=0.3).build(36, torch.Generator().manual_seed(0)).double()
+    )
     far = 1e6 * torch.nn.functional.normalize(
         torch.randn(20, 36, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     )
@@ -75,7 +84,12 @@ def test_many_images_are_swept_in_parts(monkeypatch):
     from lem_safe.energies import network
     from lem_safe.energies.images import layered
 
-    energy = Convolutional([1, 6, 6], [4]).build(36, torch.Generator().manual_seed(0)).double().requires_grad_(False)
+    energy = (
+        Convolutional([1, 6, 6], [4])
+        .build(36, torch.Generator().manual_seed(0))
+        .double()
+        .requires_grad_(False)
+    )
     x = torch.randn(7, 36, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     whole, trace = energy.value_and_gradient(x), energy.laplacian(x)
     monkeypatch.setattr(network, "SWEPT", 300)
@@ -90,8 +104,9 @@ def test_an_image_must_fit_its_columns():
     assert catalogue.loads(SCENARIO.format(image="[1, 8, 8]")).energy["network"]["channels"] == [16, 32, 64]
     with pytest.raises(BadInput) as caught:
         catalogue.loads(SCENARIO.format(image="[1, 8, 9]"))
-    assert "energy.network.image: must be channels, height and width of the data's 64 columns; 1 x 8 x 9 makes 72" in str(
-        caught.value
+    assert (
+        "energy.network.image: must be channels, height and width of the data's 64 columns; 1 x 8 x 9 "
+        "makes 72" in str(caught.value)
     )
     with pytest.raises(SpecificationError, match="the data's 5 columns; 1 x 2 x 3 makes 6"):
         Convolutional([1, 2, 3]).build(5, torch.Generator())

@@ -20,7 +20,7 @@ from lem_safe.energies import (
     Tempered,
     Tilted,
     WeightedSum,
-)  # fmt: skip
+)
 
 X = torch.tensor([[0.3, -1.2], [2.0, 0.1], [-0.4, 0.4]], dtype=torch.float64)
 
@@ -39,7 +39,9 @@ def test_mixture_is_torchs_own(std):
     means = torch.tensor([[1.0, 0.0], [0.0, 2.0], [-1.0, -1.0]], dtype=torch.float64)
     scale = torch.as_tensor(std, dtype=torch.float64).expand(3, 2)
     weights = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)
-    expected = D.MixtureSameFamily(D.Categorical(weights), D.Independent(D.Normal(means, scale), 1)).log_prob(X)
+    expected = D.MixtureSameFamily(D.Categorical(weights), D.Independent(D.Normal(means, scale), 1)).log_prob(
+        X
+    )
     torch.testing.assert_close(GaussianMixture(means.tolist(), std=std, weights=[2, 1, 1])(X), -expected)
 
 
@@ -48,7 +50,9 @@ def test_mixture_draws_have_the_moments():
     first, second = [[1.0, 0.5], [0.5, 1.0]], [[0.2, 0.0], [0.0, 0.3]]
     mixture = GaussianMixture([[2.0, 0.0], [0.0, 1.0]], covariances=[first, second], weights=[1, 3])
     x = mixture.sample(torch.Generator().manual_seed(0), 50_000)
-    covariance = torch.tensor([[0.25 * 5 + 0.75 * 0.2 - 0.25, 0.125 - 0.375], [-0.25, 0.25 + 0.75 * 1.3 - 0.5625]])
+    covariance = torch.tensor(
+        [[0.25 * 5 + 0.75 * 0.2 - 0.25, 0.125 - 0.375], [-0.25, 0.25 + 0.75 * 1.3 - 0.5625]]
+    )
     assert ((x.mean(0) - torch.tensor([0.5, 0.75])).abs() < 5 * x.std(0) / 50_000**0.5).all()
     assert ((torch.cov(x.T) - covariance).abs() < 0.03).all()
 
@@ -65,13 +69,20 @@ def test_weighted_sum_is_the_sum():
     a, b = Gaussian([0.0, 0.0], std=1.0), GaussianMixture([[1.0, 0.0], [0.0, 1.0]], std=0.6)
     energy = WeightedSum([a, b], [1.0, -0.35])
     torch.testing.assert_close(energy(X), a(X) - 0.35 * b(X))
-    torch.testing.assert_close(energy.value_and_gradient(X)[1], a.value_and_gradient(X)[1] - 0.35 * b.value_and_gradient(X)[1])
+    torch.testing.assert_close(
+        energy.value_and_gradient(X)[1], a.value_and_gradient(X)[1] - 0.35 * b.value_and_gradient(X)[1]
+    )
 
 
 def test_mixture_gradient_is_fast():
-    """5,000 particles, 8 modes: about 0.3 ms; the limit leaves room for a busy machine, an autograd pass would not fit in it."""
+    """5,000 particles, 8 modes: about 0.3 ms; the limit leaves room for a busy machine, an autograd pass
+    would not fit in it.
+    """
     modes = [[2 * math.cos(k * math.pi / 4), 2 * math.sin(k * math.pi / 4)] for k in range(8)]
-    mixture, x = GaussianMixture(modes, std=0.5), torch.randn(5000, 2, generator=torch.Generator().manual_seed(0))
+    mixture, x = (
+        GaussianMixture(modes, std=0.5),
+        torch.randn(5000, 2, generator=torch.Generator().manual_seed(0)),
+    )
 
     def once() -> float:
         began = time.perf_counter()
@@ -83,8 +94,14 @@ def test_mixture_gradient_is_fast():
 
 def test_network_is_confined():
     """Far out along any ray U grows like ½κr²: e^{−U} is integrable whatever the weights (E.4)."""
-    energy = MLP(hidden=8, depth=2, confinement=0.1).build(3, torch.Generator().manual_seed(0)).requires_grad_(False)
-    rays = torch.nn.functional.normalize(torch.randn(200, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+    energy = (
+        MLP(hidden=8, depth=2, confinement=0.1)
+        .build(3, torch.Generator().manual_seed(0))
+        .requires_grad_(False)
+    )
+    rays = torch.nn.functional.normalize(
+        torch.randn(200, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    )
     assert ((energy(1e5 * rays) / (0.05 * 1e10) - 1).abs() < 1e-3).all()
 
 
@@ -104,17 +121,29 @@ def test_network_cut_into_blocks_is_the_network(monkeypatch):
     ("make", "message"),
     [
         (lambda: Gaussian([0.0, 0.0]), "exactly one of std, covariance; got neither"),
-        (lambda: Gaussian([0.0], std=1.0, covariance=[[1.0]]), "exactly one of std, covariance; got std and covariance"),
+        (
+            lambda: Gaussian([0.0], std=1.0, covariance=[[1.0]]),
+            "exactly one of std, covariance; got std and covariance",
+        ),
         (lambda: Gaussian([0.0, 0.0], std=-1.0), "std must be > 0"),
         (lambda: Gaussian([0.0, 0.0], std=[1.0, 2.0, 3.0]), "std must be a number or 2 numbers"),
         (lambda: Gaussian([0.0, float("nan")], std=1.0), "mean must be finite"),
-        (lambda: Gaussian([0.0, 0.0], covariance=[[1.0, 2.0], [2.0, 1.0]]), "positive definite; its smallest eigenvalue is -1"),
+        (
+            lambda: Gaussian([0.0, 0.0], covariance=[[1.0, 2.0], [2.0, 1.0]]),
+            "positive definite; its smallest eigenvalue is -1",
+        ),
         (lambda: Gaussian([0.0, 0.0], covariance=[[1.0, 0.2], [0.1, 1.0]]), "symmetric"),
         (lambda: Gaussian([0.0, 0.0], covariance=[[1.0, 0.2]]), "2 x 2"),
         (lambda: GaussianMixture([[0.0, 0.0], [1.0]], std=1.0), "same number of columns"),
-        (lambda: GaussianMixture([[0.0], [1.0]], std=1.0, weights=[1.0]), "weights must have one entry a component: 2; got 1"),
+        (
+            lambda: GaussianMixture([[0.0], [1.0]], std=1.0, weights=[1.0]),
+            "weights must have one entry a component: 2; got 1",
+        ),
         (lambda: GaussianMixture([[0.0], [1.0]], std=1.0, weights=[1.0, 0.0]), "weights must be > 0"),
-        (lambda: WeightedSum([Gaussian([0.0], std=1.0), Gaussian([0.0, 0.0], std=1.0)], [1, 1]), "share one dimension"),
+        (
+            lambda: WeightedSum([Gaussian([0.0], std=1.0), Gaussian([0.0, 0.0], std=1.0)], [1, 1]),
+            "share one dimension",
+        ),
         (lambda: WeightedSum([Gaussian([0.0], std=1.0)], [math.inf]), "a weight must be finite"),
         (lambda: MLP(confinement=0.0), "confinement must be > 0"),
         (lambda: MLP(activation="relu"), "activation must be one of silu, softplus, tanh"),  # type: ignore[arg-type]
@@ -140,12 +169,16 @@ def test_neals_funnel_in_ten_dimensions():
 
 def test_student_t_is_torchs_own_in_one_dimension():
     x = torch.linspace(-30, 30, 7, dtype=torch.float64)[:, None]
-    expected = -torch.distributions.StudentT(3.0, torch.tensor(0.5).double(), torch.tensor(2.0).double()).log_prob(x[:, 0])
+    expected = -torch.distributions.StudentT(
+        3.0, torch.tensor(0.5).double(), torch.tensor(2.0).double()
+    ).log_prob(x[:, 0])
     torch.testing.assert_close(StudentT([0.5], std=2.0, degrees=3.0)(x), expected)
 
 
 def test_ring_is_thin_at_its_radius():
-    """Across the ring the curvature is 1/s², along it 0; the centre, where ‖x‖ has a kink, is smooth: ΔU = −d/2s²."""
+    """Across the ring the curvature is 1/s², along it 0; the centre, where ‖x‖ has a kink, is smooth: ΔU =
+    −d/2s².
+    """
     ring = Ring([0.0, 0.0], radius=2.0, std=0.1)
     x = torch.tensor([[2.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
     across, along = torch.eye(2, dtype=torch.float64).split(1)
@@ -155,14 +188,18 @@ def test_ring_is_thin_at_its_radius():
 
 
 def test_disjunction_of_gaussians_is_the_mixture():
-    """C.3: aligned and weighted, energies join to their mixture; without the log Z of an unnormalised one they do not."""
+    """C.3: aligned and weighted, energies join to their mixture; without the log Z of an unnormalised one
+    they do not.
+    """
     mixture = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], std=0.6, weights=[3.0, 1.0])
     stiff = (torch.eye(2) / 0.36).tolist()
     log_z = math.log(2 * math.pi * 0.36)
     terms = [Gaussian([1.0, 0.0], std=0.6), Quadratic([-1.0, 0.5], stiff)]
     joined = Disjunction(terms, weights=[3.0, 1.0], log_normalizers=[0.0, log_z])
     torch.testing.assert_close(joined(X), mixture(X), rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(joined.value_and_gradient(X)[1], mixture.value_and_gradient(X)[1], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        joined.value_and_gradient(X)[1], mixture.value_and_gradient(X)[1], rtol=1e-6, atol=1e-6
+    )
     torch.testing.assert_close(joined.laplacian(X), mixture.laplacian(X), rtol=1e-6, atol=1e-6)
     careless = Disjunction(terms, weights=[3.0, 1.0], log_normalizers=[0.0, 0.0])
     assert (careless.value_and_gradient(X)[1] - mixture.value_and_gradient(X)[1]).abs().max() > 0.01
@@ -180,7 +217,9 @@ def test_negation_keeps_what_theory_says():
     """C.4: near-B mass of U_B − λU_A by quadrature, .99495 at λ = .35 and .880 at λ = .5."""
     a = GaussianMixture([[3, 3], [3, -3], [-3, 3], [-3, -3]], std=0.3)
     b = GaussianMixture([[0, 4], [0, -4], [4, 0], [-4, 0]], std=0.3)
-    grid = torch.linspace(-7.9963, 8.0037, 901, dtype=torch.float64)  # off centre: no point lies just on a boundary
+    grid = torch.linspace(
+        -7.9963, 8.0037, 901, dtype=torch.float64
+    )  # off centre: no point lies just on a boundary
     x = torch.cartesian_prod(grid, grid)
     near = (torch.cdist(x, b.means) < 1.5).any(1)
     for λ, expected, tolerance in ((0.35, 0.99495, 3e-4), (0.5, 0.880, 2e-3)):
@@ -203,12 +242,21 @@ def test_temperature_tilt_and_shift_of_a_gaussian():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Quadratic([0.0, 0.0], [[1.0, 0.0], [0.0, -1.0]]), "must not have a negative eigenvalue; its smallest is -1"),
+        (
+            lambda: Quadratic([0.0, 0.0], [[1.0, 0.0], [0.0, -1.0]]),
+            "must not have a negative eigenvalue; its smallest is -1",
+        ),
         (lambda: Quadratic([0.0], [[1.0, 0.0], [0.0, 1.0]]), "symmetric 1 x 1 matrix"),
         (lambda: Funnel(dimension=1), "dimension must be >= 2; got 1"),
         (lambda: Tempered(Gaussian([0.0], std=1.0), 0.0), "temperature must be > 0; got 0"),
-        (lambda: Tilted(Gaussian([0.0], std=1.0), [1.0, 2.0]), "tilt must have one number a column: 1; got 2"),
-        (lambda: Disjunction([Gaussian([0.0], std=1.0)], weights=[1.0, 2.0]), "needs 1 weights and 1 log_normalizers"),
+        (
+            lambda: Tilted(Gaussian([0.0], std=1.0), [1.0, 2.0]),
+            "tilt must have one number a column: 1; got 2",
+        ),
+        (
+            lambda: Disjunction([Gaussian([0.0], std=1.0)], weights=[1.0, 2.0]),
+            "needs 1 weights and 1 log_normalizers",
+        ),
         (lambda: Disjunction([Gaussian([0.0], std=1.0)], weights=[-1.0]), "weights must be > 0"),
         (lambda: WeightedSum([]), "at least one energy"),
         (lambda: WeightedSum([Gaussian([0.0], std=1.0), MLP()]), "a term must be an Energy; got MLP"),  # type: ignore[list-item]

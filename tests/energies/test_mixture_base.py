@@ -7,7 +7,15 @@ import torch
 from problems import on_a_mixture
 
 from lem_safe.data.mixture import Mixture
-from lem_safe.energies import GaussianMixture, MixtureBase, MixtureBased, Negation, Transported, WeightedSum, mixture_based
+from lem_safe.energies import (
+    GaussianMixture,
+    MixtureBase,
+    MixtureBased,
+    Negation,
+    Transported,
+    WeightedSum,
+    mixture_based,
+)
 from lem_safe.energies.mixture_based import fitted
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
@@ -31,7 +39,10 @@ from lem_safe.training import (
 from lem_safe.training.checkpoint import network_of
 
 F64 = torch.float64
-A, B = [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]], [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]]
+A, B = (
+    [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]],
+    [[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]],
+)
 NETWORK = MixtureBase(components=6, hidden=16, depth=2)
 SHORT = TrainingSettings(steps=60, batch_size=128)
 
@@ -66,7 +77,9 @@ def test_the_mixture_is_fitted_and_not_trained(experts):
     assert not [name for name, _ in energy.inner.named_parameters() if name.startswith("base")]
     z = energy.coordinates.inverse(Mixture(A, 0.3, samples=4000).load(0).values)
     again = fitted(z.float(), 6, seed=1).means  # in another order
-    assert float(torch.cdist(energy.inner.base.means, again).min(1).values.max()) < 0.01  # nine rows in ten of them
+    assert (
+        float(torch.cdist(energy.inner.base.means, again).min(1).values.max()) < 0.01
+    )  # nine rows in ten of them
 
 
 def test_held_out_rows_are_held_out_from_the_mixture_too(monkeypatch):
@@ -81,16 +94,32 @@ def test_held_out_rows_are_held_out_from_the_mixture_too(monkeypatch):
     assert rows.shape == (150, 2) and len({round(v) for v in rows[:, 0].tolist()}) == 150
     held_out = set(range(200)) - {round(v) for v in rows[:, 0].tolist()}
     assert held_out == {int(v) for v in z[Key(0).fold("split").permutation(200)[:50], 0].tolist()}
-    fit(fresh, z, Denoising(3.0), TrainingSettings(steps=2, batch_size=8, smoothing=4.0), Key(0), prepare=NETWORK.begun)
+    fit(
+        fresh,
+        z,
+        Denoising(3.0),
+        TrainingSettings(steps=2, batch_size=8, smoothing=4.0),
+        Key(0),
+        prepare=NETWORK.begun,
+    )
     noise = (seen[1] - seen[1].round()).abs().max()
-    assert float(noise) > 0.1 and abs(float((seen[1][:, 0] - seen[1][:, 1]).std()) - 2**0.5 * 5) < 4 * 2**0.5 * 5 / 360**0.5
+    assert (
+        float(noise) > 0.1
+        and abs(float((seen[1][:, 0] - seen[1][:, 1]).std()) - 2**0.5 * 5) < 4 * 2**0.5 * 5 / 360**0.5
+    )
 
 
 @pytest.mark.parametrize(
     ("loss", "variance"),
-    [(Denoising(3.0), 9.0), (MultiScale([1.0, 2.0], [0.75, 0.25]), 1.75), (Implicit(0.5), 0.25), (Sliced(0.5), 0.25),
-     (Calibrated(sigma=0.5, wide=4.0, share=0.2), 0.8 * 0.25 + 0.2 * 4.0), (EnergyMatching(), 0.0)],
-)  # fmt: skip
+    [
+        (Denoising(3.0), 9.0),
+        (MultiScale([1.0, 2.0], [0.75, 0.25]), 1.75),
+        (Implicit(0.5), 0.25),
+        (Sliced(0.5), 0.25),
+        (Calibrated(sigma=0.5, wide=4.0, share=0.2), 0.8 * 0.25 + 0.2 * 4.0),
+        (EnergyMatching(), 0.0),
+    ],
+)
 def test_the_mixture_is_of_the_law_that_the_loss_learns(loss, variance):
     """The variance that each loss adds to its rows, the rows' own 0."""
     x = loss.blurred(torch.zeros(200_000, 1), torch.Generator().manual_seed(0))
@@ -98,12 +127,19 @@ def test_the_mixture_is_of_the_law_that_the_loss_learns(loss, variance):
 
 
 def test_a_wide_blur_is_learned():
-    """Denoising with σ = 3 learns N(0, 10) of standard normal rows: the network's few nats alone could not go there."""
+    """Denoising with σ = 3 learns N(0, 10) of standard normal rows: the network's few nats alone could not go
+    there.
+    """
     rows = torch.randn(6000, 1, generator=torch.Generator().manual_seed(0))
     settings = TrainingSettings(steps=100, batch_size=256)
     network = MixtureBase(components=2, hidden=16, depth=2)
     found = fit(
-        network.build(1, torch.Generator().manual_seed(0)), rows, Denoising(3.0), settings, Key(0), prepare=network.begun
+        network.build(1, torch.Generator().manual_seed(0)),
+        rows,
+        Denoising(3.0),
+        settings,
+        Key(0),
+        prepare=network.begun,
     ).energy
     x = torch.linspace(-20, 20, 2001)[:, None]
     p = (-found(x).detach()).softmax(0)
@@ -130,7 +166,12 @@ def test_forward_mode_derivatives_are_exact_too():
         lambda t: {**t, "base.factors": 2 * t["base.factors"]},
         lambda t: {
             **t,
-            **{n: v.state_dict()[n[5:]] for v in [GaussianMixture([[0.0] * 3] * 4, 1.0)] for n in t if n[:5] == "base."},
+            **{
+                n: v.state_dict()[n[5:]]
+                for v in [GaussianMixture([[0.0] * 3] * 4, 1.0)]
+                for n in t
+                if n[:5] == "base."
+            },
         },
     ],
 )
@@ -174,23 +215,34 @@ def test_a_file_without_its_mixture_is_refused(experts, tmp_path):
 
 
 def test_weights_out_of_hand_change_nothing_far_out():
-    """Whatever the network, U stays within c of the mixture; ½κ‖z‖² alone leaves a network all the room it takes."""
+    """Whatever the network, U stays within c of the mixture; ½κ‖z‖² alone leaves a network all the room it
+    takes.
+    """
     energy = MixtureBase(most=2.0, hidden=16).build(2, torch.Generator().manual_seed(0)).double()
     with torch.no_grad():
         for p in energy.parameters():
             p.mul_(30.0)
-        x = torch.cat([r * torch.randn(500, 2, generator=torch.Generator().manual_seed(1), dtype=F64) for r in (1.0, 10.0, 1e3)])
+        x = torch.cat(
+            [
+                r * torch.randn(500, 2, generator=torch.Generator().manual_seed(1), dtype=F64)
+                for r in (1.0, 10.0, 1e3)
+            ]
+        )
         assert 1.9 < float((energy(x) - energy.base(x)).abs().max()) < 2.0 + 1e-9
 
 
 def test_compositions_are_those_of_the_energies_themselves(experts):
-    """Five standard deviations from any centre: the conjunction's mass is where that of the exact energies is, midway between centres."""
+    """Five standard deviations from any centre: the conjunction's mass is where that of the exact energies
+    is, midway between centres.
+    """
     a, _, b = experts
     g = torch.linspace(-6, 6, 241, dtype=F64)
     x = torch.cartesian_prod(g, g)
     exact = WeightedSum([GaussianMixture(A, 0.3), GaussianMixture(B, 0.3)])
     masses = [(-u(x)).softmax(0) for u in (exact, WeightedSum([a, b]))]
-    midway = torch.tensor([[s * p, t * q] for s in (1, -1) for t in (1, -1) for p, q in ((3.5, 1.5), (1.5, 3.5))], dtype=F64)
+    midway = torch.tensor(
+        [[s * p, t * q] for s in (1, -1) for t in (1, -1) for p, q in ((3.5, 1.5), (1.5, 3.5))], dtype=F64
+    )
     near = torch.cdist(x, midway).min(1).values < 0.6
     radii = [float((p * x.norm(dim=1)).sum()) for p in masses]
     assert float(masses[0][near].sum()) > 0.97 and abs(radii[0] - 3.814) < 0.002
@@ -198,7 +250,9 @@ def test_compositions_are_those_of_the_energies_themselves(experts):
 
 
 def test_what_is_subtracted_is_weighed_by_the_mixtures_widths(experts):
-    """U_B − λU_A of equal widths up to sampling error: λ < 1 can be normalised, λ > 1.1 cannot, and the refusal says about where."""
+    """U_B − λU_A of equal widths up to sampling error: λ < 1 can be normalised, λ > 1.1 cannot, and the
+    refusal says about where.
+    """
     a, _, b = experts
     check_tails(Negation(b, a, 0.9), b.coordinates)
     with pytest.raises(BadInput, match=r"multiply every negative weight by less than 0\.8\d"):

@@ -1,4 +1,6 @@
-"""Networks: trunks against their formulas, Fourier features and their frequencies, confinement, and files old and new."""
+"""Networks: trunks against their formulas, Fourier features and their frequencies, confinement, and files old
+and new.
+"""
 
 import math
 
@@ -76,7 +78,9 @@ def test_frequencies_come_from_the_seed_with_the_bandwidth():
     assert torch.equal(B, built(wide, 2).trunk.frequencies)
     assert not torch.equal(B, built(wide, 2, seed=1).trunk.frequencies)
     energy = Fourier(4).build(2, torch.Generator().manual_seed(0))
-    assert "trunk.frequencies" in energy.state_dict() and "trunk.frequencies" not in dict(energy.named_parameters())
+    assert "trunk.frequencies" in energy.state_dict() and "trunk.frequencies" not in dict(
+        energy.named_parameters()
+    )
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda s: s.kind)
@@ -116,11 +120,15 @@ def test_hidden_blocks_are_worked_through_in_parts(monkeypatch):
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda s: s.kind)
 def test_networks_come_back_from_files(settings, tmp_path):
-    """Kind, nested kind, weights and frequencies: the same values and gradients, and settings equal to what was written."""
+    """Kind, nested kind, weights and frequencies: the same values and gradients, and settings equal to what
+    was written.
+    """
     from lem_safe.data.distributions import EightGaussians
 
     assert network_of(describe(settings, settings.kind)) == settings
-    trained = Trained(EightGaussians(samples=300), settings, Denoising(0.3), TrainingSettings(steps=5, batch_size=32))
+    trained = Trained(
+        EightGaussians(samples=300), settings, Denoising(0.3), TrainingSettings(steps=5, batch_size=32)
+    )
     energy, _ = trained.load_or_train(0, tmp_path)
     again = load_energy(trained.path(0, tmp_path)).energy
     for a, b in zip(energy.value_and_gradient(X[:, :2]), again.value_and_gradient(X[:, :2]), strict=True):
@@ -128,13 +136,17 @@ def test_networks_come_back_from_files(settings, tmp_path):
 
 
 def test_a_file_from_before_trunks_loads(tmp_path):
-    """Layers used to lie beside `center`; such a file is read as what it is, and one without a layer is refused."""
+    """Layers used to lie beside `center`; such a file is read as what it is, and one without a layer is
+    refused.
+    """
     from safetensors import safe_open
     from safetensors.torch import save_file
 
     from lem_safe.data.distributions import EightGaussians
 
-    trained = Trained(EightGaussians(samples=300), MLP(8, 2), Denoising(0.3), TrainingSettings(steps=5, batch_size=32))
+    trained = Trained(
+        EightGaussians(samples=300), MLP(8, 2), Denoising(0.3), TrainingSettings(steps=5, batch_size=32)
+    )
     energy, _ = trained.load_or_train(0, tmp_path)
     with safe_open(trained.path(0, tmp_path), framework="pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict

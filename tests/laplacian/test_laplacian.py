@@ -1,4 +1,6 @@
-"""The forward Laplacian layer by layer, what it refuses, and the estimate that takes over where it costs too much."""
+"""The forward Laplacian layer by layer, what it refuses, and the estimate that takes over where it costs too
+much.
+"""
 
 import pytest
 import torch
@@ -44,10 +46,13 @@ LAYERS: dict[str, nn.Module] = {
     **{kind.__name__: kind() for kind in ELEMENTWISE},
     "Conv2d": nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.Conv2d(1, 3, 3, padding=1)),
     "Conv2d strided, dilated, in groups": nn.Sequential(
-        nn.Unflatten(1, (2, 6, 1)), nn.Conv2d(2, 4, (3, 1), stride=(2, 1), padding=(2, 0), dilation=(2, 1), groups=2)
+        nn.Unflatten(1, (2, 6, 1)),
+        nn.Conv2d(2, 4, (3, 1), stride=(2, 1), padding=(2, 0), dilation=(2, 1), groups=2),
     ),
     "AvgPool2d": nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.AvgPool2d(2)),
-    "AvgPool2d overlapping, padded": nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.AvgPool2d(3, 1, 1, count_include_pad=False)),
+    "AvgPool2d overlapping, padded": nn.Sequential(
+        nn.Unflatten(1, (1, 4, 3)), nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+    ),
     "Flatten": nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.Flatten()),
     "Residual": Residual(nn.Sequential(nn.Linear(12, 12), nn.Tanh())),
     "Sum": Sum([nn.Linear(12, 4), nn.Sequential(nn.Linear(12, 4), nn.Softplus()), nn.Linear(12, 4)]),
@@ -95,7 +100,9 @@ def test_the_trace_is_differentiable_in_the_parameters(name):
     named = {name: p for name, p in trace.named_parameters() if p.numel() <= 48}
     names = tuple(named)
     assert torch.autograd.gradcheck(
-        lambda *p: functional_call(trace, dict(zip(names, p, strict=True)), (x,)), tuple(named.values()), atol=1e-7
+        lambda *p: functional_call(trace, dict(zip(names, p, strict=True)), (x,)),
+        tuple(named.values()),
+        atol=1e-7,
     )
 
 
@@ -137,7 +144,9 @@ def built(network: Network) -> NetworkEnergy:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_network_is_exact(kind):
-    """Value, gradient, trace and trace along directions, recorded (training) and not (sampling), against d backward passes."""
+    """Value, gradient, trace and trace along directions, recorded (training) and not (sampling), against d
+    backward passes.
+    """
     energy = built(networks()[kind]).double()
     d = energy.dimension
     x = 2 * torch.randn(5, d, generator=torch.Generator().manual_seed(0), dtype=F64)
@@ -156,7 +165,9 @@ def test_every_network_is_exact(kind):
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_sampling_computes_no_parameter_gradient(kind):
-    """Nothing is saved for a backward pass and nothing comes back with a graph, even where the parameters were left trainable."""
+    """Nothing is saved for a backward pass and nothing comes back with a graph, even where the parameters
+    were left trainable.
+    """
     energy, saved = built(networks()[kind]), []
     x = torch.randn(5, energy.dimension, generator=torch.Generator().manual_seed(0)).requires_grad_()
     assert any(p.requires_grad for p in energy.parameters())
@@ -197,10 +208,14 @@ def test_the_estimate_is_exact_for_a_diagonal_hessian():
 
 def test_the_method_is_chosen_by_dimension_and_stated():
     assert estimator(EXACT_UP_TO) is None
-    assert str(estimator(EXACT_UP_TO + 1)) == "Hutchinson, 32 probes" and str(Hutchinson(1)) == "Hutchinson, 1 probe"
+    assert (
+        str(estimator(EXACT_UP_TO + 1)) == "Hutchinson, 32 probes"
+        and str(Hutchinson(1)) == "Hutchinson, 1 probe"
+    )
     small, large = MLP(hidden=4, depth=1), MLP(hidden=4, depth=1)
     exact, estimated = (
-        net.build(d, torch.Generator().manual_seed(0)) for net, d in ((small, EXACT_UP_TO), (large, EXACT_UP_TO + 1))
+        net.build(d, torch.Generator().manual_seed(0))
+        for net, d in ((small, EXACT_UP_TO), (large, EXACT_UP_TO + 1))
     )
     assert exact.laplacian_method == "exact"
     composed = Tempered(WeightedSum([estimated, Gaussian([0.0] * (EXACT_UP_TO + 1), 1.0)]), 2.0)
@@ -208,9 +223,16 @@ def test_the_method_is_chosen_by_dimension_and_stated():
 
 
 def test_beyond_the_limit_a_network_estimates():
-    """Within 5 standard errors of the exact trace (from two halves of the directions, each below the limit), and the same every time."""
+    """Within 5 standard errors of the exact trace (from two halves of the directions, each below the limit),
+    and the same every time.
+    """
     d, n = EXACT_UP_TO + 76, 60
-    energy = MLP(hidden=8, depth=2, confinement=1e-3).build(d, torch.Generator().manual_seed(0)).double().requires_grad_(False)
+    energy = (
+        MLP(hidden=8, depth=2, confinement=1e-3)
+        .build(d, torch.Generator().manual_seed(0))
+        .double()
+        .requires_grad_(False)
+    )
     with torch.no_grad():
         energy.trunk.matrices[0].mul_(20)
     x = torch.randn(n, d, generator=torch.Generator().manual_seed(1), dtype=F64) / 10

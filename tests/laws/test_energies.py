@@ -1,4 +1,6 @@
-"""What every energy owes, whatever its kind: checked through each class's example, and for the compositions built here."""
+"""What every energy owes, whatever its kind: checked through each class's example, and for the compositions
+built here.
+"""
 
 from collections.abc import Callable
 
@@ -27,7 +29,7 @@ from lem_safe.energies import (
     Transported,
     WeightedSum,
     in_coordinates,
-)  # fmt: skip
+)
 
 L = torch.tensor([[1.5, 0.3], [-0.2, 0.6]], dtype=torch.float64)
 M = torch.tensor([0.8, 0.1], dtype=torch.float64).diag() + 0.2
@@ -56,11 +58,15 @@ def transported(activation: str = "silu") -> Transported:
 
 
 def composed() -> WeightedSum:
-    return WeightedSum([from_table("gaussian_mixture"), transported(), from_table("gaussian")], [1.0, 0.7, -0.2])
+    return WeightedSum(
+        [from_table("gaussian_mixture"), transported(), from_table("gaussian")], [1.0, 0.7, -0.2]
+    )
 
 
 def either() -> Disjunction:
-    return Disjunction([transported(), from_table("gaussian"), composed()], [1.0, 2.0, 1.0], log_normalizers=[1.3, 0.0, 2.0])
+    return Disjunction(
+        [transported(), from_table("gaussian"), composed()], [1.0, 2.0, 1.0], log_normalizers=[1.3, 0.0, 2.0]
+    )
 
 
 def nested() -> Energy:
@@ -132,7 +138,9 @@ def test_float32_agrees_with_float64(energy, x):
     assert value32.dtype == gradient32.dtype == energy.laplacian(x.float()).dtype == torch.float32
     torch.testing.assert_close(value32.double(), value, rtol=2e-4, atol=2e-4)
     torch.testing.assert_close(gradient32.double(), gradient, rtol=2e-4, atol=2e-4)
-    torch.testing.assert_close(energy.laplacian(x.float()).double(), energy.laplacian(x), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        energy.laplacian(x.float()).double(), energy.laplacian(x), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_sampling_records_nothing(energy, x):
@@ -140,8 +148,12 @@ def test_sampling_records_nothing(energy, x):
     assert not value.requires_grad and not gradient.requires_grad
 
 
-def circulation(gradient: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, radius: float = 0.1) -> torch.Tensor:
-    """The mean antisymmetric part of the Jacobian in a disc about each x: ∮g·dx / πr², by Stokes; 64 nodes are exact but for rounding."""
+def circulation(
+    gradient: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, radius: float = 0.1
+) -> torch.Tensor:
+    """The mean antisymmetric part of the Jacobian in a disc about each x: ∮g·dx / πr², by Stokes; 64 nodes
+    are exact but for rounding.
+    """
     θ = torch.arange(64, dtype=torch.float64) * (2 * torch.pi / 64)
     normal, tangent = torch.stack([θ.cos(), θ.sin()], 1), torch.stack([-θ.sin(), θ.cos()], 1)
     g = gradient((x[:, None] + radius * normal).flatten(0, 1)).view(-1, 64, 2)
@@ -149,7 +161,9 @@ def circulation(gradient: Callable[[torch.Tensor], torch.Tensor], x: torch.Tenso
 
 
 def test_curl_is_rounding(energy, x):
-    """The drift of an energy, composed or not, is a gradient: no circulation around any circle. A trillionth of a rotation is seen."""
+    """The drift of an energy, composed or not, is a gradient: no circulation around any circle. A trillionth
+    of a rotation is seen.
+    """
     g = lambda y: energy.value_and_gradient(y)[1]  # noqa: E731
     rounding = 1e-12 * (1 + g(x).abs().max())
     assert circulation(g, x).abs().max() < rounding
@@ -167,7 +181,9 @@ def test_normalised(kind):
 
 @pytest.mark.parametrize("kind", [kind for kind, made in ENERGIES.items() if issubclass(made, Tractable)])
 def test_draws_follow_the_energy(kind):
-    """E_ρ[Lf] = 0 with L f = Δf − ∇U·∇f (E.3) over exact draws, for f = sin(a·x); and not for draws of half the size."""
+    """E_ρ[Lf] = 0 with L f = Δf − ∇U·∇f (E.3) over exact draws, for f = sin(a·x); and not for draws of half
+    the size.
+    """
     energy, n = from_table(kind), 40_000
     assert isinstance(energy, Tractable)
     x = energy.sample(torch.Generator().manual_seed(1), n)
@@ -189,7 +205,12 @@ def test_stein_identity_by_quadrature(energy):
     x = torch.cartesian_prod(grid, grid)
     value, g = energy.value_and_gradient(x)
     p = (-value).softmax(0)
-    lf = 2 * x[:, 1] - x[:, 1].sin() - g[:, 0] * 2 * x[:, 0] * x[:, 1] - g[:, 1] * (x[:, 0] ** 2 + x[:, 1].cos())
+    lf = (
+        2 * x[:, 1]
+        - x[:, 1].sin()
+        - g[:, 0] * 2 * x[:, 0] * x[:, 1]
+        - g[:, 1] * (x[:, 0] ** 2 + x[:, 1].cos())
+    )
     size = float((p * (g.square().sum(1) * (1 + x.square().sum(1)))).sum())
     assert float(p[(x.abs() > 24.9).any(1)].sum()) < 1e-8  # the grid holds it all
     assert abs(float((p * lf).sum())) < 1e-6 * (1 + size)

@@ -1,8 +1,9 @@
 """Membership against exact rational arithmetic, for every kind of set, from 5e-324 to the largest float.
 
-The twins below are typed from the definitions in `fractions.Fraction`, one point at a time, and share nothing with the package. Shapes and
-points are drawn over all magnitudes that a shape takes, and points at a shape's own numbers, next to them and far beyond. Kinds of EXACT must
-agree everywhere, points on the boundary included; of the others each twin says how far from 0 its comparison is, and what rounding may move
+The twins below are typed from the definitions in `fractions.Fraction`, one point at a time, and share nothing
+with the package. Shapes and points are drawn over all magnitudes that a shape takes, and points at a shape's
+own numbers, next to them and far beyond. Kinds of EXACT must agree everywhere, points on the boundary
+included; of the others each twin says how far from 0 its comparison is, and what rounding may move
 it by: so many ulps of the numbers that enter it.
 """
 
@@ -52,7 +53,10 @@ def to_segment(p: Point, a: Any, b: Any) -> Fraction:
 
 def in_box(s: Spec, p: Point) -> bool:
     low, high = [Fraction(v) for v in s["lower"]], [Fraction(v) for v in s["upper"]]
-    middle, half = [(a + b) / 2 for a, b in zip(low, high, strict=True)], [(b - a) / 2 for a, b in zip(low, high, strict=True)]
+    middle, half = (
+        [(a + b) / 2 for a, b in zip(low, high, strict=True)],
+        [(b - a) / 2 for a, b in zip(low, high, strict=True)],
+    )
     o = minus(p, middle)
     return all(abs(dot(row, o)) <= h for row, h in zip(s["rotation"], half, strict=True))
 
@@ -60,7 +64,10 @@ def in_box(s: Spec, p: Point) -> bool:
 def in_power(s: Spec, p: Point) -> bool:
     o = minus(p, s["center"])
     return (
-        sum(abs(dot(row, o) / Fraction(a)) ** int(s.get("power", 2)) for row, a in zip(s["rotation"], s["radii"], strict=True))
+        sum(
+            abs(dot(row, o) / Fraction(a)) ** int(s.get("power", 2))
+            for row, a in zip(s["rotation"], s["radii"], strict=True)
+        )
         <= 1
     )
 
@@ -81,7 +88,11 @@ def in_polygon(s: Spec, p: Point) -> bool:
 @lru_cache
 def grid(spec: str) -> tuple[list[list[float]], Point, Point]:
     it = build_sets({"it": json.loads(spec)}, COLUMNS, MAKERS)["it"]
-    return it.distance.tolist(), [Fraction(v) for v in it.lower.tolist()], [Fraction(v) for v in it.cell.tolist()]
+    return (
+        it.distance.tolist(),
+        [Fraction(v) for v in it.lower.tolist()],
+        [Fraction(v) for v in it.cell.tolist()],
+    )
 
 
 def in_map(s: Spec, p: Point) -> bool:
@@ -94,7 +105,9 @@ def in_map(s: Spec, p: Point) -> bool:
     i, j = min(math.floor(at[0]), across - 1), min(math.floor(at[1]), up - 1)
     u, v = at[0] - i, at[1] - j
     corners = [[Fraction(levels[j + b][i + a]) for a in (0, 1)] for b in (0, 1)]
-    return (corners[0][0] * (1 - u) + corners[0][1] * u) * (1 - v) + (corners[1][0] * (1 - u) + corners[1][1] * u) * v <= 0
+    return (corners[0][0] * (1 - u) + corners[0][1] * u) * (1 - v) + (
+        corners[1][0] * (1 - u) + corners[1][1] * u
+    ) * v <= 0
 
 
 def inside(s: Spec, p: Point) -> bool:
@@ -112,7 +125,9 @@ EXACT: dict[str, Callable[[Spec, Point], bool]] = {
     "ellipsoid": in_power,
     "superellipse": in_power,
     "capsule": lambda s, p: to_segment(p, s["start"], s["end"]) <= Fraction(s["radius"]) ** 2,
-    "polytope": lambda s, p: all(dot(n, p) <= Fraction(b) for n, b in zip(s["normals"], s["offsets"], strict=True)),
+    "polytope": lambda s, p: all(
+        dot(n, p) <= Fraction(b) for n, b in zip(s["normals"], s["offsets"], strict=True)
+    ),
     "polygon": in_polygon,
     "occupancy": in_map,
     "near_points": lambda s, p: any(squared(minus(p, q)) <= Fraction(s["radius"]) ** 2 for q in s["points"]),
@@ -172,7 +187,10 @@ class Draw:
         c, r = self.pair(), self.length()
         k = self.random.choice([3, 4, 5])
         turns = [(i + self.random.choice([0, 0.3])) / k for i in range(k)]
-        return [[c[0] + r * round(math.cos(2 * math.pi * t), 2), c[1] + r * round(math.sin(2 * math.pi * t), 2)] for t in turns]
+        return [
+            [c[0] + r * round(math.cos(2 * math.pi * t), 2), c[1] + r * round(math.sin(2 * math.pi * t), 2)]
+            for t in turns
+        ]
 
     def point(self, known: list[float]) -> list[float]:
         return [self.coordinate(known), self.coordinate(known)]
@@ -203,16 +221,28 @@ SHAPES: dict[str, Callable[[Draw], Spec]] = {
     "box": lambda d: dict(zip(("lower", "upper", "rotation"), (*d.box(), d.rotation()), strict=True)),
     "ellipsoid": lambda d: {"center": d.pair(), "radii": [d.length(), d.length()], "rotation": d.rotation()},
     "superellipse": lambda d: {
-        "center": d.pair(), "radii": [d.length(), d.length()], "rotation": d.rotation(), "power": float(d.random.choice([1, 2, 3, 4, 9])),
-    },  # fmt: skip
+        "center": d.pair(),
+        "radii": [d.length(), d.length()],
+        "rotation": d.rotation(),
+        "power": float(d.random.choice([1, 2, 3, 4, 9])),
+    },
     "capsule": lambda d: {"start": d.pair(), "end": [d.number() or 1.0, d.length()], "radius": d.length()},
-    "polytope": lambda d: {"normals": [d.normal() for _ in range(3)], "offsets": [d.number() for _ in range(3)]},
+    "polytope": lambda d: {
+        "normals": [d.normal() for _ in range(3)],
+        "offsets": [d.number() for _ in range(3)],
+    },
     "polygon": lambda d: {"vertices": d.ring(), "holes": []},
-    "occupancy": lambda d: {"map": ["#..", ".##", "#.."], **dict(zip(("lower", "upper"), d.box(), strict=True))},
+    "occupancy": lambda d: {
+        "map": ["#..", ".##", "#.."],
+        **dict(zip(("lower", "upper"), d.box(), strict=True)),
+    },
     "near_points": lambda d: {"points": [d.pair() for _ in range(4)], "radius": d.length()},
-    "columns": lambda d: {"columns": ["x1", 0], "set": shape(d, d.random.choice(["ball", "box", "half_space", "capsule"]))},
+    "columns": lambda d: {
+        "columns": ["x1", 0],
+        "set": shape(d, d.random.choice(["ball", "box", "half_space", "capsule"])),
+    },
     "anywhere": lambda d: {"between": "points", "set": slab_on_a_line(d)},
-}  # fmt: skip
+}
 
 
 def slab_on_a_line(d: Draw) -> Spec:
@@ -228,7 +258,9 @@ def agrees(spec: Spec, points: list[list[float]]) -> None:
     """`contains` is the twin at every point."""
     it = build_sets({"it": spec}, COLUMNS, MAKERS)["it"]
     found = it.contains(torch.tensor(points, dtype=torch.float64)).tolist()
-    wrong = [(p, f) for p, f in zip(points, found, strict=True) if f != inside(spec, [Fraction(v) for v in p])]
+    wrong = [
+        (p, f) for p, f in zip(points, found, strict=True) if f != inside(spec, [Fraction(v) for v in p])
+    ]
     assert not wrong, (spec, wrong[:3])
 
 
@@ -250,7 +282,9 @@ def test_membership_is_that_of_exact_arithmetic(kind: str, seed: int) -> None:
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 def test_so_is_that_of_unions_intersections_and_complements(seed: int) -> None:
     d = Draw(seed)
-    parts = [shape(d, d.random.choice(["ball", "half_space", "slab", "capsule", "near_points"])) for _ in range(2)]
+    parts = [
+        shape(d, d.random.choice(["ball", "half_space", "slab", "capsule", "near_points"])) for _ in range(2)
+    ]
     spec = d.random.choice([{"any": parts}, {"all": parts}, {"not": {"any": [parts[0], {"not": parts[1]}]}}])
     try:
         build_sets({"it": spec}, COLUMNS, MAKERS)
@@ -259,7 +293,9 @@ def test_so_is_that_of_unions_intersections_and_complements(seed: int) -> None:
     agrees(spec, [d.point(numbers(spec)) for _ in range(30)])
 
 
-@pytest.mark.parametrize("kind", ["ball", "half_space", "slab", "polytope", "polygon", "near_points", "ellipsoid", "box"])
+@pytest.mark.parametrize(
+    "kind", ["ball", "half_space", "slab", "polytope", "polygon", "near_points", "ellipsoid", "box"]
+)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 def test_the_sign_of_a_distance_is_membership_beyond_rounding(kind: str, seed: int) -> None:
@@ -277,7 +313,8 @@ def test_the_sign_of_a_distance_is_membership_beyond_rounding(kind: str, seed: i
     assert not s.isnan().any() and torch.equal((s < 0)[clear], it.contains(x)[clear])
 
 
-# ------------------------------------------------------------------ kinds that are compared in float64, up to a stated number of ulps
+# ------------------------------------------------------------------ kinds that are compared in float64, up to
+# a stated number of ulps
 
 ULPS = 64
 """What docs/auditing.md states."""
@@ -285,7 +322,9 @@ PRECISE = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 class Judged(NamedTuple):
-    """How far a comparison is from equality, < 0 where the point is inside, and the size of the numbers that enter it."""
+    """How far a comparison is from equality, < 0 where the point is inside, and the size of the numbers that
+    enter it.
+    """
 
     gap: Decimal
     size: Decimal
@@ -303,11 +342,16 @@ def distance_to(s: Spec, p: Point) -> Judged:
         case "ball":
             return Judged(PRECISE.sqrt(decimal(squared(minus(p, s["center"])))) - decimal(s["radius"]), size)
         case "capsule":
-            return Judged(PRECISE.sqrt(decimal(to_segment(p, s["start"], s["end"]))) - decimal(s["radius"]), size)
+            return Judged(
+                PRECISE.sqrt(decimal(to_segment(p, s["start"], s["end"]))) - decimal(s["radius"]), size
+            )
         case "half_space":
             gap = decimal(Fraction(s["offset"]) - dot(s["normal"], p))
             length = PRECISE.sqrt(decimal(dot(s["normal"], s["normal"])))
-            return Judged(gap / length, decimal(dot(map(abs, s["normal"]), map(abs, p)) + abs(Fraction(s["offset"]))) / length)
+            return Judged(
+                gap / length,
+                decimal(dot(map(abs, s["normal"]), map(abs, p)) + abs(Fraction(s["offset"]))) / length,
+            )
     q = [max(Fraction(a) - v, v - Fraction(b)) for a, v, b in zip(s["lower"], p, s["upper"], strict=True)]
     outside = PRECISE.sqrt(decimal(sum((max(v, Fraction(0)) ** 2 for v in q), Fraction(0))))
     return Judged(outside if outside else decimal(max(q)), size)
@@ -335,7 +379,9 @@ def low_energy(s: Spec, p: Point) -> Judged:
 def scored(s: Spec, p: Point) -> Judged:
     """Its one layer: rows of weights, then a bias."""
     scores = [decimal(dot(row[:-1], p) + Fraction(row[-1])) for row in s["layers"][0]]
-    size = sum(decimal(dot(map(abs, row[:-1]), map(abs, p)) + abs(Fraction(row[-1]))) for row in s["layers"][0])
+    size = sum(
+        decimal(dot(map(abs, row[:-1]), map(abs, p)) + abs(Fraction(row[-1]))) for row in s["layers"][0]
+    )
     return Judged(scores[1 - s["label"]] - scores[s["label"]], size)
 
 
@@ -387,7 +433,10 @@ SHAPES |= {
         "energy": {"kind": "gaussian", "mean": d.pair(), "std": 2.0 ** d.random.randint(-20, 20)},
         "level": d.number(),
     },
-    "classifier": lambda d: {"layers": [[[d.number() for _ in range(3)] for _ in range(2)]], "label": d.random.randint(0, 1)},
+    "classifier": lambda d: {
+        "layers": [[[d.number() for _ in range(3)] for _ in range(2)]],
+        "label": d.random.randint(0, 1),
+    },
     "rule": rule,
 }
 
@@ -403,7 +452,9 @@ def test_membership_is_exact_beyond_the_stated_ulps(kind: str, seed: int) -> Non
     d = Draw(seed)
     try:
         spec = shape(d, kind)
-        it = build_sets({"it": {k: v for k, v in spec.items() if k not in ("rule", "a")}}, COLUMNS, MAKERS)["it"]
+        it = build_sets({"it": {k: v for k, v in spec.items() if k not in ("rule", "a")}}, COLUMNS, MAKERS)[
+            "it"
+        ]
     except (ValueError, OverflowError):
         return
     points = [d.point(numbers(spec)) for _ in range(30)]
@@ -412,6 +463,8 @@ def test_membership_is_exact_beyond_the_stated_ulps(kind: str, seed: int) -> Non
         for p, inside_ in zip(points, found, strict=True):
             gap, size = BOUNDED[kind](spec, [Fraction(v) for v in p])
             if kind in ("sublevel", "classifier") and size > decimal(LARGEST):
-                assert inside_ or gap > 0, "where an energy or a network overflows it has no value, and that is no pass"
+                assert inside_ or gap > 0, (
+                    "where an energy or a network overflows it has no value, and that is no pass"
+                )
             elif abs(gap) > ULPS * size * decimal(2.0**-52) + decimal(5e-324):
                 assert inside_ == (gap < 0), (spec, p, gap, size)

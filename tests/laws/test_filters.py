@@ -1,6 +1,7 @@
 """What every filter owes, checked on every member of FILTERS; a member without settings here fails.
 
-Two overlapping balls and a half-space across both, in the plane. The adversary proposes to walk in, to jump, to come all at once.
+Two overlapping balls and a half-space across both, in the plane. The adversary proposes to walk in, to jump,
+to come all at once.
 """
 
 from collections.abc import Callable
@@ -24,9 +25,17 @@ from lem_safe.runs.chain import _restored, _snapshot
 from lem_safe.samplers.base import State
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "none": {}, "drift": {}, "step": {}, "gate": {}, "pointwise": {"rate": 3.0}, "reject": {}, "project": {},
-    "penalty": {"weight": 2.0}, "primal_dual": {"dual_rate": 0.5}, "chain": {},
-}  # fmt: skip
+    "none": {},
+    "drift": {},
+    "step": {},
+    "gate": {},
+    "pointwise": {"rate": 3.0},
+    "reject": {},
+    "project": {},
+    "penalty": {"weight": 2.0},
+    "primal_dual": {"dual_rate": 0.5},
+    "chain": {},
+}
 SMOOTH = {"smoothing": Sigmoid(0.07, 0.14)}
 """`step` with a surrogate is another filter (D.1), and keeps E φ."""
 CHAINS = {"chain": ["project", "gate"], "chain of drifts": ["pointwise", "primal_dual", "drift"]}
@@ -55,7 +64,10 @@ def make(kind: str, settings: dict[str, Any] | None = None) -> Any:
         return FILTERS["chain"]([make(member) for member in CHAINS[kind]])
     takes = {p.context for p in parameters(FILTERS[kind])}
     context = {"sets": sets(), "betas": BETAS, "step_size": H}
-    return FILTERS[kind](**{k: v for k, v in context.items() if k in takes}, **(EXAMPLES[kind] if settings is None else settings))
+    return FILTERS[kind](
+        **{k: v for k, v in context.items() if k in takes},
+        **(EXAMPLES[kind] if settings is None else settings),
+    )
 
 
 def start(n: int = 500, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -63,9 +75,16 @@ def start(n: int = 500, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def mixed(n: int = 500) -> Tensor:
-    """A cloud within every budget, with particles inside each set, inside two, and a crowd at the boundary."""
+    """A cloud within every budget, with particles inside each set, inside two, and a crowd at the
+    boundary.
+    """
     x = start(n)
-    x[:2], x[2:4], x[4:8], x[8] = exactly([-1.2, -0.2]), exactly([1.2, -0.2]), exactly([3.0, 1.0]), exactly([0.0, -0.5])
+    x[:2], x[2:4], x[4:8], x[8] = (
+        exactly([-1.2, -0.2]),
+        exactly([1.2, -0.2]),
+        exactly([3.0, 1.0]),
+        exactly([0.0, -0.5]),
+    )
     x[9:100] = exactly([0.0, -1.4]) + 0.1 * Key(2).normal(x[9:100])
     return x
 
@@ -75,14 +94,18 @@ def exactly(values: list[float]) -> Tensor:
 
 
 def adversary(key: Key, x: Tensor, k: int, jumps: int = 3) -> Tensor:
-    """Proposals that want in: a pull to the overlap, jumps of every particle each `jumps` steps, now and then everybody into it at once."""
+    """Proposals that want in: a pull to the overlap, jumps of every particle each `jumps` steps, now and then
+    everybody into it at once.
+    """
     noise = key.fold("noise", k).normal(x)
     if k % 17 == 0:
         return 0.4 * noise
     return x + 0.3 * (torch.tensor([0.0, 0.2], dtype=x.dtype) - x) + noise * (0.05 if k % jumps else 1.5)
 
 
-def used(chosen: Any, x: Tensor, second: Tensor, memory: Any, uniforms: Tensor | None = None) -> tuple[Tensor, Any, Any]:
+def used(
+    chosen: Any, x: Tensor, second: Tensor, memory: Any, uniforms: Tensor | None = None
+) -> tuple[Tensor, Any, Any]:
     """One application: `second` is the drift, or the proposal."""
     if chosen.hook == "drift":
         return chosen.apply(x, second, memory)
@@ -102,7 +125,10 @@ def test_every_filter_has_an_example_and_a_promise() -> None:
 def test_a_filter_promises_what_the_table_says_and_names_its_hook(kind: str) -> None:
     chosen = make(kind)
     assert chosen.promise is PROMISES[CHAINS[kind][-1] if kind in CHAINS else kind]
-    assert chosen.promise.scope in ("every step, this cloud", "in expectation", "none") and len(chosen.promise.because) > 20
+    assert (
+        chosen.promise.scope in ("every step, this cloud", "in expectation", "none")
+        and len(chosen.promise.because) > 20
+    )
     assert chosen.hook in ("drift", "step") and chosen.couples in (True, False)
     assert chosen.limits.shape == (3,)
 
@@ -130,13 +156,19 @@ def test_no_argument_is_changed(kind: str) -> None:
 
 
 def leaves(memory: Any) -> list[Tensor]:
-    """The tensors of a memory: None, a tensor, a NamedTuple or a dict of memories; anything else is an error."""
+    """The tensors of a memory: None, a tensor, a NamedTuple or a dict of memories; anything else is an
+    error.
+    """
     if memory is None:
         return []
     if isinstance(memory, Tensor):
         return [memory]
     assert isinstance(memory, dict) or hasattr(memory, "_asdict"), type(memory)
-    return [leaf for part in (memory if isinstance(memory, dict) else memory._asdict()).values() for leaf in leaves(part)]
+    return [
+        leaf
+        for part in (memory if isinstance(memory, dict) else memory._asdict()).values()
+        for leaf in leaves(part)
+    ]
 
 
 @pytest.mark.parametrize("kind", FILTERING)
@@ -170,14 +202,18 @@ def test_memory_survives_a_checkpoint_and_the_next_step_is_bit_equal(kind: str, 
     second = harmful(chosen, x)
     on, after, _ = used(chosen, x, second, memory)
     again, after_again, _ = used(chosen, x, second, restored)
-    assert torch.equal(on, again) and all(torch.equal(a, b) for a, b in zip(leaves(after), leaves(after_again), strict=True))
+    assert torch.equal(on, again) and all(
+        torch.equal(a, b) for a, b in zip(leaves(after), leaves(after_again), strict=True)
+    )
 
 
 @pytest.mark.parametrize("kind", STATELESS)
 def test_filtering_twice_is_filtering_once(kind: str) -> None:
     x, chosen = start(), make(kind)
     at = mixed() if chosen.hook == "drift" else x
-    shallow = exactly([0.0, -1.0]) + 0.15 * Key(6).normal(x)  # across the balls' lower edges, where one projection leads out
+    shallow = exactly([0.0, -1.0]) + 0.15 * Key(6).normal(
+        x
+    )  # across the balls' lower edges, where one projection leads out
     second = harmful(chosen, at) if chosen.hook == "drift" else shallow
     once, _, info = used(chosen, at, second, chosen.init(at))
     assert (info.shortfall <= 1e-9).all() and not torch.equal(once, second)
@@ -186,7 +222,9 @@ def test_filtering_twice_is_filtering_once(kind: str) -> None:
 
 
 def test_the_pointwise_filter_is_its_condition_particle_by_particle() -> None:
-    """∇s·u ≥ −αs for every particle and set, with complementary slackness: the KKT conditions of n small problems."""
+    """∇s·u ≥ −αs for every particle and set, with complementary slackness: the KKT conditions of n small
+    problems.
+    """
     x, chosen, α = mixed(), make("pointwise"), 3.0
     v = harmful(chosen, x)
     u, _, _ = used(chosen, x, v, None)
@@ -194,14 +232,21 @@ def test_the_pointwise_filter_is_its_condition_particle_by_particle() -> None:
     slack = torch.stack([(j.gradient * u).sum(1) + α * j.value for j in jets], 1)
     assert float(slack.min()) > -1e-6
     untouched = (torch.stack([(j.gradient * v).sum(1) + α * j.value for j in jets], 1) >= 0).all(1)
-    assert torch.equal(u[untouched], v[untouched]) and float((slack[~untouched].min(1).values).abs().max()) < 1e-6
+    assert (
+        torch.equal(u[untouched], v[untouched])
+        and float((slack[~untouched].min(1).values).abs().max()) < 1e-6
+    )
 
 
 @pytest.mark.parametrize("settings", [SMOOTH, {}])
-def test_a_step_is_never_corrected_by_much_more_than_not_taking_it_would_cost(settings: dict[str, Any]) -> None:
-    """Everybody jumps into the overlap at once: Newton's equations are nearly singular there and would throw particles 1e29 away.
+def test_a_step_is_never_corrected_by_much_more_than_not_taking_it_would_cost(
+    settings: dict[str, Any],
+) -> None:
+    """Everybody jumps into the overlap at once: Newton's equations are nearly singular there and would throw
+    particles 1e29 away.
 
-    A mirror image is at most twice as far from the proposal as the particle was; the smooth correction as a whole is never longer.
+    A mirror image is at most twice as far from the proposal as the particle was; the smooth correction as a
+    whole is never longer.
     """
     key, x, chosen = Key(11), start(2000), make("step", settings)
     memory = chosen.init(x)
@@ -217,7 +262,8 @@ def test_a_step_is_never_corrected_by_much_more_than_not_taking_it_would_cost(se
     assert float(x.abs().max()) < 20
 
 
-# --- every step, this cloud: 1e7 particle-steps each, and what it takes to notice a filter that does not keep it ---
+# --- every step, this cloud: 1e7 particle-steps each, and what it takes to notice a filter that does not keep
+# it ---
 
 PARTICLES, STEPS = 200_000, 50
 EASY = 20_000
@@ -225,9 +271,13 @@ EASY = 20_000
 
 
 def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
-    """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own memory."""
+    """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own
+    memory.
+    """
     if kind in ("gate", "step"):
-        return all(int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True))
+        return all(
+            int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True)
+        )
     if kind == "reject":
         return not any(bool(s.contains(x).any()) for s in limits["sets"])
     barrier = chosen.barrier
@@ -237,13 +287,17 @@ def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
 def run_against_the_adversary(
     kind: str, chosen: Any, n: int = PARTICLES, steps: int = STEPS, jumps: int = 3
 ) -> tuple[bool, Tensor]:
-    """Whether the promise held at every step, and the largest count in each set, from a start within limits."""
+    """Whether the promise held at every step, and the largest count in each set, from a start within
+    limits.
+    """
     key, x = Key(11), start(n)
     limits = {"sets": sets(), "budgets": [budget(β, n) for β in BETAS]}
     memory, most, always = chosen.init(x), torch.zeros(3, dtype=torch.long), True
     assert kept(kind, chosen, x, limits)
     for k in range(steps):
-        x, memory, _ = chosen.apply(x, adversary(key, x, k, jumps), H, key.fold("uniform", k).uniform(x[:, 0]), memory)
+        x, memory, _ = chosen.apply(
+            x, adversary(key, x, k, jumps), H, key.fold("uniform", k).uniform(x[:, 0]), memory
+        )
         most = torch.maximum(most, torch.stack([s.contains(x).sum() for s in limits["sets"]]))
         always = always and kept(kind, chosen, x, limits)
     return always, most
@@ -251,10 +305,14 @@ def run_against_the_adversary(
 
 @pytest.mark.parametrize("kind", [*ALWAYS, "smooth step"])
 def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
-    """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate bounds, is taken too."""
+    """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate
+    bounds, is taken too.
+    """
     n = PARTICLES if kind in ("gate", "step") else EASY
     assert kind not in ("gate", "step") or n * STEPS >= 10_000_000
-    always, most = run_against_the_adversary(kind, make("step", SMOOTH) if kind == "smooth step" else make(kind), n, jumps=9)
+    always, most = run_against_the_adversary(
+        kind, make("step", SMOOTH) if kind == "smooth step" else make(kind), n, jumps=9
+    )
     assert always
     budgets = torch.tensor([budget(β, n) for β in BETAS])
     assert (most <= budgets).all()
@@ -275,8 +333,12 @@ def that_mirrors_without_looking() -> MirrorStep:
     """Whoever is refused goes to the mirror image at the first set, whatever lies there."""
     chosen = make("step")
 
-    def turned_back(x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.where(refused[:, None], mirrored(chosen.sets[0], y), y), torch.where(refused[:, None], was, would)
+    def turned_back(
+        x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return torch.where(refused[:, None], mirrored(chosen.sets[0], y), y), torch.where(
+            refused[:, None], was, would
+        )
 
     chosen._turned_back = turned_back
     return chosen
@@ -287,7 +349,9 @@ def with_twice_the_room() -> Gate:
 
 
 def that_moves_after_the_gate() -> StepChain:
-    """The last filter is the one whose promise counts: a projection after the gate breaks the gate's own count of nobody."""
+    """The last filter is the one whose promise counts: a projection after the gate breaks the gate's own
+    count of nobody.
+    """
 
     class Nudge:
         hook, couples, promise, limits = "step", False, PROMISES["project"], make("project").limits
@@ -311,10 +375,13 @@ def that_forgets_who_was_inside() -> Any:
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
-        ("smooth step", without_the_fallback), ("step", that_mirrors_without_looking), ("gate", with_twice_the_room),
-        ("gate", that_moves_after_the_gate), ("reject", that_forgets_who_was_inside),
+        ("smooth step", without_the_fallback),
+        ("step", that_mirrors_without_looking),
+        ("gate", with_twice_the_room),
+        ("gate", that_moves_after_the_gate),
+        ("reject", that_forgets_who_was_inside),
     ],
-)  # fmt: skip
+)
 def test_planted_faults_break_the_promise(kind: str, broken: Callable[[], Any]) -> None:
     always, _ = run_against_the_adversary(kind, broken(), n=2000, steps=40)
     assert not always

@@ -24,15 +24,23 @@ from lem_safe.samplers import REMAINS, SAMPLERS, Sampler, State, promise_under
 
 STEPS, KEY = 20, Key(5)
 OWN: dict[str, dict[str, Any]] = {
-    "langevin": {}, "flow": {}, "mala": {}, "underdamped": {"friction": 2.0},
-    "preconditioned": {"metric": [[1.5, 0.3], [0.3, 0.8]]}, "annealed": {"temperature": 5.0, "cooling": 0.5},
+    "langevin": {},
+    "flow": {},
+    "mala": {},
+    "underdamped": {"friction": 2.0},
+    "preconditioned": {"metric": [[1.5, 0.3], [0.3, 0.8]]},
+    "annealed": {"temperature": 5.0, "cooling": 0.5},
     "parallel_tempering": {"temperatures": [2.0, 5.0]},
-}  # fmt: skip
+}
 """Each kind by itself: what happens to a particle depends on that particle alone."""
 CASES: dict[str, dict[str, Any]] = {
     **{kind: {"kind": kind, **own} for kind, own in OWN.items()},
     "mala, tuned": {"kind": "mala", "adapt": {"steps": 7, "target": 0.574}},
-    "parallel_tempering, tuned": {"kind": "parallel_tempering", "temperatures": [3.0], "adapt": {"steps": 7, "target": 0.574}},
+    "parallel_tempering, tuned": {
+        "kind": "parallel_tempering",
+        "temperatures": [3.0],
+        "adapt": {"steps": 7, "target": 0.574},
+    },
     "preconditioned by its start": {"kind": "preconditioned", "metric": "covariance", "step_size": 0.5},
     "preconditioned at the mode": {"kind": "preconditioned", "metric": "hessian"},
 }
@@ -79,7 +87,11 @@ def leaves(part: Any) -> list[Tensor]:
     if part is None or isinstance(part, Tensor):
         return [] if part is None else [part]
     assert isinstance(part, dict) or hasattr(part, "_asdict"), type(part)
-    return [leaf for item in (part if isinstance(part, dict) else part._asdict()).values() for leaf in leaves(item)]
+    return [
+        leaf
+        for item in (part if isinstance(part, dict) else part._asdict()).values()
+        for leaf in leaves(item)
+    ]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -179,10 +191,13 @@ class Halves(Key):
 
 @pytest.mark.parametrize("kind", OWN)
 def test_both_precisions_agree(kind: str) -> None:
-    """Five steps from the same start, with the same noise; no test here is so close that a rounding turns it."""
+    """Five steps from the same start, with the same noise; no test here is so close that a rounding turns
+    it.
+    """
     x = start(40)
     exact, rounded = (
-        follow(s := sampler_of(CASES[kind], t), s.init(x.to(t)), 5, Halves(5)).x for t in (torch.float64, torch.float32)
+        follow(s := sampler_of(CASES[kind], t), s.init(x.to(t)), 5, Halves(5)).x
+        for t in (torch.float64, torch.float32)
     )
     assert float((exact - rounded.double()).abs().max()) < 1e-4
 
@@ -198,7 +213,8 @@ def test_a_warm_up_leaves_the_cloud_where_it_is_and_keeps_only_a_step_size() -> 
         after, info = sampler.step(Key(5).fold(7), state)
         assert not info.warming and info.step_size is not None and not torch.equal(after.x, x)
         plain = sampler_of(
-            {k: v for k, v in spec.items() if k != "adapt"} | {"step_size": info.step_size}, step_filter=filter_of("gate")
+            {k: v for k, v in spec.items() if k != "adapt"} | {"step_size": info.step_size},
+            step_filter=filter_of("gate"),
         )
         expected, _ = plain.step(Key(5).fold(7), plain.init(x))
         assert torch.equal(after.x, expected.x)
@@ -224,7 +240,9 @@ def test_what_remains_is_said_of_every_pair() -> None:
 def kept(kind: str, chosen: Any, x: Tensor) -> bool:
     """Whether a promise about every step holds for this cloud, recounted without the filter's memory."""
     inside = [int(s.contains(x).sum()) for s in sets()]
-    return all(k <= (0 if kind == "reject" else budget(β, x.shape[0])) for k, β in zip(inside, BETAS, strict=True))
+    return all(
+        k <= (0 if kind == "reject" else budget(β, x.shape[0])) for k, β in zip(inside, BETAS, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -248,7 +266,9 @@ def test_a_promise_about_every_step_holds_under_every_sampler(case: str, chosen:
 @pytest.mark.parametrize("case", OWN)
 def test_every_sampler_takes_a_drift_filter_that_moves_it(case: str, chosen: str) -> None:
     made = filter_of(chosen, **DRIFT_FILTERS[chosen])
-    x = torch.tensor([0.0, -1.2], dtype=torch.float64) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64))
+    x = torch.tensor([0.0, -1.2], dtype=torch.float64) + 0.3 * Key(1).normal(
+        torch.empty(300, 2, dtype=torch.float64)
+    )
     sampler, plain = sampler_of(CASES[case], drift_filter=made), sampler_of(CASES[case])
     one, free = sampler.init(x), plain.init(x)
     for k in range(5):

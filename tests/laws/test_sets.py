@@ -1,7 +1,9 @@
-"""What every unsafe set owes, checked on every member of SETS and on `any`, `all` and `not`, through each class's own example.
+"""What every unsafe set owes, checked on every member of SETS and on `any`, `all` and `not`, through each
+class's own example.
 
-Each law is a function that raises AssertionError; `test_planted_faults` hands the same functions sets that are wrong on purpose.
-The membership twins below are typed from the definitions, one point at a time, and share nothing with the package.
+Each law is a function that raises AssertionError; `test_planted_faults` hands the same functions sets that
+are wrong on purpose. The membership twins below are typed from the definitions, one point at a time, and
+share nothing with the package.
 """
 
 import json
@@ -36,7 +38,9 @@ from lem_safe.registry import MAKERS
 
 COLUMNS = ["x0", "x1"]
 SHEAR = Coordinates(
-    torch.tensor([0.3, -0.2], dtype=torch.float64), torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=torch.float64), torch.float64
+    torch.tensor([0.3, -0.2], dtype=torch.float64),
+    torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=torch.float64),
+    torch.float64,
 )
 HARD_ONLY = {"polygon", "occupancy", "near_points", "shrink"}
 """Kinds without a twice differentiable form: `step` and `gate` only."""
@@ -110,7 +114,10 @@ def in_map(spec: dict[str, Any], p: list[float]) -> bool:
     ring = [(i, j) for i in range(-1, len(rows[0]) + 1) for j in range(-1, len(rows) + 1)]
 
     def level(i: int, j: int) -> float:
-        d = min(math.hypot((i - k) * w, (j - m) * h) for k, m in ring if dark(k, m) != dark(i, j)) - min(w, h) / 2
+        d = (
+            min(math.hypot((i - k) * w, (j - m) * h) for k, m in ring if dark(k, m) != dark(i, j))
+            - min(w, h) / 2
+        )
         return -d if dark(i, j) else d
 
     u = (min(max(p[0], lx - w / 2), ux + w / 2) - lx) / w - 0.5
@@ -123,13 +130,17 @@ def in_map(spec: dict[str, Any], p: list[float]) -> bool:
         + (1 - a) * b * level(i, j + 1)
         + a * b * level(i + 1, j + 1)
     )
-    off = math.hypot(max(lx - w / 2 - p[0], 0, p[0] - ux - w / 2), max(ly - h / 2 - p[1], 0, p[1] - uy - h / 2))
+    off = math.hypot(
+        max(lx - w / 2 - p[0], 0, p[0] - ux - w / 2), max(ly - h / 2 - p[1], 0, p[1] - uy - h / 2)
+    )
     return s + off <= 0
 
 
 def in_rule(spec: dict[str, Any], p: list[float]) -> bool:
     x0, x1 = p
-    assert spec["where"] == "x0**2 + x1 < 0.5 and not (x0 > 1 or x1 <= -sqrt(2 + x0))", "the twin is written for this example"
+    assert spec["where"] == "x0**2 + x1 < 0.5 and not (x0 > 1 or x1 <= -sqrt(2 + x0))", (
+        "the twin is written for this example"
+    )
     low = x1 <= -math.sqrt(2 + x0) if x0 >= -2 else None
     return x0**2 + x1 < 0.5 and not x0 > 1 and low is not True
 
@@ -137,7 +148,8 @@ def in_rule(spec: dict[str, Any], p: list[float]) -> bool:
 def in_well(spec: dict[str, Any], p: list[float]) -> bool:
     m, σ = spec["energy"]["mean"], spec["energy"]["std"]
     return (
-        sum((v - c) ** 2 for v, c in zip(p, m, strict=True)) / (2 * σ**2) + 2 * math.log(σ * math.sqrt(2 * math.pi))
+        sum((v - c) ** 2 for v, c in zip(p, m, strict=True)) / (2 * σ**2)
+        + 2 * math.log(σ * math.sqrt(2 * math.pi))
         <= spec["level"]
     )
 
@@ -200,7 +212,9 @@ class Case:
 def case(name: str, spec: dict[str, Any]) -> Case:
     x = torch.randn(400, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 1.2
     numbers = sorted({v for p in pairs(spec) for v in p} | {0.0})
-    special = torch.tensor([p for p in pairs(spec)] + [[a, b] for a in numbers for b in numbers], dtype=torch.float64)
+    special = torch.tensor(
+        [p for p in pairs(spec)] + [[a, b] for a in numbers for b in numbers], dtype=torch.float64
+    )
     return Case(name, build_sets({"it": spec}, COLUMNS, MAKERS)["it"], lambda p: inside(spec, p), x, special)
 
 
@@ -223,7 +237,9 @@ MEMBERS: dict[str, Any] = {**SETS, "any": AnyOf, "all": AllOf, "not": Not}
 def it(request: pytest.FixtureRequest) -> Case:
     example = getattr(MEMBERS[request.param], "example", None)
     assert example is not None, f"{request.param} has no example: no law can be checked on it"
-    assert request.param in TWINS or request.param in ("any", "all", "not"), f"{request.param} has no membership twin here"
+    assert request.param in TWINS or request.param in ("any", "all", "not"), (
+        f"{request.param} has no membership twin here"
+    )
     return case(request.param, example)
 
 
@@ -239,7 +255,9 @@ def sign(c: Case) -> None:
 
 
 def membership(c: Case) -> None:
-    """`contains` agrees with the twin, also 1e-8 from the boundary, and float32 rows are read as the numbers they are."""
+    """`contains` agrees with the twin, also 1e-8 from the boundary, and float32 rows are read as the numbers
+    they are.
+    """
     near = boundary(c)
     assert len(near) > 20
     g = c.unsafe.jet(near).gradient
@@ -265,7 +283,9 @@ def boundary(c: Case) -> Tensor:
 
 
 def distance(c: Case) -> None:
-    """Where a distance is promised: 1-Lipschitz, so never too long; a step of s along −∇s ends on the boundary: never short."""
+    """Where a distance is promised: 1-Lipschitz, so never too long; a step of s along −∇s ends on the
+    boundary: never short.
+    """
     if not c.unsafe.clearance:
         assert not c.unsafe.exact, "an exact distance is exact outside too"
         return
@@ -301,12 +321,18 @@ def check_jet(unsafe: UnsafeSet, x: Tensor, share: float) -> None:
     h, e = 1e-4, torch.eye(x.shape[1], dtype=x.dtype)
     up, down = (torch.stack([unsafe(x + sign * h * v) for v in e], 1) for sign in (1, -1))
     gradient, second = (up - down) / (2 * h), ((up + down - 2 * s[:, None]) / h**2).sum(1)
-    right = ((g - gradient).abs().amax(1) < 1e-5 * (1 + lap.abs())) & ((lap - second).abs() < 1e-4 * (1 + lap.abs() ** 2))
-    assert right.double().mean() >= share, f"the jet is right at {float(right.double().mean()):.3f} of the points only"
+    right = ((g - gradient).abs().amax(1) < 1e-5 * (1 + lap.abs())) & (
+        (lap - second).abs() < 1e-4 * (1 + lap.abs() ** 2)
+    )
+    assert right.double().mean() >= share, (
+        f"the jet is right at {float(right.double().mean()):.3f} of the points only"
+    )
 
 
 def finite(c: Case) -> None:
-    """Centres, corners, edges, axes: nothing but numbers, by the jet and by autodiff, in both precisions, softened and pulled."""
+    """Centres, corners, edges, axes: nothing but numbers, by the jet and by autodiff, in both precisions,
+    softened and pulled.
+    """
     plain, sheared = [c.unsafe, complement(c.unsafe), pull(c.unsafe, identity(2))], [pull(c.unsafe, SHEAR)]
     if c.name not in HARD_ONLY:
         plain += [soften(s, 0.1) for s in plain if s is not plain[1] or c.name not in COMPLEMENT_ONLY_HARD]
@@ -320,7 +346,9 @@ def finite(c: Case) -> None:
 
 
 def negation(c: Case) -> None:
-    """The complement holds what the set does not, its s is −s, twice is once, and de Morgan holds both ways."""
+    """The complement holds what the set does not, its s is −s, twice is once, and de Morgan holds both
+    ways.
+    """
     out, other = complement(c.unsafe), Ball([0.4, 0.4], 0.9)
     gap = undefined(c.unsafe, c.x)
     assert torch.equal(out.contains(c.x) & ~gap, ~c.truth(c.x) & ~gap)
@@ -333,7 +361,9 @@ def negation(c: Case) -> None:
 
 
 def softened(c: Case) -> None:
-    """A softened set never lies above max(s, 0), has two derivatives, and closes in on the set as the width shrinks."""
+    """A softened set never lies above max(s, 0), has two derivatives, and closes in on the set as the width
+    shrinks.
+    """
     for hard in (c.unsafe, pull(c.unsafe, identity(2)), pull(c.unsafe, SHEAR)):
         sheared = isinstance(hard, Pulled) and not hard.coordinates.identity
         for unsafe in (hard, complement(hard)):
@@ -349,7 +379,9 @@ def softened(c: Case) -> None:
             check_jet(soft, c.x, share=0.97)
             edge = boundary(Case(c.name, unsafe, c.inside, c.x, c.special))
             # Between the corners of a grown set its soft form keeps to the faces, so it stays wider there.
-            assert (soften(unsafe, 1e-4)(edge).abs() < 1e-2).double().mean() >= (0.5 if c.name == "grow" else 1)
+            assert (soften(unsafe, 1e-4)(edge).abs() < 1e-2).double().mean() >= (
+                0.5 if c.name == "grow" else 1
+            )
 
 
 def check_soft(soft: UnsafeSet, hard: UnsafeSet, x: Tensor) -> None:
@@ -402,7 +434,12 @@ class Wrong(UnsafeSet):
         **promises: bool,
     ):
         super().__init__()
-        self.exact, self.clearance, self.smooth, self.dimension = right.exact, right.clearance, right.smooth, right.dimension
+        self.exact, self.clearance, self.smooth, self.dimension = (
+            right.exact,
+            right.clearance,
+            right.smooth,
+            right.dimension,
+        )
         for name, value in promises.items():
             setattr(self, name, value)
         self._forward, self._contains = forward or right.forward, contains or right.contains
@@ -428,14 +465,26 @@ def faults() -> dict[str, tuple[Callable[[Case], None], str, Callable[[UnsafeSet
         "sign turned": (sign, "ball", lambda s: Wrong(s, lambda x: -s(x))),
         "radius forgotten": (sign, "ball", lambda s: Wrong(s, lambda x: s(x) + 0.05)),
         "float32 membership": (membership, "ball", lambda s: Wrong(s, contains=lambda x: s(x.float()) <= 0)),
-        "membership by a grown set": (membership, "box", lambda s: Wrong(s, contains=lambda x: s(x.double()) <= 1e-6)),
+        "membership by a grown set": (
+            membership,
+            "box",
+            lambda s: Wrong(s, contains=lambda x: s(x.double()) <= 1e-6),
+        ),
         "squared distance": (distance, "ball", lambda s: Wrong(s, lambda x: (s(x) + 0.8) ** 2 - 0.64)),
         "half the distance": (distance, "half_space", lambda s: Wrong(s, lambda x: s(x) / 2)),
         "a bound called exact": (distance, "polytope", lambda s: Wrong(s, exact=True, clearance=True)),
         "a level called exact": (distance, "superellipse", lambda s: Wrong(s, exact=True, clearance=True)),
         "rows that talk": (batched, "ball", lambda s: Wrong(s, lambda x: s(x) - 1e-3 * s(x).mean())),
-        "Laplacian dropped": (derivatives, "ball", lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(laplacian=0 * x[:, 0]))),
-        "gradient turned": (derivatives, "box", lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(gradient=-s.jet(x).gradient))),
+        "Laplacian dropped": (
+            derivatives,
+            "ball",
+            lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(laplacian=0 * x[:, 0])),
+        ),
+        "gradient turned": (
+            derivatives,
+            "box",
+            lambda s: Wrong(s, jet=lambda x: s.jet(x)._replace(gradient=-s.jet(x).gradient)),
+        ),
         "NaN at the centre": (finite, "ball", lambda s: Wrong(s, bare)),
         "complement of nothing": (
             negation,

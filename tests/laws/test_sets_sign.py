@@ -1,8 +1,12 @@
-"""The law that no set may break: the sign of s is membership (s < 0 only inside, s > 0 only outside), for every kind and for their algebra.
+"""The law that no set may break: the sign of s is membership (s < 0 only inside, s > 0 only outside), for
+every kind and for their algebra.
 
-Shapes are adversarial: slivers, touching holes, repeated and collinear corners, needles, tangents, tiny and large ones. Points are where
-sets are decided: corners, centres, middles of edges, one rounding beside them, and far away; in float64 and in float32. What is allowed is
-rounding: |s| up to ROUNDINGS units in the last place of the largest number involved; of polygons and rules, nothing.
+Shapes are adversarial: slivers, touching holes, repeated and collinear corners, needles, tangents, tiny and
+large ones. Points are where
+sets are decided: corners, centres, middles of edges, one rounding beside them, and far away; in float64 and
+in float32. What is allowed is
+rounding: |s| up to ROUNDINGS units in the last place of the largest number involved; of polygons and rules,
+nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +39,9 @@ from lem_safe.registry import MAKERS
 F64 = torch.float64
 ROUNDINGS = 64
 COLUMNS = ["x0", "x1"]
-SHEAR = Coordinates(torch.tensor([0.3, -0.2], dtype=F64), torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=F64), F64)
+SHEAR = Coordinates(
+    torch.tensor([0.3, -0.2], dtype=F64), torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=F64), F64
+)
 Spec = dict[str, Any]
 
 # ------------------------------------------------------------------ shapes
@@ -91,62 +97,107 @@ def ellipsoid(draw: st.DrawFn, kind: str = "ellipsoid", radius: st.SearchStrateg
 @st.composite
 def occupancy(draw: st.DrawFn) -> Spec:
     rows = draw(
-        st.lists(st.text("#.", min_size=3, max_size=3), min_size=1, max_size=4).filter(lambda m: any("#" in r for r in m))
+        st.lists(st.text("#.", min_size=3, max_size=3), min_size=1, max_size=4).filter(
+            lambda m: any("#" in r for r in m)
+        )
     )
     low, high = sorted_pair(draw)
     return {"kind": "occupancy", "map": rows, "lower": low, "upper": high}
 
 
-NETWORK = [[[2.0, 0.5, -0.3], [-1.0, 1.5, 0.2], [0.4, -1.2, 0.1]], [[1.2, -0.7, 0.4, 0.1], [-0.8, 0.9, 0.6, -0.2]]]
+NETWORK = [
+    [[2.0, 0.5, -0.3], [-1.0, 1.5, 0.2], [0.4, -1.2, 0.1]],
+    [[1.2, -0.7, 0.4, 0.1], [-0.8, 0.9, 0.6, -0.2]],
+]
 RULES = [
-    "x0 < x1", "x0**2 + x1**2 <= 1", "x0*x1 > 0 and not x0 >= 1", "log(x0) < x1", "sqrt(x0 - 1) >= 0",
-    "abs(x0) + abs(x1) <= 2 or x0/x1 > 1", "0.1*x0 + 0.2*x1 < 0.3", "max(x0, x1) < 1 and min(x0, x1) >= -1",
-]  # fmt: skip
+    "x0 < x1",
+    "x0**2 + x1**2 <= 1",
+    "x0*x1 > 0 and not x0 >= 1",
+    "log(x0) < x1",
+    "sqrt(x0 - 1) >= 0",
+    "abs(x0) + abs(x1) <= 2 or x0/x1 > 1",
+    "0.1*x0 + 0.2*x1 < 0.3",
+    "max(x0, x1) < 1 and min(x0, x1) >= -1",
+]
 
 balls = st.builds(lambda c, r: {"kind": "ball", "center": c, "radius": r}, point, size)
 half_spaces = st.builds(
-    lambda n, b: {"kind": "half_space", "normal": n, "offset": b}, point.filter(lambda n: max(map(abs, n)) > 1e-6), number
+    lambda n, b: {"kind": "half_space", "normal": n, "offset": b},
+    point.filter(lambda n: max(map(abs, n)) > 1e-6),
+    number,
 )
-capsules = st.builds(lambda a, b, r: {"kind": "capsule", "start": a, "end": b, "radius": r}, corner, point, size).filter(
-    lambda s: s["start"] != s["end"]
-)
+capsules = st.builds(
+    lambda a, b, r: {"kind": "capsule", "start": a, "end": b, "radius": r}, corner, point, size
+).filter(lambda s: s["start"] != s["end"])
 smooth = st.one_of(balls, half_spaces, ellipsoid())
 
 SHAPES: dict[str, st.SearchStrategy[Spec]] = {
     "ball": balls,
     "half_space": half_spaces,
     "slab": st.builds(
-        lambda n, a, w: {"kind": "slab", "normal": n, "lower": a, "upper": a + w}, point.filter(lambda n: max(map(abs, n)) > 1e-6), number, size
+        lambda n, a, w: {"kind": "slab", "normal": n, "lower": a, "upper": a + w},
+        point.filter(lambda n: max(map(abs, n)) > 1e-6),
+        number,
+        size,
     ),
     "box": box(),
     "ellipsoid": ellipsoid(),
     "capsule": capsules,
-    "superellipse": st.builds(lambda s, p: {**s, "power": p}, ellipsoid("superellipse"), st.sampled_from([1.0, 1.5, 2.0, 4.0, 50.0])),
+    "superellipse": st.builds(
+        lambda s, p: {**s, "power": p}, ellipsoid("superellipse"), st.sampled_from([1.0, 1.5, 2.0, 4.0, 50.0])
+    ),
     "polytope": st.builds(
         lambda n, b: {"kind": "polytope", "normals": n, "offsets": b[: len(n)]},
-        st.lists(point.filter(lambda n: max(map(abs, n)) > 1e-6), min_size=1, max_size=4), st.lists(number, min_size=4, max_size=4),
+        st.lists(point.filter(lambda n: max(map(abs, n)) > 1e-6), min_size=1, max_size=4),
+        st.lists(number, min_size=4, max_size=4),
     ),
     "polygon": polygon(),
     "occupancy": occupancy(),
-    "near_points": st.builds(lambda p, r: {"kind": "near_points", "points": p, "radius": r}, st.lists(point, min_size=1, max_size=5), size),
+    "near_points": st.builds(
+        lambda p, r: {"kind": "near_points", "points": p, "radius": r},
+        st.lists(point, min_size=1, max_size=5),
+        size,
+    ),
     "sublevel": st.builds(
-        lambda m, v: {"kind": "sublevel", "energy": {"kind": "gaussian", "mean": m, "std": 0.6}, "level": v}, point, st.sampled_from([1.0, 2.0, 9.0])
+        lambda m, v: {"kind": "sublevel", "energy": {"kind": "gaussian", "mean": m, "std": 0.6}, "level": v},
+        point,
+        st.sampled_from([1.0, 2.0, 9.0]),
     ),
     "classifier": st.builds(
-        lambda how: {"kind": "classifier", "label": 1, "layers": NETWORK, **how}, st.sampled_from([{}, {"probability": 0.7}, {"score": 0.1}])
+        lambda how: {"kind": "classifier", "label": 1, "layers": NETWORK, **how},
+        st.sampled_from([{}, {"probability": 0.7}, {"score": 0.1}]),
     ),
     "rule": st.sampled_from(RULES).map(lambda where: {"kind": "rule", "where": where}),
-    "columns": st.one_of(balls, capsules).map(lambda s: {"kind": "columns", "columns": ["x1", "x0"], "set": s}),
-    "anywhere": st.builds(
-        lambda a, w, how: {"kind": "anywhere", "between": how, "set": {"kind": "slab", "normal": [1.0], "lower": a, "upper": a + w}},
-        number, size, st.sampled_from(["segments", "points"]),
+    "columns": st.one_of(balls, capsules).map(
+        lambda s: {"kind": "columns", "columns": ["x1", "x0"], "set": s}
     ),
-    "grow": st.builds(lambda s, r: {"kind": "grow", "set": s, "by": r}, st.one_of(box(), balls, capsules), size),
+    "anywhere": st.builds(
+        lambda a, w, how: {
+            "kind": "anywhere",
+            "between": how,
+            "set": {"kind": "slab", "normal": [1.0], "lower": a, "upper": a + w},
+        },
+        number,
+        size,
+        st.sampled_from(["segments", "points"]),
+    ),
+    "grow": st.builds(
+        lambda s, r: {"kind": "grow", "set": s, "by": r}, st.one_of(box(), balls, capsules), size
+    ),
     "shrink": st.builds(lambda s, r: {"kind": "shrink", "set": s, "by": r}, st.one_of(box(), balls), size),
-    "smooth_union": st.builds(lambda s, w: {"kind": "smooth_union", "sets": s, "width": w}, st.lists(smooth, min_size=1, max_size=3), size),
-}  # fmt: skip
+    "smooth_union": st.builds(
+        lambda s, w: {"kind": "smooth_union", "sets": s, "width": w},
+        st.lists(smooth, min_size=1, max_size=3),
+        size,
+    ),
+}
 
-leaf = st.one_of(*(SHAPES[k] for k in ("ball", "box", "capsule", "polygon", "rule", "superellipse", "occupancy", "near_points")))
+leaf = st.one_of(
+    *(
+        SHAPES[k]
+        for k in ("ball", "box", "capsule", "polygon", "rule", "superellipse", "occupancy", "near_points")
+    )
+)
 algebra: st.SearchStrategy[Spec] = st.recursive(
     leaf,
     lambda inner: st.one_of(
@@ -184,13 +235,17 @@ def sizes(part: Any) -> Iterator[float]:
 
 
 def hard_points(spec: Spec, seed: int) -> Tensor:
-    """Corners, centres, middles, points of the boundary as far as a shape's own numbers reach them, one rounding beside, and far away."""
+    """Corners, centres, middles, points of the boundary as far as a shape's own numbers reach them, one
+    rounding beside, and far away.
+    """
     g = torch.Generator().manual_seed(seed)
     own = torch.tensor([*pairs(spec), [0.0, 0.0]], dtype=F64)
     own = own[torch.randperm(len(own), generator=g)[:12]]
     lengths = torch.tensor([*sizes(spec)][:12], dtype=F64)
     angle = 6.283185307179586 * torch.rand(len(lengths), 1, generator=g, dtype=F64)
-    steps = torch.cat([torch.eye(2, dtype=F64), -torch.eye(2, dtype=F64), torch.cat([angle.cos(), angle.sin()], 1)[:2]])
+    steps = torch.cat(
+        [torch.eye(2, dtype=F64), -torch.eye(2, dtype=F64), torch.cat([angle.cos(), angle.sin()], 1)[:2]]
+    )
     around = (own[:, None, None] + lengths[:, None, None] * steps).reshape(-1, 2)
     middles = (own[:, None] + own).reshape(-1, 2) / 2
     x = torch.cat([own, around, middles, 2 * torch.randn(60, 2, generator=g, dtype=F64)])
@@ -208,7 +263,8 @@ def agrees(unsafe: UnsafeSet, x: Tensor, scale: float, roundings: float = ROUNDI
     for s in (unsafe(x).double(), unsafe.jet(x).value.double()):
         wrong = torch.where(inside, s > allowed, s < -allowed) & ~gap
         assert not wrong.any(), (
-            f"s = {s[wrong][0]:g} at {x[wrong][0].tolist()}, which is {'inside' if inside[wrong][0] else 'outside'}"
+            f"s = {s[wrong][0]:g} at {x[wrong][0].tolist()}, which is "
+            f"{'inside' if inside[wrong][0] else 'outside'}"
         )
 
 
@@ -228,7 +284,9 @@ def strict(spec: Any) -> bool:
 
 
 def everywhere(spec: Spec, seed: int) -> None:
-    """The law on the set, its complement, and both as sets over the sampler's coordinates, plain and sheared; in both precisions."""
+    """The law on the set, its complement, and both as sets over the sampler's coordinates, plain and sheared;
+    in both precisions.
+    """
     unsafe = built(spec)
     if unsafe is None:
         return
@@ -240,7 +298,9 @@ def everywhere(spec: Spec, seed: int) -> None:
         agrees(pull(one, identity(2, F64)), x, scale)
         pulled = pull(one, SHEAR)
         z = SHEAR.inverse(x)
-        clear = one(SHEAR(z)).abs() > 1e-9 * scale  # z is mapped there and back, and membership is that of the value as saved
+        clear = (
+            one(SHEAR(z)).abs() > 1e-9 * scale
+        )  # z is mapped there and back, and membership is that of the value as saved
         agrees(pulled, z[clear & (x.abs().amax(1) < 1e4)], scale, 1e4)
 
 

@@ -1,4 +1,6 @@
-"""The paper's statements about KL as a Lyapunov function, on energies whose laws are known: when to stop, how long, and how far it is."""
+"""The paper's statements about KL as a Lyapunov function, on energies whose laws are known: when to stop, how
+long, and how far it is.
+"""
 
 import math
 
@@ -31,7 +33,7 @@ from lem_safe.lyapunov import (
     track_flow,
     upward_crossing,
     wasserstein2,
-)  # fmt: skip
+)
 from lem_safe.lyapunov.density import Volume
 from lem_safe.lyapunov.stopping import Budget, FlowRatio, SteinBelow, Steps
 from lem_safe.samplers import Langevin
@@ -69,10 +71,14 @@ def test_kl_along_the_flow_is_the_closed_form_on_gaussians(volume: Volume) -> No
     s, σ, h = 2.0, 0.7, 0.0005
     x = cloud(100)
     x = s * x / x.square().mean().sqrt()  # KL depends on the cloud by this moment alone
-    track = track_flow(Gaussian([0.0, 0.0], σ).double(), x, isotropic(2, s).log_density, h, round(0.6 / h), volume=volume)
+    track = track_flow(
+        Gaussian([0.0, 0.0], σ).double(), x, isotropic(2, s).log_density, h, round(0.6 / h), volume=volume
+    )
     v = s**2 * np.exp(-2 * h * track.step / σ**2) / σ**2
     exact = v - 1 - np.log(v)
-    euler = track.step * h**2 * 2 / (2 * σ**4) if volume is divergence_volume else 0  # Σ of −log det(I − hH) − h tr H
+    euler = (
+        track.step * h**2 * 2 / (2 * σ**4) if volume is divergence_volume else 0
+    )  # Σ of −log det(I − hH) − h tr H
     assert (np.abs(track.kl - exact) < 0.01 * np.maximum(exact, 0.05) + euler).all()
     turn = σ**2 * math.log(s / σ) / h
     found = upward_crossing(track.ratio)
@@ -82,7 +88,9 @@ def test_kl_along_the_flow_is_the_closed_form_on_gaussians(volume: Volume) -> No
 def test_the_kernel_estimate_of_langevins_kl_is_too_low_and_half_of_the_particles_tell_by_how_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Jensen: E log ρ̂ ≤ log E ρ̂ = log ρ. On the same particles as the true density, so that only the estimate's own error is left."""
+    """Jensen: E log ρ̂ ≤ log E ρ̂ = log ρ. On the same particles as the true density, so that only the
+    estimate's own error is left.
+    """
     monkeypatch.setattr(density, "BIAS", 1.0)  # more than anybody is given, so that it is seen
     h, seeds, U = 0.01, 12, Gaussian([0.0, 0.0], 1.0).double()
     law = isotropic(2, math.sqrt((1 - h) ** 2 * 1.44 + 2 * h))
@@ -93,7 +101,9 @@ def test_the_kernel_estimate_of_langevins_kl_is_too_low_and_half_of_the_particle
             x = 1.2 * Key(seed).normal(torch.empty(n, 2, dtype=F64))
             y = x - h * x + math.sqrt(2 * h) * Key(seed).fold("noise").normal(x)
             kl, _, correction = langevin_kl(U, x, y, h)
-            errors.append((kl - correction - (exact := float((law.log_density(y) + U(y)).mean())), kl - exact))
+            errors.append(
+                (kl - correction - (exact := float((law.log_density(y) + U(y)).mean())), kl - exact)
+            )
         (plain, corrected), noise = np.mean(errors, 0), 4 * np.std(errors, axis=0, ddof=1) / math.sqrt(seeds)
         assert plain < -noise[0] and -0.5 * abs(plain) - noise[1] < corrected < noise[1]
         found[n] = (plain, noise[0])
@@ -110,7 +120,9 @@ def test_a_kernel_estimate_in_many_dimensions_is_refused() -> None:
 
 @pytest.mark.parametrize(("s", "σ"), [(2.0, 0.7), (0.3, 1.0)])
 def test_langevin_kl_falls_as_its_closed_form_and_the_budget_suffices(s: float, σ: float) -> None:
-    """A cloud's KL by its moments, to 1 % of the discrete chain's; at τ_Lang it is at most ε; and it falls at every step of the law."""
+    """A cloud's KL by its moments, to 1 % of the discrete chain's; at τ_Lang it is at most ε; and it falls at
+    every step of the law.
+    """
     n, h, ε = 40_000, 0.02, 0.02
     U, target = Gaussian([0.0, 0.0], σ).double(), isotropic(2, σ)
     C = log_sobolev(U)
@@ -120,13 +132,16 @@ def test_langevin_kl_falls_as_its_closed_form_and_the_budget_suffices(s: float, 
     for k in range(steps):
         if k % 5 == 0:
             exact = normal_kl(isotropic(2, math.sqrt(langevin_variance(s * s, σ * σ, h, k))), target)
-            noise = 4 * abs(langevin_variance(s * s, σ * σ, h, k) / σ**2 - 1) / math.sqrt(n) + (5 + 4 * math.sqrt(10)) / (
-                2 * n
-            )  # χ²₅/2n at 0
+            noise = 4 * abs(langevin_variance(s * s, σ * σ, h, k) / σ**2 - 1) / math.sqrt(n) + (
+                5 + 4 * math.sqrt(10)
+            ) / (2 * n)  # χ²₅/2n at 0
             assert abs(normal_kl(fitted(state.x), target) - exact) < 0.01 * exact + noise
         state, _ = sampler.step(Key(0).fold(k), state)
     assert normal_kl(fitted(state.x), target) <= ε
-    law = [normal_kl(isotropic(2, math.sqrt(langevin_variance(s * s, σ * σ, h, k))), target) for k in range(steps)]
+    law = [
+        normal_kl(isotropic(2, math.sqrt(langevin_variance(s * s, σ * σ, h, k))), target)
+        for k in range(steps)
+    ]
     assert (np.diff(law) < 0).all()
 
 
@@ -152,11 +167,18 @@ def test_at_a_temperature_the_rule_stops_at_the_minimum_of_kl(temperature: float
 
 def test_a_step_that_folds_the_cloud_is_refused() -> None:
     U = Gaussian([0.0, 0.0], [0.1, 1.0]).double()
-    with pytest.raises(NumericalFailure, match="a step of 0.02 folds the cloud over itself at 30 of 30 particles"):
+    with pytest.raises(
+        NumericalFailure, match="a step of 0.02 folds the cloud over itself at 30 of 30 particles"
+    ):
         track_flow(U, cloud(30), isotropic(2, 1.0).log_density, 0.02, 2)
     with pytest.raises(NumericalFailure, match="the cloud left the finite numbers"):
         track_flow(
-            Gaussian([0.0], 1e-3).double(), cloud(5, d=1), isotropic(1, 1.0).log_density, 1.0, 200, volume=divergence_volume
+            Gaussian([0.0], 1e-3).double(),
+            cloud(5, d=1),
+            isotropic(1, 1.0).log_density,
+            1.0,
+            200,
+            volume=divergence_volume,
         )
 
 
@@ -177,7 +199,9 @@ def test_a_budget_says_where_its_constant_comes_from() -> None:
         C = {"Bakry-Emery": 1 / 0.49, "given": 2.0, "Holley-Stroock": 2.0 * math.exp(-0.3)}[origin]
         left = (0.01**0.5 - gaussian_bias([1 / 0.49] * 2, 0.01) ** 0.5) ** 2
         assert fired == math.ceil(math.log(rule.start_kl(rule.constant) / left) / (2 * C) / 0.01)  # type: ignore[arg-type]
-        assert "the step size alone leaves 5.3e-05 nats for good, which is counted" in str(rule.verdict([], fired))
+        assert "the step size alone leaves 5.3e-05 nats for good, which is counted" in str(
+            rule.verdict([], fired)
+        )
         assert rule.start_kl(rule.constant) >= normal_kl(isotropic(2, 2.0), isotropic(2, 0.7))  # type: ignore[arg-type]
         assert "before its budget" in rule.silence([], fired - 1)
     assert Budget(start, 0.01, initial=5.0).start_kl(rule.constant) == 5.0  # type: ignore[arg-type]
@@ -188,7 +212,9 @@ def test_a_budget_says_where_its_constant_comes_from() -> None:
 
 
 def test_a_measured_constant_stops_a_run_and_is_called_measured() -> None:
-    """From N(0, 4I) the eight Gaussians' C is not known; its decay is seen in KSD², above 4 standard errors of noise."""
+    """From N(0, 4I) the eight Gaussians' C is not known; its decay is seen in KSD², above 4 standard errors
+    of noise.
+    """
     U, h = eight(1.5, 0.7), 0.01
     x = torch.tensor([2.0, 0.0], dtype=F64) + 0.3 * cloud(1500)
     rule = Budget(Beginning(U, x, None, h, 4000), 0.05, initial=2.0, samples=600)
@@ -219,7 +245,9 @@ def test_the_stein_rule_waits_for_the_discrepancy_and_says_when_it_cannot() -> N
     assert rule.verdict([far, near], 41) is None  # judged where it looked
     hopeless = SteinBelow(start, 0.01)
     assert hopeless.verdict([near], 40) is None
-    assert "take more stop.samples" in hopeless.silence([near], 40) and "never fell below 0.2" in rule.silence([far], 20)
+    assert "take more stop.samples" in hopeless.silence(
+        [near], 40
+    ) and "never fell below 0.2" in rule.silence([far], 20)
 
 
 def test_rules_that_never_fire_say_why() -> None:
@@ -244,7 +272,9 @@ def test_the_flow_forgets_what_langevin_keeps() -> None:
 
 
 def test_a_bandwidth_of_copies_keeps_its_unit() -> None:
-    """Nine particles in ten at one place: c is the median distance of those that differ, a thousand times as large in units as small."""
+    """Nine particles in ten at one place: c is the median distance of those that differ, a thousand times as
+    large in units as small.
+    """
     x = cloud(100, 3)
     x[:90] = x[0]
     U, large = Gaussian([0.0, 0.0], 1.0), Gaussian([0.0, 0.0], 1000.0)
@@ -255,10 +285,12 @@ def test_a_bandwidth_of_copies_keeps_its_unit() -> None:
 def test_a_bias_that_is_not_known_is_said_to_be() -> None:
     """Nothing is known of a double well's; of a mixture's about so much, by its own draws."""
     well = Beginning(DoubleWell(2, 1.0).double(), cloud(50), isotropic(2, 1.0), 0.01, 10)
-    assert "not counted: what the step size leaves for good, an unknown KL of order 0.01 squared" in Budget(well, 0.1).silence(
-        [], 1
-    )
+    assert "not counted: what the step size leaves for good, an unknown KL of order 0.01 squared" in Budget(
+        well, 0.1
+    ).silence([], 1)
     mixture = GaussianMixture([[0.5, 0.0], [-0.5, 0.0]], 1.0).double()
     rough = Beginning(mixture, cloud(50), isotropic(2, 1.0), 0.2, 10)
     assert "the step size alone leaves about 0.00" in Budget(rough, 0.1).silence([], 1)
-    assert "more than the 0.001 asked for: take a smaller sampler.step_size" in Budget(rough, 0.001).silence([], 1)
+    assert "more than the 0.001 asked for: take a smaller sampler.step_size" in Budget(rough, 0.001).silence(
+        [], 1
+    )

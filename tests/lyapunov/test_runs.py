@@ -1,4 +1,6 @@
-"""Monitors and stopping rules in runs: what is in the files, that nothing depends on an interruption, and what validation refuses."""
+"""Monitors and stopping rules in runs: what is in the files, that nothing depends on an interruption, and
+what validation refuses.
+"""
 
 import json
 import math
@@ -49,7 +51,8 @@ name: eight
 energy: {{kind: gaussian_mixture, means: {MEANS}, std: 0.5}}
 unsafe: {{pillar: {{kind: ball, center: [4, 0], radius: 0.8}}}}
 constraints: [{{set: pillar, beta: 0.03}}]
-sampler: {{kind: KIND, samples: 800, steps: STEPS, step_size: 0.005, init: {{kind: gaussian, mean: [0, 0], std: 2}}}}
+sampler: {{kind: KIND, samples: 800, steps: STEPS, step_size: 0.005,
+  init: {{kind: gaussian, mean: [0, 0], std: 2}}}}
 filter: {{kind: FILTER}}
 """
 
@@ -78,7 +81,10 @@ def _stopped(done: Run) -> dict[str, object]:
 
 
 def test_the_flow_stops_at_the_minimum_of_exact_kl(tmp_path: Path) -> None:
-    done = run(_scenario(more="dtype: float64\nstop: {kind: flow_ratio}\nmonitors: {every: 20}\n"), out=tmp_path / "out")
+    done = run(
+        _scenario(more="dtype: float64\nstop: {kind: flow_ratio}\nmonitors: {every: 20}\n"),
+        out=tmp_path / "out",
+    )
     x = 2 * Key(0).fold("init").normal(torch.empty(800, 2, dtype=torch.float64))
     track = track_flow(eight(), x, isotropic(2, 2.0).log_density, 0.005, 90)
     k = _stopped(done)["step"]
@@ -105,11 +111,19 @@ def test_by_default_every_step_is_taken(more: str, tmp_path: Path) -> None:
 
 
 def test_a_rule_says_what_it_cannot_see(tmp_path: Path) -> None:
-    """Half of the mass missing: `stein` fires, and terminal, run.json and report say that it would, and `explain` beforehand."""
+    """Half of the mass missing: `stein` fires, and terminal, run.json and report say that it would, and
+    `explain` beforehand.
+    """
     two = (
-        TEXT.replace(str(MEANS), "[[-4, 0], [4, 0]]").replace("KIND", "langevin").replace("STEPS", "40").replace("FILTER", "none")
+        TEXT.replace(str(MEANS), "[[-4, 0], [4, 0]]")
+        .replace("KIND", "langevin")
+        .replace("STEPS", "40")
+        .replace("FILTER", "none")
     )
-    text = two.replace("mean: [0, 0], std: 2", "mean: [-4, 0], std: 0.5") + "stop: {kind: stein, below: 0.5, every: 20}\n"
+    text = (
+        two.replace("mean: [0, 0], std: 2", "mean: [-4, 0], std: 0.5")
+        + "stop: {kind: stein, below: 0.5, every: 20}\n"
+    )
     said = _Heard()
     done = run(loads(text), out=tmp_path / "out", progress=said)
     assert _stopped(done)["step"] == 20 and (done.samples[:, 0] < 0).all()
@@ -126,9 +140,15 @@ def test_every_rule_has_a_sentence_on_that(kind: str) -> None:
 
 def test_a_budget_below_the_bias_of_its_step_is_refused(tmp_path: Path) -> None:
     """d = 20, h = .1 leaves .0135 nats: for .01 the run is refused with the step size that would do."""
-    text = LINEAR.replace("MEAN", str([0.0] * 20)).replace("NORMAL", str([1.0] + [0.0] * 19)).replace("SAMPLES", "50")
+    text = (
+        LINEAR.replace("MEAN", str([0.0] * 20))
+        .replace("NORMAL", str([1.0] + [0.0] * 19))
+        .replace("SAMPLES", "50")
+    )
     text = text.replace("step_size: 0.001", "step_size: 0.1") + "stop: {kind: budget, kl: 0.01}\n"
-    with pytest.raises(BadInput, match=r"0.1 leaves 0.0134 nats, kl is 0.01; use sampler.step_size 0.06\d or less"):
+    with pytest.raises(
+        BadInput, match=r"0.1 leaves 0.0134 nats, kl is 0.01; use sampler.step_size 0.06\d or less"
+    ):
         run(loads(text), out=tmp_path / "out")
 
 
@@ -139,12 +159,19 @@ def test_a_rule_that_never_fires_says_so(tmp_path: Path) -> None:
 
 
 def test_the_unfiltered_chain_is_judged_and_the_filtered_one_takes_as_many_steps(tmp_path: Path) -> None:
-    done = run(_scenario(filter="gate", more="stop: {kind: flow_ratio}\naudit: {after_step: 10}\n"), out=tmp_path / "out")
+    done = run(
+        _scenario(filter="gate", more="stop: {kind: flow_ratio}\naudit: {after_step: 10}\n"),
+        out=tmp_path / "out",
+    )
     free = run(_scenario(more="stop: {kind: flow_ratio}\naudit: {after_step: 10}\n"), out=tmp_path / "free")
     k = _stopped(free)["step"]
     with np.load(done.directory / "reference.npz") as reference:
         assert len(reference["fraction"]) == k and "monitor_stein" in reference and "stop_value" in reference
-    assert _stopped(done) == _stopped(free) and len(done.trace["fraction"]) == k and "stop_value" not in done.trace
+    assert (
+        _stopped(done) == _stopped(free)
+        and len(done.trace["fraction"]) == k
+        and "stop_value" not in done.trace
+    )
 
 
 def test_no_rule_fires_before_the_first_judged_step(tmp_path: Path) -> None:
@@ -205,13 +232,16 @@ def test_monitors_and_rules_resume_bit_for_bit(
         assert (done.directory / name).read_bytes() == (whole.directory / name).read_bytes()
     assert _stopped(done) == _stopped(whole)
     if k <= taken:
-        assert any("KSD" in note for note in progress.notes) == (k > 5) and progress.notes[0].startswith("pillar 0.")
+        assert any("KSD" in note for note in progress.notes) == (k > 5) and progress.notes[0].startswith(
+            "pillar 0."
+        )
         assert run(scenario, out=tmp_path / "cut", resume=True).report == done.report
 
 
 def test_a_run_is_the_same_with_monitors_and_without(tmp_path: Path) -> None:
     with_, without = (
-        run(_scenario("langevin", 40, "gate", f"monitors: {{samples: {s}}}\n"), out=tmp_path / str(s)) for s in (200, 0)
+        run(_scenario("langevin", 40, "gate", f"monitors: {{samples: {s}}}\n"), out=tmp_path / str(s))
+        for s in (200, 0)
     )
     assert (with_.samples == without.samples).all()
     assert not any(name.startswith("monitor") for name in without.trace)
@@ -220,7 +250,10 @@ def test_a_run_is_the_same_with_monitors_and_without(tmp_path: Path) -> None:
 
 
 def test_the_last_look_is_of_the_final_cloud(tmp_path: Path) -> None:
-    done = run(_scenario("langevin", 45, more="monitors: {every: 20, samples: 300}\ndtype: float64\n"), out=tmp_path / "out")
+    done = run(
+        _scenario("langevin", 45, more="monitors: {every: 20, samples: 300}\ndtype: float64\n"),
+        out=tmp_path / "out",
+    )
     x, trace = some(torch.from_numpy(done.samples), 300), done.trace
     assert trace["monitor_step"].tolist() == [20, 40, 45] and {f"monitor_{n}" for n in NAMES} <= set(trace)
     U, means = eight(), generator_means(eight(), x)
@@ -245,8 +278,23 @@ def test_looks_are_seldom_by_default() -> None:
 
 
 def test_every_number_that_is_watched_has_its_turn_in_a_short_line() -> None:
-    """Nothing a look finds is shown in the file alone, and every line leaves a bar its room on a terminal of 80 columns."""
-    log, names = Log(), ("energy", "stein", "ratio", "kl_rate", "accepted", "rhat", "ess", "generator_u", "generator_u_error")
+    """Nothing a look finds is shown in the file alone, and every line leaves a bar its room on a terminal of
+    80 columns.
+    """
+    log, names = (
+        Log(),
+        (
+            "energy",
+            "stein",
+            "ratio",
+            "kl_rate",
+            "accepted",
+            "rhat",
+            "ess",
+            "generator_u",
+            "generator_u_error",
+        ),
+    )
     look = dict.fromkeys(NAMES, math.nan) | dict(
         zip(names, (-1234.5, 0.0517, 1.02, -0.123, 0.57, 1.0034, 812.0, -3.0, 2.0), strict=True)
     )
@@ -257,7 +305,9 @@ def test_every_number_that_is_watched_has_its_turn_in_a_short_line() -> None:
         "Lf 1.5σ, acc 0.57",
         "R̂ 1.003, ESS 812",
     ]
-    course = chain.Course("t", Langevin(eight(), 0.1), (), ("pillar", "wall"), (0.03, 0.5), 9, Monitor(eight(), 1, 64))
+    course = chain.Course(
+        "t", Langevin(eight(), 0.1), (), ("pillar", "wall"), (0.03, 0.5), 9, Monitor(eight(), 1, 64)
+    )
     trace = {"fraction": np.array([[0.0297, 0.1]]), "multiplier": np.array([[0.0, 3.21]])}
     lines = [chain.live(course, trace, 1, log, turn) for turn in range(6)]
     assert lines[:2] == ["pillar 0.0297/0.03; U -1234, KSD 0.052", "pillar 0.0297/0.03; R 1.02, KL′ -0.12"]
@@ -268,9 +318,17 @@ def test_every_number_that_is_watched_has_its_turn_in_a_short_line() -> None:
 
 @pytest.mark.parametrize(("d", "n"), [(2, 300), (64, 300), (64, 40)])
 def test_all_looks_of_a_run_are_less_than_a_tenth_of_it(d: int, n: int) -> None:
-    """Counted anew: what torch multiplies for a network, and gradients and Laplacians row by row, of the run itself and of choosing the pace."""
-    energy = _Counted(MLP(hidden=64, depth=2).build(d, torch.Generator().manual_seed(0)).requires_grad_(False))
-    text = LINEAR.replace("MEAN", str([0.0] * d)).replace("NORMAL", str([1.0] + [0.0] * (d - 1))).replace("SAMPLES", str(n))
+    """Counted anew: what torch multiplies for a network, and gradients and Laplacians row by row, of the run
+    itself and of choosing the pace.
+    """
+    energy = _Counted(
+        MLP(hidden=64, depth=2).build(d, torch.Generator().manual_seed(0)).requires_grad_(False)
+    )
+    text = (
+        LINEAR.replace("MEAN", str([0.0] * d))
+        .replace("NORMAL", str([1.0] + [0.0] * (d - 1)))
+        .replace("SAMPLES", str(n))
+    )
     problem = replace(build(loads(text), progress=Silent()), potential=energy)
     x = Key(3).normal(torch.empty(n, d))
 
@@ -280,7 +338,12 @@ def test_all_looks_of_a_run_are_less_than_a_tenth_of_it(d: int, n: int) -> None:
     energy.rows = 0.0
     with FlopCounterMode(display=False) as choosing:
         chosen = monitor(problem)
-    chain.follow(chain.Course("t", sampler, problem.sets, problem.names, (1.0,), 600, chosen), Key(1), x, progress=Silent())
+    chain.follow(
+        chain.Course("t", sampler, problem.sets, problem.names, (1.0,), 600, chosen),
+        Key(1),
+        x,
+        progress=Silent(),
+    )
     assert 600 * n < energy.rows < 1.1 * 600 * n
     looks = math.ceil(600 / chosen.every)
     with FlopCounterMode(display=False) as look:
@@ -310,16 +373,22 @@ class _Counted(Energy):
 
 def test_a_run_says_what_its_looks_cost(tmp_path: Path) -> None:
     """Asked for often, looks are dear, and said to be; chosen, they are not."""
-    dear = run(_scenario("langevin", 40, more="monitors: {every: 2, samples: 200}\n"), out=tmp_path / "dear").trace
+    dear = run(
+        _scenario("langevin", 40, more="monitors: {every: 2, samples: 200}\n"), out=tmp_path / "dear"
+    ).trace
     assert (dear["monitor_particles"] == 200).all() and dear["monitor_work"].sum() > 0.1 * 40
     text = monitors(read(tmp_path / "dear"), "unfiltered")[1]
-    assert f"200 particles, for {100 * dear['monitor_work'].sum() / 40:.2g} % of the work of the steps" in text
+    assert (
+        f"200 particles, for {100 * dear['monitor_work'].sum() / 40:.2g} % of the work of the steps" in text
+    )
     cheap = run(_scenario("langevin", 2000), out=tmp_path / "cheap").trace
     assert len(cheap["monitor_step"]) > 8 and cheap["monitor_work"].sum() <= SHARE * 2000
 
 
 def test_chains_that_never_meet_have_a_large_rhat() -> None:
-    """Particles that stay in their modes: R̂ far above 1; particles drawn anew: R̂ near 1 and every draw counts."""
+    """Particles that stay in their modes: R̂ far above 1; particles drawn anew: R̂ near 1 and every draw
+    counts.
+    """
     U, monitor = eight(), Monitor(eight(), 1, 64)
     stuck, fresh, centre = Log(), Log(), U.sample(torch.Generator().manual_seed(0), 64)
     for k in range(1, 61):
@@ -333,7 +402,11 @@ def test_chains_that_never_meet_have_a_large_rhat() -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "fault"),
     [
-        ("langevin", "stop: {kind: flow_ratio}", "'flow_ratio' speaks of flow, not of langevin: use stein, or steps"),
+        (
+            "langevin",
+            "stop: {kind: flow_ratio}",
+            "'flow_ratio' speaks of flow, not of langevin: use stein, or steps",
+        ),
         ("flow", "stop: {kind: budget, kl: 0.1}", "'budget' speaks of langevin, not of flow"),
         ("langevin", "stop: {kind: stein}", "missing key 'below'|below.*missing"),
         ("langevin", "stop: {kind: ratio}", "ratio"),
@@ -348,7 +421,12 @@ def test_what_cannot_stop_is_refused(kind: str, more: str, fault: str) -> None:
 
 
 def test_a_budget_needs_a_start_with_a_density() -> None:
-    flat = TEXT.replace("KIND", "langevin").replace("STEPS", "10").replace("FILTER", "none").replace("std: 2", "std: [2, 0]")
+    flat = (
+        TEXT.replace("KIND", "langevin")
+        .replace("STEPS", "10")
+        .replace("FILTER", "none")
+        .replace("std: 2", "std: [2, 0]")
+    )
     with pytest.raises(BadInput, match="give stop.initial, in nats"):
         loads(flat + "stop: {kind: budget, kl: 0.1}\n")
     assert loads(flat + "stop: {kind: budget, kl: 0.1, initial: 3.0}\n").stop["initial"] == 3.0
@@ -359,21 +437,28 @@ ONE = TEXT.replace("samples: 800", "samples: 1").replace("STEPS", "10").replace(
 
 def test_one_particle_has_nothing_to_be_stopped_by() -> None:
     """Refused before a run, where pairs or means are needed; a budget that is given whole needs neither."""
-    with pytest.raises(BadInput, match="mean over pairs of particles; take sampler.samples of 2 or more, or use steps"):
+    with pytest.raises(
+        BadInput, match="mean over pairs of particles; take sampler.samples of 2 or more, or use steps"
+    ):
         loads(ONE.replace("KIND", "langevin") + "stop: {kind: stein, below: 0.2}\n")
     with pytest.raises(
-        BadInput, match="one particle has neither .* give stop.initial and stop.constant, or take more sampler.samples"
+        BadInput,
+        match="one particle has neither .* give stop.initial and stop.constant, or take more sampler.samples",
     ):
         loads(ONE.replace("KIND", "langevin") + "stop: {kind: budget, kl: 0.2, initial: 1.0}\n")
-    given = loads(ONE.replace("KIND", "langevin") + "stop: {kind: budget, kl: 0.2, initial: 1.0, constant: 0.5}\n")
+    given = loads(
+        ONE.replace("KIND", "langevin") + "stop: {kind: budget, kl: 0.2, initial: 1.0, constant: 0.5}\n"
+    )
     assert given.stop["constant"] == 0.5
 
 
 def test_a_start_that_is_the_law_itself_is_there_at_once(tmp_path: Path) -> None:
-    text = TEXT.replace(f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 2").replace(
-        "KIND", "langevin"
+    text = TEXT.replace(
+        f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 2"
+    ).replace("KIND", "langevin")
+    scenario = loads(
+        text.replace("STEPS", "9").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n"
     )
-    scenario = loads(text.replace("STEPS", "9").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n")
     stopped = _stopped(run(scenario, out=tmp_path / "out"))
     assert stopped["step"] == 1 and "KL was 0.01 or less from the start" in str(stopped["reason"])
     assert "KL at the start 0 (at most, by I/2C), C = 0.25 (Bakry-Emery)" in str(stopped["reason"])
@@ -390,27 +475,35 @@ def test_a_measured_constant_bounds_nothing() -> None:
         steps = math.ceil(langevin_budget(rule.start_kl(constant), left, constant) / 0.01)
         said = str(rule.reason([], steps))
         assert rule.reason([], steps - 1) is None
-        assert (f"{steps:,} steps are about the time" in said and f"budget about {steps:,} steps" in said) == about
+        assert (
+            f"{steps:,} steps are about the time" in said and f"budget about {steps:,} steps" in said
+        ) == about
         assert ("(about, by I/2C)" in said) == about and ("(at most, by I/2C)" in said) != about
 
 
 def test_a_budget_looks_at_its_start_once() -> None:
     """I of the start is a gradient of the whole cloud: not one at every step."""
     energy = _Counted(Gaussian([0.0, 0.0], 1.0))
-    rule = Budget(Beginning(energy, 2 * Key(0).normal(torch.empty(50, 2)), isotropic(2, 2.0), 0.01, 10), kl=0.1)
+    rule = Budget(
+        Beginning(energy, 2 * Key(0).normal(torch.empty(50, 2)), isotropic(2, 2.0), 0.01, 10), kl=0.1
+    )
     rule.constant = Constant(1.0, "Bakry-Emery")
     assert not any(rule.verdict([], k) for k in range(1, 9)) and energy.rows == 50
 
 
 def test_a_budget_ends_a_langevin_run_in_time(tmp_path: Path) -> None:
     """U = ‖x‖²/2σ² from N(0, 4I): C = 1/σ²; the run ends after τ_Lang, its origin named."""
-    text = TEXT.replace(f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 0.7").replace(
-        "KIND", "langevin"
+    text = TEXT.replace(
+        f"gaussian_mixture, means: {MEANS}, std: 0.5", "gaussian, mean: [0, 0], std: 0.7"
+    ).replace("KIND", "langevin")
+    scenario = loads(
+        text.replace("STEPS", "2000").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n"
     )
-    scenario = loads(text.replace("STEPS", "2000").replace("FILTER", "none") + "stop: {kind: budget, kl: 0.01}\n")
     done = run(scenario, out=tmp_path / "out")
     k, reason = _stopped(done)["step"], str(_stopped(done)["reason"])
-    assert isinstance(k, int) and 300 < k < 420 and "C = 2.041 (Bakry-Emery)" in reason and "by I/2C" in reason
+    assert (
+        isinstance(k, int) and 300 < k < 420 and "C = 2.041 (Bakry-Emery)" in reason and "by I/2C" in reason
+    )
     v = done.samples.var(0)
     assert (np.abs(v / 0.49 - 1) < 4 * np.sqrt(2 / 800) + 0.01 + 0.005 / 0.98).all()
 

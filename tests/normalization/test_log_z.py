@@ -1,4 +1,6 @@
-"""log Z by thermodynamic integration against closed forms, its error bar, and disjunctions aligned by it (O.4, C.3)."""
+"""log Z by thermodynamic integration against closed forms, its error bar, and disjunctions aligned by it
+(O.4, C.3).
+"""
 
 import math
 
@@ -23,7 +25,7 @@ from lem_safe.energies import (
     Tempered,
     Transported,
     WeightedSum,
-)  # fmt: skip
+)
 from lem_safe.energies.normaliser import known_log_z
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
@@ -82,7 +84,11 @@ def test_the_same_number_from_any_start_and_in_other_units() -> None:
 def test_annealing_keeps_the_masses_of_separate_modes() -> None:
     energy = separated(2, 3, 6.0, 0.3)
     x = anneal(energy, fit(energy, identity(2), Key(0)), Key(4), islands=16, particles=512, share=0.98).x
-    nearest = torch.nn.functional.one_hot(torch.cdist(x, energy.means.expand(16, 3, 2)).argmin(2), 3).double().mean(1)
+    nearest = (
+        torch.nn.functional.one_hot(torch.cdist(x, energy.means.expand(16, 3, 2)).argmin(2), 3)
+        .double()
+        .mean(1)
+    )
     error = nearest.std(0) / 16**0.5
     assert ((nearest.mean(0) - energy.weights).abs() < 4 * error).all() and float(error.max()) < 0.04
 
@@ -98,7 +104,9 @@ def test_settling_keeps_the_law() -> None:
 
 
 def test_nested_disjunctions_are_aligned_from_the_inside() -> None:
-    """Closed forms where they exist; a ring in a Gaussian's reach, inside a disjunction inside a disjunction, is measured once."""
+    """Closed forms where they exist; a ring in a Gaussian's reach, inside a disjunction inside a disjunction,
+    is measured once.
+    """
     product = WeightedSum([Ring([0.0, 0.0], 1.0, 0.3), Gaussian([0.5, 0.0], 2.0)])
     inner = Disjunction([product, Shifted(Gaussian([0.0, 0.0], 0.5), [3.0, 0.0])])
     outer = Disjunction([inner, Gaussian([0.0, 5.0], 1.0)])
@@ -136,7 +144,9 @@ def two_far_modes(std: float = 0.3) -> GaussianMixture:
 
 
 def no_mode_is_lost() -> None:
-    """Twenty standard deviations apart and a thousand from where it starts; joined by a term tempered, so that it is measured: log Z = 0."""
+    """Twenty standard deviations apart and a thousand from where it starts; joined by a term tempered, so
+    that it is measured: log Z = 0.
+    """
     found = log_z(two_far_modes(), Key(0), islands=8, particles=128)
     assert abs(found.value) < 4 * found.error + 0.02 < 0.3
 
@@ -146,7 +156,9 @@ def test_no_mode_is_lost() -> None:
 
 
 def test_a_lost_mode_is_said_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted fault: everything fitted to what one start finds; −log 2 with a bar of .001 is refused, and without that seen."""
+    """The planted fault: everything fitted to what one start finds; −log 2 with a bar of .001 is refused, and
+    without that seen.
+    """
     from lem_safe.normalization import log_z as module
 
     one = Coordinates(torch.tensor([1000.0, 0.0]), 0.375 * torch.eye(2, dtype=torch.float64))
@@ -160,17 +172,23 @@ def test_a_lost_mode_is_said_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None
 
 def spike() -> GaussianMixture:
     """Half of the mass in a ten-thousandth of the area."""
-    return GaussianMixture([[0.0, 0.0], [8.0, 0.0]], covariances=[[[1.0, 0.0], [0.0, 1.0]], [[1e-4, 0.0], [0.0, 1e-4]]])
+    return GaussianMixture(
+        [[0.0, 0.0], [8.0, 0.0]], covariances=[[[1.0, 0.0], [0.0, 1.0]], [[1e-4, 0.0], [0.0, 1e-4]]]
+    )
 
 
 @pytest.mark.parametrize("energy", [Funnel(5, 3.0), Tempered(Funnel(5, 3.0), 1.5), spike()])
 def test_what_cannot_be_measured_is_refused(energy: Energy) -> None:
-    """Neal's funnel in five dimensions, whose neck no particle reaches, and half of the mass in a spike (O.5)."""
+    """Neal's funnel in five dimensions, whose neck no particle reaches, and half of the mass in a spike
+    (O.5).
+    """
     with pytest.raises(NumericalFailure, match="narrow neck|take more particles"):
         log_z(energy, Key(1), islands=8, particles=128)
 
 
-@pytest.mark.parametrize("energy", [Funnel(2, 3.0), Funnel(5, 1.0), StudentT([0.0, 0.0], 1.0, 2.0), Banana(2.0, 0.3, 1.0)])
+@pytest.mark.parametrize(
+    "energy", [Funnel(2, 3.0), Funnel(5, 1.0), StudentT([0.0, 0.0], 1.0, 2.0), Banana(2.0, 0.3, 1.0)]
+)
 def test_necks_tails_and_bends(energy: Energy) -> None:
     """log Z = 0 within 4 bars where D = U − U₀ has no variance at one end (O.5)."""
     found = log_z(energy, Key(2), islands=8, particles=128)
@@ -178,13 +196,17 @@ def test_necks_tails_and_bends(energy: Energy) -> None:
 
 
 def test_the_bar_is_as_large_as_the_error_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root mean square of error over bar, 16 seeds of a thin ring: within [.5, 1.6], four of its own errors and less, and none beyond 4."""
+    """Root mean square of error over bar, 16 seeds of a thin ring: within [.5, 1.6], four of its own errors
+    and less, and none beyond 4.
+    """
     from lem_safe.normalization import log_z as module
 
     ring = Ring([0.0, 0.0], 1.0, 0.3)
     exact = known_log_z(ring)
     assert exact is not None
-    found = module.cover(ring, [Coordinates(torch.zeros(2), torch.eye(2))], Key(0))  # once: the same start for every seed
+    found = module.cover(
+        ring, [Coordinates(torch.zeros(2), torch.eye(2))], Key(0)
+    )  # once: the same start for every seed
     monkeypatch.setattr(module, "cover", lambda *_, **__: found)
     seen = [log_z(ring, Key(s), islands=8, particles=32) for s in range(16)]
     z = [(f.value - exact) / f.error for f in seen]
@@ -192,11 +214,16 @@ def test_the_bar_is_as_large_as_the_error_over_seeds(monkeypatch: pytest.MonkeyP
 
 
 def test_a_disjunction_with_a_tempered_funnel_has_the_shares_it_was_given() -> None:
-    """.3 and .7 on two sides of x₀ + x₁ + ... : nothing is measured, and the mass of the first term is .3 by quadrature."""
+    """.3 and .7 on two sides of x₀ + x₁ + ... : nothing is measured, and the mass of the first term is .3 by
+    quadrature.
+    """
     hot = Tempered(Funnel(2, 1.0), 1.5)
     joined = Disjunction([Shifted(hot, [-40.0, 0.0]), Gaussian([0.0, 0.0], 1.0)], weights=[0.3, 0.7])
     assert joined.aligned and align(joined, Key(0)) == []
-    a, b = torch.linspace(-52, 12, 1601, dtype=torch.float64), torch.linspace(-1, 1, 1601, dtype=torch.float64)
+    a, b = (
+        torch.linspace(-52, 12, 1601, dtype=torch.float64),
+        torch.linspace(-1, 1, 1601, dtype=torch.float64),
+    )
     stretched = 400 * b**3  # dense at 0, wide enough for the hot funnel
     x = torch.cartesian_prod(a, stretched)
     log_density = -joined(x).view(1601, 1601) + (1200 * b**2).clamp(min=1e-300).log()

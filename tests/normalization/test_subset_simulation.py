@@ -31,12 +31,19 @@ def estimate(seed, tail, n=1000, moves=4, **options):
 def test_what_is_common_is_counted_directly():
     found = estimate(0, 0.3, n=4000)
     assert found.levels == (0.0,) and abs(found.probability - 0.3) < 4 * (0.3 * 0.7 / 4000) ** 0.5
-    assert found.relative_error == pytest.approx(((1 - found.probability) / (found.probability * 3999)) ** 0.5)
+    assert found.relative_error == pytest.approx(
+        ((1 - found.probability) / (found.probability * 3999)) ** 0.5
+    )
 
 
 def test_a_region_out_of_reach_is_said_to_be():
     found = estimate(0, 1e-9, most=3)
-    assert not found.reached and found.probability == 0 and found.relative_error == math.inf and len(found.levels) == 2
+    assert (
+        not found.reached
+        and found.probability == 0
+        and found.relative_error == math.inf
+        and len(found.levels) == 2
+    )
     assert 0.01 < found.at_most < 0.02
     assert str(found) == "not reached in 3 levels: below about 0.013 (estimate, not a bound)"
     assert "estimate, not a bound" in str(estimate(0, 1e-2))
@@ -65,14 +72,19 @@ TIED = {
     "a Poisson number": (lambda x: 15 - poisson_of_a_normal(x), poisson.sf(14, 3.0)),
     "flat but for two corners": (lambda x: 1.9 - (x - 2).clamp(min=0).sum(1), hinges(1.9)),
     "an atom at the boundary": (lambda x: (2.5 - x[:, 0]).clamp(min=0), norm.sf(2.5)),
-    "a plateau on the way": (lambda x: 4 - x[:, 0].clamp(max=2.0) - (x[:, 0] - 3).clamp(min=0, max=2), norm.sf(5)),
+    "a plateau on the way": (
+        lambda x: 4 - x[:, 0].clamp(max=2.0) - (x[:, 0] - 3).clamp(min=0, max=2),
+        norm.sf(5),
+    ),
 }
 """A level function and the exact probability that it is 0 or less."""
 
 
 @pytest.mark.parametrize("name", TIED)
 def test_exact_probabilities_whatever_ties(name):
-    """Unbiased, and the error as large as it is said to be: the root mean square of z over 16 runs within 4 of its own errors of 1 (S.1)."""
+    """Unbiased, and the error as large as it is said to be: the root mean square of z over 16 runs within 4
+    of its own errors of 1 (S.1).
+    """
     level, exact = TIED[name]
     found = [sampled(seed, level) for seed in range(16)]
     ratio = np.array([f.probability for f in found]) / exact
@@ -85,11 +97,15 @@ def test_exact_probabilities_whatever_ties(name):
 
 
 def test_levels_that_tie_are_counted():
-    """A level is between two values, and its factor the share beyond it: 0 or 1 of a coin, the faces of a die."""
+    """A level is between two values, and its factor the share beyond it: 0 or 1 of a coin, the faces of a
+    die.
+    """
     coin = sampled(0, lambda x: torch.where(x[:, 0] > 0, -1.0, 1.0).double())
     assert coin.levels == (0.0,) and abs(coin.probability - 0.5) < 4 * 0.5 / 1000**0.5
     found = sampled(3, lambda x: 2 - (x[:, 0] / 1.5).floor(), moves=3)
-    assert found.levels == (1.5, 0.0) and abs(found.probability / norm.sf(3) - 1) < 4 * found.relative_error < 2
+    assert (
+        found.levels == (1.5, 0.0) and abs(found.probability / norm.sf(3) - 1) < 4 * found.relative_error < 2
+    )
 
 
 def test_a_start_all_inside_is_certain():

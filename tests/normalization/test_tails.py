@@ -1,4 +1,6 @@
-"""A composition that leaves nothing to sample is refused, with the numbers and the way out; one that leaves its parents is told of (C.4)."""
+"""A composition that leaves nothing to sample is refused, with the numbers and the way out; one that leaves
+its parents is told of (C.4).
+"""
 
 import math
 import re
@@ -29,7 +31,7 @@ from lem_safe.energies import (
     Tilted,
     Transported,
     WeightedSum,
-)  # fmt: skip
+)
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
 from lem_safe.normalization import asymptotics as growth
@@ -65,7 +67,9 @@ def test_and_refused_from_one_on_with_the_largest_admissible_weight(weight: floa
 
 
 def test_the_same_at_any_nesting() -> None:
-    """Sums in sums, tempered, moved, in a disjunction, tilted, and in other coordinates: λ = 1.25 each time, so 0.8 of it is admitted."""
+    """Sums in sums, tempered, moved, in a disjunction, tilted, and in other coordinates: λ = 1.25 each time,
+    so 0.8 of it is admitted.
+    """
     bad = Negation(B, A, 1.25)
     narrower = Coordinates(torch.tensor([1.0, 2.0]), torch.tensor([[2.0, 0.5], [0.0, 1.0]]))
     for energy in (
@@ -87,7 +91,9 @@ def test_a_negative_part_may_be_outweighed_further_up() -> None:
 
 
 def test_a_narrow_penalty_loses_in_one_direction_only_and_is_found() -> None:
-    """In 64 dimensions, along a direction no axis and no random ray is near: precision 9 there, 1 elsewhere, so λ < 1/9."""
+    """In 64 dimensions, along a direction no axis and no random ray is near: precision 9 there, 1 elsewhere,
+    so λ < 1/9.
+    """
     d = 64
     n = torch.nn.functional.normalize(Key(1).normal(torch.empty(1, d, dtype=torch.float64)))
     stiff = Quadratic([0.0] * d, (torch.eye(d, dtype=torch.float64) + 8 * n.T @ n).tolist())
@@ -96,7 +102,9 @@ def test_a_narrow_penalty_loses_in_one_direction_only_and_is_found() -> None:
 
 
 def test_slow_growth_is_not_enough() -> None:
-    """Student-t: U grows as (ν + d) log r and must beat d log r, so λ < ν/(ν + d) = .6; and no tilt at all is admitted."""
+    """Student-t: U grows as (ν + d) log r and must beat d log r, so λ < ν/(ν + d) = .6; and no tilt at all is
+    admitted.
+    """
     t = StudentT([0.0, 0.0], 1.0, 3.0)
     assert admitted(Negation(t, t, 0.59)) is None
     assert admitted(Negation(t, t, 0.8)) == pytest.approx(0.6 / 0.8, abs=0.01)
@@ -111,13 +119,16 @@ def test_what_does_not_confine_by_itself_is_told_so() -> None:
 
 
 def test_leaving_both_parents_is_said() -> None:
-    """Near-B mass is 1, .995 at λ = 0, .35 and .0001 at .8: the first two pass in silence, the last is told, with what it leaves."""
+    """Near-B mass is 1, .995 at λ = 0, .35 and .0001 at .8: the first two pass in silence, the last is told,
+    with what it leaves.
+    """
     for weight in (0.0, 0.35):
         assert leaving(Negation(B, A, weight), PLANE, Key(0)) == []
     (warning,) = leaving(Negation(B, A, 0.8), PLANE, Key(0))
     share, excess = map(float, re.findall(r"([\d.]+) % end.*typically ([\d.]+) nats", warning)[0])
     assert share == 100
-    # U_safe is least at distance 4 from the centre of B, outwards, (4/.3)²/2 = 89 nats above it; on the way there, but well outside
+    # U_safe is least at distance 4 from the centre of B, outwards, (4/.3)²/2 = 89 nats above it; on the way
+    # there, but well outside
     assert 20 < excess < 95
 
 
@@ -128,8 +139,12 @@ def test_keeping_one_parent_is_not_leaving() -> None:
 
 
 def test_unnormalised_parents_are_drawn_by_annealing() -> None:
-    """The same composition, its parents known up to a constant: the warning does not depend on exact draws."""
-    b = Disjunction([Quadratic(m, (torch.eye(2) / 0.09).tolist()) for m in B.means.tolist()], log_normalizers=[0.0] * 4)
+    """The same composition, its parents known up to a constant: the warning does not depend on exact
+    draws.
+    """
+    b = Disjunction(
+        [Quadratic(m, (torch.eye(2) / 0.09).tolist()) for m in B.means.tolist()], log_normalizers=[0.0] * 4
+    )
     assert leaving(Negation(b, A, 0.35), PLANE, Key(0)) == []
     assert len(leaving(Negation(b, A, 0.8), PLANE, Key(0))) == 1
 
@@ -137,10 +152,13 @@ def test_unnormalised_parents_are_drawn_by_annealing() -> None:
 def test_every_sum_of_a_nest_is_looked_at() -> None:
     nested = Disjunction([B, Shifted(Negation(B, A, 0.8), [1.0, 0.0])], log_normalizers=[0.0, 0.0])
     assert len(leaving(nested, PLANE, Key(0))) == 1
-    assert leaving(Gaussian([0.0], 1.0), identity(1), Key(0)) == [] and math.isfinite(float(nested(torch.zeros(1, 2))))
+    assert leaving(Gaussian([0.0], 1.0), identity(1), Key(0)) == [] and math.isfinite(
+        float(nested(torch.zeros(1, 2)))
+    )
 
 
-# ---- nothing subtracted, and any scale ---------------------------------------------------------------------------------------------------
+# ---- nothing subtracted, and any scale
+# ---------------------------------------------------------------------------------------------------
 
 O2 = [0.0, 0.0]
 CAUCHY = StudentT(O2, 1.0, 1.0)
@@ -155,7 +173,9 @@ def turned(eigenvalues: list[float]) -> Quadratic:
 
 
 def unconfined_energies_are_refused() -> None:
-    """A Cauchy needs weight > 2/3 in the plane (3 log r against 2 log r); flat directions along an axis, oblique, and among nineteen."""
+    """A Cauchy needs weight > 2/3 in the plane (3 log r against 2 log r); flat directions along an axis,
+    oblique, and among nineteen.
+    """
     for energy, way_out in (
         (WeightedSum([CAUCHY], [0.1]), "multiply it by more than 6.67"),
         (WeightedSum([CAUCHY], [0.66]), "multiply it by more than 1.01"),
@@ -168,28 +188,46 @@ def unconfined_energies_are_refused() -> None:
         try:
             check_tails(energy, identity(energy.dimension))
         except BadInput as refused:
-            assert "along (" in str(refused) and "cannot be normalised" in str(refused) and way_out in str(refused)
+            assert (
+                "along (" in str(refused)
+                and "cannot be normalised" in str(refused)
+                and way_out in str(refused)
+            )
         else:
             raise AssertionError(f"passed: {type(energy).__name__}")
 
 
 def no_scale_is_refused() -> None:
-    """Integrable at any scale and place with a tenth of itself taken away; λ ≥ 1 is refused there as it is near 1."""
+    """Integrable at any scale and place with a tenth of itself taken away; λ ≥ 1 is refused there as it is
+    near 1.
+    """
     for mean, std in ((0.0, 6000.0), (1e5, 1e4), (1e12, 1e-2)):
         U, V = Gaussian([mean, 0.0], std), Gaussian([mean, std], std)
         assert admitted(Negation(U, V, 0.1)) is None
         assert admitted(Negation(U, V, 1.25)) == pytest.approx(0.8, abs=1e-3)
     assert admitted(Negation(Gaussian(O2, [1.0, 1e9]), Gaussian(O2, [1.0, 1e9]), 0.5)) is None
-    assert admitted(Negation(turned([10 ** (-k / 2) for k in range(20)]), Gaussian([0.0] * 20, 1e6), 0.1)) is None
+    assert (
+        admitted(Negation(turned([10 ** (-k / 2) for k in range(20)]), Gaussian([0.0] * 20, 1e6), 0.1))
+        is None
+    )
 
 
 def bent_valleys_are_followed() -> None:
-    """Along a banana's ridge U grows as r, along a funnel's mouth as log² r: no Gaussian penalty is admitted, however small or wide."""
-    for valley, std in ((Banana(1.0, 0.5, 1.0), 10.0), (Funnel(2, 3.0), 1.0), (Funnel(2, 3.0), 100.0), (Funnel(5, 1.0), 1.0)):
+    """Along a banana's ridge U grows as r, along a funnel's mouth as log² r: no Gaussian penalty is admitted,
+    however small or wide.
+    """
+    for valley, std in (
+        (Banana(1.0, 0.5, 1.0), 10.0),
+        (Funnel(2, 3.0), 1.0),
+        (Funnel(2, 3.0), 100.0),
+        (Funnel(5, 1.0), 1.0),
+    ):
         assert admitted(Negation(valley, Gaussian([0.0] * valley.dimension, std), 0.1)) == 0.0
 
 
-@pytest.mark.parametrize("check", [unconfined_energies_are_refused, no_scale_is_refused, bent_valleys_are_followed])
+@pytest.mark.parametrize(
+    "check", [unconfined_energies_are_refused, no_scale_is_refused, bent_valleys_are_followed]
+)
 def test_truth(check) -> None:
     check()
 
@@ -199,12 +237,34 @@ def test_truth(check) -> None:
     [
         (unconfined_energies_are_refused, tails, "_known", lambda f: lambda energy: True),
         (unconfined_energies_are_refused, growth.Far, "needed", lambda f: lambda self, factor: 0.0),
-        (unconfined_energies_are_refused, tails, "_valleys", lambda f: lambda far, rays: tails._straight(far, rays)),
+        (
+            unconfined_energies_are_refused,
+            tails,
+            "_valleys",
+            lambda f: lambda far, rays: tails._straight(far, rays),
+        ),
         (no_scale_is_refused, tails, "SHELLS", lambda f: (1e-9,)),
-        (no_scale_is_refused, growth, "points", lambda f: lambda energy: torch.zeros(1, energy.dimension, dtype=torch.float64)),
-        (bent_valleys_are_followed, tails, "_valleys", lambda f: lambda far, rays: tails._straight(far, rays)),
+        (
+            no_scale_is_refused,
+            growth,
+            "points",
+            lambda f: lambda energy: torch.zeros(1, energy.dimension, dtype=torch.float64),
+        ),
+        (
+            bent_valleys_are_followed,
+            tails,
+            "_valleys",
+            lambda f: lambda far, rays: tails._straight(far, rays),
+        ),
     ],
-    ids=["only what subtracts", "shells forgotten", "no valleys", "near", "from the origin", "no bent valleys"],
+    ids=[
+        "only what subtracts",
+        "shells forgotten",
+        "no valleys",
+        "near",
+        "from the origin",
+        "no bent valleys",
+    ],
 )
 def test_planted_faults_are_found(tooth, monkeypatch: pytest.MonkeyPatch) -> None:
     planted.must_be_found(tooth, monkeypatch)
@@ -229,9 +289,11 @@ def test_no_example_is_refused(kind: str) -> None:
         Mapped(Negation(B, A, 0.35), scale=1e4),
     ],
     ids=lambda energy: type(energy).__name__,
-)  # fmt: skip
+)
 def test_slow_or_uneven_growth_is_no_fault(energy: Energy) -> None:
-    """Infinite on both sides (a funnel less half of itself), slower than any power, a quartic beside a parabola."""
+    """Infinite on both sides (a funnel less half of itself), slower than any power, a quartic beside a
+    parabola.
+    """
     assert admitted(energy) is None
 
 

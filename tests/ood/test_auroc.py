@@ -20,7 +20,9 @@ def test_auroc_equals_a_brute_force_count_with_ties(seed):
     draw = np.random.default_rng(seed)
     inside, outside = draw.integers(0, 9, 40).astype(float), draw.integers(3, 12, 55).astype(float)
     assert auroc(inside, outside) == pytest.approx(brute(inside, outside), abs=1e-14)
-    assert auroc(outside, inside) == pytest.approx(1 - auroc(inside, outside), abs=1e-14), "the orientation is not turned round"
+    assert auroc(outside, inside) == pytest.approx(1 - auroc(inside, outside), abs=1e-14), (
+        "the orientation is not turned round"
+    )
 
 
 def test_auroc_of_two_normals_is_its_closed_form():
@@ -59,13 +61,16 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     exact = norm.cdf(0.8 / np.sqrt(2))
     held = 0
     for repetition in range(200):
-        found = detect(draw.standard_normal(80), 0.8 + draw.standard_normal(80), seed=repetition, repetitions=200)
+        found = detect(
+            draw.standard_normal(80), 0.8 + draw.standard_normal(80), seed=repetition, repetitions=200
+        )
         held += found.low <= exact <= found.high
     assert held >= 190 - 4 * np.sqrt(200 * 0.95 * 0.05) and held <= 199
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "word"), [([], [1.0], "inside"), ([1.0], [], "outside"), ([1.0, np.nan], [1.0], "NaN")]
+    ("inside", "outside", "word"),
+    [([], [1.0], "inside"), ([1.0], [], "outside"), ([1.0, np.nan], [1.0], "NaN")],
 )
 def test_nothing_to_compare_is_an_error_in_words(inside, outside, word):
     with pytest.raises(ValueError, match=word):
@@ -81,7 +86,9 @@ def test_few_rows_have_no_interval(n, q):
 
 
 def test_a_row_too_far_out_for_a_number_is_as_strange_as_can_be():
-    """∞ − ∞ in the mixture's energy is no number; the row is infinitely strange, the others are what they were."""
+    """∞ − ∞ in the mixture's energy is no number; the row is infinitely strange, the others are what they
+    were.
+    """
     energy = GaussianMixture([[1.0, 0.0], [-1.0, 0.0]], 0.5)
     x = torch.tensor([[1e200, 0.0], [0.4, 0.1], [-0.3, 1.2]], dtype=torch.float64).float()
     assert energy.value_and_gradient(x)[1][0].isnan().any()
@@ -89,7 +96,9 @@ def test_a_row_too_far_out_for_a_number_is_as_strange_as_can_be():
     for name in ("energy", "gradient", "displacement"):
         assert float(getattr(found, name)[0]) == float("inf")
         assert torch.equal(getattr(found, name)[1:], getattr(usual, name))
-    assert auroc(usual.energy.numpy(), found.energy.numpy()) == brute(usual.energy.numpy(), found.energy.numpy())
+    assert auroc(usual.energy.numpy(), found.energy.numpy()) == brute(
+        usual.energy.numpy(), found.energy.numpy()
+    )
 
 
 @pytest.mark.parametrize("x", [torch.ones(1, 2), torch.ones(5, 2)])
@@ -106,7 +115,9 @@ def test_scores_of_a_gaussian_are_their_closed_forms():
     r = x.norm(dim=1)
     assert torch.allclose(found.energy - found.energy[0], (r**2 - r[0] ** 2) / 8, atol=1e-12)
     assert torch.allclose(found.gradient, r / 4, atol=1e-12)
-    assert torch.allclose(found.displacement, r * (1 - (1 - h / 4) ** k), atol=1e-12), "Euler's contraction, k times"
+    assert torch.allclose(found.displacement, r * (1 - (1 - h / 4) ** k), atol=1e-12), (
+        "Euler's contraction, k times"
+    )
 
 
 def test_a_flow_that_leaves_the_numbers_is_as_strange_as_can_be():

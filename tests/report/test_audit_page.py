@@ -1,4 +1,6 @@
-"""The page of an audit of samples from elsewhere: its numbers are the audit's, its pictures have ink, and nothing speaks of a run."""
+"""The page of an audit of samples from elsewhere: its numbers are the audit's, its pictures have ink, and
+nothing speaks of a run.
+"""
 
 import re
 import shutil
@@ -16,7 +18,8 @@ SCENARIO = """\
 version: 1
 name: mine
 energy: {kind: gaussian, mean: [0, 0], std: 1}
-unsafe: {pillar: {kind: ball, center: [1.5, 0], radius: 0.4}, strip: {kind: half_space, normal: [0, 1], offset: 2}}
+unsafe: {pillar: {kind: ball, center: [1.5, 0], radius: 0.4},
+  strip: {kind: half_space, normal: [0, 1], offset: 2}}
 constraints: [{set: pillar, beta: 0.08}, {set: strip, beta: 0.02}]
 sampler: {kind: langevin, samples: 100, steps: 10, step_size: 0.01}
 """
@@ -44,9 +47,20 @@ def test_the_page_says_what_the_audit_says(audits, name):
     for c in contents.audit["constraints"]:
         held = f"{c['violations']:,} of {contents.audit['samples']:,} {what}"
         assert held in words and f"{c['near']:,} (" in words and c["verdict"] in words
-    assert contents.audit["reason"] in words and "Inside any of them" in words and "The law puts at most" in words
+    assert (
+        contents.audit["reason"] in words
+        and "Inside any of them" in words
+        and "The law puts at most" in words
+    )
     assert f"lem-safe audit {contents.audit['source']}" in words
-    for foreign in ("unfiltered", "filter promises", "every judged step", "no trace", "Step-size bias", "Energies"):
+    for foreign in (
+        "unfiltered",
+        "filter promises",
+        "every judged step",
+        "no trace",
+        "Step-size bias",
+        "Energies",
+    ):
         assert foreign not in words
     assert contents.thinned == (name == "many")
     assert ("16,667 of 50,001 rows, evenly spaced" in words) == (name == "many")
@@ -62,7 +76,9 @@ def test_every_picture_has_its_samples_in_it(audits):
         for name, draw in shown:
             axes = draw(Figure().add_subplot())
             drawn = (
-                [patch for patch in axes.patches if type(patch).__name__ == "StepPatch"] if name != "clouds" else axes.collections
+                [patch for patch in axes.patches if type(patch).__name__ == "StepPatch"]
+                if name != "clouds"
+                else axes.collections
             )
             assert drawn, name
 
@@ -90,7 +106,16 @@ def test_a_growing_audit_has_the_page_of_its_last_look(audits, tmp_path):
     x, out = np.load(audits["few"].parent / "few.npy"), tmp_path / "looks"
     for n in (200, 700):
         np.save(tmp_path / "x.npy", x[:n])
-        cli.main(["audit", str(tmp_path / "x.npy"), str(audits["few"].parent / "s.yaml"), "--grow", "--out", str(out)])
+        cli.main(
+            [
+                "audit",
+                str(tmp_path / "x.npy"),
+                str(audits["few"].parent / "s.yaml"),
+                "--grow",
+                "--out",
+                str(out),
+            ]
+        )
         assert f"of {n} samples" in spoken((out / "report.html").read_text(encoding="utf-8"))
 
 

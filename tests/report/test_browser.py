@@ -1,4 +1,6 @@
-"""The pages in a real browser, where one is installed: the verdict is in the rendered page, no complaint on the console, nothing fetched."""
+"""The pages in a real browser, where one is installed: the verdict is in the rendered page, no complaint on
+the console, nothing fetched.
+"""
 
 import re
 
@@ -22,7 +24,9 @@ def pages(tmp_path_factory):
     return {"report": render(base / "ring"), "compare": base / "compare" / "compare.html"}
 
 
-@pytest.mark.parametrize(("name", "first"), [("report", "Passed"), ("compare", "Within the tolerance at every step")])
+@pytest.mark.parametrize(
+    ("name", "first"), [("report", "Passed"), ("compare", "Within the tolerance at every step")]
+)
 def test_a_browser_shows_the_verdict_and_has_nothing_to_complain_of(pages, name, first, tmp_path):
     document, complaints = opened(pages[name], tmp_path, "--window-size=390,900")
     assert first in spoken(document) and document.count("<svg") >= 2

@@ -1,4 +1,6 @@
-"""The cost of a filter: sliced W₂ against closed forms and chance, and what the price of a tolerance says in words."""
+"""The cost of a filter: sliced W₂ against closed forms and chance, and what the price of a tolerance says in
+words.
+"""
 
 import math
 import warnings
@@ -48,7 +50,9 @@ def test_energy_shift_has_its_standard_error():
 
 def test_clouds_that_share_their_noise_are_not_nearer_than_chance():
     law = np.random.default_rng(5).normal(size=(3000, 2))
-    cost = _apart("x", law, law, law, np.random.default_rng(6))  # particle by particle the same: a filter that did nothing
+    cost = _apart(
+        "x", law, law, law, np.random.default_rng(6)
+    )  # particle by particle the same: a filter that did nothing
     value, floor = float(cost.value.split()[0]), float(cost.beside.split()[2])
     assert 0.5 * floor < value < 2 * floor
 
@@ -64,7 +68,9 @@ def test_displacement_counts_the_particles_that_moved():
 
 
 def compared(x: np.ndarray, free: np.ndarray, **betas: float) -> Contents:
-    """A run whose samples are x beside unfiltered ones, over half-spaces of the first column from `beyond` on, or both sides of 0."""
+    """A run whose samples are x beside unfiltered ones, over half-spaces of the first column from `beyond`
+    on, or both sides of 0.
+    """
     d = x.shape[1]
     unsafe = {
         "beyond": {"kind": "half_space", "normal": [1] + [0] * (d - 1), "offset": 1},
@@ -72,10 +78,16 @@ def compared(x: np.ndarray, free: np.ndarray, **betas: float) -> Contents:
         "left": {"kind": "half_space", "normal": [-1] + [0] * (d - 1), "offset": 0},
     }
     return Contents(
-        directory=Path("."), scenario={"unsafe": unsafe}, run={"seed": 0}, trace={}, x=x, columns=tuple(f"x{i}" for i in range(d)),
+        directory=Path("."),
+        scenario={"unsafe": unsafe},
+        run={"seed": 0},
+        trace={},
+        x=x,
+        columns=tuple(f"x{i}" for i in range(d)),
         audit={"constraints": [{"set": name, "beta": β} for name, β in betas.items()], "confidence": 0.95},
-        reference={"x": free}, diagnostics={},
-    )  # fmt: skip
+        reference={"x": free},
+        diagnostics={},
+    )
 
 
 def told(rows: list[Cost]) -> dict[str, tuple[str, str]]:
@@ -113,11 +125,15 @@ def test_the_kl_of_a_projection_is_told_in_any_dimension(d):
         == f"moves {100 * (p - 0.05):.3g} % of the mass; at least {at_least:.3g} nats with 95 % confidence"
     )
     gap, error = number(rows["gap to the least KL"][0])
-    assert abs(gap) < 4 * error and float(rows["gap to the least KL"][1].split()[0]) == pytest.approx(1, abs=0.15)
+    assert abs(gap) < 4 * error and float(rows["gap to the least KL"][1].split()[0]) == pytest.approx(
+        1, abs=0.15
+    )
 
 
 def test_several_tolerances_are_priced_together_and_alone():
-    """Disjoint sets at 0: together Σβ log(β/p) + (1 − Σβ) log((1 − Σβ)/(1 − Σp)), which is more than any of them alone."""
+    """Disjoint sets at 0: together Σβ log(β/p) + (1 − Σβ) log((1 − Σβ)/(1 − Σp)), which is more than any of
+    them alone.
+    """
     rng = np.random.default_rng(3)
     free = rng.normal(size=(4000, 2))
     rows = told(prices(compared(free, free, beyond=0.05, left=0.3)))
@@ -136,7 +152,10 @@ def test_several_tolerances_are_priced_together_and_alone():
 def test_nothing_needed_is_0_and_nobody_is_told_a_ratio():
     ours, free = normal_and_projected(3000, 2)
     rows = told(prices(compared(ours, free, beyond=0.3)))
-    assert rows["least KL any method pays"] == ("0 nats", "moves 0 % of the mass; at least 0 nats with 95 % confidence")
+    assert rows["least KL any method pays"] == (
+        "0 nats",
+        "moves 0 % of the mass; at least 0 nats with 95 % confidence",
+    )
     assert rows["gap to the least KL"][1] == "nothing was needed"
 
 
@@ -152,10 +171,16 @@ def test_unfiltered_samples_wholly_inside_tell_a_bound_and_no_more():
 def test_few_samples_have_no_distance_and_no_warning(n):
     x = np.random.default_rng(9).normal(size=(n, 2))
     contents = Contents(
-        directory=Path("."), scenario={"unsafe": {"a": {"kind": "half_space", "normal": [1, 0], "offset": 9}}}, run={}, trace={},
-        audit={"constraints": [{"set": "a", "beta": 0.1}], "confidence": 0.95}, x=x, columns=("x0", "x1"), reference={"x": x},
+        directory=Path("."),
+        scenario={"unsafe": {"a": {"kind": "half_space", "normal": [1, 0], "offset": 9}}},
+        run={},
+        trace={},
+        audit={"constraints": [{"set": "a", "beta": 0.1}], "confidence": 0.95},
+        x=x,
+        columns=("x0", "x1"),
+        reference={"x": x},
         diagnostics={"energy": x[:, 0], "reference_energy": x[:, 1], "data": x},
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (only,) = costs(contents)

@@ -1,4 +1,6 @@
-"""The report on run directories made with numpy: what it says, what it leaves out, and that it needs nothing else."""
+"""The report on run directories made with numpy: what it says, what it leaves out, and that it needs nothing
+else.
+"""
 
 import json
 import re
@@ -32,7 +34,9 @@ def test_the_page_needs_nothing_but_itself(runs):
         assert all(address.startswith(("#", "data:")) for address in page.addresses)
         assert "script" not in page.tags and "@import" not in text and "svg" in page.tags
         assert len(page.ids) == len(set(page.ids))
-        used = set(re.findall(r"url\(#([^)]+)\)", text)) | {a[1:] for a in page.addresses if a.startswith("#")}
+        used = set(re.findall(r"url\(#([^)]+)\)", text)) | {
+            a[1:] for a in page.addresses if a.startswith("#")
+        }
         assert used <= set(page.ids)
 
 
@@ -42,7 +46,8 @@ def test_the_verdict_comes_first_and_in_numbers(runs):
         for c in report.constraints:
             most = f"{100 * c.max_fraction_over_steps:.3g} %"
             assert (
-                f"At most {100 * c.beta:.3g} % tolerated inside {c.set}; the filtered cloud never held more than {most}" in words
+                f"At most {100 * c.beta:.3g} % tolerated inside {c.set}; the filtered cloud never held "
+                f"more than {most}" in words
             )
             free = read(directory).inside(c.set, np.load(directory / "reference.npz")["x"]).mean()
             assert f"Without the filter: {100 * free:.3g} %." in words
@@ -50,7 +55,9 @@ def test_the_verdict_comes_first_and_in_numbers(runs):
 
 
 def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, tmp_path):
-    """Every count within its tolerance, and failed all the same: the reader is told what the certificate lacks."""
+    """Every count within its tolerance, and failed all the same: the reader is told what the certificate
+    lacks.
+    """
     bare = tmp_path / "bare"
     shutil.copytree(runs["ring"][0], bare)
     told = json.loads((bare / "audit.json").read_text())
@@ -75,7 +82,10 @@ def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, t
 
 def test_no_bound_is_claimed_whatever_the_reason():
     c = {"upper_bound": 0.1}
-    assert words.bound(c, {"assumes": "samples used in tuning: bound not claimed"}) == "none claimed: samples used in tuning"
+    assert (
+        words.bound(c, {"assumes": "samples used in tuning: bound not claimed"})
+        == "none claimed: samples used in tuning"
+    )
     assert "not independent" in words.bound(c, {"assumes": "coupled cloud: bound not claimed"})
     assert "at most" in words.bound(c, {"assumes": "independent samples", "confidence": 0.95})
 
@@ -96,7 +106,11 @@ def test_missing_files_leave_a_sentence(runs, tmp_path):
     for name in ("trace.npz", "reference.npz", "diagnostics.npz"):
         (bare / name).unlink()
     words = spoken(render(bare).read_text())
-    assert "The run recorded no trace" in words and "saved no energies" in words and "Without the filter" not in words
+    assert (
+        "The run recorded no trace" in words
+        and "saved no energies" in words
+        and "Without the filter" not in words
+    )
     for content in (b"", b"PK\x03\x04 cut off", (runs["ring"][0] / "trace.npz").read_bytes()[:-100]):
         (bare / "trace.npz").write_bytes(content)
         with pytest.raises(BadInput, match="trace.npz: is not a readable .npz file"):
@@ -129,7 +143,9 @@ def test_no_step_over_the_line_can_hide():
     y[31_415] = 1.0
     middle, least, mean, most = stretches(np.arange(1, 50_001), y)
     assert len(middle) == STRETCHES and most.max() == 1.0 and least.max() == 0.0
-    assert mean.mean() == pytest.approx(1 / 50_000) and abs(middle[most.argmax()] - 31_416) < 50_000 / STRETCHES
+    assert (
+        mean.mean() == pytest.approx(1 / 50_000) and abs(middle[most.argmax()] - 31_416) < 50_000 / STRETCHES
+    )
 
 
 def test_the_columns_a_region_looks_at(runs):

@@ -1,4 +1,6 @@
-"""The tables of the report: near misses, where inside the mass sits, drift; each from numbers that are known."""
+"""The tables of the report: near misses, where inside the mass sits, drift; each from numbers that are
+known.
+"""
 
 import numpy as np
 import pytest
@@ -25,10 +27,13 @@ def test_near_misses_are_counted_within_the_distance_that_was_asked(contents):
     far = np.hypot(c.x[:, 0].astype(float) - 2, c.x[:, 1]) - 0.8
     r = float(f"{np.median(far[far > 0]) / 10:.1g}")
     rows = {(n.region, n.who): n for n in nearness(c, laws(c), label(c))}
-    assert reach(c, far) == r and set(rows) == {(s, who) for s in ("pillar", "strip") for who in ("filtered", "unfiltered")}
+    assert reach(c, far) == r and set(rows) == {
+        (s, who) for s in ("pillar", "strip") for who in ("filtered", "unfiltered")
+    }
     near = int(((far > 0) & (far <= r)).sum())
     assert (
-        rows["pillar", "filtered"].near.replace("\N{NO-BREAK SPACE}", " ") == f"{near} ({100 * near / 1000:.3g} %) within {r:.3g}"
+        rows["pillar", "filtered"].near.replace("\N{NO-BREAK SPACE}", " ")
+        == f"{near} ({100 * near / 1000:.3g} %) within {r:.3g}"
     )
     assert float(rows["pillar", "filtered"].low) == pytest.approx(np.sort(far)[9], rel=5e-3)
     c.audit["near_within"] = 0.25
@@ -53,7 +58,11 @@ def test_where_the_mass_sits_is_where_the_samples_inside_are(contents):
     assert [r.column for r in rows] == list(c.columns)
     for i, r in enumerate(rows):
         low, high = (float(v) for v in r.range.split(" to "))
-        assert low <= float(r.middle) <= high and inside[:, i].min() - 5e-3 <= low and high <= inside[:, i].max() + 5e-3
+        assert (
+            low <= float(r.middle) <= high
+            and inside[:, i].min() - 5e-3 <= low
+            and high <= inside[:, i].max() + 5e-3
+        )
         assert float(r.everywhere) == pytest.approx(np.median(c.x[:, i].astype(float)), abs=6e-3)
     words = spoken(render(c.directory).read_text())
     assert "Where inside the mass sits" in words and "Near misses" in words
@@ -64,9 +73,9 @@ def test_drift_is_seen_and_noise_is_not():
     still = drift_of(0.1 + rng.normal(0, 0.01, 800))
     moving = drift_of(0.1 + np.arange(800) * 1e-4 + rng.normal(0, 0.01, 800))
     assert not still.moves and moving.moves
-    assert still.last == pytest.approx(0.1, abs=4 * 0.01 / np.sqrt(200)) and still.last_error == pytest.approx(
-        0.01 / np.sqrt(200), rel=0.6
-    )
+    assert still.last == pytest.approx(
+        0.1, abs=4 * 0.01 / np.sqrt(200)
+    ) and still.last_error == pytest.approx(0.01 / np.sqrt(200), rel=0.6)
     assert moving.last - moving.before == pytest.approx(200 * 1e-4, abs=4 * 0.01 * np.sqrt(2 / 200))
     assert drift_of(np.full(800, 0.01)).moves is False
     assert drift_of(np.zeros(79)) is None and drift_of(np.full(800, np.nan)) is None

@@ -1,4 +1,6 @@
-"""`lem-safe reproduce`: the cheap claims are checked, the files are written, and what cannot be run says what it needs."""
+"""`lem-safe reproduce`: the cheap claims are checked, the files are written, and what cannot be run says what
+it needs.
+"""
 
 import json
 from dataclasses import replace
@@ -41,7 +43,9 @@ def test_cheap_claims_hold(name):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_k_star_is_where_exact_kl_is_least(seed):
-    """The issue's numbers: k* in 40–60, within a step of argmin KL, and KL there at least four times smaller than at the end."""
+    """The issue's numbers: k* in 40–60, within a step of argmin KL, and KL there at least four times smaller
+    than at the end.
+    """
     track = followed(eight(), seed, 4000, keep=())
     stop = upward_crossing(track.ratio)
     assert stop is not None and 40 <= stop <= 60 and abs(stop - track.best) <= 1
@@ -59,7 +63,11 @@ def test_what_is_not_here_is_not_run_and_says_what_it_needs(tmp_path, capsys):
 def test_a_study_is_resumed_claim_by_claim(tmp_path):
     calls = []
     base = CLAIMS["temperature"]
-    first = replace(base, name="first", check=lambda setting: calls.append("first") or Found("holds", "1", {"x": float("nan")}))
+    first = replace(
+        base,
+        name="first",
+        check=lambda setting: calls.append("first") or Found("holds", "1", {"x": float("nan")}),
+    )
     second = replace(base, name="second", check=lambda setting: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         reproduce([first, second], QUICK, tmp_path)
@@ -88,7 +96,9 @@ def test_circulation_is_the_mean_curl_of_a_disc():
     x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     swirl = lambda p: torch.stack([-(p[:, 1] ** 3) / 3, p[:, 0]], 1)  # noqa: E731
     assert torch.allclose(circulation(swirl, x, 0.1), 1 + x[:, 1] ** 2 + 0.1**2 / 4, atol=1e-12)
-    energy = WeightedSum([Gaussian(mean=[0.0, 0.0], std=1.0), Gaussian(mean=[1.0, 0.0], std=2.0)], [1.0, -0.3])
+    energy = WeightedSum(
+        [Gaussian(mean=[0.0, 0.0], std=1.0), Gaussian(mean=[1.0, 0.0], std=2.0)], [1.0, -0.3]
+    )
     assert float(circulation(lambda y: energy.value_and_gradient(y)[1], x).abs().max()) < 1e-12
 
 
@@ -103,9 +113,15 @@ def rows(**auroc):
 
 
 def test_the_claim_about_natural_pictures_is_about_the_gradient_score():
-    """S₂ must be the best on every natural set; how noise is told, and the best of three afterwards, prove nothing."""
-    assert gradient_is_best(rows(textures=(0.6, 0.8, 0.7), photographs=(0.5, 0.6, 0.6), uniform_noise=(1, 0.1, 0.2)))[0]
-    held, best = gradient_is_best(rows(textures=(0.9, 0.1, 0.1), photographs=(0.5, 0.6, 0.4), uniform_noise=(1, 1, 1)))
+    """S₂ must be the best on every natural set; how noise is told, and the best of three afterwards, prove
+    nothing.
+    """
+    assert gradient_is_best(
+        rows(textures=(0.6, 0.8, 0.7), photographs=(0.5, 0.6, 0.6), uniform_noise=(1, 0.1, 0.2))
+    )[0]
+    held, best = gradient_is_best(
+        rows(textures=(0.9, 0.1, 0.1), photographs=(0.5, 0.6, 0.4), uniform_noise=(1, 1, 1))
+    )
     assert not held and best == "textures: S₁, photographs: S₂"
 
 
@@ -134,7 +150,9 @@ def test_one_bad_file_does_not_stop_a_study(tmp_path, capsys):
 def test_a_claim_is_checked_again_when_its_file_changed(tmp_path):
     calls = []
     claim = replace(
-        CLAIMS["table2"], check=lambda setting: calls.append(setting.checkpoint) or Found("holds", "1"), needs=("checkpoint",)
+        CLAIMS["table2"],
+        check=lambda setting: calls.append(setting.checkpoint) or Found("holds", "1"),
+        needs=("checkpoint",),
     )
     for name, content in (("a", b"1"), ("b", b"2")):
         (tmp_path / name).write_bytes(content)
@@ -144,7 +162,9 @@ def test_a_claim_is_checked_again_when_its_file_changed(tmp_path):
 
 
 def test_the_papers_protocol_runs_on_files_of_the_published_formats(tmp_path, capsys):
-    """CIFAR-10, SVHN and DTD in miniature, and a checkpoint: every set by its name, and no number claimed that was not measured."""
+    """CIFAR-10, SVHN and DTD in miniature, and a checkpoint: every set by its name, and no number claimed
+    that was not measured.
+    """
     draw = np.random.default_rng(0)
     folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
@@ -152,14 +172,22 @@ def test_the_papers_protocol_runs_on_files_of_the_published_formats(tmp_path, ca
     records[:, 0] %= 10
     for name in ("data_batch_1.bin", "test_batch.bin"):
         (folder / name).write_bytes(records.tobytes())
-    savemat(tmp_path / "test_32x32.mat", {"X": draw.integers(0, 256, (32, 32, 3, 12)).astype(np.uint8), "y": np.ones((12, 1))})
+    savemat(
+        tmp_path / "test_32x32.mat",
+        {"X": draw.integers(0, 256, (32, 32, 3, 12)).astype(np.uint8), "y": np.ones((12, 1))},
+    )
     (tmp_path / "dtd" / "labels").mkdir(parents=True)
     (tmp_path / "dtd" / "images" / "dotted").mkdir(parents=True)
     for i in range(12):
-        Image.fromarray(draw.integers(0, 256, (40, 50, 3)).astype(np.uint8)).save(tmp_path / "dtd/images/dotted" / f"{i}.png")
+        Image.fromarray(draw.integers(0, 256, (40, 50, 3)).astype(np.uint8)).save(
+            tmp_path / "dtd/images/dotted" / f"{i}.png"
+        )
     (tmp_path / "dtd" / "labels" / "test1.txt").write_text("".join(f"dotted/{i}.png\n" for i in range(12)))
     trained = Trained(
-        Cifar10(folder), Convolutional(image=(3, 32, 32), channels=(4,)), Denoising(), TrainingSettings(steps=2, batch_size=4)
+        Cifar10(folder),
+        Convolutional(image=(3, 32, 32), channels=(4,)),
+        Denoising(),
+        TrainingSettings(steps=2, batch_size=4),
     )
     energy, metadata = trained.train(0)
     save_energy(energy, tmp_path / "net.safetensors", metadata)

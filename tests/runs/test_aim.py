@@ -1,4 +1,6 @@
-"""`filter.aim`: the budget that a filter enforces, what `auto` finds, what is refused, and that the audit judges beta all the same."""
+"""`filter.aim`: the budget that a filter enforces, what `auto` finds, what is refused, and that the audit
+judges beta all the same.
+"""
 
 from pathlib import Path
 
@@ -28,7 +30,8 @@ unsafe:
   right: {kind: half_space, normal: [1, 0], offset: 0.5}
   top: {kind: half_space, normal: [0, 1], offset: 0.5}
 constraints: [{set: right, beta: 0.05}]
-sampler: {kind: langevin, samples: 1000, steps: 300, step_size: 0.02, init: {kind: gaussian, mean: [-1.5, -1.5], std: 0.3}}
+sampler: {kind: langevin, samples: 1000, steps: 300, step_size: 0.02,
+  init: {kind: gaussian, mean: [-1.5, -1.5], std: 0.3}}
 filter: FILTER
 audit: {confidence: 0.95}
 """
@@ -42,8 +45,14 @@ def certified(counts: list[int], betas: list[float], n: int = 1000) -> list[bool
     return rejected([p_certify(k, n, β) for k, β in zip(counts, betas, strict=True)], 1 - 0.95, "bonferroni")
 
 
-def scenario(filter: str, constraints: str = ONE, samples: int = 1000, settings: str = "confidence: 0.95}") -> Scenario:
-    text = TEXT.replace("FILTER", filter).replace(ONE, constraints).replace("confidence: 0.95}", settings or "confidence: 0.95}")
+def scenario(
+    filter: str, constraints: str = ONE, samples: int = 1000, settings: str = "confidence: 0.95}"
+) -> Scenario:
+    text = (
+        TEXT.replace("FILTER", filter)
+        .replace(ONE, constraints)
+        .replace("confidence: 0.95}", settings or "confidence: 0.95}")
+    )
     return loads(text.replace("samples: 1000", f"samples: {samples}"))
 
 
@@ -55,7 +64,9 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("n", [1, 10, 59, 60, 100, 299, 1000, 5000, 100_000])
 @pytest.mark.parametrize("β", [0.001, 0.01, 0.05, 0.3, 0.9])
 @pytest.mark.parametrize(("confidence", "m"), [(0.95, 1), (0.95, 2), (0.999, 1)])
-def test_the_largest_count_that_certifies_by_two_other_formulas(n: int, β: float, confidence: float, m: int) -> None:
+def test_the_largest_count_that_certifies_by_two_other_formulas(
+    n: int, β: float, confidence: float, m: int
+) -> None:
     """k certifies and k + 1 does not: by the quantile of the Beta law, and by the binomial tail itself."""
     k, α = Judged(n, confidence).most(β, m), (1 - confidence) / m
     upper = [beta_law.isf(α, j + 1, n - j) if j < n else 1.0 for j in ((k or 0), (k or 0) + 1)]
@@ -70,9 +81,13 @@ GRID = [
     *((Judged(n), β, m) for n in (100, 1000) for β in (0.05, 0.3) for m in (1, 3)),
     *((Judged(n, 0.99), 0.1, 2) for n in (200, 2000)),
     *((Judged(n, require="anytime"), β, m) for n in (150, 1000) for β in (0.05, 0.3) for m in (1, 2)),
-    *((Judged(n, require=need, replicas=r), β, m)
-      for n, r, need in ((50, 40, "bound"), (30, 120, "anytime"), (20, 60, "passed")) for β in (0.15, 0.4) for m in (1, 2)),
-]  # fmt: skip
+    *(
+        (Judged(n, require=need, replicas=r), β, m)
+        for n, r, need in ((50, 40, "bound"), (30, 120, "anytime"), (20, 60, "passed"))
+        for β in (0.15, 0.4)
+        for m in (1, 2)
+    ),
+]
 """Samples, confidence, what is required, clouds; tolerance; constraints."""
 ROWS = """\
 version: 1
@@ -91,7 +106,11 @@ def filled(judged: Judged, β: float, m: int, correction: str = "bonferroni") ->
     unsafe = {f"r{i}": {"kind": "ball", "center": [10 * (i + 1), 0], "radius": 1} for i in range(m)}
     constraints = [{"set": name, "beta": β} for name in unsafe]
     kind = "gate" if judged.replicas > 1 else "reject"
-    return loads(ROWS.format(unsafe=unsafe, constraints=constraints, filter=kind, correction=correction, **judged._asdict()))
+    return loads(
+        ROWS.format(
+            unsafe=unsafe, constraints=constraints, filter=kind, correction=correction, **judged._asdict()
+        )
+    )
 
 
 def judged_with(counts: list[int], it: Scenario, path: Path) -> AuditReport:
@@ -106,13 +125,19 @@ def judged_with(counts: list[int], it: Scenario, path: Path) -> AuditReport:
 
 
 @pytest.mark.parametrize(("judged", "β", "m"), GRID)
-def test_what_fills_its_aim_is_certified_and_one_more_is_not(judged: Judged, β: float, m: int, tmp_path: Path) -> None:
-    """By the audit of a file, whatever decides its method and its unit; and every cloud held more where clouds are the unit."""
+def test_what_fills_its_aim_is_certified_and_one_more_is_not(
+    judged: Judged, β: float, m: int, tmp_path: Path
+) -> None:
+    """By the audit of a file, whatever decides its method and its unit; and every cloud held more where
+    clouds are the unit.
+    """
     it = filled(judged, β, m)
     counts = [budget(a, judged.samples) for a in it.aimed()]
     assert counts == [judged.most(β, m)] * m
     full = judged_with(counts, it, tmp_path)
-    assert full.method == ("betting" if judged.replicas > 1 else "anytime" if judged.require == "anytime" else "clopper-pearson")
+    assert full.method == (
+        "betting" if judged.replicas > 1 else "anytime" if judged.require == "anytime" else "clopper-pearson"
+    )
     assert full.verdict == "certified" and full.passed and all(c.upper_bound <= β for c in full.constraints)
     for i in range(m):
         over = judged_with([k + (j == i) for j, k in enumerate(counts)], it, tmp_path)
@@ -127,19 +152,29 @@ def test_holm_certifies_what_fills_its_aim_too(judged: Judged, β: float, m: int
     it = filled(judged, β, m, "holm")
     counts = [budget(a, judged.samples) for a in it.aimed()]
     assert {c.verdict for c in judged_with(counts, it, tmp_path).constraints} == {"certified"}
-    assert "certified" not in {c.verdict for c in judged_with([k + 1 for k in counts], it, tmp_path).constraints}
+    assert "certified" not in {
+        c.verdict for c in judged_with([k + 1 for k in counts], it, tmp_path).constraints
+    }
 
 
 @pytest.mark.parametrize("β", [0.01, 0.05, 0.2])
 @pytest.mark.parametrize("m", [1, 3])
-@pytest.mark.parametrize("judged", [Judged(1), Judged(1, require="anytime"), Judged(7, replicas=2), Judged(1, 0.999)])
+@pytest.mark.parametrize(
+    "judged", [Judged(1), Judged(1, require="anytime"), Judged(7, replicas=2), Judged(1, 0.999)]
+)
 def test_the_number_that_is_named_is_the_fewest(judged: Judged, β: float, m: int) -> None:
     """So many certify with none inside, one fewer does not."""
     told = judged.lacking(β, m)
     assert told is not None
     key, _, number = told.removeprefix("take ").partition(" >= ")
-    field, fewest = {"sampler.samples": "samples", "audit.replicas": "replicas"}[key], int(number.replace(",", ""))
-    assert judged._replace(**{field: fewest}).most(β, m) == 0 and judged._replace(**{field: fewest - 1}).most(β, m) is None
+    field, fewest = (
+        {"sampler.samples": "samples", "audit.replicas": "replicas"}[key],
+        int(number.replace(",", "")),
+    )
+    assert (
+        judged._replace(**{field: fewest}).most(β, m) == 0
+        and judged._replace(**{field: fewest - 1}).most(β, m) is None
+    )
     assert judged._replace(**{field: fewest}).lacking(β, m) is None
 
 
@@ -162,7 +197,13 @@ def test_auto_is_what_the_audits_own_verdict_would_certify(constraints: str) -> 
 
 
 @pytest.mark.parametrize(
-    "fault", ["two-sided forgotten the other way", "multiplicity forgotten", "one more than fits", "the mean, no bound"]
+    "fault",
+    [
+        "two-sided forgotten the other way",
+        "multiplicity forgotten",
+        "one more than fits",
+        "the mean, no bound",
+    ],
 )
 def test_planted_faults_in_the_count_are_noticed(fault: str) -> None:
     """Each is a count the audit would not certify."""
@@ -185,21 +226,33 @@ def test_a_planted_fault_in_the_method_is_noticed(judged: Judged, tmp_path: Path
     assert judged_with([wrong], it, tmp_path).verdict == "inconclusive"
 
 
-def test_a_gate_that_aims_fills_its_aim_and_the_cloud_certifies_as_independent_counts_would(tmp_path: Path) -> None:
-    """Filled to beta, the same count certifies nothing. The run's own audit claims no bound: its particles are coupled (A.2)."""
+def test_a_gate_that_aims_fills_its_aim_and_the_cloud_certifies_as_independent_counts_would(
+    tmp_path: Path,
+) -> None:
+    """Filled to beta, the same count certifies nothing. The run's own audit claims no bound: its particles
+    are coupled (A.2).
+    """
     it = scenario("{kind: gate, aim: auto}")
     done = run(it, out=tmp_path / "aimed")
     (k,) = [budget(a, 1000) for a in it.aimed()]
     assert k == 38
     counts = np.round(done.trace["fraction"][:, 0] * 1000)
-    assert counts.max() == k and done.report.constraints[0].budget == 50 and done.report.constraints[0].beta == 0.05
+    assert (
+        counts.max() == k
+        and done.report.constraints[0].budget == 50
+        and done.report.constraints[0].beta == 0.05
+    )
     independent = audit(np.asarray(done.samples), it)
-    assert independent.constraints[0].verdict == "certified" and independent.constraints[0].upper_bound <= 0.05
+    assert (
+        independent.constraints[0].verdict == "certified" and independent.constraints[0].upper_bound <= 0.05
+    )
     full = run(scenario("{kind: gate}"), out=tmp_path / "full")
     assert np.round(full.trace["fraction"] * 1000).max() == 50
     assert not certified([50], [0.05])[0]
     assert done.report.constraints[0].verdict == "inconclusive" and "coupled" in done.report.assumes
-    assert "The filter aimed at 3.8 % in right (tolerated 5 %); what is tolerated is what is judged." in str(done)
+    assert "The filter aimed at 3.8 % in right (tolerated 5 %); what is tolerated is what is judged." in str(
+        done
+    )
     assert "filter aimed" not in str(full) and "filter aimed" not in str(
         independent
     )  # samples from elsewhere: who knows what made them
@@ -214,13 +267,17 @@ def test_the_limit_of_a_surrogate_is_that_of_the_aim(kind: str) -> None:
 
 
 def test_a_chain_aims_as_a_whole() -> None:
-    aimed = build(scenario("{kind: chain, aim: 0.01, filters: [{kind: drift}, {kind: step}]}"), progress=Silent())
+    aimed = build(
+        scenario("{kind: chain, aim: 0.01, filters: [{kind: drift}, {kind: step}]}"), progress=Silent()
+    )
     plain = build(scenario("{kind: chain, filters: [{kind: drift}, {kind: step}]}"), progress=Silent())
     for one, other in ((aimed.filter.drift, plain.filter.drift), (aimed.filter.step, plain.filter.step)):
         assert torch.allclose(one.limits / other.limits, torch.tensor(0.2, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("filter", ["{kind: none, aim: 0.01}", "{kind: reject, aim: auto}", "{kind: pointwise, aim: 0.01}"])
+@pytest.mark.parametrize(
+    "filter", ["{kind: none, aim: 0.01}", "{kind: reject, aim: auto}", "{kind: pointwise, aim: 0.01}"]
+)
 def test_it_is_a_key_of_every_filter(filter: str) -> None:
     assert build(scenario(filter), progress=Silent()).scenario.filter["aim"] in (0.01, "auto")
 
@@ -228,27 +285,78 @@ def test_it_is_a_key_of_every_filter(filter: str) -> None:
 @pytest.mark.parametrize(
     ("filter", "constraints", "samples", "key", "message"),
     [
-        ("{kind: gate, aim: 0.06}", "[{set: right, beta: 0.05}]", 1000, "filter.aim", "at most beta = 0.05.*got 0.06"),
+        (
+            "{kind: gate, aim: 0.06}",
+            "[{set: right, beta: 0.05}]",
+            1000,
+            "filter.aim",
+            "at most beta = 0.05.*got 0.06",
+        ),
         ("{kind: gate, aim: 0.06}", BOTH, 1000, "filter.aim", "at most beta = 0.05"),
         ("{kind: gate, aim: [0.05, 0.09]}", BOTH, 1000, r"filter.aim\[1\]", "at most beta = 0.08.*got 0.09"),
         ("{kind: gate, aim: [0.05]}", BOTH, 1000, "filter.aim", "one for each of 2 constraints; got 1"),
         ("{kind: gate, aim: most}", BOTH, 1000, "filter.aim", "must be auto"),
         ("{kind: gate, aim: -0.1}", BOTH, 1000, "filter.aim", "must be >= 0"),
-        ("{kind: gate, aim: auto}", "[{set: right, beta: 0.05}]", 58, "filter.aim", "58 samples.*sampler.samples >= 59"),
+        (
+            "{kind: gate, aim: auto}",
+            "[{set: right, beta: 0.05}]",
+            58,
+            "filter.aim",
+            "58 samples.*sampler.samples >= 59",
+        ),
         ("{kind: gate, aim: auto}", BOTH, 71, "filter.aim", "shared by 2 constraints.*sampler.samples >= 72"),
-        ("{kind: gate, aim: auto}", "[{set: right, beta: 0}]", 1000, "filter.aim", "no number of samples certifies 0"),
-        ("{kind: drift, aim: auto}", "[{set: right, beta: 0.05}]", 60, "filter.kind",
-         "aim below it.*auto aims at 0 with 60 samples; to leave room for one inside, take sampler.samples >= 93"),
-        ("{kind: drift, aim: auto}", ONE + AND + "replicas: 65}", 200, "filter.kind",
-         "auto aims at 0 with 65 clouds; to leave room for one inside, take audit.replicas >= 70"),
-        ("{kind: gate, aim: auto}", BOTH + AND + "replicas: 20}", 1000, "filter.aim", "20 clouds.*not even 0.*audit.replicas >= 77"),
-        ("{kind: reject, aim: auto}", ONE + AND + "require: anytime}", 80, "filter.aim",
-         "80 samples, looked at whenever one likes.*sampler.samples >= 88"),
-        ("{kind: gate, aim: auto}", ONE + AND + "require: bound}", 1000, "filter.aim", "no bound is claimed.*audit.replicas >= 64"),
-        ("{kind: chain, aim: auto, filters: [{kind: pointwise}, {kind: step}]}", ONE + AND + "require: anytime}", 1000, "filter.aim",
-         "no bound is claimed.*audit.replicas >= 64"),
+        (
+            "{kind: gate, aim: auto}",
+            "[{set: right, beta: 0}]",
+            1000,
+            "filter.aim",
+            "no number of samples certifies 0",
+        ),
+        (
+            "{kind: drift, aim: auto}",
+            "[{set: right, beta: 0.05}]",
+            60,
+            "filter.kind",
+            "aim below it.*auto aims at 0 with 60 samples; to leave room for one inside, take "
+            "sampler.samples >= 93",
+        ),
+        (
+            "{kind: drift, aim: auto}",
+            ONE + AND + "replicas: 65}",
+            200,
+            "filter.kind",
+            "auto aims at 0 with 65 clouds; to leave room for one inside, take audit.replicas >= 70",
+        ),
+        (
+            "{kind: gate, aim: auto}",
+            BOTH + AND + "replicas: 20}",
+            1000,
+            "filter.aim",
+            "20 clouds.*not even 0.*audit.replicas >= 77",
+        ),
+        (
+            "{kind: reject, aim: auto}",
+            ONE + AND + "require: anytime}",
+            80,
+            "filter.aim",
+            "80 samples, looked at whenever one likes.*sampler.samples >= 88",
+        ),
+        (
+            "{kind: gate, aim: auto}",
+            ONE + AND + "require: bound}",
+            1000,
+            "filter.aim",
+            "no bound is claimed.*audit.replicas >= 64",
+        ),
+        (
+            "{kind: chain, aim: auto, filters: [{kind: pointwise}, {kind: step}]}",
+            ONE + AND + "require: anytime}",
+            1000,
+            "filter.aim",
+            "no bound is claimed.*audit.replicas >= 64",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_aimed_at_is_told_with_its_line(
     filter: str, constraints: str, samples: int, key: str, message: str
 ) -> None:
@@ -263,7 +371,9 @@ def test_no_aim_changes_no_fingerprint_and_an_aim_survives_the_round_trip() -> N
     assert plain.filter == {"kind": "gate"} and "aim:" not in plain.to_yaml()
     assert aimed.filter == {"kind": "gate", "aim": "auto"} and aimed.fingerprint() != plain.fingerprint()
     assert loads(aimed.to_yaml()).fingerprint() == aimed.fingerprint()
-    assert loads(aimed.to_yaml(), {"sampler.samples": 2000}).filter["aim"] == "auto"  # found again for the new number
+    assert (
+        loads(aimed.to_yaml(), {"sampler.samples": 2000}).filter["aim"] == "auto"
+    )  # found again for the new number
 
 
 def test_a_run_of_clouds_that_aims_is_certified(tmp_path: Path) -> None:
@@ -281,7 +391,9 @@ def test_a_run_of_clouds_that_aims_is_certified(tmp_path: Path) -> None:
 @pytest.mark.parametrize("filter", ["{kind: reject, aim: 0.01}", "{kind: gate, aim: 0.01}"])
 def test_a_number_that_somebody_chose_leaves_no_claimed_room(filter: str, tmp_path: Path) -> None:
     done = run(scenario(filter, samples=100), out=tmp_path / "out", steps=5)
-    assert "The filter aimed at 1 % in right (tolerated 5 %); what is tolerated is what is judged." in str(done)
+    assert "The filter aimed at 1 % in right (tolerated 5 %); what is tolerated is what is judged." in str(
+        done
+    )
     assert "the room" not in str(done)
 
 
@@ -290,16 +402,23 @@ def test_a_number_that_somebody_chose_leaves_no_claimed_room(filter: str, tmp_pa
     [
         ("{kind: gate}", ONE, "require: bound}", "no bound is claimed (A.2); take audit.replicas >= 64"),
         ("{kind: gate, aim: 0.01}", BOTH, "require: anytime}", "take audit.replicas >= 77"),
-        ("{kind: gate}", ONE, "require: bound, replicas: 20}", "20 clouds certify no beta = 0.05 in 'right', not even with none inside; "
-         "take audit.replicas >= 64"),
+        (
+            "{kind: gate}",
+            ONE,
+            "require: bound, replicas: 20}",
+            "20 clouds certify no beta = 0.05 in 'right', not even with none inside; "
+            "take audit.replicas >= 64",
+        ),
         ("{kind: reject}", "[{set: right, beta: 0.001}]", "require: bound}", "take sampler.samples >= 2,995"),
         ("{kind: reject}", "[{set: right, beta: 0}]", "require: bound}", "nothing certifies beta = 0 (A.3)"),
     ],
-)  # fmt: skip
+)
 def test_a_certificate_that_no_run_can_have_is_said_beforehand(
     filter: str, constraints: str, settings: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By validate, by explain, and before the run, which then fails; the file still loads, for the audit of other samples."""
+    """By validate, by explain, and before the run, which then fails; the file still loads, for the audit of
+    other samples.
+    """
     it = scenario(filter, constraints, settings=settings)
     path = tmp_path / "s.yaml"
     path.write_text(it.to_yaml())
@@ -308,7 +427,9 @@ def test_a_certificate_that_no_run_can_have_is_said_beforehand(
     assert "no run can pass" in said and why in said
     assert cli.main(["explain", str(path)]) == 0
     assert why in " ".join(capsys.readouterr().out.split())
-    assert cli.main(["run", str(path), "--out", str(tmp_path / "out"), "--steps", "2", "--samples", "500"]) == 1
+    assert (
+        cli.main(["run", str(path), "--out", str(tmp_path / "out"), "--steps", "2", "--samples", "500"]) == 1
+    )
     assert "no run can have it" in capsys.readouterr().err
 
 

@@ -1,4 +1,6 @@
-"""Tolerances that cannot hold together are told before a run, and no narrow gap that can be reached is overlooked."""
+"""Tolerances that cannot hold together are told before a run, and no narrow gap that can be reached is
+overlooked.
+"""
 
 import json
 
@@ -23,7 +25,9 @@ filter: {kind: gate}
 
 
 def two(left, right, one=0.1, other=0.1):
-    return loads(TWO.replace("LEFT", left).replace("RIGHT", right).replace("B1", str(one)).replace("B2", str(other)))
+    return loads(
+        TWO.replace("LEFT", left).replace("RIGHT", right).replace("B1", str(one)).replace("B2", str(other))
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,11 +48,19 @@ def test_what_cannot_hold_together(left, right, one, other, words):
     if words is None:
         assert why is None
     else:
-        assert why.startswith("each of the ") and "tried is inside at least one of left, right" in why and words in why
+        assert (
+            why.startswith("each of the ")
+            and "tried is inside at least one of left, right" in why
+            and words in why
+        )
 
 
 def test_one_region_that_is_everything():
-    text = TWO.replace("LEFT", "x0 < 5 or x0 > 4").replace("RIGHT", "x0 > 9").replace(", {set: right, beta: B2}", "")
+    text = (
+        TWO.replace("LEFT", "x0 < 5 or x0 > 4")
+        .replace("RIGHT", "x0 > 9")
+        .replace(", {set: right, beta: B2}", "")
+    )
     assert "2 % is tolerated" in never_together(loads(text.replace("B1", "0.02")))
 
 

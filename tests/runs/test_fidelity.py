@@ -1,4 +1,6 @@
-"""Samples beside the data their energy was learned from: what is told before training, and after, in the terminal, the page and run.json."""
+"""Samples beside the data their energy was learned from: what is told before training, and after, in the
+terminal, the page and run.json.
+"""
 
 import json
 import warnings
@@ -19,7 +21,9 @@ def table(tmp_path, x, names):
     return FileTable(path)
 
 
-@pytest.mark.parametrize(("n", "d", "few"), [(39, 4, True), (40, 4, False), (9, 1, True), (10, 1, False), (599, 60, True)])
+@pytest.mark.parametrize(
+    ("n", "d", "few"), [(39, 4, True), (40, 4, False), (9, 1, True), (10, 1, False), (599, 60, True)]
+)
 def test_few_rows_are_told(tmp_path, n, d, few):
     source = table(tmp_path, np.random.default_rng(0).normal(size=(n, d)), [f"c{i}" for i in range(d)])
     said = concerns(source, source.load(0))
@@ -46,19 +50,26 @@ def test_a_column_that_turns_negative_is_named_with_its_cause():
 def test_draws_of_one_distribution_are_like_each_other(d):
     y, x = np.random.default_rng(2).normal(size=(2, 700, d))
     found = fidelity(y, x, [f"c{i}" for i in range(d)])
-    assert found.warnings() == [] and "like the data" in found.line and (found.correlation is None) == (d == 1)
+    assert (
+        found.warnings() == [] and "like the data" in found.line and (found.correlation is None) == (d == 1)
+    )
 
 
 def test_a_column_without_spread_has_no_ratio():
     y, x = np.ones((50, 2)), np.random.default_rng(3).normal(1.0, 1.0, (50, 2))
     found = fidelity(y, x, ["a", "b"])
-    assert [c.spread for c in found.columns] == [None, None] and found.correlation is None and "outside" in found.columns[0].bad
+    assert (
+        [c.spread for c in found.columns] == [None, None]
+        and found.correlation is None
+        and "outside" in found.columns[0].bad
+    )
 
 
 SCENARIO = """\
 version: 1
 name: weather
-energy: {kind: trained, data: {kind: file, path: t.csv}, network: {kind: mlp, hidden: 16, depth: 2}, loss: {kind: denoising}, training: {steps: 40}}
+energy: {kind: trained, data: {kind: file, path: t.csv},
+  network: {kind: mlp, hidden: 16, depth: 2}, loss: {kind: denoising}, training: {steps: 40}}
 unsafe: {hot: {kind: rule, where: "temp > 35"}}
 constraints: [{set: hot, beta: 0.1}]
 sampler: {kind: langevin, samples: 300, steps: 20, step_size: 0.01, init: {kind: data}}
@@ -80,15 +91,30 @@ def test_a_code_for_a_missing_value_from_validate_to_the_page(tmp_path, capsys):
         status = cli.main(["run", str(path), "--out", str(tmp_path / "out")])
     said = capsys.readouterr()
     assert status in (0, 1) and said.err.index(code) < said.err.index("training the energy")
-    assert "Fidelity: unfiltered samples are far from the data: " in said.out and f"the likely cause: {code}" in said.out
+    assert (
+        "Fidelity: unfiltered samples are far from the data: " in said.out
+        and f"the likely cause: {code}" in said.out
+    )
     about = json.loads((tmp_path / "out" / "run.json").read_text())
     found = about["fidelity"]
-    assert [c["column"] for c in found["columns"]] == ["temp", "hum"] and found["line"] in said.out and code in about["data"][0]
+    assert (
+        [c["column"] for c in found["columns"]] == ["temp", "hum"]
+        and found["line"] in said.out
+        and code in about["data"][0]
+    )
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Is the energy like its data?" in page and code in page
-    assert np.isfinite([c["distance"] for c in found["columns"]]).all() and "distance" in found["columns"][0]["bad"]
+    assert (
+        np.isfinite([c["distance"] for c in found["columns"]]).all()
+        and "distance" in found["columns"][0]["bad"]
+    )
 
 
 def test_an_energy_without_data_has_no_line(tmp_path, capsys):
-    assert cli.main(["run", "ring_keep_out", "--samples", "40", "--steps", "2", "--out", str(tmp_path / "out")]) in (0, 1)
-    assert "Fidelity" not in capsys.readouterr().out and "fidelity" not in (tmp_path / "out" / "run.json").read_text()
+    assert cli.main(
+        ["run", "ring_keep_out", "--samples", "40", "--steps", "2", "--out", str(tmp_path / "out")]
+    ) in (0, 1)
+    assert (
+        "Fidelity" not in capsys.readouterr().out
+        and "fidelity" not in (tmp_path / "out" / "run.json").read_text()
+    )

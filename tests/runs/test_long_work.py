@@ -1,4 +1,6 @@
-"""Long work: independent clouds as one run, interruptions at any moment, and what damage, a full disk or another process leave intact."""
+"""Long work: independent clouds as one run, interruptions at any moment, and what damage, a full disk or
+another process leave intact.
+"""
 
 import errno
 import io
@@ -38,12 +40,20 @@ filter: {kind: gate, aim: 0.06}
 audit: {replicas: REPLICAS}
 monitors: {every: 5}
 """
-LANGEVIN = "{kind: langevin, samples: 50, steps: 20, step_size: 0.05, init: {kind: gaussian, mean: [-2, 0], std: 0.3}}"
-TUNED = "{kind: mala, samples: 40, steps: 8, step_size: 0.2, adapt: {steps: 6}, init: {kind: gaussian, mean: [-2, 0], std: 0.3}}"
+LANGEVIN = (
+    "{kind: langevin, samples: 50, steps: 20, step_size: 0.05, init: {kind: gaussian, mean: [-2, "
+    "0], std: 0.3}}"
+)
+TUNED = (
+    "{kind: mala, samples: 40, steps: 8, step_size: 0.2, adapt: {steps: 6}, init: {kind: gaussian, "
+    "mean: [-2, 0], std: 0.3}}"
+)
 
 
 def scenario(replicas: int = 5, beta: float = 0.1, sampler: str = LANGEVIN) -> Scenario:
-    return loads(TEXT.replace("BETA", str(beta)).replace("REPLICAS", str(replicas)).replace("SAMPLER", sampler))
+    return loads(
+        TEXT.replace("BETA", str(beta)).replace("REPLICAS", str(replicas)).replace("SAMPLER", sampler)
+    )
 
 
 def arrays(done: Run | Path, name: str) -> dict[str, np.ndarray]:
@@ -70,13 +80,20 @@ def test_the_files_of_clouds_hold_each_cloud_and_what_was_largest(tmp_path: Path
     assert inside.tolist() == each[:, -1, 0].tolist()
     assert len(np.unique(samples["x"][:, 0])) == 250  # five different clouds
     report = done.report
-    assert (report.assumes, report.unit, report.units, report.samples) == ("independent clouds", "cloud", 5, 250)
+    assert (report.assumes, report.unit, report.units, report.samples) == (
+        "independent clouds",
+        "cloud",
+        5,
+        250,
+    )
     assert report.constraints[0].upper_bound == mean_upper_bound(inside, 0.95)
     assert report.constraints[0].max_fraction_over_steps == each.max()
     assert json.loads((done.directory / "run.json").read_text())["replicas"] == 5
 
 
-def test_a_cloud_is_the_same_whatever_comes_after_it_and_the_first_is_the_run_without_clouds(tmp_path: Path) -> None:
+def test_a_cloud_is_the_same_whatever_comes_after_it_and_the_first_is_the_run_without_clouds(
+    tmp_path: Path,
+) -> None:
     one, two, three = (run(scenario(r), out=tmp_path / str(r)).samples for r in (1, 2, 3))
     assert (two[:50] == one).all() and (three[:100] == two).all() and (three[50:100] != three[:50]).any()
     assert "replica" not in arrays(tmp_path / "1", "samples.npz")
@@ -128,7 +145,9 @@ def test_ctrl_c_at_any_call_resumes_bit_for_bit(
     assert not Path("cut/checkpoint.npz").exists()
 
 
-def test_clouds_resume_from_a_checkpoint_between_two_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clouds_resume_from_a_checkpoint_between_two_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = run(scenario(3), out=tmp_path / "whole")
     import lem_safe.runs.replicas as clouds
 
@@ -170,14 +189,25 @@ def interrupted(path: Path, monkeypatch: pytest.MonkeyPatch, moment: int = 300) 
             run(scenario(3), out=path)
 
 
-def test_what_differs_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_differs_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "out"
     interrupted(path, monkeypatch)
-    (tmp_path / "s.yaml").write_text(scenario(3, beta=0.2, sampler=LANGEVIN.replace("0.05", "0.06")).to_yaml())
+    (tmp_path / "s.yaml").write_text(
+        scenario(3, beta=0.2, sampler=LANGEVIN.replace("0.05", "0.06")).to_yaml()
+    )
     before = {p.name: p.read_bytes() for p in path.iterdir()}
-    assert cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(path), "--resume", "--seed", "7", "--quiet"]) == 2
+    assert (
+        cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(path), "--resume", "--seed", "7", "--quiet"])
+        == 2
+    )
     said = capsys.readouterr().err
-    for words in ("seed was 0 and is 7", "constraints.0.beta was 0.1 and is 0.2", "sampler.step_size was 0.05 and is 0.06"):
+    for words in (
+        "seed was 0 and is 7",
+        "constraints.0.beta was 0.1 and is 0.2",
+        "sampler.step_size was 0.05 and is 0.06",
+    ):
         assert words in said
     assert "resume with what it was begun with, or choose a new --out" in said
     monkeypatch.setattr("lem_safe.runs.resume.BLOCK", 64)
@@ -197,16 +227,27 @@ def test_a_difference_in_words(tmp_path: Path) -> None:
     old = scenario(3)
     assert difference(old, tmp_path) == "it has left no scenario.yaml that could be compared"
     (tmp_path / "scenario.yaml").write_text(old.to_yaml())
-    assert difference(old, tmp_path).startswith("not a key differs, so a file that it reads has changed since")
-    new = loads(old.to_yaml().replace("kind: gate, aim: 0.06", "kind: none").replace("name: small", "name: large"))
+    assert difference(old, tmp_path).startswith(
+        "not a key differs, so a file that it reads has changed since"
+    )
+    new = loads(
+        old.to_yaml().replace("kind: gate, aim: 0.06", "kind: none").replace("name: small", "name: large")
+    )
     found = difference(new, tmp_path)
     assert 'name was "small" and is "large"' in found and "filter.aim was 0.06 and is absent" in found
     many = loads(
-        old.to_yaml().replace("50", "60").replace("20,", "30,").replace("0.05", "0.07").replace("-2", "-1").replace("0.3", "0.4")
+        old.to_yaml()
+        .replace("50", "60")
+        .replace("20,", "30,")
+        .replace("0.05", "0.07")
+        .replace("-2", "-1")
+        .replace("0.3", "0.4")
     )
     many = many.model_copy(update={"seed": 3})
     many = many.model_copy(update={"name": "other"})
-    assert difference(many, tmp_path).count(" was ") == 5 and difference(many, tmp_path).endswith(", and 1 more key")
+    assert difference(many, tmp_path).count(" was ") == 5 and difference(many, tmp_path).endswith(
+        ", and 1 more key"
+    )
 
 
 def a_byte_changed(raw: bytes) -> bytes:
@@ -231,13 +272,20 @@ DAMAGE = {
 
 
 def damaged(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What is said, with exit status 2, of every way in which a file can be damaged; the file is left as it was."""
+    """What is said, with exit status 2, of every way in which a file can be damaged; the file is left as it
+    was.
+    """
     good, said = path.read_bytes(), []
     for name, damage in DAMAGE.items():
         if name == "a byte changed" and path.suffix == ".json":
             continue  # it may still be what it was in all that is read
         path.write_bytes(damage(good))
-        assert cli.main(["run", str(path.parent / "scenario.yaml"), "--out", str(path.parent), "--resume", "--quiet"]) == 2
+        assert (
+            cli.main(
+                ["run", str(path.parent / "scenario.yaml"), "--out", str(path.parent), "--resume", "--quiet"]
+            )
+            == 2
+        )
         said.append(capsys.readouterr().err)
         assert f"{path.name}: is damaged" in said[-1]
     path.write_bytes(good)
@@ -249,7 +297,10 @@ def test_a_damaged_checkpoint_is_refused_with_a_way_out(
 ) -> None:
     path = tmp_path / "out"
     interrupted(path, monkeypatch)
-    assert all("remove it to begin the interrupted chain again" in said for said in damaged(path / "checkpoint.npz", capsys))
+    assert all(
+        "remove it to begin the interrupted chain again" in said
+        for said in damaged(path / "checkpoint.npz", capsys)
+    )
     assert all("choose another --out" in said for said in damaged(path / "begun.json", capsys))
     (path / "checkpoint.npz").unlink()
     assert run(scenario(3), out=path, resume=True).report.units == 3
@@ -260,7 +311,9 @@ def test_a_damaged_chain_is_refused_and_removing_it_samples_it_again(
 ) -> None:
     path = tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr("lem_safe.runs.runner._judge", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            "lem_safe.runs.runner._judge", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             run(scenario(2), out=path)
     for name in ("samples.npz", "trace.npz", "reference.npz", "diagnostics.npz"):
@@ -272,7 +325,9 @@ def test_a_damaged_chain_is_refused_and_removing_it_samples_it_again(
     assert {name: (path / name).read_bytes() for name in good} == good
 
 
-def test_a_damaged_finished_run_is_refused_with_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_finished_run_is_refused_with_a_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = run(scenario(2), out=tmp_path / "out").directory
     for name, way_out in (
         ("audit.json", "remove it, and --resume audits the samples again"),
@@ -307,9 +362,9 @@ def test_every_cut_and_a_flip_of_any_stretch_of_a_checkpoint_is_noticed_or_harml
             except BadInput:
                 refused += 1
                 continue
-            assert found is not None and {name for name in found if name in saved and (found[name] != saved[name]).any()} <= {
-                name for name, rows in saved.items() if rows.dtype.kind == "f" and np.isnan(rows).any()
-            }
+            assert found is not None and {
+                name for name in found if name in saved and (found[name] != saved[name]).any()
+            } <= {name for name, rows in saved.items() if rows.dtype.kind == "f" and np.isnan(rows).any()}
     assert refused > 200
 
 
@@ -330,19 +385,26 @@ def test_a_full_disk_ends_in_3_and_resumes(
 
             patched.setattr("lem_safe.files.os.fsync", full)
             assert cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(path), "--quiet"]) == 3
-        assert "no space left; what was complete before is intact; free some space and --resume" in capsys.readouterr().err
+        assert (
+            "no space left; what was complete before is intact; free some space and --resume"
+            in capsys.readouterr().err
+        )
         assert not (path / name).exists() and not [p for p in path.iterdir() if p.name.startswith(".")]
         done = run(scenario(3), out=path, resume=True)
         assert (done.directory / "samples.npz").read_bytes() == (whole.directory / "samples.npz").read_bytes()
 
 
 def test_a_disk_that_is_too_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The test above on a real disk of 24 kB. Mounting one takes root and a kernel that lets it: where that is missing, only this is skipped."""
+    """The test above on a real disk of 24 kB. Mounting one takes root and a kernel that lets it: where that
+    is missing, only this is skipped.
+    """
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a disk of 24 kB cannot be mounted here; test_a_full_disk_ends_in_3_and_resumes stands for it")
+        pytest.skip(
+            "a disk of 24 kB cannot be mounted here; test_a_full_disk_ends_in_3_and_resumes stands for it"
+        )
     try:
         (tmp_path / "s.yaml").write_text(scenario(6).to_yaml())
         arguments = ["run", str(tmp_path / "s.yaml"), "--out", str(disk / "out"), "--quiet"]
@@ -363,7 +425,9 @@ def test_a_disk_that_is_too_small(tmp_path: Path, capsys: pytest.CaptureFixture[
         subprocess.run(["umount", str(disk)], check=False)
 
 
-def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_process_was_writing_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "out"
     interrupted(path, monkeypatch)
     for name in (".checkpoint.npz.ab_1cd2x", ".audit.json.zzzzzzzz", ".keep.me"):
@@ -374,7 +438,8 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path, monke
 
 def test_of_two_processes_one_writes(tmp_path: Path) -> None:
     code = (
-        "import sys, lem_safe.runs.runner as r; from lem_safe.errors import BadInput; r.render = lambda d: d\n"
+        "import sys, lem_safe.runs.runner as r; from lem_safe.errors import BadInput; r.render = lambda d: "
+        "d\n"
         "try: r.run(sys.argv[1], out=sys.argv[2])\n"
         "except BadInput as bad: print(bad); sys.exit(2)"
     )
@@ -389,8 +454,12 @@ def test_of_two_processes_one_writes(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "samples.npz").read_bytes() == (alone.directory / "samples.npz").read_bytes()
 
 
-def test_a_directory_that_was_filled_meanwhile_is_not_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lem_safe.runs.runner.must_be_fresh", lambda *_: None)  # looked at before the other process came
+def test_a_directory_that_was_filled_meanwhile_is_not_written_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "lem_safe.runs.runner.must_be_fresh", lambda *_: None
+    )  # looked at before the other process came
     (tmp_path / "samples.npz").write_bytes(b"theirs")
     with pytest.raises(BadInput, match="is not empty"):
         run(scenario(1), out=tmp_path)
@@ -399,7 +468,8 @@ def test_a_directory_that_was_filled_meanwhile_is_not_written_into(tmp_path: Pat
 
 def test_clouds_beyond_memory_are_refused() -> None:
     with pytest.raises(
-        BadInput, match=r"audit.replicas: 100,000,000 clouds of 50 samples over 20 steps need .* GiB; this machine has"
+        BadInput,
+        match=r"audit.replicas: 100,000,000 clouds of 50 samples over 20 steps need .* GiB; this machine has",
     ):
         scenario(100_000_000)
     with pytest.raises(BadInput, match="audit.replicas"):
@@ -410,7 +480,9 @@ def test_the_tuned_step_size_and_the_contraction_are_recorded(tmp_path: Path) ->
     one = run(scenario(1, sampler=TUNED), out=tmp_path / "one")
     h = json.loads((one.directory / "run.json").read_text())["chosen_step_size"]
     assert arrays(one, "trace.npz")["step_size"].tolist() == [h] and 0.05 < h < 20 and h != 0.2
-    three = json.loads((run(scenario(3, sampler=TUNED), out=tmp_path / "three").directory / "run.json").read_text())
+    three = json.loads(
+        (run(scenario(3, sampler=TUNED), out=tmp_path / "three").directory / "run.json").read_text()
+    )
     found = arrays(tmp_path / "three", "trace.npz")["step_size"]
     assert found.shape == (3,) and found[0] == h and len(set(found.tolist())) == 3
     assert three["chosen_step_size"] == {"least": found.min(), "largest": found.max()}
@@ -418,7 +490,9 @@ def test_the_tuned_step_size_and_the_contraction_are_recorded(tmp_path: Path) ->
     steep = run(scenario(1, sampler=sampler), out=tmp_path / "metric")
     rate = json.loads((steep.directory / "run.json").read_text())["contraction"]
     # ∇²U = 1, M⁻¹ = diag(4, 2): eigenvalues 2 and 4, and a step of .1 contracts by 1 − .1·2
-    assert rate["rate"] == pytest.approx(2, rel=1e-6) and rate["stiffest"] == pytest.approx(4, rel=1e-6)  # found in float32
+    assert rate["rate"] == pytest.approx(2, rel=1e-6) and rate["stiffest"] == pytest.approx(
+        4, rel=1e-6
+    )  # found in float32
     assert rate["factor_per_step"] == pytest.approx(0.8, rel=1e-6) and rate["from"].startswith("Bakry-Emery")
     assert "chosen_step_size" not in json.loads((steep.directory / "run.json").read_text())
 

@@ -1,4 +1,6 @@
-"""Runs, reports, scenarios and their pictures in a notebook: escaped HTML, short reprs, axes that come back."""
+"""Runs, reports, scenarios and their pictures in a notebook: escaped HTML, short reprs, axes that come
+back.
+"""
 
 from pathlib import Path
 
@@ -21,16 +23,24 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> lem_safe.Run:
 
 
 def test_reprs_are_one_line_and_name_what_matters(done: lem_safe.Run):
-    for value, words in [(done, ["Run", "out", "60 samples"]), (done.report, ["AuditReport", "two_balls", "both"]),
-                         (done.scenario, ["Scenario", "60 samples", "10 steps of langevin", "filter gate", "both at most 3 %"])]:  # fmt: skip
-        assert "\n" not in repr(value) and len(repr(value)) < 300 and all(word in repr(value) for word in words), repr(value)
+    for value, words in [
+        (done, ["Run", "out", "60 samples"]),
+        (done.report, ["AuditReport", "two_balls", "both"]),
+        (
+            done.scenario,
+            ["Scenario", "60 samples", "10 steps of langevin", "filter gate", "both at most 3 %"],
+        ),
+    ]:
+        assert (
+            "\n" not in repr(value) and len(repr(value)) < 300 and all(word in repr(value) for word in words)
+        ), repr(value)
     assert "verdict" in str(done) and str(done.report) == done.report.to_text()
 
 
 def test_html_is_escaped(done: lem_safe.Run):
-    text = GOOD.replace("kind: half_space, normal: [1, 0], offset: 3", 'kind: rule, where: "x0 < x1 & x0 > 3"').replace(
-        " & ", " and "
-    )
+    text = GOOD.replace(
+        "kind: half_space, normal: [1, 0], offset: 3", 'kind: rule, where: "x0 < x1 & x0 > 3"'
+    ).replace(" & ", " and ")
     page = lem_safe.loads(text)._repr_html_()
     assert "x0 &lt; x1" in page and "x0 < x1" not in page and "<pre>" in page
     assert done._repr_html_().startswith("<p>") and "<table>" in done.report._repr_html_()
@@ -57,7 +67,9 @@ def test_what_is_drawn_is_what_was_found(done: lem_safe.Run):
     found = next(line for line in done.report.plot().get_lines() if line.get_label() == "found")
     assert np.asarray(found.get_xdata()).tolist() == [done.report.constraints[0].fraction]
     points = sum(
-        len(c.get_offsets()) for c in done.plot_samples().collections if hasattr(c, "get_offsets") and len(c.get_offsets()) > 1
+        len(c.get_offsets())
+        for c in done.plot_samples().collections
+        if hasattr(c, "get_offsets") and len(c.get_offsets()) > 1
     )
     assert points >= 60 - done.report.constraints[0].violations
     with pytest.raises(lem_safe.BadInput, match="no constraint is on 'nowhere'"):
@@ -73,7 +85,8 @@ def test_one_and_three_columns_are_drawn_too(tmp_path: Path, monkeypatch: pytest
         zeros, ones = [0.0] * d, [1.0] * d
         text = (
             f"version: 1\nname: d{d}\nenergy: {{kind: gaussian, mean: {zeros}, std: 1}}\n"
-            f"unsafe: {{a: {{kind: half_space, normal: {ones}, offset: 1}}}}\nconstraints: [{{set: a, beta: 0.9}}]\n"
+            f"unsafe: {{a: {{kind: half_space, normal: {ones}, offset: 1}}}}\nconstraints: [{{set: a, "
+            f"beta: 0.9}}]\n"
             "sampler: {kind: langevin, samples: 40, steps: 3, step_size: 0.01}\n"
         )
         axes = lem_safe.run(lem_safe.loads(text), out=tmp_path / str(d)).plot_samples()

@@ -1,4 +1,6 @@
-"""Filters held to what they promise by `contains`: a surrogate of another set, a gate that admits, a drift filter that does nothing."""
+"""Filters held to what they promise by `contains`: a surrogate of another set, a gate that admits, a drift
+filter that does nothing.
+"""
 
 import json
 from collections.abc import Callable
@@ -26,7 +28,8 @@ name: kept
 energy: {kind: gaussian, mean: [MEAN, 0], std: 0.8}
 unsafe: {it: REGION}
 constraints: [{set: it, beta: 0.05}]
-sampler: {kind: langevin, samples: 200, steps: 80, step_size: 0.01, init: {kind: gaussian, mean: [1, 3], std: 0.2}}
+sampler: {kind: langevin, samples: 200, steps: 80, step_size: 0.01,
+  init: {kind: gaussian, mean: [1, 3], std: 0.2}}
 filter: FILTER
 """
 
@@ -51,7 +54,9 @@ def ran(tmp_path: Path, chosen: str, region: str = BALL, mean: float = 0, heard:
     return run(loads(text), out=tmp_path / "out", progress=heard)
 
 
-@pytest.mark.parametrize("chosen", ["{kind: step}", "{kind: gate}", "{kind: chain, filters: [{kind: drift}, {kind: step}]}"])
+@pytest.mark.parametrize(
+    "chosen", ["{kind: step}", "{kind: gate}", "{kind: chain, filters: [{kind: drift}, {kind: step}]}"]
+)
 def test_an_honest_filter_keeps_every_step(chosen: str, tmp_path: Path) -> None:
     done = ran(tmp_path, chosen)
     assert (done.trace["fraction"] <= 0.05).all() and done.trace["fraction"].max() > 0.02
@@ -60,7 +65,9 @@ def test_an_honest_filter_keeps_every_step(chosen: str, tmp_path: Path) -> None:
 
 
 def test_a_surrogate_of_another_set_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The distance of a bow-tie by its edges' own normals, as it was before rings were refused: `step` sees nobody inside."""
+    """The distance of a bow-tie by its edges' own normals, as it was before rings were refused: `step` sees
+    nobody inside.
+    """
 
     def by_normals(self: Polygon, x: torch.Tensor) -> torch.Tensor:
         near = self._nearest(x)
@@ -68,21 +75,30 @@ def test_a_surrogate_of_another_set_ends_the_run(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("barriers.sets.rings._refuse_meetings", lambda edges: None)
     monkeypatch.setattr(Polygon, "forward", by_normals)
-    with pytest.raises(NumericalFailure, match=r"filter: step: step \d+: .*it holds \d+ of 200 particles, 10 allowed.*disagrees"):
+    with pytest.raises(
+        NumericalFailure,
+        match=r"filter: step: step \d+: .*it holds \d+ of 200 particles, 10 allowed.*disagrees",
+    ):
         ran(tmp_path, "{kind: step, smoothing: {kind: sigmoid, width: 0.07, margin: 0.14}}", BOWTIE, mean=2)
 
 
-def test_a_step_that_counts_keeps_its_count_whatever_the_distance_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_counts_keeps_its_count_whatever_the_distance_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a smoothing membership decides, and the distance only where a particle is mirrored."""
     monkeypatch.setattr(Polygon, "forward", lambda self, x: x.sum(-1))
     assert (
         0.02
-        < ran(tmp_path, "{kind: step}", "{kind: polygon, vertices: [[-1, -1], [1, -1], [0, 1]]}").trace["fraction"].max()
+        < ran(tmp_path, "{kind: step}", "{kind: polygon, vertices: [[-1, -1], [1, -1], [0, 1]]}")
+        .trace["fraction"]
+        .max()
         <= 0.05
     )
 
 
-def test_a_bow_tie_that_got_past_validation_is_still_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bow_tie_that_got_past_validation_is_still_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its sign is that of its membership, so the filter keeps what `contains` counts."""
     monkeypatch.setattr("barriers.sets.rings._refuse_meetings", lambda edges: None)
     assert ran(tmp_path, "{kind: step}", BOWTIE, mean=2).trace["fraction"].max() <= 0.05
@@ -110,7 +126,9 @@ def test_a_start_over_the_budget_may_recover(tmp_path: Path) -> None:
     assert done.trace["fraction"][0] > 0.5 and done.trace["fraction"][-1] < 0.5 * done.trace["fraction"][0]
 
 
-def test_a_drift_filter_that_does_nothing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drift_filter_that_does_nothing_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest = PredictiveFilter.apply
 
     def idle(self: PredictiveFilter, x: torch.Tensor, drift: torch.Tensor, memory: Any) -> Any:
@@ -124,7 +142,10 @@ def test_a_drift_filter_that_does_nothing_is_reported(tmp_path: Path, monkeypatc
     told = json.loads((done.directory / "run.json").read_text())["promise"]
     assert told["scope"] == "in expectation" and [s["set"] for s in told["shortfalls"]] == ["it"]
     assert told["shortfalls"][0]["mean"] == pytest.approx(late) and late > 0.1
-    assert any(line.startswith(f"shortfall: it held {late:.4f} on average over the last 40 steps") for line in heard.lines)
+    assert any(
+        line.startswith(f"shortfall: it held {late:.4f} on average over the last 40 steps")
+        for line in heard.lines
+    )
 
 
 def test_a_drift_filter_at_work_is_not_reported(tmp_path: Path) -> None:
@@ -142,7 +163,10 @@ def test_what_breaks_a_promise_of_every_step() -> None:
     kept = EveryStep(("a",), (0.2,), (0.1,))
     kept.check("run: step 1", 100, ROW([0.0]), ROW([0.2]), ROW([0.0]))  # within the budget: nothing to say
     kept.check("run: step 1", 100, ROW([0.3]), ROW([0.3]), ROW([0.15]))  # over, and the surrogate says so
-    with pytest.raises(NumericalFailure, match="run: step 1: .*a holds 30 of 100 particles, 20 allowed.*0.149.*limit 0.1.*0.15"):
+    with pytest.raises(
+        NumericalFailure,
+        match="run: step 1: .*a holds 30 of 100 particles, 20 allowed.*0.149.*limit 0.1.*0.15",
+    ):
         kept.check("run: step 1", 100, ROW([0.3]), ROW([0.3]), ROW([0.149]))
     counted = EveryStep(("a",), (0.2,), (float("nan"),))
     counted.check("run: step 1", 100, ROW([0.3]), ROW([0.3]), ROW([float("nan")]))
@@ -155,7 +179,8 @@ def test_what_breaks_a_promise_of_every_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("late", "reported"), [(0.05, False), (0.05 + 3.9 * 0.0217945 / 10, False), (0.05 + 4.1 * 0.0217945 / 10, True)]
+    ("late", "reported"),
+    [(0.05, False), (0.05 + 3.9 * 0.0217945 / 10, False), (0.05 + 4.1 * 0.0217945 / 10, True)],
 )
 def test_four_standard_errors_are_a_shortfall(late: float, reported: bool) -> None:
     """√(.05·.95/100) = .0217945 for one particle in a hundred clouds of 100: a tenth of it."""

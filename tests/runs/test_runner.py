@@ -1,4 +1,6 @@
-"""Runs: what lies in the directory, the same bytes twice, the same bytes after any interruption, and what is refused."""
+"""Runs: what lies in the directory, the same bytes twice, the same bytes after any interruption, and what is
+refused.
+"""
 
 import json
 import os
@@ -34,7 +36,10 @@ def _scenario(kind: str = "step", **replaced: str) -> Scenario:
     text = TEXT.replace("FILTER", kind)
     for old, new in replaced.items():
         text = text.replace(
-            {"steps": "steps: 120", "start": "mean: [-1, 0]", "energy": "std: 0.5}", "h": "step_size: 0.01"}[old], new
+            {"steps": "steps: 120", "start": "mean: [-1, 0]", "energy": "std: 0.5}", "h": "step_size: 0.01"}[
+                old
+            ],
+            new,
         )
     return loads(text)
 
@@ -54,22 +59,42 @@ def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     done = run(_scenario(), out=tmp_path / "out")
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert {"scenario.yaml", "samples.npz", "trace.npz", "audit.json", "report.html", "figures", "run.json"} <= names
+    assert {
+        "scenario.yaml",
+        "samples.npz",
+        "trace.npz",
+        "audit.json",
+        "report.html",
+        "figures",
+        "run.json",
+    } <= names
     assert not {n for n in names if n.startswith(".") or n in ("checkpoint.npz", "begun.json")}
     x = _arrays(done, "samples.npz")["x"]
     assert x.dtype == np.float32 and x.shape == (400, 2)
     trace = _arrays(done, "trace.npz")
     assert {k: v.shape for k, v in trace.items() if not k.startswith("monitor_")} == {
-        "step": (120,), "fraction": (120, 2), "surrogate": (120, 2), "limit": (2,), "multiplier": (120, 2), "shortfall": (120, 2),
+        "step": (120,),
+        "fraction": (120, 2),
+        "surrogate": (120, 2),
+        "limit": (2,),
+        "multiplier": (120, 2),
+        "shortfall": (120, 2),
         "moves": (120,),
-    }  # fmt: skip
+    }
     assert all(v.dtype == np.float64 for v in trace.values())
     assert (trace["step"] == np.arange(1, 121)).all()
     assert (trace["surrogate"] <= trace["limit"] + 1e-15).all()
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert {"schema_version", "passed", "samples", "confidence", "assumes", "constraints", "scenario", "fingerprint"} <= set(
-        audit
-    )
+    assert {
+        "schema_version",
+        "passed",
+        "samples",
+        "confidence",
+        "assumes",
+        "constraints",
+        "scenario",
+        "fingerprint",
+    } <= set(audit)
     wanted = {
         "set",
         "beta",
@@ -83,7 +108,15 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
     }
     assert wanted <= set(audit["constraints"][0])
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert {"versions", "commit", "device", "seed", "wall_seconds", "peak_memory_mib", "resumed_from_step"} <= set(facts)
+    assert {
+        "versions",
+        "commit",
+        "device",
+        "seed",
+        "wall_seconds",
+        "peak_memory_mib",
+        "resumed_from_step",
+    } <= set(facts)
 
 
 def test_the_last_row_of_the_trace_is_the_final_cloud_and_no_row_exceeds_the_budget(tmp_path: Path) -> None:
@@ -127,7 +160,9 @@ class _StopAt:
     def say(self, text: str) -> None: ...
 
 
-@pytest.mark.parametrize(("title", "k"), [("unfiltered", 1), ("unfiltered", 50), ("filter", 7), ("filter", 119)])
+@pytest.mark.parametrize(
+    ("title", "k"), [("unfiltered", 1), ("unfiltered", 50), ("filter", 7), ("filter", 119)]
+)
 @pytest.mark.parametrize("kind", ["step", "drift"])
 def test_an_interrupted_run_resumes_bit_for_bit(
     title: str, k: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -149,7 +184,10 @@ def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> 
     scenario = tmp_path / "s.yaml"
     scenario.write_text(TEXT.replace("FILTER", "gate").replace("steps: 120", "steps: 2500"))
     whole = run(scenario, out=tmp_path / "whole")
-    code = "import sys; from lem_safe.runs.runner import run; run(sys.argv[1], out=sys.argv[2], resume=True, checkpoint_seconds=0.02)"
+    code = (
+        "import sys; from lem_safe.runs.runner import run; run(sys.argv[1], out=sys.argv[2], "
+        "resume=True, checkpoint_seconds=0.02)"
+    )
     cut = tmp_path / "cut"
     rng = np.random.default_rng(0)
     for _ in range(4):
@@ -157,7 +195,9 @@ def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> 
             [sys.executable, "-c", code, str(scenario), str(cut)], env={**os.environ, "OMP_NUM_THREADS": "1"}
         )
         deadline = time.monotonic() + 120
-        while not (cut / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
+        while (
+            not (cut / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         time.sleep(float(rng.uniform(0, 0.4)))
         process.send_signal(signal.SIGKILL)
@@ -172,7 +212,10 @@ def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> 
 def test_a_directory_in_use_is_refused_while_its_owner_lives(tmp_path: Path) -> None:
     from lem_safe.run_directory import RunDirectory
 
-    with RunDirectory(tmp_path / "out"), pytest.raises(BadInput, match=f"process {os.getpid()} is writing here"):
+    with (
+        RunDirectory(tmp_path / "out"),
+        pytest.raises(BadInput, match=f"process {os.getpid()} is writing here"),
+    ):
         run(_scenario(), out=tmp_path / "out", resume=True)
     assert not (tmp_path / "out").exists()  # nothing was written, nothing is left
     (tmp_path / "out").mkdir()
@@ -198,7 +241,9 @@ def test_a_changed_scenario_is_not_continued(tmp_path: Path, monkeypatch: pytest
         run(_scenario(), out=tmp_path / "out", seed=3, resume=True)
 
 
-def test_chains_that_are_done_are_not_continued_by_another_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chains_that_are_done_are_not_continued_by_another_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = run(_scenario("gate"), out=tmp_path / "out")
     for name in ("run.json", "audit.json", "report.html"):
         (done.directory / name).unlink(missing_ok=True)
@@ -213,7 +258,10 @@ def test_strict_is_asked_of_a_finished_run_too(tmp_path: Path) -> None:
 
 def test_a_run_s_own_samples_stay_a_coupled_cloud(tmp_path: Path) -> None:
     done = run(_scenario("gate"), out=tmp_path / "out")
-    assert lem_safe.audit(done.directory / "samples.npz", done.scenario).assumes == "coupled cloud: bound not claimed"
+    assert (
+        lem_safe.audit(done.directory / "samples.npz", done.scenario).assumes
+        == "coupled cloud: bound not claimed"
+    )
     x = done.samples
     kept = pickle.loads(pickle.dumps(x))
     for rows in (
@@ -232,9 +280,13 @@ def test_a_run_s_own_samples_stay_a_coupled_cloud(tmp_path: Path) -> None:
 
 
 def test_clouds_in_memory_are_the_clouds_of_their_file(tmp_path: Path) -> None:
-    """The README's own lines, with replicas: the same bound as from the file, and none from a part of them."""
+    """The README's own lines, with replicas: the same bound as from the file, and none from a part of
+    them.
+    """
     done = run(loads(TEXT.replace("FILTER", "gate") + "audit: {replicas: 5}\n"), out=tmp_path / "out")
-    of_file, of_array = (lem_safe.audit(source, done.scenario) for source in (done.directory / "samples.npz", done.samples))
+    of_file, of_array = (
+        lem_safe.audit(source, done.scenario) for source in (done.directory / "samples.npz", done.samples)
+    )
     assert (of_array.unit, of_array.units, of_array.assumes) == ("cloud", 5, "independent clouds")
     assert [c.upper_bound for c in of_array.constraints] == [c.upper_bound for c in of_file.constraints]
     assert lem_safe.audit(done.samples[10:], done.scenario).assumes == "coupled cloud: bound not claimed"
@@ -243,7 +295,9 @@ def test_clouds_in_memory_are_the_clouds_of_their_file(tmp_path: Path) -> None:
 
 
 def test_names_are_looked_up_in_the_samples_header_first(tmp_path: Path) -> None:
-    rule = TEXT.replace("FILTER", "gate").replace("{kind: ball, center: [1, 0], radius: 0.6}", '{kind: rule, where: "speed > 1"}')
+    rule = TEXT.replace("FILTER", "gate").replace(
+        "{kind: ball, center: [1, 0], radius: 0.6}", '{kind: rule, where: "speed > 1"}'
+    )
     (tmp_path / "rule.yaml").write_text(rule)
     (tmp_path / "named.csv").write_text("speed,load\n0.5,1\n2,1\n")
     report = lem_safe.audit(tmp_path / "named.csv", tmp_path / "rule.yaml")
@@ -253,12 +307,17 @@ def test_names_are_looked_up_in_the_samples_header_first(tmp_path: Path) -> None
         lem_safe.audit(tmp_path / "other.csv", tmp_path / "rule.yaml")
 
 
-@pytest.mark.parametrize(("arguments", "status"), [(["run", "nosuch"], 2), (["validate", "ring_keep_out"], 0)])
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["run", "nosuch"], 2), (["validate", "ring_keep_out"], 0)]
+)
 def test_a_reader_of_stderr_that_has_gone_changes_no_status(arguments: list[str], status: int) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(
-        [sys.executable, "-m", "lem_safe.cli", *arguments], stderr=writer, stdout=subprocess.DEVNULL, check=False
+        [sys.executable, "-m", "lem_safe.cli", *arguments],
+        stderr=writer,
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
     os.close(writer)
     assert process.returncode == status
@@ -266,7 +325,9 @@ def test_a_reader_of_stderr_that_has_gone_changes_no_status(arguments: list[str]
 
 def test_a_diverging_chain_names_step_and_number(tmp_path: Path) -> None:
     scenario = _scenario("none", h="step_size: 40.0", energy="std: 0.05}")
-    with pytest.raises(NumericalFailure, match=r"unfiltered: step \d+: particle \d+ left the finite numbers .*step_size 40"):
+    with pytest.raises(
+        NumericalFailure, match=r"unfiltered: step \d+: particle \d+ left the finite numbers .*step_size 40"
+    ):
         run(scenario, out=tmp_path / "out")
     assert not (tmp_path / "out" / "samples.npz").exists()
 
@@ -303,11 +364,16 @@ def test_a_start_over_the_tolerance_is_said_and_fails(tmp_path: Path) -> None:
 
 
 def test_the_start_of_every_cloud_is_looked_at() -> None:
-    """The first cloud is within its tolerance, the second and the third are not: both are told, with the fullest."""
+    """The first cloud is within its tolerance, the second and the third are not: both are told, with the
+    fullest.
+    """
     problem, said = build(_scenario("gate"), progress=Silent()), []
     listener = SimpleNamespace(say=said.append)
     allowed = budget(problem.betas[0], n := problem.scenario.sampler.samples)
-    far, near = torch.full((n, 2), -50.0), torch.tensor(problem.scenario.unsafe["disc"]["center"], dtype=torch.float32)
+    far, near = (
+        torch.full((n, 2), -50.0),
+        torch.tensor(problem.scenario.unsafe["disc"]["center"], dtype=torch.float32),
+    )
     starts = [far.clone() for _ in range(4)]
     for r, inside in ((0, allowed), (1, allowed + 1), (2, allowed + 7)):
         starts[r][:inside] = near
@@ -319,7 +385,9 @@ def test_the_start_of_every_cloud_is_looked_at() -> None:
 
 
 def test_float64_is_kept_to_the_file(tmp_path: Path) -> None:
-    scenario = loads(TEXT.replace("FILTER", "gate").replace("name: three_modes", "name: three_modes\ndtype: float64"))
+    scenario = loads(
+        TEXT.replace("FILTER", "gate").replace("name: three_modes", "name: three_modes\ndtype: float64")
+    )
     assert run(scenario, out=tmp_path / "out").samples.dtype == np.float64
 
 

@@ -1,4 +1,6 @@
-"""Where particles start and what holds their numbers: rows at their own values through every sampler, file and command; the choice of dtype."""
+"""Where particles start and what holds their numbers: rows at their own values through every sampler, file
+and command; the choice of dtype.
+"""
 
 import json
 from pathlib import Path
@@ -38,7 +40,16 @@ NUMBERS = st.one_of(
     st.integers(0, 999).map(lambda k: 1.7e9 + k / 8),
     st.floats(-1e6, 1e6),
 )
-RULES = ["a < 0", "a > 0.1", "a >= 0.3", "a + b >= 1", "b < 0", "a >= b and a <= b", "a - b > 0.2", "b > 1700000050"]
+RULES = [
+    "a < 0",
+    "a > 0.1",
+    "a >= 0.3",
+    "a + b >= 1",
+    "b < 0",
+    "a >= b and a <= b",
+    "a - b > 0.2",
+    "b > 1700000050",
+]
 REGIONS = build_sets({rule: {"kind": "rule", "where": rule} for rule in RULES}, ("a", "b"))
 
 
@@ -61,7 +72,9 @@ def anchored(x: Tensor, plain: Coordinates) -> tuple[Coordinates, Tensor]:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(tables())
 def test_a_row_has_its_own_values_and_is_where_it_was(drawn: tuple[Tensor, Coordinates]) -> None:
-    """Bit for bit as saved, for sets of every kind; in float64 that is the file's own membership. The same in any order of rows."""
+    """Bit for bit as saved, for sets of every kind; in float64 that is the file's own membership. The same in
+    any order of rows.
+    """
     x, plain = drawn
     coordinates, z = anchored(x, plain)
     saved = x.to(plain.saved_dtype)
@@ -80,7 +93,9 @@ def test_a_row_has_its_own_values_and_is_where_it_was(drawn: tuple[Tensor, Coord
 @pytest.mark.parametrize("kind", SAMPLERS)
 @pytest.mark.parametrize("filter", [Gate, Reject])
 def test_nobody_enters_from_a_boundary_under_any_sampler(kind: str, filter: type, dtype: torch.dtype) -> None:
-    """40 % of the rows lie exactly on the open boundary; with β = 0 none is ever inside, and who has not moved is where the row is."""
+    """40 % of the rows lie exactly on the open boundary; with β = 0 none is ever inside, and who has not
+    moved is where the row is.
+    """
     generator = torch.Generator().manual_seed(3)
     x = torch.rand(200, 2, dtype=F64, generator=generator) * torch.tensor([40.0, 5.0])
     x[:80, 1] = 0.0
@@ -127,7 +142,8 @@ def test_many_rows_that_share_a_point_are_told_apart_and_stay_near() -> None:
 RIDES = """\
 version: 1
 name: rides
-energy: {kind: trained, data: {kind: file, path: rides.csv}, network: {kind: mlp, hidden: 4, depth: 1}, training: {steps: 3}}
+energy: {kind: trained, data: {kind: file, path: rides.csv},
+  network: {kind: mlp, hidden: 4, depth: 1}, training: {steps: 3}}
 unsafe: {low: {kind: rule, where: "tip < 0"}, high: {kind: rule, where: "fare > 30.1"}}
 constraints: [{set: low, beta: 0}, {set: high, beta: 0.4}]
 sampler: {kind: langevin, samples: 60, steps: 3, step_size: 0.01, init: {kind: data}}
@@ -137,14 +153,21 @@ filter: {kind: reject}
 
 @pytest.fixture
 def rides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with 100 rides, 40 of whose tips are exactly 0 and 3 of whose fares are just above a limit that float32 rounds up."""
+    """A folder with 100 rides, 40 of whose tips are exactly 0 and 3 of whose fares are just above a limit
+    that float32 rounds up.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
     rng = np.random.default_rng(0)
-    fare, tip = rng.integers(300, 4000, 100) / 100, np.where(np.arange(100) < 40, 0, rng.integers(1, 900, 100) / 100)
+    fare, tip = (
+        rng.integers(300, 4000, 100) / 100,
+        np.where(np.arange(100) < 40, 0, rng.integers(1, 900, 100) / 100),
+    )
     fare[:4] = [30.1, 30.1, 30.1, 30.11]
-    Path("rides.csv").write_text("fare,tip\n" + "".join(f"{a:.2f},{b:.2f}\n" for a, b in zip(fare, tip, strict=True)))
+    Path("rides.csv").write_text(
+        "fare,tip\n" + "".join(f"{a:.2f},{b:.2f}\n" for a, b in zip(fare, tip, strict=True))
+    )
     return tmp_path
 
 
@@ -167,12 +190,18 @@ def test_rows_of_a_file_are_those_of_the_data(rides: Path) -> None:
 
 
 def test_a_run_counts_and_saves_the_rows_themselves(rides: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In clouds, cut and resumed, in compare and in sample: nobody is ever inside, and particles that never moved are rows."""
+    """In clouds, cut and resumed, in compare and in sample: nobody is ever inside, and particles that never
+    moved are rows.
+    """
     asked = loads(RIDES + "audit: {replicas: 2}\n")
     whole = runner.run(asked, out="whole")
     samples = np.load("whole/samples.npz")["x"]
-    assert whole.report.passed and samples.dtype == np.float64  # as 30.1 is more than 30.1 in float32, by 4e-7
-    assert (np.load("whole/trace.npz")["cloud_fraction"][..., 0] == 0).all() and whole.report.constraints[0].violations == 0
+    assert (
+        whole.report.passed and samples.dtype == np.float64
+    )  # as 30.1 is more than 30.1 in float32, by 4e-7
+    assert (np.load("whole/trace.npz")["cloud_fraction"][..., 0] == 0).all() and whole.report.constraints[
+        0
+    ].violations == 0
     assert 0 < are_rows(samples).sum() < len(samples)
     first = build(asked, progress=Silent())
     z = start(first, Key(asked.seed))
@@ -193,13 +222,19 @@ def test_a_run_counts_and_saves_the_rows_themselves(rides: Path, monkeypatch: py
 def test_float32_is_kept_where_it_changes_nothing(rides: Path) -> None:
     asked = loads(RIDES.replace("30.1", "30.105"))
     done = runner.run(asked, out="out")
-    assert asked.dtype == "float32" and asked.why_double is None and np.load("out/samples.npz")["x"].dtype == np.float32
+    assert (
+        asked.dtype == "float32"
+        and asked.why_double is None
+        and np.load("out/samples.npz")["x"].dtype == np.float32
+    )
     assert done.report.constraints[0].violations == 0 and are_rows(np.load("out/samples.npz")["x"]).any()
 
 
 def test_a_start_without_spread_is_one_point(rides: Path) -> None:
     """All particles at the boundary itself, which the map and back would carry across it."""
-    asked = loads(RIDES.replace("30.1", "30.105").replace("{kind: data}", "{kind: gaussian, mean: [20.3, 0], std: 0}"))
+    asked = loads(
+        RIDES.replace("30.1", "30.105").replace("{kind: data}", "{kind: gaussian, mean: [20.3, 0], std: 0}")
+    )
     problem = build(asked, progress=Silent())
     z = start(problem, Key(0))
     assert torch.equal(problem.coordinates.saved(z), torch.tensor([[20.3, 0.0]]).expand(60, 2))
@@ -208,16 +243,25 @@ def test_a_start_without_spread_is_one_point(rides: Path) -> None:
 
 def test_a_start_that_is_still_in_one_column_is_still_there(rides: Path) -> None:
     """In whitened coordinates and in the data's own; a mean is taken as it is written, not as float32."""
-    still = RIDES.replace("30.1", "30.105").replace("{kind: data}", "{kind: gaussian, mean: [20.3, 0], std: [2, 0]}")
-    for text, dtype in ((still, torch.float32), (still.replace("tip < 0", "tip > 0.1").replace(" 0], std", " 0.1], std"), F64)):
+    still = RIDES.replace("30.1", "30.105").replace(
+        "{kind: data}", "{kind: gaussian, mean: [20.3, 0], std: [2, 0]}"
+    )
+    for text, dtype in (
+        (still, torch.float32),
+        (still.replace("tip < 0", "tip > 0.1").replace(" 0], std", " 0.1], std"), F64),
+    ):
         problem = build(loads(text), progress=Silent())
         z = start(problem, Key(0))
         x = problem.coordinates.saved(z)
         assert x.dtype == dtype and len(x[:, 0].unique()) == 60
-        assert (x[:, 1] == loads(text).sampler.init["mean"][1]).all() and not bool(problem.sets[0].contains(z).any())
+        assert (x[:, 1] == loads(text).sampler.init["mean"][1]).all() and not bool(
+            problem.sets[0].contains(z).any()
+        )
         moved = problem.coordinates.saved(z + 1e-3)
         assert (moved[:, 1] != x[:, 1]).all()
-    analytic = loads(ANALYTIC.replace("ENERGY", GAUSSIAN).replace("INIT", "{kind: gaussian, mean: [0.1, 0], std: [0, 1]}"))
+    analytic = loads(
+        ANALYTIC.replace("ENERGY", GAUSSIAN).replace("INIT", "{kind: gaussian, mean: [0.1, 0], std: [0, 1]}")
+    )
     assert analytic.dtype == "float32"
     asked = loads(analytic.to_yaml().replace("x0 > 1e9", "x0 > 0.1").replace("dtype: float32\n", ""))
     assert asked.dtype == "float64"
@@ -227,26 +271,38 @@ def test_a_start_that_is_still_in_one_column_is_still_there(rides: Path) -> None
 def test_the_choice_is_told_written_and_repeated(rides: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("s.yaml").write_text(RIDES)
     assert main(["validate", "s.yaml"]) == 0
-    assert "dtype: float64 is chosen: row 1 of the start is outside high, and as float32 inside: fare 30.1 becomes 30.10" in (
-        capsys.readouterr().out
+    assert (
+        "dtype: float64 is chosen: row 1 of the start is outside high, and as float32 inside: fare 30.1 "
+        "becomes 30.10" in (capsys.readouterr().out)
     )
     assert "because float32 cannot hold them" in explain(loads(RIDES)).replace("\n  ", " ")
     done = runner.run("s.yaml", out="out")
     resolved = Path("out/scenario.yaml").read_text()
     assert "dtype: float64" in resolved and loads(resolved).fingerprint() == loads(RIDES).fingerprint()
-    assert json.loads(Path("out/run.json").read_text())["dtype_chosen_because"].startswith("row 1 of the start")
+    assert json.loads(Path("out/run.json").read_text())["dtype_chosen_because"].startswith(
+        "row 1 of the start"
+    )
     again = runner.run("out/scenario.yaml", out="again")
     assert (Path("again/samples.npz").read_bytes()) == Path(
         "out/samples.npz"
     ).read_bytes() and again.report.passed == done.report.passed
 
 
-def test_float32_that_makes_a_false_count_is_refused_with_its_line(rides: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_float32_that_makes_a_false_count_is_refused_with_its_line(
+    rides: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("s.yaml").write_text(RIDES.replace("name: rides\n", "name: rides\ndtype: float32\n"))
-    for command in (["validate", "s.yaml"], ["run", "s.yaml", "--out", "out", "--quiet"], ["compare", "s.yaml", "--quiet"]):
+    for command in (
+        ["validate", "s.yaml"],
+        ["run", "s.yaml", "--out", "out", "--quiet"],
+        ["compare", "s.yaml", "--quiet"],
+    ):
         assert main(command) == 2
         said = capsys.readouterr().err
-        assert "s.yaml:3:8: dtype: float32 cannot hold this: row 1 of the start" in said and "use dtype: float64" in said
+        assert (
+            "s.yaml:3:8: dtype: float32 cannot hold this: row 1 of the start" in said
+            and "use dtype: float64" in said
+        )
     np.savez("x.npz", x=rows(), columns=["fare", "tip"])
     assert main(["audit", "x.npz", "s.yaml"]) in (0, 1)  # what is only judged needs no dtype
 
@@ -269,7 +325,11 @@ ORIGIN, GAUSSIAN = "{kind: standard}", "{kind: gaussian, mean: [0, 0], std: 1}"
         ("{kind: gaussian, mean: [300, 0], std: 1}", ORIGIN, "float32"),
         ("{kind: gaussian, mean: [4649776, 0], std: 1}", ORIGIN, "float64"),
         ("{kind: gaussian, mean: [1700000000, 0], std: [600, 1]}", ORIGIN, "float64"),
-        ("{kind: gaussian, mean: [4649776, 0], std: [1000000, 1]}", ORIGIN, "float64"),  # steps of .14 on a grid of .5
+        (
+            "{kind: gaussian, mean: [4649776, 0], std: [1000000, 1]}",
+            ORIGIN,
+            "float64",
+        ),  # steps of .14 on a grid of .5
         ("{kind: gaussian, mean: [0, 0], std: 1}", "{kind: gaussian, mean: [1000000, 0], std: 1}", "float64"),
         ("{kind: gaussian_mixture, means: [[0, 0], [1000000, 0]], std: 1}", ORIGIN, "float64"),
         ("{kind: student_t, mean: [1000000, 0], std: 1, degrees: 5}", ORIGIN, "float64"),
@@ -281,7 +341,8 @@ ORIGIN, GAUSSIAN = "{kind: standard}", "{kind: gaussian, mean: [0, 0], std: 1}"
         ("{kind: funnel, dimension: 5}", ORIGIN, "float32"),
         ("{kind: shifted, energy: {kind: double_well}, shift: [0, 1000000]}", ORIGIN, "float64"),
         (
-            "{kind: disjunction, energies: [{kind: gaussian, mean: [0, 0], std: 1}, {kind: ring, center: [0, 1000000], radius: 2}]}",
+            "{kind: disjunction, energies: [{kind: gaussian, mean: [0, 0], std: 1}, {kind: ring, center: "
+            "[0, 1000000], radius: 2}]}",
             ORIGIN,
             "float64",
         ),
@@ -299,7 +360,8 @@ def test_the_dtype_follows_from_spacing_and_spread(energy: str, init: str, expec
 def test_what_no_format_holds_is_refused_with_the_numbers() -> None:
     text = ANALYTIC.replace("ENERGY", "{kind: gaussian, mean: [1.0e+17, 0], std: 1}").replace("INIT", ORIGIN)
     with pytest.raises(
-        BadInput, match=r"float64 cannot hold this: the energy: x0 is near 1e\+17 .* are 16 apart.*move the origin"
+        BadInput,
+        match=r"float64 cannot hold this: the energy: x0 is near 1e\+17 .* are 16 apart.*move the origin",
     ):
         must_hold(loads(text))
     with pytest.raises(BadInput, match="move the origin"):
@@ -312,14 +374,18 @@ def test_what_no_format_holds_is_refused_with_the_numbers() -> None:
 
 
 def test_far_training_data_are_saved_as_finely_as_they_were(rides: Path) -> None:
-    """15 different values for a thousand samples were what float32 made of northings; two places far apart hide neither's spread."""
+    """15 different values for a thousand samples were what float32 made of northings; two places far apart
+    hide neither's spread.
+    """
     rng = np.random.default_rng(1)
     near = rng.normal(size=(200, 2)).round(3)
     for shift in ([500000.0, 4649776.0], [1.7e9, 0.0]):
         both = np.concatenate([near + shift, near + np.array(shift) * [1.01, 1.0]])
         for table in (near + shift, both):
             Path("gps.csv").write_text("fare,tip\n" + "".join(f"{a:.3f},{b:.3f}\n" for a, b in table))
-            asked = loads(RIDES.replace("rides.csv", "gps.csv").replace("30.1", "9e9").replace("tip < 0", "tip < -9e9"))
+            asked = loads(
+                RIDES.replace("rides.csv", "gps.csv").replace("30.1", "9e9").replace("tip < 0", "tip < -9e9")
+            )
             assert asked.dtype == "float64" and "spread" in str(asked.why_double)
     done = runner.run(asked, out="out", steps=2)
     assert len(np.unique(done.samples[:, 1])) > 40

@@ -1,4 +1,6 @@
-"""Faults planted into starts and into the choice of a dtype, one at a time: the check that is there to find it must fail."""
+"""Faults planted into starts and into the choice of a dtype, one at a time: the check that is there to find
+it must fail.
+"""
 
 import pytest
 import torch
@@ -10,20 +12,55 @@ from lem_safe.precision import needs
 from lem_safe.precision import resolution as precision
 
 TEETH: dict[str, Tooth] = {
-    "rows through the map and back": (start.rows_keep_their_values, anchors.Anchors, "instead", lambda f: lambda self, z, x: x),
-    "rows of one point, one row": (start.rows_that_share_a_point_are_told_apart, anchors, "told_apart", lambda f: lambda z, x: z),
-    "a start without spread through the map and back": (start.a_column_without_spread_keeps_its_value, anchors.Pins, "instead",
-        lambda f: lambda self, x, terms: x),
-    "rounding measured by the size of the values": (start.a_column_without_spread_keeps_its_value, anchors.Pins, "instead",
-        lambda f: lambda self, x, terms: f(self, x, terms + self.values.abs().max())),
-    "every point the nearest row": (start.a_particle_that_has_moved_is_where_the_map_says, anchors.Anchors, "instead",
-        lambda f: lambda self, z, x: self.values[torch.cdist(z, self.points).argmin(1)]),
-    "a row known by its first coordinate": (start.a_particle_that_has_moved_is_where_the_map_says, anchors.Anchors, "instead",
-        lambda f: lambda self, z, x: torch.where(torch.isin(z[:, :1], self.points[:, :1]), self.values, x)),
-    "no spacing between numbers": (start.far_from_the_origin_the_variance_is_right, precision, "spacing", lambda f: lambda size, _: 0.0),
-    "half of a mixture's spread measured across both": (start.far_from_the_origin_the_variance_is_right, needs, "of_energy",
-        lambda f: lambda energy: precision.of_normal([0.0], [4e5], "both")),
-}  # fmt: skip
+    "rows through the map and back": (
+        start.rows_keep_their_values,
+        anchors.Anchors,
+        "instead",
+        lambda f: lambda self, z, x: x,
+    ),
+    "rows of one point, one row": (
+        start.rows_that_share_a_point_are_told_apart,
+        anchors,
+        "told_apart",
+        lambda f: lambda z, x: z,
+    ),
+    "a start without spread through the map and back": (
+        start.a_column_without_spread_keeps_its_value,
+        anchors.Pins,
+        "instead",
+        lambda f: lambda self, x, terms: x,
+    ),
+    "rounding measured by the size of the values": (
+        start.a_column_without_spread_keeps_its_value,
+        anchors.Pins,
+        "instead",
+        lambda f: lambda self, x, terms: f(self, x, terms + self.values.abs().max()),
+    ),
+    "every point the nearest row": (
+        start.a_particle_that_has_moved_is_where_the_map_says,
+        anchors.Anchors,
+        "instead",
+        lambda f: lambda self, z, x: self.values[torch.cdist(z, self.points).argmin(1)],
+    ),
+    "a row known by its first coordinate": (
+        start.a_particle_that_has_moved_is_where_the_map_says,
+        anchors.Anchors,
+        "instead",
+        lambda f: lambda self, z, x: torch.where(torch.isin(z[:, :1], self.points[:, :1]), self.values, x),
+    ),
+    "no spacing between numbers": (
+        start.far_from_the_origin_the_variance_is_right,
+        precision,
+        "spacing",
+        lambda f: lambda size, _: 0.0,
+    ),
+    "half of a mixture's spread measured across both": (
+        start.far_from_the_origin_the_variance_is_right,
+        needs,
+        "of_energy",
+        lambda f: lambda energy: precision.of_normal([0.0], [4e5], "both"),
+    ),
+}
 
 CHECKS = checks(TEETH)
 

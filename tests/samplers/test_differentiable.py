@@ -1,4 +1,6 @@
-"""Derivatives of whole filtered runs, the noise fixed by its keys, against central differences; the faults that would break them."""
+"""Derivatives of whole filtered runs, the noise fixed by its keys, against central differences; the faults
+that would break them.
+"""
 
 import runpy
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from barriers.filters import (
     PrimalDual,
     Project,
     Reject,
-)  # fmt: skip
+)
 from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
 from barriers.qp import solve_dual
 from barriers.sets import SETS, UnsafeSet, build_sets, pull
@@ -47,12 +49,21 @@ def _sets(*names: str) -> list[UnsafeSet]:
     return [pull(SPECIFIED[name], identity(2, F64)) for name in names]
 
 
-# ---------------------------------------------------------------- a run as a function of everything it depends on
+# ---------------------------------------------------------------- a run as a function of everything it
+# depends on
 
 VALUES: dict[str, Any] = {
-    "beta": 0.06, "rate": 5.0, "width": 0.25, "margin": 0.2, "weight": 3.0, "dual_rate": 0.7, "start": [0.1, -0.2],
-    "means": [[0.9, 0.3], [-0.7, 0.2]], "std": 0.6, "weights": [2.0, 1.0],
-}  # fmt: skip
+    "beta": 0.06,
+    "rate": 5.0,
+    "width": 0.25,
+    "margin": 0.2,
+    "weight": 3.0,
+    "dual_rate": 0.7,
+    "start": [0.1, -0.2],
+    "means": [[0.9, 0.3], [-0.7, 0.2]],
+    "std": 0.6,
+    "weights": [2.0, 1.0],
+}
 
 
 def _filter(kind: str, θ: dict[str, Any], names: tuple[str, ...], surrogate: Callable[..., Surrogate]) -> Any:
@@ -73,7 +84,10 @@ def _sigmoid(θ: dict[str, Any]) -> Surrogate:
 
 
 def _final(
-    θ: dict[str, Any], kind: str, names: tuple[str, ...] = ("ball", "top"), surrogate: Callable[..., Surrogate] = _sigmoid
+    θ: dict[str, Any],
+    kind: str,
+    names: tuple[str, ...] = ("ball", "top"),
+    surrogate: Callable[..., Surrogate] = _sigmoid,
 ) -> tuple[Tensor, int]:
     """The final cloud, and at how many of the steps a constraint was active."""
     energy = Unrolled(GaussianMixture(θ["means"], std=θ["std"], weights=θ["weights"]))
@@ -125,7 +139,9 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in PARAMETERS.items() for name in names])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in PARAMETERS.items() for name in names]
+)
 def test_derivatives_of_a_run_are_its_differences(kind: str, name: str) -> None:
     assert _largest_difference(name, kind) < 1e-6
 
@@ -137,9 +153,17 @@ def test_the_constraint_is_active_throughout(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "surrogate"),
-    [("drift", SoftHinge), ("drift", Exponential), ("step", SoftHinge), ("step", Exponential), ("step", Hinge)],
+    [
+        ("drift", SoftHinge),
+        ("drift", Exponential),
+        ("step", SoftHinge),
+        ("step", Exponential),
+        ("step", Hinge),
+    ],
 )
-def test_derivatives_with_respect_to_the_width_of_every_surrogate(kind: str, surrogate: Callable[..., Surrogate]) -> None:
+def test_derivatives_with_respect_to_the_width_of_every_surrogate(
+    kind: str, surrogate: Callable[..., Surrogate]
+) -> None:
     assert _largest_difference("width", kind, ε=1e-6, surrogate=lambda θ: surrogate(θ["width"])) < 1e-5
 
 
@@ -157,9 +181,13 @@ def test_derivatives_with_respect_to_a_composed_energy(name: str) -> None:
     def f(θ: Tensor) -> Tensor:
         given: dict[str, Any] = {**values, name: θ}
         away = Gaussian([0.8, 0.2], std=[0.7, 0.9])
-        energy = WeightedSum([Ring([0.1, 0.0], given["radius"], given["std"]), away], [1.0, -given["penalty"]])
+        energy = WeightedSum(
+            [Ring([0.1, 0.0], given["radius"], given["std"]), away], [1.0, -given["penalty"]]
+        )
         sampler = Langevin(
-            Unrolled(Tempered(energy, given["temperature"])), H, step_filter=_filter("step", VALUES, ("ball",), _sigmoid)
+            Unrolled(Tempered(energy, given["temperature"])),
+            H,
+            step_filter=_filter("step", VALUES, ("ball",), _sigmoid),
         )
         state = sampler.init(0.3 * Key(3).normal(torch.empty(N, 2, dtype=F64)))
         for k in range(STEPS):
@@ -190,14 +218,20 @@ def _applied(chosen: Any, x: Tensor, y: Tensor) -> Tensor:
 def test_one_application_passes_gradcheck(kind: str) -> None:
     def apply(x: Tensor, y: Tensor, beta: Tensor, rate: Tensor, width: Tensor, weight: Tensor) -> Tensor:
         if kind in ("pointwise", "project"):
-            return _applied(PointwiseFilter(_sets("ball", "top"), 5.0) if kind == "pointwise" else Project(_sets("ball")), x, y)
+            return _applied(
+                PointwiseFilter(_sets("ball", "top"), 5.0) if kind == "pointwise" else Project(_sets("ball")),
+                x,
+                y,
+            )
         θ = {**VALUES, "beta": beta, "rate": rate, "width": width, "weight": weight}
         return _applied(_filter(kind, θ, ("ball", "top"), _sigmoid), x, y)
 
     x, y = _cloud()
     numbers = [torch.tensor(VALUES[name], dtype=F64) for name in ("beta", "rate", "width", "weight")]
     inputs = [t.clone().requires_grad_() for t in (x, y, *numbers)]
-    assert not torch.equal(apply(*inputs), y if kind in ("step", "project") else y - x)  # the filter has something to do
+    assert not torch.equal(
+        apply(*inputs), y if kind in ("step", "project") else y - x
+    )  # the filter has something to do
     assert gradcheck(apply, inputs, eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
@@ -213,7 +247,9 @@ def test_every_barrier_passes_gradcheck_through_both_filters(kind: str, name: st
     inputs = [t.clone().requires_grad_() for t in (x, y, rate)]
 
     def apply(x: Tensor, y: Tensor, rate: Tensor) -> Tensor:
-        return _applied(EnsembleFilter(barrier, rate) if kind == "drift" else BarrierStep(barrier, rate), x, y)
+        return _applied(
+            EnsembleFilter(barrier, rate) if kind == "drift" else BarrierStep(barrier, rate), x, y
+        )
 
     assert not torch.equal(apply(*inputs), y if kind == "step" else y - x)
     assert gradcheck(apply, inputs, eps=1e-6, atol=1e-5, rtol=1e-4)
@@ -256,7 +292,8 @@ def test_float32_has_the_derivatives_of_float64() -> None:
     assert torch.allclose(slope(torch.float32), slope(F64), rtol=1e-4)
 
 
-# ---------------------------------------------------------------- what recording may not change, and where it is refused
+# ---------------------------------------------------------------- what recording may not change, and where it
+# is refused
 
 
 @pytest.mark.parametrize("kind", ["drift", "step", "penalty"])
@@ -280,7 +317,9 @@ def test_the_gate_and_rejection_say_that_they_have_no_derivative() -> None:
 
 
 def test_the_way_out_of_a_step_that_newton_cannot_solve_says_that_it_has_no_derivative() -> None:
-    """Deep inside a narrow ramp the surrogate is flat, so that no small move along it helps: moves are returned (D.2)."""
+    """Deep inside a narrow ramp the surrogate is flat, so that no small move along it helps: moves are
+    returned (D.2).
+    """
     x, _ = _cloud()
     chosen = BarrierStep(MassBarrier(_sets("ball"), [Sigmoid(0.001)], [0.05]))
     y = torch.where(torch.arange(30)[:, None] < 10, torch.tensor([0.8, 0.01], dtype=F64), x)
@@ -307,7 +346,9 @@ def test_an_energy_that_would_cut_the_graph_is_refused() -> None:
 def test_planted_fault_newton_without_its_implicit_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def detached(self: Any, y: Tensor, floor: Tensor, mean: Tensor, found: Any) -> Any:
         g, J = self.barrier.gradients(y)[1], self.barrier.jacobian(mean)
-        return self._judged(y + torch.einsum("nkd,k->nd", g, J.T @ found.multipliers), floor, found.multipliers)
+        return self._judged(
+            y + torch.einsum("nkd,k->nd", g, J.T @ found.multipliers), floor, found.multipliers
+        )
 
     monkeypatch.setattr(BarrierStep, "_differentiable", detached)
     assert _largest_difference("width", "step") > 1e-2
@@ -337,9 +378,13 @@ def test_planted_fault_an_energy_without_its_hessian(monkeypatch: pytest.MonkeyP
     assert _largest_difference("start", kind) > 1e-2
 
 
-def test_planted_fault_gradients_of_the_statistics_cut_from_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planted_fault_gradients_of_the_statistics_cut_from_the_graph(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gradients = MassBarrier.gradients
-    monkeypatch.setattr(MassBarrier, "gradients", lambda self, x: tuple(part.detach() for part in gradients(self, x)))
+    monkeypatch.setattr(
+        MassBarrier, "gradients", lambda self, x: tuple(part.detach() for part in gradients(self, x))
+    )
     for kind in ("drift", "step", "penalty"):
         assert _largest_difference("start", kind) > 1e-3
 

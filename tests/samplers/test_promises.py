@@ -1,4 +1,6 @@
-"""What remains of a filter's promise under each sampler (samplers.promises), measured: what is kept is kept, what is lost is lost."""
+"""What remains of a filter's promise under each sampler (samplers.promises), measured: what is kept is kept,
+what is lost is lost.
+"""
 
 import math
 from collections.abc import Callable
@@ -13,12 +15,31 @@ from scipy.stats import norm
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.filters import BarrierStep, DriftChain, EnsembleFilter, Gate, Penalty, PointwiseFilter, PrimalDual
+from barriers.filters import (
+    BarrierStep,
+    DriftChain,
+    EnsembleFilter,
+    Gate,
+    Penalty,
+    PointwiseFilter,
+    PrimalDual,
+)
 from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
 from barriers.surrogates import Sigmoid
 from lem_safe.energies import Gaussian
 from lem_safe.keys import Key
-from lem_safe.samplers import Annealed, Flow, Info, Langevin, Mala, ParallelTempering, Preconditioned, Sampler, State, Underdamped
+from lem_safe.samplers import (
+    Annealed,
+    Flow,
+    Info,
+    Langevin,
+    Mala,
+    ParallelTempering,
+    Preconditioned,
+    Sampler,
+    State,
+    Underdamped,
+)
 from lem_safe.samplers.heat import Heated, Stretched, heated, stretched
 from lem_safe.samplers.metric import of_matrix
 
@@ -66,11 +87,15 @@ def exact_multiplier() -> float:
 # --- a drift filter ---
 
 
-def test_in_a_metric_the_drift_filter_holds_its_limit_and_without_it_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_metric_the_drift_filter_holds_its_limit_and_without_it_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     make = lambda: Preconditioned(standard(2, F64), 0.004, M, drift_filter(2))  # noqa: E731
     _, means, _ = follow(make(), cloud(1500, 2), 450)
     assert abs(means[300:].mean() - LIMIT) < 0.01
-    monkeypatch.setattr(Stretched, "jet", lambda self, x: self.inner.jet(x)._replace(gradient=self.gradients(x)[1]))
+    monkeypatch.setattr(
+        Stretched, "jet", lambda self, x: self.inner.jet(x)._replace(gradient=self.gradients(x)[1])
+    )
     _, means, _ = follow(make(), cloud(1500, 2), 450)
     assert means[300:].mean() > 0.08
 
@@ -85,7 +110,9 @@ def test_while_it_is_hot_the_drift_filter_knows_the_temperature(monkeypatch: pyt
 
 
 def test_without_noise_the_barrier_holds_for_the_cloud_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The flow wants everybody at 3, beyond the limit at 1; the filter ends on the limit, up to Euler's own error."""
+    """The flow wants everybody at 3, beyond the limit at 1; the filter ends on the limit, up to Euler's own
+    error.
+    """
     make = lambda: Flow(Gaussian([3.0], 1.0).double(), 0.02, drift_filter())  # noqa: E731
     _, means, _ = follow(make(), cloud(400), 250)
     assert means.max() < LIMIT + 1e-4 and means[-1] > LIMIT - 1e-3
@@ -95,14 +122,20 @@ def test_without_noise_the_barrier_holds_for_the_cloud_itself(monkeypatch: pytes
 
 
 def test_without_noise_the_pointwise_barrier_is_one() -> None:
-    x, _, _ = follow(Flow(Gaussian([3.0], 1.0).double(), 0.01, PointwiseFilter([beyond(1.0)], 5.0)), cloud(500), 600)
+    x, _, _ = follow(
+        Flow(Gaussian([3.0], 1.0).double(), 0.01, PointwiseFilter([beyond(1.0)], 5.0)), cloud(500), 600
+    )
     assert float(x.max()) < 1.0
 
 
 @pytest.mark.parametrize(
-    "make", [lambda f: Mala(standard(1, F64), 0.4, None, f), lambda f: ParallelTempering(standard(1, F64), 0.4, [3.0], None, f)],
+    "make",
+    [
+        lambda f: Mala(standard(1, F64), 0.4, None, f),
+        lambda f: ParallelTempering(standard(1, F64), 0.4, [3.0], None, f),
+    ],
     ids=["mala", "parallel_tempering"],
-)  # fmt: skip
+)
 def test_a_metropolis_test_takes_the_lean_of_a_drift_filter_back(make: Callable[[Any], Sampler]) -> None:
     """The law is ρ_U: nothing is left of the limit .05, in the mean over the last half."""
     n, p = 4000, float(norm.sf(1))
@@ -148,7 +181,9 @@ def worst_bin(x: Tensor, β: float) -> float:
     ids=["mala", "parallel_tempering", "underdamped"],
 )
 def test_the_gate_ends_at_the_hard_projection(make: Callable[[Gate], Sampler]) -> None:
-    """G.3: with a Metropolis test for any step size (here 1, half of what is stable without it); with BAOAB up to order h²."""
+    """G.3: with a Metropolis test for any step size (here 1, half of what is stable without it); with BAOAB
+    up to order h².
+    """
     n, β = 8000, 0.05
     x, _, _ = follow(make(Gate([beyond(1.0)], [β])), cloud(n, at=-0.5, std=0.3), 120)
     assert budget(β, n) - int((x >= 1).sum()) <= 0.02 * n * β
@@ -157,7 +192,10 @@ def test_the_gate_ends_at_the_hard_projection(make: Callable[[Gate], Sampler]) -
 
 @pytest.mark.parametrize(
     "make",
-    [lambda gate: Langevin(standard(1, F64), 1.0, None, gate), lambda gate: Langevin(standard(1, F64), 0.3, None, gate)],
+    [
+        lambda gate: Langevin(standard(1, F64), 1.0, None, gate),
+        lambda gate: Langevin(standard(1, F64), 0.3, None, gate),
+    ],
     ids=["h=1", "h=.3"],
 )
 def test_without_the_metropolis_test_the_same_check_finds_the_bias(make: Callable[[Gate], Sampler]) -> None:
@@ -170,7 +208,9 @@ def test_the_multiplier_of_a_step_filter_under_inertia_is_a_force() -> None:
     found = []
     for h, steps in ((0.1, 240), (0.05, 480)):
         chosen = BarrierStep(MassBarrier([beyond(1.0)], [φ], [2 * LIMIT]), 5.0)
-        _, means, multipliers = follow(Underdamped(standard(1, F64), h, 1.0, None, chosen), cloud(2500), steps)
+        _, means, multipliers = follow(
+            Underdamped(standard(1, F64), h, 1.0, None, chosen), cloud(2500), steps
+        )
         assert (means <= LIMIT + 1e-12).all()
         found.append(multipliers[steps // 2 :].mean())
     assert 2 * found[1] - found[0] == pytest.approx(exact_multiplier(), rel=0.05)
@@ -200,7 +240,9 @@ def Langevin_info(nothing: Tensor) -> Any:
 
 
 def test_a_refused_swap_is_undone_on_both_sides() -> None:
-    """Whoever the filter keeps out of the cold cloud stays in the hot one: nobody is there twice, nobody is lost."""
+    """Whoever the filter keeps out of the cold cloud stays in the hot one: nobody is there twice, nobody is
+    lost.
+    """
     x = cloud(50, 2)
     free, held = (
         ParallelTempering(standard(2, F64), 0.3, [5.0]),
@@ -226,14 +268,20 @@ def test_a_hot_barrier_has_its_own_ito_term_and_a_stretched_one_that_of_whitened
         torch.testing.assert_close(long.gradient, jet.gradient @ L)
         round_ = Stretched(barrier, 2 * torch.eye(2, dtype=F64)).jet(x)
         torch.testing.assert_close(round_.laplacian, 4 * jet.laplacian, rtol=1e-7, atol=1e-9)
-        assert torch.equal(long.value, jet.value) and torch.equal(Stretched(barrier, L).limits, barrier.limits)
+        assert torch.equal(long.value, jet.value) and torch.equal(
+            Stretched(barrier, L).limits, barrier.limits
+        )
     half = smooth_mass([beyond(1.0, 2)], [φ], [0.1])
     p = φ.profile(beyond(1.0, 2)(x))
-    torch.testing.assert_close(Stretched(half, L).jet(x).laplacian[:, 0], p.second * (L @ L.T)[0, 0], rtol=1e-8, atol=1e-9)
+    torch.testing.assert_close(
+        Stretched(half, L).jet(x).laplacian[:, 0], p.second * (L @ L.T)[0, 0], rtol=1e-8, atol=1e-9
+    )
 
 
 def test_every_drift_filter_has_a_form_in_a_metric() -> None:
-    """A penalty pushes by M⁻¹∇φ, a pointwise barrier acts on the drift as it is in x; a chain is each of its filters."""
+    """A penalty pushes by M⁻¹∇φ, a pointwise barrier acts on the drift as it is in x; a chain is each of its
+    filters.
+    """
     L, x = of_matrix(M), cloud(80, 2, at=0.8)
     barrier, half = smooth_mass([beyond(1.0, 2)], [φ], [0.1]), beyond(1.0, 2)
     v = Key(1).normal(x)
@@ -256,7 +304,10 @@ def test_every_drift_filter_has_a_form_in_a_metric() -> None:
 def test_the_change_of_a_drift_is_the_smallest_in_the_metric() -> None:
     """u − v = −μM⁻¹∇φ: any other way to meet the same condition costs more, as M measures it."""
     x, h = cloud(400, 2, at=0.8), 1e-3
-    one, free = Preconditioned(standard(2, F64), h, M, drift_filter(2)), Preconditioned(standard(2, F64), h, M)
+    one, free = (
+        Preconditioned(standard(2, F64), h, M, drift_filter(2)),
+        Preconditioned(standard(2, F64), h, M),
+    )
     after, info = one.step(Key(1), one.init(x))
     change = (after.x - free.step(Key(1), free.init(x))[0].x) / h
     gradient = smooth_mass([beyond(1.0, 2)], [φ], [0.1]).gradients(x)[1][:, 0]

@@ -1,4 +1,6 @@
-"""Samplers against the laws of their discrete chains: Gaussian moments in closed form, exact laws where a Metropolis test makes them so."""
+"""Samplers against the laws of their discrete chains: Gaussian moments in closed form, exact laws where a
+Metropolis test makes them so.
+"""
 
 import math
 from collections.abc import Callable
@@ -43,7 +45,11 @@ def draw(n: int, d: int = 2, seed: int = 3) -> Tensor:
 
 
 def follow(
-    sampler: Sampler, x: Tensor, steps: int, seed: int = 1, each: Callable[[State, Info], None] = lambda state, info: None
+    sampler: Sampler,
+    x: Tensor,
+    steps: int,
+    seed: int = 1,
+    each: Callable[[State, Info], None] = lambda state, info: None,
 ) -> tuple[State, Info]:
     """So many steps that count: a warm-up's are extra."""
     state, k = sampler.init(x), 0
@@ -82,7 +88,9 @@ def test_the_flow_contracts_by_one_minus_h_each_step() -> None:
 
 
 def test_baoab_has_exact_positions_on_a_quadratic_and_the_velocity_of_half_a_kick_before() -> None:
-    """var x = 1/λ, var v = 1, cov(x, v) = h/2 solve the chain's own Lyapunov equation, and the chain has them."""
+    """var x = 1/λ, var v = 1, cov(x, v) = h/2 solve the chain's own Lyapunov equation, and the chain has
+    them.
+    """
     n, h, γ, λ = 20_000, 0.6, 1.5, np.array([4.0, 0.5])
     c = math.exp(-γ * h)
     for one in λ:
@@ -155,15 +163,23 @@ def test_contraction_is_the_hessians_where_it_is_constant_and_measured_where_not
     x = draw(20)
     bare = contraction(Quadratic([0.0, 0.0], K), torch.eye(2, dtype=F64), x)
     λ = np.linalg.eigvalsh(np.array(K))
-    assert (bare.rate, bare.stiffest) == pytest.approx((λ[0], λ[1]), rel=1e-12) and bare.origin.startswith("Bakry-Emery")
-    best = contraction(Tempered(Gaussian([1.0, 0.0], covariance=np.linalg.inv(K).tolist()), 2.0), of_matrix(K), x)
-    assert (best.rate, best.stiffest) == pytest.approx((0.5, 0.5), rel=1e-9) and best.origin.startswith("Bakry-Emery")
+    assert (bare.rate, bare.stiffest) == pytest.approx((λ[0], λ[1]), rel=1e-12) and bare.origin.startswith(
+        "Bakry-Emery"
+    )
+    best = contraction(
+        Tempered(Gaussian([1.0, 0.0], covariance=np.linalg.inv(K).tolist()), 2.0), of_matrix(K), x
+    )
+    assert (best.rate, best.stiffest) == pytest.approx((0.5, 0.5), rel=1e-9) and best.origin.startswith(
+        "Bakry-Emery"
+    )
     well = contraction(DoubleWell(2, 1.0, 2.0), torch.eye(2, dtype=F64), x)
     assert well.rate < 0 and well.origin.startswith("measured")
 
 
 def test_two_particles_of_a_flow_come_together_as_fast_as_the_contraction_says() -> None:
-    """‖x − y‖_M shrinks by at most max(|1 − hλ|, |1 − hΛ|) a step, and by just that along the worst direction."""
+    """‖x − y‖_M shrinks by at most max(|1 − hλ|, |1 − hΛ|) a step, and by just that along the worst
+    direction.
+    """
     energy, h, M = Quadratic([0.3, -0.2], K), 0.2, torch.tensor([[1.0, 0.2], [0.2, 2.0]], dtype=F64)
     L = of_matrix(M.tolist())
     found = contraction(energy, L, draw(1))
@@ -226,7 +242,9 @@ APART = GaussianMixture([[-3.0, 0.0], [3.0, 0.0]], 0.6, weights=[0.3, 0.7])
     ],
     ids=["mala", "underdamped", "parallel_tempering"],
 )
-def test_weights_of_two_modes_from_a_start_in_the_lighter_one(sampler: Sampler, energy: GaussianMixture) -> None:
+def test_weights_of_two_modes_from_a_start_in_the_lighter_one(
+    sampler: Sampler, energy: GaussianMixture
+) -> None:
     n = 2000
     x = torch.tensor(energy.means[0].tolist(), dtype=F64) + 0.6 * draw(n)
     state, _ = follow(sampler, x, 250)
@@ -277,7 +295,11 @@ def test_the_chance_of_a_step_is_the_ratio_of_densities() -> None:
     def density(to: Tensor, mean: Tensor) -> Tensor:
         return torch.exp(-(to - mean).square().sum(1) / (2 * variance)) / (2 * math.pi * variance)
 
-    a = torch.exp(-energy(y) / T) * density(x, y - h * g_y) / (torch.exp(-energy(x) / T) * density(y, x - h * g))
+    a = (
+        torch.exp(-energy(y) / T)
+        * density(x, y - h * g_y)
+        / (torch.exp(-energy(x) / T) * density(y, x - h * g))
+    )
     torch.testing.assert_close(move.chance, a.clamp(max=1), rtol=1e-9, atol=1e-12)
     accepted = (move.x == y).all(1)
     assert torch.equal(accepted, u < a) and torch.equal(move.x[~accepted], x[~accepted])
@@ -285,7 +307,9 @@ def test_the_chance_of_a_step_is_the_ratio_of_densities() -> None:
 
 
 def test_a_swap_has_the_chance_of_its_densities() -> None:
-    """Two copies, two temperatures: the chance is min(1, ρ_a(y)ρ_b(x) / ρ_a(x)ρ_b(y)), and both sides move."""
+    """Two copies, two temperatures: the chance is min(1, ρ_a(y)ρ_b(x) / ρ_a(x)ρ_b(y)), and both sides
+    move.
+    """
     from lem_safe.samplers.parallel_tempering import swapped
 
     energy, T = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], 0.7), (1.0, 3.0)
@@ -294,7 +318,11 @@ def test_a_swap_has_the_chance_of_its_densities() -> None:
     a = torch.exp(-energy(y) / T[0] - energy(x) / T[1]) / torch.exp(-energy(x) / T[0] - energy(y) / T[1])
     assert float(chance) == pytest.approx(float(a.clamp(max=1).mean()), rel=1e-12)
     went = (both[0] == y).all(1)
-    assert torch.equal(both[1][went], x[went]) and torch.equal(both[0][~went], x[~went]) and torch.equal(both[1][~went], y[~went])
+    assert (
+        torch.equal(both[1][went], x[went])
+        and torch.equal(both[0][~went], x[~went])
+        and torch.equal(both[1][~went], y[~went])
+    )
     assert abs(float(went.double().mean()) - float(chance)) < 4 * math.sqrt(0.25 / 2000)
     assert went[a >= 1].all()
 
@@ -341,7 +369,9 @@ class Walled(Energy):
 
 @pytest.mark.parametrize("first", [1e-4, 0.1, 20.0])
 @pytest.mark.parametrize("target", [0.574, 0.9])
-def test_the_warm_up_finds_the_acceptance_it_aims_at_from_any_first_guess(first: float, target: float) -> None:
+def test_the_warm_up_finds_the_acceptance_it_aims_at_from_any_first_guess(
+    first: float, target: float
+) -> None:
     energy = Gaussian([0.0] * 10, 1.0)
     seen: list[float] = []
 
@@ -359,7 +389,10 @@ def test_the_warm_up_finds_the_acceptance_it_aims_at_from_any_first_guess(first:
 
 def test_a_metropolis_test_has_no_derivative() -> None:
     x = draw(5).requires_grad_()
-    for sampler in (Mala(Unrolled(standard(2, F64)), 0.1), ParallelTempering(Unrolled(standard(2, F64)), 0.1, [2.0])):
+    for sampler in (
+        Mala(Unrolled(standard(2, F64)), 0.1),
+        ParallelTempering(Unrolled(standard(2, F64)), 0.1, [2.0]),
+    ):
         with pytest.raises(NotDifferentiable, match="use the sampler langevin"):
             sampler.step(Key(0), sampler.init(x))
     for smooth in (Flow, Underdamped, Preconditioned):
@@ -388,7 +421,10 @@ def scenario(sampler: str) -> Scenario:
 @pytest.mark.parametrize(
     ("sampler", "message"),
     [
-        ("kind: preconditioned, metric: [[1, 2], [2, 1]]", r"metric: .*positive definite; its smallest eigenvalue is -1"),
+        (
+            "kind: preconditioned, metric: [[1, 2], [2, 1]]",
+            r"metric: .*positive definite; its smallest eigenvalue is -1",
+        ),
         ("kind: preconditioned, metric: [[1, 0.5], [0, 1]]", "symmetric matrix"),
         ("kind: preconditioned, metric: [[1.0]]", "2 x 2, like the energy"),
         ("kind: preconditioned, metric: hessain", "hessian"),
@@ -403,7 +439,9 @@ def scenario(sampler: str) -> Scenario:
         ("kind: underdamped, friction: 0", "friction"),
     ],
 )
-def test_what_no_sampler_can_be_made_of_is_refused_when_the_scenario_loads(sampler: str, message: str) -> None:
+def test_what_no_sampler_can_be_made_of_is_refused_when_the_scenario_loads(
+    sampler: str, message: str
+) -> None:
     with pytest.raises(BadInput, match=message) as refused:
         scenario(sampler)
     assert all(fault.line == 7 for fault in refused.value.faults)
@@ -418,10 +456,15 @@ def test_what_no_sampler_can_be_made_of_is_refused_when_the_scenario_loads(sampl
         (lambda: Annealed(standard(), 0.1, 10, 0.5), "temperature must be >= 1, the energy's own; got 0.5"),
         (lambda: Annealed(standard(), 0.1, 10, 2.0, 0.0), "cooling must lie in"),
         (lambda: ParallelTempering(standard(), 0.1, [3.0, 2.0]), r"must rise from above 1; got \[3.0, 2.0\]"),
-        (lambda: Preconditioned(standard(), 0.1, "identity"), "covariance, hessian or a matrix; got 'identity'"),
+        (
+            lambda: Preconditioned(standard(), 0.1, "identity"),
+            "covariance, hessian or a matrix; got 'identity'",
+        ),
     ],
 )
-def test_constructors_refuse_with_the_thing_the_rule_and_the_value(make: Callable[[], Any], message: str) -> None:
+def test_constructors_refuse_with_the_thing_the_rule_and_the_value(
+    make: Callable[[], Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 

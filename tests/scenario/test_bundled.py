@@ -38,7 +38,9 @@ def test_the_expected_verdict_holds(name: str, tmp_path: Path, monkeypatch: pyte
     tolerated = _percent(expected["tolerated"])
     assert all(c.beta == tolerated for c in done.scenario.constraints)
     if expected["expected verdict"] == "passed":
-        assert (np.round(done.trace["fraction"] * done.report.samples) <= tolerated * done.report.samples).all()
+        assert (
+            np.round(done.trace["fraction"] * done.report.samples) <= tolerated * done.report.samples
+        ).all()
     free = read_npz(done.directory / "reference.npz")["fraction"]
     settled = free[len(free) // 2 :].mean(0)
     assert (np.abs(settled - _percent(expected["unconstrained"])) <= 0.015).all(), settled

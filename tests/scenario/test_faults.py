@@ -1,4 +1,6 @@
-"""What is wrong with a scenario is told where it is wrong: line, column, key, rule, value, way out; and everything at once."""
+"""What is wrong with a scenario is told where it is wrong: line, column, key, rule, value, way out; and
+everything at once.
+"""
 
 import pytest
 from scenario_texts import GOOD, changed
@@ -16,28 +18,119 @@ def faults_of(text: str) -> list[Fault]:
 
 CASES = [
     # what is written, what it replaces, line, the text under the caret, key, message
-    ("centre: [2, 0]", "center: [2, 0]", 5, "centre", "unsafe.near.centre", "unknown key 'centre' - did you mean 'center'?"),
+    (
+        "centre: [2, 0]",
+        "center: [2, 0]",
+        5,
+        "centre",
+        "unsafe.near.centre",
+        "unknown key 'centre' - did you mean 'center'?",
+    ),
     ("radius: -1", "radius: 0.8", 5, "-1", "unsafe.near.radius", "must be > 0; got -1"),
     ("radius: .inf", "radius: 0.8", 5, ".inf", "unsafe.near.radius", "must be finite; got inf"),
-    ("radius: '0.8'", "radius: 0.8", 5, "'0.8'", "unsafe.near.radius", "must be a number; got '0.8'; write it without quotes"),
+    (
+        "radius: '0.8'",
+        "radius: 0.8",
+        5,
+        "'0.8'",
+        "unsafe.near.radius",
+        "must be a number; got '0.8'; write it without quotes",
+    ),
     ("radius: true", "radius: 0.8", 5, "true", "unsafe.near.radius", "must be a number; got true"),
-    ("center: [2, 0, 0]", "center: [2, 0]", 5, "[2, 0, 0]", "unsafe.near.center", "has 3 dimensions where the energy has 2"),
+    (
+        "center: [2, 0, 0]",
+        "center: [2, 0]",
+        5,
+        "[2, 0, 0]",
+        "unsafe.near.center",
+        "has 3 dimensions where the energy has 2",
+    ),
     ("center: [2, x]", "center: [2, 0]", 5, "x", "unsafe.near.center[1]", "must be a number; got 'x'"),
-    ("kind: bal,", "kind: ball,", 5, "bal", "unsafe.near.kind", "region kind 'bal' is not known - did you mean 'ball'?"),
-    ("normal: [0, 0]", "normal: [1, 0]", 6, "[0, 0]", "unsafe.wall.normal", "HalfSpace: normal must not be zero"),
-    ("[neer, wall]", "[near, wall]", 7, "neer", "unsafe.both.any[0]", "no region is named 'neer' - did you mean 'near'?"),
-    ("[near, both]", "[near, wall]", 7, "both", "unsafe.both.any[1]", "region 'both' must be defined above this line"),
+    (
+        "kind: bal,",
+        "kind: ball,",
+        5,
+        "bal",
+        "unsafe.near.kind",
+        "region kind 'bal' is not known - did you mean 'ball'?",
+    ),
+    (
+        "normal: [0, 0]",
+        "normal: [1, 0]",
+        6,
+        "[0, 0]",
+        "unsafe.wall.normal",
+        "HalfSpace: normal must not be zero",
+    ),
+    (
+        "[neer, wall]",
+        "[near, wall]",
+        7,
+        "neer",
+        "unsafe.both.any[0]",
+        "no region is named 'neer' - did you mean 'near'?",
+    ),
+    (
+        "[near, both]",
+        "[near, wall]",
+        7,
+        "both",
+        "unsafe.both.any[1]",
+        "region 'both' must be defined above this line",
+    ),
     ("beta: 1}", "beta: 0.03}", 9, "1}", "constraints[0].beta", "must be < 1; got 1"),
-    ("set: bth,", "set: both,", 9, "bth", "constraints[0].set", "no region is named 'bth' under unsafe - did you mean 'both'?"),
-    ("samples: 1e2", "samples: 100", 10, "1e2", "sampler.samples", "must be a whole number; got 100.0; write 100"),
+    (
+        "set: bth,",
+        "set: both,",
+        9,
+        "bth",
+        "constraints[0].set",
+        "no region is named 'bth' under unsafe - did you mean 'both'?",
+    ),
+    (
+        "samples: 1e2",
+        "samples: 100",
+        10,
+        "1e2",
+        "sampler.samples",
+        "must be a whole number; got 100.0; write 100",
+    ),
     ("step_size: .nan", "step_size: 1e-2", 10, ".nan", "sampler.step_size", "must be finite; got nan"),
-    ("steps: 10, stepsize: 1e-2", "steps: 10, step_size: 1e-2", 10, "stepsize", "sampler.stepsize", "did you mean 'step_size'?"),
-    ("init: {kind: gaussian, mean: [1]}, steps", "steps", 10, "[1]", "sampler.init.mean", "must have 2 numbers"),
+    (
+        "steps: 10, stepsize: 1e-2",
+        "steps: 10, step_size: 1e-2",
+        10,
+        "stepsize",
+        "sampler.stepsize",
+        "did you mean 'step_size'?",
+    ),
+    (
+        "init: {kind: gaussian, mean: [1]}, steps",
+        "steps",
+        10,
+        "[1]",
+        "sampler.init.mean",
+        "must have 2 numbers",
+    ),
     ("init: {kind: data}, steps", "steps", 10, "data", "sampler.init.kind", "kind 'gaussian' has none"),
     ("init: {kind: file, path: no.csv}, steps", "steps", 10, "no.csv", "sampler.init.path", "no such file"),
     ("samples: 100000000000000", "samples: 100", 10, "1000", "sampler.samples", "this machine has"),
-    ("kind: ensembl}", "kind: gate}", 11, "ensembl", "filter.kind", "filter kind 'ensembl' is not known; known: none, drift"),
-    ("kind: drift, smoothing: {kind: hinge, width: 0.3}", "kind: gate", 11, "drift", "filter.kind", "has a kink"),
+    (
+        "kind: ensembl}",
+        "kind: gate}",
+        11,
+        "ensembl",
+        "filter.kind",
+        "filter kind 'ensembl' is not known; known: none, drift",
+    ),
+    (
+        "kind: drift, smoothing: {kind: hinge, width: 0.3}",
+        "kind: gate",
+        11,
+        "drift",
+        "filter.kind",
+        "has a kink",
+    ),
     ("name: a/b", "name: two_balls", 2, "a/b", "name", "must be letters, digits"),
     ("version: 2", "version: 1", 1, "2", "version", "must be 1; got 2"),
     ("version: 1\ncolumns: [a]", "version: 1", 2, "[a]", "columns", "must have 2 names"),
@@ -45,12 +138,21 @@ CASES = [
     ("std: [1, b]", "std: 1", 3, "b", "energy.std[1]", "must be a number; got 'b'"),
     ("std: {}", "std: 1", 3, "{}", "energy.std", "must be a number or a list; got an empty mapping"),
     ("std: -1", "std: 1", 3, "-1", "energy.std", "must be > 0"),
-    ("gate}\naudit: {after_step: 11}", "gate}", 12, "11", "audit.after_step", "must be at most sampler.steps = 10"),
+    (
+        "gate}\naudit: {after_step: 11}",
+        "gate}",
+        12,
+        "11",
+        "audit.after_step",
+        "must be at most sampler.steps = 10",
+    ),
     ("gate}\naudit:", "gate}", 12, "audit", "audit", "must be a mapping of keys to values; got nothing"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("new", "old", "line", "under", "key", "message"), CASES, ids=[case[0][:40] for case in CASES])
+@pytest.mark.parametrize(
+    ("new", "old", "line", "under", "key", "message"), CASES, ids=[case[0][:40] for case in CASES]
+)
 def test_one_fault(new: str, old: str, line: int, under: str, key: str, message: str):
     text = changed(old, new)
     found = faults_of(text)
@@ -84,8 +186,13 @@ def test_a_set_may_be_constrained_once():
 
 def test_all_faults_of_a_file_are_told_at_once_grammar_and_meaning_together():
     text = changed("radius: 0.8", "radius: -1")
-    for old, new in [("normal: [1, 0]", "normal: [1, 0, 0]"), ("set: both", "set: boath"), ("steps: 10", "steps: ten"),
-                     ("kind: gate", "kind: gate, rat: 5"), ("std: 1}", "std: 1}\nnaem: x")]:  # fmt: skip
+    for old, new in [
+        ("normal: [1, 0]", "normal: [1, 0, 0]"),
+        ("set: both", "set: boath"),
+        ("steps: 10", "steps: ten"),
+        ("kind: gate", "kind: gate, rat: 5"),
+        ("std: 1}", "std: 1}\nnaem: x"),
+    ]:
         text = changed(old, new, text)
     found = faults_of(text)
     assert [f.line for f in found] == [4, 6, 7, 10, 11, 12]
@@ -105,27 +212,41 @@ def test_a_broken_region_does_not_make_the_regions_that_use_it_faulty():
 
 @pytest.mark.parametrize(
     ("where", "offset", "message"),
-    [("x0 + __import__('os')", 5, "__import__"), ("x0.real > 1", 2, ""), ("x0 > x7", 5, "x7"), ("sqrt(x0 > 1", 4, ""),
-     ("x0 > 1e999", 5, "")],
-)  # fmt: skip
+    [
+        ("x0 + __import__('os')", 5, "__import__"),
+        ("x0.real > 1", 2, ""),
+        ("x0 > x7", 5, "x7"),
+        ("sqrt(x0 > 1", 4, ""),
+        ("x0 > 1e999", 5, ""),
+    ],
+)
 def test_a_rules_fault_is_shown_inside_the_rule(where: str, offset: int, message: str):
     text = changed("{kind: half_space, normal: [1, 0], offset: 3}", f'{{kind: rule, where: "{where}"}}')
     (fault,) = faults_of(text)
     quote = text.splitlines()[5].index('"') + 2
     assert fault.line == 6 and fault.key == "unsafe.wall.where"
     assert quote <= fault.column <= quote + len(where)
-    assert abs(fault.column - (quote + offset)) <= 4, "the caret stands at the offending word, give or take its bracket"
+    assert abs(fault.column - (quote + offset)) <= 4, (
+        "the caret stands at the offending word, give or take its bracket"
+    )
     assert message in fault.message
 
 
 UNREADABLE = [
-    ("", "is empty", 1), ("- a\n", "must be a mapping", 1), ("a: b: c\n", "a second ': ' on one line", 1),
+    ("", "is empty", 1),
+    ("- a\n", "must be a mapping", 1),
+    ("a: b: c\n", "a second ': ' on one line", 1),
     ("a: 1\nb: [1, {c: 2}\n", "never closed", 2),
-    ("a: 1\nb: [\n", "never closed", 2), ("a:\n\tb: 1\n", "tab", 2), ("a: 1\n---\nb: 2\n", "second document", 2),
-    ("a: &x [1]\nb: *x\n", "anchors and aliases", 1), ("a: !!python/object:os.system x\n", "tags are not allowed", 1),
-    ("a: " + "[" * 60 + "]" * 60, "at most 50 deep", 1), ("a: [" + "1," * 25_000 + "1]", "at most 10,000 values", 1),
-    ("a: \x07", "character that YAML does not allow", 1), ("a: 'x\n", "", 1),
-]  # fmt: skip
+    ("a: 1\nb: [\n", "never closed", 2),
+    ("a:\n\tb: 1\n", "tab", 2),
+    ("a: 1\n---\nb: 2\n", "second document", 2),
+    ("a: &x [1]\nb: *x\n", "anchors and aliases", 1),
+    ("a: !!python/object:os.system x\n", "tags are not allowed", 1),
+    ("a: " + "[" * 60 + "]" * 60, "at most 50 deep", 1),
+    ("a: [" + "1," * 25_000 + "1]", "at most 10,000 values", 1),
+    ("a: \x07", "character that YAML does not allow", 1),
+    ("a: 'x\n", "", 1),
+]
 
 
 @pytest.mark.parametrize(("text", "message", "line"), UNREADABLE, ids=[u[1] or "quote" for u in UNREADABLE])

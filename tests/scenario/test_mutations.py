@@ -1,4 +1,6 @@
-"""Broken scenario files of every shape end in exit 2 with a place, or are valid: never a traceback, never slowly (benchmarks.mutations: 500)."""
+"""Broken scenario files of every shape end in exit 2 with a place, or are valid: never a traceback, never
+slowly (benchmarks.mutations: 500).
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,8 @@ from benchmarks import mutations
 from benchmarks.mutations import GOOD, Outcome, handmade, outcome, wrong
 
 SMALL = handmade(0.02)
-"""Shorter, as shapes are checked in every call of a test run; still too deep and too wide where they must be."""
+"""Shorter, as shapes are checked in every call of a test run; still too deep and too wide where they must be.
+"""
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -31,7 +34,12 @@ def test_the_good_file_is_good_and_every_rule_finds_its_fault(tmp_path: Path):
     assert good.status == 0 and wrong(good._replace(seconds=0)) is None
     bad = Outcome(2, 0.1, None, "")
     assert wrong(bad) is None
-    faults = (bad._replace(status=4), bad._replace(unlocated="x"), bad._replace(said="Traceback"), bad._replace(seconds=2.0))
+    faults = (
+        bad._replace(status=4),
+        bad._replace(unlocated="x"),
+        bad._replace(said="Traceback"),
+        bad._replace(seconds=2.0),
+    )
     assert all(wrong(fault) is not None for fault in faults)
 
 

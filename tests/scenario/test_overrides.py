@@ -27,7 +27,12 @@ def test_scalars_lists_mappings_and_entries_of_lists_are_replaced():
             ]
         ),
     )
-    assert (s.sampler.steps, s.constraints[0].beta, s.unsafe["near"]["center"], s.energy["std"]) == (2000, 0.02, [1.0, -1.0], 0.1)
+    assert (s.sampler.steps, s.constraints[0].beta, s.unsafe["near"]["center"], s.energy["std"]) == (
+        2000,
+        0.02,
+        [1.0, -1.0],
+        0.1,
+    )
     assert s.filter["rate"] == 2.0 and s.sampler.samples == 100
 
 
@@ -54,7 +59,7 @@ def test_a_mapping_that_is_not_there_is_made_and_null_takes_a_value_away():
         ("seed", "must be KEY=VALUE"),
         ("sampler..steps=1", "must be KEY=VALUE"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_names_the_option(text: str, message: str):
     (told,) = messages(text)
     option = told.split(": ", 1)[0]
@@ -69,7 +74,11 @@ def test_a_key_is_set_once_and_not_beside_what_it_lies_in():
 
 def test_all_faults_of_options_and_file_are_told_together():
     with pytest.raises(BadInput) as caught:
-        loads(GOOD.replace("radius: 0.8", "radius: -1"), settings(["sampler.steps=0", "constraints.0.beta=2"]))
+        loads(
+            GOOD.replace("radius: 0.8", "radius: -1"), settings(["sampler.steps=0", "constraints.0.beta=2"])
+        )
     assert {(str(fault.file), fault.key) for fault in caught.value.faults} == {
-        ("scenario.yaml", "unsafe.near.radius"), ("--set sampler.steps=0", "sampler.steps"), ("--set constraints.0.beta=2", "constraints[0].beta"),
-    }  # fmt: skip
+        ("scenario.yaml", "unsafe.near.radius"),
+        ("--set sampler.steps=0", "sampler.steps"),
+        ("--set constraints.0.beta=2", "constraints[0].beta"),
+    }

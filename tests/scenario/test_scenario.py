@@ -1,4 +1,6 @@
-"""A good scenario: what it resolves to, that it survives being written and read, and that its fingerprint sees what matters."""
+"""A good scenario: what it resolves to, that it survives being written and read, and that its fingerprint
+sees what matters.
+"""
 
 from pathlib import Path
 
@@ -39,22 +41,33 @@ def test_a_resolved_scenario_is_a_scenario_with_the_same_content(text: str):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("radius: 0.8", "radius: 0.81"), ("beta: 0.03", "beta: 0.031"), ("kind: gate", "kind: step"), ("1e-2", "2e-2"),
-     ("std: 1", "std: [1, 1.5]"), ("steps: 10", "steps: 11"), ("version: 1", "version: 1\nseed: 1"), ("any:", "all:")],
-)  # fmt: skip
+    [
+        ("radius: 0.8", "radius: 0.81"),
+        ("beta: 0.03", "beta: 0.031"),
+        ("kind: gate", "kind: step"),
+        ("1e-2", "2e-2"),
+        ("std: 1", "std: [1, 1.5]"),
+        ("steps: 10", "steps: 11"),
+        ("version: 1", "version: 1\nseed: 1"),
+        ("any:", "all:"),
+    ],
+)
 def test_the_fingerprint_changes_with_every_number(old: str, new: str):
     assert loads(changed(old, new)).fingerprint() != loads(GOOD).fingerprint()
 
 
 def test_the_fingerprint_ignores_layout_and_written_out_defaults():
     spread = changed(
-        "energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy:\n    std: 1.0\n    kind: gaussian\n    mean: [0.0, 0]"
+        "energy: {kind: gaussian, mean: [0, 0], std: 1}",
+        "energy:\n    std: 1.0\n    kind: gaussian\n    mean: [0.0, 0]",
     )
     assert loads(spread).fingerprint() == loads(GOOD).fingerprint()
     assert loads(GOOD + "seed: 0\naudit: {confidence: 0.95}\n").fingerprint() == loads(GOOD).fingerprint()
 
 
-def test_a_file_counts_by_its_content_and_is_found_beside_the_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_counts_by_its_content_and_is_found_beside_the_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     text = changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}")
     prints = []
     for folder, rows in (("one", "1,2\n"), ("two", "1,2\n"), ("three", "1,3\n")):

@@ -30,13 +30,19 @@ def test_the_committed_schema_is_current():
 def test_it_is_draft_2020_12_and_closed():
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert all(m.get("additionalProperties") is False for m in [schema, *schema["$defs"].values()] if m.get("type") == "object")
+    assert all(
+        m.get("additionalProperties") is False
+        for m in [schema, *schema["$defs"].values()]
+        if m.get("type") == "object"
+    )
     assert set(schema["required"]) == {"version", "name", "energy", "unsafe", "constraints", "sampler"}
 
 
 def test_every_key_has_a_description_and_an_example():
     bare = [
-        (model, key) for model, key, value in keys(json_schema()) if not value.get("description") or not value.get("examples")
+        (model, key)
+        for model, key, value in keys(json_schema())
+        if not value.get("description") or not value.get("examples")
     ]
     assert bare == []
 
@@ -70,10 +76,15 @@ def test_whole_examples_of_members_are_valid_specifications():
 
 def test_a_member_without_kind_means_the_tables_default():
     text = GOOD.replace(
-        "energy: {kind: gaussian, mean: [0, 0], std: 1}", "energy: {kind: trained, data: {kind: two_moons}, network: {depth: 1}}"
+        "energy: {kind: gaussian, mean: [0, 0], std: 1}",
+        "energy: {kind: trained, data: {kind: two_moons}, network: {depth: 1}}",
     )
     energy = loads(text).energy
-    assert energy["network"]["kind"] == "mlp" and energy["network"]["depth"] == 1 and energy["network"]["hidden"] > 0
+    assert (
+        energy["network"]["kind"] == "mlp"
+        and energy["network"]["depth"] == 1
+        and energy["network"]["hidden"] > 0
+    )
     assert "loss" not in energy and energy["training"]["steps"] > 0  # chosen from the rows when it is trained
     given = loads(text.replace("network: {depth: 1}", "network: {depth: 1}, loss: {sigma: 0.2}")).energy
     assert given["loss"] == {"kind": "denoising", "sigma": 0.2}

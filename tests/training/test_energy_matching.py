@@ -1,4 +1,6 @@
-"""Energy Matching and several scales at once: what each loss is least at, on Gaussian data, in closed form; and what early stopping sees."""
+"""Energy Matching and several scales at once: what each loss is least at, on Gaussian data, in closed form;
+and what early stopping sees.
+"""
 
 import math
 
@@ -26,7 +28,9 @@ def noise(seed: int, n: int, d: int = 1) -> Tensor:
 
 def vertex(loss, z: Tensor, seed: int) -> float:
     """Where a loss that is a parabola in a of U = ax²/2 is least."""
-    low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(seed)).detach()) for a in (-1.0, 0.0, 1.0))
+    low, mid, high = (
+        float(loss(Parabola(a), z, torch.Generator().manual_seed(seed)).detach()) for a in (-1.0, 0.0, 1.0)
+    )
     assert low - 2 * mid + high > 0
     return (low - high) / (2 * (low - 2 * mid + high))
 
@@ -36,9 +40,13 @@ def with_error(estimates: list[float]) -> tuple[float, float]:
     return float(found.mean()), float(found.std()) / len(estimates) ** 0.5
 
 
-@pytest.mark.parametrize(("sigmas", "weights"), [([0.7], None), ([0.3, 1.0], None), ([0.2, 0.5, 2.0], [6.0, 3.0, 1.0])])
+@pytest.mark.parametrize(
+    ("sigmas", "weights"), [([0.7], None), ([0.3, 1.0], None), ([0.2, 0.5, 2.0], [6.0, 3.0, 1.0])]
+)
 def test_several_scales_in_a_parabola(sigmas, weights):
-    """a = 1/(1 + Σw_kσ_k²), the precision of the mixture (T.6); equal terms instead of equal weights would give another."""
+    """a = 1/(1 + Σw_kσ_k²), the precision of the mixture (T.6); equal terms instead of equal weights would
+    give another.
+    """
     w = torch.tensor(weights or [1.0] * len(sigmas), dtype=F64)
     s2 = torch.tensor(sigmas, dtype=F64).square()
     expected = float(1 / (1 + (w * s2).sum() / w.sum()))
@@ -51,7 +59,9 @@ def test_several_scales_in_a_parabola(sigmas, weights):
 
 
 class Mixture(Trainable):
-    """U = −log((1 − b)N(0, v₁) + bN(0, v₂)): the family that holds the minimiser at two scales, b to learn."""
+    """U = −log((1 − b)N(0, v₁) + bN(0, v₂)): the family that holds the minimiser at two scales, b to
+    learn.
+    """
 
     dimension = 1
 
@@ -75,7 +85,9 @@ class Mixture(Trainable):
 
 
 def test_two_scales_learn_their_mixture():
-    """With weights (.8, .2) the derivative in b of the loss vanishes at b = .2, is negative before it and positive after (T.6)."""
+    """With weights (.8, .2) the derivative in b of the loss vanishes at b = .2, is negative before it and
+    positive after (T.6).
+    """
     loss, slopes = MultiScale([0.5, 3.0], [0.8, 0.2]), {}
     for b in (0.1, 0.2, 0.4):
         estimates = []
@@ -90,13 +102,18 @@ def test_two_scales_learn_their_mixture():
 
 
 def test_one_scale_is_denoising():
-    values = [float(f(Parabola(0.7), noise(0, 500), Key(1).generator()).detach()) for f in (MultiScale([0.4]), Denoising(0.4))]
+    values = [
+        float(f(Parabola(0.7), noise(0, 500), Key(1).generator()).detach())
+        for f in (MultiScale([0.4]), Denoising(0.4))
+    ]
     assert math.isclose(*values, rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("ε", [0.1, 1.0])
 def test_flow_minimiser(ε, monkeypatch):
-    """εa = 3(1 − s²)/(2(1 + s + s²)) for N(0, s²) rows (T.5); paired at random it is 3(1 − s²)/(2(1 + s²)), half as much again."""
+    """εa = 3(1 − s²)/(2(1 + s + s²)) for N(0, s²) rows (T.5); paired at random it is 3(1 − s²)/(2(1 + s²)),
+    half as much again.
+    """
     s = 0.5
     expected, unpaired = 3 * (1 - s * s) / (2 * (1 + s + s * s)), 3 * (1 - s * s) / (2 * (1 + s * s))
     b, error = with_error([ε * vertex(Flow(ε), s * noise(k, 250), 20 + k) for k in range(24)])
@@ -131,7 +148,9 @@ def test_assignment_is_optimal():
 @pytest.mark.parametrize("from_data", [0.0, 1.0, 0.25])
 @pytest.mark.parametrize("a", [0.5, 1.0, 3.0])
 def test_contrastive_gradient(a, from_data):
-    """dL/da = ε(E x² − E y²)/2, and the negatives' variance follows v' = (1 − ha)²v + 2h from where they begin (T.5)."""
+    """dL/da = ε(E x² − E y²)/2, and the negatives' variance follows v' = (1 − ha)²v + 2h from where they
+    begin (T.5).
+    """
     ε, h, k, s2, n = 0.3, 0.1, 12, 0.49, 40_000
     decay = (1 - h * a) ** (2 * k)
     stationary = 2 * h / (1 - (1 - h * a) ** 2)
@@ -140,7 +159,9 @@ def test_contrastive_gradient(a, from_data):
     found = []
     for seed in range(12):
         model = Parabola(a)
-        Contrastive(ε, k, h, from_data)(model, s2**0.5 * noise(seed, n), torch.Generator().manual_seed(70 + seed)).backward()
+        Contrastive(ε, k, h, from_data)(
+            model, s2**0.5 * noise(seed, n), torch.Generator().manual_seed(70 + seed)
+        ).backward()
         found.append(float(model.a.grad))
     mean, error = with_error(found)
     assert error < 2e-3
@@ -164,7 +185,11 @@ def test_contrastive_descent_ends_where_the_variances_agree():
 
 
 def test_stages_and_their_ends():
-    plan = stages(EnergyMatching(temperature=0.2, warm_up=0.3, horizon=0.5, negative_steps=7, step_size=0.01, from_data=0.1))
+    plan = stages(
+        EnergyMatching(
+            temperature=0.2, warm_up=0.3, horizon=0.5, negative_steps=7, step_size=0.01, from_data=0.1
+        )
+    )
     assert [stage.until for stage in plan] == [0.3, 1.0]
     assert plan[0].loss == Flow(0.2, 0.5)
     assert plan[1].loss == Contrastive(0.2, 7, 0.01, 0.1)
@@ -173,7 +198,9 @@ def test_stages_and_their_ends():
 
 
 def test_score_is_least_at_the_truth():
-    """The energy distance between rows and negatives: nearly 0 for the data's own energy, more for one too wide or too narrow."""
+    """The energy distance between rows and negatives: nearly 0 for the data's own energy, more for one too
+    wide or too narrow.
+    """
     loss, z = EnergyMatching(negative_steps=40, step_size=0.05), noise(0, 2000)
     scores = {a: float(loss.score(Parabola(a), z, torch.Generator().manual_seed(1))) for a in (0.3, 1.0, 4.0)}
     assert abs(scores[1.0]) < 0.01
@@ -185,16 +212,25 @@ def test_energy_distance_of_shifted_normals():
     m, n = 1.5, 2000
     folded = 2 / math.sqrt(math.pi) * math.exp(-m * m / 4) + m * math.erf(m / 2)
     expected = 2 * folded - 4 / math.sqrt(math.pi)
-    found, error = with_error([float(em.energy_distance(noise(k, n), m + noise(99 + k, n))) for k in range(6)])
+    found, error = with_error(
+        [float(em.energy_distance(noise(k, n), m + noise(99 + k, n))) for k in range(6)]
+    )
     assert abs(found - expected) < 5 * error + 1e-3
 
 
 def test_negatives_that_diverge_are_named():
     settings = TrainingSettings(steps=10, batch_size=32)
     with pytest.raises(
-        NumericalFailure, match=r"training diverged at step 1: Langevin negatives .*loss.step_size = 30; make it smaller"
+        NumericalFailure,
+        match=r"training diverged at step 1: Langevin negatives .*loss.step_size = 30; make it smaller",
     ):
-        fit(Parabola(2.0), noise(0, 200), EnergyMatching(warm_up=0.0, negative_steps=2000, step_size=30.0), settings, Key(0))
+        fit(
+            Parabola(2.0),
+            noise(0, 200),
+            EnergyMatching(warm_up=0.0, negative_steps=2000, step_size=30.0),
+            settings,
+            Key(0),
+        )
 
 
 @pytest.mark.parametrize(

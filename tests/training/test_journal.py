@@ -1,4 +1,6 @@
-"""An interrupted training continues bit for bit; a journal that is damaged, or another's, is none. Smoothing is exact, and drawn anew."""
+"""An interrupted training continues bit for bit; a journal that is damaged, or another's, is none. Smoothing
+is exact, and drawn anew.
+"""
 
 import math
 
@@ -8,13 +10,32 @@ import torch
 from lem_safe.data.distributions import EightGaussians
 from lem_safe.energies import MLP, Fourier, Residual
 from lem_safe.keys import Key
-from lem_safe.training import Denoising, EnergyMatching, Journal, MultiScale, Sliced, Trained, TrainingSettings, fit, load_energy
+from lem_safe.training import (
+    Denoising,
+    EnergyMatching,
+    Journal,
+    MultiScale,
+    Sliced,
+    Trained,
+    TrainingSettings,
+    fit,
+    load_energy,
+)
 from lem_safe.training.learner import smoothed
 from lem_safe.training.trained import JOURNAL
 
 SETTINGS = TrainingSettings(steps=80, batch_size=32, smoothing=0.1, patience=100)
-LOSSES = [Denoising(0.3), Sliced(0.1), MultiScale([0.1, 0.4]), EnergyMatching(negative_steps=2, step_size=0.01)]
-NETWORKS = [MLP(hidden=8, depth=2), Residual(hidden=8, depth=2), Fourier(count=4, network=MLP(hidden=8, depth=2))]
+LOSSES = [
+    Denoising(0.3),
+    Sliced(0.1),
+    MultiScale([0.1, 0.4]),
+    EnergyMatching(negative_steps=2, step_size=0.01),
+]
+NETWORKS = [
+    MLP(hidden=8, depth=2),
+    Residual(hidden=8, depth=2),
+    Fourier(count=4, network=MLP(hidden=8, depth=2)),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +69,9 @@ def train(loss, network, journal=None, progress=lambda *_: None):
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.kind)
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda f: type(f).__name__)
 def test_resumed_training_is_bit_equal(loss, network, tmp_path):
-    """Interrupted at steps 13 and 47, with an entry after every step: the same weights, history and best as in one go."""
+    """Interrupted at steps 13 and 47, with an entry after every step: the same weights, history and best as
+    in one go.
+    """
     whole = train(loss, network)
     for step in (13, 47):
         with pytest.raises(KeyboardInterrupt):
@@ -69,7 +92,9 @@ def test_an_older_entry_resumes_to_the_same_end(tmp_path):
         train(loss, network, Journal(path, "f", seconds=1e9), stop_at(50))
     again = train(loss, network, Journal(path, "f", seconds=1e9))
     assert again.resumed_from_step == 19
-    assert all(torch.equal(value, learned(again)[name]) for name, value in learned(train(loss, network)).items())
+    assert all(
+        torch.equal(value, learned(again)[name]) for name, value in learned(train(loss, network)).items()
+    )
 
 
 def test_a_finished_journal_trains_no_further(tmp_path):
@@ -98,11 +123,15 @@ def test_a_damaged_or_foreign_journal_trains_anew(damage, tmp_path):
         path.write_text("no such format")
     again = train(loss, network, Journal(path, "f", seconds=0))
     assert again.resumed_from_step == 0
-    assert all(torch.equal(value, learned(again)[name]) for name, value in learned(train(loss, network)).items())
+    assert all(
+        torch.equal(value, learned(again)[name]) for name, value in learned(train(loss, network)).items()
+    )
 
 
 def test_load_or_train_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    """An interrupted call leaves a journal beside the energy to be; the next ends bit-equal and leaves only the energy."""
+    """An interrupted call leaves a journal beside the energy to be; the next ends bit-equal and leaves only
+    the energy.
+    """
     monkeypatch.setattr("lem_safe.training.journal.SECONDS", 0.0)
     quick = Trained(EightGaussians(samples=400), MLP(hidden=8, depth=2), Denoising(0.3), SETTINGS)
     whole, _ = quick.load_or_train(0, tmp_path / "whole")
@@ -119,7 +148,9 @@ def test_load_or_train_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
 
 def test_smoothing_is_exact():
-    """z + hξ of N(0, 1) rows has variance 1 + h², skewness 0 and a normal's fourth moment; h = 0 draws nothing (T.4)."""
+    """z + hξ of N(0, 1) rows has variance 1 + h², skewness 0 and a normal's fourth moment; h = 0 draws
+    nothing (T.4).
+    """
     z, h = torch.randn(200_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64), 0.7
     generator = torch.Generator().manual_seed(1)
     x = smoothed(z, h, generator)[:, 0]
@@ -132,12 +163,16 @@ def test_smoothing_is_exact():
 
 
 def test_training_learns_the_smoothed_data(monkeypatch):
-    """Denoising with σ on rows smoothed by h learns N(0, 1 + h² + σ²): a confined quadratic energy fits it, and a = its precision."""
+    """Denoising with σ on rows smoothed by h learns N(0, 1 + h² + σ²): a confined quadratic energy fits it,
+    and a = its precision.
+    """
     from truths.energies import Parabola
 
     monkeypatch.setattr("lem_safe.training.loop.HELD_OUT_ROWS", 4096)
     z = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    settings = TrainingSettings(steps=400, batch_size=4096, learning_rate=0.02, weight_decay=0.0, ema=0.99, smoothing=0.6)
+    settings = TrainingSettings(
+        steps=400, batch_size=4096, learning_rate=0.02, weight_decay=0.0, ema=0.99, smoothing=0.6
+    )
     found = float(fit(Parabola(0.2), z, Denoising(0.5), settings, Key(0)).energy.a.detach())
     assert abs(found - 1 / (1 + 0.36 + 0.25)) < 0.02
     assert abs(found - 1 / (1 + 0.25)) > 0.1

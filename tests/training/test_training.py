@@ -1,4 +1,6 @@
-"""Training: the sign and minimiser of each loss, the whitening, the loop's promises, and trained energies as files."""
+"""Training: the sign and minimiser of each loss, the whitening, the loop's promises, and trained energies as
+files.
+"""
 
 import math
 
@@ -13,10 +15,26 @@ from lem_safe.energies import MLP
 from lem_safe.energies.network import Trainable
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.training import LOSSES, Denoising, Implicit, Sliced, Trained, TrainingSettings, fit, learner, load_energy, whiten
+from lem_safe.training import (
+    LOSSES,
+    Denoising,
+    Implicit,
+    Sliced,
+    Trained,
+    TrainingSettings,
+    fit,
+    learner,
+    load_energy,
+    whiten,
+)
 from lem_safe.training.loss import Loss
 
-QUICK = Trained(EightGaussians(samples=400), MLP(hidden=8, depth=2), Denoising(0.3), TrainingSettings(steps=80, batch_size=64))
+QUICK = Trained(
+    EightGaussians(samples=400),
+    MLP(hidden=8, depth=2),
+    Denoising(0.3),
+    TrainingSettings(steps=80, batch_size=64),
+)
 
 
 class Quadratic(Trainable):
@@ -42,12 +60,16 @@ class Quadratic(Trainable):
 
 
 def minimiser(loss) -> tuple[float, float]:
-    """The a that makes a loss, quadratic in a, least on N(0, 1) rows: by a parabola through three values; and its error."""
+    """The a that makes a loss, quadratic in a, least on N(0, 1) rows: by a parabola through three values; and
+    its error.
+    """
     estimates = []
     for seed in range(16):
         z = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         noise = [torch.Generator().manual_seed(99 + seed) for _ in range(3)]
-        low, mid, high = (float(loss(Quadratic(a), z, g).detach()) for a, g in zip((-1.0, 0.0, 1.0), noise, strict=True))
+        low, mid, high = (
+            float(loss(Quadratic(a), z, g).detach()) for a, g in zip((-1.0, 0.0, 1.0), noise, strict=True)
+        )
         estimates.append((low - high) / (2 * (low - 2 * mid + high)))
     a = torch.tensor(estimates)
     return float(a.mean()), float(a.std()) / 4
@@ -80,7 +102,9 @@ def test_trace_losses_minimiser(make, smoothing):
 
 
 def test_sliced_estimates_implicit():
-    """On a network with ten inputs: the same value within the slices' standard error, nearly the same parameter gradient."""
+    """On a network with ten inputs: the same value within the slices' standard error, nearly the same
+    parameter gradient.
+    """
     network = MLP(hidden=16, depth=2).build(10, torch.Generator().manual_seed(0)).double()
     z = torch.randn(4000, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     gradients = []
@@ -89,7 +113,10 @@ def test_sliced_estimates_implicit():
         value = loss(network, z, torch.Generator().manual_seed(2))
         value.backward()
         gradients.append(
-            (float(value.detach()), torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]))
+            (
+                float(value.detach()),
+                torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None]),
+            )
         )
     (exact, g), (sliced, estimate) = gradients
     assert abs(exact - sliced) < 0.02
@@ -98,7 +125,9 @@ def test_sliced_estimates_implicit():
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_every_loss_learns_a_gaussian(kind):
-    """Every loss of the table, from its example, by gradient descent: a ends between 1/(1 + σ²) of its smoothing and 1."""
+    """Every loss of the table, from its example, by gradient descent: a ends between 1/(1 + σ²) of its
+    smoothing and 1.
+    """
     fields = {name: value for name, value in LOSSES[kind].example.items() if name != "kind"}
     loss, model = LOSSES[kind](**fields), Quadratic(0.3)
     z = torch.randn(4000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -153,7 +182,9 @@ def test_early_stopping_keeps_the_best():
     """Thirty rows and a large network overfit at once: training stops long before its last step."""
     z = torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
     network = MLP(hidden=64, depth=2).build(2, torch.Generator().manual_seed(0))
-    settings = TrainingSettings(steps=4000, batch_size=64, learning_rate=1e-2, held_out=0.3, patience=3, ema=0.0)
+    settings = TrainingSettings(
+        steps=4000, batch_size=64, learning_rate=1e-2, held_out=0.3, patience=3, ema=0.0
+    )
     result = fit(network, z, Denoising(0.05), settings, Key(0))
     assert result.history[-1].step < 2000
     assert result.held_out < result.history[-1].held_out
@@ -162,20 +193,33 @@ def test_early_stopping_keeps_the_best():
 def test_divergence_names_step_and_value():
     settings = TrainingSettings(steps=500, batch_size=32, learning_rate=1e30, clip=1e30)
     network = MLP(hidden=4, depth=1).build(2, torch.Generator().manual_seed(0))
-    with pytest.raises(NumericalFailure, match=r"diverged at step \d+: the loss is .*lower training.learning_rate"):
-        fit(network, torch.randn(100, 2, generator=torch.Generator().manual_seed(0)), Denoising(0.1), settings, Key(0))
+    with pytest.raises(
+        NumericalFailure, match=r"diverged at step \d+: the loss is .*lower training.learning_rate"
+    ):
+        fit(
+            network,
+            torch.randn(100, 2, generator=torch.Generator().manual_seed(0)),
+            Denoising(0.1),
+            settings,
+            Key(0),
+        )
 
 
 @pytest.mark.parametrize("loss", [Denoising(0.3), Implicit(0.3), Sliced(0.3)])
 def test_trained_energy_is_the_data_smoothed(loss):
-    """On N(m, Σ) rows the learned ∇U is (Σ_σ)⁻¹(x − m), Σ_σ = (1 + σ²)Σ because the noise is added in whitened coordinates."""
+    """On N(m, Σ) rows the learned ∇U is (Σ_σ)⁻¹(x − m), Σ_σ = (1 + σ²)Σ because the noise is added in
+    whitened coordinates.
+    """
 
     class Correlated(Planar):
         samples = 20_000
 
         def draw(self, generator, n):
             root = torch.tensor([[2.0, 0.0], [1.5, 0.4]], dtype=torch.float64)
-            return torch.tensor([3.0, -1.0]) + torch.randn(n, 2, generator=generator, dtype=torch.float64) @ root.T
+            return (
+                torch.tensor([3.0, -1.0])
+                + torch.randn(n, 2, generator=generator, dtype=torch.float64) @ root.T
+            )
 
     settings = TrainingSettings(steps=600, batch_size=512, learning_rate=5e-3, ema=0.99)
     source = Correlated()
@@ -186,7 +230,9 @@ def test_trained_energy_is_the_data_smoothed(loss):
     _, gradient = energy.value_and_gradient(x)
     whitened = (gradient - expected) @ torch.linalg.cholesky(Σ)
     assert float(whitened.square().sum(1).mean()) < 0.02 * 2
-    assert float((gradient @ torch.linalg.cholesky(Σ)).square().sum(1).mean()) > 1  # and not because everything is 0
+    assert (
+        float((gradient @ torch.linalg.cholesky(Σ)).square().sum(1).mean()) > 1
+    )  # and not because everything is 0
 
 
 def test_trained_energy_is_frozen():
@@ -213,7 +259,9 @@ def test_fingerprint_counts_everything():
         Trained(EightGaussians(samples=401), QUICK.network, QUICK.loss, QUICK.training).fingerprint(0),
         Trained(QUICK.data, MLP(hidden=9, depth=2), QUICK.loss, QUICK.training).fingerprint(0),
         Trained(QUICK.data, QUICK.network, Denoising(0.31), QUICK.training).fingerprint(0),
-        Trained(QUICK.data, QUICK.network, QUICK.loss, TrainingSettings(steps=81, batch_size=64)).fingerprint(0),
+        Trained(QUICK.data, QUICK.network, QUICK.loss, TrainingSettings(steps=81, batch_size=64)).fingerprint(
+            0
+        ),
     ]
     assert len({QUICK.fingerprint(0), *variants}) == 6
 
@@ -249,7 +297,8 @@ def test_cache_variable(monkeypatch, tmp_path):
     assert QUICK.path(0).parent.parent == tmp_path
 
 
-# ---- the optimiser's arithmetic ----------------------------------------------------------------------------------------------------------
+# ---- the optimiser's arithmetic
+# ----------------------------------------------------------------------------------------------------------
 
 
 class Steep(Loss):
@@ -267,15 +316,21 @@ def the_schedule() -> None:
 
 
 def the_clip() -> None:
-    """A gradient of 3 is shortened to .5 before AdamW: its first moment is (1 − .9)·.5; the norm told is what it was."""
-    one = learner.Learner(Quadratic(1.0), TrainingSettings(steps=10, batch_size=4, clip=0.5), torch.Generator().manual_seed(0))
+    """A gradient of 3 is shortened to .5 before AdamW: its first moment is (1 − .9)·.5; the norm told is what
+    it was.
+    """
+    one = learner.Learner(
+        Quadratic(1.0), TrainingSettings(steps=10, batch_size=4, clip=0.5), torch.Generator().manual_seed(0)
+    )
     _, norm = one.advance(torch.zeros(8, 1, dtype=torch.float64), Steep())
     assert norm == pytest.approx(3.0)
     assert float(one.entry().tensors["moments.0.exp_avg"]) == pytest.approx(0.05, rel=1e-5)
 
 
 def the_average() -> None:
-    """a₀ = 2, and v₁ = v₀ + (1 − min(ema, 1/11))(a₁ − v₀), v₂ = v₁ + (1 − min(ema, 2/12))(a₂ − v₁); an ema of .1 holds for the second."""
+    """a₀ = 2, and v₁ = v₀ + (1 − min(ema, 1/11))(a₁ − v₀), v₂ = v₁ + (1 − min(ema, 2/12))(a₂ − v₁); an ema of
+    .1 holds for the second.
+    """
     for ema, kept in ((0.999, (1 / 11, 2 / 12)), (0.1, (1 / 11, 0.1))):
         settings = TrainingSettings(steps=10, batch_size=4, learning_rate=0.5, ema=ema)
         one, v = learner.Learner(Quadratic(2.0), settings, torch.Generator().manual_seed(0)), 2.0
@@ -293,12 +348,22 @@ def test_the_optimisers_arithmetic(check):
 @pytest.mark.parametrize(
     ("check", "owner", "name", "fault"),
     [
-        (the_schedule, learner, "rate", lambda step, steps: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))),
+        (
+            the_schedule,
+            learner,
+            "rate",
+            lambda step, steps: 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)),
+        ),
         (the_clip, nn.utils, "clip_grad_norm_", lambda weights, clip: weights[0].grad.norm()),
-        (the_average, torch, "_foreach_lerp_", lambda averages, weights, share: [a.copy_(w) for a, w in zip(averages, weights, strict=True)]),
+        (
+            the_average,
+            torch,
+            "_foreach_lerp_",
+            lambda averages, weights, share: [a.copy_(w) for a, w in zip(averages, weights, strict=True)],
+        ),
     ],
     ids=["no warm-up", "no clipping", "no average"],
-)  # fmt: skip
+)
 def test_planted_faults_of_the_optimiser_are_found(check, owner, name, fault, monkeypatch):
     monkeypatch.setattr(owner, name, fault)
     with pytest.raises(AssertionError):

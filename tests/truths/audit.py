@@ -47,11 +47,15 @@ def evidence() -> None:
 
 
 def verdicts_hold_together() -> None:
-    """0 of 170 at β = .02 has chance .98¹⁷⁰ = .032: certified alone, not as one of two (A.4), and never where particles are coupled (A.2)."""
+    """0 of 170 at β = .02 has chance .98¹⁷⁰ = .032: certified alone, not as one of two (A.4), and never where
+    particles are coupled (A.2).
+    """
 
     def said(counts: list[int], coupled: bool = False) -> list[str]:
         standings = [Standing.of(Fixed(k, 170), 0.02, 0.95) for k in counts]
-        return list(verdict.verdicts(standings, 0.95, "bonferroni", [k > 3 for k in counts] if coupled else None))
+        return list(
+            verdict.verdicts(standings, 0.95, "bonferroni", [k > 3 for k in counts] if coupled else None)
+        )
 
     assert said([0]) == ["certified"]
     assert said([1]) == said([0], coupled=True) == ["inconclusive"]
@@ -64,7 +68,9 @@ def bets_are_fair() -> None:
     """Clouds that are wholly inside with chance m leave the capital's mean at 1 (A.5): all 2⁶ outcomes."""
     for m in (0.1, 0.4):
         outcomes = (np.array([i >> r & 1 for r in range(6)], dtype=float) for i in range(64))
-        mean = sum(m ** x.sum() * (1 - m) ** (6 - x.sum()) * math.exp(betting.log_capital(x, m)) for x in outcomes)
+        mean = sum(
+            m ** x.sum() * (1 - m) ** (6 - x.sum()) * math.exp(betting.log_capital(x, m)) for x in outcomes
+        )
         assert abs(mean - 1) < 1e-9
 
 
@@ -86,26 +92,36 @@ def looks_are_remembered() -> None:
 
 
 def repeated_rows_are_seen() -> None:
-    """Every row four times: the batches' variance is four times that of independent rows (A.6), to 4 standard errors of 78 batches' variance."""
+    """Every row four times: the batches' variance is four times that of independent rows (A.6), to 4 standard
+    errors of 78 batches' variance.
+    """
     batches = Batches()
     batches.add((np.random.default_rng(0).random(20_000) < 0.2).repeat(4))
     assert abs(80_000 / (batches.effective() or math.inf) / 4 - 1) < 4 * (2 / 77) ** 0.5
 
 
 def rare_events() -> None:
-    """P(x₀ ≥ 3.09) = 1e-3 by subset simulation, ten times, to 4 standard errors, each run's being .3 as it says itself (R.1)."""
+    """P(x₀ ≥ 3.09) = 1e-3 by subset simulation, ten times, to 4 standard errors, each run's being .3 as it
+    says itself (R.1).
+    """
     move = subset.metropolis(lambda x: (x.square().sum(-1) / 2, x), 0.5)
     found = []
     for seed in range(10):
         start = Key(seed).normal(torch.empty(500, 1, dtype=F64))
-        found.append(subset.subset_simulation(Key(seed).fold("run"), start, lambda x: 3.0902323 - x[:, 0], move, moves=3, most=6))
+        found.append(
+            subset.subset_simulation(
+                Key(seed).fold("run"), start, lambda x: 3.0902323 - x[:, 0], move, moves=3, most=6
+            )
+        )
     mean = sum(f.probability for f in found) / 10
     assert all(0.15 < f.relative_error < 0.5 for f in found)
     assert abs(mean / 1e-3 - 1) < 4 * 0.3 / math.sqrt(10)
 
 
 def tails_with_ties() -> None:
-    """P(⌊x₀/1.5⌋ ≥ 2) and P((x₀ − 2)₊ ≥ 1), both 1.35e-3: levels that are integers, or flat over most of the space (S.1)."""
+    """P(⌊x₀/1.5⌋ ≥ 2) and P((x₀ − 2)₊ ≥ 1), both 1.35e-3: levels that are integers, or flat over most of the
+    space (S.1).
+    """
     move = subset.metropolis(lambda x: (x.square().sum(-1) / 2, x), 0.5)
     for level in (lambda x: 2 - (x[:, 0] / 1.5).floor(), lambda x: 1 - (x[:, 0] - 2).clamp(min=0)):
         found = []
@@ -130,28 +146,48 @@ def price() -> None:
 
 
 def clearances_that_are_told() -> None:
-    """No clearance contradicts membership: it is 0 within the spacing of a row's numbers, and not told where float64 lost or overflowed it."""
+    """No clearance contradicts membership: it is 0 within the spacing of a row's numbers, and not told where
+    float64 lost or overflowed it.
+    """
     x = torch.tensor([[0.3, 0.7], [1.0, 1.0], [1.7e308, 1.7e308]], dtype=F64)
     far = census([Block(x)], {"over": HalfSpace([1.0, 1.0], 1.0)}).regions["over"]
     deepest = far.clearance
-    assert (far.violations, far.kind) == (2, "exact") and deepest is not None and abs(deepest + math.sqrt(0.5)) < 1e-15
+    assert (
+        (far.violations, far.kind) == (2, "exact")
+        and deepest is not None
+        and abs(deepest + math.sqrt(0.5)) < 1e-15
+    )
     assert far.clearances is not None and far.clearances.unknown == 1  # (1 − 3.4e308)/√2 is no float
-    assert [(s.row, s.inside, s.clearance) for s in far.worst] == [(2, True, None), (1, True, deepest), (0, False, 0.0)]
+    assert [(s.row, s.inside, s.clearance) for s in far.worst] == [
+        (2, True, None),
+        (1, True, deepest),
+        (0, False, 0.0),
+    ]
     wire = {"wire": Capsule([-5e17, 1e17], [5e17, -1e17], 1.0)}
-    for row, inside in (([3.0, 0.5], 0), ([3.0, 0.2], 1)):  # 1.08 and .78 from an axis on which numbers are 64 apart
+    for row, inside in (
+        ([3.0, 0.5], 0),
+        ([3.0, 0.2], 1),
+    ):  # 1.08 and .78 from an axis on which numbers are 64 apart
         long = census([Block(torch.tensor([row], dtype=F64))], wire).regions["wire"]
         assert (long.violations, long.clearance) == (inside, None)
 
 
 def bins_are_bounded() -> None:
-    """A region far from all samples costs no more bins than they do, and one row far from all others leaves them a picture."""
+    """A region far from all samples costs no more bins than they do, and one row far from all others leaves
+    them a picture.
+    """
     y = np.linspace(1e6, 1e6 + 1, 400)
     edges = histograms.edges_of({"samples": y}, at_zero=True)
     assert len(edges) <= 60 and edges[0] == np.quantile(y, 0.001) and edges[-1] == np.quantile(y, 0.999)
     assert len(histograms.edges_of({"samples": y - 1e6 + 0.5}, at_zero=True)) <= 100
     low, high = ranges.interval([np.append(np.linspace(-1, 1, 400), 1e300)])
     assert -1 <= low < -0.9 and 1 < high <= 0.95 + 50 * 2
-    for flat in (np.full(9, 1e17), np.full(9, 5e-324), np.array([1e17, 1e17 + 16]), np.array([-1.7e308, 1.7e308])):
+    for flat in (
+        np.full(9, 1e17),
+        np.full(9, 5e-324),
+        np.array([1e17, 1e17 + 16]),
+        np.array([-1.7e308, 1.7e308]),
+    ):
         low, high = ranges.interval([flat])
         edges = np.linspace(low, high, 49)
         assert (np.diff(edges) > 0).all() and np.isfinite(high - low)

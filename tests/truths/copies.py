@@ -1,4 +1,6 @@
-"""Rows that repeat, tolerances that exclude each other, samples beside their data (A.13–A.16): against counts and closed forms."""
+"""Rows that repeat, tolerances that exclude each other, samples beside their data (A.13–A.16): against counts
+and closed forms.
+"""
 
 import math
 
@@ -25,7 +27,10 @@ def counted(x: np.ndarray, size: int = 1000) -> repeats.Repeats:
 
 
 def cut(x: np.ndarray, size: int = 1000) -> list[Block]:
-    return [Block(torch.from_numpy(np.ascontiguousarray(x[i : i + size], dtype=np.float64))) for i in range(0, len(x), size)]
+    return [
+        Block(torch.from_numpy(np.ascontiguousarray(x[i : i + size], dtype=np.float64)))
+        for i in range(0, len(x), size)
+    ]
 
 
 def natural(x: np.ndarray) -> bool:
@@ -45,7 +50,9 @@ def different_rows_are_counted() -> None:
 
 
 def copies_are_told_from_coarse_values() -> None:
-    """Twice the same rows at full resolution are copies; as many repetitions of rounded, whole or float32 values are draws (A.14)."""
+    """Twice the same rows at full resolution are copies; as many repetitions of rounded, whole or float32
+    values are draws (A.14).
+    """
     z = draws(2).normal(size=(2000, 2))
     assert natural(z) and not natural(np.tile(z, (2, 1)))
     assert not natural(np.tile(z.astype(np.float32), (2, 1)))
@@ -54,7 +61,9 @@ def copies_are_told_from_coarse_values() -> None:
     assert natural((1e6 + z).astype(np.float32)) and natural(draws(4).poisson(3.0, (2000, 2)))
     assert natural(np.array([float(f"{v:.3g}") for v in z[:, 0]])[:, None])
     assert natural(np.where(draws(5).random((2000, 1)) < 0.6, 0.0, z[:, :1]))  # a mass at 0
-    z = draws(13).normal(size=(10_000, 3))  # many values of these are 2 % of the rows or more, and none is a cell of its own
+    z = draws(13).normal(
+        size=(10_000, 3)
+    )  # many values of these are 2 % of the rows or more, and none is a cell of its own
     assert (
         natural(z.round(1))
         and natural(draws(14).integers(0, 3, (3000, 4)) / 2)
@@ -74,7 +83,9 @@ def resolution_explains_so_many_pairs() -> None:
 
 
 def common_values_are_cells_of_their_own() -> None:
-    """Rows that share a zero, a limit or a category repeat as their other columns do; copies of such rows are copies all the same (A.14)."""
+    """Rows that share a zero, a limit or a category repeat as their other columns do; copies of such rows are
+    copies all the same (A.14).
+    """
     for n in (400, 2000):
         fare, tip = draws(7).gamma(2.0, 6.0, n).round(2), draws(8).gamma(2.0, 1.0, n).round(2)
         kind = draws(9).integers(0, 3, n).astype(float)
@@ -88,7 +99,9 @@ def common_values_are_cells_of_their_own() -> None:
 
 
 def tolerances_may_exclude_each_other() -> None:
-    """Every point in one of two regions: (1 − β₁ − β₂)/2 too much; all in both: 1 − least β; a pattern outside: nothing (A.15)."""
+    """Every point in one of two regions: (1 − β₁ − β₂)/2 too much; all in both: 1 − least β; a pattern
+    outside: nothing (A.15).
+    """
     either, both = np.array([[True, False], [False, True]]), np.array([[True, True]])
     for β in ([0.1, 0.1], [0.4, 0.2]):
         assert abs(feasibility.least_excess(either, np.array(β)) - (1 - sum(β)) / 2) < 1e-9
@@ -98,20 +111,30 @@ def tolerances_may_exclude_each_other() -> None:
 
 
 def samples_are_held_beside_their_data() -> None:
-    """The numbers of A.16 by hand; none is bad for two draws of one distribution, coarse or not, each is for its own fault."""
-    found = fidelity.fidelity(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[-1.0], [0.4], [0.6], [5.0]]), ["a"]).columns[0]
+    """The numbers of A.16 by hand; none is bad for two draws of one distribution, coarse or not, each is for
+    its own fault.
+    """
+    found = fidelity.fidelity(
+        np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[-1.0], [0.4], [0.6], [5.0]]), ["a"]
+    ).columns[0]
     assert (found.outside, found.distance, found.below) == (0.5, 0.25, 0.25)
     assert abs(found.spread - np.std([-1, 0.4, 0.6, 5]) / np.std([0, 1, 2, 3])) < 1e-12
     a, b = draws(7).normal(size=(2, 800, 3))
     for rows, x in ((a, b), (a.round(), b), (np.exp(a), np.exp(b))):
         assert fidelity.fidelity(rows, x, ["a", "b", "c"]).warnings() == []
-    for x, column in ((b * [1, 1, 1.8], "c"), (b + [0, 0.7, 0], "b"), (np.column_stack([b[:, :2], b[:, 1]]), "'b' and 'c'")):
+    for x, column in (
+        (b * [1, 1, 1.8], "c"),
+        (b + [0, 0.7, 0], "b"),
+        (np.column_stack([b[:, :2], b[:, 1]]), "'b' and 'c'"),
+    ):
         said = " ".join(fidelity.fidelity(a, x, ["a", "b", "c"]).warnings())
         assert column in said and "'a'" not in said
 
 
 def codes_are_found() -> None:
-    """A value that rows share, far outside the others, at either end and of several kinds; no heavy tail and no count is one."""
+    """A value that rows share, far outside the others, at either end and of several kinds; no heavy tail and
+    no count is one.
+    """
     z = draws(8).normal(20.0, 3.0, 500)
     for value in (-9999.0, 1e20, -99.0):
         (code,) = concerns.codes("t", np.where(np.arange(500) < 15, value, z))

@@ -27,7 +27,9 @@ def mixture() -> None:
     """U = −log Σ w_k N(m_k, Σ), its gradient and Laplacian (C.2)."""
     means, w, x = [[1.0, 0.0], [-0.8, 0.6], [0.1, -1.2]], np.array([2.0, 1.0, 5.0]) / 8, cloud(40)
     energy = GaussianMixture(means, 0.7, weights=[2.0, 1.0, 5.0])
-    density = sum(p * multivariate_normal(m, 0.49 * np.eye(2)).pdf(x.numpy()) for p, m in zip(w, means, strict=True))
+    density = sum(
+        p * multivariate_normal(m, 0.49 * np.eye(2)).pdf(x.numpy()) for p, m in zip(w, means, strict=True)
+    )
     expected = autodiff_jet(energy, x)
     close(expected.value, -torch.from_numpy(density).log())
     close_jets(Jet(*energy.value_and_gradient(x), energy.laplacian(x)), expected)
@@ -54,12 +56,16 @@ def langevin_step() -> None:
 
 def _followed(steps: int, n: int = 4000) -> chain.Finished:
     sampler = Langevin(standard(1, F64), 0.1)
-    course = chain.Course("check", sampler, (pull(beyond(1.0), identity(1, F64)),), ("beyond",), (0.1,), steps)
+    course = chain.Course(
+        "check", sampler, (pull(beyond(1.0), identity(1, F64)),), ("beyond",), (0.1,), steps
+    )
     return chain.follow(course, Key(3), torch.zeros(n, 1, dtype=F64), progress=Silent())
 
 
 def noise_is_new_at_every_step() -> None:
-    """ξ₁ and ξ₂, solved from x' = (1 − h)x + √(2h)ξ, are uncorrelated; and the same key gives the same cloud."""
+    """ξ₁ and ξ₂, solved from x' = (1 − h)x + √(2h)ξ, are uncorrelated; and the same key gives the same
+    cloud.
+    """
     x1, x2 = _followed(1).x[:, 0], _followed(2).x[:, 0]
     ξ1, ξ2 = x1 / math.sqrt(0.2), (x2 - 0.9 * x1) / math.sqrt(0.2)
     assert abs(float((ξ1 * ξ2).mean())) < 5 / math.sqrt(4000)
@@ -78,7 +84,15 @@ def trace_rows() -> None:
 def unfiltered_run() -> None:
     """The mean and spread of the Ornstein–Uhlenbeck chain after 20 steps, Euler's own (E.2)."""
     n, h = 20_000, 0.05
-    x = simulate(standard(1, F64), [beyond(1.0)], [0.5], "none", torch.full((n, 1), -2.0, dtype=F64), step_size=h, steps=20).x
+    x = simulate(
+        standard(1, F64),
+        [beyond(1.0)],
+        [0.5],
+        "none",
+        torch.full((n, 1), -2.0, dtype=F64),
+        step_size=h,
+        steps=20,
+    ).x
     a = (1 - h) ** 20
     var = 2 * h * (1 - a * a) / (1 - (1 - h) ** 2)
     assert abs(float(x.mean()) + 2 * a) < 4 * math.sqrt(var / n)
@@ -112,29 +126,38 @@ def score_matching() -> None:
     z = cloud(100_000, d=1)
     z = (z - z.mean()) / z.std()
     for loss in (losses.Denoising(1.0), losses.Implicit(1.0), losses.Sliced(1.0)):
-        low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0))
+        low, mid, high = (
+            float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0)
+        )
         assert low - 2 * mid + high > 0
         assert abs((low - high) / (2 * (low - 2 * mid + high)) - 0.5) < 0.02
 
 
 def several_scales() -> None:
-    """On N(0,1) data at scales .5 and 1.5 with mixture weights .7 and .3: a = 1/(1 + .7·.25 + .3·2.25) (T.6)."""
+    """On N(0,1) data at scales .5 and 1.5 with mixture weights .7 and .3: a = 1/(1 + .7·.25 + .3·2.25)
+    (T.6).
+    """
     z = cloud(100_000, d=1)
     z = (z - z.mean()) / z.std()
     loss = losses.MultiScale([0.5, 1.5], [0.7, 0.3])
-    low, mid, high = (float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0))
+    low, mid, high = (
+        float(loss(Parabola(a), z, torch.Generator().manual_seed(1)).detach()) for a in (-1.0, 0.0, 1.0)
+    )
     assert low - 2 * mid + high > 0
     assert abs((low - high) / (2 * (low - 2 * mid + high)) - 1 / 1.85) < 0.02
 
 
 def flow_warm_up() -> None:
-    """On N(0, ¼) data, paired optimally with N(0, 1): εa = 3(1 − s²)/(2(1 + s + s²)) = .643 at s = ½ (T.5)."""
+    """On N(0, ¼) data, paired optimally with N(0, 1): εa = 3(1 − s²)/(2(1 + s + s²)) = .643 at s = ½
+    (T.5).
+    """
     ε, found = 0.5, []
     for seed in range(12):
         z = 0.5 * torch.randn(250, 1, generator=torch.Generator().manual_seed(seed), dtype=F64)
         flow = energy_matching.Flow(ε)
         low, mid, high = (
-            float(flow(Parabola(a), z, torch.Generator().manual_seed(seed + 50)).detach()) for a in (-1.0, 0.0, 1.0)
+            float(flow(Parabola(a), z, torch.Generator().manual_seed(seed + 50)).detach())
+            for a in (-1.0, 0.0, 1.0)
         )
         found.append(ε * (low - high) / (2 * (low - 2 * mid + high)))
     error = np.std(found, ddof=1) / math.sqrt(len(found))
@@ -161,13 +184,17 @@ def network_derivatives() -> None:
     for settings in (MLP(9, 2), Residual(7, 2), Fourier(5, 1.5, Residual(7, 2, "tanh"))):
         energy, x = settings.build(2, torch.Generator().manual_seed(0)).requires_grad_(False), cloud(30)
         close_jets(Jet(*energy.value_and_gradient(x), energy.laplacian(x)), autodiff_jet(energy, x))
-        along = autodiff_jet(lambda y, energy=energy, x=x: energy(x + y @ V.T), torch.zeros(30, 3, dtype=F64)).laplacian
+        along = autodiff_jet(
+            lambda y, energy=energy, x=x: energy(x + y @ V.T), torch.zeros(30, 3, dtype=F64)
+        ).laplacian
         close(energy.laplacian(x, V), along)
         close(energy.gradient(x), energy.value_and_gradient(x)[1])
 
 
 def bounded_correction() -> None:
-    """U = c tanh(f/c) − log Σ w_k N(m_k, Σ_k), its gradient and traces, and never c nats from the mixture (E.22)."""
+    """U = c tanh(f/c) − log Σ w_k N(m_k, Σ_k), its gradient and traces, and never c nats from the mixture
+    (E.22).
+    """
     energy, x, V = on_a_mixture(), cloud(30), cloud(2, d=3)
     f, base = energy.trunk.inner(x), energy.base(x)
     assert float(f.abs().max()) > 1.5 > float((energy(x) - base).abs().max()) > 0.5
@@ -182,11 +209,15 @@ def bounded_correction() -> None:
 
 
 def fitted_mixture() -> None:
-    """EM finds the means, the covariances and the weights that rows were drawn with, and BIC how many there are (E.22)."""
+    """EM finds the means, the covariances and the weights that rows were drawn with, and BIC how many there
+    are (E.22).
+    """
     n, true = (
         20_000,
         GaussianMixture(
-            [[2.0, 0.0], [-2.0, 1.0]], covariances=[[[0.3, 0.1], [0.1, 0.2]], [[0.1, 0.0], [0.0, 0.4]]], weights=[0.3, 0.7]
+            [[2.0, 0.0], [-2.0, 1.0]],
+            covariances=[[[0.3, 0.1], [0.1, 0.2]], [[0.1, 0.0], [0.0, 0.4]]],
+            weights=[0.3, 0.7],
         ),
     )
     found = fitted(true.sample(torch.Generator().manual_seed(0), n), 5, seed=0)
@@ -194,8 +225,13 @@ def fitted_mixture() -> None:
     order = found.means[:, 0].argsort(descending=True)
     Σ, S = (u.factors @ u.factors.mT for u in (true, found))
     counts = n * true.weights[:, None]
-    assert bool(((found.means[order] - true.means).abs() < 4.5 * (Σ.diagonal(dim1=1, dim2=2) / counts).sqrt()).all())
     assert bool(
-        ((S[order] - Σ).abs() < 5 * Σ.diagonal(dim1=1, dim2=2).amax(1)[:, None, None] * (2 / counts[..., None]).sqrt()).all()
+        ((found.means[order] - true.means).abs() < 4.5 * (Σ.diagonal(dim1=1, dim2=2) / counts).sqrt()).all()
+    )
+    assert bool(
+        (
+            (S[order] - Σ).abs()
+            < 5 * Σ.diagonal(dim1=1, dim2=2).amax(1)[:, None, None] * (2 / counts[..., None]).sqrt()
+        ).all()
     )
     assert bool(((found.weights[order] - true.weights).abs() < 4.5 * (0.21 / n) ** 0.5).all())

@@ -9,7 +9,17 @@ from torch import Tensor
 
 from barriers import projection
 from barriers.derivatives import autodiff_jet
-from barriers.filters import BarrierStep, EnsembleFilter, Gate, Penalty, PointwiseFilter, PrimalDual, Project, Reject, base
+from barriers.filters import (
+    BarrierStep,
+    EnsembleFilter,
+    Gate,
+    Penalty,
+    PointwiseFilter,
+    PrimalDual,
+    Project,
+    Reject,
+    base,
+)
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import Ball, HalfSpace, UnsafeSet
 from barriers.surrogates import Sigmoid
@@ -44,11 +54,20 @@ def _step_problem() -> tuple[UnsafeSet, Sigmoid, float, Tensor, Tensor, BarrierS
     ball, φ = Ball([0.0, 0.0], 1.0), Sigmoid(0.3)
     x = cloud(400) * 0.3 + torch.tensor([0.0, 1.9], dtype=F64)
     mean = float(φ.value(ball(x)).mean())
-    return ball, φ, 2 * mean, x, 0.8 * x, BarrierStep(MassBarrier([ball], [φ], [4 * mean]), rate=5.0, mean=base.local_mean)
+    return (
+        ball,
+        φ,
+        2 * mean,
+        x,
+        0.8 * x,
+        BarrierStep(MassBarrier([ball], [φ], [4 * mean]), rate=5.0, mean=base.local_mean),
+    )
 
 
 def step_floor() -> None:
-    """B(z) reaches e^{−αh} B(x), as recounted, and no more (D.1); what is reported is the cloud that was returned."""
+    """B(z) reaches e^{−αh} B(x), as recounted, and no more (D.1); what is reported is the cloud that was
+    returned.
+    """
     ball, φ, limit, x, y, chosen = _step_problem()
     z, _, info = chosen.apply(x, y, 0.02, x[:, 0], chosen.init(x))
     B, after = (limit - float(φ.value(ball(p)).mean()) for p in (x, z))
@@ -67,7 +86,9 @@ def step_multiplier() -> None:
 
 
 def step_mean() -> None:
-    """The barrier is a mean over particles, however they are grouped: a small last group weighs no more than its size."""
+    """The barrier is a mean over particles, however they are grouped: a small last group weighs no more than
+    its size.
+    """
     ball, φ, n = Ball([0.0, 0.0], 1.0), Sigmoid(0.2), 513
     x = torch.full((n, 2), 3.0, dtype=F64)
     y = x.clone()
@@ -79,7 +100,9 @@ def step_mean() -> None:
 
 
 def step_returns_offenders() -> None:
-    """Deep inside, φ is flat and no gradient leads out: whoever jumped there goes back to x, the others keep their step (D.2)."""
+    """Deep inside, φ is flat and no gradient leads out: whoever jumped there goes back to x, the others keep
+    their step (D.2).
+    """
     ball, φ, n = Ball([0.0, 0.0], 1.0), Sigmoid(0.01), 400
     x = cloud(n) * 0.1 + torch.tensor([3.0, 0.0], dtype=F64)
     y = x + 0.01
@@ -109,7 +132,11 @@ def gate_room() -> None:
     n, low, high = 99, HalfSpace([-1.0, 0.0], 1.0), HalfSpace([1.0, 0.0], 1.0)
     x = torch.zeros(n, 2, dtype=F64)
     x[:9, 0], x[9:18, 0] = -2.0, 2.0  # both sets full: ⌊.1 · 99⌋ = 9
-    for target in (torch.cat([x[9:18], x[:9], x[18:] + 2.0]), torch.full_like(x, 2.0), torch.full_like(x, -2.0)):
+    for target in (
+        torch.cat([x[9:18], x[:9], x[18:] + 2.0]),
+        torch.full_like(x, 2.0),
+        torch.full_like(x, -2.0),
+    ):
         for k in range(5):
             gate = Gate([low, high], [0.1, 0.1])
             z, _, info = gate.apply(x, target, 0.1, Key(k).uniform(x[:, 0]), gate.init(x))
@@ -129,7 +156,9 @@ def refusal() -> None:
         z, _, _ = chosen.apply(x, y, h, x[:, 0], chosen.init(x))
         assert not ball.contains(z).any()
         inside = ball.contains(y)
-        close(z[inside], x[inside] if kind is Reject else y[inside] / y[inside].norm(dim=1, keepdim=True), 1e-6)
+        close(
+            z[inside], x[inside] if kind is Reject else y[inside] / y[inside].norm(dim=1, keepdim=True), 1e-6
+        )
 
 
 def pointwise_barrier() -> None:
@@ -155,7 +184,9 @@ def weights_on_the_surrogate() -> None:
 
 
 def thinning() -> None:
-    """One draw inside stays with chance β(1−p)/((1−β)p), one outside always (P.1); its price is known (P.2)."""
+    """One draw inside stays with chance β(1−p)/((1−β)p), one outside always (P.1); its price is known
+    (P.2).
+    """
     inside = torch.arange(100)[:, None] < 20
     chance = projection.keep_probabilities(inside, [0.05])
     odds = 0.05 * 0.8 / (0.95 * 0.2)

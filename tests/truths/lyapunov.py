@@ -1,4 +1,6 @@
-"""KL bookkeeping: balance, generator, Stein discrepancy, mixing, densities along the flow, log-Sobolev constants, stopping rules (L, E.3)."""
+"""KL bookkeeping: balance, generator, Stein discrepancy, mixing, densities along the flow, log-Sobolev
+constants, stopping rules (L, E.3).
+"""
 
 import math
 from itertools import permutations
@@ -12,10 +14,31 @@ from torch.func import vmap
 
 from barriers.derivatives import autodiff_jet
 from lem_safe.distances import wasserstein
-from lem_safe.energies import DoubleWell, Energy, Gaussian, GaussianMixture, Quadratic, Shifted, Tempered, Tractable, WeightedSum
+from lem_safe.energies import (
+    DoubleWell,
+    Energy,
+    Gaussian,
+    GaussianMixture,
+    Quadratic,
+    Shifted,
+    Tempered,
+    Tractable,
+    WeightedSum,
+)
 from lem_safe.keys import Key
 from lem_safe.lyapunov import bias as biases
-from lem_safe.lyapunov import constants, curvature, density, generator, mixing, monitors, normal, stein, stopping, work
+from lem_safe.lyapunov import (
+    constants,
+    curvature,
+    density,
+    generator,
+    mixing,
+    monitors,
+    normal,
+    stein,
+    stopping,
+    work,
+)
 from lem_safe.lyapunov import ratio as balances
 from lem_safe.samplers import Langevin
 from truths.clouds import F64, close, cloud
@@ -40,7 +63,9 @@ def draws(energy: Tractable, n: int, seed: int) -> Tensor:
 
 
 def balance_by_hand() -> None:
-    """R = E ΔU/E‖∇U‖² and dKL/dt = E ΔU − E‖∇U‖² (L.4), their errors by batches; for e^{−V/ε} R is ε times V's (L.5)."""
+    """R = E ΔU/E‖∇U‖² and dKL/dt = E ΔU − E‖∇U‖² (L.4), their errors by batches; for e^{−V/ε} R is ε times
+    V's (L.5).
+    """
     x, σ2 = 0.6 * cloud(4000), 0.49
     U = Gaussian([0.0, 0.0], 0.7).double()
     found, g2 = balances.balance(U, x), x.square().sum(1).mean() / σ2**2
@@ -56,9 +81,15 @@ def balance_by_hand() -> None:
 
 
 def no_lyapunov_functional() -> None:
-    """h = ΔU − ‖∇U‖² is the particles' dKL/dt and changes sign (L.7): at a mode it is ΔU > 0, far out negative; E_ρU h = 0."""
+    """h = ΔU − ‖∇U‖² is the particles' dKL/dt and changes sign (L.7): at a mode it is ΔU > 0, far out
+    negative; E_ρU h = 0.
+    """
     U = eight()
-    close(balances.imbalance(U, torch.tensor([[4.0, 0.0]], dtype=F64)), U.laplacian(torch.tensor([[4.0, 0.0]], dtype=F64)), 1e-3)
+    close(
+        balances.imbalance(U, torch.tensor([[4.0, 0.0]], dtype=F64)),
+        U.laplacian(torch.tensor([[4.0, 0.0]], dtype=F64)),
+        1e-3,
+    )
     assert float(balances.imbalance(U, torch.tensor([[9.0, 0.0]], dtype=F64))) < -50
     h = balances.imbalance(U, draws(U, 20_000, 1))
     assert abs(float(h.mean())) < 4 * float(h.std()) / math.sqrt(20_000)
@@ -67,7 +98,9 @@ def no_lyapunov_functional() -> None:
 
 
 def crossings() -> None:
-    """Upward, the first one, equality included; a stretch above 1 at the start is left at a maximum of KL (L.5)."""
+    """Upward, the first one, equality included; a stretch above 1 at the start is left at a maximum of KL
+    (L.5).
+    """
     found = [
         balances.upward_crossing(np.array(r))
         for r in ([0.2, 0.9, 1.0, 1.2], [1.3, 1.1, 0.9, 1.4], [1.2, 1.1], [0.3, math.nan, 1.5])
@@ -90,10 +123,17 @@ def generator_by_autodiff() -> None:
     """Lf = Δf − ∇U·∇f (E.3), and its mean vanishes on exact draws only."""
     U, x = GaussianMixture(MEANS, 0.7).double(), cloud(30)
     gradient, Δ = U.value_and_gradient(x)[1], U.laplacian(x)
-    for name, f in {"x": lambda y: y.sum(1) / math.sqrt(2), "x2": lambda y: y.square().sum(1) / 2, "u": U}.items():
+    for name, f in {
+        "x": lambda y: y.sum(1) / math.sqrt(2),
+        "x2": lambda y: y.square().sum(1) / 2,
+        "u": U,
+    }.items():
         jet = autodiff_jet(f, x)
         close(generator.GENERATOR[name](x, gradient, Δ), jet.laplacian - (gradient * jet.gradient).sum(1))
-    exact, off = generator.generator_means(U, draws(U, 20_000, 2)), generator.generator_means(U, 1.1 * draws(U, 20_000, 2))
+    exact, off = (
+        generator.generator_means(U, draws(U, 20_000, 2)),
+        generator.generator_means(U, 1.1 * draws(U, 20_000, 2)),
+    )
     assert all(abs(m.z) < 4 for m in exact.values()) and abs(off["x2"].z) > 8
     y = draws(U, 20_000, 2)
     spread = float((y * U.value_and_gradient(y)[1]).sum(1).std()) / math.sqrt(20_000)
@@ -101,7 +141,9 @@ def generator_by_autodiff() -> None:
 
 
 def stein_by_hand() -> None:
-    """U- and V-statistic against the definition: the Stein operator applied to each argument of k, by autodiff (L.8)."""
+    """U- and V-statistic against the definition: the Stein operator applied to each argument of k, by
+    autodiff (L.8).
+    """
     U, x, c = GaussianMixture(MEANS, 0.7).double(), cloud(7, seed=4), 0.8
     s = -U.value_and_gradient(x)[1]
 
@@ -127,7 +169,9 @@ def stein_in_blocks() -> None:
     s = -U.value_and_gradient(x)[1]
     r = x[:, None] - x
     q = 0.9**2 + r.square().sum(-1)
-    table = s @ s.T / q.sqrt() + (((s[:, None] - s) * r).sum(-1) + 3) * q**-1.5 - 3 * r.square().sum(-1) * q**-2.5
+    table = (
+        s @ s.T / q.sqrt() + (((s[:, None] - s) * r).sum(-1) + 3) * q**-1.5 - 3 * r.square().sum(-1) * q**-2.5
+    )
     assert abs(stein.stein_of_scores(x, s, 0.9).v - float(table.mean())) < 1e-12
     assert abs(stein.stein_of_scores(x + 1e3, s, 0.9).v - float(table.mean())) < 1e-9
 
@@ -146,7 +190,9 @@ def stein_of_exact_draws() -> None:
 
 def mixing_by_hand() -> None:
     """Split R̂ and ESS against loops typed from Gelman et al. and Geyer."""
-    x = np.cumsum(np.random.default_rng(3).normal(size=(5, 61)), axis=1) * 0.3 + np.random.default_rng(4).normal(size=(5, 61))
+    x = np.cumsum(np.random.default_rng(3).normal(size=(5, 61)), axis=1) * 0.3 + np.random.default_rng(
+        4
+    ).normal(size=(5, 61))
     halves = [half for row in x for half in (row[:30], row[31:])]
     m, t = 10, 30
     W = np.mean([h.var(ddof=1) for h in halves])
@@ -155,7 +201,9 @@ def mixing_by_hand() -> None:
     assert abs(mixing.split_rhat(x) - math.sqrt(V / W)) < 1e-12
     ρ = [1.0]
     for lag in range(1, t):
-        γ = np.mean([sum((h[i] - h.mean()) * (h[i + lag] - h.mean()) for i in range(t - lag)) / t for h in halves])
+        γ = np.mean(
+            [sum((h[i] - h.mean()) * (h[i + lag] - h.mean()) for i in range(t - lag)) / t for h in halves]
+        )
         ρ.append(1 - (W - γ * t / (t - 1)) / V)
     total, least = 0.0, math.inf
     for a, b in zip(ρ[::2], ρ[1::2], strict=True):
@@ -185,9 +233,13 @@ def mixing_of_an_autoregression() -> None:
 
 
 def normal_laws() -> None:
-    """KL of normal laws against its integral; densities, scores; the variances of flow and Euler–Maruyama, iterated."""
+    """KL of normal laws against its integral; densities, scores; the variances of flow and Euler–Maruyama,
+    iterated.
+    """
     p = normal.Normal(torch.tensor([0.3, -0.2], dtype=F64), torch.tensor([[0.5, 0.2], [0.2, 0.4]], dtype=F64))
-    q = normal.Normal(torch.tensor([0.0, 0.1], dtype=F64), torch.tensor([[0.9, -0.1], [-0.1, 0.7]], dtype=F64))
+    q = normal.Normal(
+        torch.tensor([0.0, 0.1], dtype=F64), torch.tensor([[0.9, -0.1], [-0.1, 0.7]], dtype=F64)
+    )
     g = torch.linspace(-5, 5, 401, dtype=F64)
     x = torch.cartesian_prod(g, g)
     a, b = p.log_density(x), q.log_density(x)
@@ -209,7 +261,9 @@ def hessians_by_polarisation() -> None:
 
 
 def densities_along_the_flow() -> None:
-    """On N(0, σ²I) from N(0, s²I) the carried density is that of N(0, v_k), particle by particle, at any step size (L.6)."""
+    """On N(0, σ²I) from N(0, s²I) the carried density is that of N(0, v_k), particle by particle, at any step
+    size (L.6).
+    """
     σ2, s, h, x = 0.49, 1.3, 0.1, 1.3 * cloud(300)
     U = Gaussian([0.0, 0.0], 0.7).double()
     track = density.track_flow(U, x, normal.isotropic(2, s).log_density, h, 12, keep=(12,))
@@ -222,7 +276,12 @@ def densities_along_the_flow() -> None:
     close(track.clouds[12], x * (1 - h / σ2) ** 12)
     coarse = [
         density.track_flow(
-            U, x, normal.isotropic(2, s).log_density, step, round(0.4 / step), volume=density.divergence_volume
+            U,
+            x,
+            normal.isotropic(2, s).log_density,
+            step,
+            round(0.4 / step),
+            volume=density.divergence_volume,
         ).kl[-1]
         - density.track_flow(U, x, normal.isotropic(2, s).log_density, step, round(0.4 / step)).kl[-1]
         for step in (0.02, 0.01)
@@ -233,7 +292,9 @@ def densities_along_the_flow() -> None:
 
 
 def the_flow_stops_where_kl_does() -> None:
-    """The crossing of R is the argmin of exact KL, for a U in nats; read from V without ε it is nowhere near (L.5)."""
+    """The crossing of R is the argmin of exact KL, for a U in nats; read from V without ε it is nowhere near
+    (L.5).
+    """
     U, law = eight(), normal.isotropic(2, 2.0)
     x = 2 * cloud(1500, seed=5)
     best = density.track_flow(U, x, law.log_density, 0.01, 60).best
@@ -262,14 +323,22 @@ def langevin_densities() -> None:
 
 
 def curvature_floors() -> None:
-    """κ is below every eigenvalue of ∇²U, and reached: at the mode of a Gaussian, half way between two modes (Bakry–Émery)."""
+    """κ is below every eigenvalue of ∇²U, and reached: at the mode of a Gaussian, half way between two modes
+    (Bakry–Émery).
+    """
     S = [[1.0, 0.4], [0.4, 0.7]]
     pair, flat = (GaussianMixture([[0.6, 0.0], [-0.6, 0.0]], std) for std in (0.8, [0.8, 0.5]))
     cases: list[tuple[Energy, bool]] = [
-        (Gaussian([0.3, 0.1], covariance=S), True), (Quadratic([0.2, -0.1], [[1.5, 0.3], [0.3, 0.8]]), True), (pair, True),
-        (GaussianMixture(MEANS, 0.9), False), (flat, True), (Tempered(pair, 0.3), True), (Shifted(pair, [0.5, 0.0]), False),
-        (WeightedSum([Gaussian([0.0, 0.0], 1.0), pair], [1.0, 0.5]), True), (DoubleWell(2, 2.0, 1.3, 0.7), True),
-    ]  # fmt: skip
+        (Gaussian([0.3, 0.1], covariance=S), True),
+        (Quadratic([0.2, -0.1], [[1.5, 0.3], [0.3, 0.8]]), True),
+        (pair, True),
+        (GaussianMixture(MEANS, 0.9), False),
+        (flat, True),
+        (Tempered(pair, 0.3), True),
+        (Shifted(pair, [0.5, 0.0]), False),
+        (WeightedSum([Gaussian([0.0, 0.0], 1.0), pair], [1.0, 0.5]), True),
+        (DoubleWell(2, 2.0, 1.3, 0.7), True),
+    ]
     x = torch.cat([cloud(4000), torch.zeros(1, 2, dtype=F64)])
     for energy, reached in cases:
         κ, least = (
@@ -282,7 +351,9 @@ def curvature_floors() -> None:
 
 
 def a_double_well_s_constant() -> None:
-    """C₀e^{−osc} from the construction on a grid; and no more than the spectral gap of the generator (Holley–Stroock)."""
+    """C₀e^{−osc} from the construction on a grid; and no more than the spectral gap of the generator
+    (Holley–Stroock).
+    """
     for B, a in ((0.5, 1.0), (2.0, 1.3)):
         C = constants.log_sobolev(DoubleWell(1, B, a))
         assert C is not None and C.origin == "Holley-Stroock"
@@ -297,12 +368,16 @@ def a_double_well_s_constant() -> None:
         dx = x[1] - x[0]
         rate = np.exp(-(U[1:] - U[:-1]) / 2) / dx**2, np.exp((U[1:] - U[:-1]) / 2) / dx**2
         diagonal = -np.concatenate([rate[0], [0.0]]) - np.concatenate([[0.0], rate[1]])
-        λ = -eigh_tridiagonal(diagonal, np.sqrt(rate[0] * rate[1]), select="i", select_range=(len(x) - 2, len(x) - 1))[0]
+        λ = -eigh_tridiagonal(
+            diagonal, np.sqrt(rate[0] * rate[1]), select="i", select_range=(len(x) - 2, len(x) - 1)
+        )[0]
         assert abs(λ[1]) < 1e-6 and C.value <= λ[0]
 
 
 def the_budget_suffices() -> None:
-    """KL_t ≤ e^{−2Ct}KL_0 (L.2), so at τ_Lang KL ≤ ε (L.3): on Gaussians, where C = 1/σ² and KL_t is known."""
+    """KL_t ≤ e^{−2Ct}KL_0 (L.2), so at τ_Lang KL ≤ ε (L.3): on Gaussians, where C = 1/σ² and KL_t is
+    known.
+    """
     for s, σ in ((3.0, 1.0), (0.2, 0.7), (1.3, 1.2)):
         C = constants.log_sobolev(Gaussian([0.0, 0.0], σ))
         assert C is not None and C.origin == "Bakry-Emery" and abs(C.value * σ * σ - 1) < 1e-12
@@ -320,7 +395,9 @@ def the_budget_suffices() -> None:
 
 
 def what_a_step_size_leaves() -> None:
-    """KL of Euler–Maruyama's own stationary distribution (L.10): a Gaussian's by its variance after many steps, others' by the kernel itself."""
+    """KL of Euler–Maruyama's own stationary distribution (L.10): a Gaussian's by its variance after many
+    steps, others' by the kernel itself.
+    """
     U, h = Gaussian([0.3, -0.1], covariance=[[1.0, 0.3], [0.3, 0.5]]).double(), 0.1
     found = biases.step_bias(U, h)
     assert found is not None and found.exact
@@ -329,12 +406,17 @@ def what_a_step_size_leaves() -> None:
     kept = torch.tensor([normal.langevin_variance(1.0, 1 / float(v), h, 5000) for v in a], dtype=F64)
     kl = normal.normal_kl(normal.Normal(U.mean, Q @ torch.diag(kept) @ Q.T), normal.Normal(U.mean, Σ))
     assert abs(found.kl - kl) < 1e-12
-    assert abs(biases.gaussian_bias([1.0] * 20, 0.1) - 0.013383) < 1e-6 and biases.gaussian_bias([1.0, 25.0], 0.1) == math.inf
+    assert (
+        abs(biases.gaussian_bias([1.0] * 20, 0.1) - 0.013383) < 1e-6
+        and biases.gaussian_bias([1.0, 25.0], 0.1) == math.inf
+    )
     step = biases.step_size_for(Gaussian([0.0] * 20, 1.0), 0.01)
     assert step is not None and 0.004 < biases.gaussian_bias([1.0] * 20, step) <= 0.005
     mixture, x = GaussianMixture([[-1.0], [1.0]], 0.6).double(), torch.linspace(-6, 6, 1201, dtype=F64)
     h, p = 0.02, (-mixture(x[:, None])).softmax(0)
-    K = (-(x[:, None] - x + h * mixture.value_and_gradient(x[:, None])[1][:, 0]).square() / (4 * h)).softmax(0)
+    K = (-(x[:, None] - x + h * mixture.value_and_gradient(x[:, None])[1][:, 0]).square() / (4 * h)).softmax(
+        0
+    )
     q = torch.linalg.matrix_power(K, 4096) @ p
     about = biases.step_bias(mixture, h)
     assert about is not None and not about.exact
@@ -342,7 +424,9 @@ def what_a_step_size_leaves() -> None:
 
 
 def information_of_a_start() -> None:
-    """I(ρ‖ρ_U) in closed form on Gaussians (L.1), KL ≤ I/2C (L.2); the floor from the cloud alone is I there, and below it elsewhere."""
+    """I(ρ‖ρ_U) in closed form on Gaussians (L.1), KL ≤ I/2C (L.2); the floor from the cloud alone is I there,
+    and below it elsewhere.
+    """
     n, s, σ = 40_000, 1.5, 0.8
     U, x = Gaussian([0.0, 0.0], σ).double(), s * cloud(n)
     law = normal.isotropic(2, s)
@@ -350,7 +434,11 @@ def information_of_a_start() -> None:
     exact, noise = 2 * s * s * gap, 4 * 2 * s * s * gap / math.sqrt(n)
     assert abs(constants.fisher_information(U, x, law) - exact) < noise
     C = constants.Constant(1 / σ**2, "Bakry-Emery")
-    assert normal.normal_kl(law, normal.isotropic(2, σ)) <= constants.kl_at_most(U, x, law, C) < 3 * exact / (2 * C.value)
+    assert (
+        normal.normal_kl(law, normal.isotropic(2, σ))
+        <= constants.kl_at_most(U, x, law, C)
+        < 3 * exact / (2 * C.value)
+    )
     assert abs(constants.kl_at_most(U, x, law, C) - exact / (2 * C.value)) < noise / (2 * C.value)
     assert abs(constants.fisher_floor(x, U.value_and_gradient(x)[1], U.laplacian(x)) - exact) < 4 * noise
     ring = eight(2.0)
@@ -362,7 +450,9 @@ def information_of_a_start() -> None:
 
 
 def measured_rates() -> None:
-    """A decay e^{−2Ct} above its noise gives C; what is under the noise is not read, and too little is no measurement."""
+    """A decay e^{−2Ct} above its noise gives C; what is under the noise is not read, and too little is no
+    measurement.
+    """
     t = np.arange(60) * 0.1
     floor = np.full(60, 1e-2)
     value = 3 * np.exp(-2 * 0.8 * t) + 4 * np.exp(-2 * 4 * t)
@@ -379,26 +469,45 @@ def work_by_hand() -> None:
     x, W = torch.zeros(100, 3), torch.zeros(5, 3)
     expected = 2 * work.CALL + 4 * 500 + 2 * 100 * 3 * 5 / work.FLOPS + 4 * 500  # xWᵀ, then its square
     assert work.work(lambda: (x @ W.T).square()) == expected
-    assert work.work(lambda: x.double() @ W.double().T) == 3 * work.CALL + 8 * (300 + 15 + 500) + 3000 / work.FLOPS
+    assert (
+        work.work(lambda: x.double() @ W.double().T)
+        == 3 * work.CALL + 8 * (300 + 15 + 500) + 3000 / work.FLOPS
+    )
     assert work.work(lambda: x.T[:2].view(2, 100)[None]) == 0
 
 
 def the_pace_is_affordable() -> None:
-    """Whatever looks cost, all are at most SHARE of the steps, and with their counting a tenth, but for one that a run has in any case."""
+    """Whatever looks cost, all are at most SHARE of the steps, and with their counting a tenth, but for one
+    that a run has in any case.
+    """
     for steps in (1, 7, 50, 800, 8000, 100_000):
-        for once, each, pair in ((3.0, 0.0, 0.0), (0.5, 0.02, 0.0), (0.1, 0.5, 0.0), (0.2, 0.001, 1e-4), (0.0, 1e-5, 0.0)):
+        for once, each, pair in (
+            (3.0, 0.0, 0.0),
+            (0.5, 0.02, 0.0),
+            (0.1, 0.5, 0.0),
+            (0.2, 0.001, 1e-4),
+            (0.0, 1e-5, 0.0),
+        ):
             for most in (2, 40, 256, 300):
                 counted: list[float] = []
 
                 def cost(
-                    s: int, once: float = once, each: float = each, pair: float = pair, seen: list[float] = counted
+                    s: int,
+                    once: float = once,
+                    each: float = each,
+                    pair: float = pair,
+                    seen: list[float] = counted,
                 ) -> float:
                     seen.append(once + each * s + pair * s * s)
                     return seen[-1]
 
                 every, s, c = monitors.pace(steps, most, cost)
                 looks = math.ceil(steps / every)
-                assert 2 <= s <= most and c in counted and every >= max(monitors.SELDOM, math.ceil(steps / monitors.LOOKS))
+                assert (
+                    2 <= s <= most
+                    and c in counted
+                    and every >= max(monitors.SELDOM, math.ceil(steps / monitors.LOOKS))
+                )
                 assert looks * c <= monitors.SHARE * steps or (looks == 1 and s == min(most, monitors.FEWEST))
                 assert looks == 1 or looks * c + sum(counted) < 0.1 * steps
 
@@ -412,7 +521,9 @@ def the_worst_test_mean() -> None:
 
 
 def transport_distances() -> None:
-    """W₂ of a shift is its length; of a few points, the best of all permutations; the floor is W₂ of two halves."""
+    """W₂ of a shift is its length; of a few points, the best of all permutations; the floor is W₂ of two
+    halves.
+    """
     x = cloud(200).numpy()
     assert abs(wasserstein.wasserstein2(x, x[::-1] + [0.3, 0.4]) - 0.5) < 1e-9
     a, b = cloud(6, seed=1).numpy(), cloud(6, seed=2).numpy()

@@ -23,7 +23,7 @@ from lem_safe.energies import (
     Transported,
     WeightedSum,
     normaliser,
-)  # fmt: skip
+)
 from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.normalization import log_z as normalisers
@@ -55,9 +55,14 @@ def log_z_of_a_gaussian() -> None:
 
 
 def known_normalisers() -> None:
-    """log Z without sampling (O.6): what a temperature, a sum and a change of coordinates make of families, by quadrature over the plane."""
+    """log Z without sampling (O.6): what a temperature, a sum and a change of coordinates make of families,
+    by quadrature over the plane.
+    """
     c = Coordinates(torch.tensor([0.3, 0.1]), torch.tensor([[1.2, 0.1], [0.0, 0.8]]))
-    normal, two = Gaussian([0.3, -0.2], covariance=[[1.0, 0.4], [0.4, 0.7]]), GaussianMixture([[1.0, 0.2], [-0.9, 0.0]], 0.7)
+    normal, two = (
+        Gaussian([0.3, -0.2], covariance=[[1.0, 0.4], [0.4, 0.7]]),
+        GaussianMixture([[1.0, 0.2], [-0.9, 0.0]], 0.7),
+    )
     g = torch.linspace(-12, 12, 1201, dtype=torch.float64)
     for energy in (
         Tempered(normal, 1.4),
@@ -82,13 +87,19 @@ def known_normalisers() -> None:
 
 
 def quadrature_is_of_fourth_order() -> None:
-    """−∫g for a Gaussian's g = log-derivative in closed form: the error falls sixteenfold when levels are twice as close (O.4)."""
+    """−∫g for a Gaussian's g = log-derivative in closed form: the error falls sixteenfold when levels are
+    twice as close (O.4).
+    """
 
     def error(k: int) -> float:
         levels = []
-        for s in torch.linspace(0, 1, k + 1, dtype=torch.float64).tolist():  # U₀ = x²/2, U = 5x²: D = 4.5x², variance 1/(1 + 9s)
+        for s in torch.linspace(
+            0, 1, k + 1, dtype=torch.float64
+        ).tolist():  # U₀ = x²/2, U = 5x²: D = 4.5x², variance 1/(1 + 9s)
             v = 1 / (1 + 9 * s)
-            levels.append(Level(s, torch.tensor([4.5 * v]).double(), torch.tensor([2 * (4.5 * v) ** 2]).double()))
+            levels.append(
+                Level(s, torch.tensor([4.5 * v]).double(), torch.tensor([2 * (4.5 * v) ** 2]).double())
+            )
         return float(normalisers.integrate(levels)[0]) + 0.5 * math.log(10)
 
     assert abs(error(32)) < 1e-4
@@ -96,20 +107,27 @@ def quadrature_is_of_fourth_order() -> None:
 
 
 def runs_of_different_starts() -> None:
-    """Weights 1/e²; a bar times √(Σz²/(k − 1)) where that is above 1, and no less than k runs like the second best give; or a refusal (O.5)."""
+    """Weights 1/e²; a bar times √(Σz²/(k − 1)) where that is above 1, and no less than k runs like the second
+    best give; or a refusal (O.5).
+    """
     value, error = normalisers.together([(1.0, 0.01), (1.04, 0.02)])
     assert abs(value - (1.0 / 1e-4 + 1.04 / 4e-4) / 12500) < 1e-12
     assert abs(error - 12500**-0.5 * (0.04**2 / 5e-4) ** 0.5) < 1e-12
     assert abs(normalisers.together([(1.0, 0.001), (1.001, 0.04), (1.0, 0.4)])[1] - 0.04 / 3**0.5) < 1e-12
     for runs, words in (
-        ([(1.0, 0.01), (1.15, 0.01)], "1.000 ± 0.010, 1.150 ± 0.010 from runs that start from different distributions"),
+        (
+            [(1.0, 0.01), (1.15, 0.01)],
+            "1.000 ± 0.010, 1.150 ± 0.010 from runs that start from different distributions",
+        ),
         ([(1.0, 0.5), (1.1, 0.5)], "known to 0.35 nats at best"),
     ):
         assert words in _refusal(lambda runs=runs: normalisers.together(runs))
 
 
 def necks_are_missed_aloud() -> None:
-    """Islands' means of what should be 0, by .2 ± .01, are refused; and by no more than chance are not (O.5)."""
+    """Islands' means of what should be 0, by .2 ± .01, are refused; and by no more than chance are not
+    (O.5).
+    """
     ξ = Key(0).normal(torch.empty(16, 4, dtype=torch.float64))
     normalisers._must_balance([0.1 * ξ, 0.2 * ξ])
     assert "missed a narrow neck" in _refusal(
@@ -127,15 +145,19 @@ def _refusal(call: Callable[[], object]) -> str:
 
 
 def aligned_disjunction() -> None:
-    """Joined with the log Z that is measured, an energy known up to a constant and a normal one are the mixture of their distributions.
+    """Joined with the log Z that is measured, an energy known up to a constant and a normal one are the
+    mixture of their distributions.
 
-    Two components on one another, at twice the temperature, are one of twice the variance; no closed form sees that.
+    Two components on one another, at twice the temperature, are one of twice the variance; no closed form
+    sees that.
     """
     flat = Tempered(GaussianMixture([[2.0, 0.0], [2.0, 0.0]], 0.5 / math.sqrt(2)), 2.0)
     joined = Disjunction([flat, Gaussian([-2.0, 0.0], 1.0)], weights=[1.0, 3.0])
     measured = normalisers.align(joined, Key(1))
     mixture = GaussianMixture(
-        [[2.0, 0.0], [-2.0, 0.0]], covariances=[[[0.25, 0.0], [0.0, 0.25]], [[1.0, 0.0], [0.0, 1.0]]], weights=[1.0, 3.0]
+        [[2.0, 0.0], [-2.0, 0.0]],
+        covariances=[[[0.25, 0.0], [0.0, 0.25]], [[1.0, 0.0], [0.0, 1.0]]],
+        weights=[1.0, 3.0],
     )
     x = torch.tensor([[2.0, 0.1], [-2.0, 0.3], [0.5, 0.0]], dtype=torch.float64)
     assert len(measured) == 1

@@ -1,4 +1,6 @@
-"""The price of a tolerance (P.6) and what a filter paid (P.7), against closed forms, quadrature and chance."""
+"""The price of a tolerance (P.6) and what a filter paid (P.7), against closed forms, quadrature and
+chance.
+"""
 
 import math
 
@@ -23,7 +25,9 @@ def normal(n: int, d: int, seed: int) -> torch.Tensor:
 
 
 def projected(region: UnsafeSet, p: float, beta: float, n: int, d: int, seed: int) -> torch.Tensor:
-    """n exact draws of the projection of a standard normal distribution onto {ρ(𝒰) ≤ β}: draws thinned with the exact p (P.1)."""
+    """n exact draws of the projection of a standard normal distribution onto {ρ(𝒰) ≤ β}: draws thinned with
+    the exact p (P.1).
+    """
     x = normal(4 * n, d, seed)
     u = torch.rand(4 * n, generator=torch.Generator().manual_seed(seed + 1))
     return x[~region.contains(x) | (u < beta * (1 - p) / ((1 - beta) * p))][:n]
@@ -39,7 +43,9 @@ PLACES: tuple[tuple[int, UnsafeSet, float], ...] = (
 
 
 def needed_in_any_dimension() -> None:
-    """kl(β‖p), in 1, 20 and 50 dimensions (P.2): .0577 for x ≥ 1 and β = .05; the bound attains it, within 4 of its standard errors."""
+    """kl(β‖p), in 1, 20 and 50 dimensions (P.2): .0577 for x ≥ 1 and β = .05; the bound attains it, within 4
+    of its standard errors.
+    """
     assert abs(facts(float(norm.sf(1)), 0.05).kl - 0.0577) < 5e-5
     for d, region, p in PLACES:
         for β in (0.05, 0.0):
@@ -50,10 +56,15 @@ def needed_in_any_dimension() -> None:
 
 
 def errors_are_as_large_as_they_say() -> None:
-    """Over 64 clouds the mean square of (found − exact)/error is 1, to 4 standard errors of it; of the gap of exact draws of the projection too."""
+    """Over 64 clouds the mean square of (found − exact)/error is 1, to 4 standard errors of it; of the gap of
+    exact draws of the projection too.
+    """
     region, p, squares, gaps = beyond(2), float(norm.sf(1)), [], []
     for seed in range(0, 640, 10):
-        free, ours = seen([region], normal(500, 2, seed)), seen([region], projected(region, p, 0.05, 3000, 2, seed + 3))
+        free, ours = (
+            seen([region], normal(500, 2, seed)),
+            seen([region], projected(region, p, 0.05, 3000, 2, seed + 3)),
+        )
         found = account(ours, free, [0.05])
         assert (
             found.needed.nats is not None
@@ -68,26 +79,43 @@ def errors_are_as_large_as_they_say() -> None:
 
 
 def masses_of_patterns() -> None:
-    """Three overlapping balls on a ring of eight modes: μ and KL of the masses by scipy, and from 6,000 draws (G.4)."""
-    centres = torch.tensor([[2 * math.cos(k * math.pi / 4), 2 * math.sin(k * math.pi / 4)] for k in range(8)], dtype=F64)
-    sets, β = [Ball([2.0, 0.0], 1.0), Ball([1.4, 1.4], 1.0), Ball([0.0, 2.0], 1.0)], np.array([0.02, 0.05, 0.03])
+    """Three overlapping balls on a ring of eight modes: μ and KL of the masses by scipy, and from 6,000 draws
+    (G.4).
+    """
+    centres = torch.tensor(
+        [[2 * math.cos(k * math.pi / 4), 2 * math.sin(k * math.pi / 4)] for k in range(8)], dtype=F64
+    )
+    sets, β = (
+        [Ball([2.0, 0.0], 1.0), Ball([1.4, 1.4], 1.0), Ball([0.0, 2.0], 1.0)],
+        np.array([0.02, 0.05, 0.03]),
+    )
     axis = torch.linspace(-4.5, 4.5, 901, dtype=F64)
     grid = torch.cartesian_prod(axis, axis)
     mass = sum((-(grid - c).square().sum(1) / (2 * 0.5**2)).exp() for c in centres)
-    patterns, index = torch.unique(torch.stack([s.contains(grid) for s in sets], 1).double(), dim=0, return_inverse=True)
+    patterns, index = torch.unique(
+        torch.stack([s.contains(grid) for s in sets], 1).double(), dim=0, return_inverse=True
+    )
     q = torch.zeros(len(patterns), dtype=F64).index_add_(0, index, mass / mass.sum())
     assert len(patterns) >= 6  # they overlap
     dual = lambda μ: float(np.log(q.numpy() @ np.exp(-patterns.numpy() @ μ)) + μ @ β)  # noqa: E731
-    exact = minimize(dual, np.ones(3), bounds=[(0, None)] * 3, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-10})
+    exact = minimize(
+        dual, np.ones(3), bounds=[(0, None)] * 3, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-10}
+    )
     found = tilt(patterns, torch.from_numpy(β), q)
     assert np.allclose(found.multipliers, exact.x, atol=1e-5) and abs(found.kl + exact.fun) < 1e-9
     which = torch.randint(8, (6000,), generator=torch.Generator().manual_seed(5))
     least = needed(seen(sets, centres[which] + 0.5 * normal(6000, 2, 6)), list(β))
-    assert least.nats is not None and least.error is not None and abs(least.nats + exact.fun) < 4 * least.error < 0.2 * least.nats
+    assert (
+        least.nats is not None
+        and least.error is not None
+        and abs(least.nats + exact.fun) < 4 * least.error < 0.2 * least.nats
+    )
 
 
 def paid_by_a_smooth_tilt() -> None:
-    """ρ ∝ N(0,1) e^{−μφ(s)}, by quadrature: attained but for the bends of f, within 4 standard errors; membership alone tells less (P.7)."""
+    """ρ ∝ N(0,1) e^{−μφ(s)}, by quadrature: attained but for the bends of f, within 4 standard errors;
+    membership alone tells less (P.7).
+    """
     grid = np.linspace(-8, 8, 20_001)
     free = seen([beyond(1)], normal(6000, 1, 1))
     for width, μ in ((0.1, 2.0), (0.3, 1.5), (1.0, 2.0)):
@@ -98,13 +126,21 @@ def paid_by_a_smooth_tilt() -> None:
         x = np.interp(np.random.default_rng(2).random(6000), ρ.cumsum(), grid)
         found = account(seen([beyond(1)], torch.from_numpy(x)[:, None]), free, [0.05]).paid
         assert found is not None and abs(found.nats - exact) < 4 * found.error < 0.4 * exact
-        assert abs(found.membership - facts(float(norm.sf(1)), inside).kl) < 4 * found.error and found.membership <= found.nats
+        assert (
+            abs(found.membership - facts(float(norm.sf(1)), inside).kl) < 4 * found.error
+            and found.membership <= found.nats
+        )
 
 
 def paid_in_any_dimension() -> None:
-    """Draws of the hard projection paid what is needed, and nothing between them is more than 4 errors of the gap."""
+    """Draws of the hard projection paid what is needed, and nothing between them is more than 4 errors of the
+    gap.
+    """
     for d, region, p in PLACES[1:4]:
-        free, ours = seen([region], normal(4000, d, d)), seen([region], projected(region, p, 0.05, 4000, d, d + 7))
+        free, ours = (
+            seen([region], normal(4000, d, d)),
+            seen([region], projected(region, p, 0.05, 4000, d, d + 7)),
+        )
         found = account(ours, free, [0.05])
         assert found.paid is not None and found.gap is not None and found.gap_error is not None
         assert abs(found.paid.nats - facts(p, 0.05).kl) < 4 * found.paid.error
@@ -112,7 +148,9 @@ def paid_in_any_dimension() -> None:
 
 
 def choice_adds_nothing() -> None:
-    """Two clouds of one distribution are 0 apart: over 60 pairs the bound, before it is cut at 0, is not above it by more than 4 errors."""
+    """Two clouds of one distribution are 0 apart: over 60 pairs the bound, before it is cut at 0, is not
+    above it by more than 4 errors.
+    """
     region, found = beyond(2), []
     for seed in range(0, 600, 10):
         ours, free = seen([region], normal(300, 2, seed)), seen([region], normal(300, 2, seed + 1))
@@ -121,7 +159,9 @@ def choice_adds_nothing() -> None:
 
 
 def certain_as_often_as_it_says() -> None:
-    """P(at_least > kl(β‖p)) ≤ 5 % of clouds, by the binomial distribution; and more than 1 %, so that it is no empty promise."""
+    """P(at_least > kl(β‖p)) ≤ 5 % of clouds, by the binomial distribution; and more than 1 %, so that it is
+    no empty promise.
+    """
     n, p, β = 200, 0.2, 0.05
 
     def over(k: int) -> bool:
@@ -136,6 +176,11 @@ def copies_are_not_counted() -> None:
     """Every row four times: the same numbers, with the errors of a quarter of the rows."""
     x = normal(1000, 2, 3)
     once, often = (needed(seen([beyond(2)], rows), [0.05]) for rows in (x, x.repeat(4, 1)))
-    assert once.nats is not None and often.nats is not None and once.error is not None and often.error is not None
+    assert (
+        once.nats is not None
+        and often.nats is not None
+        and once.error is not None
+        and often.error is not None
+    )
     assert abs(often.nats - once.nats) < once.error and abs(often.error / once.error - 1) < 0.02
     assert often.at_least == once.at_least

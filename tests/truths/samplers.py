@@ -1,4 +1,6 @@
-"""The kernels of the samplers: one step against its formula, chances against densities, Itô terms against a half-space's own (E, F.3)."""
+"""The kernels of the samplers: one step against its formula, chances against densities, Itô terms against a
+half-space's own (E, F.3).
+"""
 
 import math
 
@@ -11,7 +13,17 @@ from barriers.sets import HalfSpace
 from barriers.surrogates import Sigmoid
 from lem_safe.energies import GaussianMixture
 from lem_safe.keys import Key
-from lem_safe.samplers import Annealed, Flow, Info, Preconditioned, Sampler, State, Underdamped, adaptation, parallel_tempering
+from lem_safe.samplers import (
+    Annealed,
+    Flow,
+    Info,
+    Preconditioned,
+    Sampler,
+    State,
+    Underdamped,
+    adaptation,
+    parallel_tempering,
+)
 from lem_safe.samplers.adaptation import Adaptation, Tuned, before_warm_up
 from lem_safe.samplers.metropolis import langevin_move
 from truths.clouds import F64, close, cloud
@@ -58,7 +70,9 @@ def hot_step() -> None:
 
 
 def inertia() -> None:
-    """From rest, p = −h∇U, v' − cp ~ N(0, 1 − c²), x' = x + ½h(p + v') (E.7); who was sent back returns with −p."""
+    """From rest, p = −h∇U, v' − cp ~ N(0, 1 − c²), x' = x + ½h(p + v') (E.7); who was sent back returns with
+    −p.
+    """
     n, h, γ = 40_000, 0.2, 0.7
     x, sampler = cloud(n), Underdamped(U, h, γ)
     after, _ = sampler.step(Key(3), sampler.init(x))
@@ -88,7 +102,10 @@ def metropolis() -> None:
     h, T, x, ξ = 0.4, 1.6, 1.5 * cloud(500), cloud(500, seed=1)
     move = langevin_move(U, x, h, torch.full((500,), T, dtype=F64), ξ, torch.zeros(500, dtype=F64))
     y = x - h * _gradient(x) + math.sqrt(2 * h * T) * ξ
-    there, back = (torch.exp(-s.square().sum(1) / (4 * h * T)) for s in (ξ * math.sqrt(2 * h * T), x - y + h * _gradient(y)))
+    there, back = (
+        torch.exp(-s.square().sum(1) / (4 * h * T))
+        for s in (ξ * math.sqrt(2 * h * T), x - y + h * _gradient(y))
+    )
     a = torch.exp((U(x) - U(y)) / T) * back / there
     assert 0.1 < float((a < 1).double().mean()) < 0.9
     close(move.chance, a.clamp(max=1))

@@ -36,7 +36,9 @@ def membership() -> None:
     for name, points in edge.items():
         assert REGIONS[name].contains(torch.tensor(points, dtype=F64)).all()
         assert not REGIONS[name].contains(torch.tensor([[-5.0, -5.0]], dtype=F64)).any()
-    assert (REGIONS["either"].contains(x) == (REGIONS["ball"].contains(x) | REGIONS["right"].contains(x))).all()
+    assert (
+        REGIONS["either"].contains(x) == (REGIONS["ball"].contains(x) | REGIONS["right"].contains(x))
+    ).all()
 
 
 def soft_union() -> None:
@@ -48,7 +50,8 @@ def soft_union() -> None:
 
 
 def between_waypoints() -> None:
-    """A path from (−1, 0) to (3, 0) goes through a wall |x| ≤ .1, and passes a ball of radius ½ around (0, 1) at ½, a quarter of the way along.
+    """A path from (−1, 0) to (3, 0) goes through a wall |x| ≤ .1, and passes a ball of radius ½ around (0, 1)
+    at ½, a quarter of the way along.
 
     There ∇ = ¾(0, −1) and ¼(0, −1); the height h = 1 over a line of length L = 4 has Δ = −2h/L² (B.12).
     """
@@ -93,7 +96,9 @@ def balls_under_scaling() -> None:
 
 def whitened() -> None:
     """Whitened rows have covariance I."""
-    rows = cloud(500, d=3) @ torch.tensor([[10.0, 9.0, 0.0], [0.0, 1.0, 0.2], [0.0, 0.0, 0.01]], dtype=F64) + 3
+    rows = (
+        cloud(500, d=3) @ torch.tensor([[10.0, 9.0, 0.0], [0.0, 1.0, 0.2], [0.0, 0.0, 0.01]], dtype=F64) + 3
+    )
     z = whitening.whiten(rows, ("a", "b", "c")).inverse(rows)
     close(torch.cov(z.T), torch.eye(3, dtype=F64), 1e-6)
 
@@ -104,25 +109,50 @@ def exact_membership() -> None:
     def held(unsafe: UnsafeSet, *points: list[float]) -> list[bool]:
         return unsafe.contains(torch.tensor(points, dtype=F64)).tolist()
 
-    # .6² + .8² and .3 + .7, as float64 holds these numbers, are 1 + 4.4e-17 and 1 − 5.6e-17; rounded, both are 1.
-    assert held(Ball([0.0, 0.0], 1.0), [0.6, 0.8], [0.6, math.nextafter(0.8, 0)], [1.0, 1e-200]) == [False, True, False]
+    # .6² + .8² and .3 + .7, as float64 holds these numbers, are 1 + 4.4e-17 and 1 − 5.6e-17; rounded, both
+    # are 1.
+    assert held(Ball([0.0, 0.0], 1.0), [0.6, 0.8], [0.6, math.nextafter(0.8, 0)], [1.0, 1e-200]) == [
+        False,
+        True,
+        False,
+    ]
     assert held(HalfSpace([1.0, 1.0], 1.0), [0.3, 0.7], [0.5, 0.5]) == [False, True]
     assert held(HalfSpace([1e18, 1e18], 0.0), [1e308, -1e308], [1e308, -1.1e308]) == [True, False]
     along = Capsule([0.0, 0.0], [3e17, 4e17], 0.01)
-    assert held(along, [3.0 * 2**40, 4.0 * 2**40], [3.0, 4.0], [3.0 * 2**40 + 1, 4.0 * 2**40]) == [True, True, False]
+    assert held(along, [3.0 * 2**40, 4.0 * 2**40], [3.0, 4.0], [3.0 * 2**40 + 1, 4.0 * 2**40]) == [
+        True,
+        True,
+        False,
+    ]
     square = Polygon([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    assert held(square, [1e17, 0.5], [1e300, 0.5], [1.0, 0.5], [math.nextafter(1, 2), 0.5]) == [False, False, True, False]
+    assert held(square, [1e17, 0.5], [1e300, 0.5], [1.0, 0.5], [math.nextafter(1, 2), 0.5]) == [
+        False,
+        False,
+        True,
+        False,
+    ]
     # The slanted edge passes below (.1, .3), as .3 is less than 3 times .1 in float64.
-    assert held(Polygon([[0.0, 0.0], [1.0, 3.0], [1.0, 0.0]]), [0.1, 0.3], [0.1, math.nextafter(0.3, 1)]) == [True, False]
-    # From −7.3 to 1.1, start + (end − start) is not the end: a point level with the end must cross one of the two edges that meet there.
+    assert held(Polygon([[0.0, 0.0], [1.0, 3.0], [1.0, 0.0]]), [0.1, 0.3], [0.1, math.nextafter(0.3, 1)]) == [
+        True,
+        False,
+    ]
+    # From −7.3 to 1.1, start + (end − start) is not the end: a point level with the end must cross one of the
+    # two edges that meet there.
     a, b = -7.3, 1.1
     assert a + (b - a) != b
-    assert held(Polygon([[0.0, a], [4.0, b], [0.0, 9.0], [-4.0, b]]), [0.0, b], [0.0, a + (b - a)]) == [True, True]
+    assert held(Polygon([[0.0, a], [4.0, b], [0.0, 9.0], [-4.0, b]]), [0.0, b], [0.0, a + (b - a)]) == [
+        True,
+        True,
+    ]
 
 
 def exact_rules() -> None:
-    """A product that over- or underflows is compared as the number that it is; elsewhere a rule is what float64 makes of it."""
-    x = torch.tensor([[1e200, 1e200], [1e200, -1e200], [1e-200, 1e-200], [1e-200, -1e-200], [0.0, 1.0]], dtype=F64)
+    """A product that over- or underflows is compared as the number that it is; elsewhere a rule is what
+    float64 makes of it.
+    """
+    x = torch.tensor(
+        [[1e200, 1e200], [1e200, -1e200], [1e-200, 1e-200], [1e-200, -1e-200], [0.0, 1.0]], dtype=F64
+    )
     positive, negative = Rule("x0*x1 > 0", ("x0", "x1")), Rule("x0*x1 < 0", ("x0", "x1"))
     assert positive.contains(x).tolist() == [True, False, True, False, False]
     assert negative.contains(x).tolist() == [False, True, False, True, False]

@@ -1,4 +1,6 @@
-"""Starts and precision: rows keep their own values (A.11), and a format that cannot hold a run is not used (A.12)."""
+"""Starts and precision: rows keep their own values (A.11), and a format that cannot hold a run is not used
+(A.12).
+"""
 
 import math
 
@@ -14,9 +16,16 @@ from lem_safe.runs.chain import Course, follow
 from lem_safe.runs.problem import build, start
 from truths.clouds import F64
 
-RULES = {"low": "a < 0", "over": "a > 0.1", "sum": "a + b >= 1", "off": "b > 1700000000", "is": "a >= 0.3 and a <= 0.3"}
+RULES = {
+    "low": "a < 0",
+    "over": "a > 0.1",
+    "sum": "a + b >= 1",
+    "off": "b > 1700000000",
+    "is": "a >= 0.3 and a <= 0.3",
+}
 ROWS = torch.tensor(
-    [[0.0, 1.7e9], [0.1, 1700000000.25], [0.3, -1e-3], [1.0, 0.0], [0.7, 0.3], [0.1, 0.9], [3.0, 1.7e9]], dtype=F64
+    [[0.0, 1.7e9], [0.1, 1700000000.25], [0.3, -1e-3], [1.0, 0.0], [0.7, 0.3], [0.1, 0.9], [3.0, 1.7e9]],
+    dtype=F64,
 )
 FAR = """\
 version: 1
@@ -24,7 +33,8 @@ name: far
 energy: {kind: ENERGY, MEAN, std: 1}
 unsafe: {right: {kind: rule, where: "x0 > 1000000.8"}}
 constraints: [{set: right, beta: 0.5}]
-sampler: {kind: langevin, samples: 4000, steps: 60, step_size: 0.2, init: {kind: gaussian, mean: [1000000], std: 0}}
+sampler: {kind: langevin, samples: 4000, steps: 60, step_size: 0.2,
+  init: {kind: gaussian, mean: [1000000], std: 0}}
 """
 
 
@@ -36,11 +46,15 @@ def _anchored(dtype: torch.dtype) -> tuple[Coordinates, Tensor]:
 
 
 def rows_keep_their_values() -> None:
-    """What is saved at the point of a row is the row, cast once; so membership there is the row's, whatever the set."""
+    """What is saved at the point of a row is the row, cast once; so membership there is the row's, whatever
+    the set.
+    """
     for dtype in (torch.float32, F64):
         coordinates, z = _anchored(dtype)
         assert torch.equal(coordinates.saved(z), ROWS.to(dtype))
-        for name, region in build_sets({k: {"kind": "rule", "where": w} for k, w in RULES.items()}, ("a", "b")).items():
+        for name, region in build_sets(
+            {k: {"kind": "rule", "where": w} for k, w in RULES.items()}, ("a", "b")
+        ).items():
             inside = region.contains(ROWS.to(dtype).double())
             assert torch.equal(pull(region, coordinates).contains(z), inside), name
             assert torch.equal(pull(region, coordinates).contains(z.double()), inside), name
@@ -50,7 +64,9 @@ def rows_that_share_a_point_are_told_apart() -> None:
     """0, 1e-18 and −1e-18 are one number beside a mean of 1; a row that is there twice stays one point."""
     rows = torch.tensor([[0.0], [1e-18], [3.0], [-1e-18], [0.0]], dtype=F64)
     for dtype in (torch.float32, F64):
-        coordinates = Coordinates(torch.ones(1, dtype=F64), torch.tensor([[2.0]], dtype=F64), F64).anchored(rows, dtype)
+        coordinates = Coordinates(torch.ones(1, dtype=F64), torch.tensor([[2.0]], dtype=F64), F64).anchored(
+            rows, dtype
+        )
         assert coordinates.anchors is not None
         z = coordinates.anchors.points
         assert torch.equal(coordinates.saved(z), rows) and float(z[0]) == float(z[4]) and len(z.unique()) == 4
@@ -58,15 +74,23 @@ def rows_that_share_a_point_are_told_apart() -> None:
 
 
 def a_column_without_spread_keeps_its_value() -> None:
-    """Around 1.7e9 and around 0, for float32 points too; a thousandth of the spread further it is the map again."""
+    """Around 1.7e9 and around 0, for float32 points too; a thousandth of the spread further it is the map
+    again.
+    """
     for dtype in (torch.float32, F64):
-        plain = Coordinates(torch.tensor([0.5, 1.7e9 + 50], dtype=F64), torch.tensor([[0.9, 0.2], [80.0, 600.0]], dtype=F64), F64)
+        plain = Coordinates(
+            torch.tensor([0.5, 1.7e9 + 50], dtype=F64),
+            torch.tensor([[0.9, 0.2], [80.0, 600.0]], dtype=F64),
+            F64,
+        )
         x = torch.stack([torch.linspace(-2, 3, 50, dtype=F64), torch.full((50,), 1700000000.1, dtype=F64)], 1)
         for j, value in ((1, 1700000000.1), (0, 0.0)):
             start = torch.where(torch.arange(2) == j, value, x)
             z = plain.inverse(start).to(dtype)
             pinned = plain.pinned({j: value}, dtype)
-            assert (pinned.saved(z)[:, j] == value).all() and torch.equal(pinned.saved(z)[:, 1 - j], plain.saved(z)[:, 1 - j])
+            assert (pinned.saved(z)[:, j] == value).all() and torch.equal(
+                pinned.saved(z)[:, 1 - j], plain.saved(z)[:, 1 - j]
+            )
             spread = plain.matrix[j].norm()
             moved = plain.inverse(start + 1e-3 * spread * (torch.arange(2) == j))
             assert torch.equal(pinned.saved(moved), plain.saved(moved))
@@ -82,11 +106,15 @@ def a_particle_that_has_moved_is_where_the_map_says() -> None:
 
 
 def far_from_the_origin_the_variance_is_right() -> None:
-    """Langevin on N(1e6, 1) has variance 1/(1 − h/2), and so has the half of a mixture; nothing in the file says float64."""
+    """Langevin on N(1e6, 1) has variance 1/(1 − h/2), and so has the half of a mixture; nothing in the file
+    says float64.
+    """
     for energy, mean in (("gaussian", "mean: [1000000]"), ("gaussian_mixture", "means: [[1000000], [0]]")):
         problem = build(loads(FAR.replace("ENERGY", energy).replace("MEAN", mean)), progress=Silent())
         s = problem.scenario.sampler
-        course = Course("", problem.sampler(filtered=False), problem.sets, problem.names, problem.betas, s.steps)
+        course = Course(
+            "", problem.sampler(filtered=False), problem.sets, problem.names, problem.betas, s.steps
+        )
         x = problem.coordinates.saved(follow(course, Key(1), start(problem, Key(0)), progress=Silent()).x)
         expected = 1 / (1 - s.step_size / 2)
         error = expected * math.sqrt(2 / s.samples)

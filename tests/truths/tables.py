@@ -11,17 +11,62 @@ from lem_safe.auditor.samples import open_samples
 from lem_safe.data import csv_text, parquet
 
 READINGS = {
-    "names": [("speed,load", "1,2"), (",a,b", "0,1,2"), ("RI,Na,Mg", "1,2,3"), ("mean,25%,50%", "1,2,3"), ("2019-01,2019-02", "1,2"),
-              ("speed", "1"), ("# x0,x1", "1.5,2"), ("x,inf", "1,2")],
-    "row": [("1.5,2", "3,4"), ("1,2", "3,4"), ("0,0,5,13", "0,1,12,13"), ("0,0", "0.1,0.98"), ("5,3", "4,2"), ("1e5,2", "3,4"),
-            ("30,5", "31.5,6;29,4;28.1,5"), ("1990,1995", "1991,1999"), ("1,2,3", "4,5,6"), ("99,nan", "3,4"), ("0.0,1.0", "0.1,0.9"),
-            ("-3,2", "0.5,0.25"), ("30,70.0", "31,70.5"), ('"1","2"', '"3","4"'), ("٣,٤", "1,2"), ("7", "9")],
-    "doubt": [("99,NA", "30,5"), ("99,", "30,5"), ("99,abc", "30,5"), ("99,-", "30,5"), ("M,0.45,0.3", "F,0.5,0.4"), (",0,1", "0,1.5,2"),
-              ("0,1", "3.25,2.5"), ("0,1", "3,4"), ("0", "5"), ("2019,2020", "3,4"), ("2020,2019", "1.5,2.5"), ("NA,NA", "1,2"), ("NA", "1"),
-              (",", "1,2"), ("101,205", "1.5,2.5;3.25,4.5"), ("400,410,420,430", "1,2,3,9"), ("1,2,3", "9,4,6"), ("0.25,0.5", "3,4;5,6"),
-              ("1_000,2_000", "3,4"), ('"1,000","2,000"', "30,5"), ('"5","7"', "3,4"), ("99kg,5", "30,5"), ("True,5", "30,5"),
-              ("speed,2019", "30,5"), ("-1,0,1", "0.5,0.25,1.5")],
-}  # fmt: skip
+    "names": [
+        ("speed,load", "1,2"),
+        (",a,b", "0,1,2"),
+        ("RI,Na,Mg", "1,2,3"),
+        ("mean,25%,50%", "1,2,3"),
+        ("2019-01,2019-02", "1,2"),
+        ("speed", "1"),
+        ("# x0,x1", "1.5,2"),
+        ("x,inf", "1,2"),
+    ],
+    "row": [
+        ("1.5,2", "3,4"),
+        ("1,2", "3,4"),
+        ("0,0,5,13", "0,1,12,13"),
+        ("0,0", "0.1,0.98"),
+        ("5,3", "4,2"),
+        ("1e5,2", "3,4"),
+        ("30,5", "31.5,6;29,4;28.1,5"),
+        ("1990,1995", "1991,1999"),
+        ("1,2,3", "4,5,6"),
+        ("99,nan", "3,4"),
+        ("0.0,1.0", "0.1,0.9"),
+        ("-3,2", "0.5,0.25"),
+        ("30,70.0", "31,70.5"),
+        ('"1","2"', '"3","4"'),
+        ("٣,٤", "1,2"),
+        ("7", "9"),
+    ],
+    "doubt": [
+        ("99,NA", "30,5"),
+        ("99,", "30,5"),
+        ("99,abc", "30,5"),
+        ("99,-", "30,5"),
+        ("M,0.45,0.3", "F,0.5,0.4"),
+        (",0,1", "0,1.5,2"),
+        ("0,1", "3.25,2.5"),
+        ("0,1", "3,4"),
+        ("0", "5"),
+        ("2019,2020", "3,4"),
+        ("2020,2019", "1.5,2.5"),
+        ("NA,NA", "1,2"),
+        ("NA", "1"),
+        (",", "1,2"),
+        ("101,205", "1.5,2.5;3.25,4.5"),
+        ("400,410,420,430", "1,2,3,9"),
+        ("1,2,3", "9,4,6"),
+        ("0.25,0.5", "3,4;5,6"),
+        ("1_000,2_000", "3,4"),
+        ('"1,000","2,000"', "30,5"),
+        ('"5","7"', "3,4"),
+        ("99kg,5", "30,5"),
+        ("True,5", "30,5"),
+        ("speed,2019", "30,5"),
+        ("-1,0,1", "0.5,0.25,1.5"),
+    ],
+}
 """First lines and what follows them (rows parted by semicolons), by what the first line is."""
 
 
@@ -36,16 +81,22 @@ def first_lines() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for reading, lines in READINGS.items():
             for first, below in lines:
-                head = csv_rows.csv_head(written(Path(folder), f"{first}\n" + below.replace(";", "\n") + "\n"))
+                head = csv_rows.csv_head(
+                    written(Path(folder), f"{first}\n" + below.replace(";", "\n") + "\n")
+                )
                 found = "doubt" if head.doubt is not None else "row" if head.names is None else "names"
                 assert found == reading, (first, below, found)
     assert isinstance(first_row.first_row(["99", "NA"], []), Doubt)
 
 
 def rows_in_are_rows_out() -> None:
-    """Both readers give the lines that are there, as float gives their cells; in one column a blank line between rows is a missing cell."""
+    """Both readers give the lines that are there, as float gives their cells; in one column a blank line
+    between rows is a missing cell.
+    """
     text = '\ufeffa,b\r\n"1.5",2\r\n\r\n 3 ,4e-300\n5,٦\n"7","8"'
-    truth = [[float(cell) for cell in row] for row in (("1.5", "2"), (" 3 ", "4e-300"), ("5", "٦"), ("7", "8"))]
+    truth = [
+        [float(cell) for cell in row] for row in (("1.5", "2"), (" 3 ", "4e-300"), ("5", "٦"), ("7", "8"))
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), text)
         whole, names = csv_text.read_csv(path, None)
@@ -64,7 +115,9 @@ def rows_in_are_rows_out() -> None:
 
 
 def names_decide() -> None:
-    """Names that differ by case and punctuation are matched by name; by more, they are refused; position needs a side without names."""
+    """Names that differ by case and punctuation are matched by name; by more, they are refused; position
+    needs a side without names.
+    """
     load_speed = ([1, 0], "name")
     for own in (["load", "speed"], ["Load", "SPEED"], [" lo-ad", "Speed "]):
         try:
@@ -109,7 +162,10 @@ def whole_numbers_are_rounded() -> None:
 
     numbers = [2**53 + 1, -(2**63), 2**63 - 1, 1_700_000_000_000_000_001]
     try:
-        assert parquet.cast_to_float64(pa.array(numbers)).tolist() == np.array(numbers).astype(np.float64).tolist()
+        assert (
+            parquet.cast_to_float64(pa.array(numbers)).tolist()
+            == np.array(numbers).astype(np.float64).tolist()
+        )
     except pa.ArrowInvalid as refused:
         raise AssertionError("refused without a word of which column") from refused
     assert np.isnan(parquet.cast_to_float64(pa.chunked_array([[True], [None]]))).tolist() == [False, True]

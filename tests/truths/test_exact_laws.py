@@ -1,7 +1,8 @@
 """Exact laws in one dimension and in many: each number first by quadrature, then met by a run.
 
-A run is held against the law of the *discrete* chain it is (`chain_law`: the stationary vector of its transition kernel on a grid), within
-4 standard errors; that law in turn against the diffusion's as h → 0. So the step-size bias is computed, never hidden in a tolerance.
+A run is held against the law of the *discrete* chain it is (`chain_law`: the stationary vector of its
+transition kernel on a grid), within 4 standard errors; that law in turn against the diffusion's as h → 0. So
+the step-size bias is computed, never hidden in a tolerance.
 """
 
 import math
@@ -61,7 +62,9 @@ class ChainLaw:
 
 
 def chain_law(arrival: Callable[[Line], Line], h: float, low: float, high: float) -> ChainLaw:
-    """By the eigenvector of the kernel; the grid has 6 points a standard deviation of the noise, where a Gaussian's trapezoid is exact to 1e-16."""
+    """By the eigenvector of the kernel; the grid has 6 points a standard deviation of the noise, where a
+    Gaussian's trapezoid is exact to 1e-16.
+    """
     spread = math.sqrt(2 * h)
     x = np.arange(low, high, spread / 6)
     a = arrival(x)
@@ -92,14 +95,24 @@ def test_the_smooth_tilts_of_the_ledger(width: float) -> None:
 
 
 def filtered_multiplier(kind: str, width: float, h: float, n: int, time: float) -> tuple[float, float]:
-    """The mean multiplier of a run that starts at the projection itself, and its standard error from ten batches."""
+    """The mean multiplier of a run that starts at the projection itself, and its standard error from ten
+    batches.
+    """
     x, law = line()
     tilted, _ = smooth_tilt(law, 1 / (1 + np.exp((1 - x) / width)), 0.05)
     steps = round(time / h)
     run = simulate(
-        standard(1, torch.float64), [beyond(U)], [0.10], kind, drawn(x, tilted, n, 1), step_size=h, steps=steps, seed=2,
-        smoothing=Sigmoid(width), rate=20.0,
-    )  # fmt: skip
+        standard(1, torch.float64),
+        [beyond(U)],
+        [0.10],
+        kind,
+        drawn(x, tilted, n, 1),
+        step_size=h,
+        steps=steps,
+        seed=2,
+        smoothing=Sigmoid(width),
+        rate=20.0,
+    )
     batches = run.multiplier[steps // 10 :, 0][: steps // 10 * 9].reshape(9, -1).mean(1)
     return float(batches.mean()), float(batches.std(ddof=1) / 3)
 
@@ -143,8 +156,17 @@ POINTWISE = {2.0: 0.156723, 5.0: 0.126609, 10.0: 0.097792, 50.0: 0.048052}
 
 def unconditional(kind: str, x: Tensor, h: float, steps: int, **settings: Any) -> Trace:
     """A run with a filter that takes no β."""
-    return simulate(standard(1, torch.float64), [beyond(U)], [0.1], kind, x, step_size=h, steps=steps,
-                    build=lambda sets, betas, **rest: FILTERS[kind](sets, **rest), **settings)  # fmt: skip
+    return simulate(
+        standard(1, torch.float64),
+        [beyond(U)],
+        [0.1],
+        kind,
+        x,
+        step_size=h,
+        steps=steps,
+        build=lambda sets, betas, **rest: FILTERS[kind](sets, **rest),
+        **settings,
+    )
 
 
 def pointwise_drift(α: float) -> Callable[[Line], Line]:
@@ -185,7 +207,9 @@ def test_the_step_size_bias_of_the_pointwise_chain_vanishes(α: float) -> None:
 
 @pytest.mark.parametrize("α", POINTWISE)
 def test_a_pointwise_run_has_that_law(α: float) -> None:
-    """Particles are independent, so the spread of their own time averages is the standard error, whatever the correlation in time."""
+    """Particles are independent, so the spread of their own time averages is the standard error, whatever the
+    correlation in time.
+    """
     n, h, steps = 4000, 0.01, 500
     exact = pointwise_chain(α, h)
     seen = torch.zeros(n, dtype=torch.float64)
@@ -197,7 +221,9 @@ def test_a_pointwise_run_has_that_law(α: float) -> None:
     unconditional("pointwise", start, h, steps, each=count, rate=α)
     error = float(seen.std()) / math.sqrt(n)
     assert abs(float(seen.mean()) - exact.beyond(U)) < 4 * error
-    assert 4 * error < 0.012 < abs(float(seen.mean()) - 0.0)  # far from the zero that "almost surely safe" would mean
+    assert (
+        4 * error < 0.012 < abs(float(seen.mean()) - 0.0)
+    )  # far from the zero that "almost surely safe" would mean
 
 
 # --- what projection and rejection do to the law ---
@@ -222,10 +248,16 @@ def test_projection_leaves_an_atom_on_the_boundary() -> None:
     start = drawn(np.append(x, 1.0)[::-1][1:], np.append(law, atom)[::-1][1:] / law.sum(), n, 5)
     on_boundary: list[float] = []
     run = unconditional(
-        "project", start, h, steps, each=lambda k, x: on_boundary.append(float((x[:, 0] > 1 - 1e-9).double().mean()))
+        "project",
+        start,
+        h,
+        steps,
+        each=lambda k, x: on_boundary.append(float((x[:, 0] > 1 - 1e-9).double().mean())),
     )
     found = np.mean(on_boundary[steps // 2 :])
-    assert abs(found - atom) < 4 * math.sqrt(atom * (1 - atom) / n)  # one cloud's error: an average over time can only be better
+    assert abs(found - atom) < 4 * math.sqrt(
+        atom * (1 - atom) / n
+    )  # one cloud's error: an average over time can only be better
     assert (run.fraction == 0).all()
     assert total_variation(run.x, lambda e: ndtr(e) / ndtr(1.0)) > 0.02  # the law is not the truncated one
 
@@ -238,7 +270,9 @@ def total_variation(x: Tensor, cdf: Callable[[Line], Line]) -> float:
 
 
 def test_rejection_has_the_truncated_law() -> None:
-    """Euler's chain is reversible for N(0, 1/(1 − h/2)), so refusing to enter leaves that law cut at 1, exactly; TV < .01 of N(0, 1) cut at 1."""
+    """Euler's chain is reversible for N(0, 1/(1 − h/2)), so refusing to enter leaves that law cut at 1,
+    exactly; TV < .01 of N(0, 1) cut at 1.
+    """
     h, n = 0.01, 60_000
     σ = 1 / math.sqrt(1 - h / 2)
     x, law = line()
@@ -275,10 +309,16 @@ def primal_dual_law(μ: float) -> dict[str, float]:
     def integral(f: Callable[[float], float], which: list[tuple[float, float]]) -> float:
         points = [0.5, 0.9, 3.1]
         return sum(
-            quad(lambda x: f(x) * math.exp(-x * x / 2 - μ * g(x)), a, b, epsabs=1e-13, limit=200,
-                 points=[p for p in points if a < p < b] or None)[0]
+            quad(
+                lambda x: f(x) * math.exp(-x * x / 2 - μ * g(x)),
+                a,
+                b,
+                epsabs=1e-13,
+                limit=200,
+                points=[p for p in points if a < p < b] or None,
+            )[0]
             for a, b in which
-        )  # fmt: skip
+        )
 
     Z = integral(lambda x: 1.0, pieces)
     return {
@@ -315,7 +355,9 @@ def chain_multiplier(h: float) -> float:
 
 
 def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
-    """From μ = 0. The layer outside [1, 3] is 1/8μ ≈ .02 wide, so h must be small; what bias is left, the chain's law states."""
+    """From μ = 0. The layer outside [1, 3] is 1/8μ ≈ .02 wide, so h must be small; what bias is left, the
+    chain's law states.
+    """
     h, n, steps = 1e-4, 4000, 8000
     chosen = PrimalDual(MomentBarrier([overstep], [(-math.inf, 0.005)]), dual_rate=3.0)
     optimum = chain_multiplier(h)
@@ -327,7 +369,9 @@ def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
         u, memory, info = chosen.apply(x, -x, memory)
         x = x + h * u + math.sqrt(2 * h) * Key(5).fold(k).normal(x)
         if k >= steps // 3:
-            seen.append((float(info.multipliers), float(x.mean()), float(((x < 1) | (x > 3)).double().mean())))
+            seen.append(
+                (float(info.multipliers), float(x.mean()), float(((x < 1) | (x > 3)).double().mean()))
+            )
     rows = np.array(seen)[: len(seen) // 8 * 8].reshape(8, -1, 3).mean(1)
     found, error = rows.mean(0), rows.std(0, ddof=1) / math.sqrt(8)
     c = euler_primal_dual(optimum, h)
@@ -338,7 +382,9 @@ def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
 # --- many dimensions ---
 
 
-@pytest.mark.parametrize(("d", "distance", "radius", "mass"), [(10, 2.0, 1.5, 1.1508e-3), (50, 3.0, 6.0, 1.2691e-2)])
+@pytest.mark.parametrize(
+    ("d", "distance", "radius", "mass"), [(10, 2.0, 1.5, 1.1508e-3), (50, 3.0, 6.0, 1.2691e-2)]
+)
 def test_a_balls_mass_in_many_dimensions(d: int, distance: float, radius: float, mass: float) -> None:
     """Under N(0, I) the squared distance to the centre is noncentral chi-square."""
     assert ncx2.cdf(radius**2, d, distance**2) == pytest.approx(mass, rel=5e-5)
@@ -346,7 +392,9 @@ def test_a_balls_mass_in_many_dimensions(d: int, distance: float, radius: float,
     count = sum(int(ball.contains(Key(b).normal(torch.empty(40_000, d))).sum()) for b in range(10))
     assert abs(count / n - mass) < 4 * math.sqrt(mass * (1 - mass) / n)
     off = ncx2.cdf(radius**2, d, (distance + 0.2) ** 2)
-    assert abs(count / n - off) > 4 * math.sqrt(mass * (1 - mass) / n)  # planted fault: the centre a fifth off
+    assert abs(count / n - off) > 4 * math.sqrt(
+        mass * (1 - mass) / n
+    )  # planted fault: the centre a fifth off
 
 
 @pytest.mark.parametrize("d", [1, 7, 200, 3072])
@@ -381,7 +429,9 @@ class Towards(Energy):
 
 
 def high() -> tuple[Energy, list[UnsafeSet], Tensor]:
-    """A half-space, and a ball of radius √D whose surface runs along the shell where Gaussians live; a cloud outside both that is drawn in."""
+    """A half-space, and a ball of radius √D whose surface runs along the shell where Gaussians live; a cloud
+    outside both that is drawn in.
+    """
     half = HalfSpace([1.0] + [0.0] * (D - 1), 0.5)
     ball = Ball([0.0, 3.0] + [0.0] * (D - 2), math.sqrt(D) + 0.5)
     x = Key(1).normal(torch.empty(200, D))
@@ -404,7 +454,8 @@ def test_filters_hold_in_3072_dimensions(kind: str) -> None:
     run = simulate(energy, sets, βs.tolist(), kind, x, step_size=h, steps=steps, **settings)
     assert (run.shortfall < 1e-6).all()
     if kind == "drift":
-        # a promise in expectation: E φ strays by the noise of n particles, √(E‖∇φ‖²/(αn)) ≤ √(φ̄/(4w²·αn)), around its limit
+        # a promise in expectation: E φ strays by the noise of n particles, √(E‖∇φ‖²/(αn)) ≤ √(φ̄/(4w²·αn)),
+        # around its limit
         stray = np.sqrt(φ.level * βs / (4 * φ.width**2 * 5.0 * n))
         assert (run.mean < φ.level * βs + 4 * stray).all(), (run.mean.max(0), φ.level * βs, stray)
         assert (run.multiplier[-1] > 0).all()

@@ -17,4 +17,14 @@ IMAGES: dict[str, type[ImageSource]] = {
 }
 """Every source of pictures a scenario's `data:` can name by `kind`."""
 
-__all__ = ["IMAGES", "Cifar10", "Dtd", "ImageSource", "Mnist", "NoisePictures", "Patches", "Svhn", "UpscaledDigits"]
+__all__ = [
+    "IMAGES",
+    "Cifar10",
+    "Dtd",
+    "ImageSource",
+    "Mnist",
+    "NoisePictures",
+    "Patches",
+    "Svhn",
+    "UpscaledDigits",
+]

@@ -1,4 +1,6 @@
-"""Pictures as rows: c × h × w pixels, byte b as 2b/255 − 1, flattened channel first. A source knows its shape, so a network can."""
+"""Pictures as rows: c × h × w pixels, byte b as 2b/255 − 1, flattened channel first. A source knows its
+shape, so a network can.
+"""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -50,12 +52,22 @@ def scaled(bytes_: Bytes) -> Float[np.ndarray, "n c h w"]:
 
 
 def in_channels(pictures: NDArray[np.uint8], channels: int) -> Bytes:
-    """[n, h, w] or [n, h, w, 3] bytes as [n, channels, h, w]: grey is repeated, colour is averaged with the eye's weights."""
+    """[n, h, w] or [n, h, w, 3] bytes as [n, channels, h, w]: grey is repeated, colour is averaged with the
+    eye's weights.
+    """
     grey = pictures.ndim == 3
     if channels == 1:
-        flat = pictures if grey else np.rint(pictures[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+        flat = (
+            pictures
+            if grey
+            else np.rint(pictures[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+        )
         return flat[:, None]
-    return np.repeat(pictures[:, None], 3, 1) if grey else np.ascontiguousarray(pictures[..., :3].transpose(0, 3, 1, 2))
+    return (
+        np.repeat(pictures[:, None], 3, 1)
+        if grey
+        else np.ascontiguousarray(pictures[..., :3].transpose(0, 3, 1, 2))
+    )
 
 
 def resized(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[NDArray[np.uint8]]:
@@ -64,10 +76,14 @@ def resized(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> l
         from PIL import Image
     except ImportError:
         raise BadInput(f"pictures need Pillow: {EXTRA}") from None
-    return [np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC)) for p in pictures]
+    return [
+        np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC)) for p in pictures
+    ]
 
 
-def chosen_classes(labels: NDArray[np.integer], classes: Sequence[int] | None, owner: str) -> NDArray[np.bool_]:
+def chosen_classes(
+    labels: NDArray[np.integer], classes: Sequence[int] | None, owner: str
+) -> NDArray[np.bool_]:
     """Which rows have one of these labels; ValueError for a label nothing has."""
     if classes is None:
         return np.ones(len(labels), bool)

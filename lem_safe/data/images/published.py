@@ -1,6 +1,8 @@
-"""Published sets of pictures in the files they are published in: CIFAR-10 (binary version), SVHN (cropped digits), DTD (textures).
+"""Published sets of pictures in the files they are published in: CIFAR-10 (binary version), SVHN (cropped
+digits), DTD (textures).
 
-No file is fetched and nothing pickled is read: CIFAR-10's python version is refused with a word on the binary one.
+No file is fetched and nothing pickled is read: CIFAR-10's python version is refused with a word on the binary
+one.
 """
 
 import tarfile
@@ -52,7 +54,11 @@ class Cifar10(ImageSource):
         rows = rows[chosen_classes(rows[:, 0], self.classes, "Cifar10")]
         if self.per_class is not None:
             rows = rows[
-                np.sort(np.concatenate([np.flatnonzero(rows[:, 0] == c)[: self.per_class] for c in np.unique(rows[:, 0])]))
+                np.sort(
+                    np.concatenate(
+                        [np.flatnonzero(rows[:, 0] == c)[: self.per_class] for c in np.unique(rows[:, 0])]
+                    )
+                )
             ]
         return scaled(rows[:, 1:].reshape(-1, 3, 32, 32))
 
@@ -61,14 +67,19 @@ class Cifar10(ImageSource):
 
     def _batches(self) -> list[bytes]:
         found = [
-            data for name, data in sorted(self._files()) if name.startswith("test" if self.split == "test" else "data_batch")
+            data
+            for name, data in sorted(self._files())
+            if name.startswith("test" if self.split == "test" else "data_batch")
         ]
         if not found:
             raise BadInput(Fault(_cifar_advice(self.split), str(self.path)))
         for data in found:
             if not data or len(data) % RECORD:
                 raise BadInput(
-                    Fault(f"is damaged: {len(data)} bytes are no whole number of {RECORD}-byte pictures", str(self.path))
+                    Fault(
+                        f"is damaged: {len(data)} bytes are no whole number of {RECORD}-byte pictures",
+                        str(self.path),
+                    )
                 )
         return found
 
@@ -86,7 +97,9 @@ class Cifar10(ImageSource):
                         if held is not None:
                             yield Path(member.name).name, held.read()
             except (tarfile.TarError, EOFError, OSError) as error:
-                raise BadInput(Fault(f"cannot be read as an archive ({error}); fetch it again", str(self.path))) from None
+                raise BadInput(
+                    Fault(f"cannot be read as an archive ({error}); fetch it again", str(self.path))
+                ) from None
 
 
 class Svhn(ImageSource):
@@ -107,10 +120,15 @@ class Svhn(ImageSource):
         try:
             pictures = loadmat(self.path, variable_names=["X"])["X"]
         except (ValueError, KeyError, NotImplementedError, OSError, TypeError) as error:
-            raise BadInput(Fault(f"holds no array X of SVHN's cropped digits ({error})", str(self.path))) from None
+            raise BadInput(
+                Fault(f"holds no array X of SVHN's cropped digits ({error})", str(self.path))
+            ) from None
         if pictures.ndim != 4 or pictures.shape[:3] != (32, 32, 3) or pictures.dtype != np.uint8:
             raise BadInput(
-                Fault(f"X must be bytes of shape (32, 32, 3, n); got {pictures.dtype} {pictures.shape}", str(self.path))
+                Fault(
+                    f"X must be bytes of shape (32, 32, 3, n); got {pictures.dtype} {pictures.shape}",
+                    str(self.path),
+                )
             )
         return scaled(np.ascontiguousarray(pictures.transpose(3, 2, 0, 1)))
 
@@ -125,7 +143,9 @@ class Dtd(ImageSource):
 
     def __init__(
         self,
-        path: Annotated[Path, Doc("The list of pictures, labels/test1.txt; they are looked up in ../images beside it.")],
+        path: Annotated[
+            Path, Doc("The list of pictures, labels/test1.txt; they are looked up in ../images beside it.")
+        ],
         size: Annotated[int, Ge(2), Doc("Height and width in pixels.")] = 32,
     ):
         self.path, self.size = Path(path), size

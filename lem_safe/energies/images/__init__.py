@@ -1,4 +1,6 @@
-"""Energies of images, as flat rows [n, c·h·w] in the order channel, row, column: one to train, and one that is published."""
+"""Energies of images, as flat rows [n, c·h·w] in the order channel, row, column: one to train, and one that
+is published.
+"""
 
 from lem_safe.energies.images.convolutional import Convolutional
 from lem_safe.energies.images.layered import LayeredTrunk

@@ -1,7 +1,9 @@
-"""A convolutional energy of images: U(z) = f(z) + ½κ‖z‖², f of convolutions, smooth activations and average pooling (E.4).
+"""A convolutional energy of images: U(z) = f(z) + ½κ‖z‖², f of convolutions, smooth activations and average
+pooling (E.4).
 
-One stage a number of channels: a convolution 3 × 3, then `depth − 1` residual ones, then a mean over 2 × 2 pixels while the image has
-4 rows and columns or more; the stages end in a dense layer and a readout. Every layer has a rule, so ∇U needs no graph and ΔU is exact.
+One stage a number of channels: a convolution 3 × 3, then `depth − 1` residual ones, then a mean over 2 × 2
+pixels while the image has 4 rows and columns or more; the stages end in a dense layer and a readout. Every
+layer has a rule, so ∇U needs no graph and ΔU is exact.
 """
 
 from dataclasses import dataclass
@@ -25,12 +27,16 @@ SMALLEST = 4
 
 Count = Annotated[int, Ge(1)]
 Size = Annotated[tuple[Count, Count, Count], Doc("Channels, height and width: a row is c·h·w columns long.")]
-Channels = Annotated[tuple[Count, ...], MinLen(1), Doc("The channels of each stage; a stage halves height and width.")]
+Channels = Annotated[
+    tuple[Count, ...], MinLen(1), Doc("The channels of each stage; a stage halves height and width.")
+]
 
 
 @dataclass(frozen=True)
 class Convolutional(Network):
-    """A convolutional network over images in flat rows, with an explicit confining term, U = net(z) + ½κ‖z‖² (E.4)."""
+    """A convolutional network over images in flat rows, with an explicit confining term, U = net(z) + ½κ‖z‖²
+    (E.4).
+    """
 
     kind: ClassVar[str] = "convolutional"
     whitens: ClassVar[bool] = False
@@ -48,13 +54,19 @@ class Convolutional(Network):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         positive("Convolutional", "confinement", self.confinement)
         if len(self.image) != 3 or min(self.image) < 1:
-            raise ValueError(f"Convolutional: image must be three numbers >= 1, channels, height, width; got {list(self.image)}")
+            raise ValueError(
+                "Convolutional: image must be three numbers >= 1, channels, height, width; got "
+                f"{list(self.image)}"
+            )
         if not self.channels or min(*self.channels, self.depth, self.hidden) < 1:
             raise ValueError(
-                f"Convolutional: channels, depth and hidden must be >= 1; got {list(self.channels)}, {self.depth}, {self.hidden}"
+                f"Convolutional: channels, depth and hidden must be >= 1; got {list(self.channels)}, "
+                f"{self.depth}, {self.hidden}"
             )
         if self.activation not in LAYERS:
-            raise ValueError(f"Convolutional: activation must be one of {', '.join(LAYERS)}; got {self.activation!r}")
+            raise ValueError(
+                f"Convolutional: activation must be one of {', '.join(LAYERS)}; got {self.activation!r}"
+            )
 
     @property
     def columns(self) -> int:
@@ -66,7 +78,8 @@ class Convolutional(Network):
         if dimension != self.columns:
             size = " x ".join(str(number) for number in self.image)
             raise SpecificationError(
-                f"must be channels, height and width of the data's {dimension} columns; {size} makes {self.columns}",
+                f"must be channels, height and width of the data's {dimension} columns; {size} makes "
+                f"{self.columns}",
                 ("network", "image"),
             )
 
@@ -84,12 +97,21 @@ class Convolutional(Network):
         widest = c * h * w
         for wide in self.channels:
             layers += [nn.Conv2d(c, wide, 3, padding=1), smooth()]
-            layers += [Residual(nn.Sequential(nn.Conv2d(wide, wide, 3, padding=1), smooth())) for _ in range(self.depth - 1)]
+            layers += [
+                Residual(nn.Sequential(nn.Conv2d(wide, wide, 3, padding=1), smooth()))
+                for _ in range(self.depth - 1)
+            ]
             c, widest = wide, max(widest, wide * h * w)
             if min(h, w) >= SMALLEST:
                 layers.append(nn.AvgPool2d(2))
                 h, w = h // 2, w // 2
-        layers += [nn.Flatten(), nn.Linear(c * h * w, self.hidden), smooth(), nn.Linear(self.hidden, 1), Total()]
+        layers += [
+            nn.Flatten(),
+            nn.Linear(c * h * w, self.hidden),
+            smooth(),
+            nn.Linear(self.hidden, 1),
+            Total(),
+        ]
         return nn.Sequential(*layers), widest
 
 

@@ -1,8 +1,10 @@
-"""The network published with Energy Matching for CIFAR-10, under the names of its weights [@balcerak2025energy].
+"""The network published with Energy Matching for CIFAR-10, under the names of its weights
+[@balcerak2025energy].
 
-V = 1000 · linear(mean over tokens of a vision transformer on the U-net's image), the U-net at time ½; it was trained with temperature
-ε = .01. Rows are pixels in [−1, 1], channel first, 3·32·32 = 3072 columns. V is bounded, so that e^{−V/ε} has no integral; a wall is
-added where neither pixels nor noise ever are, and nothing changes inside it (E.1, E.4):
+V = 1000 · linear(mean over tokens of a vision transformer on the U-net's image), the U-net at time ½; it was
+trained with temperature ε = .01. Rows are pixels in [−1, 1], channel first, 3·32·32 = 3072 columns. V is
+bounded, so that e^{−V/ε} has no integral; a wall is added where neither pixels nor noise ever are, and
+nothing changes inside it (E.1, E.4):
 
     U = V/ε + ½ Σ_i (|x_i| − 6)₊²
 
@@ -98,7 +100,9 @@ class Patches(nn.Module):
     def __init__(self, layout: Layout):
         super().__init__()
         c, h, w = layout.image
-        self.pos_embed = nn.Parameter(torch.zeros(1, (h // layout.patch) * (w // layout.patch), layout.tokens))
+        self.pos_embed = nn.Parameter(
+            torch.zeros(1, (h // layout.patch) * (w // layout.patch), layout.tokens)
+        )
         self.patch_embed = nn.Conv2d(c, layout.tokens, layout.patch, layout.patch)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n p e"]:
@@ -106,12 +110,20 @@ class Patches(nn.Module):
 
 
 class Potential(UNet):
-    """V of images [n, c, h, w], in its own units; a subclass because the published names give the U-net no prefix."""
+    """V of images [n, c, h, w], in its own units; a subclass because the published names give the U-net no
+    prefix.
+    """
 
     def __init__(self, layout: Layout):
         super().__init__(
-            layout.image[0], layout.width, layout.multipliers, layout.blocks, layout.attention, layout.head, time=0.5
-        )  # fmt: skip
+            layout.image[0],
+            layout.width,
+            layout.multipliers,
+            layout.blocks,
+            layout.attention,
+            layout.head,
+            time=0.5,
+        )
         self.patch_embed = Patches(layout)
         self.transformer_encoder = Encoder(layout.tokens, layout.heads, layout.depth)
         self.final_linear = nn.Linear(layout.tokens, 1)
@@ -128,7 +140,11 @@ class EnergyMatching(Energy):
         super().__init__()
         self._hutchinson = Hutchinson(probes)
         self.estimate = str(self._hutchinson)
-        self.potential, self.layout, self.dimension = potential.requires_grad_(False).eval(), layout, layout.columns
+        self.potential, self.layout, self.dimension = (
+            potential.requires_grad_(False).eval(),
+            layout,
+            layout.columns,
+        )
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return torch.cat([self._within(part) for part in self._parts(x)]) + self.confining(x)
@@ -146,11 +162,17 @@ class EnergyMatching(Energy):
                 gradients.append(torch.autograd.grad(value.sum(), y)[0])
             values.append(value.detach())
         beyond = _beyond(x.detach())
-        return torch.cat(values) + 0.5 * beyond.square().sum(1), torch.cat(gradients) + beyond * x.detach().sign()
+        return torch.cat(values) + 0.5 * beyond.square().sum(1), torch.cat(
+            gradients
+        ) + beyond * x.detach().sign()
 
-    def laplacian(self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None) -> Float[Tensor, "n"]:
+    def laplacian(
+        self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
+    ) -> Float[Tensor, "n"]:
         seeded = torch.Generator().manual_seed(0)
-        inside = torch.cat([self._hutchinson.laplacian(self._within, part, directions, seeded) for part in self._parts(x)])
+        inside = torch.cat(
+            [self._hutchinson.laplacian(self._within, part, directions, seeded) for part in self._parts(x)]
+        )
         width = x.new_ones(self.dimension) if directions is None else directions.to(x).square().sum(1)
         return inside + (_beyond(x) > 0).to(x.dtype) @ width
 

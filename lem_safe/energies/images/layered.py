@@ -1,4 +1,6 @@
-"""A trunk made of torch layers that the forward Laplacian knows: values, gradients and traces by their rules, without a recorded graph."""
+"""A trunk made of torch layers that the forward Laplacian knows: values, gradients and traces by their rules,
+without a recorded graph.
+"""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,9 @@ from lem_safe.energies.trunk import Traced, Trunk, Workspace
 from lem_safe.laplacian import forward_laplacian, linearize
 
 CARRIED = 2**22
-"""Numbers of a Jacobian [rows, directions, widest] carried at once; more directions than fit are carried in parts, whose traces add up."""
+"""Numbers of a Jacobian [rows, directions, widest] carried at once; more directions than fit are carried in
+parts, whose traces add up.
+"""
 
 
 class LayeredTrunk(Trunk):
@@ -28,7 +32,9 @@ class LayeredTrunk(Trunk):
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         return self.sweep(x)[1]
 
-    def trace(self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None) -> Traced:
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
         at_once = max(1, CARRIED // (x.shape[0] * self.widest))
         total = x.new_zeros(x.shape[0])
         for part in J.split(at_once, 1):

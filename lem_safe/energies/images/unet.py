@@ -1,7 +1,9 @@
-"""The guided-diffusion U-net at a fixed time, with the parameter names that its published weights have [@dhariwal2021diffusion].
+"""The guided-diffusion U-net at a fixed time, with the parameter names that its published weights have
+[@dhariwal2021diffusion].
 
-Going down, every result is kept; going up, each block takes the latest one kept beside its own. A residual block adds the time's
-embedding between its two convolutions; attention is over pixels, in heads of `head` channels. No dropout: these weights are sampled.
+Going down, every result is kept; going up, each block takes the latest one kept beside its own. A residual
+block adds the time's embedding between its two convolutions; attention is over pixels, in heads of `head`
+channels. No dropout: these weights are sampled.
 """
 
 import math
@@ -20,7 +22,9 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, embedding: int):
         super().__init__()
-        self.in_layers = nn.Sequential(nn.GroupNorm(GROUPS, inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1)
+        )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, outputs))
         self.out_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, outputs), nn.SiLU(), nn.Identity(), nn.Conv2d(outputs, outputs, 3, padding=1)
@@ -28,7 +32,9 @@ class Block(nn.Module):
         self.skip_connection = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Float[Tensor, "n c h w"], t: Float[Tensor, "1 e"]) -> Float[Tensor, "n k h w"]:
-        return self.skip_connection(x) + self.out_layers(self.in_layers(x) + self.emb_layers(t)[..., None, None])
+        return self.skip_connection(x) + self.out_layers(
+            self.in_layers(x) + self.emb_layers(t)[..., None, None]
+        )
 
 
 class PixelAttention(nn.Module):
@@ -84,12 +90,21 @@ class UNet(nn.Module):
     """Images of `channels` to images of the same shape, at the time `time`."""
 
     def __init__(
-        self, channels: int, width: int, multipliers: Sequence[int], blocks: int, attention: Sequence[int], head: int, time: float
+        self,
+        channels: int,
+        width: int,
+        multipliers: Sequence[int],
+        blocks: int,
+        attention: Sequence[int],
+        head: int,
+        time: float,
     ):
         super().__init__()
         embedding = 4 * width
         self.width, self.time = width, time
-        self.time_embed = nn.Sequential(nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.time_embed = nn.Sequential(
+            nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
         now, scale, kept = width * multipliers[0], 1, [width * multipliers[0]]
         self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(channels, now, 3, padding=1)])])
         for level, multiplier in enumerate(multipliers):
@@ -101,7 +116,9 @@ class UNet(nn.Module):
                 self.input_blocks.append(Stage([Down(now)]))
                 kept.append(now)
                 scale *= 2
-        self.middle_block = Stage([Block(now, now, embedding), PixelAttention(now, head), Block(now, now, embedding)])
+        self.middle_block = Stage(
+            [Block(now, now, embedding), PixelAttention(now, head), Block(now, now, embedding)]
+        )
         self.output_blocks = nn.ModuleList()
         for level, multiplier in reversed(list(enumerate(multipliers))):
             for i in range(blocks + 1):
@@ -125,7 +142,9 @@ class UNet(nn.Module):
         return self.out(x)
 
 
-def attend(q: Float[Tensor, "*b p c"], k: Float[Tensor, "*b p c"], v: Float[Tensor, "*b p c"]) -> Float[Tensor, "*b p c"]:
+def attend(
+    q: Float[Tensor, "*b p c"], k: Float[Tensor, "*b p c"], v: Float[Tensor, "*b p c"]
+) -> Float[Tensor, "*b p c"]:
     """softmax(qkᵀ/√c) v, written out: torch's fused kernels have no second derivative."""
     return torch.softmax(q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5, -1) @ v
 

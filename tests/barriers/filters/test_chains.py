@@ -1,4 +1,6 @@
-"""Chains of filters, from Python and from a scenario: order, promises, what is refused, and resuming with every member's memory."""
+"""Chains of filters, from Python and from a scenario: order, promises, what is refused, and resuming with
+every member's memory.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ SPECS = {
 BETAS, H = (0.05, 0.07), 0.01
 TEXT = THREE_MODES.replace("steps: 120", "steps: 60")
 CHAINS = {
-    "drift": "{kind: chain, filters: [{kind: penalty, weight: 2.0}, {kind: primal_dual, dual_rate: 0.5}, {kind: drift}]}",
+    "drift": "{kind: chain, filters: [{kind: penalty, weight: 2.0}, {kind: primal_dual, dual_rate: 0.5}, "
+    "{kind: drift}]}",
     "step": "{kind: chain, filters: [{kind: project}, {kind: step}, {kind: gate}]}",
     "both": "{kind: chain, filters: [{kind: primal_dual}, {kind: drift}, {kind: step}, {kind: gate}]}",
 }
@@ -51,7 +54,12 @@ def member(kind: str, **settings: Any) -> Any:
 def sampled(chosen: Any, steps: int = 60) -> tuple[Tensor, Any]:
     hooks = hook(chosen)
     sampler = Langevin(Gaussian([1.2, 0.0], std=0.4), H, hooks.drift_filter, hooks.step_filter)
-    key, state = Key(4), sampler.init(torch.tensor([-1.5, 0.0]) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64)))
+    key, state = (
+        Key(4),
+        sampler.init(
+            torch.tensor([-1.5, 0.0]) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64))
+        ),
+    )
     with torch.no_grad():
         for k in range(steps):
             state, info = sampler.step(key.fold(k), state)
@@ -65,7 +73,9 @@ def test_a_drift_chain_is_one_filter_after_the_other() -> None:
     chain = DriftChain([first, second])
     u, _, info = chain.apply(x, v, chain.init(x))
     by_hand, _, last = second.apply(x, first.apply(x, v, None)[0], second.init(x))
-    assert torch.equal(u, by_hand) and torch.equal(info.multipliers, last.multipliers) and not torch.equal(u, v)
+    assert (
+        torch.equal(u, by_hand) and torch.equal(info.multipliers, last.multipliers) and not torch.equal(u, v)
+    )
 
 
 def test_filters_on_both_sides_of_the_noise_are_the_sampler_with_both_hooks() -> None:
@@ -75,7 +85,9 @@ def test_filters_on_both_sides_of_the_noise_are_the_sampler_with_both_hooks() ->
     x, info = sampled(chosen)
     hooks = (member("penalty", weight=2.0), member("gate"))
     sampler = Langevin(Gaussian([1.2, 0.0], std=0.4), H, *hooks)
-    state = sampler.init(torch.tensor([-1.5, 0.0]) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64)))
+    state = sampler.init(
+        torch.tensor([-1.5, 0.0]) + 0.3 * Key(1).normal(torch.empty(300, 2, dtype=torch.float64))
+    )
     with torch.no_grad():
         for k in range(60):
             state, alone = sampler.step(Key(4).fold(k), state)
@@ -83,7 +95,9 @@ def test_filters_on_both_sides_of_the_noise_are_the_sampler_with_both_hooks() ->
     for ours, theirs in ((info.drift, alone.drift), (info.step, alone.step)):
         assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(ours, theirs, strict=True))
     assert info.drift.multipliers.tolist() == [2.0, 2.0] and (info.step.multipliers > 0).all()
-    assert not torch.equal(x, sampled(member("gate"))[0]) and not torch.equal(x, sampled(member("penalty", weight=2.0))[0])
+    assert not torch.equal(x, sampled(member("gate"))[0]) and not torch.equal(
+        x, sampled(member("penalty", weight=2.0))[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,16 +116,23 @@ def test_a_chain_promises_what_its_last_filter_promises(kinds: list[str], made: 
     assert isinstance(chosen, made) and chosen.promise.scope == scope
     assert chosen.promise is member(kinds[-1]).promise if kinds[-1] != "penalty" else True
     assert torch.equal(
-        chosen.limits.nan_to_num(), member(kinds[-1], **({"weight": 1.0} if kinds[-1] == "penalty" else {})).limits.nan_to_num()
+        chosen.limits.nan_to_num(),
+        member(kinds[-1], **({"weight": 1.0} if kinds[-1] == "penalty" else {})).limits.nan_to_num(),
     )
 
 
-@pytest.mark.parametrize("kinds", [["drift", "reject", "step", "gate"], ["pointwise", "project", "gate"], ["gate", "gate"]])
+@pytest.mark.parametrize(
+    "kinds", [["drift", "reject", "step", "gate"], ["pointwise", "project", "gate"], ["gate", "gate"]]
+)
 def test_the_gate_keeps_its_count_whatever_stands_before_it(kinds: list[str]) -> None:
-    """With a drift that pulls straight in: the count of each set at every step, and the budget used to the last particle."""
+    """With a drift that pulls straight in: the count of each set at every step, and the budget used to the
+    last particle.
+    """
     hooks, key = hook(chained([member(kind) for kind in kinds])), Key(9)
     sampler = Langevin(Gaussian([1.0, 0.0], std=0.2), H, hooks.drift_filter, hooks.step_filter)
-    state = sampler.init(torch.tensor([-1.5, 0.0]) + 0.3 * key.normal(torch.empty(300, 2, dtype=torch.float64)))
+    state = sampler.init(
+        torch.tensor([-1.5, 0.0]) + 0.3 * key.normal(torch.empty(300, 2, dtype=torch.float64))
+    )
     limits, most = torch.tensor([budget(β, 300) for β in BETAS]), torch.zeros(2, dtype=torch.long)
     with torch.no_grad():
         for k in range(60):
@@ -124,7 +145,9 @@ def test_the_gate_keeps_its_count_whatever_stands_before_it(kinds: list[str]) ->
 
 
 def test_an_earlier_filter_that_remembers_is_told_what_a_later_one_did() -> None:
-    """[gate, project]: the gate's memory is about the cloud the chain returned, not about the one it proposed itself."""
+    """[gate, project]: the gate's memory is about the cloud the chain returned, not about the one it proposed
+    itself.
+    """
     chain, key = StepChain([member("gate"), member("project")]), Key(3)
     x = torch.tensor([-1.0, 0.0]) + 0.5 * key.normal(torch.empty(300, 2, dtype=torch.float64))
     memory = chain.init(x)
@@ -138,7 +161,10 @@ def test_an_earlier_filter_that_remembers_is_told_what_a_later_one_did() -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{kind: chain, filters: [{kind: gate}, {kind: drift}]}", "one before the noise cannot follow one after it"),
+        (
+            "{kind: chain, filters: [{kind: gate}, {kind: drift}]}",
+            "one before the noise cannot follow one after it",
+        ),
         ("{kind: chain, filters: [{kind: none}, {kind: gate}]}", "`none` does nothing in a chain"),
         ("{kind: chain, filters: []}", "must hold at least 1 entry"),
         ("{kind: chain, filters: [{kind: gate, aim: 0.01}]}", "belongs to the whole chain"),
@@ -157,7 +183,10 @@ def test_chains_nest() -> None:
     inner = {"kind": "chain", "filters": [{"kind": "penalty", "weight": 1.0}, {"kind": "step"}]}
     spec = {"kind": "chain", "filters": [{"kind": "drift"}, inner, {"kind": "gate"}]}
     chosen: Any = make("filters", spec, context={"sets": sets(), "betas": BETAS, "step_size": H})
-    assert isinstance(chosen, Both) and [f.promise.scope for f in chosen.drift.filters] == ["in expectation", "none"]
+    assert isinstance(chosen, Both) and [f.promise.scope for f in chosen.drift.filters] == [
+        "in expectation",
+        "none",
+    ]
     assert chosen.promise.scope == "every step, this cloud"
 
 

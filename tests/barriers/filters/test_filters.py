@@ -1,4 +1,6 @@
-"""Filters on clouds made to break them: the count or the barrier after every step, the KKT conditions of what moved, equivariance."""
+"""Filters on clouds made to break them: the count or the barrier after every step, the KKT conditions of what
+moved, equivariance.
+"""
 
 import cvxpy as cp
 import numpy as np
@@ -34,7 +36,9 @@ def _start(n: int) -> Tensor:
 
 
 def _adversary(key: Key, x: Tensor, k: int) -> Tensor:
-    """Proposals that want in: a pull to the sets' overlap, jumps of random size, now and then everybody at once."""
+    """Proposals that want in: a pull to the sets' overlap, jumps of random size, now and then everybody at
+    once.
+    """
     noise = key.fold("noise", k).normal(x)
     if k % 17 == 0:
         return 0.4 * noise
@@ -149,7 +153,8 @@ def test_drift_solves_the_ensemble_qp_as_cvxpy_does() -> None:
     f, g, lap = (part.numpy() for part in barrier.jet(x))
     w = cp.Variable((n, 2))
     rows = [
-        cp.sum(cp.multiply(g[:, k], w)) / n + lap[:, k].mean() <= α * (φ.level * βs[k] - f[:, k].mean()) for k in range(2)
+        cp.sum(cp.multiply(g[:, k], w)) / n + lap[:, k].mean() <= α * (φ.level * βs[k] - f[:, k].mean())
+        for k in range(2)
     ]  # (Q.1), typed from the ledger
     cp.Problem(cp.Minimize(cp.sum_squares(w - v.numpy()) / (2 * n)), rows).solve(
         solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12
@@ -159,7 +164,9 @@ def test_drift_solves_the_ensemble_qp_as_cvxpy_does() -> None:
 
 
 def test_step_moves_as_little_as_the_linearised_problem_allows() -> None:
-    """Small violations: δ is the minimiser of D.1 with the constraint linearised at the proposal, up to second order."""
+    """Small violations: δ is the minimiser of D.1 with the constraint linearised at the proposal, up to
+    second order.
+    """
     sets = _sets("left")
     φ = Sigmoid(0.5)
     x = Key(4).normal(torch.empty(400, 2, dtype=torch.float64)) * 0.7 + torch.tensor([0.0, 1.6])
@@ -187,10 +194,16 @@ def test_filters_commute_with_relabelling_the_particles(kind: str) -> None:
         if kind == "drift":
             chosen = EnsembleFilter(smooth_mass(sets, [Sigmoid(0.3)] * 2, [0.01, 0.01]))
             return chosen.apply(y, -y, chosen.init(y))[0]
-        after = Gate(sets, [0.05, 0.05]) if kind == "gate" else BarrierStep(MassBarrier(sets, [Sigmoid(0.3)] * 2, [0.05, 0.05]))
+        after = (
+            Gate(sets, [0.05, 0.05])
+            if kind == "gate"
+            else BarrierStep(MassBarrier(sets, [Sigmoid(0.3)] * 2, [0.05, 0.05]))
+        )
         return after.apply(x, y, 0.01, u, after.init(x))[0]
 
-    assert torch.allclose(filtered(x, y, uniforms)[order], filtered(x[order], y[order], uniforms[order]), atol=1e-9)
+    assert torch.allclose(
+        filtered(x, y, uniforms)[order], filtered(x[order], y[order], uniforms[order]), atol=1e-9
+    )
 
 
 def test_blocks_change_nothing_in_the_drift_filter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +222,8 @@ def test_a_kink_is_refused_before_the_noise_and_welcome_after_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("beta", "n", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.03, 5000, 150), (0.1, 9, 0), (1e-3, 2999, 2), (0.0, 10, 0)]
+    ("beta", "n", "expected"),
+    [(0.07, 100, 7), (0.29, 100, 29), (0.03, 5000, 150), (0.1, 9, 0), (1e-3, 2999, 2), (0.0, 10, 0)],
 )
 def test_budgets_are_the_decimal_rounded_down(beta: float, n: int, expected: int) -> None:
     assert budget(beta, n) == expected
@@ -217,7 +231,9 @@ def test_budgets_are_the_decimal_rounded_down(beta: float, n: int, expected: int
 
 @pytest.mark.parametrize("kind", ["step", "drift"])
 def test_from_a_start_deep_inside_particles_walk_out_and_are_not_thrown(kind: str) -> None:
-    """Far inside, the surrogate is flat: the smallest sum of squares alone would move particles by thousands."""
+    """Far inside, the surrogate is flat: the smallest sum of squares alone would move particles by
+    thousands.
+    """
     sets, h, n = _sets("top"), 0.02, 300
     x = torch.tensor([0.0, 6.0]) + 0.1 * Key(0).normal(torch.empty(n, 2, dtype=torch.float64))
     chosen = FILTERS[kind](sets=sets, betas=[0.05], step_size=h)
@@ -246,7 +262,9 @@ def test_a_speed_bound_is_kept_and_agrees_with_cvxpy() -> None:
     w = cp.Variable((n, 2))
     row = cp.sum(cp.multiply(g[:, 0], w)) / n + lap[:, 0].mean() <= α * (φ.level * β - f[:, 0].mean())
     goal = cp.Minimize(cp.sum_squares(w - v.numpy()) / (2 * n))
-    cp.Problem(goal, [row, cp.abs(w - v.numpy()) <= speed]).solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12)
+    cp.Problem(goal, [row, cp.abs(w - v.numpy()) <= speed]).solve(
+        solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12
+    )
     for backend in ("structured", "cvxpy"):
         bounded = EnsembleFilter(barrier, α, speed=speed, backend=backend)
         u, _, _ = bounded.apply(x, v, bounded.init(x))
@@ -263,4 +281,6 @@ def test_every_backend_solves_the_drift_filter_s_problem(backend: str) -> None:
     barrier = smooth_mass(sets, [Sigmoid(0.3)] * 2, [0.1, 0.05])
     ours, theirs = EnsembleFilter(barrier), EnsembleFilter(barrier, backend=backend)
     a, b = (f.apply(x, v, f.init(x)) for f in (ours, theirs))
-    assert torch.allclose(a[0], b[0], atol=1e-7) and torch.allclose(a[2].multipliers, b[2].multipliers, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(a[0], b[0], atol=1e-7) and torch.allclose(
+        a[2].multipliers, b[2].multipliers, rtol=1e-5, atol=1e-6
+    )

@@ -1,4 +1,6 @@
-"""Particles where a region gives no direction, under the filters that follow its gradient; the cases once told a numpy warning."""
+"""Particles where a region gives no direction, under the filters that follow its gradient; the cases once
+told a numpy warning.
+"""
 
 import warnings
 
@@ -17,7 +19,8 @@ name: centre
 energy: {kind: gaussian, mean: [0, 0], std: 1.0}
 unsafe: {disc: {kind: ball, center: [0, 0], radius: 1}}
 constraints: [{set: disc, beta: 0.05}]
-sampler: {kind: flow, samples: 100, steps: 150, step_size: 0.01, init: {kind: gaussian, mean: [0, 0], std: 0.0}}
+sampler: {kind: flow, samples: 100, steps: 150, step_size: 0.01,
+  init: {kind: gaussian, mean: [0, 0], std: 0.0}}
 filter: {kind: FILTER}
 """
 
@@ -44,12 +47,16 @@ def test_only_the_lost_are_moved_by_a_rounding_and_where_it_helps():
     x = torch.zeros(4, 3).double()
     lost = torch.tensor([True, True, False, False])
     moved = nudged(x, lost, lambda y: y)
-    assert bool((moved[lost].norm(dim=1) - torch.finfo(x.dtype).eps ** 0.5).abs().max() < 1e-12) and torch.equal(moved[2:], x[2:])
+    assert bool(
+        (moved[lost].norm(dim=1) - torch.finfo(x.dtype).eps ** 0.5).abs().max() < 1e-12
+    ) and torch.equal(moved[2:], x[2:])
     assert torch.equal(nudged(x, lost, torch.zeros_like), x)
     assert nudged(x, lost & False, lambda y: y) is x
 
 
-@pytest.mark.parametrize(("kind", "moved", "inside"), [("step", 0.95, 0.05), ("project", 1.0, 0.0), ("reject", 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("kind", "moved", "inside"), [("step", 0.95, 0.05), ("project", 1.0, 0.0), ("reject", 0.0, 1.0)]
+)
 def test_a_flow_from_the_centre_moves_or_says_that_nothing_does(tmp_path, kind, moved, inside):
     """`step` leaves those within its tolerance where they are."""
     with warnings.catch_warnings():

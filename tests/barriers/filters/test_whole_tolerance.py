@@ -1,4 +1,6 @@
-"""Nothing is softened by default: limits are met at every step size, and KL paid is near the least (B.6, Q.4, D.4); and the faults."""
+"""Nothing is softened by default: limits are met at every step size, and KL paid is near the least (B.6, Q.4,
+D.4); and the faults.
+"""
 
 import math
 from typing import Any
@@ -15,7 +17,18 @@ from barriers.coordinates import identity
 from barriers.derivatives import NotDifferentiable
 from barriers.filters import FILTERS, EnsembleFilter, MirrorStep, PredictiveFilter, mirror, predictive
 from barriers.qp.dual import Infeasible
-from barriers.sets import AnyOf, Ball, Box, HalfSpace, NotSmooth, Polygon, Predicate, UnsafeSet, build_sets, pull
+from barriers.sets import (
+    AnyOf,
+    Ball,
+    Box,
+    HalfSpace,
+    NotSmooth,
+    Polygon,
+    Predicate,
+    UnsafeSet,
+    build_sets,
+    pull,
+)
 from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
 from lem_safe.samplers import Annealed, Flow, Langevin, Preconditioned, Underdamped, underdamped
@@ -28,36 +41,98 @@ def freely(honest: Any) -> Any:
     """A chance without the mean of the noise that the other directions add to the squared distance."""
 
     def faulty(unsafe: UnsafeSet, y: Tensor, noise: predicted.Noise) -> predicted.Chance:
-        return predicted._beyond(*predicted.value_and_gradient(unsafe, y), torch.as_tensor(noise.std, dtype=y.dtype))
+        return predicted._beyond(
+            *predicted.value_and_gradient(unsafe, y), torch.as_tensor(noise.std, dtype=y.dtype)
+        )
 
     faulty.dispatch = lambda kind: faulty  # type: ignore[attr-defined]
     return faulty
 
 
 TEETH: dict[str, Tooth] = {
-    "the noise without its √2": (truths.predicted_limit, predictive, "Noise", lambda f: lambda std, *rest: f(std / 2**0.5, *rest)),
-    "the fraction for what was predicted": (truths.predicted_limit, PredictiveFilter, "apply",
-        lambda f: lambda self, x, v, memory: f(self, x, v, self.init(x))),
+    "the noise without its √2": (
+        truths.predicted_limit,
+        predictive,
+        "Noise",
+        lambda f: lambda std, *rest: f(std / 2**0.5, *rest),
+    ),
+    "the fraction for what was predicted": (
+        truths.predicted_limit,
+        PredictiveFilter,
+        "apply",
+        lambda f: lambda self, x, v, memory: f(self, x, v, self.init(x)),
+    ),
     "a push as wide as the noise": (truths.predicted_limit, predictive, "narrowed", lambda f: lambda p, g: g),
-    "a push that is not normalised": (truths.predicted_limit, predictive, "narrowed", result(lambda g, *_: 0.7 * g)),
-    "the limit without its rate": (truths.predicted_limit, PredictiveFilter, "__init__",
-        lambda f: lambda self, sets, betas, h, rate=5.0, **more: f(self, sets, betas, h, 1e9, **more)),
+    "a push that is not normalised": (
+        truths.predicted_limit,
+        predictive,
+        "narrowed",
+        result(lambda g, *_: 0.7 * g),
+    ),
+    "the limit without its rate": (
+        truths.predicted_limit,
+        PredictiveFilter,
+        "__init__",
+        lambda f: lambda self, sets, betas, h, rate=5.0, **more: f(self, sets, betas, h, 1e9, **more),
+    ),
     "chances that ignore curvature": (truths.approximate_chances, predicted, "chance", freely),
     "Φ for φ": (truths.chances, predicted, "_density", lambda f: predicted.ndtr),
-    "a product of all factors for that of the others": (truths.chances, predicted, "_product",
-        result(lambda r, p: (r[0], r[0][:, None].expand_as(r[1])))),
-    "the metric left out": (truths.chances_in_a_metric, predicted.Noise, "along", lambda f: lambda self, n: self.std * n.norm(dim=-1)),
-    "noise that is not counted": (truths.expectation_is_met, predictive, "chance",
-        lambda f: lambda s, y, noise: f(s, y, noise._replace(std=0.7 * noise.std))),
-    "an atom on the boundary": (truths.mirror_leaves_no_gap, mirror, "mirrored", lambda f: lambda s, y: y + 0.5001 * (f(s, y) - y)),
-    "a gap at the boundary": (truths.mirror_leaves_no_gap, mirror, "mirrored", lambda f: lambda s, y: y + 2 * (f(s, y) - y)),
-    "a random half returned": (truths.mirror_is_the_projection, mirror, "mirrored", lambda f: lambda s, y: f(s, y) + 0.15 * (f(s, y) - y).sign()),
-    "who enters is let in": (truths.mirror_is_the_projection, mirror, "admit", lambda f: lambda c, room: f(c, room + 10**6)),
+    "a product of all factors for that of the others": (
+        truths.chances,
+        predicted,
+        "_product",
+        result(lambda r, p: (r[0], r[0][:, None].expand_as(r[1]))),
+    ),
+    "the metric left out": (
+        truths.chances_in_a_metric,
+        predicted.Noise,
+        "along",
+        lambda f: lambda self, n: self.std * n.norm(dim=-1),
+    ),
+    "noise that is not counted": (
+        truths.expectation_is_met,
+        predictive,
+        "chance",
+        lambda f: lambda s, y, noise: f(s, y, noise._replace(std=0.7 * noise.std)),
+    ),
+    "an atom on the boundary": (
+        truths.mirror_leaves_no_gap,
+        mirror,
+        "mirrored",
+        lambda f: lambda s, y: y + 0.5001 * (f(s, y) - y),
+    ),
+    "a gap at the boundary": (
+        truths.mirror_leaves_no_gap,
+        mirror,
+        "mirrored",
+        lambda f: lambda s, y: y + 2 * (f(s, y) - y),
+    ),
+    "a random half returned": (
+        truths.mirror_is_the_projection,
+        mirror,
+        "mirrored",
+        lambda f: lambda s, y: f(s, y) + 0.15 * (f(s, y) - y).sign(),
+    ),
+    "who enters is let in": (
+        truths.mirror_is_the_projection,
+        mirror,
+        "admit",
+        lambda f: lambda c, room: f(c, room + 10**6),
+    ),
     "half of the tolerance": (truths.mirror_allowance, mirror, "budget", lambda f: lambda β, n: f(β / 2, n)),
-    "an allowance at once": (truths.mirror_allowance, MirrorStep, "__init__",
-        lambda f: lambda self, sets, betas, rate=5.0, **more: f(self, sets, betas, 1e9, **more)),
-    "led out half way": (truths.mirror_allowance, mirror, "value_and_gradient", result(lambda r, *_: (r[0] / 4, r[1]))),
-}  # fmt: skip
+    "an allowance at once": (
+        truths.mirror_allowance,
+        MirrorStep,
+        "__init__",
+        lambda f: lambda self, sets, betas, rate=5.0, **more: f(self, sets, betas, 1e9, **more),
+    ),
+    "led out half way": (
+        truths.mirror_allowance,
+        mirror,
+        "value_and_gradient",
+        result(lambda r, *_: (r[0] / 4, r[1])),
+    ),
+}
 
 
 def test_every_check_has_a_tooth() -> None:
@@ -77,7 +152,9 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("α", [1.0, 5.0])
 @pytest.mark.parametrize("h", [1e-2, 1e-3, 1e-4, 2e-5])
 def test_the_limit_is_met_at_every_step_size(h: float, α: float) -> None:
-    """N(0, 1), x ≥ 1, from β of the mass inside: E φ/limit ≤ 1 at every step, and the fraction within four standard errors of it (B.6)."""
+    """N(0, 1), x ≥ 1, from β of the mass inside: E φ/limit ≤ 1 at every step, and the fraction within four
+    standard errors of it (B.6).
+    """
     n, steps, β, p = 4000, 150, 0.05, 0.15865525393145707
     x = Key(0).uniform(torch.empty(n, dtype=F64))
     inside = torch.arange(n) < β * n
@@ -93,16 +170,21 @@ def test_the_limit_is_met_at_every_step_size(h: float, α: float) -> None:
 
 
 REGIONS: dict[str, UnsafeSet] = {
-    "half-space, d = 2": HalfSpace([1.0, 0.0], 1.0), "half-space, d = 10": HalfSpace([1.0] + [0.0] * 9, 1.0),
-    "ball, d = 2": Ball([1.0, 0.0], 0.8), "ball, d = 10": Ball([1.0] + [0.0] * 9, 2.6),
-    "box, d = 2": Box([-0.6] * 2, [0.6] * 2), "box, d = 10": Box([-1.38] * 10, [1.38] * 10),
-}  # fmt: skip
+    "half-space, d = 2": HalfSpace([1.0, 0.0], 1.0),
+    "half-space, d = 10": HalfSpace([1.0] + [0.0] * 9, 1.0),
+    "ball, d = 2": Ball([1.0, 0.0], 0.8),
+    "ball, d = 10": Ball([1.0] + [0.0] * 9, 2.6),
+    "box, d = 2": Box([-0.6] * 2, [0.6] * 2),
+    "box, d = 10": Box([-1.38] * 10, [1.38] * 10),
+}
 
 
 @pytest.mark.parametrize("kind", ["drift", "step"])
 @pytest.mark.parametrize("region", REGIONS)
 def test_kl_paid_is_at_most_a_tenth_more_than_needed(kind: str, region: str) -> None:
-    """On N(0, I), β = .05, h = .002 for `drift` and .01 for `step`: the whole tolerance is used, and little is lost at the boundary."""
+    """On N(0, I), β = .05, h = .002 for `drift` and .01 for `step`: the whole tolerance is used, and little
+    is lost at the boundary.
+    """
     h = 0.002 if kind == "drift" else 0.01
     found = paid_over_needed(REGIONS[region], 0.05, kind, h, steps=90)
     assert found.ratio <= 1.1
@@ -114,13 +196,20 @@ def test_planted_fault_a_softened_filter_pays_more_than_twice(kind: str) -> None
     h = 0.002 if kind == "drift" else 0.01
     w = 2 * math.sqrt(2 * h) if kind == "drift" else 0.5 * math.sqrt(2 * h)
     found = paid_over_needed(
-        REGIONS["half-space, d = 2"], 0.05, kind, h, steps=400, smoothing=Sigmoid(w, w if kind == "drift" else 2 * w)
+        REGIONS["half-space, d = 2"],
+        0.05,
+        kind,
+        h,
+        steps=400,
+        smoothing=Sigmoid(w, w if kind == "drift" else 2 * w),
     )
     assert found.ratio > 1.1
 
 
 def surprises(sampler: Any, unsafe: UnsafeSet, x: Tensor, steps: int) -> tuple[float, float, float]:
-    """The mean of (fraction − Q) over the second half of some steps, its standard error if Q is the expectation, and the largest Q."""
+    """The mean of (fraction − Q) over the second half of some steps, its standard error if Q is the
+    expectation, and the largest Q.
+    """
     state, found, most = sampler.init(x), [], 0.0
     for k in range(steps):
         state, info = sampler.step(Key(7).fold(k), state)
@@ -143,7 +232,9 @@ SAMPLED: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", SAMPLED)
 def test_the_noise_that_is_predicted_is_the_sampler_s(kind: str) -> None:
-    """At another temperature or in a metric what comes about is what was expected, and at most β of it (F.3, Q.4)."""
+    """At another temperature or in a metric what comes about is what was expected, and at most β of it (F.3,
+    Q.4).
+    """
     unsafe = HalfSpace([1.0, 1.0], 1.0)
     sampler = SAMPLED[kind](PredictiveFilter([unsafe], [0.05], 0.01 if kind == "annealed" else 0.02))
     mean, error, most = surprises(sampler, unsafe, outside(unsafe, 4000, 2), 160)
@@ -160,17 +251,23 @@ def test_planted_fault_noise_at_the_wrong_temperature_is_found(monkeypatch: pyte
 
 
 APPROXIMATE: dict[str, dict[str, Any]] = {
-    "a union at an acute angle": {"any": [
-        {"kind": "half_space", "normal": [1, 0], "offset": 1.2}, {"kind": "half_space", "normal": [1, 0.3], "offset": 1.2}]},
+    "a union at an acute angle": {
+        "any": [
+            {"kind": "half_space", "normal": [1, 0], "offset": 1.2},
+            {"kind": "half_space", "normal": [1, 0.3], "offset": 1.2},
+        ]
+    },
     "an ellipsoid": {"kind": "ellipsoid", "center": [0.8, 0.0], "radii": [0.9, 0.3]},
     "a rule": {"kind": "rule", "where": "x0**2 + 2*x1 > 2"},
     "a polygon": {"kind": "polygon", "vertices": [[0, 0], [1.5, 0.2], [0.4, 0.4], [0.3, 1.6]]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", APPROXIMATE)
 def test_what_a_chance_leaves_out_is_measured_and_taken_off(name: str) -> None:
-    """Regions with kinks and curves, whose chances are approximations: β is not missed in the long run (Q.5)."""
+    """Regions with kinks and curves, whose chances are approximations: β is not missed in the long run
+    (Q.5).
+    """
     unsafe = pull(build_sets({"it": APPROXIMATE[name]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
     mean, error, most = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 200)
@@ -178,10 +275,14 @@ def test_what_a_chance_leaves_out_is_measured_and_taken_off(name: str) -> None:
 
 
 def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
-    """max(x0 − c, 0) + max(x1 − c, 0) > 0 is 0 with slope 0 on all of the safe side: no chance of a half, and so no shortfall from it."""
+    """max(x0 − c, 0) + max(x1 − c, 0) > 0 is 0 with slope 0 on all of the safe side: no chance of a half, and
+    so no shortfall from it.
+    """
     where = {"kind": "rule", "where": "max(x0 - 0.2, 0) + max(x1 - 0.2, 0) > 0"}
     unsafe = pull(build_sets({"it": where}, ("x0", "x1"))["it"], identity(2, F64))
-    assert predicted.chance(unsafe, torch.tensor([[-1.0, -1.0], [2.0, 2.0]], dtype=F64), predicted.Noise(0.1)).value.tolist() == [
+    assert predicted.chance(
+        unsafe, torch.tensor([[-1.0, -1.0], [2.0, 2.0]], dtype=F64), predicted.Noise(0.1)
+    ).value.tolist() == [
         0,
         1,
     ]
@@ -193,7 +294,9 @@ def test_where_a_rule_is_flat_nobody_is_half_inside() -> None:
     assert most < 0.1
 
 
-def test_planted_fault_without_that_measurement_a_union_misses_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planted_fault_without_that_measurement_a_union_misses_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(PredictiveFilter, "_error", lambda self, x, memory: memory.error)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
@@ -201,7 +304,9 @@ def test_planted_fault_without_that_measurement_a_union_misses_its_limit(monkeyp
     assert abs(mean) > 8 * error
 
 
-def test_with_inertia_a_mirrored_particle_keeps_the_density_at_the_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_inertia_a_mirrored_particle_keeps_the_density_at_the_boundary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """N(0, 1) beyond 1 with a mirrored velocity; with a kick of (z − y)/h it is another density."""
 
     def next_to_the_boundary() -> float:
@@ -212,7 +317,13 @@ def test_with_inertia_a_mirrored_particle_keeps_the_density_at_the_boundary(monk
         state = state._replace(own=Momentum(Key(1).normal(x)))
         for k in range(40):
             state, _ = sampler.step(Key(2).fold(k), state)
-        share = float(torch.special.ndtr(torch.tensor(1.2, dtype=F64)) - torch.special.ndtr(torch.tensor(1.0, dtype=F64))) / tail
+        share = (
+            float(
+                torch.special.ndtr(torch.tensor(1.2, dtype=F64))
+                - torch.special.ndtr(torch.tensor(1.0, dtype=F64))
+            )
+            / tail
+        )
         return (float((state.x < 1.2).double().mean()) - share) / math.sqrt(share * (1 - share) / n)
 
     assert abs(next_to_the_boundary()) < 6  # and a bias of order h²
@@ -221,23 +332,31 @@ def test_with_inertia_a_mirrored_particle_keeps_the_density_at_the_boundary(monk
 
 
 def test_where_there_is_no_noise_to_predict_the_smooth_barrier_is_kept() -> None:
-    """Along the flow, and with inertia; a box is taken as it is, since there is no Itô term for its corners to hide."""
+    """Along the flow, and with inertia; a box is taken as it is, since there is no Itô term for its corners
+    to hide.
+    """
     for unsafe in (HalfSpace([1.0, 0.0], 1.0), Polygon([[1, -1], [3, -1], [3, 1], [1, 1]])):
-        for sampler in (Flow(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02)),
-                        Underdamped(standard(2, F64), 0.02, 1.0, PredictiveFilter([unsafe], [0.05], 0.02))):  # fmt: skip
+        for sampler in (
+            Flow(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02)),
+            Underdamped(standard(2, F64), 0.02, 1.0, PredictiveFilter([unsafe], [0.05], 0.02)),
+        ):
             assert isinstance(sampler.drift_filter, EnsembleFilter)
             state = sampler.init(outside(unsafe, 400, 2) - 1)
             state, info = sampler.step(Key(0), state)
-            assert float(info.drift.shortfall.max()) == 0 and float(sampler.drift_filter.limits[0]) == pytest.approx(
-                0.05 / (1 + math.exp(-1))
-            )  # type: ignore[union-attr]
+            assert float(info.drift.shortfall.max()) == 0 and float(
+                sampler.drift_filter.limits[0]
+            ) == pytest.approx(0.05 / (1 + math.exp(-1)))  # type: ignore[union-attr]
 
 
 def test_what_cannot_be_kept_is_said_or_refused() -> None:
-    """A cloud deep inside, within a speed that leads nobody out: a shortfall, or the end; and what a filter without a smoothing cannot do."""
+    """A cloud deep inside, within a speed that leads nobody out: a shortfall, or the end; and what a filter
+    without a smoothing cannot do.
+    """
     unsafe = HalfSpace([1.0, 0.0], -5.0)
     x = outside(HalfSpace([1.0, 0.0], 3.0), 200, 2)
-    relaxed, strict = (PredictiveFilter([unsafe], [0.05], 0.01, on_infeasible=way) for way in ("relax", "raise"))  # type: ignore[arg-type]
+    relaxed, strict = (
+        PredictiveFilter([unsafe], [0.05], 0.01, on_infeasible=way) for way in ("relax", "raise")
+    )  # type: ignore[arg-type]
     u, _, info = relaxed.apply(x, -x, relaxed.init(x))
     assert float(info.shortfall[0]) > 0.04 and float((u + x)[:, 0].max()) <= 0  # led out, towards smaller x0
     assert abs(float((u + x)[:, 0].min()) * 0.01 + 4 * math.sqrt(0.02)) < 1e-12  # as far as they may go

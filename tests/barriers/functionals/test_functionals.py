@@ -1,4 +1,6 @@
-"""Laws of every barrier, through its example: derivatives by differences, dB/dt by taking the step, every filter; then their own truths."""
+"""Laws of every barrier, through its example: derivatives by differences, dB/dt by taking the step, every
+filter; then their own truths.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,7 +10,15 @@ import torch
 from torch import Tensor
 
 from barriers.filters import BarrierStep, EnsembleFilter, Penalty, PrimalDual
-from barriers.functionals import BARRIERS, Barrier, GroupParity, MassBarrier, MomentBarrier, StatisticsJet, TailClearance
+from barriers.functionals import (
+    BARRIERS,
+    Barrier,
+    GroupParity,
+    MassBarrier,
+    MomentBarrier,
+    StatisticsJet,
+    TailClearance,
+)
 from barriers.sets import Ball, HalfSpace, NotSmooth, build_sets
 from barriers.surrogates import Hinge
 from lem_safe.keys import Key
@@ -22,7 +32,9 @@ def barrier(request: pytest.FixtureRequest) -> Barrier:
 
 
 def cloud(n: int = 300, center: tuple[float, float] = (0.1, 0.2), std: float = 0.9, seed: int = 1) -> Tensor:
-    return torch.tensor(center, dtype=torch.float64) + std * Key(seed).normal(torch.empty(n, 2, dtype=torch.float64))
+    return torch.tensor(center, dtype=torch.float64) + std * Key(seed).normal(
+        torch.empty(n, 2, dtype=torch.float64)
+    )
 
 
 def rate_of_change(barrier: Barrier, x: Tensor, u: Tensor) -> Tensor:
@@ -54,13 +66,18 @@ def test_gradients_are_the_jet_without_its_laplacian(barrier: Barrier) -> None:
 
 def test_jacobian_of_the_readout_by_differences(barrier: Barrier) -> None:
     mean, ε = barrier.statistics(cloud()).mean(0), 1e-6
-    columns = [(barrier.readout(mean + e) - barrier.readout(mean - e)) / (2 * ε) for e in torch.eye(len(mean)).double() * ε]
+    columns = [
+        (barrier.readout(mean + e) - barrier.readout(mean - e)) / (2 * ε)
+        for e in torch.eye(len(mean)).double() * ε
+    ]
     assert torch.allclose(barrier.jacobian(mean), torch.stack(columns, 1), atol=1e-7)
     assert torch.allclose(barrier.observed(mean), barrier.limits - barrier.readout(mean))
 
 
 def after_euler(barrier: Barrier, x: Tensor, u: Tensor, h: float) -> Tensor:
-    """B after one Euler step, its noise averaged out exactly: Gauss–Hermite nodes at ±1 in each coordinate match moments to third order."""
+    """B after one Euler step, its noise averaged out exactly: Gauss–Hermite nodes at ±1 in each coordinate
+    match moments to third order.
+    """
     mean = sum(
         barrier.statistics(x + h * u + math.sqrt(2 * h) * torch.tensor([a, b]).double()).mean(0) / 4
         for a in (-1.0, 1.0)
@@ -108,7 +125,9 @@ def test_ensemble_filter_achieves_the_barrier_condition(barrier: Barrier) -> Non
     u, _, info = chosen.apply(x, v, chosen.init(x))
     margin = rate_of_change(barrier, x, u) + RATE * B
     assert (margin >= -1e-9).all() and (info.shortfall == 0).all()
-    assert (info.multipliers > 0).any() and (margin * info.multipliers).abs().max() < 1e-8  # KKT: complementary slackness
+    assert (info.multipliers > 0).any() and (
+        margin * info.multipliers
+    ).abs().max() < 1e-8  # KKT: complementary slackness
     f, g, _ = barrier.jet(x)
     direction = torch.einsum("nkd,k->nd", g, barrier.jacobian(f.mean(0)).T @ info.multipliers)
     assert torch.allclose(u, v + direction, atol=1e-12)  # KKT: stationarity
@@ -121,7 +140,11 @@ def test_step_filter_keeps_the_barrier_along_an_adversarial_run(barrier: Barrier
     assert (barrier.readout(memory.mean) >= 0).all()
     binding = 0
     for k in range(80):
-        y = 0.6 * x + 20 * h * attack(barrier, x).clamp(-5, 5) + (0.1 if k % 3 else 0.6) * key.fold(k).normal(x)
+        y = (
+            0.6 * x
+            + 20 * h * attack(barrier, x).clamp(-5, 5)
+            + (0.1 if k % 3 else 0.6) * key.fold(k).normal(x)
+        )
         violated = bool((barrier.readout(barrier.statistics(y).mean(0)) < 0).any())
         x, memory, info = chosen.apply(x, y, h, x[:, 0], memory)
         assert (barrier.readout(barrier.statistics(x).mean(0)) >= -1e-15).all(), k
@@ -148,7 +171,9 @@ def test_weights_push_every_constraint_the_right_way(barrier: Barrier) -> None:
 
 # --- tail clearance ---
 
-HALF = build_sets({"h": {"kind": "half_space", "normal": [1.0, 0.0], "offset": 0.0}}, ("x0", "x1"))["h"]  # s = −x₀
+HALF = build_sets({"h": {"kind": "half_space", "normal": [1.0, 0.0], "offset": 0.0}}, ("x0", "x1"))[
+    "h"
+]  # s = −x₀
 
 
 def worst_mean(s: Tensor, share: float) -> float:
@@ -221,7 +246,8 @@ def test_a_mean_bound_on_ornstein_uhlenbeck_has_its_exact_multiplier_and_law() -
         multipliers.append(float(info.multipliers))
     assert abs(float(x.mean()) - 0.5) < 4 / math.sqrt(n)
     assert abs(float(x.var()) - 1 / (1 - h / 2)) < 4 * math.sqrt(2 / n)
-    # μ answers the noise of each step (rate 5 against h): an AR(1) around ½ whose mean is known to 1/√(nT) in order
+    # μ answers the noise of each step (rate 5 against h): an AR(1) around ½ whose mean is known to 1/√(nT) in
+    # order
     assert abs(sum(multipliers[600:]) / 600 - 0.5) < 4 * math.sqrt(2 / (n * 600 * h))
 
 
@@ -234,7 +260,10 @@ def test_an_equality_is_two_rows_and_the_drift_filter_holds_both() -> None:
         chosen = EnsembleFilter(barrier)
         u, _, info = chosen.apply(x, v, chosen.init(x))
         assert abs(float(u[:, 0].mean())) < 1e-9 and (info.shortfall < 1e-9).all()
-        assert rate_of_change(barrier, x, u)[1] >= -5.0 * barrier.readout(barrier.statistics(x).mean(0))[1] - 1e-9
+        assert (
+            rate_of_change(barrier, x, u)[1]
+            >= -5.0 * barrier.readout(barrier.statistics(x).mean(0))[1] - 1e-9
+        )
 
 
 # --- parity ---
@@ -251,7 +280,9 @@ def test_parity_is_the_difference_of_group_means_by_counting() -> None:
 
 
 def test_parity_of_a_group_without_members_is_an_error() -> None:
-    barrier = GroupParity(lambda x: x[:, 0], lambda x: torch.zeros_like(x[:, 0]), lambda x: torch.ones_like(x[:, 0]), 0.1)
+    barrier = GroupParity(
+        lambda x: x[:, 0], lambda x: torch.zeros_like(x[:, 0]), lambda x: torch.ones_like(x[:, 0]), 0.1
+    )
     with pytest.raises(ValueError, match="no member"):
         barrier.readout(barrier.statistics(cloud()).mean(0))
 

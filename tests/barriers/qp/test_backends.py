@@ -1,4 +1,6 @@
-"""Three solvers, one problem: values to 1e-8, gradients to 1e-6; and each of qpth 0.0.18's traps, shown to be one and guarded."""
+"""Three solvers, one problem: values to 1e-8, gradients to 1e-6; and each of qpth 0.0.18's traps, shown to be
+one and guarded.
+"""
 
 import sys
 
@@ -37,7 +39,9 @@ def test_all_backends_agree_in_value_and_gradient(backend: str, m: int, size: in
         options["slack"] = torch.linspace(1.0, 3.0, m, dtype=F64)
     if extra in ("speed", "both"):
         reach = (project(*problem[:3], weights=problem.w).u - problem.v).abs().amax()
-        options["speed"] = torch.full((size,), 0.9 * float(reach) if extra == "both" else 1.1 * float(reach), dtype=F64)
+        options["speed"] = torch.full(
+            (size,), 0.9 * float(reach) if extra == "both" else 1.1 * float(reach), dtype=F64
+        )
     ours, mine = _value_and_gradients(problem, **options)
     theirs, other = _value_and_gradients(problem, backend=backend, **options)
     assert (ours - problem.v).abs().max() > 0.1
@@ -78,7 +82,9 @@ def test_shared_arguments_get_the_sum_of_the_gradients(backend: str) -> None:
     """The trap: qpth gives an argument without a batch axis the mean."""
     problem = posed(4, 5, 2, 3)
     A, c, w = (x[0].clone().requires_grad_() for x in problem[1:])
-    grads = torch.autograd.grad(project(problem.v, A, c, weights=w, backend=backend).u.square().sum(), [A, c, w])  # type: ignore[arg-type]
+    grads = torch.autograd.grad(
+        project(problem.v, A, c, weights=w, backend=backend).u.square().sum(), [A, c, w]
+    )  # type: ignore[arg-type]
     ours = torch.autograd.grad(project(problem.v, A, c, weights=w).u.square().sum(), [A, c, w])
     for theirs, mine in zip(grads, ours, strict=True):
         assert torch.allclose(theirs, mine, atol=1e-6)
@@ -92,13 +98,19 @@ def test_the_traps_are_there_in_qpth_itself() -> None:
     problem, e = posed(4, 5, 2, 3), torch.empty(0, dtype=F64)
     Q = torch.eye(3, dtype=F64)
     c = problem.c[0].clone().requires_grad_()
-    (theirs,) = torch.autograd.grad(QPFunction(verbose=-1)(Q, -problem.v, problem.A, c, e, e).square().sum(), c)
+    (theirs,) = torch.autograd.grad(
+        QPFunction(verbose=-1)(Q, -problem.v, problem.A, c, e, e).square().sum(), c
+    )
     (ours,) = torch.autograd.grad(project(problem.v, problem.A, c).u.square().sum(), c)
     assert torch.allclose(5 * theirs, ours, atol=1e-5)  # the mean
     with pytest.raises(AssertionError):  # m = 0
-        QPFunction(verbose=-1)(Q, -problem.v, torch.zeros(5, 0, 3, dtype=F64), torch.zeros(5, 0, dtype=F64), e, e)
+        QPFunction(verbose=-1)(
+            Q, -problem.v, torch.zeros(5, 0, 3, dtype=F64), torch.zeros(5, 0, dtype=F64), e, e
+        )
     A, bound = torch.tensor([[1.0, 0, 0], [-1, 0, 0]], dtype=F64), torch.tensor([-1.0, -3.0], dtype=F64)
-    assert torch.isfinite(QPFunction(verbose=-1)(Q, -problem.v, A, bound, e, e)).all()  # infeasible, not a word
+    assert torch.isfinite(
+        QPFunction(verbose=-1)(Q, -problem.v, A, bound, e, e)
+    ).all()  # infeasible, not a word
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -135,7 +147,9 @@ def test_one_singular_element_does_not_stop_the_others_of_its_batch() -> None:
 
 
 def test_a_batch_that_qpth_cuts_short_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stops a batch: here qpth itself, made to give up whenever element 4 is on board with company."""
+    """Whatever stops a batch: here qpth itself, made to give up whenever element 4 is on board with
+    company.
+    """
     from barriers.qp import backends
 
     problem, calls, honest = posed(8, 9, 3, 4), [], backends._call
@@ -169,13 +183,17 @@ def test_float32_is_solved_in_float64(backend: str) -> None:
 def test_no_constraints_at_all(backend: str) -> None:
     """The trap: qpth asserts m > 0."""
     v = torch.randn(2, 3, dtype=F64)
-    assert torch.equal(project(v, torch.zeros(2, 0, 3, dtype=F64), torch.zeros(2, 0, dtype=F64), backend=backend).u, v)  # type: ignore[arg-type]
+    assert torch.equal(
+        project(v, torch.zeros(2, 0, 3, dtype=F64), torch.zeros(2, 0, dtype=F64), backend=backend).u, v
+    )  # type: ignore[arg-type]
 
 
 def test_a_second_derivative_through_qpth_raises_instead_of_being_wrong() -> None:
     problem = posed(4, 3, 2, 3)
     v = problem.v.clone().requires_grad_()
-    (g,) = torch.autograd.grad(project(v, problem.A, problem.c, backend="qpth").u.pow(3).sum(), v, create_graph=True)
+    (g,) = torch.autograd.grad(
+        project(v, problem.A, problem.c, backend="qpth").u.pow(3).sum(), v, create_graph=True
+    )
     with pytest.raises(RuntimeError, match="qpth has no second derivative"):
         torch.autograd.grad(g.sum(), v)
 

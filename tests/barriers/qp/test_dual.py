@@ -1,4 +1,6 @@
-"""The dual against referees: cvxpy and quadprog on the primal, KKT conditions on the answer, and what happens where there is none."""
+"""The dual against referees: cvxpy and quadprog on the primal, KKT conditions on the answer, and what happens
+where there is none.
+"""
 
 import cvxpy as cp
 import numpy as np
@@ -34,7 +36,12 @@ def test_agrees_with_cvxpy_on_the_primal(m: int) -> None:
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 12), st.sampled_from(["free", "duplicate", "zero", "scaled"]))
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 9),
+    st.integers(1, 12),
+    st.sampled_from(["free", "duplicate", "zero", "scaled"]),
+)
 def test_kkt_and_quadprog_on_random_and_degenerate_problems(seed: int, m: int, size: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     A, b, v = _feasible(rng, m, size)
@@ -61,7 +68,9 @@ def test_kkt_and_quadprog_on_random_and_degenerate_problems(seed: int, m: int, s
 
 def test_planted_fault_a_flipped_sign_of_the_excess_is_caught_by_kkt() -> None:
     A, b, v = _feasible(np.random.default_rng(5), 3, 4)
-    wrong = solve_dual(torch.from_numpy(A @ A.T)[None], torch.from_numpy(b - A @ v)[None]).multipliers[0].numpy()
+    wrong = (
+        solve_dual(torch.from_numpy(A @ A.T)[None], torch.from_numpy(b - A @ v)[None]).multipliers[0].numpy()
+    )
     assert (A @ (v - A.T @ wrong) - b).max() > 1e-3
 
 

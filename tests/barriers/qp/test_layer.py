@@ -1,4 +1,6 @@
-"""The differentiable QP: KKT from the definition, quadprog as referee, derivatives by differences, and every degenerate case."""
+"""The differentiable QP: KKT from the definition, quadprog as referee, derivatives by differences, and every
+degenerate case.
+"""
 
 import numpy as np
 import pytest
@@ -39,11 +41,15 @@ def test_quadprog_finds_the_same_point(seed: int, m: int, size: int) -> None:
 
 @pytest.mark.parametrize(("b", "m", "size"), [(1, 1, 3), (2, 3, 5), (2, 6, 3)])
 @pytest.mark.parametrize("slack", [False, True])
-def test_first_derivatives_of_u_and_multipliers_pass_gradcheck(b: int, m: int, size: int, slack: bool) -> None:
+def test_first_derivatives_of_u_and_multipliers_pass_gradcheck(
+    b: int, m: int, size: int, slack: bool
+) -> None:
     problem = posed(20 + m, b, m, size)
     ρ = [torch.full((m,), 1.7, dtype=F64)] if slack else []
     at = project(problem.v, problem.A, problem.c, weights=problem.w, slack=ρ[0] if slack else None)
-    assert slack or clear_margin(problem, at.u, at.multipliers) > 1e-3  # differences need a neighbourhood without a kink
+    assert (
+        slack or clear_margin(problem, at.u, at.multipliers) > 1e-3
+    )  # differences need a neighbourhood without a kink
 
     def f(v, A, c, w, *ρ):  # type: ignore[no-untyped-def]
         return project(v, A, c, weights=w, slack=ρ[0] if ρ else None)[:2]
@@ -54,22 +60,33 @@ def test_first_derivatives_of_u_and_multipliers_pass_gradcheck(b: int, m: int, s
 def test_second_derivatives_pass_gradgradcheck() -> None:
     problem = posed(3, 2, 3, 4)
     assert gradgradcheck(
-        lambda v, A, c, w: project(v, A, c, weights=w).u, [x.clone().requires_grad_() for x in problem], atol=1e-5
+        lambda v, A, c, w: project(v, A, c, weights=w).u,
+        [x.clone().requires_grad_() for x in problem],
+        atol=1e-5,
     )
 
 
 def test_the_derivative_of_a_relaxed_infeasible_problem_is_its_own() -> None:
     A = torch.tensor([[[1.0, 0.5], [-1.2, -0.6]]], dtype=F64, requires_grad=True)  # opposed, impossible
     c = torch.tensor([[-1.0, -3.0]], dtype=F64, requires_grad=True)
-    v, w = torch.tensor([[0.3, -0.4]], dtype=F64, requires_grad=True), torch.tensor([[1.0, 2.0]], dtype=F64, requires_grad=True)
+    v, w = (
+        torch.tensor([[0.3, -0.4]], dtype=F64, requires_grad=True),
+        torch.tensor([[1.0, 2.0]], dtype=F64, requires_grad=True),
+    )
     assert bool((project(v, A, c, weights=w).shortfall > 0.1).all())
-    assert gradcheck(lambda c: project(v.detach(), A.detach(), c, weights=w.detach()).u, c, eps=1e-4, atol=1e-4)
-    for x in (A, w):  # steep in directions that make the rows cross, so compared along a joint scaling that keeps them opposed
+    assert gradcheck(
+        lambda c: project(v.detach(), A.detach(), c, weights=w.detach()).u, c, eps=1e-4, atol=1e-4
+    )
+    # steep in directions that make the rows cross, so compared along a joint scaling that keeps them opposed
+    for x in (A, w):
         (g,) = torch.autograd.grad(project(v, A, c, weights=w).u.sum(), x)
         ends = [
-            project(v, *((A * s, c) if x is A else (A, c)), weights=w if x is A else w * s).u.sum() for s in (1 + 1e-4, 1 - 1e-4)
+            project(v, *((A * s, c) if x is A else (A, c)), weights=w if x is A else w * s).u.sum()
+            for s in (1 + 1e-4, 1 - 1e-4)
         ]
-        assert float((g * x.detach()).sum()) == pytest.approx(float((ends[0] - ends[1]).detach() / 2e-4), abs=1e-4)
+        assert float((g * x.detach()).sum()) == pytest.approx(
+            float((ends[0] - ends[1]).detach() / 2e-4), abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])
@@ -81,13 +98,20 @@ def test_solve_dual_itself_is_differentiable_in_gram_and_excess(m: int, warm: bo
     G, r = G[k : k + 1], r[k : k + 1]
     guess = solve_dual(G, r).multipliers > 0 if warm else None
     assert bool((solve_dual(G, r).multipliers > 0).any())
-    assert gradcheck(lambda G, r: solve_dual(G, r, warm=guess).multipliers, [G.requires_grad_(), r.requires_grad_()], atol=1e-6)
+    assert gradcheck(
+        lambda G, r: solve_dual(G, r, warm=guess).multipliers,
+        [G.requires_grad_(), r.requires_grad_()],
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_the_cloud_s_path_is_the_same_problem_with_means_for_sums(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(1)
-    drift, g = torch.randn(40, 3, generator=generator, dtype=dtype), torch.randn(40, 2, 3, generator=generator, dtype=dtype)
+    drift, g = (
+        torch.randn(40, 3, generator=generator, dtype=dtype),
+        torch.randn(40, 2, 3, generator=generator, dtype=dtype),
+    )
     bounds = torch.einsum("nmd,nd->m", g.double(), drift.double()) / 40 - 0.3
     inputs = [x.clone().requires_grad_() for x in (drift, g, bounds)]
     cloud = project_cloud(*inputs)
@@ -142,7 +166,9 @@ def test_gradients_of_shared_arguments_are_sums_over_the_batch() -> None:
 def test_duplicate_parallel_and_redundant_rows_change_neither_the_point_nor_its_gradient() -> None:
     problem = posed(11, 1, 2, 5)
     A2 = torch.cat([problem.A, 3 * problem.A[:, :1], problem.A[:, :1], problem.A.sum(1, keepdim=True)], 1)
-    c2 = torch.cat([problem.c, 3 * problem.c[:, :1], problem.c[:, :1] + 1, problem.c.sum(1, keepdim=True) + 1], 1)
+    c2 = torch.cat(
+        [problem.c, 3 * problem.c[:, :1], problem.c[:, :1] + 1, problem.c.sum(1, keepdim=True) + 1], 1
+    )
     v = problem.v.clone().requires_grad_()
     few, many = project(v, problem.A, problem.c), project(v, A2, c2)
     assert (few.multipliers > 0).any()
@@ -169,7 +195,10 @@ def test_a_zero_row_that_fails_leaves_the_other_constraints_exact() -> None:
 
 
 def test_an_infeasible_problem_is_relaxed_to_least_squares_or_raises() -> None:
-    A, c = torch.tensor([[[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]], dtype=F64), torch.tensor([[-1.0, -3.0, 0.5]], dtype=F64)
+    A, c = (
+        torch.tensor([[[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]], dtype=F64),
+        torch.tensor([[-1.0, -3.0, 0.5]], dtype=F64),
+    )
     p = project(torch.tensor([[0.0, 2.0]], dtype=F64), A, c)
     assert p.u[0].tolist() == pytest.approx([1.0, 0.5], abs=1e-5)
     assert p.shortfall[0].tolist() == pytest.approx([2.0, 2.0, 0.0], abs=1e-5)
@@ -212,25 +241,47 @@ def test_small_warm_problems_in_plain_numbers_agree_with_the_general_method() ->
         assert plain is not None
         assert plain[0] == pytest.approx(μ[k].tolist(), rel=1e-9, abs=1e-12)
         assert confirm(G[k].tolist(), r[k].tolist(), (μ[k] <= 0).tolist()) is None  # the wrong set is refused
-    assert confirm([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], [True, True]) is None  # singular: for the general method
+    assert (
+        confirm([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], [True, True]) is None
+    )  # singular: for the general method
     assert confirm([[float("nan")]], [1.0], [True]) is None
 
 
 def test_what_is_not_finite_is_never_called_safe() -> None:
-    assert solve_dual(torch.eye(2, dtype=F64)[None], torch.tensor([[torch.nan, -1.0]], dtype=F64)).multipliers.isnan().all()
-    mixed = solve_dual(torch.stack([torch.full((2, 2), torch.nan), torch.eye(2)]), torch.ones(2, 2)).multipliers
+    assert (
+        solve_dual(torch.eye(2, dtype=F64)[None], torch.tensor([[torch.nan, -1.0]], dtype=F64))
+        .multipliers.isnan()
+        .all()
+    )
+    mixed = solve_dual(
+        torch.stack([torch.full((2, 2), torch.nan), torch.eye(2)]), torch.ones(2, 2)
+    ).multipliers
     assert mixed[0].isnan().all()
     assert mixed[1].tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="must be finite"):
-        project(torch.tensor([[torch.inf]], dtype=F64), torch.ones(1, 1, 1, dtype=F64), torch.zeros(1, 1, dtype=F64))
+        project(
+            torch.tensor([[torch.inf]], dtype=F64),
+            torch.ones(1, 1, 1, dtype=F64),
+            torch.zeros(1, 1, dtype=F64),
+        )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"weights": torch.tensor([1.0, 0.0])}, "weights must be > 0; got 0"), ({"slack": -1.0}, "slack must be > 0; got -1"),
-     ({"speed": 0.0}, "speed must be > 0; got 0"), ({"c": torch.zeros(3)}, "bounds"), ({"A": torch.zeros(1, 1, 3)}, "do not fit")],
-)  # fmt: skip
+    [
+        ({"weights": torch.tensor([1.0, 0.0])}, "weights must be > 0; got 0"),
+        ({"slack": -1.0}, "slack must be > 0; got -1"),
+        ({"speed": 0.0}, "speed must be > 0; got 0"),
+        ({"c": torch.zeros(3)}, "bounds"),
+        ({"A": torch.zeros(1, 1, 3)}, "do not fit"),
+    ],
+)
 def test_a_mistake_is_named_with_its_value(change: dict[str, object], message: str) -> None:
-    arguments: dict[str, object] = {"v": torch.zeros(1, 2), "A": torch.ones(1, 1, 2), "c": torch.zeros(1, 1), **change}
+    arguments: dict[str, object] = {
+        "v": torch.zeros(1, 2),
+        "A": torch.ones(1, 1, 2),
+        "c": torch.zeros(1, 1),
+        **change,
+    }
     with pytest.raises(ValueError, match=message):
         project(**arguments)  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""The speed bound: the same problem with a box, against cvxpy, KKT, differences, and the linear program that says whether it can be met."""
+"""The speed bound: the same problem with a box, against cvxpy, KKT, differences, and the linear program that
+says whether it can be met.
+"""
 
 import cvxpy as cp
 import numpy as np
@@ -45,9 +47,14 @@ def test_a_bound_that_never_binds_changes_nothing() -> None:
 
 
 def test_one_constraint_by_hand() -> None:
-    """min ½‖u‖² s.t. 2u₁ + u₂ ≤ −2, |u| ≤ .6: unbounded it is −(.8, .4); clipped at −.6 the other must carry −.8 > .6: out of reach;
-    with bound .7 the other carries −.6."""
-    A, c, v = torch.tensor([[[2.0, 1.0]]], dtype=F64), torch.tensor([[-2.0]], dtype=F64), torch.zeros(1, 2, dtype=F64)
+    """min ½‖u‖² s.t. 2u₁ + u₂ ≤ −2, |u| ≤ .6: unbounded it is −(.8, .4); clipped at −.6 the other must carry
+    −.8 > .6: out of reach; with bound .7 the other carries −.6.
+    """
+    A, c, v = (
+        torch.tensor([[[2.0, 1.0]]], dtype=F64),
+        torch.tensor([[-2.0]], dtype=F64),
+        torch.zeros(1, 2, dtype=F64),
+    )
     p = project(v, A, c, speed=0.7)
     assert p.u[0].tolist() == pytest.approx([-0.7, -0.6], abs=1e-14)
     assert float(p.multipliers) == pytest.approx(0.6, abs=1e-13)
@@ -91,15 +98,26 @@ def test_derivatives_pass_gradcheck_clipped_coordinates_included(slack: bool) ->
 
 def test_a_cloud_with_a_bound_on_every_particle() -> None:
     generator = torch.Generator().manual_seed(2)
-    drift, g = torch.randn(60, 2, generator=generator, dtype=F64), torch.randn(60, 2, 2, generator=generator, dtype=F64)
+    drift, g = (
+        torch.randn(60, 2, generator=generator, dtype=F64),
+        torch.randn(60, 2, 2, generator=generator, dtype=F64),
+    )
     mean = torch.einsum("nmd,nd->m", g, drift) / 60
     p = project_cloud(drift, g, mean - 0.4, speed=0.5)
     assert float((p.u - drift).abs().max()) <= 0.5 + 1e-15
     assert bool(((p.u - drift).abs() > 0.5 - 1e-15).any())
-    assert (torch.einsum("nmd,nd->m", g, p.u) / 60).tolist() == pytest.approx((mean - 0.4).tolist(), abs=1e-12)
+    assert (torch.einsum("nmd,nd->m", g, p.u) / 60).tolist() == pytest.approx(
+        (mean - 0.4).tolist(), abs=1e-12
+    )
     assert (p.shortfall == 0).all()
     rows = g.permute(1, 0, 2).reshape(1, 2, -1) / 60
-    twin = project(drift.reshape(1, -1), rows, (mean - 0.4)[None], weights=torch.full((120,), 1 / 60, dtype=F64), speed=0.5)
+    twin = project(
+        drift.reshape(1, -1),
+        rows,
+        (mean - 0.4)[None],
+        weights=torch.full((120,), 1 / 60, dtype=F64),
+        speed=0.5,
+    )
     assert torch.allclose(p.u.flatten(), twin.u[0], atol=1e-12)
     impossible = project_cloud(drift, g, mean - 5.0, speed=0.5)
     assert bool((impossible.shortfall > 1).all())

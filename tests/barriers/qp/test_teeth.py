@@ -95,7 +95,9 @@ def test_slack_forgotten_in_h_is_caught_in_the_derivative(monkeypatch: pytest.Mo
 
 
 def test_slack_forgotten_in_the_dual_is_caught_by_kkt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer, "_dual_matrix", lambda problem: layer.gram(problem.A, layer.inverse_weights(problem)))
+    monkeypatch.setattr(
+        layer, "_dual_matrix", lambda problem: layer.gram(problem.A, layer.inverse_weights(problem))
+    )
     p = project(*PROBLEM[:3], weights=PROBLEM.w, slack=1.7)
     assert kkt(PROBLEM, p.u, p.multipliers, slack=1.7) > 1e-2
 
@@ -104,7 +106,9 @@ def test_an_active_set_of_nonnegative_multipliers_is_caught(monkeypatch: pytest.
     """W = {μ ≥ 0} is every row: inactive ones would pull on the gradient."""
     assert (project(*PROBLEM[:3], weights=PROBLEM.w).multipliers == 0).any()
     honest = layer.solve_on
-    monkeypatch.setattr(layer, "solve_on", lambda H, target, active: honest(H, target, torch.ones_like(active)))
+    monkeypatch.setattr(
+        layer, "solve_on", lambda H, target, active: honest(H, target, torch.ones_like(active))
+    )
     assert not _gradients_hold()
 
 
@@ -131,7 +135,10 @@ def test_a_dual_gradient_that_forgets_symmetry_is_caught(monkeypatch: pytest.Mon
 
 
 def test_sums_in_place_of_means_in_the_cloud_are_caught() -> None:
-    g, v = torch.randn(50, 1, 2, generator=torch.Generator().manual_seed(0), dtype=F64), torch.zeros(50, 2, dtype=F64)
+    g, v = (
+        torch.randn(50, 1, 2, generator=torch.Generator().manual_seed(0), dtype=F64),
+        torch.zeros(50, 2, dtype=F64),
+    )
     bound = torch.tensor([-0.3], dtype=F64)
     assert float((g[:, 0] * project_cloud(v, g, bound).u).sum(1).mean()) == pytest.approx(-0.3, abs=1e-12)
     wrong = project(v.reshape(1, -1), g.permute(1, 0, 2).reshape(1, 1, -1), bound[None]).u.reshape(50, 2)
@@ -147,7 +154,9 @@ def test_clipping_after_the_solve_in_place_of_inside_it_is_caught() -> None:
 
 def test_a_clipped_coordinate_counted_as_free_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = posed(10, 1, 2, 5)
-    cap = torch.full((1, 5), 0.8 * float((project(*problem[:3], weights=problem.w).u - problem.v).abs().max()), dtype=F64)
+    cap = torch.full(
+        (1, 5), 0.8 * float((project(*problem[:3], weights=problem.w).u - problem.v).abs().max()), dtype=F64
+    )
     inputs = [x.clone().requires_grad_() for x in (*problem, cap)]
 
     def f(v, A, c, w, s):  # type: ignore[no-untyped-def]
@@ -156,7 +165,9 @@ def test_a_clipped_coordinate_counted_as_free_is_caught(monkeypatch: pytest.Monk
     assert gradcheck(f, inputs, atol=1e-6)
     honest = layer._structured
     monkeypatch.setattr(
-        layer, "_structured", lambda *a: (lambda found: found._replace(free=torch.ones_like(found.free)))(honest(*a))
+        layer,
+        "_structured",
+        lambda *a: (lambda found: found._replace(free=torch.ones_like(found.free)))(honest(*a)),
     )
     with pytest.raises(GradcheckError):
         gradcheck(f, inputs, atol=1e-6)
@@ -166,5 +177,7 @@ def test_a_wrong_certificate_would_call_feasible_problems_infeasible(monkeypatch
     problem = posed(10, 1, 2, 5)
     cap = 0.8 * float((project(*problem[:3]).u - problem.v).abs().max())
     assert (project(*problem[:3], speed=cap).shortfall == 0).all()
-    monkeypatch.setattr(speed._Scaled, "impossible", lambda self, ν: (ν * self.excess).sum(1) > 0)  # without the box's support
+    monkeypatch.setattr(
+        speed._Scaled, "impossible", lambda self, ν: (ν * self.excess).sum(1) > 0
+    )  # without the box's support
     assert (project(*problem[:3], speed=cap).shortfall > 0).any()

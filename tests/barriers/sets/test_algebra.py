@@ -1,4 +1,6 @@
-"""Sets made of sets, sets made of functions: unions and differences, offsets, waypoints, columns, networks, predicates."""
+"""Sets made of sets, sets made of functions: unions and differences, offsets, waypoints, columns, networks,
+predicates.
+"""
 
 import pytest
 import torch
@@ -50,11 +52,15 @@ def test_operators_are_the_algebra() -> None:
     a, b = A.contains(x), B.contains(x)
     assert torch.equal((A | B).contains(x), a | b) and torch.equal((A & B).contains(x), a & b)
     assert torch.equal((A - B).contains(x), a & ~b) and torch.equal((~A).contains(x), ~a)
-    assert torch.allclose((A | B)(x), torch.minimum(A(x), B(x))) and torch.allclose((A - B)(x), torch.maximum(A(x), -B(x)))
+    assert torch.allclose((A | B)(x), torch.minimum(A(x), B(x))) and torch.allclose(
+        (A - B)(x), torch.maximum(A(x), -B(x))
+    )
 
 
 def test_promises_stay_true_through_the_algebra() -> None:
-    """`exact` for both sides, `clearance` for the outside: it survives unions, but not intersections, nor `not`."""
+    """`exact` for both sides, `clearance` for the outside: it survives unions, but not intersections, nor
+    `not`.
+    """
     promises = {
         A: (True, True),
         A | B: (False, True),
@@ -78,7 +84,9 @@ def test_promises_stay_true_through_the_algebra() -> None:
 
 
 def test_the_clearance_of_a_union_is_the_distance_to_it() -> None:
-    """By brute force over a fine grid of the union's points; an intersection's, which promises none, is less."""
+    """By brute force over a fine grid of the union's points; an intersection's, which promises none, is
+    less.
+    """
     axis = torch.linspace(-3, 3, 601, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
     x = points(40)
@@ -105,14 +113,20 @@ def test_jets_of_a_union_are_those_of_the_nearest_member() -> None:
     for i in range(0, 500, 50):
         near = A if A(x[i : i + 1]) < C(x[i : i + 1]) else C
         expected = near.jet(x[i : i + 1])
-        assert s[i] == expected.value[0] and torch.equal(g[i], expected.gradient[0]) and lap[i] == expected.laplacian[0]
+        assert (
+            s[i] == expected.value[0]
+            and torch.equal(g[i], expected.gradient[0])
+            and lap[i] == expected.laplacian[0]
+        )
 
 
 def test_a_smooth_union_holds_the_union_and_little_more() -> None:
     """Grown by at most w log k, and seamless."""
     x, w = points(2000), 0.2
     plain, melted = AnyOf([A, C]), SmoothUnion([A, C], w)
-    assert (melted.contains(x) | ~plain.contains(x)).all() and melted.contains(x).sum() > plain.contains(x).sum()
+    assert (melted.contains(x) | ~plain.contains(x)).all() and melted.contains(x).sum() > plain.contains(
+        x
+    ).sum()
     assert (plain(x)[melted.contains(x)] <= w * 0.6931472 + 1e-12).all()
 
 
@@ -126,14 +140,21 @@ def test_growing_and_shrinking_balls_and_boxes() -> None:
     )
     assert torch.equal(Shrink(B, 0.2).contains(x), Box([0.7, -0.3], [1.8, 0.3]).contains(x))
     corner = torch.tensor([[2.0 + 0.29, 0.5 + 0.29], [2.0 + 0.28, 0.5 + 0.28]], dtype=torch.float64)
-    assert Grow(B, 0.4).contains(corner).tolist() == [False, True], "a grown box has round corners: 0.29·√2 > 0.4"
+    assert Grow(B, 0.4).contains(corner).tolist() == [False, True], (
+        "a grown box has round corners: 0.29·√2 > 0.4"
+    )
 
 
 def test_growing_distributes_over_unions_and_shrinking_over_intersections() -> None:
     x = points()
     assert torch.equal(Grow(A | B, 0.3).contains(x), (Grow(A, 0.3) | Grow(B, 0.3)).contains(x))
     assert torch.equal(Shrink(A & B, 0.1).contains(x), (Shrink(A, 0.1) & Shrink(B, 0.1)).contains(x))
-    for make, wrong in ((Grow, A & B), (Shrink, A | B), (Grow, Rule("x < y", "xy")), (Shrink, Rule("x < y", "xy"))):
+    for make, wrong in (
+        (Grow, A & B),
+        (Shrink, A | B),
+        (Grow, Rule("x < y", "xy")),
+        (Shrink, Rule("x < y", "xy")),
+    ):
         with pytest.raises(ValueError, match="its parts instead"):
             make(wrong, 0.1)
 
@@ -152,7 +173,9 @@ def test_columns_are_a_cylinder() -> None:
 
 
 def test_anywhere_looks_at_every_waypoint() -> None:
-    """Against the union of the set on each pair of coordinates, softened and complemented and in sheared coordinates too."""
+    """Against the union of the set on each pair of coordinates, softened and complemented and in sheared
+    coordinates too.
+    """
     names = [f"{axis}{t}" for t in range(5) for axis in "xy"]
     x = points(300, 10)
     unsafe = Anywhere(B, names, "points")
@@ -185,7 +208,9 @@ class Network(nn.Module):
 def test_a_sublevel_set_of_an_energy() -> None:
     x = points()
     unsafe = Sublevel(Field(lambda x: x.square().sum(-1) / 2, dimension=2), 0.5)
-    assert torch.equal(unsafe.contains(x), Ball([0.0, 0.0], 1.0).contains(x)) and torch.equal(unsafe(x) < 0, unsafe.contains(x))
+    assert torch.equal(unsafe.contains(x), Ball([0.0, 0.0], 1.0).contains(x)) and torch.equal(
+        unsafe(x) < 0, unsafe.contains(x)
+    )
 
 
 @pytest.mark.parametrize("probability", [0.2, 0.3, 0.4])
@@ -224,7 +249,9 @@ def test_a_predicate_counts_and_says_that_it_has_no_distance() -> None:
     unsafe, x = Predicate(odd_floor), points(50)
     expected = torch.tensor([int(v // 1) % 2 == 1 for v in x[:, 0].tolist()])
     assert torch.equal(unsafe.contains(x), expected)
-    assert torch.equal((unsafe & A).contains(x), expected & A.contains(x)) and torch.equal((~unsafe).contains(x), ~expected)
+    assert torch.equal((unsafe & A).contains(x), expected & A.contains(x)) and torch.equal(
+        (~unsafe).contains(x), ~expected
+    )
     assert torch.equal(pull(unsafe, identity(2, torch.float64)).contains(x), expected)
     attempts = [
         lambda: unsafe(x),
@@ -243,8 +270,18 @@ def test_a_predicate_counts_and_says_that_it_has_no_distance() -> None:
 
 
 def test_sets_move_with_their_module() -> None:
-    """Everything a set measures with is a buffer: none is left behind by `.to`, and float64 is what they are kept in."""
-    sets: list[UnsafeSet] = [A, B, C, pull(B, AFFINE), pull(A, AFFINE), Anywhere(A, "abcd"), Rule("x < y", "xy")]
+    """Everything a set measures with is a buffer: none is left behind by `.to`, and float64 is what they are
+    kept in.
+    """
+    sets: list[UnsafeSet] = [
+        A,
+        B,
+        C,
+        pull(B, AFFINE),
+        pull(A, AFFINE),
+        Anywhere(A, "abcd"),
+        Rule("x < y", "xy"),
+    ]
     for unsafe in sets:
         assert all(b.dtype in (torch.float64, torch.int64) for b in unsafe.buffers())
         assert not list(unsafe.parameters())

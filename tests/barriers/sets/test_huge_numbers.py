@@ -1,4 +1,6 @@
-"""Numbers at the end of the scale: each is a fault with its line, a numerical failure, or handled; none is an internal error."""
+"""Numbers at the end of the scale: each is a fault with its line, a numerical failure, or handled; none is an
+internal error.
+"""
 
 from pathlib import Path
 
@@ -22,7 +24,8 @@ energy: {kind: gaussian, mean: [0, 0], std: 1}
 unsafe:
   it: REGION
 constraints: [{set: it, beta: 0.5}]
-sampler: {kind: langevin, samples: 40, steps: 4, step_size: 0.01, init: {kind: gaussian, mean: [-2, 0], std: 0.4}}
+sampler: {kind: langevin, samples: 40, steps: 4, step_size: 0.01,
+  init: {kind: gaussian, mean: [-2, 0], std: 0.4}}
 filter: {kind: step}
 """
 BALL = "{kind: ball, center: [2, 0], radius: 0.5}"
@@ -67,9 +70,9 @@ def test_a_shape_beyond_the_scale_is_a_fault_at_its_key(region: str, key: str) -
 @pytest.mark.parametrize("kind", ["step", "gate", "project"])
 def test_a_shape_at_the_end_of_the_scale_runs(power: int, kind: str, tmp_path: Path) -> None:
     it = loads(
-        TEXT.replace("REGION", f"{{kind: ball, center: [2, 0], radius: 1.0e+{power}}}".replace("+-", "-")).replace(
-            "step}", f"{kind}}}"
-        )
+        TEXT.replace(
+            "REGION", f"{{kind: ball, center: [2, 0], radius: 1.0e+{power}}}".replace("+-", "-")
+        ).replace("step}", f"{kind}}}")
     )
     done = run(it, out=tmp_path / "out")
     assert np.isfinite(done.samples).all() and done.report.constraints[0].violations in (0, 40)
@@ -86,7 +89,11 @@ def test_a_shape_at_the_end_of_the_scale_runs(power: int, kind: str, tmp_path: P
 )
 @pytest.mark.parametrize("filter", ["step", "gate", "reject", "project"])
 def test_a_chain_that_diverges_says_so_whatever_the_region(region: str, filter: str, tmp_path: Path) -> None:
-    text = TEXT.replace("REGION", region).replace("{kind: step}", f"{{kind: {filter}}}").replace("std: 1}", "std: 1.0e-30}")
+    text = (
+        TEXT.replace("REGION", region)
+        .replace("{kind: step}", f"{{kind: {filter}}}")
+        .replace("std: 1}", "std: 1.0e-30}")
+    )
     with pytest.raises(NumericalFailure, match="left the finite numbers"):
         run(loads(text), out=tmp_path / "out")
 
@@ -94,7 +101,9 @@ def test_a_chain_that_diverges_says_so_whatever_the_region(region: str, filter: 
 @pytest.mark.parametrize("mean", ["1.0e+30", "-1.0e+30"])
 def test_a_start_far_away_runs(mean: str, tmp_path: Path) -> None:
     done = run(
-        loads(TEXT.replace("REGION", BALL).replace("mean: [-2, 0], std: 0.4", f"mean: [{mean}, 0], std: 0.4")),
+        loads(
+            TEXT.replace("REGION", BALL).replace("mean: [-2, 0], std: 0.4", f"mean: [{mean}, 0], std: 0.4")
+        ),
         out=tmp_path / "out",
     )
     assert np.isfinite(done.samples).all() and done.report.constraints[0].violations == 0
@@ -143,14 +152,18 @@ def test_gradients_at_a_centre_are_finite_at_every_scale(radius: float) -> None:
 
 def test_what_is_no_number_stays_none_and_breaks_nothing() -> None:
     x = torch.tensor([[float("nan"), 0.0], [float("inf"), 0.0], [1e308, 1e308]], dtype=torch.float64)
-    for unsafe in (NearPoints([[2.0, 0.0], [3.0, 0.0]], 0.5, ("x0", "x1")), Occupancy(["#.", ".."], [0.0, 0.0], [1.0, 1.0])):
+    for unsafe in (
+        NearPoints([[2.0, 0.0], [3.0, 0.0]], 0.5, ("x0", "x1")),
+        Occupancy(["#.", ".."], [0.0, 0.0], [1.0, 1.0]),
+    ):
         assert not unsafe.contains(x).any() and unsafe(x)[0].isnan()
 
 
 DATA = """\
 version: 1
 name: huge
-energy: {kind: trained, data: {kind: file, path: rows.csv}, network: {depth: 1, hidden: 4}, training: {steps: 3, batch_size: 2}}
+energy: {kind: trained, data: {kind: file, path: rows.csv}, network: {depth: 1, hidden: 4},
+  training: {steps: 3, batch_size: 2}}
 unsafe: {it: {kind: half_space, normal: [1, 0], offset: 2}}
 constraints: [{set: it, beta: 0.9}]
 sampler: {kind: langevin, samples: 20, steps: 2, step_size: 0.01}
@@ -158,7 +171,8 @@ sampler: {kind: langevin, samples: 20, steps: 2, step_size: 0.01}
 
 
 @pytest.mark.parametrize(
-    ("size", "handled"), [("1e300", False), ("1e160", False), ("1e40", False), ("1e25", True), ("1e-25", True)]
+    ("size", "handled"),
+    [("1e300", False), ("1e160", False), ("1e40", False), ("1e25", True), ("1e-25", True)],
 )
 def test_rows_of_any_size_are_learned_from_or_refused_by_column(
     size: str, handled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -199,7 +213,9 @@ sampler: {kind: langevin, samples: 40, steps: 4, step_size: 0.01}
     ],
 )
 @pytest.mark.parametrize("kind", ["npy", "csv", "parquet"])
-def test_a_file_is_judged_by_exact_arithmetic(region: str, row: list[float], inside: bool, kind: str, tmp_path: Path) -> None:
+def test_a_file_is_judged_by_exact_arithmetic(
+    region: str, row: list[float], inside: bool, kind: str, tmp_path: Path
+) -> None:
     path, rows = tmp_path / f"rows.{kind}", np.array([row, row])
     if kind == "npy":
         np.save(path, rows)
@@ -221,7 +237,9 @@ def test_rows_of_any_type_are_judged_as_the_float64_next_to_them(dtype: type, tm
 
 
 def test_ties_of_round_numbers_are_decided_without_fractions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table of which most rows are on the boundary costs next to nothing: no row of it is compared in whole numbers."""
+    """A table of which most rows are on the boundary costs next to nothing: no row of it is compared in whole
+    numbers.
+    """
     asked = []
     monkeypatch.setattr("barriers.sets.exact.integers", lambda *parts: asked.append(parts))
     monkeypatch.setattr("barriers.sets.crossings.integers", lambda *parts: asked.append(parts))

@@ -1,4 +1,6 @@
-"""Regions that an energy or a trained classifier draws, from a scenario: validated, run, audited from foreign files, fingerprinted."""
+"""Regions that an energy or a trained classifier draws, from a scenario: validated, run, audited from foreign
+files, fingerprinted.
+"""
 
 import json
 import subprocess
@@ -43,7 +45,8 @@ unsafe:
   spill: {kind: classifier, path: net.safetensors, label: spill}
   either: {any: [likely, spill]}
 constraints: [{set: likely, beta: 0.05}, {set: spill, beta: 0.1}]
-sampler: {kind: langevin, samples: 300, steps: 40, step_size: 0.01, init: {kind: gaussian, mean: [-2, -1], std: 0.3}}
+sampler: {kind: langevin, samples: 300, steps: 40, step_size: 0.01,
+  init: {kind: gaussian, mean: [-2, -1], std: 0.3}}
 filter: {kind: gate}
 """
 COLUMNS = ("x0", "x1")
@@ -81,7 +84,10 @@ def truth(x: np.ndarray) -> np.ndarray:
     """Both regions by hand, [n, 2]: a mixture's density by its formula, a network by torch, in float64."""
     energy = -np.log(
         0.5
-        * sum(np.exp(-((x - m) ** 2).sum(1) / (2 * 0.25)) / (2 * np.pi * 0.25) for m in (np.array([1.5, 0]), np.array([0, 2])))
+        * sum(
+            np.exp(-((x - m) ** 2).sum(1) / (2 * 0.25)) / (2 * np.pi * 0.25)
+            for m in (np.array([1.5, 0]), np.array([0, 2]))
+        )
     )
     with torch.no_grad():
         logits = network().double()(torch.from_numpy(x)).numpy()
@@ -120,10 +126,20 @@ def test_a_foreign_file_is_judged_without_training_or_sampling(folder: Path) -> 
 
 def test_the_command_line_judges_it_too(folder: Path) -> None:
     np.save(folder / "theirs.npy", cloud(200).numpy())
-    command = [sys.executable, "-m", "lem_safe.cli", "audit", str(folder / "theirs.npy"), str(folder / "it.yaml"), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "lem_safe.cli",
+        "audit",
+        str(folder / "theirs.npy"),
+        str(folder / "it.yaml"),
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    assert [c["violations"] for c in json.loads(done.stdout)["constraints"]] == truth(cloud(200).numpy()).sum(0).tolist()
+    assert [c["violations"] for c in json.loads(done.stdout)["constraints"]] == truth(cloud(200).numpy()).sum(
+        0
+    ).tolist()
 
 
 def test_the_judge_alone_knows_no_energy(folder: Path) -> None:
@@ -150,24 +166,53 @@ def test_a_scenario_comes_back_and_counts_the_networks_bytes(folder: Path) -> No
         ("net.safetensors", "none.safetensors", 6, "no such file"),
         ("label: spill", "label: spil", 6, "label must be one of its classes .spill, calm.; got 'spil'"),
         ("label: spill", "label: 2", 6, "label must be from 0 to 1 .spill, calm.; got 2"),
-        ("label: spill", "label: spill, probability: 0.5, score: 1.0", 6, "probability and score exclude each other"),
+        (
+            "label: spill",
+            "label: spill, probability: 0.5, score: 1.0",
+            6,
+            "probability and score exclude each other",
+        ),
         ("label: spill", "label: spill, probability: 1.5", 6, "must be < 1"),
         ("label: spill", "label: spill, activation: relu", 6, "the file says its own"),
         ("path: net.safetensors, label: spill", "label: 1", 6, "needs either path, a file, or layers"),
-        ("path: net.safetensors, label: spill", "label: 0, layers: [[[1, 2], [1]]]", 6, "layer 0 must be rows of equally many numbers"),
-        ("path: net.safetensors, label: spill", "label: 0, layers: [[[1, 0, 2]]]", 6, "one output .* give a score"),
-        ("path: net.safetensors, label: spill", "label: 0, score: 1, layers: [[[1, 2, 3, 4]]]", 6, "3 dimensions where the energy has 2"),
+        (
+            "path: net.safetensors, label: spill",
+            "label: 0, layers: [[[1, 2], [1]]]",
+            6,
+            "layer 0 must be rows of equally many numbers",
+        ),
+        (
+            "path: net.safetensors, label: spill",
+            "label: 0, layers: [[[1, 0, 2]]]",
+            6,
+            "one output .* give a score",
+        ),
+        (
+            "path: net.safetensors, label: spill",
+            "label: 0, score: 1, layers: [[[1, 2, 3, 4]]]",
+            6,
+            "3 dimensions where the energy has 2",
+        ),
         ("std: 0.5", "std: -0.5", 5, "std must be > 0"),
         ("level: 2.0", "level: .nan", 5, "must be finite"),
         ("[[1.5, 0], [0, 2]]", "[[1.5, 0, 0], [0, 2, 0]]", 5, "3 dimensions where the energy has 2"),
-        ("{kind: gaussian_mixture, means: [[1.5, 0], [0, 2]], std: 0.5}", "{kind: trained, data: {kind: two_moons}}", 5, "not trained.*checkpoint"),
         (
             "{kind: gaussian_mixture, means: [[1.5, 0], [0, 2]], std: 0.5}",
-            "{kind: composed, energies: [{kind: trained, data: {kind: two_moons}}], weights: [1]}", 5, "not trained.*checkpoint",
+            "{kind: trained, data: {kind: two_moons}}",
+            5,
+            "not trained.*checkpoint",
+        ),
+        (
+            "{kind: gaussian_mixture, means: [[1.5, 0], [0, 2]], std: 0.5}",
+            "{kind: composed, energies: [{kind: trained, data: {kind: two_moons}}], weights: [1]}",
+            5,
+            "not trained.*checkpoint",
         ),
     ],
-)  # fmt: skip
-def test_what_such_a_region_cannot_be_is_told_with_its_line(folder: Path, old: str, new: str, line: int, message: str) -> None:
+)
+def test_what_such_a_region_cannot_be_is_told_with_its_line(
+    folder: Path, old: str, new: str, line: int, message: str
+) -> None:
     assert TEXT.count(old) == 1
     (folder / "it.yaml").write_text(TEXT.replace(old, new))
     with pytest.raises(BadInput, match=f"(?s){message}") as caught:
@@ -176,19 +221,27 @@ def test_what_such_a_region_cannot_be_is_told_with_its_line(folder: Path, old: s
 
 
 def test_where_a_checkpoint_finds_rows_likely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trained energy as a region, by its file: the audit reads it, trains nothing, and counts U ≤ level in float64."""
+    """A trained energy as a region, by its file: the audit reads it, trains nothing, and counts U ≤ level in
+    float64.
+    """
     generator = torch.Generator().manual_seed(0)
     energy = Transported(MLP(hidden=8, depth=1).build(2, generator), identity(2))
     save_energy(
-        energy, tmp_path / "energy.safetensors", {"network": describe(MLP(hidden=8, depth=1), "mlp"), "columns": list(COLUMNS)}
+        energy,
+        tmp_path / "energy.safetensors",
+        {"network": describe(MLP(hidden=8, depth=1), "mlp"), "columns": list(COLUMNS)},
     )
     known = "{kind: gaussian_mixture, means: [[1.5, 0], [0, 2]], std: 0.5}, level: 2.0"
-    text = TEXT.replace(known, "{kind: checkpoint, path: energy.safetensors}, level: 0.2").replace("{set: spill, beta: 0.1}", "")
+    text = TEXT.replace(known, "{kind: checkpoint, path: energy.safetensors}, level: 0.2").replace(
+        "{set: spill, beta: 0.1}", ""
+    )
     (tmp_path / "it.yaml").write_text("\n".join(line for line in text.split("\n") if "spill" not in line))
     it, x = load(tmp_path / "it.yaml"), cloud()
     with torch.no_grad():
         held = energy.double()(x) <= 0.2
-    monkeypatch.setattr("lem_safe.training.trained.Trained.train", lambda *_: pytest.fail("an audit must not train"))
+    monkeypatch.setattr(
+        "lem_safe.training.trained.Trained.train", lambda *_: pytest.fail("an audit must not train")
+    )
     assert lem_safe.audit(x, it).constraints[0].violations == int(held.sum()) and 0 < held.sum() < len(x)
     before = it.fingerprint()
     (tmp_path / "energy.safetensors").write_bytes(b"other")
@@ -226,7 +279,9 @@ def test_likeliest_likely_enough_and_scoring_enough(tmp_path: Path) -> None:
         logits = mine.double()(x)
     path = tmp_path / "net.safetensors"
     assert torch.equal(ClassRegion("b", COLUMNS, path).contains(x), logits.argmax(1) == 1)
-    assert torch.equal(ClassRegion(1, COLUMNS, path, probability=0.4).contains(x), logits.softmax(1)[:, 1] >= 0.4)
+    assert torch.equal(
+        ClassRegion(1, COLUMNS, path, probability=0.4).contains(x), logits.softmax(1)[:, 1] >= 0.4
+    )
     t = float(logits[:, 1].median())
     assert torch.equal(ClassRegion("b", COLUMNS, path, score=t).contains(x), logits[:, 1] >= t)
 
@@ -237,12 +292,16 @@ def test_columns_are_handed_over_by_name(tmp_path: Path) -> None:
     plain = ClassRegion("spill", ("speed", "load"), path)
     wide = ClassRegion("spill", ("load", "heat", "speed"), path)
     assert torch.equal(wide.contains(x), plain.contains(x[:, [2, 0]])) and wide.dimension == 3
-    with pytest.raises(ValueError, match="trained on the columns speed, load; 'load' is not among speed, heat"):
+    with pytest.raises(
+        ValueError, match="trained on the columns speed, load; 'load' is not among speed, heat"
+    ):
         ClassRegion("spill", ("speed", "heat"), path)
 
 
 def test_kinks_are_for_the_step_and_the_gate(tmp_path: Path) -> None:
-    """A ReLU network, and the likeliest of three, hide Itô mass; a probability or a score of a smooth network does not (B.5)."""
+    """A ReLU network, and the likeliest of three, hide Itô mass; a probability or a score of a smooth network
+    does not (B.5).
+    """
     save_classifier(network(nn.ReLU), tmp_path / "relu.safetensors", ["a", "b"])
     save_classifier(network(outputs=3), tmp_path / "tanh.safetensors", ["a", "b", "c"])
     for region in (
@@ -272,7 +331,12 @@ def test_other_networks_are_refused(bad: nn.Sequential, tmp_path: Path) -> None:
 
 
 def test_names_must_fit(tmp_path: Path) -> None:
-    for classes, columns in ((["a"], None), (["a", "a"], None), (["a", "b"], ["x"]), (["a", "b"], ["x", "x"])):
+    for classes, columns in (
+        (["a"], None),
+        (["a", "a"], None),
+        (["a", "b"], ["x"]),
+        (["a", "b"], ["x", "x"]),
+    ):
         with pytest.raises(ValueError, match="different names"):
             save_classifier(network(), tmp_path / "net.safetensors", classes, columns)
 
@@ -284,15 +348,22 @@ def damaged(path: Path) -> dict[str, Any]:
     text = {"format": "lem-safe classifier 1", "activation": "tanh", "classes": '["a", "b"]'}
     nan = {**tensors, "layers.0.bias": torch.tensor([1.0, float("nan")])}
     return {
-        "cut": path.read_bytes()[:-7], "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR.", "foreign": save(tensors, metadata={"format": "pt"}),
-        "no layers": save({"other": torch.ones(2)}, metadata=text), "unfit": save({**tensors, "layers.0.weight": torch.ones(3, 2)}, metadata=text),
-        "nan": save(nan, metadata=text), "activation": save(tensors, metadata={**text, "activation": "os.system"}),
-        "classes": save(tensors, metadata={**text, "classes": '["a"]'}), "json": save(tensors, metadata={**text, "classes": "[a"}),
-    }  # fmt: skip
+        "cut": path.read_bytes()[:-7],
+        "empty": b"",
+        "pickle": b"cos\nsystem\n(S'true'\ntR.",
+        "foreign": save(tensors, metadata={"format": "pt"}),
+        "no layers": save({"other": torch.ones(2)}, metadata=text),
+        "unfit": save({**tensors, "layers.0.weight": torch.ones(3, 2)}, metadata=text),
+        "nan": save(nan, metadata=text),
+        "activation": save(tensors, metadata={**text, "activation": "os.system"}),
+        "classes": save(tensors, metadata={**text, "classes": '["a"]'}),
+        "json": save(tensors, metadata={**text, "classes": "[a"}),
+    }
 
 
 @pytest.mark.parametrize(
-    "name", ["cut", "empty", "pickle", "foreign", "no layers", "unfit", "nan", "activation", "classes", "json"]
+    "name",
+    ["cut", "empty", "pickle", "foreign", "no layers", "unfit", "nan", "activation", "classes", "json"],
 )
 def test_a_damaged_or_foreign_file_is_a_fault_of_the_scenario(folder: Path, name: str) -> None:
     (folder / "net.safetensors").write_bytes(damaged(folder / "net.safetensors")[name])
@@ -308,7 +379,11 @@ def test_a_field_is_as_it_was_given() -> None:
     before = unsafe.contains(x)
     with torch.no_grad():
         mine[4].bias.add_(100.0)
-    assert torch.equal(unsafe.contains(x), before) and torch.equal(unsafe(x) <= 0, before) and 0 < before.sum() < len(x)
+    assert (
+        torch.equal(unsafe.contains(x), before)
+        and torch.equal(unsafe(x) <= 0, before)
+        and 0 < before.sum() < len(x)
+    )
     assert unsafe(x.float()).dtype == torch.float32
 
 

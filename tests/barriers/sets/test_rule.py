@@ -1,4 +1,6 @@
-"""Rules: what they mean (against plain Python, row by row), what they refuse and where, and rows they have no value for."""
+"""Rules: what they mean (against plain Python, row by row), what they refuse and where, and rows they have no
+value for.
+"""
 
 import math
 import random
@@ -41,7 +43,8 @@ def rows(*values: list[float]) -> torch.Tensor:
         (
             "x0 + mean_aera < 3",
             5,
-            "unknown column 'mean_aera' at character 6; did you mean 'mean_area'? (columns: x0, x1, mean_area)",
+            "unknown column 'mean_aera' at character 6; did you mean 'mean_area'? (columns: x0, x1, "
+            "mean_area)",
         ),
         ("__import__('os') < 1", 0, "unknown function '__import__' at character 1"),
         ("x0.real < 1", 0, "'x0.real' at character 1: an attribute has no place in a rule"),
@@ -55,7 +58,8 @@ def rows(*values: list[float]) -> torch.Tensor:
         (
             "x0 == 1",
             3,
-            "'==' at character 4 has no place in a rule: measured numbers are never equal; write abs(a - b) < tolerance",
+            "'==' at character 4 has no place in a rule: measured numbers are never equal; write abs(a - "
+            "b) < tolerance",
         ),
         ("x0 != x1", 3, "'!=' at character 4"),
         ("x0 = 1", 3, "'=' at character 4 has no place in a rule: write <, <=, > or >="),
@@ -116,7 +120,9 @@ def test_a_scenario_hears_of_it_with_the_path_and_the_offset() -> None:
 
 
 def test_noise_is_a_rule_error_or_a_rule() -> None:
-    """Random tokens: whatever is written, the answer is a set or a RuleError with an offset inside the text."""
+    """Random tokens: whatever is written, the answer is a set or a RuleError with an offset inside the
+    text.
+    """
     tokens = [
         "x0",
         "x1",
@@ -216,9 +222,13 @@ def side(draw: random.Random, depth: int) -> str:
 
 
 def plainly(where: str, row: list[float]) -> bool | None:
-    """What Python itself says of one row: True, False, or None where any number on the way is not finite (real and finite)."""
+    """What Python itself says of one row: True, False, or None where any number on the way is not finite
+    (real and finite).
+    """
     try:
-        value = eval(where, {"__builtins__": {}}, {**FUNCTIONS, "pi": math.pi, **dict(zip(COLUMNS, row, strict=True))})  # noqa: S307
+        value = eval(
+            where, {"__builtins__": {}}, {**FUNCTIONS, "pi": math.pi, **dict(zip(COLUMNS, row, strict=True))}
+        )  # noqa: S307
     except (ValueError, ZeroDivisionError, OverflowError, TypeError):
         return None
     return bool(value)
@@ -311,7 +321,13 @@ def test_columns_are_written_as_identifiers() -> None:
 
 def test_columns_used_are_in_order_of_mention() -> None:
     assert Rule("mean_area > 1 and x0 < mean_area + x1", COLUMNS).columns_used == ["mean_area", "x0", "x1"]
-    spec = {"any": ["first", {"not": {"kind": "rule", "where": "x1 < x0"}}, {"kind": "columns", "columns": [2], "set": {}}]}
+    spec = {
+        "any": [
+            "first",
+            {"not": {"kind": "rule", "where": "x1 < x0"}},
+            {"kind": "columns", "columns": [2], "set": {}},
+        ]
+    }
     named = {"first": {"kind": "rule", "where": "x1 > 3"}}
     assert columns_used(spec, COLUMNS, named) == ["x1", "x0", "mean_area"]
     assert columns_used({"kind": "ball", "center": [0, 0, 0], "radius": 1}, COLUMNS) == []
@@ -337,7 +353,13 @@ def test_columns_used_are_in_order_of_mention() -> None:
 )
 def test_an_undefined_row_is_inside_whatever_is_said_around_it(where: str) -> None:
     x = rows([-1.0, 1.0, 0.0])
-    for text in (where, f"not ({where})", f"not not ({where})", f"({where}) and x1 > 0", f"({where}) or x1 < 0"):
+    for text in (
+        where,
+        f"not ({where})",
+        f"not not ({where})",
+        f"({where}) and x1 > 0",
+        f"({where}) or x1 < 0",
+    ):
         rule = Rule(text, COLUMNS)
         for unsafe in (
             rule,
@@ -352,7 +374,9 @@ def test_an_undefined_row_is_inside_whatever_is_said_around_it(where: str) -> No
             for part in (rule, pull(rule, identity(3))):
                 s, g, lap = part.jet(rows_)
                 assert -2e-6 < s < 0 and (g == 0).all() and (lap == 0).all(), text
-    assert not Not(Rule(where, COLUMNS)).contains(x).any(), "the naive complement, which `complement` is not, lets it pass"
+    assert not Not(Rule(where, COLUMNS)).contains(x).any(), (
+        "the naive complement, which `complement` is not, lets it pass"
+    )
 
 
 def test_a_guard_decides_before_the_undefined_part() -> None:
@@ -369,7 +393,13 @@ def test_nan_and_infinite_rows_do_not_pass() -> None:
 
 
 def test_gradients_are_finite_where_derivatives_are_not() -> None:
-    x = rows([0.0, 0.0, 0.0], [1e-300, 1e-300, 1e-300], [1e300, 1e-300, -1e300], [1e30, 1e-30, 0.0], [-0.0, 0.0, 1e-45])
+    x = rows(
+        [0.0, 0.0, 0.0],
+        [1e-300, 1e-300, 1e-300],
+        [1e300, 1e-300, -1e300],
+        [1e30, 1e-30, 0.0],
+        [-0.0, 0.0, 1e-45],
+    )
     for where in [
         "sqrt(x0) < x1",
         "x0**0.5 + x1**1.5 < 1",
@@ -384,7 +414,11 @@ def test_gradients_are_finite_where_derivatives_are_not() -> None:
         "x0**x1 < 0.5",
         "tan(x0) < 1",
     ]:
-        for unsafe in (Rule(where, COLUMNS), pull(Rule(where, COLUMNS), identity(3)), pull(Rule(where, COLUMNS), skewed())):
+        for unsafe in (
+            Rule(where, COLUMNS),
+            pull(Rule(where, COLUMNS), identity(3)),
+            pull(Rule(where, COLUMNS), skewed()),
+        ):
             for points in (x, x.float().clamp(-1e30, 1e30)):
                 for jet in (unsafe.jet(points), autodiff_jet(unsafe, points.double())):
                     assert all(torch.isfinite(part).all() for part in jet), where
@@ -395,7 +429,9 @@ def test_gradients_are_finite_where_derivatives_are_not() -> None:
 
 def skewed() -> Coordinates:
     return Coordinates(
-        torch.tensor([1.0, -0.5, 2.0]), torch.tensor([[1.0, 0.5, 0.0], [0.2, 2.0, -0.3], [0.0, 0.7, 0.4]]), torch.float64
+        torch.tensor([1.0, -0.5, 2.0]),
+        torch.tensor([[1.0, 0.5, 0.0], [0.2, 2.0, -0.3], [0.0, 0.7, 0.4]]),
+        torch.float64,
     )
 
 
@@ -412,7 +448,9 @@ def test_a_pulled_linear_rule_is_a_half_space() -> None:
 
 def test_a_rule_is_measured_without_regard_to_its_units() -> None:
     z = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    small, large = (pull(Rule(f"{k}*(x0**2 + x1) < {k}*mean_area", COLUMNS), skewed())(z) for k in ("1e-9", "1e9"))
+    small, large = (
+        pull(Rule(f"{k}*(x0**2 + x1) < {k}*mean_area", COLUMNS), skewed())(z) for k in ("1e-9", "1e9")
+    )
     assert torch.allclose(small, large, rtol=1e-9)
 
 

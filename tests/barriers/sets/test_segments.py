@@ -1,4 +1,6 @@
-"""Paths between their waypoints: against exact rational arithmetic where it is claimed, dense points elsewhere; s, its derivatives, filters."""
+"""Paths between their waypoints: against exact rational arithmetic where it is claimed, dense points
+elsewhere; s, its derivatives, filters.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -138,23 +140,42 @@ REFEREES: dict[str, tuple[dict[str, Any], Callable[[Rational, Rational], bool]]]
         {"kind": "slab", "normal": [1.0, -1.0], "lower": 0.0, "upper": 1.0},
         lambda a, b: clipped(a, b, [((Q(1), Q(-1)), Q(1)), ((Q(-1), Q(1)), Q(0))]),
     ),
-    "polygon": ({"kind": "polygon", "vertices": RING}, lambda a, b: crosses_ring([exact(p) for p in RING], a, b)),
+    "polygon": (
+        {"kind": "polygon", "vertices": RING},
+        lambda a, b: crosses_ring([exact(p) for p in RING], a, b),
+    ),
     "polytope": (
         {"kind": "polytope", "normals": [[1.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], "offsets": [2.0, 1.0, 1.0]},
         lambda a, b: clipped(a, b, [((Q(1), Q(1)), Q(2)), ((Q(-1), Q(0)), Q(1)), ((Q(0), Q(-1)), Q(1))]),
     ),
     "capsule": (
         {"kind": "capsule", "start": [-2.0, 0.0], "end": [2.0, 0.0], "radius": 1.0},
-        lambda a, b: clipped(a, b, [((Q(1), Q(0)), Q(2)), ((Q(-1), Q(0)), Q(2)), ((Q(0), Q(1)), Q(1)), ((Q(0), Q(-1)), Q(1))])
-        or to_point(a, b, exact([-2, 0])) <= 1
-        or to_point(a, b, exact([2, 0])) <= 1,
+        lambda a, b: (
+            clipped(
+                a,
+                b,
+                [((Q(1), Q(0)), Q(2)), ((Q(-1), Q(0)), Q(2)), ((Q(0), Q(1)), Q(1)), ((Q(0), Q(-1)), Q(1))],
+            )
+            or to_point(a, b, exact([-2, 0])) <= 1
+            or to_point(a, b, exact([2, 0])) <= 1
+        ),
     ),
     "any": (
-        {"any": [{"kind": "ball", "center": BALL[0], "radius": BALL[1]}, {"kind": "polygon", "vertices": RING}]},
+        {
+            "any": [
+                {"kind": "ball", "center": BALL[0], "radius": BALL[1]},
+                {"kind": "polygon", "vertices": RING},
+            ]
+        },
         lambda a, b: to_point(a, b, exact(BALL[0])) <= 4 or crosses_ring([exact(p) for p in RING], a, b),
     ),
     "all": (
-        {"all": [{"kind": "box", "lower": BOX[0], "upper": BOX[1]}, {"kind": "half_space", "normal": HALF[0], "offset": HALF[1]}]},
+        {
+            "all": [
+                {"kind": "box", "lower": BOX[0], "upper": BOX[1]},
+                {"kind": "half_space", "normal": HALF[0], "offset": HALF[1]},
+            ]
+        },
         lambda a, b: clipped(a, b, [*box_faces(), ((Q(-1), Q(-2)), Q(-2))]),
     ),
     "near_points": (
@@ -165,11 +186,13 @@ REFEREES: dict[str, tuple[dict[str, Any], Callable[[Rational, Rational], bool]]]
         {"kind": "rule", "where": "x > -1 and 2*x - y <= 1 and not y < -x/2"},
         lambda a, b: open_strip(a, b),
     ),
-}  # fmt: skip
+}
 
 
 def open_strip(a: Rational, b: Rational) -> bool:
-    """x > −1, 2x − y ≤ 1, y ≥ −x/2: the closed part clipped, then whether more than its edge x = −1 is left."""
+    """x > −1, 2x − y ≤ 1, y ≥ −x/2: the closed part clipped, then whether more than its edge x = −1 is
+    left.
+    """
     low, high = Q(0), Q(1)
     for n, c in (((Q(-1), Q(0)), Q(1)), ((Q(2), Q(-1)), Q(1)), ((Q(-1, 2), Q(-1)), Q(0))):
         at_a, at_b = (n[0] * p[0] + n[1] * p[1] - c for p in (a, b))
@@ -210,12 +233,21 @@ paths = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
 
 @settings(max_examples=25, deadline=None)
 @given(path=paths, name=st.sampled_from(sorted(REFEREES)))
-def test_segments_hold_points_and_a_midpoint_changes_nothing(path: list[tuple[float, float]], name: str) -> None:
-    """On eighths, so that midpoints are exact: ⊇ the waypoints alone, refinement leaves the answer, and s has its sign."""
+def test_segments_hold_points_and_a_midpoint_changes_nothing(
+    path: list[tuple[float, float]], name: str
+) -> None:
+    """On eighths, so that midpoints are exact: ⊇ the waypoints alone, refinement leaves the answer, and s has
+    its sign.
+    """
     unsafe = region(name)
     fine = [p for a, b in pairwise(path) for p in (a, ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2))] + [path[-1]]
     answers = []
-    for points, between in ((path, "points"), (path, "segments"), (fine, "segments"), (path[::-1], "segments")):
+    for points, between in (
+        (path, "points"),
+        (path, "segments"),
+        (fine, "segments"),
+        (path[::-1], "segments"),
+    ):
         x = torch.tensor(points, dtype=F64).flatten()
         whole = Anywhere(unsafe, [str(i) for i in range(len(x))], between)  # type: ignore[arg-type]  # one of the two
         answers.append(bool(whole.contains(x)))
@@ -232,16 +264,27 @@ def test_segments_hold_points_and_a_midpoint_changes_nothing(path: list[tuple[fl
 BENT: dict[str, dict[str, Any]] = {
     "superellipse": {"kind": "superellipse", "center": [0.0, 0.0], "radii": [1.0, 2.0], "power": 4.0},
     "rule": {"kind": "rule", "where": "x**2 + y**2 < 1"},
-    "occupancy": {"kind": "occupancy", "map": ["..#.", ".##.", "...."], "lower": [-2.0, -1.5], "upper": [2.0, 1.5]},
+    "occupancy": {
+        "kind": "occupancy",
+        "map": ["..#.", ".##.", "...."],
+        "lower": [-2.0, -1.5],
+        "upper": [2.0, 1.5],
+    },
     "grow": {"kind": "grow", "set": {"kind": "box", "lower": [-1.0, -1.0], "upper": [1.0, 0.0]}, "by": 0.5},
-    "smooth_union": {"kind": "smooth_union", "width": 0.2, "sets": [{"kind": "ball", "center": [0, 0], "radius": 1}]},
+    "smooth_union": {
+        "kind": "smooth_union",
+        "width": 0.2,
+        "sets": [{"kind": "ball", "center": [0, 0], "radius": 1}],
+    },
     "not rule": {"not": {"kind": "rule", "where": "x**2 + y**2 < 4"}},
 }
 
 
 @pytest.mark.parametrize("name", BENT)
 def test_elsewhere_an_excursion_of_a_256th_is_found(name: str) -> None:
-    """Against 8192 points a segment: whoever is inside for longer than 1/256 of it is found, and nobody who is not inside."""
+    """Against 8192 points a segment: whoever is inside for longer than 1/256 of it is found, and nobody who
+    is not inside.
+    """
     unsafe = build_sets({"it": BENT[name]}, ["x", "y"])["it"]
     g = torch.Generator().manual_seed(1)
     a, b = 2 * torch.randn(150, 2, dtype=F64, generator=g), 2 * torch.randn(150, 2, dtype=F64, generator=g)
@@ -295,13 +338,17 @@ def test_s_is_the_least_along_the_path(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ball", "capsule", "box"])
 def test_the_jet_of_a_path_by_differences(name: str) -> None:
-    """Also where the nearest point lies within a segment and moves along it, which takes ‖∂ₓ∂_τ s‖²/∂²_τ s off the Laplacian."""
+    """Also where the nearest point lies within a segment and moves along it, which takes ‖∂ₓ∂_τ s‖²/∂²_τ s
+    off the Laplacian.
+    """
     unsafe, x = Anywhere(SHAPES[name], NAMES), trajectories(120)
     x = x[unsafe(x) > 0.05]
     value, gradient, laplacian = unsafe.jet(x)
     h, e = 1e-3, torch.eye(8, dtype=F64)
     up, down = (torch.stack([unsafe(x + sign * h * v) for v in e], 1) for sign in (1, -1))
-    assert torch.allclose(value, unsafe(x)) and torch.allclose(autodiff_jet(unsafe, x).gradient, gradient, atol=1e-6)
+    assert torch.allclose(value, unsafe(x)) and torch.allclose(
+        autodiff_jet(unsafe, x).gradient, gradient, atol=1e-6
+    )
     assert ((up - down) / (2 * h) - gradient).abs().amax(1).quantile(0.95) < 1e-3
     second = ((up + down - 2 * value[:, None]) / h**2).sum(1)
     assert ((second - laplacian).abs() < 2e-2 * (1 + laplacian.abs())).double().mean() > 0.9
@@ -310,7 +357,8 @@ def test_the_jet_of_a_path_by_differences(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [identity(8, F64), Coordinates(torch.zeros(8), torch.eye(8) + 0.1 * trajectories(8, 3).float(), F64)]
+    "make",
+    [identity(8, F64), Coordinates(torch.zeros(8), torch.eye(8) + 0.1 * trajectories(8, 3).float(), F64)],
 )
 def test_softened_paths_stay_on_the_safe_side(make: Coordinates) -> None:
     x = trajectories(300)
@@ -339,7 +387,11 @@ def test_a_drift_filter_needs_a_distance_along_segments() -> None:
 def test_one_waypoint_and_a_path_that_stands_still() -> None:
     one = Anywhere(Ball([0.0, 0.0], 1.0), ["x", "y"])
     x = torch.tensor([[0.5, 0.5], [2.0, 0.0]], dtype=F64)
-    assert one.exact and one.contains(x).tolist() == [True, False] and torch.equal(one(x), Ball([0.0, 0.0], 1.0)(x))
+    assert (
+        one.exact
+        and one.contains(x).tolist() == [True, False]
+        and torch.equal(one(x), Ball([0.0, 0.0], 1.0)(x))
+    )
     for name in REFEREES:
         unsafe = region(name)
         still = Anywhere(unsafe, ["a", "b", "c", "d"])
@@ -353,7 +405,11 @@ def test_undefined_points_are_inside_a_path_and_its_complement() -> None:
     rule = build_sets({"it": {"kind": "rule", "where": "log(x) < 1 and y < 1"}}, ["x", "y"])["it"]
     whole = Anywhere(rule, NAMES[:4])
     x = torch.tensor([[-1.0, 0.0, -2.0, 0.0], [9.0, 0.0, 8.0, 0.0], [1.0, 0.0, 9.0, 0.0]], dtype=F64)
-    assert whole.contains(x).tolist() == [True, False, True] and complement(whole).contains(x).tolist() == [True, True, False]
+    assert whole.contains(x).tolist() == [True, False, True] and complement(whole).contains(x).tolist() == [
+        True,
+        True,
+        False,
+    ]
     assert undefined(whole, x).tolist() == [True, False, False]
 
 
@@ -374,17 +430,25 @@ unsafe:
   wall: {kind: box, lower: [-0.1, -5], upper: [0.1, 5]}
   through: REGION
 constraints: [{set: through, beta: 0.2}]
-sampler: {kind: langevin, samples: 60, steps: 40, step_size: 0.01, init: {kind: gaussian, mean: [MEAN], std: .1}}
+sampler: {kind: langevin, samples: 60, steps: 40, step_size: 0.01,
+  init: {kind: gaussian, mean: [MEAN], std: .1}}
 filter: FILTER
 """
 
 
 def tunnel(columns: str, mean: str, inside: str, chosen: str = "{kind: none}") -> Any:
-    return loads(TUNNEL.replace("COLUMNS", columns).replace("MEAN", mean).replace("REGION", inside).replace("FILTER", chosen))
+    return loads(
+        TUNNEL.replace("COLUMNS", columns)
+        .replace("MEAN", mean)
+        .replace("REGION", inside)
+        .replace("FILTER", chosen)
+    )
 
 
 def test_twenty_paths_through_a_wall(tmp_path: Path) -> None:
-    """Recorded at (−1, 0) and (1, 0), a wall |x| ≤ .1 between: as whole paths, in blocks of rows, and as trajectories."""
+    """Recorded at (−1, 0) and (1, 0), a wall |x| ≤ .1 between: as whole paths, in blocks of rows, and as
+    trajectories.
+    """
     path = np.tile(np.array([[-1.0, 0.0], [1.0, 0.0]]), (20, 1, 1))
     np.savez(tmp_path / "whole.npz", path=path)
     np.savez(tmp_path / "turns.npz", x=path.transpose(1, 0, 2).reshape(-1, 2), path=np.tile(np.arange(20), 2))
@@ -392,20 +456,32 @@ def test_twenty_paths_through_a_wall(tmp_path: Path) -> None:
     for name in ("whole", "turns"):
         report = audit(tmp_path / f"{name}.npz", one)
         c = report.constraints[0]
-        assert (c.violations, c.verdict, c.between, report.passed) == (20, "violated", "segments, exactly", False)
-        assert c.clearance_min == pytest.approx(-0.1) and "between them (segments, exactly)" in report.to_text()
+        assert (c.violations, c.verdict, c.between, report.passed) == (
+            20,
+            "violated",
+            "segments, exactly",
+            False,
+        )
+        assert (
+            c.clearance_min == pytest.approx(-0.1) and "between them (segments, exactly)" in report.to_text()
+        )
         assert c.worst[0].values[0] == pytest.approx(0, abs=1e-9), "the worst is where the path is deepest"
     points = loads(one.to_yaml(), {"audit.between": "points"})
     report = audit(tmp_path / "whole.npz", points)
     assert (report.constraints[0].violations, report.constraints[0].between) == (0, "points")
-    assert "recorded points only" in report.to_text() and json.loads(report.to_json())["constraints"][0]["between"] == "points"
+    assert (
+        "recorded points only" in report.to_text()
+        and json.loads(report.to_json())["constraints"][0]["between"] == "points"
+    )
     rows = path.reshape(20, 4)
     box = "{kind: box, lower: [-0.1, -5], upper: [0.1, 5]}"
     for between, count in (("", 20), (", between: segments", 20), (", between: points", 0)):
         text = TUNNEL.replace("  wall: {kind: box, lower: [-0.1, -5], upper: [0.1, 5]}\n", "").replace(
             "COLUMNS", "x0, y0, x1, y1"
         )
-        text = text.replace("MEAN", "-3, 0, -3, 1").replace("REGION", f"{{kind: anywhere, set: {box}{between}}}")
+        text = text.replace("MEAN", "-3, 0, -3, 1").replace(
+            "REGION", f"{{kind: anywhere, set: {box}{between}}}"
+        )
         report = audit(rows, loads(text.replace("FILTER", "{kind: none}")))
         assert report.constraints[0].violations == count
         assert report.constraints[0].between == ("points" if count == 0 else "segments, exactly")
@@ -414,9 +490,13 @@ def test_twenty_paths_through_a_wall(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["step", "gate", "drift"])
 def test_filters_keep_paths_out_of_a_wall(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
-    text = TUNNEL.replace("  wall: {kind: box, lower: [-0.1, -5], upper: [0.1, 5]}\n", "").replace("COLUMNS", "x0, y0, x1, y1")
+    text = TUNNEL.replace("  wall: {kind: box, lower: [-0.1, -5], upper: [0.1, 5]}\n", "").replace(
+        "COLUMNS", "x0, y0, x1, y1"
+    )
     inside = "{kind: anywhere, set: {kind: ball, center: [0, 0], radius: 0.5}}"
-    text = text.replace("MEAN", "-1, 1, 1, 1").replace("REGION", inside).replace("FILTER", f"{{kind: {kind}}}")
+    text = (
+        text.replace("MEAN", "-1, 1, 1, 1").replace("REGION", inside).replace("FILTER", f"{{kind: {kind}}}")
+    )
     done = run(loads(text), out=tmp_path / "out")
     assert (
         done.trace["fraction"].max() <= (0.2 if kind != "drift" else 0.3)
@@ -427,22 +507,32 @@ def test_filters_keep_paths_out_of_a_wall(kind: str, tmp_path: Path, monkeypatch
 def test_a_path_in_words() -> None:
     spec: dict[str, Any] = {"kind": "anywhere", "set": {"kind": "ball", "center": [0, 0], "radius": 1}}
     assert (
-        in_words(spec) == "every path that is inside the ball of radius 1 around (0, 0) at a waypoint or on the way between two"
+        in_words(spec)
+        == "every path that is inside the ball of radius 1 around (0, 0) at a waypoint or on the way "
+        "between two"
     )
-    assert in_words({**spec, "between": "points"}).endswith("at a waypoint; what happens between two is not looked at")
+    assert in_words({**spec, "between": "points"}).endswith(
+        "at a waypoint; what happens between two is not looked at"
+    )
 
 
 def test_columns_of_a_path() -> None:
     """A region over some columns of each waypoint: the others move freely."""
     inner = Columns(["x"], Box([-0.1], [0.1]), ["x", "y"])
     x = torch.tensor([[-1.0, 5.0, 1.0, -5.0], [-1.0, 5.0, -0.2, 5.0]], dtype=F64)
-    assert spans(inner, x[:, :2], x[:, 2:]) is not None and Anywhere(inner, NAMES[:4]).contains(x).tolist() == [True, False]
+    assert spans(inner, x[:, :2], x[:, 2:]) is not None and Anywhere(inner, NAMES[:4]).contains(
+        x
+    ).tolist() == [True, False]
 
 
 def test_a_slope_follows_where_a_segment_is_deepest() -> None:
-    """In a graph the gradient of s, and its Laplacian's value, change as τ moves: derivatives of derivatives, by differences."""
+    """In a graph the gradient of s, and its Laplacian's value, change as τ moves: derivatives of derivatives,
+    by differences.
+    """
     unsafe = Anywhere(Ball([0.2, 0.1], 0.5), ("a", "b", "c", "d"))
-    x = torch.tensor([[-1.0, 0.3, 1.2, 0.2], [-0.7, -0.9, 0.8, 1.1], [0.4, -1.0, 0.1, 1.0]], dtype=torch.float64)
+    x = torch.tensor(
+        [[-1.0, 0.3, 1.2, 0.2], [-0.7, -0.9, 0.8, 1.1], [0.4, -1.0, 0.1, 1.0]], dtype=torch.float64
+    )
     c = torch.tensor([0.7, -0.4, 0.3, 0.9], dtype=torch.float64)
     for gradient in (lambda y: unsafe.jet(y).gradient, lambda y: value_and_gradient(unsafe, y)[1]):
         y = x.clone().requires_grad_()

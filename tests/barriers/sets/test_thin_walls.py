@@ -1,4 +1,6 @@
-"""Walls that are far thinner than 1/256 of a segment are met by paths through them, however they are written."""
+"""Walls that are far thinner than 1/256 of a segment are met by paths through them, however they are
+written.
+"""
 
 import pytest
 import torch

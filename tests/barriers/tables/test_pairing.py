@@ -1,4 +1,6 @@
-"""Names decide which column is which, by every way in: up to case and punctuation, never further; position is for sides without names."""
+"""Names decide which column is which, by every way in: up to case and punctuation, never further; position is
+for sides without names.
+"""
 
 import json
 from pathlib import Path
@@ -79,7 +81,10 @@ def test_any_order_case_and_spacing_of_the_names_gives_the_same_counts(head, thr
     names = [around + case(COLUMNS[i].replace("_", gap)) + around for i in order]
     values = ROWS[:, list(order)]
     folder = tmp_path_factory.mktemp("x")
-    write(folder / "x.csv", ",".join(names) + "\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()))
+    write(
+        folder / "x.csv",
+        ",".join(names) + "\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()),
+    )
     np.savez(folder / "x.npz", x=values, columns=np.array(names))
     equal = [identifier(name) for name in names] == [COLUMNS[i] for i in order]
     for source in (folder / "x.csv", folder / "x.npz", Frame(names, values)):
@@ -96,12 +101,17 @@ def test_any_order_case_and_spacing_of_the_names_gives_the_same_counts(head, thr
 
 
 def test_starts_and_strange_rows_follow_their_names(tmp_path):
-    rows = write(tmp_path / "x.csv", "HEAT,Top Speed,Load\n" + "\n".join(f"{c!r},{a!r},{b!r}" for a, b, c in ROWS.tolist()))
+    rows = write(
+        tmp_path / "x.csv",
+        "HEAT,Top Speed,Load\n" + "\n".join(f"{c!r},{a!r},{b!r}" for a, b, c in ROWS.tolist()),
+    )
     text = THREE.replace("step_size: 1e-3", "step_size: 1e-3, init: {kind: file, path: x.csv}")
     problem = build(load(write(tmp_path / "s.yaml", text)), progress=Silent())
     assert sorted(start(problem, Key(1)).tolist()) == sorted(ROWS.tolist())
     np.save(tmp_path / "x.npy", ROWS)
-    found = ood(problem.scenario, {"named": rows, "placed": tmp_path / "x.npy", "source": FileTable(rows)}, steps=1)
+    found = ood(
+        problem.scenario, {"named": rows, "placed": tmp_path / "x.npy", "source": FileTable(rows)}, steps=1
+    )
     energies = [found.scores[name].energy.tolist() for name in ("named", "placed", "source")]
     assert energies[0] == energies[1] == energies[2]
     wide = FileTable(write(tmp_path / "wide.csv", "HEAT,Top Speed,Load,more\n1,2,3,4\n1,2,3,4\n"))
@@ -136,18 +146,29 @@ def test_names_that_do_not_say_which_is_which_are_refused(name, tmp_path, capsys
 def test_position_is_said_in_every_form(tmp_path, capsys):
     write(tmp_path / "s.yaml", NAMED)
     np.save(tmp_path / "x.npy", np.array([[30.0, 5.0], [31.0, 6.0]]))
-    assert cli.main(["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 0
+    assert (
+        cli.main(["audit", str(tmp_path / "x.npy"), str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
+        == 0
+    )
     said = "columns matched by position: 1 -> speed, 2 -> load"
     report = lem_safe.audit(tmp_path / "x.npy", tmp_path / "s.yaml")
     assert (report.columns_matched, report.columns_detail) == ("position", said)
-    shown = [capsys.readouterr().out, (tmp_path / "out" / "report.html").read_text(), report._repr_html_(), report.to("github")]
+    shown = [
+        capsys.readouterr().out,
+        (tmp_path / "out" / "report.html").read_text(),
+        report._repr_html_(),
+        report.to("github"),
+    ]
     for text in shown:
         assert said[1:].replace(">", "&gt;") in text or said[1:] in text
     assert said[1:].replace(">", r"\>") in report.to("markdown")
     assert json.loads((tmp_path / "out" / "audit.json").read_text())["columns_detail"] == said
     own = lem_safe.audit(write(tmp_path / "x.csv", "u,v\n30,5\n"), write(tmp_path / "d.yaml", GOOD))
     assert own.columns_detail == "columns matched by position: 1 (u) -> x0, 2 (v) -> x1"
-    assert lem_safe.audit(write(tmp_path / "y.csv", "load,speed\n5,30\n"), tmp_path / "s.yaml").columns_detail == ""
+    assert (
+        lem_safe.audit(write(tmp_path / "y.csv", "load,speed\n5,30\n"), tmp_path / "s.yaml").columns_detail
+        == ""
+    )
 
 
 def test_labels_that_are_numbers_are_names_unless_they_count_the_columns(tmp_path):
@@ -179,7 +200,9 @@ sampler: {kind: langevin, samples: 5, steps: 2, step_size: 1e-3}
 
 def test_a_scenario_may_rename_its_data_and_not_permute_them(tmp_path, capsys):
     x = np.random.default_rng(0).normal(size=(40, 2))
-    write(tmp_path / "rows.csv", "Load (kN),Speed\n" + "\n".join(f"{a!r},{b!r}" for a, b in x.tolist()) + "\n")
+    write(
+        tmp_path / "rows.csv", "Load (kN),Speed\n" + "\n".join(f"{a!r},{b!r}" for a, b in x.tolist()) + "\n"
+    )
     for columns, status in (("[load, speed]", 0), ("[a, b]", 0), ("[speed, load]", 2), ("[speed, b]", 2)):
         path = write(tmp_path / "s.yaml", TRAINED.replace("COLUMNS", columns))
         assert cli.main(["validate", str(path)]) == status, columns
@@ -190,8 +213,13 @@ def test_a_scenario_may_rename_its_data_and_not_permute_them(tmp_path, capsys):
 def test_the_data_of_a_penalty_are_the_scenarios(tmp_path, capsys):
     x = np.random.default_rng(0).normal(size=(40, 2))
     for name, heads in (("rows", "load,speed"), ("other", "speed,load")):
-        write(tmp_path / f"{name}.csv", heads + "\n" + "\n".join(f"{a!r},{b!r}" for a, b in x.tolist()) + "\n")
-    penalty = "penalties: [{weight: 0.1, energy: {kind: trained, data: {kind: file, path: PATH.csv}, training: {steps: 2}}}]\n"
+        write(
+            tmp_path / f"{name}.csv", heads + "\n" + "\n".join(f"{a!r},{b!r}" for a, b in x.tolist()) + "\n"
+        )
+    penalty = (
+        "penalties: [{weight: 0.1, energy: {kind: trained, data: {kind: file, path: PATH.csv}, "
+        "training: {steps: 2}}}]\n"
+    )
     for name, status in (("rows", 0), ("other", 2)):
         text = TRAINED.replace("columns: COLUMNS\n", "") + penalty.replace("PATH", name)
         assert cli.main(["validate", str(write(tmp_path / "s.yaml", text))]) == status
@@ -200,7 +228,9 @@ def test_the_data_of_a_penalty_are_the_scenarios(tmp_path, capsys):
 
 def test_a_name_of_a_rule_is_told_with_those_of_the_samples(tmp_path):
     text = GOOD.replace("  both: {any: [near, wall]}", '  both: {kind: rule, where: "loan > 20"}')
-    with pytest.raises(BadInput, match=r"unknown column 'loan'.*did you mean 'Loan'\? \(columns: Loan, Income\)"):
+    with pytest.raises(
+        BadInput, match=r"unknown column 'loan'.*did you mean 'Loan'\? \(columns: Loan, Income\)"
+    ):
         lem_safe.audit(write(tmp_path / "x.csv", "Loan,Income\n1,2\n"), write(tmp_path / "s.yaml", text))
     with pytest.raises(BadInput, match="no column 'LOAN'; did you mean 'Loan'"):
         read_table(tmp_path / "x.csv", ["LOAN"])

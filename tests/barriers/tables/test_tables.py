@@ -1,4 +1,6 @@
-"""First lines and rows of tables, by every way in: what may be names or a row is refused with both readings, and a row in is a row out."""
+"""First lines and rows of tables, by every way in: what may be names or a row is refused with both readings,
+and a row in is a row out.
+"""
 
 import csv
 import json
@@ -26,7 +28,9 @@ from lem_safe.runs.problem import build, start
 NAMED = GOOD.replace("version: 1\n", "version: 1\ncolumns: [speed, load]\n").replace(
     "  both: {any: [near, wall]}", '  both: {kind: rule, where: "load > 20"}'
 )
-BOTH = r"may be column names or a row.*as names, 4 samples follow; as a row, there are 5 samples.*header: true"
+BOTH = (
+    r"may be column names or a row.*as names, 4 samples follow; as a row, there are 5 samples.*header: true"
+)
 
 
 def write(path: Path, text: str) -> Path:
@@ -42,7 +46,11 @@ def test_what_is_in_doubt_is_refused_by_every_reader_and_the_key_decides(first, 
         try:
             found = reader(path)
         except BadInput as bad:
-            assert bad.faults[0].line == 1 and "header: true" in str(bad) and f"there are {rows + 1} samples" in str(bad)
+            assert (
+                bad.faults[0].line == 1
+                and "header: true" in str(bad)
+                and f"there are {rows + 1} samples" in str(bad)
+            )
         else:  # an audit knows which names to expect only later
             assert reader is open_samples
             with pytest.raises(BadInput, match="header: true"):
@@ -52,8 +60,11 @@ def test_what_is_in_doubt_is_refused_by_every_reader_and_the_key_decides(first, 
     assert csv_head(path, header=False).names is None
 
 
-CASES = {"a gap": "99,NA\n30,5\n31,6\n29,4\n33,5\n", "pandas": "0,1\n3.1,2.9\n3.2,3.1\n2.8,3.5\n2.9,3.6\n",
-         "years": "2019,2020\n1.5,2\n3,4\n5,6\n7,8\n"}  # fmt: skip
+CASES = {
+    "a gap": "99,NA\n30,5\n31,6\n29,4\n33,5\n",
+    "pandas": "0,1\n3.1,2.9\n3.2,3.1\n2.8,3.5\n2.9,3.6\n",
+    "years": "2019,2020\n1.5,2\n3,4\n5,6\n7,8\n",
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -62,13 +73,20 @@ def test_every_way_in_refuses_with_both_readings(name, tmp_path, capsys):
     write(tmp_path / "s.yaml", GOOD)
     write(
         tmp_path / "trained.yaml",
-        changed("{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}"),
+        changed(
+            "{kind: gaussian, mean: [0, 0], std: 1}", "{kind: trained, data: {kind: file, path: rows.csv}}"
+        ),
     )
     write(
         tmp_path / "near.yaml",
-        changed("{kind: ball, center: [2, 0], radius: 0.8}", "{kind: near_points, points: rows.csv, radius: 0.1}"),
+        changed(
+            "{kind: ball, center: [2, 0], radius: 0.8}", "{kind: near_points, points: rows.csv, radius: 0.1}"
+        ),
     )
-    write(tmp_path / "init.yaml", changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}"))
+    write(
+        tmp_path / "init.yaml",
+        changed("step_size: 1e-2", "step_size: 1e-2, init: {kind: file, path: rows.csv}"),
+    )
     commands = {
         "audit": ["audit", str(rows), str(tmp_path / "s.yaml")],
         "data": ["validate", str(tmp_path / "trained.yaml")],
@@ -80,8 +98,14 @@ def test_every_way_in_refuses_with_both_readings(name, tmp_path, capsys):
     for where, command in commands.items():
         assert cli.main(command) == 2, where
         said = capsys.readouterr()
-        assert "as names, 4 samples follow; as a row, there are 5 samples" in said.err and "header: true" in said.err, where
-        assert "rows.csv:1: " in said.err or (where == "near_points" and "rows.csv: line 1: " in said.err), (where, said.err)
+        assert (
+            "as names, 4 samples follow; as a row, there are 5 samples" in said.err
+            and "header: true" in said.err
+        ), where
+        assert "rows.csv:1: " in said.err or (where == "near_points" and "rows.csv: line 1: " in said.err), (
+            where,
+            said.err,
+        )
         assert said.out == "" and "Traceback" not in said.err
     with pytest.raises(BadInput, match=BOTH):
         lem_safe.audit(rows, tmp_path / "s.yaml")
@@ -93,17 +117,24 @@ def test_the_key_decides_by_every_way_in(tmp_path, capsys):
     for option, samples in (("--header", 4), ("--no-header", 5)):
         assert cli.main(["audit", str(rows), str(tmp_path / "s.yaml"), option, "--json"]) == 1
         said = json.loads(capsys.readouterr().out)
-        assert (said["samples"], said["columns_matched"]) == (samples, "name" if option == "--header" else "position")
+        assert (said["samples"], said["columns_matched"]) == (
+            samples,
+            "name" if option == "--header" else "position",
+        )
         header = option == "--header"
         assert lem_safe.audit(rows, load(tmp_path / "s.yaml"), header=header).samples == samples
         key = f"header: {str(header).lower()}"
         init = write(
-            tmp_path / "i.yaml", changed("step_size: 1e-2", f"step_size: 1e-2, init: {{kind: file, path: rows.csv, {key}}}")
+            tmp_path / "i.yaml",
+            changed("step_size: 1e-2", f"step_size: 1e-2, init: {{kind: file, path: rows.csv, {key}}}"),
         )
         problem = build(load(init), progress=Silent())
         begun = {tuple(row) for row in start(problem, Key(0)).tolist()}
         assert len(begun) == samples and ((0.0, 1.0) in begun) == (not header)
-        assert key in load(init).to_yaml() and loads(load(init).to_yaml()).fingerprint() == load(init).fingerprint()
+        assert (
+            key in load(init).to_yaml()
+            and loads(load(init).to_yaml()).fingerprint() == load(init).fingerprint()
+        )
         assert len(NearPoints(rows, 0.1, ["x0", "x1"], header).points) == samples
         assert len(FileTable(rows, header=header).load(0).values) == samples
         assert cli.main(["new", str(tmp_path / f"of_{header}.yaml"), "--data", str(rows), option]) == 0
@@ -141,7 +172,9 @@ def test_names_that_are_expected_settle_the_doubt(tmp_path):
 
 
 def test_numbers_made_names_settle_nothing(tmp_path):
-    """x0_45 is what the tool would call a column 0.45: a scenario that was fitted to a row taken for names is no proof that it is one."""
+    """x0_45 is what the tool would call a column 0.45: a scenario that was fitted to a row taken for names is
+    no proof that it is one.
+    """
     rows = write(tmp_path / "rows.csv", "M,0.45,0.3\nF,0.5,0.4\nI,0.3,0.2\n")
     text = NAMED.replace("[speed, load]", "[x0_45, x0_3]").replace("load > 20", "x0_45 > 9")
     with pytest.raises(BadInput, match="as names, 2 samples follow; as a row, there are 3"):
@@ -163,7 +196,24 @@ CELLS = st.one_of(
     st.integers(-(10**20), 10**20).map(str),
     st.floats(-1e6, 1e6).map("{:.3e}".format),
     st.sampled_from(
-        ["1.", ".5", "+1", " 2 ", "1E5", "٣", '"4.5"', "-0", "5e-324", "1_0", "0x10", "", "x", "inf", "1 2", '"1,5"']
+        [
+            "1.",
+            ".5",
+            "+1",
+            " 2 ",
+            "1E5",
+            "٣",
+            '"4.5"',
+            "-0",
+            "5e-324",
+            "1_0",
+            "0x10",
+            "",
+            "x",
+            "inf",
+            "1 2",
+            '"1,5"',
+        ]
     ),
 )
 
@@ -176,7 +226,9 @@ CELLS = st.one_of(
     size=st.integers(1, 5),
 )
 def test_rows_in_are_rows_out(rows, ends, blank, size, tmp_path_factory):
-    """Both readers: as many rows as lines, each cell what float makes of it, or a fault that names the first line that is no row."""
+    """Both readers: as many rows as lines, each cell what float makes of it, or a fault that names the first
+    line that is no row.
+    """
     path = tmp_path_factory.mktemp("t") / "t.csv"
     lines = ["a,b", *(f"{a},{b}" for a, b in rows)]
     path.write_bytes(ends.join([lines[0], blank, *lines[1:]]).encode())
@@ -208,7 +260,9 @@ def test_a_quoted_line_break_parts_no_block(tmp_path):
     text = 'speed,"load\n(kN)",note\n' + "".join(f'{i},{i + 1},"a ""b""\n, c"\n' for i in range(50))
     head = csv_head(write(tmp_path / "t.csv", text))
     for size in (1, 2, 3, 7, 65536):
-        assert np.concatenate(list(csv_blocks(head, [1, 0], size))).tolist() == [[i + 1, i] for i in range(50)]
+        assert np.concatenate(list(csv_blocks(head, [1, 0], size))).tolist() == [
+            [i + 1, i] for i in range(50)
+        ]
 
 
 def test_parquet_rounds_as_numpy_does(tmp_path):
@@ -216,7 +270,9 @@ def test_parquet_rounds_as_numpy_does(tmp_path):
     import pyarrow.parquet as pq
 
     numbers = [1_700_000_000_000_000_001 + i for i in range(5)]
-    pq.write_table(pa.table({"t": numbers, "u": pa.array([2**64 - 1] * 5, pa.uint64())}), tmp_path / "t.parquet")
+    pq.write_table(
+        pa.table({"t": numbers, "u": pa.array([2**64 - 1] * 5, pa.uint64())}), tmp_path / "t.parquet"
+    )
     truth = np.stack([np.array(numbers).astype(float), np.full(5, 2**64 - 1, np.uint64).astype(float)], 1)
     assert (read_table(tmp_path / "t.parquet").values == truth).all()
     (block,) = open_samples(tmp_path / "t.parquet").blocks([0, 1], None)
