@@ -9,7 +9,8 @@ condition   side < side   (also <= > >=, chained)   |   condition and condition 
 side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
 
 |·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is
-u < v and −u < v), which keeps them usable by a drift filter (B.5). Negation is pushed down to the comparisons.
+u < v and −u < v), which keeps them usable by a drift filter (B.5). Negation is pushed down to the
+comparisons.
 """
 
 import ast

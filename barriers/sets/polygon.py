@@ -3,8 +3,8 @@
 
 |s| is the distance to the nearest edge, |n·(x − a)| beside an edge (n its normal) and ‖x − v‖ beyond its
 ends; its sign is that of `contains`, whatever rounding makes of the rest. As rings neither cross nor share a
-stretch (see `rings`), every edge is boundary. The nearest edge is found without gradients, in blocks of rows, so memory is O(n) and
-derivatives see one edge a row.
+stretch (see `rings`), every edge is boundary. The nearest edge is found without gradients, in blocks of rows,
+so memory is O(n) and derivatives see one edge a row.
 """
 
 from typing import Annotated, ClassVar, NamedTuple
