@@ -3,7 +3,7 @@
 Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in
 unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls
 stand midway between centres, and corners are cut by less than half a cell. Around the picture everything is
-free, at the border's distance plus the distance to the border.
+free, at the border's distance plus the distance to the border; with `off_map: occupied` everything is unsafe.
 """
 
 from pathlib import Path
@@ -19,11 +19,12 @@ from typing_extensions import Doc
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, vector
 from barriers.sets.exact import ULP, integers, settle
+from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
 
 class Occupancy(UnsafeSet):
-    """The dark part of a map, spread over the rectangle from `lower` to `upper`. Two columns; wrap it in
-    `columns` among more.
+    """The occupied part of a map: the dark part of a picture, spread over the rectangle from `lower` to
+    `upper`, or what a ROS map_server YAML file says. Two columns; wrap it in `columns` among more.
     """
 
     exact = False
@@ -41,29 +42,54 @@ class Occupancy(UnsafeSet):
     def __init__(
         self,
         map: Annotated[
-            list[str] | Path, Doc("A PNG file, or its rows as text from the top, '#' unsafe and '.' free.")
+            list[str] | Path,
+            Doc(
+                "A ROS map_server YAML file, a picture (PNG, PGM, PBM, BMP, TIFF, GIF), or rows of text from "
+                "the top, '#' unsafe and '.' free."
+            ),
         ],
-        lower: Annotated[list[float], Len(2, 2), Doc("The map's lower left corner [x, y].")],
-        upper: Annotated[list[float], Len(2, 2), Doc("The map's upper right corner [x, y].")],
+        lower: Annotated[
+            list[float] | None,
+            Len(2, 2),
+            Doc("The map's lower left corner [x, y]; a map_server file says it itself."),
+        ] = None,
+        upper: Annotated[
+            list[float] | None,
+            Len(2, 2),
+            Doc("The map's upper right corner [x, y]; a map_server file says it itself."),
+        ] = None,
         threshold: Annotated[
-            float, Gt(0), Lt(1), Doc("A pixel darker than this is unsafe (0 black, 1 white).")
-        ] = 0.5,
+            float | None,
+            Gt(0),
+            Lt(1),
+            Doc("A picture's pixel darker than this is unsafe (0 black, 1 white); 0.5 unless given."),
+        ] = None,
+        unknown: Annotated[
+            State | None,
+            Doc("What the unknown cells of a map_server file are; occupied unless given."),
+        ] = None,
+        off_map: Annotated[State, Doc("What is beyond the map's edge.")] = "free",
     ):
         super().__init__()
         from scipy.ndimage import distance_transform_edt
 
+        dark, lower, upper = _cells(map, lower, upper, threshold, unknown)
         low, high = vector("Occupancy", "lower", lower), vector("Occupancy", "upper", upper)
         if len(low) != 2 or len(high) != 2 or not (low < high).all():
             raise ValueError(
                 f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}"
             )
-        dark = _drawn(map) if isinstance(map, list) else _read(Path(map), threshold)
         if not dark.any():
             raise ValueError("Occupancy: map must have an unsafe cell; this one has none")
+        self.beyond = off_map == "occupied"
+        if self.beyond and dark.all():
+            raise ValueError(
+                "Occupancy: with off_map: occupied, map must have a free cell; this one has none"
+            )
         rows, across = dark.shape
         size = (high - low) / torch.tensor([across, rows], dtype=torch.float64)
         sampling = (float(size[1]), float(size[0]))
-        filled = torch.nn.functional.pad(dark, (1, 1, 1, 1)).flip(0).numpy()
+        filled = torch.nn.functional.pad(dark, (1, 1, 1, 1), value=self.beyond).flip(0).numpy()
         out, into = distance_transform_edt(~filled, sampling), distance_transform_edt(filled, sampling)
         half = min(sampling) / 2
         signed = torch.as_tensor(out - into)
@@ -88,7 +114,8 @@ class Occupancy(UnsafeSet):
         above = s[j + 1, i] * (1 - u) + s[j + 1, i + 1] * u
         square = (x - inside).square().sum(-1)
         off = square > 0
-        return below * (1 - v) + above * v + torch.where(off, torch.where(off, square, 1.0).sqrt(), 0.0)
+        away = torch.where(off, torch.where(off, square, 1.0).sqrt(), 0.0)
+        return below * (1 - v) + above * v + (-away if self.beyond else away)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x = x.double()
@@ -96,9 +123,7 @@ class Occupancy(UnsafeSet):
         return settle(x, level <= -self.rounding, level <= self.rounding, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """The same interpolation, times the size of a cell in both directions; off the map everything is
-        free.
-        """
+        """The same interpolation, times the size of a cell in both directions; off the map all is alike."""
         X, lower, size, s = integers(rows, self.lower, self.cell, self.distance)
         last = np.array([s.shape[1] - 1, s.shape[0] - 1], dtype=object)
         o = X - lower
@@ -108,32 +133,41 @@ class Occupancy(UnsafeSet):
         (w, h) = size
         below = s[j, i] * (w - u) + s[j, i + 1] * u
         above = s[j + 1, i] * (w - u) + s[j + 1, i + 1] * u
-        return on & (below * (h - v) + above * v <= 0)
+        inside = below * (h - v) + above * v <= 0
+        return inside | ~on if self.beyond else on & inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
 
 
-def _drawn(rows: list[str]) -> Tensor:
-    if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):
-        raise ValueError("Occupancy: map must be rows of text, all equally long and not empty")
-    strange = next((c for row in rows for c in row if c not in "#."), None)
-    if strange is not None:
-        raise ValueError(f"Occupancy: map may only hold '#' (unsafe) and '.' (free); got {strange!r}")
-    return torch.tensor([[c == "#" for c in row] for row in rows])
-
-
-def _read(path: Path, threshold: float) -> Tensor:
-    from matplotlib.image import imread
-
-    try:
-        image = torch.as_tensor(imread(path, format="png"), dtype=torch.float64)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"Occupancy: map must be a readable PNG file; {path}: {error}") from error
-    if image.ndim == 3:
-        colors, opacity = (
-            image[..., :3],
-            image[..., 3:] if image.shape[2] == 4 else torch.ones(1, dtype=torch.float64),
+def _cells(
+    map: list[str] | Path,
+    lower: list[float] | None,
+    upper: list[float] | None,
+    threshold: float | None,
+    unknown: State | None,
+) -> tuple[Bool[Tensor, "rows across"], list[float], list[float]]:
+    """Which cells are occupied, from the top row down, and the map's corners; ValueError for keys that
+    contradict each other.
+    """
+    server = not isinstance(map, list) and Path(map).suffix.lower() in YAML_SUFFIXES
+    if server and (lower is not None or upper is not None or threshold is not None):
+        raise ValueError(
+            "Occupancy: a map_server file has an origin, a resolution and thresholds of its own: "
+            "leave out lower, upper and threshold"
         )
-        image = (colors * opacity + 1 - opacity).mean(-1)
-    return image < threshold
+    if server:
+        found = ros_map(Path(str(map)))
+        cells = found.occupied(unknown or "occupied")
+        return cells, list(found.origin), found.upper(*cells.shape)
+    if lower is None or upper is None:
+        raise ValueError("Occupancy: needs lower and upper, the corners of the map")
+    if unknown is not None:
+        raise ValueError(
+            "Occupancy: unknown is for a map_server YAML file, which tells unknown cells apart; leave it out"
+        )
+    if isinstance(map, list):
+        if threshold is not None:
+            raise ValueError("Occupancy: threshold is for a picture; rows of text have none: leave it out")
+        return drawn(map), lower, upper
+    return picture(Path(map), 0.5 if threshold is None else threshold), lower, upper

@@ -5,6 +5,7 @@ Read off the specification and the tables; nothing is trained or sampled, but po
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -77,6 +78,11 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"{in_words(s['region'])}, grown by {_shown(s['by'])}"
         if {"region", "by"} <= set(s)
         else "a grown region"
+    ),
+    "occupancy": lambda s: (
+        f"the occupied cells of the map {s['map'] if isinstance(s['map'], str | Path) else 'drawn in the file'}"
+        + (f", unknown cells {s.get('unknown', 'occupied')}" if "lower" not in s else "")
+        + f"; everything off the map is {s.get('off_map', 'free')}"
     ),
     "anywhere": lambda s: (
         f"every path that is inside {in_words(s['set'])} at a waypoint"

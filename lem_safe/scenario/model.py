@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from barriers.sets.grid_map import companions
 from lem_safe.bounds.search import SUREST
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import Judged, aims
@@ -334,13 +335,20 @@ def fingerprint(content: Any) -> str:
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, Path):
-        with value.open("rb") as file:
-            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        found = {"sha256": _sha256(value)}
+        return (
+            found | {"with": [_sha256(other) for other in others]} if (others := companions(value)) else found
+        )
     if isinstance(value, Mapping):
         return {key: _hashable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_hashable(item) for item in value]
     return value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _writable(value: Any) -> Any:
