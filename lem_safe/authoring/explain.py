@@ -5,7 +5,6 @@ Read off the specification and the tables; nothing is trained or sampled, but po
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -80,7 +79,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         else "a grown region"
     ),
     "occupancy": lambda s: (
-        f"the occupied cells of the map {s['map'] if isinstance(s['map'], str | Path) else 'drawn in the file'}"
+        f"the occupied cells of the map {'drawn in rows' if isinstance(s['map'], list) else s['map']}"
         + (f", unknown cells {s.get('unknown', 'occupied')}" if "lower" not in s else "")
         + f"; everything off the map is {s.get('off_map', 'free')}"
     ),

@@ -1,4 +1,4 @@
-"""Occupancy maps from files: every picture format alike, each key of ROS map_server files, what is refused."""
+"""Occupancy maps from files: every picture format alike, each key of ROS map_server files, refusals."""
 
 import json
 from pathlib import Path
