@@ -45,16 +45,16 @@ def sample(
     """Draw more samples from a finished run's energy and filter, as many clouds as it had; trains nothing."""
     import torch
 
-    from lem_safe.runs import more_samples as drawing
+    from lem_safe.runs import more_samples, unfinished_draw
 
     torch.set_num_threads(threads)
-    path = out or (drawing.last_unfinished(directory) if resume else None) or _fresh(directory)
-    if resume and drawing.finished(path, samples, seed, pool):
+    path = out or (unfinished_draw.last_unfinished(directory) if resume else None) or _fresh(directory)
+    if resume and unfinished_draw.finished(path, samples, seed, pool):
         say(f"{path}: was drawn to its end; nothing is left to resume")
         return 0
     progress, leave = open_progress(quiet)
     try:
-        drawn = drawing.draw_into(
+        drawn = more_samples.draw_into(
             path,
             directory,
             samples,

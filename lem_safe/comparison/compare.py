@@ -10,30 +10,20 @@ where nothing was tuned on the draws (A.7), each constraint's at its share of th
 where particles are independent, and elsewhere of two clouds or more (A.5).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
-from barriers.budget import budget
-from barriers.projection import facts, thinned, thinned_to_budget
-from lem_safe.bounds.betting import mean_upper_bound
-from lem_safe.bounds.clopper_pearson import upper_bound
-from lem_safe.comparison.kl_projection import Base, Target, projection_of
+from lem_safe.comparison.kl_projection import projection_of
 from lem_safe.comparison.page import write_page
-from lem_safe.comparison.result import Comparison, Entry, Held, Price
-from lem_safe.distances.kl_price import Account, Seen, account, needed, seen
-from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.comparison.race import Race, sampled
+from lem_safe.comparison.result import Comparison
+from lem_safe.distances.kl_price import needed, seen
+from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
-from lem_safe.keys import Key
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import loads, promise
-from lem_safe.runs.problem import build, check_precision
-from lem_safe.samplers import promise_under
+from lem_safe.runs.problem import check_precision
 from lem_safe.scenario import Scenario
 
 FILTERS = (
@@ -47,14 +37,6 @@ FILTERS = (
     "project",
     "primal_dual",
     "thinning",
-)
-THINNING = (
-    "every draw kept",
-    "P.1: exact KL projection of finished samples, fewer of them; nothing is promised while sampling",
-)
-OVERLAPPING = (
-    "in expectation",
-    "P.1: exact KL projection of finished samples, fewer of them; sets overlap, so counts fluctuate around β",
 )
 
 
@@ -77,7 +59,7 @@ def compare(
     must_be_known(chosen, scenario)
     check_precision(scenario, progress)
     aimed = scenario.aimed()
-    plain = _runs(scenario, {"kind": "none"}, [scenario.seed + k for k in range(seeds)], progress)
+    plain = sampled(scenario, {"kind": "none"}, [scenario.seed + k for k in range(seeds)], progress)
     try:
         target = projection_of(plain, plain[0].problem.betas, progress)
     except ValueError as error:
@@ -85,7 +67,9 @@ def compare(
             Fault(f"nothing can be compared with the projection: {error}", key="constraints")
         ) from error
     free = seen(plain[0].problem.sets, torch.cat([b.x for b in plain]))
-    race = _Race(scenario, aimed, plain, free, target, {}, progress)
+    race = Race(
+        scenario=scenario, aimed=aimed, plain=plain, free=free, target=target, floors={}, progress=progress
+    )
     entries, fractions = [], {}
     for name in chosen:
         entry, fraction = race.entry(name)
@@ -94,20 +78,20 @@ def compare(
             fractions[name] = fraction
     first, names = plain[0], plain[0].problem.names
     result = Comparison(
-        scenario.name,
-        seeds,
-        first.sizes[0],
-        first.fraction.shape[1],
-        target.kind,
-        race.chance(len(first.x)),
-        tuple(entries),
-        fractions,
-        scenario.audit.confidence,
-        len(first.sizes),
-        scenario.audit.after_step,
-        dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None,
-        target.measure,
-        needed(free, first.problem.betas, scenario.audit.confidence),
+        scenario=scenario.name,
+        seeds=seeds,
+        samples=first.sizes[0],
+        steps=first.fraction.shape[1],
+        projection=target.kind,
+        floor=race.chance(len(first.x)),
+        entries=tuple(entries),
+        fractions=fractions,
+        confidence=scenario.audit.confidence,
+        clouds=len(first.sizes),
+        after_step=scenario.audit.after_step,
+        aim=dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None,
+        measure=target.measure,
+        needed=needed(free, first.problem.betas, scenario.audit.confidence),
     )
     if out is not None:
         write(result, out)
@@ -143,193 +127,3 @@ def write(result: Comparison, out: Path) -> Path:
     write_npz(out / "fractions.npz", **result.fractions)
     write_text(out / "compare.html", write_page(result.to_dict(), result.fractions, out / "figures"))
     return out / "compare.html"
-
-
-def oracle_weight(base: Base, betas: Sequence[float]) -> float:
-    """The multiplier of the hard projection, from the unfiltered run's second half: what a penalty's weight
-    would be guessed as (P.2).
-    """
-    half = base.fraction[:, base.fraction.shape[1] // 2 :].mean((0, 1))
-    found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0]
-    return max([1.0, *(μ for μ in found if np.isfinite(μ))])
-
-
-@dataclass(frozen=True)
-class _Race:
-    """What all filters share: what they aim at, the unfiltered chains of every seed and how the sets see
-    them, the projection, what chance makes of distances to it.
-    """
-
-    scenario: Scenario
-    aimed: tuple[float, ...]
-    plain: Sequence[Base]
-    free: Seen
-    target: Target
-    floors: dict[int, tuple[float, float]]
-    progress: Progress
-
-    def entry(self, name: str) -> tuple[Entry, Float[np.ndarray, "t"] | None]:
-        """A row of the table, and the fraction of its first seed at every step, of the cloud that held
-        most.
-        """
-        scope, because = self._promise(name)
-        try:
-            runs, weight = self._finished(name)
-        except (BadInput, NumericalFailure) as error:
-            return Entry(name, scope, because, refused=str(error)), None
-        ended = name == "thinning"
-        tuned = weight is not None
-        regions = tuple(
-            self._held(runs, k, tuned=tuned, ended=ended) for k in range(len(runs[0].problem.names))
-        )
-        k = _worst(runs, ended)
-        distances = [self.target.distance(r.x) for r in runs if len(r.x) > 1]
-        bound, unit, units = self._bound(runs, k, tuned=tuned, ended=ended)
-        entry = Entry(
-            filter=name,
-            promise=scope,
-            because=because,
-            constraint=regions[k].set,
-            beta=regions[k].beta,
-            largest=regions[k].largest,
-            final=regions[k].final,
-            upper_bound=bound,
-            unit=unit,
-            units=units,
-            distance=float(np.mean(distances)) if distances else None,
-            chance=self.chance(max(len(r.x) for r in runs)) if distances else None,
-            cost=float(np.mean([r.seconds for r in runs]) / np.mean([b.seconds for b in self.plain])),
-            kept=int(np.mean([len(r.x) for r in runs])),
-            over=any(held.over for held in regions),
-            weight=weight,
-            regions=regions,
-            price=Price.of(self._account(runs)),
-        )
-        return entry, None if ended else runs[0].fraction[..., k].max(0)
-
-    def _held(self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool) -> Held:
-        problem = runs[0].problem
-        return Held(
-            set=problem.names[k],
-            beta=problem.betas[k],
-            largest=None if ended else float(max(r.judged[..., k].max() for r in runs)),
-            final=float(torch.cat([r.inside[:, k] for r in runs]).double().mean()),
-            upper_bound=self._bound(runs, k, tuned=tuned, ended=ended)[0],
-            over=any(_over(r, k, ended) for r in runs),
-        )
-
-    def _account(self, runs: Sequence[Base]) -> Account:
-        """What the final clouds paid; every row of the same unfiltered clouds, as they drew the same
-        noise.
-        """
-        problem = runs[0].problem
-        ours = seen(problem.sets, torch.cat([r.x for r in runs]))
-        return account(ours, self.free, problem.betas, self.scenario.audit.confidence)
-
-    def chance(self, n: int) -> tuple[float, float]:
-        """What chance alone makes of the distance from n draws."""
-        if n not in self.floors:
-            self.floors[n] = self.target.floor(n)
-        return self.floors[n]
-
-    def _finished(self, name: str) -> tuple[Sequence[Base], float | None]:
-        """The chain of every seed, and the weight where one was guessed."""
-        if name == "none":
-            return self.plain, None
-        if name == "thinning":
-            return [self._thinned(base) for base in self.plain], None
-        own = self.scenario.filter
-        spec: dict[str, Any] = dict(own) if own["kind"] == name else {"kind": name}
-        spec["aim"] = list(self.aimed)
-        guessed = None
-        if name == "penalty" and "weight" not in spec:
-            guessed = spec["weight"] = float(
-                np.mean([oracle_weight(base, self.aimed) for base in self.plain])
-            )
-        return _runs(self.scenario, spec, [base.seed for base in self.plain], self.progress), guessed
-
-    def _thinned(self, base: Base) -> Base:
-        """Every cloud thinned for itself, so that clouds stay independent."""
-        choose = thinned if _overlap(base) else thinned_to_budget
-        uniforms = Key(base.seed).fold("thinning").uniform(base.x[:, 0].double())
-        parts = zip(
-            base.x.split(list(base.sizes)),
-            base.inside.split(list(base.sizes)),
-            uniforms.split(list(base.sizes)),
-            strict=True,
-        )
-        try:
-            kept = [x[choose(inside, self.aimed, u)] for x, inside, u in parts]
-        except ValueError as error:
-            raise BadInput(str(error)) from error
-        if not all(map(len, kept)):
-            raise BadInput("thinning: every draw is inside, so nothing can stay")
-        return replace(base, x=torch.cat(kept), sizes=tuple(map(len, kept)))
-
-    def _promise(self, name: str) -> tuple[str, str]:
-        if name == "thinning":
-            return OVERLAPPING if any(_overlap(base) for base in self.plain) else THINNING
-        last: Mapping[str, Any] = self.scenario.filter if name == "chain" else {"kind": name}
-        while last.get("filters"):
-            last = last["filters"][-1]
-        if last["kind"] == "none" or self.scenario.sampler.kind == "langevin":
-            scope, because = promise(last["kind"])
-        else:
-            remains = promise_under(self.scenario.sampler.kind, last["kind"])
-            scope, because = remains.scope, remains.because
-        return scope, because if name != "chain" else f"its last filter, {last['kind']}, promises: {because}"
-
-    def _bound(
-        self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool
-    ) -> tuple[float | None, str | None, int | None]:
-        """The upper bound on the fraction in set k, and what it counts how many of; None where nothing is
-        claimed.
-        """
-        audit, used = self.scenario.audit, runs[0].problem.filter
-        if tuned or any(r.seed in audit.tuned_with for r in runs):
-            return None, None, None
-        each = 1 - (1 - audit.confidence) / len(self.scenario.constraints)
-        if ended or (used is not None and used.couples):
-            clouds = np.concatenate([r.final[:, k] for r in runs])
-            return (
-                (mean_upper_bound(clouds, each), "clouds", len(clouds))
-                if len(clouds) > 1
-                else (None, None, None)
-            )
-        inside = torch.cat([r.inside[:, k] for r in runs])
-        return upper_bound(int(inside.sum()), len(inside), each), "samples", len(inside)
-
-
-def _runs(
-    scenario: Scenario, spec: Mapping[str, Any], seeds: Sequence[int], progress: Progress
-) -> list[Base]:
-    """The scenario with another filter, built once, sampled with each seed; what its audit would ask for is
-    not asked here.
-    """
-    problem = build(
-        loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress
-    )
-    return [Base.run(problem, seed, progress) for seed in seeds]
-
-
-def _overlap(base: Base) -> bool:
-    return bool((base.inside.sum(1) > 1).any())
-
-
-def _held(run: Base, ended: bool) -> Float[np.ndarray, "r m"]:
-    """The largest fraction of each cloud in each set over the judged steps; of the final cloud where no steps
-    were taken.
-    """
-    return run.final if ended else run.judged.max(1)
-
-
-def _worst(runs: Sequence[Base], ended: bool) -> int:
-    betas = np.array(runs[0].problem.betas)
-    largest = np.concatenate([_held(r, ended) for r in runs]).max(0)
-    return int(np.argmax(largest / np.maximum(betas, 1e-12)))
-
-
-def _over(run: Base, k: int, ended: bool) -> bool:
-    """Whether some cloud held more than ⌊βn⌋ of set k (A.1)."""
-    β, held = run.problem.betas[k], _held(run, ended)[:, k]
-    return any(round(float(fraction) * n) > budget(β, n) for fraction, n in zip(held, run.sizes, strict=True))

@@ -25,7 +25,6 @@ from lem_safe.distances.energy_distance import chance, energy_distance
 from lem_safe.distances.wasserstein import wasserstein2
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.runs.chain import Course
 from lem_safe.runs.problem import Problem, start
 from lem_safe.runs.replicas import follow_clouds
 
@@ -61,16 +60,7 @@ class Base:
         filter.
         """
         scenario, kind = problem.scenario, problem.scenario.filter["kind"]
-        sampler = problem.sampler(filtered=kind != "none")
-        course = Course(
-            kind,
-            sampler,
-            problem.sets,
-            problem.names,
-            problem.betas,
-            scenario.sampler.steps,
-            promised=problem.promised,
-        )
+        course = problem.course(kind, scenario.sampler.steps, filtered=kind != "none")
         clouds, began = scenario.audit.replicas, time.perf_counter()
 
         def begin(r: int) -> tuple[Key, Tensor]:

@@ -1,8 +1,8 @@
 """Particles on the way from one energy to another, U_s = (1 − s)U₀ + sU, and the two moves that keep e^{−U_s}
 exactly.
 
-Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis; h may differ from particle to particle by a factor
-           drawn beforehand, uniform in
+Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis (E.8); h may differ from particle to particle by a
+           factor drawn beforehand, uniform in
            its logarithm over [e^{−spread}, e^{spread}], so that one cloud moves in its narrow parts and in
            its wide ones
 scale      every coordinate but one times e^η, η ~ N(0, 1), accepted with the Jacobian e^{(d−1)η} (all of one
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
+from lem_safe.metropolis import Site, langevin_move, taken, tested
 
 
 class Path(NamedTuple):
@@ -49,11 +50,6 @@ class Cloud(NamedTuple):
         """U_s and ∇U_s."""
         return self.U0 + s * self.D, (1 - s) * self.g0 + s * self.g
 
-    def where(self, taken: Tensor, there: "Cloud") -> "Cloud":
-        """The particles of `there` where they are taken, these where they are not."""
-        pairs = zip(self, there, strict=True)
-        return Cloud(*(torch.where(taken if a.ndim == 1 else taken[:, None], b, a) for a, b in pairs))
-
 
 def langevin(
     path: Path, cloud: Cloud, s: float, h: float, key: Key, spread: float = 0.0
@@ -61,17 +57,16 @@ def langevin(
     """One Metropolis-adjusted Langevin step for U_s, of size h times each particle's own factor, and the mean
     acceptance.
     """
-    u, g = cloud.tilted(s)
-    H = (
-        h * (spread * (2 * key.fold("size").uniform(u) - 1)).exp()[:, None]
-        if spread
-        else torch.full_like(u[:, None], h)
-    )
-    ξ = key.fold("noise").normal(cloud.y)
-    there = path.at(cloud.y - H * g + (2 * H).sqrt() * ξ)
-    v, back = there.tilted(s)
-    returned = ((cloud.y - there.y + H * back).square() / (4 * H)).sum(1)
-    return _accepted(cloud, there, u - v + 0.5 * ξ.square().sum(1) - returned, key)
+
+    def proposed(y: Tensor) -> tuple[Site, Cloud]:
+        there = path.at(y)
+        return _site(there, s), there
+
+    one, ξ = torch.ones_like(cloud.D), key.fold("noise").normal(cloud.y)
+    H = h * (spread * (2 * key.fold("size").uniform(one) - 1)).exp() if spread else h
+    uniforms = key.fold("accept").uniform(one)
+    verdict, there = langevin_move(_site(cloud, s), proposed, H, one, ξ, uniforms)
+    return taken(verdict.accepted, there, cloud), float(verdict.chance.mean())
 
 
 def scale(path: Path, cloud: Cloud, s: float, key: Key) -> Cloud:
@@ -83,13 +78,13 @@ def scale(path: Path, cloud: Cloud, s: float, key: Key) -> Cloud:
         moved[torch.arange(n, device=held.device), held] = 0
     there = path.at(cloud.y * (η[:, None] * moved).exp())
     log_odds = cloud.tilted(s)[0] - there.tilted(s)[0] + max(1, d - 1) * η
-    return _accepted(cloud, there, log_odds, key)[0]
+    accepted = tested(log_odds, key.fold("accept").uniform(η)).accepted
+    return taken(accepted, there, cloud)
 
 
-def _accepted(cloud: Cloud, there: Cloud, log_odds: Tensor, key: Key) -> tuple[Cloud, float]:
-    log_odds = torch.where(log_odds.isfinite(), log_odds, -torch.inf)
-    taken = key.fold("accept").uniform(log_odds).log() < log_odds
-    return cloud.where(taken, there), float(log_odds.clamp(max=0).exp().mean())
+def _site(cloud: Cloud, s: float) -> Site:
+    U, gradient = cloud.tilted(s)
+    return Site(cloud.y, U, -gradient)
 
 
 def step_size(d: int) -> float:

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.keys import Key
+from lem_safe.metropolis import Site, langevin_move
 
 Level = Callable[[Float[Tensor, "n d"]], Float[Tensor, "n"]]
 """A signed distance, or any function that is ≤ 0 inside and falls towards the region."""
@@ -76,18 +77,19 @@ class SubsetEstimate:
 
 
 def metropolis(value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]], step_size: float) -> Move:
-    """Metropolis-adjusted Langevin for exp(−U): exact for every step size, U in nats."""
+    """Metropolis-adjusted Langevin for exp(−U) (E.8): exact for every step size, U in nats."""
     if not step_size > 0:
         raise ValueError(f"metropolis: step_size must be > 0; got {step_size}")
 
+    def site(x: Tensor) -> tuple[Site, Tensor]:
+        U, gradient = value_and_gradient(x)
+        return Site(x, U, -gradient), x
+
     def move(key: Key, x: Tensor) -> Tensor:
-        u, g = value_and_gradient(x)
-        y = x - step_size * g + math.sqrt(2 * step_size) * key.fold("noise").normal(x)
-        v, k = value_and_gradient(y)
-        there = (y - x + step_size * g).square().sum(-1) / (4 * step_size)
-        back = (x - y + step_size * k).square().sum(-1) / (4 * step_size)
-        accepted = key.fold("accept").uniform(u).log() < u - v + there - back
-        return torch.where(accepted[:, None], y, x)
+        here, one = site(x)[0], torch.ones_like(x[:, 0])
+        noise, uniforms = key.fold("noise").normal(x), key.fold("accept").uniform(one)
+        verdict, y = langevin_move(here, site, step_size, one, noise, uniforms)
+        return torch.where(verdict.accepted[:, None], y, x)
 
     return move
 

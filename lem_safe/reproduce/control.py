@@ -13,7 +13,7 @@ from lem_safe.progress import Silent
 from lem_safe.registry import loads
 from lem_safe.reproduce.claim import CIRCLE, STD, Claim, Found, Setting, verdict_of
 from lem_safe.reproduce.pictures import curve_picture
-from lem_safe.runs.chain import Course, follow
+from lem_safe.runs.chain import follow
 from lem_safe.runs.problem import build, start
 
 BETA, UNSAFE_RADIUS = 0.03, 0.8
@@ -50,10 +50,7 @@ def control(setting: Setting) -> Found:
         )
         problem = build(loads(text), progress=Silent())
         key = Key(setting.seed)
-        sampler = problem.sampler(filtered=kind != "none")
-        course = Course(
-            kind, sampler, problem.sets, problem.names, problem.betas, steps, promised=problem.promised
-        )
+        course = problem.course(kind, steps, filtered=kind != "none")
         done = follow(course, key.fold("chain"), start(problem, key), progress=setting.progress)
         fraction = done.trace["fraction"][:, 0]
         series[kind] = (np.arange(1, len(fraction) + 1, dtype=float), fraction)

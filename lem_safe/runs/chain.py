@@ -12,21 +12,20 @@ log together.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from barriers.qp import Infeasible
-from barriers.sets import UnsafeSet
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.lyapunov import Log, Monitor, Stop
+from lem_safe.lyapunov import Log
 from lem_safe.progress import Progress
-from lem_safe.runs.promise_check import EveryStep
-from lem_safe.samplers import Info, Sampler, State
+from lem_safe.runs.checkpoint import Arrays, leaves, restored, snapshot
+from lem_safe.runs.course import Course, Finished
+from lem_safe.samplers import Info, State
 
 CHECKPOINT_SECONDS = 10.0
 REFRESH_SECONDS = 0.2
@@ -38,43 +37,7 @@ COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 MOVES = "moves"
 """[t]: the share of the particles that each step moved at all; the others' moves were refused."""
 
-Save = Callable[[dict[str, np.ndarray]], None]
-
-
-@dataclass(frozen=True)
-class Course:
-    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are
-    what is counted.
-
-    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step
-    `not_before`.
-    promised: what the filter promises of every step, checked against what is counted; None where it promises
-    less.
-    """
-
-    title: str
-    sampler: Sampler
-    sets: tuple[UnsafeSet, ...]
-    names: tuple[str, ...]
-    betas: tuple[float, ...]
-    steps: int
-    monitor: Monitor | None = None
-    stop: Stop | None = None
-    not_before: int = 0
-    promised: EveryStep | None = None
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all).
-
-    moved: the share of the particles that are not where they started, bit for bit.
-    """
-
-    x: Tensor
-    trace: dict[str, np.ndarray]
-    resumed_from_step: int
-    moved: float = 1.0
+Save = Callable[[Arrays], None]
 
 
 class _Seen(NamedTuple):
@@ -104,7 +67,7 @@ def follow(
     *,
     progress: Progress,
     save: Save | None = None,
-    saved: dict[str, np.ndarray] | None = None,
+    saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
     written: float | None = None,
 ) -> Finished:
@@ -115,9 +78,7 @@ def follow(
     a particle is no longer finite, where a constraint cannot be met and the filter was told to raise, and
     where a filter breaks what it promises of every step; BadInput for a checkpoint of something else.
     """
-    trace: dict[str, np.ndarray] = {
-        name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS
-    }
+    trace: Arrays = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
     trace[MOVES] = np.full(course.steps, np.nan)
     state, k, h, log = _beginning(course, x, trace, saved)
     begin, inside = k, _inside(course, state.x)
@@ -127,8 +88,8 @@ def follow(
     written = shown if written is None else written
     whole = _Whole(state, k, h, _seen(log))
 
-    def snapshot() -> dict[str, np.ndarray]:
-        return _snapshot(whole.state, whole.step, trace, whole.step_size) | log.state()
+    def held() -> Arrays:
+        return snapshot(whole.state, whole.step, trace, whole.step_size) | log.state()
 
     try:
         while k < course.steps and not _over(course, log, k):
@@ -155,14 +116,14 @@ def follow(
                 shown = now
                 progress.update(k, live(course, trace, k, log, int(now / TURN_SECONDS)))
             if save is not None and now - written >= every:
-                save(snapshot())
+                save(held())
                 written = now
         if course.monitor is not None:
             course.monitor.look(log, k, state.x)
     except KeyboardInterrupt:
         if save is not None:
             _forget(log, whole.seen)
-            save(snapshot())
+            save(held())
         raise
     trace = {name: rows[:k] for name, rows in trace.items()}
     progress.finish(standing(course, trace["fraction"].max(0), "largest "))
@@ -182,10 +143,11 @@ def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
 
 
 def _beginning(
-    course: Course, x: Tensor, trace: dict[str, np.ndarray], saved: dict[str, np.ndarray] | None
+    course: Course, x: Tensor, trace: Arrays, saved: Arrays | None
 ) -> tuple[State, int, float | None, Log]:
     """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
     fresh = course.sampler.init(x)
+    leaves("", fresh)  # a state that cannot be saved is refused before anything is sampled
     if saved is None:
         return fresh, 0, None, Log()
     try:
@@ -194,7 +156,7 @@ def _beginning(
             trace[name][:k] = saved[f"trace.{name}"]
         trace[MOVES][:k] = saved.get(f"trace.{MOVES}", np.nan)  # an older version did not count moves
         h = float(saved["step_size"]) if "step_size" in saved else None
-        state: State = _restored(fresh, saved, x.device)
+        state: State = restored(fresh, saved, x.device)
         if state.x is None or state.x.shape != x.shape:
             raise ValueError("another cloud")
         return state, k, h, Log.restored(saved)
@@ -219,7 +181,7 @@ def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
         log.rule.append(course.stop.look(k, x))
 
 
-def live(course: Course, trace: dict[str, np.ndarray], k: int, log: Log, turn: int) -> str:
+def live(course: Course, trace: Arrays, k: int, log: Log, turn: int) -> str:
     """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the
     monitors' and the multiplier.
     """
@@ -247,13 +209,17 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
             f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
-            f"the step {float(info.energy):.6g}, "
-            f"step_size {course.sampler.step_size:g}); a smaller step_size is the usual way out"
+            f"the step {float(info.energy):.6g}{_at(info.step_size or course.step_size)}); a smaller "
+            "step_size is the usual way out"
         )
     return after, info
 
 
-def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, info: Info) -> None:
+def _at(step_size: float | None) -> str:
+    return "" if step_size is None else f", step_size {step_size:g}"
+
+
+def _record(trace: Arrays, k: int, course: Course, after: State, info: Info) -> None:
     trace["fraction"][k] = _inside(course, after.x)
     seen = info.step or info.drift  # of two filters the later one has the last word
     if seen is None:
@@ -262,7 +228,9 @@ def _record(trace: dict[str, np.ndarray], k: int, course: Course, after: State, 
         seen.multipliers.numpy(force=True),
         seen.shortfall.numpy(force=True),
     )
-    trace["surrogate"][k] = _surrogate(course.sampler, after.x, info).numpy(force=True)
+    observed = info.step.mean if info.surrogate is None and info.step is not None else info.surrogate
+    if observed is not None:
+        trace["surrogate"][k] = observed.numpy(force=True)
 
 
 def _inside(course: Course, x: Tensor) -> np.ndarray:
@@ -273,48 +241,3 @@ def _inside(course: Course, x: Tensor) -> np.ndarray:
 def _moved(before: Tensor, after: Tensor) -> float:
     """The share of the particles that are somewhere else."""
     return float((before != after).any(1).double().mean())
-
-
-def _surrogate(sampler: Any, x: Tensor, info: Info) -> Tensor:
-    """E φ of the cloud after the step: a step filter has it, a drift filter looked only before."""
-    if info.step is not None:
-        return info.step.mean
-    return sampler.drift_filter.surrogate(x, info.drift)
-
-
-def _snapshot(
-    state: State, step: int, trace: dict[str, np.ndarray], step_size: float | None = None
-) -> dict[str, np.ndarray]:
-    flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
-    if step_size is not None:
-        flat["step_size"] = np.array(step_size)
-    return {**flat, **{f"state.{name}": value.numpy(force=True) for name, value in _leaves("", state)}}
-
-
-def _leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
-    """Every tensor of nested NamedTuples and dicts, by its dotted name."""
-    if value is None:
-        return []
-    if isinstance(value, Tensor):
-        return [(prefix, value)]
-    parts = value if isinstance(value, dict) else value._asdict()
-    return [leaf for name, part in parts.items() for leaf in _leaves(f"{prefix}.{name}".lstrip("."), part)]
-
-
-def _restored(
-    template: Any, saved: dict[str, np.ndarray], device: torch.device, prefix: str = "state"
-) -> Any:
-    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by
-    name.
-    """
-    if isinstance(template, Tensor) or template is None:
-        array = saved.get(prefix)
-        return None if array is None else torch.from_numpy(array).to(device)
-    if isinstance(template, dict):
-        return {name: _restored(part, saved, device, f"{prefix}.{name}") for name, part in template.items()}
-    return type(template)(
-        **{
-            name: _restored(part, saved, device, f"{prefix}.{name}")
-            for name, part in template._asdict().items()
-        }
-    )

@@ -31,10 +31,10 @@ def monitor(problem: Problem) -> Monitor:
 
 def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
     """The work of one step of the unfiltered chain from a cloud like x, and of the counts after it; a filter
-    only adds to it.
+    only adds to it. Of the second step, as the first may evaluate what later ones carry along.
     """
     sampler = problem.sampler(filtered=False)
-    state = sampler.init(x)
+    state = sampler.step(Key(0), sampler.init(x))[0]
 
     def step() -> None:
         after = sampler.step(Key(0), state)[0].x

@@ -29,6 +29,7 @@ from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
+from lem_safe.runs.course import Course
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
 from lem_safe.samplers import Sampler, promise_under
@@ -71,6 +72,11 @@ class Problem:
     @property
     def betas(self) -> tuple[float, ...]:
         return tuple(c.beta for c in self.scenario.constraints)
+
+    @property
+    def couples(self) -> bool:
+        """Whether the particles of a filtered cloud depend on one another (A.2)."""
+        return self.filter is not None and self.filter.couples
 
     @property
     def limits(self) -> Tensor:
@@ -119,6 +125,19 @@ class Problem:
         sampler: Sampler = make("samplers", fields, context=context)
         return sampler
 
+    def course(self, title: str, steps: int, *, filtered: bool) -> Course:
+        """So many steps of that sampler, without a monitor; what the filter promises of them is checked."""
+        return Course(
+            title=title,
+            sampler=self.sampler(filtered=filtered),
+            sets=self.sets,
+            names=self.names,
+            betas=self.betas,
+            steps=steps,
+            promised=self.promised if filtered else None,
+            step_size=self.scenario.sampler.step_size,
+        )
+
 
 def build(
     scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None
@@ -149,20 +168,20 @@ def build(
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
-        scenario,
-        columns,
-        safe,
-        potential,
-        coordinates,
-        sets,
-        chosen,
-        data,
-        origin,
-        dtype,
-        where,
-        parts,
-        warnings,
-        rows,
+        scenario=scenario,
+        columns=columns,
+        energy=safe,
+        potential=potential,
+        coordinates=coordinates,
+        sets=sets,
+        filter=chosen,
+        data=data,
+        origin=origin,
+        dtype=dtype,
+        device=where,
+        parts=parts,
+        warnings=warnings,
+        rows=rows,
     )
 
 

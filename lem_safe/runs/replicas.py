@@ -19,12 +19,13 @@ from torch import Tensor
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.runs.chain import CHECKPOINT_SECONDS, Course, Finished, Save, follow
+from lem_safe.runs.chain import CHECKPOINT_SECONDS, Save, follow
+from lem_safe.runs.checkpoint import Arrays
+from lem_safe.runs.course import Course, Finished
 
 Begin = Callable[[int], tuple[Key, Tensor]]
 """begin(r): the key of cloud r, and where its particles start."""
 
-Arrays = dict[str, np.ndarray]
 LARGEST = ("surrogate", "shortfall")
 
 
@@ -144,17 +145,17 @@ class Pooled:
             return Pooled()
         try:
             return Pooled(
-                list(saved["pooled.x"]),
-                list(saved["pooled.fraction"]),
-                {name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
-                {
+                x=list(saved["pooled.x"]),
+                fraction=list(saved["pooled.fraction"]),
+                trace={name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
+                first={
                     name.removeprefix("pooled.first."): rows
                     for name, rows in saved.items()
                     if name.startswith("pooled.first.")
                 },
-                saved["pooled.step_size"].tolist(),
-                list(saved["pooled.moves"]),
-                saved["pooled.moved"].tolist(),
+                step_size=saved["pooled.step_size"].tolist(),
+                moves=list(saved["pooled.moves"]),
+                moved=saved["pooled.moved"].tolist(),
             )
         except KeyError as error:
             message = (

@@ -31,7 +31,10 @@ class Info(NamedTuple):
     particle's proposal is accepted, in a sampler with a Metropolis test. swapped: the mean chance of a swap
     between neighbouring temperatures, NaN where none was tried.
     step_size: the one used, where the sampler chooses it. warming: whether this step is one of the warm-up,
-    which moves no particle of the state and has no row in the trace.
+    which moves no particle of the state and has no row in the trace. surrogate: E φ of the cloud after the
+    step, one a constraint (see `hooks.observed`); where it is None, a step filter's `mean` is taken for it.
+
+    Whatever is None is not reported, and a run goes on without it: its trace has NaN there.
     """
 
     energy: Float[Tensor, ""]
@@ -42,12 +45,11 @@ class Info(NamedTuple):
     swapped: Float[Tensor, "r"] | None = None
     step_size: float | None = None
     warming: bool = False
+    surrogate: Float[Tensor, "m"] | None = None
 
 
 class Sampler(Protocol):
-    """A Markov kernel on clouds of particles."""
-
-    step_size: float
+    """A Markov kernel on clouds of particles: all that a run asks of a sampler."""
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
         """The state a run starts with."""

@@ -13,7 +13,7 @@ from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import heated
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
@@ -47,6 +47,6 @@ class Flow:
         U, gradient = self.energy.value_and_gradient(x)
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, x + h * u, h, state.step_memory)
-        return State(y, drift_memory, step_memory), Info(
-            U.mean(), drift_info, step_info, root_mean_square(gradient)
-        )
+        after = State(y, drift_memory, step_memory)
+        surrogate = observed(self.drift_filter, y, drift_info, step_info)
+        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)

@@ -8,6 +8,7 @@ every step of the cloud holds under any sampler for that reason alone.
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -62,6 +63,23 @@ def filtered_step(
     if step_filter is None:
         return proposal, memory, None
     return step_filter.apply(x, proposal, step_size, key.fold("filter").uniform(x[:, 0]), memory)
+
+
+def observed(
+    drift_filter: DriftFilter | None,
+    x: Float[Tensor, "n d"],
+    drift: FilterInfo | None,
+    step: FilterInfo | None,
+) -> Float[Tensor, "m"] | None:
+    """E φ of the cloud x after the step, for `Info.surrogate`: a step filter has seen it, a drift filter
+    looked only before and is asked; None without a filter.
+    """
+    if step is not None:
+        return step.mean
+    if drift_filter is None or drift is None:
+        return None
+    with torch.no_grad():
+        return drift_filter.surrogate(x.detach(), drift)
 
 
 def root_mean_square(gradient: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

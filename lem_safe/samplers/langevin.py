@@ -14,7 +14,7 @@ from torch import Tensor
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
@@ -56,6 +56,6 @@ class Langevin:
         u, drift_memory, drift_info = filtered_drift(self.drift_filter, x, -gradient, state.drift_memory)
         y = x + h * u + math.sqrt(2 * h) * key.fold("noise").normal(x)
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
-        return State(y, drift_memory, step_memory), Info(
-            U.mean(), drift_info, step_info, root_mean_square(gradient)
-        )
+        after = State(y, drift_memory, step_memory)
+        surrogate = observed(self.drift_filter, y, drift_info, step_info)
+        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)

@@ -18,13 +18,13 @@ from typing_extensions import Doc
 from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
-from lem_safe.samplers.metropolis import langevin_move, whole
+from lem_safe.samplers.hooks import begin, filtered_step, observed, root_mean_square
+from lem_safe.samplers.metropolis import UNKNOWN, carried, langevin_move, whole
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Mala:
-    """Langevin with a Metropolis test: no bias from the step size, two gradients a step."""
+    """Langevin with a Metropolis test: no bias from the step size, one gradient a step."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "mala",
@@ -55,7 +55,7 @@ class Mala:
         self.adapt = adapt
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        state = begin(x, self.drift_filter, self.step_filter)
+        state = begin(x, self.drift_filter, self.step_filter, UNKNOWN)
         return state if self.adapt is None else before_warm_up(state, self.step_size)
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
@@ -73,15 +73,18 @@ class Mala:
             torch.ones_like(uniforms),
             noise,
             uniforms,
-            self.drift_filter,
-            state.drift_memory,
+            known=state.own,
+            drift_filter=self.drift_filter,
+            memory=state.drift_memory,
         )
-        y, step_memory, step_info = filtered_step(self.step_filter, key, x, moved.x, h, state.step_memory)
+        before, after = moved.before, moved.after
+        y, step_memory, step_info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)
         info = Info(
-            moved.energy_before.mean(),
+            before.energy.mean(),
             moved.drift_info,
             step_info,
-            root_mean_square(moved.gradient),
+            root_mean_square(before.gradient),
             accepted=moved.chance,
+            surrogate=observed(self.drift_filter, y, moved.drift_info, step_info),
         )
-        return State(y, moved.drift_memory, step_memory), info
+        return State(y, moved.drift_memory, step_memory, carried(before, after, y)), info

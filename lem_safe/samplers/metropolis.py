@@ -1,19 +1,16 @@
-"""The Metropolis test of a Langevin step: the kernel that keeps e^{−U/T} exactly, whatever the step size
-(E.8).
+"""Tested Langevin steps (E.8) under filters, and what is carried from one step to the next: U and ∇U where
+every particle is, so that a step evaluates its proposals and nothing twice.
 
-    y = x + hu(x) + √(2hT) ξ,    log a = (U(x) − U(y))/T + (‖y − x − hu(x)‖² − ‖x − y − hu(y)‖²)/(4hT),
+A drift filter makes proposals lean away from a set, and the test takes the lean back: none changes the
+distribution. One that looks at the whole cloud (the ensemble QP) is asked about the cloud of proposals for
+the way back, where its multiplier is a little another one: then the distribution is ρ_U to that extent only.
 
-and the step is taken with chance min(1, a). The test knows both directions' drifts, so any u(x) proposes
-rightly and none changes the law: a drift filter makes proposals lean away from a set, and the test takes the
-lean back. One that looks at the whole cloud (the ensemble QP) is asked about the cloud of proposals for the
-way back, where its multiplier is a little another one: then the law is ρ_U to that extent only.
-
-A filter after the noise may take a tested move or refuse it, and the law is the gate's (G.3). The mirror
-image of one is another move, which
-nobody tested: so whoever a mirroring filter does not let in stays where it was (`whole`).
+A filter after the noise may take a tested move or refuse it, and the distribution is the gate's (G.3). The
+mirror image of one is another move, which nobody tested: so whoever a mirroring filter does not let in stays
+where it was (`whole`). Both of these places have been evaluated. A filter that puts anybody anywhere else
+makes the next step evaluate the cloud again.
 """
 
-import math
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -24,19 +21,42 @@ from torch import Tensor
 from barriers.derivatives import NotDifferentiable
 from barriers.filters import MirrorStep, StepChain
 from barriers.filters.base import DriftFilter, FilterInfo
+from lem_safe import metropolis
 from lem_safe.energies.base import Energy
+from lem_safe.metropolis import Site, taken
 
 
-class Move(NamedTuple):
-    """Where everybody is after the test, their energies there, the chances, and what was seen at the
-    start.
+class Evaluated(NamedTuple):
+    """U and ∇U at the particles of a state, detached; None where they are not known.
+
+    They belong to these particles and this energy: whoever changes either begins again with `init`.
     """
+
+    energy: Float[Tensor, "n"] | None = None
+    gradient: Float[Tensor, "n d"] | None = None
+
+
+UNKNOWN = Evaluated()
+
+
+class Place(NamedTuple):
+    """Particles, with U and ∇U there."""
 
     x: Float[Tensor, "n d"]
     energy: Float[Tensor, "n"]
-    chance: Float[Tensor, "n"]
-    energy_before: Float[Tensor, "n"]
     gradient: Float[Tensor, "n d"]
+
+    def rows(self, which: slice) -> "Place":
+        """Some of the particles."""
+        return Place(self.x[which], self.energy[which], self.gradient[which])
+
+
+class Move(NamedTuple):
+    """Where everybody was and is after the test, the chances, and what the drift filter saw at the start."""
+
+    before: Place
+    after: Place
+    chance: Float[Tensor, "n"]
     drift_memory: Any
     drift_info: FilterInfo | None
 
@@ -48,12 +68,14 @@ def langevin_move(
     temperature: Float[Tensor, "n"],
     noise: Float[Tensor, "n d"],
     uniforms: Float[Tensor, "n"],
+    *,
+    known: Evaluated = UNKNOWN,
     drift_filter: DriftFilter | None = None,
     memory: Any = None,
     filtered: int | None = None,
 ) -> Move:
-    """One tested step of every particle, in two gradients; a drift filter sees the first `filtered` of them,
-    by default all.
+    """One tested step of every particle, in one gradient where U and ∇U at x are known, else in two; a drift
+    filter sees the first `filtered` particles, by default all.
     """
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
@@ -63,36 +85,42 @@ def langevin_move(
         )
     first = x.shape[0] if filtered is None else filtered
 
-    def drift(at: Tensor, gradient: Tensor) -> tuple[Tensor, Any, FilterInfo | None]:
+    def drift(at: Place) -> tuple[Tensor, Any, FilterInfo | None]:
         if drift_filter is None:
-            return -gradient, memory, None
-        u, after, info = drift_filter.apply(at[:first], -gradient[:first], memory)
-        return torch.cat([u, -gradient[first:]]), after, info
+            return -at.gradient, memory, None
+        u, after, info = drift_filter.apply(at.x[:first], -at.gradient[:first], memory)
+        return torch.cat([u, -at.gradient[first:]]), after, info
 
+    def proposed(y: Tensor) -> tuple[Site, Place]:
+        place = evaluated(energy, y)
+        return Site(y, place.energy, drift(place)[0]), place
+
+    here = evaluated(energy, x, known)
+    u, drift_memory, drift_info = drift(here)
+    verdict, there = metropolis.langevin_move(
+        Site(x, here.energy, u), proposed, h, temperature, noise, uniforms
+    )
+    after = taken(verdict.accepted, there, here)
+    return Move(here, after, verdict.chance, drift_memory, drift_info)
+
+
+def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN) -> Place:
+    """The particles x with U and ∇U there, evaluated unless they are known."""
+    if known.energy is not None and known.gradient is not None:
+        return Place(x, known.energy, known.gradient)
     U, gradient = energy.value_and_gradient(x)
-    u, drift_memory, drift_info = drift(x, gradient)
-    y = x + h * u + math.sqrt(2 * h) * temperature.sqrt()[:, None] * noise
-    U_y, gradient_y = energy.value_and_gradient(y)
-    log_a = log_ratio(U, U_y, x, y, u, drift(y, gradient_y)[0], h, temperature)
-    accepted = uniforms.log() < log_a  # false where the energy is not a number
-    chance = log_a.clamp(max=0).exp().nan_to_num(0.0)
-    x_after, U_after = torch.where(accepted[:, None], y, x), torch.where(accepted, U_y, U)
-    return Move(x_after, U_after, chance, U, gradient, drift_memory, drift_info)
+    return Place(x, U.detach(), gradient.detach())
 
 
-def log_ratio(
-    U: Float[Tensor, "n"],
-    U_y: Float[Tensor, "n"],
-    x: Float[Tensor, "n d"],
-    y: Float[Tensor, "n d"],
-    u: Float[Tensor, "n d"],
-    u_y: Float[Tensor, "n d"],
-    h: float,
-    temperature: Float[Tensor, "n"],
-) -> Float[Tensor, "n"]:
-    """log of ρ(y)q(x|y) / ρ(x)q(y|x)."""
-    there, back = (y - x - h * u).square().sum(1), (x - y - h * u_y).square().sum(1)
-    return (U - U_y + (there - back) / (4 * h)) / temperature
+def carried(before: Place, after: Place, z: Float[Tensor, "n d"]) -> Evaluated:
+    """What is known at z, to where a filter sent particles that moved from `before` to `after`: everything
+    where each is at one of these two, else nothing.
+    """
+    went, stayed = (z == after.x).all(1), (z == before.x).all(1)
+    if not bool((went | stayed).all()):
+        return UNKNOWN
+    known = taken(went, after, before)
+    return Evaluated(known.energy, known.gradient)
 
 
 @singledispatch

@@ -21,26 +21,37 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import Doc
 
+from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
+from lem_safe.metropolis import tested
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
-from lem_safe.samplers.metropolis import langevin_move, whole
+from lem_safe.samplers.hooks import begin, filtered_step, observed, root_mean_square
+from lem_safe.samplers.metropolis import (
+    UNKNOWN,
+    Evaluated,
+    Move,
+    Place,
+    carried,
+    langevin_move,
+    whole,
+)
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Ladder(NamedTuple):
     """The hotter copies of every particle, coolest first, and how many steps were taken: even pairs swap
-    after even ones.
+    after even ones. known: U and ∇U at all copies, the coldest first, one after the other.
     """
 
     hotter: Float[Tensor, "r n d"]
     step: Int[Tensor, ""]
+    known: Evaluated = UNKNOWN
 
 
 class ParallelTempering:
-    """Copies at several temperatures that swap: modes far apart get their right share. Twice as many
-    gradients as copies, a step.
+    """Copies at several temperatures that swap: modes far apart get their right share. As many gradients as
+    copies, a step.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -97,66 +108,114 @@ class ParallelTempering:
         return tuned_step(self._step, self.adapt, self.step_size, key, state)
 
     def _step(self, key: Key, state: State, h: float) -> tuple[State, Info]:
-        old = torch.cat([state.x[None], state.own.hotter])
-        copies, n, _ = old.shape
-        T = torch.tensor(self.temperatures, dtype=old.dtype, device=old.device).repeat_interleave(n)
-        noise = torch.cat([_stream(key, "noise", a).normal(state.x) for a in range(copies)])
-        uniforms = torch.cat([_stream(key, "accept", a).uniform(state.x[:, 0]) for a in range(copies)])
-        moved = langevin_move(
-            self.energy,
-            old.flatten(0, 1),
-            h,
-            T,
-            noise,
-            uniforms,
-            self.drift_filter,
-            state.drift_memory,
-            filtered=n,
-        )
-        x, U = moved.x.view_as(old), moved.energy.view(copies, n)
-        cold, memory, step_info = filtered_step(self.step_filter, key, state.x, x[0], h, state.step_memory)
-        if not torch.equal(cold, x[0]):
-            x, U = torch.cat([cold[None], x[1:]]), torch.cat([self.energy(cold).detach()[None], U[1:]])
+        moved, n = self._moved(key, state, h), len(state.x)
+        before, after = moved.before.rows(slice(n)), moved.after.rows(slice(n))
+        copies = Copies.of(moved.after, len(self.temperatures))
+        cold, memory, step_info = filtered_step(self.step_filter, key, state.x, after.x, h, state.step_memory)
+        if not torch.equal(cold, after.x):
+            copies = copies.cooled(cold, carried(before, after, cold), self.energy)
 
-        pairs = range(int(state.own.step) % 2, copies - 1, 2)
-        y, chances = swapped(x, U, self.temperatures, pairs, key)
+        pairs = range(int(state.own.step) % 2, len(self.temperatures) - 1, 2)
+        source, chances = swaps(copies.energy, self.temperatures, pairs, key)
+        swapped = copies.reordered(source)
         if self.step_filter is not None and 0 in pairs:
-            tried = y[0]
-            cold, memory, again = filtered_step(self.step_filter, key.fold("swap"), x[0], tried, h, memory)
-            refused = ((cold == x[0]).all(1) & (tried != x[0]).any(1))[:, None]
-            y = torch.cat([cold[None], torch.where(refused, x[1], y[1])[None], y[2:]])
+            x, tried = copies.x[0], swapped.x[0]
+            cold, memory, again = filtered_step(self.step_filter, key.fold("swap"), x, tried, h, memory)
+            refused = (cold == x).all(1) & (tried != x).any(1)
+            swapped = copies.reordered(torch.where(refused, unswapped(source), source))
+            if not torch.equal(cold, swapped.x[0]):
+                swapped = swapped.cooled(cold, UNKNOWN, self.energy)
             assert step_info is not None and again is not None, "there is a step filter"
             shortfall = torch.maximum(step_info.shortfall, again.shortfall)
             step_info = again._replace(multipliers=step_info.multipliers, shortfall=shortfall)
 
+        y, own = swapped.x, Ladder(swapped.x[1:], state.own.step + 1, swapped.known())
         info = Info(
-            moved.energy_before[:n].mean(),
+            before.energy.mean(),
             moved.drift_info,
             step_info,
-            root_mean_square(moved.gradient[:n]),
+            root_mean_square(before.gradient),
             accepted=moved.chance[:n],
             swapped=chances,
+            surrogate=observed(self.drift_filter, y[0], moved.drift_info, step_info),
         )
-        return State(y[0], moved.drift_memory, memory, Ladder(y[1:], state.own.step + 1)), info
+        return State(y[0], moved.drift_memory, memory, own), info
+
+    def _moved(self, key: Key, state: State, h: float) -> Move:
+        """A tested step of every copy, the coldest first; the drift filter sees these alone."""
+        x, n = torch.cat([state.x[None], state.own.hotter]), len(state.x)
+        T = torch.tensor(self.temperatures, dtype=x.dtype, device=x.device).repeat_interleave(n)
+        noise = torch.cat([_stream(key, "noise", a).normal(state.x) for a in range(len(x))])
+        uniforms = torch.cat([_stream(key, "accept", a).uniform(state.x[:, 0]) for a in range(len(x))])
+        return langevin_move(
+            self.energy,
+            x.flatten(0, 1),
+            h,
+            T,
+            noise,
+            uniforms,
+            known=state.own.known,
+            drift_filter=self.drift_filter,
+            memory=state.drift_memory,
+            filtered=n,
+        )
 
 
-def swapped(
-    x: Float[Tensor, "c n d"],
-    U: Float[Tensor, "c n"],
-    temperatures: Sequence[float],
-    pairs: Sequence[int],
-    key: Key,
-) -> tuple[Float[Tensor, "c n d"], Float[Tensor, "r"]]:
-    """The copies after the pairs (a, a + 1) were offered a swap, and the mean chance of each pair, NaN where
-    none was offered.
+class Copies(NamedTuple):
+    """All copies of every particle, coldest first, with U there; ∇U too, unless a filter has put a particle
+    where nothing was evaluated.
     """
-    y, chances = x.clone(), torch.full((len(temperatures) - 1,), torch.nan, dtype=torch.float64)
+
+    x: Float[Tensor, "c n d"]
+    energy: Float[Tensor, "c n"]
+    gradient: Float[Tensor, "c n d"] | None
+
+    @classmethod
+    def of(cls, place: Place, copies: int) -> "Copies":
+        """The copies from one list of them all."""
+        return cls(*(part.unflatten(0, (copies, -1)) for part in place))
+
+    def cooled(self, cold: Float[Tensor, "n d"], known: Evaluated, energy: Energy) -> "Copies":
+        """The same with other coldest copies, where U and ∇U are as `known`; else U alone is evaluated."""
+        U = energy(cold).detach() if known.energy is None else known.energy
+        g = None if known.gradient is None or self.gradient is None else _first(known.gradient, self.gradient)
+        return Copies(_first(cold, self.x), _first(U, self.energy), g)
+
+    def reordered(self, source: Int[Tensor, "c n"]) -> "Copies":
+        """The same, copy a of particle i being what copy source[a, i] was."""
+        g = self.gradient
+        return Copies(
+            torch.take_along_dim(self.x, source[..., None], 0),
+            torch.take_along_dim(self.energy, source, 0),
+            None if g is None else torch.take_along_dim(g, source[..., None], 0),
+        )
+
+    def known(self) -> Evaluated:
+        """For the next step."""
+        if self.gradient is None:
+            return UNKNOWN
+        return Evaluated(self.energy.flatten(), self.gradient.flatten(0, 1))
+
+
+def swaps(
+    U: Float[Tensor, "c n"], temperatures: Sequence[float], pairs: Sequence[int], key: Key
+) -> tuple[Int[Tensor, "c n"], Float[Tensor, "r"]]:
+    """From which copy each comes after the pairs (a, a + 1) were offered a swap, and the mean chance of each
+    pair, NaN where none was offered.
+    """
+    source = unswapped(U)
+    chances = torch.full((len(temperatures) - 1,), torch.nan, dtype=torch.float64)
     for a in pairs:
         log_a = swap_log_ratio(U[a], U[a + 1], temperatures[a], temperatures[a + 1])
-        swap = (key.fold("swap", a).uniform(U[a]).log() < log_a)[:, None]
-        y[a], y[a + 1] = torch.where(swap, x[a + 1], x[a]), torch.where(swap, x[a], x[a + 1])
-        chances[a] = log_a.clamp(max=0).exp().nan_to_num(0.0).double().mean()
-    return y, chances
+        swap, chance = tested(log_a, key.fold("swap", a).uniform(U[a]))
+        source[a], source[a + 1] = a + swap.long(), a + 1 - swap.long()
+        chances[a] = chance.double().mean()
+    return source, chances
+
+
+def unswapped(like: Tensor) -> Int[Tensor, "c n"]:
+    """Every copy from itself, for as many copies and particles."""
+    return torch.arange(len(like), device=like.device)[:, None].repeat(1, like.shape[1])
 
 
 def swap_log_ratio(
@@ -169,3 +228,8 @@ def swap_log_ratio(
 def _stream(key: Key, name: str, a: int) -> Key:
     """The coldest copy draws the noise that any other sampler would draw for it."""
     return key.fold(name) if a == 0 else key.fold(name, a)
+
+
+def _first(row: Tensor, rows: Tensor) -> Tensor:
+    """The rows with another first one."""
+    return torch.cat([row[None], rows[1:]])

@@ -20,7 +20,7 @@ from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import stretched
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.metric import Contraction, at_the_mode, contraction, of_cloud, of_matrix
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
@@ -96,7 +96,8 @@ class Preconditioned:
         y = x + (h * v + math.sqrt(2 * h) * key.fold("noise").normal(x)) @ L.T
         y, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(y, drift_memory, step_memory, state.own)
-        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient))
+        surrogate = observed(self.drift_filter, y, drift_info, step_info)
+        return after, Info(U.mean(), drift_info, step_info, root_mean_square(gradient), surrogate=surrogate)
 
     def _factor(self, x: Tensor) -> Tensor:
         if self._given is not None:

@@ -31,7 +31,7 @@ from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import smooth_form
-from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
@@ -91,7 +91,11 @@ class Underdamped:
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, y, h, state.step_memory)
         after = State(z, drift_memory, step_memory, Momentum(self._rebound(x, y, z, p, v, h)))
         return after, Info(
-            U.mean(), drift_info, _as_a_force(step_info, self.step_filter, h), root_mean_square(gradient)
+            U.mean(),
+            drift_info,
+            _as_a_force(step_info, self.step_filter, h),
+            root_mean_square(gradient),
+            surrogate=observed(self.drift_filter, z, drift_info, step_info),
         )
 
 

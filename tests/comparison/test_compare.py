@@ -21,10 +21,11 @@ from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.comparison import compare as comparing
 from lem_safe.comparison import kl_projection as projected
-from lem_safe.comparison.compare import FILTERS, compare, oracle_weight
+from lem_safe.comparison.compare import FILTERS, compare
 from lem_safe.comparison.findings import findings
 from lem_safe.comparison.kl_projection import Base, projection_of
 from lem_safe.comparison.page import groups, spread, trade, write_page
+from lem_safe.comparison.race import oracle_weight
 from lem_safe.errors import BadInput
 from lem_safe.progress import Silent
 from lem_safe.registry import loads

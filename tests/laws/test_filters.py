@@ -21,7 +21,7 @@ from barriers.sets import UnsafeSet, build_sets, pull
 from barriers.specification import parameters
 from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
-from lem_safe.runs.chain import _restored, _snapshot
+from lem_safe.runs.checkpoint import restored, snapshot
 from lem_safe.samplers.base import State
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -191,17 +191,17 @@ def test_memory_survives_a_checkpoint_and_the_next_step_is_bit_equal(kind: str, 
         x = moved if chosen.hook == "step" else x
     leaves(memory)
     state = State(x, memory, None) if chosen.hook == "drift" else State(x, None, memory)
-    np.savez(tmp_path / "checkpoint.npz", **_snapshot(state, 3, {}))
+    np.savez(tmp_path / "checkpoint.npz", **snapshot(state, 3, {}))
     fresh = chosen.init(start())
     template = State(x, fresh, None) if chosen.hook == "drift" else State(x, None, fresh)
     with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as saved:
-        back = _restored(template, dict(saved), torch.device("cpu"))
-    restored = back.drift_memory if chosen.hook == "drift" else back.step_memory
-    assert type(restored) is type(memory) and torch.equal(back.x, x)
-    assert all(torch.equal(a, b) for a, b in zip(leaves(memory), leaves(restored), strict=True))
+        back = restored(template, dict(saved), torch.device("cpu"))
+    remembered = back.drift_memory if chosen.hook == "drift" else back.step_memory
+    assert type(remembered) is type(memory) and torch.equal(back.x, x)
+    assert all(torch.equal(a, b) for a, b in zip(leaves(memory), leaves(remembered), strict=True))
     second = harmful(chosen, x)
     on, after, _ = used(chosen, x, second, memory)
-    again, after_again, _ = used(chosen, x, second, restored)
+    again, after_again, _ = used(chosen, x, second, remembered)
     assert torch.equal(on, again) and all(
         torch.equal(a, b) for a, b in zip(leaves(after), leaves(after_again), strict=True)
     )

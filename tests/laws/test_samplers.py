@@ -19,7 +19,7 @@ from barriers.specification import parameters
 from lem_safe.energies import GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.registry import make
-from lem_safe.runs.chain import _restored, _snapshot
+from lem_safe.runs.checkpoint import restored, snapshot
 from lem_safe.samplers import REMAINS, SAMPLERS, Sampler, State, promise_under
 
 STEPS, KEY = 20, Key(5)
@@ -160,9 +160,9 @@ def test_a_state_survives_a_checkpoint_in_the_warm_up_and_after_it(case: str, tm
     sampler = sampler_of(CASES[case], step_filter=filter_of("gate"), drift_filter=filter_of("primal_dual"))
     for taken in (3, 9):
         state = follow(sampler, sampler.init(start(60)), taken)
-        np.savez(tmp_path / "checkpoint.npz", **_snapshot(state, taken, {}))
+        np.savez(tmp_path / "checkpoint.npz", **snapshot(state, taken, {}))
         with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as saved:
-            back = _restored(sampler.init(start(60)), dict(saved), torch.device("cpu"))
+            back = restored(sampler.init(start(60)), dict(saved), torch.device("cpu"))
         assert type(back.own) is type(state.own) and same(state, back)
         assert same(follow(sampler, state, 5, begin=taken), follow(sampler, back, 5, begin=taken))
 

@@ -18,7 +18,6 @@ import torch
 from scenario_texts import THREE_MODES
 
 import lem_safe
-import lem_safe.runs.runner as runner
 from barriers.budget import budget
 from barriers.sets import build_sets
 from lem_safe.errors import BadInput, NumericalFailure
@@ -27,6 +26,7 @@ from lem_safe.registry import loads
 from lem_safe.runs.problem import build
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
+from lem_safe.runs.warnings import warn_of_start
 from lem_safe.scenario import Scenario
 
 TEXT = THREE_MODES.replace("FILTER", "{kind: FILTER}")
@@ -377,10 +377,10 @@ def test_the_start_of_every_cloud_is_looked_at() -> None:
     starts = [far.clone() for _ in range(4)]
     for r, inside in ((0, allowed), (1, allowed + 1), (2, allowed + 7)):
         starts[r][:inside] = near
-    runner._warn_of_start(problem, starts, listener)
+    warn_of_start(problem, starts, listener)
     assert len(said) == 1 and said[0].startswith("the start is over in 2 of 4 clouds: disc holds up to ")
     assert f"up to {allowed + 7} of {n:,} particles, tolerated {allowed}" in said[0]
-    runner._warn_of_start(problem, starts[:1], listener)
+    warn_of_start(problem, starts[:1], listener)
     assert len(said) == 1
 
 

@@ -301,20 +301,22 @@ def test_the_chance_of_a_step_is_the_ratio_of_densities() -> None:
         / (torch.exp(-energy(x) / T) * density(y, x - h * g))
     )
     torch.testing.assert_close(move.chance, a.clamp(max=1), rtol=1e-9, atol=1e-12)
-    accepted = (move.x == y).all(1)
-    assert torch.equal(accepted, u < a) and torch.equal(move.x[~accepted], x[~accepted])
-    torch.testing.assert_close(move.energy, energy(move.x))
+    accepted = (move.after.x == y).all(1)
+    assert torch.equal(accepted, u < a) and torch.equal(move.after.x[~accepted], x[~accepted])
+    torch.testing.assert_close(move.after.energy, energy(move.after.x))
+    torch.testing.assert_close(move.after.gradient, energy.value_and_gradient(move.after.x)[1])
 
 
 def test_a_swap_has_the_chance_of_its_densities() -> None:
     """Two copies, two temperatures: the chance is min(1, ρ_a(y)ρ_b(x) / ρ_a(x)ρ_b(y)), and both sides
     move.
     """
-    from lem_safe.samplers.parallel_tempering import swapped
+    from lem_safe.samplers.parallel_tempering import swaps
 
     energy, T = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], 0.7), (1.0, 3.0)
     x, y = 1.5 * draw(2000), 2.0 * draw(2000, seed=5)
-    both, chance = swapped(torch.stack([x, y]), torch.stack([energy(x), energy(y)]), T, [0], Key(3))
+    source, chance = swaps(torch.stack([energy(x), energy(y)]), T, [0], Key(3))
+    both = torch.take_along_dim(torch.stack([x, y]), source[..., None], 0)
     a = torch.exp(-energy(y) / T[0] - energy(x) / T[1]) / torch.exp(-energy(x) / T[0] - energy(y) / T[1])
     assert float(chance) == pytest.approx(float(a.clamp(max=1).mean()), rel=1e-12)
     went = (both[0] == y).all(1)

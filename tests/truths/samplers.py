@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from barriers.filters import EnsembleFilter
+from barriers.filters import EnsembleFilter, Gate
 from barriers.functionals import smooth_mass
 from barriers.sets import HalfSpace
 from barriers.surrogates import Sigmoid
@@ -17,6 +17,8 @@ from lem_safe.samplers import (
     Annealed,
     Flow,
     Info,
+    Mala,
+    ParallelTempering,
     Preconditioned,
     Sampler,
     State,
@@ -31,6 +33,7 @@ from truths.clouds import F64, close, cloud
 U = GaussianMixture([[1.0, 0.0], [-1.0, 0.5]], 0.7)
 M = [[2.0, 0.4], [0.4, 0.5]]
 C = torch.linalg.inv(torch.tensor(M, dtype=F64))
+_GATE = Gate([HalfSpace([1.0, 0.0], 0.0)], [0.5])
 
 
 def _gradient(x: Tensor) -> Tensor:
@@ -109,6 +112,25 @@ def metropolis() -> None:
     a = torch.exp((U(x) - U(y)) / T) * back / there
     assert 0.1 < float((a < 1).double().mean()) < 0.9
     close(move.chance, a.clamp(max=1))
+
+
+def carried() -> None:
+    """What a state knows of U and ∇U is what its particles have, whoever a gate has sent back (E.8, E.12)."""
+    for sampler in (
+        Mala(U, 0.3, step_filter=_GATE),
+        ParallelTempering(U, 0.3, [2.0, 4.0], step_filter=_GATE),
+    ):
+        state, refused = sampler.init(cloud(200)), 0
+        for k in range(6):
+            before = state.x
+            state, _ = sampler.step(Key(2).fold(k), state)
+            refused += int((state.x == before).all(1).sum())
+            tempered = isinstance(state.own, parallel_tempering.Ladder)
+            known = state.own.known if tempered else state.own
+            x = torch.cat([state.x, state.own.hotter.flatten(0, 1)]) if tempered else state.x
+            close(known.energy, U(x))
+            close(known.gradient, _gradient(x))
+        assert refused > 20
 
 
 def swap() -> None:

@@ -54,6 +54,7 @@ from barriers.sets import (
 from barriers.sets.pull import FirstOrder
 from barriers.sets.soft import SoftExtremum
 from barriers.surrogates import Exponential, Sigmoid, SoftHinge
+from lem_safe import metropolis
 from lem_safe.auditor import census as honest_census
 from lem_safe.auditor import crowding, mixing, repeats, standing, verdict
 from lem_safe.bounds import anytime, betting, clopper_pearson, evidence
@@ -86,10 +87,11 @@ from lem_safe.samplers import (
     Preconditioned,
     adaptation,
     heat,
-    metropolis,
+    mala,
     parallel_tempering,
     underdamped,
 )
+from lem_safe.samplers import metropolis as tested
 from lem_safe.training import energy_matching, losses, whitening
 from truths import audit, copies, energies, filters, normalisers, sets
 from truths import laplacian as curvatures
@@ -663,6 +665,18 @@ TEETH: dict[str, Tooth] = {
         lambda f: lambda U, U_y, x, y, u, u_y, h, T: (U - U_y) / T,
     ),
     "a tested step without its √2": (kernels.metropolis, metropolis, "math", quieter),
+    "U and ∇U of a proposal that was sent back": (
+        kernels.carried,
+        mala,
+        "carried",
+        lambda f: lambda before, after, z: tested.Evaluated(after.energy, after.gradient),
+    ),
+    "U and ∇U that do not follow a swap": (
+        kernels.carried,
+        parallel_tempering.Copies,
+        "known",
+        lambda f: lambda self: tested.Evaluated(self.energy.flatten().flip(0), self.gradient.flatten(0, 1)),
+    ),
     "a swap of the wrong sign": (
         kernels.swap,
         parallel_tempering,

@@ -1,0 +1,101 @@
+"""FILE.part beside a file that is being drawn: what was asked for and a checkpoint, the looks so far and the
+state of the cloud under way. An interrupted draw continues from it, bit for bit, and its end removes it.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lem_safe.errors import BadInput, Fault
+from lem_safe.run_directory import BEGUN, CHECKPOINT, RunDirectory
+from lem_safe.runs.checkpoint import Arrays
+from lem_safe.runs.sample_files import facts_of
+
+
+def part_of(path: Path) -> Path:
+    """Where a draw into this file keeps what it needs to go on."""
+    return path.with_name(f"{path.name}.part")
+
+
+def last_unfinished(directory: Path) -> Path | None:
+    """The file whose draw beside the run was interrupted last; None where none was."""
+    cut = [p for p in directory.glob("more*.npz.part") if (p / BEGUN).exists()]
+    newest = max(cut, key=lambda p: p.stat().st_mtime, default=None)
+    return None if newest is None else newest.with_suffix("")
+
+
+def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
+    """Whether a file was drawn to its end; BadInput where it is there, but was asked for otherwise."""
+    if not (path.exists() and facts_of(path).exists()) or (part_of(path) / BEGUN).exists():
+        return False
+    try:
+        about = json.loads(facts_of(path).read_text(encoding="utf-8"))
+        was = {name: about[name] for name in ("samples", "seed", "pool")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(Fault("is damaged; choose another --out", file=str(facts_of(path)))) from error
+    now = {"samples": samples, "seed": was["seed"] if seed is None else seed, "pool": pool}
+    must_match(
+        {name: str(value) for name, value in now.items()},
+        {name: str(value) for name, value in was.items()},
+        path,
+    )
+    return True
+
+
+class Keeper:
+    """The looks at clouds so far, cloud after cloud, and the state of the one under way, written each `every`
+    seconds.
+    """
+
+    def __init__(self, place: RunDirectory, every: float):
+        self.place, self.every, self.written = place, every, time.monotonic()
+        self.taken: list[np.ndarray] = []
+        self.last: tuple[int, Arrays] | None = None
+
+    def restore(self, pool: int) -> Arrays | None:
+        """The state of the cloud under way, where there is one; BadInput for a checkpoint of something
+        else.
+        """
+        saved = self.place.checkpoint()
+        if saved is None:
+            return None
+        try:
+            self.taken = list(saved["taken"])
+            return saved if int(saved["cloud"]) == len(self.taken) // pool else None
+        except (KeyError, ValueError, TypeError) as error:
+            message = f"does not fit this draw ({error}); remove it to begin the draw again"
+            raise BadInput(Fault(message, file=str(self.place / CHECKPOINT))) from error
+
+    def keep(self, cloud: int, state: Arrays) -> None:
+        """Remembers where the draw stands, and writes it where it is time to."""
+        self.last = cloud, state
+        if time.monotonic() - self.written >= self.every:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what is remembered."""
+        if self.last is not None:
+            cloud, state = self.last
+            x = state["state.x"]
+            taken = np.stack(self.taken) if self.taken else np.empty((0, *x.shape), x.dtype)
+            self.place.save_checkpoint(phase=np.array("draw"), cloud=np.array(cloud), taken=taken, **state)
+        self.written = time.monotonic()
+
+
+def must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path) -> None:
+    """Refuses to continue what was asked for otherwise: a fault for each thing that differs."""
+    found = [
+        (name, before.get(name, "none"), value)
+        for name, value in about.items()
+        if before and before.get(name) != value
+    ]
+    way_out = "resume with what it was begun with, or choose another --out"
+    faults = [
+        Fault(f"was begun with {name} {was}, this draw has {value}; {way_out}", file=str(part))
+        for name, was, value in found
+    ]
+    if faults:
+        raise BadInput(faults)
