@@ -1,6 +1,7 @@
 """Everything a scenario can name, gathered in one place: one entry per kind, made from its specification."""
 
 from barriers.filters import couples
+from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
 from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
@@ -15,7 +16,6 @@ from lem_safe.registry.loading import (
     tables,
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
-from lem_safe.registry.catalogue import NESTED, TABLES
 
 __all__ = [
     "MAKERS",
