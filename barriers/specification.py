@@ -54,6 +54,8 @@ def parameters(constructor: Callable[..., Any]) -> list[Parameter]:
     for name, p in inspect.signature(init).parameters.items():
         if name == "self":
             continue
+        if name not in hints:
+            raise TypeError(f"parameter '{name}' has no annotation, which says what a file may write for it")
         hint = hints[name]
         marks = (
             [m.name for m in get_args(hint)[1:] if isinstance(m, Context)]
@@ -75,8 +77,8 @@ def construct(
     context: Mapping[str, Any],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The object that `fields` describe; a ValueError of the constructor comes back as a SpecificationError
-    at `path`.
+    """The object that `fields` describe; a ValueError of the constructor, or a key or index that it does not
+    find, comes back as a SpecificationError at `path`.
     """
     arguments: dict[str, Any] = {}
     for p in parameters(constructor):
@@ -95,6 +97,11 @@ def construct(
         raise
     except ValueError as error:
         raise SpecificationError(str(error), path) from error
+    except LookupError as error:
+        name = getattr(constructor, "__name__", "the constructor")
+        raise SpecificationError(
+            f"{name}: cannot be made from these values ({type(error).__name__}: {error})", path
+        ) from error
 
 
 def _resolve(value: Any, hint: Any, nested: Nested, path: tuple[str | int, ...]) -> Any:

@@ -12,7 +12,7 @@ A surrogate is a function of the signed distance s alone; with its two derivativ
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from annotated_types import Ge, Gt
@@ -22,6 +22,7 @@ from torch.nn.functional import softplus
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
+from barriers.kinds import Entry, Kinds
 
 Width = Annotated[float, Gt(0), Doc("Smoothing width w, in sampler coordinates.")]
 
@@ -63,6 +64,8 @@ class Sigmoid(Surrogate):
     1.
     """
 
+    example: ClassVar[dict[str, object]] = {"kind": "sigmoid", "width": 0.1, "margin": 0.3}
+
     width: Width
     margin: Annotated[
         float, Ge(0), Doc("Margin δ: how far outside the set the ramp is centred, in sampler coordinates.")
@@ -91,6 +94,8 @@ class Sigmoid(Surrogate):
 class Hinge(Surrogate):
     """φ = (1 − s/w)₊: κβ bounds a conditional value at risk. Kinked at s = w: for `step`, not for `drift`."""
 
+    example: ClassVar[dict[str, object]] = {"kind": "hinge", "width": 0.3}
+
     width: Width
     smooth = False
 
@@ -112,6 +117,8 @@ class Hinge(Surrogate):
 @dataclass(frozen=True)
 class SoftHinge(Surrogate):
     """φ = softplus(k(1 − s/w))/k with k = 4: the hinge without its kink, from above."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "soft_hinge", "width": 0.3}
 
     width: Width
     smooth = True
@@ -135,6 +142,8 @@ class SoftHinge(Surrogate):
 @dataclass(frozen=True)
 class Exponential(Surrogate):
     """φ = e^{−s/w}: a Chernoff bound. Unbounded inside: one deep particle can use the whole budget."""
+
+    example: ClassVar[dict[str, object]] = {"kind": "exponential", "width": 0.4}
 
     width: Width
     smooth = True
@@ -185,9 +194,15 @@ def _check_width(owner: str, width: Scalar) -> None:
         raise ValueError(f"{owner}: width must be > 0; got {width:g}")
 
 
-SURROGATES: dict[str, type[Surrogate]] = {
-    "sigmoid": Sigmoid,
-    "hinge": Hinge,
-    "soft_hinge": SoftHinge,
-    "exponential": Exponential,
-}
+SURROGATES: Kinds[Entry] = Kinds(
+    "smoothing",
+    Entry,
+    {
+        "sigmoid": Sigmoid,
+        "hinge": Hinge,
+        "soft_hinge": SoftHinge,
+        "exponential": Exponential,
+    },
+    base=Surrogate,
+)
+"""Every smoothing a scenario can name by `kind`."""

@@ -2,17 +2,26 @@
 what it promises.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Annotated
-
-from annotated_types import Ge, Gt, MinLen
-from typing_extensions import Doc
+from collections.abc import Mapping
+from typing import Any
 
 from barriers.filters.base import DriftFilter, FilterInfo, Promise, StepFilter
 from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chained
 from barriers.filters.ensemble import EnsembleFilter
+from barriers.filters.entry import FilterEntry
 from barriers.filters.gate import Gate
+from barriers.filters.making import (
+    chain_filter,
+    drift_filter,
+    gate_filter,
+    no_filter,
+    penalty_filter,
+    pointwise_filter,
+    primal_dual_filter,
+    project_filter,
+    reject_filter,
+    step_filter,
+)
 from barriers.filters.mirror import MirrorStep
 from barriers.filters.penalty import Penalty, PrimalDual
 from barriers.filters.pointwise import PointwiseFilter
@@ -20,217 +29,158 @@ from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
-from barriers.functionals import Barrier, MassBarrier, PredictedMass, smooth_mass
-from barriers.predicted import Noise
-from barriers.qp import Backend
-from barriers.qp.dual import OnInfeasible
-from barriers.sets.base import UnsafeSet
-from barriers.specification import Context
-from barriers.surrogates import Hinge, Surrogate
+from barriers.kinds import Kinds
 
-Sets = Annotated[Sequence[UnsafeSet], Context("sets")]
-Betas = Annotated[Sequence[float], Context("betas")]
-StepSize = Annotated[float, Context("step_size")]
-Rate = Annotated[
-    float, Gt(0), Doc("Barrier rate α: how fast the distance to the limit may be used up, per unit of time.")
-]
-Smoothing = Annotated[
-    Surrogate | None,
-    Doc(
-        "A surrogate of the indicator (B.2). Where none is given nothing is softened: the filter bounds "
-        "the mass inside itself (Q.4, D.4)."
-    ),
-]
-
-Speed = Annotated[
-    float | None,
-    Gt(0),
-    Doc(
-        "Most that any coordinate of a particle's drift may change; a few standard deviations of the noise "
-        "a step where not given."
-    ),
-]
-Reach = Annotated[
-    float | None,
-    Gt(0),
-    Doc(
-        "Longest correction of one step while the start is over a limit; two standard deviations of the "
-        "noise where not given."
-    ),
-]
-Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
-DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
-
-
-def drift_filter(
-    sets: Sets,
-    betas: Betas,
-    step_size: StepSize,
-    rate: Rate = 5.0,
-    smoothing: Smoothing = None,
-    speed: Speed = None,
-    backend: Annotated[
-        Backend,
-        Doc(
-            "Who solves the QP of a filter with a smoothing: our structured dual, or a library, for "
-            "comparison."
+FILTERS: Kinds[FilterEntry] = Kinds(
+    "filter",
+    FilterEntry,
+    {
+        "none": FilterEntry(
+            no_filter,
+            example={"kind": "none"},
+            hook="none",
+            promise=Promise("none", "the plain sampler"),
+            couples=False,
+            claim="There is no filter: nothing holds the fraction down but the energy itself.",
         ),
-    ] = "structured",
-    on_infeasible: Annotated[
-        OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")
-    ] = "relax",
-) -> EnsembleFilter | PredictiveFilter:
-    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the
-    noise.
+        "drift": FilterEntry(
+            drift_filter,
+            example={"kind": "drift", "rate": 5.0},
+            hook="drift",
+            promise=PredictiveFilter.promise,
+            couples=True,
+            claim=(
+                "The drift filter keeps the mass that it expects inside after the noise within the "
+                "tolerance (or, if given a smoothing, a smooth surrogate within its limit in the mean, "
+                "for many particles and small steps). The noise comes after it and makes the count "
+                "fluctuate, so single steps may go over."
+            ),
+        ),
+        "step": FilterEntry(
+            step_filter,
+            example={"kind": "step", "rate": 5.0},
+            hook="step",
+            promise=MirrorStep.promise,
+            couples=True,
+            claim=(
+                "The step filter acts after the noise, on the particles actually drawn: started within "
+                "its limit, it keeps every step within it, for these particles, with no probability "
+                "involved."
+            ),
+        ),
+        "gate": FilterEntry(
+            gate_filter,
+            example={"kind": "gate"},
+            hook="step",
+            promise=Gate.promise,
+            couples=True,
+            claim=(
+                "The gate counts: of the moves that enter a region it accepts only as many as the "
+                "budget has room for. Started within the budget, no step goes over, for these "
+                "particles, with no probability involved."
+            ),
+        ),
+        "pointwise": FilterEntry(
+            pointwise_filter,
+            example={"kind": "pointwise", "rate": 5.0},
+            hook="drift",
+            promise=PointwiseFilter.promise,
+            couples=False,
+            claim=(
+                "The pointwise filter corrects the drift of each particle alone; under noise that "
+                "bounds nothing. It is a baseline."
+            ),
+        ),
+        "reject": FilterEntry(
+            reject_filter,
+            example={"kind": "reject"},
+            hook="step",
+            promise=Reject.promise,
+            couples=False,
+            claim=(
+                "Rejection refuses every move into a region, whatever is tolerated: started with none "
+                "inside, none ever is. It leaves tolerated mass unused, so it changes the law more than "
+                "it must."
+            ),
+        ),
+        "project": FilterEntry(
+            project_filter,
+            example={"kind": "project"},
+            hook="step",
+            promise=Project.promise,
+            couples=False,
+            claim=(
+                "Projection sends each particle inside to the region's boundary, which changes the law: "
+                "what would have been inside piles up on the edge, where a rounding decides on which "
+                "side it counts."
+            ),
+        ),
+        "penalty": FilterEntry(
+            penalty_filter,
+            example={"kind": "penalty", "weight": 0.5},
+            hook="drift",
+            promise=Penalty.promise,
+            couples=False,
+            claim=(
+                "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it "
+                "bounds nothing."
+            ),
+        ),
+        "primal_dual": FilterEntry(
+            primal_dual_filter,
+            example={"kind": "primal_dual", "dual_rate": 1.0},
+            hook="drift",
+            promise=PrimalDual.promise,
+            couples=True,
+            claim=(
+                "The weight on the surrogate is learned as the run goes and settles where the tolerance "
+                "is met in the mean; on the way there, and around it, steps may go over."
+            ),
+        ),
+        "chain": FilterEntry(
+            chain_filter,
+            example={"kind": "chain", "filters": [{"kind": "penalty", "weight": 2.0}, {"kind": "gate"}]},
+            hook="both",
+            promise=Promise(
+                "that of its last filter",
+                "each filter acts on what the one before it returned: the last one's theorem holds for any "
+                "drift or proposal, an earlier one's may be undone after it",
+            ),
+            couples=False,
+            claim=(
+                "Each filter acts on what the one before it returned; what is promised is what the last "
+                "one promises."
+            ),
+            members="filters",
+        ),
+    },
+)
+"""Every filter a scenario can name by `kind`."""
+
+
+def couples(spec: Mapping[str, Any]) -> bool:
+    """Whether particles under the filter of this specification depend on one another, a chain's if those of
+    one of its filters do (A.2).
     """
-    if min(betas) <= 0 and not isinstance(smoothing, Hinge):
-        raise ValueError(
-            "drift: beta (or the aim below it) must be > 0, since noise leaves every particle some chance "
-            f"of being inside; got {min(betas):g}; "
-            "use the filter `gate` or `step`"
-        )
-    if smoothing is None:
-        if backend != "structured":
-            raise ValueError(
-                f"drift: backend {backend!r} solves the QP of a filter with a smoothing, and none is "
-                "given; add one, for example "
-                "smoothing: {kind: sigmoid, width: 0.1}, or remove the key"
-            )
-        return PredictiveFilter(sets, betas, step_size, rate, on_infeasible, speed=speed)
-    fastest = smoothing.width / step_size if speed is None else speed
-    barrier = smooth_mass(sets, [smoothing] * len(sets), betas)
-    return EnsembleFilter(barrier, rate, on_infeasible, speed=float(fastest), backend=backend)
+    entry = FILTERS[spec["kind"]]
+    return entry.couples or any(map(couples, spec.get(entry.members, ()) if entry.members else ()))
 
 
-def step_filter(
-    sets: Sets,
-    betas: Betas,
-    step_size: StepSize,
-    rate: Rate = 5.0,
-    smoothing: Smoothing = None,
-    reach: Reach = None,
-) -> BarrierStep | MirrorStep:
-    """Lets a move into a set while its tolerance has room, and mirrors the others at its boundary."""
-    if smoothing is None:
-        return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
-    if min(betas) <= 0 and not isinstance(smoothing, Hinge):
-        raise ValueError(
-            "step: beta (or the aim below it) must be > 0 for a surrogate that is positive everywhere; "
-            f"got {min(betas):g}; "
-            "remove `smoothing`, or use the filter `gate`"
-        )
-    furthest = 4 * smoothing.width if reach is None else reach
-    return BarrierStep(MassBarrier(sets, [smoothing] * len(sets), betas), rate, reach=float(furthest))
+def last_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The filter that has the last word: the last one of a chain, else the filter itself."""
+    members = FILTERS[spec["kind"]].members
+    return last_of(spec[members][-1]) if members and spec.get(members) else spec
 
-
-def gate_filter(sets: Sets, betas: Betas) -> Gate:
-    """Accepts a move into a set only while its budget has room."""
-    return Gate(sets, betas)
-
-
-def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
-    """A barrier for each particle alone, before the noise: the usual baseline, which bounds nothing under
-    noise.
-    """
-    return PointwiseFilter(sets, rate)
-
-
-def reject_filter(sets: Sets) -> Reject:
-    """Refuses every move into a set, whatever its tolerance."""
-    return Reject(sets)
-
-
-def project_filter(sets: Sets) -> Project:
-    """Moves every particle that is inside a set to its boundary, whatever its tolerance."""
-    return Project(sets)
-
-
-def penalty_filter(
-    sets: Sets, betas: Betas, step_size: StepSize, weight: Weight, smoothing: Smoothing = None
-) -> Penalty:
-    """A fixed weight on the surrogate: lowers the fraction, bounds nothing."""
-    return Penalty(_softened(sets, betas, step_size, smoothing), [weight] * len(sets))
-
-
-def primal_dual_filter(
-    sets: Sets, betas: Betas, step_size: StepSize, dual_rate: DualRate = 1.0, smoothing: Smoothing = None
-) -> PrimalDual:
-    """A weight on the surrogate that learns from violations (primal-dual Langevin)."""
-    return PrimalDual(_softened(sets, betas, step_size, smoothing), dual_rate)
-
-
-def _softened(
-    sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None
-) -> Barrier:
-    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β
-    itself (Q.5).
-    """
-    if smoothing is None:
-        return PredictedMass(sets, betas, Noise(math.sqrt(2 * step_size)))
-    return smooth_mass(sets, [smoothing] * len(sets), betas)
-
-
-def chain_filter(
-    filters: Annotated[
-        list[AnyFilter],
-        MinLen(1),
-        Doc("The filters in the order in which they act, those before the noise first."),
-    ],
-) -> DriftChain | StepChain | Both:
-    """Several filters, each acting on what the one before it returned; the last one's promise is kept."""
-    return chained(filters)
-
-
-vars(chain_filter)["example"] = {
-    "kind": "chain",
-    "filters": [{"kind": "penalty", "weight": 2.0}, {"kind": "gate"}],
-}
-
-
-def no_filter() -> None:
-    """No filter: the sampler as it is."""
-
-
-FILTERS: dict[str, Callable[..., AnyFilter | None]] = {
-    "none": no_filter,
-    "drift": drift_filter,
-    "step": step_filter,
-    "gate": gate_filter,
-    "pointwise": pointwise_filter,
-    "reject": reject_filter,
-    "project": project_filter,
-    "penalty": penalty_filter,
-    "primal_dual": primal_dual_filter,
-    "chain": chain_filter,
-}
-
-PROMISES: dict[str, Promise] = {
-    "none": Promise("none", "the plain sampler"),
-    "drift": PredictiveFilter.promise,
-    "step": MirrorStep.promise,
-    "gate": Gate.promise,
-    "pointwise": PointwiseFilter.promise,
-    "reject": Reject.promise,
-    "project": Project.promise,
-    "penalty": Penalty.promise,
-    "primal_dual": PrimalDual.promise,
-    "chain": Promise(
-        "that of its last filter",
-        "each filter acts on what the one before it returned: the last one's theorem holds for any drift "
-        "or proposal, an earlier one's "
-        "may be undone after it",
-    ),
-}
 
 __all__ = [
     "FILTERS",
-    "PROMISES",
     "AnyFilter",
     "BarrierStep",
     "Both",
     "DriftChain",
     "DriftFilter",
     "EnsembleFilter",
+    "FilterEntry",
     "FilterInfo",
     "Gate",
     "MirrorStep",
@@ -244,4 +194,6 @@ __all__ = [
     "StepChain",
     "StepFilter",
     "chained",
+    "couples",
+    "last_of",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.kinds import Entry, Kinds
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
@@ -35,27 +36,33 @@ from barriers.sets.sublevel import Sublevel
 from barriers.sets.superellipse import Superellipse
 from barriers.specification import Nested, SpecificationError, construct
 
-SETS: dict[str, type[UnsafeSet]] = {
-    "ball": Ball,
-    "half_space": HalfSpace,
-    "slab": Slab,
-    "box": Box,
-    "ellipsoid": Ellipsoid,
-    "capsule": Capsule,
-    "superellipse": Superellipse,
-    "polytope": Polytope,
-    "polygon": Polygon,
-    "occupancy": Occupancy,
-    "near_points": NearPoints,
-    "sublevel": Sublevel,
-    "classifier": ClassRegion,
-    "rule": Rule,
-    "columns": Columns,
-    "anywhere": Anywhere,
-    "grow": Grow,
-    "shrink": Shrink,
-    "smooth_union": SmoothUnion,
-}
+SETS: Kinds[Entry] = Kinds(
+    "region",
+    Entry,
+    {
+        "ball": Ball,
+        "half_space": HalfSpace,
+        "slab": Slab,
+        "box": Box,
+        "ellipsoid": Ellipsoid,
+        "capsule": Capsule,
+        "superellipse": Superellipse,
+        "polytope": Polytope,
+        "polygon": Polygon,
+        "occupancy": Occupancy,
+        "near_points": NearPoints,
+        "sublevel": Sublevel,
+        "classifier": ClassRegion,
+        "rule": Rule,
+        "columns": Columns,
+        "anywhere": Anywhere,
+        "grow": Grow,
+        "shrink": Shrink,
+        "smooth_union": SmoothUnion,
+    },
+    base=UnsafeSet,
+    reserved=("any", "all", "not", "name"),
+)
 """Every set a scenario can name by `kind`; `any`, `all` and `not` are written as keys of their own."""
 
 
@@ -90,12 +97,12 @@ def build_set(
     for key, several in (("any", AnyOf), ("all", AllOf)):
         if key in spec:
             return construct(several, spec, nested=parts, context=context, path=path)
-    kind = spec.get("kind")
+    kind = str(spec.get("kind"))
     if kind not in SETS:
         raise SpecificationError(
-            f"kind '{kind}' is not known (kinds: {', '.join(SETS)}; or any, all, not)", path
+            f"kind '{kind}' is not known (kinds: {', '.join(SETS.names())}; or any, all, not)", path
         )
-    return construct(SETS[kind], spec, nested=parts, context=context, path=path)
+    return construct(SETS[kind].constructor, spec, nested=parts, context=context, path=path)
 
 
 def _no_energy(spec: Any, path: tuple[str | int, ...]) -> Field:

@@ -131,4 +131,6 @@ FORMATS: dict[str, Callable[[Audit], str]] = {
     "markdown": to_markdown,
     "github": to_github,
 }
-"""Every form an audit can be printed in, by the name `--format` takes."""
+"""Every form an audit can be printed in, by the name `--format` takes; its docstring is what
+`lem-safe list formats` shows.
+"""

@@ -9,12 +9,11 @@ from textwrap import fill
 from typing import Any
 
 from barriers.budget import budget
-from lem_safe.authoring.listing import summary
+from barriers.filters import FILTERS, last_of
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
+from lem_safe.registry import TABLES, couples, never_passes
 from lem_safe.registry import columns as columns_of
-from lem_safe.registry import couples, never_passes, promise
-from lem_safe.report.claims import PROMISES
 from lem_safe.runs.feasibility import never_together
 from lem_safe.scenario import Scenario, leaves_room, named
 
@@ -122,7 +121,7 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
         )
     if kind == "checkpoint":
         return f"U is read from {spec.get('path')}."
-    return f"U is given: {kind.replace('_', ' ')}. {summary('energies', kind)}"
+    return f"U is given: {kind.replace('_', ' ')}. {TABLES['energies'].members[kind].summary}"
 
 
 def _sampling(scenario: Scenario) -> str:
@@ -183,11 +182,10 @@ def _together(scenario: Scenario) -> list[str]:
 
 def _filter(scenario: Scenario) -> list[str]:
     kind = scenario.filter["kind"]
-    scope, because = promise(kind)
-    texts = [PROMISES.get(kind) or f"The filter {kind} promises {scope}: {because}."]
-    if kind == "chain":
-        last = scenario.filter["filters"][-1]["kind"]
-        texts.append(f"The last one here is {last}. {PROMISES.get(last, '')}".strip())
+    texts = [FILTERS[kind].said(kind)]
+    last = last_of(scenario.filter)["kind"]
+    if last != kind:
+        texts.append(f"The last one here is {last}. {FILTERS[last].said(last)}")
     lower = [
         f"{_percent(aim)} in {c.set}"
         for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True)

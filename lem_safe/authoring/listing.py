@@ -1,47 +1,74 @@
-"""What a scenario can name, as rows for people: kind, what it is, and for a filter what it promises, for a
-sampler what remains of that.
+"""What a scenario can name, as rows for people: kind, what it is, where it comes from, and for a filter what
+it promises, for a sampler what remains of that.
 """
 
-import inspect
+from collections.abc import Callable
+from typing import NamedTuple
 
+from barriers.filters import FILTERS
+from barriers.kinds import Entry, summary
+from lem_safe.auditor.formats import FORMATS
+from lem_safe.registry import TABLES, naming
+from lem_safe.samplers import promise_under
 from lem_safe.scenario import bundled_scenarios, first_comment
 
+Rows = tuple[list[str], list[list[str]]]
 
-def listing(what: str) -> tuple[list[str], list[list[str]]]:
+
+class Columns(NamedTuple):
+    """How the kinds of a table are listed: heads, and the cells of one kind beside what it is."""
+
+    heads: tuple[str, ...]
+    cells: Callable[[str, str], list[str]]
+
+
+def listing(what: str) -> Rows:
     """Heads and rows of one table: sets, energies, samplers, filters, losses, networks, data, surrogates,
-    stops or scenarios.
+    stops, formats or scenarios. A kind that cannot be used has its row, which says why.
     """
     if what == "scenarios":
         return ["name", "what it shows"], [
             [name, first_comment(path)] for name, path in bundled_scenarios().items()
         ]
-    from lem_safe.registry import TABLES, promise
-    from lem_safe.samplers import promise_under
-
-    members = TABLES[what].members
-    rows = [[kind, summary(what, kind)] for kind in members]
+    if what == "formats":
+        return ["format", "what it is"], [[name, summary(form)] for name, form in FORMATS.items()]
+    table, columns = TABLES[what], COLUMNS.get(what, PLAIN)
+    naming(table.names())
+    members, refused = table.members, table.refusals()
+    rows = []
+    for kind in table.names():
+        if kind in members:
+            rows.append([kind, *columns.cells(kind, _said(members[kind]))])
+        else:
+            empty = [""] * len(columns.heads)
+            empty[columns.heads.index("what it is")] = f"cannot be used: {refused[kind]}"
+            rows.append([kind, *empty])
     if what == "sets":
-        algebra = [
-            ("any", "The union of regions."),
-            ("all", "Their intersection."),
-            ("not", "The complement of one."),
+        rows += [
+            ["any:", "The union of regions."],
+            ["all:", "Their intersection."],
+            ["not:", "The complement of one."],
         ]
-        rows += [[f"{key}:", text] for key, text in algebra]
-    if what == "samplers":
-        remains = {kind: [promise_under(kind, chosen) for chosen in ("gate", "drift")] for kind in members}
-        heads = ["kind", "under gate, step, reject", "under drift", "what it is", "because"]
-        return heads, [
-            [kind, *(p.scope for p in remains[kind]), text, remains[kind][1].because] for kind, text in rows
-        ]
-    if what != "filters":
-        return ["kind", "what it is"], rows
-    return ["kind", "promise", "what it is", "because"], [
-        [kind, promise(kind)[0], text, promise(kind)[1]] for kind, text in rows
-    ]
+    return ["kind", *columns.heads], rows
 
 
-def summary(what: str, kind: str) -> str:
-    """The first paragraph of a member's docstring, on one line."""
-    from lem_safe.registry import TABLES
+def _said(entry: Entry) -> str:
+    return f"{entry.summary} ({entry.origin})" if entry.origin else entry.summary
 
-    return " ".join((inspect.getdoc(TABLES[what].members[kind]) or "").split("\n\n")[0].split())
+
+def _sampler(kind: str, said: str) -> list[str]:
+    after, before = promise_under(kind, "gate"), promise_under(kind, "drift")
+    return [after.scope, before.scope, said, before.because]
+
+
+def _filter(kind: str, said: str) -> list[str]:
+    promise = FILTERS[kind].promise
+    return [promise.scope, said, promise.because]
+
+
+PLAIN = Columns(("what it is",), lambda kind, said: [said])
+COLUMNS = {
+    "samplers": Columns(("under gate, step, reject", "under drift", "what it is", "because"), _sampler),
+    "filters": Columns(("promise", "what it is", "because"), _filter),
+}
+"""Tables with more to say."""

@@ -7,7 +7,7 @@ a table's own rows they start where few enough of these are inside.
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 from textwrap import wrap
@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
-from barriers.filters import PROMISES
+from barriers.filters import FILTERS
 from barriers.sets import UnsafeSet, pull
 from barriers.specification import SpecificationError
 from lem_safe.data.tables import read_table
 from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import TABLES, json_schema, make, regions, tables
-from lem_safe.scenario import loads
+from lem_safe.scenario import Tables, loads
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.model import MODELINE
 
@@ -233,15 +233,19 @@ def _short(value: float) -> float:
 
 def _unpromised(kind: str) -> list[str]:
     """What to expect of a filter that promises less than every step."""
-    if kind == "chain" or PROMISES[kind].scope.startswith("every step"):
+    scope = FILTERS[kind].promise.scope
+    if scope in ("every step, this cloud", "that of its last filter"):
         return []
-    scope = PROMISES[kind].scope
     what = "promises nothing" if scope == "none" else f"keeps its tolerance {scope} only"
     return [f"# {kind} {what}: that the audit fails is then a result, not a mistake in this file."]
 
 
-@cache
 def _schema() -> dict[str, Any]:
+    return _schema_of(tables())
+
+
+@lru_cache(maxsize=1)
+def _schema_of(tables_: Tables) -> dict[str, Any]:
     return json_schema()
 
 
@@ -270,9 +274,9 @@ def _known(choices: Choices) -> None:
         "--sampler": ("samplers", choices.sampler),
     }
     faults = [
-        Fault(f"kind '{kind}' is not known{did_you_mean(kind, list(TABLES[table].members))}", file=option)
+        Fault(f"kind '{kind}' is not known{did_you_mean(kind, TABLES[table].names())}", file=option)
         for option, (table, kind) in chosen.items()
-        if kind not in TABLES[table].members
+        if kind not in TABLES[table].names()
     ]
     if choices.columns is not None and (
         len(set(choices.columns)) < len(choices.columns) or not all(choices.columns)

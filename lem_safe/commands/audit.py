@@ -11,16 +11,6 @@ from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
 
 
-class Form(StrEnum):
-    """How an audit can be printed."""
-
-    text = "text"
-    json = "json"
-    junit = "junit"
-    markdown = "markdown"
-    github = "github"
-
-
 class Correction(StrEnum):
     """How several constraints share the error."""
 
@@ -37,7 +27,12 @@ def audit(
     ],
     scenario: ScenarioArgument,
     out: Out = None,
-    form: Annotated[Form, typer.Option("--format", help="How the verdict is printed.")] = Form.text,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="How the verdict is printed; one of lem-safe list formats."
+        ),
+    ] = "text",
     strict: Strict = False,
     set_: Set = None,
     near: Annotated[
@@ -80,8 +75,15 @@ def audit(
     from lem_safe.auditing import audit as judge
     from lem_safe.auditing import for_samples, read_trace, write_audit
     from lem_safe.auditing import grow as look
+    from lem_safe.auditor.formats import FORMATS
     from lem_safe.auditor.samples import header_of, open_samples
     from lem_safe.run_directory import must_be_fresh
+    from lem_safe.scenario.messages import did_you_mean
+
+    if form not in FORMATS:
+        raise BadInput(
+            Fault(f"'{form}' is no form of an audit{did_you_mean(form, list(FORMATS))}", key="--format")
+        )
 
     if grow and (out is None or clouds is not None or trace is not None):
         rule = (
@@ -111,7 +113,7 @@ def audit(
         )
         if out is not None:
             write_audit(out, loaded, report, opened)
-    say(report.to("json" if json else form.value))
-    if out is not None and form is Form.text and not json:
+    say(report.to("json" if json else form))
+    if out is not None and form == "text" and not json:
         say(str(out / "report.html"))
     return report.status

@@ -21,6 +21,7 @@ class Listing(StrEnum):
     data = "data"
     surrogates = "surrogates"
     stops = "stops"
+    formats = "formats"
     scenarios = "scenarios"
 
 
@@ -35,7 +36,7 @@ def list_(
 
     from lem_safe.authoring.listing import listing
 
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
     for kind in [what] if what else list(Listing):
         heads, rows = listing(kind.value)
         table = Table(
@@ -47,7 +48,7 @@ def list_(
             padding=(0, 2, 0, 0),
         )
         for head in heads:
-            table.add_column(head, overflow="fold", no_wrap=head in ("kind", "name", "promise"))
+            table.add_column(head, overflow="fold", no_wrap=head in ("kind", "name", "format", "promise"))
         for row in rows:
             table.add_row(*row)
         with console.capture() as captured:

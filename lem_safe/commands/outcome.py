@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from barriers.kinds import KindError
 from lem_safe.errors import BadInput, NumericalFailure
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def status_of(body: Callable[[], int | None]) -> int:
     except BadInput as bad:
         for fault in bad.faults:
             complain(str(fault))
+        return 2
+    except KindError as error:
+        complain(str(error))
         return 2
     except NumericalFailure as failure:
         complain(f"numerical failure: {failure}")

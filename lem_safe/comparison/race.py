@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from barriers.budget import budget
+from barriers.filters import last_of
 from barriers.projection import facts, thinned, thinned_to_budget
 from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
@@ -20,7 +21,7 @@ from lem_safe.distances.kl_price import Account, Seen, account, seen
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.registry import loads, promise
+from lem_safe.registry import loads
 from lem_safe.runs.problem import build
 from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario
@@ -159,15 +160,11 @@ class Race:
     def _promise(self, name: str) -> tuple[str, str]:
         if name == "thinning":
             return OVERLAPPING if any(_overlap(base) for base in self.plain) else THINNING
-        last: Mapping[str, Any] = self.scenario.filter if name == "chain" else {"kind": name}
-        while last.get("filters"):
-            last = last["filters"][-1]
-        if last["kind"] == "none" or self.scenario.sampler.kind == "langevin":
-            scope, because = promise(last["kind"])
-        else:
-            remains = promise_under(self.scenario.sampler.kind, last["kind"])
-            scope, because = remains.scope, remains.because
-        return scope, because if name != "chain" else f"its last filter, {last['kind']}, promises: {because}"
+        own = self.scenario.filter
+        last = str(last_of(own if own["kind"] == name else {"kind": name})["kind"])
+        kept = promise_under(self.scenario.sampler.kind, last)
+        because = kept.because if last == name else f"its last filter, {last}, promises: {kept.because}"
+        return kept.scope, because
 
     def _bound(
         self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool

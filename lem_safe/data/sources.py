@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from typing_extensions import Doc
 
+from barriers.kinds import Entry, Kinds
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
 from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
@@ -122,16 +123,21 @@ def _sklearn(name: str) -> Table:
     return checked(bunch.data, [str(column) for column in bunch.feature_names], f"sklearn {name}")
 
 
-DATA: dict[str, type[DataSource]] = {
-    "eight_gaussians": EightGaussians,
-    "two_moons": TwoMoons,
-    "rings": Rings,
-    "checkerboard": Checkerboard,
-    "pinwheel": Pinwheel,
-    "swiss_roll": SwissRoll,
-    "gaussian_mixture": Mixture,
-    "sklearn": SklearnTable,
-    "file": FileTable,
-    **IMAGES,
-}
+DATA: Kinds[Entry] = Kinds(
+    "data",
+    Entry,
+    {
+        "eight_gaussians": EightGaussians,
+        "two_moons": TwoMoons,
+        "rings": Rings,
+        "checkerboard": Checkerboard,
+        "pinwheel": Pinwheel,
+        "swiss_roll": SwissRoll,
+        "gaussian_mixture": Mixture,
+        "sklearn": SklearnTable,
+        "file": FileTable,
+        **IMAGES,
+    },
+    base=DataSource,
+)
 """Every source a scenario's `data:` can name by `kind`."""

@@ -2,6 +2,7 @@
 coordinates.
 """
 
+from barriers.kinds import Entry, Kinds
 from lem_safe.energies.adjusted import Shifted, Tempered, Tilted
 from lem_safe.energies.banana import Banana
 from lem_safe.energies.base import Energy, Tractable
@@ -25,31 +26,35 @@ from lem_safe.energies.transported import Transported
 from lem_safe.energies.unrolled import Unrolled
 from lem_safe.energies.untrained import Untrained, columns_of
 
-ENERGIES: dict[str, type[Energy]] = {
-    "gaussian": Gaussian,
-    "gaussian_mixture": GaussianMixture,
-    "quadratic": Quadratic,
-    "banana": Banana,
-    "funnel": Funnel,
-    "double_well": DoubleWell,
-    "ring": Ring,
-    "student_t": StudentT,
-    "composed": WeightedSum,
-    "conjunction": Conjunction,
-    "negation": Negation,
-    "disjunction": Disjunction,
-    "tempered": Tempered,
-    "shifted": Shifted,
-    "tilted": Tilted,
-    "transported": Mapped,
-}
+ENERGIES: Kinds[Entry] = Kinds(
+    "energy",
+    Entry,
+    {
+        "gaussian": Gaussian,
+        "gaussian_mixture": GaussianMixture,
+        "quadratic": Quadratic,
+        "banana": Banana,
+        "funnel": Funnel,
+        "double_well": DoubleWell,
+        "ring": Ring,
+        "student_t": StudentT,
+        "composed": WeightedSum,
+        "conjunction": Conjunction,
+        "negation": Negation,
+        "disjunction": Disjunction,
+        "tempered": Tempered,
+        "shifted": Shifted,
+        "tilted": Tilted,
+        "transported": Mapped,
+    },
+    base=Energy,
+    reserved=("trained", "checkpoint"),
+)
 """Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training.
 """
 
-NETWORKS |= {
-    "mixture_base": MixtureBase,
-    "convolutional": Convolutional,
-}  # here, because their modules need the table's own
+NETWORKS["mixture_base"] = MixtureBase  # here, as their modules need the table's own
+NETWORKS["convolutional"] = Convolutional
 
 __all__ = [
     "ENERGIES",

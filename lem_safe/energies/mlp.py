@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.kinds import Entry, Kinds
 from lem_safe.energies.activations import ACTIVATIONS
 from lem_safe.energies.fourier import FourierTrunk
 from lem_safe.energies.network import Confined, Trainable
@@ -158,5 +159,7 @@ class Fourier(Network):
         )
 
 
-NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "residual": Residual, "fourier": Fourier}
+NETWORKS: Kinds[Entry] = Kinds(
+    "network", Entry, {"mlp": MLP, "residual": Residual, "fourier": Fourier}, base=Network, default="mlp"
+)
 """Every network a scenario can name by `kind`; the default is `mlp`."""

@@ -3,13 +3,14 @@ and says what it cannot see.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.kinds import Entry, asked
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.monitors import Look
 from lem_safe.lyapunov.normal import Normal
@@ -37,6 +38,18 @@ class Stopped(NamedTuple):
     step: int | None
     reason: str
     cannot_see: str
+
+
+@dataclass(frozen=True)
+class StopEntry(Entry):
+    """A kind of stopping rule. cannot_see: what may be wrong though it fired. refusal: why it cannot end a
+    sampler's run, from both specifications, or None.
+    """
+
+    cannot_see: str = asked('cannot_see = "..."', lambda v: isinstance(v, str))
+    refusal: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] = asked(
+        "def refusal(stop, sampler): ...", callable
+    )
 
 
 class Stop(ABC):

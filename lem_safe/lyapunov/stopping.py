@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.kinds import Kinds
 from barriers.specification import Context
 from lem_safe.lyapunov.bias import step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
@@ -30,7 +31,7 @@ from lem_safe.lyapunov.constants import (
 from lem_safe.lyapunov.monitors import Look, some
 from lem_safe.lyapunov.ratio import balance
 from lem_safe.lyapunov.stein import stein_discrepancy
-from lem_safe.lyapunov.stop import Beginning, Stop
+from lem_safe.lyapunov.stop import Beginning, Stop, StopEntry
 
 Every = Annotated[int, Ge(1), Doc("Steps between two looks.")]
 Samples = Annotated[int, Ge(2), Doc("Particles looked at, at the most.")]
@@ -293,12 +294,18 @@ class SteinBelow(Stop):
         return math.sqrt(max(look.value + 2 * look.error, 0.0))
 
 
-STOPS: dict[str, type[Stop]] = {
-    "steps": Steps,
-    "flow_ratio": FlowRatio,
-    "budget": Budget,
-    "stein": SteinBelow,
-}
+STOPS: Kinds[StopEntry] = Kinds(
+    "stop",
+    StopEntry,
+    {
+        "steps": Steps,
+        "flow_ratio": FlowRatio,
+        "budget": Budget,
+        "stein": SteinBelow,
+    },
+    base=Stop,
+    default="steps",
+)
 """Every rule a scenario can name under `stop`."""
 
 

@@ -26,6 +26,7 @@ from lem_safe.precision.resolution import (
     of_rows,
     unfit,
 )
+from lem_safe.samplers import SAMPLERS
 from lem_safe.samplers.initial_points import drawn, rows_of, still
 from lem_safe.training.trained import Trained
 
@@ -80,7 +81,7 @@ def needs_of(
         extents += of_rows(_some(start, QUICK), "the start").local_only()
     # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own
     # scale.
-    elsewhere = bool(learned) or sampler["kind"] in ("flow", "preconditioned")
+    elsewhere = bool(learned) or not SAMPLERS[sampler["kind"]].unit_noise
     noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
     return Needs(
         extents, noise, None if start is None else changing_sides(_some(start, numbers), regions, columns)

@@ -2,52 +2,9 @@
 
 import numpy as np
 
-from barriers.filters import FILTERS
+from barriers.filters import FILTERS, last_of
 from lem_safe.report.contents import Contents
 from lem_safe.samplers import promise_under
-
-PROMISES = {
-    "none": "There is no filter: nothing holds the fraction down but the energy itself.",
-    "drift": (
-        "The drift filter keeps the mass that it expects inside after the noise within the tolerance (or, "
-        "if given a smoothing, a smooth "
-        "surrogate within its limit in the mean, for many particles and small steps). "
-        "The noise comes after it and makes the count fluctuate, so single steps may go over."
-    ),
-    "step": (
-        "The step filter acts after the noise, on the particles actually drawn: started within its limit, "
-        "it keeps every step within it, for these particles, with no probability involved."
-    ),
-    "gate": (
-        "The gate counts: of the moves that enter a region it accepts only as many as the budget has room "
-        "for. "
-        "Started within the budget, no step goes over, for these particles, with no probability involved."
-    ),
-    "pointwise": (
-        "The pointwise filter corrects the drift of each particle alone; under noise that bounds nothing. "
-        "It is a baseline."
-    ),
-    "reject": (
-        "Rejection refuses every move into a region, whatever is tolerated: started with none inside, none "
-        "ever is. "
-        "It leaves tolerated mass unused, so it changes the law more than it must."
-    ),
-    "project": (
-        "Projection sends each particle inside to the region's boundary, which changes the law: what would "
-        "have been inside "
-        "piles up on the edge, where a rounding decides on which side it counts."
-    ),
-    "penalty": "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it "
-    "bounds nothing.",
-    "chain": "Each filter acts on what the one before it returned; what is promised is what the last one "
-    "promises.",
-    "primal_dual": (
-        "The weight on the surrogate is learned as the run goes and settles where the tolerance is met in "
-        "the mean; "
-        "on the way there, and around it, steps may go over."
-    ),
-}
-"""What each filter promises."""
 
 SILENT = (
     (
@@ -115,12 +72,15 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     if not contents.run:
         return found
     unknown = "The documentation of this filter says what it promises."
-    found.append((f"Filter: {contents.filter}", PROMISES.get(contents.filter, unknown)))
-    members = contents.scenario.get("filter", {}).get("filters", [])
-    if members:
-        last = members[-1]["kind"]
-        found.append((f"Last of the chain: {last}", PROMISES.get(last, unknown)))
-    found += _under_this_sampler(contents)
+    chosen = contents.scenario.get("filter", {})
+    known = contents.filter in FILTERS
+    said = FILTERS[contents.filter].said(contents.filter) if known else unknown
+    found.append((f"Filter: {contents.filter}", said))
+    last = last_of(chosen) if known and chosen else chosen
+    if last is not chosen:
+        found.append((f"Last of the chain: {last['kind']}", FILTERS[last["kind"]].said(last["kind"])))
+    if known:
+        found += _under_this_sampler(contents, str(last.get("kind", "none")))
     if why := contents.run.get("constraints"):
         found.append(("The constraints together", f"{why[0].upper()}{why[1:]}."))
     return [
@@ -130,15 +90,12 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     ]
 
 
-def _under_this_sampler(contents: Contents) -> list[tuple[str, str]]:
+def _under_this_sampler(contents: Contents, kind: str) -> list[tuple[str, str]]:
     """What is left of the filter's promise where the sampler is not plain Langevin dynamics; of a chain's,
     that of its last filter.
     """
-    sampler, chosen = str(contents.scenario["sampler"]["kind"]), dict(contents.scenario.get("filter", {}))
-    while chosen.get("filters"):
-        chosen = chosen["filters"][-1]
-    kind = str(chosen.get("kind", "none"))
-    if sampler == "langevin" or kind == "none" or kind not in FILTERS:
+    sampler = str(contents.scenario["sampler"]["kind"])
+    if sampler == "langevin" or kind == "none":
         return []
     remains = promise_under(sampler, kind)
     return [(f"{kind} under {sampler}", f"What remains of its promise: {remains.scope}. {remains.because}.")]

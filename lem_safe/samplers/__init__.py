@@ -1,31 +1,49 @@
 """Samplers: one file each; `init` and `step`, nothing else."""
 
-from typing import Any
-
+from barriers.filters import FILTERS, Promise
+from barriers.kinds import Kinds
+from lem_safe.samplers import promises
 from lem_safe.samplers.adaptation import Adaptation
 from lem_safe.samplers.annealed import Annealed
 from lem_safe.samplers.base import Info, Sampler, State
+from lem_safe.samplers.entry import SamplerEntry
 from lem_safe.samplers.flow import Flow
 from lem_safe.samplers.langevin import Langevin
 from lem_safe.samplers.mala import Mala
 from lem_safe.samplers.metric import Contraction, contraction
 from lem_safe.samplers.parallel_tempering import ParallelTempering
 from lem_safe.samplers.preconditioned import Preconditioned
-from lem_safe.samplers.promises import REMAINS, promise_under
 from lem_safe.samplers.underdamped import Underdamped
 
-SAMPLERS: dict[str, Any] = {
-    "langevin": Langevin,
-    "flow": Flow,
-    "mala": Mala,
-    "underdamped": Underdamped,
-    "preconditioned": Preconditioned,
-    "annealed": Annealed,
-    "parallel_tempering": ParallelTempering,
-}
+SAMPLERS: Kinds[SamplerEntry] = Kinds(
+    "sampler",
+    SamplerEntry,
+    {
+        "langevin": SamplerEntry(Langevin, Langevin.example, predicted=True),
+        "flow": SamplerEntry(Flow, Flow.example, leaves=promises.FLOW, unit_noise=False),
+        "mala": SamplerEntry(Mala, Mala.example, leaves=promises.MALA),
+        "underdamped": SamplerEntry(Underdamped, Underdamped.example, leaves=promises.UNDERDAMPED),
+        "preconditioned": SamplerEntry(
+            Preconditioned, Preconditioned.example, leaves=promises.PRECONDITIONED, unit_noise=False
+        ),
+        "annealed": SamplerEntry(Annealed, Annealed.example, leaves=promises.ANNEALED),
+        "parallel_tempering": SamplerEntry(
+            ParallelTempering, ParallelTempering.example, leaves=promises.PARALLEL_TEMPERING
+        ),
+    },
+)
+"""Every sampler a scenario can name by `kind`."""
+
+
+def promise_under(sampler: str, chosen: str) -> Promise:
+    """What the filter of kind `chosen` promises under the sampler of kind `sampler`; nothing for a drift
+    filter under an unknown sampler.
+    """
+    known = SAMPLERS[sampler] if sampler in SAMPLERS else SamplerEntry(Langevin)
+    return known.remains(sampler, chosen, FILTERS[chosen])
+
 
 __all__ = [
-    "REMAINS",
     "SAMPLERS",
     "Adaptation",
     "Annealed",
@@ -37,6 +55,7 @@ __all__ = [
     "ParallelTempering",
     "Preconditioned",
     "Sampler",
+    "SamplerEntry",
     "State",
     "Underdamped",
     "contraction",

@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge
 from typing_extensions import Doc
 
+from barriers.kinds import Entry, Kinds
+
 
 @dataclass(frozen=True)
 class Standard:
@@ -51,10 +53,16 @@ class Rows:
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "starts.npz"}
 
 
-INITS: dict[str, type] = {
-    "standard": Standard,
-    "gaussian": Gaussian,
-    "data": DataRows,
-    "file": Rows,
-}
+INITS: Kinds[Entry] = Kinds(
+    "start",
+    Entry,
+    {
+        "standard": Standard,
+        "gaussian": Gaussian,
+        "data": DataRows,
+        "file": Rows,
+    },
+    base=None,
+    default="standard",
+)
 """Every start a scenario can name by `kind`."""

@@ -3,7 +3,7 @@ raised together.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ def find(scenario: str | os.PathLike[str]) -> Path:
 def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str, Any]) -> Scenario:
     for key, value in overrides.items():
         source.override(key.split("."), as_override(key, value))
+    tables = tables.naming(_words(source.value)) or tables
     checked = _checked(source, path, tables)
     return (
         checked
@@ -92,6 +93,15 @@ def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str,
             variants(source, checked.sweep, partial(_checked, path=path, tables=tables))
         )
     )
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every string of a file: what may be the name of a kind."""
+    if isinstance(value, str):
+        yield value
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _words(part)
 
 
 def _checked(source: Source, path: Path, tables: Tables) -> Scenario:

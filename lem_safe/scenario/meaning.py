@@ -21,11 +21,15 @@ from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
 
 
+class _CannotBeChecked(Exception):
+    """A part needs what another fault of the file leaves unknown."""
+
+
 class _Unknown(Mapping[str, Any]):
     """A context nothing is known of: what asks for it cannot be checked now."""
 
     def __getitem__(self, key: str) -> Any:
-        raise KeyError(key)
+        raise _CannotBeChecked(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -164,7 +168,7 @@ class Meaning:
             except BadInput as bad:
                 self.faults += [self.source.fault(path, str(f)) for f in bad.faults]
                 continue
-            except KeyError:
+            except _CannotBeChecked:
                 continue  # a rule, and the columns it may name are not known
             except ValueError as error:
                 where = tuple(getattr(error, "path", None) or path)

@@ -6,7 +6,6 @@ there, and appears with its descriptions and examples in the JSON Schema that ed
 """
 
 import dataclasses
-import inspect
 import types
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -18,12 +17,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from pydantic.fields import FieldInfo
 from typing_extensions import Doc
 
+from barriers.kinds import Entry
 from barriers.sets import AllOf, AnyOf, UnsafeSet
 from barriers.specification import Context, Parameter, parameters
 from lem_safe.scenario import aim
 from lem_safe.scenario.model import COMMON, STRICT, Constraint, Scenario
 from lem_safe.scenario.shapes import MARK, shape_among, shape_of_hint
-from lem_safe.scenario.tables import Constructor, Table, Tables
+from lem_safe.scenario.tables import Table, Tables
 
 _ANY_OF: Any = Union
 _LITERAL: Any = Literal
@@ -162,17 +162,21 @@ class _Maker:
                 str, MinLen(1), Field(description="The name of a region defined above.", examples=["pillar"])
             ]
             for key, several in (("any", AnyOf), ("all", AllOf)):
-                arms[key] = self._constructed(f"{table.noun}_{key}", several, None)
+                arms[key] = self._constructed(f"{table.noun}_{key}", Entry(several, several.example), None)
             inner = _field(self._union(table), "Unsafe where this is not.", "pillar")
             arms["not"] = self._model(
                 f"{table.noun}_not", {"not": inner}, "The complement: unsafe where the inner region is not."
             )
-        for kind, constructor in table.members.items():
-            arms[kind] = self._constructed(f"{table.noun}_{kind}", constructor, (table, kind))
+        for kind, entry in table.members.items():
+            arms[kind] = self._constructed(f"{table.noun}_{kind}", entry, (table, kind))
         tagged = [Annotated[arm, Tag(MARK + tag)] for tag, arm in arms.items()]
-        known: dict[str, Any] = {"kinds": list(table.members), "arms": list(arms)}
+        known: dict[str, Any] = {
+            "kinds": table.names(),
+            "arms": list(arms),
+            "refused": table.refusals(),
+        }
         choose = Discriminator(
-            _kind_of(table, frozenset(arms)),
+            _kind_of(table, frozenset(arms), frozenset(table.members)),
             custom_error_type="kind",
             custom_error_message=table.noun,
             custom_error_context=known,
@@ -186,20 +190,15 @@ class _Maker:
         self.models.append(made)
         return ForwardRef(name)
 
-    def _constructed(
-        self, name: str, constructor: Constructor, member: tuple[Table, str] | None
-    ) -> type[BaseModel]:
+    def _constructed(self, name: str, entry: Entry, member: tuple[Table, str] | None) -> type[BaseModel]:
         """The model of one constructor; of a table's member, with its `kind`; of a sampler, with what all
         samplers take.
         """
-        example: Mapping[str, Any] = getattr(constructor, "example", None) or {}
         fields: dict[str, Any] = {}
         if member is not None:
             table, kind = member
             default = kind if kind == table.default else ...
-            fields["kind"] = _field(
-                _LITERAL[kind], f"Which {table.noun}: {_summary(constructor)}", kind, default
-            )
+            fields["kind"] = _field(_LITERAL[kind], f"Which {table.noun}: {entry.summary}", kind, default)
             if table is self.tables.samplers:
                 fields |= {key: (info.annotation, info) for key, info in COMMON.items()}
                 fields["init"] = _field(
@@ -210,10 +209,10 @@ class _Maker:
                 )
             if table is self.tables.filters:
                 fields[aim.KEY] = _field(self._hint(aim.AIM), aim.DESCRIPTION, "auto", None)
-        for p in parameters(constructor):
+        for p in parameters(entry.constructor):
             if p.context is None and p.name not in fields:
-                fields[p.name] = self._parameter(p, example.get(p.name))
-        return self._model(name, fields, _summary(constructor), dict(example))
+                fields[p.name] = self._parameter(p, entry.example.get(p.name))
+        return self._model(name, fields, entry.summary, dict(entry.example))
 
     def _parameter(self, p: Parameter, example: Any) -> Any:
         docs = (
@@ -237,13 +236,7 @@ class _Maker:
         origin, args = get_origin(hint), [a for a in get_args(hint) if a is not type(None)]
         if isinstance(hint, type) and hint in self.nested:
             table = self.nested[hint]
-            kind = table.default or next(iter(table.members))
-            needed = {
-                p.name: self._some(p.hint)
-                for p in parameters(table.members[kind])
-                if p.required and p.context is None
-            }
-            return getattr(table.members[kind], "example", None) or {"kind": kind, **needed}
+            return dict(table.members[table.default or next(iter(table.members))].example)
         if origin in (Annotated, Union, types.UnionType):
             return self._some(args[0])
         if origin is Literal:
@@ -274,7 +267,7 @@ class _Maker:
             return self._union(self.nested[hint])
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             if hint not in self.records:
-                self.records[hint] = self._constructed(hint.__name__, hint, None)
+                self.records[hint] = self._constructed(hint.__name__, Entry(hint, {}), None)
             return self.records[hint]
         return hint
 
@@ -319,12 +312,7 @@ def _described(info: FieldInfo) -> str:
     return info.description or ""
 
 
-def _summary(constructor: Constructor) -> str:
-    """The first paragraph of a constructor's docstring, on one line."""
-    return " ".join((inspect.getdoc(constructor) or "").split("\n\n")[0].split())
-
-
-def _kind_of(table: Table, arms: frozenset[str]) -> Callable[[Any], str | None]:
+def _kind_of(table: Table, arms: frozenset[str], kinds: frozenset[str]) -> Callable[[Any], str | None]:
     def tag(value: Any) -> str | None:
         if isinstance(value, str):
             return MARK + "name" if "name" in arms else None
@@ -334,7 +322,7 @@ def _kind_of(table: Table, arms: frozenset[str]) -> Callable[[Any], str | None]:
             if key in arms and key in value and "kind" not in value:
                 return MARK + key
         kind = value.get("kind", table.default)
-        return MARK + kind if isinstance(kind, str) and kind in table.members else None
+        return MARK + kind if isinstance(kind, str) and kind in kinds else None
 
     return tag
 

@@ -1,29 +1,71 @@
-"""What a scenario may name, as data: tables of constructors whose annotated parameters are the schema.
+"""What a scenario may name, as data: tables of entries, whose constructors' annotated parameters are the
+schema.
 
 This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables
 (`lem_safe.registry` does).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from barriers.kinds import Entry, KindError, Kinds
 from barriers.sets import UnsafeSet
 from barriers.specification import Nested
 from lem_safe.scenario.inits import INITS
 
-Constructor = Callable[..., Any]
 
-
-@dataclass(frozen=True)
 class Table:
-    """Kinds of one thing: `noun` names it in messages, `default` is the kind meant where a mapping has no
-    `kind`.
+    """Kinds of one thing, of one or more tables of entries: `noun` names it in messages, `default` is the
+    kind meant where a mapping has no `kind`.
     """
 
-    noun: str
-    members: Mapping[str, Constructor]
-    default: str | None = None
+    def __init__(self, *parts: Kinds[Any]):
+        self.parts, self.noun, self.default = parts, parts[0].noun, parts[0].default
+
+    @property
+    def members(self) -> dict[str, Entry]:
+        """The kinds that can be used, as they are now."""
+        doubtful = {kind for part in self.parts for kind in part.offered()}
+        return {kind: part[kind] for part in reversed(self.parts) for kind in part if kind not in doubtful}
+
+    @property
+    def revision(self) -> int:
+        """A number that changes when a member does."""
+        return sum(part.revision for part in self.parts)
+
+    def names(self) -> list[str]:
+        """Every kind that is known by name, whether or not it can be used."""
+        return list(dict.fromkeys(name for part in reversed(self.parts) for name in part.names()))
+
+    def offered(self) -> frozenset[str]:
+        """The kinds of installed distributions that have not been tried yet."""
+        return frozenset(k for part in self.parts for k in part.offered() if k not in part.refusals())
+
+    def refusals(self) -> dict[str, str]:
+        """Kinds that cannot be used, and why."""
+        return {kind: why for part in self.parts for kind, why in part.refusals().items()}
+
+    def settle(self, kind: str) -> Entry:
+        """The entry of a kind, loaded where it was only offered; raises KindError where it cannot be used or
+        is not known.
+        """
+        for part in self.parts:
+            part.settle(kind)
+        if kind not in self.members:
+            known = ", ".join(self.names())
+            raise KindError(f"{self.noun} kind {kind!r} is not known; known: {known}", ("kind",))
+        return self.members[kind]
+
+    def refuse(self, kind: str, why: str) -> None:
+        """Takes a kind that came from elsewhere out of use."""
+        for part in self.parts:
+            if kind in part:
+                part.refuse(kind, why)
+
+
+def _none_offered(words: Iterable[str]) -> "Tables | None":
+    return None
 
 
 def _any_columns(energy: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -60,6 +102,7 @@ class Tables:
 
     nested: the annotation of a constructor's parameter -> the table its value comes from, such as
     `Surrogate`.
+    naming: these tables once the kinds among some words have been loaded, where there are such to load.
     columns: the coordinates' names that an energy's specification implies, or None where it does not say;
     raises ValueError.
     admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at
@@ -76,9 +119,10 @@ class Tables:
     samplers: Table
     filters: Table
     sets: Table
-    inits: Table = Table("start", INITS, default="standard")
+    inits: Table = field(default_factory=lambda: Table(INITS))
     stops: Table | None = None
     nested: Mapping[type, Table] = field(default_factory=dict)
+    naming: Callable[[Iterable[str]], "Tables | None"] = _none_offered
     columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
     admits: Callable[[Mapping[str, Any], Sequence[UnsafeSet], Sequence[float], float], None] = _admit_all
     couples: Callable[[Mapping[str, Any]], bool] = _none_couples

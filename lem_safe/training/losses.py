@@ -18,7 +18,7 @@ there; equal terms, w_k ∝ σ_k², would learn mostly the widest scale.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, MinLen
@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.kinds import Entry, Kinds
 from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.training.calibrated import Calibrated
@@ -153,14 +154,31 @@ def _smoothed(z: Tensor, smoothing: float, generator: torch.Generator) -> Tensor
     return z + smoothing * torch.randn(z.shape, generator=generator, dtype=z.dtype)
 
 
-LOSSES: dict[str, type[Loss]] = {
-    "denoising": Denoising,
-    "implicit": Implicit,
-    "sliced": Sliced,
-    "multi_scale": MultiScale,
-    "energy_matching": EnergyMatching,
-    "calibrated": Calibrated,
-}
+def _unnamed(loss: Any) -> str | None:
+    """Why the settings of a loss could not be told apart in a cache or written into an energy's file."""
+    settings = getattr(loss, "__dataclass_params__", None)
+    return (
+        None
+        if settings is not None and settings.frozen
+        else "must be a frozen dataclass, whose fields a trained energy is remembered by"
+    )
+
+
+LOSSES: Kinds[Entry] = Kinds(
+    "loss",
+    Entry,
+    {
+        "denoising": Denoising,
+        "implicit": Implicit,
+        "sliced": Sliced,
+        "multi_scale": MultiScale,
+        "energy_matching": EnergyMatching,
+        "calibrated": Calibrated,
+    },
+    base=Loss,
+    refusing=_unnamed,
+    default="denoising",
+)
 """Every loss a scenario can name by `kind`; a mapping without one means `denoising`. See `default_loss` for
 no mapping at all.
 """

@@ -109,8 +109,8 @@ class Trained:
             "seed": seed,
             "columns": list(rows.columns),
             "rows": rows.values.shape[0],
-            "network": describe(self.network, _kind(self.network, NETWORKS)),
-            "loss": describe(loss, _kind(loss, LOSSES)),
+            "network": describe(self.network, NETWORKS.kind_of(self.network)),
+            "loss": describe(loss, LOSSES.kind_of(loss)),
             "training": describe(self.training),
             "held_out": result.held_out,
             "resumed_from_step": result.resumed_from_step,
@@ -147,7 +147,3 @@ class Trained:
     def path(self, seed: int, cache: Path | None = None) -> Path:
         """The file in the cache that holds this energy, once it has been trained."""
         return (cache or default_cache()) / self.fingerprint(seed)[:32] / FILE
-
-
-def _kind(member: object, table: dict[str, Any]) -> str:
-    return next(kind for kind, made in table.items() if type(member) is made)

@@ -441,8 +441,9 @@ SHAPES |= {
 }
 
 
-def test_every_kind_has_a_twin() -> None:
-    assert set(EXACT) | set(BOUNDED) == set(SETS)
+def test_twins_are_of_kinds_that_there_are() -> None:
+    """A kind without one here is held against itself in test_sets.py."""
+    assert set(EXACT) | set(BOUNDED) <= set(SETS)
 
 
 @pytest.mark.parametrize("kind", list(BOUNDED))

@@ -13,17 +13,21 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.coordinates import identity
-from barriers.filters import FILTERS, PROMISES
+from barriers.filters import FILTERS
 from barriers.sets import UnsafeSet, build_sets, pull
-from barriers.specification import parameters
 from lem_safe.energies import GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.registry import make
 from lem_safe.runs.checkpoint import restored, snapshot
-from lem_safe.samplers import REMAINS, SAMPLERS, Sampler, State, promise_under
+from lem_safe.samplers import SAMPLERS, Sampler, State, promise_under
 
 STEPS, KEY = 20, Key(5)
+COMMON = ("kind", "samples", "steps", "step_size")
 OWN: dict[str, dict[str, Any]] = {
+    **{
+        kind: {key: value for key, value in entry.example.items() if key not in COMMON}
+        for kind, entry in SAMPLERS.items()
+    },
     "langevin": {},
     "flow": {},
     "mala": {},
@@ -32,7 +36,9 @@ OWN: dict[str, dict[str, Any]] = {
     "annealed": {"temperature": 5.0, "cooling": 0.5},
     "parallel_tempering": {"temperatures": [2.0, 5.0]},
 }
-"""Each kind by itself: what happens to a particle depends on that particle alone."""
+"""Each kind by itself, a kind without settings here from its example: what happens to a particle depends on
+that particle alone.
+"""
 CASES: dict[str, dict[str, Any]] = {
     **{kind: {"kind": kind, **own} for kind, own in OWN.items()},
     "mala, tuned": {"kind": "mala", "adapt": {"steps": 7, "target": 0.574}},
@@ -44,7 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
     "preconditioned by its start": {"kind": "preconditioned", "metric": "covariance", "step_size": 0.5},
     "preconditioned at the mode": {"kind": "preconditioned", "metric": "hessian"},
 }
-STEP_FILTERS = [kind for kind, promise in PROMISES.items() if promise.scope == "every step, this cloud"]
+STEP_FILTERS = [kind for kind, f in FILTERS.items() if f.promise.scope == "every step, this cloud"]
 DRIFT_FILTERS = {"drift": {}, "pointwise": {}, "penalty": {"weight": 2.0}, "primal_dual": {}}
 BETAS = [0.05, 0.02]
 SPECS = {
@@ -62,9 +68,8 @@ def sets() -> list[UnsafeSet]:
 
 
 def filter_of(kind: str, **settings: Any) -> Any:
-    takes = {p.context for p in parameters(FILTERS[kind])}
     context = {"sets": sets(), "betas": BETAS, "step_size": 0.05}
-    return FILTERS[kind](**{k: v for k, v in context.items() if k in takes}, **settings)
+    return make("filters", {**FILTERS[kind].example, **settings}, context=context)
 
 
 def sampler_of(spec: dict[str, Any], dtype: torch.dtype = torch.float64, **hooks: Any) -> Sampler:
@@ -224,15 +229,16 @@ def test_a_warm_up_leaves_the_cloud_where_it_is_and_keeps_only_a_step_size() -> 
 
 
 def test_what_remains_is_said_of_every_pair() -> None:
-    for (kind, chosen), promise in REMAINS.items():
-        assert kind in SAMPLERS and chosen in FILTERS
-        assert promise == promise_under(kind, chosen) and len(promise.because) > 30
-    for kind in SAMPLERS:
-        for chosen in FILTERS:
+    for kind, sampler in SAMPLERS.items():
+        for chosen, promise in sampler.leaves.items():
+            assert chosen in FILTERS
+            assert promise == promise_under(kind, chosen) and len(promise.because) > 30
+        for chosen, own in FILTERS.items():
             promise = promise_under(kind, chosen)
-            assert promise.scope == PROMISES[chosen].scope or (kind, chosen) in REMAINS
+            changed = chosen in sampler.leaves or (own.hook == "drift" and not sampler.predicted)
+            assert promise.scope == own.promise.scope or changed
             assert chosen not in STEP_FILTERS or promise.scope == "every step, this cloud"
-        assert kind == "langevin" or (kind, "drift") in REMAINS
+    assert promise_under("langevin", "drift") is FILTERS["drift"].promise
     assert promise_under("a sampler of somebody", "drift").scope == "none"
     assert promise_under("a sampler of somebody", "gate").scope == "every step, this cloud"
 

@@ -13,7 +13,6 @@ from pages import Page, plane, ring, spoken
 from barriers.filters import FILTERS
 from lem_safe.errors import BadInput
 from lem_safe.report import render, words
-from lem_safe.report.claims import PROMISES
 from lem_safe.report.contents import read
 from lem_safe.report.curves import STRETCHES, stretches
 from lem_safe.report.histograms import edges_of
@@ -135,7 +134,7 @@ def test_no_bin_of_distances_is_on_both_sides_of_the_boundary():
 
 
 def test_every_filter_has_its_promise():
-    assert set(FILTERS) == set(PROMISES)
+    assert all(len(entry.said(kind).split()) > 8 for kind, entry in FILTERS.items())
 
 
 def test_no_step_over_the_line_can_hide():

@@ -21,7 +21,6 @@ from lem_safe.energies import Gaussian
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
 from lem_safe.registry import loads, make
-from lem_safe.report.claims import PROMISES as WORDS
 from lem_safe.runs.runner import run
 from lem_safe.samplers import Langevin
 from lem_safe.samplers.hooks import hook
@@ -46,7 +45,7 @@ def sets() -> list[UnsafeSet]:
 
 
 def member(kind: str, **settings: Any) -> Any:
-    takes = {p.context for p in parameters(FILTERS[kind])}
+    takes = {p.context for p in parameters(FILTERS[kind].constructor)}
     context = {"sets": sets(), "betas": BETAS, "step_size": H}
     return FILTERS[kind](**{k: v for k, v in context.items() if k in takes}, **settings)
 
@@ -247,4 +246,4 @@ def test_list_docs_and_report_say_what_a_chain_promises() -> None:
     _, rows = listing("filters")
     row = next(row for row in rows if row[0] == "chain")
     assert row[1] == "that of its last filter" and "undone" in row[3]
-    assert set(WORDS) >= set(FILTERS)
+    assert "last one" in FILTERS["chain"].said("chain")

@@ -1,0 +1,43 @@
+"""Everything a scenario can name, gathered in one place: one entry per kind, made from its specification."""
+
+from barriers.filters import couples
+from lem_safe.registry.catalogue import NESTED, TABLES
+from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
+from lem_safe.registry.installed import offer_installed
+from lem_safe.registry.loading import (
+    admits,
+    ends,
+    json_schema,
+    load,
+    loads,
+    naming,
+    never_passes,
+    samples,
+    tables,
+)
+from lem_safe.registry.making import MAKERS, energy_field, make, regions
+
+__all__ = [
+    "MAKERS",
+    "NESTED",
+    "TABLES",
+    "admits",
+    "beyond_single",
+    "columns",
+    "concerning",
+    "couples",
+    "ends",
+    "energy_field",
+    "json_schema",
+    "load",
+    "loads",
+    "make",
+    "must_hold",
+    "naming",
+    "never_passes",
+    "regions",
+    "samples",
+    "tables",
+]
+
+offer_installed()

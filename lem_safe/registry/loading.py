@@ -1,0 +1,123 @@
+"""Scenarios over these tables: loaded, checked, resolved; and what the scenario package asks of the rest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from os import PathLike
+from typing import Any
+
+from barriers.filters import couples
+from barriers.kinds import KindError
+from barriers.sets import UnsafeSet
+from lem_safe import scenario
+from lem_safe.energies import Gaussian
+from lem_safe.lyapunov import STOPS
+from lem_safe.registry.catalogue import NESTED, TABLES
+from lem_safe.registry.fitness import beyond_single, columns
+from lem_safe.registry.making import MAKERS, make
+from lem_safe.scenario import Scenario, Tables, never_certified
+
+
+def load(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario of a file or of a bundled name, checked and resolved; raises BadInput with every fault
+    found.
+
+    overrides: values by dotted key that replace the file's, such as {"sampler.steps": 100}.
+    """
+    return scenario.load(path, tables(), overrides)
+
+
+def loads(text: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario of a YAML text, like `load`; relative paths start at the current directory."""
+    return scenario.loads(text, tables(), overrides=overrides)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file, with the usable kinds of every installed distribution."""
+    return scenario.json_schema(naming([name for table in TABLES.values() for name in table.names()]))
+
+
+def tables() -> Tables:
+    """What the scenario package needs to know of the rest, as it is now."""
+    return _tables(tuple(table.revision for table in TABLES.values()))
+
+
+def naming(words: Iterable[str]) -> Tables:
+    """The tables, in which every kind of an installed distribution that is among these words has been loaded,
+    or refused where it cannot be used or no file's grammar can be made of it.
+    """
+    wanted = frozenset(words)
+    for table in TABLES.values():
+        for kind in table.offered() & wanted:
+            try:
+                table.settle(kind)
+                scenario.json_schema(tables())
+            except KindError:  # remembered by the table, and said where the kind is named
+                continue
+            except Exception as error:
+                origin = table.members[kind].origin
+                table.refuse(
+                    kind, f"the parameters of what {origin} offers cannot be written in a file: {error}"
+                )
+    return tables()
+
+
+@lru_cache(maxsize=4)
+def _tables(revisions: tuple[int, ...]) -> Tables:
+    return Tables(
+        energies=TABLES["energies"],
+        samplers=TABLES["samplers"],
+        filters=TABLES["filters"],
+        sets=TABLES["sets"],
+        inits=TABLES["inits"],
+        stops=TABLES["stops"],
+        nested={hint: TABLES[name] for hint, name in NESTED.items()},
+        naming=naming,
+        columns=columns,
+        admits=admits,
+        couples=couples,
+        samples=samples,
+        ends=ends,
+        beyond_single=beyond_single,
+        makers=MAKERS,
+    )
+
+
+def admits(
+    spec: Mapping[str, Any], sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float
+) -> None:
+    """Raises ValueError where this filter cannot be made for these sets: a drift filter for a kink, say
+    (B.5).
+    """
+    make("filters", spec, context={"sets": sets, "betas": betas, "step_size": step_size})
+
+
+def never_passes(chosen: Scenario) -> str | None:
+    """Why no run of this scenario is ever certified though it asks for that, and the way out; None where one
+    may be.
+    """
+    if chosen.audit.require == "passed":
+        return None
+    names, betas = [c.set for c in chosen.constraints], [c.beta for c in chosen.constraints]
+    return never_certified(names, betas, chosen.judged(), couples=couples(chosen.filter))
+
+
+def samples(spec: Mapping[str, Any], dimension: int) -> None:
+    """Raises ValueError where this sampler cannot be made in so many dimensions: a metric that is not
+    positive definite, say.
+    """
+    stand_in = Gaussian([0.0] * dimension, 1.0)
+    context = {"energy": stand_in, "drift_filter": None, "step_filter": None, "steps": spec["steps"]}
+    make(
+        "samplers",
+        {key: value for key, value in spec.items() if key not in ("samples", "steps", "init")},
+        context=context,
+    )
+
+
+def ends(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
+    """Raises ValueError where this stopping rule cannot end this sampler's run: R_t under noise, say
+    (L.5).
+    """
+    refused = STOPS[stop["kind"]].refusal(stop, sampler)
+    if refused is not None:
+        raise ValueError(refused)
