@@ -4,19 +4,27 @@ e^{a·x}.
 
 from typing import Annotated, ClassVar
 
+import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.coordinates import Coordinates
+from lem_safe.energies.affine import Affine
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import common_dimension
+from lem_safe.energies.gaussian_sum import GaussianSum
+from lem_safe.energies.growth import Growth
+from lem_safe.energies.log_sobolev import Constant
 from lem_safe.energies.numbers import positive, vector
+from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.weighted import Weighted
 
 BASE: dict[str, object] = {"kind": "gaussian_mixture", "means": [[1.0, 0.2], [-0.9, 0.0]], "std": 0.7}
 
 
-class Tempered(Energy):
+class Tempered(Weighted):
     """V/ε: an energy that was trained or published at temperature ε, in nats; ε > 1 flattens, ε < 1
     sharpens.
     """
@@ -44,8 +52,14 @@ class Tempered(Energy):
     ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions) / self.temperature
 
+    def weighted(self) -> list[tuple[float, Energy]]:
+        return [(1 / self.temperature, self.energy)]
 
-class Shifted(Energy):
+    def unwrapped(self, coordinates: Coordinates) -> Energy | None:
+        return Tempered(in_coordinates(self.energy, coordinates), self.temperature)
+
+
+class Shifted(Affine):
     """U(x − s): the same distribution, moved by s."""
 
     example: ClassVar[dict[str, object]] = {"kind": "shifted", "energy": BASE, "shift": [0.5, -0.3]}
@@ -70,6 +84,25 @@ class Shifted(Energy):
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x - self.shift.to(x.dtype), directions)
+
+    @property
+    def seen(self) -> Energy:
+        return self.energy
+
+    def to_seen(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        return x - self.shift.to(x.dtype)
+
+    def from_seen(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        return y + self.shift.double().cpu()
+
+    def matrix_to_seen(self) -> None:
+        return None
+
+    def of_seen(self, terms: GaussianSum) -> GaussianSum:
+        return terms.shifted(self.shift.double().cpu())
+
+    def around(self, energy: Energy) -> "Shifted":
+        return Shifted(energy, self.shift.tolist())
 
 
 class Tilted(Energy):
@@ -101,6 +134,57 @@ class Tilted(Energy):
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions)
+
+    def terms(self) -> list[tuple[float, Energy]]:
+        """The largest term leans, and so does the sum."""
+        found = self.energy.terms()
+        k = max(range(len(found)), key=lambda i: found[i][0])
+        weight, term = found[k]
+        if term is self.energy or weight <= 0:
+            return [(1.0, self)]
+        return [*found[:k], (weight, self._tilting(term, weight)), *found[k + 1 :]]
+
+    def alternatives(self) -> list[tuple[float, Energy]]:
+        return [(t, self._tilting(part, t)) for t, part in self.energy.alternatives()]
+
+    def parts(self) -> list[Energy]:
+        return [self._tilting(part, 1.0) for part in self.energy.parts()]
+
+    def growth(self, x: Float[Tensor, "n d"]) -> Growth:
+        part, pull = self.energy.growth(x), x @ self.tilt.to(x.dtype)
+        return Growth(part.up + (-pull).clamp(min=0), part.down + pull.clamp(min=0))
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return self.energy.typical_points()
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return self._level and self.energy.surely_integrable(t)
+
+    def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
+        if self._level:
+            return self.energy.exact_draws(generator, n, t)
+        return super().exact_draws(generator, n, t)
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        found = self.energy.gaussian_sum(t)
+        return None if found is None else found._replace(b=found.b + t * self.tilt.double().cpu())
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        return self.energy.log_integral(t) if self._level else super().log_integral(t)
+
+    def curvature_floor(self) -> float | None:
+        return self.energy.curvature_floor()
+
+    def log_sobolev(self, t: float = 1.0) -> Constant | None:
+        return self.energy.log_sobolev(t) if self._level else super().log_sobolev(t)
+
+    @property
+    def _level(self) -> bool:
+        return not bool(self.tilt.any())
+
+    def _tilting(self, energy: Energy, weight: float) -> "Tilted":
+        """The same tilt before an energy that counts `weight` times."""
+        return Tilted(energy, (self.tilt.double() / weight).tolist())
 
 
 def _fitting(owner: str, name: str, values: list[float] | Tensor, dimension: int) -> Tensor:

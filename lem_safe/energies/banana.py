@@ -59,5 +59,11 @@ class Banana(Tractable):
         x = self.scale * ξ[:, 0]
         return torch.stack([x, self.curvature * (x**2 - self.scale**2) + self.std * ξ[:, 1]], 1)
 
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        return (1 - t) * self.log_normalizer - math.log(t)
+
     def _residual(self, x: Tensor) -> Tensor:
         return x[:, 1] - self.curvature * (x[:, 0] ** 2 - self.scale**2)

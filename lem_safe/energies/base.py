@@ -1,16 +1,29 @@
 """An energy U in nats: ρ ∝ e^{−U} (E.1). A function of data units x; `in_coordinates` is the same energy over
 sampler units z.
 
+What is asked of an energy anywhere is asked of it here, and has one answer that is safe where it is not
+known: a new energy answers in its own file, and a composition from the answers of its parts.
+
 Changes of coordinates meet second derivatives as tr(Vᵀ∇²U V), the Laplacian of y ↦ U(x + Vy); so `laplacian`
 takes V, and a chain of affine maps, sums and mixtures keeps its closed form.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from barriers.coordinates import Coordinates
+from lem_safe.energies.gaussian_sum import GaussianSum, whole
+from lem_safe.energies.growth import Growth
+from lem_safe.energies.log_sobolev import Constant, bakry_emery
+from lem_safe.keys import Key
+
+POINTS, MOST_POINTS = 64, 1024
+"""Typical points of an energy that can be drawn from; of one part of a composition, at the most."""
 
 
 class Energy(nn.Module, ABC):
@@ -37,6 +50,8 @@ class Energy(nn.Module, ABC):
         }
         return "; ".join(sorted(found)) or "exact"
 
+    # Values
+
     @abstractmethod
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """U(x) in nats, up to a constant; differentiable."""
@@ -53,13 +68,114 @@ class Energy(nn.Module, ABC):
         along V's columns.
         """
 
+    # What it is made of
+
+    def terms(self) -> list[tuple[float, "Energy"]]:
+        """U = Σ weight · term up to a constant, with nested sums multiplied out; itself, once, where it is no
+        sum.
+        """
+        return [(1.0, self)]
+
+    def alternatives(self) -> list[tuple[float, "Energy"]]:
+        """e^{−U} is a mixture of e^{−t·U_i}, each of them in one place: pairs (t, U_i), t > 0; itself where it
+        is no mixture.
+        """
+        return [(1.0, self)]
+
+    def parts(self) -> list["Energy"]:
+        """The energies that this one is made of, over the same x where its form can say them so."""
+        children = list(self.children())
+        held = [m for child in children if isinstance(child, nn.ModuleList) for m in child]
+        return [part for part in (*children, *held) if isinstance(part, Energy)]
+
+    # Where its mass is, and how it falls off
+
+    def growth(self, x: Float[Tensor, "n d"]) -> Growth:
+        """What adds to U and what takes from it at x, float64, as far out as only the fastest growing parts
+        count.
+        """
+        return Growth.of_one(self(x))
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        """Some points about which each term is, float64, on the CPU: draws where it can be drawn from, else
+        its centre.
+        """
+        return torch.zeros(1, self.dimension, dtype=torch.float64)
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        """Whether the form alone shows that ∫e^{−tU} is finite, t > 0; False where that must be examined."""
+        return False
+
+    def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
+        """n independent draws from e^{−tU}/Z, float64, on the CPU; None where no exact way is known."""
+        terms = self.gaussian_sum(t)
+        return None if terms is None else terms.draws(generator, n)
+
+    # What is known in closed form
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        """The terms of e^{−tU} where these are Gaussian (O.6), any t; None otherwise."""
+        return None
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        """log ∫e^{−tU} (O.6), t > 0; None where it is not known, or infinite."""
+        terms = self.gaussian_sum(t)
+        return None if terms is None else terms.log_integral()
+
+    def curvature_floor(self) -> float | None:
+        """The largest κ known with ∇²U ⪰ κI everywhere (L.2), negative ones too; None where the form does not
+        tell.
+        """
+        terms = self.gaussian_sum()
+        return None if terms is None else terms.curvature_floor()
+
+    def log_sobolev(self, t: float = 1.0) -> Constant | None:
+        """The best constant of e^{−tU} that a theorem gives for the form (L.2), t > 0; None where none is
+        known.
+        """
+        floor = self.curvature_floor()
+        return bakry_emery(None if floor is None else t * floor)
+
+    # In other coordinates
+
+    def unwrapped(self, coordinates: Coordinates) -> "Energy | None":
+        """This energy over z, x = x(z), where there is a shorter way than through the map; None elsewhere."""
+        return None
+
 
 class Tractable(Energy):
-    """An energy whose distribution can be drawn from exactly."""
+    """An energy whose distribution can be drawn from exactly, normalised: log Z = 0."""
 
     @abstractmethod
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
         """n independent draws from e^{−U}/Z, float64, on the CPU."""
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return self.sample(Key(0).fold("points").generator(), POINTS)
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return whole(t) == 1
+
+    def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
+        return self.sample(generator, n) if whole(t) == 1 else super().exact_draws(generator, n, t)
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        return 0.0 if whole(t) == 1 else super().log_integral(t)
+
+
+def points_of_all(energies: Sequence[Energy]) -> Float[Tensor, "k d"]:
+    """Typical points of several energies, as many of each."""
+    each = [energy.typical_points() for energy in energies]
+    if len(each) == 1:
+        return each[0]
+    n = min(max(POINTS, *(len(points) for points in each)), MOST_POINTS)
+    return torch.cat([_evenly(points, n) for points in each])
+
+
+def _evenly(points: Tensor, n: int) -> Tensor:
+    """n of the rows, from all over them; each again and again where they are fewer."""
+    k = len(points)
+    return points[torch.arange(n) % k if k <= n else torch.linspace(0, k - 1, n).long()]
 
 
 def squared_norm(

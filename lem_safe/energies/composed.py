@@ -13,11 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import Doc
 
+from barriers.coordinates import Coordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.numbers import finite
+from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.weighted import Weighted
 
 
-class Combination(Energy):
+class Combination(Weighted):
     """Σ w_i U_i: what every sum below is."""
 
     def __init__(self, energies: Sequence[Energy], weights: Sequence[float]):
@@ -27,27 +30,33 @@ class Combination(Energy):
         if len(weights) != len(energies):
             raise ValueError(f"{owner}: needs one weight an energy: {len(energies)}; got {len(weights)}")
         self.weights = tuple(finite(owner, "a weight", w) for w in weights)
-        self.terms = nn.ModuleList(energies)
+        self.energies = nn.ModuleList(energies)
 
     def members(self) -> list[Energy]:
-        return list(self.terms)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        """The energies that were given, those of weight 0 too."""
+        return list(self.energies)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+
+    def weighted(self) -> list[tuple[float, Energy]]:
+        return [(w, term) for w, term in zip(self.weights, self.members(), strict=True) if w != 0]
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return _sum(w * term(x) for w, term in zip(self.weights, self.terms, strict=True))
+        return _sum((w * term(x) for w, term in self.weighted()), x[:, 0])
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-        values, gradients = zip(*(term.value_and_gradient(x) for term in self.members()), strict=True)
+        found = [(w, *term.value_and_gradient(x)) for w, term in self.weighted()]
         return (
-            _sum(w * v for w, v in zip(self.weights, values, strict=True)),
-            _sum(w * g for w, g in zip(self.weights, gradients, strict=True)),
+            _sum((w * value for w, value, _ in found), x.detach()[:, 0]),
+            _sum((w * gradient for w, _, gradient in found), x.detach()),
         )
 
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
-        return _sum(
-            w * term.laplacian(x, directions) for w, term in zip(self.weights, self.members(), strict=True)
-        )
+        return _sum((w * term.laplacian(x, directions) for w, term in self.weighted()), x[:, 0])
+
+    def unwrapped(self, coordinates: Coordinates) -> Energy | None:
+        each = [in_coordinates(term, coordinates) for term in self.members()]
+        return WeightedSum(each, list(self.weights))
 
 
 class WeightedSum(Combination):
@@ -129,8 +138,10 @@ def common_dimension(owner: str, energies: Sequence[object]) -> int:
     return dimensions.pop()
 
 
-def _sum(parts: Iterable[Tensor]) -> Tensor:
-    return reduce(torch.add, parts)
+def _sum(parts: Iterable[Tensor], like: Tensor) -> Tensor:
+    """The sum of the parts; of none of them zeros like `like`."""
+    each = list(parts)
+    return reduce(torch.add, each) if each else torch.zeros_like(like)
 
 
 def compose(energy: Energy, penalties: Sequence[tuple[float, Energy]]) -> Energy:

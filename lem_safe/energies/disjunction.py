@@ -17,11 +17,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import Doc
 
-from lem_safe.energies.base import Energy, squared_norm
+from barriers.coordinates import Coordinates
+from lem_safe.energies.base import Energy, points_of_all, squared_norm
 from lem_safe.energies.composed import common_dimension
-from lem_safe.energies.gaussian_sum import GaussianSum, gaussian_sum
-from lem_safe.energies.normaliser import known_log_z, log_power
+from lem_safe.energies.curvature import greatest
+from lem_safe.energies.gaussian_sum import GaussianSum, whole
+from lem_safe.energies.growth import Growth
+from lem_safe.energies.log_sobolev import Constant, greater
+from lem_safe.energies.normaliser import known_log_z
 from lem_safe.energies.numbers import vector
+from lem_safe.energies.pulled import in_coordinates
 
 
 class Disjunction(Energy):
@@ -64,7 +69,7 @@ class Disjunction(Energy):
                 f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and "
                 f"{got}"
             )
-        self.terms = nn.ModuleList(energies)
+        self.energies = nn.ModuleList(energies)
         self.register_buffer("shares", (w / w.sum()).log())
         self.register_buffer("offsets", torch.full((k,), torch.nan, dtype=torch.float64))
         self.aligned = False
@@ -86,10 +91,10 @@ class Disjunction(Energy):
         return other.to(self.offsets)
 
     def members(self) -> list[Energy]:
-        return list(self.terms)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        return list(self.energies)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return -torch.logsumexp(-self._aligned(torch.stack([term(x) for term in self.terms])), 0)
+        return -torch.logsumexp(-self._aligned(torch.stack([term(x) for term in self.members()])), 0)
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         value, p, gradients = self._posterior(x)
@@ -119,34 +124,78 @@ class Disjunction(Energy):
             )
         return values + self.offsets.to(values.dtype)[:, None]
 
+    def alternatives(self) -> list[tuple[float, Energy]]:
+        return [found for term in self.members() for found in term.alternatives()]
 
-@log_power.register
-def _either(energy: Disjunction, t: float) -> float | None:
-    """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by
-    that.
-    """
-    members = energy.members()
-    if not energy.aligned:
-        return None
-    if len(members) == 1 and (alone := log_power(members[0], t)) is not None:
-        return alone - t * float(energy.offsets[0])
-    known = [known_log_z(term) for term in members]
-    if t == 1 and all(log_z is not None for log_z in known):
-        return float((torch.tensor(known, dtype=torch.float64) - energy.offsets.double().cpu()).logsumexp(0))
-    if t == 1:
-        return 0.0
-    terms = gaussian_sum(energy)
-    power = terms and terms.power(t)
-    return power.log_integral() if power else None
+    def growth(self, x: Float[Tensor, "n d"]) -> Growth:
+        """Far out a disjunction is its lowest term; offsets are nothing there, so it need not be aligned."""
+        each = [term.growth(x) for term in self.members()]
+        lowest = torch.stack([part.net for part in each]).argmin(0, keepdim=True)
+        return Growth(*(torch.stack(part).gather(0, lowest)[0] for part in zip(*each, strict=True)))
 
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return points_of_all(self.members())
 
-@gaussian_sum.register
-def _terms(energy: Disjunction) -> GaussianSum | None:
-    found = [gaussian_sum(term) for term in energy.members()]
-    terms = [term for term in found if term is not None]
-    if not energy.aligned or len(terms) < len(found):
-        return None
-    c = [term.c + offset for term, offset in zip(terms, energy.offsets.double().cpu(), strict=True)]
-    return GaussianSum(
-        torch.cat([term.A for term in terms]), torch.cat([term.b for term in terms]), torch.cat(c)
-    )
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return all(term.surely_integrable(t) for term in self.members())
+
+    def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
+        """Of each term as many as its mass says, where all of these are known."""
+        members, known = self.members(), self._known()
+        if len(members) == 1:
+            return members[0].exact_draws(generator, n, t)
+        if known is None or whole(t) != 1:
+            return super().exact_draws(generator, n, t)
+        shares = (known - self.offsets.double().cpu()).softmax(0)
+        chosen = torch.multinomial(shares, n, replacement=True, generator=generator)
+        each = [term.exact_draws(generator, n) for term in members]
+        drawn = [x for x in each if x is not None]
+        return torch.stack(drawn)[chosen, torch.arange(n)] if len(drawn) == len(each) else None
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        members = self.members()
+        if not self.aligned:
+            return None
+        offsets = self.offsets.double().cpu()
+        if len(members) == 1:
+            alone = members[0].gaussian_sum(t)
+            return alone and alone.raised(t * float(offsets[0]))
+        found = [term.gaussian_sum() for term in members]
+        terms = [term for term in found if term is not None]
+        if len(terms) < len(found):
+            return None
+        c = [term.c + offset for term, offset in zip(terms, offsets, strict=True)]
+        A, b = (torch.cat(part) for part in zip(*((term.A, term.b) for term in terms), strict=True))
+        return GaussianSum(A, b, torch.cat(c)).power(t)
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by
+        that.
+        """
+        members = self.members()
+        if not self.aligned:
+            return None
+        if len(members) == 1 and (alone := members[0].log_integral(t)) is not None:
+            return alone - t * float(self.offsets[0])
+        if whole(t) != 1:
+            return super().log_integral(t)
+        known = self._known()
+        return 0.0 if known is None else float((known - self.offsets.double().cpu()).logsumexp(0))
+
+    def curvature_floor(self) -> float | None:
+        alone = self.members()[0].curvature_floor() if len(self.members()) == 1 else None
+        return greatest(alone, super().curvature_floor())
+
+    def log_sobolev(self, t: float = 1.0) -> Constant | None:
+        alone = self.members()[0].log_sobolev(t) if len(self.members()) == 1 else None
+        return greater(alone, super().log_sobolev(t))
+
+    def unwrapped(self, coordinates: Coordinates) -> Energy | None:
+        return self.joining([in_coordinates(term, coordinates) for term in self.members()])
+
+    def _known(self) -> Tensor | None:
+        """log Z of every term, float64; None where one is not known, or nothing is aligned."""
+        found = [term.log_integral() for term in self.members()]
+        if not self.aligned or None in found:
+            return None
+        return torch.tensor(found, dtype=torch.float64)

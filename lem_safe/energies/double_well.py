@@ -2,6 +2,7 @@
 between them.
 """
 
+import math
 from typing import Annotated, ClassVar
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.log_sobolev import Constant, holley_stroock
+from lem_safe.energies.normaliser import NATS, log_line_integral
 from lem_safe.energies.numbers import positive
 
 
@@ -58,3 +61,32 @@ class DoubleWell(Energy):
         )
         bend = 4 * self.barrier / self.well**2 * (3 * (x[:, 0] / self.well) ** 2 - 1)
         return bend * V[0].square().sum() + V[1:].square().sum() / self.std**2
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        well = self.well * torch.eye(self.dimension, dtype=torch.float64)[:1]
+        return torch.cat([0 * well, well, -well])
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        B, end = t * self.barrier, math.sqrt(1 + math.sqrt(NATS / (t * self.barrier)))
+        across = log_line_integral(lambda u: -B * (u**2 - 1) ** 2, -end, end)
+        others = 0.5 * (self.dimension - 1) * math.log(2 * math.pi * self.std**2 / t)
+        return math.log(self.well) + across + others
+
+    def curvature_floor(self) -> float | None:
+        across = -4 * self.barrier / self.well**2
+        return across if self.dimension == 1 else min(across, self.std**-2)
+
+    def log_sobolev(self, t: float = 1.0) -> Constant | None:
+        """Compared with the κ-convex energy that is κx²/2 + c between its tangent points to the wells, and U
+        outside them. With q = κa²/4B the perturbation varies by B(1 + q)², so C₀e^{−osc} =
+        (4Bq/a²)e^{−B(1+q)²}, largest at 2Bq(1 + q) = 1.
+        """
+        B = t * self.barrier
+        q = 0.5 * (math.sqrt(1 + 2 / B) - 1)
+        across = holley_stroock(4 * B * q / self.well**2, B * (1 + q) ** 2)
+        if self.dimension == 1:
+            return across
+        return Constant(min(across.value, t * self.std**-2), "Holley-Stroock")

@@ -15,6 +15,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.base import Tractable
+from lem_safe.energies.gaussian_sum import whole
 from lem_safe.energies.numbers import positive
 
 
@@ -63,3 +64,13 @@ class Funnel(Tractable):
         ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
         neck = self.scale * ξ[:, :1]
         return torch.cat([neck, (0.5 * neck).exp() * ξ[:, 1:]], 1)
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        if whole(t) == 1:
+            return 0.0
+        m, s = self.dimension - 1, self.scale
+        wide = 0.5 * m * math.log(2 * math.pi / t) + 0.5 * math.log(2 * math.pi * s**2 / t)
+        return wide + (m * (1 - t) * s) ** 2 / (8 * t) - t * self.log_normalizer

@@ -11,6 +11,7 @@ from typing_extensions import Doc
 
 from lem_safe.energies.base import Tractable, squared_norm
 from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
+from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import vector
 
 
@@ -63,6 +64,27 @@ class Gaussian(Tractable):
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
         ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
         return self.mean.double().cpu() + ξ @ self.factor.double().cpu().T
+
+    @classmethod
+    def of_factor(cls, mean: Float[Tensor, "d"], factor: Float[Tensor, "d d"]) -> "Gaussian":
+        """N(mean, LLᵀ) of a lower triangular L with a positive diagonal, which need not be rounded to LLᵀ."""
+        found = cls(mean.tolist(), std=1.0)
+        found.factor, found.whitener = factor, torch.linalg.inv(factor)
+        found.log_normalizer = found.log_normalizer + factor.diagonal().log().sum()
+        return found
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        found = GaussianSum.around(self.whitener[None], self.mean[None], self.log_normalizer[None])
+        return found.power(t)
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        return (1 - t) * float(self.log_normalizer) - 0.5 * self.dimension * math.log(t)
+
+    def curvature_floor(self) -> float | None:
+        return float(torch.linalg.svdvals(self.whitener.double()).min() ** 2)
 
     def _whitened(self, x: Tensor) -> Tensor:
         return (x - self.mean.to(x.dtype)) @ self.whitener.T.to(x.dtype)

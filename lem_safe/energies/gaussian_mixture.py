@@ -17,8 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from lem_safe.energies.base import Tractable, squared_norm
+from lem_safe.energies.base import Energy, Tractable, squared_norm
 from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
+from lem_safe.energies.curvature import floor_of_mixture
+from lem_safe.energies.gaussian import Gaussian
+from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import points, vector
 
 
@@ -110,6 +113,26 @@ class GaussianMixture(Tractable):
         component = torch.multinomial(self.weights.double().cpu(), n, replacement=True, generator=generator)
         ξ = torch.randn(n, self.dimension, 1, generator=generator, dtype=torch.float64)
         return self.means.double().cpu()[component] + (self.factors.double().cpu()[component] @ ξ).squeeze(-1)
+
+    def alternatives(self) -> list[tuple[float, Energy]]:
+        pairs = zip(self.means.double(), self.factors.double(), strict=True)
+        return [(1.0, Gaussian.of_factor(mean, factor)) for mean, factor in pairs]
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        return GaussianSum.around(self._each(), self.means, -self.log_weights.flatten()).power(t)
+
+    def curvature_floor(self) -> float | None:
+        A = self._each().double()
+        if not torch.allclose(A, A[:1].expand_as(A), rtol=1e-9, atol=0):
+            return None
+        return floor_of_mixture(self.means, A[0])
+
+    def _each(self) -> Float[Tensor, "k d d"]:
+        """The inverse factor of each component."""
+        return self.whiteners.view(-1, self.dimension, self.dimension)
 
     def _whitened(self, x: Tensor) -> Float[Tensor, "k d n"]:
         y = torch.addmm(self.centers.to(x.dtype), self.whiteners.to(x.dtype), x.T, beta=-1)

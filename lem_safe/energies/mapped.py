@@ -14,13 +14,14 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.coordinates import Coordinates
+from lem_safe.energies.affine import Placed
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import common_dimension
 from lem_safe.energies.covariance import exactly_one, factor_of_std
 from lem_safe.energies.numbers import points, vector
 
 
-class Mapped(Energy):
+class Mapped(Placed):
     """The distribution of x = offset + matrix z where z has the energy: standardised data back in their own
     units, for one.
     """
@@ -73,3 +74,15 @@ class Mapped(Energy):
         return self.energy.laplacian(
             self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype)
         )
+
+    @property
+    def constant(self) -> float:
+        return float(self.log_volume)
+
+    @property
+    def seen(self) -> Energy:
+        return self.energy
+
+    def around(self, energy: Energy) -> "Mapped":
+        z = self.coordinates
+        return Mapped(energy, z.offset.tolist(), matrix=z.matrix.tolist())

@@ -47,6 +47,12 @@ class MixtureBased(NetworkEnergy):
         super().__init__(trunk)
         self.base = base
 
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return self.base.typical_points()
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.base.differentiable(x)
 

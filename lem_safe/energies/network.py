@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy, squared_norm
+from lem_safe.energies.growth import Growth
 from lem_safe.energies.trunk import Trunk, Workspace
 from lem_safe.laplacian import estimator
 
@@ -62,6 +63,12 @@ class NetworkEnergy(Trainable):
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """The confining term alone: what U grows as, far out."""
         return self._confining(x)[0]
+
+    def growth(self, x: Float[Tensor, "n d"]) -> Growth:
+        """That of the confining term: the network is Lipschitz, or bounded, so it is of lower order; it is
+        not evaluated.
+        """
+        return Growth.of_one(self.confining(x))
 
     def gradient(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         return self.trunk.gradient(x) + self._confining(x)[1]
@@ -138,3 +145,9 @@ class Confined(NetworkEnergy):
 
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
         return self.confinement * squared_norm(V, None).sum()
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return self.center.double().cpu()[None]
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return self.confinement > 0

@@ -6,23 +6,16 @@ sampler moves in costs nothing.
 """
 
 import copy
-from functools import singledispatch
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
-from lem_safe.energies.adjusted import Tempered
+from lem_safe.energies.affine import Replaced
 from lem_safe.energies.base import Energy
-from lem_safe.energies.composed import Combination, WeightedSum
-from lem_safe.energies.disjunction import Disjunction
-from lem_safe.energies.gaussian_sum import GaussianSum, gaussian_sum
-from lem_safe.energies.normaliser import log_power
-from lem_safe.energies.transported import Transported
 
 
-class Pulled(Energy):
+class Pulled(Replaced):
     """`original`, an energy over x, as an energy over z."""
 
     def __init__(self, original: Energy, coordinates: Coordinates):
@@ -47,24 +40,14 @@ class Pulled(Energy):
             self.coordinates(x), L if directions is None else L @ directions.to(L.dtype)
         )
 
+    @property
+    def seen(self) -> Energy:
+        return self.original
 
-@log_power.register
-def _power(energy: Pulled, t: float) -> float | None:
-    inner = log_power(energy.original, t)
-    return (
-        None
-        if inner is None
-        else inner - float(torch.linalg.slogdet(energy.coordinates.matrix.double()).logabsdet)
-    )
+    def around(self, energy: Energy) -> "Pulled":
+        return Pulled(energy, self.coordinates)
 
 
-@gaussian_sum.register
-def _gaussian_terms(energy: Pulled) -> GaussianSum | None:
-    found, x = gaussian_sum(energy.original), energy.coordinates
-    return found and found.shifted(-x.offset.double().cpu()).linear(x.matrix.double().cpu())
-
-
-@singledispatch
 def in_coordinates(energy: Energy, coordinates: Coordinates) -> Energy:
     """`energy` as an energy over the sampler's z, by the shortest way."""
     if energy.dimension != coordinates.dimension:
@@ -72,28 +55,7 @@ def in_coordinates(energy: Energy, coordinates: Coordinates) -> Energy:
             f"in_coordinates: energy has {energy.dimension} dimensions, the coordinates "
             f"{coordinates.dimension}"
         )
+    shorter = energy.unwrapped(coordinates)
+    if shorter is not None:
+        return shorter
     return energy if coordinates.identity else Pulled(energy, coordinates)
-
-
-@in_coordinates.register
-def _transported(energy: Transported, coordinates: Coordinates) -> Energy:
-    return energy.inner if _same(energy.coordinates, coordinates) else Pulled(energy, coordinates)
-
-
-@in_coordinates.register
-def _sum(energy: Combination, coordinates: Coordinates) -> Energy:
-    return WeightedSum([in_coordinates(term, coordinates) for term in energy.members()], list(energy.weights))
-
-
-@in_coordinates.register
-def _either(energy: Disjunction, coordinates: Coordinates) -> Energy:
-    return energy.joining([in_coordinates(term, coordinates) for term in energy.members()])
-
-
-@in_coordinates.register
-def _tempered(energy: Tempered, coordinates: Coordinates) -> Energy:
-    return Tempered(in_coordinates(energy.energy, coordinates), energy.temperature)
-
-
-def _same(a: Coordinates, b: Coordinates) -> bool:
-    return a is b or bool(torch.equal(a.offset, b.offset) and torch.equal(a.matrix, b.matrix))

@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import points, vector
 
 
@@ -73,3 +74,10 @@ class Quadratic(Energy):
             V = directions.to(K.dtype)
             K = V.T @ K @ V
         return K.trace().to(x.dtype).expand(x.shape[0])
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        return self.center.double().cpu()[None]
+
+    def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
+        K, m = self.stiffness.double().cpu(), self.center.double().cpu()
+        return GaussianSum(K[None], (K @ m)[None], (0.5 * m @ K @ m)[None]).power(t)

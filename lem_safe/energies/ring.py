@@ -4,14 +4,18 @@ R)²/2s².
 Smooth everywhere, the centre too, unlike (‖y‖ − R)²:  ∇²U = ((‖y‖² − R²)I + 2yyᵀ)/2R²s².
 """
 
+import math
 from typing import Annotated, ClassVar
 
+import numpy as np
+import torch
 from annotated_types import Gt, MinLen
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.base import Energy, squared_norm
+from lem_safe.energies.normaliser import NATS, log_line_integral
 from lem_safe.energies.numbers import positive, vector
 
 
@@ -60,3 +64,19 @@ class Ring(Energy):
     def _excess(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y = x - self.center.to(x.dtype)
         return y, y.square().sum(-1) - self.radius**2
+
+    def typical_points(self) -> Float[Tensor, "k d"]:
+        rim = self.radius * torch.eye(self.dimension, dtype=torch.float64)
+        return self.center.double().cpu() + torch.cat([0 * rim[:1], rim, -rim])
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        d, R, s = self.dimension, self.radius, self.std
+        reach = R * s * math.sqrt(8 * (NATS + 20 * d) / t)
+        low, high = math.sqrt(max(0.0, R**2 - reach)), math.sqrt(R**2 + reach)
+        sphere = math.log(2) + 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d)
+        return sphere + log_line_integral(
+            lambda r: (d - 1) * np.log(r) - t * (r**2 - R**2) ** 2 / (8 * R**2 * s**2), low, high
+        )

@@ -14,6 +14,7 @@ from typing_extensions import Doc
 
 from lem_safe.energies.base import Tractable, squared_norm
 from lem_safe.energies.covariance import factor_of_std
+from lem_safe.energies.gaussian_sum import ROUNDED, whole
 from lem_safe.energies.numbers import positive, vector
 
 
@@ -69,6 +70,19 @@ class StudentT(Tractable):
         half = torch.full((n, 1), 0.5 * self.degrees, dtype=torch.float64)
         χ2 = 2 * torch._standard_gamma(half, generator=generator)  # torch's public Gamma takes no generator
         return self.mean.double().cpu() + self.scale.double().cpu() * ξ * (self.degrees / χ2).sqrt()
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return t * (self.degrees + self.dimension) > (1 + ROUNDED) * self.dimension
+
+    def log_integral(self, t: float = 1.0) -> float | None:
+        if whole(t) == 1:
+            return 0.0
+        d, ν = self.dimension, self.degrees
+        other = t * (ν + d) - d
+        if other <= ROUNDED * d:
+            return None
+        volume = float(self.scale.double().log().sum()) + 0.5 * d * math.log(ν * math.pi)
+        return volume + math.lgamma(0.5 * other) - math.lgamma(0.5 * (other + d)) - t * self.log_normalizer
 
     def _whitened(self, x: Tensor) -> Tensor:
         return (x - self.mean.to(x.dtype)) @ self.whitener.to(x.dtype)

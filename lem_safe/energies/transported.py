@@ -4,14 +4,16 @@ log det W.
 ∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
+from lem_safe.energies.affine import Placed
 from lem_safe.energies.base import Energy
 
 
-class Transported(Energy):
+class Transported(Placed):
     """`inner`, an energy over z, as an energy over x = m + Lz."""
 
     def __init__(self, inner: Energy, coordinates: Coordinates):
@@ -41,3 +43,17 @@ class Transported(Energy):
         return self.inner.laplacian(
             self.coordinates.inverse(x), W if directions is None else W @ directions.to(W.dtype)
         )
+
+    @property
+    def seen(self) -> Energy:
+        return self.inner
+
+    def around(self, energy: Energy) -> "Transported":
+        return Transported(energy, self.coordinates)
+
+    def unwrapped(self, coordinates: Coordinates) -> Energy | None:
+        return self.inner if _same(self.coordinates, coordinates) else None
+
+
+def _same(a: Coordinates, b: Coordinates) -> bool:
+    return a is b or bool(torch.equal(a.offset, b.offset) and torch.equal(a.matrix, b.matrix))

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from lem_safe.energies.base import Energy
+from lem_safe.energies.weighted import Weighted
 
 
-class Unrolled(Energy):
+class Unrolled(Weighted):
     """`energy`, with U and ∇U differentiable in x and in whatever requires grad among its parameters and
     buffers.
 
@@ -35,6 +36,9 @@ class Unrolled(Energy):
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
         return self.energy.laplacian(x, directions)
+
+    def weighted(self) -> list[tuple[float, Energy]]:
+        return [(1.0, self.energy)]
 
 
 def refuse_half_a_graph(energy: Energy, x: Tensor) -> None:

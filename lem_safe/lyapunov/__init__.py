@@ -3,18 +3,16 @@ file a quantity.
 """
 
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2
+from lem_safe.energies.log_sobolev import Constant, holley_stroock
 from lem_safe.lyapunov.bias import Bias, gaussian_bias, step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
-    Constant,
     fisher_floor,
     fisher_information,
-    holley_stroock,
     kl_at_most,
     langevin_budget,
     log_sobolev,
     measured_constant,
 )
-from lem_safe.lyapunov.curvature import curvature_floor
 from lem_safe.lyapunov.density import (
     FlowTrack,
     divergence_volume,
@@ -48,7 +46,6 @@ __all__ = [
     "Stop",
     "Stopped",
     "balance",
-    "curvature_floor",
     "divergence_volume",
     "effective_sample_size",
     "fisher_floor",

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lem_safe.energies.base import Energy, Tractable
-from lem_safe.energies.gaussian_sum import gaussian_sum
-from lem_safe.energies.pulled import Pulled
+from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 
 DRAWS = 4096
@@ -45,13 +43,9 @@ def step_bias(energy: Energy, step_size: float) -> Bias | None:
     precision = _precision(energy)
     if precision is not None:
         return Bias(gaussian_bias(precision, step_size), exact=True)
-    if not isinstance(energy, Pulled | Tractable):
+    z = energy.exact_draws(Key(0).fold("bias").generator(), DRAWS)
+    if z is None:
         return None
-    original = energy.original if isinstance(energy, Pulled) else energy
-    if not isinstance(original, Tractable):
-        return None
-    x = original.sample(Key(0).fold("bias").generator(), DRAWS)
-    z = energy.coordinates.inverse(x) if isinstance(energy, Pulled) else x
     z = z.to(next(iter(energy.buffers()), z).device)
     f = 0.25 * energy.value_and_gradient(z)[1].double().square().sum(1) - 0.5 * energy.laplacian(z).double()
     return Bias(0.5 * step_size**2 * float(f.var()), exact=False)
@@ -82,7 +76,7 @@ def step_size_for(energy: Energy, kl: float) -> float | None:
 
 def _precision(energy: Energy) -> list[float] | None:
     """The eigenvalues of ∇²U where U is quadratic and confines."""
-    terms = gaussian_sum(energy)
+    terms = energy.gaussian_sum()
     if terms is None or len(terms.c) != 1:
         return None
     a = torch.linalg.eigvalsh(terms.A[0])

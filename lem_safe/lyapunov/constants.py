@@ -11,72 +11,25 @@ no particle has reached does not slow the decay down.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lem_safe.energies.adjusted import Shifted
 from lem_safe.energies.base import Energy
-from lem_safe.energies.double_well import DoubleWell
-from lem_safe.lyapunov.curvature import curvature_floor
+from lem_safe.energies.log_sobolev import Constant
 from lem_safe.lyapunov.normal import Normal
 
-Origin = Literal["Bakry-Emery", "Holley-Stroock", "measured", "given"]
 ENOUGH = 5
 """Looks that a measured decay needs."""
 
 
-@dataclass(frozen=True)
-class Constant:
-    """C in 1/time, and its origin: a theorem's name, `measured`, or `given` by the scenario."""
-
-    value: float
-    origin: Origin
-
-    def __str__(self) -> str:
-        return f"C = {self.value:.4g} ({self.origin})"
-
-    def kl_at_most(self, information: float) -> float:
-        """KL ≤ I/(2C) (L.2), in nats; for a measured C about so much, as nothing was proved."""
-        return information / (2 * self.value)
-
-
 def log_sobolev(energy: Energy) -> Constant | None:
-    """The best constant that a theorem gives for the energy's form; None where none is known, and then it can
-    only be measured.
+    """The best constant that a theorem gives for the energy's form (L.2); None where none is known, and then
+    it can only be measured.
     """
-    κ = curvature_floor(energy)
-    if κ is not None and κ > 0:
-        return Constant(κ, "Bakry-Emery")
-    while isinstance(energy, Shifted):
-        energy = energy.energy
-    return _double_well(energy) if isinstance(energy, DoubleWell) else None
-
-
-def holley_stroock(base: float, oscillation: float) -> Constant:
-    """C₀e^{−osc} for a perturbation of an energy with constant `base` by a function that varies by
-    `oscillation` nats in all.
-    """
-    if not (base > 0 and oscillation >= 0):
-        raise ValueError(
-            f"holley_stroock: needs a constant > 0 and an oscillation >= 0; got {base:g} and {oscillation:g}"
-        )
-    return Constant(base * math.exp(-oscillation), "Holley-Stroock")
-
-
-def _double_well(energy: DoubleWell) -> Constant:
-    """Compared with the κ-convex energy that is κx²/2 + c between its tangent points to the wells, and U
-    outside them. With q = κa²/4B the perturbation varies by B(1 + q)², so C₀e^{−osc} = (4Bq/a²)e^{−B(1+q)²},
-    largest at 2Bq(1 + q) = 1.
-    """
-    B = energy.barrier
-    q = 0.5 * (math.sqrt(1 + 2 / B) - 1)
-    across = holley_stroock(4 * B * q / energy.well**2, B * (1 + q) ** 2)
-    return across if energy.dimension == 1 else Constant(min(across.value, energy.std**-2), "Holley-Stroock")
+    return energy.log_sobolev()
 
 
 def measured_constant(

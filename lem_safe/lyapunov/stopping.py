@@ -19,11 +19,10 @@ from typing_extensions import Doc
 
 from barriers.kinds import Kinds
 from barriers.specification import Context
+from lem_safe.energies.log_sobolev import Constant, holley_stroock
 from lem_safe.lyapunov.bias import step_bias, step_size_for
 from lem_safe.lyapunov.constants import (
-    Constant,
     fisher_information,
-    holley_stroock,
     langevin_budget,
     log_sobolev,
     measured_constant,

@@ -50,7 +50,6 @@ from lem_safe.normalization.annealed_smc import (
     log_volume,
     settle,
 )
-from lem_safe.normalization.asymptotics import points
 from lem_safe.normalization.tails import check_tails
 
 ISLANDS, PARTICLES, SHARE = 16, 2048, 0.99
@@ -261,7 +260,7 @@ def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
     surroundings of the energy's own points.
     """
     d, reference = energy.dimension, found.all
-    own = reference.inverse(settle(energy, reference, points(energy).double(), 20, key))
+    own = reference.inverse(settle(energy, reference, energy.typical_points(), 20, key))
     fits = [identity(d, torch.float64), *(_seen_from(reference, c) for c in found.each)]
     k = NEIGHBOURS * d
     if len(own) > k:
@@ -283,7 +282,7 @@ def _seen_from(reference: Coordinates, c: Coordinates) -> Coordinates:
 
 def _starts(energy: Energy, start: Coordinates) -> list[Coordinates]:
     """Three times and ninety times as wide as `start`, and around the energy's own points."""
-    x = points(energy)
+    x = energy.typical_points()
     center = x.median(0).values
     spread = (x - center).abs().quantile(0.9, 0)
     own = torch.where(spread > 0, 2 * spread, start.matrix.double().norm(dim=1))

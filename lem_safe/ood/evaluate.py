@@ -19,7 +19,6 @@ from torch import Tensor
 from lem_safe.data import DataSource, Table
 from lem_safe.data.distributions import Planar
 from lem_safe.data.tables import fitting, read_fitting
-from lem_safe.energies import Tractable
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.keys import Key
@@ -149,8 +148,9 @@ def in_distribution(
         return source.load(
             problem.scenario.seed
         ).values, "the rows that trained the energy, which it has seen; give others with --inside"
-    if isinstance(problem.energy, Tractable):
-        return problem.energy.sample(generator, DRAWS).double(), f"{DRAWS:,} exact draws of the energy"
+    exact = problem.energy.exact_draws(generator, DRAWS)
+    if exact is not None:
+        return exact, f"{DRAWS:,} exact draws of the energy"
     raise BadInput(
         Fault(
             "has no data and cannot be drawn from exactly; give rows in distribution with --inside",

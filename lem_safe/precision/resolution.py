@@ -15,8 +15,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from barriers.sets import UnsafeSet
-from lem_safe.energies import Disjunction, Energy
-from lem_safe.normalization.asymptotics import points
+from lem_safe.energies import Energy
 
 Format = Literal["float32", "float64"]
 
@@ -99,13 +98,17 @@ def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
 
 
 def of_energy(energy: Energy) -> Extents:
-    """Of an analytic energy: where its mass is, and 1/√|∂²U/∂x_j²| there; of a disjunction, of every part."""
-    if isinstance(energy, Disjunction):
-        return sum((of_energy(part) for part in energy.members()), Extents())
-    x, found = points(energy).double(), []
+    """Of an analytic energy: where its mass is, and 1/√|∂²U/∂x_j²| there; of a mixture, of every part."""
+    return sum((_of_one_place(t, part) for t, part in energy.alternatives()), Extents())
+
+
+def _of_one_place(t: float, energy: Energy) -> Extents:
+    """Of e^{−tU}."""
+    x, found = energy.typical_points(), []
+    axes = torch.eye(energy.dimension, dtype=torch.float64)
     for j in range(energy.dimension):
         try:
-            bend = energy.laplacian(x, torch.eye(energy.dimension, dtype=torch.float64)[:, j : j + 1]).abs()
+            bend = (t * energy.laplacian(x, axes[:, j : j + 1])).abs()
         except ValueError:  # a disjunction within, which has no values before it is aligned
             return of_rows(x, ENERGY)
         bend = torch.where(bend.isfinite(), bend, 0.0)

@@ -26,7 +26,7 @@ from barriers.specification import SpecificationError
 from lem_safe.data.distributions import Planar
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.data.tables import read_table
-from lem_safe.energies.base import Tractable
+from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput
 from lem_safe.formatting import percent
 from lem_safe.keys import Key
@@ -192,9 +192,9 @@ def _draws(scenario: Scenario) -> Tensor | None:
             return _some(made.data.load(0).values)
     except (BadInput, ValueError):
         return None
-    return (
-        made.sample(Key(0).fold("feasible draws").generator(), EACH) if isinstance(made, Tractable) else None
-    )
+    if not isinstance(made, Energy):
+        return None
+    return made.exact_draws(Key(0).fold("feasible draws").generator(), EACH)
 
 
 def _some(x: Tensor, most: int = 4 * EACH) -> Tensor:

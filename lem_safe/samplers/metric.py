@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lem_safe.energies import Energy, Gaussian, Pulled, Quadratic, Shifted, Tempered, Transported, WeightedSum
+from lem_safe.energies import Energy
 from lem_safe.energies.numbers import points
 from lem_safe.errors import BadInput, Fault
 
@@ -21,9 +21,6 @@ LARGEST = 256
 """The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue
 problem.
 """
-
-CONSTANT = (Gaussian, Quadratic, Pulled, Shifted, Tempered, Transported, WeightedSum)
-"""Energies whose Hessian is constant wherever those of their parts are."""
 
 Origin = Literal[
     "Bakry-Emery: the Hessian is constant", "measured: the least over some points, no bound elsewhere"
@@ -51,7 +48,8 @@ def contraction(energy: Energy, factor: Float[Tensor, "d d"], x: Float[Tensor, "
     """The contraction of dx = −M⁻¹∇U dt, M⁻¹ = LLᵀ, from the Hessians at the points x; exact where the
     Hessian is constant.
     """
-    constant = all(isinstance(part, CONSTANT) for part in energy.modules() if isinstance(part, Energy))
+    terms = energy.gaussian_sum()
+    constant = terms is not None and len(terms.c) == 1
     L = factor.double()
     λ = torch.cat(
         [torch.linalg.eigvalsh(L.T @ hessian(energy, point) @ L) for point in (x[:1] if constant else x)]

@@ -11,11 +11,10 @@ from planted import Tooth, checks, must_be_found, result, written_in
 from truths import lyapunov
 
 from lem_safe.distances import wasserstein
-from lem_safe.energies import Tempered
+from lem_safe.energies import Tempered, curvature, double_well
 from lem_safe.lyapunov import bias as biases
 from lem_safe.lyapunov import (
     constants,
-    curvature,
     density,
     generator,
     mixing,
@@ -179,12 +178,12 @@ TEETH: dict[str, Tooth] = {
     "the largest eigenvalue for the smallest": (
         lyapunov.curvature_floors,
         curvature,
-        "_congruent",
+        "congruent",
         lambda f: lambda floor, M: floor * float(torch.linalg.svdvals(M.double()).max()) ** 2,
     ),
     "κ + osc for κe^{−osc}": (
         lyapunov.a_double_well_s_constant,
-        constants,
+        double_well,
         "holley_stroock",
         lambda f: lambda base, oscillation: f(base, 0.5 * oscillation),
     ),

@@ -32,10 +32,11 @@ from lem_safe.energies import (
     Transported,
     WeightedSum,
 )
+from lem_safe.energies.base import Tractable
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
 from lem_safe.normalization import asymptotics as growth
-from lem_safe.normalization import tails
+from lem_safe.normalization import directions, tails
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.registry import make
 
@@ -235,26 +236,31 @@ def test_truth(check) -> None:
 @pytest.mark.parametrize(
     "tooth",
     [
-        (unconfined_energies_are_refused, tails, "_known", lambda f: lambda energy: True),
+        (
+            unconfined_energies_are_refused,
+            WeightedSum,
+            "surely_integrable",
+            lambda f: lambda self, t=1.0: True,
+        ),
         (unconfined_energies_are_refused, growth.Far, "needed", lambda f: lambda self, factor: 0.0),
         (
             unconfined_energies_are_refused,
             tails,
-            "_valleys",
-            lambda f: lambda far, rays: tails._straight(far, rays),
+            "valleys",
+            lambda f: lambda far, rays: directions.straight(far, rays),
         ),
-        (no_scale_is_refused, tails, "SHELLS", lambda f: (1e-9,)),
+        (no_scale_is_refused, directions, "SHELLS", lambda f: (1e-9,)),
         (
             no_scale_is_refused,
-            growth,
-            "points",
-            lambda f: lambda energy: torch.zeros(1, energy.dimension, dtype=torch.float64),
+            Tractable,
+            "typical_points",
+            lambda f: Energy.typical_points,
         ),
         (
             bent_valleys_are_followed,
             tails,
-            "_valleys",
-            lambda f: lambda far, rays: tails._straight(far, rays),
+            "valleys",
+            lambda f: lambda far, rays: directions.straight(far, rays),
         ),
     ],
     ids=[

@@ -29,7 +29,6 @@ from lem_safe.keys import Key
 from lem_safe.lyapunov import bias as biases
 from lem_safe.lyapunov import (
     constants,
-    curvature,
     density,
     generator,
     mixing,
@@ -342,12 +341,12 @@ def curvature_floors() -> None:
     x = torch.cat([cloud(4000), torch.zeros(1, 2, dtype=F64)])
     for energy, reached in cases:
         κ, least = (
-            curvature.curvature_floor(energy.double()),
+            energy.double().curvature_floor(),
             float(torch.linalg.eigvalsh(density.hessian(energy, x))[:, 0].min()),
         )
         assert κ is not None and κ <= least + 1e-9
         assert not reached or abs(κ - least) < 1e-6
-    assert curvature.curvature_floor(WeightedSum([pair, pair], [1.0, -0.1])) is None
+    assert WeightedSum([pair, pair], [1.0, -0.1]).curvature_floor() is None
 
 
 def a_double_well_s_constant() -> None:

@@ -66,13 +66,13 @@ from lem_safe.energies import (
     Tempered,
     composed,
     mixture_based,
-    normaliser,
 )
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.fourier import FourierTrunk
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
+from lem_safe.energies.weighted import Weighted
 from lem_safe.keys import Key
 from lem_safe.laplacian import hutchinson, rules
 from lem_safe.normalization import annealed_smc as annealing
@@ -576,9 +576,9 @@ TEETH: dict[str, Tooth] = {
     "Z₀/Z for Z/Z₀": (normalisers.log_z_of_a_gaussian, log_z, "_pooled", result(lambda r, *_: -r)),
     "a temperature forgotten by the closed form": (
         normalisers.known_normalisers,
-        normaliser,
-        "_of_terms",
-        lambda f: lambda energy, t: f(energy, 1.0),
+        Weighted,
+        "log_integral",
+        lambda f: lambda self, t=1.0: self.weighted()[0][1].log_integral(t),
     ),
     "a closed form moved the wrong way": (
         normalisers.known_normalisers,

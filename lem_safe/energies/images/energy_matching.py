@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.growth import Growth
 from lem_safe.energies.images.unet import UNet, attend
 from lem_safe.laplacian import Hutchinson
 
@@ -152,6 +153,12 @@ class EnergyMatching(Energy):
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """The wall alone: what U grows as, far out, where V is bounded."""
         return 0.5 * _beyond(x).square().sum(1)
+
+    def growth(self, x: Float[Tensor, "n d"]) -> Growth:
+        return Growth.of_one(self.confining(x))
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         values, gradients = [], []
