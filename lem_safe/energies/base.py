@@ -77,8 +77,8 @@ class Energy(nn.Module, ABC):
         return [(1.0, self)]
 
     def alternatives(self) -> list[tuple[float, "Energy"]]:
-        """e^{−U} is a mixture of e^{−t·U_i}, each of them in one place: pairs (t, U_i), t > 0; itself where it
-        is no mixture.
+        """e^{−U} is a mixture of e^{−t·U_i}, each of them in one place: pairs (t, U_i), t > 0; itself where
+        it is no mixture.
         """
         return [(1.0, self)]
 
