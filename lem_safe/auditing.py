@@ -6,72 +6,105 @@ import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
-from lem_safe.auditor import audit as judge
-from lem_safe.auditor import grow as look
-from lem_safe.auditor.audit import Source
+from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.growth import FILE as GROWTH
-from lem_safe.auditor.samples import Samples, header_of, open_samples
+from lem_safe.auditor.opening import Source, open_both, open_samples
+from lem_safe.auditor.question import Question
+from lem_safe.auditor.samples import Samples
 from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
-from lem_safe.registry import MAKERS, load
+from lem_safe.registry import MAKERS, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, load
 
 
-def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
+class Audited(NamedTuple):
+    """An audit, with the scenario that was loaded and the samples that were opened for it."""
+
+    report: AuditReport
+    scenario: Scenario
+    samples: Samples
+
+
+def audit(
+    samples: Source,
+    scenario: Scenario | str | PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    clouds: Source | None = None,
+    **options: Any,
+) -> AuditReport:
     """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an
     array, a tensor or a table [n, d].
 
-    options: those of `lem_safe.auditor.audit`: columns, header, strict, near, coupled, clouds, trace,
-    correction. Raises BadInput for what cannot be judged.
+    options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
+    what cannot be judged.
     """
-    opened = open_samples(
-        samples,
-        options.pop("columns", None),
-        header_of(samples, options.get("header"), options.get("clouds")),
-    )
-    chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
-    return judge(opened, chosen, **{"makers": MAKERS, **options})
+    return audited(samples, scenario, None, columns=columns, header=header, clouds=clouds, **options).report
+
+
+def audited(
+    samples: Source,
+    scenario: Scenario | str | PathLike[str],
+    overrides: Mapping[str, Any] | None,
+    *,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    clouds: Source | None = None,
+    **options: Any,
+) -> Audited:
+    """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
+    opened, beside = open_both(samples, clouds, columns, header)
+    chosen = _chosen(scenario, opened, overrides)
+    question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
+    return Audited(examine(opened, question), chosen, opened)
 
 
 def grow(
     samples: Source,
     scenario: Scenario | str | PathLike[str],
     out: str | PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
     **options: Any,
 ) -> AuditReport:
     """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking
     after every batch is valid.
 
     out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
-    Raises BadInput where earlier rows or the scenario changed, and where another process writes there.
+    options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,
+    and where another process writes there.
     """
-    opened = open_samples(samples, options.pop("columns", None), options.pop("header", None))
-    chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
+    opened = open_samples(samples, columns, header)
+    chosen = _chosen(scenario, opened, overrides)
     path = Path(out)
     if not (path / GROWTH).exists():
         must_be_fresh(path)
     with RunDirectory(path):
-        report, past = look(opened, chosen, path, **{"makers": MAKERS, **options})
-        write_audit(path, chosen, report, opened)
+        report, past = look_again(opened, Question(chosen, **{"makers": MAKERS, **options}), path)
+        write_audit(path, Audited(report, chosen, opened))
         past.write(path)
     return report
 
 
-def write_audit(directory: Path, scenario: Scenario, report: AuditReport, samples: Samples) -> Path:
+def write_audit(directory: Path, done: Audited) -> Path:
     """An audit as files: scenario.yaml, badge.json, badge.svg, shown.npz, audit.json, and last the page,
     whose path is returned.
     """
     from lem_safe.report import render
 
+    report, scenario, samples = done
     directory.mkdir(parents=True, exist_ok=True)
     write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
@@ -97,25 +130,15 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def for_samples(
-    scenario: str | PathLike[str], header: Sequence[str] | None, overrides: Mapping[str, Any] | None = None
+def _chosen(
+    scenario: Scenario | str | PathLike[str], samples: Samples, overrides: Mapping[str, Any] | None
 ) -> Scenario:
-    """The scenario, its rules read over the samples' own names where the scenario alone does not know them.
-
-    Where neither knows a name, the message shows the samples' names, which are those that can be mended.
+    """The scenario as it is, or loaded: its rules are read over the samples' own names where the scenario
+    does not know theirs.
     """
-    try:
-        return _one(load(scenario, overrides))
-    except BadInput as alone:
-        if header is None:
-            raise
-        try:
-            return _one(load(scenario, {**(overrides or {}), "columns": list(header)}))
-        except BadInput as over_samples:
-            places = [[(f.file, f.line, f.key) for f in bad.faults] for bad in (alone, over_samples)]
-            if places[0] == places[1]:
-                raise over_samples from None
-        raise
+    if isinstance(scenario, Scenario):
+        return scenario
+    return _one(load(scenario, tables(), overrides, header=samples.columns))
 
 
 def _one(scenario: Scenario) -> Scenario:

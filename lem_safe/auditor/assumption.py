@@ -2,18 +2,22 @@
 
 from typing import NamedTuple
 
+from lem_safe.auditor.caveats import copied
+from lem_safe.auditor.counted import Counted
+from lem_safe.auditor.crowding import units_by_nature
+from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Unit
+from lem_safe.auditor.unclaimed import Unclaimed, Why, because
 from lem_safe.bounds.several import Correction
 from lem_safe.formatting import level
 
-UNCLAIMED = "bound not claimed"
-"""How `assumes` ends where counts are facts and nothing more."""
+FIXED = "Clopper-Pearson's and hold"
+ANYTIME = "anytime-valid (an e-process) and hold, however often one looks,"
 
 DETAIL = {
-    "sample": "Bounds are Clopper-Pearson's and hold if the samples are independent draws of one law; no "
-    "audit can check that.",
-    "path": "The event is a path that is inside at any recorded time{between}. Bounds are "
-    "Clopper-Pearson's and hold if the paths are independent.",
+    "sample": "Bounds are {bounds} if the samples are independent draws of one law; no audit can check that.",
+    "path": "The event is a path that is inside at any recorded time{between}. Bounds are {bounds} if the "
+    "paths are independent.",
     "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds "
     "are independent, however their "
     "particles depend on one another.",
@@ -22,19 +26,56 @@ DETAIL = {
     "the chains are independent, however slowly they mix; they say nothing of what longer chains would do.",
 }
 
-
 BETWEEN = {"segments": ", or on the straight line between two", "points": "; nothing is known between them"}
 """What a path's event says of the time between two recorded points."""
 
+WITHOUT_BOUND: dict[Why, str] = {
+    "coupled": "The samples are one filtered cloud, whose particles influence one another: counts are facts "
+    "about this cloud and "
+    "this run; no bound on the law behind them is claimed.",
+    "copies": "Copies of one another are not independent samples: counts are facts about these rows; no "
+    "bound on the distribution behind them is "
+    "claimed.",
+    "frozen": "Most particles are where they started: counts are facts about these samples, which are the "
+    "start of the run and not draws of what "
+    "it samples; no bound is claimed.",
+    "tuned": "These samples took part in choosing the scenario's numbers: counts are facts about them; what "
+    "they would certify is what they "
+    "were used to make true, so no bound is claimed. Draw fresh ones with another seed.",
+}
+
 
 class Stand(NamedTuple):
-    """What bounds are taken from: the unit, how many of them, and the reason why none is claimed, if there is
-    one.
-    """
+    """What bounds are taken from: the unit, how many of them, and why none is claimed, if none is."""
 
     unit: Unit
     units: int
-    unclaimed: str | None
+    unclaimed: Unclaimed | None
+
+    @property
+    def assumes(self) -> str:
+        """What the bound needs, in two words; or why none is claimed."""
+        return f"independent {self.unit}s" if self.unclaimed is None else self.unclaimed.assumes
+
+
+def stand(counted: Counted, question: Question) -> Stand:
+    """What a bound may be taken from the units counted."""
+    samples, unit = counted.samples, counted.unit
+    tuned_with = question.scenario.audit.tuned_with
+    if samples.tuned or (samples.seed is not None and samples.seed in tuned_with):
+        return Stand(unit, counted.units, because("tuned"))
+    if unit == "cloud" and counted.units == 1:  # with no second one to tell how fractions scatter
+        return Stand("sample", counted.census.n, because("coupled"))
+    coupled = samples.coupled if question.coupled is None else question.coupled
+    if coupled and unit != "cloud":
+        return Stand(unit, counted.units, because("coupled"))
+    if counted.moved is not None and counted.moved.frozen:
+        return Stand(unit, counted.units, because("frozen"))
+    found = counted.repeats
+    if not units_by_nature(found, lambda: counted.match.blocks(samples), unit):
+        numbers = copied(found.rows, found.distinct, found.exact, found.units, found.distinct_units, unit)
+        return Stand(unit, counted.units, because("copies", numbers))
+    return Stand(unit, counted.units, None)
 
 
 def in_words(
@@ -46,35 +87,10 @@ def in_words(
     between: str | None = None,
 ) -> str:
     """The assumption in a sentence or two, and how m constraints share the confidence."""
-    if stand.unclaimed and stand.unclaimed.startswith("coupled"):
-        return (
-            "The samples are one filtered cloud, whose particles influence one another: counts are facts "
-            "about this cloud and "
-            "this run; no bound on the law behind them is claimed."
-        )
-    if stand.unclaimed and stand.unclaimed.startswith("copies"):
-        return (
-            "Copies of one another are not independent samples: counts are facts about these rows; no "
-            "bound on the distribution behind them is "
-            "claimed."
-        )
-    if stand.unclaimed and stand.unclaimed.startswith("frozen"):
-        return (
-            "Most particles are where they started: counts are facts about these samples, which are the "
-            "start of the run and not draws of what "
-            "it samples; no bound is claimed."
-        )
-    if stand.unclaimed:
-        return (
-            "These samples took part in choosing the scenario's numbers: counts are facts about them; what "
-            "they would certify is what they "
-            "were used to make true, so no bound is claimed. Draw fresh ones with another seed."
-        )
-    text = DETAIL[stand.unit].format(between=BETWEEN[between or "segments"])
-    if sequential and stand.unit in ("sample", "path"):
-        text = text.replace(
-            "Clopper-Pearson's and hold", "anytime-valid (an e-process) and hold, however often one looks,"
-        )
+    if stand.unclaimed is not None:
+        return WITHOUT_BOUND[stand.unclaimed.why]
+    bounds, ever = ANYTIME if sequential else FIXED, BETWEEN[between or "segments"]
+    text = DETAIL[stand.unit].format(bounds=bounds, between=ever)
     if m > 1:
         what = (
             "all bounds and verdicts"

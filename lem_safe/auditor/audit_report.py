@@ -12,6 +12,7 @@ from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import reason, to_html, to_text
+from lem_safe.auditor.unclaimed import Unclaimed, unclaimed_in
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method
 from lem_safe.errors import BadInput
@@ -77,6 +78,8 @@ class AuditReport:
     """How many rows differ, and how many units."""
     movement: Movement | None = None
     """Whether the run's particles have been anywhere, where a trace or the file says so."""
+    unclaimed: Unclaimed | None = None
+    """Why no bound is claimed; None where one is."""
 
     @property
     def status(self) -> int:
@@ -119,6 +122,7 @@ class AuditReport:
             read = {name: value for name, value in data.items() if name in known}
             for name, made in (("repeats", Repeats), ("movement", Movement)):
                 read[name] = made(**data[name]) if data.get(name) is not None else None
+            read["unclaimed"] = unclaimed_in(data)
             return cls(
                 **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}
             )
@@ -135,7 +139,7 @@ class AuditReport:
         """
         from lem_safe.auditor.plot import plot
 
-        return plot(self.constraints, not self.assumes.endswith("bound not claimed"), ax)
+        return plot(self.constraints, self.unclaimed is None, ax)
 
     def __repr__(self) -> str:
         found = ", ".join(

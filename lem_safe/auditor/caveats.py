@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.movement import AGREE, FROZEN
+from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import percent
 
 SOME = 0.99
@@ -46,7 +47,8 @@ def _repeats(audit: Mapping[str, Any]) -> str:
     what = copied(
         found["rows"], found["distinct"], found["exact"], found["units"], found["distinct_units"], kind
     )
-    if str(audit["assumes"]).startswith("copies"):
+    unclaimed = unclaimed_in(audit)
+    if unclaimed is not None and unclaimed.why == "copies":
         which = "clouds, chains or paths" if kind != "sample" else "rows written this finely"
         return (
             f"Copies: {what}. Independent {which} do not repeat like this, and copies are not independent "
@@ -61,11 +63,10 @@ def _repeats(audit: Mapping[str, Any]) -> str:
         if found["commonest"] > 0.1 * found["rows"]
         else ""
     )
-    claimed = not str(audit["assumes"]).endswith("bound not claimed")
     why = (
         "Values written so coarsely may repeat like that; if these are copies of one another, the bound "
         "does not hold."
-        if claimed
+        if unclaimed is None
         else ""
     )
     return f"Rows repeat: {what}{common}. {why}".strip()

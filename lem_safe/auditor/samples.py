@@ -16,23 +16,17 @@ Values are used as saved: widened to float64, never rounded.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from os import PathLike
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from barriers.tables import folded, listed
-from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
-from lem_safe.auditor.drawn import Drawn, Numbers
-from lem_safe.auditor.rows import BLOCK, Rows, must_be_file, rows_of_array
-from lem_safe.auditor.tables import open_csv, open_parquet
-from lem_safe.data.names import identifiers
-from lem_safe.data.tables import read_table
+from lem_safe.auditor.arrays import Array
+from lem_safe.auditor.drawn import Numbers
+from lem_safe.auditor.rows import BLOCK, Rows
 from lem_safe.errors import BadInput, Fault
 
 Unit = Literal["sample", "cloud", "chain", "path"]
@@ -128,63 +122,6 @@ class Samples:
         return numbers.astype(np.int64)
 
 
-def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool | None = None) -> Samples:
-    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names
-    those that have no names.
-
-    header: whether the first line of a .csv is names; by default told from it, and refused where it may be
-    either.
-    """
-    if isinstance(source, Samples):
-        return source
-    if header is not None and not _is_csv(source):
-        named = str(source) if isinstance(source, str | PathLike) else "samples"
-        raise BadInput(Fault("header is for a .csv, whose first line may be names; leave it out", named))
-    if isinstance(source, torch.Tensor):
-        tensor = source.detach().cpu()
-        return _of_array(
-            (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()).numpy(), columns
-        )
-    if isinstance(source, Drawn):
-        return _of_drawn(source, columns)
-    if isinstance(source, np.ndarray):
-        return _of_array(source, columns)
-    if not isinstance(source, str | PathLike):
-        return _of_values(source, columns)
-    path = Path(source)
-    kind = path.suffix.lower()
-    if kind == ".npz":
-        return _of_archive(Archive(path), columns)
-    if kind == ".npy":
-        array = open_npy(path)
-        if len(array.shape) == 3:
-            message = (
-                "has three axes, which a .npy cannot explain; save an .npz with x [clouds, rows, "
-                "columns], or path [paths, times, columns]"
-            )
-            raise BadInput(Fault(f"{message}; got shape {array.shape}", str(path)))
-        return Samples(_named(rows_in(array, columns), str(path)), str(path))
-    if kind in (".csv", ".parquet"):
-        rows = open_csv(path, header) if kind == ".csv" else open_parquet(path)
-        return Samples(
-            _named(rows._replace(columns=_given(rows.columns, columns, str(path))), str(path)), str(path)
-        )
-    must_be_file(path)
-    read_table(path)  # says which files are read
-    raise BadInput(Fault(f"'{path.suffix}' is not read; use .npz, .npy, .csv or .parquet", str(path)))
-
-
-def header_of(source: Any, header: bool | None, beside: Any = None) -> bool | None:
-    """What `header`, given for a source and another one beside it, says of this one: nothing where only the
-    other is a .csv.
-    """
-    return None if not _is_csv(source) and _is_csv(beside) else header
-
-
-def _is_csv(source: Any) -> bool:
-    return isinstance(source, str | PathLike) and Path(source).suffix.lower() == ".csv"
-
-
 def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of a file of independent clouds, each [n, d]: `x`, one cloud after the other, and `replica`,
     the number of each row's.
@@ -194,125 +131,3 @@ def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """
     sizes = [len(cloud) for cloud in clouds]
     return {"x": np.concatenate(list(clouds)), "replica": np.repeat(np.arange(len(sizes)), sizes)}
-
-
-def _of_array(values: np.ndarray, columns: Sequence[str] | None) -> Samples:
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise BadInput(
-            Fault(
-                f"needs numbers in an array of shape [samples, columns]; got {values.dtype} {values.shape}",
-                "samples",
-            )
-        )
-    if 0 in values.shape:
-        raise BadInput(Fault(f"holds no samples: its shape is {values.shape}", "samples"))
-    return Samples(_named(rows_of_array(values, columns), "samples"), "samples")
-
-
-def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
-    """The rows of a run, with the units that its file gives them."""
-    plain = _of_array(np.asarray(drawn), columns)
-    if drawn.replica is not None and drawn.replica.shape == drawn.shape[:1]:
-        return replace(
-            plain,
-            unit="cloud",
-            members=Numbers(drawn.replica),
-            coupled=drawn.coupled,
-            seed=drawn.seed,
-            moved=drawn.moved,
-        )
-    return replace(
-        plain, coupled=drawn.coupled or drawn.replica is not None, seed=drawn.seed, moved=drawn.moved
-    )
-
-
-def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
-    """The rows of what numpy makes an array of: lists of numbers, a pandas table, whose columns have
-    names.
-    """
-    try:
-        values = np.asarray(source)
-    except (TypeError, ValueError):
-        values = np.asarray(None)
-    if values.dtype.kind not in "fiu":
-        what = f"{type(source).__module__}.{type(source).__name__}"
-        raise BadInput(
-            Fault(f"needs a file's path, an array, a tensor or rows of numbers; got {what}", "samples")
-        )
-    names = getattr(source, "columns", None)
-    labels = list(names) if columns is None and names is not None else []
-    if labels and labels != list(range(len(labels))):  # which is what pandas calls columns without names
-        return _of_array(values, [str(label) for label in labels])
-    return _of_array(values, columns)
-
-
-def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
-    source = str(archive.path)
-    paths = archive.array("path") if "path" in archive else None
-    whole_paths = paths is not None and len(paths.shape) != 1
-    if not whole_paths and "x" not in archive:
-        found = ", ".join(f"'{name}'" for name in archive.names) or "nothing"
-        raise BadInput(
-            Fault(
-                f"must hold its rows as the array 'x', or as 'path' [paths, times, columns]; found {found}",
-                source,
-            )
-        )
-    if whole_paths and "x" in archive:
-        raise BadInput(Fault("holds both 'x' and whole paths; audit one of them", source))
-    x = paths if paths is not None and whole_paths else archive.array("x")
-    if whole_paths and len(x.shape) != 3:
-        raise BadInput(
-            Fault(
-                f"'path' must be [paths, times, columns], or number the rows of x; got shape {x.shape}",
-                source,
-            )
-        )
-    rows = _named(rows_in(x, _given(archive.columns(), columns, source)), source)
-    facts: dict[str, Any] = {
-        "coupled": archive.flag("coupled"),
-        "tuned": archive.flag("tuned"),
-        "seed": archive.number("seed"),
-        "moved": archive.share("moved"),
-    }
-    named = [] if whole_paths else [name for name in UNITS if name in archive]
-    if len(x.shape) == 3 and named:
-        raise BadInput(Fault(f"has units by its shape {x.shape} and by '{named[0]}'; keep one", source))
-    if len(x.shape) == 3:
-        return Samples(rows, source, "path" if whole_paths else "cloud", each=x.shape[1], **facts)
-    if len(named) > 1:
-        raise BadInput(Fault(f"numbers its rows' units twice, by {listed(named)}; keep one", source))
-    if not named:
-        return Samples(rows, source, **facts)
-    members = archive.array(named[0])
-    if members.shape != (rows.total,) or members.header.dtype.kind not in "iu":
-        message = (
-            f"'{named[0]}' must be {rows.total} whole numbers, one a row; got {members.header.dtype} "
-            f"{members.shape}"
-        )
-        raise BadInput(Fault(message, source))
-    return Samples(rows, source, UNITS[named[0]], members=members, **facts)
-
-
-def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str) -> tuple[str, ...] | None:
-    """A file's own names, else those given; BadInput where both are there and not the same in any order."""
-    if own and columns and sorted(map(folded, own)) != sorted(map(folded, columns)):
-        message = (
-            f"has column names of its own ({listed(own)}), which are not the columns given "
-            f"({listed(columns)}); leave these out"
-        )
-        raise BadInput(Fault(message, source))
-    names = own or columns
-    return tuple(names) if names else None
-
-
-def _named(rows: Rows, source: str) -> Rows:
-    """The same rows, their names checked, and identifiers as rules use them."""
-    columns = rows.columns
-    if columns is None:
-        return rows
-    if len(columns) != rows.width:
-        raise BadInput(
-            Fault(f"has {rows.width} columns but {len(columns)} names were given ({listed(columns)})", source)
-        )
-    return rows._replace(columns=identifiers(columns, source)[0])

@@ -48,6 +48,7 @@ MEANINGS = {
     "repeats": "How many rows differ, and how many units: copies of one another are not independent samples.",
     "movement": "Of the run that the samples end: the share of particles that ever moved, the share of "
     "moves made, split R-hat; null elsewhere.",
+    "unclaimed": "Why no bound is claimed; null where one is.",
     "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
 }
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,65 +18,63 @@ class Correction(StrEnum):
     holm = "holm"
 
 
+Samples = Annotated[
+    Path,
+    typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet."),
+]
+Printed = Annotated[
+    str,
+    typer.Option(
+        "--format", metavar="FORMAT", help="How the verdict is printed; one of lem-safe list formats."
+    ),
+]
+Near = Annotated[
+    float | None,
+    typer.Option("--near", metavar="DISTANCE", help="Also count samples outside but within this distance."),
+]
+Sharing = Annotated[
+    Correction | None,
+    typer.Option("--correction", help="How several constraints share the error; by default the scenario's."),
+]
+Clouds = Annotated[
+    Path | None,
+    typer.Option("--clouds", help="Independent clouds (.npz with replica) to take the bound from instead."),
+]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace",
+        help="The trace.npz of the run that these samples end: its steps are judged like the count.",
+    ),
+]
+Grow = Annotated[
+    bool,
+    typer.Option(
+        "--grow",
+        help="One more look at samples that keep coming; --out DIR remembers the looks, all of them valid.",
+    ),
+]
+
+
 def audit(
-    samples: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet."
-        ),
-    ],
+    samples: Samples,
     scenario: ScenarioArgument,
     out: Out = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="How the verdict is printed; one of lem-safe list formats."
-        ),
-    ] = "text",
+    form: Printed = "text",
     strict: Strict = False,
     set_: Set = None,
-    near: Annotated[
-        float | None,
-        typer.Option(
-            "--near", metavar="DISTANCE", help="Also count samples outside but within this distance."
-        ),
-    ] = None,
-    correction: Annotated[
-        Correction | None,
-        typer.Option(
-            "--correction", help="How several constraints share the error; by default the scenario's."
-        ),
-    ] = None,
-    clouds: Annotated[
-        Path | None,
-        typer.Option(
-            "--clouds", help="Independent clouds (.npz with replica) to take the bound from instead."
-        ),
-    ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            "--trace",
-            help="The trace.npz of the run that these samples end: its steps are judged like the count.",
-        ),
-    ] = None,
-    grow: Annotated[
-        bool,
-        typer.Option(
-            "--grow",
-            help="One more look at samples that keep coming; --out DIR remembers the looks, all of them "
-            "valid.",
-        ),
-    ] = False,
+    near: Near = None,
+    correction: Sharing = None,
+    clouds: Clouds = None,
+    trace: Trace = None,
+    grow: Grow = False,
     header: Header = None,
     json: Json = False,
 ) -> int:
     """Judge samples from anywhere against a scenario's tolerances."""
-    from lem_safe.auditing import audit as judge
-    from lem_safe.auditing import for_samples, read_trace, write_audit
+    from lem_safe.auditing import audited, read_trace, write_audit
     from lem_safe.auditing import grow as look
     from lem_safe.auditor.formats import FORMATS
-    from lem_safe.auditor.samples import header_of, open_samples
     from lem_safe.run_directory import must_be_fresh
     from lem_safe.scenario.messages import did_you_mean
 
@@ -85,35 +83,34 @@ def audit(
             Fault(f"'{form}' is no form of an audit{did_you_mean(form, list(FORMATS))}", key="--format")
         )
 
-    if grow and (out is None or clouds is not None or trace is not None):
-        rule = (
-            "needs --out DIR, where looks are remembered"
-            if out is None
-            else "takes all its samples from one file, without --clouds and --trace"
-        )
-        raise BadInput(Fault(rule, key="--grow"))
-    if out is not None and not grow:
-        must_be_fresh(out)
-    opened = open_samples(samples, None, header_of(samples, header, clouds))
-    loaded = for_samples(scenario, opened.columns, given(set_))
-    asked = correction.value if correction is not None else None
-    if grow and out is not None:
-        report = look(opened, loaded, out, strict=strict, near=near, correction=asked)
+    asked: dict[str, Any] = {
+        "header": header,
+        "strict": strict,
+        "near": near,
+        "correction": None if correction is None else correction.value,
+    }
+    if grow:
+        report = look(samples, scenario, _for_looks(out, clouds, trace), given(set_), **asked)
     else:
-        steps = None if trace is None else read_trace(trace)
-        report = judge(
-            opened,
-            loaded,
-            strict=strict,
-            near=near,
-            correction=asked,
-            clouds=clouds,
-            trace=steps,
-            header=header,
-        )
         if out is not None:
-            write_audit(out, loaded, report, opened)
+            must_be_fresh(out)
+        steps = None if trace is None else read_trace(trace)
+        done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
+        report = done.report
+        if out is not None:
+            write_audit(out, done)
     say(report.to("json" if json else form))
     if out is not None and form == "text" and not json:
         say(str(out / "report.html"))
     return report.status
+
+
+def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:
+    """The directory of an audit that grows; BadInput where an option does not fit it."""
+    if out is None:
+        raise BadInput(Fault("needs --out DIR, where looks are remembered", key="--grow"))
+    if clouds is not None or trace is not None:
+        raise BadInput(
+            Fault("takes all its samples from one file, without --clouds and --trace", key="--grow")
+        )
+    return out

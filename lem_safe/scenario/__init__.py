@@ -2,11 +2,13 @@
 
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
+from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.inits import INITS
 from lem_safe.scenario.loading import fault_in, find, load, loads
-from lem_safe.scenario.model import Audit, Constraint, Penalty, Sampler, Scenario, Variant, fingerprint
+from lem_safe.scenario.model import Scenario, Variant
 from lem_safe.scenario.overrides import settings
 from lem_safe.scenario.schema import json_schema
+from lem_safe.scenario.sections import Audit, Constraint, Penalty, Sampler
 from lem_safe.scenario.sweep import named
 from lem_safe.scenario.tables import Table, Tables
 

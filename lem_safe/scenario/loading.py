@@ -3,7 +3,7 @@ raised together.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.model import Scenario
 from lem_safe.scenario.overrides import as_override
 from lem_safe.scenario.parts import Parts
+from lem_safe.scenario.plain import plain
 from lem_safe.scenario.reading import parse, read
-from lem_safe.scenario.schema import document, plain
+from lem_safe.scenario.schema import document
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.sweep import variants
 from lem_safe.scenario.tables import Tables
@@ -29,15 +30,20 @@ _ITEMWISE = ("penalties", "unsafe", "constraints")
 
 
 def load(
-    scenario: str | os.PathLike[str], tables: Tables, overrides: Mapping[str, Any] | None = None
+    scenario: str | os.PathLike[str],
+    tables: Tables,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    header: Sequence[str] | None = None,
 ) -> Scenario:
     """The scenario of a file, or of a bundled name; raises BadInput with every fault found.
 
     overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything
-    is checked.
+    is checked. header: the names of the columns of samples to come, over which the regions are read where
+    they cannot be over the scenario's own.
     """
     path = find(scenario)
-    return _resolve(read(path), path.absolute(), tables, overrides or {})
+    return _resolve(read(path), path.absolute(), tables, overrides or {}, header)
 
 
 def loads(
@@ -49,7 +55,7 @@ def loads(
     overrides: Mapping[str, Any] | None = None,
 ) -> Scenario:
     """The scenario of a YAML text; relative paths start at `directory`, by default the current one."""
-    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, overrides or {})
+    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, overrides or {}, None)
 
 
 def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:
@@ -81,18 +87,19 @@ def find(scenario: str | os.PathLike[str]) -> Path:
     )
 
 
-def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str, Any]) -> Scenario:
+def _resolve(
+    source: Source,
+    path: Path,
+    tables: Tables,
+    overrides: Mapping[str, Any],
+    header: Sequence[str] | None,
+) -> Scenario:
     for key, value in overrides.items():
         source.override(key.split("."), as_override(key, value))
     tables = tables.naming(_words(source.value)) or tables
-    checked = _checked(source, path, tables)
-    return (
-        checked
-        if checked.sweep is None
-        else checked.with_variants(
-            variants(source, checked.sweep, partial(_checked, path=path, tables=tables))
-        )
-    )
+    check = partial(_checked, path=path, tables=tables, header=header)
+    checked = check(source)
+    return checked if checked.sweep is None else checked.with_variants(variants(source, checked.sweep, check))
 
 
 def _words(value: Any) -> Iterator[str]:
@@ -104,50 +111,61 @@ def _words(value: Any) -> Iterator[str]:
         yield from _words(part)
 
 
-def _checked(source: Source, path: Path, tables: Tables) -> Scenario:
+def _checked(source: Source, path: Path, tables: Tables, header: Sequence[str] | None) -> Scenario:
     model = document(tables)
     context = {"directory": path.parent}
     found: list[Fault] = list(source.faults)
-    bad: set[KeyPath] = set()
+    checked: Scenario | None = None
     try:
-        checked = model.model_validate(source.value, context=context)
-        parts = _parts(plain(checked))
+        checked = _scenario(model.model_validate(source.value, context=context))
+        parts = _parts(checked.content())
     except ValidationError as error:
         unread = {(f.line, f.column) for f in source.faults}
         found += [f for f in messages.faults(error, source, model) if (f.line, f.column) not in unread]
         bad = {messages.key_path(e["loc"]) for e in error.errors(include_url=False, include_input=False)}
-        checked, parts = None, _sound_parts(model, source.value, bad, context)
-    meaning = Meaning(Parts(parts), source, tables)
+        parts = _sound_parts(model, source.value, bad, context)
+    meaning = Meaning(Parts(parts), source, tables, header)
     found += meaning.faults
     if found or checked is None:
         raise BadInput(
             sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0))
         )
-    resolved = plain(checked)
-    if meaning.columns is not None:
-        resolved["columns"] = list(meaning.columns)
-    why = _beyond_single(resolved, meaning, tables) if "dtype" not in source.value else None
-    if why is not None:
-        resolved["dtype"] = "float64"
-        many = too_large(
-            resolved["sampler"],
-            len(resolved["columns"]),
-            len(resolved["constraints"]),
-            "float64",
-            resolved["audit"]["replicas"],
-        )
-        if faults := [source.fault(where, f"{message}, or dtype: float32") for where, message in many]:
-            raise BadInput(faults)
-    return Scenario.model_validate(resolved).from_file(path).in_double(why)
+    return _precise(_named(checked, meaning), meaning, source, tables).from_file(path)
 
 
-def _beyond_single(resolved: Mapping[str, Any], meaning: Meaning, tables: Tables) -> str | None:
-    """Why float32, which is the default, cannot hold what the scenario is about."""
+def _scenario(checked: Scenario) -> Scenario:
+    """What was checked over some tables, without them."""
+    return Scenario.model_construct(**{name: getattr(checked, name) for name in Scenario.model_fields})
+
+
+def _named(checked: Scenario, meaning: Meaning) -> Scenario:
+    """With its columns' names, where they could be told."""
     if meaning.columns is None:
-        return None
-    return tables.beyond_single(
-        resolved, meaning.columns, {c["set"]: meaning.built[c["set"]] for c in resolved["constraints"]}
+        return checked
+    return checked.model_copy(update={"columns": list(meaning.columns)})
+
+
+def _precise(checked: Scenario, meaning: Meaning, source: Source, tables: Tables) -> Scenario:
+    """In float64 where the file gives no dtype and float32, the default, cannot hold what the scenario is
+    about; BadInput where that does not fit into memory.
+    """
+    if "dtype" in source.value or meaning.columns is None:
+        return checked
+    resolved = checked.content()
+    regions = {c.set: meaning.built[c.set] for c in checked.constraints}
+    why = tables.beyond_single(resolved, meaning.columns, regions)
+    if why is None:
+        return checked
+    many = too_large(
+        resolved["sampler"],
+        len(meaning.columns),
+        len(checked.constraints),
+        "float64",
+        checked.audit.replicas,
     )
+    if faults := [source.fault(where, f"{message}, or dtype: float32") for where, message in many]:
+        raise BadInput(faults)
+    return checked.model_copy(update={"dtype": "float64"}).in_double(why)
 
 
 def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:

@@ -43,7 +43,7 @@ class Meaning:
     be told.
     """
 
-    def __init__(self, parts: Parts, source: Source, tables: Tables):
+    def __init__(self, parts: Parts, source: Source, tables: Tables, header: Sequence[str] | None = None):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
         self.built: dict[str, UnsafeSet] = {}

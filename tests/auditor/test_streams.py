@@ -17,8 +17,8 @@ from scenario_texts import GOOD
 from lem_safe import cli
 from lem_safe.auditor import AuditReport, audit
 from lem_safe.auditor.matching import match_columns
+from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.rows import BLOCK
-from lem_safe.auditor.samples import open_samples
 from lem_safe.errors import BadInput
 
 ROWS = BLOCK + 777

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lem_safe import cli
-from lem_safe.auditor.samples import open_samples
+from lem_safe.auditor.opening import open_samples
 from lem_safe.files import read_npz
 from lem_safe.registry import loads
 from lem_safe.runs import more_samples as drawing

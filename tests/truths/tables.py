@@ -7,7 +7,7 @@ import numpy as np
 
 from barriers.tables import Doubt, Unpaired, csv_rows, first_row, pairing
 from lem_safe.auditor import matching, tables
-from lem_safe.auditor.samples import open_samples
+from lem_safe.auditor.opening import open_samples
 from lem_safe.data import csv_text, parquet
 
 READINGS = {

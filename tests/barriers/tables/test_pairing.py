@@ -15,7 +15,7 @@ import lem_safe
 from barriers.sets import NearPoints
 from lem_safe import cli
 from lem_safe.auditor.matching import match_columns
-from lem_safe.auditor.samples import open_samples
+from lem_safe.auditor.opening import open_samples
 from lem_safe.data import FileTable, read_table
 from lem_safe.data.names import identifier
 from lem_safe.data.tables import read_fitting

@@ -17,7 +17,7 @@ import lem_safe
 from barriers.sets import NearPoints
 from barriers.tables import TableFault, csv_blocks, csv_head
 from lem_safe import cli
-from lem_safe.auditor.samples import open_samples
+from lem_safe.auditor.opening import open_samples
 from lem_safe.data import FileTable, read_table
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key

@@ -1,0 +1,82 @@
+"""What one pass over the samples counts: the rows inside each region (A.1), those that repeat, what moved."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from barriers.sets import UnsafeSet
+from lem_safe.auditor.census import Census, census
+from lem_safe.auditor.growth import Past, Seen
+from lem_safe.auditor.matching import Match
+from lem_safe.auditor.movement import Movement, movement
+from lem_safe.auditor.question import Question
+from lem_safe.auditor.repeats import Counting, Repeats
+from lem_safe.auditor.samples import Samples, Unit
+from lem_safe.auditor.tracks import Tracks
+
+
+class Counted(NamedTuple):
+    """Samples, how their columns were matched, and what was counted of them. between: what of paths was
+    looked at between two recorded points; None for what is no path.
+    """
+
+    samples: Samples
+    match: Match
+    sets: Mapping[str, UnsafeSet]
+    census: Census
+    repeats: Repeats
+    moved: Movement | None
+    between: str | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """What the rows are of: the unit that their file names."""
+        return self.match.unit
+
+    @property
+    def units(self) -> int:
+        """How many units there are."""
+        found = next((r.by_unit for r in self.census.regions.values()), None)
+        return self.census.n if self.unit == "sample" or found is None else found.units
+
+    @property
+    def n(self) -> int:
+        """How many there are that can be inside: rows, or paths."""
+        paths = [r.by_unit.units for r in self.census.regions.values() if r.by_unit is not None]
+        return paths[0] if self.unit == "path" and paths else self.census.n
+
+    def inside(self, name: str) -> int:
+        """How many of those are inside one region: rows, or paths that ever are."""
+        region = self.census.regions[name]
+        by_path = region.by_unit if self.unit == "path" else None
+        return region.violations if by_path is None else by_path.touched()
+
+    def inside_any(self) -> int:
+        """How many are inside any region."""
+        by_path = self.census.any_by_unit if self.unit == "path" else None
+        return self.census.inside_any if by_path is None else by_path.touched()
+
+
+def count(samples: Samples, match: Match, question: Question, past: Past | None) -> tuple[Counted, Seen]:
+    """One pass over the samples, in the memory of one block; rows of the past are compared as they pass."""
+    sets = question.sets(match.names)
+    seen, counting = Seen(past or Past({}), samples.source), Counting()
+    blocks = counting.passing(match.blocks(samples))
+    between = (question.scenario.audit.between or "segments") if match.unit == "path" else None
+    found = census(
+        blocks if past is None else seen.passing(blocks),
+        sets,
+        question.near,
+        apart=match.unit in ("chain", "path"),
+        tracks=Tracks() if between == "segments" else None,
+    )
+    moved = movement(samples.moved, question.trace)
+    return Counted(samples, match, sets, found, counting.result(), moved, between), seen
+
+
+def count_clouds(beside: Samples, own: Counted, question: Question) -> Counted:
+    """Independent clouds beside the samples, counted in the same regions: what a bound is taken from where
+    the samples bring none.
+    """
+    match, counting = question.match_clouds(beside), Counting()
+    found = census(counting.passing(match.blocks(beside)), own.sets)
+    return Counted(beside, match, own.sets, found, counting.result(), movement(beside.moved, None))

@@ -1,0 +1,238 @@
+"""Where samples come from, opened once: a file (.npz, .npy, .csv, .parquet), an array, a tensor, rows of
+numbers, a table with `columns`.
+
+What is opened here is a stream of blocks (`samples`); nothing else in the audit asks what its samples came
+in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+
+from barriers.tables import folded, listed
+from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
+from lem_safe.auditor.drawn import Drawn, Numbers
+from lem_safe.auditor.rows import Rows, must_be_file, rows_of_array
+from lem_safe.auditor.samples import UNITS, Samples
+from lem_safe.auditor.tables import open_csv, open_parquet
+from lem_safe.data.names import identifiers
+from lem_safe.data.tables import read_table
+from lem_safe.errors import BadInput, Fault
+
+Source = Any
+"""A file's path, an array, a tensor, rows of numbers, or a table with `columns`: what `open_samples` reads.
+"""
+
+IN_MEMORY = "samples"
+"""What messages call samples that are in no file."""
+
+
+def open_both(
+    samples: Source, clouds: Source | None, columns: Sequence[str] | None, header: bool | None
+) -> tuple[Samples, Samples | None]:
+    """The samples, and the clouds beside them where there are any; `columns` names those of the samples,
+    `header` speaks of each .csv among the two (see `open_samples`).
+    """
+    opened = open_samples(samples, columns, _header_of(samples, header, clouds))
+    if clouds is None:
+        return opened, None
+    return opened, open_samples(clouds, None, _header_of(clouds, header, samples))
+
+
+def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool | None = None) -> Samples:
+    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names
+    those that have no names.
+
+    header: whether the first line of a .csv is names; by default told from it, and refused where it may be
+    either.
+    """
+    if header is not None and not _is_csv(source):
+        named = str(source) if _is_path(source) else IN_MEMORY
+        raise BadInput(Fault("header is for a .csv, whose first line may be names; leave it out", named))
+    if isinstance(source, torch.Tensor):
+        tensor = source.detach().cpu()
+        return _of_array(
+            (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()).numpy(), columns
+        )
+    if isinstance(source, Drawn):
+        return _of_drawn(source, columns)
+    if isinstance(source, np.ndarray):
+        return _of_array(source, columns)
+    return _of_file(Path(source), columns, header) if _is_path(source) else _of_values(source, columns)
+
+
+def _of_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> Samples:
+    match path.suffix.lower():
+        case ".npz":
+            return _of_archive(Archive(path), columns)
+        case ".npy":
+            array = open_npy(path)
+            if len(array.shape) == 3:
+                message = (
+                    "has three axes, which a .npy cannot explain; save an .npz with x [clouds, rows, "
+                    "columns], or path [paths, times, columns]"
+                )
+                raise BadInput(Fault(f"{message}; got shape {array.shape}", str(path)))
+            rows = rows_in(array, columns)
+        case ".csv" | ".parquet" as kind:
+            table = open_csv(path, header) if kind == ".csv" else open_parquet(path)
+            rows = table._replace(columns=_given(table.columns, columns, str(path)))
+        case kind:
+            must_be_file(path)
+            read_table(path)  # says which files are read
+            raise BadInput(Fault(f"'{path.suffix}' is not read; use .npz, .npy, .csv or .parquet", str(path)))
+    return Samples(_named(rows, str(path)), str(path))
+
+
+def _header_of(source: Any, header: bool | None, beside: Any = None) -> bool | None:
+    """What `header`, given for a source and another one beside it, says of this one: nothing where only the
+    other is a .csv.
+    """
+    return None if not _is_csv(source) and _is_csv(beside) else header
+
+
+def _is_path(source: Any) -> TypeGuard[str | PathLike[str]]:
+    return isinstance(source, str | PathLike)
+
+
+def _is_csv(source: Any) -> bool:
+    return _is_path(source) and Path(source).suffix.lower() == ".csv"
+
+
+def _of_array(values: np.ndarray, columns: Sequence[str] | None) -> Samples:
+    if values.ndim != 2 or values.dtype.kind not in "fiu":
+        raise BadInput(
+            Fault(
+                f"needs numbers in an array of shape [samples, columns]; got {values.dtype} {values.shape}",
+                IN_MEMORY,
+            )
+        )
+    if 0 in values.shape:
+        raise BadInput(Fault(f"holds no samples: its shape is {values.shape}", IN_MEMORY))
+    return Samples(_named(rows_of_array(values, columns), IN_MEMORY), IN_MEMORY)
+
+
+def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
+    """The rows of a run, with the units that its file gives them."""
+    plain = _of_array(np.asarray(drawn), columns)
+    if drawn.replica is not None and drawn.replica.shape == drawn.shape[:1]:
+        return replace(
+            plain,
+            unit="cloud",
+            members=Numbers(drawn.replica),
+            coupled=drawn.coupled,
+            seed=drawn.seed,
+            moved=drawn.moved,
+        )
+    return replace(
+        plain, coupled=drawn.coupled or drawn.replica is not None, seed=drawn.seed, moved=drawn.moved
+    )
+
+
+def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
+    """The rows of what numpy makes an array of: lists of numbers, a pandas table, whose columns have
+    names.
+    """
+    try:
+        values = np.asarray(source)
+    except (TypeError, ValueError):
+        values = np.asarray(None)
+    if values.dtype.kind not in "fiu":
+        what = f"{type(source).__module__}.{type(source).__name__}"
+        raise BadInput(
+            Fault(f"needs a file's path, an array, a tensor or rows of numbers; got {what}", IN_MEMORY)
+        )
+    names = getattr(source, "columns", None)
+    labels = list(names) if columns is None and names is not None else []
+    if labels and labels != list(range(len(labels))):  # which is what pandas calls columns without names
+        return _of_array(values, [str(label) for label in labels])
+    return _of_array(values, columns)
+
+
+def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
+    """The rows of an .npz, with the units that their shape or an array of numbers gives them, and what the
+    file says of all of them.
+    """
+    source = str(archive.path)
+    x, whole_paths = _array_of_rows(archive, source)
+    rows = _named(rows_in(x, _given(archive.columns(), columns, source)), source)
+    plain = Samples(
+        rows,
+        source,
+        coupled=archive.flag("coupled"),
+        tuned=archive.flag("tuned"),
+        seed=archive.number("seed"),
+        moved=archive.share("moved"),
+    )
+    named = [] if whole_paths else [name for name in UNITS if name in archive]
+    if len(x.shape) == 3 and named:
+        raise BadInput(Fault(f"has units by its shape {x.shape} and by '{named[0]}'; keep one", source))
+    if len(x.shape) == 3:
+        return replace(plain, unit="path" if whole_paths else "cloud", each=x.shape[1])
+    if len(named) > 1:
+        raise BadInput(Fault(f"numbers its rows' units twice, by {listed(named)}; keep one", source))
+    if not named:
+        return plain
+    members = archive.array(named[0])
+    if members.shape != (rows.total,) or members.header.dtype.kind not in "iu":
+        message = (
+            f"'{named[0]}' must be {rows.total} whole numbers, one a row; got {members.header.dtype} "
+            f"{members.shape}"
+        )
+        raise BadInput(Fault(message, source))
+    return replace(plain, unit=UNITS[named[0]], members=members)
+
+
+def _array_of_rows(archive: Archive, source: str) -> tuple[Array, bool]:
+    """The array that holds the rows, and whether it is one of whole paths, [paths, times, columns]."""
+    paths = archive.array("path") if "path" in archive else None
+    if paths is None or len(paths.shape) == 1:
+        if "x" not in archive:
+            found = ", ".join(f"'{name}'" for name in archive.names) or "nothing"
+            raise BadInput(
+                Fault(
+                    "must hold its rows as the array 'x', or as 'path' [paths, times, columns]; found "
+                    f"{found}",
+                    source,
+                )
+            )
+        return archive.array("x"), False
+    if "x" in archive:
+        raise BadInput(Fault("holds both 'x' and whole paths; audit one of them", source))
+    if len(paths.shape) != 3:
+        raise BadInput(
+            Fault(
+                f"'path' must be [paths, times, columns], or number the rows of x; got shape {paths.shape}",
+                source,
+            )
+        )
+    return paths, True
+
+
+def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str) -> tuple[str, ...] | None:
+    """A file's own names, else those given; BadInput where both are there and not the same in any order."""
+    if own and columns and sorted(map(folded, own)) != sorted(map(folded, columns)):
+        message = (
+            f"has column names of its own ({listed(own)}), which are not the columns given "
+            f"({listed(columns)}); leave these out"
+        )
+        raise BadInput(Fault(message, source))
+    names = own or columns
+    return tuple(names) if names else None
+
+
+def _named(rows: Rows, source: str) -> Rows:
+    """The same rows, their names checked, and identifiers as rules use them."""
+    columns = rows.columns
+    if columns is None:
+        return rows
+    if len(columns) != rows.width:
+        raise BadInput(
+            Fault(f"has {rows.width} columns but {len(columns)} names were given ({listed(columns)})", source)
+        )
+    return rows._replace(columns=identifiers(columns, source)[0])

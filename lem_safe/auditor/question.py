@@ -1,0 +1,107 @@
+"""What is asked of some samples: a scenario's tolerances, and how they are held against what is counted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from barriers.sets import SpecificationError, UnsafeSet, build_sets
+from barriers.specification import Nested
+from lem_safe.auditor.matching import Match, match_columns
+from lem_safe.auditor.samples import Samples
+from lem_safe.bounds.several import Correction
+from lem_safe.errors import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Question:
+    """The options of one audit, as `auditor.audit` explains them; `clouds` are opened. Raises BadInput where
+    `near` is no distance.
+    """
+
+    scenario: "Scenario"
+    trace: Mapping[str, Any] | None = None
+    coupled: bool | None = None
+    clouds: Samples | None = None
+    strict: bool = False
+    near: float | None = None
+    correction: Correction | None = None
+    makers: Nested | None = None
+
+    def __post_init__(self) -> None:
+        if self.near is not None and not 0 < self.near < float("inf"):
+            raise BadInput(Fault(f"must be a distance > 0, in the data's units; got {self.near}", key="near"))
+
+    @property
+    def shares_error_by(self) -> Correction:
+        """How several constraints share the error."""
+        return self.correction or self.scenario.audit.correction
+
+    @property
+    def require(self) -> str:
+        """What a pass asks for: passed, bound or anytime."""
+        asked = self.scenario.audit.require
+        return "bound" if asked == "passed" and self.strict else asked
+
+    @property
+    def confidence(self) -> float:
+        """Of all constraints together."""
+        return self.scenario.audit.confidence
+
+    @property
+    def confidence_each(self) -> float:
+        """Of each side of one constraint's bound, 1 − α/m (A.4)."""
+        return 1 - (1 - self.confidence) / max(len(self.scenario.constraints), 1)
+
+    def match(self, samples: Samples) -> Match:
+        """Which column of the samples is which of the scenario's; BadInput where they do not say, and where
+        clouds stand beside samples that have a bound of their own.
+        """
+        match = match_columns(samples, self.scenario.columns, self.scenario.unsafe)
+        if self.clouds is not None and match.unit != "sample":
+            raise BadInput(
+                Fault(
+                    f"counts {match.unit}s, which bring a bound of their own; --clouds is for samples that "
+                    "bring none: audit the clouds "
+                    "by themselves",
+                    samples.source,
+                )
+            )
+        return match
+
+    def match_clouds(self, beside: Samples) -> Match:
+        """The same of clouds beside the samples; BadInput where they are no clouds."""
+        match = match_columns(beside, self.scenario.columns, self.scenario.unsafe)
+        if match.unit != "cloud":
+            raise BadInput(
+                Fault("must say which row is of which cloud, in an array `replica`", beside.source)
+            )
+        return match
+
+    def sets(self, names: tuple[str, ...]) -> dict[str, UnsafeSet]:
+        """The constrained regions over these columns; BadInput at the key that cannot be built."""
+        try:
+            regions = build_sets(self.scenario.unsafe, names, self.makers)
+        except SpecificationError as error:
+            message = f"{error} (the samples' columns: {', '.join(names)})"
+            raise BadInput(Fault(message, key=".".join(["unsafe", *map(str, error.path)]))) from error
+        sets = [c.set for c in self.scenario.constraints]
+        missing = [
+            Fault(f"no region is named '{name}'", key=f"constraints.{i}.set")
+            for i, name in enumerate(sets)
+            if name not in regions
+        ]
+        if missing:
+            raise BadInput(missing)
+        return {name: regions[name] for name in sets}
+
+    def growing(self, match: Match) -> dict[str, str]:
+        """What must stay the same while an audit grows."""
+        return {
+            "scenario": self.scenario.fingerprint(),
+            "columns": ", ".join(match.names),
+            "unit": match.unit,
+            "correction": self.shares_error_by,
+        }

@@ -1,0 +1,35 @@
+"""What identifies a resolved scenario: the sha256 of its canonical JSON, a file counted by its content and
+not by its name.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from barriers.sets.grid_map import companions
+
+
+def fingerprint(content: Any) -> str:
+    """sha256 of the canonical JSON of plain values, a Path counted by the content of its file."""
+    text = json.dumps(
+        _hashable(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Path):
+        beside = [_sha256(other) for other in companions(value)]
+        return {"sha256": _sha256(value)} | ({"with": beside} if beside else {})
+    if isinstance(value, Mapping):
+        return {key: _hashable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hashable(item) for item in value]
+    return value
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,129 @@
+"""The sections of a scenario file that are the same whatever the tables hold: constraints, audit, monitors,
+and what every sampler takes.
+"""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from lem_safe.bounds.search import SUREST
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+"""How every part of a file is checked: no key that is unknown, no value made to fit."""
+
+
+class Constraint(BaseModel):
+    """A tolerance: at most `beta` of the samples inside `set`."""
+
+    model_config = STRICT
+
+    set: str = Field(description="The name of a region under `unsafe`.", examples=["pillar"])
+    beta: Annotated[float, Ge(0), Lt(1)] = Field(
+        description="The tolerated fraction of samples inside the region.", examples=[0.03]
+    )
+
+
+class Audit(BaseModel):
+    """How the samples are judged."""
+
+    model_config = STRICT
+
+    confidence: Annotated[float, Gt(0), Le(SUREST)] = Field(
+        default=0.95, description="Confidence of the bound on the fraction.", examples=[0.95]
+    )
+    after_step: Annotated[int, Ge(0)] = Field(
+        default=0,
+        description="The first step whose fraction counts for `passed`; 0 is the whole run.",
+        examples=[0],
+    )
+    require: Literal["passed", "bound", "anytime"] = Field(
+        default="passed",
+        description="What the exit status asks for: the count and the trace, the bound as well, or a bound "
+        "that holds however often one looks.",
+        examples=["passed"],
+    )
+    correction: Literal["bonferroni", "holm"] = Field(
+        default="bonferroni",
+        description="How several constraints share the error: bounds that hold together, or Holm's steps, "
+        "which decide more.",
+        examples=["bonferroni"],
+    )
+    replicas: Annotated[int, Ge(1)] = Field(
+        default=1,
+        description="Independent clouds to run, each of sampler.samples particles: what a bound counts "
+        "where a filter couples particles.",
+        examples=[40],
+    )
+    between: Literal["segments", "points"] | None = Field(
+        default=None,
+        description="Where the samples are paths (`path`): segments, the default, judges the straight "
+        "lines between recorded points too; points, "
+        "the points alone.",
+        examples=["segments"],
+    )
+    tuned_with: list[Annotated[int, Ge(0)]] = Field(
+        default=[],
+        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with "
+        "one of them certify nothing.",
+        examples=[[0]],
+    )
+
+
+class Monitors(BaseModel):
+    """What is watched while sampling, at which cost."""
+
+    model_config = STRICT
+
+    every: Annotated[int, Ge(1)] | None = Field(
+        default=None,
+        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, "
+        "and seldomer where all looks "
+        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever "
+        "it costs.",
+        examples=[20],
+    )
+    samples: Annotated[int, Ge(0)] = Field(
+        default=256,
+        description="Particles looked at, fewer where every is not given and so many would be too dear; a "
+        "look costs their gradients, "
+        "their Laplacians (d/2 gradients each where exact), and the square of their number. 0: none.",
+        examples=[256],
+    )
+
+
+class Penalty(BaseModel):
+    """−λU₋: an energy subtracted from the sampled one."""
+
+    model_config = STRICT
+
+    weight: float
+    energy: dict[str, Any]
+
+
+class Sampler(BaseModel):
+    """What every sampler takes, and under `own` what this kind takes besides."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
+
+    kind: str
+    samples: Annotated[int, Gt(0)] = Field(
+        description="The number of particles, and of samples.", examples=[5000]
+    )
+    steps: Annotated[int, Gt(0)] = Field(description="The number of steps.", examples=[8000])
+    step_size: Annotated[float, Gt(0)] = Field(
+        description="The step size h, in sampler coordinates.", examples=[0.002]
+    )
+    init: dict[str, Any]
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys that only this kind of sampler has."""
+        return dict(self.model_extra or {})
+
+
+COMMON: dict[str, FieldInfo] = {
+    name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")
+}
+"""What a scenario gives to every sampler."""
