@@ -61,12 +61,12 @@ class Grammar:
         for kind, entry in table.members.items():
             arms[kind] = self._constructed(f"{table.noun}_{kind}", entry, (table, kind))
         tagged = [Annotated[arm, Tag(MARK + tag)] for tag, arm in arms.items()]
-        known: dict[str, Any] = {"kinds": table.names(), "arms": list(arms), "refused": table.refusals()}
+        told: dict[str, Any] = {"kinds": table.names(), "arms": list(arms), "refused": table.refusals()}
         choose = Discriminator(
             _kind_of(table, frozenset(arms), frozenset(table.members)),
             custom_error_type="kind",
             custom_error_message=table.noun,
-            custom_error_context=known,
+            custom_error_context=told,
         )
         made = type(
             name,
