@@ -1,14 +1,17 @@
-# make run    the main job, on real data          make test    the tests
-# make check  lint, types, import contracts, tests make bench   measurements against peers
+# make run    the main job, on real data           make test      the tests
+# make check  lint, types, import contracts, tests make test-all  also what is marked long (nightly)
+# make bench  measurements against peers
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
+# Compiled once and kept: every test process, and every process that a test begins, would compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # make readme the README's verdict and pictures, from a run
-.PHONY: run test check lint types contracts bench readme clean install
+.PHONY: run test test-all check lint types contracts bench readme clean install
 
 install: $(STAMP)
 
@@ -23,7 +26,10 @@ run: $(STAMP)
 	$(BIN)/lem-safe run impossible_tumours
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python tests/gate.py $(GATE)
+
+test-all: $(STAMP)
+	$(BIN)/python tests/gate.py --long $(GATE)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

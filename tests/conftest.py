@@ -1,5 +1,38 @@
-"""One torch thread a test process, and shapes checked in every call of the two packages."""
+"""One torch thread a test process, shapes checked in every call of the two packages, and one cache of trained
+energies a run of the suite.
+"""
 
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
 import torch
 
 torch.set_num_threads(1)
+
+CACHE = "LEM_SAFE_CACHE"
+SIMULATION, OTHER = "mark.simulation", "pytestmark = pytest.mark.simulation"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Trained energies are kept for this run of the suite: by the process that was begun, or by what began it.
+
+    What is kept is named by the fingerprint of everything it was trained from and written whole, so that
+    processes may share it. A test of the cache itself sets the variable to a directory of its own.
+    """
+    if CACHE not in os.environ:
+        directory = tempfile.TemporaryDirectory(prefix="lem-safe-trained-")
+        os.environ[CACHE] = directory.name
+        config.add_cleanup(directory.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(CACHE, None))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file without a test of the chosen part is not even imported: importing all takes longer than most."""
+    chosen = config.option.markexpr.removesuffix(" and not long")
+    if collection_path.suffix != ".py" or chosen not in ("simulation", "not simulation"):
+        return None
+    text = collection_path.read_text()
+    unneeded = SIMULATION not in text if chosen == "simulation" else OTHER in text
+    return True if unneeded else None

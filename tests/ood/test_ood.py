@@ -12,6 +12,15 @@ from lem_safe.ood.evaluate import named, ood, source_of
 from lem_safe.registry import load
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """ring_keep_out with few particles and steps, as a file."""
+    path = tmp_path_factory.mktemp("ring") / "ring.yaml"
+    small = load("ring_keep_out", {"sampler.samples": 400, "sampler.steps": 150, "sampler.step_size": 0.02})
+    path.write_text(small.to_yaml())
+    return path
+
+
 @pytest.fixture
 def far(tmp_path):
     """Rows far from every mode of ring_keep_out, and a file that holds them."""
@@ -20,7 +29,7 @@ def far(tmp_path):
     return tmp_path / "far.npy"
 
 
-def test_what_is_far_is_strange_and_what_is_drawn_is_not(far):
+def test_what_is_far_is_strange_and_what_is_drawn_is_not(far, few):
     found = ood(
         load("ring_keep_out"),
         {"far": far, "drawn": source_of(str(far)), "ring": source_of("{kind: rings, rings: 1, step: 2}")},
@@ -35,12 +44,12 @@ def test_what_is_far_is_strange_and_what_is_drawn_is_not(far):
     )
 
 
-def test_the_command_writes_table_scores_and_page(far, tmp_path, capsys):
+def test_the_command_writes_table_scores_and_page(far, few, tmp_path, capsys):
     assert (
         cli.main(
             [
                 "ood",
-                "ring_keep_out",
+                str(few),
                 "--against",
                 str(far),
                 "moons=two_moons",
@@ -63,15 +72,15 @@ def test_the_command_writes_table_scores_and_page(far, tmp_path, capsys):
         and f"{row['auroc']:.3f}" in page
         and (tmp_path / "o" / "figures" / "ood_1.png").exists()
     )
-    assert cli.main(["ood", "ring_keep_out", "--against", str(far), "--out", str(tmp_path / "o")]) == 2, (
+    assert cli.main(["ood", str(few), "--against", str(far), "--out", str(tmp_path / "o")]) == 2, (
         "nothing is written over"
     )
 
 
-def test_without_out_a_fresh_directory_under_runs_is_written_and_named(far, tmp_path, capsys, monkeypatch):
+def test_without_out_a_fresh_directory_under_runs_is_written_and_named(far, few, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("ring_keep_out-ood", "ring_keep_out-ood-2"):
-        assert cli.main(["ood", "ring_keep_out", "--against", str(far), "--quiet"]) == 0
+        assert cli.main(["ood", str(few), "--against", str(far), "--quiet"]) == 0
         assert capsys.readouterr().out.endswith(f"\n\nruns/{name}/ood.html\n")
         assert (tmp_path / "runs" / name / "ood.json").exists() and (
             tmp_path / "runs" / name / "scores.npz"
@@ -96,13 +105,13 @@ def test_without_out_a_fresh_directory_under_runs_is_written_and_named(far, tmp_
     ],
 )
 def test_rows_that_nothing_can_be_said_of_are_faults(
-    rows, inside, said, tmp_path, capsys, monkeypatch, recwarn
+    rows, inside, said, few, tmp_path, capsys, monkeypatch, recwarn
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text(rows + "\n")
     (tmp_path / "usual.csv").write_text(f"{inside}\n")
     more = [] if inside is None else ["--inside", "usual.csv"]
-    assert cli.main(["ood", "ring_keep_out", "--against", "rows.csv", *more, "--quiet"]) == 2
+    assert cli.main(["ood", str(few), "--against", "rows.csv", *more, "--quiet"]) == 2
     assert (
         said.replace("rows has", "rows.csv has").replace("usual has", "usual.csv has")
         in capsys.readouterr().err
@@ -112,13 +121,13 @@ def test_rows_that_nothing_can_be_said_of_are_faults(
     )
 
 
-def test_a_row_beyond_the_numbers_is_infinitely_strange_and_few_rows_have_no_interval(tmp_path, capsys):
+def test_a_row_beyond_the_numbers_is_infinitely_strange_and_few_rows_have_no_interval(few, tmp_path, capsys):
     (tmp_path / "rows.csv").write_text("1e200,0\n2,0\n2,0.1\n")
     assert (
         cli.main(
             [
                 "ood",
-                "ring_keep_out",
+                str(few),
                 "--against",
                 str(tmp_path / "rows.csv"),
                 "--out",
@@ -135,8 +144,8 @@ def test_a_row_beyond_the_numbers_is_infinitely_strange_and_few_rows_have_no_int
     assert (tmp_path / "o" / "ood.html").read_text().count("none: fewer than 10 rows") == 3
 
 
-def test_same_seed_same_numbers(far):
-    first, again = (ood(load("ring_keep_out"), {"far": far}, seed=3).to_dict() for _ in range(2))
+def test_same_seed_same_numbers(far, few):
+    first, again = (ood(load(few), {"far": far}, seed=3).to_dict() for _ in range(2))
     assert first == again
 
 
@@ -148,9 +157,9 @@ def test_data_that_are_none_are_faults_in_words(text):
         source_of(text)
 
 
-def test_names_and_columns_must_fit(far, tmp_path):
+def test_names_and_columns_must_fit(far, few, tmp_path):
     with pytest.raises(BadInput, match="two data sets"):
         named([str(far), f"far={far}"])
     np.save(tmp_path / "three.npy", np.zeros((4, 3)))
     with pytest.raises(BadInput, match="3 columns"):
-        ood(load("ring_keep_out"), {"three": tmp_path / "three.npy"})
+        ood(load(few), {"three": tmp_path / "three.npy"})

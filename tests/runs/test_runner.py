@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -180,29 +181,35 @@ def test_an_interrupted_run_resumes_bit_for_bit(
     assert not (done.directory / "checkpoint.npz").exists()
 
 
+def _runs_to_its_end(scenario: Path, out: Path) -> None:
+    """What a killed process does."""
+    run(scenario, out=out, resume=True, checkpoint_seconds=0.02)
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def test_killed_without_warning_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    """Four processes, each killed shortly after a checkpoint of its own."""
     scenario = tmp_path / "s.yaml"
-    scenario.write_text(TEXT.replace("FILTER", "gate").replace("steps: 120", "steps: 2500"))
+    scenario.write_text(TEXT.replace("FILTER", "gate").replace("steps: 120", "steps: 1000"))
     whole = run(scenario, out=tmp_path / "whole")
-    code = (
-        "import sys; from lem_safe.runs.runner import run; run(sys.argv[1], out=sys.argv[2], "
-        "resume=True, checkpoint_seconds=0.02)"
-    )
     cut = tmp_path / "cut"
+    checkpoint = cut / "checkpoint.npz"
     rng = np.random.default_rng(0)
     for _ in range(4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, str(scenario), str(cut)], env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        deadline = time.monotonic() + 120
-        while (
-            not (cut / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline
-        ):
-            time.sleep(0.01)
-        time.sleep(float(rng.uniform(0, 0.4)))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = get_context("fork").Process(target=_runs_to_its_end, args=(scenario, cut))
+        before, deadline = _changed(checkpoint), time.monotonic() + 120
+        process.start()
+        while _changed(checkpoint) == before and process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(float(rng.uniform(0, 0.05)))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL and not (cut / "run.json").exists()
     done = run(scenario, out=cut, resume=True)
+    assert json.loads((cut / "run.json").read_text())["resumed_from_step"]
     for name in ("samples.npz", "trace.npz"):
         assert (done.directory / name).read_bytes() == (whole.directory / name).read_bytes()
     leftovers = [p.name for p in cut.iterdir() if p.name.startswith(".") and "npz" not in p.name]
