@@ -16,7 +16,7 @@ SIMULATION, OTHER = "mark.simulation", "pytestmark = pytest.mark.simulation"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Trained energies are kept for this run of the suite: by the process that was begun, or by what began it.
+    """Trained energies are kept for this run of the suite, by the process that was begun or what began it.
 
     What is kept is named by the fingerprint of everything it was trained from and written whole, so that
     processes may share it. A test of the cache itself sets the variable to a directory of its own.

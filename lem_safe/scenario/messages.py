@@ -140,7 +140,7 @@ def _kind_fault(noun: str, value: Any, context: dict[str, Any], path: KeyPath, s
             path, f"must be {article} {noun}, such as {{kind: {kinds[-1]}, ...}}{names}; got {shown(value)}"
         )
     if "kind" in value:
-        if value["kind"] in context["refused"]:
+        if isinstance(value["kind"], str) and value["kind"] in context["refused"]:
             why = context["refused"][value["kind"]]
             return source.fault((*path, "kind"), f"{noun} kind '{value['kind']}' cannot be used: {why}")
         known = f"{noun} kind {shown(value['kind'])} is not known"

@@ -77,7 +77,9 @@ def test_the_command_writes_table_scores_and_page(far, few, tmp_path, capsys):
     )
 
 
-def test_without_out_a_fresh_directory_under_runs_is_written_and_named(far, few, tmp_path, capsys, monkeypatch):
+def test_without_out_a_fresh_directory_under_runs_is_written_and_named(
+    far, few, tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     for name in ("ring_keep_out-ood", "ring_keep_out-ood-2"):
         assert cli.main(["ood", str(few), "--against", str(far), "--quiet"]) == 0
