@@ -23,8 +23,8 @@ from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
 
 class Occupancy(UnsafeSet):
-    """The occupied part of a map: the dark part of a picture, spread over the rectangle from `lower` to
-    `upper`, or what a ROS map_server YAML file says. Two columns; wrap it in `columns` among more.
+    """The occupied part of a map: the dark part of a picture that covers the rectangle from `lower` to `upper`,
+    or what a ROS map_server YAML file says. It has two columns; use `columns` to apply it to two of several.
     """
 
     exact = False

@@ -23,8 +23,8 @@ def listing(what: str) -> tuple[list[str], list[list[str]]]:
     if what == "sets":
         algebra = [
             ("any", "The union of regions."),
-            ("all", "Their intersection."),
-            ("not", "The complement of one."),
+            ("all", "The intersection of regions."),
+            ("not", "The complement of a region."),
         ]
         rows += [[f"{key}:", text] for key, text in algebra]
     if what == "samplers":

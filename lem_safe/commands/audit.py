@@ -32,12 +32,14 @@ def audit(
     samples: Annotated[
         Path,
         typer.Argument(
-            metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet."
+            metavar="SAMPLES", help="Samples from any source: .npz (array x), .npy, .csv or .parquet."
         ),
     ],
     scenario: ScenarioArgument,
     out: Out = None,
-    form: Annotated[Form, typer.Option("--format", help="How the verdict is printed.")] = Form.text,
+    form: Annotated[
+        Form, typer.Option("--format", help="The format in which the verdict is printed.")
+    ] = Form.text,
     strict: Strict = False,
     set_: Set = None,
     near: Annotated[
@@ -49,34 +51,36 @@ def audit(
     correction: Annotated[
         Correction | None,
         typer.Option(
-            "--correction", help="How several constraints share the error; by default the scenario's."
+            "--correction",
+            help="How several constraints share the error probability; by default as the scenario says.",
         ),
     ] = None,
     clouds: Annotated[
         Path | None,
         typer.Option(
-            "--clouds", help="Independent clouds (.npz with replica) to take the bound from instead."
+            "--clouds",
+            help="Independent clouds (.npz with replica); the bound is computed from them instead.",
         ),
     ] = None,
     trace: Annotated[
         Path | None,
         typer.Option(
             "--trace",
-            help="The trace.npz of the run that these samples end: its steps are judged like the count.",
+            help="The trace.npz of the run that produced these samples; its steps are judged like the count.",
         ),
     ] = None,
     grow: Annotated[
         bool,
         typer.Option(
             "--grow",
-            help="One more look at samples that keep coming; --out DIR remembers the looks, all of them "
-            "valid.",
+            help="Audit a file that grows, again and again; --out DIR keeps every evaluation, and "
+            "the bounds are anytime-valid.",
         ),
     ] = False,
     header: Header = None,
     json: Json = False,
 ) -> int:
-    """Judge samples from anywhere against a scenario's tolerances."""
+    """Audit samples from any source against a scenario's tolerances."""
     from lem_safe.auditing import audit as judge
     from lem_safe.auditing import for_samples, read_trace, write_audit
     from lem_safe.auditing import grow as look

@@ -63,7 +63,10 @@ class ParallelTempering:
         temperatures: Annotated[
             list[Annotated[float, Gt(1)]],
             MinLen(1),
-            Doc("The temperatures of the hotter copies, rising; the cloud that is kept is at 1."),
+            Doc(
+                "The temperatures of the hotter copies, in increasing order; the cloud that is "
+                "saved is at temperature 1."
+            ),
         ],
         adapt: Adapt = None,
         drift_filter: DriftHook = None,

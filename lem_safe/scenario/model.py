@@ -52,55 +52,54 @@ class Audit(BaseModel):
     )
     require: Literal["passed", "bound", "anytime"] = Field(
         default="passed",
-        description="What the exit status asks for: the count and the trace, the bound as well, or a bound "
-        "that holds however often one looks.",
+        description="What a pass requires: the count and the trace (passed), the bound as well (bound), "
+        "or an anytime-valid bound (anytime).",
         examples=["passed"],
     )
     correction: Literal["bonferroni", "holm"] = Field(
         default="bonferroni",
-        description="How several constraints share the error: bounds that hold together, or Holm's steps, "
-        "which decide more.",
+        description="How several constraints share the error probability: bounds that hold "
+        "simultaneously (bonferroni), or Holm's procedure (holm), which decides more "
+        "constraints.",
         examples=["bonferroni"],
     )
     replicas: Annotated[int, Ge(1)] = Field(
         default=1,
-        description="Independent clouds to run, each of sampler.samples particles: what a bound counts "
-        "where a filter couples particles.",
+        description="The number of independent clouds to run, each of sampler.samples particles. If a "
+        "filter couples particles, the bound counts clouds.",
         examples=[40],
     )
     between: Literal["segments", "points"] | None = Field(
         default=None,
-        description="Where the samples are paths (`path`): segments, the default, judges the straight "
-        "lines between recorded points too; points, "
-        "the points alone.",
+        description="For samples that are paths (`path`): segments, the default, also judges the "
+        "straight lines between recorded points; points judges the recorded points only.",
         examples=["segments"],
     )
     tuned_with: list[Annotated[int, Ge(0)]] = Field(
         default=[],
-        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with "
-        "one of them certify nothing.",
+        description="Seeds of the runs that were used to choose this scenario's numbers; samples drawn "
+        "with one of them certify nothing.",
         examples=[[0]],
     )
 
 
 class Monitors(BaseModel):
-    """What is watched while sampling, at which cost."""
+    """What is monitored during sampling, and at what cost."""
 
     model_config = STRICT
 
     every: Annotated[int, Ge(1)] | None = Field(
         default=None,
-        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, "
-        "and seldomer where all looks "
-        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever "
-        "it costs.",
+        description="Steps between two evaluations. By default about 40 per run, at least 20 steps "
+        "apart, and less often where all of them together would cost more than a tenth of "
+        "the counted work of the steps. A number that is given is used, whatever it costs.",
         examples=[20],
     )
     samples: Annotated[int, Ge(0)] = Field(
         default=256,
-        description="Particles looked at, fewer where every is not given and so many would be too dear; a "
-        "look costs their gradients, "
-        "their Laplacians (d/2 gradients each where exact), and the square of their number. 0: none.",
+        description="Particles used in one evaluation; fewer where `every` is not given and this number "
+        "would be too expensive. An evaluation costs their gradients, their Laplacians (d/2 "
+        "gradients each if exact), and the square of their number. 0: no monitors.",
         examples=[256],
     )
 
@@ -171,49 +170,53 @@ class Scenario(BaseModel):
     )
     dtype: Literal["float32", "float64"] = Field(
         "float32",
-        description="The precision of sampling and of saved samples; where it is not given and float32 "
-        "cannot hold the values, float64.",
+        description="The precision of sampling and of saved samples; by default float32, or float64 if "
+        "float32 cannot represent the values well enough.",
         examples=["float32"],
     )
     columns: Annotated[list[Annotated[str, MinLen(1)]], MinLen(1)] | None = Field(
         None,
-        description="The coordinates' names; by default the data's names, else x0, x1, ...",
+        description="The names of the coordinates; by default those of the data, otherwise x0, x1, ...",
         examples=[["speed", "load"]],
     )
-    energy: dict[str, Any] = Field(description="The energy U to sample: the law is exp(-U), U in nats.")
+    energy: dict[str, Any] = Field(
+        description="The energy U to sample: the distribution is proportional to exp(-U), U in nats."
+    )
     penalties: list[Penalty] = Field(
         [], description="Energies to keep away from: U_safe = U - sum(weight * U_minus)."
     )
     unsafe: dict[str, Any] = Field(
-        description="Named regions samples should keep out of; a name may be used inside a later region."
+        description="Named regions that samples should keep out of; a name may be used inside a later region."
     )
     constraints: list[Constraint] = Field(
-        description="How much of the samples may lie in which region.",
+        description="The fraction of the samples that may lie in each region.",
         examples=[[{"set": "pillar", "beta": 0.03}]],
     )
-    sampler: Sampler = Field(description="What moves the particles, how many, how far.")
+    sampler: Sampler = Field(
+        description="The sampler: its kind, the number of particles, the number and size of the steps."
+    )
     filter: dict[str, Any] = Field(
-        {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
+        {"kind": "none"}, description="What keeps the tolerance during sampling; see `lem-safe list filters`."
     )
     audit: Audit = Field(
         Audit(),
-        description="The confidence, the steps that count, what a pass asks for.",
+        description="The confidence, the steps that count, and what a pass requires.",
         examples=[{"confidence": 0.95}],
     )
     monitors: Monitors = Field(
         Monitors(),
-        description="What is watched while sampling: how often, on how many particles.",
+        description="What is monitored during sampling: how often, and on how many particles.",
         examples=[{"every": 20, "samples": 256}],
     )
     stop: dict[str, Any] = Field(
         {"kind": "steps"},
-        description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`.",
+        description="When the run ends, at the latest after sampler.steps; see `lem-safe list stops`.",
     )
 
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(
         None,
-        description="Values that take turns, by dotted key: every combination is a run of its own, all of "
-        "them one job with one table.",
+        description="Lists of values, by dotted key: every combination is a separate run, and all runs "
+        "together are one job with one table.",
         examples=[{"filter.rate": [1, 5, 25]}],
     )
 
