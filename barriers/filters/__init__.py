@@ -215,8 +215,7 @@ PROMISES: dict[str, Promise] = {
     "chain": Promise(
         "that of its last filter",
         "each filter acts on what the one before it returned: the last one's theorem holds for any drift "
-        "or proposal, an earlier one's "
-        "may be undone after it",
+        "or proposal, an earlier one's guarantee may be undone after it",
     ),
 }
 

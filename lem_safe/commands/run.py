@@ -15,8 +15,7 @@ def run(
         Path | None,
         typer.Option(
             "--out",
-            help="Directory for the results; must be empty or absent. By default a new directory "
-            "under runs/.",
+            help="Directory for the results; must be empty or absent. By default a new runs/NAME.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Replace the scenario's seed.")] = None,

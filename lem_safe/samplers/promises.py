@@ -12,14 +12,14 @@ from barriers.filters import PROMISES
 from barriers.filters.base import Promise
 
 _TESTED = (
-    "E.8: the Metropolis test takes the filter's lean back: the law is ρ_U whatever the filter does "
-    "to the drift"
+    "E.8: the Metropolis test undoes the filter's change: the distribution is ρ_U whatever the filter "
+    "does to the drift"
 )
-_COUPLED = _TESTED + ", up to how its multiplier differs between a cloud and its proposals"
+_COUPLED = _TESTED + ", except that its multiplier differs slightly between a cloud and its proposals"
 _STAYS = (
-    "; a mirror image is no tested move, so who may not enter stays, as under the gate, and its law is the "
-    "gate's (G.3; with a smoothing, "
-    "whose corrections nobody tests, it has their bias)"
+    "; a mirrored move has not passed the Metropolis test, so a particle that may not enter stays where it "
+    "was, as under the gate, and the distribution is the gate's (G.3; with a smoothing the corrections are "
+    "not tested, and the distribution has their bias)"
 )
 
 REMAINS: dict[tuple[str, str], Promise] = {
@@ -29,7 +29,7 @@ REMAINS: dict[tuple[str, str], Promise] = {
         "misses it by order h²",
     ),
     ("flow", "pointwise"): Promise(
-        "in expectation", "F.2: without noise it is a barrier: each particle keeps s ≥ 0, as h → 0"
+        "in expectation", "F.2: without noise it is a true barrier: each particle keeps s ≥ 0, as h → 0"
     ),
     **{(sampler, "drift"): Promise("none", _COUPLED) for sampler in ("mala", "parallel_tempering")},
     **{
@@ -40,13 +40,13 @@ REMAINS: dict[tuple[str, str], Promise] = {
     ("mala", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and its law is the hard KL projection for every h, as n → ∞, for one set or sets that do not "
+        + "; and the distribution is the hard KL projection for every h, as n → ∞, for one set or sets that do not "
         "overlap (G.3)",
     ),
     ("parallel_tempering", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞, for one set "
+        + "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n → ∞, for one set "
         "or sets that do not overlap (G.3)",
     ),
     **{
@@ -67,7 +67,7 @@ REMAINS: dict[tuple[str, str], Promise] = {
     ("preconditioned", "step"): Promise(
         "every step, this cloud",
         PROMISES["step"].because
-        + "; its mirror knows no metric, so its distribution is not the KL projection",
+        + "; it mirrors without regard to the metric, so the distribution is not the KL projection",
     ),
     ("annealed", "drift"): Promise(
         "in expectation",
@@ -87,5 +87,5 @@ def promise_under(sampler: str, chosen: str) -> Promise:
     if (sampler, chosen) in REMAINS:
         return REMAINS[sampler, chosen]
     if own.scope == "in expectation" and sampler != "langevin":
-        return Promise("none", f"nothing is known of the noise of the sampler {sampler}")
+        return Promise("none", f"nothing is known about the noise of the sampler {sampler}")
     return own
