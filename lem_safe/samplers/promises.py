@@ -40,14 +40,14 @@ REMAINS: dict[tuple[str, str], Promise] = {
     ("mala", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and the distribution is the hard KL projection for every h, as n → ∞, for one set or sets that do not "
-        "overlap (G.3)",
+        + "; and the distribution is the hard KL projection for every h, as n → ∞, for one set "
+        "or sets that do not overlap (G.3)",
     ),
     ("parallel_tempering", "gate"): Promise(
         "every step, this cloud",
         PROMISES["gate"].because
-        + "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n → ∞, for one set "
-        "or sets that do not overlap (G.3)",
+        + "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n → ∞, for "
+        "one set or sets that do not overlap (G.3)",
     ),
     **{
         (sampler, "step"): Promise("every step, this cloud", PROMISES["step"].because + _STAYS)
