@@ -49,7 +49,7 @@ def test_every_filter_that_promises_or_fails_is_explained() -> None:
 
 
 def test_the_section_on_coupling_names_those_that_couple() -> None:
-    section = PAGE.read_text(encoding="utf-8").split("## Clouds whose particles are coupled")[1]
+    section = PAGE.read_text(encoding="utf-8").split("## Clouds whose particles are not independent")[1]
     assert set(re.findall(r"`(\w+)`", section)) == {kind for kind in FILTERS if couples_particles(kind)}
 
 
