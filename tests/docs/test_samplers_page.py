@@ -25,7 +25,7 @@ def table() -> str:
     ]
     rows += [
         "",
-        "Where it differs for one filter from what the filter says of itself:",
+        "Combinations whose promise differs from that of the filter itself:",
         "",
         "| sampler | filter | promise | because |",
     ]
@@ -46,7 +46,7 @@ def test_the_table_is_current() -> None:
 
 
 def test_every_sampler_is_explained_and_every_named_kind_exists() -> None:
-    told = PAGE.read_text(encoding="utf-8").split("## Which one")[1]
+    told = PAGE.read_text(encoding="utf-8").split("## Which sampler to choose")[1]
     assert [kind for kind in SAMPLERS if f"- `{kind}`:" not in told] == []
 
 
