@@ -28,7 +28,7 @@ def test_a_number_that_changes_changes_the_page() -> None:
             "came_too_late": 2,
         }
     ]
-    assert "14 of 15 end in the bytes" in "\n".join(measurements.kills(rows))
+    assert "14 of 15 give the same bytes" in "\n".join(measurements.kills(rows))
     assert "| c | 15 | 14 | 9 | 15 early | 2 |" in measurements.kills(rows)
 
 
