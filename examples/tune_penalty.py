@@ -1,9 +1,9 @@
 """Tune a penalty weight by differentiating through the sampler.
 
-A penalty μφ that is added to the energy lowers the mass inside an unsafe region, but it is not known in advance
-by how much: the weight has to be found. Here it is found by Newton's method. Every particle of an unrolled
-Langevin run is a differentiable function of μ while the noise is held fixed. So one run gives the fraction
-inside and, from the same fraction with a smoothed indicator, its derivative with respect to μ:
+A penalty μφ that is added to the energy lowers the mass inside an unsafe region, but it is not known in
+advance by how much: the weight has to be found. Here it is found by Newton's method. Every particle of an
+unrolled Langevin run is a differentiable function of μ while the noise is held fixed. So one run gives the
+fraction inside and, from the same fraction with a smoothed indicator, its derivative with respect to μ:
 
     log μ  ←  log μ − (fraction − target) / (∂ smooth fraction/∂ log μ)
 
@@ -51,8 +51,8 @@ class Tuned(NamedTuple):
 
 
 def final_cloud(weight: Tensor, particles: int, steps: int, key: Key) -> Tensor:
-    """The final cloud of a penalised run from equilibrium; differentiable in `weight`. The noise is a function
-    of `key`.
+    """The final cloud of a penalised run from equilibrium; differentiable in `weight`. The noise is a
+    function of `key`.
     """
     penalty = Penalty(smooth_mass([PILLAR], [Sigmoid(0.3, margin=0.1)], [0.0]), [weight])
     sampler = Langevin(Unrolled(RING), STEP_SIZE, drift_filter=penalty)
@@ -75,7 +75,7 @@ def tune(
     seed: int = 0,
     show: Callable[[str], None] = print,
 ) -> Tuned:
-    """Newton's method on log μ, until the fraction is the target within TOLERANCE or after `iterations` steps."""
+    """Newton's method on log μ, until the fraction is within TOLERANCE or after `iterations` steps."""
     log_weight, key = torch.zeros((), dtype=torch.float64), Key(seed)
     for i in range(iterations):
         log_weight = log_weight.detach().requires_grad_()

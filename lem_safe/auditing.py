@@ -27,7 +27,7 @@ from lem_safe.scenario import Scenario
 
 
 def audit(samples: Source, scenario: Scenario | str | PathLike[str], **options: Any) -> AuditReport:
-    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
     array, a tensor or a table [n, d].
 
     options: those of `lem_safe.auditor.audit`: columns, header, strict, near, coupled, clouds, trace,
@@ -48,11 +48,11 @@ def grow(
     out: str | PathLike[str],
     **options: Any,
 ) -> AuditReport:
-    """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking
-    after every batch is valid.
+    """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
+    evaluations unchanged. The bounds are anytime-valid.
 
-    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
-    Raises BadInput where earlier rows or the scenario changed, and where another process writes there.
+    out: the directory that keeps all evaluations and the latest audit; absent or empty at the first call.
+    Raises BadInput if earlier rows or the scenario changed, or if another process writes there.
     """
     opened = open_samples(samples, options.pop("columns", None), options.pop("header", None))
     chosen = scenario if isinstance(scenario, Scenario) else for_samples(scenario, opened.columns)
