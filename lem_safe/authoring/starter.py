@@ -100,7 +100,7 @@ def starter(path: Path, choices: Choices) -> str:
     named = columns is not None and choices.data is None
     lines = [
         MODELINE.rstrip(),
-        "# Describe here what this scenario shows. lem-safe validate checks it, lem-safe explain explains it.",
+        "# Say here what this scenario shows. lem-safe validate checks it, lem-safe explain explains it.",
         "version: 1",
         f"name: {_name(path)}",
         *_key("seed", 0, top["seed"], ""),

@@ -54,5 +54,5 @@ def new(
     schema = path.parent / "scenario.schema.json"
     if not schema.exists():
         write_json(schema, json_schema())
-    say(f"{path}: run it with  lem-safe run {path}\n{schema}: the schema from which editors complete its keys")
+    say(f"{path}: run it with  lem-safe run {path}\n{schema}: the schema for completion in editors")
     return 0
