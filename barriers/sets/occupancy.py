@@ -23,8 +23,8 @@ from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
 
 class Occupancy(UnsafeSet):
-    """The occupied part of a map: the dark part of a picture over the rectangle from `lower` to `upper`, or the
-    occupied cells of a ROS map_server YAML file. It has two columns; use `columns` to apply it to two of more.
+    """The occupied part of a map: the dark part of a picture over the rectangle from `lower` to `upper`, or
+    the occupied cells of a ROS map_server YAML file. It has two columns; with more, use `columns`.
     """
 
     exact = False
