@@ -13,7 +13,7 @@ from typing_extensions import Doc
 
 from lem_safe.data.source import Dataset, DataSource, digest, generator
 
-Samples = Annotated[int, Ge(2), Doc("Rows in the training table.")]
+Samples = Annotated[int, Ge(2), Doc("The number of rows in the training table.")]
 
 
 class Planar(DataSource):
