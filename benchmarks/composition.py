@@ -6,8 +6,8 @@ over five seeds.
 A = (±3, ±3), B = (0, ±4), (±4, 0), std .3. Both are trained; each composition is built from a scenario like
 any other and sampled by unadjusted Langevin from N(0, 2.5² I). With exact energies U_B − .35 U_A holds .99495
 within 1.5 of B's centres and 6e-15 near A's, and U_A + U_B has the mean radius 3.814, 98 % of it midway
-between neighbouring centres: the rows called `exact` are quadrature of that, those called `law` quadrature of
-the learned energies.
+between neighbouring centres: the rows called `exact` are quadrature of that, those called `trained` (`law`
+in the results) quadrature of the learned energies.
 """
 
 import argparse
@@ -217,14 +217,15 @@ def _of_recipe(name: str, rows: Sequence[dict[str, Any]]) -> str:
     hows = [how for how in ("mixture", "law", "samples") if any(r["how"] == how for r in mine)]
     for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in hows)]:
         numbers = [_cell(what, how, value[kind, what, how, seed]) for kind, what in columns]
-        text.append(f"| {'' if seed is None else seed} | {how} | " + " | ".join(numbers) + " |")
+        label = "trained" if how == "law" else how
+        text.append(f"| {'' if seed is None else seed} | {label} | " + " | ".join(numbers) + " |")
     held = [
         seed
         for seed in seeds
         if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)
     ]
     return (
-        "\n".join(text) + f"\n\nAll five claims hold of the samples of {len(held)} of {len(seeds)} seeds.\n"
+        "\n".join(text) + f"\n\nAll five claims hold for the samples of {len(held)} of {len(seeds)} seeds.\n"
     )
 
 

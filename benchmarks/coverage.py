@@ -1,12 +1,12 @@
-"""What every bound promises beside what it does: coverage by simulation, and false certificates when one
-looks after every sample.
+"""What every bound promises beside what it does: coverage by simulation, and false certificates when a bound
+is evaluated after every sample.
 
     python -m benchmarks coverage            # the numbers, into results.json
     python -m benchmarks.coverage [--runs N] # the same, in a smaller size, to the terminal
     python -m benchmarks.coverage --page     # docs/coverage.md, from results.json
 
 Coverage must reach .95; a false certificate must come at most .05 of the time. Methods called `planted` are
-known to fail: a simulation that cannot see them fail shows nothing.
+known to fail: a simulation that does not show that they fail shows nothing.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def row(what: str, method: str, p: float, found: float, promised: float, **more:
 
 
 def binomial(runs: int, rng: np.random.Generator) -> list[Row]:
-    """Bounds for a sample size fixed beforehand: simulated, and exactly, by the binomial law."""
+    """Bounds for a sample size fixed beforehand: simulated, and exactly, by the binomial distribution."""
     z = norm.ppf(CONFIDENCE)
     methods: dict[str, Callable[[int, int, float], bool]] = {
         "Clopper-Pearson, upper": lambda k, n, p: p <= upper_bound(k, n, CONFIDENCE),
@@ -320,25 +320,26 @@ def page(record: dict[str, object]) -> str:
     out = ["# Coverage of the bounds", "", "<!-- made by: python -m benchmarks.coverage --page -->", ""]
     out += [
         f"Measured by `python -m benchmarks coverage`: {max(int(str(r['runs'])) for r in rows):,} "
-        f"repetitions a number, commit {record['commit']}.",
-        "A cell holds the worst over all sizes tried; its standard error is at most .22 %. Rows marked "
-        "*planted* are methods known to fail:",
-        "were they not seen to fail here, the others would show nothing.",
+        f"repetitions per number, commit {record['commit']}.",
+        "Each cell is the worst value over all sample sizes; its standard error is at most .22 %. Rows "
+        "marked *planted* are methods that",
+        "are known to fail: if the simulation did not show that they fail, it would show nothing about "
+        "the others.",
         "",
-        "Clopper-Pearson's coverage is also counted exactly, over every possible count; its worst size "
-        "stands in brackets beside what was simulated.",
-        f"Counted so it is never below 95 %: the lowest of {len(counted)} numbers is {100 * exact:.2f} %; "
-        "simulation and count agree",
-        f"within {apart:.1f} standard errors. Of all methods' simulated numbers the lowest against its "
-        "noise,",
+        "The coverage of Clopper-Pearson is also computed exactly, over every possible count; the exact "
+        "value for the worst size is in brackets.",
+        f"It is never below 95 %: the lowest of {len(counted)} numbers is {100 * exact:.2f} %; "
+        "simulated and exact values agree",
+        f"within {apart:.1f} standard errors. Relative to its noise, the lowest simulated number of all "
+        "methods,",
         f"{100 * float(str(lowest['found'])):.2f} % ({lowest['method']}, ρ(𝒰) = {lowest['p']:g}), is "
         f"{-z(lowest, CONFIDENCE):.1f} standard errors below 95 %; a test fails at 4.",
         "",
     ]
     heads = {
         "coverage": "## Coverage: at least 95 %",
-        "wrong at some look": "## Looked at after every sample: wrong at some look at most 5 % of the "
-        "time, exactly the tolerance being inside",
+        "wrong at some look": "## Evaluated after every sample: wrong at some evaluation at most 5 % of the "
+        "time, the true fraction being equal to the tolerance",
     }
     for what, head in heads.items():
         these = [r for r in rows if r["what"] == what and "rho" not in r]
@@ -370,9 +371,9 @@ def page(record: dict[str, object]) -> str:
     chains = [r for r in rows if "rho" in r and r["what"] == "diagnostic"]
     singly = {r["rho"]: r for r in rows if "rho" in r and r["planted"]}
     out += [
-        "## Rows of a chain: the diagnostic, which is no certificate",
+        "## Rows of a chain: the diagnostic, which is not a certificate",
         "",
-        "AR(1) chains whose effective number of rows is known; 10 % inside, two-sided intervals.",
+        "AR(1) chains whose effective sample size is known; 10 % inside, two-sided intervals.",
         "",
         "| ρ | rows | true n_eff | n_eff by batch means | interval wider by | its coverage | *planted:* "
         "rows counted singly |",
@@ -397,11 +398,11 @@ def short(chains: list[Row]) -> list[str]:
     for r in [r for r in chains if z(r, CONFIDENCE) < -4]:
         out += [
             "",
-            f"At ρ = {r['rho']:g} the diagnostic falls short: batch means find {r['mean_ess']:,.0f} rows "
-            f"where there are {r['true_ess']:,.0f},",
-            "as so long a memory reaches past a batch, and the interval covers "
+            f"At ρ = {r['rho']:g} the diagnostic falls short: batch means estimate {r['mean_ess']:,.0f} "
+            f"effective rows instead of {r['true_ess']:,.0f},",
+            "because the correlation is longer than a batch, and the interval covers "
             f"{100 * float(str(r['found'])):.1f} % of the time. It warns of slow",
-            "mixing and cannot vouch for its absence: no bound or verdict uses it, and where rows are of "
+            "mixing but cannot show its absence: no bound or verdict uses it, and if rows come from "
             "chains an audit counts chains.",
         ]
     return out
@@ -418,7 +419,10 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument(
-        "--looks", type=int, default=1000, help="samples after each of which the anytime audit is looked at"
+        "--looks",
+        type=int,
+        default=1000,
+        help="samples after each of which the anytime-valid audit is evaluated",
     )
     parser.add_argument("--page", action="store_true", help="write docs/coverage.md from results.json")
     options = parser.parse_args()

@@ -31,11 +31,10 @@ def laplacian(rows: Rows) -> list[str]:
     least = min(rows, key=lambda r: r["best_peer_over_forward"])
     wide = [r for r in rows if r["columns"] == 64 and r.get("width") == 256]
     return [
-        "Processor milliseconds a call, the shortest of all calls made in turn. *forward* is ours, exact; "
-        "*hessian* is `vmap(hessian)`, "
-        "*jacrev* is `vmap(jacrev(grad))` (torchebm's way) and *loop* is d backward passes (ebmkit's way), "
-        "all exact; *Hutchinson* is one "
-        "random direction a row, an estimate.",
+        "Processor time per call in milliseconds, the shortest of several calls, the methods taking turns. "
+        "*forward* is ours and exact; *hessian* is `vmap(hessian)`, "
+        "*jacrev* is `vmap(jacrev(grad))` (as in torchebm) and *loop* is d backward passes (as in ebmkit), "
+        "all exact; *Hutchinson* is an estimate with one random direction per row.",
         "",
         *table(
             [
@@ -63,7 +62,7 @@ def laplacian(rows: Rows) -> list[str]:
             ],
         ),
         "",
-        f"The least ratio is {least['best_peer_over_forward']:.1f} ({_network(least)}, {least['columns']} "
+        f"The smallest ratio is {least['best_peer_over_forward']:.1f} ({_network(least)}, {least['columns']} "
         "columns); at 64 columns and "
         f"width 256 it is {' and '.join(format(r['best_peer_over_forward'], '.1f') for r in wide)}. "
         f"Results differ by {max(r['largest_gap'] for r in rows):.0e} at most, float32.",
@@ -74,9 +73,9 @@ def qp(rows: Rows) -> list[str]:
     """Ratios to the structured dual."""
     versions = ", ".join(f"{name} {value}" for name, value in rows[0]["versions"].items())
     return [
-        "One solve and its gradient, float64; quadprog has no gradient and is timed without. *gap* is the "
+        "One solve and its gradient, float64; quadprog has no gradient and is timed without it. *gap* is the "
         "largest difference between the "
-        f"two points; none where a peer is too slow to ask again. {versions}.",
+        f"two solutions; it is empty if the other library is too slow to run it again. {versions}.",
         "",
         *table(
             ["case and peer", "peer / ours", "ours, ms", "peer, ms", "gap"],
@@ -98,8 +97,8 @@ def streaming(rows: Rows) -> list[str]:
     """Rows a second and memory."""
     return [
         "A ball in two dimensions, float32, one core; *extra* is the memory that the audit of the whole "
-        "file took beyond that of ten rows. "
-        "numpy reads the whole file and counts, and keeps no clearances, no worst samples, no diagnostics.",
+        "file needed beyond that of an audit of ten rows. "
+        "numpy reads the whole file and counts, without clearances, worst samples and diagnostics.",
         "",
         *table(
             [
@@ -135,15 +134,15 @@ def streaming(rows: Rows) -> list[str]:
 
 
 def kills(rows: Rows) -> list[str]:
-    """How many kills, where they fell, what was identical."""
+    """How many kills, where they happened, what was identical."""
     total, same = (sum(r[name] for r in rows) for name in ("kills", "identical"))
     return [
-        f"Runs killed (SIGKILL) at random moments before their end and resumed: {same} of {total} end in "
-        "the bytes of a run that nobody "
-        "interrupted. Kills that came after the end are counted apart and drawn again.",
+        f"Runs were killed (SIGKILL) at random moments before their end and resumed: {same} of {total} give "
+        "the same bytes as a run that was not "
+        "interrupted. Kills that came after the end are counted separately and repeated.",
         "",
         *table(
-            ["run", "kills", "identical", "resumed within a chain", "where they fell", "came too late"],
+            ["run", "kills", "identical", "resumed within a chain", "where they happened", "after the end"],
             [
                 [
                     r["case"],
@@ -172,10 +171,10 @@ def price(rows: Rows) -> list[str]:
     free = sorted({r["scenario"] for r in told} - {r["scenario"] for r in priced})
     mean = sum(sum(v) for v in means.values()) / max(sum(map(len, means.values())), 1)
     return [
-        "KL in nats, from below, with one standard error: *needed* by any method that holds every "
-        "tolerance (P.6), *paid* by this filter, "
-        "with its defaults, as membership and distance tell it (P.7). *Inside* is the final fraction of "
-        "each constraint beside what is tolerated.",
+        "Lower bounds of KL in nats, with one standard error: *needed* by any method that keeps every "
+        "tolerance (P.6), *paid* by this filter "
+        "with its defaults, computed from membership and distance (P.7). *inside* is the final fraction of "
+        "each constraint beside the tolerance.",
         "",
         *table(
             ["scenario and filter", "inside", "needed", "paid", "paid / needed"],
@@ -205,9 +204,9 @@ def _known(rows: Rows) -> list[str]:
         return []
     return [
         "",
-        "A standard normal distribution projected onto a half-space of tolerance .05, whose KL is "
+        "A standard normal distribution, projected for a half-space with tolerance .05; the KL is "
         f"{rows[0]['kl']:.4f}; 4,000 draws of "
-        "either. *Neighbours* is the estimate by nearest neighbours that the report had, and no longer has.",
+        "each distribution. *neighbours* is the nearest-neighbour estimate that the report used before.",
         "",
         *table(
             ["columns", "needed", "paid", "neighbours"],
@@ -229,10 +228,10 @@ def mutations(rows: Rows) -> list[str]:
     return [
         f"Of {r['broken_files']} broken scenarios (wrong types, huge numbers, NaN, unicode, deep nesting, "
         "aliases, bombs) "
-        f"{r['exit_2_located_within_a_second']} end with exit status 2 and a located line within a second; "
+        f"{r['exit_2_located_within_a_second']} end with exit status 2 and a line number within a second; "
         "the slowest takes "
         f"{r['slowest_seconds']:.2f} s, the median {1000 * r['median_seconds']:.0f} ms. {r['still_valid']} "
-        "more mutations left a valid file.",
+        "more mutations left the file valid.",
     ]
 
 
@@ -240,7 +239,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
-    "kills": ("Kills", kills),
+    "kills": ("Killed and resumed runs", kills),
     "mutations": ("Broken scenarios", mutations),
     "price": ("The price of a tolerance", price),
     "price_before": ("The price of a tolerance, before", price),
@@ -251,8 +250,8 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of all sections that have been measured."""
     out = ["# Measurements", "", "<!-- made by: python -m benchmarks.measurements -->", ""]
     out += [
-        "Made of `benchmarks/results.json`. Times are of one shared machine: a ratio within a row means "
-        "something, a time alone does not."
+        "Made from `benchmarks/results.json`. Times were measured on a shared machine: a ratio within a row "
+        "is meaningful, a single time is not."
     ]
     for name, (title, lines) in SECTIONS.items():
         if name in found:

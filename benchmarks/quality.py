@@ -209,7 +209,7 @@ def _peer(peer: str, task: Task, C: Coordinates, judge: Judge) -> dict[str, Any]
     if not np.isfinite(x).all():
         lost = int((~np.isfinite(x)).any(1).sum())
         return {
-            "error": f"{lost} of {len(x)} samples left the finite numbers",
+            "error": f"{lost} of {len(x)} samples are not finite",
             "version": made.version,
             "steps": made.steps,
         }
@@ -272,7 +272,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     ]  # of the run that was measured, not of the code of today
     default = _by_default(by_name, names)
     return (
-        "\n".join(["What a scenario says for this recipe:", "", *told, "", *text, "", *verdicts, *default])
+        "\n".join(["The recipe as written in a scenario:", "", *told, "", *text, "", *verdicts, *default])
         + "\n"
     )
 
@@ -284,10 +284,10 @@ def _by_default(by_name: dict[str, dict[str, Any]], names: Sequence[str]) -> lis
     pairs = {name: [by_name.get(f"{name}: {who}") for who in (DEFAULT, FORMER)] for name in names}
     text = [
         "",
-        "Where a scenario names neither network nor loss nor training (now `calibrated`, before "
-        "`denoising`), judged by independent "
-        "draws of the trained energy itself (by quadrature on a grid), which borrow no mode's share from "
-        "where a chain began:",
+        "Scenarios that name neither network nor loss nor training (the loss is now `calibrated`, before it "
+        "was `denoising`), judged by independent "
+        "draws from the trained energy itself (by quadrature on a grid), whose mode shares do not depend "
+        "on where a chain started:",
         "",
         "| distribution | calibrated | worst share off by | training, CPU s | denoising | worst share off "
         "by | training, CPU s |",
@@ -334,9 +334,9 @@ def _verdicts(rows: Sequence[dict[str, Any]]) -> list[str]:
         name = row["name"].split(":")[0]
         if row["ratio"] > TARGET:
             why = (
-                "the modes' weights make the excess"
+                "the weights of the modes cause the excess"
                 if row["shape_ratio"] <= TARGET
-                else "the shape itself is off"
+                else "the shapes themselves are wrong"
             )
             lines.append(
                 f"- `{name}`: {row['ratio']:.2f}, and {row['shape_ratio']:.2f} with every mode at its true "
@@ -344,13 +344,12 @@ def _verdicts(rows: Sequence[dict[str, Any]]) -> list[str]:
             )
         if row["from_noise"] > max(TARGET, 1.2 * row["ratio"]):
             late = (
-                f"{100 * row['stranded']:.1f} % of those particles are at energies that 99.9 % of the "
-                "data stay below"
+                f"{100 * row['stranded']:.1f} % of those particles have an energy above that of 99.9 % of "
+                "the data"
             )
             lines.append(
-                f"- `{name}` begun at noise: {row['from_noise']:.2f}; {late}. Langevin goes slowly from "
-                "mode to mode, and along "
-                "one, so where a particle begins decides where it ends."
+                f"- `{name}` begun at noise: {row['from_noise']:.2f}; {late}. Langevin dynamics move slowly "
+                "from mode to mode and along a mode, so the start of a particle determines where it ends."
             )
     return lines
 

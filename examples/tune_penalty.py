@@ -1,15 +1,15 @@
 """Tune a penalty weight by differentiating through the sampler.
 
-A penalty μφ added to the energy lowers the mass inside an unsafe region, but by how much nobody can say
-beforehand: the weight has to be found. Here it is found by Newton's method. Every particle of an unrolled
-Langevin run is a differentiable function of μ while the noise is held fixed, so one run gives the fraction
-inside and, through the same fraction smoothed, its derivative with respect to μ:
+A penalty μφ that is added to the energy lowers the mass inside an unsafe region, but it is not known in
+advance by how much: the weight has to be found. Here it is found by Newton's method. Every particle of an
+unrolled Langevin run is a differentiable function of μ while the noise is held fixed. So one run gives the
+fraction inside and, from the same fraction with a smoothed indicator, its derivative with respect to μ:
 
     log μ  ←  log μ − (fraction − target) / (∂ smooth fraction/∂ log μ)
 
-The region is the ball (2, 0), r = .8, on a ring of eight Gaussians; 10.2 % of the unconstrained mass is
-inside, the target is 3 %. The last line repeats the run with fresh noise. A penalty bounds nothing (C.5): for
-a bound at every step use the filters `step` or `gate`.
+The region is the ball around (2, 0) with radius .8, and the distribution is a ring of eight Gaussians; 10.2 %
+of the unconstrained mass is inside, and the target is 3 %. The last line repeats the run with fresh noise. A
+penalty bounds nothing (C.5): for a bound at every step use the filters `step` or `gate`.
 
     python examples/tune_penalty.py
 """
@@ -35,16 +35,15 @@ ANGLES = torch.arange(8, dtype=torch.float64) * math.pi / 4
 RING = GaussianMixture((2 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)).tolist(), std=0.5)
 PILLAR = Ball([2.0, 0.0], 0.8)
 SMOOTHING = 0.1
-"""Width of the smoothed indicator whose derivative is taken: wide enough that many particles are on the ramp.
-"""
+"""Width of the smoothed indicator whose derivative is used: so wide that many particles are on its ramp."""
 LARGEST_FACTOR = 4.0
-"""How much one Newton step may change the weight."""
+"""The largest factor by which one Newton step may change the weight."""
 TOLERANCE = 0.01
-"""How far from the target the fraction may stay, as a share of it."""
+"""The accepted relative difference between the fraction and the target."""
 
 
 class Tuned(NamedTuple):
-    """The weight, the fraction inside with it on the noise it was tuned on, and on fresh noise."""
+    """The weight, and the fraction inside with it: with the noise it was tuned on, and with fresh noise."""
 
     weight: float
     fraction: float
@@ -52,8 +51,8 @@ class Tuned(NamedTuple):
 
 
 def final_cloud(weight: Tensor, particles: int, steps: int, key: Key) -> Tensor:
-    """The end of a penalised run from equilibrium; differentiable in `weight`, the noise a function of
-    `key`.
+    """The final cloud of a penalised run from equilibrium; differentiable in `weight`. The noise is a
+    function of `key`.
     """
     penalty = Penalty(smooth_mass([PILLAR], [Sigmoid(0.3, margin=0.1)], [0.0]), [weight])
     sampler = Langevin(Unrolled(RING), STEP_SIZE, drift_filter=penalty)
@@ -64,7 +63,7 @@ def final_cloud(weight: Tensor, particles: int, steps: int, key: Key) -> Tensor:
 
 
 def fraction(x: Tensor) -> float:
-    """What is counted."""
+    """The counted fraction inside."""
     return float(PILLAR.contains(x).double().mean())
 
 
@@ -76,7 +75,7 @@ def tune(
     seed: int = 0,
     show: Callable[[str], None] = print,
 ) -> Tuned:
-    """Newton on log μ until the count is the target's within TOLERANCE, or `iterations` are used up."""
+    """Newton's method on log μ, until the fraction is within TOLERANCE or after `iterations` steps."""
     log_weight, key = torch.zeros((), dtype=torch.float64), Key(seed)
     for i in range(iterations):
         log_weight = log_weight.detach().requires_grad_()
@@ -106,6 +105,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description="Tune a penalty weight by differentiating through the sampler."
     )
-    parser.add_argument("--target", type=float, default=0.03, help="the fraction wanted inside the region")
-    parser.add_argument("--iterations", type=int, default=8)
+    parser.add_argument(
+        "--target", type=float, default=0.03, help="the fraction that should be inside the region"
+    )
+    parser.add_argument("--iterations", type=int, default=8, help="the largest number of Newton steps")
     tune(**vars(parser.parse_args()))

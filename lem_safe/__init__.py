@@ -1,4 +1,4 @@
-"""lem-safe: unsafe regions in YAML, constrained energy sampling, audited violations.
+"""lem-safe: unsafe regions in YAML, energy-based sampling under constraints, audits of violations.
 
 >>> import lem_safe
 >>> run = lem_safe.run("ring_keep_out", samples=200, steps=40)
@@ -9,7 +9,7 @@
 >>> lem_safe.audit(run.samples, run.scenario).constraints[0].violations
 0
 
-Importing this package imports nothing heavy; the first use of a name does.
+Importing this package is fast; the first use of a name imports what it needs.
 """
 
 from importlib import import_module

@@ -43,7 +43,7 @@ def audit(
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for samples that anyone made: a .npz, .npy, .csv or .parquet file, an
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
     array, a tensor or a table [n, d].
 
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
@@ -79,8 +79,8 @@ def grow(
     header: bool | None = None,
     **options: Any,
 ) -> AuditReport:
-    """One more look at samples that keep coming: all rows so far, those of earlier looks unchanged. Looking
-    after every batch is valid.
+    """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
+    evaluations unchanged. The bounds are anytime-valid.
 
     out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
     options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,

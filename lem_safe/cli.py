@@ -25,7 +25,9 @@ from lem_safe.commands.schema import schema
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
 
-HELP = "Safety-constrained generation: unsafe regions in YAML, constrained sampling, audited violations."
+HELP = (
+    "Safety-constrained generation: unsafe regions in YAML, sampling under constraints, audits of violations."
+)
 
 COMMANDS: tuple[Callable[..., int | None], ...] = (
     new,

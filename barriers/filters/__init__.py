@@ -143,8 +143,9 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             hook="both",
             promise=Promise(
                 "that of its last filter",
-                "each filter acts on what the one before it returned: the last one's theorem holds for any "
-                "drift or proposal, an earlier one's may be undone after it",
+                "each filter acts on what the one before it returned: the last one's theorem "
+                "holds for any drift or proposal, an earlier one's guarantee may be undone "
+                "after it",
             ),
             couples=False,
             claim=(

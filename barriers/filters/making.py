@@ -34,8 +34,8 @@ Rate = Annotated[
 Smoothing = Annotated[
     Surrogate | None,
     Doc(
-        "A surrogate of the indicator (B.2). Where none is given nothing is softened: the filter bounds "
-        "the mass inside itself (Q.4, D.4)."
+        "A smooth surrogate of the indicator (B.2). Without it nothing is smoothed: the "
+        "filter bounds the mass inside the set directly (Q.4, D.4)."
     ),
 ]
 
@@ -43,16 +43,16 @@ Speed = Annotated[
     float | None,
     Gt(0),
     Doc(
-        "Most that any coordinate of a particle's drift may change; a few standard deviations of the noise "
-        "a step where not given."
+        "The largest change of any coordinate of a particle's drift; by default a few "
+        "standard deviations of the noise per step."
     ),
 ]
 Reach = Annotated[
     float | None,
     Gt(0),
     Doc(
-        "Longest correction of one step while the start is over a limit; two standard deviations of the "
-        "noise where not given."
+        "The longest correction in one step while the start is over a limit; by default two "
+        "standard deviations of the noise."
     ),
 ]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
@@ -69,16 +69,16 @@ def drift_filter(
     backend: Annotated[
         Backend,
         Doc(
-            "Who solves the QP of a filter with a smoothing: our structured dual, or a library, for "
-            "comparison."
+            "The solver for the QP of a filter with a smoothing: the built-in structured "
+            "dual, or a library, for comparison."
         ),
     ] = "structured",
     on_infeasible: Annotated[
         OnInfeasible, Doc("What to do when no velocity satisfies every constraint.")
     ] = "relax",
 ) -> EnsembleFilter | PredictiveFilter:
-    """The change of the drift that keeps the mass inside within its tolerance, in expectation, after the
-    noise.
+    """Changes the drift, before the noise, so that the expected fraction inside after the noise is within the
+    tolerance.
     """
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):
         raise ValueError(
@@ -107,7 +107,7 @@ def step_filter(
     smoothing: Smoothing = None,
     reach: Reach = None,
 ) -> BarrierStep | MirrorStep:
-    """Lets a move into a set while its tolerance has room, and mirrors the others at its boundary."""
+    """Accepts a move into a set only while its budget has room; mirrors the other moves at the boundary."""
     if smoothing is None:
         return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
     if min(betas) <= 0 and not isinstance(smoothing, Hinge):
@@ -126,8 +126,8 @@ def gate_filter(sets: Sets, betas: Betas) -> Gate:
 
 
 def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
-    """A barrier for each particle alone, before the noise: the usual baseline, which bounds nothing under
-    noise.
+    """A barrier for each particle alone, before the noise: a common baseline. Under noise it bounds
+    nothing.
     """
     return PointwiseFilter(sets, rate)
 
@@ -145,14 +145,14 @@ def project_filter(sets: Sets) -> Project:
 def penalty_filter(
     sets: Sets, betas: Betas, step_size: StepSize, weight: Weight, smoothing: Smoothing = None
 ) -> Penalty:
-    """A fixed weight on the surrogate: lowers the fraction, bounds nothing."""
+    """A fixed weight on the surrogate: it lowers the fraction inside but bounds nothing."""
     return Penalty(_softened(sets, betas, step_size, smoothing), [weight] * len(sets))
 
 
 def primal_dual_filter(
     sets: Sets, betas: Betas, step_size: StepSize, dual_rate: DualRate = 1.0, smoothing: Smoothing = None
 ) -> PrimalDual:
-    """A weight on the surrogate that learns from violations (primal-dual Langevin)."""
+    """A weight on the surrogate that is adapted to the violations (primal-dual Langevin)."""
     return PrimalDual(_softened(sets, betas, step_size, smoothing), dual_rate)
 
 

@@ -59,9 +59,8 @@ class MirrorStep:
     couples = True
     promise = Promise(
         "every step, this cloud",
-        "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (given "
-        "a smoothing: D.3, B_φ ≥ 0 at "
-        "every step); an unsafe start recovers at rate α",
+        "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (with "
+        "a smoothing: D.3, B_φ ≥ 0 at every step); an unsafe start recovers at rate α",
     )
 
     def __init__(

@@ -28,8 +28,8 @@ class PointwiseFilter:
     couples = False
     promise = Promise(
         "none",
-        "F.2: under noise the mass outside stays at 1/(1 + √α) for Ornstein–Uhlenbeck; only without noise "
-        "is it a barrier",
+        "F.2: under noise the unsafe mass stays at 1/(1 + √α) for an Ornstein–Uhlenbeck process; it is a "
+        "barrier only without noise",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet], rate: float = 5.0):

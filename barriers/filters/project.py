@@ -29,8 +29,8 @@ class Project:
     couples = False
     promise = Promise(
         "none",
-        "P.4: particles leave, but land as an atom on the boundary; overlapping or curved sets may leave "
-        "some inside (shortfall)",
+        "P.4: particles that are inside are moved to the boundary, where they form an atom; overlapping or "
+        "curved sets may leave some inside (shortfall)",
     )
 
     def __init__(self, sets: Sequence[UnsafeSet]):

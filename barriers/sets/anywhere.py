@@ -31,8 +31,8 @@ Between = Literal["segments", "points"]
 
 
 class Anywhere(UnsafeSet):
-    """`set`, applied to every waypoint of a trajectory and to the segments between them: its dimension must
-    divide the columns.
+    """`set`, applied to every waypoint of a trajectory and to the segments between them; the dimension of
+    `set` must divide the number of columns.
     """
 
     smooth = False
@@ -43,13 +43,13 @@ class Anywhere(UnsafeSet):
 
     def __init__(
         self,
-        set: Annotated[UnsafeSet, Doc("A region over one waypoint.")],
+        set: Annotated[UnsafeSet, Doc("A region for a single waypoint.")],
         columns: Annotated[Sequence[str], Context("columns")],
         between: Annotated[
             Between,
             Doc(
-                "segments: also the straight lines between waypoints are unsafe inside it; points: the "
-                "waypoints alone."
+                "segments: a trajectory is also unsafe if a straight line between two "
+                "waypoints meets the region; points: only the waypoints count."
             ),
         ] = "segments",
     ):

@@ -25,7 +25,7 @@ class Ball(UnsafeSet):
 
     def __init__(
         self,
-        center: Annotated[list[float], Doc("The centre, one number a column.")],
+        center: Annotated[list[float], Doc("The centre, one number per column.")],
         radius: Annotated[float, Gt(0), Doc("The radius, in the data's units.")],
     ):
         super().__init__()

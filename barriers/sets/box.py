@@ -39,7 +39,7 @@ class Box(Faceted):
         ],
         rotation: Annotated[
             list[list[float]] | None,
-            Doc("Turns the box about its centre: rows are the box's own axes, orthonormal."),
+            Doc("Rotates the box about its centre: the rows are the axes of the box, orthonormal."),
         ] = None,
     ):
         super().__init__()

@@ -39,8 +39,8 @@ class Capsule(UnsafeSet):
 
     def __init__(
         self,
-        start: Annotated[list[float], Doc("Where the segment starts, one number a column.")],
-        end: Annotated[list[float], Doc("Where it ends; another point.")],
+        start: Annotated[list[float], Doc("The point where the segment starts, one number per column.")],
+        end: Annotated[list[float], Doc("The point where the segment ends; it must differ from the start.")],
         radius: Annotated[float, Gt(0), Doc("The radius around the segment, in the data's units.")],
     ):
         super().__init__()

@@ -33,7 +33,9 @@ from barriers.specification import Context
 
 
 class ClassRegion(UnsafeSet):
-    """Everything a trained network puts into one class, or scores high enough in it."""
+    """Everything that a trained network assigns to one class, or for which the class's probability or output
+    is high enough.
+    """
 
     exact = False
     example: ClassVar[dict[str, object]] = {
@@ -54,21 +56,30 @@ class ClassRegion(UnsafeSet):
         ] = None,
         layers: Annotated[
             list[list[list[float]]] | None,
-            Doc("Or the network written out: layers of rows, a row a unit, weights then bias."),
+            Doc(
+                "Or the network written out: a list of layers, each with one row per unit, the "
+                "weights and then the bias."
+            ),
         ] = None,
         activation: Annotated[
             Literal["tanh", "silu", "softplus", "relu"] | None,
-            Doc("Between `layers`: tanh where not given; a file says its own."),
+            Doc("The activation between `layers`, tanh by default; a file has its own."),
         ] = None,
         probability: Annotated[
             float | None,
             Gt(0),
             Lt(1),
-            Doc("Unsafe where the class is at least this likely; the likeliest class where not given."),
+            Doc(
+                "Unsafe where the probability of the class is at least this; by default, where "
+                "it is the most probable class."
+            ),
         ] = None,
         score: Annotated[
             float | None,
-            Doc("Unsafe where the class's own output is at least this, in place of a probability."),
+            Doc(
+                "Unsafe where the network's output for the class is at least this; use it "
+                "instead of a probability."
+            ),
         ] = None,
     ):
         super().__init__()

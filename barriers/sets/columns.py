@@ -31,7 +31,7 @@ class Columns(UnsafeSet):
     def __init__(
         self,
         columns: Annotated[list[str | int], MinLen(1), Doc("Names of columns, or their positions from 0.")],
-        set: Annotated[UnsafeSet, Doc("A region over just these columns.")],
+        set: Annotated[UnsafeSet, Doc("A region over only these columns.")],
         among: Annotated[Sequence[str], Context("columns")],
     ):
         super().__init__()

@@ -55,13 +55,15 @@ class Ellipsoid(UnsafeSet):
 
     def __init__(
         self,
-        center: Annotated[list[float], Doc("The centre, one number a column.")],
+        center: Annotated[list[float], Doc("The centre, one number per column.")],
         radii: Annotated[
-            list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number a column, in the data's units.")
+            list[Annotated[float, Gt(0)]], Doc("The semi-axes, one number per column, in the data's units.")
         ],
         rotation: Annotated[
             list[list[float]] | None,
-            Doc("Rows are the directions of the semi-axes, orthonormal; default: the columns' own."),
+            Doc(
+                "The directions of the semi-axes, one per row, orthonormal; by default those of the columns."
+            ),
         ] = None,
     ):
         super().__init__()

@@ -48,13 +48,13 @@ class NearPoints(UnsafeSet):
             list[list[float]] | Path,
             Doc("The protected rows, written out or as a .npy, .npz (x) or .csv file."),
         ],
-        radius: Annotated[float, Gt(0), Doc("How near is unsafe, in the data's units.")],
+        radius: Annotated[float, Gt(0), Doc("A row is unsafe within this distance, in the data's units.")],
         columns: Annotated[Sequence[str], Context("columns")],
         header: Annotated[
             bool | None,
             Doc(
-                "Whether the first line of a .csv is names; by default told from it, and refused where it "
-                "may be either."
+                "Whether the first line of a .csv holds column names. By default this is "
+                "detected, and an ambiguous file is refused."
             ),
         ] = None,
     ):

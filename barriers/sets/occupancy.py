@@ -23,8 +23,8 @@ from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
 
 class Occupancy(UnsafeSet):
-    """The occupied part of a map: the dark part of a picture, spread over the rectangle from `lower` to
-    `upper`, or what a ROS map_server YAML file says. Two columns; wrap it in `columns` among more.
+    """The occupied part of a map: the dark part of a picture over the rectangle from `lower` to `upper`, or
+    the occupied cells of a ROS map_server YAML file. It has two columns; with more, use `columns`.
     """
 
     exact = False
@@ -51,24 +51,27 @@ class Occupancy(UnsafeSet):
         lower: Annotated[
             list[float] | None,
             Len(2, 2),
-            Doc("The map's lower left corner [x, y]; a map_server file says it itself."),
+            Doc("The lower left corner of the map [x, y]; a map_server file contains it."),
         ] = None,
         upper: Annotated[
             list[float] | None,
             Len(2, 2),
-            Doc("The map's upper right corner [x, y]; a map_server file says it itself."),
+            Doc("The upper right corner of the map [x, y]; a map_server file contains it."),
         ] = None,
         threshold: Annotated[
             float | None,
             Gt(0),
             Lt(1),
-            Doc("A picture's pixel darker than this is unsafe (0 black, 1 white); 0.5 unless given."),
+            Doc(
+                "A pixel of a picture that is darker than this is unsafe (0 is black, 1 is "
+                "white); 0.5 by default."
+            ),
         ] = None,
         unknown: Annotated[
             State | None,
-            Doc("What the unknown cells of a map_server file are; occupied unless given."),
+            Doc("How unknown cells of a map_server file are treated; as occupied by default."),
         ] = None,
-        off_map: Annotated[State, Doc("What is beyond the map's edge.")] = "free",
+        off_map: Annotated[State, Doc("How points outside the map are treated.")] = "free",
     ):
         super().__init__()
         from scipy.ndimage import distance_transform_edt

@@ -19,7 +19,7 @@ from barriers.sets.soft import soften
 
 
 class Grow(UnsafeSet):
-    """Everything within `by` of `set`: its neighbourhood, corners rounded."""
+    """Everything within a distance `by` of `set`: its neighbourhood, with rounded corners."""
 
     exact = False
     clearance = True
@@ -32,7 +32,7 @@ class Grow(UnsafeSet):
     def __init__(
         self,
         set: Annotated[
-            UnsafeSet, Doc("A region with an exact distance outside, or a union (`any`) of such.")
+            UnsafeSet, Doc("A region whose distance is exact outside, or a union (`any`) of such regions.")
         ],
         by: Annotated[float, Gt(0), Doc("How far it grows, in the data's units.")],
     ):
@@ -57,7 +57,7 @@ class Grow(UnsafeSet):
 
 
 class Shrink(UnsafeSet):
-    """Everything deeper than `by` inside `set`."""
+    """Everything at least `by` deep inside `set`."""
 
     exact = False
     example: ClassVar[dict[str, object]] = {
@@ -69,7 +69,8 @@ class Shrink(UnsafeSet):
     def __init__(
         self,
         set: Annotated[
-            UnsafeSet, Doc("A region with an exact distance inside, or an intersection (`all`) of such.")
+            UnsafeSet,
+            Doc("A region whose distance is exact inside, or an intersection (`all`) of such regions."),
         ],
         by: Annotated[float, Gt(0), Doc("How far it shrinks, in the data's units.")],
     ):

@@ -36,8 +36,8 @@ class _Nearest(NamedTuple):
 
 
 class Polygon(UnsafeSet):
-    """The inside of a closed ring of points, less its holes; the boundary belongs to it. Rings may touch, and
-    must not cross.
+    """The inside of a closed ring of points, without its holes; the boundary belongs to the set. Rings may
+    touch but must not cross.
     """
 
     exact = True

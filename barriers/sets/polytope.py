@@ -18,7 +18,7 @@ from barriers.sets.faceted import Faceted
 
 
 class Polytope(Faceted):
-    """Where every row of `normals` . x is at most its offset: an intersection of half-spaces."""
+    """Everything with normals . x <= offsets in every row: an intersection of half-spaces."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "polytope",
@@ -35,10 +35,10 @@ class Polytope(Faceted):
     def __init__(
         self,
         normals: Annotated[
-            list[list[float]], Doc("A row per face, pointing out of the unsafe side; any length but zero.")
+            list[list[float]], Doc("One row per face, pointing out of the unsafe side; any length but zero.")
         ],
         offsets: Annotated[
-            list[float], Doc("A number per face: x is unsafe where normals . x <= offsets in every row.")
+            list[float], Doc("One number per face: x is unsafe where normals . x <= offsets in every row.")
         ],
     ):
         super().__init__()

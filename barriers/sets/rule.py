@@ -25,7 +25,10 @@ from barriers.specification import Context
 
 
 class Rule(UnsafeSet):
-    """Everything for which `where` is true. Raises RuleError, whose `offset` is the character at fault."""
+    """Everything for which `where` is true.
+
+    Raises RuleError, whose `offset` is the position of the faulty character.
+    """
 
     exact = False
     example: ClassVar[dict[str, object]] = {

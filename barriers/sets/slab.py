@@ -33,7 +33,7 @@ class Slab(Faceted):
         self,
         normal: Annotated[list[float], Doc("The direction across the slab; any length but zero.")],
         lower: Annotated[float, Doc("x is unsafe where lower <= normal . x <= upper.")],
-        upper: Annotated[float, Doc("See lower; must be larger.")],
+        upper: Annotated[float, Doc("The upper bound; it must be larger than lower.")],
     ):
         super().__init__()
         n = vector("Slab", "normal", normal)

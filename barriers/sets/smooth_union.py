@@ -18,7 +18,7 @@ from barriers.sets.soft import SoftExtremum
 
 
 class SmoothUnion(UnsafeSet):
-    """`sets` melted together over `width`."""
+    """The union of `sets`, with the seams between them smoothed over `width`."""
 
     exact = False
     smooth = True
@@ -34,9 +34,13 @@ class SmoothUnion(UnsafeSet):
     def __init__(
         self,
         sets: Annotated[
-            list[UnsafeSet], MinLen(1), Doc("What is melted together; each twice differentiable.")
+            list[UnsafeSet], MinLen(1), Doc("The sets of the union; each must be twice differentiable.")
         ],
-        width: Annotated[float, Gt(0), Doc("How wide a seam is filled, in the data's units.")],
+        width: Annotated[
+            float,
+            Gt(0),
+            Doc("The width over which the seam between two sets is smoothed, in the data's units."),
+        ],
     ):
         super().__init__()
         rough = next((s for s in sets if not s.smooth), None)

@@ -16,7 +16,7 @@ from barriers.sets.field import Field, bounded
 
 
 class Sublevel(UnsafeSet):
-    """Everything whose energy is at most `level`: what that energy finds likely."""
+    """Everything whose energy is at most `level`: where that energy has a high density."""
 
     exact = False
     example: ClassVar[dict[str, object]] = {
@@ -30,11 +30,13 @@ class Sublevel(UnsafeSet):
         energy: Annotated[
             Field,
             Doc(
-                "The energy U that draws the region, over the data's units: given or a checkpoint, not "
-                "trained."
+                "The energy U that defines the region, in the data's units: an analytic "
+                "energy or a checkpoint, not a trained one."
             ),
         ],
-        level: Annotated[float, Doc("x is unsafe where U(x) <= level, in nats as that energy counts them.")],
+        level: Annotated[
+            float, Doc("x is unsafe where U(x) <= level, in nats, with the additive constant of that energy.")
+        ],
     ):
         super().__init__()
         self.energy, self.level, self.dimension, self.smooth = (

@@ -19,37 +19,36 @@ BETWEEN_0_AND_1 = {
     "beta",
 }
 MEANINGS = {
-    "passed": "Whether every tolerance was met: the count, every judged step, and the bound where it is "
-    "required.",
-    "verdict": "What the bound says; it changes `passed` only where `require` is bound or anytime.",
-    "upper_bound": "One-sided upper bound on the law's fraction; the bounds of all constraints hold "
-    "together.",
-    "max_fraction_over_steps": "The largest fraction over all recorded steps; null for samples made "
+    "passed": "Whether every tolerance was met: by the count, by every judged step, and by the bound "
+    "if it is required.",
+    "verdict": "The verdict of the bound; it changes `passed` only if `require` is bound or anytime.",
+    "upper_bound": "One-sided upper bound on the fraction of the distribution; the bounds of all "
+    "constraints hold simultaneously.",
+    "max_fraction_over_steps": "The largest fraction over all recorded steps; null for samples from "
     "elsewhere.",
-    "clearance_min": "The smallest signed distance to the set, data units, negative inside; null for sets "
-    "without a distance.",
+    "clearance_min": "The smallest signed distance to the set, in the data's units, negative inside; null "
+    "for sets without a distance.",
     "budget": "The largest count that passes, the integer part of beta times the number of samples.",
     "assumes": "What the bound needs: independent samples, clouds, chains or paths; or why no bound is "
     "claimed.",
-    "method": "What the bounds are by; anytime and betting ones hold however often one looks.",
-    "units": "How many units, of the kind `unit`, the bounds count.",
-    "diagnostic_ess": "How many independent rows these amount to by batch means: a diagnostic, which no "
-    "verdict uses.",
-    "clouds": "The file of clouds beside the samples that the bound is taken from; null where it is taken "
+    "method": "The method of the bounds; anytime and betting bounds are anytime-valid.",
+    "units": "The number of units, of the kind `unit`, that the bounds count.",
+    "diagnostic_ess": "The number of independent rows that the samples are equivalent to, by batch means: a "
+    "diagnostic that no verdict uses.",
+    "clouds": "The separate file of clouds from which the bound is computed; null if it is computed "
     "from the samples.",
-    "contradicted": "Whether the looks of an audit that grows exclude each other: the units are no "
-    "independent draws of one law.",
-    "columns_matched": "By name, or by position where the samples or the scenario have no names of their "
-    "own.",
-    "columns_detail": "Which column of the samples is which of the scenario's, in words; empty where the "
-    "names are equal.",
-    "between": "What of paths was looked at: their points, or their segments and how closely; null where "
-    "nothing is about paths.",
-    "repeats": "How many rows differ, and how many units: copies of one another are not independent samples.",
-    "movement": "Of the run that the samples end: the share of particles that ever moved, the share of "
-    "moves made, split R-hat; null elsewhere.",
+    "contradicted": "Whether the evaluations of an audit that grows contradict each other: then the units "
+    "are not independent draws from one distribution.",
+    "columns_matched": "By name, or by position if the samples or the scenario have no names of their own.",
+    "columns_detail": "In words, which column of the samples is used as which column of the scenario; empty "
+    "if the names are equal.",
+    "between": "What was checked of paths: their points, or their segments and how finely; null if "
+    "there are no paths.",
+    "repeats": "The number of distinct rows and of distinct units: copies are not independent samples.",
+    "movement": "For samples of a run: the share of particles that ever moved, the share of moves made, "
+    "split R-hat; otherwise null.",
     "unclaimed": "Why no bound is claimed; null where one is.",
-    "looks": "In an audit that grows, how often it was looked at; null for an audit made once.",
+    "looks": "In an audit that grows, the number of evaluations; null for an audit that is made once.",
 }
 
 
@@ -64,7 +63,7 @@ def audit_schema() -> dict[str, Any]:
         "type": "string",
     }
     body["properties"]["caveats"] = {
-        "description": "What stands beside the bound, a sentence or two each.",
+        "description": "Remarks that belong to the bound, one or two sentences each.",
         "type": "array",
         "items": {"type": "string"},
     }

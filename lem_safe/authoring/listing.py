@@ -46,8 +46,8 @@ def listing(what: str) -> Rows:
     if what == "sets":
         rows += [
             ["any:", "The union of regions."],
-            ["all:", "Their intersection."],
-            ["not:", "The complement of one."],
+            ["all:", "The intersection of regions."],
+            ["not:", "The complement of a region."],
         ]
     return ["kind", *columns.heads], rows
 

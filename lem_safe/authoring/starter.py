@@ -100,8 +100,7 @@ def starter(path: Path, choices: Choices) -> str:
     named = columns is not None and choices.data is None
     lines = [
         MODELINE.rstrip(),
-        "# Say here what this scenario shows. Check it with lem-safe validate, read it in words with "
-        "lem-safe explain.",
+        "# Say here what this scenario shows. lem-safe validate checks it, lem-safe explain explains it.",
         "version: 1",
         f"name: {_name(path)}",
         *_key("seed", 0, top["seed"], ""),
@@ -236,8 +235,8 @@ def _unpromised(kind: str) -> list[str]:
     scope = FILTERS[kind].promise.scope
     if scope in ("every step, this cloud", "that of its last filter"):
         return []
-    what = "promises nothing" if scope == "none" else f"keeps its tolerance {scope} only"
-    return [f"# {kind} {what}: that the audit fails is then a result, not a mistake in this file."]
+    what = "promises nothing" if scope == "none" else f"keeps the tolerance only {scope}"
+    return [f"# {kind} {what}: if the audit fails, this is a result and not an error in this file."]
 
 
 def _schema() -> dict[str, Any]:

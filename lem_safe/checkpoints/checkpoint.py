@@ -18,18 +18,18 @@ from lem_safe.errors import BadInput, Fault
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An energy from a file: what lem-safe train wrote, or a published network; pixels of images are in [-1,
-    1].
+    """An energy read from a file: one that lem-safe train wrote, or a published network. The pixels of images
+    are in [-1, 1].
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "checkpoint", "path": "energy.safetensors"}
 
     path: Annotated[
-        Path, Doc("energy.safetensors of a run or of lem-safe train, or a published file of weights.")
+        Path, Doc("The file: energy.safetensors of a run or of lem-safe train, or published weights.")
     ]
     format: Annotated[
         Literal["lem_safe", "energy_matching_cifar10"] | None,
-        Doc("What the file is; told from its content by default."),
+        Doc("The format of the file; detected from its content by default."),
     ] = None
 
     @property

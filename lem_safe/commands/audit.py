@@ -20,7 +20,9 @@ class Correction(StrEnum):
 
 Samples = Annotated[
     Path,
-    typer.Argument(metavar="SAMPLES", help="Samples anyone made: .npz (array x), .npy, .csv or .parquet."),
+    typer.Argument(
+        metavar="SAMPLES", help="Samples from any source: .npz (array x), .npy, .csv or .parquet."
+    ),
 ]
 Printed = Annotated[
     str,
@@ -34,24 +36,30 @@ Near = Annotated[
 ]
 Sharing = Annotated[
     Correction | None,
-    typer.Option("--correction", help="How several constraints share the error; by default the scenario's."),
+    typer.Option(
+        "--correction",
+        help="How several constraints share the error probability; by default as the scenario says.",
+    ),
 ]
 Clouds = Annotated[
     Path | None,
-    typer.Option("--clouds", help="Independent clouds (.npz with replica) to take the bound from instead."),
+    typer.Option(
+        "--clouds", help="Independent clouds (.npz with replica); the bound is computed from them instead."
+    ),
 ]
 Trace = Annotated[
     Path | None,
     typer.Option(
         "--trace",
-        help="The trace.npz of the run that these samples end: its steps are judged like the count.",
+        help="The trace.npz of the run that produced these samples; its steps are judged like the count.",
     ),
 ]
 Grow = Annotated[
     bool,
     typer.Option(
         "--grow",
-        help="One more look at samples that keep coming; --out DIR remembers the looks, all of them valid.",
+        help="Audit a file that grows, again and again; --out DIR keeps every evaluation, and the "
+        "bounds are anytime-valid.",
     ),
 ]
 
@@ -71,7 +79,7 @@ def audit(
     header: Header = None,
     json: Json = False,
 ) -> int:
-    """Judge samples from anywhere against a scenario's tolerances."""
+    """Audit samples from any source against a scenario's tolerances."""
     from lem_safe.auditing import audited, read_trace, write_audit
     from lem_safe.auditing import grow as look
     from lem_safe.auditor.formats import FORMATS

@@ -16,13 +16,16 @@ def compare(
         typer.Option(
             "--filters",
             metavar="none,step,...",
-            help="Which filters; by default every one, and the scenario's own. chain is the scenario's.",
+            help="The filters to compare; by default all of them, and the scenario's own. chain "
+            "means the chain in the scenario.",
         ),
     ] = None,
     seeds: Annotated[
         int,
         typer.Option(
-            "--seeds", min=1, help="How many seeds of starts and noise, from the scenario's own on."
+            "--seeds",
+            min=1,
+            help="The number of seeds for starts and noise, counted from the scenario's seed.",
         ),
     ] = 1,
     set_: Set = None,
@@ -30,7 +33,7 @@ def compare(
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:
-    """Run every filter and baseline on one scenario with the same seeds: one table, one picture."""
+    """Run all filters and baselines on one scenario with the same seeds: one table, one picture."""
     import json as printer
 
     from lem_safe.comparison.compare import compare as compared

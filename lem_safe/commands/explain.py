@@ -5,7 +5,7 @@ from lem_safe.commands.outcome import say
 
 
 def explain(scenario: ScenarioArgument, set_: Set = None) -> int:
-    """Say in plain sentences what a scenario will sample and what it promises; runs nothing."""
+    """Explain in sentences what a scenario will sample and what it promises; runs nothing."""
     from lem_safe.authoring.explain import explain as explained
     from lem_safe.registry import load
 

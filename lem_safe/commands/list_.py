@@ -27,7 +27,7 @@ class Listing(StrEnum):
 
 def list_(
     what: Annotated[
-        Listing | None, typer.Argument(metavar="[WHAT]", help="One kind of thing; by default everything.")
+        Listing | None, typer.Argument(metavar="[WHAT]", help="The table to show; by default all of them.")
     ] = None,
 ) -> None:
     """Show what a scenario can name, and what each filter promises."""

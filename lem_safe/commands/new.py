@@ -19,11 +19,11 @@ def new(
     ] = "gaussian_mixture",
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="A table to learn the energy from; implies --energy trained."),
+        typer.Option("--data", help="A table to train the energy on; implies --energy trained."),
     ] = None,
     header: Header = None,
     columns: Annotated[
-        str | None, typer.Option("--columns", metavar="A,B,...", help="The coordinates' names.")
+        str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
     ] = None,
     set_kind: Annotated[
         str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")
@@ -36,7 +36,7 @@ def new(
         str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")
     ] = "langevin",
 ) -> int:
-    """Write a commented scenario to start from; it validates and runs in seconds."""
+    """Write a commented scenario as a starting point; it is valid and runs in seconds."""
     from lem_safe.authoring.starter import Choices, starter
     from lem_safe.files import write_json, write_text
     from lem_safe.registry import json_schema
@@ -54,5 +54,5 @@ def new(
     schema = path.parent / "scenario.schema.json"
     if not schema.exists():
         write_json(schema, json_schema())
-    say(f"{path}: run it with  lem-safe run {path}\n{schema}: what editors complete its keys from")
+    say(f"{path}: run it with  lem-safe run {path}\n{schema}: the schema for completion in editors")
     return 0

@@ -16,25 +16,34 @@ def ood(
         typer.Option(
             "--against",
             metavar="DATA",
-            help="Strange rows: a file, a kind of data, or {kind: ...}; NAME=DATA names it. Repeat.",
+            help="Out-of-distribution rows: a file, a kind of data, or {kind: ...}; NAME=DATA "
+            "gives a name. Repeatable.",
         ),
     ],
     more: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATA]...", help="More strange rows, after the first.")
+        list[str] | None, typer.Argument(metavar="[DATA]...", help="More out-of-distribution rows.")
     ] = None,
     inside: Annotated[
-        str | None, typer.Option("--inside", metavar="DATA", help="Usual rows, which training has not seen.")
+        str | None,
+        typer.Option("--inside", metavar="DATA", help="In-distribution rows that were not used in training."),
     ] = None,
     out: Out = None,
     step_size: Annotated[
-        float | None, typer.Option("--flow-step", help="Step of S3's flow; chosen by default.")
+        float | None,
+        typer.Option(
+            "--flow-step", help="Step size of the flow in S3; by default it is chosen automatically."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option("--flow-steps", min=1, help="Steps of S3's flow.")] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of fresh draws and of the bootstrap.")] = 0,
+    steps: Annotated[
+        int, typer.Option("--flow-steps", min=1, help="Number of steps of the flow in S3.")
+    ] = 10,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed for fresh draws and for the bootstrap.")
+    ] = 0,
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:
-    """Score rows by how strange they are to a scenario's energy: AUROC, ROC, histograms."""
+    """Score how far rows are out of distribution for a scenario's energy: AUROC, ROC, histograms."""
     import json as printer
 
     from lem_safe.ood.evaluate import named, source_of

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
 ScenarioArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SCENARIO", help="A scenario file, or the name of a bundled one (lem-safe list scenarios)."
+        metavar="SCENARIO",
+        help="A scenario file, or the name of a bundled scenario (lem-safe list scenarios).",
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Directory to write to, empty or absent.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Pass only what the bound certifies.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Directory for the results; must be empty or absent.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Pass only if the bound certifies the tolerance, too.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Header = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Whether the first line of a .csv is names; by default told from it, and refused where unclear.",
+        help="Whether the first line of a .csv holds column names. By default this is detected, "
+        "and an ambiguous file is refused.",
     ),
 ]
 Set = Annotated[
@@ -33,7 +39,7 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Replaces one value of the scenario, as in sampler.steps=2000; repeatable.",
+        help="Replace one value of the scenario, for example sampler.steps=2000; repeatable.",
     ),
 ]
 

@@ -10,11 +10,13 @@ from lem_safe.errors import BadInput, Fault
 
 def plan(
     beta: Annotated[float, typer.Option("--beta", help="The tolerance to certify.")],
-    true: Annotated[float, typer.Option("--true", help="The fraction you expect to be inside.")],
-    confidence: Annotated[float, typer.Option("--confidence", help="Confidence of the bound.")] = 0.95,
-    power: Annotated[float, typer.Option("--power", help="How likely the certificate should be.")] = 0.9,
+    true: Annotated[float, typer.Option("--true", help="The fraction that you expect to be inside.")],
+    confidence: Annotated[float, typer.Option("--confidence", help="The confidence of the bound.")] = 0.95,
+    power: Annotated[
+        float, typer.Option("--power", help="The probability with which the certificate should be obtained.")
+    ] = 0.9,
 ) -> int:
-    """Say how many independent samples a certificate needs."""
+    """Compute how many independent samples a certificate needs."""
     from barriers.specification import SpecificationError
     from lem_safe.auditor.planning import plan as planned
 

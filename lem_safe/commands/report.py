@@ -14,7 +14,7 @@ def report(
         Path, typer.Argument(metavar="DIR", help="The directory of a finished run, or of an audit.")
     ],
 ) -> int:
-    """Render a report.html and its figures again, from the files of a run or an audit alone."""
+    """Render report.html and its figures again, only from the files of a run or an audit."""
     from lem_safe.report import render
 
     if not (directory / "audit.json").is_file() or not any(

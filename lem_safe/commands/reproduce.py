@@ -12,12 +12,13 @@ from lem_safe.errors import BadInput, Fault
 
 def reproduce(
     claims: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Which claims; by default every one.")
+        list[str] | None,
+        typer.Argument(metavar="[CLAIM]...", help="The claims to check; by default all of them."),
     ] = None,
     out: Out = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 0,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small clouds, one seed: to see that it runs, not to quote.")
+        bool, typer.Option("--quick", help="Small clouds and one seed: a test that it runs, not for results.")
     ] = False,
     data_root: Annotated[
         Path | None,
@@ -27,12 +28,12 @@ def reproduce(
         Path | None, typer.Option("--checkpoint", help="The published Energy Matching CIFAR-10 network.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the claims already checked in --out.")
+        bool, typer.Option("--resume", help="Keep the claims that are already checked in --out.")
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:
-    """Check the paper's figures and numbers, claim by claim, each with a verdict."""
+    """Check the figures and numbers of the paper, claim by claim, each with a verdict."""
     import json as printer
 
     from lem_safe.reproduce import CLAIMS, Setting

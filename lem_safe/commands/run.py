@@ -13,25 +13,31 @@ def run(
     scenario: ScenarioArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Directory to write to, empty or absent; by default a fresh runs/NAME."),
+        typer.Option(
+            "--out",
+            help="Directory for the results; must be empty or absent. By default a new runs/NAME.",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Replaces the scenario's seed.")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", help="Replaces sampler.samples.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Replaces sampler.steps.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Replace the scenario's seed.")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Replace sampler.samples.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="Replace sampler.steps.")] = None,
     set_: Set = None,
-    device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
+    device: Annotated[
+        str, typer.Option("--device", metavar="cpu|cuda", help="The device to sample on.")
+    ] = "cpu",
     threads: Annotated[
-        int, typer.Option("--threads", min=1, help="Threads of torch; one is fastest for small energies.")
+        int,
+        typer.Option("--threads", min=1, help="Number of torch threads; one is fastest for small energies."),
     ] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted run, bit for bit.")
+        bool, typer.Option("--resume", help="Continue an interrupted run, with bitwise identical results.")
     ] = False,
     quiet: Quiet = False,
     strict: Strict = False,
     json: Json = False,
 ) -> int:
-    """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, every
-    combination of it.
+    """Sample a scenario under its constraints, audit the samples, write a report; with a sweep, run all
+    combinations.
     """
     from lem_safe.registry import load
 

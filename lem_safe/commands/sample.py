@@ -15,34 +15,45 @@ if TYPE_CHECKING:
 
 def sample(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")],
-    samples: Annotated[int, typer.Option("--samples", help="How many rows to draw.")],
+    samples: Annotated[int, typer.Option("--samples", help="The number of rows to draw.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The file: .npz, .npy, .csv or .parquet; by default DIR/more.npz."),
+        typer.Option(
+            "--out", help="The file to write: .npz, .npy, .csv or .parquet; by default DIR/more.npz."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the noise; a fresh one where not given. Recorded.")
+        int | None,
+        typer.Option(
+            "--seed", min=0, help="Seed of the noise; by default a new one. It is recorded in the file."
+        ),
     ] = None,
     burn_in: Annotated[
         int | None,
         typer.Option(
-            "--burn-in", help="Steps before the first row is taken; by default the run's own steps."
+            "--burn-in", help="Steps before the first row is taken; by default as many as the run had."
         ),
     ] = None,
     pool: Annotated[
-        int, typer.Option("--pool", help="Take the cloud so many times: rows of one particle are one chain.")
+        int,
+        typer.Option(
+            "--pool", help="How many times the cloud is recorded; the rows of one particle are one chain."
+        ),
     ] = 1,
     thin: Annotated[
-        int | None, typer.Option("--thin", help="Steps between two times; by default a tenth of --burn-in.")
+        int | None,
+        typer.Option("--thin", help="Steps between two recordings; by default a tenth of --burn-in."),
     ] = None,
-    device: Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="Where to sample.")] = "cpu",
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of torch.")] = 1,
+    device: Annotated[
+        str, typer.Option("--device", metavar="cpu|cuda", help="The device to sample on.")
+    ] = "cpu",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Number of torch threads.")] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted draw, bit for bit.")
+        bool, typer.Option("--resume", help="Continue an interrupted draw, with bitwise identical results.")
     ] = False,
     quiet: Quiet = False,
 ) -> int:
-    """Draw more samples from a finished run's energy and filter, as many clouds as it had; trains nothing."""
+    """Draw more samples with the energy and filter of a finished run, with as many clouds; trains nothing."""
     import torch
 
     from lem_safe.runs import more_samples, unfinished_draw

@@ -17,10 +17,11 @@ class Written(StrEnum):
 
 def schema(
     of: Annotated[
-        Written, typer.Argument(help="A scenario, for editors, or audit.json, for programs.")
+        Written,
+        typer.Argument(help="The schema of a scenario (for editors), or of audit.json (for programs)."),
     ] = Written.scenario,
 ) -> None:
-    """Print a JSON Schema: of a scenario, or of the audit that --json prints and a run directory holds."""
+    """Print a JSON Schema: of a scenario, or of audit.json, which --json prints and a run directory holds."""
     import json
 
     if of is Written.audit:

@@ -11,11 +11,11 @@ from lem_safe.commands.outcome import open_progress, say
 
 def train(
     scenario: ScenarioArgument,
-    out: Annotated[Path | None, typer.Option("--out", help="A file to copy the energy to.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A file to which the energy is copied.")] = None,
     set_: Set = None,
     quiet: Quiet = False,
 ) -> int:
-    """Train a scenario's energy and nothing else; a later run reuses it."""
+    """Train only the energy of a scenario; a later run reuses it."""
     from lem_safe.registry import load
     from lem_safe.runs.learned_parts import train as trained
 

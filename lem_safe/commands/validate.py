@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 def validate(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or bundled names.")
+        list[str],
+        typer.Argument(metavar="SCENARIO...", help="Scenario files, or names of bundled scenarios."),
     ],
     set_: Set = None,
 ) -> int:
-    """Show every error of every scenario, with its line; runs nothing."""
+    """Show every error of every scenario, with its line number; runs nothing."""
     from lem_safe.registry import concerning, load, must_hold, never_passes
     from lem_safe.runs.feasibility import never_together
 

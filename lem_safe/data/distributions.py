@@ -13,7 +13,7 @@ from typing_extensions import Doc
 
 from lem_safe.data.source import Dataset, DataSource, digest, generator
 
-Samples = Annotated[int, Ge(2), Doc("Rows in the training table.")]
+Samples = Annotated[int, Ge(2), Doc("The number of rows in the training table.")]
 
 
 class Planar(DataSource):
@@ -43,7 +43,7 @@ class EightGaussians(Planar):
     example: ClassVar[dict[str, object]] = {"kind": "eight_gaussians"}
 
     radius: Annotated[float, Gt(0), Doc("The radius of the circle.")] = 2.0
-    std: Annotated[float, Gt(0), Doc("The standard deviation of each.")] = 0.25
+    std: Annotated[float, Gt(0), Doc("The standard deviation of each component.")] = 0.25
     samples: Samples = 20_000
 
     def draw(self, generator: torch.Generator, n: int) -> Float64[Tensor, "n 2"]:
@@ -88,7 +88,7 @@ class Rings(Planar):
 
 @dataclass(frozen=True)
 class Checkerboard(Planar):
-    """The dark squares of a 4 × 4 board centred on the origin, uniformly."""
+    """Uniform over the dark squares of a 4 × 4 board centred on the origin."""
 
     example: ClassVar[dict[str, object]] = {"kind": "checkerboard"}
 
@@ -111,8 +111,8 @@ class Pinwheel(Planar):
     arms: Annotated[int, Ge(1), Doc("How many arms.")] = 5
     radial_std: Annotated[float, Gt(0), Doc("The spread along an arm.")] = 0.3
     tangential_std: Annotated[float, Gt(0), Doc("The spread across an arm.")] = 0.1
-    rate: Annotated[float, Doc("How fast an arm winds.")] = 0.25
-    scale: Annotated[float, Gt(0), Doc("The size of the whole.")] = 2.0
+    rate: Annotated[float, Doc("How fast an arm turns with the radius.")] = 0.25
+    scale: Annotated[float, Gt(0), Doc("A factor that scales the whole pattern.")] = 2.0
     samples: Samples = 20_000
 
     def draw(self, generator: torch.Generator, n: int) -> Float64[Tensor, "n 2"]:
@@ -131,7 +131,7 @@ class SwissRoll(Planar):
 
     example: ClassVar[dict[str, object]] = {"kind": "swiss_roll"}
 
-    scale: Annotated[float, Gt(0), Doc("The size of the whole.")] = 0.2
+    scale: Annotated[float, Gt(0), Doc("A factor that scales the whole pattern.")] = 0.2
     std: Annotated[float, Gt(0), Doc("The standard deviation across the roll.")] = 0.1
     samples: Samples = 20_000
 

@@ -23,8 +23,8 @@ class Mixture(DataSource):
     }
 
     means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")]
-    std: Annotated[float, Gt(0), Doc("The standard deviation of each.")]
-    samples: Annotated[int, Ge(2), Doc("Rows in the training table.")] = 20_000
+    std: Annotated[float, Gt(0), Doc("The standard deviation of each component.")]
+    samples: Annotated[int, Ge(2), Doc("The number of rows in the training table.")] = 20_000
 
     def __post_init__(self) -> None:
         if len({len(mean) for mean in self.means}) != 1 or not self.means[0]:

@@ -22,8 +22,8 @@ Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; al
 
 
 class SklearnTable(DataSource):
-    """A table that ships with scikit-learn: measured data, no network needed. Names are identifiers:
-    mean_perimeter.
+    """A table that ships with scikit-learn: measured data, without a download. Column names are written as
+    identifiers, such as mean_perimeter.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -36,7 +36,7 @@ class SklearnTable(DataSource):
         self,
         table: Annotated[
             Literal["breast_cancer", "wine", "diabetes", "digits", "iris"],
-            Doc("Which table; diabetes is unscaled."),
+            Doc("Which table; diabetes is read in its original units."),
         ],
         columns: Columns = None,
     ):
@@ -59,21 +59,21 @@ class SklearnTable(DataSource):
 
 
 class FileTable(DataSource):
-    """The user's own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so others may
-    hold text or gaps.
+    """Your own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so the others may hold
+    text or missing values.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "rows.csv"}
 
     def __init__(
         self,
-        path: Annotated[Path, Doc("The file; relative to the scenario's own.")],
+        path: Annotated[Path, Doc("The file; a relative path is relative to the scenario's file.")],
         columns: Columns = None,
         header: Annotated[
             bool | None,
             Doc(
-                "Whether the first line of a .csv is names; by default told from it, and refused where it "
-                "may be either."
+                "Whether the first line of a .csv holds column names. By default this is "
+                "detected, and an ambiguous file is refused."
             ),
         ] = None,
     ):

@@ -25,15 +25,15 @@ BASE: dict[str, object] = {"kind": "gaussian_mixture", "means": [[1.0, 0.2], [-0
 
 
 class Tempered(Weighted):
-    """V/ε: an energy that was trained or published at temperature ε, in nats; ε > 1 flattens, ε < 1
-    sharpens.
+    """V/ε: an energy V that was trained or published at temperature ε, converted to nats; ε > 1 flattens, ε <
+    1 sharpens.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "tempered", "energy": BASE, "temperature": 1.4}
 
     def __init__(
         self,
-        energy: Annotated[Energy, Doc("V.")],
+        energy: Annotated[Energy, Doc("V, the energy that is divided by ε.")],
         temperature: Annotated[float, Gt(0), Doc("ε, in the units of V.")],
     ):
         super().__init__()
@@ -67,8 +67,8 @@ class Shifted(Affine):
 
     def __init__(
         self,
-        energy: Annotated[Energy, Doc("What is moved.")],
-        shift: Annotated[list[float], MinLen(1), Doc("By how much, one number a column.")],
+        energy: Annotated[Energy, Doc("The energy that is shifted.")],
+        shift: Annotated[list[float], MinLen(1), Doc("s, the shift, one number per column.")],
     ):
         super().__init__()
         self.energy, self.dimension = energy, common_dimension("Shifted", [energy])
@@ -106,8 +106,8 @@ class Shifted(Affine):
 
 
 class Tilted(Energy):
-    """U(x) − a·x: the product e^{−U}e^{a·x}, which leans towards a; integrable only where U grows faster than
-    the tilt.
+    """U(x) − a·x: the density e^{−U} times e^{a·x}, which moves mass in the direction a; integrable only if U
+    grows faster than a·x.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "tilted", "energy": BASE, "tilt": [0.4, 0.8]}
@@ -115,8 +115,8 @@ class Tilted(Energy):
 
     def __init__(
         self,
-        energy: Annotated[Energy, Doc("What is tilted.")],
-        tilt: Annotated[list[float], MinLen(1), Doc("a, one number a column, in nats a unit.")],
+        energy: Annotated[Energy, Doc("The energy that is tilted.")],
+        tilt: Annotated[list[float], MinLen(1), Doc("a, one number per column, in nats per unit.")],
     ):
         super().__init__()
         self.energy, self.dimension = energy, common_dimension("Tilted", [energy])

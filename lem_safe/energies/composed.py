@@ -60,7 +60,9 @@ class Combination(Weighted):
 
 
 class WeightedSum(Combination):
-    """Σ weight · energy; a negative weight repels, and may leave nothing to sample (C.4)."""
+    """Σ weight · energy. A negative weight repels samples, and may leave nothing that can be normalised and
+    sampled (C.4).
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "composed",
@@ -74,16 +76,14 @@ class WeightedSum(Combination):
 
     def __init__(
         self,
-        energies: Annotated[list[Energy], MinLen(1), Doc("What is summed.")],
-        weights: Annotated[
-            list[float] | None, Doc("One an energy; 1 by default: all of them at once.")
-        ] = None,
+        energies: Annotated[list[Energy], MinLen(1), Doc("The energies that are summed.")],
+        weights: Annotated[list[float] | None, Doc("One weight per energy; 1 by default.")] = None,
     ):
         super().__init__(energies, [1.0] * len(energies) if weights is None else weights)
 
 
 class Conjunction(Combination):
-    """U_A + U_B + …: the product of the distributions; samples are where all of them agree."""
+    """U_A + U_B + …: the product of the densities; samples lie where all of them are high."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "conjunction",
@@ -94,14 +94,17 @@ class Conjunction(Combination):
     }
 
     def __init__(
-        self, energies: Annotated[list[Energy], MinLen(1), Doc("What samples must follow, all at once.")]
+        self,
+        energies: Annotated[
+            list[Energy], MinLen(1), Doc("The energies that samples must follow, all at the same time.")
+        ],
     ):
         super().__init__(energies, [1.0] * len(energies))
 
 
 class Negation(Combination):
-    """U₊ − λU₋: this one, away from that one. It lowers the mass there and bounds nothing (C.5); too large a
-    λ is refused (C.4).
+    """U₊ − λU₋: samples follow U₊ and keep away from the modes of U₋. It lowers the mass there but bounds
+    nothing (C.5); a λ that is too large is refused (C.4).
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -115,7 +118,7 @@ class Negation(Combination):
         self,
         energy: Annotated[Energy, Doc("U₊, what samples follow.")],
         away_from: Annotated[Energy, Doc("U₋, what they keep away from.")],
-        weight: Annotated[float, Doc("λ, how strongly.")] = 0.35,
+        weight: Annotated[float, Doc("λ, how strongly samples keep away from U₋.")] = 0.35,
     ):
         super().__init__([energy, away_from], [1.0, -weight])
 

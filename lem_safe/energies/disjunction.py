@@ -30,7 +30,7 @@ from lem_safe.energies.pulled import in_coordinates
 
 
 class Disjunction(Energy):
-    """A mixture of energies: samples follow one of them, each with its weight."""
+    """A mixture of distributions: each sample follows one of the energies, chosen with its weight."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "disjunction",
@@ -45,15 +45,16 @@ class Disjunction(Energy):
 
     def __init__(
         self,
-        energies: Annotated[list[Energy], MinLen(1), Doc("What samples may follow, any one of them.")],
+        energies: Annotated[list[Energy], MinLen(1), Doc("The energies; each sample follows one of them.")],
         weights: Annotated[
-            list[float] | None, Doc("Positive, one an energy, normalised here; equal by default.")
+            list[float] | None,
+            Doc("Positive weights, one per energy, which are normalised to sum 1; equal by default."),
         ] = None,
         log_normalizers: Annotated[
             list[float] | None,
             Doc(
-                "log Z of each; by default the exact one where it is known, and measured when the run is "
-                "built for any other."
+                "log Z of each energy; by default the exact value where it is known, "
+                "otherwise an estimate made before the run."
             ),
         ] = None,
     ):

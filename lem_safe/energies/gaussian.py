@@ -16,7 +16,7 @@ from lem_safe.energies.numbers import vector
 
 
 class Gaussian(Tractable):
-    """A normal distribution, by `mean` with `std` (a number, or one per coordinate) or `covariance`."""
+    """A normal distribution, given by `mean` with `std` (a number, or one per coordinate) or `covariance`."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "gaussian",
@@ -30,7 +30,7 @@ class Gaussian(Tractable):
 
     def __init__(
         self,
-        mean: Annotated[list[float], MinLen(1), Doc("The mean, one number a column.")],
+        mean: Annotated[list[float], MinLen(1), Doc("The mean, one number per column.")],
         std: Annotated[
             float | list[float] | None, Doc("The standard deviation: a number, or one per column.")
         ] = None,

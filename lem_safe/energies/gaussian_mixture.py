@@ -26,8 +26,8 @@ from lem_safe.energies.numbers import points, vector
 
 
 class GaussianMixture(Tractable):
-    """Several normal distributions, by `means` with `std` (shared) or `covariances` (one each), and
-    `weights`.
+    """A mixture of normal distributions, given by `means` with `std` (shared) or `covariances` (one each),
+    and `weights`.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -47,13 +47,15 @@ class GaussianMixture(Tractable):
         self,
         means: Annotated[list[list[float]], MinLen(1), Doc("The centre of each component.")],
         std: Annotated[
-            float | list[float] | None, Doc("The standard deviation all share: a number, or one per column.")
+            float | list[float] | None,
+            Doc("The standard deviation that all components share: a number, or one per column."),
         ] = None,
         covariances: Annotated[
-            list[list[list[float]]] | None, Doc("One covariance matrix a component, instead of std.")
+            list[list[list[float]]] | None, Doc("One covariance matrix per component, instead of std.")
         ] = None,
         weights: Annotated[
-            list[float] | None, Doc("Positive, one a component, normalised here; equal by default.")
+            list[float] | None,
+            Doc("Positive weights, one per component, which are normalised to sum 1; equal by default."),
         ] = None,
     ):
         super().__init__()

@@ -22,8 +22,8 @@ from lem_safe.energies.numbers import points, vector
 
 
 class Mapped(Placed):
-    """The distribution of x = offset + matrix z where z has the energy: standardised data back in their own
-    units, for one.
+    """The distribution of x = offset + matrix z, where z has the given energy: for example standardised data,
+    returned to their own units.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -38,10 +38,12 @@ class Mapped(Placed):
         self,
         energy: Annotated[Energy, Doc("The energy of z.")],
         offset: Annotated[
-            list[float] | None, MinLen(1), Doc("Where z = 0 is, one number a column; the origin by default.")
+            list[float] | None,
+            MinLen(1),
+            Doc("The point x that belongs to z = 0, one number per column; the origin by default."),
         ] = None,
         scale: Annotated[
-            float | list[float] | None, Doc("How long one unit of z is: a number > 0, or one per column.")
+            float | list[float] | None, Doc("The length of one unit of z: a number > 0, or one per column.")
         ] = None,
         matrix: Annotated[list[list[float]] | None, Doc("An invertible matrix, instead of scale.")] = None,
     ):

@@ -126,10 +126,14 @@ class MixtureBase(Network):
 
     fitted: ClassVar[bool] = True
 
-    components: Annotated[int, Ge(1), Le(100), Doc("At most so many Gaussians; BIC chooses.")] = 12
-    most: Annotated[float, Gt(0), Doc("c, how many nats the network may add or take anywhere.")] = 5.0
-    hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
-    depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
+    components: Annotated[
+        int, Ge(1), Le(100), Doc("The largest number of Gaussians; BIC chooses how many are used.")
+    ] = 12
+    most: Annotated[
+        float, Gt(0), Doc("c, the most nats that the network may add or subtract at any point.")
+    ] = 5.0
+    hidden: Annotated[int, Ge(1), Doc("The number of units in each hidden layer.")] = 64
+    depth: Annotated[int, Ge(1), Doc("The number of hidden layers.")] = 3
     activation: Activation = "silu"
 
     def __post_init__(self) -> None:

@@ -85,8 +85,8 @@ class MLP(Dense):
     kind: ClassVar[str] = "mlp"
     example: ClassVar[dict[str, object]] = {"kind": "mlp", "hidden": 16, "depth": 2}
 
-    hidden: Annotated[int, Ge(1), Doc("Units in each hidden layer.")] = 64
-    depth: Annotated[int, Ge(1), Doc("Hidden layers.")] = 3
+    hidden: Annotated[int, Ge(1), Doc("The number of units in each hidden layer.")] = 64
+    depth: Annotated[int, Ge(1), Doc("The number of hidden layers.")] = 3
     activation: Activation = "silu"
     confinement: Confinement = 0.1
 
@@ -103,13 +103,15 @@ class MLP(Dense):
 
 @dataclass(frozen=True)
 class Residual(Dense):
-    """Residual blocks over a stream of `hidden` numbers, with the same confining term (E.4)."""
+    """A residual network of width `hidden`, with the same confining term (E.4)."""
 
     kind: ClassVar[str] = "residual"
     example: ClassVar[dict[str, object]] = {"kind": "residual", "hidden": 16, "depth": 2}
 
-    hidden: Annotated[int, Ge(1), Doc("Numbers in the stream, and units in each block.")] = 64
-    depth: Annotated[int, Ge(1), Doc("Blocks.")] = 3
+    hidden: Annotated[
+        int, Ge(1), Doc("The width of the residual stream, and the number of units in each block.")
+    ] = 64
+    depth: Annotated[int, Ge(1), Doc("The number of residual blocks.")] = 3
     activation: Activation = "silu"
     confinement: Confinement = 0.1
 
@@ -126,8 +128,8 @@ class Residual(Dense):
 
 @dataclass(frozen=True)
 class Fourier(Network):
-    """Fourier features before another network, which keeps its confining term; the frequencies are drawn from
-    the seed.
+    """Fourier features in front of another network, which keeps its confining term; the frequencies are drawn
+    from the seed.
     """
 
     kind: ClassVar[str] = "fourier"
@@ -137,11 +139,16 @@ class Fourier(Network):
         "network": {"kind": "mlp", "hidden": 16, "depth": 2},
     }
 
-    count: Annotated[int, Ge(1), Doc("Frequencies; each gives a cosine and a sine.")] = 32
+    count: Annotated[int, Ge(1), Doc("The number of frequencies; each gives a cosine and a sine.")] = 32
     bandwidth: Annotated[
-        float, Gt(0), Doc("Their standard deviation, in radians a whitened unit: detail of size 1/bandwidth.")
+        float,
+        Gt(0),
+        Doc(
+            "The standard deviation of the frequencies, in radians per whitened unit: they "
+            "resolve detail of size 1/bandwidth."
+        ),
     ] = 4.0
-    network: Annotated[Network, Doc("What the features go into: mlp or residual.")] = MLP()
+    network: Annotated[Network, Doc("The network that receives the features: mlp or residual.")] = MLP()
 
     def __post_init__(self) -> None:
         positive("Fourier", "bandwidth", self.bandwidth)

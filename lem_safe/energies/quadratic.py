@@ -14,8 +14,8 @@ from lem_safe.energies.numbers import points, vector
 
 
 class Quadratic(Energy):
-    """A paraboloid by its stiffness matrix; along a zero eigenvalue it does not confine, so only sums of it
-    can be sampled.
+    """A paraboloid, given by its stiffness matrix. Along a zero eigenvalue it does not confine; then it can
+    be sampled only as a term of a sum.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -29,7 +29,7 @@ class Quadratic(Energy):
     def __init__(
         self,
         center: Annotated[
-            list[float] | None, MinLen(1), Doc("Where the energy is least; the origin by default.")
+            list[float] | None, MinLen(1), Doc("The point of least energy; the origin by default.")
         ] = None,
         stiffness: Annotated[
             list[list[float]] | None,

@@ -20,7 +20,7 @@ from lem_safe.energies.numbers import positive, vector
 
 
 class Ring(Energy):
-    """Mass along a circle or sphere, about `std` to either side."""
+    """Mass near a circle or sphere, within about `std` of it."""
 
     example: ClassVar[dict[str, object]] = {"kind": "ring", "center": [0.1, -0.2], "radius": 1.5, "std": 0.4}
     center: Tensor
@@ -30,7 +30,7 @@ class Ring(Energy):
         center: Annotated[
             list[float] | None,
             MinLen(1),
-            Doc("The centre, one number a column; the plane's origin by default."),
+            Doc("The centre, one number per column; by default the origin of the plane."),
         ] = None,
         radius: Annotated[float, Gt(0), Doc("R, the radius.")] = 1.0,
         std: Annotated[

@@ -19,7 +19,9 @@ from lem_safe.energies.numbers import positive, vector
 
 
 class StudentT(Tractable):
-    """A Student t around `mean`; its standard deviation is std·√(ν/(ν − 2)), and infinite for ν ≤ 2."""
+    """A Student t distribution around `mean`; its standard deviation is std·√(ν/(ν − 2)), and infinite for ν
+    ≤ 2.
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "student_t",
@@ -33,7 +35,7 @@ class StudentT(Tractable):
 
     def __init__(
         self,
-        mean: Annotated[list[float], MinLen(1), Doc("The centre, one number a column.")],
+        mean: Annotated[list[float], MinLen(1), Doc("The centre, one number per column.")],
         std: Annotated[float | list[float], Doc("The scale: a number, or one per column.")] = 1.0,
         degrees: Annotated[
             float, Gt(0), Doc("ν, the degrees of freedom: the fewer, the heavier the tails.")

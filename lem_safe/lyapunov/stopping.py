@@ -32,8 +32,8 @@ from lem_safe.lyapunov.ratio import balance
 from lem_safe.lyapunov.stein import stein_discrepancy
 from lem_safe.lyapunov.stop import Beginning, Stop, StopEntry
 
-Every = Annotated[int, Ge(1), Doc("Steps between two looks.")]
-Samples = Annotated[int, Ge(2), Doc("Particles looked at, at the most.")]
+Every = Annotated[int, Ge(1), Doc("Steps between two evaluations.")]
+Samples = Annotated[int, Ge(2), Doc("The largest number of particles used in one evaluation.")]
 
 
 class Steps(Stop):
@@ -57,7 +57,9 @@ class Steps(Stop):
 
 
 class FlowRatio(Stop):
-    """Where the deterministic flow turns away from the law: the first upward crossing of R = 1."""
+    """Stops where the deterministic flow turns away from the target distribution: at the first upward
+    crossing of R = 1.
+    """
 
     kind = "flow_ratio"
     cannot_see = (
@@ -103,8 +105,8 @@ class FlowRatio(Stop):
 
 
 class Budget(Stop):
-    """Langevin's own time: after (1/2C) log(KL_start/ε) steps are over. Running longer is harmless. Where C
-    had to be measured it is an estimate, not a bound, and the reason says about.
+    """Stops after the time (1/2C) log(KL_start/ε) that Langevin dynamics need. Running longer is harmless.
+    Where C had to be measured, the time is an estimate and not a bound, and the reported reason says “about”.
 
     ε is (√kl − √bias)², the bias being what the step size leaves for good (L.10), where that can be computed;
     a step size that leaves more than `kl` is refused where this is exact. Elsewhere ε = `kl`, and the reason
@@ -125,15 +127,25 @@ class Budget(Stop):
         beginning: Annotated[Beginning, Context("beginning")],
         kl: Annotated[float, Gt(0), Doc("The KL to reach, in nats.")],
         initial: Annotated[
-            float | None, Gt(0), Doc("KL at the start, in nats; by default bounded from the start's law.")
+            float | None,
+            Gt(0),
+            Doc("KL at the start, in nats; by default it is bounded, from the distribution of the start."),
         ] = None,
         constant: Annotated[
-            float | None, Gt(0), Doc("C of the law, in sampler units; by default a theorem's, else measured.")
+            float | None,
+            Gt(0),
+            Doc(
+                "The log-Sobolev constant C, in sampler units; by default from a theorem where "
+                "one applies, otherwise estimated during the run."
+            ),
         ] = None,
         oscillation: Annotated[
             float | None,
             Ge(0),
-            Doc("The law differs from one with this constant by so many nats at most (Holley-Stroock)."),
+            Doc(
+                "The energy differs from one with this constant by a function whose largest and "
+                "smallest values are at most this many nats apart (Holley-Stroock)."
+            ),
         ] = None,
         every: Every = 20,
         samples: Samples = 500,
@@ -235,7 +247,7 @@ class Budget(Stop):
 
 
 class SteinBelow(Stop):
-    """Once the kernel Stein discrepancy, two standard errors of chance included, is below a number."""
+    """Stops once the kernel Stein discrepancy plus two standard errors is below a number."""
 
     kind = "stein"
     cannot_see = (
@@ -258,7 +270,11 @@ class SteinBelow(Stop):
     def __init__(
         self,
         beginning: Annotated[Beginning, Context("beginning")],
-        below: Annotated[float, Gt(0), Doc("The discrepancy to get below, in 1/(sampler units).")],
+        below: Annotated[
+            float,
+            Gt(0),
+            Doc("The run stops when the discrepancy is below this number, in 1/(sampler units)."),
+        ],
         every: Every = 20,
         samples: Samples = 500,
     ):

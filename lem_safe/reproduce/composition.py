@@ -101,11 +101,11 @@ def fig2(setting: Setting) -> Found:
         f"disjunction: shares of the eight centres {min(shares):.3f} to {max(shares):.3f}",
     ]
     note = (
-        "The experts' confining term is a mixture fitted to their rows (E.22), of the family the rows are "
-        "from: it decides the conjunction, which "
-        "lies past the outermost rows, and the network adds nothing. A perceptron alone gathers it on a "
-        "ring, as the paper's picture has it; "
-        "docs/composition.md has both, and the mixtures without networks, beside the exact compositions."
+        "The confining term of the experts is a mixture fitted to their rows (E.22), from the family that "
+        "generated the rows. It determines the conjunction, which "
+        "lies beyond the outermost rows, and the network adds nothing. With a perceptron alone the "
+        "conjunction lies on a ring, as in the paper's picture; "
+        "docs/composition.md shows both, and the mixtures without networks, beside the exact compositions."
     )
     return Found(
         verdict_of(held), "; ".join(words) + f". Seeds {setting.seeds}.", {"seeds": rows}, pictures, note
@@ -204,9 +204,9 @@ def offset(setting: Setting) -> Found:
             "exact": [z.value for z in exact],
         },
         (),
-        "The paper's .023 and 62 are its own networks' constants: an energy's additive constant is "
+        "The paper's .023 and 62 belong to its own networks: the additive constant of an energy is "
         "arbitrary, so only the method can be "
-        "checked, and its effect removed by alignment.",
+        "checked; alignment removes the effect of the constant.",
     )
 
 
@@ -234,7 +234,7 @@ CLAIMS = (
     ),
     Claim(
         "log_z",
-        "Normalisers differ, and the disjunction feels it",
+        "Normalisers differ, and this affects the disjunction",
         "§4.1",
         "alignment offset .023 on a scale of about 62",
         "exact mixtures within 4 error bars of 0; the offset known within .05 nats",

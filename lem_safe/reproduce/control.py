@@ -72,14 +72,14 @@ def control(setting: Setting) -> Found:
         "the particles drawn; drift holds in expectation.",
         numbers,
         (curve_picture(series, "Fraction in the unsafe ball", "step", "fraction"),),
-        "The controller the paper announces is not given there; these are ours, with the Itô term that a "
+        "The paper announces a controller but does not give one; these are ours, with the Itô term, which a "
         "finite-dimensional barrier does not need.",
     )
 
 
 def penalty(setting: Setting) -> Found:
-    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it falls, at a price, and stops
-    being a law at λ = 1.
+    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it falls, at a price, and at
+    λ = 1 there is no distribution any more.
     """
     unsafe = GaussianMixture(means=[[2.0, 0.0]], std=STD)
     masses = {λ: _law(λ, unsafe)[0] for λ in (0.0, 0.01, 0.02, 0.05, 0.1, 0.35, 0.8)}
@@ -99,9 +99,9 @@ def penalty(setting: Setting) -> Found:
         "mass of the unsafe ball at λ = "
         + ", ".join(f"{λ:g}: {q:.2g}" for λ, q in masses.items())
         + f". Nothing in the composition knows the tolerance {BETA:g}: the λ that meets it, {high:.4f}, is "
-        "found only by measuring, and its law is "
-        f"{price:.4f} nats from ρ₊ where the KL projection onto the same tolerance is {least:.4f}. λ ≥ 1 "
-        "leaves no law at all.",
+        "found only by measuring, and its distribution is "
+        f"{price:.4f} nats from ρ₊, while the KL projection onto the same tolerance is {least:.4f} nats from "
+        "it. For λ ≥ 1 there is no distribution at all.",
         {
             "mass": {str(k): v for k, v in masses.items()},
             "weight": high,
@@ -109,8 +109,8 @@ def penalty(setting: Setting) -> Found:
             "kl_projection": float(least),
         },
         (curve_picture(lines, "What a penalty does", "λ", "mass"),),
-        "U₊ − λU₋ keeps an explicit Gibbs law, as the paper says; that law's mass in 𝒰 is whatever it is. "
-        "Only a constraint on it bounds it.",
+        "U₊ − λU₋ has an explicit Gibbs distribution, as the paper says, but the mass of that distribution "
+        "in 𝒰 can have any value. Only a constraint on this mass bounds it.",
     )
 
 

@@ -1,5 +1,5 @@
-"""Fig. 1 and the stopping rules: the flow x' = −∇U comes near ρ_U and then leaves it; Langevin comes and
-stays (L.1, " "L.3–L.7).
+"""Fig. 1 and the stopping rules: the flow x' = −∇U comes near ρ_U and then leaves it; Langevin dynamics
+reach it and stay (L.1, L.3–L.7).
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ PANELS = (0, 50, 100, 200)
 PAIRED = 1000
 """Points of a W2: an assignment costs their cube."""
 KERNELS = 10_000
-"""Particles whose kernels make Langevin's density; with fewer its KL would not be told."""
+"""Particles whose kernels make the density of Langevin; with fewer its KL would not be reported."""
 WHERE = (
     f"eight modes of std {STD:g} on a circle of radius {RADIUS:g}, start N(0, {START**2:g} I), step "
     f"{STEP:g}, K = {K}"
@@ -120,10 +120,10 @@ def fig1(setting: Setting) -> Found:
         },
         pictures,
         "The paper prints neither the radius, the spread, the step size nor the start; ours are stated. k* "
-        "is inversely proportional "
-        "to the step size, so the number 49 tests nothing: a step size of 0.0057 gives it, another one "
-        "another. What holds is the "
-        "picture: the flow is nearest at one time and then collapses, Langevin arrives and stays.",
+        "is inversely proportional to the step size, so the number 49 tests nothing: a step size of 0.0057 "
+        "gives 49, and other step sizes give other numbers. What holds is the "
+        "picture: the flow is nearest to the data at one time and then collapses; Langevin arrives and "
+        "stays.",
     )
 
 
@@ -189,8 +189,8 @@ def stopping(setting: Setting) -> Found:
             "w2": {str(k): v for k, v in w2.items()},
         },
         panels,
-        "KL is exact along the flow, each particle carrying the density of its cloud; no distance between "
-        "samples is needed.",
+        "KL is exact along the flow, because each particle carries the density of its cloud; no distance "
+        "between samples is needed.",
     )
 
 
@@ -271,10 +271,10 @@ def monotone(setting: Setting) -> Found:
             "langevin_error": error.tolist(),
             "flow_kl": track.kl.tolist(),
         },
-        (curve_picture(lines, "KL to the Gibbs law", "step", "nats", log=True),),
-        f"Langevin's KL is an estimate from {n:,} particles, its bias of up to "
-        f"{max(e.correction for e in found):.3f} nats, where few share a "
-        "kernel of width √(2h), corrected by halves; the flow's is exact.",
+        (curve_picture(lines, "KL to the Gibbs distribution", "step", "nats", log=True),),
+        f"The KL of Langevin is an estimate from {n:,} particles; its bias, up to "
+        f"{max(e.correction for e in found):.3f} nats where few particles share a "
+        "kernel of width √(2h), is corrected with halves of the particles. The KL of the flow is exact.",
     )
 
 

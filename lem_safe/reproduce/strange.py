@@ -97,7 +97,7 @@ def synthetic(setting: Setting) -> Found:
         found,
         min(best.values()) > 0.5,
         f"S3: 10 steps of {h:.3g}.",
-        "The paper prints no table for its synthetic data; this is its protocol on ours.",
+        "The paper prints no table for its synthetic data; this is its protocol on our data.",
     )
 
 
@@ -149,7 +149,7 @@ def cifar(setting: Setting) -> Found:
         Cifar10(file, "test"),
         outside,
         count,
-        f"A small network, a few thousand pictures: not the paper's table. {CAVEAT}",
+        f"A small network and a few thousand pictures: this is not the paper's table. {CAVEAT}",
     )
 
 
@@ -169,7 +169,7 @@ def published(setting: Setting) -> Found:
     lacking = [name for name, file in files.items() if file is None]
     if lacking:
         return Found(
-            "not run", f"needs {', '.join(lacking)} under --data-root; so .763 stays the paper's own number"
+            "not run", f"needs {', '.join(lacking)} under --data-root; so .763 is only the paper's number"
         )
     checkpoint, count = (
         make("energies", {"kind": "checkpoint", "path": str(setting.checkpoint)}),
@@ -273,7 +273,7 @@ CLAIMS = (
         "Table 2's protocol on real digits",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not "
+        "S₂'s AUROC the largest of the three on textures and on photographs; with our small network, not "
         "the paper's",
         digits,
     ),
@@ -282,7 +282,7 @@ CLAIMS = (
         "Table 2's protocol on part of CIFAR-10",
         "§4.2",
         "S₂ is the best score on natural pictures",
-        "S₂'s AUROC the largest of the three on textures and on photographs; a small network of ours, not "
+        "S₂'s AUROC the largest of the three on textures and on photographs; with our small network, not "
         "the paper's",
         cifar,
         ("data_root",),

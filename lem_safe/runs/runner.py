@@ -43,11 +43,12 @@ def run(
     strict: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Run:
-    """Runs a scenario (a file, a bundled name, or a loaded one) and writes the run directory `out`, by
-    default a fresh one under runs/.
+    """Runs a scenario (a file, the name of a bundled scenario, or a loaded one) and writes the run directory
+    `out`, by default a new one under runs/.
 
-    Raises BadInput (exit 2) before anything is written, NumericalFailure (exit 3) with what was written
-    intact, and on KeyboardInterrupt saves a checkpoint that `resume` continues from, bit for bit.
+    Raises BadInput (exit 2) before anything is written, and NumericalFailure (exit 3), which leaves what was
+    written intact. On KeyboardInterrupt it saves a checkpoint; `resume` continues from it with bitwise
+    identical results.
     """
     began = time.monotonic()
     progress = progress or Silent()

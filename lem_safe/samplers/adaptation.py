@@ -30,13 +30,15 @@ GAIN, DELAY, FORGETTING = 0.05, 10.0, 0.75
 
 @dataclass(frozen=True)
 class Adaptation:
-    """How long to look for a step size, and at which mean acceptance it is right."""
+    """How long to search for a step size, and the mean acceptance rate to reach."""
 
     example: ClassVar[dict[str, object]] = {"steps": 500, "target": 0.574}
 
-    steps: Annotated[int, Ge(1), Doc("Steps of the warm-up, before the run and not in its trace.")] = 500
+    steps: Annotated[
+        int, Ge(1), Doc("The number of warm-up steps; they precede the run and are not in its trace.")
+    ] = 500
     target: Annotated[
-        float, Gt(0), Lt(1), Doc("The mean acceptance to aim at; .574 is the best for Langevin proposals.")
+        float, Gt(0), Lt(1), Doc("The mean acceptance rate to aim at; .574 is best for Langevin proposals.")
     ] = 0.574
 
 

@@ -32,7 +32,7 @@ class Clock(NamedTuple):
 
 
 class Annealed:
-    """Langevin at a temperature that falls to 1 over the first part of the run."""
+    """Langevin dynamics at a temperature that falls to 1 over the first part of the run."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "annealed",
@@ -52,7 +52,7 @@ class Annealed:
             float, Ge(1), Doc("The temperature T₀ of the first step; the energy's own is 1.")
         ] = 10.0,
         cooling: Annotated[
-            float, Gt(0), Le(1), Doc("The part of the steps over which the temperature falls to 1.")
+            float, Gt(0), Le(1), Doc("The fraction of the steps over which the temperature falls to 1.")
         ] = 0.5,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,

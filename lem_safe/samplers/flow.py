@@ -18,7 +18,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Flow:
-    """Gradient descent of every particle, without noise; a drift filter's Itô term is left out with it."""
+    """Gradient descent of every particle, without noise; a drift filter then leaves out its Itô term."""
 
     example: ClassVar[dict[str, object]] = {"kind": "flow", "samples": 5000, "steps": 200, "step_size": 0.005}
 

@@ -19,8 +19,8 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Langevin:
-    """Euler–Maruyama for dx = u dt + √2 dW, u = −∇U where nothing filters it. Its law has a bias of order
-    h.
+    """Euler–Maruyama for dx = u dt + √2 dW, with u = −∇U unless a filter changes it. Its stationary
+    distribution has a bias of order h.
     """
 
     example: ClassVar[dict[str, object]] = {

@@ -24,7 +24,7 @@ from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Mala:
-    """Langevin with a Metropolis test: no bias from the step size, one gradient a step."""
+    """Langevin with a Metropolis test: no bias from the step size, one gradient per step."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "mala",

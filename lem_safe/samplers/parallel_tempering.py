@@ -50,8 +50,8 @@ class Ladder(NamedTuple):
 
 
 class ParallelTempering:
-    """Copies at several temperatures that swap: modes far apart get their right share. As many gradients as
-    copies, a step.
+    """Copies at several temperatures that exchange states, so that modes far apart get their correct shares.
+    One gradient per copy and step.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -74,7 +74,10 @@ class ParallelTempering:
         temperatures: Annotated[
             list[Annotated[float, Gt(1)]],
             MinLen(1),
-            Doc("The temperatures of the hotter copies, rising; the cloud that is kept is at 1."),
+            Doc(
+                "The temperatures of the hotter copies, in increasing order; the cloud that is "
+                "saved is at temperature 1."
+            ),
         ],
         adapt: Adapt = None,
         drift_filter: DriftHook = None,

@@ -17,7 +17,10 @@ StepSize = Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")]
 
 Adapt = Annotated[
     Adaptation | None,
-    Doc("A warm-up that finds the step size and is thrown away; the step size as given where absent."),
+    Doc(
+        "A warm-up that chooses the step size and is then discarded; without it the step size is "
+        "used as given."
+    ),
 ]
 
 DriftHook = Annotated[DriftFilter | None, Context("drift_filter")]

@@ -32,7 +32,7 @@ class Metric(NamedTuple):
 
 
 class Preconditioned:
-    """Langevin in a constant metric: long steps along what is flat, short ones along what is stiff."""
+    """Langevin dynamics in a constant metric: long steps in flat directions, short steps in stiff ones."""
 
     example: ClassVar[dict[str, object]] = {
         "kind": "preconditioned",
@@ -46,7 +46,7 @@ class Preconditioned:
         self,
         energy: EnergyOf,
         step_size: Annotated[
-            float, Gt(0), Doc("Step size h; it is a share of M's own scale, so about 0.1 whatever the units.")
+            float, Gt(0), Doc("Step size h, relative to the scale of M, so about 0.1 whatever the units.")
         ],
         metric: Annotated[
             Literal["covariance", "hessian"] | list[list[float]],

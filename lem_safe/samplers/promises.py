@@ -16,14 +16,14 @@ Leaves = Mapping[str, Promise]
 """By the kind of the filter."""
 
 _TESTED = (
-    "E.8: the Metropolis test takes the filter's lean back: the law is ρ_U whatever the filter does "
-    "to the drift"
+    "E.8: the Metropolis test undoes the filter's change: the distribution is ρ_U whatever the filter "
+    "does to the drift"
 )
-_COUPLED = _TESTED + ", up to how its multiplier differs between a cloud and its proposals"
+_COUPLED = _TESTED + ", except that its multiplier differs slightly between a cloud and its proposals"
 _STAYS = (
-    "; a mirror image is no tested move, so who may not enter stays, as under the gate, and its law is the "
-    "gate's (G.3; with a smoothing, "
-    "whose corrections nobody tests, it has their bias)"
+    "; a mirrored move has not passed the Metropolis test, so a particle that may not enter stays where it "
+    "was, as under the gate, and the distribution is the gate's (G.3; with a smoothing the corrections are "
+    "not tested, and the distribution has their bias)"
 )
 
 FLOW: Leaves = {
@@ -33,7 +33,7 @@ FLOW: Leaves = {
         "misses it by order h²",
     ),
     "pointwise": Promise(
-        "in expectation", "F.2: without noise it is a barrier: each particle keeps s ≥ 0, as h → 0"
+        "in expectation", "F.2: without noise it is a true barrier: each particle keeps s ≥ 0, as h → 0"
     ),
 }
 
@@ -49,12 +49,12 @@ def _metropolis(gate: str) -> Leaves:
 
 
 MALA = _metropolis(
-    "; and its law is the hard KL projection for every h, as n → ∞, for one set or sets that do not "
-    "overlap (G.3)"
+    "; and the distribution is the hard KL projection for every h, as n → ∞, for one set or "
+    "sets that do not overlap (G.3)"
 )
 PARALLEL_TEMPERING = _metropolis(
-    "; and, as swaps are gated like moves, its law is the hard KL projection, as n → ∞, for one set "
-    "or sets that do not overlap (G.3)"
+    "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n "
+    "→ ∞, for one set or sets that do not overlap (G.3)"
 )
 UNDERDAMPED: Leaves = {
     "drift": Promise(
@@ -73,7 +73,8 @@ PRECONDITIONED: Leaves = {
     "step": Promise(
         "every step, this cloud",
         MirrorStep.promise.because
-        + "; its mirror knows no metric, so its distribution is not the KL projection",
+        + "; it mirrors without regard to the metric, so the distribution is not the KL "
+        "projection",
     ),
 }
 ANNEALED: Leaves = {

@@ -42,8 +42,8 @@ class Momentum(NamedTuple):
 
 
 class Underdamped:
-    """Langevin dynamics with inertia (BAOAB): exact positions on a Gaussian, and about h further a step than
-    overdamped dynamics with h²/2.
+    """Langevin dynamics with inertia (BAOAB). Positions are exact on a Gaussian; a step of h moves as far as
+    an overdamped step of h²/2, but keeps its direction.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -60,7 +60,7 @@ class Underdamped:
         step_size: Annotated[
             float,
             Gt(0),
-            Doc("Time step h, in sampler coordinates; it compares with √(2h) of the overdamped samplers."),
+            Doc("Time step h, in sampler coordinates; compare it with √(2h) of the overdamped samplers."),
         ],
         friction: Annotated[
             float, Gt(0), Doc("γ: how fast a velocity is forgotten, per unit of time.")

@@ -24,11 +24,10 @@ from lem_safe.formatting import level
 KEY = "aim"
 AIM = Literal["auto"] | Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | None
 DESCRIPTION = (
-    "The budget that the filter enforces, at most beta, for all constraints or one each; beta where not "
-    "given. "
-    "auto: the largest that still certifies beta at audit.confidence, by the bound that the audit takes: "
-    "of independent samples, "
-    "or of audit.replicas clouds."
+    "The budget that the filter enforces, at most beta: one number for all constraints, or "
+    "one per constraint; beta by default. auto: the largest budget with which the audit "
+    "would still certify beta at audit.confidence, by the bound that it uses: for "
+    "independent samples, or for audit.replicas clouds."
 )
 UNCOUNTABLE = "no number that can be counted does; take a larger beta"
 

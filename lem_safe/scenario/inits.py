@@ -21,10 +21,10 @@ class Standard:
 class Gaussian:
     """A normal distribution in the data's units."""
 
-    mean: Annotated[list[float], Doc("The mean, one number a column.")]
+    mean: Annotated[list[float], Doc("The mean, one number per column.")]
     std: Annotated[
         Annotated[float, Ge(0)] | list[Annotated[float, Ge(0)]],
-        Doc("The standard deviation, one for all columns or one a column."),
+        Doc("The standard deviation: a number, or one per column."),
     ] = 1.0
 
     example: ClassVar[dict[str, object]] = {"kind": "gaussian", "mean": [-1.0, 0.0], "std": 0.4}
@@ -41,12 +41,12 @@ class DataRows:
 class Rows:
     """Rows of a file: .npz (array x), .npy, .csv or .parquet."""
 
-    path: Annotated[Path, Doc("The file, relative to the scenario's own folder.")]
+    path: Annotated[Path, Doc("The file; a relative path is relative to the scenario's file.")]
     header: Annotated[
         bool | None,
         Doc(
-            "Whether the first line of a .csv is names; by default told from it, and refused where it may "
-            "be either."
+            "Whether the first line of a .csv holds column names. By default this is "
+            "detected, and an ambiguous file is refused."
         ),
     ] = None
 

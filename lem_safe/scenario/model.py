@@ -49,49 +49,53 @@ class Scenario(BaseModel):
     )
     dtype: Literal["float32", "float64"] = Field(
         "float32",
-        description="The precision of sampling and of saved samples; where it is not given and float32 "
-        "cannot hold the values, float64.",
+        description="The precision of sampling and of saved samples; by default float32, or float64 if "
+        "float32 cannot represent the values well enough.",
         examples=["float32"],
     )
     columns: Annotated[list[Annotated[str, MinLen(1)]], MinLen(1)] | None = Field(
         None,
-        description="The coordinates' names; by default the data's names, else x0, x1, ...",
+        description="The names of the coordinates; by default those of the data, otherwise x0, x1, ...",
         examples=[["speed", "load"]],
     )
-    energy: dict[str, Any] = Field(description="The energy U to sample: the law is exp(-U), U in nats.")
+    energy: dict[str, Any] = Field(
+        description="The energy U to sample: the distribution is proportional to exp(-U), U in nats."
+    )
     penalties: list[Penalty] = Field(
         [], description="Energies to keep away from: U_safe = U - sum(weight * U_minus)."
     )
     unsafe: dict[str, Any] = Field(
-        description="Named regions samples should keep out of; a name may be used inside a later region."
+        description="Named regions that samples should keep out of; a name may be used inside a later region."
     )
     constraints: Annotated[list[Constraint], MinLen(1)] = Field(
-        description="How much of the samples may lie in which region.",
+        description="The fraction of the samples that may lie in each region.",
         examples=[[{"set": "pillar", "beta": 0.03}]],
     )
-    sampler: Sampler = Field(description="What moves the particles, how many, how far.")
+    sampler: Sampler = Field(
+        description="The sampler: its kind, the number of particles, the number and size of the steps."
+    )
     filter: dict[str, Any] = Field(
-        {"kind": "none"}, description="What keeps the tolerance while sampling; `lem-safe list filters`."
+        {"kind": "none"}, description="What keeps the tolerance during sampling; see `lem-safe list filters`."
     )
     audit: Audit = Field(
         Audit(),
-        description="The confidence, the steps that count, what a pass asks for.",
+        description="The confidence, the steps that count, and what a pass requires.",
         examples=[{"confidence": 0.95}],
     )
     monitors: Monitors = Field(
         Monitors(),
-        description="What is watched while sampling: how often, on how many particles.",
+        description="What is monitored during sampling: how often, and on how many particles.",
         examples=[{"every": 20, "samples": 256}],
     )
     stop: dict[str, Any] = Field(
         {"kind": "steps"},
-        description="When the run is over, at the latest after sampler.steps; `lem-safe list stops`.",
+        description="When the run ends, at the latest after sampler.steps; see `lem-safe list stops`.",
     )
 
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(
         None,
-        description="Values that take turns, by dotted key: every combination is a run of its own, all of "
-        "them one job with one table.",
+        description="Lists of values, by dotted key: every combination is a separate run, and all runs "
+        "together are one job with one table.",
         examples=[{"filter.rate": [1, 5, 25]}],
     )
 

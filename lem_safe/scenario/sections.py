@@ -40,55 +40,54 @@ class Audit(BaseModel):
     )
     require: Literal["passed", "bound", "anytime"] = Field(
         default="passed",
-        description="What the exit status asks for: the count and the trace, the bound as well, or a bound "
-        "that holds however often one looks.",
+        description="What a pass requires: the count and the trace (passed), the bound as well (bound), "
+        "or an anytime-valid bound (anytime).",
         examples=["passed"],
     )
     correction: Literal["bonferroni", "holm"] = Field(
         default="bonferroni",
-        description="How several constraints share the error: bounds that hold together, or Holm's steps, "
-        "which decide more.",
+        description="How several constraints share the error probability: bounds that hold "
+        "simultaneously (bonferroni), or Holm's procedure (holm), which decides more "
+        "constraints.",
         examples=["bonferroni"],
     )
     replicas: Annotated[int, Ge(1)] = Field(
         default=1,
-        description="Independent clouds to run, each of sampler.samples particles: what a bound counts "
-        "where a filter couples particles.",
+        description="The number of independent clouds to run, each of sampler.samples particles. If a "
+        "filter couples particles, the bound counts clouds.",
         examples=[40],
     )
     between: Literal["segments", "points"] | None = Field(
         default=None,
-        description="Where the samples are paths (`path`): segments, the default, judges the straight "
-        "lines between recorded points too; points, "
-        "the points alone.",
+        description="For samples that are paths (`path`): segments, the default, also judges the "
+        "straight lines between recorded points; points judges the recorded points only.",
         examples=["segments"],
     )
     tuned_with: list[Annotated[int, Ge(0)]] = Field(
         default=[],
-        description="Seeds of the runs by which this scenario's numbers were chosen: samples drawn with "
-        "one of them certify nothing.",
+        description="Seeds of the runs that were used to choose this scenario's numbers; samples drawn "
+        "with one of them certify nothing.",
         examples=[[0]],
     )
 
 
 class Monitors(BaseModel):
-    """What is watched while sampling, at which cost."""
+    """What is monitored during sampling, and at what cost."""
 
     model_config = STRICT
 
     every: Annotated[int, Ge(1)] | None = Field(
         default=None,
-        description="Steps between two looks; by default about 40 looks a run, at least 20 steps apart, "
-        "and seldomer where all looks "
-        "together would cost more than a tenth of the steps' counted work. A number is kept to, whatever "
-        "it costs.",
+        description="Steps between two evaluations. By default about 40 per run, at least 20 steps "
+        "apart, and less often where all of them together would cost more than a tenth of "
+        "the counted work of the steps. A number that is given is used, whatever it costs.",
         examples=[20],
     )
     samples: Annotated[int, Ge(0)] = Field(
         default=256,
-        description="Particles looked at, fewer where every is not given and so many would be too dear; a "
-        "look costs their gradients, "
-        "their Laplacians (d/2 gradients each where exact), and the square of their number. 0: none.",
+        description="Particles used in one evaluation; fewer where `every` is not given and this number "
+        "would be too expensive. An evaluation costs their gradients, their Laplacians (d/2 "
+        "gradients each if exact), and the square of their number. 0: no monitors.",
         examples=[256],
     )
 

@@ -40,7 +40,8 @@ COMMON, MOST = 0.02, 5.0
 
 @dataclass(frozen=True)
 class Calibrated(Staged):
-    """Denoising, and telling rows from a wide Gaussian's draws: mode weights and empty space are learned too.
+    """Denoising, plus a comparison of the rows with draws from a wide Gaussian, so that mode weights and
+    empty space are learned too.
 
     The draws must meet the data now and then, so it is for ten dimensions or so, not for images.
     """
@@ -48,20 +49,28 @@ class Calibrated(Staged):
     example: ClassVar[dict[str, object]] = {"kind": "calibrated", "sigma": 0.1, "draws": 256}
 
     sigma: Annotated[float, Gt(0), Doc("The noise on the data, in whitened coordinates.")] = 0.04
-    wide: Annotated[float, Ge(1), Doc("How much wider the wide noise is.")] = 3.0
-    share: Annotated[
-        float, Gt(0), Lt(1), Doc("How much of the blurred data is blurred by the wide noise.")
-    ] = 0.1
-    weight: Annotated[float, Gt(0), Doc("How much the comparison counts beside denoising.")] = 1.0
+    wide: Annotated[float, Ge(1), Doc("How many times wider the wide noise is.")] = 3.0
+    share: Annotated[float, Gt(0), Lt(1), Doc("The fraction of the noisy data that has the wide noise.")] = (
+        0.1
+    )
+    weight: Annotated[float, Gt(0), Doc("The weight of the comparison relative to denoising.")] = 1.0
     spread: Annotated[
-        float, Gt(0), Doc("The standard deviation of the Gaussian compared with; whitened data have 1.")
+        float, Gt(0), Doc("The standard deviation of the reference Gaussian; whitened data have 1.")
     ] = 1.5
-    draws: Annotated[int, Ge(1), Doc("R, the draws that each batch is compared with.")] = 1024
+    draws: Annotated[
+        int, Ge(1), Doc("R, the number of reference draws that each batch is compared with.")
+    ] = 1024
     drawn_wide: Annotated[
-        float, Gt(0), Lt(1), Doc("How much of each batch is drawn with the wide noise, whatever its share.")
+        float,
+        Gt(0),
+        Lt(1),
+        Doc("The fraction of each batch that is drawn with the wide noise, whatever `share` is."),
     ] = 0.25
     rarity: Annotated[
-        float, Ge(0), Lt(1), Doc("p: denoising counts a row in proportion to density^-p; 0 counts all alike.")
+        float,
+        Ge(0),
+        Lt(1),
+        Doc("p: denoising weights a row in proportion to density^-p; 0 weights all rows equally."),
     ] = 0.0
 
     def __post_init__(self) -> None:

@@ -85,16 +85,22 @@ class EnergyMatching(Staged):
     }
 
     temperature: Annotated[
-        float, Gt(0), Doc("ε: U = V/ε. Smaller makes the flow's potential steeper in nats.")
+        float, Gt(0), Doc("ε: U = V/ε. A smaller ε makes the flow's potential steeper in nats.")
     ] = 0.1
-    warm_up: Annotated[float, Ge(0), Lt(1), Doc("The fraction of the steps that the flow takes.")] = 0.25
+    warm_up: Annotated[
+        float, Ge(0), Lt(1), Doc("The fraction of the training steps that match the flow.")
+    ] = 0.25
     horizon: Annotated[float, Gt(0), Le(1), Doc("τ*: the flow is matched for times up to it.")] = 1.0
-    negative_steps: Annotated[int, Ge(1), Doc("k, the Langevin steps that make a negative.")] = 40
+    negative_steps: Annotated[
+        int, Ge(1), Doc("k, the number of Langevin steps that produce a negative sample.")
+    ] = 40
     step_size: Annotated[
-        float, Gt(0), Doc("h of those steps, in whitened coordinates and nats, like a sampler's.")
+        float,
+        Gt(0),
+        Doc("The step size h of those steps, in whitened coordinates and nats, as for a sampler."),
     ] = 0.005
     from_data: Annotated[
-        float, Ge(0), Le(1), Doc("The fraction of negatives begun at rows; the rest begin at noise.")
+        float, Ge(0), Le(1), Doc("The fraction of negatives that start at rows; the others start at noise.")
     ] = 0.5
 
     def __post_init__(self) -> None:

@@ -38,7 +38,9 @@ __all__ = ["LOSSES", "Calibrated", "Denoising", "EnergyMatching", "Implicit", "L
 
 @dataclass(frozen=True)
 class Denoising(Loss):
-    """Denoising score matching: the energy of the data with Gaussian noise of `sigma` added."""
+    """Denoising score matching: learns the energy of the data with Gaussian noise of standard deviation
+    `sigma` added.
+    """
 
     example: ClassVar[dict[str, object]] = {"kind": "denoising", "sigma": 0.3}
 
@@ -61,8 +63,8 @@ class Denoising(Loss):
 
 @dataclass(frozen=True)
 class MultiScale(Loss):
-    """Denoising at several scales at once: the energy of a mixture of the data with each scale's Gaussian
-    noise added.
+    """Denoising at several scales at once: learns the energy of a mixture of the data with Gaussian noise of
+    each scale added.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -73,7 +75,8 @@ class MultiScale(Loss):
 
     sigmas: Annotated[list[float], MinLen(1), Doc("The scales, in whitened coordinates.")]
     weights: Annotated[
-        list[float] | None, Doc("How much of the mixture each scale is, normalised; equal by default.")
+        list[float] | None,
+        Doc("The share of each scale in the mixture, normalised to sum 1; equal by default."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -128,7 +131,7 @@ class Implicit(Loss):
 
 @dataclass(frozen=True)
 class Sliced(Loss):
-    """Sliced score matching, variance-reduced: one random direction a row instead of all of them."""
+    """Sliced score matching, variance-reduced: one random direction per row instead of all directions."""
 
     example: ClassVar[dict[str, object]] = {"kind": "sliced", "smoothing": 0.2}
 

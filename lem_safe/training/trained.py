@@ -37,8 +37,8 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """An energy learned from data by a network with a confining term, in whitened coordinates, over the
-    data's units.
+    """An energy learned from data: a network with a confining term, trained in whitened coordinates and used
+    in the data's units.
     """
 
     example: ClassVar[dict[str, object]] = {
@@ -49,12 +49,14 @@ class Trained:
     }
 
     data: Annotated[DataSource, Doc("The rows to learn from.")]
-    network: Annotated[Network, Doc("The shape of the energy.")] = MLP()
+    network: Annotated[Network, Doc("The network that gives the energy its form.")] = MLP()
     loss: Annotated[
         Loss | None,
-        Doc("What training makes small; where not given, calibrated for columns and denoising for pictures."),
+        Doc("What training minimises; by default calibrated for columns and denoising for pictures."),
     ] = None
-    training: Annotated[TrainingSettings, Doc("How long and how fast.")] = TrainingSettings()
+    training: Annotated[
+        TrainingSettings, Doc("How the network is trained: the number of steps, the learning rate and so on.")
+    ] = TrainingSettings()
 
     @property
     def columns(self) -> tuple[str, ...]:

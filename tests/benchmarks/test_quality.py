@@ -138,7 +138,7 @@ def test_the_quick_path_says_what_is_missing(monkeypatch):
         assert rows[f"two_moons: {who}"]["law_ratio"] > 1 and loss in str(rows[f"two_moons: {who}"]["recipe"])
     assert rows["two_moons: torchebm"]["error"] == "not installed"
     assert rows["two_moons: ebmkit"]["error"] == "failed: RuntimeError: their fault"
-    assert rows["two_moons: other"]["error"] == "200 of 200 samples left the finite numbers"
+    assert rows["two_moons: other"]["error"] == "200 of 200 samples are not finite"
     assert 0.4 < rows["two_moons: honest"]["ratio"] < 2  # rows of the data themselves
 
 
@@ -188,10 +188,13 @@ def test_the_page_says_which_part_is_off(tmp_path):
     )
     assert "1 of 3 reach 1.5 times the floor" in text
     assert (
-        "`rings`: 2.20, and 1.10 with every mode at its true share: the modes' weights make the excess"
+        "`rings`: 2.20, and 1.10 with every mode at its true share: the weights of the modes cause the excess"
         in text
     )
-    assert "`two_moons`: 1.70, and 1.60 with every mode at its true share: the shape itself is off" in text
+    assert (
+        "`two_moons`: 1.70, and 1.60 with every mode at its true share: the shapes themselves are wrong"
+        in text
+    )
     assert "`rings` begun at noise: 4.00; 0.3 % of those particles" in text
 
 

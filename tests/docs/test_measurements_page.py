@@ -28,7 +28,7 @@ def test_a_number_that_changes_changes_the_page() -> None:
             "came_too_late": 2,
         }
     ]
-    assert "14 of 15 end in the bytes" in "\n".join(measurements.kills(rows))
+    assert "14 of 15 give the same bytes" in "\n".join(measurements.kills(rows))
     assert "| c | 15 | 14 | 9 | 15 early | 2 |" in measurements.kills(rows)
 
 
@@ -60,7 +60,7 @@ def test_the_least_ratio_and_those_at_64_columns_are_named() -> None:
     other = row | {"columns": 2, "width": 64, "best_peer_over_forward": 1.5, "largest_gap": 3e-6}
     said = measurements.laplacian([row, other])[-1]
     assert (
-        "The least ratio is 1.5 (mlp, width 64, depth 2, 2 columns)" in said
+        "The smallest ratio is 1.5 (mlp, width 64, depth 2, 2 columns)" in said
         and "width 256 it is 4.0." in said
         and "3e-06" in said
     )

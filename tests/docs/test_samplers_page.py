@@ -26,7 +26,7 @@ def table(shown: Collection[str] = SAMPLERS) -> str:
     ]
     rows += [
         "",
-        "Where it differs for one filter from what the filter says of itself:",
+        "Combinations whose promise differs from that of the filter itself:",
         "",
         "| sampler | filter | promise | because |",
     ]
@@ -59,7 +59,7 @@ def test_the_table_is_current() -> None:
 
 def test_every_sampler_is_explained_and_every_named_kind_exists() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    told = text.split("## Which one")[1]
+    told = text.split("## Which sampler to choose")[1]
     assert [kind for kind in on_the_page(text) if f"- `{kind}`:" not in told] == []
 
 

@@ -38,12 +38,15 @@ class Mnist(ImageSource):
     def __init__(
         self,
         split: Annotated[
-            Literal["train", "test"], Doc("The digits to train on, or those held out.")
+            Literal["train", "test"], Doc("Which digits: those for training, or those held out.")
         ] = "train",
         classes: Classes = None,
         transform: Annotated[
             Literal["none", "flip", "mirror", "invert"],
-            Doc("Upside down, left to right, or black for white."),
+            Doc(
+                "How every picture is changed: flip turns it upside down, mirror swaps left and "
+                "right, invert swaps black and white."
+            ),
         ] = "none",
     ):
         if transform not in TRANSFORMS:
@@ -66,7 +69,7 @@ class Mnist(ImageSource):
 
 
 class UpscaledDigits(ImageSource):
-    """scikit-learn's 1,797 digits, 8 × 8 with 17 grey levels, made larger."""
+    """The 1,797 digits of scikit-learn, 8 × 8 with 17 grey levels, enlarged."""
 
     example: ClassVar[dict[str, object]] = {"kind": "digits", "size": 16}
 

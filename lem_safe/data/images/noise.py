@@ -11,14 +11,15 @@ from lem_safe.data.images.base import ImageSource, Shape
 
 
 class NoisePictures(ImageSource):
-    """Independent pixels of one law."""
+    """Independent pixels, all from one distribution."""
 
     example: ClassVar[dict[str, object]] = {"kind": "noise", "size": 4, "samples": 20}
 
     def __init__(
         self,
         law: Annotated[
-            Literal["uniform", "gaussian"], Doc("Uniform over [-1, 1], or Gaussian, clipped to it.")
+            Literal["uniform", "gaussian"],
+            Doc("The distribution of a pixel: uniform over [-1, 1], or Gaussian, clipped to [-1, 1]."),
         ] = "uniform",
         size: Annotated[int, Ge(1), Doc("Height and width in pixels.")] = 32,
         channels: Annotated[Literal[1, 3], Doc("1 for grey, 3 for colour.")] = 3,

@@ -21,19 +21,23 @@ PICTURES: dict[str, tuple[str, ...]] = {
 
 
 class Patches(ImageSource):
-    """Square cuts at random places of pictures that ship with scikit-image, each first shrunk so that a patch
-    shows some of it.
+    """Square patches cut at random places from pictures that ship with scikit-image; each picture is reduced
+    first, so that a patch shows more of it.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "patches", "of": "textures", "size": 8, "samples": 20}
 
     def __init__(
         self,
-        of: Annotated[Literal["textures", "photographs"], Doc("What to cut from.")],
+        of: Annotated[Literal["textures", "photographs"], Doc("The pictures that patches are cut from.")],
         size: Annotated[int, Ge(2), Doc("Height and width of a patch in pixels.")] = 32,
         channels: Annotated[Literal[1, 3], Doc("1 for grey, 3 for colour.")] = 3,
         samples: Annotated[int, Ge(1), Doc("How many patches.")] = 2000,
-        shrink: Annotated[int, Ge(1), Doc("How many pixels of the picture become one.")] = 2,
+        shrink: Annotated[
+            int,
+            Ge(1),
+            Doc("The factor by which a picture is reduced in each direction."),
+        ] = 2,
     ):
         if of not in PICTURES:
             raise ValueError(f"Patches: of must be one of {', '.join(PICTURES)}; got {of!r}")

@@ -24,8 +24,10 @@ from lem_safe.errors import BadInput, Fault
 RECORD = 1 + 3 * 32 * 32
 """CIFAR-10: a label byte, then 3,072 pixels, channel first."""
 
-Split = Annotated[Literal["train", "test"], Doc("The pictures to train on, or those held out.")]
-Limit = Annotated[int | None, Ge(1), Doc("Keep only so many, the first of each class alike; all by default.")]
+Split = Annotated[Literal["train", "test"], Doc("Which pictures: those for training, or those held out.")]
+Limit = Annotated[
+    int | None, Ge(1), Doc("Keep at most N pictures of each class, the first ones; all by default.")
+]
 
 
 class Cifar10(ImageSource):
@@ -103,7 +105,7 @@ class Cifar10(ImageSource):
 
 
 class Svhn(ImageSource):
-    """SVHN's cropped digits, 3 × 32 × 32, from test_32x32.mat or train_32x32.mat."""
+    """The cropped digits of SVHN, 3 × 32 × 32, from test_32x32.mat or train_32x32.mat."""
 
     example: ClassVar[dict[str, object]] = {"kind": "svhn", "path": "test_32x32.mat"}
 
@@ -137,14 +139,15 @@ class Svhn(ImageSource):
 
 
 class Dtd(ImageSource):
-    """The Describable Textures Dataset as 3 × size × size: the short side resized, the middle cut out."""
+    """The Describable Textures Dataset as 3 × size × size: the short side resized, the centre cropped."""
 
     example: ClassVar[dict[str, object]] = {"kind": "dtd", "path": "dtd/labels/test1.txt"}
 
     def __init__(
         self,
         path: Annotated[
-            Path, Doc("The list of pictures, labels/test1.txt; they are looked up in ../images beside it.")
+            Path,
+            Doc("The list of pictures, labels/test1.txt; the pictures are read from ../images beside it."),
         ],
         size: Annotated[int, Ge(2), Doc("Height and width in pixels.")] = 32,
     ):

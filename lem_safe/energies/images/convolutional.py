@@ -28,14 +28,14 @@ SMALLEST = 4
 Count = Annotated[int, Ge(1)]
 Size = Annotated[tuple[Count, Count, Count], Doc("Channels, height and width: a row is c·h·w columns long.")]
 Channels = Annotated[
-    tuple[Count, ...], MinLen(1), Doc("The channels of each stage; a stage halves height and width.")
+    tuple[Count, ...], MinLen(1), Doc("The channels of each stage; every stage halves height and width.")
 ]
 
 
 @dataclass(frozen=True)
 class Convolutional(Network):
-    """A convolutional network over images in flat rows, with an explicit confining term, U = net(z) + ½κ‖z‖²
-    (E.4).
+    """A convolutional network for images stored as flat rows, with an explicit confining term, U = net(z) +
+    ½κ‖z‖² (E.4).
     """
 
     kind: ClassVar[str] = "convolutional"
