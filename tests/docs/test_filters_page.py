@@ -51,7 +51,7 @@ def test_every_filter_that_promises_or_fails_is_explained() -> None:
 
 def test_the_section_on_coupling_names_those_that_couple() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    section = text.split("## Clouds whose particles are coupled")[1]
+    section = text.split("## Clouds whose particles are not independent")[1]
     coupled = {kind for kind in on_the_page(text) if FILTERS[kind].couples}
     assert set(re.findall(r"`(\w+)`", section)) == coupled
 
