@@ -95,6 +95,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         self._rows: dict[str, E] = {}
         self._offers: dict[str, list[Offer]] = {}
         self._refused: dict[str, str] = {}
+        self._unused: list[tuple[str, str]] = []
         self.update(rows)
 
     def __getitem__(self, kind: str) -> E:
@@ -135,8 +136,14 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         raise KeyError(f"{type(member).__name__} is no {self.noun} of this table")
 
     def offer(self, kind: str, offer: Offer) -> None:
-        """Makes a kind known that somebody else has; nothing is loaded before it is used."""
-        self._offers.setdefault(kind, []).append(offer)
+        """Makes a kind known that somebody else has; nothing is loaded before it is used. One of a name that is
+        taken is never used: what lem-safe has itself stays what it is.
+        """
+        taken = kind in self.reserved or (kind in self._rows and not self._rows[kind].origin)
+        if taken:
+            self._unused.append((kind, offer.origin))
+        else:
+            self._offers.setdefault(kind, []).append(offer)
         self.revision += 1
 
     def settle(self, kind: str) -> None:
@@ -166,15 +173,14 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         """Kinds that were tried and cannot be used, and why."""
         return dict(self._refused)
 
+    def unused(self) -> list[tuple[str, str]]:
+        """Kinds that are offered under a name that lem-safe has itself, and by whom: they are never used."""
+        return list(self._unused)
+
     def _accepted(self, kind: str) -> E:
         """The row of the one offer of a kind; raises KindError, which names the distribution."""
         offers = self._offers[kind]
         origins = " and ".join(offer.origin for offer in offers)
-        if kind in self._rows or kind in self.reserved:
-            raise KindError(
-                f"{origins} offers a kind of this name, which lem-safe has itself; uninstall it, or rename "
-                "the kind in its entry points"
-            )
         if len(offers) > 1:
             raise KindError(f"{origins} both offer a kind of this name; uninstall one of them")
         if not NAME.fullmatch(kind):

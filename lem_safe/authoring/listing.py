@@ -43,6 +43,13 @@ def listing(what: str) -> Rows:
             empty = [""] * len(columns.heads)
             empty[columns.heads.index("what it is")] = f"cannot be used: {refused[kind]}"
             rows.append([kind, *empty])
+    for kind, origin in table.unused():
+        empty = [""] * len(columns.heads)
+        empty[columns.heads.index("what it is")] = (
+            f"the kind of this name that {origin} offers is not used: lem-safe has one; rename it in the "
+            "entry points of that distribution"
+        )
+        rows.append([kind, *empty])
     if what == "sets":
         rows += [
             ["any:", "The union of regions."],

@@ -46,6 +46,10 @@ class Table:
         """Kinds that cannot be used, and why."""
         return {kind: why for part in self.parts for kind, why in part.refusals().items()}
 
+    def unused(self) -> list[tuple[str, str]]:
+        """Kinds offered under a name that is taken, and by whom."""
+        return [found for part in self.parts for found in part.unused()]
+
     def settle(self, kind: str) -> Entry:
         """The entry of a kind, loaded where it was only offered; raises KindError where it cannot be used or
         is not known.

@@ -187,7 +187,7 @@ def test_every_source_is_what_it_says(kind):
     """From its example: columns match the rows, one seed gives one table, and the fingerprint does not change
     by loading.
     """
-    made = [construct(DATA[kind], DATA[kind].example, nested={}, context={}) for _ in range(2)]
+    made = [construct(DATA[kind].constructor, DATA[kind].example, nested={}, context={}) for _ in range(2)]
     before = made[0].fingerprint()
     first, again = made[0].load(0), made[1].load(0)
     assert torch.equal(first.values, again.values) and first.values.dtype == torch.float64

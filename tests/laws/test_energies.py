@@ -42,7 +42,9 @@ def from_table(kind: str) -> Energy:
 
 
 def build(spec) -> Energy:
-    return construct(ENERGIES[spec["kind"]], spec, nested={Energy: lambda inner, _: build(inner)}, context={})
+    return construct(
+        ENERGIES[spec["kind"]].constructor, spec, nested={Energy: lambda inner, _: build(inner)}, context={}
+    )
 
 
 def built(settings: Network) -> Energy:

@@ -42,8 +42,15 @@ SHEAR = Coordinates(
     torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=torch.float64),
     torch.float64,
 )
-HARD_ONLY = {"polygon", "occupancy", "near_points", "shrink"}
-"""Kinds without a twice differentiable form: `step` and `gate` only."""
+OURS = "barriers."
+HARD_ONLY = {"polygon", "occupancy", "near_points", "shrink"} | {
+    kind
+    for kind, entry in SETS.items()
+    if not entry.constructor.__module__.startswith(OURS) and not entry.constructor.smooth  # type: ignore[attr-defined]
+}
+"""Kinds without a twice differentiable form: `step` and `gate` only; of those added from elsewhere, the kinds
+that are not smooth.
+"""
 SHEARED_ONLY_HARD = {"capsule", "grow"}
 """Kinds that lose it in sheared coordinates, where they are no longer of their kind."""
 COMPLEMENT_ONLY_HARD = {"grow"}
