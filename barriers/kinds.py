@@ -136,8 +136,8 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         raise KeyError(f"{type(member).__name__} is no {self.noun} of this table")
 
     def offer(self, kind: str, offer: Offer) -> None:
-        """Makes a kind known that somebody else has; nothing is loaded before it is used. One of a name that is
-        taken is never used: what lem-safe has itself stays what it is.
+        """Makes a kind known that somebody else has; nothing is loaded before it is used. One of a name that
+        is taken is never used: what lem-safe has itself stays what it is.
         """
         taken = kind in self.reserved or (kind in self._rows and not self._rows[kind].origin)
         if taken:
