@@ -1,10 +1,11 @@
-"""Projection of finished samples: the KL-nearest law within limits, by reweighting or by thinning (P.1, P.2).
+"""Projection of finished samples: the KL-nearest distribution within limits, by reweighting or by thinning
+(P.1, P.2).
 
     min KL(ρ‖ρ_U)  s.t.  E_ρ φ_k ≤ c_k,    ρ ∝ e^{−Σμ_kφ_k} ρ_U,    μ = argmin_{μ ≥ 0}  log E[e^{−μ·φ}] + μ·c
         (the convex dual)
 
-on the empirical law of n draws. With hard indicators the weights are two numbers, and keeping a draw with
-probability weight/largest weight
+on the empirical distribution of n draws. With hard indicators the weights are two numbers, and keeping a draw
+with probability weight/largest weight
 is thinning: for one set an unsafe draw stays with probability β(1−p)/((1−β)p) (P.1). Anything cleverer must
 beat this, or say why not.
 Letters: n draws, m constraints.
@@ -26,7 +27,7 @@ TOLERANCE = 1e-12
 
 
 class Facts(NamedTuple):
-    """The KL projection of a law onto {ρ(𝒰) ≤ β} by the numbers, in nats; all 0 where p ≤ β (P.2)."""
+    """The KL projection of a distribution onto {ρ(𝒰) ≤ β} in nats; all 0 where p ≤ β (P.2)."""
 
     multiplier: float
     kl: float
@@ -34,8 +35,8 @@ class Facts(NamedTuple):
 
 
 class Tilt(NamedTuple):
-    """The projection of an empirical law: weights that sum to 1, multipliers, and its KL divergence from
-    uniform weights, in nats.
+    """The projection of an empirical distribution: weights that sum to 1, multipliers, and its KL divergence
+    from uniform weights, in nats.
     """
 
     weights: Float[Tensor, "n"]
@@ -44,8 +45,8 @@ class Tilt(NamedTuple):
 
 
 def facts(p: float, beta: float) -> Facts:
-    """μ* = log[p(1−β)/(β(1−p))], KL = kl(β‖p), TV = p − β for a law with mass p inside (P.2); μ* is infinite
-    for β = 0.
+    """μ* = log[p(1−β)/(β(1−p))], KL = kl(β‖p), TV = p − β for a distribution with mass p inside (P.2); μ* is
+    infinite for β = 0.
     """
     if not (0 <= p < 1 and 0 <= beta < 1):
         raise ValueError(f"facts: p and beta must lie in [0, 1); got {p:g}, {beta:g}")
@@ -102,8 +103,8 @@ def tilt(
 
 
 def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> Float[Tensor, "n"]:
-    """The chance with which each draw stays, so that what stays has the law of the KL projection onto every
-    {ρ(𝒰_k) ≤ β_k} (P.1).
+    """The chance with which each draw stays, so that what stays has the distribution of the KL projection
+    onto every {ρ(𝒰_k) ≤ β_k} (P.1).
 
     p is the fraction of these very draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws
     in a set of β = 0 never stay.

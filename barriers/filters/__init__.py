@@ -99,7 +99,8 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             couples=False,
             claim=(
                 "Rejection refuses every move into a region, whatever is tolerated: started with none "
-                "inside, none ever is. It leaves tolerated mass unused, so it changes the law more than "
+                "inside, none ever is. It leaves tolerated mass unused, so it changes the distribution "
+                "more than "
                 "it must."
             ),
         ),
@@ -110,7 +111,8 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             promise=Project.promise,
             couples=False,
             claim=(
-                "Projection sends each particle inside to the region's boundary, which changes the law: "
+                "Projection sends each particle inside to the region's boundary, which changes the "
+                "distribution: "
                 "what would have been inside piles up on the edge, where a rounding decides on which "
                 "side it counts."
             ),

@@ -4,8 +4,8 @@ min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP a partic
               particle in place of the ensemble).
 
 Under noise this bounds nothing (F.2): for Ornstein–Uhlenbeck, safe {x ≤ 0}, α ≥ 1, the stationary mass
-outside is 1/(1 + √α). It is here as the baseline that is used everywhere, with that law as its test; the
-theorem that zeroing stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
+outside is 1/(1 + √α). It is here as the baseline that is used everywhere, with that distribution as its test;
+the theorem that zeroing stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Projection after the noise, particle by particle: y inside a set goes to its boundary, y − s∇s/‖∇s‖²
 (SafeDiffuser-style; P.4).
 
-It ignores β, and it changes the law: what would have been inside piles up as an atom on the boundary (2.71 %
-on N(0,1), x ≤ 1, h = .01).
+It ignores β, and it changes the distribution: what would have been inside piles up as an atom on the boundary
+(2.71 % on N(0,1), x ≤ 1, h = .01).
 """
 
 from collections.abc import Sequence

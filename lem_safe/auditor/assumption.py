@@ -15,7 +15,8 @@ FIXED = "Clopper-Pearson's and hold"
 ANYTIME = "anytime-valid (an e-process) and hold, however often one looks,"
 
 DETAIL = {
-    "sample": "Bounds are {bounds} if the samples are independent draws of one law; no audit can check that.",
+    "sample": "Bounds are {bounds} if the samples are independent draws of one distribution; no audit can "
+    "check that.",
     "path": "The event is a path that is inside at any recorded time{between}. Bounds are {bounds} if the "
     "paths are independent.",
     "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds "
@@ -32,7 +33,7 @@ BETWEEN = {"segments": ", or on the straight line between two", "points": "; not
 WITHOUT_BOUND: dict[Why, str] = {
     "coupled": "The samples are one filtered cloud, whose particles influence one another: counts are facts "
     "about this cloud and "
-    "this run; no bound on the law behind them is claimed.",
+    "this run; no bound on the distribution behind them is claimed.",
     "copies": "Copies of one another are not independent samples: counts are facts about these rows; no "
     "bound on the distribution behind them is "
     "claimed.",

@@ -1,8 +1,8 @@
 """How many samples a certificate needs, before any is drawn.
 
 With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α.
-A law that really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power, which
-grows with c. The same for an audit that may be looked at whenever one likes, with the n_c at which its
+A distribution that really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power,
+which grows with c. The same for an audit that may be looked at whenever one likes, with the n_c at which its
 e-process certifies, and for clouds that are all inside or not at all.
 
 Where the cloud is the unit, R clouds never bound below about 1 − α^{1/R}, whatever they hold (A.5): a
@@ -152,7 +152,7 @@ def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> 
 
 
 def _power(allowed: int, n: int, true: float) -> float:
-    """P(Bin(n, true) ≤ c), by the Beta law: for n past 2³¹ too."""
+    """P(Bin(n, true) ≤ c), by the Beta distribution: for n past 2³¹ too."""
     from scipy.special import betaincc
 
     return float(betaincc(allowed + 1, n - allowed, true)) if n > allowed else 1.0

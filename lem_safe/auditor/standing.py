@@ -4,9 +4,9 @@ Evidence that is valid at every n at once may be kept at its best: P(E_n ≥ 1/�
 E so far decides, the smallest upper bound so far holds, and a verdict once fallen stays (A.4).
 Clopper–Pearson's p-values may not be kept like that.
 
-All of that is for independent draws of one law. Where one look bounds ρ(𝒰) from above and another from below
-that, this is refuted (or one of 1/α such audits has failed): bounds are then those of the look at all units
-alone, nothing is certified, and what is over stays over.
+All of that is for independent draws of one distribution. Where one look bounds ρ(𝒰) from above and another
+from below that, this is refuted (or one of 1/α such audits has failed): bounds are then those of the look at
+all units alone, nothing is certified, and what is over stays over.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """Three claims about one constraint, never mixed (A.2): the census of this cloud, the trace of its run, the
-bound on its law.
+bound on its distribution.
 
 `passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every judged step.
 `verdict` is the bound:
@@ -95,7 +95,7 @@ class ConstraintReport:
     """In an audit that grows: after how many units the verdict fell; it stays."""
     contradicted: bool = False
     """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of
-    one law.
+    one distribution.
     """
     between: str | None = None
     """What of paths was looked at: points, or segments and how; None where neither the units nor the set are

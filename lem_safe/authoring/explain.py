@@ -97,7 +97,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 def _energy(scenario: Scenario) -> str:
     d = _columns(scenario)
     text = (
-        f"The law exp(-U) over {len(d)} column{'s' * (len(d) != 1)} ({_listed(d)}), U in nats. "
+        f"The distribution exp(-U) over {len(d)} column{'s' * (len(d) != 1)} ({_listed(d)}), U in nats. "
         f"{_of_energy(scenario.energy)}"
     )
     for penalty in scenario.penalties:
@@ -213,14 +213,14 @@ def _audit(scenario: Scenario) -> list[str]:
         else ""
     )
     replicas = audit.replicas
-    bounds = f"It also bounds the law behind them with {sure} confidence{shared}"
+    bounds = f"It also bounds the distribution behind them with {sure} confidence{shared}"
     if replicas > 1:
         texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
     elif not couples(scenario.filter):
         texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
     else:
         because = "the filter makes the particles depend on one another, so they are no independent draws"
-        texts.append(f"It claims no bound on the law behind them: {because}.")
+        texts.append(f"It claims no bound on the distribution behind them: {because}.")
     texts.append(
         "It says nothing about step-size bias, about modes the run has not visited, or about regions that "
         "are not named."

@@ -1,7 +1,8 @@
 """An audit that may be looked at after every sample: an e-process whose guarantee survives stopping whenever
 one likes.
 
-Against H₀: p ≥ β, averaged over alternatives q below β by a uniform law (a Beta law truncated to [0, β)):
+Against H₀: p ≥ β, averaged over alternatives q below β by a uniform distribution (a Beta distribution
+truncated to [0, β)):
 
 E_n = (1/β) ∫₀^β (q/β)^k ((1−q)/(1−β))^{n−k} dq = B(k+1, n−k+1) I_β(k+1, n−k+1) / (β^{k+1} (1−β)^{n−k}).
 

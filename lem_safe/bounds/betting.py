@@ -6,8 +6,8 @@ cloud:
 
 K_R(m) = mean over λ of Π_{r≤R} (1 + λ (m − X_r) / (1 − m)),   0 ≤ λ ≤ 1.
 
-Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α, whatever the law of X: no
-normality, no variance, nothing about the particles. The bound is the largest m at which K < 1/α.
+Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α, whatever the distribution
+of X: no normality, no variance, nothing about the particles. The bound is the largest m at which K < 1/α.
 [Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never bound
 better than about log(1/α)/R, however small their fractions: 30 clouds, none with a particle inside, give .107
 at 95 %. Most of the weight is on λ = 1, the best bet on small, even fractions.

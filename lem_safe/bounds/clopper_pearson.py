@@ -1,5 +1,5 @@
 """Bounds on a probability from k of n independent samples: Clopper–Pearson (A.2), by the quantiles of a Beta
-law.
+distribution.
 
 upper  p⁺ = I⁻¹(k+1, n−k; 1−α), 1 where k = n      lower  p⁻ = I⁻¹(k, n−k+1; α), 0 where k = 0
 

@@ -6,8 +6,8 @@
 | `anytime` (A.4) | k of n independent units, in the order they came | at every n at once (anytime-valid) |
 | `betting` (A.5) | the fraction inside of each of R independent clouds or chains | at every R at once |
 
-A p-value is a number whose law under the hypothesis puts at most α below α; evidence e of an e-process gives
-the p-value 1/e.
+A p-value is a number whose distribution under the hypothesis puts at most α below α; evidence e of an
+e-process gives the p-value 1/e.
 """
 
 import math
@@ -110,8 +110,8 @@ class Sequential:
 
 @dataclass(frozen=True, eq=False)
 class Betting:
-    """The fractions inside of R independent clouds, or of R independent chains: the mean of their law, by
-    betting.
+    """The fractions inside of R independent clouds, or of R independent chains: the mean of their
+    distribution, by betting.
     """
 
     fractions: Float[np.ndarray, "r"]

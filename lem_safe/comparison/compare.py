@@ -5,9 +5,9 @@ Each is measured by what it let through (the largest fraction over the judged st
 its cloud is from the exact KL projection (P.1, P.2), by the KL from the unfiltered distribution that it paid
 beside the least that any method pays (P.6, P.7), and by what a step costs relative to no filter, all in one
 process. Every filter aims at what the scenario's own aims at. A seed names starts and noise, not the energy,
-which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one law. A bound is told
-where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of samples
-where particles are independent, and elsewhere of two clouds or more (A.5).
+which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one distribution. A bound
+is told where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of
+samples where particles are independent, and elsewhere of two clouds or more (A.5).
 """
 
 from collections.abc import Sequence

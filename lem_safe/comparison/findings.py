@@ -112,7 +112,8 @@ def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     return (
         f"All are far from it ({min(found):.2g} or more, where chance alone makes {by_chance(facts)}): the "
         "chain has not reached the energy's "
-        f"law in {facts['steps']:,} steps, so the distances speak of the chain and not of the filters."
+        f"distribution in {facts['steps']:,} steps, so the distances speak of the chain and not of the "
+        "filters."
     )
 
 

@@ -1,5 +1,5 @@
-"""A finished chain, and the exact KL projection of the law it samples, as points to measure distances to
-(P.1, P.2).
+"""A finished chain, and the exact KL projection of the distribution it samples, as points to measure
+distances to (P.1, P.2).
 
 In one or two dimensions the energy is tabulated on a grid, every pattern of memberships gets its mass, and
 distances are W₂: with one set
@@ -117,8 +117,8 @@ class Target(Protocol):
 
 
 def projection_of(plain: Sequence[Base], betas: Sequence[float], progress: Progress) -> Target:
-    """The projection of the law that unfiltered chains sample; ValueError where no law holds at most `betas`,
-    as far as draws tell.
+    """The projection of the distribution that unfiltered chains sample; ValueError where no distribution
+    holds at most `betas`, as far as draws tell.
     """
     return (
         Grid.of(plain, betas)
@@ -140,8 +140,8 @@ class Grid:
 
     @classmethod
     def of(cls, plain: Sequence[Base], betas: Sequence[float]) -> "Grid":
-        """A grid as wide as the clouds, and wider until next to nothing of the energy's law lies on its
-        edge.
+        """A grid as wide as the clouds, and wider until next to nothing of the energy's distribution lies on
+        its edge.
         """
         cloud, problem = torch.cat([b.x for b in plain]), plain[0].problem
         low, high = cloud.double().amin(0).cpu(), cloud.double().amax(0).cpu()
@@ -210,7 +210,9 @@ class Reweighted:
 
 
 def _weighted(bases: Sequence[Base], betas: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Draws of the unfiltered law, at most MOST of them, and the projection's weights, which sum to 1."""
+    """Draws of the unfiltered distribution, at most MOST of them, and the projection's weights, which sum to
+    1.
+    """
     x, inside = torch.cat([b.x for b in bases]).double().cpu(), torch.cat([b.inside for b in bases]).cpu()
     weights = keep_probabilities(inside, betas)
     chosen = torch.from_numpy(np.random.default_rng(1).permutation(len(x))[:MOST])
@@ -227,8 +229,8 @@ def _cells_of(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
-    """The law nearest to p, in KL, whose mass in every set is at most its β: p tilted by the memberships,
-    pattern by pattern.
+    """The distribution nearest to p, in KL, whose mass in every set is at most its β: p tilted by the
+    memberships, pattern by pattern.
     """
     code, index = torch.unique(inside.long() @ (2 ** torch.arange(len(betas))), return_inverse=True)
     patterns = (code[:, None] >> torch.arange(len(betas))) & 1
@@ -244,7 +246,7 @@ def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
     """
     possible = ~(patterns[:, limits == 0] > 0).any(1)
     if not bool((mass * possible).sum() > 0):
-        raise ValueError("all of the law lies inside a set with beta 0")
+        raise ValueError("all of the distribution lies inside a set with beta 0")
     mass = mass * possible / (mass * possible).sum()
     patterns, limits = patterns[:, limits > 0], limits[limits > 0]
     if len(limits) == 0:
@@ -252,7 +254,7 @@ def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
     if len(limits) == 1:
         p, β = float(mass @ patterns[:, 0]), float(limits[0])
         if p >= 1:
-            raise ValueError("all of the law lies inside the set")
+            raise ValueError("all of the distribution lies inside the set")
         if p <= β:
             return mass
         inside = patterns[:, 0]  # 0 or 1, in float64, where numbers in torch.where would be float32

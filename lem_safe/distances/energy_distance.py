@@ -1,13 +1,13 @@
-"""The energy distance between two laws from weighted draws of both, free of bias, and what chance alone makes
-of it (P.5).
+"""The energy distance between two distributions from weighted draws of both, free of bias, and what chance
+alone makes of it (P.5).
 
     D(P, Q) = 2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖  ≥ 0,    0 only where P = Q;    in units of x
 
     D = 2 aᵀKb − aᵀKa/(1 − Σa²) − bᵀKb/(1 − Σb²),    K_ij = ‖z_i − z_j‖
 
-over points z with weights a of the one law and b of the other, each summing to 1. Pairs of a point with
-itself are left out, so between two samples of one law D is 0 on average, now above it and now below, in any
-dimension; W₂ between clouds has a floor that grows with it.
+over points z with weights a of the one distribution and b of the other, each summing to 1. Pairs of a point
+with itself are left out, so between two samples of one distribution D is 0 on average, now above it and now
+below, in any dimension; W₂ between clouds has a floor that grows with it.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def chance(
     points: Num[np.ndarray, "l d"], weights: Float[np.ndarray, "l"], n: int, k: int, seed: int = 0
 ) -> tuple[float, float]:
     """Mean and standard deviation of D between two parts, of n and of k draws, of weighted draws of one
-    law.
+    distribution.
     """
     rng = np.random.default_rng(seed)
     a, b = np.zeros((2, len(points), SPLITS))

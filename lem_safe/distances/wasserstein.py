@@ -3,8 +3,8 @@ chance alone makes of it.
 
     W₂² = min over permutations of mean ‖xᵢ − y_π(i)‖².
 
-Two samples of one law are not at distance 0: the floor is W₂ between two independent samples of the same
-size, and belongs beside every value.
+Two samples of one distribution are not at distance 0: the floor is W₂ between two independent samples of the
+same size, and belongs beside every value.
 """
 
 import math

@@ -42,8 +42,8 @@ class Network(ABC):
     """Whether some of it is fitted to the rows before training, by `begun`."""
 
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
-        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the law
-        that the loss asks for.
+        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the
+        distribution that the loss asks for.
         """
         return energy
 

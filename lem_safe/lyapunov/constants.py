@@ -52,7 +52,7 @@ def measured_constant(
 
 def langevin_budget(kl_start: float, kl: float, constant: Constant) -> float:
     """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so
-    already, from the law itself say.
+    already, from the distribution itself say.
 
     It speaks of the continuous dynamics: a chain of step size h keeps a bias of order h beside it.
     """
@@ -65,20 +65,20 @@ def langevin_budget(kl_start: float, kl: float, constant: Constant) -> float:
 
 
 def fisher_information(energy: Energy, x: Float[Tensor, "n d"], law: Normal) -> float:
-    """I(ρ‖ρ_U) (L.1) for a cloud x drawn from a normal law, whose score is known."""
+    """I(ρ‖ρ_U) (L.1) for a cloud x drawn from a normal distribution, whose score is known."""
     return float((law.score(x) + energy.value_and_gradient(x)[1].double()).square().sum(1).mean())
 
 
 def kl_at_most(energy: Energy, x: Float[Tensor, "n d"], law: Normal, constant: Constant) -> float:
-    """KL(ρ‖ρ_U) ≤ I/(2C) (L.2) for a cloud x drawn from a normal law; needs no normaliser."""
+    """KL(ρ‖ρ_U) ≤ I/(2C) (L.2) for a cloud x drawn from a normal distribution; needs no normaliser."""
     return constant.kl_at_most(fisher_information(energy, x, law))
 
 
 def fisher_floor(
     x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]
 ) -> float:
-    """A lower bound of I(ρ‖ρ_U) from a cloud alone, equal for normal laws: by parts, and the Cramér–Rao
-    bound,
+    """A lower bound of I(ρ‖ρ_U) from a cloud alone, equal for normal distributions: by parts, and the
+    Cramér–Rao bound,
 
     I = E‖∇U‖² − 2E ΔU + E‖∇log ρ‖² ≥ E‖∇U‖² − 2E ΔU + tr Cov(x)⁻¹,   and never below 0.
 

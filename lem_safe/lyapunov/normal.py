@@ -1,10 +1,10 @@
-"""Normal laws: densities of starts, the KL between them, and the laws that a flow or a Langevin chain makes
-of N(0, s²) on N(0, σ²).
+"""Normal distributions: densities of starts, the KL between them, and the distributions that a flow or a
+Langevin chain makes of N(0, s²) on N(0, σ²).
 
     KL(N(m,S)‖N(μ,Σ)) = ½(tr Σ⁻¹S + ‖m − μ‖²_Σ⁻¹ − d + log det Σ − log det S).
 
-On U = x²/2σ² every linear scheme keeps a normal law, so its variance after k steps is known exactly, with its
-step-size bias: flow v' = (1 − h/σ²)²v, Euler–Maruyama v' = (1 − h/σ²)²v + 2h (E.2).
+On U = x²/2σ² every linear scheme keeps a normal distribution, so its variance after k steps is known exactly,
+with its step-size bias: flow v' = (1 − h/σ²)²v, Euler–Maruyama v' = (1 − h/σ²)²v + 2h (E.2).
 """
 
 import math
@@ -41,7 +41,7 @@ def isotropic(dimension: int, std: float) -> Normal:
 
 
 def fitted(x: Float[Tensor, "n d"]) -> Normal:
-    """The normal law with the mean and covariance of a cloud."""
+    """The normal distribution with the mean and covariance of a cloud."""
     y = x.double()
     return Normal(y.mean(0), torch.atleast_2d(torch.cov(y.T)))
 

@@ -18,8 +18,8 @@ from lem_safe.lyapunov.normal import Normal
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its law (None where
-    it is not normal), h, and the most steps there are.
+    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its distribution
+    (None where it is not normal), h, and the most steps there are.
     """
 
     energy: Energy

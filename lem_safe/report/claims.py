@@ -9,8 +9,8 @@ from lem_safe.samplers import promise_under
 SILENT = (
     (
         "Step-size bias",
-        "A sampler with a finite step samples a slightly different law than the energy's. "
-        "The counts are right for these samples, whatever their law.",
+        "A sampler with a finite step samples a slightly different distribution than the energy's. "
+        "The counts are right for these samples, whatever their distribution.",
     ),
     (
         "Mixing",
@@ -35,7 +35,8 @@ ELSEWHERE = (
     ),
     (
         "Others than these",
-        "A bound is about the law behind these samples: a generator that is changed, or asked otherwise, "
+        "A bound is about the distribution behind these samples: a generator that is changed, or asked "
+        "otherwise, "
         "has another one.",
     ),
     SILENT[-1],

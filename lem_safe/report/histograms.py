@@ -1,5 +1,5 @@
-"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several laws
-stay readable.
+"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several
+distributions stay readable.
 """
 
 from typing import TYPE_CHECKING

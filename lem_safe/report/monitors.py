@@ -1,5 +1,5 @@
 """What was watched during a run, as pictures and a paragraph: is the cloud still on its way, and how far from
-the energy's law is it?
+the energy's distribution is it?
 """
 
 from functools import partial
@@ -94,7 +94,8 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     )
     if len(watched) > 1:
         text += (
-            " All but R̂ are relative to the unfiltered law: a filtered cloud follows another one, and "
+            " All but R̂ are relative to the unfiltered distribution: a filtered cloud follows another "
+            "one, and "
             "settles beside these values."
         )
     stopped = contents.run.get("stopped") or {}

@@ -19,8 +19,8 @@ MOST = 12
 
 
 class Nearness(NamedTuple):
-    """One law beside one region: how many are inside, how many near misses within r, and the distances that
-    1, 5, and 50 % stay below.
+    """One distribution beside one region: how many are inside, how many near misses within r, and the
+    distances that 1, 5, and 50 % stay below.
     """
 
     region: str
@@ -53,8 +53,8 @@ def reach(contents: Contents, clearances: Float[np.ndarray, "n"]) -> float:
 
 
 def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> list[Nearness]:
-    """A row for every region that has distances and every law there is; the run's own first. label: what the
-    run's samples are called.
+    """A row for every region that has distances and every distribution there is; the run's own first. label:
+    what the run's samples are called.
     """
     rows = []
     for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):

@@ -92,11 +92,12 @@ def overall(audit: Mapping[str, Any]) -> str:
         )
     many = len(audit["constraints"]) > 1
     said = {
-        "certified": "the law behind the samples is within every tolerance"
+        "certified": "the distribution behind the samples is within every tolerance"
         if many
-        else "the law behind the samples is within the tolerance",
-        "violated": "the law behind the samples is over a tolerance",
-        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their law is "
+        else "the distribution behind the samples is within the tolerance",
+        "violated": "the distribution behind the samples is over a tolerance",
+        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their distribution "
+        "is "
         "within the tolerance",
     }[audit.get("verdict", "inconclusive")]
     return (
@@ -122,7 +123,7 @@ def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def union(audit: Mapping[str, Any]) -> str:
-    """How many samples are in any region, and what the law puts there."""
+    """How many samples are in any region, and what the distribution puts there."""
     u = audit["union"]
     what = "paths" if audit.get("unit") == "path" else "samples"
     text = (
@@ -132,7 +133,7 @@ def union(audit: Mapping[str, Any]) -> str:
         return text
     low, high = (percent(end) for end in u["interval"])
     return (
-        f"{text} The law puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} "
+        f"{text} The distribution puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} "
         f"({level(audit['confidence'])} confidence)."
     )
 

@@ -61,8 +61,8 @@ def stop_rule(problem: Problem, x: Tensor) -> Stop:
 
 
 def start_law(problem: Problem) -> Normal | None:
-    """The law that a run's particles are drawn from, over sampler coordinates; None where it has no normal
-    density.
+    """The distribution that a run's particles are drawn from, over sampler coordinates; None where it has no
+    normal density.
     """
     init, coordinates = problem.scenario.sampler.init, problem.coordinates
     d = coordinates.dimension

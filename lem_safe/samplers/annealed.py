@@ -4,7 +4,7 @@ and 1 from then on (E.6).
 Hot, it crosses barriers between modes that the cold dynamics would not cross in a run. What it leaves behind
 is ρ_U to the extent that
 the cold stretch at the end has mixed: modes keep the share they had when the barriers closed. Nothing about
-the law is exact before that.
+the distribution is exact before that.
 """
 
 import math

@@ -3,8 +3,8 @@ find down to it (E.12).
 
 Copy a follows e^{−U/T_a} by a tested Langevin step with step size hT_a, which is as often accepted at every
 temperature of a quadratic. After that neighbours in temperature swap places with chance min(1, e^{(1/T_a −
-1/T_b)(U_a − U_b)}), even pairs and odd pairs in turn. Moves and swaps each keep the product of the laws, so
-the cloud at T = 1, the one that is returned, has ρ_U exactly.
+1/T_b)(U_a − U_b)}), even pairs and odd pairs in turn. Moves and swaps each keep the product of the
+distributions, so the cloud at T = 1, the one that is returned, has ρ_U exactly.
 
 A step filter corrects the cloud at T = 1 only, once after the moves and once after the swaps. A swap that it
 refuses is undone on both sides, so the gate's argument (G.2) holds of either kernel with the same chance of

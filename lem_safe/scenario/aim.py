@@ -1,10 +1,10 @@
 """What a filter aims at: a budget at or below the tolerance, so that finished samples leave the room that a
 certificate needs.
 
-A filter that fills its tolerance to the brim ends with β n inside, and no bound on their law is then below β.
-`aim: auto` is the largest count k of n that the audit to come would still certify, its error shared among the
-constraints (A.4), by the audit's own method: Clopper–Pearson on n samples (A.2), the e-process under
-`require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R` (A.5). Holm's steps
+A filter that fills its tolerance to the brim ends with β n inside, and no bound on their distribution is then
+below β. `aim: auto` is the largest count k of n that the audit to come would still certify, its error shared
+among the constraints (A.4), by the audit's own method: Clopper–Pearson on n samples (A.2), the e-process
+under `require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R` (A.5). Holm's steps
 decide at least as much. The audit judges β all the same.
 """
 

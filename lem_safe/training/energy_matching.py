@@ -162,7 +162,7 @@ def assignment(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Tensor:
 
 
 def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "k d"]) -> Float[Tensor, ""]:
-    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 in the mean exactly where the laws agree, modes' masses
+    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 in the mean exactly where the distributions agree, modes' masses
     included.
     """
     n, k = x.shape[0], y.shape[0]

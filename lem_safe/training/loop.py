@@ -73,8 +73,8 @@ def fit(
 
     With a journal it goes on where an interrupted run with the same journal stopped, and ends where that one
     would have.
-    prepare: fits what of the energy is not trained, to rows of the law that the loss asks for; held-out rows
-    are none of them.
+    prepare: fits what of the energy is not trained, to rows of the distribution that the loss asks for;
+    held-out rows are none of them.
     """
     train, held_out = _split(z, settings, key)
     if prepare is not None:

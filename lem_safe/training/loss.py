@@ -27,8 +27,8 @@ class Loss(ABC):
         """
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
-        """Rows of the law whose energy this loss is least at, given rows of the data: with the noise that the
-        loss adds.
+        """Rows of the distribution whose energy this loss is least at, given rows of the data: with the noise
+        that the loss adds.
         """
         return z
 

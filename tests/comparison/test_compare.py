@@ -304,7 +304,7 @@ def test_the_projection_on_a_grid_is_p2(base: Base) -> None:
 
 def test_the_projection_onto_several_sets_is_their_tilt() -> None:
     several_disjoint_sets()
-    with pytest.raises(ValueError, match="all of the law"):
+    with pytest.raises(ValueError, match="all of the distribution"):
         projected._tilted_masses(torch.ones(1).double(), torch.ones(1, 1).double(), torch.zeros(1).double())
 
 
@@ -538,7 +538,7 @@ def test_where_a_baseline_wins_the_sentence_says_so_and_what_it_costs() -> None:
     assert "Chance alone cannot tell it from gate." in findings({**FACTS, "entries": near})[1]
     far = [{**e, "distance": e["distance"] + 1} for e in FACTS["entries"]]
     assert any(
-        "has not reached the energy's law in 50 steps" in s for s in findings({**FACTS, "entries": far})
+        "has not reached the energy's distribution in 50 steps" in s for s in findings({**FACTS, "entries": far})
     )
 
 

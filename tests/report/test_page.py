@@ -71,7 +71,7 @@ def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, t
     assert reason in failed and "inconclusive" in failed.split(reason)[1]
     assert "too few to say" in failed and "if clouds are independent" in failed
     certified = box(passed=True, verdict="certified", assumes="independent samples")
-    assert "certified" in certified and "the law behind the samples is within" in certified.lower()
+    assert "certified" in certified and "the distribution behind the samples is within" in certified.lower()
     for why in ("coupled cloud", "samples used in tuning"):
         assert f"No bound is claimed ({why})" in box(assumes=f"{why}: bound not claimed")
     old = {key: value for key, value in told.items() if key not in ("reason", "verdict")}
