@@ -44,11 +44,14 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 """A value that is not read as a number: a share, a unit after a space, a limit, a truth value."""
-_MISSING = set(
-    """ na n/a n.a. n.a #n/a <na> pd.na nat <nat> nan <nan> +nan -nan nan(ind) -nan(ind) nan(snan) -nan(snan)
-    1.#ind -1.#ind 1.#qnan -1.#qnan 1.#snan -1.#snan 1.#inf -1.#inf null #null! nil none missing nodata
-    #div/0! #value! #ref! #num! #name? - -- --- – — ? . .. ... * inf +inf -inf infinity +infinity -infinity""".split()
-) | {"", "no data", "not available", "not a number"}
+_MISSING = (
+    {"", "no data", "not available", "not a number", "n/a", "n.a.", "n.a", "#n/a", "na", "<na>", "pd.na"}
+    | {"nat", "<nat>", "nan", "<nan>", "+nan", "-nan", "nan(ind)", "-nan(ind)", "nan(snan)", "-nan(snan)"}
+    | {f"{sign}1.#{what}" for sign in ("", "-") for what in ("ind", "qnan", "snan", "inf")}
+    | {"#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "null", "nil", "none", "missing", "nodata"}
+    | {"-", "--", "---", "–", "—", "?", ".", "..", "...", "*"}
+    | {sign + what for sign in ("", "+", "-") for what in ("inf", "infinity")}
+)
 """How programs and people write that there is no number."""
 
 
