@@ -960,6 +960,15 @@ TEETH: dict[str, Tooth] = {
         "_expected",
         result(lambda P, *_: 0.0),
     ),
+    "everything twice by accident": (copies.whole_copies_are_found, repeats, "SURE", lambda _: 10**9),
+    "every other count a copy": (
+        copies.whole_copies_are_found,
+        repeats,
+        "whole_copies",
+        lambda _: lambda counts: int(np.max(counts)),
+    ),
+    "decimals the only grid": (copies.any_grid_is_a_resolution, crowding, "GRID", lambda _: 10**9),
+    "two values a grid": (copies.any_grid_is_a_resolution, crowding, "GRID", lambda _: 2),
     "common values in cells with others": (
         copies.common_values_are_cells_of_their_own,
         crowding,
