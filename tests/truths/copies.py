@@ -57,7 +57,11 @@ def copies_are_told_from_coarse_values() -> None:
     assert natural(z) and not natural(np.tile(z, (2, 1)))
     assert not natural(np.tile(z.astype(np.float32), (2, 1)))
     assert not natural(z[draws(3).integers(0, 2000, 2000)])
-    assert natural(z.round(2)[:, :1]) and natural(z.round(1)) and not natural(np.concatenate([z, z[:1500]]).round(3))
+    assert (
+        natural(z.round(2)[:, :1])
+        and natural(z.round(1))
+        and not natural(np.concatenate([z, z[:1500]]).round(3))
+    )
     assert natural((1e6 + z).astype(np.float32)) and natural(draws(4).poisson(3.0, (2000, 2)))
     assert natural(np.array([float(f"{v:.3g}") for v in z[:, 0]])[:, None])
     assert natural(np.where(draws(5).random((2000, 1)) < 0.6, 0.0, z[:, :1]))  # a mass at 0
