@@ -180,8 +180,17 @@ def codes_are_found() -> None:
         assert (code.value, code.rows) == (value, 15) and code.distance > 10
     both = concerns.codes("t", np.concatenate([z, np.full(10, -999.0), np.full(10, 9999.0)]))
     assert {c.value for c in both} == {-999.0, 9999.0}
+    (most,) = concerns.codes("t", np.where(np.arange(500) < 400, -9999.0, z))
+    assert (most.value, most.rows) == (-9999.0, 400)
+    beside = [z, np.full(10, -9999.0), np.full(10, -9999.9), [-20000.0, 40000.0]]
+    assert {c.value for c in concerns.codes("t", np.concatenate(beside))} == {-9999.0, -9999.9}
+    alone = concerns.codes("t", np.append(z, 99999.0))
+    assert [(c.value, c.rows, c.low, c.high) for c in alone] == [(99999.0, 1, z.min(), z.max())]
     for plain in (
         z,
+        np.append(z, 12345.0),
+        np.append(z, 39.0),
+        np.repeat([0.0, 1.0, 1000.0, 1001.0], 125),
         np.exp(z),
         draws(9).poisson(0.3, 500).astype(float),
         np.repeat([0.0, 1.0], [480, 20]),

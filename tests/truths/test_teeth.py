@@ -994,6 +994,8 @@ TEETH: dict[str, Tooth] = {
         lambda _: lambda y, x: ks_2samp(y, x).statistic,
     ),
     "no margin for chance": (copies.samples_are_held_beside_their_data, fidelity, "DISTANCE", lambda _: -0.2),
+    "no row alone a code": (copies.codes_are_found, concerns, "_usual", lambda _: lambda value: False),
+    "a code hides another": (copies.codes_are_found, concerns, "CODES", lambda _: 1),
     "one far row a code": (copies.codes_are_found, concerns, "FEWEST", lambda _: 1),
     "each look judged alone": (
         audit.looks_are_remembered,
