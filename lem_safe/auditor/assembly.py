@@ -7,8 +7,8 @@ from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import Counted
 from lem_safe.auditor.decision import Decision
+from lem_safe.auditor.in_memory import IN_MEMORY
 from lem_safe.auditor.movement import recorded
-from lem_safe.auditor.opening import IN_MEMORY
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.tracks import what_is_judged
 from lem_safe.auditor.verdict import ConstraintReport, TraceFacts, judge, overall, trace_facts
