@@ -2,14 +2,18 @@
 
 | its cells | and | it is |
 | --- | --- | --- |
-| words, beside them perhaps gaps, no number | | names |
+| words, no number | fewer gaps that are written (NA, ?) than words | names |
+| words, no number | as many gaps or more | in doubt |
 | numbers and anything else (a word, a gap, 1_000) | | in doubt: a damaged row, or names, some numeric |
 | gaps alone, or numerals alone that are not read as numbers | | in doubt |
+| values alone that are written otherwise: 99%, $99, −99, 0x63, <5, 12 kN, True | | in doubt |
 | numbers | two are the same, so that they name nothing | a row |
 | numbers in quotes | those below are not in quotes | in doubt |
 | 0, 1, ..., d-1 | | in doubt: pandas names columns so |
 | 1, 2, ..., d (d ≥ 3), or evenly spaced integers (d ≥ 4) | no row below is evenly spaced | in doubt |
-| two years (1800 to 2200) or more, rising or falling | not all cells below are years | in doubt |
+| years (1800 to 2200), months (201901) or days (20190131), two or more, rising or falling | not all cells
+below are | in doubt |
+| one year, or three or more in any order | no cell below is one | in doubt |
 | integers without a sign, or evenly spaced | decimals below, and no row of integers alone | in doubt |
 | decimals | integers alone below | in doubt |
 | other numbers | | a row |
@@ -27,27 +31,28 @@ WINDOW = 256
 """Rows below the first that are compared with it."""
 YEARS = range(1800, 2201)
 
-_INTEGER = re.compile(r"[+-]?\d+")
-_NUMERAL = re.compile(r"[+-]?\d[\d.,_'\s]*")
-_MISSING = {
-    "",
-    "na",
-    "n/a",
-    "#n/a",
-    "<na>",
-    "nan",
-    "null",
-    "nil",
-    "none",
-    "missing",
-    "-",
-    "--",
-    "?",
-    ".",
-    "inf",
-    "+inf",
-    "-inf",
-}
+_INTEGER = re.compile(r"[+-]?\d{1,400}")
+_WHOLE = re.compile(r"[+-]?\d{1,8}(\.0)?")
+_SIGN, _MONEY = r"[+\-−–﹣－]?\s*", r"[$€£¥₹]?\s*"
+_DIGITS = r"(\d[\d.,_'’\s]*|[.,]\d+\s*)"
+_NUMERAL = re.compile(
+    rf"{_MONEY}{_SIGN}{_MONEY}{_DIGITS}([eEdD][+\-−]?\d+)?\s*{_MONEY}|{_SIGN}0[xX][\da-fA-F]+"
+)
+_VALUE = re.compile(
+    rf"[(<>≤≥=~≈±]*\s*{_SIGN}{_MONEY}{_DIGITS}([eEdD][+\-−]?\d+)?"
+    r"\s*([%‰]|(?<=\s)[^\W\d_][\w/²³·^]*|[+\-]\s*[\d.]+j)?\s*\)?|true|false",
+    re.IGNORECASE,
+)
+"""A value that is not read as a number: a share, a unit after a space, a limit, a truth value."""
+_MISSING = (
+    {"", "no data", "not available", "not a number", "n/a", "n.a.", "n.a", "#n/a", "na", "<na>", "pd.na"}
+    | {"nat", "<nat>", "nan", "<nan>", "+nan", "-nan", "nan(ind)", "-nan(ind)", "nan(snan)", "-nan(snan)"}
+    | {f"{sign}1.#{what}" for sign in ("", "-") for what in ("ind", "qnan", "snan", "inf")}
+    | {"#null!", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "null", "nil", "none", "missing", "nodata"}
+    | {"-", "--", "---", "–", "—", "?", ".", "..", "...", "*"}
+    | {sign + what for sign in ("", "+", "-") for what in ("inf", "infinity")}
+)
+"""How programs and people write that there is no number."""
 
 
 class Doubt(NamedTuple):
@@ -87,8 +92,12 @@ def first_row(first: Sequence[str], below: Sequence[Sequence[str]], quoted: bool
         return "row" if why is None else Doubt(why, ())
     words = tuple(cell for cell in cells if _is_word(cell))
     figures = [cell for cell in cells if _is_figure(cell)]
+    if not figures and any(_VALUE.fullmatch(cell) is None for cell in words):
+        gaps = [cell for cell in cells if _is_gap(cell)]
+        named = tuple(cell for cell in cells if cell)
+        return "names" if len(gaps) < len(words) else Doubt(f"'{gaps[0]}' is an unusual name", named)
     if not figures and words:
-        return "names"
+        return Doubt(f"'{words[0]}' is an unusual name, and is not read as a number here", ())
     if not figures:
         return Doubt("it holds no number and no name", ())
     other = next(cell for cell in cells if number(cell) is None)
@@ -102,8 +111,13 @@ def _is_word(cell: str) -> bool:
     return cell.casefold() not in _MISSING and not _is_figure(cell)
 
 
+def _is_gap(cell: str) -> bool:
+    """How a missing number is written, where it is written; Na is sodium."""
+    return cell != "" and cell != "Na" and cell.casefold() in _MISSING and "inf" not in cell.casefold()
+
+
 def _is_figure(cell: str) -> bool:
-    """A finite number, or digits with separators that are not read as one: 1_000, 1.000,5."""
+    """A finite number, or a numeral that is not read as one: 1_000, 1.000,5, −1, 0x63, 9.9D1, $99."""
     value = number(cell)
     return math.isfinite(value) if value is not None else _NUMERAL.fullmatch(cell) is not None
 
@@ -114,6 +128,8 @@ def _numbers(cells: Sequence[str], below: Sequence[Sequence[str]], quoted: bool)
         return None
     if quoted:
         return "its numbers are in quotes and those below it are not"
+    if all(_WHOLE.fullmatch(cell) for cell in cells) and _periods(cells, below):
+        return "its numbers are years, months or days, and those below are not"
     if not all(map(_integer, cells)):
         decimals = not any(map(_integer, cells)) and all(math.isfinite(float(cell)) for cell in cells)
         return (
@@ -127,12 +143,6 @@ def _numbers(cells: Sequence[str], below: Sequence[Sequence[str]], quoted: bool)
     counts = values == list(range(1, d + 1)) and d >= 3
     if below and (counts or (d >= 4 and _even(cells))) and not any(_even(row) for row in below):
         return "it counts the columns" if counts else "its integers are evenly spaced, as no row below is"
-    if (
-        d >= 2
-        and _years(values)
-        and not (below and all(_integer(c) and int(c) in YEARS for row in below for c in row))
-    ):
-        return "its numbers are years, and those below are not"
     named = all(cell.isdigit() for cell in cells) or (d >= 3 and _even(cells))
     if (
         named
@@ -165,8 +175,40 @@ def _even(row: Sequence[str]) -> bool:
     return len(steps) == 1 and min(steps) > 0
 
 
+def _periods(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the cells are years, months or days, in an order or in a number that no row below explains."""
+    values = [int(float(cell)) for cell in cells]
+    under = [_whole_value(cell) for row in below for cell in row]
+    for dated in (_is_year, _is_month, _is_day):
+        if all(map(dated, values)):
+            if len(values) > 1 and _years(values):
+                return not (under and all(value is not None and dated(value) for value in under))
+            return (
+                len(values) != 2
+                and bool(under)
+                and not any(value is not None and dated(value) for value in under)
+            )
+    return False
+
+
 def _years(values: Sequence[int]) -> bool:
+    """Whether they only rise, or only fall."""
     steps = [b - a for a, b in zip(values, values[1:], strict=False)]
-    return all(value in YEARS for value in values) and (
-        all(s > 0 for s in steps) or all(s < 0 for s in steps)
-    )
+    return all(s > 0 for s in steps) or all(s < 0 for s in steps)
+
+
+def _is_year(value: int) -> bool:
+    return value in YEARS
+
+
+def _is_month(value: int) -> bool:
+    return value // 100 in YEARS and 1 <= value % 100 <= 12
+
+
+def _is_day(value: int) -> bool:
+    return _is_month(value // 100) and 1 <= value % 100 <= 31
+
+
+def _whole_value(cell: str) -> int | None:
+    """The whole number in a cell, 1990.0 as well; None where there is none."""
+    return int(float(cell)) if _WHOLE.fullmatch(cell) else None

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import Counted
 from lem_safe.auditor.decision import Decision
-from lem_safe.auditor.opening import IN_MEMORY
+from lem_safe.auditor.in_memory import IN_MEMORY
+from lem_safe.auditor.movement import recorded
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.tracks import what_is_judged
 from lem_safe.auditor.verdict import ConstraintReport, TraceFacts, judge, overall, trace_facts
@@ -92,9 +91,9 @@ def _facts(question: Question, n: int) -> Sequence[TraceFacts | None]:
     constraints, trace = question.scenario.constraints, question.trace
     if trace is None:
         return [None] * len(constraints)
-    step, fraction = np.asarray(trace["step"]), np.asarray(trace["fraction"], dtype=np.float64)
+    step, fraction = (recorded(trace, name) for name in ("step", "fraction"))
     m = len(constraints)
-    if fraction.shape != (step.shape[0], m) or step.shape[0] == 0:
+    if step.ndim != 1 or fraction.shape != (len(step), m) or len(step) == 0:
         raise BadInput(
             f"the trace must hold fraction [steps, {m}] for {m} constraint(s), a step or more; got "
             f"{fraction.shape}"

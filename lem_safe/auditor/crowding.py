@@ -8,14 +8,16 @@ cells that hold Πm_j fine ones. Then about
     P = C (n/D)² / Πm_j                                                                        (A.14)
 
 pairs of rows should agree by resolution alone. A value that far more rows have in a column than the values
-beside it (a zero, a limit) is a cell of its own there, whose m_j is 1. Copies of rows that are finer than
+beside it (a zero, a limit) is a cell of its own there, whose m_j is 1. The grid is that of decimals, of
+significant digits, of the bits of a float, or the column's own (quarters, thirds, days in seconds): the one
+that explains the most. Copies of rows that are finer than
 that agree in far more pairs than their neighbourhood explains. What is left of a smooth distribution is what
 has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
 """
 
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -46,6 +48,8 @@ PROMINENT, BESIDE = 3.0, 3
 """A common value comes so many times as often as the values beside it, so many on either side: where all are
 common, none is.
 """
+GRID, COARSE = 4, 64.0
+"""Values of a column that a grid needs; a step is so many roundings of them at least."""
 
 Blocks = Callable[[], Iterable[Block]]
 
@@ -54,6 +58,8 @@ def by_nature(found: Repeats, blocks: Blocks) -> bool:
     """Whether independent draws would repeat like that; blocks: reads the rows again, twice where they do
     repeat.
     """
+    if found.times > 1:
+        return False
     if found.rows - found.distinct <= FEW * found.rows:
         return True
     columns = _columns(blocks)
@@ -73,6 +79,8 @@ def units_by_nature(found: Repeats, blocks: Blocks, unit: Unit) -> bool:
     """
     if found.units is None or found.rows == found.units:
         return by_nature(found, blocks)
+    if found.times > 1:
+        return False
     stuck = unit != "path" and found.heavy > MASS
     if found.distinct_units == found.units and not stuck:
         return True
@@ -144,6 +152,33 @@ class _Column:
         power = _magnitude(v)
         return 1000 * (_whole(v, self.digits - 1 - power) // 10) + power.astype(np.int64)
 
+    def stepped(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
+        """So many steps of the column's own grid, ten together; without a grid, as `fixed`."""
+        step, start = self.grid
+        if step == 0:
+            return self.fixed(v)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.clip(np.nan_to_num(np.rint((v - start) / step)), -9e18, 9e18).astype(np.int64) // 10
+
+    @cached_property
+    def grid(self) -> tuple[float, float]:
+        """The largest step that divides the distances of all values that are kept, and one of the values.
+
+        Step 0 where there is none, and where so few values have one by accident.
+        """
+        found = np.sort(self.counts[0])
+        if len(found) < GRID:
+            return 0.0, 0.0
+        rounding = 4 * float(np.abs(found).max()) * (2.0**-24 if self.single else 2.0**-52)
+        step = 0.0
+        for apart in np.unique(np.diff(found)).tolist():
+            while apart > rounding:
+                rest, lost = abs(math.remainder(step, apart)), rounding * (1 + step / apart)
+                step, apart = apart, rest if rest > lost else 0.0
+            if step <= COARSE * rounding:
+                return 0.0, 0.0
+        return step, float(found[0])
+
     def binary(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
         """The bits of the number in the type it came in, less the last three."""
         with np.errstate(over="ignore"):
@@ -199,6 +234,7 @@ WAYS: list[tuple[Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], int]] 
     (_Column.fixed, 10),
     (_Column.significant, 10),
     (_Column.binary, 8),
+    (_Column.stepped, 10),
 ]
 """The ways numbers are written, and how many values of each fall together where it is coarser."""
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+
+from lem_safe.errors import BadInput
 
 AGREE = 1.05
 """R̂ up to which chains are said to agree."""
@@ -43,9 +46,26 @@ def movement(moved: float | None, trace: Mapping[str, Any] | None) -> Movement |
     """From the mark of the samples' file and the arrays of a trace, `moves` [t] and `monitor_rhat`; None
     where neither says anything.
     """
-    found = {} if trace is None else trace
-    moves, looks = np.asarray(found.get("moves", [])), np.asarray(found.get("monitor_rhat", []))
+    moves, looks = (_along(trace, name) for name in ("moves", "monitor_rhat"))
     known = moves[np.isfinite(moves)]
     rhat = float(looks[-1]) if len(looks) and math.isfinite(looks[-1]) else None
     made = Movement(moved, float(known.mean()) if len(known) else None, rhat)
     return None if made == Movement(None, None, None) else made
+
+
+def recorded(trace: Mapping[str, Any], name: str) -> Float[np.ndarray, "*t"]:
+    """An array of numbers in a trace; BadInput where it holds something else."""
+    values = np.asarray(trace[name])
+    if values.dtype.kind not in "fiub":
+        raise BadInput(f"the trace must hold numbers in '{name}'; got {values.dtype} {values.shape}")
+    return values.astype(np.float64)
+
+
+def _along(trace: Mapping[str, Any] | None, name: str) -> Float[np.ndarray, "t"]:
+    """A number a step or a look; none where the trace has no such thing."""
+    if trace is None or name not in trace:
+        return np.empty(0)
+    values = recorded(trace, name)
+    if values.ndim != 1:
+        raise BadInput(f"the trace must hold '{name}' as one number a step or a look; got {values.shape}")
+    return values

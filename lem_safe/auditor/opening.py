@@ -17,6 +17,7 @@ import torch
 from barriers.tables import folded, listed
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.drawn import Drawn, Numbers
+from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.rows import Rows, must_be_file, rows_of_array
 from lem_safe.auditor.samples import UNITS, Samples
 from lem_safe.auditor.tables import open_csv, open_parquet
@@ -27,9 +28,6 @@ from lem_safe.errors import BadInput, Fault
 Source = Any
 """A file's path, an array, a tensor, rows of numbers, or a table with `columns`: what `open_samples` reads.
 """
-
-IN_MEMORY = "samples"
-"""What messages call samples that are in no file."""
 
 
 def open_both(
@@ -55,15 +53,10 @@ def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool
         named = str(source) if _is_path(source) else IN_MEMORY
         raise BadInput(Fault("header is for a .csv, whose first line may be names; leave it out", named))
     if isinstance(source, torch.Tensor):
-        tensor = source.detach().cpu()
-        return _of_array(
-            (tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.double()).numpy(), columns
-        )
+        return _of_array(of_tensor(source), columns)
     if isinstance(source, Drawn):
         return _of_drawn(source, columns)
-    if isinstance(source, np.ndarray):
-        return _of_array(source, columns)
-    return _of_file(Path(source), columns, header) if _is_path(source) else _of_values(source, columns)
+    return _of_file(Path(source), columns, header) if _is_path(source) else _of_memory(source, columns)
 
 
 def _of_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> Samples:
@@ -134,10 +127,14 @@ def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
     )
 
 
-def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
-    """The rows of what numpy makes an array of: lists of numbers, a pandas table, whose columns have
-    names.
-    """
+def _of_memory(source: Any, columns: Sequence[str] | None) -> Samples:
+    """The rows of a table, whose columns have names, or of what numpy makes an array of."""
+    rows = rows_by_column(source)
+    if rows is not None:
+        named = rows._replace(columns=_given(rows.columns, columns, IN_MEMORY))
+        return Samples(_named(named, IN_MEMORY), IN_MEMORY)
+    if isinstance(source, np.ndarray):
+        return _of_array(filled(source), columns)
     try:
         values = np.asarray(source)
     except (TypeError, ValueError):
@@ -147,11 +144,9 @@ def _of_values(source: Any, columns: Sequence[str] | None) -> Samples:
         raise BadInput(
             Fault(f"needs a file's path, an array, a tensor or rows of numbers; got {what}", IN_MEMORY)
         )
-    names = getattr(source, "columns", None)
-    labels = list(names) if columns is None and names is not None else []
-    if labels and labels != list(range(len(labels))):  # which is what pandas calls columns without names
-        return _of_array(values, [str(label) for label in labels])
-    return _of_array(values, columns)
+    labels = list(getattr(source, "columns", None) or [])
+    unnamed = labels == list(range(len(labels)))
+    return _of_array(values, _given(None if unnamed else [*map(str, labels)], columns, IN_MEMORY))
 
 
 def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:

@@ -8,9 +8,15 @@ beyond, with u the largest kept hash as a fraction of 2⁶⁴,
 
 whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] Units (clouds, chains, paths) have a
 hash each, the sum of their rows'.
+
+A file that was put together with itself has every row k, 2k, 3k, ... times, whatever its rows are. Of D
+different rows of independent draws a prime k divides all the counts with a chance of k^−D at most, so
+
+    P(the counts have a common factor) ≤ Σ_k k^−D < 2^(1−D)                                    (A.17)
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +30,9 @@ HEAVY = 0.01
 """A row that is at least this share of all rows is one that a distribution may well put a mass on: zeros, a
 limit of a range.
 """
+
+SURE = 20
+"""Different rows whose counts have a common factor by accident once in 500,000 times at most (A.17)."""
 
 Hashes = UInt64[np.ndarray, "b"]
 
@@ -48,6 +57,8 @@ class Repeats:
     heavy: float
     units: int | None = None
     distinct_units: int | None = None
+    times: int = 1
+    """How often the rows, or where there are units the units, are repeated as a whole (A.17)."""
 
 
 class Distinct:
@@ -117,10 +128,20 @@ class Counting:
         excess = others * (mean - 1)
         heavy = min(max(1 - others * mean / n, 0.0), 1.0) if common.any() or rows.dropped else 0.0
         units = len(self._units) or None
-        different = len(set(self._units.values())) if units else None
-        return Repeats(
-            n, distinct, not rows.dropped, int(rows.counts.max(initial=0)), excess, heavy, units, different
-        )
+        of_units = Counter(self._units.values())
+        different = len(of_units) if units else None
+        times = whole_copies(list(of_units.values()) if units else rows.counts)
+        most = int(rows.counts.max(initial=0))
+        return Repeats(n, distinct, not rows.dropped, most, excess, heavy, units, different, times)
+
+
+def whole_copies(counts: Sequence[int] | Int64[np.ndarray, "k"]) -> int:
+    """How often everything is there: the common factor of the counts, where it is no accident (A.17), else 1.
+
+    >>> whole_copies([2, 4] * 10), whole_copies([2, 4]), whole_copies([2, 3] * 10)
+    (2, 1, 1)
+    """
+    return int(np.gcd.reduce(counts)) if len(counts) >= SURE else 1
 
 
 def hashed(x: Float[np.ndarray, "b d"] | Int64[np.ndarray, "b d"]) -> Hashes:

@@ -235,6 +235,9 @@ def trace_facts(
     if not np.isfinite(fraction).all():
         first = int(step[~np.isfinite(fraction)][0])
         raise BadInput(f"the trace holds no fraction at step {first}; it is not the trace of a finished run")
+    if not ((fraction >= 0) & (fraction <= 1)).all():
+        first = int(step[(fraction < 0) | (fraction > 1)][0])
+        raise BadInput(f"the trace holds a fraction outside 0 to 1 at step {first}; it is not that of a run")
     if np.abs(counts - fraction * n).max(initial=0) > 1e-2:
         raise BadInput(
             f"the trace counts fractions of another number of samples than the {n} audited; audit those of "

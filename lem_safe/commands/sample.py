@@ -81,7 +81,7 @@ def sample(
         raise BadInput([_of_option(fault) for fault in bad.faults]) from None
     finally:
         leave()
-    say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn)}")
+    say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn, path.suffix.lower())}")
     return 0
 
 
@@ -96,14 +96,14 @@ def _of_option(fault: Fault) -> Fault:
     return Fault(fault.message, file=f"--{fault.key.replace('_', '-')}")
 
 
-def _dependence(drawn: "Draws") -> str:
+def _dependence(drawn: "Draws", suffix: str) -> str:
     from lem_safe.auditor.movement import FROZEN
 
     if drawn.moved < FROZEN:
-        return (
-            f"{100 * (1 - drawn.moved):.3g} % of the particles never moved from where they started, "
-            "marked so: an audit claims no bound for them"
-        )
+        stayed = f"{100 * (1 - drawn.moved):.3g} % of the particles never moved from where they started"
+        if suffix == ".npy":
+            return f"{stayed}, which a .npy cannot say: claim no bound for them"
+        return f"{stayed}, marked so: an audit claims no bound for them"
     if drawn.replicas > 1:
         return f"{drawn.replicas} independent clouds, numbered so: an audit counts clouds"
     if drawn.coupled:

@@ -1,10 +1,12 @@
 """What is said of rows before an energy is learned from them: a code that stands for a missing value, too few
 rows.
 
-A code such as −9999 is one value that several rows share, outside all others of its column, farther than FAR
-of their standard deviations from their middle and farther than ALONE of them from the nearest. The spread of
-the others is that of their quartiles, IQR/1.349, or where that is 0 their standard deviation. A density has
-no such place, so an energy learns a mode there, and what it learns of the rest is spread over the gap.
+A code such as −9999 is one value that several rows share (one row is enough where it is written with nines,
+or is the end of a range of integers), outside all others of its column but a few values that are apart from
+them like it, farther than FAR of their standard deviations from their middle and farther than ALONE of them
+from the nearest. The spread of the others is that of their quartiles, IQR/1.349, or where that is 0 their
+standard deviation. A density has no such place, so an energy learns a mode there, and what it learns of the
+rest is spread over the gap.
 """
 
 from typing import NamedTuple
@@ -44,7 +46,8 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[str, ...]:
     values = rows.values.numpy()
     found = [code for i, name in enumerate(rows.columns) for code in codes(name, values[:, i])]
     said = [
-        f"data: column '{c.column}': {c.rows:,} of {n:,} rows ({percent(c.rows / n)}) are exactly "
+        f"data: column '{c.column}': {c.rows:,} of {n:,} rows ({percent(c.rows / n)}) "
+        f"{'is' if c.rows == 1 else 'are'} exactly "
         f"{c.value:g}, {c.distance:,.0f} standard deviations "
         f"from the others ({c.low:g} to {c.high:g}): a code for a missing value? The energy would learn it "
         "as a mode; remove these rows, or leave "
@@ -65,12 +68,7 @@ def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:
     found: list[Code] = []
     rest = np.sort(values)
     while len(found) < CODES and len(rest) > 2 * FEWEST:
-        ends = [(float(v), rest[rest != v]) for v in (rest[0], rest[-1])]
-        seen = [
-            code
-            for v, others in ends
-            if (code := _code(name, v, len(rest) - len(others), others)) is not None
-        ]
+        seen = [*_at_the_low_end(name, rest), *_mirrored(_at_the_low_end(name, -rest[::-1]))]
         if not seen:
             break
         code = max(seen, key=lambda c: c.distance)
@@ -79,13 +77,38 @@ def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:
     return found
 
 
-def _code(name: str, value: float, rows: int, others: Float[np.ndarray, "k"]) -> Code | None:
-    """The code that an end of a column's values is, if it is one; others: sorted."""
-    if not FEWEST <= rows <= len(others):
-        return None
-    low, middle, high = (float(q) for q in np.quantile(others, [0.25, 0.5, 0.75]))
-    spread = (high - low) / 1.349 or float(others.std())
-    gap = float(others[0] - value if value < others[0] else value - others[-1])
-    if not spread > 0 or abs(value - middle) <= FAR * spread or gap <= ALONE * spread:
-        return None
-    return Code(name, value, rows, abs(value - middle) / spread, float(others[0]), float(others[-1]))
+def _at_the_low_end(name: str, values: Float[np.ndarray, "k"]) -> list[Code]:
+    """The codes among the least few different values, sorted, all of which are apart from the others."""
+    found: list[Code] = []
+    least, counts = np.unique(values, return_counts=True)
+    for k in range(1, min(CODES, len(least) - 1) + 1):
+        others = values[int(counts[:k].sum()) :]
+        if k > 1 and len(others) <= len(values) / 2:
+            break
+        low, middle, high = (float(q) for q in np.quantile(others, [0.25, 0.5, 0.75]))
+        spread = (high - low) / 1.349 or float(others.std())
+        gap, nearest = float(others[0] - least[k - 1]), float(middle - least[k - 1])
+        step = float(np.median(np.diff(least[k:]))) if 1 < k < len(least) - 1 else 0.0
+        alone = gap > ALONE * max(spread, step)
+        if len(others) < FEWEST or not spread > 0 or nearest <= FAR * spread or not alone:
+            continue
+        found = [
+            Code(name, value, rows, (middle - value) / spread, float(others[0]), float(others[-1]))
+            for value, rows in zip(least[:k].tolist(), counts[:k].tolist(), strict=True)
+            if rows >= FEWEST or _usual(value)
+        ]
+    return found
+
+
+def _mirrored(found: list[Code]) -> list[Code]:
+    return [c._replace(value=-c.value, low=-c.high, high=-c.low) for c in found]
+
+
+def _usual(value: float) -> bool:
+    """Whether programs write this for a missing value: nines from 999 on, the ends of integers, ±1e20 and
+    more.
+    """
+    size = abs(value)
+    nines = size.is_integer() and 999 <= size < 1e15 and set(str(int(size))) == {"9"}
+    ends = size in {2.0**k - e for k in (15, 16, 31, 32, 63, 64) for e in (0, 1)}
+    return nines or ends or size >= 1e20

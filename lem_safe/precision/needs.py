@@ -22,6 +22,7 @@ from lem_safe.precision.resolution import (
     Unfit,
     changing_sides,
     of_energy,
+    of_joint,
     of_normal,
     of_rows,
     unfit,
@@ -97,7 +98,8 @@ def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tup
     if not (part.network.whitens or of_interest):
         return Extents(), None
     rows = part.data.load(seed)
-    return of_rows(_some(rows.values, QUICK), "the data"), rows
+    some = _some(rows.values, QUICK)
+    return of_rows(some, "the data") + of_joint(some, "the data"), rows
 
 
 def _start(
@@ -113,7 +115,9 @@ def _of_map(coordinates: Coordinates | None) -> Extents:
     """Of an energy that was learned in whitened coordinates, by its map; nothing for one over data units."""
     if coordinates is None or coordinates.identity:
         return Extents()
-    return of_normal(coordinates.offset.tolist(), coordinates.matrix.norm(dim=1).tolist(), "the energy")
+    middle, given = coordinates.offset.tolist(), 1 / coordinates.inverse_matrix.norm(dim=0)
+    joint = of_normal(middle, given.tolist(), "the energy, given the other columns")
+    return of_normal(middle, coordinates.matrix.norm(dim=1).tolist(), "the energy") + joint.local_only()
 
 
 def _some(rows: Tensor, numbers: float) -> Tensor:

@@ -29,6 +29,8 @@ adds 1e-3 to its variance.
 """
 TWENTIETH, FEWEST = 20, 10
 """A local spread is measured over a twentieth of the rows, and over no fewer than ten."""
+SINGULAR = 1e-10
+"""The smallest eigenvalue of a correlation matrix that has an inverse to speak of."""
 NOISE = 64
 """Values so few float64 units apart are one value that was computed twice."""
 BLOCK = 1 << 16
@@ -95,6 +97,29 @@ def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
             local.append(Extent(j, float(size[i]), float(width[i]) / (2.5 * k / (n - 1)), of))
             whole.append(Extent(j, float(v.abs().median()), float(v.std()), of))
     return Extents(tuple(local), tuple(whole))
+
+
+def of_joint(rows: Float64[Tensor, "N d"], of: str) -> Extents:
+    """Of rows: how far each column is spread given the others, 1/√(Σ⁻¹)_jj, Σ their covariance.
+
+    A region may hold differences of columns, which are no wider than that. Nothing for columns that determine
+    each other.
+    """
+    moving = rows.std(0).nonzero()[:, 0] if len(rows) > 1 else rows.new_empty(0, dtype=torch.long)
+    if not 1 < len(moving) < len(rows):
+        return Extents()
+    some = rows[:, moving]
+    correlation = torch.corrcoef(some.T)
+    if not bool(correlation.isfinite().all()) or float(torch.linalg.eigvalsh(correlation)[0]) < SINGULAR:
+        return Extents()
+    given = some.std(0) * torch.linalg.inv(correlation).diagonal() ** -0.5
+    middle = some.abs().median(0).values
+    return Extents(
+        tuple(
+            Extent(int(j), float(m), float(s), f"{of}, given the other columns")
+            for j, m, s in zip(moving, middle, given, strict=True)
+        )
+    )
 
 
 def of_energy(energy: Energy) -> Extents:

@@ -3,7 +3,8 @@ rows depend on which.
 
 Rows of several clouds are numbered by `replica`, several looks at independent particles by `chain`, and an
 audit counts these. One cloud whose particles a filter couples (A.2) says so, by `coupled` in an .npz and
-elsewhere by a `replica` with one number, and no bound is claimed for it.
+elsewhere by a `replica` with one number, and no bound is claimed for it. A table says the same of
+rows of which most particles never left their start; an .npz has their share, `moved`.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
+from lem_safe.auditor.movement import FROZEN
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically, write_json, write_npz
 
@@ -124,16 +126,20 @@ def _write_npy(draws: Draws, path: Path) -> None:
 
 
 def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
-    """The column by which a table says which rows belong together."""
-    if draws.unit is None:
+    """The column by which a table says which rows belong together; where most particles never moved, all of
+    them do.
+    """
+    frozen = draws.moved < FROZEN
+    unit = "replica" if frozen else draws.unit
+    if unit is None:
         return None
-    if draws.unit in draws.columns:
+    if unit in draws.columns:
         message = (
-            f"needs the column '{draws.unit}' to say that rows depend on one another, but a "
+            f"needs the column '{unit}' to say that rows depend on one another, but a "
             "coordinate has that name; use .npz"
         )
         raise BadInput(Fault(message, file=str(path)))
-    return draws.unit, getattr(draws, draws.unit)
+    return unit, np.zeros_like(draws.replica) if frozen else getattr(draws, unit)
 
 
 def _write_csv(draws: Draws, path: Path) -> None:

@@ -42,7 +42,8 @@ def read(path: Path) -> Source:
     try:
         if path.is_dir():
             raise BadInput(Fault("is a directory; a scenario is one YAML file", file=shown))
-        data = path.open("rb").read(MAX_BYTES + 1)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BadInput(Fault("no such file", file=shown)) from None
     except OSError as error:

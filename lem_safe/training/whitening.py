@@ -47,11 +47,13 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
                 for c, a in huge
             ]
         )
-    constant = [c for c, s, a in zip(columns, std.tolist(), scale.tolist(), strict=True) if s <= 1e-12 * a]
-    if constant:
-        raise BadInput(
-            [Fault(f"data: column '{c}' is constant; leave it out with columns:") for c in constant]
-        )
+    still = [
+        Fault(f"data: column '{c}' {_stillness(values[:, j], float(scale[j]))}")
+        for j, c in enumerate(columns)
+        if float(std[j]) <= 1e-12 * float(scale[j])
+    ]
+    if still:
+        raise BadInput(still)
     R = torch.atleast_2d(torch.corrcoef(values.T))
     λ, Q = torch.linalg.eigh(R)
     if λ[0] < FLOOR:
@@ -67,3 +69,16 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
     if spread[0] <= ROUND * spread[-1]:
         return Coordinates(m, spread.mean() * torch.eye(d, dtype=torch.float64))
     return Coordinates(m, L)
+
+
+def _stillness(column: Float64[Tensor, "n"], size: float) -> str:
+    """Why a column has no spread to speak of, and the way out."""
+    width = float(column.max() - column.min())
+    if width == 0:
+        return "is constant; leave it out with columns:"
+    if width > 1e-12 * size:
+        return f"holds numbers of size {size:.3g}, whose squares are 0 in float64; use smaller units"
+    return (
+        f"is within {width:.3g} of {float(column[0]):.7g}, too little for float64 to learn from; subtract a "
+        "constant from the column, there and in the regions"
+    )

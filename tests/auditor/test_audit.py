@@ -144,6 +144,25 @@ def test_the_trace_is_judged_in_integers_from_after_step_on():
         audit(x, scenario([("pillar", 0.07)]), trace=trace([1, 2], 70))
     with pytest.raises(BadInput, match="step 2"):
         audit(x, scenario([("pillar", 0.07)]), trace=trace([1, np.nan], 100))
+    for counts in ([1, -1], [1, 101]):
+        with pytest.raises(BadInput, match="a fraction outside 0 to 1 at step 2"):
+            audit(x, scenario([("pillar", 0.07)]), trace=trace(counts, 100))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("step", np.array(["a", "b"]), "numbers in 'step'"),
+        ("step", np.ones((2, 1)), "must hold fraction"),
+        ("fraction", np.array([["a"], ["b"]]), "numbers in 'fraction'"),
+        ("moves", np.array(["a", "b"]), "numbers in 'moves'"),
+        ("moves", np.array(3.0), "'moves' as one number a step"),
+        ("monitor_rhat", np.ones((2, 2)), "'monitor_rhat' as one number a step"),
+    ],
+)
+def test_a_trace_of_something_else_is_refused(name, values, message):
+    with pytest.raises(BadInput, match=message):
+        audit(cloud(0, 100), scenario([("pillar", 0.07)]), trace={**trace([1, 2], 100), name: values})
 
 
 def test_columns_are_matched_by_name(tmp_path):

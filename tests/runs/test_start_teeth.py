@@ -48,6 +48,12 @@ TEETH: dict[str, Tooth] = {
         "instead",
         lambda f: lambda self, z, x: torch.where(torch.isin(z[:, :1], self.points[:, :1]), self.values, x),
     ),
+    "columns resolved one by one": (
+        start.differences_of_columns_are_resolved,
+        precision,
+        "of_joint",
+        lambda f: lambda rows, of: precision.of_rows(rows, of),
+    ),
     "no spacing between numbers": (
         start.far_from_the_origin_the_variance_is_right,
         precision,

@@ -154,6 +154,8 @@ def test_whitening_whitens():
         (lambda v: torch.cat([v, 2 * v[:, :1] + 1], 1), "columns a, c determine each other exactly"),
         (lambda v: torch.cat([v, v[:, :1] - v[:, 1:2]], 1), "columns a, b, c determine each other exactly"),
         (lambda v: torch.cat([v, torch.full_like(v[:, :1], 7.0)], 1), "column 'c' is constant"),
+        (lambda v: torch.cat([v, 1e-300 * v[:, :1]], 1), "column 'c' holds numbers of size .*smaller units"),
+        (lambda v: torch.cat([v, 1.7e18 + 1e4 * v[:, :1]], 1), "column 'c' is within .*subtract a constant"),
         (lambda v: torch.cat([v, v[:, :1]], 1)[:3], "3 rows are too few for 3 columns"),
     ],
 )

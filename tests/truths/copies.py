@@ -57,7 +57,11 @@ def copies_are_told_from_coarse_values() -> None:
     assert natural(z) and not natural(np.tile(z, (2, 1)))
     assert not natural(np.tile(z.astype(np.float32), (2, 1)))
     assert not natural(z[draws(3).integers(0, 2000, 2000)])
-    assert natural(z.round(2)[:, :1]) and natural(z.round(1)) and not natural(np.tile(z.round(3), (2, 1)))
+    assert (
+        natural(z.round(2)[:, :1])
+        and natural(z.round(1))
+        and not natural(np.concatenate([z, z[:1500]]).round(3))
+    )
     assert natural((1e6 + z).astype(np.float32)) and natural(draws(4).poisson(3.0, (2000, 2)))
     assert natural(np.array([float(f"{v:.3g}") for v in z[:, 0]])[:, None])
     assert natural(np.where(draws(5).random((2000, 1)) < 0.6, 0.0, z[:, :1]))  # a mass at 0
@@ -70,6 +74,41 @@ def copies_are_told_from_coarse_values() -> None:
         and not natural(np.tile(z[:5000].round(2), (2, 1)))
     )
     assert not natural(np.full((400, 3), [0.25, 0.25, 0.5])) and natural(np.zeros((400, 1)))
+
+
+def whole_copies_are_found() -> None:
+    """Rows, clouds and counts that are there k times over are copies, however coarse; draws have no common
+    factor (A.17).
+    """
+    z = draws(15).normal(size=(500, 2))
+    for x in (z.round(1)[:, :1], z.round(2), draws(16).integers(0, 30, (500, 2)), z.astype(np.float16)):
+        assert natural(x) and counted(x).times == 1
+        for k in (2, 3, 10):
+            assert counted(np.tile(x, (k, 1))).times == k and not natural(np.tile(x, (k, 1)))
+    counts = draws(17).poisson(3.0, (40, 10, 2)).astype(float)
+    for clouds, times in ((counts, 1), (np.concatenate([counts, counts]), 2)):
+        counting, unit = Counting(), np.repeat(np.arange(len(clouds)), 10)
+        blocks = [Block(torch.from_numpy(clouds.reshape(-1, 2)), unit)]
+        list(counting.passing(blocks))
+        found = counting.result()
+        assert found.times == times
+        assert crowding.units_by_nature(found, lambda blocks=blocks: iter(blocks), "cloud") == (times == 1)
+
+
+def any_grid_is_a_resolution() -> None:
+    """Draws on a grid that is not decimal repeat by nature: quarters, thirds, ticks of .05, days in seconds,
+    inches in cm (A.14); copies of rows finer than it do not.
+    """
+    z = draws(18).normal(size=(3000, 2))
+    steps = ((z, 0.25), (z, 1 / 3), (z, 0.2), (50 + 10 * z[:, :1], 0.05), (100 * z[:, :1], 2.54 / 4))
+    for x, step in steps:
+        assert natural(np.round(x / step) * step), step
+        assert natural((np.round(x / step) * step).astype(np.float32)), step
+    assert natural(1.7e9 + 86400.0 * draws(19).integers(0, 30, (3000, 1)))
+    for few in (2, 3, 5, 40, 1000):
+        assert not natural(z[draws(20).integers(0, few, 3000)])
+        assert not natural(z.astype(np.float32)[draws(21).integers(0, few, 3000)])
+    assert not natural((np.round(1e6 * z) * 2.54)[draws(22).integers(0, 1000, 3000)])
 
 
 def resolution_explains_so_many_pairs() -> None:
@@ -141,8 +180,17 @@ def codes_are_found() -> None:
         assert (code.value, code.rows) == (value, 15) and code.distance > 10
     both = concerns.codes("t", np.concatenate([z, np.full(10, -999.0), np.full(10, 9999.0)]))
     assert {c.value for c in both} == {-999.0, 9999.0}
+    (most,) = concerns.codes("t", np.where(np.arange(500) < 400, -9999.0, z))
+    assert (most.value, most.rows) == (-9999.0, 400)
+    beside = [z, np.full(10, -9999.0), np.full(10, -9999.9), [-20000.0, 40000.0]]
+    assert {c.value for c in concerns.codes("t", np.concatenate(beside))} == {-9999.0, -9999.9}
+    alone = concerns.codes("t", np.append(z, 99999.0))
+    assert [(c.value, c.rows, c.low, c.high) for c in alone] == [(99999.0, 1, z.min(), z.max())]
     for plain in (
         z,
+        np.append(z, 12345.0),
+        np.append(z, 39.0),
+        np.repeat([0.0, 1.0, 1000.0, 1001.0], 125),
         np.exp(z),
         draws(9).poisson(0.3, 500).astype(float),
         np.repeat([0.0, 1.0], [480, 20]),

@@ -10,6 +10,7 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.sets import build_sets, pull
 from lem_safe.keys import Key
+from lem_safe.precision import resolution
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
 from lem_safe.runs.chain import Course, follow
@@ -103,6 +104,22 @@ def a_particle_that_has_moved_is_where_the_map_says() -> None:
     others = [(first, second + 1e-3), (first, second.roll(1)), (first.nextafter(first + 1), second)]
     for other in (torch.stack(pair, 1) for pair in others):
         assert torch.equal(coordinates.saved(other), coordinates.offset + other @ coordinates.matrix.T)
+
+
+def differences_of_columns_are_resolved() -> None:
+    """Two columns near 1e8, spread by 2e5, and by less given each other: float32, whose numbers are 8 apart
+    there, holds the columns and not their difference, unless that is wide.
+    """
+    z = Key(3).normal(torch.empty(4000, 2, dtype=F64))
+    for width, held in ((100.0, False), (1.8e5, True)):
+        rows = torch.stack([1e8 + 2e5 * z[:, 0], 1e8 + 2e5 * z[:, 0] + width * z[:, 1]], 1)
+        alone, joint = resolution.of_rows(rows, "rows"), resolution.of_joint(rows, "rows")
+        assert resolution.unfit("float32", alone, ("a", "b")) is None
+        assert (resolution.unfit("float32", joint, ("a", "b")) is None) == held
+        assert resolution.unfit("float64", joint, ("a", "b")) is None
+        true = [2e5 * width / math.hypot(2e5, width), width]
+        assert all(abs(e.spread / s - 1) < 0.05 for e, s in zip(joint.local, true, strict=True))
+    assert resolution.of_joint(torch.cat([z, z.sum(1, keepdim=True)], 1), "rows") == resolution.Extents()
 
 
 def far_from_the_origin_the_variance_is_right() -> None:

@@ -960,6 +960,15 @@ TEETH: dict[str, Tooth] = {
         "_expected",
         result(lambda P, *_: 0.0),
     ),
+    "everything twice by accident": (copies.whole_copies_are_found, repeats, "SURE", lambda _: 10**9),
+    "every other count a copy": (
+        copies.whole_copies_are_found,
+        repeats,
+        "whole_copies",
+        lambda _: lambda counts: int(np.max(counts)),
+    ),
+    "decimals the only grid": (copies.any_grid_is_a_resolution, crowding, "GRID", lambda _: 10**9),
+    "two values a grid": (copies.any_grid_is_a_resolution, crowding, "GRID", lambda _: 2),
     "common values in cells with others": (
         copies.common_values_are_cells_of_their_own,
         crowding,
@@ -985,6 +994,8 @@ TEETH: dict[str, Tooth] = {
         lambda _: lambda y, x: ks_2samp(y, x).statistic,
     ),
     "no margin for chance": (copies.samples_are_held_beside_their_data, fidelity, "DISTANCE", lambda _: -0.2),
+    "no row alone a code": (copies.codes_are_found, concerns, "_usual", lambda _: lambda value: False),
+    "a code hides another": (copies.codes_are_found, concerns, "CODES", lambda _: 1),
     "one far row a code": (copies.codes_are_found, concerns, "FEWEST", lambda _: 1),
     "each look judged alone": (
         audit.looks_are_remembered,

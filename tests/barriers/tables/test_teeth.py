@@ -2,6 +2,7 @@
 it must fail, and pass without it.
 """
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,6 +56,16 @@ TEETH: dict[str, Tooth] = {
         "_is_figure",
         lambda f: lambda cell: first_row.number(cell) is not None,
     ),
+    "values written otherwise are names": (
+        truths.first_lines,
+        first_row,
+        "_VALUE",
+        lambda pattern: re.compile(r"(?!)"),
+    ),
+    "gaps beside a word are names": (truths.first_lines, first_row, "_is_gap", lambda f: lambda cell: False),
+    "units are values": (truths.first_lines, first_row, "_VALUE", lambda pattern: re.compile(r"\d.*")),
+    "one year is a row": (truths.first_lines, first_row, "_periods", lambda f: lambda cells, below: False),
+    "months are a row": (truths.first_lines, first_row, "_is_month", lambda f: lambda value: False),
     "quotes say nothing": (truths.first_lines, csv_rows, "_in_quotes", lambda f: lambda *_: False),
     "a row is skipped as names": (
         truths.rows_in_are_rows_out,

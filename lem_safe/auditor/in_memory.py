@@ -1,0 +1,100 @@
+"""Tables in memory as rows, each column by itself: tables of pandas and Arrow, and structured arrays.
+
+Columns that are not asked for may hold anything; a cell that is missing in one that is, masked ones among
+them, is NaN, and so is refused by its place. Tensors and masked arrays as numpy's own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lem_safe.auditor.rows import Rows
+from lem_safe.data.parquet import cast_to_float64, must_be_numbers
+from lem_safe.errors import BadInput, Fault
+
+IN_MEMORY = "samples"
+"""What messages call samples that are in no file."""
+
+
+def rows_by_column(source: Any) -> Rows | None:
+    """The rows of a pandas or Arrow table or of a structured array, with its names; None for anything else.
+
+    Raises BadInput for a table without rows or columns.
+    """
+    package = type(source).__module__.split(".")[0]
+    if isinstance(source, np.ndarray) and source.dtype.names is not None and source.ndim == 1:
+        names: Sequence[Any] = source.dtype.names
+        return _rows(len(source), list(names), lambda i: _numbers(source[names[i]], str(names[i])))
+    if package == "pandas" and np.ndim(source) == 2:
+        labels = list(source.columns)
+        return _rows(len(source), labels, lambda i: _numbers(source.iloc[:, i], str(labels[i])))
+    if package == "pyarrow" and type(source).__name__ in ("Table", "RecordBatch"):
+        titles = list(source.schema.names)
+
+        def column(i: int) -> Float[np.ndarray, "n"]:
+            must_be_numbers([(titles[i], source.schema.types[i])], IN_MEMORY)
+            return cast_to_float64(source.column(i))
+
+        return _rows(source.num_rows, titles, column)
+    return None
+
+
+def of_tensor(tensor: Tensor) -> NDArray[Any]:
+    """The numbers of a dense tensor on any device; other reals than float32 and float64 are widened."""
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
+        what = f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        raise BadInput(
+            Fault(f"needs a dense tensor of numbers; got one that is sparse or empty, {what}", IN_MEMORY)
+        )
+    dense = tensor.detach().cpu().resolve_conj().resolve_neg()
+    as_it_is = dense.is_complex() or dense.dtype in (torch.float32, torch.float64, torch.bool)
+    return np.asarray((dense if as_it_is else dense.double()).numpy())
+
+
+def filled(values: NDArray[Any]) -> NDArray[Any]:
+    """The same array, NaN where it is masked: what is behind a mask is no value."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.getmaskarray(values).any() or values.dtype.kind not in "fiu":
+        return values.data
+    return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+
+
+def _rows(n: int, labels: Sequence[Any], column: Callable[[int], Float[np.ndarray, "n"]]) -> Rows:
+    if not n or not labels:
+        raise BadInput(Fault(f"holds no samples: its shape is {(n, len(labels))}", IN_MEMORY))
+
+    def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
+        values = [column(i) for i in chosen]
+        for start in range(0, n, size):
+            yield np.stack([v[start : start + size] for v in values], 1)
+
+    unnamed = labels == list(range(len(labels)))  # which is what pandas calls columns without names
+    return Rows(n, len(labels), None if unnamed else tuple(map(str, labels)), stream)
+
+
+def _numbers(column: Any, name: str) -> Float[np.ndarray, "n"]:
+    """One column as float64, NaN where a cell is missing; BadInput where it holds something else."""
+    values = filled(column) if isinstance(column, np.ndarray) else np.asarray(column)
+    if values.dtype.kind in "fiub" and values.ndim == 1:
+        return values.astype(np.float64)
+    if values.dtype.kind != "O" or values.ndim != 1:
+        kind = values.dtype if values.ndim == 1 else f"arrays of {values.dtype}"
+        raise BadInput(Fault(f"column '{name}' must hold numbers; got {kind}", IN_MEMORY))
+    cells = [np.nan if _missing(cell) else cell for cell in values]
+    other = next((i for i, cell in enumerate(cells) if not isinstance(cell, Real)), None)
+    if other is not None:
+        shown = f"{cells[other]!r:.40}"
+        raise BadInput(Fault(f"column '{name}' must hold numbers; row {other + 1} holds {shown}", IN_MEMORY))
+    return np.array([float(cell) for cell in cells])
+
+
+def _missing(cell: Any) -> bool:
+    """None, and how pandas writes the same."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType")
