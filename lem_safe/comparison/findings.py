@@ -135,7 +135,7 @@ def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
 
 
 def _cheapest(ran: Sequence[Mapping[str, Any]]) -> str:
-    held = [e for e in ran if not e["over"] and e["promise"].startswith("every step")]
+    held = [e for e in ran if not e["over"] and e["promise"] == "every step, this cloud"]
     if not held:
         return ""
     first = min(held, key=lambda e: e["cost"])

@@ -38,29 +38,44 @@ class Code(NamedTuple):
     high: float
 
 
-def concerns(source: DataSource, rows: Dataset) -> tuple[str, ...]:
-    """A sentence for each; nothing of pictures, whose columns are pixels."""
+class Concern(NamedTuple):
+    """One remark about the rows: in a sentence, and in a few words for samples that are found far from the data
+    later. column: the column it is about; None if it is about all.
+    """
+
+    text: str
+    brief: str
+    column: str | None
+
+
+def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
+    """One for each; nothing of pictures, whose columns are pixels."""
     if isinstance(source, ImageSource):
         return ()
     n, d = rows.values.shape
     values = rows.values.numpy()
     found = [code for i, name in enumerate(rows.columns) for code in codes(name, values[:, i])]
-    said = [
-        f"data: column '{c.column}': {c.rows:,} of {n:,} rows ({percent(c.rows / n)}) "
-        f"{'is' if c.rows == 1 else 'are'} exactly "
-        f"{c.value:g}, {c.distance:,.0f} standard deviations "
-        f"from the others ({c.low:g} to {c.high:g}): a code for a missing value? The energy would learn it "
-        "as a mode; remove these rows, or leave "
-        "the column out with columns:"
-        for c in found
-    ]
+    said = [_coded(c, n) for c in found]
     if n < EACH * d:
-        said.append(
+        text = (
             f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more "
-            "are advised: the energy may be far from "
-            "the data; use more rows or fewer columns"
+            "are advised: the energy may be far from the data; use more rows or fewer columns"
         )
+        said.append(Concern(text, "the data have few rows for so many columns", None))
     return tuple(said)
+
+
+def _coded(c: Code, n: int) -> Concern:
+    """A value that seems to stand for a missing one."""
+    brief = (
+        f"{c.rows:,} of {n:,} rows ({percent(c.rows / n)}) {'is' if c.rows == 1 else 'are'} exactly "
+        f"{c.value:g}, {c.distance:,.0f} standard deviations from the others ({c.low:g} to {c.high:g})"
+    )
+    text = (
+        f"data: column '{c.column}': {brief}: a code for a missing value? The energy would learn it as a "
+        "mode; remove these rows, or leave the column out with columns:"
+    )
+    return Concern(text, f"the likely cause: {brief}", c.column)
 
 
 def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:

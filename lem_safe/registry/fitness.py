@@ -78,7 +78,7 @@ def concerning(chosen: Scenario) -> tuple[str, ...]:
         rows = made.data.load(chosen.seed)
     except (BadInput, ValueError):  # said elsewhere, with its place
         return ()
-    return concerns(made.data, rows) if rows.values.numel() <= QUICK else ()
+    return tuple(c.text for c in concerns(made.data, rows)) if rows.values.numel() <= QUICK else ()
 
 
 def _needs(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from lem_safe.data.concerns import Concern
 from lem_safe.formatting import percent
 
 MOST = 20_000
@@ -81,7 +82,7 @@ class Fidelity:
             f"{len(self.columns):,} columns."
         )
 
-    def warnings(self, concerns: Sequence[str] = ()) -> list[str]:
+    def warnings(self, concerns: Sequence[Concern] = ()) -> list[str]:
         """What is bad, in words, with the likely cause; concerns: what was said of the rows."""
         bad = sorted((c for c in self.columns if c.bad), key=lambda c: (-len(c.bad), -c.distance))
         said = [_sentence(c, concerns) for c in bad[:NAMED]]
@@ -95,7 +96,7 @@ class Fidelity:
             )
         return said
 
-    def to_dict(self, concerns: Sequence[str] = ()) -> dict[str, Any]:
+    def to_dict(self, concerns: Sequence[Concern] = ()) -> dict[str, Any]:
         """For run.json."""
         return {**asdict(self), "line": self.line, "warnings": self.warnings(concerns)}
 
@@ -153,7 +154,7 @@ def _correlation(
     return pair, bool(far[i, j] > CORRELATION + SIGMAS * math.sqrt(1 / len(x) + 1 / len(y)))
 
 
-def _sentence(c: ColumnFidelity, concerns: Sequence[str]) -> str:
+def _sentence(c: ColumnFidelity, concerns: Sequence[Concern]) -> str:
     """What is bad of one column, and why it may be."""
     parts = []
     if "outside" in c.bad:
@@ -164,17 +165,11 @@ def _sentence(c: ColumnFidelity, concerns: Sequence[str]) -> str:
         parts.append(f"its standard deviation is {c.spread:.3g} times the data's")
     if "distance" in c.bad:
         parts.append(f"its KS distance from the data is {c.distance:.2g}")
-    of_it = f"data: column '{c.column}': "
-    coded = next((text.removeprefix(of_it) for text in concerns if text.startswith(of_it)), None)
-    if coded is not None:
-        cause = f"the likely cause: {coded.split(':')[0]}"
-    elif any("rows per column" in text for text in concerns):
-        cause = "the data have few rows for so many columns"
-    else:
-        cause = (
-            "train for longer, with more rows, or run more steps; a limit of the range can be a region "
-            "of its own"
-        )
+    known = [concern for concern in concerns if concern.column in (c.column, None)]
+    advice = (
+        "train for longer, with more rows, or run more steps; a limit of the range can be a region of its own"
+    )
+    cause = known[0].brief if known else advice
     return f"Column '{c.column}': {', '.join(parts)}; {cause}."
 
 

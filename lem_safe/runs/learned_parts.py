@@ -73,8 +73,8 @@ class Learner:
         if isinstance(made, Checkpoint):
             self.loaded.append(key)
             return made.load()
-        for text in concerns(made.data, made.data.load(self.seed)):
-            self.progress.say(text)
+        for concern in concerns(made.data, made.data.load(self.seed)):
+            self.progress.say(concern.text)
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )

@@ -109,7 +109,7 @@ def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any
     if isinstance(source, ImageSource):
         rows, x, columns = _pixels(rows), _pixels(x), ["a pixel"]
     said = concerns(source, data)
-    return {"data": list(said), "fidelity": fidelity(rows, x, columns).to_dict(said)}
+    return {"data": [concern.text for concern in said], "fidelity": fidelity(rows, x, columns).to_dict(said)}
 
 
 def _pixels(x: np.ndarray) -> np.ndarray:

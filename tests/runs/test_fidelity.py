@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lem_safe import cli
-from lem_safe.data.concerns import concerns
+from lem_safe.data.concerns import Concern, concerns
 from lem_safe.data.images import NoisePictures
 from lem_safe.data.sources import FileTable
 from lem_safe.runs.fidelity import fidelity
@@ -27,7 +27,7 @@ def table(tmp_path, x, names):
 def test_few_rows_are_told(tmp_path, n, d, few):
     source = table(tmp_path, np.random.default_rng(0).normal(size=(n, d)), [f"c{i}" for i in range(d)])
     said = concerns(source, source.load(0))
-    assert len(said) == few and (not few or f"{n:,} rows are few for {d} columns" in said[0])
+    assert len(said) == few and (not few or f"{n:,} rows are few for {d} columns" in said[0].text)
 
 
 def test_pictures_are_no_columns():
@@ -42,7 +42,7 @@ def test_a_column_that_turns_negative_is_named_with_its_cause():
     x[:, 1] = rng.normal(1.0, 1.0, 500)
     (said,) = fidelity(rows, x, ["a", "b"]).warnings()
     assert "Column 'b'" in said and "never negative in the data and negative in" in said and "'a'" not in said
-    few = ("data: 12 rows are few for 2 columns, 6 rows per column where 10 or more are advised",)
+    few = (Concern("data: 12 rows are few", "the data have few rows for so many columns", None),)
     assert "few rows for so many columns" in fidelity(rows, x, ["a", "b"]).warnings(few)[0]
 
 
