@@ -39,8 +39,8 @@ class Code(NamedTuple):
 
 
 class Concern(NamedTuple):
-    """One remark about the rows: in a sentence, and in a few words for samples that are found far from the data
-    later. column: the column it is about; None if it is about all.
+    """One remark about the rows: in a sentence, and in a few words for samples that are found far from the
+    data later. column: the column it is about; None if it is about all.
     """
 
     text: str
