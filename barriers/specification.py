@@ -7,7 +7,7 @@ specification.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -26,6 +26,15 @@ class SpecificationError(ValueError):
     def __init__(self, message: str, path: tuple[str | int, ...] = ()):
         super().__init__(message)
         self.path = path
+
+
+class UnknownRegion(SpecificationError):
+    """A region's name that stands for none defined before; `name` is that name."""
+
+    def __init__(self, name: str, known: Iterable[str], path: tuple[str | int, ...]):
+        names = ", ".join(known) or "none so far"
+        super().__init__(f"no region is named '{name}' above this line (named: {names})", path)
+        self.name = name
 
 
 @dataclass(frozen=True)

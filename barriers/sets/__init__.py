@@ -34,7 +34,7 @@ from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.soft import soften
 from barriers.sets.sublevel import Sublevel
 from barriers.sets.superellipse import Superellipse
-from barriers.specification import Nested, SpecificationError, construct
+from barriers.specification import Nested, SpecificationError, UnknownRegion, construct
 
 SETS: Kinds[Entry] = Kinds(
     "region",
@@ -87,8 +87,7 @@ def build_set(
     parts: Nested = {Field: _no_energy, **(makers or {}), UnsafeSet: nested}
     if isinstance(spec, str):
         if spec not in named:
-            known = ", ".join(named) or "none so far"
-            raise SpecificationError(f"no region is named '{spec}' above this line (named: {known})", path)
+            raise UnknownRegion(spec, named, path)
         return named[spec]
     if not isinstance(spec, Mapping):
         raise SpecificationError(f"must be the name of a region or a mapping; got {spec!r}", path)

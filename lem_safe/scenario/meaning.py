@@ -5,52 +5,35 @@ Works on the parts of a scenario that are well-formed: one `validate` shows a ty
 centre together.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from barriers.sets import UnsafeSet, build_set
 from barriers.tables import defaults, listed, misplaced
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
-from lem_safe.scenario.parts import Parts, files_in, longest_list, trained_on_data, value_at
+from lem_safe.scenario.parts import Parts, files_in, trained_on_data
+from lem_safe.scenario.placing import of_constructor
+from lem_safe.scenario.regions import names_declared, regions
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
 
 
-class _CannotBeChecked(Exception):
-    """A part needs what another fault of the file leaves unknown."""
-
-
-class _Unknown(Mapping[str, Any]):
-    """A context nothing is known of: what asks for it cannot be checked now."""
-
-    def __getitem__(self, key: str) -> Any:
-        raise _CannotBeChecked(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
 class Meaning:
     """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could
-    be told.
+    be told, `built` the regions over them. header: see `load`.
     """
 
     def __init__(self, parts: Parts, source: Source, tables: Tables, header: Sequence[str] | None = None):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
-        self.built: dict[str, UnsafeSet] = {}
+        self.energy_columns: tuple[str, ...] | None = None
         self._files()
         self.columns = self._columns()
+        self._regions(header)
         self._penalties()
-        self._regions()
         self._constraints()
         self._filter()
         self._sampler()
@@ -65,21 +48,7 @@ class Meaning:
         self.faults.append(self.source.fault(path, message, at_key=at_key, offset=offset))
 
     def _error(self, error: ValueError, path: KeyPath) -> None:
-        """A constructor's own error, at the key it names where there is one."""
-        where = (*path, *(getattr(error, "path", None) or ()))
-        if tuple(where[: 2 * len(path)]) == (*path, *path):
-            where = where[len(path) :]
-        message, cause = str(error), error
-        offset = getattr(error, "offset", None)
-        while offset is None and cause.__cause__ is not None:
-            cause = cause.__cause__  # type: ignore[assignment]  # only read for an offset
-            offset = getattr(cause, "offset", None)
-        if offset is not None and (*where, "where") in self.source.nodes:
-            where = (*where, "where")
-        named = re.match(r"\w+: (\w+)\b", message)
-        if named and (*where, named[1]) in self.source.nodes:
-            where = (*where, named[1])
-        self._fault(where, message, offset=offset)
+        self.faults.append(of_constructor(error, path, self.source))
 
     def _files(self) -> None:
         for path, part in self.parts.values.items():
@@ -97,6 +66,7 @@ class Meaning:
             twice = next(i for i, name in enumerate(given) if name in given[:i])
             self._fault(("columns", twice), f"names must differ; '{given[twice]}' is given twice")
         names = self._energy_columns(energy, ("energy",)) if energy is not None else None
+        self.energy_columns = names
         if given is not None and names is not None and len(given) != len(names):
             self._fault(
                 ("columns",),
@@ -152,51 +122,31 @@ class Meaning:
                     "has columns of its own that are the scenario's",
                 )
 
-    def _regions(self) -> None:
-        declared = (
-            list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else []
+    def _regions(self, header: Sequence[str] | None) -> None:
+        """Builds the regions over the scenario's columns; where that fails, and samples to come have names of
+        their own that fit, over these.
+        """
+        made = regions(self.parts, self.columns, self.source, self.tables)
+        if made.faults and header is not None and self._may_be_called(header):
+            over_samples = regions(self.parts, tuple(header), self.source, self.tables)
+            if not over_samples.faults:
+                self.columns = tuple(header)
+            if not over_samples.faults or over_samples.places() == made.places():
+                made = over_samples
+        self.built = made.built
+        self.faults += made.faults
+
+    def _may_be_called(self, header: Sequence[str]) -> bool:
+        """Whether samples' names can be those of the energy's columns: as many, and none of them in another
+        place.
+        """
+        energy = self.energy_columns
+        return energy is None or (
+            len(header) == len(energy) and (defaults(energy) or not misplaced(energy, header))
         )
-        context: Mapping[str, Any] = _Unknown() if self.columns is None else {"columns": self.columns}
-        for name, spec in self.parts.under("unsafe"):
-            path: KeyPath = ("unsafe", name)
-            if any(not file.is_file() for _, file in files_in(spec, path)):
-                continue  # told already
-            try:
-                region = build_set(
-                    spec, named=self.built, context=context, path=path, makers=self.tables.makers
-                )
-            except BadInput as bad:
-                self.faults += [self.source.fault(path, str(f)) for f in bad.faults]
-                continue
-            except _CannotBeChecked:
-                continue  # a rule, and the columns it may name are not known
-            except ValueError as error:
-                where = tuple(getattr(error, "path", None) or path)
-                word = value_at(spec, where[2:])
-                if not isinstance(word, str) or not str(error).startswith("no region is named"):
-                    self._error(error, path)
-                elif word not in declared:
-                    self._fault(
-                        where,
-                        "no region is named "
-                        f"'{word}'{did_you_mean(word, [n for n in declared if n != name])}",
-                    )
-                elif declared.index(word) >= declared.index(name):
-                    self._fault(where, f"region '{word}' must be defined above this line; move it up")
-                continue
-            if self.columns is not None and region.dimension not in (None, len(self.columns)):
-                message = (
-                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the "
-                    f"energy has {len(self.columns)}"
-                )
-                self._fault(longest_list(spec, path), message)
-                continue
-            self.built[name] = region
 
     def _constraints(self) -> None:
-        declared = (
-            list(self.source.value["unsafe"]) if isinstance(self.source.value.get("unsafe"), dict) else None
-        )
+        declared = names_declared(self.source)
         written = self.source.value.get("constraints")
         seen: dict[str, int] = {}
         for i, constraint in enumerate(written if isinstance(written, list) else []):

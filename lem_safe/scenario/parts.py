@@ -1,8 +1,8 @@
-"""The well-formed parts of a scenario, and what can be asked of one: its files, a value inside it, whether it
-is learned.
+"""The well-formed parts of a scenario, and what can be asked of one: its files, where its
+dimension stands, whether it is learned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,6 @@ def trained_on_data(energy: Any) -> bool:
     return isinstance(energy, Mapping) and (
         "data" in energy or any(trained_on_data(part) for part in energy.values())
     )
-
-
-def value_at(spec: Any, path: Sequence[str | int]) -> Any:
-    """What stands at a path inside a specification; None where nothing does."""
-    for key in path:
-        held = (
-            key in spec
-            if isinstance(spec, Mapping)
-            else isinstance(spec, list) and isinstance(key, int) and key < len(spec)
-        )
-        spec = spec[key] if held else None
-    return spec
 
 
 def longest_list(spec: Any, path: KeyPath) -> KeyPath:

@@ -1,0 +1,27 @@
+"""Where in a file a constructor's own error belongs."""
+
+import re
+
+from lem_safe.errors import Fault
+from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.source import Source
+
+
+def of_constructor(error: ValueError, path: KeyPath, source: Source) -> Fault:
+    """A fault at the key that an error of what stands at `path` is about: the key that it names, the
+    character of a rule, else `path` itself.
+    """
+    where = (*path, *(getattr(error, "path", None) or ()))
+    if tuple(where[: 2 * len(path)]) == (*path, *path):
+        where = where[len(path) :]
+    message, cause = str(error), error
+    offset = getattr(error, "offset", None)
+    while offset is None and cause.__cause__ is not None:
+        cause = cause.__cause__  # type: ignore[assignment]  # only read for an offset
+        offset = getattr(cause, "offset", None)
+    if offset is not None and (*where, "where") in source.nodes:
+        where = (*where, "where")
+    named = re.match(r"\w+: (\w+)\b", message)
+    if named and (*where, named[1]) in source.nodes:
+        where = (*where, named[1])
+    return source.fault(where, message, offset=offset)

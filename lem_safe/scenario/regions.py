@@ -1,0 +1,96 @@
+"""The regions of a scenario, built over its columns in file order, a name usable inside a later one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from barriers.sets import UnsafeSet, build_set
+from barriers.specification import UnknownRegion
+from lem_safe.errors import BadInput, Fault
+from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.messages import did_you_mean
+from lem_safe.scenario.parts import Parts, files_in, longest_list
+from lem_safe.scenario.placing import of_constructor
+from lem_safe.scenario.source import Source
+from lem_safe.scenario.tables import Tables
+
+
+class Regions(NamedTuple):
+    """The regions that could be built, and what is wrong with the others."""
+
+    built: dict[str, UnsafeSet]
+    faults: list[Fault]
+
+    def places(self) -> list[tuple[str | None, int | None, str | None]]:
+        """Where the faults are."""
+        return [(f.file, f.line, f.key) for f in self.faults]
+
+
+def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
+    """Every well-formed region over these columns; a rule waits where they are not known."""
+    made = Regions({}, [])
+    for name, spec in parts.under("unsafe"):
+        path: KeyPath = ("unsafe", name)
+        if any(not file.is_file() for _, file in files_in(spec, path)):
+            continue  # told already
+        try:
+            region = _region(spec, path, made.built, columns, tables)
+        except _CannotBeChecked:
+            continue
+        except BadInput as bad:
+            made.faults.extend(source.fault(path, str(f)) for f in bad.faults)
+        except UnknownRegion as error:
+            made.faults.extend(_of_name(error, name, source))
+        except ValueError as error:
+            made.faults.append(of_constructor(error, path, source))
+        else:
+            if columns is not None and region.dimension not in (None, len(columns)):
+                message = (
+                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the "
+                    f"energy has {len(columns)}"
+                )
+                made.faults.append(source.fault(longest_list(spec, path), message))
+            else:
+                made.built[name] = region
+    return made
+
+
+def names_declared(source: Source) -> list[str] | None:
+    """The names under `unsafe`, well-formed or not; None where there are none to speak of."""
+    return list(source.value["unsafe"]) if isinstance(source.value.get("unsafe"), dict) else None
+
+
+class _CannotBeChecked(Exception):
+    """A part needs what another fault of the file leaves unknown."""
+
+
+class _Unknown(Mapping[str, Any]):
+    """A context nothing is known of: what asks for it cannot be checked now."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise _CannotBeChecked(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _region(
+    spec: Any, path: KeyPath, named: Mapping[str, UnsafeSet], columns: Sequence[str] | None, tables: Tables
+) -> UnsafeSet:
+    context: Mapping[str, Any] = _Unknown() if columns is None else {"columns": tuple(columns)}
+    return build_set(spec, named=named, context=context, path=path, makers=tables.makers)
+
+
+def _of_name(error: UnknownRegion, region: str, source: Source) -> list[Fault]:
+    """A name inside a region that stands for none above it; nothing where the fault is that region's own."""
+    declared = names_declared(source) or []
+    if error.name not in declared:
+        close = did_you_mean(error.name, [n for n in declared if n != region])
+        return [source.fault(error.path, f"no region is named '{error.name}'{close}")]
+    if declared.index(error.name) >= declared.index(region):
+        return [
+            source.fault(error.path, f"region '{error.name}' must be defined above this line; move it up")
+        ]
+    return []
