@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lem_safe.commands.audit import audit
+from lem_safe.commands.cache import cache
 from lem_safe.commands.compare import compare
 from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
@@ -44,12 +45,11 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     reproduce,
     list_,
     schema,
+    cache,
 )
 """In the order of `lem-safe --help`."""
 
-app = typer.Typer(
-    name="lem-safe", help=HELP, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(name="lem-safe", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -66,6 +66,40 @@ class Plan:
         )
 
 
+SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
+"""True fractions of a table, as shares of the tolerance."""
+
+
+def plans(beta: float, confidence: float = 0.95, power: float = 0.9) -> str:
+    """A table for several true fractions, as lines: the samples and clouds that each needs. Raises
+    SpecificationError at the argument that cannot be.
+    """
+    rows = [("true fraction", "samples", "allowed inside", "anytime", "clouds")]
+    for share in SHARES:
+        try:
+            p = plan(beta, share * beta, confidence, power)
+        except SpecificationError as error:
+            if error.path != ("true",):
+                raise
+            rows.append((f"{100 * share * beta:.3g} %", "too close to beta", "", "", ""))
+            continue
+        fractions = f"{100 * p.true:.3g} %", f"{p.samples:,}", f"{p.allowed:,}"
+        rows.append((*fractions, _counted(p.anytime), _counted(p.clouds)))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    head = (
+        f"Independent samples that certify {100 * beta:g} % at {level(confidence)} confidence with "
+        f"probability {power:.3g}, by the true fraction inside:"
+    )
+    foot = (
+        "anytime: samples, if they are evaluated as they arrive.\n"
+        "clouds: independent clouds instead of samples, where a filter makes particles dependent, if each "
+        "holds the true fraction.\n"
+        "--true FRACTION explains one row."
+    )
+    return "\n".join([head, "", *lines, "", foot])
+
+
 def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9) -> Plan:
     """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` <
     beta.

@@ -10,7 +10,12 @@ from lem_safe.errors import BadInput, Fault
 
 def plan(
     beta: Annotated[float, typer.Option("--beta", help="The tolerance to certify.")],
-    true: Annotated[float, typer.Option("--true", help="The fraction that you expect to be inside.")],
+    true: Annotated[
+        float | None,
+        typer.Option(
+            "--true", help="The fraction that you expect to be inside. By default a table of several."
+        ),
+    ] = None,
     confidence: Annotated[float, typer.Option("--confidence", help="The confidence of the bound.")] = 0.95,
     power: Annotated[
         float, typer.Option("--power", help="The probability with which the certificate should be obtained.")
@@ -19,9 +24,10 @@ def plan(
     """Compute how many independent samples a certificate needs."""
     from barriers.specification import SpecificationError
     from lem_safe.auditor.planning import plan as planned
+    from lem_safe.auditor.planning import plans
 
     try:
-        say(str(planned(beta, true, confidence, power)))
+        say(plans(beta, confidence, power) if true is None else str(planned(beta, true, confidence, power)))
     except SpecificationError as error:
         raise BadInput(Fault(str(error), key=f"--{error.path[0]}")) from error
     return 0

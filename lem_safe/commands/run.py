@@ -32,6 +32,10 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run, with bitwise identical results.")
     ] = False,
+    no_report: Annotated[
+        bool,
+        typer.Option("--no-report", help="Write no report.html; lem-safe report OUT writes it later."),
+    ] = False,
     quiet: Quiet = False,
     strict: Strict = False,
     json: Json = False,
@@ -55,7 +59,14 @@ def run(
     begin = sweeping.sweep if loaded.sweep else runner.run
     try:
         done = begin(
-            loaded, out=out, device=device, resume=resume, threads=threads, progress=progress, strict=strict
+            loaded,
+            out=out,
+            device=device,
+            resume=resume,
+            threads=threads,
+            progress=progress,
+            strict=strict,
+            with_report=not no_report,
         )
     finally:
         leave()

@@ -64,7 +64,9 @@ class Run:
         return f"<Run {self.directory}: {self.report!r}>"
 
     def __str__(self) -> str:
-        return "\n".join([self.report.to_text(), *self._fidelity(), str(self.directory / "report.html")])
+        page = self.directory / "report.html"
+        where = str(page) if page.is_file() else f"{self.directory} (lem-safe report writes its page)"
+        return "\n".join([self.report.to_text(), *self._fidelity(), where])
 
     def _fidelity(self) -> list[str]:
         """How far the unfiltered samples are from the data, where the energy was learned from some: a line,

@@ -42,9 +42,12 @@ def run(
     progress: Progress | None = None,
     strict: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    with_report: bool = True,
 ) -> Run:
     """Runs a scenario (a file, the name of a bundled scenario, or a loaded one) and writes the run directory
     `out`, by default a new one under runs/.
+
+    with_report: write report.html too; `lem-safe report` writes it later.
 
     Raises BadInput (exit 2) before anything is written, and NumericalFailure (exit 3), which leaves what was
     written intact. On KeyboardInterrupt it saves a checkpoint; `resume` continues from it with bitwise
@@ -76,7 +79,7 @@ def run(
         must_be_fresh(path, RESUME)
     with RunDirectory(path) as directory:
         if resume and directory.finished:
-            return _again(directory, chosen, strict)
+            return _again(directory, chosen, strict, with_report)
         if not (resume or directory.is_fresh):  # somebody else has been here since
             raise BadInput(Fault(f"is not empty; {RESUME}", file=str(path)))
         begun = directory.begun_with()
@@ -104,9 +107,9 @@ def run(
         )
         write_json(directory / FINISHED, about | of_data(problem, clouds(directory)))
         directory.forget_beginning()
-        progress.start("report", 1)
-        page = render(directory.path)
-        progress.finish(str(page))
+        if with_report:
+            progress.start("report", 1)
+            progress.finish(str(render(directory.path)))
     return Run(path, chosen, report)
 
 
@@ -125,7 +128,7 @@ def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: b
     return report
 
 
-def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
+def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_report: bool) -> Run:
     """A finished run, read back from its files; an audit or a page that is not there is made again."""
     if directory.finished_with() != scenario.fingerprint():
         found = difference(scenario, directory.path)
@@ -149,7 +152,7 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool) -> Run:
     for name in ("samples", "trace", "reference", "diagnostics"):
         if (directory / f"{name}.npz").exists():
             directory.arrays(f"{name}.npz", "choose another --out and run it again")
-    if not (directory / "report.html").exists():
+    if with_report and not (directory / "report.html").exists():
         render(directory.path)
     if strict:
         report = _judge(directory, scenario, True, keep=False)

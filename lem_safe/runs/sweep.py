@@ -97,6 +97,7 @@ def sweep(
     threads: int | None = None,
     progress: Progress | None = None,
     strict: bool = False,
+    with_report: bool = True,
 ) -> Sweep:
     """Runs every combination of a scenario's sweep, each in its own run directory under `out`, and writes
     sweep.json and report.html.
@@ -133,6 +134,7 @@ def sweep(
                 threads=threads,
                 progress=progress,
                 strict=strict,
+                with_report=with_report,
             )
             entries.append(
                 Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))

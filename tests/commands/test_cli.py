@@ -164,12 +164,14 @@ def test_a_passing_count_that_is_not_certified_fails_under_strict(scenario: Path
 
 @pytest.mark.parametrize("what", [listing.value for listing in Listing])
 def test_list_shows_every_member(what: str, capsys: pytest.CaptureFixture[str]):
+    from lem_safe.auditor.formats import FORMATS
     from lem_safe.registry import TABLES
     from lem_safe.scenario import bundled_scenarios
 
     assert cli.main(["list", what]) == 0
     out = capsys.readouterr().out
-    members = bundled_scenarios() if what == "scenarios" else TABLES[what].members
+    others = {"scenarios": bundled_scenarios, "formats": lambda: FORMATS}
+    members = others[what]() if what in others else TABLES[what].members
     assert members and all(any(line.startswith(kind) for line in out.splitlines()) for kind in members)
 
 
