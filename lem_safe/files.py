@@ -41,7 +41,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """An uncompressed npz whose bytes depend on its arrays alone (numpy dates every member 1980-01-01)."""
-    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # numpy's stub takes the names for its flag
+    named: dict[str, Any] = dict(arrays)  # not to be taken for its flags
+    write_atomically(path, lambda file: np.savez(file, **named))
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

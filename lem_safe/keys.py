@@ -5,6 +5,7 @@ Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so tha
 spread and stays bit-equal.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +59,9 @@ class Key:
         """A random order of 0..n−1, on the CPU."""
         return torch.randperm(n, generator=self.generator())
 
-    def _blocks(self, draw, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:  # type: ignore[no-untyped-def]
+    def _blocks(
+        self, draw: Callable[..., Tensor], shape: torch.Size, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
         n = shape[0]
         parts = [
             draw(

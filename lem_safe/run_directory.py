@@ -7,6 +7,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,7 +112,7 @@ class RunDirectory:
         """Remembers what this run is, before it writes anything else."""
         write_text(self / BEGUN, json.dumps(identity, indent=2) + "\n")
 
-    def save_checkpoint(self, **arrays) -> None:  # type: ignore[no-untyped-def]
+    def save_checkpoint(self, **arrays: Any) -> None:
         write_npz(self / CHECKPOINT, **arrays)
 
     def drop_checkpoint(self) -> None:

@@ -25,7 +25,8 @@ that came about, and taken off.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -229,12 +230,9 @@ class PredictiveFilter:
         slope = self.mean((start.gradient * start.push).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
         push, best = _combined(start.push, first), (0.0, start)
-        for longest in (
-            farthest,
-            farthest / 2,
-            farthest / 4,
-        ):  # a long way along a straight line may lead back into a curved set
-            found = self._searched(lambda c, most=longest: _shortened(c * push, most), y, error, L, 1e6)
+        # a long way along a straight line may lead back into a curved set
+        for longest in (farthest, farthest / 2, farthest / 4):
+            found = self._searched(partial(_along, push, longest), y, error, L, 1e6)
             best = min(best, found, key=lambda b: float(b[1].violation.max()))
             if bool((found[1].violation <= 0).all()):
                 return found[0] * first, found[1]
@@ -246,7 +244,9 @@ class PredictiveFilter:
             return torch.full_like(μ, torch.nan), led
         return best[0] * first, best[1]
 
-    def _searched(self, change, y: Tensor, error: Tensor, L: Tensor, most: float) -> tuple[float, _Ahead]:  # type: ignore[no-untyped-def]
+    def _searched(
+        self, change: Callable[[float], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
+    ) -> tuple[float, _Ahead]:
         """The least c ≤ most whose change brings Q within L, by bisection; where none does, the best of those
         tried.
         """
@@ -287,6 +287,11 @@ def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float
     t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
     r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
     return r[..., None] * gradient
+
+
+def _along(push: Float[Tensor, "n d"], longest: float, c: float) -> Float[Tensor, "n d"]:
+    """c times the push, no particle further than `longest`."""
+    return _shortened(c * push, longest)
 
 
 def _shortened(change: Tensor, farthest: float) -> Tensor:

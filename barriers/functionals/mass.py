@@ -45,8 +45,10 @@ class MassBarrier(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = []
-        for φ, unsafe in zip(self.surrogates, self.sets, strict=True):
-            s = unsafe.jet(x)  # type: ignore[operator]  # nn.ModuleList forgets what it holds
+        for φ, unsafe in zip(
+            self.surrogates, [m for m in self.sets if isinstance(m, UnsafeSet)], strict=True
+        ):
+            s = unsafe.jet(x)
             jets.append(chain(φ.profile(s.value), s))
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
 

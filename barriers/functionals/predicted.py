@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -36,7 +37,7 @@ class PredictedMass(Barrier):
         return torch.stack([chance(s, x, self.noise).value for s in self._members()], 1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
-        jets = [autodiff_jet(lambda z, s=s: chance(s, z, self.noise).value, x) for s in self._members()]  # type: ignore[misc]
+        jets = [autodiff_jet(partial(self._chance, s), x) for s in self._members()]
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
@@ -46,5 +47,8 @@ class PredictedMass(Barrier):
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         return self.limits - mean
 
+    def _chance(self, unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+        return chance(unsafe, x, self.noise).value
+
     def _members(self) -> list[UnsafeSet]:
-        return list(self.sets)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        return [m for m in self.sets if isinstance(m, UnsafeSet)]

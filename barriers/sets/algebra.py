@@ -39,7 +39,7 @@ class _Several(UnsafeSet):
         self.exact = len(sets) == 1 and sets[0].exact
 
     def members(self) -> list[UnsafeSet]:
-        return list(self.sets)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        return [m for m in self.sets if isinstance(m, UnsafeSet)]
 
     def _distances(self, x: Tensor) -> Tensor:
         return torch.stack([s(x) for s in self.sets], -1)

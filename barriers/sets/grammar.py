@@ -161,7 +161,7 @@ class _Reader:
             case ast.Call():
                 self._side(node, depth)
             case _:
-                self._refuse(node)
+                raise self._strange(node)
         raise RuleError(
             f"'{self._excerpt(node)}'", self._at(node), " compares nothing: a rule needs <, <=, > or >= there"
         )
@@ -180,7 +180,7 @@ class _Reader:
         strict = isinstance(op, ast.Lt | ast.Gt)
         return _split(right, left, not strict, ()) if negated else _split(left, right, strict, ())
 
-    def _side(self, node: ast.expr, depth: int) -> Expression:  # noqa: RET503  # `_refuse` does not return
+    def _side(self, node: ast.expr, depth: int) -> Expression:
         self._depth(node, depth)
         match node:
             case ast.Constant(value):
@@ -204,7 +204,7 @@ class _Reader:
                     self._at(node),
                     " is a condition, not a number: join them by and, or",
                 )
-        self._refuse(node)
+        raise self._strange(node)
 
     def _number(self, node: ast.expr, value: Any) -> Number:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -265,7 +265,7 @@ class _Reader:
         at = self._between(node.left, node.right) if isinstance(node, ast.BinOp) else self._at(node)
         raise RuleError(what, at, f" has no place in a rule: {way_out}")
 
-    def _refuse(self, node: ast.expr) -> NoReturn:
+    def _strange(self, node: ast.expr) -> RuleError:
         kinds: dict[type[ast.AST], str] = {
             ast.Attribute: "an attribute",
             ast.Subscript: "an index",
@@ -276,7 +276,7 @@ class _Reader:
             ast.JoinedStr: "text",
         }
         what = kinds.get(type(node), "this")
-        raise RuleError(f"'{self._excerpt(node)}'", self._at(node), f": {what} has no place in a rule")
+        return RuleError(f"'{self._excerpt(node)}'", self._at(node), f": {what} has no place in a rule")
 
     def _syntax(self, error: SyntaxError) -> RuleError:
         """Python's complaint in words of the grammar, for the commonest slips."""

@@ -46,7 +46,7 @@ class SoftExtremum(UnsafeSet):
         return self.hard.contains(x)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        jets = [member.jet(x) for member in self.sets]  # type: ignore[operator]  # nn.ModuleList forgets what it holds
+        jets = [member.jet(x) for member in [m for m in self.sets if isinstance(m, UnsafeSet)]]
         s, g, lap = (torch.stack(part, 1) for part in zip(*jets, strict=True))
         p = torch.softmax(self.sign * s / self.width, 1)
         gradient = torch.einsum("nk,nkd->nd", p, g)

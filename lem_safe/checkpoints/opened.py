@@ -61,7 +61,8 @@ def opened(path: Path) -> Opened:
         return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(_unpickled(path))}, {})
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # not a dict
+            names = file.keys()
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             return Opened(path, shapes, dict(file.metadata() or {}))
     except (safetensors.SafetensorError, OSError) as error:
         raise BadInput(Fault(f"is not a complete safetensors file: {error}", str(path))) from None

@@ -83,7 +83,9 @@ def complain(text: str) -> None:
         ValueError,
     ):  # closed, or its reader has gone: the exit status still tells
         if sys.stderr is not None:
-            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
+            sys.stderr = os.fdopen(
+                os.open(os.devnull, os.O_WRONLY), "w"
+            )  # flushed by the interpreter at exit
 
 
 def open_progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":

@@ -34,7 +34,7 @@ class Combination(Weighted):
 
     def members(self) -> list[Energy]:
         """The energies that were given, those of weight 0 too."""
-        return list(self.energies)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        return [m for m in self.energies if isinstance(m, Energy)]
 
     def weighted(self) -> list[tuple[float, Energy]]:
         return [(w, term) for w, term in zip(self.weights, self.members(), strict=True) if w != 0]

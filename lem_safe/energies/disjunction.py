@@ -92,7 +92,7 @@ class Disjunction(Energy):
         return other.to(self.offsets)
 
     def members(self) -> list[Energy]:
-        return list(self.energies)  # type: ignore[arg-type]  # nn.ModuleList forgets what it holds
+        return [m for m in self.energies if isinstance(m, Energy)]
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return -torch.logsumexp(-self._aligned(torch.stack([term(x) for term in self.members()])), 0)

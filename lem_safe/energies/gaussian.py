@@ -39,10 +39,11 @@ class Gaussian(Tractable):
         super().__init__()
         m = vector("Gaussian", "mean", mean)
         d = m.shape[0]
-        if exactly_one("Gaussian", std=std, covariance=covariance) == "std":
-            L = factor_of_std("Gaussian", std, d)  # type: ignore[arg-type]  # exactly_one has looked
+        exactly_one("Gaussian", std=std, covariance=covariance)
+        if std is not None:
+            L = factor_of_std("Gaussian", std, d)
         else:
-            L = factor_of_covariance("Gaussian", covariance, d)  # type: ignore[arg-type]
+            L = factor_of_covariance("Gaussian", covariance or [], d)
         self.register_buffer("mean", m)
         self.register_buffer("factor", L)
         self.register_buffer("whitener", torch.linalg.inv(L))

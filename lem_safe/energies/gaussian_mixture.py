@@ -62,12 +62,13 @@ class GaussianMixture(Tractable):
         owner = "GaussianMixture"
         m = points(owner, "means", means)
         k, d = m.shape
-        if exactly_one(owner, std=std, covariances=covariances) == "std":
-            L = factor_of_std(owner, std, d).expand(k, d, d)  # type: ignore[arg-type]  # exactly_one has looked
+        exactly_one(owner, std=std, covariances=covariances)
+        if std is not None:
+            L = factor_of_std(owner, std, d).expand(k, d, d)
         else:
-            assert covariances is not None
-            _same_length("covariances", len(covariances), k)
-            L = torch.stack([factor_of_covariance(owner, Σ, d) for Σ in covariances])
+            each = covariances or []
+            _same_length("covariances", len(each), k)
+            L = torch.stack([factor_of_covariance(owner, Σ, d) for Σ in each])
         A = torch.linalg.inv(L)
         w = torch.ones(k, dtype=torch.float64) if weights is None else vector(owner, "weights", weights)
         _same_length("weights", w.shape[0], k)

@@ -50,8 +50,9 @@ class Mapped(Placed):
         super().__init__()
         d = self.dimension = common_dimension("Transported", [energy])
         m = torch.zeros(d, dtype=torch.float64) if offset is None else vector("Transported", "offset", offset)
-        if exactly_one("Transported", scale=scale, matrix=matrix) == "scale":
-            L = factor_of_std("Transported", scale, d)  # type: ignore[arg-type]  # exactly_one has looked
+        exactly_one("Transported", scale=scale, matrix=matrix)
+        if scale is not None:
+            L = factor_of_std("Transported", scale, d)
         else:
             L = points("Transported", "matrix", matrix or [])
         if m.shape != (d,) or L.shape != (d, d):

@@ -38,7 +38,8 @@ class Quadratic(Energy):
         ] = None,
     ):
         super().__init__()
-        columns = 2 if center is None and stiffness is None else len(stiffness if center is None else center)  # type: ignore[arg-type]
+        given = center if center is not None else stiffness
+        columns = 2 if given is None else len(given)
         c = vector("Quadratic", "center", [0.0] * columns if center is None else center)
         d = c.shape[0]
         K = (

@@ -7,6 +7,7 @@ such samples is off by about .4 ulp(c)/s.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -46,13 +47,14 @@ class Extent(NamedTuple):
     of: str
 
 
-class Extents(NamedTuple):
+@dataclass(frozen=True)
+class Extents:
     """The narrowest places of a distribution, which a format must resolve, and its columns as wholes."""
 
     local: tuple[Extent, ...] = ()
     whole: tuple[Extent, ...] = ()
 
-    def __add__(self, other: "Extents") -> "Extents":  # type: ignore[override]  # not the tuples one after the other
+    def __add__(self, other: "Extents") -> "Extents":
         return Extents(self.local + other.local, self.whole + other.whole)
 
     def local_only(self) -> "Extents":

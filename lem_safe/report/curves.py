@@ -29,15 +29,9 @@ def stretches(
         return step.astype(float), y, y, y
     edges = np.linspace(0, len(step), STRETCHES + 1).astype(int)
     parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    return tuple(
-        np.array([f(part) for part in parts])
-        for f in (
-            lambda p: step[p].mean(),
-            lambda p: y[p].min(),
-            lambda p: y[p].mean(),
-            lambda p: y[p].max(),
-        )
-    )  # type: ignore[return-value]  # a tuple of four, by construction
+    at = np.array([step[part].mean() for part in parts])
+    least, mean, greatest = (np.array([f(y[part]) for part in parts]) for f in (np.min, np.mean, np.max))
+    return at, least, mean, greatest
 
 
 def draw_curve(

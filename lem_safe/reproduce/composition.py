@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,7 @@ def curl(setting: Setting) -> Found:
         (f"U_B − {WEIGHT} U_A", WeightedSum([b, a], [1.0, -WEIGHT])),
         ("disjunction", Disjunction([a, b], log_normalizers=[0.0, 0.0])),
     ):
-        rotation = circulation(lambda y, energy=energy: energy.value_and_gradient(y)[1], x)  # type: ignore[misc]
+        rotation = circulation(partial(_gradient, energy), x)
         found[name] = float((rotation.abs() / (1 + energy.value_and_gradient(x)[1].norm(dim=1))).max())
     return Found(
         verdict_of(max(found.values()) < CURL),
@@ -167,6 +168,10 @@ def curl(setting: Setting) -> Found:
         + ".",
         found,
     )
+
+
+def _gradient(energy: Energy, x: Tensor) -> Tensor:
+    return energy.value_and_gradient(x)[1]
 
 
 def circulation(

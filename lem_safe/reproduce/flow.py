@@ -2,6 +2,7 @@
 reach it and stay (L.1, L.3–L.7).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,6 @@ def stopping(setting: Setting) -> Found:
         and all(a is not None and abs(a - b) <= 3 for a, b in learned_gaps.values())
         and all(ratio >= 4 and there < end for ratio, there, end in falls.values())
     )
-    pairs = lambda found: ", ".join(f"{a}/{b}" for a, b in found.values())  # noqa: E731
     steps, marks = first.step.astype(float), {"k*": float(stop or 0)}
     panels = (
         curve_picture(
@@ -172,8 +172,8 @@ def stopping(setting: Setting) -> Found:
     )
     return Found(
         verdict_of(held),
-        f"k*/argmin KL over {len(gaps)} seeds: exact energy {pairs(gaps)}; trained energies "
-        f"{pairs(learned_gaps)}. KL at "
+        f"k*/argmin KL over {len(gaps)} seeds: exact energy {_pairs(gaps)}; trained energies "
+        f"{_pairs(learned_gaps)}. KL at "
         f"0, k*, {K}: "
         f"{first.kl[0]:.2f}, {first.kl[stop or 0]:.2f}, {first.kl[K]:.2f}; over the seeds it is "
         f"{min(r for r, _, _ in falls.values()):.1f} times "
@@ -369,3 +369,7 @@ CLAIMS = (
         theorem2,
     ),
 )
+
+
+def _pairs(found: Mapping[int, tuple[int | None, int | None]]) -> str:
+    return ", ".join(f"{a}/{b}" for a, b in found.values())

@@ -14,10 +14,11 @@ def of_constructor(error: ValueError, path: KeyPath, source: Source) -> Fault:
     where = (*path, *(getattr(error, "path", None) or ()))
     if tuple(where[: 2 * len(path)]) == (*path, *path):
         where = where[len(path) :]
-    message, cause = str(error), error
+    message = str(error)
+    cause: BaseException = error
     offset = getattr(error, "offset", None)
     while offset is None and cause.__cause__ is not None:
-        cause = cause.__cause__  # type: ignore[assignment]  # only read for an offset
+        cause = cause.__cause__
         offset = getattr(cause, "offset", None)
     if offset is not None and (*where, "where") in source.nodes:
         where = (*where, "where")

@@ -56,7 +56,8 @@ def load_energy(path: Path) -> Saved:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, OSError) as error:
         raise BadInput(Fault(f"is not a complete safetensors file: {error}", str(path))) from None
     if text.pop("format", None) != FORMAT:

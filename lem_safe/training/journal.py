@@ -56,7 +56,8 @@ class Journal:
         try:
             with safetensors.safe_open(self.path, framework="pt") as file:
                 text = dict(file.metadata() or {})
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
             if text.get("format") != FORMAT or text.get("fingerprint") != self.fingerprint:
                 return None
             return Entry(tensors, json.loads(text["values"]))
