@@ -1,15 +1,25 @@
 """Budgets are integers: ⌊βn⌋, computed on the decimal the user wrote, without rounding up (A.1)."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
-from math import floor
 
 
-def budget(beta: float, n: int) -> int:
-    """How many of n particles may be inside a set of tolerance beta: .07 of 100 is 7, though .07 * 100 > 7 in
-    floating point.
+def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
+    """How many of n particles may be inside a set of tolerance beta, which is read as the decimal that was
+    written: .07 of 100 is 7, although .07 * 100 > 7 and .29 * 100 < 29 in floating point. Raises
+    ValueError for one that is no tolerance.
+
+    >>> budget(0.07, 100), budget(0.29, 100), budget(0, 10)
+    (7, 29, 0)
     """
-    return floor(Fraction(repr(float(beta))) * n)
+    written = beta if isinstance(beta, str | Decimal | Fraction) else repr(float(beta))
+    tolerance = Fraction(written)
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"beta must satisfy 0 <= beta < 1; got {beta}")
+    if n < 0:
+        raise ValueError(f"the number of samples must be >= 0; got {n}")
+    return math.floor(tolerance * n)
 
 
 def share(count: int, n: int) -> float:
@@ -17,4 +27,4 @@ def share(count: int, n: int) -> float:
     decimals fall short.
     """
     β = count / n
-    return β if budget(β, n) >= count else math.nextafter(β, 1.0)
+    return β if count == n or budget(β, n) >= count else math.nextafter(β, 1.0)

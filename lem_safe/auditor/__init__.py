@@ -2,6 +2,7 @@
 samples.
 """
 
+from barriers.budget import budget
 from lem_safe.auditor.audit import audit, grow
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.badge import badge_json, badge_svg
@@ -10,7 +11,6 @@ from lem_safe.auditor.planning import Plan, plan
 from lem_safe.auditor.samples import replica_arrays
 from lem_safe.auditor.schema import audit_schema
 from lem_safe.auditor.verdict import ConstraintReport
-from lem_safe.bounds.clopper_pearson import budget
 
 __all__ = [
     "FORMATS",

@@ -1,11 +1,11 @@
 """A badge for a README: the audit in three words, as SVG or as the JSON that shields.io's endpoint reads."""
 
-import html
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.formatting import percent
+from lem_safe.templates import rendered
 
 LABEL = "lem-safe"
 COLOURS = {True: "#1f7a4d", False: "#b3243f"}
@@ -38,15 +38,13 @@ def badge_svg(audit: Mapping[str, Any]) -> str:
     """A flat badge, readable without any network."""
     message = badge_message(audit)
     left, right = (12 + 6.4 * len(text) for text in (LABEL, message))
-    shown = html.escape(message)
-    size = f'width="{left + right:.0f}" height="20"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{LABEL}: {shown}">'
-        f"<title>{LABEL}: {shown}</title>"
-        f'<clipPath id="r"><rect {size} rx="3"/></clipPath><g clip-path="url(#r)">'
-        f'<rect width="{left:.0f}" height="20" fill="#3f464e"/>'
-        f'<rect x="{left:.0f}" width="{right:.0f}" height="20" fill="{COLOURS[audit["passed"]]}"/></g>'
-        '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
-        f'<text x="{left / 2:.1f}" y="14" textLength="{left - 12:.0f}">{LABEL}</text>'
-        f'<text x="{left + right / 2:.1f}" y="14" textLength="{right - 12:.0f}">{shown}</text></g></svg>\n'
+    colour = COLOURS[audit["passed"]]
+    return rendered(
+        "badge.svg.j2",
+        "lem_safe.auditor",
+        label=LABEL,
+        message=message,
+        left=left,
+        right=right,
+        colour=colour,
     )

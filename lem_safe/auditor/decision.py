@@ -5,6 +5,7 @@ the verdict.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from barriers.budget import budget
 from lem_safe.auditor.assumption import Stand, stand
 from lem_safe.auditor.census import Census, RegionCensus
 from lem_safe.auditor.counted import Counted
@@ -14,7 +15,6 @@ from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Standing
 from lem_safe.auditor.units import UnitCounts
 from lem_safe.auditor.verdict import UnionReport, verdicts
-from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Betting, Evidence, Fixed, Method, Sequential, two_sided
 from lem_safe.errors import BadInput, Fault
 
@@ -84,9 +84,7 @@ def _standings(
         for i, c in enumerate(constraints)
     ]
     over = (
-        None
-        if base.unclaimed is None
-        else [own.inside(c.set) > clopper_pearson.budget(c.beta, own.n) for c in constraints]
+        None if base.unclaimed is None else [own.inside(c.set) > budget(c.beta, own.n) for c in constraints]
     )
     chosen = verdicts(now, question.confidence, question.shares_error_by, over)
     units = None if past is None else base.units

@@ -2,12 +2,12 @@
 audit.json alone.
 """
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.caveats import caveats
 from lem_safe.formatting import level, percent
+from lem_safe.templates import rendered
 
 HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
 
@@ -43,18 +43,15 @@ def to_text(audit: Mapping[str, Any]) -> str:
 
 def to_html(audit: Mapping[str, Any]) -> str:
     """The same table as HTML, for a notebook."""
-    head = "".join(f"<th style='text-align:left'>{html.escape(h)}</th>" for h in HEADS)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row(c, audit))
-        + "</tr>"
-        for c in audit["constraints"]
+    return rendered(
+        "table.html.j2",
+        "lem_safe.auditor",
+        headline=headline(audit),
+        under=[reason(audit)] * (not audit["passed"]) + caveats(audit),
+        heads=HEADS,
+        rows=[row(c, audit) for c in audit["constraints"]],
+        below=[audit["assumes_detail"], *columns_sentence(audit)],
     )
-    above, below = html.escape(headline(audit)), html.escape(audit["assumes_detail"])
-    beneath = "".join(f"<p>{html.escape(line)}</p>" for line in columns_sentence(audit))
-    under = [reason(audit)] * (not audit["passed"]) + caveats(audit)
-    above = f"{above}</b><br>{'<br>'.join(map(html.escape, under))}<b>" if under else above
-    return f"<p><b>{above}</b></p><table><tr>{head}</tr>{body}</table><p>{below}</p>{beneath}"
 
 
 def headline(audit: Mapping[str, Any]) -> str:

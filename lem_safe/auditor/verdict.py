@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Num
 
+from barriers.budget import budget
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.clearances import Clearances
 from lem_safe.auditor.inside import Inside
@@ -181,7 +182,7 @@ def judge(
     """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
     each side of a bound has.
     """
-    allowed = clopper_pearson.budget(beta, n)
+    allowed = budget(beta, n)
     certified = standing.verdict == "certified"
     passed = (
         count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
@@ -244,7 +245,7 @@ def trace_facts(
             "its own run"
         )
     judged = step >= after_step
-    over = step[judged & (counts > clopper_pearson.budget(beta, n))]
+    over = step[judged & (counts > budget(beta, n))]
     return TraceFacts(
         largest=float(fraction.max()),
         largest_judged=float(fraction[judged].max()) if judged.any() else None,

@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lem_safe.bounds.clopper_pearson import budget
+from barriers.budget import budget
 from lem_safe.bounds.search import largest_kept, smallest_size
 
 

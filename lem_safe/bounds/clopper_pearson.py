@@ -8,8 +8,6 @@ Both cover for every n and p: P(p ≤ p⁺) ≥ 1−α, P(p ≥ p⁻) ≥ 1−α
 """
 
 import math
-from decimal import Decimal
-from fractions import Fraction
 from typing import NamedTuple
 
 from lem_safe.bounds.search import smallest_size
@@ -20,21 +18,6 @@ class Interval(NamedTuple):
 
     lower: float
     upper: float
-
-
-def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
-    """⌊βn⌋ in exact arithmetic, β read as the decimal that was written: .07 of 100 is 7, though 0.07 * 100 <
-    7 in binary (A.1).
-
-    >>> budget(0.07, 100), budget(0.29, 100), budget(0, 10)
-    (7, 29, 0)
-    """
-    tolerance = beta if isinstance(beta, Fraction) else Fraction(str(beta))
-    if not 0 <= tolerance < 1:
-        raise ValueError(f"beta must satisfy 0 <= beta < 1; got {beta}")
-    if n < 0:
-        raise ValueError(f"the number of samples must be >= 0; got {n}")
-    return math.floor(tolerance * n)
 
 
 def upper_bound(count: float, n: float, confidence: float) -> float:

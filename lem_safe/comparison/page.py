@@ -26,8 +26,8 @@ from lem_safe.report.style import (
     png,
     svg,
 )
-from lem_safe.report.template import rendered
 from lem_safe.report.words import level
+from lem_safe.templates import rendered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import Doc
 
 from barriers.coordinates import Coordinates
+from barriers.derivatives import Scalar
 from lem_safe.energies.base import Energy
 from lem_safe.energies.numbers import finite
 from lem_safe.energies.pulled import in_coordinates
@@ -37,13 +38,13 @@ class Combination(Weighted):
         return [m for m in self.energies if isinstance(m, Energy)]
 
     def weighted(self) -> list[tuple[float, Energy]]:
-        return [(w, term) for w, term in zip(self.weights, self.members(), strict=True) if w != 0]
+        return [(float(w), term) for w, term in zip(self.weights, self.members(), strict=True) if w != 0]
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return _sum((w * term(x) for w, term in self.weighted()), x[:, 0])
+        return _sum((w * term(x) for w, term in self._pairs()), x[:, 0])
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-        found = [(w, *term.value_and_gradient(x)) for w, term in self.weighted()]
+        found = [(w, *term.value_and_gradient(x)) for w, term in self._pairs()]
         return (
             _sum((w * value for w, value, _ in found), x.detach()[:, 0]),
             _sum((w * gradient for w, _, gradient in found), x.detach()),
@@ -52,7 +53,14 @@ class Combination(Weighted):
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
-        return _sum((w * term.laplacian(x, directions) for w, term in self.weighted()), x[:, 0])
+        return _sum((w * term.laplacian(x, directions) for w, term in self._pairs()), x[:, 0])
+
+    def _pairs(self) -> list[tuple[Scalar, Energy]]:
+        """Weights as they were given, so that derivatives flow to a tensor, with their energies; without a
+        number 0.
+        """
+        pairs = zip(self.weights, self.members(), strict=True)
+        return [(w, term) for w, term in pairs if isinstance(w, Tensor) or w != 0]
 
     def unwrapped(self, coordinates: Coordinates) -> Energy | None:
         each = [in_coordinates(term, coordinates) for term in self.members()]

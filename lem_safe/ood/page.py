@@ -13,7 +13,7 @@ from lem_safe.ood.auroc import ENOUGH, roc
 from lem_safe.ood.scores import TITLES
 from lem_safe.report.ranges import interval
 from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, png, svg
-from lem_safe.report.template import rendered
+from lem_safe.templates import rendered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,7 @@ from lem_safe.report.drift import drifts
 from lem_safe.report.nearness import nearness, seats
 from lem_safe.report.panels import Panel, label, laws, panels
 from lem_safe.report.style import png, svg
-from lem_safe.report.template import rendered
+from lem_safe.templates import rendered
 
 USUAL = (4.4, 3.3)
 SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe import formatting as percentages
+from lem_safe.bounds import clopper_pearson
 from lem_safe.report.contents import Contents
 
 
@@ -69,12 +70,8 @@ def interval(contents: Contents, fraction: float) -> str:
     """The two-sided Clopper–Pearson interval of an unfiltered fraction (A.2), whose particles are
     independent.
     """
-    from scipy.special import betaincinv
-
-    n, level = len(contents.reference["x"]), float(contents.audit["confidence"])
-    k, tail = round(fraction * n), (1 - level) / 2
-    low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
-    high = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    n = len(contents.reference["x"])
+    low, high = clopper_pearson.interval(round(fraction * n), n, float(contents.audit["confidence"]))
     return f"{100 * low:.3g} to {percent(high)}"
 
 

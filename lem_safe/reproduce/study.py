@@ -16,8 +16,8 @@ from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
 from lem_safe.provenance import versions
 from lem_safe.report.style import png, prefixed, svg
-from lem_safe.report.template import rendered
 from lem_safe.reproduce.claim import Claim, Found, Setting
+from lem_safe.templates import rendered
 
 HEIGHT = 3.1
 STUDY = ("seed", "quick")

@@ -5,24 +5,23 @@ The runs share seed, start and noise wherever the swept keys let them, so that r
 and by nothing else.
 """
 
-import html
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
 from lem_safe.formatting import percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
-from lem_safe.report.template import css
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
 from lem_safe.scenario import Scenario, named
+from lem_safe.templates import rendered
 
 TABLE = "sweep.json"
 VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
@@ -85,7 +84,7 @@ class Sweep:
         return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
 
     def _repr_html_(self) -> str:
-        return _html_table(self.entries, links=False)
+        return rendered("sweep_table.html.j2", "lem_safe.runs", **_cells(self.entries, links=False))
 
 
 def sweep(
@@ -193,29 +192,23 @@ def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
 
 def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
     """One self-contained page: the table, each row with a link to its run's own report."""
-    title = html.escape(f"{scenario.name}: sweep")
     keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
     passed = sum(entry.status == 0 for entry in entries)
-    lead = f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. Swept: {keys}."
-    note = (
-        "Every row is a run of its own, judged like any other. All begin with the same seed, unless the "
-        "seed is what is swept."
-    )
     tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
-    return f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{title}</title><style>{css()}</style></head>
-<body><main>
-<h1>{title}</h1>
-<div class="verdict {tone}"><strong>{head}</strong><p>{html.escape(lead)}</p></div>
-<h2>Runs</h2>
-<div class="scroll">{_html_table(entries, links=True)}</div>
-<p class="note">{html.escape(note)}</p>
-</main></body>
-</html>
-"""
+    return rendered(
+        "sweep.html.j2",
+        "lem_safe.runs",
+        title=f"{scenario.name}: sweep",
+        tone=tone,
+        head=head,
+        lead=f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. "
+        f"Swept: {keys}.",
+        note=(
+            "Every row is a run of its own, judged like any other. All begin with the same seed, unless the "
+            "seed is what is swept."
+        ),
+        **_cells(entries, links=True),
+    )
 
 
 def last_unfinished(parent: Path, name: str) -> Path | None:
@@ -277,25 +270,24 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
         raise BadInput(Fault(message, file=str(path)))
 
 
-def _html_table(entries: Sequence[Entry], *, links: bool) -> str:
+class Cell(NamedTuple):
+    """One cell of the page: under a head that it repeats where a narrow page turns rows into cards."""
+
+    head: str
+    text: str
+    link: str | None
+
+
+def _cells(entries: Sequence[Entry], *, links: bool) -> dict[str, Any]:
+    """The heads and rows of the page's table."""
     heads, rows = table(entries)
-    lines = [
-        "<tr>" + "".join(f"<th style='text-align:left'>{html.escape(head)}</th>" for head in heads) + "</tr>"
-    ]
+    shown = []
     for entry, row in zip(entries, rows, strict=True):
-        cells = [html.escape(cell) for cell in row]
         place = len(entry.settings)
-        if links and entry.failure is None:
-            cells[place] = f'<a href="{html.escape(entry.directory)}/report.html">{cells[place]}</a>'
-        elif entry.failure is not None:
-            cells[place] += f": {html.escape(entry.failure)}"
-        labelled = zip(heads, cells, strict=True)
-        lines.append("<tr>" + "".join(_cell(head, cell) for head, cell in labelled) + "</tr>")
-    return '<table class="cards">' + "".join(lines) + "</table>"
-
-
-def _cell(head: str, cell: str) -> str:
-    """A cell, left as it is; where a page is narrow the table becomes cards, and `data-label` says what a
-    cell holds.
-    """
-    return f"<td style='text-align:left' data-label=\"{html.escape(head)}\">{cell}</td>"
+        cells = [Cell(head, text, None) for head, text in zip(heads, row, strict=True)]
+        if entry.failure is not None:
+            cells[place] = cells[place]._replace(text=f"{row[place]}: {entry.failure}")
+        elif links:
+            cells[place] = cells[place]._replace(link=f"{entry.directory}/report.html")
+        shown.append(cells)
+    return {"heads": heads, "rows": shown}

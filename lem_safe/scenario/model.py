@@ -2,7 +2,6 @@
 are plain mappings.
 """
 
-import html
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import Judged, aims
 from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.sections import STRICT, Audit, Constraint, Monitors, Penalty, Sampler
+from lem_safe.templates import rendered
 
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
 
@@ -111,9 +111,8 @@ class Scenario(BaseModel):
         return repr(self)
 
     def _repr_html_(self) -> str:
-        return (
-            f"<p>{html.escape(repr(self))}</p><pre>{html.escape(self.to_yaml().removeprefix(MODELINE))}</pre>"
-        )
+        yaml = self.to_yaml().removeprefix(MODELINE)
+        return rendered("scenario.html.j2", "lem_safe.scenario", said=repr(self), yaml=yaml)
 
     @property
     def variants(self) -> tuple[Variant, ...]:

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import beta as beta_law
 from scipy.stats import binom
 
+from barriers.budget import budget
 from lem_safe.bounds.clopper_pearson import (
-    budget,
     interval,
     lower_bound,
     samples_needed,

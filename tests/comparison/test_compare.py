@@ -21,6 +21,7 @@ from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.comparison import compare as comparing
 from lem_safe.comparison import kl_projection as projected
+from lem_safe.comparison import race
 from lem_safe.comparison.compare import FILTERS, compare
 from lem_safe.comparison.findings import findings
 from lem_safe.comparison.kl_projection import Base, projection_of
@@ -325,7 +326,7 @@ def test_the_penalty_is_guessed_by_p2(base: Base) -> None:
         ),
         (
             a_guess_is_the_multiplier,
-            comparing,
+            race,
             "facts",
             lambda f: lambda p, β: facts(p, β)._replace(multiplier=facts(p, β).kl),
         ),

@@ -275,7 +275,7 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
         )
         for seed, how in ((None, "exact"), (0, "law"), (0, "samples"), (1, "law"), (1, "samples"))
     ]
-    assert composition.table(rows).count("hold of the samples of 2 of 2 seeds") == 2
+    assert composition.table(rows).count("hold for the samples of 2 of 2 seeds") == 2
     rows[9]["value"] = 1 / composition.SAMPLES
     page = tmp_path / "page.md"
     page.write_text(
@@ -286,9 +286,9 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
     assert "| 1 | samples | 4,950 | 1 | 3.800 | 0.500 | 0.110 | 0.140 |" in text
     plain = text.index("### Perceptron alone")
     assert (
-        text.index("hold of the samples of 1 of 2 seeds")
+        text.index("hold for the samples of 1 of 2 seeds")
         < plain
-        < text.index("hold of the samples of 2 of 2 seeds")
+        < text.index("hold for the samples of 2 of 2 seeds")
     )
     assert text.startswith("before\n<!--") and text.endswith("<!-- end -->\nafter\n") and "stale" not in text
 

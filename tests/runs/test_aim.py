@@ -363,7 +363,7 @@ def test_what_cannot_be_aimed_at_is_told_with_its_line(
     constraints, _, settings = constraints.partition(AND)
     with pytest.raises(BadInput, match=f"(?s){key}.*{message}") as caught:
         scenario(filter, constraints, samples, settings)
-    assert all(fault.line == 9 for fault in caught.value.faults)
+    assert all(fault.line == 10 for fault in caught.value.faults)
 
 
 def test_no_aim_changes_no_fingerprint_and_an_aim_survives_the_round_trip() -> None:

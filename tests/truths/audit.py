@@ -28,7 +28,6 @@ def budget_is_the_decimal_rounded_down() -> None:
     """⌊βn⌋ of the decimal that was written (A.1), the same for the filter and the judge."""
     for β, n, expected in ((0.07, 100, 7), (0.29, 100, 29), (0.57, 100, 57), (0.1, 9, 0), (1e-3, 2999, 2)):
         assert budgets.budget(β, n) == expected
-        assert bounds.budget(β, n) == expected
 
 
 def clopper_pearson() -> None:

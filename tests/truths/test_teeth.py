@@ -876,12 +876,6 @@ TEETH: dict[str, Tooth] = {
         "budget",
         lambda f: lambda β, n: int(β * n),
     ),
-    "judge's budget rounded up": (
-        audit.budget_is_the_decimal_rounded_down,
-        clopper_pearson,
-        "budget",
-        lambda f: lambda β, n: math.ceil(f(β, n) + 0.5),
-    ),
     "Clopper–Pearson: k for k + 1": (
         audit.clopper_pearson,
         clopper_pearson,

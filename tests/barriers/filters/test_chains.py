@@ -175,7 +175,7 @@ def test_an_earlier_filter_that_remembers_is_told_what_a_later_one_did() -> None
 def test_what_a_chain_cannot_be_is_told_with_its_line(text: str, message: str) -> None:
     with pytest.raises(BadInput, match=message) as caught:
         loads(TEXT.replace("FILTER", text))
-    assert {fault.line for fault in caught.value.faults} == {9}
+    assert {fault.line for fault in caught.value.faults} == {10}
 
 
 def test_chains_nest() -> None:

@@ -8,18 +8,18 @@ from typing import Any
 
 def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> str:
     """The text of a template of `package` with these values and the style sheet, `css`, which all pages
-    share.
+    share. A template may include others of its package.
     """
-    from jinja2 import Environment, StrictUndefined, select_autoescape
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=select_autoescape(default=True),
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: (files(package) / name).read_text(encoding="utf-8")),
     )
-    text = (files(package) / template).read_text(encoding="utf-8")
-    return environment.from_string(text).render(css=css(), **values)
+    return environment.get_template(template).render(css=css(), **values)
 
 
 def css() -> str:
