@@ -16,6 +16,8 @@ from lem_safe.auditor.drawn import Drawn
 from lem_safe.errors import BadInput
 from lem_safe.registry import loads
 
+pytestmark = pytest.mark.simulation
+
 PILLAR = scenario([("pillar", 0.05)])
 
 

@@ -16,6 +16,8 @@ from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_abo
 from lem_safe.bounds.betting import log_capital, mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.mark.parametrize(("k", "n", "beta"), [(0, 10, 0.2), (3, 200, 0.05), (30, 200, 0.05), (2, 1000, 0.01)])
 def test_evidence_is_the_integral_it_claims_to_be(k, n, beta):

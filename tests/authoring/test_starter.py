@@ -22,6 +22,8 @@ from lem_safe.runs.problem import build, start
 from lem_safe.runs.runner import run
 from lem_safe.scenario import bundled_scenarios
 
+pytestmark = pytest.mark.simulation
+
 
 def new(path: Path, *arguments: str) -> int:
     return cli.main(["new", str(path), *arguments])

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import coverage
 
+pytestmark = pytest.mark.simulation
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -14,6 +14,7 @@ pytest.importorskip("benchmarks")
 from benchmarks import modes, quality
 from lem_safe.keys import Key
 
+pytestmark = pytest.mark.simulation
 ROOT = Path(__file__).parents[2]
 
 

@@ -15,6 +15,8 @@ from lem_safe.runs import more_samples as drawing
 from lem_safe.runs.runner import run
 from lem_safe.samplers import Langevin
 
+pytestmark = pytest.mark.simulation
+
 TEXT = """\
 version: 1
 name: one_dimension

@@ -12,6 +12,8 @@ from lem_safe import cli
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.runs import sweep as sweeping
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch):

@@ -34,6 +34,8 @@ from lem_safe.report.prices import nats
 from lem_safe.runs.problem import build
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 TEXT = """\
 version: 1
 name: beyond_one

@@ -14,6 +14,8 @@ from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.distances import kl_price as price
 from lem_safe.distances.kl_price import Needed, Seen, account, needed, seen
 
+pytestmark = pytest.mark.simulation
+
 
 def on_its_own(parts, n):
     """Chosen on the rows that it is evaluated on."""

@@ -32,6 +32,8 @@ from lem_safe.samplers import SAMPLERS, Langevin
 from lem_safe.samplers.hooks import hook
 from lem_safe.training.losses import LOSSES, Loss
 
+pytestmark = pytest.mark.simulation
+
 TABLES: list[Any] = [SETS, SURROGATES, FILTERS, ENERGIES, SAMPLERS, LOSSES]
 ROOT = Path(__file__).parents[2]
 

@@ -19,6 +19,8 @@ from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.runner import run
 from lem_safe.training.checkpoint import load_energy
 
+pytestmark = pytest.mark.simulation
+
 SMALL = "network: {kind: mlp, hidden: 8, depth: 1, confinement: 1.0}, training: {steps: 30, batch_size: 64}"
 MOONS = f"{{kind: trained, data: {{kind: two_moons, samples: 300}}, {SMALL}}}"
 RINGS = f"{{kind: trained, data: {{kind: rings, samples: 300}}, {SMALL}}}"

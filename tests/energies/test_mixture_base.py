@@ -38,6 +38,8 @@ from lem_safe.training import (
 )
 from lem_safe.training.checkpoint import network_of
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 A, B = (
     [[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]],

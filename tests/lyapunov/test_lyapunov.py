@@ -38,6 +38,8 @@ from lem_safe.lyapunov.density import Volume
 from lem_safe.lyapunov.stopping import Budget, FlowRatio, SteinBelow, Steps
 from lem_safe.samplers import Langevin
 
+pytestmark = pytest.mark.simulation
+
 STEPS, H = 200, 0.005
 
 

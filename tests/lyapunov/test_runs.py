@@ -44,6 +44,8 @@ from lem_safe.runs.runner import run
 from lem_safe.samplers import Langevin
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 MEANS = [[round(float(v), 12) for v in row] for row in eight().means]
 TEXT = f"""\
 version: 1

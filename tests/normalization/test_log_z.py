@@ -32,6 +32,8 @@ from lem_safe.keys import Key
 from lem_safe.normalization.annealed_smc import Covered, anneal, fit, settle
 from lem_safe.normalization.log_z import align, log_z
 
+pytestmark = pytest.mark.simulation
+
 
 def separated(d: int, modes: int, distance: float, std: float) -> GaussianMixture:
     """Modes on a sphere, with weights 1, 2, 3, ...: log Z = 0."""

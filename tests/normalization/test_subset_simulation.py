@@ -12,6 +12,8 @@ from scipy.stats import norm, poisson
 from lem_safe.keys import Key
 from lem_safe.normalization.subset_simulation import metropolis, subset_simulation
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 
 

@@ -40,6 +40,8 @@ from lem_safe.normalization import directions, tails
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.registry import make
 
+pytestmark = pytest.mark.simulation
+
 A = GaussianMixture([[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]], 0.3)
 B = GaussianMixture([[0.0, 4.0], [0.0, -4.0], [4.0, 0.0], [-4.0, 0.0]], 0.3)
 PLANE = identity(2)

@@ -11,6 +11,8 @@ from lem_safe.ood.auroc import auroc
 from lem_safe.ood.evaluate import named, ood, source_of
 from lem_safe.registry import load
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import pytest
 from contributed import EXAMPLES, IMPORTS, KINDS, LEARNED, SCENARIO
 
+pytestmark = pytest.mark.simulation
+
 ROOT = Path(__file__).parents[2]
 SECTIONS = dict(zip(KINDS, EXAMPLES, strict=True))
 CLASSES = {"sets": "Diamond", "filters": "Cap", "energies": "Bowl", "samplers": "Every", "losses": "Robust"}

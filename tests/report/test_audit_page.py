@@ -14,6 +14,8 @@ from lem_safe.report import render
 from lem_safe.report.contents import read
 from lem_safe.report.panels import panels
 
+pytestmark = pytest.mark.simulation
+
 SCENARIO = """\
 version: 1
 name: mine

@@ -18,6 +18,8 @@ from lem_safe.report.curves import STRETCHES, stretches
 from lem_safe.report.histograms import edges_of
 from lem_safe.report.pairs import columns_of, pairs_of
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

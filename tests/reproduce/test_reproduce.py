@@ -32,6 +32,8 @@ from lem_safe.training.losses import Denoising
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
 
+pytestmark = pytest.mark.simulation
+
 QUICK = Setting(Silent(), quick=True)
 
 

@@ -28,6 +28,8 @@ from lem_safe.runs.resume import difference
 from lem_safe.runs.runner import run
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 TEXT = """\
 version: 1
 name: small

@@ -11,6 +11,8 @@ from scenario_texts import GOOD
 
 import lem_safe
 
+pytestmark = pytest.mark.simulation
+
 matplotlib.use("Agg")
 
 

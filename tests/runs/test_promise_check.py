@@ -20,6 +20,8 @@ from lem_safe.runs.promise_check import EveryStep, shortfalls
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
 
+pytestmark = pytest.mark.simulation
+
 BALL = "{kind: ball, center: [0, 0], radius: 1}"
 BOWTIE = "{kind: polygon, vertices: [[-3, -2], [3, 1.5], [3, -1.5], [-3, 2]]}"
 TEXT = """\

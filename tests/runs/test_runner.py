@@ -30,6 +30,8 @@ from lem_safe.runs.runner import run
 from lem_safe.runs.warnings import warn_of_start
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 TEXT = THREE_MODES.replace("FILTER", "{kind: FILTER}")
 
 

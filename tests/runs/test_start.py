@@ -31,6 +31,8 @@ from lem_safe.runs.problem import build, start
 from lem_safe.samplers import SAMPLERS
 from lem_safe.samplers.hooks import hook
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 DTYPES = (torch.float32, F64)
 NUMBERS = st.one_of(

@@ -34,6 +34,8 @@ from lem_safe.registry import MAKERS
 from lem_safe.samplers import Langevin, State
 from lem_safe.samplers.hooks import hook
 
+pytestmark = pytest.mark.simulation
+
 N, STEPS, H = 200, 15, 0.02
 F64 = torch.float64
 SPECS: dict[str, Any] = {

@@ -43,6 +43,8 @@ from lem_safe.samplers import (
 from lem_safe.samplers.heat import Heated, Stretched, heated, stretched
 from lem_safe.samplers.metric import of_matrix
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 φ, LIMIT = Sigmoid(0.2), 0.05
 M = [[0.5, 0.2], [0.2, 1.0]]

@@ -36,6 +36,8 @@ from lem_safe.samplers.metric import of_matrix
 from lem_safe.samplers.metropolis import langevin_move
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 K = [[4.0, 1.0], [1.0, 0.5]]
 

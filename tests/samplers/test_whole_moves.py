@@ -17,6 +17,8 @@ from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.keys import Key
 from lem_safe.samplers import Mala, ParallelTempering, mala, parallel_tempering
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 β = 0.05
 

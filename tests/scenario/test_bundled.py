@@ -10,6 +10,8 @@ from lem_safe.files import read_npz
 from lem_safe.runs.runner import run
 from lem_safe.scenario import bundled_scenarios
 
+pytestmark = pytest.mark.simulation
+
 README = Path(__file__).parents[2] / "scenarios" / "README.md"
 
 
@@ -28,12 +30,15 @@ def test_the_table_lists_every_scenario() -> None:
     assert set(_table()) == set(bundled_scenarios())
 
 
+@pytest.mark.parametrize("samples", [500, pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", sorted(bundled_scenarios()))
-def test_the_expected_verdict_holds(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / "cache"))
+def test_the_expected_verdict_holds(
+    name: str, samples: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few particles, whose share inside has an error of its own; `long`: as the scenario stands."""
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
     expected = _table()[name]
-    done = run(name, out=tmp_path / "out")
+    done = run(name, out=tmp_path / "out", samples=samples)
     assert ("passed" if done.exit_status == 0 else "failed") == expected["expected verdict"]
     tolerated = _percent(expected["tolerated"])
     assert all(c.beta == tolerated for c in done.scenario.constraints)
@@ -43,4 +48,6 @@ def test_the_expected_verdict_holds(name: str, tmp_path: Path, monkeypatch: pyte
         ).all()
     free = read_npz(done.directory / "reference.npz")["fraction"]
     settled = free[len(free) // 2 :].mean(0)
-    assert (np.abs(settled - _percent(expected["unconstrained"])) <= 0.015).all(), settled
+    p = _percent(expected["unconstrained"])
+    chance = 4 * np.sqrt(p * (1 - p) / done.report.samples)
+    assert (np.abs(settled - p) <= (0.015 if samples is None else chance)).all(), settled

@@ -19,6 +19,8 @@ from lem_safe.training.energy_matching import Contrastive, Flow
 from lem_safe.training.loss import stages
 from lem_safe.training.losses import Denoising
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 
 

@@ -24,6 +24,8 @@ from lem_safe.training import (
 from lem_safe.training.learner import smoothed
 from lem_safe.training.trained import JOURNAL
 
+pytestmark = pytest.mark.simulation
+
 SETTINGS = TrainingSettings(steps=80, batch_size=32, smoothing=0.1, patience=100)
 LOSSES = [
     Denoising(0.3),

@@ -29,6 +29,8 @@ from lem_safe.training import (
 )
 from lem_safe.training.loss import Loss
 
+pytestmark = pytest.mark.simulation
+
 QUICK = Trained(
     EightGaussians(samples=400),
     MLP(hidden=8, depth=2),

@@ -29,6 +29,8 @@ from barriers.surrogates import Sigmoid
 from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 
+pytestmark = pytest.mark.simulation
+
 Line = np.ndarray
 U = 1.0
 """Everywhere below {x ≥ 1} is unsafe, and the unfiltered law is N(0, 1)."""

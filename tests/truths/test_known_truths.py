@@ -26,6 +26,8 @@ from barriers.functionals import smooth_mass
 from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
 
+pytestmark = pytest.mark.simulation
+
 H, STEPS, N = 0.002, 8000, 5000
 
 

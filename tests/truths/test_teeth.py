@@ -98,6 +98,8 @@ from truths import laplacian as curvatures
 from truths import samplers as kernels
 from truths import surrogates as ramps
 
+pytestmark = pytest.mark.simulation
+
 
 def as_rounded(x: Tensor, surely: Tensor, possibly: Tensor, exactly: Callable[[Tensor], Any]) -> Tensor:
     """float64's own answer, or near it."""

@@ -26,6 +26,8 @@ from lem_safe.samplers import Langevin
 from lem_safe.samplers.hooks import hook
 from lem_safe.scenario import Scenario
 
+pytestmark = pytest.mark.simulation
+
 SPECS = {
     "disc": {"kind": "ball", "center": [1.0, 0.0], "radius": 0.6},
     "right": {"kind": "half_space", "normal": [1.0, 0.0], "offset": 0.8},

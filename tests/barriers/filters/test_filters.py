@@ -17,6 +17,8 @@ from barriers.sets import NotSmooth, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge
 from lem_safe.keys import Key
 
+pytestmark = pytest.mark.simulation
+
 SPECS = {
     "left": {"kind": "ball", "center": [-0.5, 0.0], "radius": 1.0},
     "right": {"kind": "ball", "center": [0.5, 0.0], "radius": 1.0},

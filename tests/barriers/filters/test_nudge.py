@@ -13,6 +13,8 @@ from barriers.sets import Ball, Box, Capsule, Ellipsoid
 from lem_safe import run
 from lem_safe.registry import loads
 
+pytestmark = pytest.mark.simulation
+
 AT_THE_CENTRE = """\
 version: 1
 name: centre

@@ -34,6 +34,8 @@ from lem_safe.keys import Key
 from lem_safe.samplers import Annealed, Flow, Langevin, Preconditioned, Underdamped, underdamped
 from lem_safe.samplers.underdamped import Momentum
 
+pytestmark = pytest.mark.simulation
+
 F64 = torch.float64
 
 
