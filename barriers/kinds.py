@@ -198,7 +198,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         try:
             return replace(self._checked(kind, row), origin=origins)
         except KindError as error:
-            raise KindError(f"what {origins} offers is no such entry: {error}") from error
+            raise KindError(f"what {origins} offers is not such an entry: {error}") from error
 
     def _checked(self, kind: str, row: Any) -> E:
         """The entry of a row; raises KindError, which names the kind, the field and the line it wants."""

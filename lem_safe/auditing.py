@@ -126,7 +126,7 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
         raise BadInput(Fault(f"is not a readable .npz file ({error})", str(path))) from error
     missing = [name for name in ("step", "fraction") if name not in found]
     if missing:
-        raise BadInput(Fault(f"is no trace of a run: it lacks '{missing[0]}'", str(path)))
+        raise BadInput(Fault(f"is not the trace of a run: it lacks '{missing[0]}'", str(path)))
     return found
 
 
@@ -152,7 +152,7 @@ def _one(scenario: Scenario) -> Scenario:
     ]
     if judged:
         message = (
-            f"'{judged[0]}' is swept, so there is no one thing to judge by; audit against a single "
+            f"'{judged[0]}' is swept, so there is not one question to audit; audit against a single "
             "run's scenario.yaml"
         )
         raise BadInput(Fault(message, file=str(scenario.source), key="sweep"))

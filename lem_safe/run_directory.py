@@ -83,7 +83,9 @@ class RunDirectory:
         """What an unfinished run in here was begun with; None where nothing was begun."""
         path = self / BEGUN
         if path.exists():
-            found = self._mapping(BEGUN, "what is here cannot be told to be this run's; choose another --out")
+            found = self._mapping(
+                BEGUN, "it is not known whether these files are this run's; choose another --out"
+            )
             return {name: str(value) for name, value in found.items()}
         if any((self / name).exists() for name in ("samples.npz", "reference.npz", CHECKPOINT)):
             raise BadInput(

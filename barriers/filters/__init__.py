@@ -41,7 +41,7 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             hook="none",
             promise=Promise("none", "the plain sampler"),
             couples=False,
-            claim="There is no filter: nothing holds the fraction down but the energy itself.",
+            claim="There is no filter: the fraction inside is that of the energy itself.",
         ),
         "drift": FilterEntry(
             drift_filter,
@@ -124,7 +124,8 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             promise=Penalty.promise,
             couples=False,
             claim=(
-                "A fixed weight on the region's surrogate makes it rarer by an amount nobody chose; it "
+                "A fixed weight on the region's surrogate makes it rarer by an amount that is not "
+                "controlled; it "
                 "bounds nothing."
             ),
         ),

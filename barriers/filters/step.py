@@ -133,7 +133,7 @@ class BarrierStep:
         """
         if not _kept(found):
             raise NotDifferentiable(
-                "step filter: Newton did not reach the barrier and moves were returned (D.2), which no "
+                "step filter: Newton did not reach the barrier and moves were returned, which no "
                 "equation defines; "
                 "use a smaller step_size, a lower rate or a wider surrogate, or run under torch.no_grad()"
             )

@@ -74,7 +74,7 @@ def smooth_mass(
     for φ in surrogates:
         if not φ.smooth:
             raise NotSmooth(
-                f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter (B.5); "
+                f"surrogate {type(φ).__name__} has a kink, which hides Itô mass from a drift filter; "
                 "use soft_hinge"
             )
     return MassBarrier([soften(s, φ.width) for s, φ in zip(sets, surrogates, strict=True)], surrogates, betas)

@@ -70,9 +70,7 @@ class TailClearance(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         if not self.width:
-            raise NotSmooth(
-                "TailClearance: a kink hides Itô mass from a drift filter (B.5); give it a width > 0"
-            )
+            raise NotSmooth("TailClearance: a kink hides Itô mass from a drift filter; give it a width > 0")
         s: Jet = self.unsafe.jet(x)
         jets = [chain(profile, s) for profile in self._profiles(s.value)]
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))

@@ -106,7 +106,7 @@ def build_set(
 
 def _no_energy(spec: Any, path: tuple[str | int, ...]) -> Field:
     raise SpecificationError(
-        "an energy is built by whoever knows energies; hand `build_sets` a maker for it, {Field: ...}", path
+        "this region needs an energy; pass `build_sets` a maker for it, {Field: ...}", path
     )
 
 

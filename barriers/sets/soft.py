@@ -67,7 +67,7 @@ def soften(unsafe: UnsafeSet, width: Scalar) -> UnsafeSet:
     if unsafe.smooth:
         return unsafe
     raise NotSmooth(
-        f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)"
+        f"{type(unsafe).__name__} has no twice differentiable form; use the filter `step` or `gate`"
     )
 
 
@@ -79,7 +79,7 @@ def soften_complement(inner: UnsafeSet, width: Scalar) -> UnsafeSet:
     if inner.smooth:
         return Not(inner)
     raise NotSmooth(
-        f"not {type(inner).__name__} has no twice differentiable form; use the filter `step` or `gate` (B.5)"
+        f"not {type(inner).__name__} has no twice differentiable form; use the filter `step` or `gate`"
     )
 
 

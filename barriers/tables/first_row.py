@@ -99,7 +99,7 @@ def first_row(first: Sequence[str], below: Sequence[Sequence[str]], quoted: bool
     if not figures and words:
         return Doubt(f"'{words[0]}' is an unusual name, and is not read as a number here", ())
     if not figures:
-        return Doubt("it holds no number and no name", ())
+        return Doubt("it holds neither a number nor a name", ())
     other = next(cell for cell in cells if number(cell) is None)
     if _is_figure(other):
         return Doubt(f"'{other}' is not read as a number here", words)

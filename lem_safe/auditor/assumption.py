@@ -11,38 +11,38 @@ from lem_safe.auditor.unclaimed import Unclaimed, Why, because
 from lem_safe.bounds.several import Correction
 from lem_safe.formatting import level
 
-FIXED = "Clopper-Pearson's and hold"
-ANYTIME = "anytime-valid (an e-process) and hold, however often one looks,"
+FIXED = "Clopper-Pearson bounds, which hold for one evaluation,"
+ANYTIME = "anytime-valid (an e-process), so they hold at every evaluation,"
 
 DETAIL = {
-    "sample": "Bounds are {bounds} if the samples are independent draws of one distribution; no audit can "
-    "check that.",
-    "path": "The event is a path that is inside at any recorded time{between}. Bounds are {bounds} if the "
+    "sample": "The bounds are {bounds} if the samples are independent draws from one distribution; no audit "
+    "can check this.",
+    "path": "The event is that a path is inside at any recorded time{between}. The bounds are {bounds} if "
+    "the "
     "paths are independent.",
-    "cloud": "The unit is the cloud: bounds are by betting on each cloud's fraction and hold if the clouds "
-    "are independent, however their "
-    "particles depend on one another.",
-    "chain": "The unit is the chain: bounds are by betting on each chain's fraction of time inside and "
-    "hold for the mean of that fraction if "
-    "the chains are independent, however slowly they mix; they say nothing of what longer chains would do.",
+    "cloud": "The unit is the cloud: the bounds are by betting on the fraction of each cloud. They hold if "
+    "the "
+    "clouds are independent, however the particles of one cloud depend on each other.",
+    "chain": "The unit is the chain: the bounds are by betting on the fraction of time that each chain is "
+    "inside. They hold for the mean of this fraction if the chains are independent, however slowly they mix; "
+    "they say nothing about longer chains.",
 }
 
 BETWEEN = {"segments": ", or on the straight line between two", "points": "; nothing is known between them"}
 """What a path's event says of the time between two recorded points."""
 
 WITHOUT_BOUND: dict[Why, str] = {
-    "coupled": "The samples are one filtered cloud, whose particles influence one another: counts are facts "
-    "about this cloud and "
-    "this run; no bound on the distribution behind them is claimed.",
-    "copies": "Copies of one another are not independent samples: counts are facts about these rows; no "
-    "bound on the distribution behind them is "
-    "claimed.",
-    "frozen": "Most particles are where they started: counts are facts about these samples, which are the "
-    "start of the run and not draws of what "
-    "it samples; no bound is claimed.",
-    "tuned": "These samples took part in choosing the scenario's numbers: counts are facts about them; what "
-    "they would certify is what they "
-    "were used to make true, so no bound is claimed. Draw fresh ones with another seed.",
+    "coupled": "The samples are one filtered cloud, whose particles are not independent: the counts are "
+    "about "
+    "this cloud and this run, and no confidence bound on their distribution is computed.",
+    "copies": "Copies are not independent samples: the counts are about these rows, and no confidence "
+    "bound on "
+    "their distribution is computed.",
+    "frozen": "Most particles have not moved from their start: the counts are about these samples, which are "
+    "the start of the run and not draws from what it samples, so no confidence bound is computed.",
+    "tuned": "These samples were used to choose the scenario's numbers, so they would certify what they were "
+    "used to make true: the counts are about these samples, and no confidence bound is computed. Draw fresh "
+    "samples with another seed.",
 }
 
 
@@ -98,5 +98,5 @@ def in_words(
             if correction == "bonferroni"
             else "all bounds, and all of Holm's verdicts,"
         )
-        text += f" {m} constraints share the error: {what} hold at once with {level(confidence)} confidence."
+        text += f" {m} constraints share the error: {what} hold together with {level(confidence)} confidence."
     return text

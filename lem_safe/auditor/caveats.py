@@ -10,7 +10,7 @@ from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import percent
 
 SOME = 0.99
-"""Below this share, rows that differ or particles that moved are worth a word."""
+"""Below this share of different rows, or of particles that moved, a sentence is shown."""
 
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
@@ -52,20 +52,20 @@ def _repeats(audit: Mapping[str, Any]) -> str:
         which = "clouds, chains or paths" if kind != "sample" else "rows written this finely"
         return (
             f"Copies: {what}. Independent {which} do not repeat like this, and copies are not independent "
-            "samples, so no bound is claimed; "
-            "draw fresh samples, each from its own random numbers."
+            "samples, so no bound is claimed; draw fresh samples, each from its own random numbers."
         )
     repeated = found["units"] is None and found["distinct"] < SOME * found["rows"]
     if not repeated and (found["units"] is None or found["distinct_units"] == found["units"]):
         return ""
     common = (
-        f"; the commonest one occurs {found['commonest']:,} times"
+        f"; the most frequent one occurs {found['commonest']:,} times"
         if found["commonest"] > 0.1 * found["rows"]
         else ""
     )
     why = (
-        "Values written so coarsely may repeat like that; if these are copies of one another, the bound "
-        "does not hold."
+        "Values with so few digits may repeat like this; if the rows are copies of each other, the bound "
+        "does "
+        "not hold."
         if unclaimed is None
         else ""
     )
@@ -82,24 +82,23 @@ def _moved(audit: Mapping[str, Any]) -> str:
         else f" ({percent(found['accepted'])} of the proposed moves were made)"
     )
     if found["moved"] == 0:
-        what = f"no particle has moved from where it started{made}, so these samples are the start itself"
+        what = f"no particle has moved from its start{made}, so these samples are the start itself"
     else:
-        what = (
-            f"{percent(1 - found['moved'])} of the particles have never moved from where they started{made}"
-        )
+        what = f"{percent(1 - found['moved'])} of the particles have never moved from their start{made}"
     remedy = "a smaller sampler.step_size, another filter or another sampler.init may let them move"
     if found["moved"] >= FROZEN:
         return f"{what[0].upper()}{what[1:]}; {remedy}."
-    return f"Frozen: {what}. No bound is claimed, and a count says nothing of the energy; {remedy}."
+    return f"Frozen: {what}. No bound is claimed, and the counts say nothing about the energy; {remedy}."
 
 
 def _refused(found: Mapping[str, Any] | None) -> str:
-    """Most moves refused, though everybody has moved."""
+    """Most moves were refused, although every particle has moved."""
     if not found or found["accepted"] is None or found["accepted"] >= 0.5:
         return ""
     return (
-        f"Of the proposed moves {percent(found['accepted'])} were made: the particles move seldom, so "
-        "give the run more steps."
+        f"Only {percent(found['accepted'])} of the proposed moves were made: the particles rarely move, so "
+        "the "
+        "run needs more steps."
     )
 
 
@@ -108,7 +107,9 @@ def _mixed(audit: Mapping[str, Any]) -> str:
     if not found or found["rhat"] is None or found["rhat"] <= AGREE:
         return ""
     return (
-        f"Particles have not been to the same places (R̂ {found['rhat']:.2f}; {AGREE} or less is usual): "
-        "counts and bounds are about the "
-        "distribution after these steps, not about the one that more steps would reach."
+        f"The run has not settled: particles have not visited the same places (R̂ {found['rhat']:.2f}; at "
+        "most "
+        f"{AGREE} is usual). Counts and bounds are about the distribution after these steps, not about the "
+        "one "
+        "that more steps would reach."
     )

@@ -67,5 +67,7 @@ def _along(trace: Mapping[str, Any] | None, name: str) -> Float[np.ndarray, "t"]
         return np.empty(0)
     values = recorded(trace, name)
     if values.ndim != 1:
-        raise BadInput(f"the trace must hold '{name}' as one number a step or a look; got {values.shape}")
+        raise BadInput(
+            f"the trace must hold '{name}' as one number per step or evaluation; got {values.shape}"
+        )
     return values

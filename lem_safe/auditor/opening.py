@@ -176,7 +176,7 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
     members = archive.array(named[0])
     if members.shape != (rows.total,) or members.header.dtype.kind not in "iu":
         message = (
-            f"'{named[0]}' must be {rows.total} whole numbers, one a row; got {members.header.dtype} "
+            f"'{named[0]}' must be {rows.total} whole numbers, one per row; got {members.header.dtype} "
             f"{members.shape}"
         )
         raise BadInput(Fault(message, source))

@@ -110,7 +110,7 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     1049
     """
     for name, value, rule, holds in (
-        ("beta", beta, "0 < beta < 1, as no number of samples certifies 0 (A.3)", 0 < beta < 1),
+        ("beta", beta, "0 < beta < 1, as a tolerance of 0 cannot be certified", 0 < beta < 1),
         (
             "true",
             true,

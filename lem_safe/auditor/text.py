@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.caveats import caveats
+from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import level, percent
 from lem_safe.templates import rendered
 
@@ -105,15 +106,16 @@ def _over(c: Mapping[str, Any]) -> list[str]:
 def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """Why one constraint has no certificate, and what would decide."""
     kind = unit(audit)
-    if unclaimed(audit):
-        way = (
-            "audit.replicas runs independent clouds, which have one"
-            if str(audit["assumes"]).startswith("coupled")
+    found = unclaimed_in(audit)
+    if found is not None:
+        remedy = (
+            "audit.replicas runs independent clouds, for which a bound is computed"
+            if found.why == "coupled"
             else "draw fresh samples"
         )
-        return f"no bound is claimed for {c['set']} ({audit['assumes'].split(':')[0]}): {way}"
+        return f"no bound is claimed for {c['set']} ({found.found}): {remedy}"
     if c["beta"] == 0:
-        return f"no number of {kind}s certifies 0, which {c['set']} asks for"
+        return f"a tolerance of 0, as {c['set']} has, cannot be certified by any number of {kind}s"
     text = f"the bound on {c['set']} is {percent(c['upper_bound'])}, above {percent(c['beta'])}"
     more = c["samples_to_decide"]
     return f"{text}: {more_words(c, audit)}" if more else text
@@ -137,8 +139,8 @@ def unit(audit: Mapping[str, Any]) -> str:
 
 
 def unclaimed(audit: Mapping[str, Any]) -> bool:
-    """Whether counts are facts and no bound is claimed."""
-    return str(audit["assumes"]).endswith("bound not claimed")
+    """Whether the counts are reported without any bound."""
+    return unclaimed_in(audit) is not None
 
 
 def union_sentence(audit: Mapping[str, Any]) -> list[str]:
@@ -151,8 +153,8 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
     if unclaimed(audit):
         return [text]
     return [
-        f"{text} The law puts at most {percent(union['upper_bound'])} there ({level(audit['confidence'])} "
-        "confidence)."
+        f"{text} The probability of any of them is at most {percent(union['upper_bound'])} "
+        f"({level(audit['confidence'])} confidence)."
     ]
 
 
@@ -203,76 +205,74 @@ def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """What the law puts inside, and what would decide where nothing is decided."""
+    """The bounds on the probability of the set, and what would decide if nothing is decided."""
     low, high = (percent(end) for end in c["interval"])
     if unclaimed(audit):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
     if c.get("contradicted"):
         return (
-            f"These {unit(audit)}s put {low} to {high} inside ({level(c['confidence_each'])} "
-            f"confidence{_however(audit)}), and earlier looks "
-            "put the opposite: they are no independent draws of one law. What changed between the looks? "
-            "Nothing is certified."
+            f"According to these {unit(audit)}s, {low} to {high} are inside ({level(c['confidence_each'])} "
+            f"confidence{_however(audit)}), which earlier evaluations exclude: the {unit(audit)}s are not "
+            "independent draws from one distribution. Nothing is certified; check what changed between the "
+            "evaluations."
         )
     many = "of a cloud " if unit(audit) == "cloud" else "of a chain's time " if unit(audit) == "chain" else ""
     text = (
-        f"The law they come from puts {low} to {high} {many}inside ({level(c['confidence_each'])} "
-        f"confidence{_however(audit)})."
+        f"In the distribution that they come from, {low} to {high} {many}are inside "
+        f"({level(c['confidence_each'])} confidence{_however(audit)})."
     )
     if c["verdict"] != "inconclusive":
         at = c.get("decided_at")
         return (
             text
             if at is None or at == audit["units"]
-            else f"{text} {c['verdict'].capitalize()} since {at:,} {unit(audit)}s, which stays."
+            else f"{text} {c['verdict'].capitalize()} after {at:,} {unit(audit)}s; this decision is final."
         )
     if c["beta"] == 0:
         return (
-            f"{text} No number of {unit(audit)}s certifies 0; this many without a violation certify "
-            f"{percent(c['smallest_beta'])}."
+            f"{text} A tolerance of 0 cannot be certified; {audit['units']:,} {unit(audit)}s without a "
+            f"violation certify {percent(c['smallest_beta'])}."
         )
     more = c["samples_to_decide"]
     if more is not None:
         words = more_words(c, audit)
         return f"{text} {words[0].upper()}{words[1:]}."
     why = (
-        "At exactly beta"
+        "the fraction is exactly beta"
         if c["fraction"] == c["beta"] or unit(audit) in ("sample", "path")
-        else "So widely scattered"
+        else "the fractions scatter too widely"
     )
-    return f"{text} {why} no number of {unit(audit)}s decides."
+    return f"{text} No number of {unit(audit)}s would decide, because {why}."
 
 
 def more_words(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """How many more would decide, and how to look at them: a bound for one look is none for a second one at
-    the same rows and more.
+    """How many more would decide, and how to evaluate them: a bound for one evaluation does not hold for a
+    second one of the same rows and more.
     """
     more, kind = c["samples_to_decide"], unit(audit)
     text = f"about {more:,} more {kind}{'s' * (more != 1)} would decide"
     if audit.get("method") != "clopper-pearson":
         return text
     return (
-        f"{text}, {audit['units'] + more:,} fresh ones in an audit of their own (this bound is for one "
-        "look; --grow is for many)"
+        f"{text}: audit {audit['units'] + more:,} fresh ones (this bound holds for one evaluation; use "
+        "--grow for several)"
     )
 
 
 def _however(audit: Mapping[str, Any]) -> str:
-    return ", however often one looks" if audit.get("method") == "anytime" else ""
+    return ", anytime-valid" if audit.get("method") == "anytime" else ""
 
 
 def dependence_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """A warning where rows taken for independent do not look so; a diagnostic, silent for what is no such
-    claim.
-    """
+    """A warning if rows that are assumed to be independent do not look independent; a diagnostic only."""
     effective = c.get("diagnostic_ess")
     if effective is None or unit(audit) != "sample" or unclaimed(audit) or effective > audit["samples"] / 2:
         return ""
     low, high = (percent(end) for end in c["diagnostic_interval"])
     return (
-        f"Diagnostic: in file order these rows look like {effective:,.0f} independent ones ({low} to "
-        f"{high} inside); if they are a chain, "
-        "say so with a column or array `chain`, and if they are sorted, shuffle them."
+        f"Diagnostic: in file order, these rows are worth about {effective:,.0f} independent ones ({low} to "
+        f"{high} inside). If they are a chain, add a column or array `chain`; if they are sorted, shuffle "
+        "them."
     )
 
 

@@ -87,7 +87,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         + (
             " or on the way between two"
             if s.get("between", "segments") == "segments"
-            else "; what happens between two is not looked at"
+            else "; what happens between two waypoints is not checked"
         )
     ),
 }
@@ -219,7 +219,7 @@ def _audit(scenario: Scenario) -> list[str]:
     elif not couples(scenario.filter):
         texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
     else:
-        because = "the filter makes the particles depend on one another, so they are no independent draws"
+        because = "the filter makes the particles depend on each other, so they are not independent draws"
         texts.append(f"It claims no bound on the distribution behind them: {because}.")
     texts.append(
         "It says nothing about step-size bias, about modes the run has not visited, or about regions that "
@@ -235,7 +235,7 @@ def _status(scenario: Scenario) -> str:
         "3 if the numbers diverge."
     )
     hopeless = never_passes(scenario)
-    return text if hopeless is None else f"{text} But 0 is out of reach: {hopeless}."
+    return text if hopeless is None else f"{text} But 0 cannot be reached: {hopeless}."
 
 
 def _cost(scenario: Scenario) -> str:

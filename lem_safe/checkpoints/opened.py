@@ -94,7 +94,7 @@ def _unpickled(path: Path) -> Any:
     except pickle.UnpicklingError:
         if not _is_pickled(path):
             raise BadInput(
-                Fault("is no checkpoint file: neither safetensors nor what torch.save writes", str(path))
+                Fault("is not a checkpoint file: neither safetensors nor what torch.save writes", str(path))
             ) from None
         rule = (
             "holds something other than tensors, and code in a file is never run; save its weights as "

@@ -88,7 +88,7 @@ def audit(
 
     if form not in FORMATS:
         raise BadInput(
-            Fault(f"'{form}' is no form of an audit{did_you_mean(form, list(FORMATS))}", key="--format")
+            Fault(f"'{form}' is not an audit format{did_you_mean(form, list(FORMATS))}", key="--format")
         )
 
     asked: dict[str, Any] = {
@@ -116,7 +116,7 @@ def audit(
 def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:
     """The directory of an audit that grows; BadInput where an option does not fit it."""
     if out is None:
-        raise BadInput(Fault("needs --out DIR, where looks are remembered", key="--grow"))
+        raise BadInput(Fault("needs --out DIR, which keeps the earlier evaluations", key="--grow"))
     if clouds is not None or trace is not None:
         raise BadInput(
             Fault("takes all its samples from one file, without --clouds and --trace", key="--grow")

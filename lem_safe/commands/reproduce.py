@@ -42,7 +42,7 @@ def reproduce(
 
     strange = [name for name in claims or [] if name not in CLAIMS]
     if strange:
-        raise BadInput(Fault(f"'{strange[0]}' is no claim; claims: {', '.join(CLAIMS)}"))
+        raise BadInput(Fault(f"'{strange[0]}' is not a claim; claims: {', '.join(CLAIMS)}"))
     for folder in (data_root, checkpoint):
         if folder is not None and not folder.exists():
             raise BadInput(Fault("no such file or folder", file=str(folder)))

@@ -111,7 +111,8 @@ def must_be_known(filters: Sequence[str], scenario: Scenario) -> None:
     if unknown == ["chain"]:
         raise BadInput(
             Fault(
-                "the scenario's own filter is no chain, so there is none to compare; write one there",
+                "the scenario's own filter is not a chain, so there is no chain to compare; write one in "
+                "the scenario",
                 key="--filters",
             )
         )

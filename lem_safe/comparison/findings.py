@@ -75,7 +75,7 @@ def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     std, chance = facts["floor"]["std"], f"chance alone makes {by_chance(facts)}"
     if same:
         text = (
-            f"{_names([e['filter'] for e in same])} cannot be told from the exact projection "
+            f"{_names([e['filter'] for e in same])} cannot be distinguished from the exact projection "
             f"({facts['measure']} "
         )
         text += f"{same[0]['distance']:.2g}, where {chance})"

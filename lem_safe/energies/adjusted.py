@@ -158,7 +158,7 @@ class Tilted(Energy):
         return self.energy.typical_points()
 
     def surely_integrable(self, t: float = 1.0) -> bool:
-        return self._level and self.energy.surely_integrable(t)
+        return self.energy.surely_integrable(t) if self._level else super().surely_integrable(t)
 
     def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
         if self._level:

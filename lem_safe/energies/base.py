@@ -103,8 +103,10 @@ class Energy(nn.Module, ABC):
         return torch.zeros(1, self.dimension, dtype=torch.float64)
 
     def surely_integrable(self, t: float = 1.0) -> bool:
-        """Whether the form alone shows that ∫e^{−tU} is finite, t > 0; False where that must be examined."""
-        return False
+        """Whether the form alone shows that ∫e^{−tU} is finite, t > 0, as its value does where that is known;
+        False where it must be examined.
+        """
+        return self.log_integral(t) is not None
 
     def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
         """n independent draws from e^{−tU}/Z, float64, on the CPU; None where no exact way is known."""

@@ -15,7 +15,7 @@ def factor_of_std(owner: str, std: float | Sequence[float] | Tensor, dimension: 
     """L = diag(std)."""
     values = torch.as_tensor(std, dtype=torch.float64)
     if values.ndim > 1 or values.ndim == 1 and values.shape[0] != dimension:
-        raise ValueError(f"{owner}: std must be a number or {dimension} numbers, one a column; got {std!r}")
+        raise ValueError(f"{owner}: std must be a number or {dimension} numbers, one per column; got {std!r}")
     if not (torch.isfinite(values) & (values > 0)).all():
         raise ValueError(f"{owner}: std must be > 0 and finite; got {std!r}")
     return torch.diag(values.expand(dimension)).contiguous()

@@ -77,7 +77,7 @@ class MixtureBased(NetworkEnergy):
                     self.base.means.dtype
                 )
             if not _is_mixture(held, self.dimension):
-                rest[-1].append(f"{prefix}base is no Gaussian mixture over {self.dimension} columns")
+                rest[-1].append(f"{prefix}base is not a Gaussian mixture over {self.dimension} columns")
         super()._load_from_state_dict(state, prefix, *rest)
 
 

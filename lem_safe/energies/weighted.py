@@ -50,7 +50,7 @@ class Weighted(Energy):
             case [(w, energy)] if w > 0:
                 return energy.surely_integrable(t * w)
             case _:
-                return False
+                return super().surely_integrable(t)
 
     def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
         match self.weighted():

@@ -76,7 +76,7 @@ def jacobian_volume(energy: Energy, x: Float[Tensor, "n d"], step_size: float) -
         raise NumericalFailure(
             f"flow: a step of {step_size:g} folds the cloud over itself at {int((sign <= 0).sum())} of "
             f"{len(x)} particles, so its density "
-            "cannot be followed; a step_size below 1/(largest curvature of U) is the way out"
+            "cannot be followed; use a step_size below 1/(largest curvature of U)"
         )
     return value
 
@@ -176,7 +176,7 @@ def langevin_kl(
             f"langevin_kl: {n:,} particles in {d} dimensions are too few for a density: with half of them "
             f"the KL would be {correction:.3g} nats "
             f"lower, where at most {BIAS:g} can be corrected; take more particles, or watch the kernel "
-            "Stein discrepancy (L.8)"
+            "Stein discrepancy"
         )
     found = (
         float(terms.mean())

@@ -88,7 +88,7 @@ class FlowRatio(Stop):
             return None
         return (
             f"R = {last.value:.4g} ± {last.error:.2g} has crossed 1 upward at step {taken:,}: from here "
-            "on the flow moves away from the law"
+            "on the flow moves away from the distribution"
         )
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
@@ -295,7 +295,7 @@ class SteinBelow(Stop):
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         least = min((self._most(look) for look in looks), default=math.nan)
         text = (
-            f"KSD with chance included never fell below {self.below:g} in {taken:,} steps (least {least:.3g})"
+            f"KSD with chance included was never below {self.below:g} in {taken:,} steps (least {least:.3g})"
         )
         floor = math.sqrt(2 * looks[-1].error) if looks else math.nan
         return (
@@ -329,7 +329,10 @@ def _information(beginning: Beginning) -> float:
     for a number.
     """
     if beginning.law is None:
-        raise ValueError("Budget: the start's law has no density to compute KL from; give initial, in nats")
+        raise ValueError(
+            "Budget: the distribution of the start has no density, so its KL cannot be computed; give "
+            "`initial`, in nats"
+        )
     found = fisher_information(beginning.energy, beginning.x, beginning.law)
     if not math.isfinite(found):
         raise ValueError(

@@ -190,7 +190,7 @@ def source_of(text: str) -> DataSource | Path:
             made: DataSource = make("data", spec)
         except (YAMLError, ValueError, TypeError, AttributeError) as error:
             raise BadInput(
-                Fault(f"'{text}' is no data specification: {error}; write {{kind: ..., ...}}")
+                Fault(f"'{text}' is not a data specification: {error}; write {{kind: ..., ...}}")
             ) from error
         return made
     if text in TABLES["data"].members:

@@ -58,7 +58,7 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
             "within a cloud and never between two. "
             "At every step the fraction shown is the largest of any cloud, and judged by that; pictures "
             "show all clouds together; "
-            "the monitors looked at the first."
+            "the monitors are of the first cloud."
         )
         found.append(("Clouds", what))
     if contents.trace:

@@ -88,8 +88,8 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     looks = len(last["monitor_step"])
     text = _answer(last)
     text += (
-        f" {looks} looks at a fixed part of the cloud{_cost(last, len(contents.trace['fraction']))}. "
-        "What to look for: the mean energy has stopped drifting; the balance is near 1; the "
+        f" {looks} evaluations of a fixed part of the cloud{_cost(last, len(contents.trace['fraction']))}. "
+        "What to check: the mean energy has stopped drifting; the balance is near 1; the "
         "discrepancy is near what chance alone makes it; the test means are within four errors; R̂ is near 1."
     )
     if len(watched) > 1:
@@ -122,7 +122,7 @@ def _answer(last: Arrays) -> str:
     """The question of the panel answered by the last R̂, where there is one; a diagnostic."""
     ess, rhat = float(last["monitor_ess"][-1]), float(last["monitor_rhat"][-1])
     if not np.isfinite(rhat):
-        return "Too few looks to compare chains with one another."
+        return "Too few evaluations to compare chains with each other."
     worth = (
         f"each number followed is worth about {ess:,.0f} independent draws: a diagnostic, not a certificate."
     )

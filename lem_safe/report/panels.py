@@ -220,7 +220,7 @@ def _pairs(contents: Contents) -> Panel | None:
         return None
     return Panel(
         "pairs",
-        "The columns the regions look at",
+        "The columns that the regions depend on",
         "Shaded: unsafe, where two columns decide it. Crosses: samples inside.",
         draws,
     )

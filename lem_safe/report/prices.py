@@ -93,7 +93,7 @@ def least(found: Needed) -> str:
     """The least KL with its error; where it cannot be told, what it is at least."""
     if found.nats is not None and found.error is not None:
         return nats(found.nats, found.error)
-    return f"more than {found.at_least:.3g} nats" if found.at_least > 0 else "not told by so few samples"
+    return f"more than {found.at_least:.3g} nats" if found.at_least > 0 else "not known from so few samples"
 
 
 def certainly(found: Needed, confidence: float) -> str:

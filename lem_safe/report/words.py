@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe import formatting as percentages
+from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.bounds import clopper_pearson
 from lem_safe.report.contents import Contents
 
@@ -76,26 +77,21 @@ def interval(contents: Contents, fraction: float) -> str:
 
 
 def unclaimed(audit: Mapping[str, Any]) -> bool:
-    """Whether counts are facts and no bound is claimed, for whatever reason."""
-    return str(audit["assumes"]).endswith("bound not claimed")
+    """Whether the counts are reported without any bound, for whatever reason."""
+    return unclaimed_in(audit) is not None
 
 
 def overall(audit: Mapping[str, Any]) -> str:
     """What the bound says of all constraints together, beside its one word."""
-    if unclaimed(audit):
-        return (
-            f"no bound is claimed ({str(audit['assumes']).split(':')[0]}); counts are facts about these "
-            "samples"
-        )
+    found = unclaimed_in(audit)
+    if found is not None:
+        return f"no bound is claimed ({found.found}); the counts are about these samples only"
     many = len(audit["constraints"]) > 1
     said = {
-        "certified": "the distribution behind the samples is within every tolerance"
-        if many
-        else "the distribution behind the samples is within the tolerance",
-        "violated": "the distribution behind the samples is over a tolerance",
-        "inconclusive": f"the {audit.get('unit', 'sample')}s are too few to say whether their distribution "
-        "is "
-        "within the tolerance",
+        "certified": f"the distribution of the samples is within {'every' if many else 'the'} tolerance",
+        "violated": "the distribution of the samples is over a tolerance",
+        "inconclusive": f"there are too few {audit.get('unit', 'sample')}s to decide whether their "
+        "distribution is within the tolerance",
     }[audit.get("verdict", "inconclusive")]
     return (
         f"{said}, at {level(audit['confidence'])} confidence, if "
@@ -105,10 +101,10 @@ def overall(audit: Mapping[str, Any]) -> str:
 
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What the bound says of one constraint, or why none is claimed."""
-    if unclaimed(audit):
-        assumes = str(audit["assumes"])
+    found = unclaimed_in(audit)
+    if found is not None:
         coupled = "the particles of one filtered cloud are not independent"
-        return f"none claimed: {coupled if assumes.startswith('coupled') else assumes.split(':')[0]}"
+        return f"none claimed: {coupled if found.why == 'coupled' else found.found}"
     sure = level(c.get("confidence_each", audit["confidence"]))
     between = (
         f"; two-sided {percent(c['interval'][0])} to {percent(c['interval'][1])}" if c.get("interval") else ""
@@ -130,8 +126,8 @@ def union(audit: Mapping[str, Any]) -> str:
         return text
     low, high = (percent(end) for end in u["interval"])
     return (
-        f"{text} The distribution puts at most {percent(u['upper_bound'])} there, two-sided {low} to {high} "
-        f"({level(audit['confidence'])} confidence)."
+        f"{text} The probability of any of them is at most {percent(u['upper_bound'])}, two-sided {low} to "
+        f"{high} ({level(audit['confidence'])} confidence)."
     )
 
 
@@ -142,10 +138,14 @@ def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
         return ""
     if c["beta"] == 0:
         return (
-            f"No number of {unit}s certifies 0; this many, none inside, certify "
+            f"A tolerance of 0 cannot be certified; this many {unit}s, none of them inside, certify "
             f"{percent(c['smallest_beta'])}."
         )
-    return f"About {more:,} more independent {unit}s would decide, audited afresh and once." if more else ""
+    return (
+        f"About {more:,} more independent {unit}s would decide, in one evaluation of fresh ones."
+        if more
+        else ""
+    )
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

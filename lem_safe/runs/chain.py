@@ -210,7 +210,7 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
         raise NumericalFailure(
             f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
             f"the step {float(info.energy):.6g}{_at(info.step_size or course.step_size)}); a smaller "
-            "step_size is the usual way out"
+            "step_size is the usual remedy"
         )
     return after, info
 

@@ -29,7 +29,7 @@ DESCRIPTION = (
     "would still certify beta at audit.confidence, by the bound that it uses: for "
     "independent samples, or for audit.replicas clouds."
 )
-UNCOUNTABLE = "no number that can be counted does; take a larger beta"
+UNCOUNTABLE = "no countable number would; use a larger beta"
 
 
 class Judged(NamedTuple):
@@ -76,7 +76,7 @@ class Judged(NamedTuple):
             clouds = clouds_needed(
                 beta, np.array([inside / self.samples]), 1 - (1 - self.confidence) / constraints
             )
-            return UNCOUNTABLE if clouds is None else f"take audit.replicas >= {clouds:,}"
+            return UNCOUNTABLE if clouds is None else f"use audit.replicas >= {clouds:,}"
         enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints))
         return UNCOUNTABLE if enough is None else f"take sampler.samples >= {enough:,}"
 
@@ -90,7 +90,7 @@ class Judged(NamedTuple):
     def __str__(self) -> str:
         if self.replicas > 1:
             return f"{self.replicas:,} clouds"
-        return f"{self.samples:,} samples" + ", looked at whenever one likes," * (self.require == "anytime")
+        return f"{self.samples:,} samples" + " (anytime-valid)" * (self.require == "anytime")
 
 
 def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> tuple[float, ...]:
@@ -145,13 +145,15 @@ def never_certified(
     m = len(betas)
     zero = [name for name, β in zip(sets, betas, strict=True) if β == 0]
     if zero:
-        return f"nothing certifies beta = 0 (A.3), which '{zero[0]}' asks for; take a beta above 0"
+        return (
+            f"beta = 0, as '{zero[0]}' has, cannot be certified by any number of samples; use a beta above 0"
+        )
     if couples and judged.replicas == 1:
         clouds = fewest_clouds(min(betas), judged.confidence, m) if m else 2
-        way = f"take audit.replicas >= {clouds:,}" if clouds is not None else UNCOUNTABLE
+        way = f"use audit.replicas >= {clouds:,}" if clouds is not None else UNCOUNTABLE
         return (
-            "the filter couples the particles of a cloud, and of one such cloud no bound is claimed "
-            f"(A.2); {way}"
+            "the particles of one filtered cloud are not independent, so no confidence bound is computed "
+            f"from one cloud; {way}"
         )
     short = [
         (name, β, lacking)
@@ -161,7 +163,7 @@ def never_certified(
     if not short:
         return None
     name, β, lacking = min(short, key=lambda found: found[1])
-    return f"{judged} certify no beta = {β:g} in '{name}', not even with none inside; {lacking}"
+    return f"{judged} are too few to certify beta = {β:g} in '{name}', even with 0 violations; {lacking}"
 
 
 def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int | None:
@@ -174,15 +176,15 @@ def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int |
 def _auto(beta: float, judged: Judged, constraints: int) -> float:
     if beta == 0:
         raise SpecificationError(
-            "auto has nothing to aim at where beta is 0: no number of samples certifies 0; leave aim out",
+            "auto cannot be used where beta is 0, as a tolerance of 0 cannot be certified; leave aim out",
             (KEY,),
         )
     k = judged.most(beta, constraints)
     if k is None:
         among = f" shared by {constraints} constraints" if constraints > 1 else ""
         raise SpecificationError(
-            f"auto finds no count that {judged} certify beta = {beta:g} with, not even 0, at "
-            f"{level(judged.confidence)} confidence{among}; "
+            f"auto cannot certify beta = {beta:g}: {judged} are too few for a bound at "
+            f"{level(judged.confidence)} confidence{among}, even with 0 violations; "
             f"{judged.lacking(beta, constraints)}, or leave aim out",
             (KEY,),
         )

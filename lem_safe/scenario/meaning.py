@@ -238,7 +238,8 @@ class Meaning:
                 value = init.get(key)
                 if isinstance(value, list) and len(value) != len(self.columns):
                     self._fault(
-                        (*path, key), f"must have {len(self.columns)} numbers, one a column; got {len(value)}"
+                        (*path, key),
+                        f"must have {len(self.columns)} numbers, one per column; got {len(value)}",
                     )
         if init.get("kind") == "data" and energy is not None and not trained_on_data(energy):
             message = (

@@ -79,7 +79,8 @@ class Cifar10(ImageSource):
             if not data or len(data) % RECORD:
                 raise BadInput(
                     Fault(
-                        f"is damaged: {len(data)} bytes are no whole number of {RECORD}-byte pictures",
+                        f"is damaged: {len(data)} bytes are not a multiple of {RECORD}, the bytes of one "
+                        "picture",
                         str(self.path),
                     )
                 )
