@@ -78,7 +78,7 @@ class Judged(NamedTuple):
             )
             return UNCOUNTABLE if clouds is None else f"use audit.replicas >= {clouds:,}"
         enough = smallest_size(lambda n: self._replace(samples=n).certifies(inside, beta, constraints))
-        return UNCOUNTABLE if enough is None else f"take sampler.samples >= {enough:,}"
+        return UNCOUNTABLE if enough is None else f"use sampler.samples >= {enough:,}"
 
     def too_few(self, beta: float, constraints: int = 1) -> str | None:
         """Where `auto` leaves room for none inside and more would leave it for one: that, and how many

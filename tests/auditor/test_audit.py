@@ -156,8 +156,8 @@ def test_the_trace_is_judged_in_integers_from_after_step_on():
         ("step", np.ones((2, 1)), "must hold fraction"),
         ("fraction", np.array([["a"], ["b"]]), "numbers in 'fraction'"),
         ("moves", np.array(["a", "b"]), "numbers in 'moves'"),
-        ("moves", np.array(3.0), "'moves' as one number a step"),
-        ("monitor_rhat", np.ones((2, 2)), "'monitor_rhat' as one number a step"),
+        ("moves", np.array(3.0), "'moves' as one number per step"),
+        ("monitor_rhat", np.ones((2, 2)), "'monitor_rhat' as one number per step"),
     ],
 )
 def test_a_trace_of_something_else_is_refused(name, values, message):

@@ -86,7 +86,11 @@ def test_every_form_can_be_asked_for_by_name():
             "a certificate is required (require: bound), and the bound on pillar is 10.3 %, above 10 %: "
             "about ",
         ),
-        ((0, 500, 0.0), {"strict": True}, "no number of samples certifies 0, which pillar asks for"),
+        (
+            (0, 500, 0.0),
+            {"strict": True},
+            "a tolerance of 0, as pillar has, cannot be certified by any number of samples",
+        ),
         (
             (1, 500, 0.1),
             {"strict": True, "coupled": True},
@@ -107,7 +111,7 @@ def test_a_failure_says_why_in_every_form(counts, options, said):
     if said.startswith("a cert"):
         assert "Failed: every count is within its tolerance, but" in data["reason"] and data[
             "reason"
-        ].endswith(" in an audit of their own (this bound is for one look; --grow is for many).")
+        ].endswith(" (this bound holds for one evaluation; use --grow for several).")
 
 
 def test_a_pass_says_what_the_bound_adds():

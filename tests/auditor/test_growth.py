@@ -55,7 +55,7 @@ def test_a_verdict_once_fallen_stays_and_says_since_when(tmp_path):
         False,
     )  # the law is within, this census is not
     assert (
-        c.upper_bound == anytime_upper_bound(0, 88, 0.95) and "Certified since 88 samples" in second.to_text()
+        c.upper_bound == anytime_upper_bound(0, 88, 0.95) and "Certified after 88 samples" in second.to_text()
     )
 
 

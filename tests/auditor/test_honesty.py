@@ -73,11 +73,8 @@ def test_the_worst_are_the_worst(tmp_path):
 def test_more_of_the_same_is_not_advised_for_a_bound_of_one_look():
     text = audit(cloud(5, 200), PILLAR).to_text()
     more = only(audit(cloud(5, 200), PILLAR)).samples_to_decide
-    assert (
-        f"About {more:,} more samples would decide, {200 + more:,} fresh ones in an audit of their own"
-        in text
-    )
-    assert "this bound is for one look; --grow is for many" in text
+    assert f"About {more:,} more samples would decide: audit {200 + more:,} fresh ones" in text
+    assert "this bound holds for one evaluation; use --grow for several" in text
 
 
 def test_looks_that_exclude_each_other_certify_nothing(tmp_path):
@@ -88,7 +85,7 @@ def test_looks_that_exclude_each_other_certify_nothing(tmp_path):
     c = only(report)
     assert c.contradicted and (c.verdict, report.verdict, c.passed) == ("violated", "violated", False)
     assert c.lower_bound <= c.fraction <= c.upper_bound
-    assert "they are no independent draws of one law" in report.to_text()
+    assert "are not independent draws from one distribution" in report.to_text()
     after = _looks(tmp_path, [cloud(0, 1000), cloud(3000, 3000), cloud(0, 500_000)])
     assert only(after).contradicted and only(after).verdict == "violated"
 

@@ -172,7 +172,7 @@ def test_samples_used_in_tuning_certify_nothing(tmp_path):
             and report.passed
         )
         assert (
-            "Draw fresh ones with another seed" in report.assumes_detail
+            "Draw fresh samples with another seed" in report.assumes_detail
             and "none claimed" in report.to_text()
         )
     assert not audit(tmp_path / "b.npz", scenario([("pillar", 0.01)], tuned_with=[3]), strict=True).passed

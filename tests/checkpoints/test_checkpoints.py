@@ -312,7 +312,7 @@ def test_no_code_in_a_file_is_run(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("text.pt", b"weights, honestly", "is no checkpoint file: neither safetensors nor"),
+        ("text.pt", b"weights, honestly", "is not a checkpoint file: neither safetensors nor"),
         ("rows.csv", b"x,y\n1,2\n3,4\n", "is no checkpoint file|neither safetensors nor"),
         ("empty.pt", b"", "neither safetensors nor a complete file"),
         ("cut.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{", "not a complete safetensors file"),

@@ -574,10 +574,11 @@ def told(**distances: float) -> str:
 
 def test_nobody_is_nearest_within_what_chance_alone_makes() -> None:
     assert told(thinning=0.22).startswith(
-        "thinning cannot be told from the exact projection (W2 0.22, where chance alone makes 0.2 ± 0.01), at"
+        "thinning cannot be distinguished from the exact projection (W2 0.22, where chance alone makes 0.2 ± "
+        "0.01), at"
     )
     both = told(thinning=0.22, gate=0.21)
-    assert both.startswith("gate and thinning cannot be told from") and both.endswith(
+    assert both.startswith("gate and thinning cannot be distinguished from") and both.endswith(
         "none of them is the nearest."
     )
     blind = told(thinning=0.22, none=0.2)
@@ -586,7 +587,7 @@ def test_nobody_is_nearest_within_what_chance_alone_makes() -> None:
     )
     # of fewer draws chance makes more: an entry's own floor is what counts
     few = [{**e, "chance": (0.25, 0.01)} if e["filter"] == "thinning" else e for e in FACTS["entries"]]
-    assert findings({**FACTS, "entries": few})[1].startswith("thinning cannot be told from")
+    assert findings({**FACTS, "entries": few})[1].startswith("thinning cannot be distinguished from")
 
 
 def test_points_that_coincide_share_a_label_and_labels_keep_apart() -> None:

@@ -185,7 +185,7 @@ def test_a_file_whose_mixture_confines_nothing_is_refused(experts, damage, tmp_p
         save_energy(energy, path, metadata)
     finally:
         del energy.inner.state_dict
-    with pytest.raises(BadInput, match="base is no Gaussian mixture over 2 columns"):
+    with pytest.raises(BadInput, match="base is not a Gaussian mixture over 2 columns"):
         load_energy(path)
 
 

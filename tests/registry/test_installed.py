@@ -98,7 +98,7 @@ BROKEN = {
     "raising": ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
     "leaving": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "absent": ("", "AttributeError"),
-    "number": ("Made = 3", "offers is no such entry"),
+    "number": ("Made = 3", "offers is not such an entry"),
     "stranger": ("class Made: 'A set.'", "must be a subclass of barriers.sets.base.UnsafeSet"),
 }
 """By the kind that is offered: a module, and what is said of it."""

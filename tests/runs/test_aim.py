@@ -166,7 +166,7 @@ def test_the_number_that_is_named_is_the_fewest(judged: Judged, β: float, m: in
     """So many certify with none inside, one fewer does not."""
     told = judged.lacking(β, m)
     assert told is not None
-    key, _, number = told.removeprefix("take ").partition(" >= ")
+    key, _, number = told.removeprefix("use ").partition(" >= ")
     field, fewest = (
         {"sampler.samples": "samples", "audit.replicas": "replicas"}[key],
         int(number.replace(",", "")),
@@ -310,14 +310,14 @@ def test_it_is_a_key_of_every_filter(filter: str) -> None:
             "[{set: right, beta: 0}]",
             1000,
             "filter.aim",
-            "no number of samples certifies 0",
+            "a tolerance of 0 cannot be certified",
         ),
         (
             "{kind: drift, aim: auto}",
             "[{set: right, beta: 0.05}]",
             60,
             "filter.kind",
-            "aim below it.*auto aims at 0 with 60 samples; to leave room for one inside, take "
+            "aim below it.*auto aims at 0 with 60 samples; to leave room for one inside, use "
             "sampler.samples >= 93",
         ),
         (
@@ -325,35 +325,35 @@ def test_it_is_a_key_of_every_filter(filter: str) -> None:
             ONE + AND + "replicas: 65}",
             200,
             "filter.kind",
-            "auto aims at 0 with 65 clouds; to leave room for one inside, take audit.replicas >= 70",
+            "auto aims at 0 with 65 clouds; to leave room for one inside, use audit.replicas >= 70",
         ),
         (
             "{kind: gate, aim: auto}",
             BOTH + AND + "replicas: 20}",
             1000,
             "filter.aim",
-            "20 clouds.*not even 0.*audit.replicas >= 77",
+            "20 clouds.*even with 0 violations.*audit.replicas >= 77",
         ),
         (
             "{kind: reject, aim: auto}",
             ONE + AND + "require: anytime}",
             80,
             "filter.aim",
-            "80 samples, looked at whenever one likes.*sampler.samples >= 88",
+            "80 samples .anytime-valid..*sampler.samples >= 88",
         ),
         (
             "{kind: gate, aim: auto}",
             ONE + AND + "require: bound}",
             1000,
             "filter.aim",
-            "no bound is claimed.*audit.replicas >= 64",
+            "no confidence bound is computed.*audit.replicas >= 64",
         ),
         (
             "{kind: chain, aim: auto, filters: [{kind: pointwise}, {kind: step}]}",
             ONE + AND + "require: anytime}",
             1000,
             "filter.aim",
-            "no bound is claimed.*audit.replicas >= 64",
+            "no confidence bound is computed.*audit.replicas >= 64",
         ),
     ],
 )
@@ -400,17 +400,22 @@ def test_a_number_that_somebody_chose_leaves_no_claimed_room(filter: str, tmp_pa
 @pytest.mark.parametrize(
     ("filter", "constraints", "settings", "why"),
     [
-        ("{kind: gate}", ONE, "require: bound}", "no bound is claimed (A.2); take audit.replicas >= 64"),
-        ("{kind: gate, aim: 0.01}", BOTH, "require: anytime}", "take audit.replicas >= 77"),
+        ("{kind: gate}", ONE, "require: bound}", "from one cloud; use audit.replicas >= 64"),
+        ("{kind: gate, aim: 0.01}", BOTH, "require: anytime}", "use audit.replicas >= 77"),
         (
             "{kind: gate}",
             ONE,
             "require: bound, replicas: 20}",
-            "20 clouds certify no beta = 0.05 in 'right', not even with none inside; "
-            "take audit.replicas >= 64",
+            "20 clouds are too few to certify beta = 0.05 in 'right', even with 0 violations; "
+            "use audit.replicas >= 64",
         ),
-        ("{kind: reject}", "[{set: right, beta: 0.001}]", "require: bound}", "take sampler.samples >= 2,995"),
-        ("{kind: reject}", "[{set: right, beta: 0}]", "require: bound}", "nothing certifies beta = 0 (A.3)"),
+        ("{kind: reject}", "[{set: right, beta: 0.001}]", "require: bound}", "use sampler.samples >= 2,995"),
+        (
+            "{kind: reject}",
+            "[{set: right, beta: 0}]",
+            "require: bound}",
+            "cannot be certified by any number of samples",
+        ),
     ],
 )
 def test_a_certificate_that_no_run_can_have_is_said_beforehand(
