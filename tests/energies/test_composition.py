@@ -239,6 +239,7 @@ def test_the_paper_with_exact_energies() -> None:
     assert radius / mass == pytest.approx(3.814, abs=1e-3)
 
 
+@pytest.mark.long
 def test_the_paper_with_trained_energies_in_small(tmp_path: Path) -> None:
     """One seed, a quarter of the training: 4,900 of 5,000 near B and none near A, radius within .1, eight
     modes of 8 to 17 % each.

@@ -310,6 +310,7 @@ def run_against_the_adversary(
     return always, most
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", [*ALWAYS, "smooth step"])
 def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
     """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate
@@ -379,6 +380,7 @@ def that_forgets_who_was_inside() -> Any:
     return chosen
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [

@@ -30,8 +30,16 @@ def test_the_table_lists_every_scenario() -> None:
     assert set(_table()) == set(bundled_scenarios())
 
 
-@pytest.mark.parametrize("samples", [500, pytest.param(None, marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", sorted(bundled_scenarios()))
+SLOW = ["away_from_a"]
+"""What takes as many steps whatever its number of particles is."""
+CASES = [
+    pytest.param(name, samples, marks=[pytest.mark.long] * (samples is None or name in SLOW))
+    for name in sorted(bundled_scenarios())
+    for samples in (500, None)
+]
+
+
+@pytest.mark.parametrize(("name", "samples"), CASES)
 def test_the_expected_verdict_holds(
     name: str, samples: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
