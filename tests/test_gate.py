@@ -1,4 +1,4 @@
-"""The gate itself: what it reads of a report, what it prints, and that a skipped test is a failure where that is asked."""
+"""The gate itself: what it reads of a report, what it prints, and when a skipped test is a failure."""
 
 from pathlib import Path
 
