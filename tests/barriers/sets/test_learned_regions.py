@@ -144,7 +144,7 @@ def test_the_command_line_judges_it_too(folder: Path) -> None:
 
 def test_the_judge_alone_knows_no_energy(folder: Path) -> None:
     """Without the makers that a caller hands it, a sublevel region is refused, not guessed."""
-    with pytest.raises(BadInput, match="an energy is built by whoever knows energies"):
+    with pytest.raises(BadInput, match="this region needs an energy"):
         judge(cloud(), load(folder / "it.yaml"))
     with pytest.raises(SpecificationError):
         build_sets({"a": dict(Sublevel.example)}, COLUMNS)

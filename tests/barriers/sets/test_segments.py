@@ -512,7 +512,7 @@ def test_a_path_in_words() -> None:
         "between two"
     )
     assert in_words({**spec, "between": "points"}).endswith(
-        "at a waypoint; what happens between two is not looked at"
+        "at a waypoint; what happens between two waypoints is not checked"
     )
 
 
