@@ -125,7 +125,7 @@ def test_a_run_in_which_nothing_moves_says_so_everywhere(tmp_path, capsys):
         warnings.simplefilter("error", RuntimeWarning)
         status = cli.main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")])
     said = capsys.readouterr()
-    frozen = "Frozen: no particle has moved from where it started (0 % of the proposed moves were made)"
+    frozen = "Frozen: no particle has moved from its start (0 % of the proposed moves were made)"
     assert status == 0 and frozen in said.out and "1 distinct row among 400" in said.out
     assert (
         "the file of sampler.init has 1 different row for 400 particles" in said.err

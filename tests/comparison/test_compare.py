@@ -417,7 +417,7 @@ def test_the_scenarios_own_chain_is_compared_and_nobody_elses() -> None:
         *FILTERS,
         "chain",
     ]
-    with pytest.raises(BadInput, match="the scenario's own filter is no chain"):
+    with pytest.raises(BadInput, match="the scenario's own filter is not a chain"):
         compare(scenario(), ["none", "chain"])
     inner = {"kind": "chain", "filters": [{"kind": "pointwise"}, {"kind": "gate"}]}
     (coupled,) = compare(scenario({"filter": inner}), ["chain"]).entries

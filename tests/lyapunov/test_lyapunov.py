@@ -209,7 +209,7 @@ def test_a_budget_says_where_its_constant_comes_from() -> None:
     assert Budget(start, 0.01, initial=5.0).start_kl(rule.constant) == 5.0  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="oscillation needs constant"):
         Budget(start, 0.01, oscillation=1.0)
-    with pytest.raises(ValueError, match="give initial, in nats"):
+    with pytest.raises(ValueError, match="give `initial`, in nats"):
         Budget(Beginning(start.energy, start.x, None, 0.01, 10), 0.01)
 
 
@@ -247,9 +247,9 @@ def test_the_stein_rule_waits_for_the_discrepancy_and_says_when_it_cannot() -> N
     assert rule.verdict([far, near], 41) is None  # judged where it looked
     hopeless = SteinBelow(start, 0.01)
     assert hopeless.verdict([near], 40) is None
-    assert "take more stop.samples" in hopeless.silence(
-        [near], 40
-    ) and "never fell below 0.2" in rule.silence([far], 20)
+    assert "take more stop.samples" in hopeless.silence([near], 40) and "was never below 0.2" in rule.silence(
+        [far], 20
+    )
 
 
 def test_rules_that_never_fire_say_why() -> None:

@@ -440,7 +440,7 @@ ONE = TEXT.replace("samples: 800", "samples: 1").replace("STEPS", "10").replace(
 def test_one_particle_has_nothing_to_be_stopped_by() -> None:
     """Refused before a run, where pairs or means are needed; a budget that is given whole needs neither."""
     with pytest.raises(
-        BadInput, match="mean over pairs of particles; use sampler.samples of 2 or more, or use steps"
+        BadInput, match="mean over pairs of particles; take sampler.samples of 2 or more, or use steps"
     ):
         loads(ONE.replace("KIND", "langevin") + "stop: {kind: stein, below: 0.2}\n")
     with pytest.raises(

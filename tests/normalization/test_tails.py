@@ -205,7 +205,7 @@ def no_scale_is_refused() -> None:
     near 1.
     """
     for mean, std in ((0.0, 6000.0), (1e5, 1e4), (1e12, 1e-2)):
-        U, V = Gaussian([mean, 0.0], std), Gaussian([mean, std], std)
+        U, V = Gaussian([mean, 0.0], std), GaussianMixture([[mean, std], [mean, 0.9 * std]], std)
         assert admitted(Negation(U, V, 0.1)) is None
         assert admitted(Negation(U, V, 1.25)) == pytest.approx(0.8, abs=1e-3)
     assert admitted(Negation(Gaussian(O2, [1.0, 1e9]), Gaussian(O2, [1.0, 1e9]), 0.5)) is None

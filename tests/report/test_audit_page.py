@@ -52,7 +52,7 @@ def test_the_page_says_what_the_audit_says(audits, name):
     assert (
         contents.audit["reason"] in words
         and "Inside any of them" in words
-        and "The distribution puts at most" in words
+        and "The probability of any of them is at most" in words
     )
     assert f"lem-safe audit {contents.audit['source']}" in words
     for foreign in (
