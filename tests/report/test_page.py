@@ -74,7 +74,7 @@ def test_the_box_says_why_a_required_bound_fails_and_what_the_bound_says(runs, t
     )
     assert reason in failed and "inconclusive" in failed.split(reason)[1]
     assert (
-        "there are too few" in failed
+        "here are too few" in failed
         and "to decide whether their distribution is within" in failed
         and "if clouds are independent" in failed
     )
