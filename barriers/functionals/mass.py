@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from barriers.derivatives import Scalar, stacked, value_and_gradient
 from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.members import Members
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.half_space import HalfSpace
@@ -31,7 +32,7 @@ class MassBarrier(Barrier):
             )
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"MassBarrier: beta must lie in [0, 1); got {list(betas)}")
-        self.sets, self.surrogates = nn.ModuleList(sets), tuple(surrogates)
+        self.sets, self.surrogates = Members(sets), tuple(surrogates)
         κβ = [φ.level * β for φ, β in zip(surrogates, betas, strict=True)]
         self.register_buffer("limits", stacked(κβ))
 
@@ -45,9 +46,7 @@ class MassBarrier(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = []
-        for φ, unsafe in zip(
-            self.surrogates, [m for m in self.sets if isinstance(m, UnsafeSet)], strict=True
-        ):
+        for φ, unsafe in zip(self.surrogates, self.sets, strict=True):
             s = unsafe.jet(x)
             jets.append(chain(φ.profile(s.value), s))
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))

@@ -7,10 +7,11 @@ from functools import partial
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from barriers.derivatives import Scalar, autodiff_jet, stacked
 from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.members import Members
 from barriers.predicted import Noise, chance, with_distances
 from barriers.sets.ball import Ball
 from barriers.sets.base import UnsafeSet
@@ -26,7 +27,7 @@ class PredictedMass(Barrier):
         super().__init__()
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"PredictedMass: beta must lie in [0, 1); got {list(betas)}")
-        self.sets, self.noise = nn.ModuleList(map(with_distances, sets)), noise
+        self.sets, self.noise = Members(map(with_distances, sets)), noise
         self.register_buffer("limits", stacked(betas))
 
     @classmethod
@@ -34,14 +35,14 @@ class PredictedMass(Barrier):
         return cls([Ball([-0.3, 0.0], 1.0), HalfSpace([0.0, 1.0], 0.3)], [0.1, 0.2], Noise(0.3))
 
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        return torch.stack([chance(s, x, self.noise).value for s in self._members()], 1)
+        return torch.stack([chance(s, x, self.noise).value for s in self.sets], 1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
-        jets = [autodiff_jet(partial(self._chance, s), x) for s in self._members()]
+        jets = [autodiff_jet(partial(self._chance, s), x) for s in self.sets]
         return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
-        value, gradient = zip(*(chance(s, x, self.noise) for s in self._members()), strict=True)
+        value, gradient = zip(*(chance(s, x, self.noise) for s in self.sets), strict=True)
         return torch.stack(value, 1), torch.stack(gradient, 1)
 
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
@@ -49,6 +50,3 @@ class PredictedMass(Barrier):
 
     def _chance(self, unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return chance(unsafe, x, self.noise).value
-
-    def _members(self) -> list[UnsafeSet]:
-        return [m for m in self.sets if isinstance(m, UnsafeSet)]

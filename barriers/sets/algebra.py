@@ -14,10 +14,11 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import MinLen
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import Jet
+from barriers.members import Members
 from barriers.sets.base import UnsafeSet
 
 
@@ -34,12 +35,12 @@ class _Several(UnsafeSet):
                 f"{type(self).__name__}: sets must share one dimension; got "
                 f"{sorted(d for d in dimensions if d)}"
             )
-        self.sets = nn.ModuleList(sets)
+        self.sets = Members(sets)
         self.dimension = next(iter(dimensions), None)
         self.exact = len(sets) == 1 and sets[0].exact
 
     def members(self) -> list[UnsafeSet]:
-        return [m for m in self.sets if isinstance(m, UnsafeSet)]
+        return list(self.sets)
 
     def _distances(self, x: Tensor) -> Tensor:
         return torch.stack([s(x) for s in self.sets], -1)

@@ -120,7 +120,7 @@ def _inner(unsafe: Not | Columns) -> bool:
 
 @lipschitz.register
 def _melted(unsafe: SmoothUnion) -> bool:
-    return all(lipschitz(s) for s in [m for m in unsafe.melted.sets if isinstance(m, UnsafeSet)])
+    return all(lipschitz(s) for s in unsafe.melted.sets)
 
 
 def convex(unsafe: UnsafeSet) -> bool:

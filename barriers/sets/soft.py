@@ -13,9 +13,10 @@ from functools import singledispatch
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from barriers.derivatives import Jet, Scalar
+from barriers.members import Members
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.base import NotSmooth, UnsafeSet
 
@@ -32,7 +33,7 @@ class SoftExtremum(UnsafeSet):
         super().__init__()
         self.hard, self.sets, self.width, self.sign, self.dimension = (
             hard,
-            nn.ModuleList(sets),
+            Members(sets),
             width,
             sign,
             hard.dimension,
@@ -46,7 +47,7 @@ class SoftExtremum(UnsafeSet):
         return self.hard.contains(x)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        jets = [member.jet(x) for member in [m for m in self.sets if isinstance(m, UnsafeSet)]]
+        jets = [member.jet(x) for member in self.sets]
         s, g, lap = (torch.stack(part, 1) for part in zip(*jets, strict=True))
         p = torch.softmax(self.sign * s / self.width, 1)
         gradient = torch.einsum("nk,nkd->nd", p, g)

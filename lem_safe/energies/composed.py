@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Scalar
+from barriers.members import Members
 from lem_safe.energies.base import Energy
 from lem_safe.energies.numbers import finite
 from lem_safe.energies.pulled import in_coordinates
@@ -31,11 +32,11 @@ class Combination(Weighted):
         if len(weights) != len(energies):
             raise ValueError(f"{owner}: needs one weight an energy: {len(energies)}; got {len(weights)}")
         self.weights = tuple(finite(owner, "a weight", w) for w in weights)
-        self.energies = nn.ModuleList(energies)
+        self.energies = Members(energies)
 
     def members(self) -> list[Energy]:
         """The energies that were given, those of weight 0 too."""
-        return [m for m in self.energies if isinstance(m, Energy)]
+        return list(self.energies)
 
     def weighted(self) -> list[tuple[float, Energy]]:
         return [(float(w), term) for w, term in zip(self.weights, self.members(), strict=True) if w != 0]

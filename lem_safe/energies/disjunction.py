@@ -14,10 +14,11 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import MinLen
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.coordinates import Coordinates
+from barriers.members import Members
 from lem_safe.energies.base import Energy, points_of_all, squared_norm
 from lem_safe.energies.composed import common_dimension
 from lem_safe.energies.curvature import greatest
@@ -70,7 +71,7 @@ class Disjunction(Energy):
                 f"Disjunction: needs {k} weights and {k} log_normalizers, one an energy; got {len(w)} and "
                 f"{got}"
             )
-        self.energies = nn.ModuleList(energies)
+        self.energies = Members(energies)
         self.register_buffer("shares", (w / w.sum()).log())
         self.register_buffer("offsets", torch.full((k,), torch.nan, dtype=torch.float64))
         self.aligned = False
@@ -92,7 +93,7 @@ class Disjunction(Energy):
         return other.to(self.offsets)
 
     def members(self) -> list[Energy]:
-        return [m for m in self.energies if isinstance(m, Energy)]
+        return list(self.energies)
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return -torch.logsumexp(-self._aligned(torch.stack([term(x) for term in self.members()])), 0)
