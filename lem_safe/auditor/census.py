@@ -274,17 +274,17 @@ class _Tally:
         near = self.close if self.near is not None else None
         by_unit = self.by_unit if self.by_unit.units else None
         return RegionCensus(
-            self.violations,
-            least,
-            kind,
-            self.undefined,
-            near,
-            tuple(self.worst),
-            self.sketch.result(),
-            self.inside.result(),
-            self.batches.effective(),
-            by_unit,
-            self.batches.n,
+            violations=self.violations,
+            clearance=least,
+            kind=kind,
+            undefined=self.undefined,
+            near=near,
+            worst=tuple(self.worst),
+            clearances=self.sketch.result(),
+            inside=self.inside.result(),
+            effective=self.batches.effective(),
+            by_unit=by_unit,
+            rows=self.batches.n,
         )
 
 

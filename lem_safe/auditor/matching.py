@@ -56,12 +56,7 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     expected = (
         tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
     )
-    differs = Fault(
-        f"has {d} column{'s' * (d != 1)}"
-        + (f" ({listed(own)})" if own else "")
-        + f", the scenario has {len(expected)} ({listed(expected)}); save those columns, one row a sample",
-        samples.source,
-    )
+    differs = _other_columns(samples, own, d, expected)
     try:
         pairing = pair(own, expected)
     except Unpaired as bad:
@@ -71,6 +66,26 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
         ) from None
     if pairing is not None:
         return Match([places[i] for i in pairing.order], expected, pairing.how, unit, marker, pairing.detail)
+    _must_have_names(samples, places, own)
+    if d != len(expected):
+        raise BadInput(differs)
+    pairing = by_position(own, expected, places)
+    names = _either(own or expected, expected, specs)
+    return Match(places, names, pairing.how, unit, marker, pairing.detail)
+
+
+def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expected: tuple[str, ...]) -> Fault:
+    """That the samples have not the scenario's columns."""
+    return Fault(
+        f"has {d} column{'s' * (d != 1)}"
+        + (f" ({listed(own)})" if own else "")
+        + f", the scenario has {len(expected)} ({listed(expected)}); save those columns, one row per sample",
+        samples.source,
+    )
+
+
+def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ...] | None) -> None:
+    """Refuses a table one of whose columns nobody has named."""
     unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
     if unnamed is not None:
         raise BadInput(
@@ -79,15 +94,15 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
                 samples.source,
             )
         )
-    if d != len(expected):
-        raise BadInput(differs)
-    pairing = by_position(own, expected, places)
+
+
+def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[str, ...]:
+    """Of columns matched by position, the name that a rule uses, of either side."""
     words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
-    names = tuple(
+    return tuple(
         theirs if theirs in words and mine not in words else mine
-        for mine, theirs in zip(own or expected, expected, strict=True)
+        for mine, theirs in zip(own, expected, strict=True)
     )
-    return Match(places, names, pairing.how, unit, marker, pairing.detail)
 
 
 def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:

@@ -187,7 +187,7 @@ def judge(
     passed = (
         count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
     )
-    first_order = region.kind == "first_order"
+    decided = standing.verdict != "inconclusive"
     return ConstraintReport(
         set=name,
         beta=beta,
@@ -195,35 +195,39 @@ def judge(
         fraction=count / n,
         upper_bound=standing.upper,
         max_fraction_over_steps=trace.largest if trace else None,
-        clearance_min=None if first_order else region.clearance,
         verdict=standing.verdict,
         passed=passed,
         budget=allowed,
         lower_bound=standing.lower,
         interval=two_sided(evidence, confidence),
         confidence_each=confidence,
-        samples_to_decide=0
-        if standing.verdict != "inconclusive"
-        else evidence.more(beta, confidence)
-        if claimed
-        else None,
+        samples_to_decide=0 if decided else evidence.more(beta, confidence) if claimed else None,
         p_value=standing.p_certify,
         smallest_beta=evidence.smallest(confidence),
         max_fraction_judged=trace.largest_judged if trace else None,
         first_step_over=trace.first_over if trace else None,
-        clearance_kind=region.kind,
-        clearance_first_order=region.clearance if first_order else None,
-        undefined=region.undefined,
-        near=region.near,
-        worst=region.worst,
-        clearances=region.clearances,
-        inside=region.inside,
-        diagnostic_ess=region.effective,
         diagnostic_interval=_diagnostic(region, confidence),
         decided_at=standing.decided_at,
         contradicted=standing.contradicted,
         between=between,
+        **_shown(region),
     )
+
+
+def _shown(region: RegionCensus) -> dict[str, Any]:
+    """What a report shows of a region beside its count."""
+    first_order = region.kind == "first_order"
+    return {
+        "clearance_min": None if first_order else region.clearance,
+        "clearance_kind": region.kind,
+        "clearance_first_order": region.clearance if first_order else None,
+        "undefined": region.undefined,
+        "near": region.near,
+        "worst": region.worst,
+        "clearances": region.clearances,
+        "inside": region.inside,
+        "diagnostic_ess": region.effective,
+    }
 
 
 def trace_facts(
