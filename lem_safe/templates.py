@@ -19,7 +19,8 @@ def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> 
         lstrip_blocks=True,
         loader=FunctionLoader(lambda name: (files(package) / name).read_text(encoding="utf-8")),
     )
-    return environment.get_template(template).render(css=css(), **values)
+    trusted = environment.filters["safe"]
+    return environment.get_template(template).render(css=trusted(css()), **values)
 
 
 def css() -> str:

@@ -123,7 +123,14 @@ class PredictiveFilter:
     def under(self, noise: Noise, speed: float | None) -> "PredictiveFilter":
         """The same filter for other noise."""
         return PredictiveFilter(
-            self.sets, self.betas, self.step_size, self.rate, self.on_infeasible, self.mean, speed, noise
+            self.sets,
+            self.betas,
+            self.step_size,
+            rate=self.rate,
+            on_infeasible=self.on_infeasible,
+            mean=self.mean,
+            speed=speed,
+            noise=noise,
         )
 
     def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:

@@ -18,6 +18,7 @@ import numpy as np
 from barriers.specification import SpecificationError
 from lem_safe.bounds import anytime
 from lem_safe.bounds.betting import clouds_all_or_nothing, clouds_needed
+from lem_safe.bounds.binomial import at_most
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.bounds.search import MOST, SUREST, smallest_size
 from lem_safe.formatting import level
@@ -147,14 +148,14 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
         beta,
         true,
         confidence,
-        n,
-        allowed,
-        _power(allowed, n, true),
-        fewest,
-        ever and ever[1],
-        clouds_needed(beta, np.array([true]), confidence),
-        scattered and scattered[1],
-        empty,
+        samples=n,
+        allowed=allowed,
+        power=at_most(allowed, n, true),
+        at_least=fewest,
+        anytime=ever and ever[1],
+        clouds=clouds_needed(beta, np.array([true]), confidence),
+        clouds_scattered=scattered and scattered[1],
+        clouds_at_least=empty,
     )
 
 
@@ -172,7 +173,7 @@ def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> 
 
     def enough(c: int) -> bool:
         n = fewest(c)
-        return n is None or _power(c, n, true) >= power
+        return n is None or at_most(c, n, true) >= power
 
     high = 0
     while not enough(high):
@@ -183,13 +184,6 @@ def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> 
         low, high = (low, middle) if enough(middle) else (middle, high)
     n = fewest(high)
     return None if n is None else (high, n)
-
-
-def _power(allowed: int, n: int, true: float) -> float:
-    """P(Bin(n, true) ≤ c), by the Beta distribution: for n past 2³¹ too."""
-    from scipy.special import betaincc
-
-    return float(betaincc(allowed + 1, n - allowed, true)) if n > allowed else 1.0
 
 
 def _counted(n: int | None) -> str:

@@ -132,7 +132,17 @@ class Counting:
         different = len(of_units) if units else None
         times = whole_copies(list(of_units.values()) if units else rows.counts)
         most = int(rows.counts.max(initial=0))
-        return Repeats(n, distinct, not rows.dropped, most, excess, heavy, units, different, times)
+        return Repeats(
+            rows=n,
+            distinct=distinct,
+            exact=not rows.dropped,
+            commonest=most,
+            excess=excess,
+            heavy=heavy,
+            units=units,
+            distinct_units=different,
+            times=times,
+        )
 
 
 def whole_copies(counts: Sequence[int] | Int64[np.ndarray, "k"]) -> int:

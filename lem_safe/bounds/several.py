@@ -15,21 +15,19 @@ share an error.
 from collections.abc import Sequence
 from typing import Literal
 
+from lem_safe.bounds.binomial import at_least, at_most
+
 Correction = Literal["bonferroni", "holm"]
 
 
 def p_certify(count: int, n: int, beta: float) -> float:
     """The probability of so few inside if ρ(𝒰) were β; 1 where β = 0, which nothing certifies."""
-    from scipy.special import betaincc
-
-    return 1.0 if count >= n or beta == 0 else float(betaincc(count + 1, n - count, beta))
+    return at_most(count, n, beta)
 
 
 def p_violate(count: int, n: int, beta: float) -> float:
     """The probability of so many inside if ρ(𝒰) were β."""
-    from scipy.special import betainc
-
-    return 1.0 if count == 0 else float(betainc(count, n - count + 1, beta))
+    return at_least(count, n, beta)
 
 
 def rejected(p_values: Sequence[float], alpha: float, correction: Correction) -> list[bool]:

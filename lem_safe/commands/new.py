@@ -48,7 +48,16 @@ def new(
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
     text = starter(
         path,
-        Choices(energy if data is None else "trained", data, names, set_kind, beta, filter_, sampler, header),
+        Choices(
+            energy=energy if data is None else "trained",
+            data=data,
+            columns=names,
+            set_kind=set_kind,
+            beta=beta,
+            filter=filter_,
+            sampler=sampler,
+            header=header,
+        ),
     )
     write_text(path, text)
     schema = path.parent / "scenario.schema.json"

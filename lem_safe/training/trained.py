@@ -102,9 +102,9 @@ class Trained:
             loss,
             self.training,
             key,
-            progress,
-            journal,
-            self.network.begun if self.network.fitted else None,
+            progress=progress,
+            journal=journal,
+            prepare=self.network.begun if self.network.fitted else None,
         )
         metadata = {
             "fingerprint": self.fingerprint(seed),
