@@ -145,7 +145,17 @@ def measure(names: Sequence[str] = tuple(DISTRIBUTIONS), *, quick: bool = False)
             rows.append({"name": f"{name}: {who}", **_ours(trained, judge, C, z, starts, steps)})
             _say(rows[-1])
         cpu = next(row["seconds"] for row in rows if row["name"] == f"{name}: lem-safe")
-        task = Task(z, starts["rows"], SIGMA, WIDTHS, training.batch_size, cpu, STEP_SIZE, steps, 0)
+        task = Task(
+            rows=z,
+            start=starts["rows"],
+            sigma=SIGMA,
+            hidden=WIDTHS,
+            batch_size=training.batch_size,
+            seconds=cpu,
+            step_size=STEP_SIZE,
+            steps=steps,
+            seed=0,
+        )
         for peer in PEERS:
             rows.append({"name": f"{name}: {peer}", "floor": judge.floor, **_peer(peer, task, C, judge)})
             _say(rows[-1])
