@@ -8,24 +8,22 @@ condition   side < side   (also <= > >=, chained)   |   condition and condition 
     |   not condition
 side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
 
-|·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is
-u < v and −u < v), which keeps them usable by a drift filter (B.5). Negation is pushed down to the
-comparisons.
+Negation is pushed down to the comparisons, and a lone |·|, max or min on one side is taken apart
+(`condition.split`).
 """
 
 import ast
 import difflib
 import math
 import re
-import unicodedata
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NoReturn
 
 import torch
 
+from barriers.sets.condition import Condition, Joined, split
 from barriers.sets.expression import (
     FUNCTIONS,
     OPERATIONS,
@@ -36,6 +34,7 @@ from barriers.sets.expression import (
     constant,
     evaluate,
 )
+from barriers.sets.identifiers import identifier, identifiers
 from barriers.tables import alike
 
 LENGTH = 2000
@@ -65,27 +64,6 @@ class RuleError(ValueError):
         self.offset = offset
 
 
-@dataclass(frozen=True)
-class Compared:
-    """left < right (`strict`) or left <= right, over columns of the table; `also` must have values too."""
-
-    left: Expression
-    right: Expression
-    strict: bool
-    also: tuple[Expression, ...] = ()
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Conditions joined by `and` (every) or `or`."""
-
-    every: bool
-    parts: tuple["Condition", ...]
-
-
-Condition = Compared | Joined
-
-
 def read(where: str, columns: Sequence[str]) -> Condition:
     """The condition that `where` states about `columns`; RuleError where it states none."""
     if not isinstance(where, str):
@@ -93,22 +71,6 @@ def read(where: str, columns: Sequence[str]) -> Condition:
     if len(where) > LENGTH:
         raise RuleError(f"too long ({len(where)} characters), cut", LENGTH, f": at most {LENGTH}; {DIVIDE}")
     return _Reader(where, columns).condition()
-
-
-def identifiers(columns: Sequence[str]) -> dict[str, int]:
-    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones
-    are left out.
-    """
-    names = [_identifier(c) for c in columns]
-    return {name: i for i, name in enumerate(names) if names.count(name) == 1}
-
-
-def _identifier(column: str) -> str:
-    name = unicodedata.normalize("NFKC", str(column))
-    if not name.isidentifier():
-        name = re.sub(r"\W+", "_", name).strip("_")
-        name = f"_{name}" if not name or name[0].isdigit() else name
-    return name
 
 
 class _Reader:
@@ -178,7 +140,7 @@ class _Reader:
         if isinstance(op, ast.Gt | ast.GtE):
             left, right = right, left
         strict = isinstance(op, ast.Lt | ast.Gt)
-        return _split(right, left, not strict, ()) if negated else _split(left, right, strict, ())
+        return split(right, left, not strict, ()) if negated else split(left, right, strict, ())
 
     def _side(self, node: ast.expr, depth: int) -> Expression:
         self._depth(node, depth)
@@ -223,7 +185,7 @@ class _Reader:
             return Number(CONSTANTS[name])
         if name in FUNCTIONS:
             raise RuleError(f"'{name}'", self._at(node), f" is a function: write {name}(...)")
-        shared = [c for c in self.columns if _identifier(c) == name]
+        shared = [c for c in self.columns if identifier(c) == name]
         if shared:
             raise RuleError(
                 f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them"
@@ -309,28 +271,6 @@ class _Reader:
     def _excerpt(self, node: ast.expr) -> str:
         text = self.source.encode()[node.col_offset : node.end_col_offset].decode()
         return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _split(left: Expression, right: Expression, strict: bool, also: tuple[Expression, ...]) -> Condition:
-    """left < right with a lone |·|, max or min on either side taken apart."""
-    cases: list[tuple[Expression, dict[str, bool], Callable[[Expression], Condition]]] = [
-        (
-            left,
-            {"max": True, "min": False, "abs": True},
-            lambda part: _split(part, right, strict, (*also, left)),
-        ),
-        (
-            right,
-            {"min": True, "max": False, "abs": False},
-            lambda part: _split(left, part, strict, (*also, right)),
-        ),
-    ]
-    for side, every, compare in cases:
-        if isinstance(side, Operation) and side.name in every:
-            u = side.arguments
-            parts = u if side.name != "abs" else (u[0], Operation("neg", u))
-            return Joined(every[side.name], tuple(compare(part) for part in parts))
-    return Compared(left, right, strict, also)
 
 
 def _guess(name: str, known: list[str]) -> str:

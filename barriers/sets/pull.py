@@ -29,8 +29,8 @@ from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.polytope import Polytope
+from barriers.sets.regularity import lipschitz
 from barriers.sets.rule import Rule
-from barriers.sets.segments import lipschitz
 from barriers.sets.soft import soften
 from barriers.sets.soft_path import soft_along
 

@@ -11,7 +11,6 @@ and every pair, n²/2, where all edges are long. 10,000 corners take at most a f
 """
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,18 +18,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from barriers.sets.base import matrix
+from barriers.sets.turning import Place, Point, between, cross, difference, exact, turn
 
 PAIRS = 1 << 20
 """Pairs of edges looked at together."""
 ENOUGH = 1000
 """No more faults than about these are looked for."""
-ROUNDING = 2.0**-50
-"""A difference of two products of differences is off by less than this share of their absolute sum."""
 VALID = "shapely.make_valid or the `Fix geometries` of a GIS repairs such rings"
-
-Point = tuple[float, float]
-Place = Point | Sequence[float] | Float[np.ndarray, "2"]
-Exact = tuple[Fraction, Fraction]
 
 
 class Edges(NamedTuple):
@@ -221,23 +215,6 @@ def _neighbours_that_turn(
     return turning
 
 
-def turn(
-    a: Float[np.ndarray, "p 2"], b: Float[np.ndarray, "p 2"], c: Float[np.ndarray, "p 2"]
-) -> Int[np.ndarray, "p"]:
-    """The sign of (b − a) × (c − a), exactly: 1 where c lies to the left of the line from a to b, 0 on it, −1
-    to the right.
-    """
-    u, v = b - a, c - a
-    left, right = u[:, 0] * v[:, 1], u[:, 1] * v[:, 0]
-    value = left - right
-    sign = np.sign(value).astype(np.int64)
-    size = np.abs(left) + np.abs(right)
-    for k in np.flatnonzero(~((np.abs(value) > ROUNDING * size) & (size > 1e-290) & (size < 1e290))).tolist():
-        value_k = _cross(_difference(b[k], a[k]), _difference(c[k], a[k]))
-        sign[k] = (value_k > 0) - (value_k < 0)
-    return sign
-
-
 def _passing(edges: Edges, i: int, point: Place) -> tuple[int, int]:
     """The pass of edge i's ring through a point of that edge: the edges by which it comes and goes."""
     before, after = edges.neighbours(i)
@@ -250,22 +227,12 @@ def _separate(edges: Edges, at: Point, one: tuple[int, int], other: tuple[int, i
     """Whether two passes through one point cross there: going round it, exactly one direction of the other
     lies between those of the first.
     """
-    back, on = (_difference(edges.start[one[0]], at), _difference(edges.end[one[1]], at))
+    back, on = (difference(edges.start[one[0]], at), difference(edges.end[one[1]], at))
     inside = [
-        _between(back, d, on)
-        for d in (_difference(edges.start[other[0]], at), _difference(edges.end[other[1]], at))
+        between(back, d, on)
+        for d in (difference(edges.start[other[0]], at), difference(edges.end[other[1]], at))
     ]
     return inside[0] != inside[1]
-
-
-def _between(u: Exact, v: Exact, w: Exact) -> bool:
-    """Whether v lies strictly between u and w, going round from u to w counterclockwise."""
-    whole = _cross(u, w)
-    if whole > 0:
-        return _cross(u, v) > 0 and _cross(v, w) > 0
-    if whole < 0:
-        return not (_cross(w, v) >= 0 and _cross(v, u) >= 0)
-    return _cross(u, v) > 0
 
 
 def _within(edges: Edges, k: int) -> bool:
@@ -287,23 +254,10 @@ def _within(edges: Edges, k: int) -> bool:
 
 def _meeting(edges: Edges, i: int, j: int) -> Point:
     """Where two edges that cross meet, rounded once."""
-    a, u = _exact(edges.start[i]), _difference(edges.end[i], edges.start[i])
-    v = _difference(edges.end[j], edges.start[j])
-    t = _cross(_difference(edges.start[j], edges.start[i]), v) / _cross(u, v)
+    a, u = exact(edges.start[i]), difference(edges.end[i], edges.start[i])
+    v = difference(edges.end[j], edges.start[j])
+    t = cross(difference(edges.start[j], edges.start[i]), v) / cross(u, v)
     return float(a[0] + t * u[0]), float(a[1] + t * u[1])
-
-
-def _exact(p: Place) -> Exact:
-    return Fraction(float(p[0])), Fraction(float(p[1]))
-
-
-def _difference(p: Place, q: Place) -> Exact:
-    (a, b), (c, d) = _exact(p), _exact(q)
-    return a - c, b - d
-
-
-def _cross(u: Exact, v: Exact) -> Fraction:
-    return u[0] * v[1] - u[1] * v[0]
 
 
 def _name(ring_number: int) -> str:

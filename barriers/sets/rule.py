@@ -18,8 +18,10 @@ from barriers.sets.algebra import AllOf, AnyOf, complement
 from barriers.sets.base import UnsafeSet
 from barriers.sets.columns import Columns
 from barriers.sets.comparison import Comparison
+from barriers.sets.condition import Condition, Joined
 from barriers.sets.expression import Column, Expression, Number, Operation
-from barriers.sets.grammar import Condition, Joined, identifiers, read
+from barriers.sets.grammar import read
+from barriers.sets.identifiers import identifiers
 from barriers.sets.soft import soften
 from barriers.specification import Context
 

@@ -15,21 +15,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.sets.algebra import AllOf, AnyOf, Not
+from barriers.sets.algebra import AnyOf, Not
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
-from barriers.sets.capsule import Capsule
 from barriers.sets.columns import Columns
 from barriers.sets.crossings import PAIRS
-from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
-from barriers.sets.offset import Grow, Shrink
 from barriers.sets.polygon import Polygon
+from barriers.sets.regularity import convex, lipschitz
 from barriers.sets.rule import Rule
-from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.spans import known, spans
-from barriers.sets.superellipse import Superellipse
 
 PIECES = 256
 """Where there is no exact form, a segment is looked at so many times."""
@@ -91,49 +87,6 @@ def at(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], t: Float[Tensor, "n"]) 
     """The point a + t(b − a) of each segment; its ends are a and b themselves."""
     t = t.to(a.dtype)[:, None]
     return torch.where(t == 1, b, a + t * (b - a))
-
-
-@singledispatch
-def lipschitz(unsafe: UnsafeSet) -> bool:
-    """Whether |s(x) − s(y)| ≤ ‖x − y‖ everywhere, as for a distance."""
-    return unsafe.exact or unsafe.clearance
-
-
-@lipschitz.register(Faceted)
-@lipschitz.register(Superellipse)
-@lipschitz.register(Shrink)
-def _always(unsafe: UnsafeSet) -> bool:
-    return True
-
-
-@lipschitz.register(AnyOf)
-@lipschitz.register(AllOf)
-def _members(unsafe: AnyOf | AllOf) -> bool:
-    return all(lipschitz(s) for s in unsafe.members())
-
-
-@lipschitz.register(Not)
-@lipschitz.register(Columns)
-def _inner(unsafe: Not | Columns) -> bool:
-    return lipschitz(unsafe.inner)
-
-
-@lipschitz.register
-def _melted(unsafe: SmoothUnion) -> bool:
-    return all(lipschitz(s) for s in unsafe.melted.sets)
-
-
-def convex(unsafe: UnsafeSet) -> bool:
-    """Whether s is convex, so that along a segment it has one valley."""
-    match unsafe:
-        case Ball() | HalfSpace() | Faceted() | Ellipsoid() | Capsule() | Superellipse():
-            return True
-        case AllOf():
-            return all(convex(s) for s in unsafe.members())
-        case Columns() | Grow() | Shrink():
-            return convex(unsafe.inner)
-        case _:
-            return False
 
 
 def _between(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import complement
 from barriers.sets.anywhere import Anywhere, Nowhere, SoftAnywhere
 from barriers.sets.base import NotSmooth, UnsafeSet
-from barriers.sets.segments import lipschitz
+from barriers.sets.regularity import lipschitz
 from barriers.sets.soft import soften
 
 PIECES = 8

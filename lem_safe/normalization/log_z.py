@@ -15,7 +15,7 @@ No error bar knows of a mode, a neck or a tail that no particle saw. So runs dif
 islands share (`Route`): a Gaussian fitted to everything found; a Student t of one degree of freedom, APART
 times as wide, with moves of mixed sizes; a mixture of what was found place by place. The number is their
 mean, weighted by their bars, and the bar includes their spread; where they differ by more, or the particles
-at the end are not in equilibrium (`unbalanced`), there is no number but NumericalFailure.
+at the end are not in equilibrium (`equilibrium`), there is no number but NumericalFailure.
 """
 
 import math
@@ -31,14 +31,11 @@ from torch import Tensor
 from barriers.coordinates import Coordinates, identity
 from lem_safe.energies.base import Energy, Tractable
 from lem_safe.energies.disjunction import Disjunction
-from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.normaliser import known_log_z
-from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.student_t import StudentT
 from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale, step_size
 from lem_safe.normalization.annealed_smc import (
     MIXED,
     Annealed,
@@ -50,6 +47,7 @@ from lem_safe.normalization.annealed_smc import (
     log_volume,
     settle,
 )
+from lem_safe.normalization.equilibrium import balance, must_balance
 from lem_safe.normalization.tails import check_tails
 
 ISLANDS, PARTICLES, SHARE = 16, 2048, 0.99
@@ -71,10 +69,6 @@ much wider it is than those.
 """
 UNSURE = 0.25
 """Nats of error from which a number says too little."""
-UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
-"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance,
-over so many more moves.
-"""
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,7 @@ def log_z(
     wide = Route(found.all, StudentT([0.0] * energy.dimension, APART, 1.0), COARSER[0], MIXED)
     with suppress(NumericalFailure):  # so wide that nothing can be carried from there: no opinion of its own
         clouds.append((wide, carried(wide, "wide", few)))
-    _must_balance(
+    must_balance(
         [balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)]
     )
     runs = [_judged(route, cloud) for route, cloud in clouds]
@@ -186,18 +180,6 @@ def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return mean, error
 
 
-def _must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
-    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium
-    (O.5).
-    """
-    if any(unbalanced(means) for means in (*each, torch.cat(list(each)))):
-        raise NumericalFailure(
-            "log Z: the particles that annealing ends in are not in equilibrium, so that they have missed "
-            "a narrow neck or a heavy tail of "
-            "e^-U; give log_normalizers, or start: coordinates in which the mass is of size 1"
-        )
-
-
 class Route(NamedTuple):
     """What one run starts from, over the coordinates `reference`, and how closely its levels follow one
     another.
@@ -222,37 +204,6 @@ def _judged(route: Route, found: Annealed) -> Run:
     if route.base is None and integral < 2 * own:
         return Run(volume + float(each.mean()), max(integral, own), quadrature, pooled, len(found.levels))
     return Run(pooled, own, 0.0, pooled, len(found.levels))
-
-
-@torch.no_grad()
-def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -> Float[Tensor, "r k"]:
-    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island:
-    means over SETTLING more moves.
-    """
-    path = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, reference))
-    islands, n, d = found.x.shape
-    cloud, h = path.at(reference.inverse(found.x.flatten(0, 1))), 0.3 * step_size(d)
-    total = torch.zeros(islands * n, 2 * d, dtype=torch.float64)
-    for k in range(SETTLING):
-        cloud, accepted = langevin(path, cloud, 1.0, h, key.fold("move", k), MIXED)
-        h = adapted(h, accepted, 0.6)
-        if k % 4 == 3:
-            cloud = scale(path, cloud, 1.0, key.fold("scale", k))
-        total += torch.cat([cloud.g, cloud.y * cloud.g - 1], 1)
-    return (total / SETTLING).view(islands, n, 2 * d).mean(1)
-
-
-def unbalanced(means: Float[Tensor, "r k"]) -> bool:
-    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r
-    independent islands.
-    """
-    from scipy.special import stdtrit
-
-    r, k = means.shape
-    if r < 4:
-        return False
-    sure = float(stdtrit(r - 1, 1 - CHANCE / (2 * k)))
-    return bool((means.mean(0).abs() > UNEVEN + sure * means.std(0) / math.sqrt(r)).any())
 
 
 def _places(energy: Energy, found: Covered, key: Key) -> Tractable:

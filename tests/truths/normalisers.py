@@ -28,6 +28,7 @@ from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.normalization import log_z as normalisers
 from lem_safe.normalization.annealed_smc import Level
+from lem_safe.normalization.equilibrium import must_balance
 
 MODES = [[2.0, 0.0], [-2.0, 0.5], [0.0, -2.0]]
 
@@ -129,9 +130,9 @@ def necks_are_missed_aloud() -> None:
     (O.5).
     """
     ξ = Key(0).normal(torch.empty(16, 4, dtype=torch.float64))
-    normalisers._must_balance([0.1 * ξ, 0.2 * ξ])
+    must_balance([0.1 * ξ, 0.2 * ξ])
     assert "missed a narrow neck" in _refusal(
-        lambda: normalisers._must_balance([0.1 * ξ, 0.05 * ξ + torch.tensor([0.0, 0.0, 0.3, 0.0])])
+        lambda: must_balance([0.1 * ξ, 0.05 * ξ + torch.tensor([0.0, 0.0, 0.3, 0.0])])
     )
 
 

@@ -76,7 +76,7 @@ from lem_safe.energies.weighted import Weighted
 from lem_safe.keys import Key
 from lem_safe.laplacian import hutchinson, rules
 from lem_safe.normalization import annealed_smc as annealing
-from lem_safe.normalization import log_z
+from lem_safe.normalization import equilibrium, log_z
 from lem_safe.normalization import subset_simulation as subset
 from lem_safe.report import histograms, ranges
 from lem_safe.runs import chain, feasibility, fidelity
@@ -603,7 +603,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "particles out of equilibrium that pass": (
         normalisers.necks_are_missed_aloud,
-        log_z,
+        equilibrium,
         "unbalanced",
         lambda f: lambda means: False,
     ),

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from barriers.derivatives import autodiff_jet
 from barriers.sets import Polygon
-from barriers.sets.rings import turn
+from barriers.sets.turning import turn
 from lem_safe.cli import app
 
 SQUARE = [[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]]

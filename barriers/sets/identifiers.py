@@ -1,0 +1,22 @@
+"""How a rule writes the columns of a table."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+
+def identifiers(columns: Sequence[str]) -> dict[str, int]:
+    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones
+    are left out.
+    """
+    names = [identifier(c) for c in columns]
+    return {name: i for i, name in enumerate(names) if names.count(name) == 1}
+
+
+def identifier(column: str) -> str:
+    """A column's name with everything but letters, digits and _ read as _."""
+    name = unicodedata.normalize("NFKC", str(column))
+    if not name.isidentifier():
+        name = re.sub(r"\W+", "_", name).strip("_")
+        name = f"_{name}" if not name or name[0].isdigit() else name
+    return name
