@@ -36,13 +36,11 @@ from torch import Tensor
 from barriers.derivatives import NotDifferentiable, value_and_gradient
 from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean
 from barriers.filters.complementarity import advanced
+from barriers.filters.push import along, combined, narrowed
 from barriers.predicted import Noise, chance, exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
-NARROW = 0.7
-"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured: docs/filters.md.
-"""
 FARTHEST = 4.0
 """The largest change of any coordinate in one step where no `speed` is given, in standard deviations of the
 noise.
@@ -209,13 +207,13 @@ class PredictiveFilter:
         aim = AIM * self.limits.to(L.device)
         best, best_μ, at = start, torch.zeros_like(μ), start
         if bool((μ > 0).any()):
-            at = self._at(y, _combined(start.push, μ), error, L)
+            at = self._at(y, combined(start.push, μ), error, L)
         else:
             μ = torch.zeros_like(μ)
         for _ in range(ITERATIONS):
             slope = self.mean(torch.einsum("nkd,nld->nkl", at.gradient, start.push))
             μ = advanced(slope, μ, at.violation + aim)
-            at = self._at(y, _combined(start.push, μ), error, L)
+            at = self._at(y, combined(start.push, μ), error, L)
             if not bool(torch.isfinite(at.violation).all()):
                 break
             within = bool((at.violation <= 0).all())
@@ -236,10 +234,10 @@ class PredictiveFilter:
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         slope = self.mean((start.gradient * start.push).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-        push, best = _combined(start.push, first), (0.0, start)
+        push, best = combined(start.push, first), (0.0, start)
         # a long way along a straight line may lead back into a curved set
         for longest in (farthest, farthest / 2, farthest / 4):
-            found = self._searched(partial(_along, push, longest), y, error, L, 1e6)
+            found = self._searched(partial(along, push, longest), y, error, L, 1e6)
             best = min(best, found, key=lambda b: float(b[1].violation.max()))
             if bool((found[1].violation <= 0).all()):
                 return found[0] * first, found[1]
@@ -287,27 +285,3 @@ class PredictiveFilter:
             ds = ds if self.noise.factor is None else ds @ self.noise.factor.to(ds.dtype)
             total = total + (s <= 0)[:, None] * ds / ds.abs().amax(1, keepdim=True).clamp(min=1e-30)
         return total / total.abs().amax(1, keepdim=True).clamp(min=1.0)
-
-
-def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
-    """r(p)∇p: the gradient of a chance gathered within W standard deviations of the boundary (Q.6)."""
-    t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
-    r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
-    return r[..., None] * gradient
-
-
-def _along(push: Float[Tensor, "n d"], longest: float, c: float) -> Float[Tensor, "n d"]:
-    """c times the push, no particle further than `longest`."""
-    return _shortened(c * push, longest)
-
-
-def _shortened(change: Tensor, farthest: float) -> Tensor:
-    """The same directions, no coordinate larger than `farthest`."""
-    return change * (
-        farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)
-    ).clamp(max=1.0)
-
-
-def _combined(push: Tensor, μ: Tensor) -> Tensor:
-    """−Σ μ_k g_k at every particle."""
-    return -torch.einsum("nkd,k->nd", push, μ.to(push.dtype))

@@ -22,8 +22,9 @@ from lem_safe.lyapunov.density import (
     track_flow,
 )
 from lem_safe.lyapunov.generator import Mean, generator_means
+from lem_safe.lyapunov.log import Log, Look
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
-from lem_safe.lyapunov.monitors import Log, Look, Monitor
+from lem_safe.lyapunov.monitors import Monitor
 from lem_safe.lyapunov.normal import Normal, fitted, flow_variance, isotropic, langevin_variance, normal_kl
 from lem_safe.lyapunov.ratio import Balance, balance, imbalance, upward_crossing
 from lem_safe.lyapunov.stein import Stein, stein_discrepancy

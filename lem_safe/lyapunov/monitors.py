@@ -10,9 +10,7 @@ on the cloud alone: resumed, it is the same number.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -22,161 +20,19 @@ from torch import Tensor
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.constants import fisher_floor
 from lem_safe.lyapunov.generator import GENERATOR, means_of_parts
+from lem_safe.lyapunov.log import NAMES, Log
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
+from lem_safe.lyapunov.pace import pace
 from lem_safe.lyapunov.ratio import of_parts
 from lem_safe.lyapunov.stein import stein_of_scores
 from lem_safe.lyapunov.work import CALL, work
 
-LOOKS, SELDOM = 40, 20
-"""By default a run is looked at about LOOKS times, but not more often than every SELDOM steps, and seldomer
-where that is dear.
-"""
-SHARE = 1 / 20
-"""The most that all looks of a run may cost by default, as a part of its steps' work; the count may be off,
-and a tenth is promised.
-"""
-FEW, FEWEST = 64, 16
-"""Particles of a look: where FEW are too dear, looks become seldomer, and where one look at FEW is, it is of
-as few as FEWEST.
-"""
-COUNTING = 3
-"""Looks that the counting itself is taken to cost; the rest of it is in the margin between SHARE and a tenth.
-"""
 CHAINS, NUMBERS = 64, 4
 """Particles followed as chains, and coordinates followed of each beside U."""
 DRAWS = 256
 """Looks that R̂ is made of, at the most, evenly spread."""
 MIXING = 30
 """Calls that R̂ and ESS of one number followed cost."""
-
-NAMES = (
-    "energy",
-    "ratio",
-    "ratio_error",
-    "kl_rate",
-    "kl_rate_error",
-    "fisher_floor",
-    *(f"generator_{f}" for f in GENERATOR),
-    *(f"generator_{f}_error" for f in GENERATOR),
-    "stein",
-    "stein_floor",
-    "rhat",
-    "ess",
-    "accepted",
-    "particles",
-    "work",
-)
-"""What one look finds, in order; each is an array of trace.npz under monitor_NAME, beside monitor_step.
-particles: how many were looked at.
-work: what the look cost, counted in steps.
-"""
-
-
-class Look(NamedTuple):
-    """What a stopping rule saw of the cloud after `step` steps: one number, and its standard error."""
-
-    step: int
-    value: float
-    error: float
-
-
-@dataclass
-class Log:
-    """Looks so far: `step` and one row of NAMES a look, and the numbers followed as chains, [chains, numbers]
-    a look.
-
-    rule: what the stopping rule saw, at looks of its own. accepted: sum and number of the acceptances since
-    the last look.
-    """
-
-    step: list[int] = field(default_factory=list)
-    rows: list[Float[np.ndarray, "c"]] = field(default_factory=list)
-    chains: list[Float[np.ndarray, "m q"]] = field(default_factory=list)
-    rule: list[Look] = field(default_factory=list)
-    accepted: tuple[float, int] = (0.0, 0)
-
-    def tally(self, accepted: Float[Tensor, "n"] | None) -> None:
-        """Counts one step's chances of acceptance, where its sampler has them."""
-        if accepted is not None:
-            self.accepted = (self.accepted[0] + float(accepted.double().mean()), self.accepted[1] + 1)
-
-    def column(self, name: str) -> Float[np.ndarray, "t"]:
-        """One of NAMES over the looks."""
-        return np.array([row[NAMES.index(name)] for row in self.rows], dtype=np.float64)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """For trace.npz: monitor_step and monitor_NAME, stop_step, stop_value and stop_error; nothing where
-        nothing was looked at.
-        """
-        found: dict[str, np.ndarray] = {}
-        if self.step:
-            found["monitor_step"] = np.array(self.step, dtype=np.float64)
-            found |= {f"monitor_{name}": self.column(name) for name in NAMES}
-        if self.rule:
-            parts = np.array(self.rule, dtype=np.float64).T
-            found |= dict(zip(("stop_step", "stop_value", "stop_error"), parts, strict=True))
-        return found
-
-    def state(self) -> dict[str, np.ndarray]:
-        """For a checkpoint: everything."""
-        found = {"log.accepted": np.array(self.accepted)}
-        if self.rule:
-            found["log.rule"] = np.array(self.rule, dtype=np.float64)
-        if not self.step:
-            return found
-        return {
-            "log.step": np.array(self.step),
-            "log.rows": np.stack(self.rows),
-            "log.chains": np.stack(self.chains),
-            **found,
-        }
-
-    @staticmethod
-    def restored(saved: Mapping[str, np.ndarray]) -> "Log":
-        """The log of a checkpoint."""
-        log = Log(
-            rule=[Look(int(k), float(v), float(e)) for k, v, e in saved["log.rule"]]
-            if "log.rule" in saved
-            else []
-        )
-        if "log.accepted" in saved:
-            log.accepted = (float(saved["log.accepted"][0]), int(saved["log.accepted"][1]))
-        if "log.step" in saved:
-            log.step, log.rows, log.chains = (
-                [int(k) for k in saved["log.step"]],
-                list(saved["log.rows"]),
-                list(saved["log.chains"]),
-            )
-        return log
-
-
-class Pace(NamedTuple):
-    """Steps between looks, particles a look, and what one costs, in steps."""
-
-    every: int
-    samples: int
-    cost: float
-
-
-def pace(steps: int, most: int, cost: Callable[[int], float]) -> Pace:
-    """How often to look in a run of so many steps, at `most` particles at the most, where a look at s of them
-    costs as much as cost(s) steps.
-
-    About LOOKS looks, at least SELDOM steps apart, at FEW particles, or twice as many, and twice again, while
-    all looks, and the counting, cost at most SHARE of the steps. Where FEW are too dear for that, seldomer;
-    at last only the one look at the end, of FEWEST particles, which a run always has, however short.
-    """
-    usual, s = max(SELDOM, math.ceil(steps / LOOKS)), min(FEWEST, most)
-    spare, each = SHARE * steps, cost(s)
-    while s < most:
-        looks, more = COUNTING + (math.ceil(steps / usual) if s >= FEW else 1), min(2 * s, most)
-        if (
-            looks * 2 * each > spare or looks * (dearer := cost(more)) > spare
-        ):  # only what may be affordable is counted: that costs a look
-            break
-        s, each = more, dearer
-    affordable = max(1, math.floor(spare / each) - COUNTING)
-    return Pace(max(usual, math.ceil(steps / affordable)), s, each)
 
 
 class Monitor:

@@ -5,15 +5,20 @@ and says what it cannot see.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
+from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import Doc
 
 from barriers.kinds import Entry, asked
 from lem_safe.energies.base import Energy
-from lem_safe.lyapunov.monitors import Look
+from lem_safe.lyapunov.log import Look
 from lem_safe.lyapunov.normal import Normal
+
+Every = Annotated[int, Ge(1), Doc("Steps between two evaluations.")]
+Samples = Annotated[int, Ge(2), Doc("The largest number of particles used in one evaluation.")]
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,9 @@ from lem_safe.lyapunov import (
     upward_crossing,
     wasserstein2,
 )
+from lem_safe.lyapunov.budget import Budget
 from lem_safe.lyapunov.density import Volume
-from lem_safe.lyapunov.stopping import Budget, FlowRatio, SteinBelow, Steps
+from lem_safe.lyapunov.stopping import FlowRatio, SteinBelow, Steps
 from lem_safe.samplers import Langevin
 
 pytestmark = pytest.mark.simulation

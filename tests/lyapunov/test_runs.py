@@ -30,8 +30,10 @@ from lem_safe.lyapunov import (
     stein_discrepancy,
     track_flow,
 )
-from lem_safe.lyapunov.monitors import NAMES, SHARE, pace, some
-from lem_safe.lyapunov.stopping import Budget
+from lem_safe.lyapunov.budget import Budget
+from lem_safe.lyapunov.log import NAMES
+from lem_safe.lyapunov.monitors import some
+from lem_safe.lyapunov.pace import SHARE, pace
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
 from lem_safe.report.contents import read

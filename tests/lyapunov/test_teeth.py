@@ -20,6 +20,7 @@ from lem_safe.lyapunov import (
     mixing,
     monitors,
     normal,
+    pace,
     ratio,
     stein,
     stopping,
@@ -240,7 +241,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "looks whatever they cost": (
         lyapunov.the_pace_is_affordable,
-        monitors,
+        pace,
         "pace",
         lambda f: (
             lambda steps, most, cost: f(steps, most, lambda s: 1e-3 * cost(s))._replace(cost=cost(most))
@@ -248,7 +249,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "as many particles as are asked for": (
         lyapunov.the_pace_is_affordable,
-        monitors,
+        pace,
         "pace",
         lambda f: lambda steps, most, cost: f(steps, most, cost)._replace(samples=most, cost=cost(most)),
     ),

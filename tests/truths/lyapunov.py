@@ -31,9 +31,11 @@ from lem_safe.lyapunov import (
     constants,
     density,
     generator,
+    log,
     mixing,
     monitors,
     normal,
+    pace,
     stein,
     stopping,
     work,
@@ -111,7 +113,7 @@ def the_rule_crosses_upward() -> None:
     """The stopping rule's own reading of the same."""
     rule = stopping.FlowRatio(stopping.Beginning(eight(), cloud(10), None, 0.01, 10))
     for ratios in ([0.2, 0.9, 1.0, 1.2], [1.3, 1.1, 0.9, 1.4], [1.2, 1.1]):
-        looks = [stopping.Look(k, r, 0.0) for k, r in enumerate(ratios)]
+        looks = [log.Look(k, r, 0.0) for k, r in enumerate(ratios)]
         fired = [k for k in range(1, len(looks)) if rule.verdict(looks[: k + 1], k)]
         first = balances.upward_crossing(np.array(ratios))
         assert (fired[0] if fired else None) == first
@@ -500,14 +502,14 @@ def the_pace_is_affordable() -> None:
                     seen.append(once + each * s + pair * s * s)
                     return seen[-1]
 
-                every, s, c = monitors.pace(steps, most, cost)
+                every, s, c = pace.pace(steps, most, cost)
                 looks = math.ceil(steps / every)
                 assert (
                     2 <= s <= most
                     and c in counted
-                    and every >= max(monitors.SELDOM, math.ceil(steps / monitors.LOOKS))
+                    and every >= max(pace.SELDOM, math.ceil(steps / pace.LOOKS))
                 )
-                assert looks * c <= monitors.SHARE * steps or (looks == 1 and s == min(most, monitors.FEWEST))
+                assert looks * c <= pace.SHARE * steps or (looks == 1 and s == min(most, pace.FEWEST))
                 assert looks == 1 or looks * c + sum(counted) < 0.1 * steps
 
 

@@ -1,0 +1,111 @@
+"""What was found at the looks of a run, kept for its files and its checkpoints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from lem_safe.lyapunov.generator import GENERATOR
+
+NAMES = (
+    "energy",
+    "ratio",
+    "ratio_error",
+    "kl_rate",
+    "kl_rate_error",
+    "fisher_floor",
+    *(f"generator_{f}" for f in GENERATOR),
+    *(f"generator_{f}_error" for f in GENERATOR),
+    "stein",
+    "stein_floor",
+    "rhat",
+    "ess",
+    "accepted",
+    "particles",
+    "work",
+)
+"""What one look finds, in order; each is an array of trace.npz under monitor_NAME, beside monitor_step.
+particles: how many were looked at.
+work: what the look cost, counted in steps.
+"""
+
+
+class Look(NamedTuple):
+    """What a stopping rule saw of the cloud after `step` steps: one number, and its standard error."""
+
+    step: int
+    value: float
+    error: float
+
+
+@dataclass
+class Log:
+    """Looks so far: `step` and one row of NAMES a look, and the numbers followed as chains, [chains, numbers]
+    a look.
+
+    rule: what the stopping rule saw, at looks of its own. accepted: sum and number of the acceptances since
+    the last look.
+    """
+
+    step: list[int] = field(default_factory=list)
+    rows: list[Float[np.ndarray, "c"]] = field(default_factory=list)
+    chains: list[Float[np.ndarray, "m q"]] = field(default_factory=list)
+    rule: list[Look] = field(default_factory=list)
+    accepted: tuple[float, int] = (0.0, 0)
+
+    def tally(self, accepted: Float[Tensor, "n"] | None) -> None:
+        """Counts one step's chances of acceptance, where its sampler has them."""
+        if accepted is not None:
+            self.accepted = (self.accepted[0] + float(accepted.double().mean()), self.accepted[1] + 1)
+
+    def column(self, name: str) -> Float[np.ndarray, "t"]:
+        """One of NAMES over the looks."""
+        return np.array([row[NAMES.index(name)] for row in self.rows], dtype=np.float64)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For trace.npz: monitor_step and monitor_NAME, stop_step, stop_value and stop_error; nothing where
+        nothing was looked at.
+        """
+        found: dict[str, np.ndarray] = {}
+        if self.step:
+            found["monitor_step"] = np.array(self.step, dtype=np.float64)
+            found |= {f"monitor_{name}": self.column(name) for name in NAMES}
+        if self.rule:
+            parts = np.array(self.rule, dtype=np.float64).T
+            found |= dict(zip(("stop_step", "stop_value", "stop_error"), parts, strict=True))
+        return found
+
+    def state(self) -> dict[str, np.ndarray]:
+        """For a checkpoint: everything."""
+        found = {"log.accepted": np.array(self.accepted)}
+        if self.rule:
+            found["log.rule"] = np.array(self.rule, dtype=np.float64)
+        if not self.step:
+            return found
+        return {
+            "log.step": np.array(self.step),
+            "log.rows": np.stack(self.rows),
+            "log.chains": np.stack(self.chains),
+            **found,
+        }
+
+    @staticmethod
+    def restored(saved: Mapping[str, np.ndarray]) -> "Log":
+        """The log of a checkpoint."""
+        log = Log(
+            rule=[Look(int(k), float(v), float(e)) for k, v, e in saved["log.rule"]]
+            if "log.rule" in saved
+            else []
+        )
+        if "log.accepted" in saved:
+            log.accepted = (float(saved["log.accepted"][0]), int(saved["log.accepted"][1]))
+        if "log.step" in saved:
+            log.step, log.rows, log.chains = (
+                [int(k) for k in saved["log.step"]],
+                list(saved["log.rows"]),
+                list(saved["log.chains"]),
+            )
+        return log
