@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from lem_safe import cli
+from lem_safe.authoring import start as places
 from lem_safe.authoring import starter as begin
+from lem_safe.authoring.beginnings import spec
 from lem_safe.authoring.explain import SHAPES, explain, in_words
 from lem_safe.authoring.starter import Choices, starter
 from lem_safe.errors import BadInput
@@ -53,19 +55,15 @@ SURE = ("step", "gate", "reject")
 )
 def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
     """Of every energy and every region together: not one of a thousand particles begins inside."""
-    schema = begin._schema()["$defs"]
     for kind in TABLES["sets"].members:
-        spec, region = begin._spec(schema, "energy", energy, 2), begin._spec(schema, "region", kind, 2)
+        chosen, region = spec("energy", energy, 2), spec("region", kind, 2)
         if kind == "rule":
             region["where"] = "x0 > 2"
-        init, after = begin._start(
-            spec, region, Choices(energy=energy, set_kind=kind, beta=0.0), None, tmp_path / "s.yaml"
-        )
+        init, clear = places.start(chosen, region, "step", 0.0, None, tmp_path / "s.yaml")
         (unsafe,) = regions({"r": region}, ("x0", "x1")).values()
         noise = torch.randn(1000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
         assert (
-            after == 0
-            and not unsafe.contains(torch.tensor(init["mean"]).double() + init["std"] * noise).any()
+            clear and not unsafe.contains(torch.tensor(init["mean"]).double() + init["std"] * noise).any()
         ), (kind, init)
 
 
@@ -124,7 +122,7 @@ def test_a_start_inside_is_moved_and_what_was_written_passes(tmp_path: Path, mon
     """
     chosen = Choices("gaussian", None, None, "box", 0.01, "reject", "mala")
     assert largest(starter(tmp_path / "s.yaml", chosen), {}) == 0
-    monkeypatch.setattr(begin, "_start", lambda *_: ({"kind": "standard"}, 0))  # planted: the usual start
+    monkeypatch.setattr(begin, "start", lambda *_: ({"kind": "standard"}, True))  # planted: the usual start
     assert largest(starter(tmp_path / "s.yaml", chosen), {}) > 0.01
 
 
