@@ -123,7 +123,7 @@ def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Fl
             0, owner, place, "amin"
         )
         rank = (place - begins[owner] + 1)[kind]
-        z[rows, 0] = z[rows, 0] + rank.to(z.dtype) * _unit(z[rows, 0])
+        z[rows, 0] = z[rows, 0] + rank.to(z.dtype) * _last_place(z[rows, 0])
     raise ValueError(
         "Anchors: rows cannot be told apart in this precision; use dtype: float64, or larger units"
     )
@@ -133,7 +133,7 @@ def hashed(z: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
     """64 bits of every row, equal where rows are equal, 0 and −0 among them."""
     bits = (z + 0.0).contiguous().view(INTEGERS[z.dtype]).long()
     mixed = bits * GOLDEN
-    mixed = (mixed ^ (mixed >> 31)) * _odd(z.shape[1]).to(z.device)
+    mixed = (mixed ^ (mixed >> 31)) * _odd_multipliers(z.shape[1]).to(z.device)
     return (mixed ^ (mixed >> 29)).sum(1)
 
 
@@ -143,7 +143,7 @@ def _slot(first: Float[Tensor, "n"], slots: int) -> Int[Tensor, "n"]:
     return (bits >> 32) & (slots - 1)
 
 
-def _odd(d: int) -> Int[Tensor, "d"]:
+def _odd_multipliers(d: int) -> Int[Tensor, "d"]:
     """A multiplier a column, the same ever after."""
     return torch.randint(-(2**62), 2**62, (d,), generator=torch.Generator().manual_seed(20)) * 2 + 1
 
@@ -158,7 +158,7 @@ def _groups(hashes: Int[Tensor, "N"]) -> tuple[Int[Tensor, "N"], Int[Tensor, "g"
     )
 
 
-def _unit(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+def _last_place(z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
     """One unit in the last place of each number."""
     size = z.abs().clamp(min=torch.finfo(z.dtype).tiny / torch.finfo(z.dtype).eps)
     return torch.nextafter(size, torch.full_like(size, torch.inf)) - size

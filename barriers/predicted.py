@@ -99,14 +99,14 @@ def with_distances(unsafe: UnsafeSet) -> UnsafeSet:
 
 
 @chance.register
-def _half_space(unsafe: HalfSpace, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_half_space(unsafe: HalfSpace, y: Tensor, noise: Noise) -> Chance:
     n = unsafe.normal.to(y.dtype)
     n = n / n.norm()
     return _beyond(unsafe(y), (-n).expand_as(y), noise.along(n))
 
 
 @chance.register
-def _ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     if noise.factor is not None:
         return chance.dispatch(UnsafeSet)(unsafe, y, noise)
     s, ds = value_and_gradient(unsafe, y)
@@ -118,14 +118,14 @@ def _ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
 
 
 @chance.register
-def _slab(unsafe: Slab, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_slab(unsafe: Slab, y: Tensor, noise: Noise) -> Chance:
     n, σ = unsafe.normal.to(y.dtype), noise.along(unsafe.normal.to(y.dtype))
     value, slope = _between(y @ n, unsafe.lower, unsafe.upper, σ)
     return Chance(value, slope[:, None] * n)
 
 
 @chance.register
-def _box(unsafe: Box, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_box(unsafe: Box, y: Tensor, noise: Noise) -> Chance:
     lower, upper = unsafe.lower.to(y.dtype), unsafe.upper.to(y.dtype)
     axes = (
         torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
@@ -139,7 +139,7 @@ def _box(unsafe: Box, y: Tensor, noise: Noise) -> Chance:
 
 
 @chance.register
-def _faceted(unsafe: Faceted, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_faceted(unsafe: Faceted, y: Tensor, noise: Noise) -> Chance:
     n = unsafe.planes()[0].to(y.dtype)
     σ = noise.along(n)
     f = unsafe.faces(y) / σ
@@ -148,13 +148,13 @@ def _faceted(unsafe: Faceted, y: Tensor, noise: Noise) -> Chance:
 
 
 @chance.register
-def _not(unsafe: Not, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_not(unsafe: Not, y: Tensor, noise: Noise) -> Chance:
     inner = chance(unsafe.inner, y, noise)
     return Chance(1 - inner.value, -inner.gradient)
 
 
 @chance.register
-def _all(unsafe: AllOf, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_all_of(unsafe: AllOf, y: Tensor, noise: Noise) -> Chance:
     value, gradient = (
         torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True)
     )
@@ -163,7 +163,7 @@ def _all(unsafe: AllOf, y: Tensor, noise: Noise) -> Chance:
 
 
 @chance.register
-def _any(unsafe: AnyOf, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_any_of(unsafe: AnyOf, y: Tensor, noise: Noise) -> Chance:
     value, gradient = (
         torch.stack(part, 1) for part in zip(*(chance(s, y, noise) for s in unsafe.members()), strict=True)
     )
@@ -172,19 +172,19 @@ def _any(unsafe: AnyOf, y: Tensor, noise: Noise) -> Chance:
 
 
 @chance.register
-def _pulled(unsafe: Pulled, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_pulled(unsafe: Pulled, y: Tensor, noise: Noise) -> Chance:
     return chance(unsafe.level, y, noise)
 
 
 @chance.register
-def _projected(unsafe: Projected, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_projected(unsafe: Projected, y: Tensor, noise: Noise) -> Chance:
     w = unsafe.directions.to(y.dtype)
     inner = chance(unsafe.inner, y @ w.T, noise.seen_through(w))
     return Chance(inner.value, inner.gradient @ w)
 
 
 @chance.register
-def _columns(unsafe: Columns, y: Tensor, noise: Noise) -> Chance:
+def _chance_in_columns(unsafe: Columns, y: Tensor, noise: Noise) -> Chance:
     w = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[unsafe.index]
     inner = chance(unsafe.inner, y[:, unsafe.index], noise.seen_through(w))
     return Chance(inner.value, inner.gradient @ w)

@@ -138,10 +138,10 @@ def _chosen(
     """
     if isinstance(scenario, Scenario):
         return scenario
-    return _one(load(scenario, tables(), overrides, header=samples.columns))
+    return _unswept(load(scenario, tables(), overrides, header=samples.columns))
 
 
-def _one(scenario: Scenario) -> Scenario:
+def _unswept(scenario: Scenario) -> Scenario:
     """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples
     against.
     """

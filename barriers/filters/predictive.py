@@ -136,7 +136,7 @@ class PredictiveFilter:
             self.mean(insides(self.sets, x).double()),
             torch.zeros(len(self.sets), dtype=torch.float64, device=x.device),
         )
-        ahead = self._at(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
+        ahead = self._ahead_of(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
         return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero.new_zeros(()), zero)
 
     def apply(
@@ -154,7 +154,7 @@ class PredictiveFilter:
         error = self._error(x, memory)
         L = β - math.exp(-self.rate * self.step_size) * (β - memory.predicted)
         y = x + self.step_size * self._mapped(drift)
-        ahead = self._at(y, torch.zeros_like(y), error, L)
+        ahead = self._ahead_of(y, torch.zeros_like(y), error, L)
         μ = torch.zeros_like(L)
         if bool((ahead.violation > 0).any()):
             μ, ahead = self._newton(y, ahead, error, L, memory.multipliers)
@@ -192,7 +192,7 @@ class PredictiveFilter:
     def _mapped(self, v: Tensor) -> Tensor:
         return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
 
-    def _at(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
+    def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
         z = y + self._mapped(change)
         p, gradient = (
             torch.stack(part, 1) for part in zip(*(chance(s, z, self.noise) for s in self.sets), strict=True)
@@ -207,13 +207,13 @@ class PredictiveFilter:
         aim = AIM * self.limits.to(L.device)
         best, best_μ, at = start, torch.zeros_like(μ), start
         if bool((μ > 0).any()):
-            at = self._at(y, combined(start.push, μ), error, L)
+            at = self._ahead_of(y, combined(start.push, μ), error, L)
         else:
             μ = torch.zeros_like(μ)
         for _ in range(ITERATIONS):
             slope = self.mean(torch.einsum("nkd,nld->nkl", at.gradient, start.push))
             μ = advanced(slope, μ, at.violation + aim)
-            at = self._at(y, combined(start.push, μ), error, L)
+            at = self._ahead_of(y, combined(start.push, μ), error, L)
             if not bool(torch.isfinite(at.violation).all()):
                 break
             within = bool((at.violation <= 0).all())
@@ -229,7 +229,7 @@ class PredictiveFilter:
         """No coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or everybody inside
         led outwards, or as far as that gets.
         """
-        start = self._at(y, torch.zeros_like(y), error, L)
+        start = self._ahead_of(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         slope = self.mean((start.gradient * start.push).sum(2))
@@ -256,11 +256,11 @@ class PredictiveFilter:
         tried.
         """
         low, high = 0.0, min(1.0, most)
-        at = self._at(y, change(high), error, L)
+        at = self._ahead_of(y, change(high), error, L)
         best = (high, at)
         while bool((at.violation > 0).any()) and high < most:
             low, high = high, min(8 * high, most)
-            at = self._at(y, change(high), error, L)
+            at = self._ahead_of(y, change(high), error, L)
             best = min(best, (high, at), key=lambda b: float(b[1].violation.max()))
         if bool((at.violation > 0).any()):
             return best
@@ -268,7 +268,7 @@ class PredictiveFilter:
             if high - low <= 1e-3 * high:
                 break
             middle = (low + high) / 2
-            trial = self._at(y, change(middle), error, L)
+            trial = self._ahead_of(y, change(middle), error, L)
             if bool((trial.violation <= 0).all()):
                 high, at = middle, trial
             else:

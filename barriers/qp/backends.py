@@ -52,7 +52,7 @@ def solve_with_qpth(problem: Problem, on_infeasible: OnInfeasible) -> tuple[Floa
     not converge.
     """
     _library("qpth")
-    flat, length = _flat(problem.each(lambda x: _Once.apply(x) if x.requires_grad else x))
+    flat, length = _flat(problem.each(lambda x: _DifferentiableOnce.apply(x) if x.requires_grad else x))
     b, m, N = flat.A.shape[0], flat.A.shape[1], flat.A.shape[3]
     u, μ = flat.v[:, 0], torch.zeros(b, m, dtype=torch.float64, device=flat.v.device)
     relaxed = torch.zeros(b, dtype=torch.bool, device=flat.v.device)
@@ -268,7 +268,7 @@ def _library(name: str) -> ModuleType:
         ) from error
 
 
-class _Once(torch.autograd.Function):
+class _DifferentiableOnce(torch.autograd.Function):
     """The identity, whose gradient may not be differentiated again: qpth treats its multipliers as
     constants.
     """
@@ -280,10 +280,10 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _NoSecond.apply(gradients[0], *ctx.saved_tensors)
+        return _RefuseSecondDerivative.apply(gradients[0], *ctx.saved_tensors)
 
 
-class _NoSecond(torch.autograd.Function):
+class _RefuseSecondDerivative(torch.autograd.Function):
     """A gradient, and a refusal where its own is asked for."""
 
     @staticmethod

@@ -83,7 +83,7 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
             torch.zeros(b, dtype=torch.bool, device=r.device),
         )
     if m == 1:
-        return _one(G, r, on_infeasible)
+        return _single_constraint(G, r, on_infeasible)
     if b == 1 and warm is not None and m <= LARGEST:
         confirmed = confirm(G[0].tolist(), r[0].tolist(), warm[0].tolist())
         if confirmed is not None:
@@ -115,7 +115,7 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
     return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
 
 
-def _one(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:
+def _single_constraint(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:
     """m = 1 in closed form: μ = r₊/G."""
     over, g = r.clamp(min=0), G[:, 0]
     stuck = (g <= 1e-200) & (over > 0)

@@ -32,7 +32,7 @@ class Bounded(NamedTuple):
     relaxed: Bool[Tensor, "b"]
 
 
-class _At(NamedTuple):
+class _DualPoint(NamedTuple):
     """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 a coordinate: clipped, free, clipped),
     how far μ is from optimal.
     """
@@ -72,11 +72,11 @@ class _Scaled:
     def clipped(self, push: Tensor) -> Tensor:
         return torch.clamp(push, -self.speed, self.speed)
 
-    def at(self, μ: Tensor) -> _At:
+    def at(self, μ: Tensor) -> _DualPoint:
         p = self.push(μ)
         slope = rows_times(self.A, self.clipped(p)) / self.length - self.excess + self.softness * μ
         slope = torch.where(self.alive, slope, 1.0)
-        return _At(
+        return _DualPoint(
             slope, torch.where(p.abs() < self.speed, 0.0, p.sign()), torch.minimum(μ, slope).abs().amax(1)
         )
 
@@ -161,7 +161,7 @@ def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) 
     return torch.where(over, (low + high) / 2, 1.0)
 
 
-def _sharpened(dual: _Scaled, μ: Tensor, at: _At) -> tuple[Tensor, Tensor]:
+def _sharpened(dual: _Scaled, μ: Tensor, at: _DualPoint) -> tuple[Tensor, Tensor]:
     """One Newton step of the hard problem on the pieces found, kept where it lowers the residual."""
     active, H = (μ > 0) & dual.alive, dual.hessian(at.piece)
     better = solve_on(H, (H @ μ[:, :, None])[:, :, 0] - at.slope, active).clamp(min=0)

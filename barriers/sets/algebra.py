@@ -134,15 +134,15 @@ def complement(unsafe: UnsafeSet) -> UnsafeSet:
 
 
 @complement.register
-def _not(unsafe: Not) -> UnsafeSet:
+def _complement_of_not(unsafe: Not) -> UnsafeSet:
     return unsafe.inner
 
 
 @complement.register
-def _any(unsafe: AnyOf) -> UnsafeSet:
+def _complement_of_any_of(unsafe: AnyOf) -> UnsafeSet:
     return AllOf([complement(s) for s in unsafe.members()])
 
 
 @complement.register
-def _all(unsafe: AllOf) -> UnsafeSet:
+def _complement_of_all_of(unsafe: AllOf) -> UnsafeSet:
     return AnyOf([complement(s) for s in unsafe.members()])

@@ -237,10 +237,10 @@ def _bent(inner: UnsafeSet, p: Tensor, e: Tensor, free: Tensor) -> tuple[Tensor,
 
 
 @complement.register
-def _outside(unsafe: Anywhere) -> UnsafeSet:
+def _complement_of_anywhere(unsafe: Anywhere) -> UnsafeSet:
     return Nowhere(unsafe) if unsafe.joined else AllOf(unsafe.at_each(complement(unsafe.inner)))
 
 
 @complement.register
-def _entered(unsafe: Nowhere) -> UnsafeSet:
+def _complement_of_nowhere(unsafe: Nowhere) -> UnsafeSet:
     return unsafe.unsafe

@@ -143,10 +143,10 @@ class SoftCapsule(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Capsule, width: Scalar) -> UnsafeSet:
+def _soft_capsule(unsafe: Capsule, width: Scalar) -> UnsafeSet:
     return SoftCapsule(unsafe, unsafe, width, +1)
 
 
 @soften_complement.register
-def _soft_outside(inner: Capsule, width: Scalar) -> UnsafeSet:
+def _soft_outside_capsule(inner: Capsule, width: Scalar) -> UnsafeSet:
     return SoftCapsule(Not(inner), inner, width, -1)

@@ -176,10 +176,10 @@ def _placed(region: UnsafeSet, saved: Saved, columns: Sequence[str]) -> UnsafeSe
 
 
 @complement.register
-def _outside(unsafe: ClassRegion) -> UnsafeSet:
+def _complement_of_class_region(unsafe: ClassRegion) -> UnsafeSet:
     return complement(unsafe.inner)
 
 
 @soften.register
-def _soft(unsafe: ClassRegion, width: Scalar) -> UnsafeSet:
+def _soft_class_region(unsafe: ClassRegion, width: Scalar) -> UnsafeSet:
     return soften(unsafe.inner, width)

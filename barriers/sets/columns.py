@@ -74,10 +74,10 @@ def _position(column: str | int, among: Sequence[str]) -> int:
 
 
 @complement.register
-def _outside(unsafe: Columns) -> UnsafeSet:
+def _complement_of_columns(unsafe: Columns) -> UnsafeSet:
     return unsafe.around(complement(unsafe.inner))
 
 
 @soften.register
-def _soft(unsafe: Columns, width: Scalar) -> UnsafeSet:
+def _soft_columns(unsafe: Columns, width: Scalar) -> UnsafeSet:
     return unsafe.around(soften(unsafe.inner, width))

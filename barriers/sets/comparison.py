@@ -98,5 +98,5 @@ class Comparison(UnsafeSet):
 
 
 @complement.register
-def _outside(unsafe: Comparison) -> UnsafeSet:
+def _complement_of_comparison(unsafe: Comparison) -> UnsafeSet:
     return Comparison(unsafe.right, unsafe.left, not unsafe.strict, unsafe.dimension or 0, unsafe.also)

@@ -155,7 +155,7 @@ class Gauge(UnsafeSet):
 
 
 @soften_complement.register
-def _soft_outside(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
+def _soft_outside_ellipsoid(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
     round_enough = inner.radii.max() <= inner.radii.min() * (1 + 1e-12)
     return Not(inner) if round_enough else Gauge(inner, width)
 

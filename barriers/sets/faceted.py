@@ -73,10 +73,10 @@ class SoftFaces(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Faceted, width: Scalar) -> UnsafeSet:
+def _soft_faceted(unsafe: Faceted, width: Scalar) -> UnsafeSet:
     return unsafe if unsafe.smooth else SoftFaces(unsafe, unsafe, width, +1)
 
 
 @soften_complement.register
-def _soft_outside(inner: Faceted, width: Scalar) -> UnsafeSet:
+def _soft_outside_faceted(inner: Faceted, width: Scalar) -> UnsafeSet:
     return Not(inner) if inner.smooth else SoftFaces(Not(inner), inner, width, -1)

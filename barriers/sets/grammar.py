@@ -125,7 +125,9 @@ class _Reader:
             case _:
                 raise self._strange(node)
         raise RuleError(
-            f"'{self._excerpt(node)}'", self._at(node), " compares nothing: a rule needs <, <=, > or >= there"
+            f"'{self._excerpt(node)}'",
+            self._position(node),
+            " compares nothing: a rule needs <, <=, > or >= there",
         )
 
     def _compared(self, a: ast.expr, op: ast.cmpop, b: ast.expr, negated: bool, depth: int) -> Condition:
@@ -135,7 +137,9 @@ class _Reader:
         left, right = self._side(a, depth + 1), self._side(b, depth + 1)
         if constant(left) and constant(right):
             raise RuleError(
-                f"'{self._excerpt(a)}'", self._at(a), f" and '{self._excerpt(b)}' hold no column to compare"
+                f"'{self._excerpt(a)}'",
+                self._position(a),
+                f" and '{self._excerpt(b)}' hold no column to compare",
             )
         if isinstance(op, ast.Gt | ast.GtE):
             left, right = right, left
@@ -150,12 +154,12 @@ class _Reader:
             case ast.Name(name):
                 return self._name(node, name)
             case ast.UnaryOp(ast.USub(), operand):
-                return self._fold(node, Operation("neg", (self._side(operand, depth + 1),)))
+                return self._folded(node, Operation("neg", (self._side(operand, depth + 1),)))
             case ast.UnaryOp(ast.UAdd(), operand):
                 return self._side(operand, depth + 1)
             case ast.BinOp(left, op, right) if type(op) in BINARY:
                 arguments = (self._side(left, depth + 1), self._side(right, depth + 1))
-                return self._fold(node, Operation(BINARY[type(op)], arguments))
+                return self._folded(node, Operation(BINARY[type(op)], arguments))
             case ast.BinOp(_, op, _) | ast.UnaryOp(op, _) if type(op) in WAYS_OUT:
                 self._refuse_operator(node, op)
             case ast.Call(ast.Name() as function, arguments, []):
@@ -163,18 +167,18 @@ class _Reader:
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
                 raise RuleError(
                     f"'{self._excerpt(node)}'",
-                    self._at(node),
+                    self._position(node),
                     " is a condition, not a number: join them by and, or",
                 )
         raise self._strange(node)
 
     def _number(self, node: ast.expr, value: Any) -> Number:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " is not a number")
+            raise RuleError(f"'{self._excerpt(node)}'", self._position(node), " is not a number")
         number = float(value) if abs(value) < 1e308 else math.inf
         if not math.isfinite(number):
             raise RuleError(
-                f"'{self._excerpt(node)}'", self._at(node), " is too large: every number must be finite"
+                f"'{self._excerpt(node)}'", self._position(node), " is too large: every number must be finite"
             )
         return Number(number)
 
@@ -184,11 +188,13 @@ class _Reader:
         if name in CONSTANTS:
             return Number(CONSTANTS[name])
         if name in FUNCTIONS:
-            raise RuleError(f"'{name}'", self._at(node), f" is a function: write {name}(...)")
+            raise RuleError(f"'{name}'", self._position(node), f" is a function: write {name}(...)")
         shared = [c for c in self.columns if identifier(c) == name]
         if shared:
             raise RuleError(
-                f"'{name}'", self._at(node), f" could be any of {', '.join(map(repr, shared))}: rename them"
+                f"'{name}'",
+                self._position(node),
+                f" could be any of {', '.join(map(repr, shared))}: rename them",
             )
         same = alike(name, list(self.names))
         more = (
@@ -197,7 +203,7 @@ class _Reader:
             else _guess(name, list(self.names))
         )
         raise RuleError(
-            f"unknown column '{name}'", self._at(node), f"{more} (columns: {_listed(list(self.names))})"
+            f"unknown column '{name}'", self._position(node), f"{more} (columns: {_listed(list(self.names))})"
         )
 
     def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Expression:
@@ -205,26 +211,28 @@ class _Reader:
         if name not in FUNCTIONS:
             more = _guess(name, list(FUNCTIONS))
             raise RuleError(
-                f"unknown function '{name}'", self._at(node), f"{more} (functions: {', '.join(FUNCTIONS)})"
+                f"unknown function '{name}'",
+                self._position(node),
+                f"{more} (functions: {', '.join(FUNCTIONS)})",
             )
         rule = FUNCTIONS[name]
         if len(arguments) < rule.least or (rule.most is not None and len(arguments) > rule.most):
             wants = "one argument" if rule.most == 1 else "two arguments or more"
-            raise RuleError(f"'{name}'", self._at(node), f" takes {wants}; got {len(arguments)}")
-        return self._fold(node, Operation(name, tuple(self._side(a, depth + 1) for a in arguments)))
+            raise RuleError(f"'{name}'", self._position(node), f" takes {wants}; got {len(arguments)}")
+        return self._folded(node, Operation(name, tuple(self._side(a, depth + 1) for a in arguments)))
 
-    def _fold(self, node: ast.expr, operation: Operation) -> Expression:
+    def _folded(self, node: ast.expr, operation: Operation) -> Expression:
         """A constant part as its value, which must exist."""
         if not all(isinstance(a, Number) for a in operation.arguments):
             return operation
         value = evaluate(operation, torch.zeros(1, dtype=torch.float64))
         if not value.defined:
-            raise RuleError(f"'{self._excerpt(node)}'", self._at(node), " has no finite value")
+            raise RuleError(f"'{self._excerpt(node)}'", self._position(node), " has no finite value")
         return Number(float(value.number))
 
     def _refuse_operator(self, node: ast.expr, op: ast.AST) -> NoReturn:
         what, way_out = WAYS_OUT[type(op)]
-        at = self._between(node.left, node.right) if isinstance(node, ast.BinOp) else self._at(node)
+        at = self._between(node.left, node.right) if isinstance(node, ast.BinOp) else self._position(node)
         raise RuleError(what, at, f" has no place in a rule: {way_out}")
 
     def _strange(self, node: ast.expr) -> RuleError:
@@ -238,7 +246,7 @@ class _Reader:
             ast.JoinedStr: "text",
         }
         what = kinds.get(type(node), "this")
-        return RuleError(f"'{self._excerpt(node)}'", self._at(node), f": {what} has no place in a rule")
+        return RuleError(f"'{self._excerpt(node)}'", self._position(node), f": {what} has no place in a rule")
 
     def _syntax(self, error: SyntaxError) -> RuleError:
         """Python's complaint in words of the grammar, for the commonest slips."""
@@ -257,15 +265,15 @@ class _Reader:
 
     def _depth(self, node: ast.expr, depth: int) -> None:
         if depth > DEPTH:
-            raise RuleError("nested too deeply", self._at(node), f": {DIVIDE}")
+            raise RuleError("nested too deeply", self._position(node), f": {DIVIDE}")
 
-    def _at(self, node: ast.expr) -> int:
+    def _position(self, node: ast.expr) -> int:
         return self.shift + len(self.source.encode()[: node.col_offset].decode())
 
     def _between(self, a: ast.expr, b: ast.expr) -> int:
         """The first character of the operator between two operands."""
         start = self.shift + len(self.source.encode()[: a.end_col_offset].decode())
-        gap = self.text[start : self._at(b)]
+        gap = self.text[start : self._position(b)]
         return start + len(gap) - len(gap.lstrip(" )"))
 
     def _excerpt(self, node: ast.expr) -> str:

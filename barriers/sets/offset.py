@@ -116,7 +116,7 @@ class SoftGrow(UnsafeSet):
 
 
 @soften.register
-def _soft(unsafe: Grow, width: Scalar) -> UnsafeSet:
+def _soft_grow(unsafe: Grow, width: Scalar) -> UnsafeSet:
     # Shrink has no such form: inside, a softened level may lie above the distance.
     return unsafe if unsafe.smooth else SoftGrow(unsafe, soften(unsafe.inner, width))
 

@@ -132,22 +132,22 @@ def level(unsafe: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
-def _any(unsafe: AnyOf, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_any_of(unsafe: AnyOf, coordinates: Coordinates) -> UnsafeSet:
     return AnyOf([level(s, coordinates) for s in unsafe.members()])
 
 
 @level.register
-def _all(unsafe: AllOf, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_all_of(unsafe: AllOf, coordinates: Coordinates) -> UnsafeSet:
     return AllOf([level(s, coordinates) for s in unsafe.members()])
 
 
 @level.register
-def _not(unsafe: Not, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_not(unsafe: Not, coordinates: Coordinates) -> UnsafeSet:
     return complement(level(unsafe.inner, coordinates))
 
 
 @level.register
-def _anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
     if unsafe.joined:
         return unsafe if coordinates.identity and lipschitz(unsafe.inner) else FirstOrder(unsafe, coordinates)
     if coordinates.identity:
@@ -156,29 +156,29 @@ def _anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
-def _nowhere(unsafe: Nowhere, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_nowhere(unsafe: Nowhere, coordinates: Coordinates) -> UnsafeSet:
     return complement(level(unsafe.unsafe, coordinates))
 
 
 @level.register
-def _occupancy(unsafe: Occupancy, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_occupancy(unsafe: Occupancy, coordinates: Coordinates) -> UnsafeSet:
     # Its level is nearly a distance already, and bilinear: dividing by a slope that jumps between cells would
     # add jumps.
     return unsafe if coordinates.identity else FirstOrder(unsafe, coordinates)
 
 
 @level.register
-def _rule(unsafe: Rule, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_rule(unsafe: Rule, coordinates: Coordinates) -> UnsafeSet:
     return level(unsafe.tree, coordinates)
 
 
 @level.register
-def _class_region(unsafe: ClassRegion, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_class_region(unsafe: ClassRegion, coordinates: Coordinates) -> UnsafeSet:
     return level(unsafe.inner, coordinates)
 
 
 @level.register
-def _half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n = unsafe.normal.double()
@@ -188,7 +188,7 @@ def _half_space(unsafe: HalfSpace, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
-def _faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     n, b = unsafe.planes()
@@ -198,7 +198,7 @@ def _faceted(unsafe: Faceted, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
-def _ball(unsafe: Ball, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_ball(unsafe: Ball, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     if coordinates.scale is not None:
@@ -207,7 +207,7 @@ def _ball(unsafe: Ball, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
-def _ellipsoid(unsafe: Ellipsoid, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_ellipsoid(unsafe: Ellipsoid, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe
     m = coordinates.matrix if unsafe.axes is None else unsafe.axes.double() @ coordinates.matrix
@@ -223,7 +223,7 @@ def _ellipsoid_in(center: Tensor, stretch: Tensor, coordinates: Coordinates) -> 
 
 
 @level.register
-def _columns(unsafe: Columns, coordinates: Coordinates) -> UnsafeSet:
+def _level_of_columns(unsafe: Columns, coordinates: Coordinates) -> UnsafeSet:
     if coordinates.identity:
         return unsafe.around(level(unsafe.inner, identity(len(unsafe.index), coordinates.saved_dtype)))
     rows = coordinates.matrix[unsafe.index]
@@ -233,17 +233,17 @@ def _columns(unsafe: Columns, coordinates: Coordinates) -> UnsafeSet:
 
 
 @complement.register
-def _outside_pulled(unsafe: Pulled) -> UnsafeSet:
+def _complement_of_pulled(unsafe: Pulled) -> UnsafeSet:
     return Pulled(complement(unsafe.original), complement(unsafe.level), unsafe.coordinates)
 
 
 @complement.register
-def _outside_first_order(unsafe: FirstOrder) -> UnsafeSet:
+def _complement_of_first_order(unsafe: FirstOrder) -> UnsafeSet:
     return FirstOrder(complement(unsafe.original), unsafe.coordinates)
 
 
 @complement.register
-def _outside_projected(unsafe: Projected) -> UnsafeSet:
+def _complement_of_projected(unsafe: Projected) -> UnsafeSet:
     return Projected(complement(unsafe.inner), unsafe.directions)
 
 

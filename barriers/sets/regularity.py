@@ -26,24 +26,24 @@ def lipschitz(unsafe: UnsafeSet) -> bool:
 @lipschitz.register(Faceted)
 @lipschitz.register(Superellipse)
 @lipschitz.register(Shrink)
-def _always(unsafe: UnsafeSet) -> bool:
+def _lipschitz_always(unsafe: UnsafeSet) -> bool:
     return True
 
 
 @lipschitz.register(AnyOf)
 @lipschitz.register(AllOf)
-def _members(unsafe: AnyOf | AllOf) -> bool:
+def _lipschitz_members(unsafe: AnyOf | AllOf) -> bool:
     return all(lipschitz(s) for s in unsafe.members())
 
 
 @lipschitz.register(Not)
 @lipschitz.register(Columns)
-def _inner(unsafe: Not | Columns) -> bool:
+def _lipschitz_inner(unsafe: Not | Columns) -> bool:
     return lipschitz(unsafe.inner)
 
 
 @lipschitz.register
-def _melted(unsafe: SmoothUnion) -> bool:
+def _lipschitz_smooth_union(unsafe: SmoothUnion) -> bool:
     return all(lipschitz(s) for s in unsafe.melted.sets)
 
 

@@ -60,12 +60,12 @@ class Rule(UnsafeSet):
 
 
 @complement.register
-def _outside(unsafe: Rule) -> UnsafeSet:
+def _complement_of_rule(unsafe: Rule) -> UnsafeSet:
     return complement(unsafe.tree)
 
 
 @soften.register
-def _soft(unsafe: Rule, width: Scalar) -> UnsafeSet:
+def _soft_rule(unsafe: Rule, width: Scalar) -> UnsafeSet:
     return soften(unsafe.tree, width)
 
 

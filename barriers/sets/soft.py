@@ -85,15 +85,15 @@ def soften_complement(inner: UnsafeSet, width: Scalar) -> UnsafeSet:
 
 
 @soften.register
-def _not(unsafe: Not, width: Scalar) -> UnsafeSet:
+def _soft_not(unsafe: Not, width: Scalar) -> UnsafeSet:
     return soften_complement(unsafe.inner, width)
 
 
 @soften.register
-def _any(unsafe: AnyOf, width: Scalar) -> UnsafeSet:
+def _soft_any_of(unsafe: AnyOf, width: Scalar) -> UnsafeSet:
     return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, -1)
 
 
 @soften.register
-def _all(unsafe: AllOf, width: Scalar) -> UnsafeSet:
+def _soft_all_of(unsafe: AllOf, width: Scalar) -> UnsafeSet:
     return SoftExtremum(unsafe, [soften(s, width) for s in unsafe.members()], width, +1)

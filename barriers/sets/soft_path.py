@@ -86,14 +86,14 @@ def _stretch(coordinates: Coordinates, size: int) -> float:
 
 
 @soften.register
-def _soft(unsafe: Anywhere, width: Scalar) -> UnsafeSet:
+def _soft_anywhere(unsafe: Anywhere, width: Scalar) -> UnsafeSet:
     if unsafe.joined:
         return SoftPath(unsafe, unsafe, width, -1, None)
     return SoftAnywhere(unsafe, unsafe.around(soften(unsafe.inner, width)), width)
 
 
 @soften.register
-def _soft_outside(unsafe: Nowhere, width: Scalar) -> UnsafeSet:
+def _soft_nowhere(unsafe: Nowhere, width: Scalar) -> UnsafeSet:
     return SoftPath(unsafe, unsafe.unsafe, width, +1, None)
 
 

@@ -45,24 +45,24 @@ def spans(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -
 
 
 @spans.register
-def _half_space(unsafe: HalfSpace, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_half_space(unsafe: HalfSpace, a: Tensor, b: Tensor) -> Spans | None:
     n = unsafe.normal.double()
     return _below((unsafe.offset - a @ n)[:, None], (unsafe.offset - b @ n)[:, None])
 
 
 @spans.register
-def _faceted(unsafe: Faceted, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_faceted(unsafe: Faceted, a: Tensor, b: Tensor) -> Spans | None:
     return _convex(_below(unsafe.faces(a), unsafe.faces(b)))
 
 
 @spans.register
-def _polytope(unsafe: Polytope, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_polytope(unsafe: Polytope, a: Tensor, b: Tensor) -> Spans | None:
     n, c = unsafe.normals.double(), unsafe.offsets.double()
     return _convex(_below(a @ n.T - c, b @ n.T - c))
 
 
 @spans.register
-def _comparison(unsafe: Comparison, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_comparison(unsafe: Comparison, a: Tensor, b: Tensor) -> Spans | None:
     if not (_affine(unsafe.left) and _affine(unsafe.right) and all(map(_bounded, unsafe.also))):
         return None
     f, defined = [], []
@@ -81,19 +81,19 @@ def _comparison(unsafe: Comparison, a: Tensor, b: Tensor) -> Spans | None:
 
 
 @spans.register
-def _ball(unsafe: Ball, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_ball(unsafe: Ball, a: Tensor, b: Tensor) -> Spans | None:
     c = unsafe.center.double()
     return _within(a - c, b - c, unsafe.radius)
 
 
 @spans.register
-def _ellipsoid(unsafe: Ellipsoid, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_ellipsoid(unsafe: Ellipsoid, a: Tensor, b: Tensor) -> Spans | None:
     r = unsafe.radii.double()
     return _within(unsafe.local(a) / r, unsafe.local(b) / r, 1.0)
 
 
 @spans.register
-def _capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
     """Two balls and a cylinder between them, which together are convex."""
     start, along = unsafe.start.double(), unsafe.along.double()
     end, r = start + along, unsafe.radius
@@ -117,7 +117,7 @@ def _capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
 
 
 @spans.register
-def _near_points(unsafe: NearPoints, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_near_points(unsafe: NearPoints, a: Tensor, b: Tensor) -> Spans | None:
     points = unsafe.points.double()
     if len(points) > POINTS:
         return None
@@ -125,37 +125,37 @@ def _near_points(unsafe: NearPoints, a: Tensor, b: Tensor) -> Spans | None:
 
 
 @spans.register
-def _polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans | None:
     rows = max(PAIRS // len(unsafe.start), 1)
     return stacked([_scan(unsafe, *part) for part in zip(a.split(rows), b.split(rows), strict=True)])
 
 
 @spans.register
-def _columns(unsafe: Columns, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_columns(unsafe: Columns, a: Tensor, b: Tensor) -> Spans | None:
     return spans(unsafe.inner, a[:, unsafe.index], b[:, unsafe.index])
 
 
 @spans.register
-def _rule(unsafe: Rule, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_rule(unsafe: Rule, a: Tensor, b: Tensor) -> Spans | None:
     return spans(unsafe.tree, a, b)
 
 
 @spans.register
-def _any(unsafe: AnyOf, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_any_of(unsafe: AnyOf, a: Tensor, b: Tensor) -> Spans | None:
     found = [spans(s, a, b) for s in unsafe.members()]
     known = [f for f in found if f is not None]
     return trimmed(joined(known)) if len(known) == len(found) else None
 
 
 @spans.register
-def _all(unsafe: AllOf, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_all_of(unsafe: AllOf, a: Tensor, b: Tensor) -> Spans | None:
     found = [spans(s, a, b) for s in unsafe.members()]
     known = [f for f in found if f is not None]
     return reduce(lambda p, q: trimmed(both(p, q)), known) if len(known) == len(found) else None
 
 
 @spans.register
-def _not(unsafe: Not, a: Tensor, b: Tensor) -> Spans | None:
+def _spans_of_not(unsafe: Not, a: Tensor, b: Tensor) -> Spans | None:
     found = spans(unsafe.inner, a, b)
     return None if found is None else trimmed(gaps(found))
 

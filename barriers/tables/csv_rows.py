@@ -239,7 +239,7 @@ def _both(head: CsvHead) -> str:
         rows = sum(1 for _ in _records(file))
     bad = next((cell for cell in head.first if number(cell) is None), None)
     as_row = f"as a row, there are {_count(rows)}" + (
-        f" and the first is refused: {_bad(bad)}" if bad is not None else ""
+        f" and the first is refused: {_unreadable(bad)}" if bad is not None else ""
     )
     cells = listed([cell.strip() or "an empty cell" for cell in head.first])
     why = head.doubt.why if head.doubt is not None else ""
@@ -256,5 +256,5 @@ def _count(rows: int) -> str:
     return f"{rows:,} sample{'s' * (rows != 1)}"
 
 
-def _bad(cell: str) -> str:
+def _unreadable(cell: str) -> str:
     return f"'{cell.strip()[:40]}' is not a number" if cell.strip() else "a cell is empty"

@@ -215,13 +215,13 @@ def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
     Where one column tells all rows apart, the others follow from it: then the column that explains the least,
     alone, is what counts.
     """
-    together = [_Way(columns, keys, merged) for keys, merged in WAYS]
+    together = [_Notation(columns, keys, merged) for keys, merged in WAYS]
     for block in blocks():
         for way in together:
             way.add(block.x.numpy())
     P = max(way.pairs() for way in together)
     if len(columns) > 1 and max(c.distinct.number() for c in columns) > TELLS * found.distinct:
-        alone = [[_Way([column], keys, merged) for keys, merged in WAYS] for column in columns]
+        alone = [[_Notation([column], keys, merged) for keys, merged in WAYS] for column in columns]
         for block in blocks():
             for i, ways in enumerate(alone):
                 for way in ways:
@@ -239,7 +239,7 @@ WAYS: list[tuple[Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], int]] 
 """The ways numbers are written, and how many values of each fall together where it is coarser."""
 
 
-class _Way:
+class _Notation:
     """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells
     of a uniform choice of them.
     """

@@ -124,7 +124,7 @@ class Seen:
         has gained rows.
         """
         for block in blocks:
-            self._see(block)
+            self._take(block)
             yield block
         if self.rows < self._past.rows:
             message = (
@@ -133,7 +133,7 @@ class Seen:
             )
             raise BadInput(Fault(message, self._source))
 
-    def _see(self, block: Block) -> None:
+    def _take(self, block: Block) -> None:
         left = self._past.rows - self.rows
         for part in (slice(None, left), slice(left, None)) if 0 < left < len(block.x) else (slice(None),):
             x, unit = block.x[part], None if block.unit is None else block.unit[part]

@@ -75,7 +75,7 @@ class Fixed:
         return clopper_pearson.smallest_beta(self.n, confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        return _left(clopper_pearson.samples_needed(beta, self.count / self.n, confidence), self.n)
+        return _still_needed(clopper_pearson.samples_needed(beta, self.count / self.n, confidence), self.n)
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Sequential:
         return "anytime"
 
     def p_certify(self, beta: float) -> float:
-        return _p(anytime.log_evidence_below(self.count, self.n, beta))
+        return _p_value(anytime.log_evidence_below(self.count, self.n, beta))
 
     def p_violate(self, beta: float) -> float:
-        return _p(anytime.log_evidence_above(self.count, self.n, beta))
+        return _p_value(anytime.log_evidence_above(self.count, self.n, beta))
 
     def upper(self, confidence: float) -> float:
         return anytime.anytime_upper_bound(self.count, self.n, confidence)
@@ -105,7 +105,7 @@ class Sequential:
         return anytime.anytime_upper_bound(0, self.n, confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        return _left(anytime.samples_needed(beta, self.count / self.n, confidence), self.n)
+        return _still_needed(anytime.samples_needed(beta, self.count / self.n, confidence), self.n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +121,12 @@ class Betting:
         return "betting"
 
     def p_certify(self, beta: float) -> float:
-        return 1.0 if beta == 0 else _p(betting.log_capital(self.fractions, beta))
+        return 1.0 if beta == 0 else _p_value(betting.log_capital(self.fractions, beta))
 
     def p_violate(self, beta: float) -> float:
         if beta == 0:
             return 0.0 if bool((self.fractions > 0).any()) else 1.0
-        return _p(betting.log_capital(1 - self.fractions, 1 - beta))
+        return _p_value(betting.log_capital(1 - self.fractions, 1 - beta))
 
     def upper(self, confidence: float) -> float:
         return betting.mean_upper_bound(self.fractions, confidence)
@@ -138,7 +138,7 @@ class Betting:
         return betting.mean_upper_bound(np.zeros_like(self.fractions), confidence)
 
     def more(self, beta: float, confidence: float) -> int | None:
-        return _left(betting.clouds_needed(beta, self.fractions, confidence), len(self.fractions))
+        return _still_needed(betting.clouds_needed(beta, self.fractions, confidence), len(self.fractions))
 
 
 def two_sided(evidence: Evidence, confidence: float) -> clopper_pearson.Interval:
@@ -147,10 +147,10 @@ def two_sided(evidence: Evidence, confidence: float) -> clopper_pearson.Interval
     return clopper_pearson.Interval(evidence.lower(each), evidence.upper(each))
 
 
-def _p(log_evidence: float) -> float:
+def _p_value(log_evidence: float) -> float:
     return math.exp(-max(log_evidence, 0.0))
 
 
-def _left(needed: int | None, have: int) -> int | None:
+def _still_needed(needed: int | None, have: int) -> int | None:
     """How many of those needed are still to come: one at least, as what there is has not decided."""
     return None if needed is None else max(needed - have, 1)

@@ -79,13 +79,15 @@ def needs_of(
         extents += of_normal(init["mean"], std.tolist(), "the start").local_only()
     start = _start(init, columns, data)
     if start is not None and init["kind"] == "file":
-        extents += of_rows(_some(start, QUICK), "the start").local_only()
+        extents += of_rows(_evenly_spaced(start, QUICK), "the start").local_only()
     # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own
     # scale.
     elsewhere = bool(learned) or not SAMPLERS[sampler["kind"]].unit_noise
     noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
     return Needs(
-        extents, noise, None if start is None else changing_sides(_some(start, numbers), regions, columns)
+        extents,
+        noise,
+        None if start is None else changing_sides(_evenly_spaced(start, numbers), regions, columns),
     )
 
 
@@ -98,7 +100,7 @@ def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tup
     if not (part.network.whitens or of_interest):
         return Extents(), None
     rows = part.data.load(seed)
-    some = _some(rows.values, QUICK)
+    some = _evenly_spaced(rows.values, QUICK)
     return of_rows(some, "the data") + of_joint(some, "the data"), rows
 
 
@@ -120,6 +122,6 @@ def _of_map(coordinates: Coordinates | None) -> Extents:
     return of_normal(middle, coordinates.matrix.norm(dim=1).tolist(), "the energy") + joint.local_only()
 
 
-def _some(rows: Tensor, numbers: float) -> Tensor:
+def _evenly_spaced(rows: Tensor, numbers: float) -> Tensor:
     """Rows of a table, evenly spread over it where it holds more numbers than that."""
     return rows[:: max(1, math.ceil(rows.numel() / numbers))].double()

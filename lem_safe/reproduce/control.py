@@ -82,12 +82,12 @@ def penalty(setting: Setting) -> Found:
     λ = 1 there is no distribution any more.
     """
     unsafe = GaussianMixture(means=[[2.0, 0.0]], std=STD)
-    masses = {λ: _law(λ, unsafe)[0] for λ in (0.0, 0.01, 0.02, 0.05, 0.1, 0.35, 0.8)}
+    masses = {λ: _by_quadrature(λ, unsafe)[0] for λ in (0.0, 0.01, 0.02, 0.05, 0.1, 0.35, 0.8)}
     p, low, high = masses[0.0], 0.0, 0.1
     for _ in range(30):
         λ = (low + high) / 2
-        low, high = (λ, high) if _law(λ, unsafe)[0] > BETA else (low, λ)
-    _, price = _law(high, unsafe)
+        low, high = (λ, high) if _by_quadrature(λ, unsafe)[0] > BETA else (low, λ)
+    _, price = _by_quadrature(high, unsafe)
     least = BETA * np.log(BETA / p) + (1 - BETA) * np.log((1 - BETA) / (1 - p))
     falls = all(b < a for a, b in pairwise(masses.values()))
     lines = {
@@ -114,7 +114,7 @@ def penalty(setting: Setting) -> Found:
     )
 
 
-def _law(λ: float, unsafe: Energy, half: float = 8.0, grid: int = 801) -> tuple[float, float]:
+def _by_quadrature(λ: float, unsafe: Energy, half: float = 8.0, grid: int = 801) -> tuple[float, float]:
     """ρ_λ(𝒰), and KL(ρ_λ‖ρ₊), by quadrature over a square."""
     a = torch.linspace(-half, half, grid, dtype=torch.float64)
     x = torch.cartesian_prod(a, a)

@@ -40,7 +40,7 @@ MOVES = "moves"
 Save = Callable[[Arrays], None]
 
 
-class _Seen(NamedTuple):
+class _LogLengths(NamedTuple):
     """How long the log's lists were, and its tally."""
 
     step: int
@@ -50,13 +50,13 @@ class _Seen(NamedTuple):
     accepted: tuple[float, int]
 
 
-class _Whole(NamedTuple):
+class _Standing(NamedTuple):
     """Where a run stands between two steps: what a checkpoint can be made of."""
 
     state: State
     step: int
     step_size: float | None
-    seen: _Seen
+    seen: _LogLengths
 
 
 @torch.no_grad()
@@ -86,13 +86,13 @@ def follow(
     progress.start(course.title, course.steps)
     shown = time.monotonic()
     written = shown if written is None else written
-    whole = _Whole(state, k, h, _seen(log))
+    whole = _Standing(state, k, h, _seen(log))
 
     def held() -> Arrays:
         return snapshot(whole.state, whole.step, trace, whole.step_size) | log.state()
 
     try:
-        while k < course.steps and not _over(course, log, k):
+        while k < course.steps and not _is_over(course, log, k):
             after, info = _step(course, key, state, k)
             if info.warming:  # a warm-up leaves the cloud where it is, and has no row
                 state = after
@@ -110,7 +110,7 @@ def follow(
                 _judge(course, log, k, state.x)
                 if course.monitor is not None and course.monitor.due(k):
                     course.monitor.look(log, k, state.x)
-            whole = _Whole(state, k, h, _seen(log))
+            whole = _Standing(state, k, h, _seen(log))
             now = time.monotonic()
             if now - shown > REFRESH_SECONDS and k:
                 shown = now
@@ -165,11 +165,11 @@ def _beginning(
         raise BadInput(Fault(message, file="checkpoint.npz")) from error
 
 
-def _seen(log: Log) -> _Seen:
-    return _Seen(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
+def _seen(log: Log) -> _LogLengths:
+    return _LogLengths(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
 
 
-def _forget(log: Log, seen: _Seen) -> None:
+def _forget(log: Log, seen: _LogLengths) -> None:
     """Takes back what a step that was not finished has added to the log, which only ever grows."""
     del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
     log.accepted = seen.accepted
@@ -193,7 +193,7 @@ def live(course: Course, trace: Arrays, k: int, log: Log, turn: int) -> str:
     return f"{begin}; {notes[turn % len(notes)]}" if notes else begin
 
 
-def _over(course: Course, log: Log, k: int) -> bool:
+def _is_over(course: Course, log: Log, k: int) -> bool:
     return course.stop is not None and course.stop.verdict(log.rule, k, course.not_before) is not None
 
 
@@ -209,13 +209,13 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
             f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
-            f"the step {float(info.energy):.6g}{_at(info.step_size or course.step_size)}); a smaller "
-            "step_size is the usual remedy"
+            f"the step {float(info.energy):.6g}{_step_size_words(info.step_size or course.step_size)}); a "
+            "smaller step_size is the usual remedy"
         )
     return after, info
 
 
-def _at(step_size: float | None) -> str:
+def _step_size_words(step_size: float | None) -> str:
     return "" if step_size is None else f", step_size {step_size:g}"
 
 

@@ -127,7 +127,7 @@ def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[B
                 break
             moved = points
             for unsafe in course:
-                moved = _out(unsafe, moved)
+                moved = _moved_out(unsafe, moved)
             if torch.equal(moved, points):
                 break
             points = moved
@@ -136,7 +136,7 @@ def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[B
     return np.concatenate(found), sum(map(len, found))
 
 
-def _out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+def _moved_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     """The points inside, moved to the boundary to first order and a little past it; where there is no slope
     they stay.
     """
@@ -156,7 +156,7 @@ def _seeds(scenario: Scenario, d: int, known: Float[Tensor, "n d"] | None) -> Fl
     """
     key = Key(0).fold("feasible")
     parts = [torch.zeros(1, d, dtype=torch.float64)]
-    parts += [] if known is None else [_some(known.detach().cpu().double())]
+    parts += [] if known is None else [_evenly_spaced(known.detach().cpu().double())]
     parts += [
         part
         for part in (_start(scenario.sampler.init), _draws(scenario))
@@ -177,7 +177,7 @@ def _start(init: Mapping[str, object]) -> Tensor | None:
     if init["kind"] != "file":
         return None
     try:
-        return _some(torch.from_numpy(read_table(str(init["path"])).values))
+        return _evenly_spaced(torch.from_numpy(read_table(str(init["path"])).values))
     except BadInput:
         return None
 
@@ -189,7 +189,7 @@ def _draws(scenario: Scenario) -> Tensor | None:
     try:
         made = make("energies", scenario.energy)
         if isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar):
-            return _some(made.data.load(0).values)
+            return _evenly_spaced(made.data.load(0).values)
     except (BadInput, ValueError):
         return None
     if not isinstance(made, Energy):
@@ -197,7 +197,7 @@ def _draws(scenario: Scenario) -> Tensor | None:
     return made.exact_draws(Key(0).fold("feasible draws").generator(), EACH)
 
 
-def _some(x: Tensor, most: int = 4 * EACH) -> Tensor:
+def _evenly_spaced(x: Tensor, most: int = 4 * EACH) -> Tensor:
     return x if len(x) <= most else x[torch.linspace(0, len(x) - 1, most).long()]
 
 

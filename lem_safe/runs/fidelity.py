@@ -66,7 +66,7 @@ class Fidelity:
         """One line: the worst of each number."""
         worst = max(self.columns, key=lambda c: c.distance)
         out = max(self.columns, key=lambda c: c.outside)
-        wide = max(self.columns, key=lambda c: _off(c.spread))
+        wide = max(self.columns, key=lambda c: _log_spread(c.spread))
         parts = [f"outside the data's range at most {percent(out.outside)} ({out.column})"]
         parts += (
             [f"spread {wide.spread:.3g} of the data's ({wide.column})"] if wide.spread is not None else []
@@ -105,7 +105,10 @@ def fidelity(
     rows: Float[np.ndarray, "m d"], samples: Float[np.ndarray, "n d"], columns: Sequence[str]
 ) -> Fidelity:
     """Every number (A.16), of at most MOST rows and samples, two or more of each."""
-    y, x = _some(np.asarray(rows, dtype=np.float64)), _some(np.asarray(samples, dtype=np.float64))
+    y, x = (
+        _evenly_spaced(np.asarray(rows, dtype=np.float64)),
+        _evenly_spaced(np.asarray(samples, dtype=np.float64)),
+    )
     each = tuple(_column(name, y[:, i], x[:, i]) for i, name in enumerate(columns))
     pair, bad = _correlation(y, x, columns)
     return Fidelity(len(rows), len(samples), each, pair, bad)
@@ -132,7 +135,7 @@ def _column(name: str, y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> 
     chance = SIGMAS * math.sqrt(max(k - 1, 0) / 4 * (1 / n + 1 / m))
     bad = {
         "outside": outside > p + OUTSIDE + SIGMAS * math.sqrt(p * (1 - p) / n),
-        "spread": _off(spread) > math.log(SPREAD) + chance,
+        "spread": _log_spread(spread) > math.log(SPREAD) + chance,
         "distance": distance > DISTANCE + SURE * math.sqrt(1 / n + 1 / m),
     }
     below = float((x < 0).mean()) if low >= 0 else 0.0
@@ -173,10 +176,10 @@ def _sentence(c: ColumnFidelity, concerns: Sequence[Concern]) -> str:
     return f"Column '{c.column}': {', '.join(parts)}; {cause}."
 
 
-def _off(spread: float | None) -> float:
+def _log_spread(spread: float | None) -> float:
     """|log spread|; 0 where there is none."""
     return 0.0 if spread is None else math.inf if spread <= 0 else abs(math.log(spread))
 
 
-def _some(x: np.ndarray) -> np.ndarray:
+def _evenly_spaced(x: np.ndarray) -> np.ndarray:
     return x if len(x) <= MOST else x[np.linspace(0, len(x) - 1, MOST).astype(int)]

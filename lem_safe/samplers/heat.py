@@ -153,12 +153,12 @@ def stretched(chosen: Any, factor: Float[Tensor, "d d"]) -> Any:
 
 
 @stretched.register
-def _nothing(chosen: None, factor: Tensor) -> None:
+def _stretched_none(chosen: None, factor: Tensor) -> None:
     return None
 
 
 @stretched.register
-def _ensemble(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
+def _stretched_ensemble_filter(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
     reach = float(
         factor.abs().sum(1).max()
     )  # the most that Lv can be in any coordinate where v is at most 1 in each
@@ -168,7 +168,7 @@ def _ensemble(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
 
 
 @stretched.register
-def _predictive(chosen: PredictiveFilter, factor: Tensor) -> PredictiveFilter:
+def _stretched_predictive_filter(chosen: PredictiveFilter, factor: Tensor) -> PredictiveFilter:
     reach = float(factor.abs().sum(1).max())
     return chosen.under(
         Noise(chosen.noise.std, factor), None if chosen.speed is None else chosen.speed / reach
@@ -176,17 +176,17 @@ def _predictive(chosen: PredictiveFilter, factor: Tensor) -> PredictiveFilter:
 
 
 @stretched.register
-def _penalty(chosen: Penalty, factor: Tensor) -> Penalty:
+def _stretched_penalty(chosen: Penalty, factor: Tensor) -> Penalty:
     return Penalty(Stretched(chosen.barrier, factor), list(chosen.weights), chosen.mean)
 
 
 @stretched.register
-def _primal_dual(chosen: PrimalDual, factor: Tensor) -> PrimalDual:
+def _stretched_primal_dual(chosen: PrimalDual, factor: Tensor) -> PrimalDual:
     return PrimalDual(Stretched(chosen.barrier, factor), chosen.dual_rate, chosen.mean)
 
 
 @stretched.register
-def _chain(chosen: DriftChain, factor: Tensor) -> DriftChain:
+def _stretched_drift_chain(chosen: DriftChain, factor: Tensor) -> DriftChain:
     return DriftChain([stretched(f, factor) for f in chosen.filters])
 
 

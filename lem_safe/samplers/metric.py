@@ -91,7 +91,7 @@ def of_cloud(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
     Σ = y.T @ y / max(n - 1, 1)
     λ = torch.linalg.eigvalsh(Σ)
     if not λ[0] > 1e-12 * λ[-1]:
-        raise _bad(
+        raise _bad_metric(
             f"covariance needs particles that start spread in all {d} directions; the least variance of "
             f"these {n} is {float(λ[0]):.3g}; "
             "use init: {kind: data} or a wider start, or give a matrix"
@@ -106,7 +106,7 @@ def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]
     from scipy.optimize import minimize
 
     if x.shape[1] > LARGEST:
-        raise _bad(
+        raise _bad_metric(
             f"hessian takes at most {LARGEST} dimensions; got {x.shape[1]}; use covariance, or give a matrix"
         )
     cloud = x.double()
@@ -122,7 +122,7 @@ def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]
     H = hessian(energy, torch.as_tensor(found.x, dtype=torch.float64, device=x.device))
     λ = torch.linalg.eigvalsh(H)
     if not (bool(λ.isfinite().all()) and λ[0] > 1e-9 * λ[-1]):
-        raise _bad(
+        raise _bad_metric(
             "the Hessian where the energy is least is not positive definite (eigenvalues from "
             f"{float(λ[0]):.3g} to {float(λ[-1]):.3g}); "
             "use covariance, or give a matrix"
@@ -130,5 +130,5 @@ def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]
     return torch.linalg.cholesky(torch.linalg.inv(H))
 
 
-def _bad(message: str) -> BadInput:
+def _bad_metric(message: str) -> BadInput:
     return BadInput(Fault(message, key="sampler.metric"))

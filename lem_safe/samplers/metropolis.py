@@ -130,10 +130,10 @@ def whole(step_filter: Any) -> Any:
 
 
 @whole.register
-def _mirror(step_filter: MirrorStep) -> MirrorStep:
+def _whole_mirror_step(step_filter: MirrorStep) -> MirrorStep:
     return step_filter.returning()
 
 
 @whole.register
-def _chain(step_filter: StepChain) -> StepChain:
+def _whole_step_chain(step_filter: StepChain) -> StepChain:
     return StepChain([whole(f) for f in step_filter.filters])

@@ -129,22 +129,22 @@ class Grammar:
         return field(
             hint,
             " ".join(docs),
-            example if example is not None or default not in (None, ...) else self._some(p.hint),
+            example if example is not None or default not in (None, ...) else self._example_of(p.hint),
             default,
         )
 
-    def _some(self, hint: Any) -> Any:
+    def _example_of(self, hint: Any) -> Any:
         """An example of a value where a constructor gives none."""
         origin, args = get_origin(hint), [a for a in get_args(hint) if a is not type(None)]
         if isinstance(hint, type) and hint in self.nested:
             table = self.nested[hint]
             return dict(table.members[table.default or next(iter(table.members))].example)
         if origin in (Annotated, Union, types.UnionType):
-            return self._some(args[0])
+            return self._example_of(args[0])
         if origin is Literal:
             return args[0]
         if origin in (list, tuple):
-            return [self._some(args[0])] * 2
+            return [self._example_of(args[0])] * 2
         return {float: 0.5, int: 1, bool: True, str: "x0", Path: "rows.csv"}.get(hint)
 
     def _hint(self, hint: Any) -> Any:

@@ -166,12 +166,12 @@ def model_at(document: type[BaseModel], path: KeyPath) -> Any:
     """What checks one part of a scenario: the model of `energy`, of one region, of one constraint."""
     annotation: Any = document.model_fields[str(path[0])].annotation
     for _ in path[1:]:
-        annotation = get_args(_bare(annotation))[-1]
-    return _bare(annotation)
+        annotation = get_args(_without_annotations(annotation))[-1]
+    return _without_annotations(annotation)
 
 
 def _example(document: type[BaseModel], location: Sequence[str | int]) -> str:
-    model = _at(document, location[:-1])
+    model = _model_at(document, location[:-1])
     for name, info in getattr(model, "model_fields", {}).items():
         if (info.alias or name) == location[-1] and info.examples:
             return f"; add it, as in '{location[-1]}: {_flow(info.examples[0])}'"
@@ -187,15 +187,15 @@ def _flow(value: Any) -> str:
 
 
 def _keys(document: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    model = _at(document, location)
+    model = _model_at(document, location)
     return [info.alias or name for name, info in getattr(model, "model_fields", {}).items()]
 
 
-def _at(annotation: Any, location: Sequence[str | int]) -> Any:
+def _model_at(annotation: Any, location: Sequence[str | int]) -> Any:
     """The model at a pydantic location, found by walking annotations: keys, list indices and union tags."""
-    annotation = _bare(annotation)
+    annotation = _without_annotations(annotation)
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
-        return _at(annotation.model_fields["root"].annotation, location)
+        return _model_at(annotation.model_fields["root"].annotation, location)
     if not location:
         return annotation
     part, rest = location[0], location[1:]
@@ -203,19 +203,21 @@ def _at(annotation: Any, location: Sequence[str | int]) -> Any:
         arms = get_args(annotation)
         tagged = [arm for arm in arms if any(isinstance(m, Tag) and m.tag == part for m in get_args(arm)[1:])]
         if tagged:
-            return _at(tagged[0], rest)
-        return _at(next((arm for arm in arms if arm is not type(None)), None), location)
+            return _model_at(tagged[0], rest)
+        return _model_at(next((arm for arm in arms if arm is not type(None)), None), location)
     if isinstance(part, str) and part.startswith(MARK):
-        return _at(annotation, rest)  # the tag of a union with one arm, which Python simplifies away
+        return _model_at(annotation, rest)  # the tag of a union with one arm, which Python simplifies away
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, info in annotation.model_fields.items():
             if (info.alias or name) == part:
-                return _at(info.annotation, rest)
+                return _model_at(info.annotation, rest)
         return None
     if get_origin(annotation) in (list, dict):
-        return _at(get_args(annotation)[-1], rest)
+        return _model_at(get_args(annotation)[-1], rest)
     return None
 
 
-def _bare(annotation: Any) -> Any:
-    return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+def _without_annotations(annotation: Any) -> Any:
+    return (
+        _without_annotations(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+    )
