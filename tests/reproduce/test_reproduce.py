@@ -24,7 +24,7 @@ from lem_safe.progress import Silent
 from lem_safe.reproduce import CLAIMS, Found, Setting, reproduce
 from lem_safe.reproduce.claim import eight
 from lem_safe.reproduce.composition import circulation
-from lem_safe.reproduce.control import _law
+from lem_safe.reproduce.control import _by_quadrature
 from lem_safe.reproduce.flow import followed
 from lem_safe.reproduce.strange import gradient_is_best
 from lem_safe.training.checkpoint import save_energy
@@ -217,7 +217,7 @@ def test_the_papers_protocol_runs_on_files_of_the_published_formats(tmp_path, ca
 
 def test_the_penaltys_law_is_its_quadrature():
     """At λ = 0 nothing is paid, and the ring's ball holds what tests/problems.py knows it holds."""
-    p, kl = _law(0.0, GaussianMixture(means=[[2.0, 0.0]], std=0.5))
+    p, kl = _by_quadrature(0.0, GaussianMixture(means=[[2.0, 0.0]], std=0.5))
     assert abs(p - 0.101563) < 2e-4 and kl == 0
-    q, price = _law(0.05, GaussianMixture(means=[[2.0, 0.0]], std=0.5))
+    q, price = _by_quadrature(0.05, GaussianMixture(means=[[2.0, 0.0]], std=0.5))
     assert q < p and price > 0.01
