@@ -21,6 +21,7 @@ from barriers.filters.making import (
     project_filter,
     reject_filter,
     step_filter,
+    tilt_filter,
 )
 from barriers.filters.mirror import MirrorStep
 from barriers.filters.penalty import Penalty, PrimalDual
@@ -29,6 +30,7 @@ from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
+from barriers.filters.tilt import Tilt, learned, needs_pilot
 from barriers.kinds import Kinds
 
 FILTERS: Kinds[FilterEntry] = Kinds(
@@ -78,6 +80,18 @@ FILTERS: Kinds[FilterEntry] = Kinds(
                 "The gate counts: of the moves that enter a region it accepts only as many as the "
                 "budget has room for. Started within the budget, no step goes over, for these "
                 "particles, with no probability involved."
+            ),
+        ),
+        "tilt": FilterEntry(
+            tilt_filter,
+            example={"kind": "tilt", "multipliers": "auto"},
+            hook="step",
+            promise=Tilt.promise,
+            couples=False,
+            claim=(
+                "The tilt accepts a move into a region with a fixed probability, each particle for itself. "
+                "It does not count, so the fraction inside fluctuates as that of independent samples does; "
+                "for the same reason the samples stay independent, and a confidence bound is computed."
             ),
         ),
         "pointwise": FilterEntry(
@@ -197,7 +211,10 @@ __all__ = [
     "Reject",
     "StepChain",
     "StepFilter",
+    "Tilt",
     "chained",
     "couples",
     "last_of",
+    "learned",
+    "needs_pilot",
 ]

@@ -52,7 +52,9 @@ def refuse_derivatives(owner: str, x: Tensor) -> None:
 class Promise:
     """What a filter guarantees, and the theorem or the counterexample behind it."""
 
-    scope: Literal["every step, this cloud", "in expectation", "none", "that of its last filter"]
+    scope: Literal[
+        "every step, this cloud", "in expectation", "in equilibrium", "none", "that of its last filter"
+    ]
     because: str
 
 

@@ -22,6 +22,7 @@ from lem_safe.run_directory import BEGUN, RunDirectory
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.draw_request import Request, finished_scenario
+from lem_safe.runs.pilot import known_pilot, piloted
 from lem_safe.runs.problem import Problem, build, start
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
 from lem_safe.runs.unfinished_draw import Keeper, must_match, part_of
@@ -128,6 +129,7 @@ def _drawn(
     _restore_energy(asked.scenario, directory)
     sized = load(directory / "scenario.yaml", {"sampler.samples": asked.particles})
     problem = build(sized, device=device, progress=progress)
+    problem, _ = piloted(problem, progress, known_pilot(directory))
     clouds = _clouds(problem, asked, progress, keeper, saved)
     n, replicas = asked.particles, asked.scenario.audit.replicas
     whose = np.arange(n * replicas).reshape(replicas, 1, n)

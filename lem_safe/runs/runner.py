@@ -22,6 +22,7 @@ from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, 
 from lem_safe.runs.chain import CHECKPOINT_SECONDS
 from lem_safe.runs.metadata import facts, of_data
 from lem_safe.runs.phases import clouds, sample
+from lem_safe.runs.pilot import PILOT, known_pilot, piloted
 from lem_safe.runs.problem import build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
@@ -86,7 +87,10 @@ def run(
         if begun is not None:
             must_match(chosen, device, begun, path)
         problem = build(chosen, device=device, progress=progress)
+        problem, pilot = piloted(problem, progress, known_pilot(directory.path))
         directory.begin_with(identity(chosen, device))
+        if pilot is not None:
+            write_json(directory / PILOT, pilot.to_dict())
         warn_of_certificate(problem, strict, progress)
         resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, chosen, strict)
@@ -105,6 +109,7 @@ def run(
             trace=found["trace"],
             missed=missed,
         )
+        about |= {} if pilot is None else {"pilot": pilot.to_dict()}
         write_json(directory / FINISHED, about | of_data(problem, clouds(directory)))
         directory.forget_beginning()
         if with_report:

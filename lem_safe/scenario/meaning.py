@@ -174,9 +174,10 @@ class Meaning:
             return
         h = sampler["step_size"] if sampler is not None else 1e-2
         aimed = self._aims(chosen)
+        each = self._one_by_one(chosen, len(self.source.value["constraints"]))
         for name, beta in named:
             try:
-                self.tables.admits(without_aim(chosen), [self.built[name]], [aimed.get(name, beta)], h)
+                self.tables.admits(without_aim(each), [self.built[name]], [aimed.get(name, beta)], h)
             except ValueError as error:
                 inner = getattr(error, "path", None) or ("kind",)
                 why = (
@@ -189,12 +190,32 @@ class Meaning:
                     f"'{chosen['kind']}' cannot keep '{name}': {error}{f'; {why}' if why else ''}",
                 )
 
+    def _one_by_one(self, chosen: Mapping[str, Any], constraints: int) -> dict[str, Any]:
+        """The filter as it is for one constraint alone; a fault where its multipliers are not one each."""
+        each, given = dict(chosen), chosen.get("multipliers")
+        if isinstance(given, list):
+            if len(given) != constraints:
+                self._fault(
+                    ("filter", "multipliers"),
+                    f"must be auto, or one number for each of {constraints} constraints; got {len(given)}",
+                )
+            each["multipliers"] = given[:1] or "auto"
+        if "filters" in each:
+            each["filters"] = [self._one_by_one(member, constraints) for member in each["filters"]]
+        return each
+
     def _judged(self) -> Judged | None:
         """What the audit will count, where the keys that say it are well-formed."""
         sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
         if sampler is None or audit is None:
             return None
-        return Judged(sampler["samples"], audit["confidence"], audit["require"], audit["replicas"])
+        return Judged(
+            sampler["samples"],
+            audit["confidence"],
+            audit["require"],
+            audit["replicas"],
+            steps=max(1, sampler["steps"] - audit["after_step"]),
+        )
 
     def _too_few(self, beta: float, constraints: int) -> str | None:
         judged = self._judged()
