@@ -14,6 +14,7 @@ import numpy as np
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.growth import FILE as GROWTH
+from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.opening import Source, open_both, open_samples
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
@@ -21,7 +22,7 @@ from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
-from lem_safe.registry import MAKERS, tables
+from lem_safe.registry import MAKERS, enforced, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario, load
 
@@ -65,7 +66,9 @@ def audited(
     """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, header)
     chosen = _chosen(scenario, opened, overrides)
-    question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
+    says = None if options.get("trace") is None else enforced(chosen)
+    own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
+    question = Question(chosen, clouds=beside, **{**own, **options})
     return Audited(examine(opened, question), chosen, opened)
 
 

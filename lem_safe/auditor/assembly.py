@@ -7,6 +7,7 @@ from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import Counted
 from lem_safe.auditor.decision import Decision
+from lem_safe.auditor.guarantee import START, Guarantee, guarantees
 from lem_safe.auditor.in_memory import IN_MEMORY
 from lem_safe.auditor.movement import recorded
 from lem_safe.auditor.question import Question
@@ -79,10 +80,31 @@ def _judged(counted: Counted, decision: Decision, question: Question) -> tuple[C
             require_bound=question.require != "passed",
             trace=facts,
             between=what_is_judged(counted.sets[c.set], counted.between),
+            guarantee=guarantee,
         )
-        for c, standing, facts in zip(
-            constraints, decision.standings, _facts(question, counted.n), strict=True
+        for c, standing, facts, guarantee in zip(
+            constraints,
+            decision.standings,
+            _facts(question, counted.n),
+            _guarantees(counted, question),
+            strict=True,
         )
+    )
+
+
+def _guarantees(counted: Counted, question: Question) -> Sequence[Guarantee | None]:
+    """What the filter of the recorded run guarantees of each constraint, where it does."""
+    constraints, trace, enforced = question.scenario.constraints, question.trace, question.enforced
+    if trace is None or enforced is None or counted.unit not in ("sample", "cloud"):
+        return [None] * len(constraints)
+    clouds = counted.units if counted.unit == "cloud" else 1
+    return guarantees(
+        enforced,
+        {name: recorded(trace, name) for name in ("fraction", "shortfall", START) if name in trace},
+        [counted.inside(c.set) for c in constraints],
+        particles=counted.n // clouds,
+        clouds=clouds,
+        after_step=question.scenario.audit.after_step,
     )
 
 

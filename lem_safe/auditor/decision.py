@@ -114,6 +114,6 @@ def _union(
         tuple(own.census.regions),
         k,
         k / own.n,
-        evidence.upper(confidence),
+        evidence.upper(confidence) if base.unclaimed is None else None,
         two_sided(evidence, confidence),
     )

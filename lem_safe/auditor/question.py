@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from barriers.sets import SpecificationError, UnsafeSet, build_sets
 from barriers.specification import Nested
+from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.matching import Match, match_columns
 from lem_safe.auditor.samples import Samples
 from lem_safe.bounds.several import Correction
@@ -29,6 +30,8 @@ class Question:
     near: float | None = None
     correction: Correction | None = None
     makers: Nested | None = None
+    enforced: Enforced | None = None
+    """What the filter of the recorded run says it enforces at every step; None where it says nothing."""
 
     def __post_init__(self) -> None:
         if self.near is not None and not 0 < self.near < float("inf"):

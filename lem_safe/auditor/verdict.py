@@ -24,6 +24,7 @@ from jaxtyping import Float, Num
 from barriers.budget import budget
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.clearances import Clearances
+from lem_safe.auditor.guarantee import Guarantee
 from lem_safe.auditor.inside import Inside
 from lem_safe.auditor.standing import Standing, Verdict
 from lem_safe.bounds import clopper_pearson
@@ -52,8 +53,10 @@ class ConstraintReport:
     beta: float
     violations: int
     fraction: float
-    upper_bound: float
-    """One-sided, at `confidence_each`: the number the verdict compares with beta."""
+    upper_bound: float | None
+    """One-sided, at `confidence_each`: the number the verdict compares with beta; None where no bound is
+    claimed.
+    """
     max_fraction_over_steps: float | None
     clearance_min: float | None
     verdict: Verdict
@@ -98,6 +101,12 @@ class ConstraintReport:
     """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of
     one distribution.
     """
+    bound_claimed: bool = True
+    """Whether a confidence bound is computed; not where the samples are not independent units."""
+    guarantee: Guarantee | None = None
+    """What the filter guarantees by construction, and whether the run agrees; None where it guarantees
+    nothing, or where nothing was recorded.
+    """
     between: str | None = None
     """What of paths was looked at: points, or segments and how; None where neither the units nor the set are
     about paths.
@@ -112,6 +121,8 @@ class ConstraintReport:
         )
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None
+        if data.get("guarantee") is not None:
+            read["guarantee"] = Guarantee(**data["guarantee"])
         for name in ("interval", "diagnostic_interval"):
             read[name] = clopper_pearson.Interval(*data[name]) if data.get(name) is not None else None
         return cls(**read)
@@ -126,7 +137,8 @@ class UnionReport:
     sets: tuple[str, ...]
     violations: int
     fraction: float
-    upper_bound: float
+    upper_bound: float | None
+    """None where no bound is claimed."""
     interval: clopper_pearson.Interval
 
     @classmethod
@@ -178,6 +190,7 @@ def judge(
     require_bound: bool,
     trace: TraceFacts | None,
     between: str | None = None,
+    guarantee: Guarantee | None = None,
 ) -> ConstraintReport:
     """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
     each side of a bound has.
@@ -193,7 +206,7 @@ def judge(
         beta=beta,
         violations=count,
         fraction=count / n,
-        upper_bound=standing.upper,
+        upper_bound=standing.upper if claimed else None,
         max_fraction_over_steps=trace.largest if trace else None,
         verdict=standing.verdict,
         passed=passed,
@@ -209,6 +222,8 @@ def judge(
         diagnostic_interval=_diagnostic(region, confidence),
         decided_at=standing.decided_at,
         contradicted=standing.contradicted,
+        bound_claimed=claimed,
+        guarantee=guarantee,
         between=between,
         **_shown(region),
     )

@@ -130,7 +130,13 @@ def follow(
     chosen = {} if h is None else {"step_size": np.array([h])}
     return Finished(
         state.x,
-        {"step": np.arange(1, k + 1, dtype=np.float64), **trace, **log.arrays(), **chosen},
+        {
+            "step": np.arange(1, k + 1, dtype=np.float64),
+            **trace,
+            "start": _inside(course, x),
+            **log.arrays(),
+            **chosen,
+        },
         begin,
         _moved(x, state.x),
     )

@@ -26,7 +26,7 @@ from lem_safe.runs.course import Course, Finished
 Begin = Callable[[int], tuple[Key, Tensor]]
 """begin(r): the key of cloud r, and where its particles start."""
 
-LARGEST = ("surrogate", "shortfall")
+LARGEST = ("surrogate", "shortfall", "start")
 
 
 def follow_clouds(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from lem_safe import auditor
+from lem_safe.auditing import audit
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_text
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import MAKERS, load, loads
+from lem_safe.registry import load, loads
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS
@@ -125,7 +125,7 @@ def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: b
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
     directory.arrays("samples.npz", way_out)
-    report = auditor.audit(directory / "samples.npz", scenario, trace=trace, strict=strict, makers=MAKERS)
+    report = audit(directory / "samples.npz", scenario, trace=trace, strict=strict)
     if keep:
         write_text(directory / "badge.json", badge_json(report.to_dict()))
         write_text(directory / "badge.svg", badge_svg(report.to_dict()))
@@ -144,13 +144,13 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_repor
             )
         )
     directory.forget_beginning()
-    audit = directory / "audit.json"
-    if audit.exists():
+    written = directory / "audit.json"
+    if written.exists():
         try:
-            report = AuditReport.from_json(audit.read_text(encoding="utf-8"))
+            report = AuditReport.from_json(written.read_text(encoding="utf-8"))
         except (BadInput, UnicodeDecodeError) as error:
             raise BadInput(
-                Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))
+                Fault("is damaged; remove it, and --resume audits the samples again", file=str(written))
             ) from error
     else:
         report = _judge(directory, scenario, False)
