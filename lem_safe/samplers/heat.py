@@ -123,8 +123,7 @@ def heated(chosen: DriftFilter | None, temperature: float) -> Any:
 
 
 def smooth_form(chosen: Any) -> Any:
-    """The drift filter with E φ in the place of a predicted mass, for samplers whose positions move without
-    noise of their own.
+    """The drift filter with E φ in place of a predicted mass, for samplers without noise in the positions.
 
     φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself
     otherwise.
