@@ -1,5 +1,5 @@
-"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or
-again and again as samples come.
+"""The public audit: like `lem_safe.auditor.audit`, where the scenario may be a file or a bundled name; once,
+or repeatedly as samples arrive.
 """
 
 import zlib
@@ -28,7 +28,7 @@ from lem_safe.scenario import Scenario, load
 
 
 class Audited(NamedTuple):
-    """An audit, with the scenario that was loaded and the samples that were opened for it."""
+    """An audit, with the loaded scenario and the opened samples."""
 
     report: AuditReport
     scenario: Scenario
@@ -44,11 +44,11 @@ def audit(
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
-    array, a tensor or a table [n, d].
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an array,
+    a tensor or a table [n, d].
 
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
-    what cannot be judged.
+    samples that cannot be audited.
     """
     return audited(samples, scenario, None, columns=columns, header=header, clouds=clouds, **options).report
 
@@ -63,7 +63,7 @@ def audited(
     clouds: Source | None = None,
     **options: Any,
 ) -> Audited:
-    """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
+    """The same, with the samples and the scenario; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, header)
     chosen = _chosen(scenario, opened, overrides)
     says = None if options.get("trace") is None else enforced(chosen)
@@ -85,7 +85,7 @@ def grow(
     """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
     evaluations unchanged. The bounds are anytime-valid.
 
-    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
+    out: the directory that stores the evaluations and the latest audit; absent or empty at the first one.
     options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,
     and where another process writes there.
     """
@@ -118,7 +118,7 @@ def write_audit(directory: Path, done: Audited) -> Path:
 
 
 def read_trace(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for
+    """The arrays of a run's trace.npz, including `step` [t] and `fraction` [t, m]; raises BadInput for
     anything else.
     """
     if not path.is_file():
@@ -136,8 +136,8 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
 def _chosen(
     scenario: Scenario | str | PathLike[str], samples: Samples, overrides: Mapping[str, Any] | None
 ) -> Scenario:
-    """The scenario as it is, or loaded: its rules are read over the samples' own names where the scenario
-    does not know theirs.
+    """The scenario, loaded if it is a file or a name: its rules use the samples' own names where the scenario
+    has none for them.
     """
     if isinstance(scenario, Scenario):
         return scenario
@@ -145,9 +145,7 @@ def _chosen(
 
 
 def _unswept(scenario: Scenario) -> Scenario:
-    """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples
-    against.
-    """
+    """Refuses a scenario that sweeps a key the audit depends on: then there is no single tolerance."""
     judged = [
         key
         for key in scenario.sweep or {}

@@ -1,5 +1,5 @@
-"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each says
-what it promises.
+"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each states
+its promise.
 """
 
 from collections.abc import Mapping
@@ -177,15 +177,15 @@ FILTERS: Kinds[FilterEntry] = Kinds(
 
 
 def couples(spec: Mapping[str, Any]) -> bool:
-    """Whether particles under the filter of this specification depend on one another, a chain's if those of
-    one of its filters do (A.2).
+    """Whether particles under the filter of this specification are dependent; for a chain, whether those of
+    one of its filters are (A.2).
     """
     entry = FILTERS[spec["kind"]]
     return entry.couples or any(map(couples, spec.get(entry.members, ()) if entry.members else ()))
 
 
 def last_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The filter that has the last word: the last one of a chain, else the filter itself."""
+    """The filter that decides: the last one of a chain, else the filter itself."""
     members = FILTERS[spec["kind"]].members
     return last_of(spec[members][-1]) if members and spec.get(members) else spec
 

@@ -1,4 +1,6 @@
-"""Filters from what a scenario writes: one function per kind, whose annotated parameters are the schema."""
+"""Filters from a scenario's specification: one function per kind, whose annotated parameters
+are the schema.
+"""
 
 import math
 from collections.abc import Sequence
@@ -182,8 +184,8 @@ def primal_dual_filter(
 def _softened(
     sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None
 ) -> Barrier:
-    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β
-    itself (Q.5).
+    """The barrier that a weight acts on: the surrogate, or the probability of being inside after the noise,
+    whose limit is β itself (Q.5).
     """
     if smoothing is None:
         return PredictedMass(sets, betas, Noise(math.sqrt(2 * step_size)))

@@ -1,7 +1,7 @@
-"""The region that a trained classifier draws, from its file: where a class is the likeliest, or likely
-enough, or scores enough.
+"""The region of a class of a trained classifier, from its file: where the class is the most probable one, or
+its probability or output is at least a given value.
 
-neither `probability` nor `score`   max_{others} l ≤ l_label          the likeliest class (argmax)
+neither `probability` nor `score`   max_{others} l ≤ l_label          the most probable class (argmax)
 `probability` p                     softmax(l)_label ≥ p
 `score` t                           l_label ≥ t                       the network's own output, whatever it
                                     means

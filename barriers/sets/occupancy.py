@@ -1,9 +1,10 @@
-"""An occupancy map of the plane: a picture whose dark cells are unsafe.
+"""An occupancy map of the plane: an image whose dark cells are unsafe.
 
-Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in
-unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls
-stand midway between centres, and corners are cut by less than half a cell. Around the picture everything is
-free, at the border's distance plus the distance to the border; with `off_map: occupied` everything is unsafe.
+Cell centres carry the Euclidean distance to the nearest cell of the other kind, minus half a cell, negative
+in unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So
+walls lie midway between centres, and corners are cut by less than half a cell. Outside the image everything
+is free, at the border's distance plus the distance to the border; with `off_map: occupied` everything there
+is unsafe.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
 
 class Occupancy(UnsafeSet):
-    """The occupied part of a map: the dark part of a picture over the rectangle from `lower` to `upper`, or
+    """The occupied part of a map: the dark part of an image over the rectangle from `lower` to `upper`, or
     the occupied cells of a ROS map_server YAML file. It has two columns; with more, use `columns`.
     """
 
@@ -99,8 +100,8 @@ class Occupancy(UnsafeSet):
         self.register_buffer("distance", signed - half * signed.sign())
         self.register_buffer("lower", low - size / 2)
         self.register_buffer("cell", size)
-        # A place in cells is off by an ulp of the map's own coordinates over its cell; the level by that
-        # share of the largest distance.
+        # A position in cells has an error of an ulp of the map's coordinates over its cell size; that of the
+        # level is this share of the largest distance.
         reach = (torch.maximum(low.abs(), high.abs()) / size).max() + max(dark.shape) + 4
         self.rounding = float(16 * ULP * reach * self.distance.abs().max())
         self.dimension = 2
@@ -126,7 +127,7 @@ class Occupancy(UnsafeSet):
         return settle(x, level <= -self.rounding, level <= self.rounding, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """The same interpolation, times the size of a cell in both directions; off the map all is alike."""
+        """The same interpolation, times the size of a cell in both directions; constant off the map."""
         X, lower, size, s = integers(rows, self.lower, self.cell, self.distance)
         last = np.array([s.shape[1] - 1, s.shape[0] - 1], dtype=object)
         o = X - lower

@@ -1,13 +1,13 @@
-"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. Everything a step does is in
-the sampler; everything a run remembers is in the trace.
+"""The loop around a sampler: steps, counts, the trace, progress, checkpoints. The sampler makes the steps;
+the trace records them.
 
 Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ,
-multipliers, shortfall. Monitors look at the cloud now and then, and a stopping rule may end the loop before
-its last step: then the trace has the rows that were taken. `step_size` [1] is there where the sampler chose
-its own.
+multipliers, shortfall. Monitors record the cloud at regular steps, and a stopping rule may end the loop
+before its last step: then the trace has the rows of the steps taken. `step_size` [1] is present where the
+sampler chose its own.
 
-An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and
-log together.
+An interruption may occur at any point. A checkpoint holds the state at the end of the last complete step:
+cloud, trace and log together.
 """
 
 import time
@@ -30,18 +30,18 @@ from lem_safe.samplers import Info, State
 CHECKPOINT_SECONDS = 10.0
 REFRESH_SECONDS = 0.2
 TURN_SECONDS = 2.0
-"""How long a pair of the monitors' numbers is shown before the next takes its place: a terminal's line holds
-no more.
+"""Seconds for which one pair of the monitors' numbers is shown before the next; a terminal's line has room
+for one.
 """
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 MOVES = "moves"
-"""[t]: the share of the particles that each step moved at all; the others' moves were refused."""
+"""[t]: the share of the particles that each step moved; the moves of the others were refused."""
 
 Save = Callable[[Arrays], None]
 
 
 class _LogLengths(NamedTuple):
-    """How long the log's lists were, and its tally."""
+    """The lengths of the log's lists, and its tally."""
 
     step: int
     rows: int
@@ -51,7 +51,7 @@ class _LogLengths(NamedTuple):
 
 
 class _Standing(NamedTuple):
-    """Where a run stands between two steps: what a checkpoint can be made of."""
+    """The state of a run between two steps, from which a checkpoint can be made."""
 
     state: State
     step: int
@@ -71,12 +71,12 @@ def follow(
     every: float = CHECKPOINT_SECONDS,
     written: float | None = None,
 ) -> Finished:
-    """Runs the course from x, or from a checkpoint that `save` wrote, one `every` so many seconds; bit for
-    bit the same either way.
+    """Runs the course from x, or from a checkpoint that `save` wrote, with bitwise identical results.
 
-    written: when the last checkpoint was, by time.monotonic(); by default now. Raises NumericalFailure where
-    a particle is no longer finite, where a constraint cannot be met and the filter was told to raise, and
-    where a filter breaks what it promises of every step; BadInput for a checkpoint of something else.
+    every: seconds between checkpoints. written: the time of the last checkpoint, by time.monotonic(); by
+    default now. Raises NumericalFailure where a particle is no longer finite, where a constraint cannot be
+    met and the filter is set to raise, and where a filter breaks its promise about every step; BadInput for a
+    checkpoint of something else.
     """
     trace: Arrays = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
     trace[MOVES] = np.full(course.steps, np.nan)
@@ -94,7 +94,7 @@ def follow(
     try:
         while k < course.steps and not _is_over(course, log, k):
             after, info = _step(course, key, state, k)
-            if info.warming:  # a warm-up leaves the cloud where it is, and has no row
+            if info.warming:  # a warm-up step does not move the cloud and has no row
                 state = after
             else:
                 _record(trace, k, course, after, info)
@@ -143,7 +143,7 @@ def follow(
 
 
 def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
-    """The worst constraint now, beside its tolerance."""
+    """The worst constraint now, with its tolerance."""
     worst = int(np.argmax(fraction - np.asarray(course.betas)))
     return f"{prefix}{course.names[worst]} {fraction[worst]:.4f} (tolerated {course.betas[worst]:g})"
 
@@ -151,7 +151,9 @@ def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:
 def _beginning(
     course: Course, x: Tensor, trace: Arrays, saved: Arrays | None
 ) -> tuple[State, int, float | None, Log]:
-    """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
+    """State, step, chosen step size and log to start from; the rows of a checkpoint are copied
+    into `trace`.
+    """
     fresh = course.sampler.init(x)
     leaves("", fresh)  # a state that cannot be saved is refused before anything is sampled
     if saved is None:
@@ -176,20 +178,20 @@ def _seen(log: Log) -> _LogLengths:
 
 
 def _forget(log: Log, seen: _LogLengths) -> None:
-    """Takes back what a step that was not finished has added to the log, which only ever grows."""
+    """Removes what an incomplete step has added to the log, which otherwise only grows."""
     del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
     log.accepted = seen.accepted
 
 
 def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
-    """Lets the stopping rule look at the cloud after k steps, once."""
+    """Evaluates the stopping rule on the cloud after k steps, once."""
     if course.stop is not None and course.stop.due(k) and not (log.rule and log.rule[-1].step == k):
         log.rule.append(course.stop.look(k, x))
 
 
 def live(course: Course, trace: Arrays, k: int, log: Log, turn: int) -> str:
-    """One short line after k steps: the worst constraint as found/tolerated, and whose turn it is of the
-    monitors' and the multiplier.
+    """One short line after k steps: the worst constraint as found/tolerated, and in turn the monitors'
+    numbers and the multiplier.
     """
     fraction, largest = trace["fraction"][k - 1], float(trace["multiplier"][k - 1].max(initial=-np.inf))
     worst = int(np.argmax(fraction - np.asarray(course.betas)))
@@ -214,7 +216,7 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
     if not bool(torch.isfinite(after.x).all()):
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
-            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
+            f"{course.title}: step {k + 1}: particle {lost} is not finite (mean energy before "
             f"the step {float(info.energy):.6g}{_step_size_words(info.step_size or course.step_size)}); a "
             "smaller step_size is the usual remedy"
         )
@@ -227,7 +229,7 @@ def _step_size_words(step_size: float | None) -> str:
 
 def _record(trace: Arrays, k: int, course: Course, after: State, info: Info) -> None:
     trace["fraction"][k] = _inside(course, after.x)
-    seen = info.step or info.drift  # of two filters the later one has the last word
+    seen = info.step or info.drift  # of two filters the later one decides
     if seen is None:
         return
     trace["multiplier"][k], trace["shortfall"][k] = (
@@ -245,5 +247,5 @@ def _inside(course: Course, x: Tensor) -> np.ndarray:
 
 
 def _moved(before: Tensor, after: Tensor) -> float:
-    """The share of the particles that are somewhere else."""
+    """The share of the particles that differ between the two clouds."""
     return float((before != after).any(1).double().mean())

@@ -1,11 +1,10 @@
-"""Independent clouds, one after the other: the same course with another key each, coupled within a cloud and
-never between two (A.5).
+"""Independent clouds, one after the other: the same course with a different key each, coupled within a cloud
+and never between two (A.5).
 
-What the trace of R clouds holds, so that it can be read like that of one: `fraction`, `surrogate` and
-`shortfall` are at every step the largest over the clouds, `multiplier` and `moves` are the mean; every
-cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest fraction within β at every step
-says that no cloud was ever over it. Monitors and the stopping rule look at the first cloud; the others take
-as many steps.
+The trace of R clouds can be read like that of one: `fraction`, `surrogate` and `shortfall` are at every step
+the largest over the clouds, `multiplier` and `moves` the mean; the fractions of every cloud are
+`cloud_fraction` [r, t, m]. A largest fraction within β at every step means that no cloud ever exceeded it.
+Monitors and the stopping rule use the first cloud; the others take the same number of steps.
 """
 
 import time
@@ -24,7 +23,7 @@ from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
 
 Begin = Callable[[int], tuple[Key, Tensor]]
-"""begin(r): the key of cloud r, and where its particles start."""
+"""begin(r): the key of cloud r, and the start of its particles."""
 
 LARGEST = ("surrogate", "shortfall", "start")
 
@@ -39,11 +38,11 @@ def follow_clouds(
     saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
 ) -> Finished:
-    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the clouds that are
-    done and the one under way.
+    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the finished clouds
+    and the current one.
 
-    The cloud that is returned is all of them, one after the other; `resumed_from_step` counts the steps of
-    all clouds together. Raises what `follow` raises.
+    The cloud returned is the concatenation; `resumed_from_step` counts the steps of all clouds. Raises what
+    `follow` raises.
     """
     if clouds == 1:
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
@@ -88,9 +87,9 @@ def follow_clouds(
 
 @dataclass
 class Pooled:
-    """The clouds that are done: each one's particles and fractions, the rest of their traces put together.
+    """The finished clouds: the particles and fractions of each, and the combined rest of their traces.
 
-    first: what the monitors and the rule saw of the first cloud.
+    first: what the monitors and the rule recorded of the first cloud.
     """
 
     x: list[np.ndarray] = field(default_factory=list)
@@ -103,11 +102,11 @@ class Pooled:
 
     @property
     def steps(self) -> int:
-        """Steps of all clouds together."""
+        """Steps of all clouds."""
         return sum(len(rows) for rows in self.fraction)
 
     def add(self, done: Finished) -> None:
-        """One more cloud."""
+        """Adds one cloud."""
         if not self.x:
             self.first = {
                 name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))
@@ -125,7 +124,7 @@ class Pooled:
         self.moved.append(done.moved)
 
     def state(self) -> Arrays:
-        """For a checkpoint: everything."""
+        """The complete state, for a checkpoint."""
         if not self.x:
             return {}
         parts = {
@@ -140,7 +139,7 @@ class Pooled:
 
     @staticmethod
     def restored(saved: Arrays) -> "Pooled":
-        """The clouds of a checkpoint; BadInput where it is of something else."""
+        """The clouds of a checkpoint; BadInput where it belongs to something else."""
         if "pooled.x" not in saved:
             return Pooled()
         try:
@@ -183,7 +182,7 @@ class Pooled:
 
 
 class _Part:
-    """The progress of one cloud as a part of all of them."""
+    """The progress of one cloud as a part of the progress of all."""
 
     def __init__(self, whole: Progress, before: int, name: str):
         self.whole, self.before, self.name = whole, before, name

@@ -1,9 +1,9 @@
-"""A run: scenario in, run directory out. Build, sample beside the unfiltered energy, save, audit, report;
-resumable at any moment.
+"""A run: scenario in, run directory out. Build, sample with and without the filter, save, audit, report;
+resumable at any point.
 
-The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is the
-filter's and nothing else's. Under `audit: {replicas: R}` both are R independent clouds (see `clouds`), each
-with a key of its own; the first is the run without replicas.
+The unfiltered chain uses the same start and the same noise, so the difference between the two clouds is due
+to the filter alone. Under `audit: {replicas: R}` both are R independent clouds (see `replicas`), each with
+its own key; the first is the run without replicas.
 """
 
 import time
@@ -81,7 +81,7 @@ def run(
     with RunDirectory(path) as directory:
         if resume and directory.finished:
             return _again(directory, chosen, strict, with_report)
-        if not (resume or directory.is_fresh):  # somebody else has been here since
+        if not (resume or directory.is_fresh):  # another process has written here since
             raise BadInput(Fault(f"is not empty; {RESUME}", file=str(path)))
         begun = directory.begun_with()
         if begun is not None:
@@ -119,8 +119,8 @@ def run(
 
 
 def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:
-    """The audit of the directory's samples and trace, which says itself what its rows are; `keep` writes
-    audit.json and the badge.
+    """The audit of the directory's samples and trace, whose files state the dependence of their rows; `keep`
+    writes audit.json and the badge.
     """
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
@@ -134,7 +134,7 @@ def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: b
 
 
 def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_report: bool) -> Run:
-    """A finished run, read back from its files; an audit or a page that is not there is made again."""
+    """A finished run, read back from its files; a missing audit or page is made again."""
     if directory.finished_with() != scenario.fingerprint():
         found = difference(scenario, directory.path)
         raise BadInput(

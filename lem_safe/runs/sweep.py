@@ -1,8 +1,8 @@
-"""A sweep: every combination of a scenario's `sweep` as a run of its own in OUT/<combination>, one table of
-all of them.
+"""A sweep: every combination of a scenario's `sweep` as its own run in OUT/<combination>, and one table of
+all.
 
-The runs share seed, start and noise wherever the swept keys let them, so that rows differ by what was swept
-and by nothing else.
+The runs share seed, start and noise wherever the swept keys allow, so that rows differ only by what was
+swept.
 """
 
 import json
@@ -29,8 +29,8 @@ VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One combination: what it set, where its run is, its exit status, and its report's numbers (None where
-    it failed numerically).
+    """One combination: its settings, the directory of its run, its exit status, and the numbers of its report
+    (None where it failed numerically).
     """
 
     settings: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: a directory of run directories, and one row for each."""
+    """A finished sweep: a directory of run directories, with one row for each."""
 
     directory: Path
     scenario: Scenario
@@ -50,7 +50,9 @@ class Sweep:
 
     @property
     def exit_status(self) -> int:
-        """The worst of the runs': 0 all passed, 1 a tolerance was not met, 3 a run failed numerically."""
+        """The worst of the runs' statuses: 0 all passed, 1 a tolerance was not met, 3 a run failed
+        numerically.
+        """
         return max(entry.status for entry in self.entries)
 
     def run(self, index: int) -> Run:
@@ -102,8 +104,8 @@ def sweep(
     sweep.json and report.html.
 
     Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically
-    is told in the table and the others go on. With `resume`, finished runs are kept and an interrupted one
-    continues, bit for bit.
+    is reported in the table and the others continue. With `resume`, finished runs are kept and an interrupted
+    one continues with bitwise identical results.
     """
     progress = progress or Silent()
     chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
@@ -147,8 +149,8 @@ def sweep(
 
 
 def folders(scenario: Scenario) -> list[str]:
-    """The name of each combination's directory: rate=5, or filter.kind=gate,sampler.samples=100; all
-    different.
+    """The directory name of each combination: rate=5, or filter.kind=gate,sampler.samples=100;
+    all distinct.
     """
     found: list[str] = []
     keys = [key for key, _ in (scenario.sweep or {}).items()]
@@ -165,8 +167,8 @@ def folders(scenario: Scenario) -> list[str]:
 
 
 def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: a column for each swept key, then the result and, for each constraint, its fraction,
-    its largest and its verdict.
+    """Heads and rows: one column per swept key, then the result and, for each constraint, its fraction, its
+    largest fraction and its verdict.
     """
     keys = list(entries[0].settings) if entries else []
     sets = next(([c["set"] for c in entry.constraints] for entry in entries if entry.constraints), [])
@@ -191,7 +193,7 @@ def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
 
 
 def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
-    """One self-contained page: the table, each row with a link to its run's own report."""
+    """One self-contained page: the table, each row with a link to its run's report."""
     keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
     passed = sum(entry.status == 0 for entry in entries)
     tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
@@ -204,7 +206,7 @@ def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
         lead=f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. "
         f"Swept: {keys}.",
         note=(
-            "Every row is a run of its own, judged like any other. All begin with the same seed, unless the "
+            "Every row is a separate run, audited like any other. All begin with the same seed, unless the "
             "seed is what is swept."
         ),
         **_cells(entries, links=True),
@@ -212,9 +214,7 @@ def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
 
 
 def last_unfinished(parent: Path, name: str) -> Path | None:
-    """The newest sweep under `parent` of a scenario of this name that was interrupted; None where none
-    was.
-    """
+    """The newest interrupted sweep of a scenario of this name under `parent`; None where there is none."""
     cut = [
         p
         for p in parent.glob(f"{name}*/{TABLE}")
@@ -271,7 +271,7 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
 
 
 class Cell(NamedTuple):
-    """One cell of the page: under a head that it repeats where a narrow page turns rows into cards."""
+    """One cell of the page, with its head, which a narrow page repeats where it shows rows as cards."""
 
     head: str
     text: str

@@ -1,11 +1,10 @@
-"""What remains of a filter's promise under each sampler, where it is not what the filter says of itself.
+"""Each filter's promise under each sampler, where it differs from the filter's own.
 
-Filters after the noise act last, on positions, whatever proposed them: their promise remains under every
+Filters after the noise act last, on positions, whatever the proposals are: their promise holds under every
 sampler. A drift filter bounds the mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing,
-E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the noise is another one, and either the
-sampler says so to the filter (F.3) or the promise is lost. Each table below is tested in
-tests/laws/test_samplers.py or tests/samplers/test_promises.py, and is the field `leaves` of its sampler's
-entry.
+E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); for other noise, either the sampler gives it to the
+filter (F.3) or the promise is lost. Each table below is tested in tests/laws/test_samplers.py or
+tests/samplers/test_promises.py, and is the field `leaves` of its sampler's entry.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from barriers.filters import Gate, MirrorStep, Promise, Tilt
 
 Leaves = Mapping[str, Promise]
-"""By the kind of the filter."""
+"""Promises by the kind of the filter."""
 
 _TESTED = (
     "E.8: the Metropolis test undoes the filter's change: the distribution is ρ_U whatever the filter "
@@ -50,7 +49,7 @@ _EXACT = "; here the moves are tested, so the distribution is exact for every st
 
 
 def _metropolis(gate: str) -> Leaves:
-    """What a Metropolis test leaves; `gate` says what it makes of a gate."""
+    """The promises under a Metropolis test; `gate`: the text on the gate."""
     return {
         "drift": Promise("none", _COUPLED),
         **{kind: Promise("none", _TESTED) for kind in ("pointwise", "penalty", "primal_dual")},
