@@ -193,25 +193,39 @@ def judge(
         beta=beta,
         violations=count,
         fraction=count / n,
-        upper_bound=standing.upper,
-        max_fraction_over_steps=trace.largest if trace else None,
-        verdict=standing.verdict,
         passed=passed,
         budget=allowed,
-        lower_bound=standing.lower,
         interval=two_sided(evidence, confidence),
         confidence_each=confidence,
         samples_to_decide=0 if decided else evidence.more(beta, confidence) if claimed else None,
-        p_value=standing.p_certify,
         smallest_beta=evidence.smallest(confidence),
-        max_fraction_judged=trace.largest_judged if trace else None,
-        first_step_over=trace.first_over if trace else None,
         diagnostic_interval=_diagnostic(region, confidence),
-        decided_at=standing.decided_at,
-        contradicted=standing.contradicted,
         between=between,
+        **_of_standing(standing),
+        **_of_trace(trace),
         **_shown(region),
     )
+
+
+def _of_standing(standing: Standing) -> dict[str, Any]:
+    """What a report says of the bound."""
+    return {
+        "upper_bound": standing.upper,
+        "lower_bound": standing.lower,
+        "verdict": standing.verdict,
+        "p_value": standing.p_certify,
+        "decided_at": standing.decided_at,
+        "contradicted": standing.contradicted,
+    }
+
+
+def _of_trace(trace: TraceFacts | None) -> dict[str, Any]:
+    """What a report says of the steps of the run, where they are known."""
+    return {
+        "max_fraction_over_steps": trace.largest if trace else None,
+        "max_fraction_judged": trace.largest_judged if trace else None,
+        "first_step_over": trace.first_over if trace else None,
+    }
 
 
 def _shown(region: RegionCensus) -> dict[str, Any]:
