@@ -93,9 +93,19 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
     if bool(fits.all()):
         residual = _residual(μ, slope, r)
         return _reported(μ, residual, unmovable, torch.zeros_like(r), scale, ~fits, on_infeasible)
+    μ, residual, short, relaxed = _completed(G, r, μ, fits, on_infeasible)
+    return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
+
+
+def _completed(
+    G: Tensor, r: Tensor, μ: Tensor, fits: Tensor, on_infeasible: OnInfeasible
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Multipliers, residual, shortfall and which are relaxed, where pivoting has solved only those that fit;
+    NaN where the problem is not finite.
+    """
     finite = torch.isfinite(r).all(1) & torch.isfinite(G).all(2).all(1)
     G = torch.where(
-        finite[:, None, None], G, torch.eye(m, dtype=G.dtype, device=G.device)
+        finite[:, None, None], G, torch.eye(r.shape[1], dtype=G.dtype, device=G.device)
     )  # NaN must not reach a factorisation
     r = torch.where(finite[:, None], r, 0.0)
     hard = ~fits & finite
@@ -109,7 +119,7 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
     short = torch.where(relaxed[:, None] & (slope < 0), -slope, 0.0)
     residual = _residual(μ, slope + torch.where(relaxed[:, None], RELAXATION * μ, 0.0), r)
     μ, residual = torch.where(finite[:, None], μ, torch.nan), torch.where(finite, residual, torch.nan)
-    return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
+    return μ, residual, short, relaxed
 
 
 def _single_constraint(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:

@@ -109,19 +109,7 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     >>> plan(0.01, 0.003).samples
     1049
     """
-    for name, value, rule, holds in (
-        ("beta", beta, "0 < beta < 1, as a tolerance of 0 cannot be certified", 0 < beta < 1),
-        (
-            "true",
-            true,
-            "0 <= true < beta, as only a true fraction below beta can be certified",
-            0 <= true < beta,
-        ),
-        ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
-        ("power", power, "0 < power < 1", 0 < power < 1),
-    ):
-        if not holds:
-            raise SpecificationError(f"must satisfy {rule}; got {value:.12g}", (name,))
+    _must_be_plannable(beta, true, confidence, power)
     fewest, empty = fewest_samples(0, beta, confidence), clouds_needed(beta, np.zeros(1), confidence)
     if fewest is None or empty is None:
         raise SpecificationError(
@@ -156,6 +144,23 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
         clouds_scattered=scattered and scattered[1],
         clouds_at_least=empty,
     )
+
+
+def _must_be_plannable(beta: float, true: float, confidence: float, power: float) -> None:
+    """Raises SpecificationError at the first argument out of its range."""
+    for name, value, rule, holds in (
+        ("beta", beta, "0 < beta < 1, as a tolerance of 0 cannot be certified", 0 < beta < 1),
+        (
+            "true",
+            true,
+            "0 <= true < beta, as only a true fraction below beta can be certified",
+            0 <= true < beta,
+        ),
+        ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
+        ("power", power, "0 < power < 1", 0 < power < 1),
+    ):
+        if not holds:
+            raise SpecificationError(f"must satisfy {rule}; got {value:.12g}", (name,))
 
 
 def fewest_samples(violations: int, beta: float, confidence: float) -> int | None:

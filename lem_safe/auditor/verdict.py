@@ -1,17 +1,17 @@
-"""Three separate claims about one constraint (A.2): the census of this cloud, the trace of its run, the bound
-on its distribution.
+"""Three claims about one constraint, never mixed (A.2): the census of this cloud, the trace of its run, the
+bound on its distribution.
 
-`passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every checked step.
+`passed` is census and trace, in integers: at most ⌊βn⌋ samples inside, now and at every judged step.
 `verdict` is the bound:
 
     certified   the upper bound is at most β      violated   the lower bound is above β      inconclusive
         neither
 
 each side at confidence 1 − α/m where m constraints are audited together (A.4; Holm's variant is in
-`several`), so that all m verdicts hold simultaneously with probability 1 − α. Nothing certifies β = 0 (A.3).
-The particles of one filtered cloud are not independent, and samples that chose the scenario's numbers are not
-fresh draws (A.7), so no bound is claimed for either: such samples are never certified, and are `violated`
-only where their count exceeds the budget.
+`several`), so that all m verdicts are right at once with probability 1 − α. Nothing certifies β = 0 (A.3).
+The particles of one filtered cloud influence one another, and samples that chose the scenario's numbers are
+no fresh draws (A.7), so no bound is claimed for either: such samples are never certified, and `violated` only
+where they hold more than their budget, which is a fact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ from lem_safe.errors import BadInput
 
 
 class TraceFacts(NamedTuple):
-    """One constraint over a run: its largest fraction, the largest of the checked steps, and the first
-    checked step over budget.
+    """One constraint over a run: its largest fraction, the largest of the judged steps, and the first judged
+    step over budget.
     """
 
     largest: float
@@ -45,7 +45,7 @@ class TraceFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class ConstraintReport:
-    """The result for one constraint. Fractions are of samples; clearances are in the data's units, negative
+    """What is known of one constraint. Fractions are of samples; clearances are in the data's units, negative
     inside.
     """
 
@@ -68,15 +68,15 @@ class ConstraintReport:
     """Two-sided, at `confidence_each`."""
     confidence_each: float
     samples_to_decide: int | None
-    """About how many more independent units would decide an inconclusive verdict at this fraction; None where
+    """About how many more independent units would end an inconclusive verdict at this fraction; None where
     none would.
     """
     p_value: float
-    """The p-value of a certificate: the probability of so few inside if the fraction were beta, or 1/e of an
+    """What a certificate is decided by: the probability of so few inside if beta were the truth, or 1/e of an
     e-process.
     """
     smallest_beta: float
-    """The smallest tolerance that this many units could certify, with none inside (A.3)."""
+    """The least tolerance that this many units could certify, had none been inside (A.3)."""
     max_fraction_judged: float | None
     first_step_over: int | None
     clearance_kind: str
@@ -90,16 +90,16 @@ class ConstraintReport:
     clearances: Clearances | None = None
     inside: Inside | None = None
     diagnostic_ess: float | None = None
-    """The number of independent rows that these are equivalent to by batch means (A.6): a diagnostic, which
-    no bound or verdict uses.
+    """How many independent rows these amount to by batch means (A.6): a diagnostic, which no bound or verdict
+    uses.
     """
     diagnostic_interval: clopper_pearson.Interval | None = None
     """The two-sided interval at that number of rows: a diagnostic, never a certificate."""
     decided_at: int | None = None
-    """In an audit that grows: after how many units the verdict was decided; it is final."""
+    """In an audit that grows: after how many units the verdict fell; it stays."""
     contradicted: bool = False
-    """In an audit that grows: whether evaluations contradict each other, so that the units are not
-    independent draws from one distribution.
+    """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of
+    one distribution.
     """
     bound_claimed: bool = True
     """Whether a confidence bound is computed; not where the samples are not independent units."""
@@ -108,13 +108,13 @@ class ConstraintReport:
     nothing, or where nothing was recorded.
     """
     between: str | None = None
-    """What was checked of paths: points, or segments and how; None where neither the units nor the set are
-    paths.
+    """What of paths was looked at: points, or segments and how; None where neither the units nor the set are
+    about paths.
     """
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
-        """The report read back from JSON."""
+        """The report that JSON made lists and mappings of."""
         read = dict(data)
         read["worst"] = tuple(
             Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"]
@@ -130,8 +130,8 @@ class ConstraintReport:
 
 @dataclass(frozen=True)
 class UnionReport:
-    """The samples inside at least one constrained region: a further claim, at the audit's whole confidence,
-    without a tolerance.
+    """The samples inside at least one constrained region: one more claim, at the audit's whole confidence,
+    with no tolerance.
     """
 
     sets: tuple[str, ...]
@@ -143,7 +143,7 @@ class UnionReport:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "UnionReport":
-        """The report read back from JSON."""
+        """The report that JSON made lists of."""
         return cls(
             **{**data, "sets": tuple(data["sets"]), "interval": clopper_pearson.Interval(*data["interval"])}
         )
@@ -155,9 +155,9 @@ def verdicts(
     correction: Correction,
     over: Sequence[bool] | None = None,
 ) -> list[Verdict]:
-    """One verdict per constraint, all valid simultaneously with probability `confidence`.
+    """One verdict a constraint, all of them right at once with probability `confidence`.
 
-    over: where no bound is claimed, which constraints exceed their budget.
+    over: where no bound is claimed, which constraints hold more than their budget: all that can then be said.
     """
     if over is not None:
         return ["violated" if more else "inconclusive" for more in over]
@@ -170,7 +170,7 @@ def verdicts(
 
 
 def overall(each: Sequence[Verdict]) -> Verdict:
-    """The verdict on all constraints together: violated if any is, certified if all are."""
+    """The verdict on all constraints together: as bad as the worst, as good as the least certain."""
     if "violated" in each:
         return "violated"
     return "certified" if each and set(each) == {"certified"} else "inconclusive"
@@ -192,9 +192,8 @@ def judge(
     between: str | None = None,
     guarantee: Guarantee | None = None,
 ) -> ConstraintReport:
-    """The report of one constraint. count: units inside, of `n`. confidence: of each side of a bound.
-    claimed:
-    whether a bound is claimed. require_bound: whether passing needs a certificate.
+    """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
+    each side of a bound has.
     """
     allowed = budget(beta, n)
     certified = standing.verdict == "certified"
@@ -207,31 +206,45 @@ def judge(
         beta=beta,
         violations=count,
         fraction=count / n,
-        upper_bound=standing.upper if claimed else None,
-        max_fraction_over_steps=trace.largest if trace else None,
-        verdict=standing.verdict,
         passed=passed,
         budget=allowed,
-        lower_bound=standing.lower,
         interval=two_sided(evidence, confidence),
         confidence_each=confidence,
         samples_to_decide=0 if decided else evidence.more(beta, confidence) if claimed else None,
-        p_value=standing.p_certify,
         smallest_beta=evidence.smallest(confidence),
-        max_fraction_judged=trace.largest_judged if trace else None,
-        first_step_over=trace.first_over if trace else None,
         diagnostic_interval=_diagnostic(region, confidence),
-        decided_at=standing.decided_at,
-        contradicted=standing.contradicted,
         bound_claimed=claimed,
         guarantee=guarantee,
         between=between,
+        **_of_standing(standing, claimed),
+        **_of_trace(trace),
         **_shown(region),
     )
 
 
+def _of_standing(standing: Standing, claimed: bool) -> dict[str, Any]:
+    """What a report says of the bound."""
+    return {
+        "upper_bound": standing.upper if claimed else None,
+        "lower_bound": standing.lower,
+        "verdict": standing.verdict,
+        "p_value": standing.p_certify,
+        "decided_at": standing.decided_at,
+        "contradicted": standing.contradicted,
+    }
+
+
+def _of_trace(trace: TraceFacts | None) -> dict[str, Any]:
+    """What a report says of the steps of the run, where they are known."""
+    return {
+        "max_fraction_over_steps": trace.largest if trace else None,
+        "max_fraction_judged": trace.largest_judged if trace else None,
+        "first_step_over": trace.first_over if trace else None,
+    }
+
+
 def _shown(region: RegionCensus) -> dict[str, Any]:
-    """What a report shows of a region besides its count."""
+    """What a report shows of a region beside its count."""
     first_order = region.kind == "first_order"
     return {
         "clearance_min": None if first_order else region.clearance,
@@ -249,8 +262,8 @@ def _shown(region: RegionCensus) -> dict[str, Any]:
 def trace_facts(
     step: Num[np.ndarray, "t"], fraction: Float[np.ndarray, "t"], beta: float, n: int, after_step: int
 ) -> TraceFacts:
-    """The facts of one column, with fractions converted back to integer counts; steps from `after_step` on
-    are checked.
+    """The facts of one column, fractions turned back into the integer counts they were; steps from
+    `after_step` on are judged.
     """
     counts = np.rint(fraction * n)
     if not np.isfinite(fraction).all():
@@ -274,7 +287,9 @@ def trace_facts(
 
 
 def _diagnostic(region: RegionCensus, confidence: float) -> clopper_pearson.Interval | None:
-    """Clopper–Pearson's interval for n_eff independent rows with the same fraction inside (A.6)."""
+    """Clopper–Pearson's interval, had there been n_eff independent rows with the same fraction inside
+    (A.6).
+    """
     if region.effective is None or region.rows == 0:
         return None
     return clopper_pearson.interval(

@@ -1,14 +1,19 @@
 """`lem-safe audit`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.auditor import AuditReport
+    from lem_safe.scenario.overrides import Overrides
 
 
 class Correction(StrEnum):
@@ -80,17 +85,9 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import audited, read_trace, write_audit
     from lem_safe.auditing import grow as look
-    from lem_safe.auditor.formats import FORMATS
-    from lem_safe.run_directory import must_be_fresh
-    from lem_safe.scenario.messages import did_you_mean
 
-    if form not in FORMATS:
-        raise BadInput(
-            Fault(f"'{form}' is not an audit format{did_you_mean(form, list(FORMATS))}", key="--format")
-        )
-
+    _must_be_a_format(form)
     asked: dict[str, Any] = {
         "header": header,
         "strict": strict,
@@ -100,17 +97,46 @@ def audit(
     if grow:
         report = look(samples, scenario, _for_looks(out, clouds, trace), given(set_), **asked)
     else:
-        if out is not None:
-            must_be_fresh(out)
-        steps = None if trace is None else read_trace(trace)
-        done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
-        report = done.report
-        if out is not None:
-            write_audit(out, done)
+        report = _audited_once(
+            samples, scenario, given(set_), out=out, clouds=clouds, trace=trace, asked=asked
+        )
     say(report.to("json" if json else form))
     if out is not None and form == "text" and not json:
         say(str(out / "report.html"))
     return report.status
+
+
+def _must_be_a_format(name: str) -> None:
+    from lem_safe.auditor.formats import FORMATS
+    from lem_safe.scenario.messages import did_you_mean
+
+    if name not in FORMATS:
+        raise BadInput(
+            Fault(f"'{name}' is not an audit format{did_you_mean(name, list(FORMATS))}", key="--format")
+        )
+
+
+def _audited_once(
+    samples: Path,
+    scenario: str,
+    replaced: "Overrides",
+    *,
+    out: Path | None,
+    clouds: Path | None,
+    trace: Path | None,
+    asked: Mapping[str, Any],
+) -> "AuditReport":
+    """The audit of a file that does not grow, left in `out`."""
+    from lem_safe.auditing import audited, read_trace, write_audit
+    from lem_safe.run_directory import must_be_fresh
+
+    if out is not None:
+        must_be_fresh(out)
+    steps = None if trace is None else read_trace(trace)
+    done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
+    if out is not None:
+        write_audit(out, done)
+    return done.report
 
 
 def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:

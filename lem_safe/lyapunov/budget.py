@@ -26,6 +26,29 @@ from lem_safe.lyapunov.monitors import some
 from lem_safe.lyapunov.stein import stein_discrepancy
 from lem_safe.lyapunov.stop import Beginning, Every, Samples, Stop
 
+Reached = Annotated[float, Gt(0), Doc("The KL to reach, in nats.")]
+Initial = Annotated[
+    float | None,
+    Gt(0),
+    Doc("KL at the start, in nats; by default it is bounded, from the distribution of the start."),
+]
+LogSobolev = Annotated[
+    float | None,
+    Gt(0),
+    Doc(
+        "The log-Sobolev constant C, in sampler units; by default from a theorem where "
+        "one applies, otherwise estimated during the run."
+    ),
+]
+Oscillation = Annotated[
+    float | None,
+    Ge(0),
+    Doc(
+        "The energy differs from one with this constant by a function whose largest and "
+        "smallest values are at most this many nats apart (Holley-Stroock)."
+    ),
+]
+
 
 class Budget(Stop):
     """Stops after the time (1/2C) log(KL_start/ε) that Langevin dynamics need. Running longer is harmless.
@@ -47,28 +70,10 @@ class Budget(Stop):
     def __init__(
         self,
         beginning: Annotated[Beginning, Context("beginning")],
-        kl: Annotated[float, Gt(0), Doc("The KL to reach, in nats.")],
-        initial: Annotated[
-            float | None,
-            Gt(0),
-            Doc("KL at the start, in nats; by default it is bounded, from the distribution of the start."),
-        ] = None,
-        constant: Annotated[
-            float | None,
-            Gt(0),
-            Doc(
-                "The log-Sobolev constant C, in sampler units; by default from a theorem where "
-                "one applies, otherwise estimated during the run."
-            ),
-        ] = None,
-        oscillation: Annotated[
-            float | None,
-            Ge(0),
-            Doc(
-                "The energy differs from one with this constant by a function whose largest and "
-                "smallest values are at most this many nats apart (Holley-Stroock)."
-            ),
-        ] = None,
+        kl: Reached,
+        initial: Initial = None,
+        constant: LogSobolev = None,
+        oscillation: Oscillation = None,
         every: Every = 20,
         samples: Samples = 500,
     ):

@@ -29,7 +29,7 @@ from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale, step_size
+from lem_safe.normalization.annealed_cloud import Cloud, Path, adapted, langevin, scale, step_size
 
 SHARE = 0.9
 """The share of the particles that one reweighting leaves effective."""
@@ -94,32 +94,43 @@ def anneal(
     cloud = path.at(
         key.fold("start").normal(like) if base is None else base.sample(key.fold("start").generator(), n)
     )
-    s, h, levels, log_ratio = (
-        0.0,
-        step_size(d),
-        [_level(0.0, cloud.D[None], islands)],
-        torch.zeros(islands).double(),
-    )
+    s, h, log_ratio = 0.0, step_size(d), torch.zeros(islands).double()
+    levels = [_level(0.0, cloud.D[None], islands)]
     for k in range(LEVELS):
         Δ = _step(cloud.D, 1 - s, share)
         s = 1.0 if s + Δ >= 1 else s + Δ
         logits = (-Δ * cloud.D).view(islands, particles)
         log_ratio += logits.logsumexp(1) - math.log(particles)
         cloud = cloud.rows(_systematic(logits, key.fold("resample", k)))
-        seen = []
-        for j in range(moves):
-            cloud, accepted = langevin(path, cloud, s, h, key.fold("move", k, j), spread)
-            h = adapted(h, accepted, ACCEPTANCE)
-            seen.append(cloud.D)
+        moved = _moved(path, cloud, s, h, [key.fold("move", k, j) for j in range(moves)], spread)
+        cloud, h = moved.cloud, moved.step_size
         if spread:
             cloud = scale(path, cloud, s, key.fold("scale", k))
-        levels.append(_level(s, torch.stack(seen), islands))
+        levels.append(_level(s, moved.D, islands))
         if s == 1.0:
             return Annealed(reference(cloud.y).view(islands, particles, d), tuple(levels), log_ratio)
     raise NumericalFailure(
         f"annealing stopped at s = {s:.3g} after {LEVELS} levels: e^-U has no mass that a Gaussian can be "
         "carried to"
     )
+
+
+class _Moved(NamedTuple):
+    """The cloud after several moves, the step size adapted by them, and D after each, [moves, n]."""
+
+    cloud: Cloud
+    step_size: float
+    D: Float[Tensor, "moves n"]
+
+
+def _moved(path: Path, cloud: Cloud, s: float, h: float, keys: Sequence[Key], spread: float) -> _Moved:
+    """One Langevin move for U_s with each of the keys."""
+    seen = []
+    for key in keys:
+        cloud, accepted = langevin(path, cloud, s, h, key, spread)
+        h = adapted(h, accepted, ACCEPTANCE)
+        seen.append(cloud.D)
+    return _Moved(cloud, h, torch.stack(seen))
 
 
 def fit(

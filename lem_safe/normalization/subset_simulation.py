@@ -110,25 +110,11 @@ def subset_simulation(
     whole numbers, at least 2, and where `level` is NaN for a sample of `start`.
     """
     n = start.shape[0]
-    seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
-    if seeds * length != n or seeds < 2 or length < 2:
-        raise ValueError(
-            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of "
-            f"{n} samples"
-        )
+    seeds = _seeds(n, keep)
     if moves < 1 or most < 1:
         raise ValueError(f"subset_simulation: moves and most must be >= 1; got {moves} and {most}")
-    cloud, probability, pairs, levels = (
-        _Samples(start, level(start), torch.arange(n, device=start.device)),
-        1.0,
-        0.0,
-        list[float](),
-    )
-    if bool(cloud.s.isnan().any()):
-        raise ValueError(
-            f"subset_simulation: a level must be a number; it is NaN for {int(cloud.s.isnan().sum())} of "
-            f"{n} samples of the start"
-        )
+    cloud = _of_start(start, level)
+    probability, pairs, levels = 1.0, 0.0, list[float]()
     for j in range(most):
         pairs -= math.log1p(-1 / len(cloud.s))
         inside = cloud.s <= 0
@@ -151,6 +137,17 @@ def subset_simulation(
     return SubsetEstimate(0.0, math.inf, tuple(levels), False, min(1.0, most_likely), ancestors)
 
 
+def _seeds(n: int, keep: float) -> int:
+    """How many of n samples each level keeps; ValueError where chains of one length do not make n again."""
+    seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
+    if seeds * length != n or seeds < 2 or length < 2:
+        raise ValueError(
+            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of "
+            f"{n} samples"
+        )
+    return seeds
+
+
 class _Samples(NamedTuple):
     """Samples of a level, s there, and which sample of the start each descends from."""
 
@@ -160,6 +157,17 @@ class _Samples(NamedTuple):
 
     def rows(self, which: Tensor) -> "_Samples":
         return _Samples(*(part[which] for part in self))
+
+
+def _of_start(start: Float[Tensor, "n d"], level: Level) -> _Samples:
+    """The samples of the start, each its own ancestor; ValueError where the level of one is NaN."""
+    s = level(start)
+    if bool(s.isnan().any()):
+        raise ValueError(
+            f"subset_simulation: a level must be a number; it is NaN for {int(s.isnan().sum())} of "
+            f"{start.shape[0]} samples of the start"
+        )
+    return _Samples(start, s, torch.arange(start.shape[0], device=start.device))
 
 
 def _next(s: Float[Tensor, "n"], seeds: int) -> float:

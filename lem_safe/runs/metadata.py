@@ -44,9 +44,6 @@ def facts(
     """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed:
     shortfalls of the filter's promise.
     """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1 << 20 if sys.platform == "darwin" else 1 << 10
-    )
     return {
         "schema_version": 1,
         "scenario": problem.scenario.name,
@@ -60,13 +57,10 @@ def facts(
         "energy": problem.origin,
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),
-        "promise": {
-            "scope": problem.scope,
-            "shortfalls": [{**asdict(one), "text": str(one)} for one in missed],
-        },
+        "promise": _promise(problem, missed),
         **_together(problem),
         "wall_seconds": round(time.monotonic() - began, 2),
-        "peak_memory_mib": round(peak, 1),
+        "peak_memory_mib": round(_peak_memory_mib(), 1),
         "resumed_from_step": resumed,
         "stopped": stopped._asdict(),
         "replicas": problem.scenario.audit.replicas,
@@ -77,6 +71,20 @@ def facts(
         "threads": torch.get_num_threads(),
         **versions(),
     }
+
+
+def _promise(problem: Problem, missed: Sequence[Shortfall]) -> dict[str, Any]:
+    """What the filter promises, and where it fell short of that."""
+    return {
+        "scope": problem.scope,
+        "shortfalls": [{**asdict(one), "text": str(one)} for one in missed],
+    }
+
+
+def _peak_memory_mib() -> float:
+    """The most memory that this process has held; macOS counts it in bytes, Linux in KiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def together(problem: Problem) -> str | None:

@@ -58,17 +58,10 @@ def follow_clouds(
             written = time.monotonic()
 
     for r in range(len(pooled.x), clouds):
-        watched = (
-            course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
-        )
-        one = replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
-        key, x = begin(r)
-        part = _Part(progress, pooled.steps, f"cloud {r + 1}")
         done = follow(
-            one,
-            key,
-            x,
-            progress=part,
+            _course_of(course, r, clouds, pooled),
+            *begin(r),
+            progress=_Part(progress, pooled.steps, f"cloud {r + 1}"),
             save=None if save is None else keep,
             saved=rest,
             every=every,
@@ -79,10 +72,22 @@ def follow_clouds(
         if time.monotonic() - written >= every:
             keep({})
     found = pooled.finished(begin(0)[1].device, resumed)
-    worst = found.trace["fraction"].max(0)
-    over = int((found.trace["cloud_fraction"].max(1) > np.asarray(course.betas)).any(1).sum())
-    progress.finish(f"{over} of {clouds} clouds ever over; largest " + ", ".join(f"{v:.4f}" for v in worst))
+    progress.finish(_summary(course, found))
     return found
+
+
+def _course_of(course: Course, r: int, clouds: int, pooled: "Pooled") -> Course:
+    """The course of cloud r: the first is watched, the others take as many steps as it did."""
+    watched = course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
+    return replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
+
+
+def _summary(course: Course, found: Finished) -> str:
+    """How many clouds were ever over a tolerance, and the largest fractions."""
+    each = found.trace["cloud_fraction"].max(1)
+    over = int((each > np.asarray(course.betas)).any(1).sum())
+    worst = ", ".join(f"{v:.4f}" for v in found.trace["fraction"].max(0))
+    return f"{over} of {len(each)} clouds ever over; largest {worst}"
 
 
 @dataclass

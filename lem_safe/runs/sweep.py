@@ -1,48 +1,35 @@
-"""A sweep: every combination of a scenario's `sweep` as its own run in OUT/<combination>, and one table of
-all.
+"""A sweep: every combination of a scenario's `sweep` as a run of its own in OUT/<combination>, one table of
+all of them.
 
-The runs share seed, start and noise wherever the swept keys allow, so that rows differ only by what was
-swept.
+The runs share seed, start and noise wherever the swept keys let them, so that rows differ by what was swept
+and by nothing else.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
-from lem_safe.formatting import percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
+from lem_safe.runs.sweep_table import Entry, cells, page, table
 from lem_safe.scenario import Scenario, named
 from lem_safe.templates import rendered
 
 TABLE = "sweep.json"
-VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One combination: its settings, the directory of its run, its exit status, and the numbers of its report
-    (None where it failed numerically).
-    """
-
-    settings: Mapping[str, Any]
-    directory: str
-    status: int
-    failure: str | None
-    constraints: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: a directory of run directories, with one row for each."""
+    """A finished sweep: a directory of run directories, and one row for each."""
 
     directory: Path
     scenario: Scenario
@@ -50,9 +37,7 @@ class Sweep:
 
     @property
     def exit_status(self) -> int:
-        """The worst of the runs' statuses: 0 all passed, 1 a tolerance was not met, 3 a run failed
-        numerically.
-        """
+        """The worst of the runs': 0 all passed, 1 a tolerance was not met, 3 a run failed numerically."""
         return max(entry.status for entry in self.entries)
 
     def run(self, index: int) -> Run:
@@ -86,7 +71,7 @@ class Sweep:
         return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
 
     def _repr_html_(self) -> str:
-        return rendered("sweep_table.html.j2", "lem_safe.runs", **_cells(self.entries, links=False))
+        return rendered("sweep_table.html.j2", "lem_safe.runs", **cells(self.entries, links=False))
 
 
 def sweep(
@@ -104,18 +89,11 @@ def sweep(
     sweep.json and report.html.
 
     Raises BadInput before anything is written where a combination cannot be run. A run that fails numerically
-    is reported in the table and the others continue. With `resume`, finished runs are kept and an interrupted
-    one continues with bitwise identical results.
+    is told in the table and the others go on. With `resume`, finished runs are kept and an interrupted one
+    continues, bit for bit.
     """
     progress = progress or Silent()
-    chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
-    if not chosen.variants:
-        raise BadInput(
-            Fault(
-                "has no sweep; write sweep: {filter.rate: [1, 5, 25]}, or use lem_safe.run",
-                file=str(chosen.source or chosen.name),
-            )
-        )
+    chosen = _several(scenario)
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if resume:
         _must_be_the_same(path, chosen)
@@ -126,31 +104,49 @@ def sweep(
     entries: list[Entry] = []
     for i, ((settings, variant), folder) in enumerate(zip(chosen.variants, folders(chosen), strict=True)):
         progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
-        try:
-            done = run(
-                variant,
-                out=path / folder,
-                device=device,
-                resume=resume,
-                threads=threads,
-                progress=progress,
-                strict=strict,
-                with_report=with_report,
-            )
-            entries.append(
-                Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))
-            )
-        except NumericalFailure as failure:
-            progress.say(f"numerical failure: {failure}")
-            entries.append(Entry(settings, folder, 3, str(failure), ()))
+        begin = partial(
+            run,
+            variant,
+            out=path / folder,
+            device=device,
+            resume=resume,
+            threads=threads,
+            progress=progress,
+            strict=strict,
+            with_report=with_report,
+        )
+        entries.append(_entry(settings, folder, begin, progress))
         write_json(path / TABLE, _content(chosen, entries, finished=i + 1 == len(chosen.variants)))
         write_text(path / "report.html", page(chosen, entries))
     return Sweep(path, chosen, tuple(entries))
 
 
+def _several(scenario: Scenario | str | Path) -> Scenario:
+    """The scenario; BadInput where it has no sweep."""
+    chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
+    if not chosen.variants:
+        raise BadInput(
+            Fault(
+                "has no sweep; write sweep: {filter.rate: [1, 5, 25]}, or use lem_safe.run",
+                file=str(chosen.source or chosen.name),
+            )
+        )
+    return chosen
+
+
+def _entry(settings: Mapping[str, Any], folder: str, begin: Callable[[], Run], progress: Progress) -> Entry:
+    """The row of one combination, whether its run ends or fails numerically."""
+    try:
+        done = begin()
+    except NumericalFailure as failure:
+        progress.say(f"numerical failure: {failure}")
+        return Entry(settings, folder, 3, str(failure), ())
+    return Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))
+
+
 def folders(scenario: Scenario) -> list[str]:
-    """The directory name of each combination: rate=5, or filter.kind=gate,sampler.samples=100;
-    all distinct.
+    """The name of each combination's directory: rate=5, or filter.kind=gate,sampler.samples=100; all
+    different.
     """
     found: list[str] = []
     keys = [key for key, _ in (scenario.sweep or {}).items()]
@@ -166,55 +162,10 @@ def folders(scenario: Scenario) -> list[str]:
     return found
 
 
-def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: one column per swept key, then the result and, for each constraint, its fraction, its
-    largest fraction and its verdict.
-    """
-    keys = list(entries[0].settings) if entries else []
-    sets = next(([c["set"] for c in entry.constraints] for entry in entries if entry.constraints), [])
-    heads = [*keys, "result"]
-    for name in sets:
-        of = f" {name}" if len(sets) > 1 else ""
-        heads += [f"found{of}", f"most over steps{of}", f"verdict{of}"]
-    rows = []
-    for entry in entries:
-        cells = [named({key: value}).removeprefix(f"{key} = ") for key, value in entry.settings.items()]
-        by_set = {c["set"]: c for c in entry.constraints}
-        row = [*cells, VERDICTS.get(entry.status, str(entry.status))]
-        for name in sets:
-            c = by_set.get(name)
-            row += (
-                ["", "", ""]
-                if c is None
-                else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
-            )
-        rows.append(row)
-    return heads, rows
-
-
-def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
-    """One self-contained page: the table, each row with a link to its run's report."""
-    keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
-    passed = sum(entry.status == 0 for entry in entries)
-    tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
-    return rendered(
-        "sweep.html.j2",
-        "lem_safe.runs",
-        title=f"{scenario.name}: sweep",
-        tone=tone,
-        head=head,
-        lead=f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. "
-        f"Swept: {keys}.",
-        note=(
-            "Every row is a separate run, audited like any other. All begin with the same seed, unless the "
-            "seed is what is swept."
-        ),
-        **_cells(entries, links=True),
-    )
-
-
 def last_unfinished(parent: Path, name: str) -> Path | None:
-    """The newest interrupted sweep of a scenario of this name under `parent`; None where there is none."""
+    """The newest sweep under `parent` of a scenario of this name that was interrupted; None where none
+    was.
+    """
     cut = [
         p
         for p in parent.glob(f"{name}*/{TABLE}")
@@ -268,26 +219,3 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
             "begun with, or choose another --out"
         )
         raise BadInput(Fault(message, file=str(path)))
-
-
-class Cell(NamedTuple):
-    """One cell of the page, with its head, which a narrow page repeats where it shows rows as cards."""
-
-    head: str
-    text: str
-    link: str | None
-
-
-def _cells(entries: Sequence[Entry], *, links: bool) -> dict[str, Any]:
-    """The heads and rows of the page's table."""
-    heads, rows = table(entries)
-    shown = []
-    for entry, row in zip(entries, rows, strict=True):
-        place = len(entry.settings)
-        cells = [Cell(head, text, None) for head, text in zip(heads, row, strict=True)]
-        if entry.failure is not None:
-            cells[place] = cells[place]._replace(text=f"{row[place]}: {entry.failure}")
-        elif links:
-            cells[place] = cells[place]._replace(link=f"{entry.directory}/report.html")
-        shown.append(cells)
-    return {"heads": heads, "rows": shown}
