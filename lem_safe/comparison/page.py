@@ -1,6 +1,4 @@
-"""The page of `lem-safe compare`: what the numbers say, one table, one picture; filters as rows and as
-lines.
-"""
+"""The page of `lem-safe compare`: the conclusions, one table, one plot; one row and one line per filter."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -45,7 +43,7 @@ LOOKS = (
 )
 SIZE = (4.8, 4.2)
 CLOSE = 0.035
-"""Points nearer than this, in parts of an axis, share one label."""
+"""Points closer than this, as a share of an axis, share one label."""
 
 
 def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], figures: Path) -> str:
@@ -74,7 +72,7 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
 
 
 def needed_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
-    """The least KL, and what it is at least with confidence; empty where the comparison has no price."""
+    """The least KL, and its lower bound with confidence; empty where the comparison has no price."""
     if not facts.get("needed"):
         return {}
     found = Needed(**facts["needed"])
@@ -82,7 +80,7 @@ def needed_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def one_tolerance(facts: Mapping[str, Any]) -> float | None:
-    """The tolerance that all rows speak of; None where they speak of different constraints, and pictures show
+    """The tolerance of all rows; None where they are of different constraints, and plots show
     multiples of β.
     """
     ran = [e for e in facts["entries"] if e["refused"] is None]
@@ -106,8 +104,8 @@ def trade(facts: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
 
 
 def groups(points: Sequence[tuple[float, float]], close: float = CLOSE) -> list[list[int]]:
-    """Indices of points on the unit square, those that are close together, and cannot have labels of their
-    own; from top to bottom.
+    """Indices of points on the unit square in groups that are too close for separate labels, from top to
+    bottom.
     """
     found: list[list[int]] = []
     for i in sorted(range(len(points)), key=lambda i: (-points[i][1], points[i][0])):
@@ -120,13 +118,13 @@ def groups(points: Sequence[tuple[float, float]], close: float = CLOSE) -> list[
 
 
 def spread(heights: Sequence[float], gaps: Sequence[float]) -> list[float]:
-    """Where labels go that should be at the given heights, ordered from the top, with gaps[i] of room each:
-    moved no more than needed.
+    """The places of labels that should be at the given heights, ordered from the top, with gaps[i] of space
+    each: moved as little as possible.
     """
     total = sum(gaps)
     placed, ceiling = [], 1.0
     for i, (y, gap) in enumerate(zip(heights, gaps, strict=True)):
-        floor = sum(gaps[i:])  # what is still to come needs room below
+        floor = sum(gaps[i:])  # the remaining labels need space below
         top = min(ceiling, max(y + gap / 2, floor if total <= 1 else ceiling))
         placed.append(top - gap / 2)
         ceiling = top - gap
@@ -134,8 +132,8 @@ def spread(heights: Sequence[float], gaps: Sequence[float]) -> list[float]:
 
 
 def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
-    """Each filter at (largest fraction over all steps, distance to the projection): down and left is better.
-    Labels stand at the side.
+    """Each filter at (largest fraction over all steps, distance to the projection): lower left is better.
+    Labels are at the side.
     """
     rows, one = trade(facts), one_tolerance(facts)
     limit = 1.0 if one is None else one
@@ -203,8 +201,8 @@ def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
 
 
 def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> "Axes":
-    """The fraction inside at every step, the first seed's, one line a filter; its highest step of a stretch,
-    so that none can hide.
+    """The fraction inside at every step for the first seed, one line per filter, with the maximum of each
+    stretch of steps.
     """
     one = one_tolerance(facts)
     betas = {e["filter"]: e["beta"] for e in facts["entries"]}
@@ -237,8 +235,8 @@ def draw_fractions(axes: "Axes", fractions: Mapping[str, np.ndarray], facts: Map
 
 
 def _unit(fraction: Any, beta: float, one: float | None) -> Any:
-    """A fraction as it is, or in multiples of its β; of β = 0 in samples out of 10⁴, so that none is 0 and
-    any is more than it.
+    """A fraction as it is, or in multiples of its β; for β = 0 in samples out of 10⁴, so that any excess is
+    visible.
     """
     return fraction if one is not None else fraction / max(beta, 1e-4)
 

@@ -1,10 +1,10 @@
-"""How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the
+"""The style of plots: ink, paper and grid take the page's colours, light or dark; the data's colours are the
 same in both.
 
-A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the
-series' colours have enough contrast on white and on near-black, and stay apart for colour-blind eyes: blue,
-orange (dashed as an outline), grey (filled), and a magenta for what is unsafe, which is always an outline, a
-cross or a dashed line as well.
+A plot is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the
+series' colours have enough contrast on white and on near-black, and are distinct for colour-blind readers:
+blue, orange (dashed as an outline), grey (filled), and a magenta for what is unsafe, which is always also an
+outline, a cross or a dashed line.
 """
 
 import io
@@ -85,14 +85,14 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -
 
 
 def prefixed(picture: str, prefix: str) -> str:
-    """The same SVG, every id of it, and every mention of one, begun by `prefix`."""
+    """The same SVG with every id, and every reference to one, prefixed by `prefix`."""
     for mark in (' id="', 'href="#', "url(#"):
         picture = picture.replace(mark, mark + prefix)
     return picture
 
 
 def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:
-    """The same pictures beside one another, as a PNG file."""
+    """The same plots side by side, as a PNG file."""
     with style():
         _figure(draws, columns, width, height).savefig(
             path, format="png", dpi=150, metadata={"Software": None}
