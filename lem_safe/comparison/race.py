@@ -190,8 +190,8 @@ class Race:
 def sampled(
     scenario: Scenario, spec: Mapping[str, Any], seeds: Sequence[int], progress: Progress
 ) -> list[Base]:
-    """The scenario with another filter, built once, sampled with each seed; what its audit would ask for is
-    not asked here.
+    """The scenario with another filter, built once and sampled with each seed, without the requirements of
+    its audit.
     """
     problem = build(
         loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress
