@@ -180,8 +180,7 @@ def judge(
     between: str | None = None,
 ) -> ConstraintReport:
     """The report of one constraint. count: units inside, of `n`. confidence: of each side of a bound.
-    claimed:
-    whether a bound is claimed. require_bound: whether passing needs a certificate.
+    claimed: whether a bound is claimed. require_bound: whether passing needs a certificate.
     """
     allowed = budget(beta, n)
     certified = standing.verdict == "certified"

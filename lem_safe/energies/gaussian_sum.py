@@ -1,4 +1,5 @@
 """Energies whose e^{−U} is a sum of Gaussian terms, with the integral in closed form (O.6).
+
     e^{−U} = Σ_k e^{−q_k},   q_k = ½xᵀA_kx − b_kᵀx + c_k,   log ∫e^{−q} = (d/2) log 2π − ½ log det A + ½bᵀA⁻¹b
                              − c   where A ≻ 0
 

@@ -1,5 +1,6 @@
 """log ∫e^{−tU} where it is known: in closed form, or as one integral over a line, to full precision (O.6).
 Nothing is sampled; each energy computes its own, and each composition uses those of its parts.
+
     Gaussian    (1 − t)c − (d/2) log t,  c = log Z of ½‖y‖²            banana
         the same, as its map to a Gaussian keeps volume
     Student t   another one: ν′ + d = t(ν + d), where ν′ > 0           sums of Gaussian terms: `gaussian_sum`

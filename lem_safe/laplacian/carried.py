@@ -1,6 +1,6 @@
 """The quantities propagated through a network: forward, a value with its Jacobian and Laplacian (E.20);
-backward, an adjoint.
-Features have any shape `*s`; `r` counts the directions V along which derivatives are taken.
+backward, an adjoint. Features have any shape `*s`; `r` counts the directions V along which derivatives are
+taken.
 """
 
 from collections.abc import Callable
