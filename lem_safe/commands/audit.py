@@ -140,7 +140,7 @@ def _audited_once(
 
 
 def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:
-    """The directory of an audit that grows; BadInput where an option does not fit it."""
+    """The directory of an audit that grows; BadInput where an option does not apply to it."""
     if out is None:
         raise BadInput(Fault("needs --out DIR, which keeps the earlier evaluations", key="--grow"))
     if clouds is not None or trace is not None:

@@ -21,7 +21,7 @@ from lem_safe.templates import rendered
 
 USUAL = (4.4, 3.3)
 SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
-"""Pictures of another size than the usual, in inches."""
+"""Plots with a size other than the default, in inches."""
 
 
 AUDITED = (
@@ -37,7 +37,7 @@ AUDITED = (
     "looks",
     "clouds",
 )
-"""What is told of an audit in the place of a run's facts."""
+"""The facts shown for an audit in place of a run's."""
 
 
 def render(run_directory: Path | str) -> Path:
@@ -108,7 +108,7 @@ def _facts(contents: Contents) -> dict[str, Any]:
 
 
 def _command(contents: Contents) -> str:
-    """What makes this page again."""
+    """The command that makes this page again."""
     place = f"{contents.directory.name}/scenario.yaml"
     if contents.run:
         return str(contents.run.get("command", f"lem-safe run {place}"))
@@ -116,7 +116,7 @@ def _command(contents: Contents) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Written beside and renamed, so that a page is there whole or not at all."""
+    """Writes a page under a temporary name and renames it, so that it is complete or absent."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

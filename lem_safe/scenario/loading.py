@@ -1,4 +1,4 @@
-"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. Every fault of a file is
+"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. All faults of a file are
 raised together.
 """
 
@@ -39,8 +39,9 @@ def load(
     """The scenario of a file, or of a bundled name; raises BadInput with every fault found.
 
     overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything
-    is checked. header: the names of the columns of samples to come, over which the regions are read where
-    they cannot be over the scenario's own.
+    is checked.
+    header: the column names of samples to be audited, used by the regions where the scenario's own names do
+    not work.
     """
     path = find(scenario)
     return _resolve(read(path), path.absolute(), tables, overrides or {}, header)
@@ -59,17 +60,17 @@ def loads(
 
 
 def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:
-    """A fault at a key of the file that a scenario came from, with its line where the file is still there."""
+    """A fault at a key of a scenario's file, with its line where the file still exists."""
     try:
         if scenario.source is not None:
             return read(scenario.source).fault(path, message)
-    except BadInput:  # it came from a text
+    except BadInput:  # the scenario came from a text
         pass
     return Fault(message, file=str(scenario.source or scenario.name), key=".".join(map(str, path)))
 
 
 def find(scenario: str | os.PathLike[str]) -> Path:
-    """The file meant by a path or by the name of a bundled scenario."""
+    """The file of a path or of a bundled scenario's name."""
     path = Path(scenario)
     known = bundled_scenarios()
     text = str(scenario)
@@ -103,7 +104,7 @@ def _resolve(
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Every string of a file: what may be the name of a kind."""
+    """Every string of a file: possible names of kinds."""
     if isinstance(value, str):
         yield value
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -134,20 +135,20 @@ def _checked(source: Source, path: Path, tables: Tables, header: Sequence[str] |
 
 
 def _scenario(checked: Scenario) -> Scenario:
-    """What was checked over some tables, without them."""
+    """The checked scenario without the tables."""
     return Scenario.model_construct(**{name: getattr(checked, name) for name in Scenario.model_fields})
 
 
 def _named(checked: Scenario, meaning: Meaning) -> Scenario:
-    """With its columns' names, where they could be told."""
+    """The scenario with its columns' names, where known."""
     if meaning.columns is None:
         return checked
     return checked.model_copy(update={"columns": list(meaning.columns)})
 
 
 def _precise(checked: Scenario, meaning: Meaning, source: Source, tables: Tables) -> Scenario:
-    """In float64 where the file gives no dtype and float32, the default, cannot hold what the scenario is
-    about; BadInput where that does not fit into memory.
+    """The scenario in float64 where the file gives no dtype and float32, the default, cannot represent it;
+    BadInput where that does not fit into memory.
     """
     if "dtype" in source.value or meaning.columns is None:
         return checked
@@ -182,7 +183,7 @@ def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:
 def _sound_parts(
     model: type[BaseModel], value: Mapping[str, Any], bad: set[KeyPath], context: Any
 ) -> dict[KeyPath, Any]:
-    """What can still be checked: every part no fault of the grammar lies in, defaults filled in."""
+    """The parts without faults of the grammar, with defaults: they can still be checked."""
     defaults = {
         name: info.get_default(call_default_factory=True)
         for name, info in model.model_fields.items()
