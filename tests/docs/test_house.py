@@ -1,5 +1,5 @@
-"""How the packages are written, where a reader would stumble: checks that are switched off, files and functions
-too long to read at once, calls whose arguments nobody can tell apart.
+"""How the packages are written, where a reader would stumble: checks that are switched off, files and
+functions too long to read at once, calls whose arguments nobody can tell apart.
 """
 
 import ast
