@@ -31,8 +31,8 @@ from lem_safe.energies.trunk import Perceptron, Trunk
 from lem_safe.errors import BadInput, Fault
 
 LEAST_STD = 0.01
-"""A lower limit of a fitted component's variance, in whitened units: few distinct values would give a width
-of 0.
+"""The smallest standard deviation of a fitted component, in whitened units: few distinct values
+would give 0.
 """
 STARTS, ITERATIONS, PATIENCE = 3, 500, 4
 """The limits of EM; and how many more components are tried after the best."""

@@ -27,7 +27,7 @@ NAMES = (
     "particles",
     "work",
 )
-"""The quantities of one recorded step, in order; each is an array of trace.npz under monitor_NAME, beside
+"""The quantities of one recorded step, in order; each is an array of trace.npz under monitor_NAME, next to
 monitor_step. particles: the number of particles evaluated. work: the cost of the evaluation, in steps.
 """
 

@@ -19,8 +19,8 @@ from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale
 from lem_safe.normalization.annealed_smc import MIXED, Annealed
 
 UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
-"""The largest deviation of E ∂_iU or E y_i∂_iU at the end, besides chance at this probability, and the number
-of further moves it is averaged over.
+"""The largest deviation of E ∂_iU or E y_i∂_iU at the end; the probability at which chance explains it; the
+number of further moves it is averaged over.
 """
 
 

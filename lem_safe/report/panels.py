@@ -43,7 +43,7 @@ def panels(contents: Contents) -> list[Panel]:
 
 
 def label(contents: Contents) -> str:
-    """The name of the run's own samples; also for samples from elsewhere."""
+    """The name of the audited samples: unfiltered or filtered; of samples from elsewhere, rows or samples."""
     if not contents.run:
         return "rows" if contents.audit.get("unit") == "path" else "samples"
     return "unfiltered" if contents.filter == "none" else "filtered"
