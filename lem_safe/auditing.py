@@ -23,7 +23,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
 from lem_safe.registry import MAKERS, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
-from lem_safe.scenario import Scenario, load
+from lem_safe.scenario import Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
@@ -34,29 +34,43 @@ class Audited(NamedTuple):
     samples: Samples
 
 
+Asked = Scenario | str | PathLike[str] | Mapping[str, Any]
+"""A scenario, a file, a bundled name, or regions by name."""
+
+
 def audit(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     *,
+    beta: float | Mapping[str, float] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
     """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
-    array, a tensor or a table [n, d].
+    array, a tensor or a table [n, d]; of a table, only the columns that are named are read.
 
+    scenario: a scenario, its file or its bundled name; or regions by name, each written as in a file,
+    `{"debt": {"kind": "rule", "where": "loan > income"}}`. beta: with regions, the fraction tolerated in
+    each, or one by name.
+    columns: names for samples that carry none. header: whether the first line of a .csv is names. clouds:
+    independent clouds from which the bound is taken.
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
     what cannot be judged.
     """
-    return audited(samples, scenario, None, columns=columns, header=header, clouds=clouds, **options).report
+    done = audited(
+        samples, scenario, None, beta=beta, columns=columns, header=header, clouds=clouds, **options
+    )
+    return done.report
 
 
 def audited(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     overrides: Mapping[str, Any] | None,
     *,
+    beta: float | Mapping[str, float] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
@@ -64,17 +78,18 @@ def audited(
 ) -> Audited:
     """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, header)
-    chosen = _chosen(scenario, opened, overrides)
+    chosen = _chosen(scenario, opened, overrides, beta)
     question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
     return Audited(examine(opened, question), chosen, opened)
 
 
 def grow(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     out: str | PathLike[str],
     overrides: Mapping[str, Any] | None = None,
     *,
+    beta: float | Mapping[str, float] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     **options: Any,
@@ -87,7 +102,7 @@ def grow(
     and where another process writes there.
     """
     opened = open_samples(samples, columns, header)
-    chosen = _chosen(scenario, opened, overrides)
+    chosen = _chosen(scenario, opened, overrides, beta)
     path = Path(out)
     if not (path / GROWTH).exists():
         must_be_fresh(path)
@@ -131,14 +146,23 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
 
 
 def _chosen(
-    scenario: Scenario | str | PathLike[str], samples: Samples, overrides: Mapping[str, Any] | None
+    scenario: Asked,
+    samples: Samples,
+    overrides: Mapping[str, Any] | None,
+    beta: float | Mapping[str, float] | None,
 ) -> Scenario:
     """The scenario as it is, or loaded: its rules are read over the samples' own names where the scenario
     does not know theirs.
     """
+    header = samples.columns
+    width = samples.rows.width if header is None else None
+    if isinstance(scenario, Mapping):
+        return of_regions(scenario, beta, tables(), header, width)
+    if beta is not None:
+        raise BadInput(Fault("belongs to regions given by name; a scenario has its own", key="beta"))
     if isinstance(scenario, Scenario):
         return scenario
-    return _unswept(load(scenario, tables(), overrides, header=samples.columns))
+    return _unswept(load(scenario, tables(), overrides, to_audit=True, header=header, width=width))
 
 
 def _unswept(scenario: Scenario) -> Scenario:

@@ -35,6 +35,11 @@ def explain(scenario: Scenario) -> str:
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]
+    return in_parts(parts)
+
+
+def in_parts(parts: Mapping[str, Sequence[str]]) -> str:
+    """A heading and its paragraphs for each topic."""
     return "\n\n".join(
         "\n".join([head, *(fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ") for text in texts)])
         for head, texts in parts.items()

@@ -24,7 +24,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.progress import Progress, Silent
 from lem_safe.runs.problem import check_precision
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, must_run
 
 FILTERS = (
     "none",
@@ -57,6 +57,7 @@ def compare(
     progress = progress or Silent()
     chosen = tuple(dict.fromkeys(known(scenario) if filters is None else filters))
     must_be_known(chosen, scenario)
+    must_run(scenario)
     check_precision(scenario, progress)
     aimed = scenario.aimed()
     plain = sampled(scenario, {"kind": "none"}, [scenario.seed + k for k in range(seeds)], progress)

@@ -35,7 +35,7 @@ from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
-from lem_safe.scenario import Scenario, without_aim
+from lem_safe.scenario import Scenario, must_run, without_aim
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def build(
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
+    must_run(scenario)
     where = _device(device)
     check_precision(scenario, progress)
     dtype = getattr(torch, scenario.dtype)

@@ -26,7 +26,7 @@ from lem_safe.runs.problem import build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
 from lem_safe.runs.warnings import warn_of_certificate
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, must_run
 
 
 def run(
@@ -66,6 +66,7 @@ def run(
         loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
     )
     chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
+    must_run(chosen)
     if chosen.sweep is not None:
         raise BadInput(
             Fault(

@@ -20,7 +20,7 @@ from lem_safe.registry import load
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
-from lem_safe.scenario import Scenario, named
+from lem_safe.scenario import Scenario, must_run, named
 from lem_safe.templates import rendered
 
 TABLE = "sweep.json"
@@ -107,6 +107,7 @@ def sweep(
     """
     progress = progress or Silent()
     chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
+    must_run(chosen)
     if not chosen.variants:
         raise BadInput(
             Fault(

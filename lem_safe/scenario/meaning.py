@@ -16,23 +16,30 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.regions import names_declared, regions
+from lem_safe.scenario.regions import nameless, names_declared, regions
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
 
 
 class Meaning:
     """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could
-    be told, `built` the regions over them. header: see `load`.
+    be told, `built` the regions over them. header, width: see `load`.
     """
 
-    def __init__(self, parts: Parts, source: Source, tables: Tables, header: Sequence[str] | None = None):
+    def __init__(
+        self,
+        parts: Parts,
+        source: Source,
+        tables: Tables,
+        header: Sequence[str] | None = None,
+        width: int | None = None,
+    ):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
         self.energy_columns: tuple[str, ...] | None = None
         self._files()
         self.columns = self._columns()
-        self._regions(header)
+        self._regions(header, width)
         self._penalties()
         self._constraints()
         self._filter()
@@ -122,10 +129,15 @@ class Meaning:
                     "has columns of its own that are the scenario's",
                 )
 
-    def _regions(self, header: Sequence[str] | None) -> None:
+    def _regions(self, header: Sequence[str] | None, width: int | None) -> None:
         """Builds the regions over the scenario's columns; where that fails, and samples to come have names of
         their own that fit, over these.
         """
+        if self.columns is None and "energy" not in self.source.value:
+            counted = None if width is None else [f"x{i}" for i in range(width)]
+            made = nameless(self.parts, header or counted, self.source, self.tables)
+            self.built, self.faults = made.built, [*self.faults, *made.faults]
+            return
         made = regions(self.parts, self.columns, self.source, self.tables)
         if made.faults and header is not None and self._may_be_called(header):
             over_samples = regions(self.parts, tuple(header), self.source, self.tables)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets import UnsafeSet, build_set
+from barriers.sets.column_names import names_among, names_of_all, rule_names
 from barriers.specification import UnknownRegion
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.key_path import KeyPath
@@ -25,7 +26,16 @@ class Regions(NamedTuple):
         return [(f.file, f.line, f.key) for f in self.faults]
 
 
-def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
+ENERGY = "where the energy has {}"
+SAMPLES = (
+    "where the samples have {} columns; say which of them, as in {{kind: columns, columns: [a, b], set: ...}}"
+)
+"""Whose columns a region must be over, at the end of a message."""
+
+
+def regions(
+    parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables, whose: str = ENERGY
+) -> Regions:
     """Every well-formed region over these columns; a rule waits where they are not known."""
     made = Regions({}, [])
     for name, spec in parts.under("unsafe"):
@@ -44,14 +54,44 @@ def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables:
             made.faults.append(of_constructor(error, path, source))
         else:
             if columns is not None and region.dimension not in (None, len(columns)):
-                message = (
-                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the "
-                    f"energy has {len(columns)}"
-                )
+                many = f"has {region.dimension} dimension{'s' * (region.dimension != 1)}"
+                message = f"{many} {whose.format(len(columns))}"
                 made.faults.append(source.fault(longest_list(spec, path), message))
             else:
                 made.built[name] = region
     return made
+
+
+def nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
+    """The regions of a file that says nothing of its columns, over those that they name.
+
+    header: the names of samples to come. Where any region takes columns by position, all are over the
+    samples' columns; without samples, such regions are checked by themselves, and rules one by one.
+    """
+    specs = dict(parts.under("unsafe"))
+    names = names_of_all(specs) if header is None else names_among(specs, header)
+    if names is not None:
+        return regions(parts, names, source, tables)
+    if header is not None:
+        made = regions(parts, tuple(header), source, tables, SAMPLES)
+        by_position = regions(parts, [f"x{i}" for i in range(len(header))], source, tables, SAMPLES)
+        return by_position if made.faults and not by_position.faults else made
+    made = regions(parts, None, source, tables)
+    for path, rule in _rules(specs, ("unsafe",)):
+        try:
+            _region(rule, path, {}, rule_names(rule) or ["x0"], tables)
+        except ValueError as error:
+            made.faults.append(of_constructor(error, path, source))
+    return made
+
+
+def _rules(spec: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """Every rule in a specification, and where it is."""
+    if isinstance(spec, Mapping) and spec.get("kind") == "rule":
+        yield path, spec
+    elif isinstance(spec, Mapping | list):
+        for key, part in spec.items() if isinstance(spec, Mapping) else enumerate(spec):
+            yield from _rules(part, (*path, key))
 
 
 def names_declared(source: Source) -> list[str] | None:

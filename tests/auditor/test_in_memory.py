@@ -65,7 +65,10 @@ def test_the_mask_is_what_makes_the_difference(monkeypatch: pytest.MonkeyPatch) 
 
 NO_NUMBERS = {
     "text": (pd.DataFrame({"a": ["99", "x"], "b": LOAD[:2]}), "column 'a' must hold numbers"),
-    "dates": (pd.DataFrame({"a": pd.to_datetime(["2020", "2021"]), "b": LOAD[:2]}), "got datetime64"),
+    "dates": (
+        pd.DataFrame({"a": pd.to_datetime(["2020", "2021"]), "b": LOAD[:2]}),
+        "row 1 holds 2020-01-01.* of datetime64",
+    ),
     "text in Arrow": (
         pa.table({"a": ["99", "x"], "b": LOAD[:2]}),
         "column 'a' must hold numbers; got string",
