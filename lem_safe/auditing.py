@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 from zipfile import BadZipFile
 
 import numpy as np
@@ -34,7 +34,7 @@ class Audited(NamedTuple):
     samples: Samples
 
 
-Asked = Scenario | str | PathLike[str] | Mapping[str, Any]
+Asked = Scenario | str | PathLike[str] | Mapping[Any, Any]
 """A scenario, a file, a bundled name, or regions by name."""
 
 
@@ -42,7 +42,7 @@ def audit(
     samples: Source,
     scenario: Asked,
     *,
-    beta: float | Mapping[str, float] | None = None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
@@ -70,7 +70,7 @@ def audited(
     scenario: Asked,
     overrides: Mapping[str, Any] | None,
     *,
-    beta: float | Mapping[str, float] | None = None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
@@ -89,7 +89,7 @@ def grow(
     out: str | PathLike[str],
     overrides: Mapping[str, Any] | None = None,
     *,
-    beta: float | Mapping[str, float] | None = None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     **options: Any,
@@ -149,7 +149,7 @@ def _chosen(
     scenario: Asked,
     samples: Samples,
     overrides: Mapping[str, Any] | None,
-    beta: float | Mapping[str, float] | None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
 ) -> Scenario:
     """The scenario as it is, or loaded: its rules are read over the samples' own names where the scenario
     does not know theirs.

@@ -2,7 +2,8 @@
 them.
 """
 
-from lem_safe.authoring.explain import in_parts, in_words
+from lem_safe.authoring.explain import in_words
+from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.formatting import level, percent
 from lem_safe.scenario import Scenario
 

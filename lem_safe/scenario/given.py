@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from lem_safe.scenario.tables import Tables
 
 
 def of_regions(
-    regions: Mapping[str, Any],
-    beta: float | Mapping[str, float] | None,
+    regions: Mapping[Any, Any],
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
     tables: Tables,
     header: Sequence[str] | None = None,
     width: int | None = None,
@@ -38,7 +38,9 @@ def of_regions(
     return of_values({"unsafe": unsafe, "constraints": constraints}, tables, header, width)
 
 
-def _betas(unsafe: Mapping[str, Any], beta: float | Mapping[str, float] | None) -> dict[str, Any]:
+def _betas(
+    unsafe: Mapping[str, Any], beta: SupportsFloat | Mapping[str, SupportsFloat] | None
+) -> dict[str, Any]:
     """A tolerance for each constrained region, in the order of the regions."""
     if beta is None:
         raise BadInput(Fault("is missing: the tolerated fraction, such as beta=.01", WHO, key="beta"))
