@@ -13,6 +13,7 @@ import numpy as np
 
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
+from lem_safe.auditor.failing import write_failing
 from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.opening import Source, open_both, open_samples
 from lem_safe.auditor.question import Question
@@ -32,6 +33,7 @@ class Audited(NamedTuple):
     report: AuditReport
     scenario: Scenario
     samples: Samples
+    question: Question
 
 
 Asked = Scenario | str | PathLike[str] | Mapping[Any, Any]
@@ -80,7 +82,7 @@ def audited(
     opened, beside = open_both(samples, clouds, columns, header)
     chosen = _chosen(scenario, opened, overrides, beta)
     question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
-    return Audited(examine(opened, question), chosen, opened)
+    return Audited(examine(opened, question), chosen, opened, question)
 
 
 def grow(
@@ -107,8 +109,9 @@ def grow(
     if not (path / GROWTH).exists():
         must_be_fresh(path)
     with RunDirectory(path):
-        report, past = look_again(opened, Question(chosen, **{"makers": MAKERS, **options}), path)
-        write_audit(path, Audited(report, chosen, opened))
+        question = Question(chosen, **{"makers": MAKERS, **options})
+        report, past = look_again(opened, question, path)
+        write_audit(path, Audited(report, chosen, opened, question))
         past.write(path)
     return report
 
@@ -119,14 +122,24 @@ def write_audit(directory: Path, done: Audited) -> Path:
     """
     from lem_safe.report import render
 
-    report, scenario, samples = done
+    report, scenario, samples, _ = done
     directory.mkdir(parents=True, exist_ok=True)
+    for old in (directory / "figures").glob("*.png"):  # of an audit that this one replaces
+        old.unlink()
     write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
     write_text(directory / "audit.json", report.to_json())
     return render(directory)
+
+
+def write_failing_rows(path: Path, done: Audited) -> int:
+    """Every row inside a constrained region, in a .csv or .parquet (see `lem_safe.auditor.failing`); returns
+    how many there are.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_failing(path, done.samples, done.question, done.report)
 
 
 def read_trace(path: Path) -> dict[str, np.ndarray]:

@@ -64,11 +64,36 @@ Grow = Annotated[
 ]
 
 
+Writes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--write",
+        metavar="FORMAT=FILE",
+        help="Also write the verdict to a file, in a format of lem-safe list formats; repeatable.",
+    ),
+]
+Rows = Annotated[
+    Path | None,
+    typer.Option(
+        "--failing-rows",
+        metavar="FILE",
+        help="Write every row inside a region to a .csv or .parquet: number, regions, clearances, values.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace files, and an earlier audit in --out, that exist already."),
+]
+
+
 def audit(
     samples: Samples,
     scenario: ScenarioArgument,
     out: Out = None,
     form: Printed = "text",
+    write: Writes = None,
+    failing_rows: Rows = None,
+    overwrite: Overwrite = False,
     strict: Strict = False,
     set_: Set = None,
     near: Near = None,
@@ -80,17 +105,22 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import audited, read_trace, write_audit
+    from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
     from lem_safe.auditing import grow as look
+    from lem_safe.auditor.failing import must_be_table
     from lem_safe.auditor.formats import FORMATS
-    from lem_safe.run_directory import must_be_fresh
+    from lem_safe.commands.files_asked import must_be_free, replaceable, written
     from lem_safe.scenario.messages import did_you_mean
 
     if form not in FORMATS:
         raise BadInput(
             Fault(f"'{form}' is not an audit format{did_you_mean(form, list(FORMATS))}", key="--format")
         )
-
+    files, rows = written(write or [], FORMATS), [failing_rows] if failing_rows else []
+    inputs = [path for path in (samples, Path(scenario), clouds, trace) if path is not None]
+    for path in rows:
+        must_be_table(path)
+    must_be_free([*(file.path for file in files), *rows], inputs, overwrite)
     asked: dict[str, Any] = {
         "header": header,
         "strict": strict,
@@ -98,22 +128,29 @@ def audit(
         "correction": None if correction is None else correction.value,
     }
     if grow:
-        report = look(samples, scenario, _for_looks(out, clouds, trace), given(set_), **asked)
+        place = _for_looks(out, clouds, trace, failing_rows)
+        report = look(samples, scenario, place, given(set_), **asked)
     else:
         if out is not None:
-            must_be_fresh(out)
+            replaceable(out, overwrite)
         steps = None if trace is None else read_trace(trace)
         done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
         report = done.report
         if out is not None:
             write_audit(out, done)
+        for path in rows:
+            write_failing_rows(path, done)
+    for file in files:
+        file.put(report.to(file.form))
     say(report.to("json" if json else form))
-    if out is not None and form == "text" and not json:
-        say(str(out / "report.html"))
+    if form == "text" and not json:
+        pages = [] if out is None else [out / "report.html"]
+        for path in [*pages, *rows, *(file.path for file in files)]:
+            say(str(path))
     return report.status
 
 
-def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:
+def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None, rows: Path | None) -> Path:
     """The directory of an audit that grows; BadInput where an option does not fit it."""
     if out is None:
         raise BadInput(Fault("needs --out DIR, which keeps the earlier evaluations", key="--grow"))
@@ -121,4 +158,6 @@ def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Pat
         raise BadInput(
             Fault("takes all its samples from one file, without --clouds and --trace", key="--grow")
         )
+    if rows is not None:
+        raise BadInput(Fault("is not possible with --grow; audit once more without it", key="--failing-rows"))
     return out
