@@ -118,9 +118,9 @@ def audit(
         )
     files, rows = written(write or [], FORMATS), [failing_rows] if failing_rows else []
     inputs = [path for path in (samples, Path(scenario), clouds, trace) if path is not None]
+    must_be_free([*(file.path for file in files), *rows], inputs, overwrite)
     for path in rows:
         must_be_table(path)
-    must_be_free([*(file.path for file in files), *rows], inputs, overwrite)
     asked: dict[str, Any] = {
         "header": header,
         "strict": strict,
