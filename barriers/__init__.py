@@ -1,3 +1,3 @@
-"""barriers: the geometry and mathematics of distributional safety constraints. Needs torch; knows no energy,
-no file, no process.
+"""barriers: the geometry and mathematics of distributional safety constraints. Needs torch; independent of
+energies, files and processes.
 """

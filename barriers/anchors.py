@@ -2,14 +2,12 @@
 has the row's own values (A.11).
 
 A row goes through whitened coordinates as z₀ = round(L⁻¹(x₀ − m)), and m + Lz₀ is x₀ only up to rounding: an
-exact 0 comes back as −1e-8. With anchors the map is x₀ at every z₀, bit for bit, and the affine map anywhere
-else. It is still one function of z, so what is counted, gated and saved is one number (A.1). Two rows that
-rounding sends to one z₀ are told apart by moving one of them by a unit in the last place.
+exact 0 comes back as −1e-8. With anchors the map is x₀ at every z₀, bit for bit, and the affine map
+elsewhere. It is still one function of z, so what is counted, gated and saved is the same (A.1). Two rows that
+rounding maps to one z₀ are distinguished by moving one of them by a unit in the last place.
 
-A start that is random in some columns and has one value in others has no rows; its *pins* are those values,
-taken wherever the map comes to within its own rounding of them.
-
-Letters: N rows of the file.
+A start that is random in some columns and constant in others has no rows; its *pins* are the constants, used
+wherever the map is within its own rounding of them.
 """
 
 from dataclasses import dataclass
@@ -19,26 +17,28 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
-"""The integers that the bits of a number are read as."""
+"""The integer type as which the bits of a number are read."""
 ROUNDS = 64
-"""How often rows are told apart at most; each round leaves only those that met a third row."""
+"""The largest number of rounds of distinguishing rows; after each only those that met a third row remain."""
 
 GOLDEN = -7046029254386353131
-"""2⁶⁴/φ, odd: after a product with it every bit of a number takes part in the high ones."""
+"""2⁶⁴/φ, odd: multiplication by it makes the high bits depend on every bit of a number."""
 SPARSE = 32
-"""Slots to a row: of the particles that have moved, so few have a row's slot by chance."""
+"""Slots per row: enough that few moved particles share a row's slot by chance."""
 ROUNDING = 1e-10
-"""Of going to whitened coordinates and back in float64, where these are as skewed as they may be."""
+"""The rounding of the map to whitened coordinates and back in float64, for the most skewed coordinates
+allowed.
+"""
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """N rows by their points.
+    """N rows, found by their points.
 
-    points: z₀ of every row of the file, in the order of the file, in the dtype of the run. values: x₀ as
-    saved, likewise.
-    seen: whether a first coordinate with this slot is that of some point. hashes: of the points, sorted;
-    order: whose they are.
+    points: z₀ of every row of the file, in file order, in the dtype of the run. values: x₀ as saved,
+    likewise.
+    seen: for each slot, whether some point's first coordinate has it. hashes: of the points, sorted; order:
+    the row of each hash.
     """
 
     points: Float[Tensor, "N d"]
@@ -63,9 +63,7 @@ class Anchors:
         )
 
     def instead(self, z: Float[Tensor, "*n d"], x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """x with the row's own values wherever z is a row's point; x itself, and hardly any work, where no z
-        is one.
-        """
+        """x with the row's own values wherever z is a row's point; otherwise x itself, at little cost."""
         flat = z.reshape(-1, z.shape[-1])
         met = self.seen[_slot(flat[:, 0].to(self.points.dtype), len(self.seen))].nonzero()[:, 0]
         if len(met) == 0:
@@ -82,10 +80,10 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Pins:
-    """Values that columns have wherever the map comes to within its own rounding of them: those of a start
-    without spread there.
+    """Constants of columns without spread at the start, used wherever the map is within its own rounding of
+    them.
 
-    index: the columns. rounding: as a share of the terms Σ|L_jk z_k| that a value is the sum of.
+    index: the columns. rounding: relative to the terms Σ|L_jk z_k| whose sum a value is.
     """
 
     index: Int[Tensor, "k"]
@@ -93,7 +91,7 @@ class Pins:
     rounding: float
 
     def instead(self, x: Float[Tensor, "*n d"], terms: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """x with the columns' own values where it is within rounding of them."""
+        """x with the columns' constants where it is within rounding of them."""
         near = self.rounding * terms[..., self.index] + 8 * torch.finfo(x.dtype).eps * self.values.abs()
         found, at = x.clone(), x[..., self.index]
         found[..., self.index] = torch.where((at - self.values).abs() <= near, self.values, at)
@@ -101,8 +99,8 @@ class Pins:
 
 
 def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Float[Tensor, "N d"]:
-    """The points, the first coordinate moved by units in the last place where two rows of different values
-    would share one.
+    """The points with the first coordinate moved by units in the last place where two rows of different
+    values would share one.
 
     Rows with the same values keep sharing theirs.
     """
@@ -130,7 +128,7 @@ def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Fl
 
 
 def hashed(z: Float[Tensor, "n d"]) -> Int[Tensor, "n"]:
-    """64 bits of every row, equal where rows are equal, 0 and −0 among them."""
+    """64-bit hashes of rows, equal where rows are equal, with 0 and −0 equal."""
     bits = (z + 0.0).contiguous().view(INTEGERS[z.dtype]).long()
     mixed = bits * GOLDEN
     mixed = (mixed ^ (mixed >> 31)) * _odd_multipliers(z.shape[1]).to(z.device)
@@ -144,7 +142,7 @@ def _slot(first: Float[Tensor, "n"], slots: int) -> Int[Tensor, "n"]:
 
 
 def _odd_multipliers(d: int) -> Int[Tensor, "d"]:
-    """A multiplier a column, the same ever after."""
+    """One fixed multiplier per column."""
     return torch.randint(-(2**62), 2**62, (d,), generator=torch.Generator().manual_seed(20)) * 2 + 1
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
     """How many of n particles may be inside a set of tolerance beta, which is read as the decimal that was
     written: .07 of 100 is 7, although .07 * 100 > 7 and .29 * 100 < 29 in floating point. Raises
-    ValueError for one that is no tolerance.
+    ValueError unless 0 <= beta < 1.
 
     >>> budget(0.07, 100), budget(0.29, 100), budget(0, 10)
     (7, 29, 0)
@@ -23,8 +23,8 @@ def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
 
 
 def share(count: int, n: int) -> float:
-    """count/n as a tolerance whose budget is `count`: the quotient, or the next number above where its
-    decimals fall short.
+    """count/n as a tolerance whose budget is `count`: the quotient, or the next larger float where its
+    decimals are too small.
     """
     β = count / n
     return β if count == n or budget(β, n) >= count else math.nextafter(β, 1.0)

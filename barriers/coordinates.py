@@ -1,6 +1,6 @@
-"""Sampler coordinates: x = offset + matrix z, the map between where a sampler moves and the data's units.
+"""Sampler coordinates: x = offset + matrix z, the map from a sampler's coordinates to the data's units.
 
-Sets, samples and reports speak data units x; step sizes, smoothing widths and multipliers speak sampler
+Sets, samples and reports use data units x; step sizes, smoothing widths and multipliers use sampler
 coordinates z. A count is made on the values *as saved* (A.1): mapped in float64, cast once to the dtype of
 the sample file, read back in float64; at the point of a row of a file the saved values are the row's own
 (A.11).
@@ -19,8 +19,8 @@ class Coordinates(nn.Module):
     """The affine map z ↦ x, with the dtype that samples are saved in.
 
     `matrix=None` is the identity (analytic energies): then `forward` returns its argument itself. anchors:
-    the points of rows that a run starts from, or None. pins: the columns in which all particles of a start
-    are at one value, or None.
+    the points of rows that a run starts from, or None. pins: the columns that are constant over the particles
+    of a start, or None.
     """
 
     offset: Tensor
@@ -79,8 +79,8 @@ class Coordinates(nn.Module):
         return ((x.double() - self.offset.double()) @ self.inverse_matrix.T.double()).to(x.dtype)
 
     def saved(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """The data-unit values that a file will hold: mapped in float64, cast once to `saved_dtype`; a row's
-        own at the point of a row.
+        """The data-unit values that a file will contain: mapped in float64, cast once to `saved_dtype`; at
+        the point of a row, the row's own values.
         """
         if self.identity:
             return z.to(self.saved_dtype)
@@ -94,8 +94,8 @@ class Coordinates(nn.Module):
         )
 
     def pinned(self, columns: Mapping[int, float], dtype: torch.dtype) -> "Coordinates":
-        """The same map, exact in columns where all particles of a start have one value, for a run whose
-        particles are of `dtype`.
+        """The same map, exact in columns that are constant at the start, for a run whose particles are of
+        `dtype`.
         """
         if self.identity or not columns:
             return self
@@ -110,7 +110,7 @@ class Coordinates(nn.Module):
         """The same map with the points of `rows` (data units, float64) as anchors, for a run whose particles
         are of `dtype`.
 
-        Each point is computed from its row alone, so it is the same on every device and with any number of
+        Each point is computed from its row alone, so it does not depend on the device or the number of
         threads.
         """
         if self.identity:
@@ -125,7 +125,7 @@ class Coordinates(nn.Module):
 
 
 def _singular(matrix: Float[Tensor, "d d"]) -> bool:
-    """Whether some column follows from others; a column in nanometres beside one in light years does not."""
+    """Whether some column is a linear function of others; the columns' units do not matter."""
     rows = matrix / matrix.norm(dim=1, keepdim=True)
     return not bool(torch.isfinite(matrix).all() & torch.isfinite(rows).all()) or bool(
         torch.linalg.matrix_rank(rows) < matrix.shape[0]

@@ -1,9 +1,9 @@
-"""Value, gradient and Laplacian of a per-row function by automatic differentiation: the fallback where no
-closed form is written.
+"""Value, gradient and Laplacian of a per-row function by automatic differentiation, for functions without a
+closed form.
 
-The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must not talk
-to each other. Where grad mode is on and x, or something f is made of, requires grad, the results stay in the
-graph, so that a run can be unrolled and differentiated; else they are detached.
+The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must be
+independent. Where grad mode is on and x, or a parameter of f, requires grad, the results stay in the graph,
+so that a run can be unrolled and differentiated; otherwise they are detached.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ Scalar = float | Float[Tensor, ""]
 
 
 class NotDifferentiable(ValueError):
-    """Derivatives were asked of something that jumps, or of a solver's way out that no equation defines."""
+    """Derivatives were requested of a jump, or of a solver's fallback that no equation defines."""
 
 
 class Jet(NamedTuple):
-    """f(x), ∇f(x) and Δf(x), one row a particle."""
+    """f(x), ∇f(x) and Δf(x), one row per particle."""
 
     value: Float[Tensor, "n"]
     gradient: Float[Tensor, "n d"]
@@ -49,8 +49,8 @@ def autodiff_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
 
 
 def float64_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
-    """`autodiff_jet` in float64, in the dtype of x; what that cannot hold is kept at its largest number to
-    the power ¾.
+    """`autodiff_jet` in float64, returned in the dtype of x; overflows are clipped to that dtype's largest
+    number to the power ¾.
     """
     limit = torch.finfo(x.dtype).max ** 0.75
     return Jet(*(part.clamp(-limit, limit).to(x.dtype) for part in autodiff_jet(f, x.double())))
@@ -67,7 +67,7 @@ def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*n d"]) 
 
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
-    """∂f/∂x, a backward pass a row."""
+    """∂f/∂x, one backward pass per row."""
     keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
@@ -76,10 +76,10 @@ def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "k"]) -> Float[Tens
 
 
 def in_graph(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Whether grad mode is on and x, or something f is made of, requires grad."""
+    """Whether grad mode is on and x, or a parameter of f, requires grad."""
     if not torch.is_grad_enabled():
         return False
-    return x.requires_grad or f(x).requires_grad  # what f holds, buffers or numbers, only a call can tell
+    return x.requires_grad or f(x).requires_grad  # whether f has parameters is known only from a call
 
 
 def stacked(numbers: Sequence[Scalar]) -> Float[Tensor, "m"]:
@@ -91,7 +91,7 @@ def stacked(numbers: Sequence[Scalar]) -> Float[Tensor, "m"]:
 
 
 def _variable(x: Tensor, keep: bool) -> Tensor:
-    """x itself where it has a graph to be kept, else a leaf of its own."""
+    """x itself where its graph is to be kept, else a new leaf."""
     return x if keep and x.requires_grad else x.detach().requires_grad_()
 
 

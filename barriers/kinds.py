@@ -1,9 +1,9 @@
 """Kinds: everything that a specification can name by `kind`, one frozen entry each, in tables that check a
-row as it joins.
+row when it is added.
 
-A row is an `Entry`, or the constructor alone where it carries the entry's fields itself, as a class does in
-its body: `"ball": Ball`. What is asked of a kind is a field of its entry and is read there, never guessed. A
-kind that another package offers joins when it is first used; where it cannot, only that kind is refused.
+A row is an `Entry`, or the constructor alone where it has the entry's fields as attributes, as a class may:
+`"ball": Ball`. Every property of a kind is a field of its entry, and is never guessed. A kind of another
+package is added on first use; if that fails, only that kind is refused.
 """
 
 import inspect
@@ -15,28 +15,28 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from barriers.specification import SpecificationError, parameters
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
-"""What a field holds that has not been given."""
+"""The default of fields that must be given."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-"""What a kind may be called."""
+"""The pattern of a kind's name."""
 
 
 class KindError(SpecificationError):
-    """A row that cannot join its table, or a kind that is known by name and cannot be used."""
+    """A row that cannot be added to its table, or a kind that is known by name and cannot be used."""
 
 
 def asked(line: str, holds: Callable[[Any], bool]) -> Any:
-    """A field that every row must have: the line that gives it, KIND standing for the kind, and what it must
-    be.
+    """A field that every row must have. line: the line of code that gives it, with KIND for the kind. holds:
+    whether a value is valid.
     """
     return field(default=REQUIRED, metadata={"line": line, "holds": holds})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One kind. example: a whole specification of it, with its `kind`; what tests, `lem-safe new` and editors
-    start from.
+    """One kind. example: a complete specification of it, with its `kind`, for tests, `lem-safe new` and
+    editors.
 
-    origin: the distribution that it comes from and its version; empty for what is built in.
+    origin: the distribution that provides it and its version; empty for built-in kinds.
     """
 
     constructor: Callable[..., Any]
@@ -44,7 +44,7 @@ class Entry:
     origin: str = ""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """What the constructor makes."""
+        """The result of the constructor."""
         return self.constructor(*arguments, **named)
 
     @property
@@ -69,13 +69,14 @@ class Offer(NamedTuple):
 
 
 class Kinds(MutableMapping[str, E], Generic[E]):
-    """A table of entries by kind, in order. Iteration is over the kinds that can be used; `names` has those
-    that are only offered too.
+    """A table of entries by kind, in order. Iteration is over the usable kinds; `names` includes those that
+    are only offered.
 
-    noun: what one is called in messages. entry: the type of its rows. base: what a constructor must be a
-    subclass of. refusing: why a constructor cannot join, or None. default: the kind that is meant where a
-    mapping has none. reserved: names that a specification uses otherwise. Raises KindError, which names the
-    kind and the field, for a row that lacks one.
+    noun: the name of a kind in messages. entry: the type of its rows. base: a required base class of
+    constructors.
+    refusing: why a constructor cannot be added, or None. default: the kind of a mapping without one.
+    reserved: names with another meaning in specifications. Raises KindError, which names the kind and the
+    field, for an incomplete row.
     """
 
     def __init__(
@@ -125,19 +126,19 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         return list(dict.fromkeys([*self._rows, *self._offers]))
 
     def offered(self) -> list[str]:
-        """The kinds that somebody else offers and that have not joined."""
+        """The kinds that other distributions offer and that have not been added."""
         return list(self._offers)
 
     def kind_of(self, member: object) -> str:
-        """The kind whose constructor made a member, a class; raises KeyError for something else."""
+        """The kind whose constructor made `member`, a class; raises KeyError for something else."""
         for kind, entry in self.items():
             if entry.constructor is type(member):
                 return kind
         raise KeyError(f"{type(member).__name__} is no {self.noun} of this table")
 
     def offer(self, kind: str, offer: Offer) -> None:
-        """Makes a kind known that somebody else has; nothing is loaded before it is used. One of a name that
-        is taken is never used: what lem-safe has itself stays what it is.
+        """Makes a kind of another distribution known; it is loaded only on use. A name that is taken is never
+        used: built-in kinds cannot be replaced.
         """
         taken = kind in self.reserved or (kind in self._rows and not self._rows[kind].origin)
         if taken:
@@ -147,8 +148,8 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         self.revision += 1
 
     def settle(self, kind: str) -> None:
-        """Loads an offered kind, which joins the table; raises KindError where it cannot be used, the second
-        time without trying again.
+        """Loads an offered kind and adds it to the table; raises KindError where it cannot be used, without
+        trying a second time.
         """
         if kind in self._offers and kind not in self._refused:
             try:
@@ -162,7 +163,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
             raise KindError(f"{self.noun} kind '{kind}' cannot be used: {self._refused[kind]}")
 
     def refuse(self, kind: str, why: str) -> None:
-        """Takes a kind that came from elsewhere out of use."""
+        """Removes a kind of another distribution."""
         entry = self._rows.get(kind)
         if entry is not None and entry.origin:
             self._offers[kind] = [Offer(self._rows.pop(kind).origin, lambda: entry)]
@@ -174,11 +175,11 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         return dict(self._refused)
 
     def unused(self) -> list[tuple[str, str]]:
-        """Kinds that are offered under a name that lem-safe has itself, and by whom: they are never used."""
+        """Kinds offered under a built-in name, and by which distribution: they are never used."""
         return list(self._unused)
 
     def _accepted(self, kind: str) -> E:
-        """The row of the one offer of a kind; raises KindError, which names the distribution."""
+        """The row of the only offer of a kind; raises KindError, which names the distribution."""
         offers = self._offers[kind]
         origins = " and ".join(offer.origin for offer in offers)
         if len(offers) > 1:
@@ -201,7 +202,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
             raise KindError(f"what {origins} offers is not such an entry: {error}") from error
 
     def _checked(self, kind: str, row: Any) -> E:
-        """The entry of a row; raises KindError, which names the kind, the field and the line it wants."""
+        """The entry of a row; raises KindError, which names the kind, the field and the missing line."""
         entry = row if isinstance(row, self.entry) else self._read(kind, row)
         made, place = entry.constructor, _place(entry.constructor)
         base = self.base
@@ -235,7 +236,7 @@ class Kinds(MutableMapping[str, E], Generic[E]):
         return entry
 
     def _read(self, kind: str, row: Any) -> E:
-        """The entry of a constructor that carries the fields itself."""
+        """The entry of a constructor that has the fields as attributes."""
         if not callable(row):
             raise KindError(
                 f"{self.noun} '{kind}': must be a constructor or a {self.entry.__name__}; got {row!r}"
@@ -246,6 +247,6 @@ class Kinds(MutableMapping[str, E], Generic[E]):
 
 
 def _place(constructor: Callable[..., Any]) -> str:
-    """Where a constructor is written, as a person would look for it."""
+    """The file and name of a constructor."""
     module = getattr(constructor, "__module__", None) or "its module"
     return f"{getattr(constructor, '__qualname__', repr(constructor))} in {module.replace('.', '/')}.py"

@@ -1,4 +1,4 @@
-"""Modules of one kind, held so that they are found, moved and saved with what they belong to."""
+"""Modules of one kind, held so that they are found, moved and saved with their owner."""
 
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar, cast
@@ -9,13 +9,11 @@ Member = TypeVar("Member", bound=nn.Module)
 
 
 class Members(nn.ModuleList, Generic[Member]):
-    """A module list that remembers the kind of what it holds: iterating it gives sets, or energies, with the
-    methods that these have.
-    """
+    """A module list typed by its members: iterating it gives sets, or energies, with their methods."""
 
     def __init__(self, members: Iterable[Member]):
         super().__init__(members)
 
     def __iter__(self) -> Iterator[Member]:
-        # nothing but the constructor puts anything in
+        # only the constructor adds members
         return cast(Iterator[Member], super().__iter__())

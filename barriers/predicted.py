@@ -1,4 +1,4 @@
-"""How likely a particle is to be inside a set once the noise is added: P(y + Lξ ∈ 𝒰) with ξ standard normal
+"""The probability that a particle is inside a set after the noise: P(y + Lξ ∈ 𝒰) with ξ standard normal
 (Q.5).
 
 half-space, slab, box   differences and products of normal distribution functions: exact (a box: where the
@@ -11,9 +11,9 @@ union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries we
 any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order; whether it is inside where
                         s is flat
 
-`exact` says which; what a caller makes of the error of the others is its own affair (`PredictiveFilter`
-measures it as it goes). Kinks are
-welcome: nothing here is differentiated twice, so there is no surface term to miss (B.5).
+`exact` states which; the error of the others is for the caller to correct (`PredictiveFilter` estimates it
+during the run). Kinks are allowed: nothing here is differentiated twice, so there is no surface term to miss
+(B.5).
 """
 
 from functools import singledispatch
@@ -59,7 +59,7 @@ class Noise(NamedTuple):
         )
 
     def seen_through(self, directions: Float[Tensor, "k d"]) -> "Noise":
-        """The noise of W x, W with orthonormal rows."""
+        """The noise of W x, for W with orthonormal rows."""
         if self.factor is None:
             return self
         w = directions.to(self.factor.dtype) @ self.factor
@@ -78,7 +78,7 @@ def chance(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
     """P(y + Lξ ∈ unsafe) and its gradient, at every row."""
     s, ds = value_and_gradient(unsafe, y)
     value, gradient = _beyond(s, ds, noise.along(ds))
-    flat = (ds == 0).all(1) & (s == 0)  # where a rule is 0 on one side, and its sign says nothing
+    flat = (ds == 0).all(1) & (s == 0)  # where a rule is 0 on one side, and its sign is uninformative
     return Chance(
         torch.where(flat, unsafe.contains(y).to(value), value) if bool(flat.any()) else value, gradient
     )
@@ -86,12 +86,12 @@ def chance(unsafe: UnsafeSet, y: Float[Tensor, "n d"], noise: Noise) -> Chance:
 
 @singledispatch
 def exact(unsafe: UnsafeSet, noise: Noise) -> bool:
-    """Whether `chance` of this set is the probability itself."""
+    """Whether `chance` of this set is the exact probability."""
     return False
 
 
 def with_distances(unsafe: UnsafeSet) -> UnsafeSet:
-    """The set itself; NotSmooth where any part of it only answers yes or no."""
+    """The set itself; raises NotSmooth where any part of it is known by membership only."""
     for part in unsafe.modules():
         if isinstance(part, Predicate):
             part.refuse()

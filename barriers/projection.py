@@ -4,10 +4,9 @@
     min KL(ρ‖ρ_U)  s.t.  E_ρ φ_k ≤ c_k,    ρ ∝ e^{−Σμ_kφ_k} ρ_U,    μ = argmin_{μ ≥ 0}  log E[e^{−μ·φ}] + μ·c
         (the convex dual)
 
-on the empirical distribution of n draws. With hard indicators the weights are two numbers, and keeping a draw
-with probability weight/largest weight
-is thinning: for one set an unsafe draw stays with probability β(1−p)/((1−β)p) (P.1). Anything cleverer must
-beat this, or say why not.
+on the empirical distribution of n draws. With hard indicators the weights have two values, and keeping a draw
+with probability weight/largest weight is thinning: for one set an unsafe draw stays with probability
+β(1−p)/((1−β)p) (P.1). It is the baseline for every other method.
 Letters: n draws, m constraints.
 """
 
@@ -64,8 +63,8 @@ def tilt(
     """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below
     (P.1).
 
-    masses: positive, of sum 1, where draws stand for more than one each, as the patterns of membership of
-    several sets do (G.4); by default 1/n each. Raises ValueError where no weights do: a limit below the
+    masses: positive, with sum 1, where draws stand for more than one each, such as the patterns of membership
+    in several sets (G.4); by default 1/n each. Raises ValueError where no weights do: a limit below the
     smallest statistic, or limits that exclude each other.
     """
     φ, c = statistics.double(), limits.double()
@@ -92,7 +91,7 @@ def tilt(
         μ, (w, value) = μ + t * toward, step
         if (
             value < float(q.log().min()) - 1e-9
-        ):  # −value would be a KL, and no distribution over these draws is so far from q
+        ):  # −value would be a KL, and no distribution over these draws is this far from q
             break
     worst = int((w @ z).argmax())
     raise ValueError(
@@ -103,11 +102,11 @@ def tilt(
 
 
 def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> Float[Tensor, "n"]:
-    """The chance with which each draw stays, so that what stays has the distribution of the KL projection
-    onto every {ρ(𝒰_k) ≤ β_k} (P.1).
+    """The probability with which each draw stays, so that those that stay have the distribution of the KL
+    projection onto every {ρ(𝒰_k) ≤ β_k} (P.1).
 
-    p is the fraction of these very draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws
-    in a set of β = 0 never stay.
+    p is the fraction of these draws. One set: β(1−p)/((1−β)p) inside, 1 outside. Sets may overlap; draws in a
+    set of β = 0 never stay.
     """
     _check(inside, betas)
     possible = ~inside[:, [k for k, β in enumerate(betas) if β == 0]].any(1)
@@ -123,8 +122,8 @@ def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> F
 def thinned(
     inside: Bool[Tensor, "n m"], betas: Sequence[float], uniforms: Float[Tensor, "n"]
 ) -> Bool[Tensor, "n"]:
-    """Which draws stay, each by its own uniform number: independent draws stay independent given p; the count
-    fluctuates around β.
+    """Which draws stay, each by its own uniform number: independent draws remain independent given p; the
+    count fluctuates around β.
     """
     return uniforms < keep_probabilities(inside, betas)
 
@@ -135,8 +134,8 @@ def thinned_to_budget(
     """Which draws stay so that no count exceeds ⌊β · kept⌋ and as many as possible stay: thinning that passes
     a census (A.1).
 
-    Outside everything all stay; inside a set those of smallest uniform number. For disjoint sets; ValueError
-    for overlapping ones.
+    All draws outside every set stay; inside a set, those with the smallest uniform numbers. For disjoint
+    sets; ValueError for overlapping ones.
     """
     _check(inside, betas)
     if bool((inside.sum(1) > 1).any()):
@@ -147,7 +146,7 @@ def thinned_to_budget(
     counts, outside = inside.sum(0).tolist(), int((~inside.any(1)).sum())
     kept = total = inside.shape[0]
     room = counts
-    while True:  # the largest consistent total, from above: each pass only lowers it
+    while True:  # the largest consistent total, from above: each pass only decreases it
         room = [min(count, budget(β, total)) for count, β in zip(counts, betas, strict=True)]
         kept = outside + sum(room)
         if kept == total:

@@ -1,9 +1,9 @@
-"""Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructor's own
+"""Objects from specifications: a mapping with a `kind`, a table of constructors, and the constructors'
 annotations as the schema.
 
-A parameter annotated `Context("columns")` is not written in a file: whoever builds supplies it. A parameter
-whose type is in `nested` (a set within a set, say; a list of them, or one or None) is itself built from its
-specification.
+A parameter annotated `Context("columns")` is not written in a file but supplied by the builder. A parameter
+whose type is in `nested` (a set within a set, say; also a list of them, or one or None) is itself built from
+its specification.
 """
 
 import inspect
@@ -21,7 +21,7 @@ class Context:
 
 
 class SpecificationError(ValueError):
-    """A fault at one place of a specification; `path` leads there from the top of what was built."""
+    """A fault at one place of a specification; `path`: its keys and indices from the top."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()):
         super().__init__(message)
@@ -29,7 +29,7 @@ class SpecificationError(ValueError):
 
 
 class UnknownRegion(SpecificationError):
-    """A region's name that stands for none defined before; `name` is that name."""
+    """A region's name that is not defined before; `name` is that name."""
 
     def __init__(self, name: str, known: Iterable[str], path: tuple[str | int, ...]):
         names = ", ".join(known) or "none so far"
@@ -54,7 +54,7 @@ class Parameter:
 
 
 def parameters(constructor: Callable[..., Any]) -> list[Parameter]:
-    """What a constructor takes, in order."""
+    """The parameters of a constructor, in order."""
     init: Any = (
         vars(constructor).get("__init__", constructor) if isinstance(constructor, type) else constructor
     )
@@ -86,8 +86,8 @@ def construct(
     context: Mapping[str, Any],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The object that `fields` describe; a ValueError of the constructor, or a key or index that it does not
-    find, comes back as a SpecificationError at `path`.
+    """The object that `fields` describe; a ValueError, KeyError or IndexError of the constructor is raised as
+    a SpecificationError at `path`.
     """
     arguments: dict[str, Any] = {}
     for p in parameters(constructor):

@@ -5,8 +5,8 @@ hinge        φ = (1 − s/w)₊,    κ = 1      (CVaR; Rockafellar–Uryasev 20
              a drift filter (B.5)
 exponential  φ = e^{−s/w},      κ = 1      (Chernoff)
 
-A surrogate is a function of the signed distance s alone; with its two derivatives ∇φ = φ'∇s and Δφ = φ''‖∇s‖²
-+ φ'Δs. Width and margin may be 0-dim tensors: derivatives then flow to them, through κ too.
+A surrogate is a function of the signed distance s alone; by its two derivatives ∇φ = φ'∇s and Δφ = φ''‖∇s‖² +
+φ'Δs. Width and margin may be 0-dim tensors: derivatives then flow to them, through κ too.
 """
 
 import math
@@ -47,7 +47,7 @@ class Surrogate(ABC):
     @property
     @abstractmethod
     def level(self) -> Scalar:
-        """κ: the least value of φ inside the set."""
+        """κ: the smallest value of φ inside the set."""
 
     @abstractmethod
     def value(self, s: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
@@ -60,8 +60,8 @@ class Surrogate(ABC):
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
-    """φ = σ((δ − s)/w). A margin δ > 0 starts the ramp outside the set and raises κ = σ(δ/w) from ½ towards
-    1.
+    """φ = σ((δ − s)/w). A margin δ > 0 moves the ramp outside the set and raises κ = σ(δ/w) from
+    ½ towards 1.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "sigmoid", "width": 0.1, "margin": 0.3}
@@ -169,8 +169,8 @@ def for_drift(step_size: float) -> Sigmoid:
     """The surrogate of a drift filter without a smoothing where no noise can be predicted: width w = 2√(2h),
     margin δ = w, so κ = σ(1).
 
-    With noise, what keeps such a width in proportion to √h never reaches its limit as h → 0, and κ < 1 costs
-    KL for ever (B.6).
+    With noise, a filter with a width proportional to √h does not reach its limit as h → 0, and κ < 1 costs KL
+    permanently (B.6).
     """
     width = 2 * math.sqrt(2 * step_size)
     return Sigmoid(width, margin=width)

@@ -1,5 +1,5 @@
-"""The public audit: like `lem_safe.auditor.audit`, and the scenario may be a file or a bundled name; once, or
-again and again as samples come.
+"""The public audit: like `lem_safe.auditor.audit`, where the scenario may be a file or a bundled name; once,
+or repeatedly as samples arrive.
 """
 
 import zlib
@@ -15,6 +15,7 @@ from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.failing import write_failing
 from lem_safe.auditor.growth import FILE as GROWTH
+from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.opening import Source, open_both, open_samples
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
@@ -22,13 +23,13 @@ from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
-from lem_safe.registry import MAKERS, tables
+from lem_safe.registry import MAKERS, enforced, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
-    """An audit, with the scenario that was loaded and the samples that were opened for it."""
+    """An audit, with the loaded scenario and the opened samples."""
 
     report: AuditReport
     scenario: Scenario
@@ -59,7 +60,7 @@ def audit(
     columns: names for samples that carry none. header: whether the first line of a .csv is names. clouds:
     independent clouds from which the bound is taken.
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
-    what cannot be judged.
+    samples that cannot be audited.
     """
     done = audited(
         samples, scenario, None, beta=beta, columns=columns, header=header, clouds=clouds, **options
@@ -78,10 +79,12 @@ def audited(
     clouds: Source | None = None,
     **options: Any,
 ) -> Audited:
-    """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
+    """The same, with the samples and the scenario; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, header)
     chosen = _chosen(scenario, opened, overrides, beta)
-    question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
+    says = None if options.get("trace") is None else enforced(chosen)
+    own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
+    question = Question(chosen, clouds=beside, **{**own, **options})
     return Audited(examine(opened, question), chosen, opened, question)
 
 
@@ -99,7 +102,7 @@ def grow(
     """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
     evaluations unchanged. The bounds are anytime-valid.
 
-    out: the directory that remembers the looks and holds the latest audit; absent or empty at the first.
+    out: the directory that stores the evaluations and the latest audit; absent or empty at the first one.
     options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,
     and where another process writes there.
     """
@@ -143,7 +146,7 @@ def write_failing_rows(path: Path, done: Audited) -> int:
 
 
 def read_trace(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a run's trace.npz, `step` [t] and `fraction` [t, m] among them; raises BadInput for
+    """The arrays of a run's trace.npz, including `step` [t] and `fraction` [t, m]; raises BadInput for
     anything else.
     """
     if not path.is_file():
@@ -164,8 +167,8 @@ def _chosen(
     overrides: Mapping[str, Any] | None,
     beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
 ) -> Scenario:
-    """The scenario as it is, or loaded: its rules are read over the samples' own names where the scenario
-    does not know theirs.
+    """The scenario, loaded if it is a file or a name: its rules use the samples' own names where the scenario
+    has none for them.
     """
     header = samples.columns
     width = samples.rows.width if header is None else None
@@ -179,9 +182,7 @@ def _chosen(
 
 
 def _unswept(scenario: Scenario) -> Scenario:
-    """Refuses a scenario that sweeps what is judged: then there is no one tolerance to hold samples
-    against.
-    """
+    """Refuses a scenario that sweeps a key the audit depends on: then there is no single tolerance."""
     judged = [
         key
         for key in scenario.sweep or {}

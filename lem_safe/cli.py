@@ -1,6 +1,4 @@
-"""The command line: parse, call, print, exit status. What takes time to import is imported by the command
-that needs it.
-"""
+"""The command line: parse, call, print, exit status. Slow imports are made by the command that needs them."""
 
 import functools
 import sys
@@ -47,7 +45,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     schema,
     cache,
 )
-"""In the order of `lem-safe --help`."""
+"""The commands in the order of `lem-safe --help`."""
 
 app = typer.Typer(name="lem-safe", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -85,7 +83,7 @@ def _options(
         bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = None,
 ) -> None:
-    """What comes before a command."""
+    """The options before a command."""
 
 
 for _body in COMMANDS:

@@ -1,20 +1,20 @@
-"""What can go wrong, as types: a user's input (exit 2) or the numbers themselves (exit 3). Anything else is
-ours (exit 4).
+"""The types of failure: a user's input (exit 2) or the computation itself (exit 3). Anything else is a bug
+(exit 4).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH = 160
-"""How much of a source line is shown."""
+"""The number of characters of a source line that are shown."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with one input: where it is, what rule it breaks, and the way out.
+    """One fault of one input: its place, the rule it breaks, and the remedy.
 
-    `message` names the rule, the value and the way out; `key` is the dotted path inside the file, `source`
-    the line itself.
+    message: the rule, the value and the remedy. key: the dotted path inside the file. source: the line
+    itself.
     """
 
     message: str
@@ -34,8 +34,8 @@ class Fault:
 
 
 class BadInput(Exception):
-    """A scenario, a sample file or a command line that cannot be used; carries every fault found. Exit status
-    2.
+    """A scenario, a sample file or a command line that cannot be used, with every fault found.
+    Exit status 2.
     """
 
     def __init__(self, faults: Sequence[Fault] | Fault | str):
@@ -46,6 +46,6 @@ class BadInput(Exception):
 
 
 class NumericalFailure(Exception):
-    """A chain that diverged or a constraint that could not be met; the message holds step, constraint and
+    """A chain that diverged or a constraint that could not be met; the message contains step, constraint and
     numbers. Exit status 3.
     """

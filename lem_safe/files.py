@@ -1,4 +1,4 @@
-"""Files that are never half written: every file goes to a temporary name beside its own and is renamed when
+"""Files written atomically: every file is written under a temporary name next to its own and renamed when
 complete.
 """
 
@@ -52,4 +52,4 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def void(_: object) -> None:
-    """Drops a value where a callback must return nothing."""
+    """Discards a value where a callback must return nothing."""

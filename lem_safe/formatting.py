@@ -1,11 +1,10 @@
-"""Fractions and confidences as people read them."""
+"""Fractions and confidences as text."""
 
 import math
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction as a percentage, three significant digits: 0.98 %, 4.1 %, 0.0599 %; nothing where there is
-    none.
+    """A fraction as a percentage with three significant digits: 0.98 %, 4.1 %, 0.0599 %; empty for None.
 
     >>> percent(0.01), percent(0.000599), percent(0.0098), percent(1e-9)
     ('1 %', '0.0599 %', '0.98 %', '1e-07 %')

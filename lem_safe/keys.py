@@ -1,8 +1,8 @@
-"""Randomness as a value: a key makes the same numbers wherever and whenever it is used, on one process or
-eight.
+"""Randomness as a value: a key gives the same numbers wherever and whenever it is used, on any number of
+processes.
 
-Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be cut, resumed or
-spread and stays bit-equal.
+Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so that a run can be divided,
+resumed or distributed with bitwise identical results.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 BLOCK = 16384
-"""Particles that share one generator."""
+"""Particles per generator."""
 
 _MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
 class Key:
-    """A 64-bit name of a random stream."""
+    """A 64-bit identifier of a random stream."""
 
     value: int
 
     def fold(self, *data: int | str) -> "Key":
-        """The key of a sub-stream; different data, independent streams."""
+        """The key of a sub-stream; streams of different data are independent."""
         state = self.value & _MASK
         for item in data:
             word = (
@@ -40,7 +40,7 @@ class Key:
         return Key(state)
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
-        """A fresh torch generator at the start of this stream."""
+        """A new torch generator at the start of this stream."""
         return torch.Generator(device=device).manual_seed(self.value & (_MASK >> 1))
 
     def normal(self, like: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
-"""The Metropolis test of a Langevin step, the one kernel behind every sampler and estimate that tests its
-moves (E.8). It keeps e^{−U/T} exactly, whatever the step size:
+"""The Metropolis test of a Langevin step, the one kernel of every sampler and estimate with tested moves
+(E.8). It leaves e^{−U/T} exactly invariant, for every step size:
 
     y = x + hu(x) + √(2hT) ξ,    log a = (U(x) − U(y))/T + (‖y − x − hu(x)‖² − ‖x − y − hu(y)‖²)/(4hT),
 
-and the step is taken with chance min(1, a). The test knows the drift at both ends, so any u(x) proposes
-rightly, and −∇U proposes best. What was evaluated at y comes back with the verdict: whoever is accepted
-carries it along, and a step costs one gradient.
+and the step is taken with probability min(1, a). The test uses the drift at both ends, so any u(x) gives a
+valid proposal, and −∇U the best. The values at y are returned with the verdict and reused after an
+acceptance, so a step costs one gradient.
 """
 
 import math
@@ -21,7 +21,7 @@ Rows = TypeVar("Rows", bound=tuple[Tensor, ...])
 
 
 class Site(NamedTuple):
-    """Particles x, the energy U there in nats, and the drift u that proposes from there."""
+    """Particles x, the energy U there in nats, and the drift u of their proposals."""
 
     x: Float[Tensor, "n d"]
     energy: Float[Tensor, "n"]
@@ -29,7 +29,7 @@ class Site(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Who is accepted, and the chance that each had."""
+    """Which particles are accepted, and the acceptance probability of each."""
 
     accepted: Bool[Tensor, "n"]
     chance: Float[Tensor, "n"]
@@ -45,8 +45,8 @@ def langevin_move(
 ) -> tuple[Verdict, Seen]:
     """One proposal of every particle and its verdict, in one call of `evaluate`.
 
-    evaluate: the site at the proposals y, and whatever else is known there, which is returned as it is. h:
-    the step size, or one a particle, drawn beforehand.
+    evaluate: the site at the proposals y, and other values there, which are returned unchanged. h: the step
+    size, or one per particle, drawn beforehand.
     """
     x, U, u = here
     H, root = (h[:, None], (2 * h).sqrt()[:, None]) if isinstance(h, Tensor) else (h, math.sqrt(2 * h))
@@ -77,6 +77,6 @@ def tested(log_a: Float[Tensor, "n"], uniforms: Float[Tensor, "n"]) -> Verdict:
 
 
 def taken(accepted: Bool[Tensor, "n"], there: Rows, here: Rows) -> Rows:
-    """Each row of `there` where it is accepted, else of `here`; both are NamedTuples of tensors."""
+    """Each row of `there` where accepted, else of `here`; both are NamedTuples of tensors."""
     pairs = zip(there, here, strict=True)
     return type(here)(*(torch.where(accepted if a.ndim == 1 else accepted[:, None], b, a) for b, a in pairs))

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, one line a task when piped, nothing when quiet."""
+"""Progress of long work: a bar on a terminal, one line per task when piped, nothing when quiet."""
 
 import contextlib
 import sys
@@ -8,19 +8,19 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Tasks one after another, each from `start` to `finish`."""
+    """Tasks in sequence, each from `start` to `finish`."""
 
     def start(self, title: str, total: int) -> None:
-        """A task of `total` steps begins."""
+        """Begins a task of `total` steps."""
 
     def update(self, done: int, note: str) -> None:
-        """`done` steps are behind, `note` says how it stands."""
+        """Reports `done` steps, with a short note on the state."""
 
     def finish(self, note: str) -> None:
-        """The task is over."""
+        """Ends the task."""
 
     def say(self, text: str) -> None:
-        """One line beside the tasks."""
+        """Prints one line between the tasks."""
 
 
 class Silent:
@@ -36,7 +36,7 @@ class Silent:
 
 
 class Lines:
-    """One line a task on stderr, when it is over: for pipes and logs."""
+    """One line per task on stderr, at its end: for pipes and logs."""
 
     def __init__(self) -> None:
         self._title, self._began = "", 0.0
@@ -52,12 +52,12 @@ class Lines:
     def say(self, text: str) -> None:
         with contextlib.suppress(
             BrokenPipeError, AttributeError, ValueError
-        ):  # nobody listens: the run goes on
+        ):  # stderr is closed: the run continues
             print(text, file=sys.stderr, flush=True)
 
 
 class Bars:
-    """rich's progress bars on stderr. A context manager: the terminal is restored when it is left."""
+    """rich's progress bars on stderr. A context manager, which restores the terminal at its end."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -67,7 +67,7 @@ class Bars:
         self._console = Console(stderr=True)
         bar = BarColumn(
             max(4, min(40, self._console.width - 76))
-        )  # at 80 columns the note needs the room more than the bar does
+        )  # at 80 columns the note needs the space more than the bar
         columns = (
             TextColumn("{task.description}"),
             bar,

@@ -1,4 +1,4 @@
-"""What a result was made with: package versions, and the commit where the code runs from a checkout."""
+"""The software behind a result: package versions, and the commit where the code runs from a checkout."""
 
 import platform
 import subprocess
@@ -9,7 +9,7 @@ PACKAGES = ("lem-safe", "torch", "numpy", "scipy", "pydantic", "matplotlib", "sc
 
 
 def versions() -> dict[str, object]:
-    """`versions` of python and the packages that matter, and `commit` (None outside a checkout)."""
+    """`versions` of python and the main packages, and `commit` (None outside a checkout)."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,5 +1,5 @@
-"""A run directory: one run at a time writes into it, nothing in it is half written, and an interrupted run
-leaves enough to go on.
+"""A run directory: one run at a time writes into it, every file is written atomically, and an interrupted run
+can be resumed from it.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from lem_safe.files import read_npz, write_npz, write_text
 
 LOCK, CHECKPOINT, BEGUN, FINISHED = ".lock", "checkpoint.npz", "begun.json", "run.json"
 ABANDONED = re.compile(r"\.[\w.]+\.(npz|json|yaml|safetensors)\.\w{8}|report\.html\.tmp")
-"""Files that a killed process was writing; nobody else's, as the lock is held."""
+"""Files that a killed process was writing; the lock ensures that no other process is."""
 
 
 class RunDirectory:
@@ -54,11 +54,11 @@ class RunDirectory:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing is in here but the lock."""
+        """Whether the directory contains nothing but the lock."""
         return all(path.name == LOCK for path in self.path.iterdir())
 
     def arrays(self, name: str, way_out: str) -> dict[str, np.ndarray]:
-        """The arrays of a file that this or an interrupted run wrote; BadInput with the way out where it is
+        """The arrays of a file of this or an interrupted run; BadInput with the remedy `way_out` where it is
         damaged.
         """
         path = self / name
@@ -66,7 +66,7 @@ class RunDirectory:
             return read_npz(path)
         except (PermissionError, FileNotFoundError):
             raise
-        except Exception as error:  # what a damaged archive raises depends on which of its bytes are
+        except Exception as error:  # the exception of a damaged archive depends on the damaged bytes
             raise BadInput(Fault(f"is damaged ({_first_line(error)}); {way_out}", file=str(path))) from error
 
     def checkpoint(self) -> dict[str, np.ndarray] | None:
@@ -80,7 +80,7 @@ class RunDirectory:
         return saved
 
     def begun_with(self) -> dict[str, str] | None:
-        """What an unfinished run in here was begun with; None where nothing was begun."""
+        """The identity of an unfinished run in this directory; None where there is none."""
         path = self / BEGUN
         if path.exists():
             found = self._mapping(
@@ -97,7 +97,7 @@ class RunDirectory:
         return None
 
     def finished_with(self) -> str:
-        """The fingerprint of the finished run in here."""
+        """The fingerprint of the finished run in this directory."""
         return str(self._mapping(FINISHED, "choose another --out").get("fingerprint"))
 
     def _mapping(self, name: str, way_out: str) -> dict[str, object]:
@@ -111,18 +111,18 @@ class RunDirectory:
         return found
 
     def begin_with(self, identity: dict[str, str]) -> None:
-        """Remembers what this run is, before it writes anything else."""
+        """Stores the identity of this run, before it writes anything else."""
         write_text(self / BEGUN, json.dumps(identity, indent=2) + "\n")
 
     def save_checkpoint(self, **arrays: Any) -> None:
         write_npz(self / CHECKPOINT, **arrays)
 
     def drop_checkpoint(self) -> None:
-        """After the last chain: nothing is left to resume."""
+        """Removes the checkpoint after the last chain."""
         (self / CHECKPOINT).unlink(missing_ok=True)
 
     def forget_beginning(self) -> None:
-        """After run.json, which says what the run was."""
+        """Removes the stored identity after run.json, which contains it."""
         (self / BEGUN).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
@@ -140,7 +140,7 @@ class RunDirectory:
                 os.write(handle, str(os.getpid()).encode())
                 self._handle = handle
                 return
-            os.close(handle)  # the holder removed the file while we waited for it: take the new one
+            os.close(handle)  # the holder removed the file while this process waited: lock the new one
 
 
 def _first_line(error: BaseException) -> str:
@@ -151,7 +151,7 @@ RESUME = "choose another --out, or --resume to continue the run in it"
 
 
 def must_be_fresh(path: Path, way_out: str = "choose another --out") -> None:
-    """Refuses a directory that already holds something; `way_out` says what can be done."""
+    """Refuses a directory that is not empty; `way_out` is the remedy."""
     if path.is_file():
         raise BadInput(Fault("is a file; --out must be a directory that is empty or absent", file=str(path)))
     if path.exists() and any(path.iterdir()):
@@ -168,7 +168,7 @@ def fresh_under(parent: Path, name: str) -> Path:
 
 
 def last_unfinished(parent: Path, name: str) -> Path:
-    """The newest of runs/NAME, runs/NAME-2, ... that was interrupted; runs/NAME where none was."""
+    """The newest interrupted one of runs/NAME, runs/NAME-2, ...; runs/NAME where none was."""
     own = [p for p in parent.glob(f"{name}*") if re.fullmatch(r"(-\d+)?", p.name.removeprefix(name))]
     cut = [p for p in own if (p / BEGUN).exists() and not (p / FINISHED).exists()]
     return max(cut, key=lambda p: p.stat().st_mtime, default=parent / name)

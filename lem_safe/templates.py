@@ -1,5 +1,5 @@
-"""A page from its template: one environment, so that every page escapes what it is given and refuses a name
-that nobody gave it.
+"""A page from its template: one environment for all pages, which escapes values and refuses
+undefined names.
 """
 
 from importlib.resources import files
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> str:
-    """The text of a template of `package` with these values and the style sheet, `css`, which all pages
-    share. A template may include others of its package.
+    """The text of a template of `package` with these values and the common style sheet, `css`. A template may
+    include others of its package.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 

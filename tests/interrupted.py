@@ -8,7 +8,7 @@ def at_moment(moment: int, monkeypatch: pytest.MonkeyPatch, error: BaseException
     monitor's parts, the rows.
     """
     import lem_safe.lyapunov.monitors as monitors
-    import lem_safe.runs.chain as chain
+    import lem_safe.runs.recorded_chain as chain
 
     left = [moment]
 

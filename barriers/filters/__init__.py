@@ -1,5 +1,5 @@
-"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each says
-what it promises.
+"""Filters: two hooks with two names. `drift` acts before the noise, `step` and `gate` after it; each states
+its promise.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from barriers.filters.making import (
     project_filter,
     reject_filter,
     step_filter,
+    tilt_filter,
 )
 from barriers.filters.mirror import MirrorStep
 from barriers.filters.penalty import Penalty, PrimalDual
@@ -29,6 +30,7 @@ from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
+from barriers.filters.tilt import Tilt, learned, needs_pilot
 from barriers.kinds import Kinds
 
 FILTERS: Kinds[FilterEntry] = Kinds(
@@ -78,6 +80,18 @@ FILTERS: Kinds[FilterEntry] = Kinds(
                 "The gate counts: of the moves that enter a region it accepts only as many as the "
                 "budget has room for. Started within the budget, no step goes over, for these "
                 "particles, with no probability involved."
+            ),
+        ),
+        "tilt": FilterEntry(
+            tilt_filter,
+            example={"kind": "tilt", "multipliers": "auto"},
+            hook="step",
+            promise=Tilt.promise,
+            couples=False,
+            claim=(
+                "The tilt accepts a move into a region with a fixed probability, each particle for itself. "
+                "It does not count, so the fraction inside fluctuates as that of independent samples does; "
+                "for the same reason the samples stay independent, and a confidence bound is computed."
             ),
         ),
         "pointwise": FilterEntry(
@@ -163,15 +177,15 @@ FILTERS: Kinds[FilterEntry] = Kinds(
 
 
 def couples(spec: Mapping[str, Any]) -> bool:
-    """Whether particles under the filter of this specification depend on one another, a chain's if those of
-    one of its filters do (A.2).
+    """Whether particles under the filter of this specification are dependent; for a chain, whether those of
+    one of its filters are (A.2).
     """
     entry = FILTERS[spec["kind"]]
     return entry.couples or any(map(couples, spec.get(entry.members, ()) if entry.members else ()))
 
 
 def last_of(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The filter that has the last word: the last one of a chain, else the filter itself."""
+    """The filter that decides: the last one of a chain, else the filter itself."""
     members = FILTERS[spec["kind"]].members
     return last_of(spec[members][-1]) if members and spec.get(members) else spec
 
@@ -197,7 +211,10 @@ __all__ = [
     "Reject",
     "StepChain",
     "StepFilter",
+    "Tilt",
     "chained",
     "couples",
     "last_of",
+    "learned",
+    "needs_pilot",
 ]

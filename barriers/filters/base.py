@@ -1,9 +1,8 @@
-"""What a filter is: a value that wraps a drift (before the noise) or a step (after it), and says what it
-promises.
+"""The interface of a filter: a value that changes a drift (before the noise) or a step (after it), and states
+its promise.
 
 `init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed
-in place. Every statistic is a mean over the cloud, so the one thing a filter needs from the outside is
-`mean`.
+in place. Every statistic is a mean over the cloud, so `mean` is all a filter needs from outside.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,14 +31,12 @@ def unlimited(m: int) -> Float[Tensor, "m"]:
 
 
 def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
-    """Who is inside what."""
+    """Membership of each particle in each set."""
     return torch.stack([s.contains(x) for s in sets], 1)
 
 
 def refuse_derivatives(owner: str, x: Tensor) -> None:
-    """Raises NotDifferentiable where a graph runs through x to a filter that accepts or refuses whole
-    moves.
-    """
+    """Raises NotDifferentiable where x has a graph and a filter accepts or refuses whole moves."""
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
@@ -50,18 +47,20 @@ def refuse_derivatives(owner: str, x: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Promise:
-    """What a filter guarantees, and the theorem or the counterexample behind it."""
+    """What a filter guarantees, and the theorem or the counterexample."""
 
-    scope: Literal["every step, this cloud", "in expectation", "none", "that of its last filter"]
+    scope: Literal[
+        "every step, this cloud", "in expectation", "in equilibrium", "none", "that of its last filter"
+    ]
     because: str
 
 
 class FilterInfo(NamedTuple):
-    """One step of a filter, a number a constraint.
+    """One step of a filter, one number per constraint.
 
-    mean: what each constraint observes, E φ, where the filter has a surrogate (of the cloud it returned for a
-    step filter, of the cloud it was given for a drift filter), else NaN. multipliers: in units of μ*.
-    shortfall: by how much the promise was missed, 0 where it was kept.
+    mean: the observed E φ, where the filter has a surrogate (for a step filter, of the cloud it returned; for
+    a drift filter, of the cloud it was given), else NaN. multipliers: in units of μ*. shortfall: by how much
+    the promise was missed, 0 where it was kept.
     """
 
     mean: Float[Tensor, "m"]
@@ -75,16 +74,16 @@ class DriftFilter(Protocol):
     promise: Promise
     hook: Literal["drift"]
     couples: bool
-    """Whether what happens to one particle depends on the others: then the cloud is no independent sample
+    """Whether the filter makes particles dependent on each other; the cloud is then not an independent sample
     (A.2).
     """
 
     @property
     def limits(self) -> Tensor:
-        """κβ, one a constraint; NaN where the filter has no surrogate."""
+        """κβ of each constraint; NaN where the filter has no surrogate."""
 
     def init(self, x: Float[Tensor, "n d"]) -> Any:
-        """The memory a run starts with."""
+        """The memory at the start of a run."""
 
     def apply(
         self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
@@ -92,10 +91,10 @@ class DriftFilter(Protocol):
         """The filtered drift at x."""
 
     def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        """What the constraints observe on the cloud x after a step (E φ), to be held against `limits`; NaN
+        """The observed E φ of each constraint on the cloud x after a step, to compare with `limits`; NaN
         without a surrogate.
 
-        info: what `apply` returned before that step. A filter that predicts the step has its observation
+        info: what `apply` returned before that step; a filter that predicts the step has its observation
         there.
         """
 
@@ -103,22 +102,22 @@ class DriftFilter(Protocol):
 class StepFilter(Protocol):
     """Corrects a proposed step after the noise was added.
 
-    `uniforms` are n random numbers in [0, 1), one a particle: the only randomness a filter may use.
+    uniforms: n random numbers in [0, 1), one per particle; the only randomness a filter may use.
     """
 
     promise: Promise
     hook: Literal["step"]
     couples: bool
-    """Whether what happens to one particle depends on the others: then the cloud is no independent sample
+    """Whether the filter makes particles dependent on each other; the cloud is then not an independent sample
     (A.2).
     """
 
     @property
     def limits(self) -> Tensor:
-        """κβ, one a constraint; NaN where the filter has no surrogate."""
+        """κβ of each constraint; NaN where the filter has no surrogate."""
 
     def init(self, x: Float[Tensor, "n d"]) -> Any:
-        """The memory a run starts with."""
+        """The memory at the start of a run."""
 
     def apply(
         self,

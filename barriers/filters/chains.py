@@ -1,10 +1,9 @@
-"""Filters in sequence: each acts on what the one before it returned. What is promised is what the last one
-promises.
+"""Filters in sequence: each acts on the result of the one before it. The promise is that of the last one.
 
-The last filter has the last word: it takes any drift, or any proposal, and its theorem asks nothing of where
-that came from. What an earlier one promised may be undone by a later one, so it is not claimed. A drift chain
-replaces the drift several times, a step chain corrects the step several times; `Both` is one of each, with
-the noise between them, and promises what its step filter promises.
+The last filter decides: it accepts any drift, or any proposal, and its theorem assumes nothing about the
+origin of these. The promise of an earlier filter may be undone by a later one, so it is not claimed. A drift
+chain replaces the drift several times, a step chain corrects the step several times; `Both` is one of each,
+with the noise between them, and has the promise of its step filter.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,8 @@ F = TypeVar("F", DriftFilter, StepFilter)
 
 
 class _Chain(Generic[F]):
-    """What both chains are: filters first to last, their memories by position, the last one's promise and
-    limits.
+    """The common part of both chains: filters first to last, their memories by position, the last one's
+    promise and limits.
     """
 
     def __init__(self, filters: Sequence[F]):
@@ -57,8 +56,8 @@ class DriftChain(_Chain[DriftFilter]):
 
 
 class StepChain(_Chain[StepFilter]):
-    """Step filters, first to last. Each remembers the cloud the chain returned, so the last one's promise is
-    about that cloud.
+    """Step filters, first to last. Each stores the cloud that the chain returned, so the last one's promise
+    is about that cloud.
     """
 
     hook: Literal["step"] = "step"
@@ -79,12 +78,12 @@ class StepChain(_Chain[StepFilter]):
             if not torch.equal(y, returned[i]):
                 after[str(i)] = f.init(
                     y
-                )  # a later filter moved the cloud: what this one remembers is about another one
+                )  # a later filter moved the cloud: this one's memory is of another one
         return y, after, info
 
 
 class Both:
-    """A filter before the noise and one after it. A sampler hooks in each where it belongs."""
+    """A filter before the noise and one after it. A sampler calls each at its own hook."""
 
     hook: Literal["both"] = "both"
 

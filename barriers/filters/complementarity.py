@@ -1,4 +1,4 @@
-"""One Newton step for multipliers: μ ≥ 0 and F(μ) ≤ 0, of which one is an equality for every constraint."""
+"""One Newton step for multipliers: μ ≥ 0 and F(μ) ≤ 0, with equality in one of them for every constraint."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,8 @@ from barriers.qp import solve_dual
 
 
 def advanced(S: Tensor, μ: Tensor, violation: Tensor) -> Tensor:
-    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is found
-    with it made symmetric.
+    """ν ≥ 0 with S(ν − μ) = violation on its support W. S = ∂B/∂μ is symmetric only at μ = 0, so W is
+    computed with its symmetric part.
     """
     G = _positive((S + S.T) / 2)
     guess = solve_dual(G[None], (G @ μ + violation)[None]).multipliers[0]

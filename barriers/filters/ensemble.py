@@ -3,12 +3,12 @@ Q.2).
 
 min (1/2n)Σ‖uᵢ − vᵢ‖²  s.t.  dB_k/dt ≥ −α B_k,   dB/dt = J E[∇f·u + Δf],  J = ∂readout/∂mean
 
-with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k: the n·d unknowns never appear, only m
-multipliers do. In the limit n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and
-everything the barrier is made of (Q.3).
+with the Itô term Δf (B.3, B.4). The solution is u = v + Σ(Jᵀμ)_k ∇f_k, so only m multipliers are unknown, not
+n·d velocities. In the limit n → ∞, h → 0 this is the KL projection (F.1). Differentiable in x, v, α and the
+parameters of the barrier (Q.3).
 
-A `speed` bounds how much any coordinate of a particle's drift may change: from an unsafe start the surrogate
-is flat, and the smallest sum of squares would throw particles past everything the linearisation knows.
+`speed` bounds how much any coordinate of a particle's drift may change: from an unsafe start the surrogate is
+flat, and the least-squares solution would move particles far outside the range of the linearisation.
 """
 
 from typing import Literal, NamedTuple
@@ -24,11 +24,11 @@ from barriers.qp import Backend, project, solve_dual
 from barriers.qp.dual import OnInfeasible
 
 BLOCK_NUMBERS = 1 << 22
-"""How many numbers a block of gradients may hold: memory stays O(n·d + n·m) whatever m·d is."""
+"""The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
 
 
 class EnsembleMemory(NamedTuple):
-    """The active set of the last step, where the next one starts."""
+    """The active set of the last step, the initial guess of the next."""
 
     active: Bool[Tensor, "1 m"] | None
 
@@ -100,7 +100,7 @@ class EnsembleFilter:
         )
 
     def _whole(self, x: Tensor, drift: Tensor, J: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same problem posed with all its rows: where the speed bound binds, or another library is to
+        """Solves the problem with all its rows: where the speed bound is active, or another library is to
         solve it.
         """
         rows = -torch.einsum("mk,nkd->mnd", J.to(x.dtype), self.barrier.gradients(x)[1]).flatten(1)

@@ -1,5 +1,5 @@
-"""What is asked of a filter by its kind: where it acts, what it promises, whether it couples particles, and
-what a report says of that.
+"""The entry of a kind of filter: its hook, its promise, whether it couples particles, and the text of a
+report on it.
 """
 
 from dataclasses import dataclass
@@ -9,17 +9,16 @@ from barriers.filters.base import Promise
 from barriers.kinds import Entry, asked
 
 Hook = Literal["none", "drift", "step", "both"]
-"""Before the noise, after it, wherever its members act, or nowhere."""
+"""Before the noise, after it, at the hooks of its members, or nowhere."""
 
 
 @dataclass(frozen=True)
 class FilterEntry(Entry):
     """A kind of filter.
 
-    couples: whether what happens to one particle depends on the others (A.2). claim: the promise as a reader
-    of a report meets it; made from the promise where it is not given. members: the key under which a
-    specification holds other filters, such as a chain's: it couples where one of them does, and promises what
-    the last one promises.
+    couples: whether the filter makes particles dependent on each other (A.2). claim: the promise as a report
+    states it; derived from the promise where not given. members: the key under which a specification holds
+    other filters, as for a chain: it couples where one of them does, and has the promise of the last one.
     """
 
     hook: Hook = asked('hook = "drift"  # or "step"', lambda v: v in get_args(Hook))

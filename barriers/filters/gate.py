@@ -1,7 +1,7 @@
 """The gate: a step filter that needs only membership, and is exact (G.1).
 
-Each set has a budget of ⌊βn⌋ particles. A move that enters nothing is accepted. Moves that enter a set are
-taken in random order, each accepted iff every set it enters still has room; the rest stay where they were.
+Each set has a budget of ⌊βn⌋ particles. A move that enters no set is accepted. Moves that enter a set are
+processed in random order, each accepted iff every set it enters still has room; the others stay in place.
 From a start within budget no step ever exceeds it, for any predicate; the acceptance rate of entering moves
 tends to e^{−μ*} (G.2).
 """
@@ -18,14 +18,16 @@ from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivativ
 from barriers.sets.base import UnsafeSet
 
 MEMORY = 0.01
-"""Weight of one step in the running acceptance rate that the reported multiplier is read from."""
+"""The weight of one step in the running acceptance rate from which the reported multiplier is computed."""
 
 ROUNDS = 6
-"""Vectorised rounds of admission before what is left is decided one by one."""
+"""Vectorised rounds of admission before the remaining moves are decided one by one."""
 
 
 class GateMemory(NamedTuple):
-    """Who is inside what, and running means of how many moves tried to enter and how many were let in."""
+    """Membership of each particle in each set, and running means of the attempted and the
+    accepted entries.
+    """
 
     inside: Bool[Tensor, "n m"]
     entering: Float[Tensor, "m"]
@@ -80,17 +82,17 @@ class Gate:
 
 
 def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "e"]:
-    """Which of e moves, taken one after another, are let in; changes[i, k] ∈ {−1, 0, 1} is what move i does
-    to count k.
+    """Which of e moves, taken in order, are accepted; changes[i, k] ∈ {−1, 0, 1} is the change of count k by
+    move i.
 
-    Move i is accepted iff every count it raises still has room given what was accepted before it. Most moves
-    are decided in a few vectorised rounds, by bounds on the counts before each from accepting all or none of
-    the undecided ones; the rest one by one, since sets that many moves leave and enter at once would take a
-    round for each.
+    room: how much each count may still rise. Move i is accepted iff every count it raises has room after the
+    moves accepted before it. Most moves are decided in a few vectorised rounds, by bounds on the counts
+    before each, from accepting all or none of the undecided ones; the rest one by one, since sets that many
+    moves leave and enter at once would need a round for each.
     """
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
     waiting = torch.arange(changes.shape[0], device=changes.device)
-    used = torch.zeros_like(changes)  # what the accepted moves before each waiting one have used of the room
+    used = torch.zeros_like(changes)  # room used by the moves accepted before each waiting one
     for _ in range(ROUNDS):
         c = changes[waiting]
         up = c > 0
@@ -106,7 +108,7 @@ def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "
 
 
 def _one_by_one(changes: Int[Tensor, "e m"], room: Int[Tensor, "e m"]) -> Bool[Tensor, "e"]:
-    """The rule itself; room[i] is what move i finds if none of these is accepted before it."""
+    """The rule itself, in sequence; room[i]: the room for move i if none of these is accepted before it."""
     taken, accepted = [0] * changes.shape[1], []
     for change, free in zip(changes.tolist(), room.tolist(), strict=True):
         fits = all(c <= 0 or t < f for c, t, f in zip(change, taken, free, strict=True))

@@ -1,10 +1,12 @@
-"""Filters from what a scenario writes: one function per kind, whose annotated parameters are the schema."""
+"""Filters from a scenario's specification: one function per kind, whose annotated parameters
+are the schema.
+"""
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Lt, MinLen
 from typing_extensions import Doc
 
 from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chained
@@ -17,6 +19,7 @@ from barriers.filters.predictive import PredictiveFilter
 from barriers.filters.project import Project
 from barriers.filters.reject import Reject
 from barriers.filters.step import BarrierStep
+from barriers.filters.tilt import Tilt
 from barriers.functionals import Barrier, MassBarrier, PredictedMass, smooth_mass
 from barriers.predicted import Noise
 from barriers.qp import Backend
@@ -125,6 +128,28 @@ def gate_filter(sets: Sets, betas: Betas) -> Gate:
     return Gate(sets, betas)
 
 
+def tilt_filter(
+    sets: Sets,
+    multipliers: Annotated[
+        Literal["auto"] | list[Annotated[float, Ge(0)]],
+        Doc("auto: a pilot run, with a seed of its own, learns them. Or one number per constraint, in nats."),
+    ] = "auto",
+    power: Annotated[
+        float,
+        Gt(0),
+        Lt(1),
+        Doc(
+            "The probability with which a run is to pass, and to be certified where it can be: the budget "
+            "it aims at, where `aim` is not given, is as far below beta as that takes."
+        ),
+    ] = 0.95,
+) -> Tilt:
+    """Accepts a move into a set with a fixed probability, each particle for itself: samples stay
+    independent, so their bound can be certified.
+    """
+    return Tilt(sets, None if multipliers == "auto" else multipliers)
+
+
 def pointwise_filter(sets: Sets, rate: Rate = 5.0) -> PointwiseFilter:
     """A barrier for each particle alone, before the noise: a common baseline. Under noise it bounds
     nothing.
@@ -159,8 +184,8 @@ def primal_dual_filter(
 def _softened(
     sets: Sequence[UnsafeSet], betas: Sequence[float], step_size: float, smoothing: Surrogate | None
 ) -> Barrier:
-    """What a weight acts on: the surrogate, or the chance of being inside after the noise, whose limit is β
-    itself (Q.5).
+    """The barrier that a weight acts on: the surrogate, or the probability of being inside after the noise,
+    whose limit is β itself (Q.5).
     """
     if smoothing is None:
         return PredictedMass(sets, betas, Noise(math.sqrt(2 * step_size)))

@@ -1,17 +1,19 @@
-"""The step filter without a surrogate: who may not enter a set is mirrored at its boundary (D.4, D.5).
+"""The step filter without a surrogate: particles that may not enter a set are mirrored at its boundary (D.4,
+D.5).
 
-Each set has an allowance of ⌊βn⌋ particles, which a run that starts below it earns at the barrier rate: from
-the share L₀ it starts with,
+Each set has an allowance of ⌊βn⌋ particles. In a run that starts below it, the allowance grows at the barrier
+rate: from the initial fraction L₀,
 
-    L_{k+1} = β − e^{−αh}(β − L_k),        at most n·L_{k+1} particles inside, to the nearest one and never
-        above ⌊βn⌋.
+    L_{k+1} = β − e^{−αh}(β − L_k),        at most n·L_{k+1} particles inside, rounded to the nearest integer
+    and
+        never above ⌊βn⌋.
 
-A proposal that enters nothing is taken. Those that enter a set are taken in random order while it has room,
-as by the gate (G.1); the others go to their mirror image, y − 2s∇s/‖∇s‖², or where that lies inside a set
-too, back to where they were (D.2). What counts is membership, so nothing is softened, all of the tolerance is
-used, and where particles are turned back there is neither a gap nor an atom: at a plane, with a locally flat
-energy, the distribution is the KL projection itself (D.5). From a start over a limit the shallowest particles
-are moved outwards, none further than `reach` a step, until the count follows L.
+A proposal that enters no set is taken. Those that enter a set are taken in random order while it has room, as
+by the gate (G.1); the others move to their mirror image, y − 2s∇s/‖∇s‖², or, where that lies inside a set
+too, back to their previous place (D.2). Membership is what counts, so nothing is smoothed, all of the
+tolerance is used, and the boundary has neither a gap nor an atom: at a plane, with a locally flat energy, the
+distribution is the KL projection itself (D.5). From a start over a limit the shallowest particles are moved
+outwards, by at most `reach` per step, until the count follows L.
 """
 
 import math
@@ -30,18 +32,20 @@ from barriers.filters.nudge import nudged
 from barriers.sets.base import UnsafeSet
 
 SWEEPS = 3
-"""How often a point is mirrored, once per set that it is still inside of, before its particle returns
+"""How many times a point is mirrored, once for each set that still contains it, before its particle returns
 instead.
 """
 
 
 RAREST = 1e-6
-"""The least share of entering moves that is told from none, which would be an infinite multiplier."""
+"""The smallest share of accepted entries that is distinguished from 0, where the multiplier would be
+infinite.
+"""
 
 
 class MirrorMemory(NamedTuple):
-    """Who is inside what, the share of each set's tolerance that is allowed, and running means of who tried
-    to enter and was let in.
+    """Membership of each particle in each set, the allowed share of each tolerance, and running means of the
+    attempted and the accepted entries.
     """
 
     inside: Bool[Tensor, "n m"]
@@ -52,7 +56,7 @@ class MirrorMemory(NamedTuple):
 
 class MirrorStep:
     """Keeps the count inside each set within ⌊βn⌋ at every step, for the actual particles, by mirroring those
-    who may not enter.
+    that may not enter.
     """
 
     hook: Literal["step"] = "step"
@@ -76,7 +80,7 @@ class MirrorStep:
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
 
     def returning(self) -> "ReturningStep":
-        """The same filter for a sampler whose moves are taken whole or not at all."""
+        """The same filter for a sampler whose moves are taken completely or not at all."""
         return ReturningStep(self.sets, self.betas, self.rate, self.reach)
 
     def init(self, x: Float[Tensor, "n d"]) -> MirrorMemory:
@@ -116,8 +120,8 @@ class MirrorStep:
         return y, MirrorMemory(would, L, entering, admitted), info
 
     def _room(self, L: Tensor, was: Tensor) -> Tensor:
-        """How many particles each set may hold: n·L to the nearest one and at most ⌊βn⌋; from above at least
-        that, and never more than now.
+        """How many particles each set may hold: n·L rounded, at most ⌊βn⌋; from a start above that at least
+        this many, and never more than now.
         """
         n, allowed = was.shape[0], []
         for β, a, count in zip(self.betas, L.tolist(), was.sum(0).tolist(), strict=True):
@@ -128,7 +132,7 @@ class MirrorStep:
     def _turned_back(
         self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Those refused at their mirror images where these enter nothing, the others where they were."""
+        """The refused particles at their mirror images where these enter no set, the others in place."""
         rows = refused.nonzero()[:, 0]
         z, before = y[rows], was[rows]
         for _ in range(SWEEPS):
@@ -142,14 +146,14 @@ class MirrorStep:
         now = insides(self.sets, z)
         near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(
             1
-        )  # always so at one plane
+        )  # always the case at one plane
         fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
         z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
-        """From a start over a limit: the shallowest of those too many, moved outwards by twice their depth or
-        `reach`, if that enters nothing.
+        """From a start over a limit: the shallowest of the excess particles, moved outwards by twice their
+        depth or by `reach`, if that enters no set.
         """
         for k, unsafe in enumerate(self.sets):
             excess = int(inside[:, k].sum() - room[k])
@@ -170,8 +174,8 @@ class MirrorStep:
 
 
 class ReturningStep(MirrorStep):
-    """The same allowance, where who may not enter stays: for moves that a mirror image is no part of, tested
-    ones and swaps (G.3).
+    """The same allowance, but refused particles stay in place: for moves whose mirror images were not tested,
+    such as Metropolis moves and swaps (G.3).
     """
 
     def _turned_back(
@@ -181,8 +185,8 @@ class ReturningStep(MirrorStep):
 
 
 def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
-    """x, with the particles that the set gives no direction, at the centre of a ball say, moved by a
-    rounding-sized length.
+    """x, with particles at which the set has no gradient, such as the centre of a ball, moved by a distance
+    of the size of rounding.
     """
 
     def gradient(at: Tensor) -> Tensor:
@@ -192,8 +196,8 @@ def _with_a_direction(unsafe: UnsafeSet, x: Float[Tensor, "k d"]) -> Float[Tenso
 
 
 def mirrored(unsafe: UnsafeSet, y: Float[Tensor, "k d"]) -> Float[Tensor, "k d"]:
-    """The mirror image of points at the boundary of a set, y − 2s∇s/‖∇s‖²; themselves where the gradient is
-    zero.
+    """The mirror image of points at the boundary of a set, y − 2s∇s/‖∇s‖²; the points themselves where the
+    gradient is 0.
     """
     s, ds = value_and_gradient(unsafe, y)
     return (y - 2 * s[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-30)).detach()

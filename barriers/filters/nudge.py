@@ -1,9 +1,9 @@
-"""Particles that a region gives no direction: at the centre of a ball, on the axis of a capsule, the distance
-has a ridge and no gradient.
+"""Particles at which a region has no gradient: at the centre of a ball or on the axis of a capsule the
+distance has a ridge.
 
-Every direction leads out from there. So such a particle is moved by a rounding-sized length, each in a fixed
-direction of its own, uniform on the sphere, to where there is a gradient; a particle that has none there
-either (a region that is flat inside) stays where it is.
+Every direction leads out from there. So such a particle is moved by a distance of the size of rounding, each
+in a fixed direction of its own, uniform on the sphere, to where there is a gradient; a particle without one
+there (a region that is flat inside) stays in place.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ Inside = Callable[[Float[Tensor, "n d"]], Bool[Tensor, "n"]]
 
 
 def nudged(x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"], gradient: Gradient) -> Float[Tensor, "n d"]:
-    """x with the `lost` rows moved by about the square root of the rounding, where the gradient is not 0
-    then; the same x where none is lost.
+    """x with the `lost` rows moved by about the square root of the rounding, if the gradient is not 0 there;
+    the same x where none is lost.
 
     >>> nudged(torch.zeros(2, 2).double(), torch.tensor([True, False]), lambda y: y).ne(0).tolist()
     [[True, True], [False, False]]
@@ -38,8 +38,8 @@ def left_along(
     """Where each particle first leaves a region along its direction, just outside; x itself where that is not
     within 2^60 steps of 1e-3.
 
-    The length is doubled until the particle is out, then halved towards the boundary: membership is all that
-    is asked.
+    The length is doubled until the particle is outside, then bisected towards the boundary; only membership
+    is used.
     """
     unit = direction / direction.norm(dim=1, keepdim=True)
     outer = 1e-3 * (1 + x.abs().amax(1, keepdim=True))

@@ -1,12 +1,10 @@
-"""Drifts with a weight on the surrogate: fixed (a penalty), or learned as the run goes (primal–dual
-Langevin).
+"""Drifts with a weight on the surrogate: fixed (a penalty), or adapted during the run (primal–dual Langevin).
 
 u = v − Σ μ_k ∇f_k,    μ fixed,    or    μ ← [μ + η (E f − κβ)]₊  after every step (P.3; Chamon et al. 2024).
 
 A fixed weight lowers ρ(𝒰) and bounds nothing (C.5). The primal–dual weight has the KL projection as its fixed
-point and no invariance on
-the way: its multiplier learns from violations that have already happened. Derivatives flow through both, to
-weights that are tensors too.
+point, without invariance before it is reached: its multiplier responds to violations that have already
+occurred. Derivatives flow through both, also to weights that are tensors.
 """
 
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ from barriers.functionals import Barrier
 
 
 class DualMemory(NamedTuple):
-    """The multipliers so far."""
+    """The current multipliers."""
 
     multipliers: Float[Tensor, "m"]
 
@@ -97,7 +95,7 @@ class PrimalDual:
 
 
 def weighted(barrier: Barrier, mean: Mean, x: Tensor, drift: Tensor, μ: Tensor) -> tuple[Tensor, Tensor]:
-    """v + Σ(Jᵀμ)_k ∇f_k, and what the constraints observe."""
+    """v + Σ(Jᵀμ)_k ∇f_k, and the observed value of each constraint."""
     f, g = barrier.gradients(x)
     means = mean(f)
     weights = barrier.jacobian(means).T @ μ

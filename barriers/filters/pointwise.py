@@ -1,11 +1,11 @@
-"""The pointwise drift filter: each particle alone keeps to a deterministic barrier condition, ∇s·u ≥ −α s.
+"""The pointwise drift filter: each particle satisfies a deterministic barrier condition, ∇s·u ≥ −α s.
 
-min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP a particle, all solved in one batch (Q.2 with the
+min ‖u − v‖²  s.t.  ∇s_k(x)·u ≥ −α s_k(x),  one small QP per particle, all solved in one batch (Q.2 with the
               particle in place of the ensemble).
 
 Under noise this bounds nothing (F.2): for Ornstein–Uhlenbeck, safe {x ≤ 0}, α ≥ 1, the stationary mass
-outside is 1/(1 + √α). It is here as the baseline that is used everywhere, with that distribution as its test;
-the theorem that zeroing stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
+outside is 1/(1 + √α). It is the common baseline, tested against that distribution; the theorem that zeroing
+stochastic CBFs keep a set almost surely is refuted (So, Clark, Fan 2023).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from barriers.sets.base import UnsafeSet
 
 
 class PointwiseFilter:
-    """A control barrier function a particle, at barrier rate α."""
+    """One control barrier function per particle, at barrier rate α."""
 
     hook: Literal["drift"] = "drift"
     couples = False

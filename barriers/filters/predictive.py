@@ -1,27 +1,27 @@
-"""The predictive drift filter: a barrier for the mass inside after the noise, with no surrogate between (Q.4,
-Q.5, Q.6).
+"""The predictive drift filter: a barrier for the mass inside after the noise, without a surrogate (Q.4, Q.5,
+Q.6).
 
-Every particle is about to be at y + √(2h)ξ, y = x + hu, so its chance p(y) of being inside is known before
-the noise is drawn. Of the drift is asked, with Q the mean chance and Q₋ that of the step before (at the
-start: the fraction inside, or up to β the mean chance of staying put),
+After the step a particle is at y + √(2h)ξ, y = x + hu, so its probability p(y) of being inside is known
+before the noise is drawn. The drift must satisfy, with Q the mean probability and Q₋ that of the previous
+step (at the start: the fraction inside, or up to β the mean probability without any move),
 
     Q = E p(x + hu) ≤ L = β − e^{−αh}(β − Q₋),
         (Q.4)
 
-hence Q ≤ β at every step from a start within β, by induction and whatever the energy, the step size or the
-number of particles: given the cloud, the expected fraction inside after the noise is at most β. It is Q₋ and
-not the fraction that came about: that is Q₋ plus noise of √(β/n), whose sum the limit would follow. Where Q
-misses L, the next Q₋ is L: what was missed is owed. The change is
+hence Q ≤ β at every step from a start within β, by induction, for any energy, step size and number of
+particles: given the cloud, the expected fraction inside after the noise is at most β. Q₋ is used rather than
+the realised fraction, which is Q₋ plus noise of √(β/n) that would accumulate in the limit. Where Q exceeds L,
+the next Q₋ is L: the excess must be made up. The change is
 
     u = v − Σ μ_k g_k,    g = r(p)∇p,    r = e^{−t²(W⁻² − 1)/2}/W,   p = Φ(t),  W = .7,
         (Q.6)
 
-with the smallest such μ ≥ 0, by Newton. The push is ∇p, the least sum of squares, gathered nearer to the
-boundary: the noise smooths out what the filter does, and a push narrower than the noise takes that back in
-part. ∫g across the boundary is 1 as for ∇p, so μ compares with μ*.
+with the smallest such μ ≥ 0, by Newton. The direction is ∇p, the least-squares one, concentrated near the
+boundary: the noise smooths the effect of the filter, and partly reverses a push narrower than itself. ∫g
+across the boundary is 1 as for ∇p, so μ is comparable with μ*.
 
-Where the chance is an approximation (Q.5), the error of its mean is measured as the run goes, by the fraction
-that came about, and taken off.
+Where the probability is an approximation (Q.5), the error of its mean is estimated during the run from the
+realised fractions, and subtracted.
 """
 
 import math
@@ -42,19 +42,17 @@ from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
 FARTHEST = 4.0
-"""The largest change of any coordinate in one step where no `speed` is given, in standard deviations of the
-noise.
-"""
+"""The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
 ITERATIONS, HALVINGS = 12, 30
 AIM = 1e-6
-"""Newton aims inside the limit by this share of it."""
+"""Newton's target is inside the limit by this share of it."""
 MEMORY = 0.02
-"""Least weight of one step in the running error of an approximate chance."""
+"""The smallest weight of one step in the running error of an approximate probability."""
 
 
 class PredictiveMemory(NamedTuple):
-    """Q of the last step or, where that was missed, its limit L; the mean chance as computed then; its
-    running error, after so many steps; the last multipliers.
+    """Q of the last step or, where that exceeded its limit L, L; the mean probability computed then; its
+    running error and the number of steps it covers; the last multipliers.
     """
 
     predicted: Float[Tensor, "m"]
@@ -65,7 +63,7 @@ class PredictiveMemory(NamedTuple):
 
 
 class _Ahead(NamedTuple):
-    """Where a change δ of the mean positions leads: Q, the push at every particle, the gradient, and by how
+    """The effect of a change δ of the mean positions: Q, the push at every particle, the gradient, and by how
     much Q exceeds L.
     """
 
@@ -175,18 +173,16 @@ class PredictiveFilter:
         return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
 
     def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        """The mass inside that was expected of the step that led to x."""
+        """The expected mass inside after the step that led to x."""
         return info.mean
 
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
-        """The running mean of (what came about) − (what was computed), for chances that are
-        approximations.
-        """
+        """The running mean of realised minus computed fractions, for approximate probabilities."""
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
         if not bool(approximate.any()) or float(memory.steps) == 0:
             return memory.error
         found = self.mean(insides(self.sets, x).double()) - memory.computed
-        weight = max(MEMORY, 1 / (float(memory.steps) + 1))  # of the first measurements a plain mean
+        weight = max(MEMORY, 1 / (float(memory.steps) + 1))  # a plain mean of the first measurements
         return torch.where(approximate, memory.error + weight * (found - memory.error), 0.0)
 
     def _mapped(self, v: Tensor) -> Tensor:
@@ -203,7 +199,7 @@ class PredictiveFilter:
         return _Ahead(change, mean, narrowed(p, gradient), gradient, mean - L)
 
     def _newton(self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, μ: Tensor) -> tuple[Tensor, _Ahead]:
-        """The smallest μ ≥ 0 with Q ≤ L, the push that of where the particles would be unfiltered."""
+        """The smallest μ ≥ 0 with Q ≤ L, with the push evaluated at the unfiltered positions."""
         aim = AIM * self.limits.to(L.device)
         best, best_μ, at = start, torch.zeros_like(μ), start
         if bool((μ > 0).any()):
@@ -226,8 +222,8 @@ class PredictiveFilter:
     def _bounded(
         self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float
     ) -> tuple[Tensor, _Ahead]:
-        """No coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or everybody inside
-        led outwards, or as far as that gets.
+        """With no coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or all particles
+        inside moved outwards, or the best of these.
         """
         start = self._ahead_of(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
@@ -235,7 +231,7 @@ class PredictiveFilter:
         slope = self.mean((start.gradient * start.push).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
         push, best = combined(start.push, first), (0.0, start)
-        # a long way along a straight line may lead back into a curved set
+        # a long move along a straight line may re-enter a curved set
         for longest in (farthest, farthest / 2, farthest / 4):
             found = self._searched(partial(along, push, longest), y, error, L, 1e6)
             best = min(best, found, key=lambda b: float(b[1].violation.max()))
@@ -245,15 +241,15 @@ class PredictiveFilter:
         led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)[1]
         if (
             led.violation.max() <= best[1].violation.max()
-        ):  # equal where all are too deep to be told apart: walk all the same
+        ):  # equal where all are too deep to be distinguished: move outwards anyway
             return torch.full_like(μ, torch.nan), led
         return best[0] * first, best[1]
 
     def _searched(
         self, change: Callable[[float], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
     ) -> tuple[float, _Ahead]:
-        """The least c ≤ most whose change brings Q within L, by bisection; where none does, the best of those
-        tried.
+        """The smallest c ≤ most whose change brings Q within L, by bisection; where none does, the best of
+        those tried.
         """
         low, high = 0.0, min(1.0, most)
         at = self._ahead_of(y, change(high), error, L)
@@ -276,8 +272,8 @@ class PredictiveFilter:
         return high, at
 
     def _outwards(self, y: Tensor, violated: Tensor) -> Tensor:
-        """Unit steps out of the violated sets for those inside: deep within a set a chance is flat, and its
-        gradient zero.
+        """Unit steps out of the violated sets for particles inside: deep within a set the probability is
+        flat, and its gradient 0.
         """
         total = torch.zeros_like(y)
         for k in violated.nonzero()[:, 0].tolist():

@@ -1,7 +1,7 @@
 """Projection after the noise, particle by particle: y inside a set goes to its boundary, y − s∇s/‖∇s‖²
 (SafeDiffuser-style; P.4).
 
-It ignores β, and it changes the distribution: what would have been inside piles up as an atom on the boundary
+It ignores β, and it changes the distribution: the mass that would be inside forms an atom on the boundary
 (2.71 % on N(0,1), x ≤ 1, h = .01).
 """
 
@@ -21,7 +21,7 @@ SWEEPS = 20
 
 
 class Project:
-    """Moves every particle that is inside a set to the nearest boundary, a set after another, until none is
+    """Moves every particle that is inside a set to the nearest boundary, one set after another, until none is
     inside.
     """
 
@@ -58,7 +58,7 @@ class Project:
                     s, ds = value_and_gradient(unsafe, y)
                 past = (
                     4 * torch.finfo(y.dtype).eps * (1 + y.abs().amax(1))
-                )  # one rounding past the boundary, so that it counts as out
+                )  # one rounding past the boundary, so that it counts as outside
                 move = (past - s)[:, None] * ds / ds.square().sum(1, keepdim=True).clamp(min=1e-12)
                 y = torch.where(unsafe.contains(y)[:, None], y + move, y)
             if y is before or torch.equal(y, before):
@@ -68,8 +68,8 @@ class Project:
 
 
 def _led_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"]) -> Float[Tensor, "n d"]:
-    """The lost particles moved out of the region in the direction that it gives beside them, to where they
-    first leave it.
+    """Particles without a gradient moved out of the region in the direction of a gradient next to them, to
+    where they first leave it.
     """
 
     def gradient(at: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""The push of the predictive drift filter (Q.6): the gradient of a chance gathered nearer to the boundary, so
-many times over, no longer than a step may be.
+"""The push of the predictive drift filter (Q.6): the gradient of a probability, concentrated near the
+boundary, scaled, and limited to the largest step.
 """
 
 import torch
@@ -7,24 +7,27 @@ from jaxtyping import Float
 from torch import Tensor
 
 NARROW = 0.7
-"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured: docs/filters.md.
+"""W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured:
+docs/filters.md.
 """
 
 
 def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
-    """r(p)∇p: the gradient of a chance gathered within W standard deviations of the boundary (Q.6)."""
+    """r(p)∇p: the gradient of a probability, concentrated within W standard deviations of the
+    boundary (Q.6).
+    """
     t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
     r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
     return r[..., None] * gradient
 
 
 def along(push: Float[Tensor, "n d"], longest: float, c: float) -> Float[Tensor, "n d"]:
-    """c times the push, no particle further than `longest`."""
+    """c times the push, with no particle moved further than `longest`."""
     return shortened(c * push, longest)
 
 
 def shortened(change: Tensor, farthest: float) -> Tensor:
-    """The same directions, no coordinate larger than `farthest`."""
+    """The same directions with no coordinate larger than `farthest`."""
     return change * (
         farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)
     ).clamp(max=1.0)

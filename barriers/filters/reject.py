@@ -1,4 +1,4 @@
-"""Rejection: a move that would enter a set is not made. The gate with no budget at all, whatever β says.
+"""Rejection: a move that would enter a set is not made. It is the gate with a budget of 0, whatever β is.
 
 With a reversible base kernel this is Metropolis' rule for ρ_U restricted to the safe side; the fraction
 inside never grows.
@@ -16,13 +16,13 @@ from barriers.sets.base import UnsafeSet
 
 
 class RejectMemory(NamedTuple):
-    """Who is inside what."""
+    """Membership of each particle in each set."""
 
     inside: Bool[Tensor, "n m"]
 
 
 class Reject:
-    """Keeps every particle that is outside a set outside of it."""
+    """Keeps every particle that is outside a set outside."""
 
     hook: Literal["step"] = "step"
     couples = False

@@ -5,14 +5,13 @@ found by Newton so that
 
     B(y + δ) ≥ e^{−αh} B(x)
 
-holds exactly, on the moved particles. Where Newton does not get there, or only for more than to send
-everybody back would cost, the worst offenders return to where they were (D.2). From a start with B ≥ 0 every
-later cloud has B ≥ 0, by induction and without any probability (D.3).
+holds exactly, on the moved particles. Where Newton fails, or its move costs more than returning all
+particles, the worst offenders return to their previous place (D.2). From a start with B ≥ 0 every later cloud
+has B ≥ 0, by induction, deterministically (D.3).
 
-Newton itself is not recorded. Where derivatives are asked for they are those of the equations it solved, F(μ,
-θ) = B(z(μ, θ)) − floor(θ)
-constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away from the kinks where a
-    constraint begins to bind.
+Newton itself is not recorded for differentiation. Derivatives are those of the equations it solved,
+F(μ, θ) = B(z(μ, θ)) − floor(θ) constant on the active set W = {μ > 0}:  dμ_W = −(∂F/∂μ)_WW⁻¹ dF_W (Q.3), away
+from the kinks where a constraint becomes active.
 """
 
 import math
@@ -30,8 +29,8 @@ from barriers.functionals import Barrier
 
 ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
-"""Newton aims inside the constraint by this share of the limit, so that rounding leaves it satisfied; 1e-6 in
-other dtypes.
+"""Newton's target is inside the constraint by this share of the limit, so that it holds after rounding; 1e-6
+in other dtypes.
 """
 
 
@@ -96,7 +95,7 @@ class BarrierStep:
             proposal, best = self._directed(proposal, floor, best)
             found = self._newton(proposal, floor, best)
             if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
-                found = best  # no minimiser: to send everybody back is allowed and costs less
+                found = best  # no minimiser: returning all particles is allowed and costs less
             if not start_is_within:
                 found = self._shortened(found, proposal, floor)
             recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean))
@@ -112,8 +111,8 @@ class BarrierStep:
         return best.x, StepMemory(best.mean), info
 
     def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
-        """The proposal, particles that no statistic gives a direction moved to where one does: by a rounding,
-        from the ridge of a distance.
+        """The proposal, with particles at which every statistic has zero gradient (on the ridge of a
+        distance) moved by the size of rounding to where one has none.
         """
         if torch.is_grad_enabled() and y.requires_grad:
             return y, at
@@ -125,7 +124,7 @@ class BarrierStep:
         return (y, at) if moved is y else (moved, self._judged(moved, floor, at.multipliers))
 
     def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
-        """The same correction with μ as a function of all that F is made of, by the implicit function theorem
+        """The same correction with μ as a function of all inputs of F, by the implicit function theorem
         (Q.3).
 
         One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the
@@ -179,14 +178,14 @@ class BarrierStep:
         return best
 
     def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
-        """Sends the worst offenders of each violated constraint back to x; if that is not enough, everybody
+        """Returns the worst offenders of each violated constraint to x; if that is not enough, all particles
         (D.2).
         """
         old, new = self.barrier.statistics(x).double(), self.barrier.statistics(at.x).double()
         back = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
         offence = (old - new) @ self.barrier.jacobian(
             at.mean
-        ).T  # what each particle's step took from each barrier
+        ).T  # the decrease of each barrier by each particle's step
         for k in (at.violation > 0).nonzero()[:, 0].tolist():
             gain = torch.where(back, 0.0, offence[:, k])
             order = gain.argsort(descending=True)
@@ -203,8 +202,8 @@ class BarrierStep:
         return min((at, some, everybody), key=lambda c: float(c.violation.nan_to_num(nan=torch.inf).max()))
 
     def _shortened(self, found: Correction, y: Tensor, floor: Tensor) -> Correction:
-        """No particle moved further than `reach`: far inside a set the surrogate is flat, and Newton would
-        throw particles anywhere.
+        """With no particle moved further than `reach`: far inside a set the surrogate is flat, and Newton
+        would move particles arbitrarily far.
         """
         δ = found.x - y
         length = δ.norm(dim=1, keepdim=True)
@@ -214,7 +213,7 @@ class BarrierStep:
 
     @torch.no_grad()
     def _cost(self, z: Tensor, y: Tensor) -> float:
-        """(1/n)Σ‖zᵢ − yᵢ‖²; infinite where z is no number."""
+        """(1/n)Σ‖zᵢ − yᵢ‖²; infinite where z is not finite."""
         return float(self.mean((z - y).double().square().sum(1)).nan_to_num(nan=math.inf))
 
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:

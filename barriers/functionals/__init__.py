@@ -1,5 +1,5 @@
-"""Barriers on distributions: B(ρ) ≥ 0 is safe. Each is a class: statistics of one particle and a readout of
-their means (B.1).
+"""Barriers on distributions: B(ρ) ≥ 0 is safe. Each has statistics of one particle and a readout of their
+means (B.1).
 """
 
 from barriers.functionals.base import Barrier, StatisticsJet

@@ -1,6 +1,6 @@
-"""What a barrier on distributions is: B(ρ) = readout(E_ρ[statistics]), and B(ρ) ≥ 0 is safe (B.1).
+"""The interface of a barrier on distributions: B(ρ) = readout(E_ρ[statistics]), and B(ρ) ≥ 0 is safe (B.1).
 
-Along dx = u dt + √2 dW each mean moves by E[∇f·u + Δf] (B.3), so the chain rule through the readout gives
+Along dx = u dt + √2 dW each mean changes by E[∇f·u + Δf] (B.3), so the chain rule through the readout gives
 dB/dt for any B; value, gradient and Itô term are written once, in the filters. Letters: k statistics, m
 constraints.
 """
@@ -25,8 +25,7 @@ class StatisticsJet(NamedTuple):
 class Barrier(nn.Module, ABC):
     """m inequality constraints on a distribution, through k statistics.
 
-    limits: what each constraint may observe at most, [m], float64; `observed` is the left side, B = limits −
-    observed.
+    limits: the largest allowed value of each observed quantity, [m], float64; B = limits − observed.
     """
 
     limits: Tensor
@@ -34,7 +33,7 @@ class Barrier(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def example(cls) -> "Barrier":
-        """A member in two dimensions that a cloud around (0, −4) satisfies: what the law tests run on."""
+        """A member in two dimensions that a cloud around (0, −4) satisfies, for the law tests."""
 
     @abstractmethod
     def statistics(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
@@ -53,7 +52,7 @@ class Barrier(nn.Module, ABC):
         """B from the means of the statistics, differentiable; ≥ 0 is safe."""
 
     def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        """limits − B: what must stay at or below `limits`; for a mass barrier E φ itself."""
+        """limits − B, which must not exceed `limits`; for a mass barrier E φ itself."""
         return self.limits - self.readout(mean)
 
     def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:

@@ -1,4 +1,4 @@
-"""The mass inside sets, each at most its tolerance: B_φ(ρ) = κβ − E_ρ[φ] ≤ β − ρ(𝒰), one row a set (B.1,
+"""The mass inside sets, each at most its tolerance: B_φ(ρ) = κβ − E_ρ[φ] ≤ β − ρ(𝒰), one row per set (B.1,
 B.2).
 """
 
@@ -19,8 +19,8 @@ from barriers.surrogates import Sigmoid, Surrogate, chain
 
 
 class MassBarrier(Barrier):
-    """B_φ(ρ) = κβ − E_ρ[φ], one row a set: at most `beta` of the mass inside each (B.1); derivatives flow to
-    a β that is a tensor.
+    """B_φ(ρ) = κβ − E_ρ[φ], one row per set: at most `beta` of the mass inside each (B.1); derivatives flow
+    to a β that is a tensor.
     """
 
     def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]):
@@ -67,8 +67,8 @@ class MassBarrier(Barrier):
 def smooth_mass(
     sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]
 ) -> MassBarrier:
-    """The mass barrier a drift filter may use: every kink bounded smoothly from the safe side, or NotSmooth
-    (B.5).
+    """The mass barrier of a drift filter: every kink bounded smoothly from the safe side; raises NotSmooth
+    where that is impossible (B.5).
     """
     for φ in surrogates:
         if not φ.smooth:

@@ -3,9 +3,9 @@
     rows:   B = high_k − E g_k   and   B = E g_k − low_k,    where the bound is finite; low_k = high_k is an
             equality, as two rows.
 
-Derivatives by automatic differentiation: d + 1 backward passes where a drift filter asks for the Itô term
-(B.3), so d is small or g is cheap. A g with a kink hides Itô mass from a drift filter (B.5), which nobody can
-see from outside: give it a smooth one.
+Derivatives by automatic differentiation: d + 1 backward passes where a drift filter needs the Itô term (B.3),
+so d should be small or g cheap. A g with a kink hides Itô mass from a drift filter (B.5), which cannot be
+detected: use a smooth one.
 """
 
 import math
@@ -19,15 +19,15 @@ from barriers.derivatives import autodiff_jet, value_and_gradient
 from barriers.functionals.base import Barrier, StatisticsJet
 
 Function = Callable[[Tensor], Tensor]
-"""One number a particle: [n, d] → [n], differentiable, no particle looking at another."""
+"""One number per particle: [n, d] → [n], differentiable, each particle independent of the others."""
 
 
 class MomentBarrier(Barrier):
-    """E[g_k] within bounds[k] = (low, high), either of them infinite where there is none; the rows of the
-    highs, then of the lows.
+    """E[g_k] within bounds[k] = (low, high), either of which may be infinite; the rows of the highs, then of
+    the lows.
 
     limits: the finite highs, then minus the finite lows. An equality leaves a step filter no room: it reports
-    the rounding as shortfall; bounds a little apart do not. MomentBarrier([lambda x: x[:, 0]], [(-inf, 0.1)])
+    the rounding as shortfall; bounds slightly apart do not. MomentBarrier([lambda x: x[:, 0]], [(-inf, 0.1)])
     bounds the mean of the first coordinate.
     """
 

@@ -4,9 +4,9 @@
     E[φ|A] = E[φa]/E[a],    E[φ|B] = E[φb]/E[b],    statistics (φa, a, φb, b),    rows   B = ε − gap   and
         B = ε + gap.
 
-The readout is a ratio, so its Jacobian moves with the cloud: this is the barrier whose readout is not linear.
-The memberships a, b ≥ 0 are functions of the particle, hard or soft; a drift filter needs all three twice
-differentiable (B.5), so soft ones: σ(−s/w) of a set, say.
+The readout is a ratio, so its Jacobian depends on the cloud: it is the only nonlinear readout here. The
+memberships a, b ≥ 0 are functions of the particle, hard or soft; a drift filter needs all three twice
+differentiable (B.5), so soft ones, for example σ(−s/w) of a set.
 """
 
 import torch
@@ -22,7 +22,7 @@ class GroupParity(Barrier):
     """`outcome` has the same mean in both groups within `tolerance`; outcome and memberships map [n, d] to
     [n].
 
-    limits = [ε, ε]: observed are gap and −gap. Raises ValueError for a cloud in which a group has no member.
+    limits = [ε, ε]: gap and −gap are observed. Raises ValueError for a cloud in which a group has no member.
     """
 
     def __init__(self, outcome: Function, group_a: Function, group_b: Function, tolerance: float):

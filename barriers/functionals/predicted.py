@@ -1,6 +1,4 @@
-"""The mass inside sets as it is after noise of a given width: B = β − E P(x + σξ ∈ 𝒰), one row a set
-(Q.5).
-"""
+"""The mass inside sets after noise of a given width: B = β − E P(x + σξ ∈ 𝒰), one row per set (Q.5)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,8 +17,8 @@ from barriers.sets.half_space import HalfSpace
 
 
 class PredictedMass(Barrier):
-    """β − E P(x + σξ ∈ 𝒰): what penalties push along where no smoothing is given; the limit is β, since
-    nothing is softened.
+    """β − E P(x + σξ ∈ 𝒰): the barrier of penalties without a smoothing; its limit is β, since nothing is
+    smoothed.
     """
 
     def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[Scalar], noise: Noise):

@@ -5,12 +5,12 @@
         (RU; the best ℓ is the q-quantile of s)
     B(ρ)  =  max_{ℓ ∈ levels}  ℓ − E[ψ_w(ℓ − s)]/q  −  c,    ψ_w(z) = w·log(1 + e^{z/w}) ≥ z₊,   ψ_0(z) = z₊
 
-Any ℓ, and any ψ ≥ (·)₊, gives a lower bound of the mean, so B ≥ 0 implies the constraint whatever the levels
-are; more of them make it sharper. One level ℓ is the hinge surrogate of {s ≤ c} with width ℓ − c. Where s is
-a bound of the distance, so is the clearance.
+Any ℓ, and any ψ ≥ (·)₊, gives a lower bound of the mean, so B ≥ 0 implies the constraint for any levels; more
+of them make it sharper. One level ℓ is the hinge surrogate of {s ≤ c} with width ℓ − c. Where s is a bound of
+the distance, so is the clearance.
 
-The maximum is no trouble for a filter: it works on the level that is best now, and B is never below that
-one's row.
+The maximum does not affect a filter: it works on the level that is best at present, and B is never below that
+level's row.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ from barriers.surrogates import Profile, chain
 
 class TailClearance(Barrier):
     """The worst `share` of the mass keeps a mean signed distance of at least `clearance` to `unsafe`; one
-    row, a statistic a level.
+    row, one statistic per level.
 
-    limits = [−clearance]: what is observed is a bound of the mean of −s over that share.
+    limits = [−clearance]: a bound of the mean of −s over that share is observed.
     levels: signed distances at which the tail may begin, all above `clearance`. width: the smoothing of the
-    kink; 0 leaves it, for a step filter only (a drift filter is told so with NotSmooth, B.5).
+    kink; 0 keeps the kink, for a step filter only (a drift filter raises NotSmooth, B.5).
     """
 
     levels: Tensor
@@ -89,7 +89,7 @@ class TailClearance(Barrier):
         return self.levels.to(s.dtype) - s[:, None]
 
     def _profiles(self, s: Tensor) -> list[Profile]:
-        """ψ_w(ℓ − s) with its two derivatives in s, a profile a level."""
+        """ψ_w(ℓ − s) with its two derivatives in s, one profile per level."""
         z = self._below(s)
         if not self.width:
             return [Profile(c.clamp(min=0), -(c > 0).to(s.dtype), torch.zeros_like(c)) for c in z.unbind(1)]

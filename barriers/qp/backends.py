@@ -1,13 +1,12 @@
-"""The same problem through other people's solvers: qpth, an interior-point layer with its own gradients, and
-cvxpy, the referee.
+"""The same problem by two external solvers: qpth, an interior-point layer with its own gradients, and cvxpy,
+as a reference.
 
-Both are far slower than the m-variable dual (see `benchmarks/qp.py`) and imported only when asked for. What
-qpth 0.0.18 does wrong
-is kept from the user here: arguments shared by a batch are expanded (their gradient would be the mean, not
-the sum), everything is float64 with unit rows, zero rows are taken out, problems without rows never reach it,
-whatever comes back is checked element by element and solved again apart from elements that stopped the batch,
-infeasible problems are found out, and a second derivative, which would silently be wrong, raises. Letters as
-in `problem`; N = n·d.
+Both are far slower than the m-variable dual (see `benchmarks/qp.py`) and imported only on use. The defects of
+qpth 0.0.18 are worked around here: arguments shared by a batch are expanded (their gradient would be the
+mean, not the sum), everything is float64 with unit rows, zero rows are removed, problems without rows are not
+passed to it, every result is checked element by element and solved again without the elements that stopped
+the batch, infeasible problems are detected, and a second derivative, which would silently be wrong, raises.
+Letters as in `problem`; N = n·d.
 """
 
 import warnings
@@ -23,12 +22,12 @@ from barriers.qp.dual import RELAXATION, Infeasible, OnInfeasible
 from barriers.qp.problem import Found, Problem, gram, inverse_weights
 
 HARD, SOFT = (1e3, 1e6), (1.0, RELAXATION)
-"""What rows and objective are multiplied by before qpth sees them. Its gradient clamps multipliers and slacks
-at 1e-8, which would cost 1e-8/μ and 1e-8/slack of the derivatives; scaled, 1e-11 of each. A relaxed problem
-has multipliers near 1/ε, which it cannot reach.
+"""Factors of rows and objective for qpth. Its gradient clamps multipliers and slacks at 1e-8, which would
+cost 1e-8/μ and 1e-8/slack of the derivatives; scaled, 1e-11 of each. A relaxed problem has multipliers near
+1/ε, which it cannot reach.
 """
 ACCEPTED = 1e-9
-"""The KKT residual in unit rows above which an answer of qpth's is not believed."""
+"""The KKT residual in unit rows above which a result of qpth is rejected."""
 
 
 class _Standard(NamedTuple):
@@ -46,10 +45,10 @@ class _Standard(NamedTuple):
 
 
 def solve_with_qpth(problem: Problem, on_infeasible: OnInfeasible) -> tuple[Float[Tensor, "b n d"], Found]:
-    """u with qpth's gradients, and what was found outside the graph.
+    """u with qpth's gradients, and the solution outside the graph.
 
-    Raises ImportError without the extra [qpth], Infeasible where asked to, ArithmeticError where qpth does
-    not converge.
+    Raises ImportError without the extra [qpth]; Infeasible if requested; ArithmeticError where qpth does not
+    converge.
     """
     _library("qpth")
     flat, length = _flat(problem.each(lambda x: _DifferentiableOnce.apply(x) if x.requires_grad else x))
@@ -76,10 +75,10 @@ def solve_with_qpth(problem: Problem, on_infeasible: OnInfeasible) -> tuple[Floa
 
 
 def solve_with_cvxpy(problem: Problem, on_infeasible: OnInfeasible) -> Found:
-    """Each problem by Clarabel at its tightest; μ is zero where the row's slack exceeds it, so that {μ > 0}
-    is the active set.
+    """Each problem by Clarabel at its tightest tolerance; μ is 0 where the row's slack exceeds it, so that {μ
+    > 0} is the active set.
 
-    Raises ImportError without the extra [cvxpy], Infeasible where asked to, ArithmeticError where no solver
+    Raises ImportError without the extra [cvxpy]; Infeasible if requested; ArithmeticError where no solver
     converges.
     """
     cp = _library("cvxpy")
@@ -123,7 +122,7 @@ def _by_rows(zero: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 def _hard_or_relaxed(
     group: Problem, rows: Tensor, on_infeasible: OnInfeasible
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """z and λ of elements with the same rows, and which of them had to be relaxed."""
+    """z and λ of elements with the same rows, and which of them were relaxed."""
     standard = _standard(group, rows, None if group.slack is None else group.slack[:, rows])
     z, λ, stuck = _apart(standard)
     if not bool(stuck.any()):
@@ -173,8 +172,8 @@ def _standard(problem: Problem, rows: Tensor, penalty: Tensor | None) -> _Standa
 
 
 def _apart(standard: _Standard, scales: tuple[float, float] = HARD) -> tuple[Tensor, Tensor, Tensor]:
-    """z, λ and which elements failed even alone. A batch is solved again without the elements that would stop
-    it early.
+    """z, λ and which elements failed even alone. A batch is solved again without the elements that stop it
+    early.
     """
     z, λ = _call(standard, scales)
     bad = ~(_kkt(standard, z, λ) <= ACCEPTED)
@@ -190,7 +189,7 @@ def _apart(standard: _Standard, scales: tuple[float, float] = HARD) -> tuple[Ten
 
 
 def _call(standard: _Standard, scales: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """qpth's answer and its multipliers, which it keeps only on the graph; NaN where it breaks down."""
+    """qpth's solution and its multipliers, which it stores only on the graph; NaN where it fails."""
     from qpth.qp import QPFunction
 
     steeper, heavier = scales
@@ -203,7 +202,7 @@ def _call(standard: _Standard, scales: tuple[float, float]) -> tuple[Tensor, Ten
             linear = linear if in_graph else linear.detach().requires_grad_()
             layer = QPFunction(eps=1e-14, verbose=-1, notImprovedLim=5, maxIter=50, check_Q_spd=False)
             z = layer(torch.diag_embed(p), linear, G, h, empty, empty)
-    except RuntimeError:  # a singular factorisation; the batch is taken apart until it is found
+    except RuntimeError:  # a singular factorisation; the batch is divided until it is found
         return torch.full_like(t, torch.nan), torch.full_like(h, torch.nan).detach()
     return (z if in_graph else z.detach()), z.grad_fn.lams.detach() * (steeper / heavier)
 
@@ -221,7 +220,7 @@ def _kkt(standard: _Standard, z: Tensor, λ: Tensor) -> Tensor:
 
 
 def _refereed(cp: Any, arrays: tuple[Any, ...], on_infeasible: OnInfeasible) -> tuple[Any, Any, Any, bool]:
-    """u, μ and the free coordinates of one problem with unit rows, and whether it had to be relaxed."""
+    """u, μ and the free coordinates of one problem with unit rows, and whether it was relaxed."""
     v, A, c, w, slack, speed = arrays
     m, _, N = A.shape
     v, A = v.reshape(N), A.reshape(m, N)
@@ -232,7 +231,7 @@ def _refereed(cp: Any, arrays: tuple[Any, ...], on_infeasible: OnInfeasible) -> 
     rows = A @ u <= c if s is None else A @ u <= c + s
     box = [] if speed is None else [u - v <= speed.reshape(N), v - u <= speed.reshape(N)]
     problem = cp.Problem(cp.Minimize(cost), [rows, *box])
-    for tolerance in (1e-13, 1e-11, 1e-9):  # where the tightest is below rounding Clarabel gives up
+    for tolerance in (1e-13, 1e-11, 1e-9):  # where the tightest is below rounding Clarabel fails
         try:
             with warnings.catch_warnings():  # "may be inaccurate": so it is solved again, and checked
                 warnings.simplefilter("ignore")
@@ -284,7 +283,7 @@ class _DifferentiableOnce(torch.autograd.Function):
 
 
 class _RefuseSecondDerivative(torch.autograd.Function):
-    """A gradient, and a refusal where its own is asked for."""
+    """A gradient that raises where its own gradient is needed."""
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, x: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 """The dual of the filter's QP: μ = argmin_{μ ≥ 0} ½μᵀGμ − rᵀμ, with G the Gram matrix of the constraint rows
 (Q.2).
 
-The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, zero rows set aside. m = 1 is a
-formula; beyond, block pivoting is nearly always done after one to four small solves, and after one from last
-step's active set; what it leaves (singular blocks, cycles, infeasible problems) goes to Lemke's method, which
-ends with a solution or a proof that there is none. Always in float64.
+The primal has n·d unknowns, the dual only m. Rows are scaled to unit length, and zero rows removed. m = 1 has
+a closed form; otherwise block pivoting nearly always ends after one to four small solves, and after one from
+the last step's active set; the rest (singular blocks, cycles, infeasible problems) is solved by Lemke's
+method, which ends with a solution or a proof that there is none. Always in float64.
 
 Differentiable in G and r by the implicit function theorem at the active set W = {μ > 0} (Q.3):
     y = G_WW⁻¹ ḡ_W,   dr = y,   dG = −½(yμᵀ + μyᵀ).
@@ -23,24 +23,23 @@ from barriers.qp.lemke import lemke
 OnInfeasible = Literal["relax", "raise"]
 
 RELAXATION = 1e-7
-"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², rows of unit length: small beside 1, large
-beside rounding.
+"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², with rows of unit length: small relative to 1,
+large relative to rounding.
 """
 ROUNDS = 12
 """Block pivots before Lemke's method takes over; most problems need one to four."""
 
 
 class Infeasible(ArithmeticError):
-    """No velocity satisfies all constraints at once, and the caller asked to be told."""
+    """No velocity satisfies all constraints at once, and the caller requested an error."""
 
 
 class DualSolution(NamedTuple):
-    """What a dual solve found.
+    """The result of a dual solve.
 
-    residual: the largest |min(μ, Gμ − r)| over unit rows, as a share of 1 + max|r| + max μ; of the relaxed
-    problem where `relaxed`.
-    shortfall: by how much each constraint is missed, 0 where it is met. NaN multipliers: the problem was not
-    finite.
+    residual: the largest |min(μ, Gμ − r)| over unit rows, relative to 1 + max|r| + max μ; of the relaxed
+    problem where `relaxed`. shortfall: by how much each constraint is missed, 0 where it is met. NaN
+    multipliers: the problem was not finite.
     """
 
     multipliers: Float[Tensor, "b m"]
@@ -56,12 +55,12 @@ def solve_dual(
     warm: Bool[Tensor, "b m"] | None = None,
     on_infeasible: OnInfeasible = "relax",
 ) -> DualSolution:
-    """Multipliers of `b` problems with Gram matrices G and excesses r (how far the unfiltered drift
-    overshoots each bound).
+    """Multipliers of `b` problems with Gram matrices G and excesses r (how far the unfiltered drift exceeds
+    each bound).
 
-    `warm` is a guess at the active set. An infeasible problem is relaxed to the one with least squared
-    violation of unit rows, its shortfall reported, or raises Infeasible. The multipliers are differentiable
-    in `gram` and `excess`; residual and shortfall are not.
+    warm: a guess of the active set. An infeasible problem is relaxed to the one with the smallest squared
+    violation of unit rows, with its shortfall returned, or raises Infeasible. The multipliers are
+    differentiable in `gram` and `excess`; residual and shortfall are not.
     """
     with torch.no_grad():
         solution = _solve(gram.double(), excess.double(), warm, on_infeasible)
@@ -73,9 +72,7 @@ def solve_dual(
 
 def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible) -> DualSolution:
     b, m = r.shape
-    if m == 0 or bool(
-        (r <= 0).all()
-    ):  # nothing overshoots: the drift is safe as it is (and NaN is not "safe")
+    if m == 0 or bool((r <= 0).all()):  # no excess: the drift is safe as it is (and NaN is not "safe")
         return DualSolution(
             torch.zeros_like(r),
             r.new_zeros(b),
@@ -96,9 +93,19 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
     if bool(fits.all()):
         residual = _residual(μ, slope, r)
         return _reported(μ, residual, unmovable, torch.zeros_like(r), scale, ~fits, on_infeasible)
+    μ, residual, short, relaxed = _completed(G, r, μ, fits, on_infeasible)
+    return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
+
+
+def _completed(
+    G: Tensor, r: Tensor, μ: Tensor, fits: Tensor, on_infeasible: OnInfeasible
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Multipliers, residual, shortfall and which are relaxed, where pivoting has solved only those that fit;
+    NaN where the problem is not finite.
+    """
     finite = torch.isfinite(r).all(1) & torch.isfinite(G).all(2).all(1)
     G = torch.where(
-        finite[:, None, None], G, torch.eye(m, dtype=G.dtype, device=G.device)
+        finite[:, None, None], G, torch.eye(r.shape[1], dtype=G.dtype, device=G.device)
     )  # NaN must not reach a factorisation
     r = torch.where(finite[:, None], r, 0.0)
     hard = ~fits & finite
@@ -112,7 +119,7 @@ def _solve(G: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasibl
     short = torch.where(relaxed[:, None] & (slope < 0), -slope, 0.0)
     residual = _residual(μ, slope + torch.where(relaxed[:, None], RELAXATION * μ, 0.0), r)
     μ, residual = torch.where(finite[:, None], μ, torch.nan), torch.where(finite, residual, torch.nan)
-    return _reported(μ, residual, unmovable, short, scale, relaxed, on_infeasible)
+    return μ, residual, short, relaxed
 
 
 def _single_constraint(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> DualSolution:
@@ -129,8 +136,8 @@ def _single_constraint(G: Tensor, r: Tensor, on_infeasible: OnInfeasible) -> Dua
 
 
 def _normalised(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Rows to unit length, G symmetrised. A zero row pushes nothing: it leaves the problem, what it asked in
-    vain is kept aside.
+    """Rows scaled to unit length, G symmetrised. A zero row has no effect: it is removed, and its excess
+    returned separately.
     """
     length = G.diagonal(dim1=1, dim2=2).sqrt()
     zero = ~(length > 1e-100) & ~length.isnan()
@@ -152,7 +159,7 @@ def _reported(
     relaxed: Tensor,
     on_infeasible: OnInfeasible,
 ) -> DualSolution:
-    """Back to the caller's units, with what the zero rows asked in vain."""
+    """The solution in the caller's units, with the excess of the zero rows."""
     if unmovable is None:
         return DualSolution(μ / scale, residual, short * scale, relaxed)
     if on_infeasible == "raise" and bool((unmovable > 0).any()):
@@ -164,10 +171,10 @@ def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tup
     """Block principal pivoting: solve on the active set, then exchange every index of the wrong sign at once
     [Júdice, Pires 1994].
 
-    Returns μ, the slope Gμ − r, and where they are optimal; the rest (it may cycle or meet a singular block)
-    is for Lemke's method.
+    Returns μ, the slope Gμ − r, and where they are optimal; the rest (cycles, singular blocks) is for Lemke's
+    method.
     """
-    left: Tensor | None = None  # None: every problem is still open
+    left: Tensor | None = None  # None: every problem is still unsolved
     for _ in range(ROUNDS):
         z = _blockwise(G, r, active)
         slope = _times(G, z) - r
@@ -189,8 +196,8 @@ def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tup
 
 
 def _robust(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-    """Lemke's method, the active set it ends with solved again directly; the relaxed problem where there is
-    no solution.
+    """Lemke's method, with its final active set solved again directly; the relaxed problem where there is no
+    solution.
     """
     μ, solved = lemke(G, -r)
     μ = _polished(G, r, μ)
@@ -217,8 +224,8 @@ def _polished(G: Tensor, r: Tensor, μ: Tensor) -> Tensor:
 
 
 def _blockwise(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
-    """μ_A = G_AA⁻¹ r_A, zero elsewhere, by putting the identity in the place of the inactive block. Not
-    finite where singular.
+    """μ_A = G_AA⁻¹ r_A, zero elsewhere, with the identity in place of the inactive block. Not finite where
+    singular.
     """
     both = active[:, :, None] & active[:, None, :]
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
@@ -228,7 +235,7 @@ def _blockwise(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
 def solve_on(
     G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Tensor, "b m"]
 ) -> Float[Tensor, "b m"]:
-    """μ_A = G_AA⁺ r_A, zero elsewhere; of dependent rows the solution of least length."""
+    """μ_A = G_AA⁺ r_A, zero elsewhere; for dependent rows the solution of least length."""
     both = active[:, :, None] & active[:, None, :]
     length = G.diagonal(dim1=1, dim2=2).clamp(min=1e-200).sqrt()
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)

@@ -33,10 +33,9 @@ Backend = Literal["structured", "qpth", "cvxpy"]
 
 
 class Projection(NamedTuple):
-    """The solution, and how good it is; b is absent for a cloud. Only `u` and `multipliers` are
-    differentiable.
+    """The solution and its accuracy; b is absent for a cloud. Only `u` and `multipliers` are differentiable.
 
-    residual: the largest violation of the KKT conditions in unit rows, as a share of 1 + max excess + max μ,
+    residual: the largest violation of the KKT conditions in unit rows, relative to 1 + max excess + max μ,
     before u is cast to v's dtype; of the relaxed problem where there is no solution. gap: primal minus dual
     objective. shortfall: how far A u exceeds c, slack included, 0 where it does not.
     """
@@ -63,11 +62,11 @@ def project(
     """min_u ½Σ w(u − v)² s.t. A u ≤ c for a batch: v [b, N], A [b, m, N], c [b, m], weights [b, N], slack [b,
     m], speed [b, N].
 
-    Whatever is shared by the batch may lack the b axis, and its gradient is the sum over the batch. `slack`
-    is a penalty ρ/2 on the squared violation instead of a hard constraint. `warm` guesses the active set
-    (structured, without speed). An infeasible problem is relaxed to least squared violation of unit rows, or
-    raises Infeasible. Raises ValueError where shapes do not fit or a number is not finite; ImportError where
-    the backend's library is missing.
+    Arguments shared by the batch may lack the b axis; their gradient is the sum over the batch. `slack` is a
+    penalty ρ/2 on the squared violation instead of a hard constraint. `warm` is a guess of the active set
+    (structured, without speed). An infeasible problem is relaxed to the smallest squared violation of unit
+    rows, or raises Infeasible. Raises ValueError where shapes do not fit or a number is not finite;
+    ImportError where the backend's library is missing.
     """
     if (
         v.dim() != 2
@@ -96,8 +95,8 @@ def project_cloud(
     warm: Bool[Tensor, "1 m"] | None = None,
     on_infeasible: OnInfeasible = "relax",
 ) -> Projection:
-    """The ensemble's problem, a row spread over the particles: min (1/2n)Σ w‖uᵢ − vᵢ‖² s.t. (1/n)Σ g_k(xᵢ)·uᵢ
-    ≤ bound_k (Q.1).
+    """The ensemble's problem, with rows over the particles: min (1/2n)Σ w‖uᵢ − vᵢ‖² s.t. (1/n)Σ g_k(xᵢ)·uᵢ ≤
+    bound_k (Q.1).
 
     Never copies the [n, m, d] gradients; u = v − Σ μ_k g_k / w, with the multipliers of (Q.2).
     """
@@ -109,7 +108,7 @@ def project_cloud(
 
 
 def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, backend: str) -> Projection:
-    """The solution of a posed problem by the backend asked for, u as [b, n, d]."""
+    """The solution of a posed problem by the given backend, with u as [b, n, d]."""
     if backend not in ("structured", "qpth", "cvxpy"):
         raise ValueError(f"project: backend must be structured, qpth or cvxpy; got {backend!r}")
     if problem.A.shape[1] == 0:
@@ -159,9 +158,9 @@ def _dual_matrix(problem: Problem) -> Tensor:
 
 
 def _conditions(problem: Problem, found: Found, H: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """KKT residual, duality gap and shortfall of what was found, from the primal rows."""
+    """KKT residual, duality gap and shortfall of a solution, from the primal rows."""
     μ, length = found.multipliers, H.diagonal(dim1=1, dim2=2).sqrt()
-    zero = length <= 1e-100  # such a row can only fall short; that is no fault of the solver's
+    zero = length <= 1e-100  # such a row can only fall short, which is not an error of the solver
     length = torch.where(zero, 1.0, length)
     over = rows_times(problem.A, found.u) - problem.c.double()
     slope = -over if problem.slack is None else μ / problem.slack.double() - over
@@ -180,7 +179,7 @@ def _unconstrained(problem: Problem) -> Projection:
 
 
 def _with_axis(given: Tensor | float | None) -> Any:
-    """[N] or [b, N] as [..., 1, N]; a number or a 0-d tensor as it is."""
+    """[N] or [b, N] as [..., 1, N]; numbers and 0-dim tensors unchanged."""
     return given.unsqueeze(-2) if isinstance(given, Tensor) and given.dim() > 0 else given
 
 

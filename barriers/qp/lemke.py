@@ -2,7 +2,7 @@
 1992, §4.4].
 
 For positive semidefinite M it ends after finitely many pivots, either with a solution or on a ray, and a ray
-proves that no z makes Mz + q ≥ 0: exactly what an infeasible filter must report. Letters: b problems in the
+proves that no z makes Mz + q ≥ 0: the proof of infeasibility that a filter needs. Letters: b problems in the
 batch, m variables each.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Complementary(NamedTuple):
-    """The solution z, and whether one exists; z is meaningless where it does not."""
+    """The solution z, and whether one exists; otherwise z is arbitrary."""
 
     z: Float[Tensor, "b m"]
     solved: Bool[Tensor, "b"]
@@ -53,7 +53,7 @@ def lemke(matrix: Float[Tensor, "b m m"], q: Float[Tensor, "b m"], tolerance: fl
         running = running & ~done
         if not running.any():
             break
-        entering = torch.where(left < m, left + m, left - m)  # the complement of what left
+        entering = torch.where(left < m, left + m, left - m)  # the complement of the leaving variable
         column = T[rows, :, entering.clamp(max=artificial)]
         eligible = column > tolerance
         ratio = torch.where(eligible, T[:, :, -1].clamp(min=0) / column, torch.inf)

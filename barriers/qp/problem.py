@@ -1,15 +1,15 @@
-"""The primal problem of a filter, many at once (Q.1), and the few products through which everything else sees
-its rows.
+"""The primal problem of a filter, batched (Q.1), and the few products through which all other code uses its
+rows.
 
     min_u ½ Σ_j w_j (u_j − v_j)² + ½ Σ_k ρ_k s_k²   s.t.  A u ≤ c + s,  |u_j − v_j| ≤ speed_j
 
 Without a slack penalty ρ the constraints are hard (s = 0), without `speed` the step is unbounded. Every
-solution has the form u = v + clip(−W⁻¹Aᵀμ, ±speed) with multipliers μ ≥ 0, so only m numbers a problem are
+solution has the form u = v + clip(−W⁻¹Aᵀμ, ±speed) with multipliers μ ≥ 0, so only m numbers per problem are
 unknown.
 
-One layout serves a batch of vectors [b, 1, N] with rows [b, m, 1, N] and a cloud [1, n, d] with a row a
-particle [1, m, n, d] (a view of [n, m, d]). Products accumulate in float64 over blocks, whatever the dtype of
-the rows.
+One layout serves a batch of vectors [b, 1, N] with rows [b, m, 1, N] and a cloud [1, n, d] with one row per
+particle [1, m, n, d] (a view of [n, m, d]). Products accumulate in float64 over blocks, for any dtype of the
+rows.
 Letters: b problems, m constraints, n particles, d dimensions, N = n·d.
 """
 
@@ -21,12 +21,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 BLOCK_NUMBERS = 1 << 21
-"""How many numbers of the rows are held in float64 at once."""
+"""The number of entries of the rows held in float64 at a time."""
 
 
 class Problem(NamedTuple):
-    """v, A, c and, where given, weights w, slack penalties ρ and speeds; checked, and expanded to one entry a
-    problem.
+    """v, A, c and, where given, weights w, slack penalties ρ and speeds; checked, and expanded to one entry
+    per problem.
     """
 
     v: Float[Tensor, "b n d"]
@@ -37,17 +37,17 @@ class Problem(NamedTuple):
     speed: Float[Tensor, "b n d"] | None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Problem":
-        """The problem with every tensor changed the same way."""
+        """The problem with the same function applied to every tensor."""
         v, A, c, *others = self
         return Problem(change(v), change(A), change(c), *(None if x is None else change(x) for x in others))
 
     def part(self, index: Tensor) -> "Problem":
-        """Some of the b problems."""
+        """The problems with these indices."""
         return self.each(lambda x: x[index])
 
 
 class Found(NamedTuple):
-    """What a solver found: float64, outside the graph. `free` is None without a speed bound."""
+    """A solver's solution: float64, outside the graph. free: None without a speed bound."""
 
     u: Float[Tensor, "b n d"]
     multipliers: Float[Tensor, "b m"]
@@ -63,8 +63,8 @@ def pose(
     slack: Tensor | float | None = None,
     speed: Tensor | float | None = None,
 ) -> Problem:
-    """A problem in the common layout from v [b, n, d] and A [b, m, n, d]; what several problems share may
-    lack the first axis.
+    """A problem in the common layout from v [b, n, d] and A [b, m, n, d]; arguments shared by the problems
+    may lack the first axis.
 
     Raises ValueError where shapes do not fit, or a weight, penalty or speed is not positive.
     """
@@ -116,7 +116,7 @@ def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[
 
 
 def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
-    """A diag(q) Aᵀ; q = None stands for ones."""
+    """A diag(q) Aᵀ; q = None: ones."""
     total: Tensor | None = None
     for a, *share in blocks(A) if q is None else blocks(A, q):
         piece = (a * share[0][:, None] if share else a) @ a.mT
@@ -143,7 +143,7 @@ def moved(problem: Problem, pushed: Float[Tensor, "b n d"]) -> Float[Tensor, "b 
 
 
 def _expanded(given: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
-    """Expanding outside the derivative makes the gradient of what is shared a sum, as it must be."""
+    """A tensor expanded outside the derivative, so that the gradient of a shared argument is a sum."""
     try:
         return given.expand(shape)
     except RuntimeError:

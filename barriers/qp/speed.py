@@ -4,11 +4,11 @@ box).
     θ(μ) = max_u −[½‖u − v‖²_W + μᵀ(Au − c)] + ½ Σ μ²/ρ,   ∇θ = c − A u(μ) + μ/ρ,
         u(μ) = v + clip(−W⁻¹Aᵀμ, ±speed)
 
-Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the coordinates that are not
-clipped, the step is an m-variable dual QP, and the line search is exact. Around it the proximal point method,
-θ + ½ε‖μ − μ₀‖² in unit rows, keeps H positive definite when every coordinate of a row is clipped; its first
-round *is* the relaxed problem. Infeasibility is proved, not guessed: ν ≥ 0 with min over the box of νᵀ(Au −
-c) > 0 (Farkas). Letters as in `problem`.
+Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the unclipped coordinates, the
+step is an m-variable dual QP, and the line search is exact. It is the inner loop of the proximal point
+method: θ + ½ε‖μ − μ₀‖² in unit rows keeps H positive definite when every coordinate of a row is clipped; its
+first round *is* the relaxed problem. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
+(Farkas). Letters as in `problem`.
 """
 
 from typing import NamedTuple
@@ -33,8 +33,8 @@ class Bounded(NamedTuple):
 
 
 class _DualPoint(NamedTuple):
-    """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 a coordinate: clipped, free, clipped),
-    how far μ is from optimal.
+    """θ at scaled multipliers: ∇θ in unit rows, the piece (−1, 0 or 1 per coordinate: clipped, free,
+    clipped), and the distance of μ from optimality.
     """
 
     slope: Float[Tensor, "b m"]
@@ -43,8 +43,8 @@ class _DualPoint(NamedTuple):
 
 
 class _Scaled:
-    """The dual in unit rows: μ stands for μ·length. A zero row without slack can push nothing and is left
-    out.
+    """The dual in unit rows: μ stands for μ·length. A zero row without slack has no effect and
+    is left out.
     """
 
     def __init__(self, problem: Problem):
@@ -94,8 +94,8 @@ class _Scaled:
 
 
 def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
-    """The multipliers of problems with a speed bound, to rounding; raises Infeasible where asked to
-    (`raising` = "raise").
+    """The multipliers of problems with a speed bound, to rounding; raises Infeasible if requested (`raising`
+    = "raise").
     """
     dual = _Scaled(problem)
     μ = torch.zeros_like(dual.excess)
@@ -137,9 +137,7 @@ def _newton(dual: _Scaled, center: Tensor) -> Tensor:
 
 
 def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) -> Tensor:
-    """Where the derivative of θ along the step, piecewise linear and rising, becomes zero; 1 where it does
-    not before.
-    """
+    """Where the derivative of θ along the step, piecewise linear and increasing, becomes 0; at most 1."""
     p, dp = dual.push(μ), dual.push(step)
     row = dp / dual.q
     rest = (step * (dual.softness * μ + RELAXATION * (μ - center) - dual.excess)).sum(1) + (
@@ -162,7 +160,9 @@ def _exact_line_search(dual: _Scaled, μ: Tensor, step: Tensor, center: Tensor) 
 
 
 def _sharpened(dual: _Scaled, μ: Tensor, at: _DualPoint) -> tuple[Tensor, Tensor]:
-    """One Newton step of the hard problem on the pieces found, kept where it lowers the residual."""
+    """One Newton step of the hard problem on the pieces of the solution, kept where it lowers
+    the residual.
+    """
     active, H = (μ > 0) & dual.alive, dual.hessian(at.piece)
     better = solve_on(H, (H @ μ[:, :, None])[:, :, 0] - at.slope, active).clamp(min=0)
     residual = dual.at(better).residual

@@ -74,11 +74,11 @@ def build_set(
     path: tuple[str | int, ...] = (),
     makers: Nested | None = None,
 ) -> UnsafeSet:
-    """The set that one specification describes: the name of an earlier one, {any: ...}, {all: ...}, {not:
-    ...} or {kind: ...}.
+    """The set of one specification: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind:
+    ...}.
 
-    makers: who builds what is not geometry, such as the energy of a `sublevel` (a `Field`); without one, such
-    a set is refused.
+    makers: builders of what is not geometry, such as the energy of a `sublevel` (a `Field`); without one,
+    such a set is refused.
     """
 
     def nested(inner: Any, where: tuple[str | int, ...]) -> UnsafeSet:
@@ -111,15 +111,15 @@ def _no_energy(spec: Any, path: tuple[str | int, ...]) -> Field:
 
 
 def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-    """The rows that a rule has no value for: inside `unsafe` and inside its complement alike."""
+    """The rows where a rule has no value: inside `unsafe` and inside its complement alike."""
     return unsafe.contains(x) & complement(unsafe).contains(x)
 
 
 def build_sets(
     specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None
 ) -> dict[str, UnsafeSet]:
-    """Every named region over `columns`, in file order, a name usable inside a later one; dimensions are
-    checked.
+    """Every named region over `columns`, in file order; a region may use the names of earlier ones.
+    Dimensions are checked.
 
     makers: see `build_set`.
     """

@@ -3,7 +3,7 @@
 
 Outside, min of exact distances is the distance to the union (`clearance`); inside it is a bound, and dually
 for max: neither keeps `exact`, unless it has one member. `complement` pushes negation to the leaves (de
-Morgan), which is what lets `soften` bound each kink from the safe side (B.5).
+Morgan), so that `soften` can bound each kink from the safe side (B.5).
 """
 
 import builtins
@@ -46,7 +46,7 @@ class _Several(UnsafeSet):
         return torch.stack([s(x) for s in self.sets], -1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
-        """The jet of whichever member is active at each row."""
+        """The jet of the active member at each row."""
         jets = [s.jet(x) for s in self.members()]
         value = torch.stack([j.value for j in jets])
         k = self._active(value)
@@ -55,7 +55,7 @@ class _Several(UnsafeSet):
 
     @abstractmethod
     def _active(self, values: Tensor) -> Tensor:
-        """The index of the member whose distance counts, of values stacked along the first axis."""
+        """The index of the active member, of values stacked along the first axis."""
 
 
 class AnyOf(_Several):
@@ -107,7 +107,7 @@ class AllOf(_Several):
 
 
 class Not(UnsafeSet):
-    """The complement of one leaf; `complement` is how to make it."""
+    """The complement of one leaf, made by `complement`."""
 
     example: ClassVar[dict[str, object]] = {"not": {"kind": "ball", "center": [0, 0], "radius": 1.0}}
 

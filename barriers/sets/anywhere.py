@@ -1,15 +1,15 @@
-"""A set that no path may enter. x is a trajectory of T waypoints of k coordinates, one waypoint after the
-other, joined by straight segments.
+"""A set that no path may enter. x is a trajectory of T waypoints of k coordinates, concatenated and joined by
+straight segments.
 
 points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory
            moves one waypoint only
 segments   where any point between two waypoints is: s(x) = min over segments and τ of s_inner(x_t + τ(x_{t+1}
            − x_t))     (B.12)
 
-The second never holds less than the first, and a waypoint put onto a segment changes nothing. Its s has the
-sign of `contains` and never exceeds the distance, as a move of the whole path by δ moves no point of it by
-more than δ. With τ where s is least, ∇ is that of s_inner at that point, shared by the two waypoints as 1 − τ
-and τ; inside a segment the part of it along the segment vanishes (envelope theorem).
+The second contains the first, and adding a waypoint on a segment changes nothing. Its s has the sign of
+`contains` and never exceeds the distance, since moving the whole path by δ moves each of its points by at
+most δ. At the τ of the smallest s, ∇ is that of s_inner at that point, divided between the two waypoints as 1
+− τ and τ; inside a segment its component along the segment vanishes (envelope theorem).
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Anywhere(UnsafeSet):
         self.inner, self.size, self.dimension, self.columns = set, set.dimension, len(columns), tuple(columns)
         self.between = between
         self.joined = between == "segments" and len(columns) > set.dimension
-        """Whether there are segments to look at."""
+        """Whether segments are checked."""
         self.exact = set.exact and set.dimension == len(columns)
         self.clearance = set.clearance and not self.joined
 
@@ -95,7 +95,7 @@ class Anywhere(UnsafeSet):
         return j.value.reshape(shape), j.gradient.reshape(*shape, self.size), j.laplacian.reshape(shape)
 
     def at_each(self, inner: UnsafeSet) -> list[UnsafeSet]:
-        """`inner` on every waypoint, as sets of their own."""
+        """`inner` on every waypoint, as separate sets."""
         k = self.size
         return [Columns(list(range(t, t + k)), inner, self.columns) for t in range(0, len(self.columns), k)]
 
@@ -108,20 +108,20 @@ class Anywhere(UnsafeSet):
         return x.reshape(*x.shape[:-1], -1, self.size)
 
     def ends(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "s k"], Float[Tensor, "s k"]]:
-        """Where every segment of every trajectory begins and ends."""
+        """The ends of every segment of every trajectory."""
         w = self.waypoints(x)
         return w[..., :-1, :].reshape(-1, self.size), w[..., 1:, :].reshape(-1, self.size)
 
     @property
     def looked(self) -> str:
-        """What of a path is looked at, in words."""
+        """What of a path is checked, in words."""
         if not self.joined:
             return "points"
         return "segments, exactly" if exactly(self.inner) else "segments, every 1/256 of each"
 
     def _lowest(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether each segment meets the set, and the τ of its least s; in a graph τ follows the ends: ∂τ =
-        −∂(∂_τ s)/∂²_τ s.
+        """Whether each segment meets the set, and the τ of its smallest s; in a graph τ follows the ends: ∂τ
+        = −∂(∂_τ s)/∂²_τ s.
         """
         inside, t = lowest(self.inner, a, b)
         if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
@@ -135,9 +135,7 @@ class Anywhere(UnsafeSet):
         return inside, t - torch.where(curved, (slope - slope.detach()) / torch.where(curved, bend, 1.0), 0.0)
 
     def _level(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """s at t of each segment, differentiable: within a segment, what a move along it changes is taken
-        off.
-        """
+        """s at t of each segment, differentiable; within a segment the component along it is removed."""
         p = at(a, b, t)
         s = self.inner(p)
         if not (torch.is_grad_enabled() and p.requires_grad):
@@ -147,7 +145,9 @@ class Anywhere(UnsafeSet):
         return s - ((p - p.detach()) * (along[:, None] * e)).sum(1)
 
     def _jet_along(self, x: Float[Tensor, "n d"]) -> Jet:
-        """Of the segment whose s is least. Where τ is free, Δ loses ‖∂_x∂_τ s‖²/∂²_τ s, as τ follows x."""
+        """The jet of the segment with the smallest s. Where τ is interior, Δ loses ‖∂_x∂_τ s‖²/∂²_τ s, as τ
+        follows x.
+        """
         a, b = self.ends(x)
         inside, t = self._lowest(a, b)
         n, segments = len(x), len(a) // max(len(x), 1)
@@ -170,8 +170,8 @@ class Anywhere(UnsafeSet):
 
 
 class Nowhere(UnsafeSet):
-    """The complement of `anywhere` along segments: paths that enter the set nowhere; where a rule has no
-    value, a point may be outside.
+    """The complement of `anywhere` along segments: paths that never enter the set; where a rule has no value,
+    a point may be outside.
     """
 
     exact = False
@@ -230,7 +230,7 @@ def _along(inner: UnsafeSet, p: Tensor, e: Tensor) -> Tensor:
 
 
 def _bent(inner: UnsafeSet, p: Tensor, e: Tensor, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where s is curved along a segment at a τ that is free to move, how much (e·∇²s e), and ∇²s e itself."""
+    """Where s is curved along a segment at an interior τ, how much (e·∇²s e), and ∇²s e itself."""
     _, turned = value_and_gradient(lambda q: _along(inner, q, e), p)
     bend = (e * turned).sum(1)
     return free & (bend > 1e-6 * e.norm(dim=1)), bend, turned

@@ -1,8 +1,8 @@
 """An unsafe set 𝒰 ⊂ R^d: a signed distance s(x), negative inside, and an exact membership test.
 
-`forward` may be differentiated and may be a bound or a level function (`exact` says which); `contains` never
-approximates. Every set is declared once, by its constructor: the annotated parameters are the scenario's
-schema.
+`forward` may be differentiated and may be a bound or a level function (`exact` states which); `contains` is
+never an approximation. Every set is declared once, by its constructor: the annotated parameters are the
+scenario's schema.
 """
 
 from abc import ABC, abstractmethod
@@ -16,21 +16,20 @@ from barriers.derivatives import Jet
 
 
 class NotSmooth(ValueError):
-    """A drift filter was asked to use a set whose kinks would hide Itô mass (B.5)."""
+    """A drift filter was given a set whose kinks would hide Itô mass (B.5)."""
 
 
 class UnsafeSet(nn.Module, ABC):
-    """A region that samples should keep out of.
+    """A region that samples should avoid.
 
     exact: forward is the Euclidean signed distance (else a bound or a level function with the same sign).
-    clearance: forward is the Euclidean distance at least where it is positive, as it is for a union of exact
-    sets.
+    clearance: forward is the Euclidean distance at least where it is positive, as for a union of exact sets.
     smooth: forward is twice differentiable wherever a drift filter needs it (B.5).
     dimension: d, or None where the set fits any d.
     resolution: distances up to this are lost to rounding among the shape's own numbers; 0 unless its parts
     differ enormously in size.
-    rounding: how far forward may be from the distance by construction, beside the spacing of the numbers that
-    enter it.
+    rounding: how far forward may be from the distance by construction, in addition to the spacing of the
+    numbers that enter it.
     """
 
     exact: bool
@@ -40,7 +39,7 @@ class UnsafeSet(nn.Module, ABC):
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
-    """A specification of a member in two dimensions: what the law tests run on."""
+    """A specification of a member in two dimensions, for the law tests."""
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -82,19 +81,17 @@ def of_sign(s: Float[Tensor, "*n"], inside: Bool[Tensor, "*n"]) -> Float[Tensor,
 
 
 def vector(owner: str, name: str, values: object) -> Float[Tensor, "d"]:
-    """A float64 vector from a list of numbers, or an error that names the thing and the rule."""
+    """A float64 vector from a list of numbers; ValueError names the value and the rule."""
     return _numbers(owner, name, values, 1, "a list of numbers")
 
 
 def matrix(owner: str, name: str, values: object) -> Float[Tensor, "r d"]:
-    """A float64 matrix from a list of equally long rows, or an error that names the thing and the rule."""
+    """A float64 matrix from a list of equally long rows; ValueError names the value and the rule."""
     return _numbers(owner, name, values, 2, "a list of equally long rows of numbers")
 
 
 def rotation(owner: str, values: object, dimension: int) -> Float[Tensor, "d d"]:
-    """An orthogonal matrix whose rows are a shape's own axes, or an error that names the thing and the
-    rule.
-    """
+    """An orthogonal matrix whose rows are a shape's own axes; ValueError names the value and the rule."""
     rows = matrix(owner, "rotation", values)
     if rows.shape != (dimension, dimension):
         raise ValueError(
@@ -109,13 +106,13 @@ def rotation(owner: str, values: object, dimension: int) -> Float[Tensor, "d d"]
 
 
 LARGEST = 1e18
-"""No number of a shape is larger, and no length smaller than 1/LARGEST: their squares are numbers in float32
-too.
+"""The largest size of a number of a shape, and 1/LARGEST the smallest length: their squares are finite in
+float32 too.
 """
 
 
 def finite(owner: str, name: str, value: float) -> float:
-    """The number itself where it is one in float32 too, with room for sums, else an error."""
+    """The number itself if it is finite in float32 too, with room for sums; otherwise raises ValueError."""
     if not abs(value) <= LARGEST**2:
         raise ValueError(
             f"{owner}: {name} must be at most {LARGEST**2:g} in size; got {value:g}; use larger units"
@@ -124,8 +121,8 @@ def finite(owner: str, name: str, value: float) -> float:
 
 
 def positive(owner: str, name: str, value: float) -> float:
-    """The number itself where it is > 0 and neither its square nor that of its inverse overflows, else an
-    error.
+    """The number itself if it is > 0 and neither its square nor that of its inverse overflows; otherwise
+    raises ValueError.
     """
     if not value > 0:
         raise ValueError(f"{owner}: {name} must be > 0; got {value:g}")
@@ -137,8 +134,8 @@ def positive(owner: str, name: str, value: float) -> float:
 
 
 def lost(longest: float, shortest: float) -> float:
-    """The rounding of distances to a shape whose parts measure from `shortest` to `longest`; 0 where it is
-    nothing beside any of them.
+    """The rounding of distances to a shape whose parts have sizes from `shortest` to `longest`; 0 where
+    negligible.
     """
     rounding = 64 * torch.finfo(torch.float64).eps * longest
     return rounding if rounding > 1e-6 * shortest else 0.0

@@ -1,8 +1,8 @@
 """The capsule: everything within r of a segment. With o = x − its nearest point, ρ = ‖o‖: s = ρ − r, ∇s =
 o/ρ.
 
-ρ has a kink on the segment, so a drift filter gets ±(√(ρ² + w²) − √(r² + w²)): the right sign, and never
-farther than s (B.5).
+ρ has a kink on the segment, so a drift filter uses ±(√(ρ² + w²) − √(r² + w²)), which has the right sign and
+is never larger than s in size (B.5).
 """
 
 from typing import Annotated, ClassVar
@@ -92,8 +92,8 @@ class Capsule(UnsafeSet):
         return Jet(ρ - self.radius, offset / ρ[:, None], (curved - 1) / ρ)
 
     def offset(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n"]]:
-        """From the segment's nearest point to x, and in how many directions ρ² is curved: d beyond an end, d
-        − 1 beside.
+        """The vector from the segment's nearest point to x, and the number of directions in which ρ² is
+        curved: d beyond an end, d − 1 beside.
         """
         a, e = self.start.to(x.dtype), self.along.to(x.dtype)
         t = ((x - a) @ e) / e.square().sum().clamp(min=torch.finfo(x.dtype).tiny)

@@ -1,7 +1,7 @@
-"""The region that a trained classifier draws, from its file: where a class is the likeliest, or likely
-enough, or scores enough.
+"""The region of a class of a trained classifier, from its file: where the class is the most probable one, or
+its probability or output is at least a given value.
 
-neither `probability` nor `score`   max_{others} l ≤ l_label          the likeliest class (argmax)
+neither `probability` nor `score`   max_{others} l ≤ l_label          the most probable class (argmax)
 `probability` p                     softmax(l)_label ≥ p
 `score` t                           l_label ≥ t                       the network's own output, whatever it
                                     means
@@ -31,6 +31,35 @@ from barriers.sets.soft import soften
 from barriers.sets.sublevel import Sublevel
 from barriers.specification import Context
 
+Label = Annotated[str | int, Doc("The class that is unsafe: its name, or its position from 0.")]
+NetworkFile = Annotated[
+    Path | None, Doc("The network, a safetensors file that barriers.sets.save_classifier wrote.")
+]
+WrittenLayers = Annotated[
+    list[list[list[float]]] | None,
+    Doc(
+        "Or the network written out: a list of layers, each with one row per unit, the "
+        "weights and then the bias."
+    ),
+]
+Activation = Annotated[
+    Literal["tanh", "silu", "softplus", "relu"] | None,
+    Doc("The activation between `layers`, tanh by default; a file has its own."),
+]
+Probability = Annotated[
+    float | None,
+    Gt(0),
+    Lt(1),
+    Doc(
+        "Unsafe where the probability of the class is at least this; by default, where "
+        "it is the most probable class."
+    ),
+]
+Score = Annotated[
+    float | None,
+    Doc("Unsafe where the network's output for the class is at least this; use it instead of a probability."),
+]
+
 
 class ClassRegion(UnsafeSet):
     """Everything that a trained network assigns to one class, or for which the class's probability or output
@@ -49,53 +78,16 @@ class ClassRegion(UnsafeSet):
 
     def __init__(
         self,
-        label: Annotated[str | int, Doc("The class that is unsafe: its name, or its position from 0.")],
+        label: Label,
         columns: Annotated[Sequence[str], Context("columns")],
-        path: Annotated[
-            Path | None, Doc("The network, a safetensors file that barriers.sets.save_classifier wrote.")
-        ] = None,
-        layers: Annotated[
-            list[list[list[float]]] | None,
-            Doc(
-                "Or the network written out: a list of layers, each with one row per unit, the "
-                "weights and then the bias."
-            ),
-        ] = None,
-        activation: Annotated[
-            Literal["tanh", "silu", "softplus", "relu"] | None,
-            Doc("The activation between `layers`, tanh by default; a file has its own."),
-        ] = None,
-        probability: Annotated[
-            float | None,
-            Gt(0),
-            Lt(1),
-            Doc(
-                "Unsafe where the probability of the class is at least this; by default, where "
-                "it is the most probable class."
-            ),
-        ] = None,
-        score: Annotated[
-            float | None,
-            Doc(
-                "Unsafe where the network's output for the class is at least this; use it "
-                "instead of a probability."
-            ),
-        ] = None,
+        path: NetworkFile = None,
+        layers: WrittenLayers = None,
+        activation: Activation = None,
+        probability: Probability = None,
+        score: Score = None,
     ):
         super().__init__()
-        if (path is None) == (layers is None):
-            raise ValueError(
-                "Classifier: needs either path, a file, or layers, written out; give one of them"
-            )
-        if path is not None and activation is not None:
-            raise ValueError(
-                "Classifier: activation belongs to layers that are written out; the file says its own"
-            )
-        if probability is not None and score is not None:
-            raise ValueError(
-                "Classifier: probability and score exclude each other; give one, or neither for the "
-                "likeliest class"
-            )
+        _must_agree(path, layers, activation, probability, score)
         saved = load_classifier(path) if path is not None else _written(layers or [], activation or "tanh")
         index = _index(label, saved)
         drawn = _region(saved.network, index, probability, score)
@@ -121,6 +113,27 @@ class Refusal(nn.Module):
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return -self.network(x)[:, self.label]
+
+
+def _must_agree(
+    path: Path | None,
+    layers: list[list[list[float]]] | None,
+    activation: str | None,
+    probability: float | None,
+    score: float | None,
+) -> None:
+    """Raises ValueError for keys that contradict each other, and where there is no network."""
+    if (path is None) == (layers is None):
+        raise ValueError("Classifier: needs either path, a file, or layers, written out; give one of them")
+    if path is not None and activation is not None:
+        raise ValueError(
+            "Classifier: activation belongs to layers that are written out; the file says its own"
+        )
+    if probability is not None and score is not None:
+        raise ValueError(
+            "Classifier: probability and score exclude each other; give one, or neither for the "
+            "likeliest class"
+        )
 
 
 def _written(layers: list[list[list[float]]], activation: str) -> Saved:

@@ -1,5 +1,5 @@
-"""A set on chosen coordinates: s(x) = s_inner(x_J), a cylinder. Distances stay distances, for x moves within
-J only.
+"""A set on chosen coordinates: s(x) = s_inner(x_J), a cylinder. Distances remain distances, since x moves
+within J only.
 """
 
 from collections.abc import Sequence

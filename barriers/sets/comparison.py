@@ -1,11 +1,12 @@
 """One comparison of a rule, left < right or left ≤ right: s = left − right, a level function.
 
-Where either side is undefined (see `expression`) the row is inside, for the comparison and for its complement
-alike: an undefined value is not a pass. With negation pushed to the comparisons this is Kleene's three-valued
-logic read pessimistically: `x > 0 and log(x) < 1` is false at x = −1, whatever log(−1) is, and `not log(x) <
-1` is as unsafe there as `log(x) < 1`. The level is then a tiny negative number with gradient 0, so a
-surrogate φ(s) is at least κ there, and pulls nowhere. Where float64 only over- or underflows, a rational
-comparison is made in exact fractions (see `rational`), and its level there is as large as a level may be.
+Where either side is undefined (see `expression`) the row is inside, for the comparison and for its
+complement: an undefined value does not pass. With negation pushed to the comparisons this is Kleene's
+three-valued logic read
+pessimistically: `x > 0 and log(x) < 1` is false at x = −1, whatever log(−1) is, and `not log(x) < 1` is as
+unsafe there as `log(x) < 1`. The level is then a tiny negative number with gradient 0, so a surrogate φ(s) is
+at least κ there, with gradient 0. Where float64 only over- or underflows, a rational comparison is made in
+exact fractions (see `rational`), and its level is the largest one.
 """
 
 import torch
@@ -19,13 +20,13 @@ from barriers.sets.expression import Expression, Value, evaluate, kinked
 from barriers.sets.rational import SMALL, below, divides_by_zero, rational, scales, underflows
 
 UNDEFINED = -1e-36
-"""The level of a row without a value: below 0 in float32 too, and still tiny once `pull.STEEPEST` has
-stretched it.
+"""The level of a row without a value: negative in float32 too, and still tiny after scaling by
+`pull.STEEPEST`.
 """
 
 
 class Comparison(UnsafeSet):
-    """Where left < right (`strict`) or left <= right; what is in `also` must be defined too."""
+    """Where left < right (`strict`) or left <= right; the expressions in `also` must be defined too."""
 
     exact = False
 
@@ -71,8 +72,8 @@ class Comparison(UnsafeSet):
         return float64_jet(self, x)
 
     def _compared(self, x: Tensor, doubtful: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the doubtful rows, those that over- or underflow; whether each holds, exactly, and whether it
-        has a value at all.
+        """Of the doubtful rows, those that over- or underflow; whether each satisfies the comparison exactly,
+        and whether it has a value.
         """
         x = x.detach().double()
         rows = doubtful.expand(x.shape[:-1]) & torch.isfinite(x).all(-1)
@@ -88,7 +89,9 @@ class Comparison(UnsafeSet):
         return rows, torch.from_numpy(holds).to(x.device), torch.from_numpy(known).to(x.device)
 
     def sides(self, x: Tensor) -> tuple[Value, Value, Tensor]:
-        """Both sides at every row, in float64, and whether all that the rule reads has a value there."""
+        """Both sides at every row, in float64, and whether everything that the rule uses has a
+        value there.
+        """
         x = x.double()
         left, right = evaluate(self.left, x), evaluate(self.right, x)
         defined = left.defined & right.defined

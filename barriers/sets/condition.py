@@ -1,6 +1,6 @@
-"""What a rule says once it is read: comparisons of expressions, joined by `and` and `or`.
+"""A parsed rule: comparisons of expressions, joined by `and` and `or`.
 
-|·|, max and min standing alone on one side of a comparison become comparisons of their own (|u| < v is
+|·|, max and min alone on one side of a comparison become separate comparisons (|u| < v is
 u < v and −u < v), which keeps them usable by a drift filter (B.5).
 """
 
@@ -32,7 +32,7 @@ Condition = Compared | Joined
 
 
 def split(left: Expression, right: Expression, strict: bool, also: tuple[Expression, ...]) -> Condition:
-    """left < right with a lone |·|, max or min on either side taken apart."""
+    """left < right, with |·|, max or min alone on either side split into comparisons."""
     cases: list[tuple[Expression, dict[str, bool], Callable[[Expression], Condition]]] = [
         (
             left,

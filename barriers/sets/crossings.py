@@ -1,10 +1,10 @@
 """Whether points of the plane are inside closed rings by the even–odd rule, on the boundary included, without
 rounding (A.8).
 
-A point outside the box around all rings is outside. For any other one, only the edges whose heights span its
-own matter, and of these the sign of (b − a) × (x − a), of whose float64 value Shewchuk's bound says where it
-cannot be wrong; the pairs left are compared in whole numbers. An edge is kept by both its ends, since start +
-(end − start) is not always the end.
+A point outside the bounding box of all rings is outside. For others only the edges whose heights span theirs
+matter, by the sign of (b − a) × (x − a); Shewchuk's bound decides where its float64 value may have the wrong
+sign, and those pairs are compared in whole numbers. An edge is stored by both its ends, since start + (end −
+start) is not always the end.
 """
 
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor
 from barriers.sets.exact import integers
 
 PAIRS = 1 << 21
-"""Row–edge pairs looked at together."""
+"""Row–edge pairs processed together."""
 ROUNDING = 2.0**-50
-"""A difference of two products of differences is off by less than this share of their absolute sum, under-
-and overflow apart.
+"""The relative error of a difference of two products of differences is below this share of their absolute
+sum, apart from under- and overflow.
 """
 SMALL = 1e-290
 """Products below this may have lost digits to underflow."""
@@ -55,7 +55,7 @@ def turn(x: Float[Tensor, "p 2"], a: Float[Tensor, "p 2"], b: Float[Tensor, "p 2
     """The sign of (b − a) × (x − a), exactly, of each point and edge."""
     e, o = b - a, x - a
     sign = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    # A factor of 0 is exact, and so is a point level with an edge along an axis, the commonest tie.
+    # A factor of 0 is exact, and so is a point level with an edge along an axis, the most common tie.
     open_ = (((e[:, 0] != 0) & (o[:, 1] != 0)) | ((e[:, 1] != 0) & (o[:, 0] != 0))).nonzero()[:, 0]
     if len(open_):
         X, A, B = integers(x[open_], a[open_], b[open_])

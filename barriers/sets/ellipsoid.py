@@ -3,13 +3,14 @@
 The closest boundary point is aᵢ²uᵢ/(t + aᵢ²), t the largest root of Σ(aᵢuᵢ/(t + aᵢ²))² = 1, and s = t‖m‖ with
 mᵢ = uᵢ/(t + aᵢ²), ∇s = m/‖m‖. The root is found in τ = t + min a², where the secular function 1/‖aᵢmᵢ‖ − 1 is
 increasing and concave: Newton from the left never overshoots (as in trust-region solvers). Two more Newton
-steps, differentiable, from the detached root carry derivatives up to the third. Every uᵢ² is read as uᵢ² + (ε
-min a)²: the point is lifted off its own axes, where the closest point is not unique; what the lift moves
-across the boundary counts as on it.
+increasing and concave: Newton from the left never overshoots (as in trust-region solvers). Two more
+differentiable Newton steps from the detached root carry derivatives up to the third. Every uᵢ² is replaced by
+uᵢ² + (ε min a)²: the point is lifted off the axes, where the closest point is not unique; points that the
+lift moves across the boundary count as on it.
 
-The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that drops it
-over-estimates the Itô term. Outside that argument turns round, so the complement is softened to min a·(1 −
-gauge): its s is at least that on the safe side.
+The distance has a kink on the medial axis, inside; it is convex there, so a drift filter that ignores it
+over-estimates the Itô term. Outside the argument is reversed, so the complement is softened to min a·(1 −
+gauge), which is at least s on the safe side.
 """
 
 from typing import Annotated, ClassVar
@@ -34,7 +35,7 @@ LIFT = 1e-6
 
 
 FAR = 1e60
-"""No semi-axis is more than 1e18, so from here ‖u‖ is the distance."""
+"""Semi-axes are at most 1e18, so from this distance on ‖u‖ is the distance."""
 
 
 class Ellipsoid(UnsafeSet):
@@ -108,7 +109,7 @@ class Ellipsoid(UnsafeSet):
         m = u * r
         length = (q * r**2).sum(-1, keepdim=True).sqrt()
         dτ = a2 * u * r**2 / (a2 * q * r**3).sum(-1, keepdim=True)
-        # ∂ᵢ(mᵢ/‖m‖), summed: mᵢ moves with uᵢ and through τ, ‖m‖ likewise.
+        # ∂ᵢ(mᵢ/‖m‖), summed: mᵢ depends on uᵢ and on τ, as does ‖m‖.
         dm = r - u * r**2 * dτ
         dlength = (u * r**2 - (q * r**3).sum(-1, keepdim=True) * dτ) / length
         laplacian = (dm / length - m * dlength / length**2).sum(-1) / far
@@ -117,11 +118,11 @@ class Ellipsoid(UnsafeSet):
         return Jet(value.to(x.dtype), gradient.to(x.dtype), laplacian.to(x.dtype))
 
     def local(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
-        """x from the centre, in the ellipsoid's own axes, in float64."""
+        """x relative to the centre, in the ellipsoid's own axes, in float64."""
         u = x.double() - self.center.double()
         if self.axes is None:
             return u
-        half = 2.0 ** -len(self.center).bit_length()  # no sum of the turned columns overflows on the way
+        half = 2.0 ** -len(self.center).bit_length()  # no intermediate sum of the rotated columns overflows
         return ((u * half) @ self.axes.double().T) / half
 
     def _constants(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -131,7 +132,7 @@ class Ellipsoid(UnsafeSet):
 
 
 class Gauge(UnsafeSet):
-    """min a·(1 − ‖u/a‖), its tip rounded: the smooth level of an ellipsoid's complement."""
+    """min a·(1 − ‖u/a‖) with a rounded tip: the smooth level of an ellipsoid's complement."""
 
     exact = False
     smooth = True
@@ -161,8 +162,8 @@ def _soft_outside_ellipsoid(inner: Ellipsoid, width: Scalar) -> UnsafeSet:
 
 
 def _nearer(u: Tensor) -> tuple[Tensor, Tensor]:
-    """u/f and f ≥ 1: rows too far for their squares are seen from FAR, where every ellipsoid is a point in
-    float64 too.
+    """u/f and f ≥ 1: rows too far for their squares are scaled to FAR, where every ellipsoid is a point in
+    float64.
     """
     largest = torch.finfo(u.dtype).max
     u = u.clamp(-largest, largest)
@@ -179,8 +180,8 @@ def _newton(τ: Tensor, aq: Tensor, gap: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _root(aq: Tensor, gap: Tensor) -> Tensor:
-    """The root τ > 0, detached: Newton from the left, each row frozen once it stops moving (so a batch is its
-    rows).
+    """The root τ > 0, detached: Newton from the left, with each row fixed once it stops moving (so that
+    results do not depend on the batch).
     """
     τ = torch.where(gap == 0, aq, 0.0).sum(-1).sqrt()
     moving = torch.ones_like(τ, dtype=torch.bool)

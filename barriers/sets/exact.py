@@ -1,10 +1,10 @@
-"""Membership without rounding: float64 decides where its error cannot change the answer, whole numbers of any
+"""Membership without rounding: float64 decides where its error cannot change the answer, integers of any
 length elsewhere.
 
-Every float64 is a whole number times a power of two, so a comparison of sums and products of them is one of
-whole numbers after one scale. A set evaluates its comparison in float64 with a bound of its rounding (A.8);
-the rows that this leaves open, next to none of them, are compared again with Python's integers. `contains` of
-such a set is that of exact arithmetic on the numbers given, at every magnitude.
+Every float64 is an integer times a power of two, so a comparison of sums and products of them becomes one of
+integers after scaling. A set evaluates its comparison in float64 with a bound of its rounding (A.8); the few
+rows that remain undecided are compared again with Python's integers. `contains` of such a set is exact
+arithmetic on the given numbers, at every magnitude.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 ULP = 2.0**-52
 TINY = 2.0**-1074
-"""What an underflow may lose."""
+"""The largest loss by an underflow."""
 FAR = 1e250
-"""Up to here no sum of products with a shape's numbers overflows."""
+"""Up to this size no sum of products with a shape's numbers overflows."""
 SPLIT = 2.0**27 + 1
 SAFE = (2.0**-900, 2.0**900)
 """Products of this size are split into two floats without over- or underflow."""
@@ -31,8 +31,8 @@ def settle(
     possibly: Bool[Tensor, "*n"],
     exactly: Callable[[Tensor], np.ndarray],
 ) -> Bool[Tensor, "*n"]:
-    """Which rows are inside, where both agree; elsewhere what `exactly` makes of the rows [k, d] that are
-    finite.
+    """Which rows are inside: decided where `surely` and `possibly` agree; elsewhere by `exactly`, for the
+    finite rows [k, d].
     """
     if torch.equal(surely, possibly):
         return surely
@@ -46,8 +46,8 @@ def settle(
 
 
 def integers(*parts: Tensor | float) -> list[Any]:
-    """Each part times one power of two that makes all of them whole: an array of integers, or one; finite
-    numbers only.
+    """The parts multiplied by one power of two that makes all of them integers: an array of integers, or one;
+    finite numbers only.
     """
     values = [
         np.asarray(p.detach().cpu().double().numpy() if isinstance(p, Tensor) else p, dtype=np.float64)
@@ -65,11 +65,11 @@ def integers(*parts: Tensor | float) -> list[Any]:
 
 
 class Planes(nn.Module):
-    """{normals · x ≤ offsets}, a plane a row, without rounding (A.8).
+    """{normals · x ≤ offsets}, one plane per row, without rounding (A.8).
 
     The error of a float64 sum of d products is at most about d ulps of Σ|nᵢ||xᵢ|: first with the largest |xᵢ|
-    of all rows, one number a plane; then row by row; then by sums whose errors are known and may be 0; then
-    in whole numbers.
+    of all rows, one number per plane; then row by row; then by sums with known errors, which may be 0; then
+    in integers.
     """
 
     normals: Tensor
@@ -84,7 +84,7 @@ class Planes(nn.Module):
         self.register_buffer("offsets", offsets)
         self.register_buffer("slope", (d + 4) * ULP * normals.abs().sum(1))
         self.register_buffer("floor", (d + 4) * ULP * offsets.abs() + d * TINY)
-        # Of one plane, as numbers: half the work of a small batch is in calls.
+        # For one plane, numbers rather than tensors: half the time of a small batch is in calls.
         self.one = (
             tuple(float(v[0]) for v in (self.offsets, self.slope, self.floor)) if len(offsets) == 1 else None
         )
@@ -121,7 +121,7 @@ class Planes(nn.Module):
 
 
 def _plane(x: Float[Tensor, "m d"], n: Float[Tensor, "d"], b: Float[Tensor, ""]) -> Bool[Tensor, "m"]:
-    """n · x ≤ b for rows that float64 leaves open: many are ties of round numbers, of which every rounding
+    """n · x ≤ b for rows that float64 does not decide: many are ties of round numbers, where every rounding
     error is 0.
     """
     total, lost = -b.expand(len(x)), torch.zeros(len(x), dtype=torch.float64)
@@ -142,22 +142,22 @@ def _plane_exactly(x: Float[Tensor, "m d"], n: Float[Tensor, "d"], b: Float[Tens
 def scaled(
     normals: Float[Tensor, "k d"], offsets: Float[Tensor, "k"]
 ) -> tuple[Float[Tensor, "k d"], Float[Tensor, "k"]]:
-    """Planes times a power of two each, so that Σ|nᵢ| is in (½, 1]: then no finite row overflows n · x."""
+    """Planes multiplied by a power of two each, so that Σ|nᵢ| is in (½, 1]: then n · x overflows for no
+    finite row.
+    """
     factor = torch.ldexp(torch.ones_like(offsets), -torch.frexp(normals.abs().sum(1)).exponent)
     return normals * factor[:, None], offsets * factor
 
 
 def two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a + b as rounded, and what rounding lost, exactly [Knuth]; NaN where it overflows."""
+    """a + b as rounded, and its rounding error, exactly [Knuth]; NaN where it overflows."""
     s = a + b
     v = s - a
     return s, (a - (s - v)) + (b - v)
 
 
 def two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a·b as rounded, and what rounding lost, exactly [Dekker]; infinite where over- or underflow hides
-    it.
-    """
+    """a·b as rounded, and its rounding error, exactly [Dekker]; infinite where it over- or underflows."""
     p = a * b
     a1, a2 = _halves(a)
     b1, b2 = _halves(b)

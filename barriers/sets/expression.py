@@ -1,10 +1,10 @@
-"""Arithmetic over columns, evaluated in float64 with one more answer than a number: undefined.
+"""Arithmetic over columns in float64, where a value may be undefined.
 
-A value is undefined as soon as any number on the way to it is not finite: the root or logarithm of a negative
-number, a division by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced
-before it sees them), so no NaN enters a gradient; where a value exists but its derivative does not (√ at 0)
-or is beyond use (values past 1e100), the value is kept and its gradient is 0. Rational comparisons that
-overflow are made in fractions, by `comparison`.
+A value is undefined if any intermediate number is not finite: the root or logarithm of a negative number, a
+division by zero, an overflow. Every operation gets finite arguments (undefined ones are replaced before it),
+so no NaN enters a gradient; where a value exists but its derivative does not (√ at 0) or is too large (values
+above 1e100), the value is kept and its gradient is 0. Rational comparisons that overflow are made in
+fractions, by `comparison`.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 HUGE = 1e100
-"""Past this a value has no gradient: third derivatives of what is built from it would overflow."""
+"""Values above this have gradient 0: third derivatives of functions of them would overflow."""
 
 
 class Value(NamedTuple):
-    """A finite number a row, and whether the rule has one there (elsewhere the number means nothing)."""
+    """One finite number per row, and whether the rule has a value there (elsewhere the number
+    is arbitrary).
+    """
 
     number: Tensor
     defined: Tensor
@@ -57,7 +59,7 @@ class _Rule(NamedTuple):
     flat: Callable[..., Tensor] | None = None
     kinked: bool = False
     most: int | None = 1
-    """How many arguments it takes at most (None: any number)."""
+    """The largest number of arguments (None: any number)."""
     least: int = 1
 
 
@@ -73,7 +75,7 @@ OPERATIONS: dict[str, _Rule] = {
     "**": _Rule(torch.pow, flat=lambda a, b: a < 1e-30, most=2, least=2),
     "neg": _Rule(torch.neg),
 }
-"""What operators mean; a constant exponent is handled apart."""
+"""The meaning of operators; a constant exponent is handled separately."""
 
 FUNCTIONS: dict[str, _Rule] = {
     "abs": _Rule(torch.abs, kinked=True),
@@ -132,7 +134,7 @@ def kinked(expression: Expression) -> bool:
 
 
 def constant(expression: Expression) -> bool:
-    """Whether no column occurs."""
+    """Whether the expression contains no column."""
     return not isinstance(expression, Column) and (
         isinstance(expression, Number) or all(constant(a) for a in expression.arguments)
     )
@@ -148,7 +150,7 @@ def _power(exponent: float) -> tuple[Callable[..., Tensor], Callable[..., Tensor
 def _apply(
     f: Callable[..., Tensor], flat: Callable[..., Tensor] | None, arguments: tuple[Value, ...]
 ) -> Value:
-    """f, its gradient cut off before it can hold anything but a finite number."""
+    """f, with its gradient set to 0 where it would not be finite."""
     numbers = [a.number for a in arguments]
     with torch.no_grad():
         raw = f(*numbers)

@@ -1,7 +1,7 @@
 """Sets bounded by planes: inside where every face distance fᵢ(x) = nᵢ·x − bᵢ (‖nᵢ‖ = 1, outward) is at most
 0.
 
-max fᵢ has kinks, so a drift filter gets the log-sum-exp over all faces at once (B.5):
+max fᵢ has kinks, so a drift filter uses the log-sum-exp over all faces (B.5):
 
 set          w log Σ e^{fᵢ/w} − w log k ≤ max fᵢ ≤ s
 complement  −w log Σ e^{fᵢ/w}           ≤ −max fᵢ, which is −s inside the set and ≤ 0 outside it
@@ -23,7 +23,7 @@ from barriers.sets.soft import soften, soften_complement
 
 
 class Faceted(UnsafeSet):
-    """A set given by its faces; `k` of them."""
+    """A set given by its k faces."""
 
     @abstractmethod
     def faces(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n k"]:
@@ -39,8 +39,8 @@ class Faceted(UnsafeSet):
 
 
 class SoftFaces(UnsafeSet):
-    """The log-sum-exp of a faceted set's faces (sign +1) or of its complement's (sign −1); membership stays
-    that of `hard`.
+    """The log-sum-exp of a faceted set's faces (sign +1) or of its complement's (sign −1); membership is that
+    of `hard`.
     """
 
     exact = False

@@ -1,5 +1,5 @@
-"""A function of rows as a value: frozen as it was given, with a float64 copy that judges, and what is known
-of it.
+"""A function of rows as a value: a frozen copy, with a float64 version for membership and the function's
+known properties.
 """
 
 import copy
@@ -13,13 +13,13 @@ Function = Callable[[Tensor], Tensor]
 
 
 class Field(nn.Module):
-    """A function of rows [n, d], a network or an energy say: one number a row, or k. What is done to the
-    original later does not show.
+    """A function of rows [n, d], such as a network or an energy: one number per row, or k. Later changes of
+    the original have no effect.
 
-    In float64 the copy answers, so that levels and membership agree; in other dtypes the function itself, in
-    its parameters' dtype.
-    dimension: d, or None where it fits any. smooth: whether it is twice differentiable, as a ReLU network is
-    not (B.5).
+    float64 inputs are evaluated by the float64 copy, so that levels and membership agree; other dtypes by the
+    function itself, in its parameters' dtype.
+    dimension: d, or None where it fits any. smooth: whether it is twice differentiable, which a ReLU network
+    is not (B.5).
     """
 
     def __init__(self, function: Function, dimension: int | None = None, smooth: bool = True):
@@ -48,6 +48,6 @@ class Field(nn.Module):
 
 
 def bounded(level: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """A level as a number whose square is one, its sign kept; −1, inside, where it is no number at all."""
+    """A level clipped so that its square is finite, with its sign; −1, inside, where it is NaN."""
     limit = torch.finfo(level.dtype).max ** 0.45
     return level.nan_to_num(nan=-1.0, posinf=limit, neginf=-limit).clamp(-limit, limit)

@@ -1,5 +1,5 @@
-"""The rounding of u/a, u = R(x − c): what ellipsoids and superellipses compare with 1, in float64 and in
-whole numbers.
+"""The rounding of u/a, u = R(x − c), which ellipsoids and superellipses compare with 1, in float64 and in
+integers.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from barriers.sets.exact import ULP, integers
 def slack(
     offset: Float[Tensor, "*n d"], radii: Float[Tensor, "d"], axes: Float[Tensor, "d d"] | None
 ) -> Float[Tensor, "*n"] | float:
-    """A bound on the rounding of ‖u/a‖ at most 2, of rows x − c: a few ulps of it, and of ‖x − c‖/a where
-    axes mix columns (A.8).
+    """A bound on the rounding of ‖u/a‖ ≤ 2, for rows x − c: a few ulps of it, and of ‖x − c‖/a where axes mix
+    columns (A.8).
     """
     d = offset.shape[-1]
     own = 3 * (d + 8) * ULP
@@ -28,7 +28,7 @@ def whole_shares(
     radii: Float[Tensor, "d"],
     axes: Float[Tensor, "d d"] | None,
 ) -> tuple[np.ndarray, int]:
-    """u/a as whole numbers [k, d], and what 1 is on their scale."""
+    """u/a as integers [k, d], and the value of 1 on their scale."""
     X, c, a, one = integers(rows, center, radii, 1.0)
     u = X - c
     if axes is not None:

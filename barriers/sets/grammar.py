@@ -1,14 +1,13 @@
 """The grammar of rules: comparisons of arithmetic over column names, joined by `and`, `or`, `not`. Text in,
 comparisons out.
 
-Python's `ast` splits the text; what it may then contain is the list below, and nothing is ever evaluated by
-Python:
+Python's `ast` parses the text; it may contain only the forms below, and nothing is ever evaluated by Python:
 
 condition   side < side   (also <= > >=, chained)   |   condition and condition   |   condition or condition
     |   not condition
 side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
 
-Negation is pushed down to the comparisons, and a lone |·|, max or min on one side is taken apart
+Negation is pushed down to the comparisons, and |·|, max or min alone on one side is split
 (`condition.split`).
 """
 
@@ -65,7 +64,7 @@ class RuleError(ValueError):
 
 
 def read(where: str, columns: Sequence[str]) -> Condition:
-    """The condition that `where` states about `columns`; RuleError where it states none."""
+    """The condition that `where` states about `columns`; raises RuleError where it is not one."""
     if not isinstance(where, str):
         raise RuleError(f"text expected, got {where!r},", 0)
     if len(where) > LENGTH:
@@ -74,7 +73,7 @@ def read(where: str, columns: Sequence[str]) -> Condition:
 
 
 class _Reader:
-    """One reading of one text."""
+    """The parsing of one text."""
 
     def __init__(self, where: str, columns: Sequence[str]):
         self.columns, self.names = columns, identifiers(columns)
@@ -222,7 +221,7 @@ class _Reader:
         return self._folded(node, Operation(name, tuple(self._side(a, depth + 1) for a in arguments)))
 
     def _folded(self, node: ast.expr, operation: Operation) -> Expression:
-        """A constant part as its value, which must exist."""
+        """A constant part replaced by its value, which must exist."""
         if not all(isinstance(a, Number) for a in operation.arguments):
             return operation
         value = evaluate(operation, torch.zeros(1, dtype=torch.float64))
@@ -249,7 +248,7 @@ class _Reader:
         return RuleError(f"'{self._excerpt(node)}'", self._position(node), f": {what} has no place in a rule")
 
     def _syntax(self, error: SyntaxError) -> RuleError:
-        """Python's complaint in words of the grammar, for the commonest slips."""
+        """Python's syntax error in terms of the grammar, for the most common slips."""
         at = self.shift + max((error.offset or 1) - 1, 0)
         slips = [
             (r"&&", "'&&'", "write 'and'"),

@@ -1,7 +1,7 @@
-"""Occupancy grids of the plane: which cells are occupied, read from rows of text, a picture, or a ROS map.
+"""Occupancy grids of the plane: which cells are occupied, from rows of text, an image, or a ROS map.
 
-A ROS `map_server` map is a YAML file beside its picture. Each pixel is a cell of `resolution` metres; the
-point `origin` [x, y, yaw] is the lower left corner of the lower left pixel. With v from 0 (black) to 1:
+A ROS `map_server` map is a YAML file with an image. Each pixel is a cell of `resolution` metres; the point
+`origin` [x, y, yaw] is the lower left corner of the lower left pixel. With v from 0 (black) to 1:
 
     p = v if negate else 1 − v,   occupied where p > occupied_thresh, free where p < free_thresh, else unknown
 
@@ -28,7 +28,7 @@ State = Literal["free", "occupied"]
 
 @dataclass(frozen=True)
 class RosMap:
-    """One map_server file. image: the picture's path. origin: the lower left corner [x, y], in metres."""
+    """One map_server file. image: the image's path. origin: the lower left corner [x, y], in metres."""
 
     image: Path
     resolution: float
@@ -39,7 +39,7 @@ class RosMap:
     raw: bool
 
     def occupied(self, unknown: State) -> Bool[Tensor, "rows across"]:
-        """The cells from the top row down, unknown ones as told."""
+        """The cells from the top row down, with unknown ones as given by `unknown`."""
         value = torch.as_tensor(_raw(self.image) if self.raw else _grey(self.image))
         p = value / 100 if self.raw else value if self.negate else 1 - value
         if unknown == "free":
@@ -47,7 +47,7 @@ class RosMap:
         return ~(p < self.free_thresh)
 
     def upper(self, rows: int, across: int) -> list[float]:
-        """The upper right corner of so many cells."""
+        """The upper right corner of a grid of this size."""
         return [self.origin[0] + across * self.resolution, self.origin[1] + rows * self.resolution]
 
 
@@ -62,12 +62,12 @@ def drawn(rows: list[str]) -> Bool[Tensor, "rows across"]:
 
 
 def picture(path: Path, threshold: float) -> Bool[Tensor, "rows across"]:
-    """The cells of a picture whose pixels are darker than `threshold` (0 black, 1 white)."""
+    """The cells of an image whose pixels are darker than `threshold` (0 black, 1 white)."""
     return torch.as_tensor(_grey(path)) < threshold
 
 
 def ros_map(path: Path) -> RosMap:
-    """What a map_server YAML file says; ValueError names the file, the key and the rule."""
+    """The content of a map_server YAML file; ValueError names the file, the key and the rule."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -109,7 +109,7 @@ def ros_map(path: Path) -> RosMap:
 
 
 def companions(path: Path) -> list[Path]:
-    """The files that a map's file refers to: a change in one of them is a change of the map."""
+    """The files that a map's file refers to; they are part of the map's fingerprint."""
     try:
         return [ros_map(path).image] if path.suffix.lower() in YAML_SUFFIXES else []
     except ValueError:
@@ -130,7 +130,7 @@ def _finite(value: Any) -> bool:
 
 
 def _opened(path: Path) -> np.ndarray:
-    """A picture's pixels from 0 to 1, [rows, across] or [rows, across, channels]."""
+    """An image's pixels from 0 to 1, [rows, across] or [rows, across, channels]."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -151,12 +151,12 @@ def _opened(path: Path) -> np.ndarray:
 
 
 def _white(mode: str) -> float:
-    """The value of white in a mode of Pillow's."""
+    """The value of white in one of Pillow's modes."""
     return {"1": 1.0, "F": 1.0}.get(mode, 65535.0 if mode.startswith("I") else 255.0)
 
 
 def _grey(path: Path) -> Float64[np.ndarray, "rows across"]:
-    """Brightness from 0 to 1, the mean of the colours, on white where a picture is transparent."""
+    """Brightness from 0 to 1, the mean of the colours, on white where an image is transparent."""
     pixels = _opened(path)
     if pixels.ndim == 2:
         return pixels
@@ -167,7 +167,7 @@ def _grey(path: Path) -> Float64[np.ndarray, "rows across"]:
 
 
 def _raw(path: Path) -> Float64[np.ndarray, "rows across"]:
-    """The pixels' own values, from 0 to 255."""
+    """The pixels' values, from 0 to 255."""
     pixels = _opened(path)
     if pixels.ndim != 2:
         raise ValueError(f"Occupancy: a map of mode raw needs a picture in grey; {path} has colours")

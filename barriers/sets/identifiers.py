@@ -1,4 +1,4 @@
-"""How a rule writes the columns of a table."""
+"""The names of a table's columns in a rule."""
 
 import re
 import unicodedata
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 
 def identifiers(columns: Sequence[str]) -> dict[str, int]:
-    """How a rule writes each column: its name, everything but letters, digits and _ read as _. Ambiguous ones
-    are left out.
+    """The position of each column by its name in a rule, with everything but letters, digits and _ replaced
+    by _. Ambiguous names are left out.
     """
     names = [identifier(c) for c in columns]
     return {name: i for i, name in enumerate(names) if names.count(name) == 1}
 
 
 def identifier(column: str) -> str:
-    """A column's name with everything but letters, digits and _ read as _."""
+    """A column's name with everything but letters, digits and _ replaced by _."""
     name = unicodedata.normalize("NFKC", str(column))
     if not name.isidentifier():
         name = re.sub(r"\W+", "_", name).strip("_")

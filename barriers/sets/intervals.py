@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Spans(NamedTuple):
-    """k intervals of [0, 1] for each segment; an interval that holds no t is empty."""
+    """k intervals of [0, 1] for each segment; an interval without any t is empty."""
 
     low: Float[Tensor, "n k"]
     high: Float[Tensor, "n k"]
@@ -19,11 +19,11 @@ class Spans(NamedTuple):
     high_open: Bool[Tensor, "n k"]
 
     def held(self) -> Bool[Tensor, "n k"]:
-        """Which intervals hold a t at all."""
+        """Which intervals are not empty."""
         return (self.low < self.high) | ((self.low == self.high) & ~self.low_open & ~self.high_open)
 
     def middle(self) -> Float[Tensor, "n"]:
-        """The middle of each segment's longest interval; 0 where none holds a t."""
+        """The middle of each segment's longest interval; 0 where all are empty."""
         length = torch.where(self.held(), self.high - self.low, -1.0)
         longest = length.argmax(1, keepdim=True)
         middle = ((self.low + self.high) / 2).gather(1, longest)[:, 0]
@@ -31,7 +31,7 @@ class Spans(NamedTuple):
 
 
 def closed(low: Float[Tensor, "n k"], high: Float[Tensor, "n k"]) -> Spans:
-    """Intervals that hold both their ends."""
+    """Intervals that include both ends."""
     return Spans(low, high, torch.zeros_like(low, dtype=torch.bool), torch.zeros_like(low, dtype=torch.bool))
 
 
@@ -41,7 +41,7 @@ def joined(parts: Sequence[Spans]) -> Spans:
 
 
 def stacked(parts: Sequence[Spans]) -> Spans:
-    """The segments of several, one after the other, padded with empty intervals."""
+    """The segments of several, concatenated and padded with empty intervals."""
     k = max((p.low.shape[1] for p in parts), default=1)
     padded = [joined([p, _empty(len(p.low), k - p.low.shape[1], p.low)]) for p in parts]
     return Spans(*(torch.cat(part) for part in zip(*padded, strict=True)))
@@ -52,7 +52,7 @@ def _empty(n: int, k: int, like: Tensor) -> Spans:
 
 
 def both(p: Spans, q: Spans) -> Spans:
-    """Every interval of one with every interval of the other."""
+    """The intersections of every interval of one with every interval of the other."""
     pl, ql = torch.broadcast_tensors(p.low[:, :, None], q.low[:, None])
     ph, qh = torch.broadcast_tensors(p.high[:, :, None], q.high[:, None])
     low_open = (p.low_open[:, :, None] & (pl >= ql)) | (q.low_open[:, None] & (ql >= pl))
@@ -63,7 +63,7 @@ def both(p: Spans, q: Spans) -> Spans:
 
 
 def gaps(inside: Spans) -> Spans:
-    """What is left of [0, 1], from left to right: k + 1 intervals."""
+    """The rest of [0, 1], from left to right: k + 1 intervals."""
     held = inside.held()
     first = inside.low_open.long().argsort(dim=1, stable=True)
     order = first.gather(1, torch.where(held, inside.low, 2.0).gather(1, first).argsort(dim=1, stable=True))
@@ -88,7 +88,7 @@ def gaps(inside: Spans) -> Spans:
 
 
 def trimmed(found: Spans) -> Spans:
-    """The intervals that hold a t first, and no more columns than some segment needs."""
+    """The nonempty intervals first, with no more columns than some segment needs."""
     held = found.held()
     k = max(int(held.sum(1).max()), 1) if held.numel() else 1
     if k >= held.shape[1]:

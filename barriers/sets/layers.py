@@ -2,8 +2,8 @@
 safetensors file.
 
 A file holds the tensors `layers.i.weight` and `layers.i.bias` and, as metadata, a format, the activation, the
-classes' names and, where they are known, the columns' names. Nothing in it is code, nothing pickled is
-written or read.
+classes' names and, where known, the columns' names. It contains no code, and nothing pickled is written or
+read.
 """
 
 import json
@@ -34,8 +34,8 @@ MODULES: dict[type[nn.Module], str] = {
 
 
 class Layers(nn.Module):
-    """The network of some affine maps (W [out, in], b [out]); raises ValueError where one does not fit the
-    next.
+    """The network of affine maps (W [out, in], b [out]); raises ValueError where one does not
+    fit the next.
     """
 
     def __init__(self, maps: Sequence[tuple[Tensor, Tensor]], activation: str):
@@ -90,7 +90,7 @@ def save_classifier(
     """Writes a trained network, `nn.Linear` layers with one activation (Tanh, SiLU, Softplus or ReLU) between
     them, over data units.
 
-    classes: a name for each output, a logit. columns: the names of its inputs; a scenario then hands it the
+    classes: a name for each output, a logit. columns: the names of its inputs; a scenario then uses its
     columns of these names. Raises ValueError for any other network.
     """
     from safetensors.torch import save
@@ -119,7 +119,7 @@ def save_classifier(
 
 
 def load_classifier(path: str | PathLike[str]) -> Saved:
-    """Reads what `save_classifier` wrote; ValueError where the file is absent, foreign or lacks a piece."""
+    """Reads what `save_classifier` wrote; ValueError where the file is absent, foreign or incomplete."""
     import safetensors
 
     try:
@@ -153,7 +153,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
 
 
 def _layers_of(network: nn.Sequential) -> Layers:
-    """The maps of a Sequential, Linear and activation in turn."""
+    """The maps of a Sequential of alternating Linear and activation layers."""
     parts = list(network)
     linear, between = parts[::2], parts[1::2]
     kinds = {MODULES.get(type(part)) for part in between}

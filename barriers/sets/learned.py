@@ -1,8 +1,8 @@
-"""Regions that a trained network draws, and regions that only answer yes or no.
+"""Regions defined by a trained network, and regions that are known by membership only.
 
-A network's output is a level function: used through its first-order distance (see `pull`). `contains` runs a
-float64 copy of the network as it was given, frozen; a predicate is asked directly. In a scenario these are
-`classifier` and `sublevel`; a predicate is made in Python only, since nothing in a scenario runs code.
+A network's output is a level function, used through its first-order distance (see `pull`). `contains`
+evaluates a frozen float64 copy of the network; a predicate is called directly. In a scenario these are
+`classifier` and `sublevel`; a predicate can be made in Python only, since scenarios run no code.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Classifier(UnsafeSet):
         return bounded(self._level(self.f(x)))
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return ~(self._level(self.f.exact(x)) > 0)  # no number is no pass
+        return ~(self._level(self.f.exact(x)) > 0)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
@@ -59,10 +59,10 @@ class Classifier(UnsafeSet):
 
 
 class MostLikely(UnsafeSet):
-    """Where a network holds `label` for the likeliest class: s = max_{others} l − l_label, over its logits.
+    """Where `label` is a network's most probable class: s = max_{others} l − l_label, over its logits.
 
-    Three classes or more leave kinks where the second likeliest changes; of two, `smooth` says whether the
-    network has any.
+    For three or more classes there are kinks where the second most probable class changes; for two, `smooth`
+    states whether the network has any.
     """
 
     exact = False
@@ -82,15 +82,15 @@ class MostLikely(UnsafeSet):
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         own, others = _against(self.f.exact(x), self.label)
-        return ~(others.amax(-1) > own)  # no number is no pass
+        return ~(others.amax(-1) > own)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
 
 
 class Predicate(UnsafeSet):
-    """Whatever a Python function calls unsafe: float64 rows in, a truth value a row out. No distance, so for
-    the gate only.
+    """The region of a Python function: float64 rows in, one truth value per row out. No distance, so for the
+    gate only.
     """
 
     exact = False
@@ -116,7 +116,7 @@ class Predicate(UnsafeSet):
         self.refuse()
 
     def refuse(self) -> NoReturn:
-        """Says that there is no distance."""
+        """Raises the error that there is no distance."""
         name = getattr(self.function, "__name__", "function")
         raise NotSmooth(
             f"Predicate {name} answers yes or no and has no distance: it works with the filter `gate` only "

@@ -1,8 +1,9 @@
 """Everything within r of any of m protected points (rows of a table): s = minⱼ ‖x − pⱼ‖ − r.
 
-The nearest point is found exactly and without gradients, then derivatives see one point a row. In few
-dimensions, on the CPU, by a k-d tree; else in blocks: one float64 matrix product a block bounds the distance
-to it, and only blocks that could hold the nearest point, rounding considered, are measured by differences.
+The nearest point is found exactly and without gradients, then derivatives use one point per row. In few
+dimensions, on the CPU, by a k-d tree; else in blocks: one float64 matrix product per block bounds the
+distance to it, and only blocks that could contain the nearest point, rounding included, are measured by
+differences.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,11 @@ from barriers.sets.point_files import read_points
 from barriers.specification import Context
 
 TREE = 10
-"""Up to this many dimensions a tree is faster than looking at every point."""
+"""Up to this many dimensions a tree is faster than checking every point."""
 ROWS, POINTS = 512, 1024
-"""A block of distances looked at together; it fits a cache."""
+"""The size of a block of distances computed together; it fits a cache."""
 DEPTH = 64
-"""A bound on the roundings of a distance in a tree: each level adds one."""
+"""A bound on the rounding of a distance in a tree: each level adds one."""
 
 
 class NearPoints(UnsafeSet):
@@ -76,7 +77,7 @@ class NearPoints(UnsafeSet):
         return settle(x, q <= squared - error, q <= squared + error, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """Of each row, every point whose float64 distance may be at most r."""
+        """For each row, every point whose float64 distance may be at most r, compared exactly."""
         points = self.points.double().cpu()
         reach = (1 + (rows.shape[1] + DEPTH) * ULP) * self.radius
         answer = np.zeros(len(rows), dtype=bool)
@@ -96,8 +97,7 @@ class NearPoints(UnsafeSet):
     def offset(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """x minus its nearest protected point."""
         with torch.no_grad():
-            # A distance that overflows has no nearest point; rows beyond everything are as far from all of
-            # them.
+            # A distance that overflows has no nearest point; such rows are equally far from all of them.
             flat = x.detach().double().reshape(-1, x.shape[-1]).nan_to_num(nan=0.0).clamp(-1e150, 1e150)
             if self.tree is not None and not x.is_cuda:
                 nearest = torch.as_tensor(self.tree.query(flat.numpy())[1])
@@ -118,7 +118,7 @@ class NearPoints(UnsafeSet):
         bounds = torch.stack([_least(x, points) for points in blocks])
         best = x.new_full((len(x),), float("inf"))
         where = torch.zeros(len(x), dtype=torch.long, device=x.device)
-        # Each bound is off by at most its block's share of `_slack`, so these blocks and no others can hold a
+        # Each bound has an error of at most its block's share of `_slack`, so only these blocks can contain a
         # nearest point.
         for i, possible in enumerate(bounds <= bounds.amin(0) + 2 * self._slack(x)):
             rows = possible.nonzero()[:, 0]
@@ -134,7 +134,7 @@ class NearPoints(UnsafeSet):
 
 
 def _least(x: Float[Tensor, "n d"], points: Float[Tensor, "m d"]) -> Float[Tensor, "n"]:
-    """The least squared distance to some points, by one matrix product around their middle."""
+    """The smallest squared distance to some points, by one matrix product around their mean."""
     middle = points.mean(0)
     p, q = points - middle, x - middle
     return torch.addmm(p.square().sum(1), q, p.T, alpha=-2).amin(1) + q.square().sum(1)

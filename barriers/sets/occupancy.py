@@ -1,9 +1,10 @@
-"""An occupancy map of the plane: a picture whose dark cells are unsafe.
+"""An occupancy map of the plane: an image whose dark cells are unsafe.
 
-Cell centres carry the Euclidean distance to the nearest cell of the other kind, less half a cell, negative in
-unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So walls
-stand midway between centres, and corners are cut by less than half a cell. Around the picture everything is
-free, at the border's distance plus the distance to the border; with `off_map: occupied` everything is unsafe.
+Cell centres carry the Euclidean distance to the nearest cell of the other kind, minus half a cell, negative
+in unsafe cells; between centres it is interpolated bilinearly, and the set is where that is at most 0. So
+walls lie midway between centres, and corners are cut by less than half a cell. Outside the image everything
+is free, at the border's distance plus the distance to the border; with `off_map: occupied` everything there
+is unsafe.
 """
 
 from pathlib import Path
@@ -21,9 +22,38 @@ from barriers.sets.base import UnsafeSet, vector
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
 
+Map = Annotated[
+    list[str] | Path,
+    Doc(
+        "A ROS map_server YAML file, a picture (PNG, PGM, PBM, BMP, TIFF, GIF), or rows of text from "
+        "the top, '#' unsafe and '.' free."
+    ),
+]
+LowerCorner = Annotated[
+    list[float] | None,
+    Len(2, 2),
+    Doc("The lower left corner of the map [x, y]; a map_server file contains it."),
+]
+UpperCorner = Annotated[
+    list[float] | None,
+    Len(2, 2),
+    Doc("The upper right corner of the map [x, y]; a map_server file contains it."),
+]
+Threshold = Annotated[
+    float | None,
+    Gt(0),
+    Lt(1),
+    Doc("A pixel of a picture that is darker than this is unsafe (0 is black, 1 is white); 0.5 by default."),
+]
+Unknown = Annotated[
+    State | None,
+    Doc("How unknown cells of a map_server file are treated; as occupied by default."),
+]
+OffMap = Annotated[State, Doc("How points outside the map are treated.")]
+
 
 class Occupancy(UnsafeSet):
-    """The occupied part of a map: the dark part of a picture over the rectangle from `lower` to `upper`, or
+    """The occupied part of a map: the dark part of an image over the rectangle from `lower` to `upper`, or
     the occupied cells of a ROS map_server YAML file. It has two columns; with more, use `columns`.
     """
 
@@ -41,47 +71,16 @@ class Occupancy(UnsafeSet):
 
     def __init__(
         self,
-        map: Annotated[
-            list[str] | Path,
-            Doc(
-                "A ROS map_server YAML file, a picture (PNG, PGM, PBM, BMP, TIFF, GIF), or rows of text from "
-                "the top, '#' unsafe and '.' free."
-            ),
-        ],
-        lower: Annotated[
-            list[float] | None,
-            Len(2, 2),
-            Doc("The lower left corner of the map [x, y]; a map_server file contains it."),
-        ] = None,
-        upper: Annotated[
-            list[float] | None,
-            Len(2, 2),
-            Doc("The upper right corner of the map [x, y]; a map_server file contains it."),
-        ] = None,
-        threshold: Annotated[
-            float | None,
-            Gt(0),
-            Lt(1),
-            Doc(
-                "A pixel of a picture that is darker than this is unsafe (0 is black, 1 is "
-                "white); 0.5 by default."
-            ),
-        ] = None,
-        unknown: Annotated[
-            State | None,
-            Doc("How unknown cells of a map_server file are treated; as occupied by default."),
-        ] = None,
-        off_map: Annotated[State, Doc("How points outside the map are treated.")] = "free",
+        map: Map,
+        lower: LowerCorner = None,
+        upper: UpperCorner = None,
+        threshold: Threshold = None,
+        unknown: Unknown = None,
+        off_map: OffMap = "free",
     ):
         super().__init__()
-        from scipy.ndimage import distance_transform_edt
-
         dark, lower, upper = _cells(map, lower, upper, threshold, unknown)
-        low, high = vector("Occupancy", "lower", lower), vector("Occupancy", "upper", upper)
-        if len(low) != 2 or len(high) != 2 or not (low < high).all():
-            raise ValueError(
-                f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}"
-            )
+        low, high = _corners(lower, upper)
         if not dark.any():
             raise ValueError("Occupancy: map must have an unsafe cell; this one has none")
         self.beyond = off_map == "occupied"
@@ -91,16 +90,11 @@ class Occupancy(UnsafeSet):
             )
         rows, across = dark.shape
         size = (high - low) / torch.tensor([across, rows], dtype=torch.float64)
-        sampling = (float(size[1]), float(size[0]))
-        filled = torch.nn.functional.pad(dark, (1, 1, 1, 1), value=self.beyond).flip(0).numpy()
-        out, into = distance_transform_edt(~filled, sampling), distance_transform_edt(filled, sampling)
-        half = min(sampling) / 2
-        signed = torch.as_tensor(out - into)
-        self.register_buffer("distance", signed - half * signed.sign())
+        self.register_buffer("distance", _signed_distance(dark, size, self.beyond))
         self.register_buffer("lower", low - size / 2)
         self.register_buffer("cell", size)
-        # A place in cells is off by an ulp of the map's own coordinates over its cell; the level by that
-        # share of the largest distance.
+        # A position in cells has an error of an ulp of the map's coordinates over its cell size; that of the
+        # level is this share of the largest distance.
         reach = (torch.maximum(low.abs(), high.abs()) / size).max() + max(dark.shape) + 4
         self.rounding = float(16 * ULP * reach * self.distance.abs().max())
         self.dimension = 2
@@ -126,7 +120,7 @@ class Occupancy(UnsafeSet):
         return settle(x, level <= -self.rounding, level <= self.rounding, self._exactly)
 
     def _exactly(self, rows: Float[Tensor, "k d"]) -> np.ndarray:
-        """The same interpolation, times the size of a cell in both directions; off the map all is alike."""
+        """The same interpolation, times the size of a cell in both directions; constant off the map."""
         X, lower, size, s = integers(rows, self.lower, self.cell, self.distance)
         last = np.array([s.shape[1] - 1, s.shape[0] - 1], dtype=object)
         o = X - lower
@@ -141,6 +135,32 @@ class Occupancy(UnsafeSet):
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
+
+
+def _corners(lower: list[float], upper: list[float]) -> tuple[Float[Tensor, "2"], Float[Tensor, "2"]]:
+    """The map's corners; ValueError where they are not two points of the plane, lower first."""
+    low, high = vector("Occupancy", "lower", lower), vector("Occupancy", "upper", upper)
+    if len(low) != 2 or len(high) != 2 or not (low < high).all():
+        raise ValueError(
+            f"Occupancy: lower and upper must be points [x, y], lower first; got {lower!r} and {upper!r}"
+        )
+    return low, high
+
+
+def _signed_distance(
+    dark: Bool[Tensor, "rows across"], size: Float[Tensor, "2"], beyond: bool
+) -> Float[Tensor, "rows+2 across+2"]:
+    """The distance of each cell's centre to the nearest of the other kind, less half a cell, negative in
+    unsafe cells; from the bottom row up, with one more cell around the map, unsafe where `beyond` is.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    sampling = (float(size[1]), float(size[0]))
+    filled = torch.nn.functional.pad(dark, (1, 1, 1, 1), value=beyond).flip(0).numpy()
+    out, into = distance_transform_edt(~filled, sampling), distance_transform_edt(filled, sampling)
+    half = min(sampling) / 2
+    signed = torch.as_tensor(out - into)
+    return signed - half * signed.sign()
 
 
 def _cells(

@@ -1,7 +1,7 @@
 """Grown and shrunken sets: {s ≤ r} and {s ≤ −r}.
 
 Both need a distance, not a bound: growing, outside the set (`clearance`); shrinking, inside it. Where the set
-is known only by a level function they are refused, since a level moved by r is no set moved by r.
+is known only by a level function they are refused, since shifting a level by r does not shift the set by r.
 """
 
 from typing import Annotated, ClassVar
@@ -49,7 +49,7 @@ class Grow(UnsafeSet):
         return self.inner(x) - self.by
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return ~(self.inner(x.double()) > self.by)  # no number is no pass
+        return ~(self.inner(x.double()) > self.by)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         inner = self.inner.jet(x)
@@ -95,7 +95,7 @@ class Shrink(UnsafeSet):
 
 
 class SoftGrow(UnsafeSet):
-    """A grown set whose inner level is softened; membership stays that of `hard`."""
+    """A grown set whose inner level is softened; membership is that of `hard`."""
 
     exact = False
     smooth = True
@@ -122,8 +122,8 @@ def _soft_grow(unsafe: Grow, width: Scalar) -> UnsafeSet:
 
 
 def _depth(unsafe: UnsafeSet) -> bool:
-    """Whether −s is the distance to the boundary inside: so for exact sets, for faces, and for intersections
-    of such.
+    """Whether −s is the distance to the boundary inside: true for exact sets, faces, and intersections of
+    these.
     """
     if isinstance(unsafe, AllOf):
         return all(_depth(s) for s in unsafe.members())

@@ -1,5 +1,5 @@
-"""Protected rows from a file: a .csv, .npy or .npz, its columns in the order of the coordinates wherever it
-names them.
+"""Protected rows from a file: a .csv, .npy or .npz, with its columns in the order of the coordinates where
+they are named.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,10 @@ from barriers.tables import csv_blocks, csv_head, pair
 
 
 def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Float64[Tensor, "m d"]:
-    """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names
-    of its own.
+    """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names.
 
-    header: whether the first line of a .csv is names, where that is known. Raises ValueError for what is no
-    table of numbers, and where names do not say which column is which.
+    header: whether the first line of a .csv is names; None where unknown. Raises ValueError for anything but
+    a table of numbers, and where names do not match.
     """
     try:
         if header is not None and path.suffix != ".csv":

@@ -2,9 +2,9 @@
 (even–odd rule).
 
 |s| is the distance to the nearest edge, |n·(x − a)| beside an edge (n its normal) and ‖x − v‖ beyond its
-ends; its sign is that of `contains`, whatever rounding makes of the rest. As rings neither cross nor share a
-stretch (see `rings`), every edge is boundary. The nearest edge is found without gradients, in blocks of rows,
-so memory is O(n) and derivatives see one edge a row.
+ends; its sign is that of `contains`, regardless of rounding. As rings neither cross nor share a stretch (see
+`rings`), every edge is boundary. The nearest edge is found without gradients, in blocks of rows, so memory is
+O(n) and derivatives use one edge per row.
 """
 
 from typing import Annotated, ClassVar, NamedTuple
@@ -21,7 +21,7 @@ from barriers.sets.rings import Edges, edges_of, ring
 
 
 class _Nearest(NamedTuple):
-    """Of each row, in float64: so that a long edge seen from close by is on the right side in float32 too."""
+    """Per row, in float64, so that a point close to a long edge is on the correct side in float32 too."""
 
     offset: Tensor
     """x minus the start of its nearest edge, or minus the nearest end of it."""
@@ -122,15 +122,15 @@ class Polygon(UnsafeSet):
 
 
 def _value(near: _Nearest) -> Float[Tensor, "n"]:
-    """s: its sign never differs from membership, as the normal points out of the set where x is."""
+    """s, with the sign of membership, since the normal points out of the set where x is."""
     return torch.where(near.beside, (near.offset * near.normal).sum(-1), near.sign * near.length)
 
 
 def _outward(edges: Edges) -> Float[Tensor, "e"]:
-    """1 where the right of an edge, seen along it, is outside, else −1: one answer for each ring, as rings do
-    not cross.
+    """1 where the right of an edge, seen along it, is outside, else −1; the same for all edges of a ring, as
+    rings do not cross.
 
-    Beside a point of a ring's longest edge, away from every other edge, a ray that leaves sideways crosses
+    From a point next to a ring's longest edge, away from every other edge, a ray that leaves sideways crosses
     the others an odd number of times iff it begins inside.
     """
     start, end, rings = (
@@ -144,7 +144,7 @@ def _outward(edges: Edges) -> Float[Tensor, "e"]:
         longest = int(torch.where(rings == k, along.square().sum(1), -1.0).argmax())
         up = int(
             along[longest, 1].abs() >= along[longest, 0].abs()
-        )  # the axis that the edge is steep along; the ray takes the other
+        )  # the axis along which the edge is steep; the ray takes the other one
         a, e = start[:, [1 - up, up]], along[:, [1 - up, up]]
         others = torch.arange(len(rings)) != longest
         p = _alone(a[longest], e[longest], a[others], e[others])
@@ -159,7 +159,7 @@ def _outward(edges: Edges) -> Float[Tensor, "e"]:
 def _alone(
     a: Float[Tensor, "2"], e: Float[Tensor, "2"], starts: Float[Tensor, "k 2"], edges: Float[Tensor, "k 2"]
 ) -> Tensor:
-    """Of a few points of one edge, a + te, the one furthest from all others, which may touch it."""
+    """Of a few points of one edge, a + te, the one furthest from all other edges, which may touch it."""
     points = (
         a + torch.tensor([0.5, 0.382, 0.618, 0.236, 0.764, 0.146, 0.854], dtype=torch.float64)[:, None] * e
     )

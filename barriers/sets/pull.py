@@ -1,10 +1,10 @@
-"""The same set over sampler coordinates z, measured there.
+"""The same set over sampler coordinates z, with distances in z.
 
-Half-spaces, boxes, polytopes, balls and ellipsoids keep their kind under an affine map, so they are measured
-by their own distance in z. Every other leaf is measured by its first-order distance s/‖∇_z s‖: a level
-function is no distance, and a distance in data units is none after whitening; to first order at the boundary
-this is one, whatever s was. The sign, and so the set, is untouched, and membership stays a statement about
-the values as saved: `contains(z)` maps, casts and asks the original set (A.1).
+Half-spaces, boxes, polytopes, balls and ellipsoids keep their kind under an affine map, so they use their own
+distance in z. Every other leaf uses its first-order distance s/‖∇_z s‖: a level function is not a distance,
+and a distance in data units is none after whitening; to first order at the boundary this is one, for any s.
+The sign, and so the set, is unchanged, and membership remains that of the values as saved: `contains(z)`
+maps, casts and evaluates the original set (A.1).
 
 A set on k of d columns only needs k dimensions: z ↦ y = L⁻¹M_J z with M_J M_Jᵀ = LLᵀ has orthonormal rows, so
 distances, gradients and Laplacians in y are those in z.
@@ -35,17 +35,17 @@ from barriers.sets.soft import soften
 from barriers.sets.soft_path import soft_along
 
 FARTHEST = 1e3
-"""No first-order distance is longer than this (sampler coordinates): it would divide by a gradient that is
-next to nothing.
+"""The longest first-order distance (sampler coordinates): a longer one would be a division by a gradient near
+0.
 """
 STEEPEST = 1e30
-"""No level is stretched by more than this: its second derivatives stay numbers, and a rule's undefined rows
-stay next to 0.
+"""The largest scaling of a level: its second derivatives stay finite, and a rule's undefined rows stay near
+0.
 """
 
 
 class FirstOrder(UnsafeSet):
-    """s/√(‖∇_z s‖² + s²/R²) of a leaf, over z, in float64 within: s/‖∇_z s‖ near the boundary, at most R =
+    """s/√(‖∇_z s‖² + s²/R²) of a leaf, over z, computed in float64: s/‖∇_z s‖ near the boundary, at most R =
     FARTHEST in size.
     """
 
@@ -96,7 +96,7 @@ class Projected(UnsafeSet):
 
 
 class Pulled(UnsafeSet):
-    """A set over z given by a level function over z, counted by the original set over x."""
+    """A set over z with a level function over z and the membership of the original set over x."""
 
     def __init__(self, original: UnsafeSet, level: UnsafeSet, coordinates: Coordinates):
         super().__init__()

@@ -1,9 +1,9 @@
 """Comparisons of rational expressions where float64 over- or underflows: + − * / abs min max and whole
 powers, in exact fractions.
 
-Elsewhere a rule means what float64 makes of it as written, operation by operation, as any program that reads
-the same file would. Past the ends of the scale that is no value at all, or 0 for a number that is not 0,
-though the expression has a value: there it is compared exactly.
+Elsewhere a rule means its float64 value as written, operation by operation, as in any program that reads the
+same file. Beyond the range of float64 that is no value at all, or 0 for a nonzero number, though the
+expression has a value: there it is compared exactly.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from barriers.sets.expression import Column, Expression, Number, Operation, eval
 SMALL = 1e-290
 """Below this, a product may have lost digits to underflow."""
 POWER = 1000
-"""Whole exponents up to this are carried out."""
+"""The largest whole exponent that is computed."""
 
 PLAIN: dict[str, Callable[..., Fraction]] = {
     "+": lambda a, b: a + b,
@@ -34,7 +34,7 @@ PLAIN: dict[str, Callable[..., Fraction]] = {
 
 
 def rational(expression: Expression) -> bool:
-    """Whether every value of the expression is a fraction that can be written out."""
+    """Whether every value of the expression is an exact fraction."""
     match expression:
         case Operation("**", (base, Number(exponent))):
             return exponent == int(exponent) and abs(exponent) <= POWER and rational(base)
@@ -45,8 +45,8 @@ def rational(expression: Expression) -> bool:
 
 
 def scales(expression: Expression) -> bool:
-    """Whether a product, a quotient or a power occurs: only these underflow, and sums of columns alone hardly
-    overflow.
+    """Whether the expression contains a product, a quotient or a power: only these underflow, and sums of
+    columns alone hardly overflow.
     """
     match expression:
         case Operation(name, arguments):
@@ -56,8 +56,8 @@ def scales(expression: Expression) -> bool:
 
 
 def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
-    """The rows where some product, quotient or power on the way is next to 0, though nothing that it is made
-    of is 0.
+    """The rows where some intermediate product, quotient or power is nearly 0, though none of its factors is
+    0.
     """
     found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     if not isinstance(expression, Operation):
@@ -74,8 +74,8 @@ def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, 
 
 
 def divides_by_zero(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:
-    """The rows where a divisor is 0, and not by underflow: there the expression has no value, and no need to
-    be asked exactly.
+    """The rows where a divisor is 0, and not by underflow: there the expression has no value, and need not be
+    evaluated exactly.
     """
     found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     if not isinstance(expression, Operation):

@@ -1,5 +1,5 @@
-"""What is known of a set's level s beforehand: whether it is 1-Lipschitz, |s(x) − s(y)| ≤ ‖x − y‖, and
-whether it is convex.
+"""Known properties of a set's level s: whether it is 1-Lipschitz, |s(x) − s(y)| ≤ ‖x − y‖, and whether it is
+convex.
 """
 
 from functools import singledispatch
@@ -48,7 +48,7 @@ def _lipschitz_smooth_union(unsafe: SmoothUnion) -> bool:
 
 
 def convex(unsafe: UnsafeSet) -> bool:
-    """Whether s is convex, so that along a segment it has one valley."""
+    """Whether s is convex, so that along a segment it has one minimum."""
     match unsafe:
         case Ball() | HalfSpace() | Faceted() | Ellipsoid() | Capsule() | Superellipse():
             return True

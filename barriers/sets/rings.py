@@ -1,5 +1,5 @@
-"""The rings of a polygon, checked before anything is measured: no two edges cross or run along each other,
-and holes lie inside.
+"""The rings of a polygon, checked on construction: no two edges cross or run along each other, and holes lie
+inside.
 
 Where rings only touch, the even–odd rule and the boundary are unambiguous, so a touch is accepted: two passes
 through one point P cross iff the directions of one separate those of the other around P. Every test is a sign
@@ -21,14 +21,14 @@ from barriers.sets.base import matrix
 from barriers.sets.turning import Place, Point, between, cross, difference, exact, turn
 
 PAIRS = 1 << 20
-"""Pairs of edges looked at together."""
+"""Pairs of edges processed together."""
 ENOUGH = 1000
-"""No more faults than about these are looked for."""
+"""About the largest number of faults searched for."""
 VALID = "shapely.make_valid or the `Fix geometries` of a GIS repairs such rings"
 
 
 class Edges(NamedTuple):
-    """The edges of all rings, one ring after the other: edge i goes from start[i] to end[i]."""
+    """The edges of all rings, concatenated: edge i goes from start[i] to end[i]."""
 
     start: Float[np.ndarray, "e 2"]
     end: Float[np.ndarray, "e 2"]
@@ -48,7 +48,7 @@ class Edges(NamedTuple):
         return first + (int(self.number[i]) - 1) % size, first + (int(self.number[i]) + 1) % size
 
     def named(self, i: int) -> str:
-        """Edge i as a reader finds it."""
+        """Edge i in words."""
         return (
             f"edge {self.number[i]} of {_name(int(self.ring[i]))}, {_shown(self.start[i])} to "
             f"{_shown(self.end[i])},"
@@ -56,7 +56,7 @@ class Edges(NamedTuple):
 
 
 def ring(name: str, points: object) -> Float[np.ndarray, "k 2"]:
-    """The corners of one ring, without the last where it repeats the first; ValueError names what is wrong
+    """The corners of one ring, without the last where it repeats the first; ValueError states what is wrong
     with them.
     """
     rows = matrix("Polygon", name, points).numpy()
@@ -130,7 +130,7 @@ def _refuse_meetings(edges: Edges) -> None:
         (*pair, _meeting(edges, *pair), False) for pair in crossed[:ENOUGH]
     ]
     found += [(*pair, None, True) for pair in along[:ENOUGH]]
-    if not along:  # the ends of a shared stretch are no touches
+    if not along:  # the ends of a shared stretch are not touches
         passes = ((at, p, q) for at, through in touching.items() for p, q in combinations(sorted(through), 2))
         found += [(p[1], q[1], at, False) for at, p, q in passes if _separate(edges, at, p, q)]
     if found:
@@ -201,7 +201,7 @@ def _candidates(edges: Edges) -> Iterator[tuple[Int[np.ndarray, "p"], Int[np.nda
 def _neighbours_that_turn(
     edges: Edges, i: Int[np.ndarray, "p"], j: Int[np.ndarray, "p"]
 ) -> Bool[np.ndarray, "p"]:
-    """Edges one after the other in a ring that do not fold back: they share their corner and nothing else."""
+    """Consecutive edges of a ring that do not fold back: they share their corner and nothing else."""
     same, last = edges.ring[i] == edges.ring[j], np.bincount(edges.ring)[edges.ring] - 1
     follows = same & (edges.number[j] == edges.number[i] + 1)
     closes = same & (edges.number[i] == 0) & (edges.number[j] == last[j])
@@ -216,7 +216,7 @@ def _neighbours_that_turn(
 
 
 def _passing(edges: Edges, i: int, point: Place) -> tuple[int, int]:
-    """The pass of edge i's ring through a point of that edge: the edges by which it comes and goes."""
+    """The pass of edge i's ring through a point of that edge: the edges by which it arrives and leaves."""
     before, after = edges.neighbours(i)
     if tuple(edges.start[i]) == tuple(point):
         return before, i
@@ -224,8 +224,8 @@ def _passing(edges: Edges, i: int, point: Place) -> tuple[int, int]:
 
 
 def _separate(edges: Edges, at: Point, one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two passes through one point cross there: going round it, exactly one direction of the other
-    lies between those of the first.
+    """Whether two passes through one point cross there: around it, exactly one direction of the other lies
+    between those of the first.
     """
     back, on = (difference(edges.start[one[0]], at), difference(edges.end[one[1]], at))
     inside = [
@@ -236,8 +236,8 @@ def _separate(edges: Edges, at: Point, one: tuple[int, int], other: tuple[int, i
 
 
 def _within(edges: Edges, k: int) -> bool:
-    """Whether ring k, which crosses no other, lies inside ring 0: one point of it that is not on ring 0
-    says.
+    """Whether ring k, which crosses no other, lies inside ring 0, from one point of it that is
+    not on ring 0.
     """
     own, shell = edges.ring == k, edges.ring == 0
     a, b = edges.start[shell], edges.end[shell]
@@ -253,7 +253,7 @@ def _within(edges: Edges, k: int) -> bool:
 
 
 def _meeting(edges: Edges, i: int, j: int) -> Point:
-    """Where two edges that cross meet, rounded once."""
+    """The intersection of two edges that cross, rounded once."""
     a, u = exact(edges.start[i]), difference(edges.end[i], edges.start[i])
     v = difference(edges.end[j], edges.start[j])
     t = cross(difference(edges.start[j], edges.start[i]), v) / cross(u, v)

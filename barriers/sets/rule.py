@@ -1,9 +1,9 @@
-"""A region written as people write it: `mean_perimeter < 2*sqrt(pi*mean_area)`, over column names.
+"""A region written as a formula over column names: `mean_perimeter < 2*sqrt(pi*mean_area)`.
 
-The text (see `grammar`) becomes comparisons over the few columns each one reads, joined by the algebra of
+The text (see `grammar`) becomes comparisons over the few columns each one uses, joined by the algebra of
 sets: so a pull normalises every comparison by its own first-order distance, and a drift filter softens every
 kink. Where a rule has no value (the root of a negative number, say) the row is inside, also for `not` of the
-rule: an undefined value is not a pass (see `comparison`).
+rule: an undefined value does not pass (see `comparison`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,8 @@ def _soft_rule(unsafe: Rule, width: Scalar) -> UnsafeSet:
 
 
 def columns_used(spec: Any, columns: Sequence[str], named: Mapping[str, Any] | None = None) -> list[str]:
-    """The columns that rules and `columns` regions of a specification name, in order; `named` holds earlier
-    regions' specs.
+    """The columns that rules and `columns` regions of a specification name, in order. named: specifications
+    of earlier regions.
     """
     found: list[str] = []
     match spec:

@@ -1,12 +1,12 @@
-"""A set met by the straight segment between two points: whether, and where along it the set is deepest, or
-nearest.
+"""The intersection of a set with the straight segment between two points: whether there is one, and where
+along the segment the set is deepest, or nearest.
 
-Whether is exact where `spans` knows the set; else by bisection: pieces halve until they are 1/PIECES of the
-segment, and where s is 1-Lipschitz (|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further from the set
-than half its length is left out; and where a search finds the least s. An excursion shorter than a piece may
-be missed, and none that lasts longer. Where along it is for distances and pictures: a search in t for the
-least s, exact to 1e-7 of the segment where s is convex, and for unions and polygons seen from outside;
-elsewhere the best of a grid, refined.
+Whether is exact where `spans` knows the set; otherwise by bisection: pieces are halved until they are
+1/PIECES of the segment, and where s is 1-Lipschitz (|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further
+from the set than half its length is left out; and by a search for the smallest s. An intersection shorter
+than a piece may be missed, a longer one never. Where along the segment is used for distances and plots: a
+search in t for the smallest s, exact to 1e-7 of the segment where s is convex, and for unions and polygons
+seen from outside; elsewhere the best of a grid, refined.
 """
 
 from functools import singledispatch
@@ -28,12 +28,12 @@ from barriers.sets.rule import Rule
 from barriers.sets.spans import known, spans
 
 PIECES = 256
-"""Where there is no exact form, a segment is looked at so many times."""
+"""Without an exact form, a segment is checked at this many points."""
 ROWS = 4096
-"""Segments looked at together."""
+"""Segments processed together."""
 GRID = 16
 FACES = 12
-"""Up to so many faces their lines are met two by two."""
+"""Up to this many faces the intersections of all pairs of their lines are computed."""
 GOLDEN = 34
 """Steps of a golden-section search from a bracket of 2/GRID: to 1e-8 of the segment."""
 
@@ -57,10 +57,9 @@ def meets(
 def lowest(
     unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]
 ) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n"]]:
-    """Whether each segment meets the set, and the t at which s is least along it, as far as a search finds
-    it.
+    """Whether each segment meets the set, and the t of the smallest s along it, as far as a search finds it.
 
-    Of a set that has no distance, and refuses to have one, the t is that of `meets`.
+    For a set without a distance, the t is that of `meets`.
     """
     a, b = a.detach().double(), b.detach().double()
     inside, hit = meets(unsafe, a, b)
@@ -79,7 +78,7 @@ def _searched(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, hit: Tens
 
 
 def exactly(unsafe: UnsafeSet) -> bool:
-    """Whether segments are followed exactly, and not by bisection."""
+    """Whether segments are evaluated exactly rather than by bisection."""
     return known(unsafe)
 
 
@@ -105,7 +104,7 @@ def _between(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _any_between(unsafe: AnyOf, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Member by member, so that those that are followed exactly stay so beside others."""
+    """Member by member, so that exact members stay exact next to others."""
     inside, t = torch.zeros(len(a), dtype=torch.bool, device=a.device), torch.zeros_like(a[:, 0])
     for s in unsafe.members():
         rows = (~inside).nonzero()[:, 0]
@@ -115,7 +114,7 @@ def _any_between(unsafe: AnyOf, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _at_least(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """The same, and where a search finds the least s to be inside: a wall that is thinner than the pieces."""
+    """The same, with segments where a search finds an s inside: a wall thinner than the pieces."""
     rows = (~inside).nonzero()[:, 0]
     if not len(rows):
         return inside, t
@@ -129,7 +128,7 @@ def _at_least(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, t: Tensor
 
 
 def _sampled(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """At every 1/PIECES of the segment."""
+    """Membership at every 1/PIECES of the segment."""
     inside, hit = torch.zeros(len(a), dtype=torch.bool, device=a.device), torch.zeros_like(a[:, 0])
     for t in torch.arange(1, PIECES, dtype=a.dtype, device=a.device) / PIECES:
         there = unsafe.contains(a + t * (b - a)) & ~inside
@@ -155,7 +154,9 @@ def _pruned(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @singledispatch
 def _least(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> Tensor:
-    """The t of the least s along each segment: a grid, then a golden-section search around its best point."""
+    """The t of the smallest s along each segment: a grid, then a golden-section search around
+    its best point.
+    """
     grid = GRID if convex(unsafe) else 4 * GRID
     ts = torch.linspace(0, 1, grid + 1, dtype=a.dtype, device=a.device)
     s = torch.stack([unsafe(at(a, b, t.expand(len(a)))) for t in ts], 1)
@@ -192,8 +193,8 @@ def _least_ball(unsafe: Ball, a: Tensor, b: Tensor) -> Tensor:
 
 @_least.register
 def _least_faceted(unsafe: Faceted, a: Tensor, b: Tensor) -> Tensor:
-    """Inside, max over faces of lines in t: least at an end or where two of them meet. Outside as everywhere
-    else.
+    """Inside, the maximum over faces of functions linear in t: smallest at an end or where two of them meet.
+    Outside as for other sets.
     """
     found = _least.dispatch(UnsafeSet)(unsafe, a, b)
     at_a, at_b = unsafe.faces(a), unsafe.faces(b)
@@ -209,7 +210,7 @@ def _least_faceted(unsafe: Faceted, a: Tensor, b: Tensor) -> Tensor:
 
 @_least.register
 def _least_not(unsafe: Not, a: Tensor, b: Tensor) -> Tensor:
-    if convex(unsafe.inner):  # −s is concave: least at an end
+    if convex(unsafe.inner):  # −s is concave: smallest at an end
         return (unsafe(b) < unsafe(a)).to(a)
     return _least.dispatch(UnsafeSet)(unsafe, a, b)
 

@@ -1,7 +1,6 @@
-"""A union with its seams filled: {−w log Σ e^{−sᵢ/w} ≤ 0}, the soft union of `soft` as a set in its own
-right.
+"""A union with its seams filled: {−w log Σ e^{−sᵢ/w} ≤ 0}, the soft union of `soft` as a set of its own.
 
-It holds the plain union, and no more than the union grown by w log k.
+It contains the plain union, and is contained in the union grown by w log k.
 """
 
 from typing import Annotated, ClassVar
@@ -59,7 +58,7 @@ class SmoothUnion(UnsafeSet):
         return self.melted(x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return ~(self.melted(x.double()) > 0)  # no number is no pass
+        return ~(self.melted(x.double()) > 0)  # NaN counts as inside
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return self.melted.jet(x)

@@ -22,9 +22,7 @@ from barriers.sets.base import NotSmooth, UnsafeSet
 
 
 class SoftExtremum(UnsafeSet):
-    """A soft union (sign −1) or intersection (sign +1) of smooth sets; membership stays that of the hard
-    set.
-    """
+    """A soft union (sign −1) or intersection (sign +1) of smooth sets; membership is that of the hard set."""
 
     exact = False
     smooth = True
@@ -63,7 +61,7 @@ def soften(unsafe: UnsafeSet, width: Scalar) -> UnsafeSet:
     """A smooth set with s_soft ≤ s outside `unsafe` and s_soft ≤ 0 inside it; raises NotSmooth where none is
     known.
 
-    Members that keep this make unions, intersections and growths that keep it.
+    Unions, intersections and growths of such sets have this property too.
     """
     if unsafe.smooth:
         return unsafe
@@ -74,8 +72,8 @@ def soften(unsafe: UnsafeSet, width: Scalar) -> UnsafeSet:
 
 @singledispatch
 def soften_complement(inner: UnsafeSet, width: Scalar) -> UnsafeSet:
-    """`soften(Not(inner), width)`: what a set does not soften, its complement may, and the other way
-    round.
+    """`soften(Not(inner), width)`: a set without a softened form may have a complement with one, and the
+    reverse.
     """
     if inner.smooth:
         return Not(inner)

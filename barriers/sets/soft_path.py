@@ -1,4 +1,5 @@
-"""`anywhere` along segments for a drift filter: twice differentiable, and from the safe side (B.5, B.12).
+"""`anywhere` along segments for a drift filter: twice differentiable, and bounded from the safe side (B.5,
+B.12).
 
 Each segment has K pieces with ends p_j, and s_inner is 1-Lipschitz, so nowhere on a piece of length ℓ/K is s
 below (s_j + s_{j+1} − ℓ/K)/2:
@@ -6,9 +7,9 @@ below (s_j + s_{j+1} − ℓ/K)/2:
 anywhere     −w log Σ_j e^{−m_j/w},  m_j = (s_j + s_{j+1} − ℓ/K)/2     at most the least s of the path
 its complement  w log Σ_j e^{c_j/w} − w log(number of p_j)              at most the largest −s of the path
 
-with s_j, c_j the softened inner set and complement, and ℓ read as √(ℓ² + w²), which has no kink. In
-coordinates z ↦ x all of it is divided by the largest factor by which they stretch a waypoint: a level with
-the right sign, never longer than a distance in z.
+with s_j, c_j the softened inner set and complement, and ℓ replaced by √(ℓ² + w²), which has no kink. In
+coordinates z ↦ x everything is divided by the largest factor by which they scale a waypoint: a level with the
+right sign, never larger than a distance in z.
 """
 
 import math
@@ -26,12 +27,12 @@ from barriers.sets.regularity import lipschitz
 from barriers.sets.soft import soften
 
 PIECES = 8
-"""K: how many pieces of a segment are bounded one by one."""
+"""K: the number of pieces of a segment that are bounded separately."""
 
 
 class SoftPath(UnsafeSet):
-    """Paths through (sign −1), or wholly outside (sign +1), a softened set; membership stays that of
-    `hard`.
+    """Paths through (sign −1), or completely outside (sign +1), a softened set; membership is
+    that of `hard`.
     """
 
     exact = False
@@ -80,7 +81,7 @@ class SoftPath(UnsafeSet):
 
 
 def _stretch(coordinates: Coordinates, size: int) -> float:
-    """The most by which any waypoint moves where z moves by 1."""
+    """The largest distance by which any waypoint moves where z moves by 1."""
     blocks = coordinates.matrix.double().split(size)
     return max(float(torch.linalg.matrix_norm(block, 2)) for block in blocks)
 
@@ -100,7 +101,7 @@ def _soft_nowhere(unsafe: Nowhere, width: Scalar) -> UnsafeSet:
 def soft_along(
     unsafe: UnsafeSet, original: UnsafeSet, width: Scalar, coordinates: Coordinates
 ) -> UnsafeSet | None:
-    """The softened form of a path set over coordinates; None where `original` is none."""
+    """The softened form of a path set over coordinates; None where `original` is not a path set."""
     match original:
         case Anywhere(joined=True):
             return SoftPath(unsafe, original, width, -1, coordinates)

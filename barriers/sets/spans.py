@@ -1,4 +1,4 @@
-"""Where a segment from a to b lies inside a set, exactly: the t in [0, 1] with a + t(b − a) inside, as
+"""The part of a segment from a to b inside a set, exactly: the t in [0, 1] with a + t(b − a) inside, as
 intervals with open or closed ends.
 
 half-space, face, affine comparison   f(a) + t(f(b) − f(a)) ≤ 0, or < 0: one interval
@@ -8,7 +8,7 @@ polygon                               between its crossings with the line, the f
 any, all, not                         unions, intersections and gaps of these
 
 "Exactly" means up to the rounding of float64; t is a quotient of numbers that `contains` compares too. None
-where no such form is known.
+for sets without such a form.
 """
 
 from functools import reduce, singledispatch
@@ -35,12 +35,14 @@ from barriers.sets.polytope import Polytope
 from barriers.sets.rule import Rule
 
 POINTS = 256
-"""Up to this many protected points are looked at one by one."""
+"""Up to this many protected points are checked one by one."""
 
 
 @singledispatch
 def spans(unsafe: UnsafeSet, a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Spans | None:
-    """Where the segments from a to b (float64) are inside; None where that is not known exactly."""
+    """The intervals of the segments from a to b (float64) that are inside; None where no exact
+    form is known.
+    """
     return None
 
 
@@ -94,7 +96,7 @@ def _spans_of_ellipsoid(unsafe: Ellipsoid, a: Tensor, b: Tensor) -> Spans | None
 
 @spans.register
 def _spans_of_capsule(unsafe: Capsule, a: Tensor, b: Tensor) -> Spans | None:
-    """Two balls and a cylinder between them, which together are convex."""
+    """Two balls and a cylinder between them, whose union is convex."""
     start, along = unsafe.start.double(), unsafe.along.double()
     end, r = start + along, unsafe.radius
     height = [((x - start) @ along / along.square().sum())[:, None] for x in (a, b)]
@@ -161,7 +163,7 @@ def _spans_of_not(unsafe: Not, a: Tensor, b: Tensor) -> Spans | None:
 
 
 def known(unsafe: UnsafeSet) -> bool:
-    """Whether segments are followed exactly through a set."""
+    """Whether segments through a set are evaluated exactly."""
     if unsafe.dimension is None:
         return False
     nowhere = torch.zeros(1, unsafe.dimension, dtype=torch.float64)
@@ -184,7 +186,7 @@ def _affine(expression: Expression) -> bool:
 
 def _bounded(expression: Expression) -> bool:
     """Whether an expression that has values at both ends has one between: |·|, max and min of affine parts,
-    which `grammar` takes apart.
+    which `grammar` splits.
     """
     match expression:
         case Operation("abs" | "max" | "min" | "neg", arguments):
@@ -194,7 +196,7 @@ def _bounded(expression: Expression) -> bool:
 
 
 def _below(at_a: Float[Tensor, "n k"], at_b: Float[Tensor, "n k"], strict: bool = False) -> Spans:
-    """Where a linear function is at most 0, or below it."""
+    """Where a linear function is at most 0, or below it if strict."""
     in_a, in_b = (at_a < 0, at_b < 0) if strict else (at_a <= 0, at_b <= 0)
     t = torch.where(in_a != in_b, at_a / torch.where(at_a == at_b, 1.0, at_a - at_b), 0.0).clamp(0, 1)
     low = torch.where(in_a, 0.0, torch.where(in_b, t, 1.0))
@@ -203,7 +205,7 @@ def _below(at_a: Float[Tensor, "n k"], at_b: Float[Tensor, "n k"], strict: bool 
 
 
 def _convex(faces: Spans) -> Spans:
-    """Where all of several closed spans hold at once."""
+    """The intersection of several closed spans."""
     return closed(faces.low.amax(1, keepdim=True), faces.high.amin(1, keepdim=True))
 
 
@@ -224,7 +226,7 @@ def _within(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], radius: float) -> 
 
 def _scan(unsafe: Polygon, a: Tensor, b: Tensor) -> Spans:
     """The line through a and b against every corner: sides by a half-open rule, so that crossings come in
-    pairs; what lies on it is boundary.
+    pairs; corners on the line are boundary.
     """
     e = b - a
     square = e.square().sum(1, keepdim=True)

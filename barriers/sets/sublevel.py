@@ -1,7 +1,9 @@
-"""Where an energy is low: {U ≤ level}, what another model finds likely. The far side is `not` of it.
+"""The region of low energy: {U ≤ level}, where a model has high density; its `not` is where the density is
+low.
 
-s = U − level is a level function, used through its first-order distance (see `pull`). Where U is no number
-the row is inside: an undefined value is not a pass.
+s = U − level is a level function, used through its first-order distance (see `pull`). Where U is NaN the row
+is
+inside: an undefined value does not pass.
 """
 
 from typing import Annotated, ClassVar

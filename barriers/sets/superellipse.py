@@ -21,8 +21,8 @@ from barriers.sets.exact import settle
 from barriers.sets.gauge import slack, whole_shares
 
 WHOLE, DIGITS = 64, 60
-"""Powers up to this are compared in whole numbers where they are whole; others, where float64 leaves it open,
-to so many decimal digits.
+"""Powers up to this are compared in integers where they are whole; others, where float64 does not decide, to
+this many decimal digits.
 """
 
 
@@ -77,7 +77,7 @@ class Superellipse(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         # |u|² is lifted by 1e-16: two derivatives on the axes and at the centre; in logarithms no power
-        # overflows. What the lift moves across the boundary counts as on it.
+        # overflows. Points that the lift moves across the boundary count as on it.
         log_u = 0.5 * (self._local(x).square() + 1e-16).log()
         s = self.scale * ((self.power * log_u).logsumexp(-1) / self.power).expm1()
         return of_sign(s, self.contains(x)).to(x.dtype)

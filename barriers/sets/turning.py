@@ -1,5 +1,6 @@
-"""Which way three corners of a plane turn, without rounding: signs of (b − a) × (c − a), in float64 where its
-rounding cannot change them and else in rational numbers, as corners are the numbers that were written.
+"""The orientation of three points of the plane, without rounding: signs of (b − a) × (c − a), in float64
+where its rounding cannot change them and else in rational numbers, as corners are the numbers that were
+written.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 ROUNDING = 2.0**-50
-"""A difference of two products of differences is off by less than this share of their absolute sum."""
+"""The relative error of a difference of two products of differences is below this share of their absolute
+sum.
+"""
 Point = tuple[float, float]
 Place = Point | Sequence[float] | Float[np.ndarray, "2"]
 Exact = tuple[Fraction, Fraction]
@@ -33,7 +36,7 @@ def turn(
 
 
 def between(u: Exact, v: Exact, w: Exact) -> bool:
-    """Whether v lies strictly between u and w, going round from u to w counterclockwise."""
+    """Whether v lies strictly between u and w, counterclockwise from u to w."""
     whole = cross(u, w)
     if whole > 0:
         return cross(u, v) > 0 and cross(v, w) > 0
@@ -43,7 +46,7 @@ def between(u: Exact, v: Exact, w: Exact) -> bool:
 
 
 def exact(p: Place) -> Exact:
-    """A place as the rational numbers that its floats are."""
+    """A place as the rational numbers equal to its floats."""
     return Fraction(float(p[0])), Fraction(float(p[1]))
 
 

@@ -1,5 +1,5 @@
-"""Tables that people write: what the first line of a CSV is, its rows as numbers, and which column of one
-table is which of another.
+"""Tables written by people: whether the first line of a CSV is a header, its rows as numbers, and the
+matching of the columns of two tables.
 """
 
 from barriers.tables.csv_rows import BLOCK, CsvHead, TableFault, csv_blocks, csv_head

@@ -1,8 +1,8 @@
-"""Comma-separated numbers, a block at a time: numpy's own parser, and where that stops, a slow one that names
-every offending cell.
+"""Comma-separated numbers, one block at a time: numpy's own parser, and where that fails, a slow one that
+names every offending cell.
 
-Every reader of a CSV is this one, so all of them agree row for row. A row in is a row out: blank lines
-between rows are none, except in a file of one column, where they are cells that are missing and are refused.
+Every CSV is read by this module, so all readers agree row for row. Blank lines between rows are ignored,
+except in a file of one column, where they are missing cells and are refused.
 """
 
 import csv
@@ -18,13 +18,13 @@ from barriers.tables.first_row import WINDOW, Doubt, first_row, number
 from barriers.tables.pairing import folded, listed
 
 BLOCK = 65536
-"""Lines that are in memory at a time."""
+"""Lines in memory at a time."""
 SHOWN = 8
-"""Faults of one file that are listed; the rest are counted."""
+"""Faults of one file that are listed; the others are counted."""
 
 
 class TableFault(ValueError):
-    """A table that cannot be read; `faults` is what is wrong with it, and the number of the line or None."""
+    """A table that cannot be read; `faults`: what is wrong, with the number of the line or None."""
 
     def __init__(self, faults: Sequence[tuple[str, int | None]]):
         self.faults = list(faults)
@@ -37,10 +37,10 @@ class TableFault(ValueError):
 class CsvHead:
     """What is known of a CSV before its rows are read.
 
-    first: the cells of its first line, `line` the number of that. names: the same where they are names, None
+    first: the cells of its first line, whose number is `line`. names: the same where they are names, None
     where they are a row.
-    start: how many lines come before the first row. second: the cells of the next line. doubt: why they may
-    be either.
+    start: the number of lines before the first row. second: the cells of the next line. doubt: why the line
+    is ambiguous.
     """
 
     path: Path
@@ -59,8 +59,8 @@ class CsvHead:
         return self.line if self.names is not None else 0
 
     def settled(self, expected: Sequence[str] | None = None) -> "CsvHead":
-        """The same, in no doubt: the line is names where words in it are all the `expected` names; else a
-        TableFault with both readings.
+        """The same without doubt: the line is names where its words are all the `expected` names; otherwise
+        raises TableFault with both readings.
         """
         if self.doubt is None:
             return self
@@ -71,8 +71,8 @@ class CsvHead:
 
 
 def csv_head(path: Path, header: bool | None = None) -> CsvHead:
-    """The head of a file; `header` says whether its first line is names, where that is known. A TableFault
-    where there is nothing in it.
+    """The head of a file. header: whether its first line is names; None where unknown. TableFault where the
+    file is empty.
     """
     with _readable(), path.open(encoding="utf-8-sig", newline="") as file:
         found = list(itertools.islice(_records(file), WINDOW + 1))
@@ -89,8 +89,8 @@ def csv_head(path: Path, header: bool | None = None) -> CsvHead:
 
 
 def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Iterator[NDArray[np.float64]]:
-    """The chosen columns of all rows, in file order, at most `size` rows at a time, [b, chosen]; a TableFault
-    with all that is no number.
+    """The chosen columns of all rows, in file order, at most `size` rows at a time, [b, chosen]; TableFault
+    with every cell that is not a number.
     """
     faults: list[tuple[str, int | None]] = []
     read, blank = 0, None
@@ -115,7 +115,7 @@ def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Itera
 
 
 class _readable:
-    """Turns what reading text may raise into a TableFault."""
+    """Turns the exceptions of reading text into a TableFault."""
 
     def __enter__(self) -> None:
         return None
@@ -127,7 +127,7 @@ class _readable:
 
 def _records(lines: Iterable[str]) -> Iterator[tuple[list[str], int, str]]:
     """The cells of every line that is not blank, the number of that line, and its text; a cell with line
-    breaks makes one of several.
+    breaks joins several.
     """
     text: list[str] = []
 
@@ -145,8 +145,8 @@ def _records(lines: Iterable[str]) -> Iterator[tuple[list[str], int, str]]:
 
 
 def _in_quotes(first: str, below: Sequence[str], width: int) -> bool:
-    """Whether cells of the first line are in quotes where none below is; only asked where all are numbers,
-    which hold no comma.
+    """Whether cells of the first line are quoted where none below is; used only where all are numbers, which
+    contain no comma.
     """
     marked = [cell.strip().startswith('"') for cell in first.strip().split(",")]
     rows = [[cell.strip().startswith('"') for cell in line.split(",")] for line in below]
@@ -157,8 +157,8 @@ def _in_quotes(first: str, below: Sequence[str], width: int) -> bool:
 
 
 def _lines(head: CsvHead, size: int) -> Iterator[tuple[int, list[str]]]:
-    """Lines after the names, at most `size` records at a time, and how many came before; a cell with a line
-    break in it stays whole.
+    """Lines after the names, at most `size` records at a time, and the number of lines before them; a cell
+    with a line break stays whole.
     """
     with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
         done = head.start
@@ -175,7 +175,7 @@ def _lines(head: CsvHead, size: int) -> Iterator[tuple[int, list[str]]]:
 def _gaps(
     lines: Sequence[str], start: int, blank: int | None
 ) -> tuple[list[tuple[str, int | None]], int | None]:
-    """Blank lines that a row follows, and the first of those that nothing follows yet."""
+    """Blank lines that are followed by a row, and the first of those not yet followed by one."""
     found: list[tuple[str, int | None]] = []
     for i, line in enumerate(lines, start + 1):
         if not line.strip():
@@ -234,7 +234,7 @@ def _not_a_number(text: str, column: str) -> str:
 
 
 def _both(head: CsvHead) -> str:
-    """Both readings of a first line, and what decides."""
+    """Both readings of a first line, and how to decide."""
     with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
         rows = sum(1 for _ in _records(file))
     bad = next((cell for cell in head.first if number(cell) is None), None)

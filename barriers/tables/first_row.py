@@ -1,4 +1,4 @@
-"""What the first line of a CSV is: names, a row of numbers, or either, which only whoever wrote it knows.
+"""Whether the first line of a CSV is names, a row of numbers, or ambiguous.
 
 | its cells | and | it is |
 | --- | --- | --- |
@@ -18,8 +18,8 @@ below are | in doubt |
 | decimals | integers alone below | in doubt |
 | other numbers | | a row |
 
-Below means the first `WINDOW` rows that follow. What is in doubt is refused, never guessed: a row that is
-taken for names is not counted, and names that are taken for a row are counted as a sample.
+Below means the first `WINDOW` rows that follow. An ambiguous line is refused, never guessed: a row taken for
+names would not be counted, and names taken for a row would be counted as a sample.
 """
 
 import math
@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 WINDOW = 256
-"""Rows below the first that are compared with it."""
+"""Rows after the first that are compared with it."""
 YEARS = range(1800, 2201)
 
 _INTEGER = re.compile(r"[+-]?\d{1,400}")
@@ -43,7 +43,7 @@ _VALUE = re.compile(
     r"\s*([%‰]|(?<=\s)[^\W\d_][\w/²³·^]*|[+\-]\s*[\d.]+j)?\s*\)?|true|false",
     re.IGNORECASE,
 )
-"""A value that is not read as a number: a share, a unit after a space, a limit, a truth value."""
+"""A value that is not read as a number: a percentage, a number with a unit, a limit, a truth value."""
 _MISSING = (
     {"", "no data", "not available", "not a number", "n/a", "n.a.", "n.a", "#n/a", "na", "<na>", "pd.na"}
     | {"nat", "<nat>", "nan", "<nan>", "+nan", "-nan", "nan(ind)", "-nan(ind)", "nan(snan)", "-nan(snan)"}
@@ -52,11 +52,11 @@ _MISSING = (
     | {"-", "--", "---", "–", "—", "?", ".", "..", "...", "*"}
     | {sign + what for sign in ("", "+", "-") for what in ("inf", "infinity")}
 )
-"""How programs and people write that there is no number."""
+"""Ways in which programs and people write a missing value."""
 
 
 class Doubt(NamedTuple):
-    """Why a first line may be either, in words; `words` are its cells that can only be names."""
+    """Why a first line is ambiguous, in words; `words` are its cells that can only be names."""
 
     why: str
     words: tuple[str, ...]
@@ -66,7 +66,7 @@ Reading = Literal["names", "row"] | Doubt
 
 
 def number(text: str) -> float | None:
-    """The number that a cell holds, as Python's float reads it, but never 1_000; None where it holds none.
+    """The number in a cell, as Python's float reads it, but never 1_000; None where there is none.
 
     >>> number(" 1e5 "), number("1_000"), number("NA")
     (100000.0, None, None)
@@ -82,7 +82,7 @@ def first_row(first: Sequence[str], below: Sequence[Sequence[str]], quoted: bool
     """What the first line is, by the table above.
 
     first: its cells. below: those of the rows that follow it. quoted: whether numbers of the first line are
-    in quotes where those below are not.
+    quoted where those below are not.
     """
     cells = [cell.strip() for cell in first]
     if all(number(cell) is not None for cell in cells):
@@ -112,12 +112,14 @@ def _is_word(cell: str) -> bool:
 
 
 def _is_gap(cell: str) -> bool:
-    """How a missing number is written, where it is written; Na is sodium."""
+    """Whether a cell is one of the ways to write a missing value; Na is sodium."""
     return cell != "" and cell != "Na" and cell.casefold() in _MISSING and "inf" not in cell.casefold()
 
 
 def _is_figure(cell: str) -> bool:
-    """A finite number, or a numeral that is not read as one: 1_000, 1.000,5, −1, 0x63, 9.9D1, $99."""
+    """Whether a cell is a finite number, or a numeral that is not read as one: 1_000, 1.000,5, −1, 0x63,
+    9.9D1, $99.
+    """
     value = number(cell)
     return math.isfinite(value) if value is not None else _NUMERAL.fullmatch(cell) is not None
 
@@ -167,7 +169,7 @@ def _all_integers(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _even(row: Sequence[str]) -> bool:
-    """Rising integers, all equally far apart."""
+    """Whether a row is increasing integers at equal distances."""
     if not all(map(_integer, row)):
         return False
     values = [int(cell) for cell in row]
@@ -176,7 +178,7 @@ def _even(row: Sequence[str]) -> bool:
 
 
 def _periods(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the cells are years, months or days, in an order or in a number that no row below explains."""
+    """Whether the cells are years, months or days, in an order or number that no row below explains."""
     values = [int(float(cell)) for cell in cells]
     under = [_whole_value(cell) for row in below for cell in row]
     for dated in (_is_year, _is_month, _is_day):
@@ -192,7 +194,7 @@ def _periods(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _years(values: Sequence[int]) -> bool:
-    """Whether they only rise, or only fall."""
+    """Whether the values only increase, or only decrease."""
     steps = [b - a for a, b in zip(values, values[1:], strict=False)]
     return all(s > 0 for s in steps) or all(s < 0 for s in steps)
 
@@ -210,5 +212,5 @@ def _is_day(value: int) -> bool:
 
 
 def _whole_value(cell: str) -> int | None:
-    """The whole number in a cell, 1990.0 as well; None where there is none."""
+    """The whole number in a cell, including 1990.0; None where there is none."""
     return int(float(cell)) if _WHOLE.fullmatch(cell) else None

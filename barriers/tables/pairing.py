@@ -1,7 +1,8 @@
-"""Which column of one table is which of another, by their names: `Load (kN)` is no `load`, and `Load` is.
+"""The matching of the columns of two tables by their names: `Load (kN)` does not match `load`, but `Load`
+does.
 
-Names are the same up to case, spaces and punctuation. Where they differ by more (a unit, a word), what they
-seem to be is proposed and nothing is matched. Position decides only where one of the two has no names of its
+Names match up to case, spaces and punctuation. Where they differ by more (a unit, a word), the likely
+matching is proposed and nothing is matched. Position decides only where one of the two has no names of its
 own: none at all, or x0, x1, ... in this order.
 """
 
@@ -14,12 +15,12 @@ from typing import Literal, NamedTuple
 
 
 class Unpaired(ValueError):
-    """Columns whose names do not say which is which."""
+    """Columns whose names cannot be matched."""
 
 
 class Pairing(NamedTuple):
-    """`order`: where the expected columns are among those that are there. `how`, and `detail`: the same in
-    words, empty for equal names.
+    """order: the positions of the expected columns in the other table. how, detail: the method, and the
+    matching in words, empty for equal names.
     """
 
     order: list[int]
@@ -28,11 +29,11 @@ class Pairing(NamedTuple):
 
 
 def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
-    """The expected columns among `own`, the names that are there (None: no names); further ones are left out
-    where names decide.
+    """The expected columns among `own`, the existing names (None: no names); further ones are left out where
+    names decide.
 
     None where position decides, so that the numbers of columns must agree. Raises Unpaired where both have
-    names and these do not say it.
+    names and these do not match.
     """
     if own is None:
         return None
@@ -56,7 +57,7 @@ def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
 
 
 def by_position(own: Sequence[str] | None, expected: Sequence[str], places: Sequence[int]) -> Pairing:
-    """Columns in the order that they have; `places` are their indices in the file."""
+    """Columns matched in their given order; `places` are their indices in the file."""
     left = [
         f"{i + 1}" if own is None else f"{i + 1} ({name})"
         for i, name in zip(places, own or places, strict=True)
@@ -75,13 +76,13 @@ def folded(name: str) -> str:
 
 
 def defaults(names: Sequence[str]) -> bool:
-    """Whether these are the names that columns without names are given: x0, x1, ..."""
+    """Whether these are the default names of unnamed columns: x0, x1, ..."""
     return list(names) == [f"x{i}" for i in range(len(names))]
 
 
 def misplaced(own: Sequence[str], expected: Sequence[str]) -> list[tuple[str, str]]:
-    """Columns (own, expected) that seem to be the same and stand in different places, however far their names
-    may differ by a unit.
+    """Columns (own, expected) that seem to be the same and are in different places, even if their names
+    differ by a unit.
     """
     found = {name: i for name in expected if (i := alike(name, own)) is not None}
     return [
@@ -92,8 +93,8 @@ def misplaced(own: Sequence[str], expected: Sequence[str]) -> list[tuple[str, st
 
 
 def alike(name: str, names: Sequence[str]) -> int | None:
-    """The one of `names` that is this one, up to case and punctuation, else up to a unit or a further word;
-    None where none or several are.
+    """The one of `names` that matches up to case and punctuation, else up to a unit or a further word; None
+    where none or several do.
     """
     for same in (lambda a, b: a == b, lambda a, b: folded(a) == folded(b) != "", _extends):
         found = [i for i, other in enumerate(names) if same(name, other)]
@@ -103,12 +104,12 @@ def alike(name: str, names: Sequence[str]) -> int | None:
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names for a message, not all of very many."""
+    """Names for a message, shortened where there are many."""
     return ", ".join(itertools.islice(names, most)) + (", ..." if len(names) > most else "")
 
 
 def _same(own: Sequence[str], expected: Sequence[str]) -> tuple[dict[str, int], str]:
-    """The expected names that are there up to case and punctuation; and which is not clear, in words."""
+    """The expected names that are found up to case and punctuation; and an ambiguity, in words."""
     found = {name: own.index(name) for name in expected if name in own}
     free = [i for i in range(len(own)) if i not in found.values()]
     for name in expected:
@@ -153,7 +154,7 @@ def _moved(own: Sequence[str], expected: Sequence[str], moved: Sequence[tuple[st
 
 
 def _proposal(own: Sequence[str], expected: Sequence[str]) -> str:
-    """What the columns seem to be, where something can be said, and the way out."""
+    """The likely matching of the columns, where there is one, and the remedy."""
     found: dict[str, int] = {}
     for name in expected:
         i = alike(name, own)

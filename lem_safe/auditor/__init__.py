@@ -1,5 +1,5 @@
-"""The judge: counts samples inside unsafe sets, bounds what the counts mean. It cannot see what made the
-samples.
+"""The auditor: counts samples inside unsafe sets and computes confidence bounds from the counts. It does not
+depend on how the samples were made.
 """
 
 from barriers.budget import budget

@@ -1,7 +1,7 @@
-"""numpy's own files, .npy and the members of an .npz, as rows: the header first, then a block at a time.
+"""numpy's own files, .npy and the members of an .npz, as rows: the header first, then one block at a time.
 
-The header is judged before a byte of data is read: its type, its shape, and whether the file is long enough
-for them. Nothing pickled is ever loaded. A member of an .npz is read through the archive, compressed or not,
+The header is checked before any data is read: its type, its shape, and whether the file is long enough for
+them. Pickled objects are never loaded. A member of an .npz is read through the archive, compressed or not,
 and the archive's checksum is verified at its end.
 """
 
@@ -41,11 +41,11 @@ DAMAGED = (
 """What reading a damaged file may raise."""
 
 SMALL = 1 << 24
-"""Members that describe the samples (`columns`, `coupled`, ...) are at most so many bytes."""
+"""The largest size, in bytes, of members that describe the samples (`columns`, `coupled`, ...)."""
 
 
 class Header(NamedTuple):
-    """The head of one array: its type, its shape, its order in memory, and where its data begins."""
+    """The header of one array: its type, its shape, its memory order, and the offset of its data."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -72,7 +72,7 @@ class Array:
         return self.header.shape
 
     def blocks(self, size: int) -> Iterator[NDArray[Any]]:
-        """`size` entries of the first axis at a time."""
+        """Blocks of `size` entries of the first axis."""
         head = self.header
         if head.fortran and len(head.shape) > 1:
             whole = self.whole()
@@ -92,7 +92,7 @@ class Array:
             file.read(1)  # the end, where an archive verifies its checksum
 
     def whole(self) -> NDArray[Any]:
-        """The array: mapped where it is a file of its own, else read."""
+        """The whole array: memory-mapped where it is a file of its own, otherwise read."""
         with _readable(self.name, self.path):
             if self.member is None:
                 return np.load(self.path, mmap_mode="r", allow_pickle=False)
@@ -126,7 +126,7 @@ class Array:
 
 
 class Archive:
-    """An .npz file: which arrays it has, and the small ones that describe the samples."""
+    """An .npz file: its arrays, and the small ones that describe the samples."""
 
     def __init__(self, path: Path):
         must_be_file(path)
@@ -157,15 +157,15 @@ class Archive:
         return [str(name) for name in names]
 
     def flag(self, name: str) -> bool:
-        """A single yes or no, no where it is absent."""
+        """A single truth value; False where it is absent."""
         return name in self and bool(self._single(name, "biu", "one truth value"))
 
     def number(self, name: str) -> int | None:
-        """A single whole number, None where it is absent."""
+        """A single whole number; None where it is absent."""
         return int(self._single(name, "iu", "one whole number")) if name in self else None
 
     def share(self, name: str) -> float | None:
-        """A single number from 0 to 1, None where it is absent."""
+        """A single number from 0 to 1; None where it is absent."""
         if name not in self:
             return None
         value = float(self._single(name, "fiu", "one number from 0 to 1"))
@@ -202,8 +202,8 @@ def open_npy(path: Path) -> Array:
 
 
 def rows_in(array: Array, columns: Sequence[str] | None) -> Rows:
-    """The rows of an array [n, d], or of [r, n, d] one after the other; BadInput unless it is numbers of such
-    a shape.
+    """The rows of an array [n, d], or of [r, n, d] one after the other; BadInput unless it holds numbers in
+    such a shape.
     """
     head = array.header
     if head.dtype.kind not in "fiu" or len(head.shape) not in (2, 3):
@@ -231,7 +231,7 @@ def rows_in(array: Array, columns: Sequence[str] | None) -> Rows:
 
 @contextmanager
 def _readable(name: str, path: Path) -> Iterator[None]:
-    """Turns whatever a damaged file raises into a fault in words."""
+    """Turns any exception of a damaged file into a fault with a message."""
     try:
         yield
     except (BadInput, GeneratorExit):

@@ -1,4 +1,4 @@
-"""The report of an audit, put together from what was counted and what was decided."""
+"""The report of an audit, assembled from counts and decisions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import Counted
 from lem_safe.auditor.decision import Decision
+from lem_safe.auditor.guarantee import START, Guarantee, guarantees
 from lem_safe.auditor.in_memory import IN_MEMORY
 from lem_safe.auditor.movement import recorded
 from lem_safe.auditor.question import Question
@@ -18,7 +19,7 @@ from lem_safe.errors import BadInput
 def assembled(
     counted: Counted, decision: Decision, question: Question, looks: int | None = None
 ) -> AuditReport:
-    """The report; looks: of an audit that grows, how many there were with this one."""
+    """The report. looks: the number of evaluations of an audit that grows, including this one."""
     scenario, stand = question.scenario, decision.stand
     judged = _judged(counted, decision, question)
     return AuditReport(
@@ -54,7 +55,7 @@ def assembled(
 
 
 def looked(report: AuditReport) -> dict[str, Any]:
-    """What an audit that grows remembers of a look, beside where its constraints stand."""
+    """What an audit that grows stores of one evaluation, besides the standings of its constraints."""
     return {
         "rows": report.rows,
         "units": report.units,
@@ -79,15 +80,36 @@ def _judged(counted: Counted, decision: Decision, question: Question) -> tuple[C
             require_bound=question.require != "passed",
             trace=facts,
             between=what_is_judged(counted.sets[c.set], counted.between),
+            guarantee=guarantee,
         )
-        for c, standing, facts in zip(
-            constraints, decision.standings, _facts(question, counted.n), strict=True
+        for c, standing, facts, guarantee in zip(
+            constraints,
+            decision.standings,
+            _facts(question, counted.n),
+            _guarantees(counted, question),
+            strict=True,
         )
     )
 
 
+def _guarantees(counted: Counted, question: Question) -> Sequence[Guarantee | None]:
+    """What the filter of the recorded run guarantees of each constraint, where it does."""
+    constraints, trace, enforced = question.scenario.constraints, question.trace, question.enforced
+    if trace is None or enforced is None or counted.unit not in ("sample", "cloud"):
+        return [None] * len(constraints)
+    clouds = counted.units if counted.unit == "cloud" else 1
+    return guarantees(
+        enforced,
+        {name: recorded(trace, name) for name in ("fraction", "shortfall", START) if name in trace},
+        [counted.inside(c.set) for c in constraints],
+        particles=counted.n // clouds,
+        clouds=clouds,
+        after_step=question.scenario.audit.after_step,
+    )
+
+
 def _facts(question: Question, n: int) -> Sequence[TraceFacts | None]:
-    """What the trace says of each constraint, where there is one."""
+    """What the trace shows for each constraint; None without a trace."""
     constraints, trace = question.scenario.constraints, question.trace
     if trace is None:
         return [None] * len(constraints)
@@ -115,7 +137,7 @@ def _detail(counted: Counted, decision: Decision, question: Question) -> str:
 
 
 def _beside(question: Question, stand: Stand) -> str:
-    """Of a bound that is taken from clouds beside the samples, that it is."""
+    """A sentence that the bound is computed from separate clouds, where it is."""
     if question.clouds is None or stand.unclaimed is not None:
         return ""
     return (
@@ -125,8 +147,8 @@ def _beside(question: Question, stand: Stand) -> str:
 
 
 def _aim(question: Question, stand: Stand) -> str:
-    """That the filter of the recorded run aimed below the tolerance, where it did: what is judged is the
-    tolerance.
+    """A sentence that the filter of the recorded run aimed below the tolerance, where it did; the audit uses
+    the tolerance.
     """
     from lem_safe.scenario import leaves_room
 
@@ -145,7 +167,7 @@ def _aim(question: Question, stand: Stand) -> str:
 
 
 def _clouds(question: Question) -> str | None:
-    """The file of the clouds beside the samples, if they are in one."""
+    """The file of the separate clouds; None where there are none."""
     if question.clouds is None:
         return None
     return "beside the samples" if question.clouds.source == IN_MEMORY else question.clouds.source

@@ -1,4 +1,4 @@
-"""What a bound is taken from and needs, in words; or why none is claimed."""
+"""What a bound is computed from and assumes, in words; or why none is claimed."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ DETAIL = {
 }
 
 BETWEEN = {"segments": ", or on the straight line between two", "points": "; nothing is known between them"}
-"""What a path's event says of the time between two recorded points."""
+"""How much of a path between two recorded points is checked."""
 
 WITHOUT_BOUND: dict[Why, str] = {
     "coupled": "The samples are one filtered cloud, whose particles are not independent: the counts are "
@@ -47,7 +47,7 @@ WITHOUT_BOUND: dict[Why, str] = {
 
 
 class Stand(NamedTuple):
-    """What bounds are taken from: the unit, how many of them, and why none is claimed, if none is."""
+    """What bounds are computed from: the unit, the number of units, and why no bound is claimed."""
 
     unit: Unit
     units: int
@@ -55,17 +55,17 @@ class Stand(NamedTuple):
 
     @property
     def assumes(self) -> str:
-        """What the bound needs, in two words; or why none is claimed."""
+        """What the bound assumes, in two words; or why none is claimed."""
         return f"independent {self.unit}s" if self.unclaimed is None else self.unclaimed.assumes
 
 
 def stand(counted: Counted, question: Question) -> Stand:
-    """What a bound may be taken from the units counted."""
+    """What a bound may be computed from, given the units counted."""
     samples, unit = counted.samples, counted.unit
     tuned_with = question.scenario.audit.tuned_with
     if samples.tuned or (samples.seed is not None and samples.seed in tuned_with):
         return Stand(unit, counted.units, because("tuned"))
-    if unit == "cloud" and counted.units == 1:  # with no second one to tell how fractions scatter
+    if unit == "cloud" and counted.units == 1:  # the scatter of fractions needs a second cloud
         return Stand("sample", counted.census.n, because("coupled"))
     coupled = samples.coupled if question.coupled is None else question.coupled
     if coupled and unit != "cloud":

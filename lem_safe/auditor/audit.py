@@ -1,4 +1,4 @@
-"""The audit: samples and a scenario in, an AuditReport out. It knows geometry and counting, nothing that
+"""The audit: samples and a scenario in, an AuditReport out. It uses geometry and counting only, nothing that
 sampled or filtered.
 """
 
@@ -39,17 +39,17 @@ def audit(
     [n, d], data units).
 
     trace: the arrays of trace.npz (`step` [t], `fraction` [t, m]) where the samples end a recorded run.
-    coupled: whether the samples are one cloud whose particles a filter made depend on one another; None
-    leaves it to the file.
-    clouds: independent clouds (a file with `replica`, see `samples`) from which the bound is taken instead,
-    while counts are of `samples`.
+    coupled: whether the samples are one cloud of particles made dependent by a filter; None: as the file
+    says.
+    clouds: independent clouds (a file with `replica`, see `samples`) from which the bound is computed
+    instead; counts are of `samples`.
     columns: names for samples that carry none. near: also count samples outside but within this distance.
-    correction: how several constraints share the error, by default the scenario's; `holm` decides more, and
-    then only its verdicts hold together.
+    correction: how several constraints share the error, by default the scenario's; `holm` decides more, but
+    then only its verdicts hold simultaneously.
     strict: every constraint must be certified to pass, as under `audit: {require: bound}`.
-    header: whether the first line of a .csv, of samples or clouds, is names; by default told from it, and
-    refused where it may be either.
-    makers: who builds the energies that regions are drawn by; the judge itself knows none (see
+    header: whether the first line of a .csv, of samples or clouds, is names; by default detected, and refused
+    where ambiguous.
+    makers: builders of the energies that regions refer to; the auditor itself has none (see
     `barriers.sets.build_set`). Raises BadInput for samples that cannot be read or do not fit the scenario.
     """
     opened, beside = open_both(samples, clouds, columns, header)
@@ -79,12 +79,12 @@ def grow(
     correction: Correction | None = None,
     makers: Nested | None = None,
 ) -> tuple[AuditReport, Past]:
-    """One more look at samples that keep coming: the rows audited before, unchanged, and any number of new
-    ones.
+    """One more evaluation of samples that keep coming: the rows audited before, unchanged, and any number of
+    new ones.
 
-    directory: where the looks before are remembered; the caller writes the Past returned there once all else
-    is written. Verdicts and bounds hold at all looks together, and a verdict once fallen stays. The options
-    are those of `audit`.
+    directory: where earlier evaluations are stored; the caller writes the returned Past after everything else
+    is written. Verdicts and bounds hold at all evaluations simultaneously, and a decided verdict is final.
+    The other options are those of `audit`.
     """
     asked = Question(
         scenario, coupled=coupled, strict=strict, near=near, correction=correction, makers=makers
@@ -93,7 +93,7 @@ def grow(
 
 
 def examine(samples: Samples, question: Question) -> AuditReport:
-    """The audit of samples that are open: match, count, decide, assemble."""
+    """The audit of opened samples: match columns, count, decide, assemble."""
     match = question.match(samples)
     counted, _ = count(samples, match, question, None)
     bounded = counted if question.clouds is None else count_clouds(question.clouds, counted, question)
@@ -101,7 +101,7 @@ def examine(samples: Samples, question: Question) -> AuditReport:
 
 
 def look_again(samples: Samples, question: Question, directory: Path) -> tuple[AuditReport, Past]:
-    """One more look at samples that are open, and what to remember of it."""
+    """One more evaluation of opened samples, and what to store of it."""
     match = question.match(samples)
     past = Past.read(directory, question.growing(match))
     counted, seen = count(samples, match, question, past)

@@ -1,4 +1,4 @@
-"""What an audit found, as one frozen value that becomes text, JSON and a notebook table."""
+"""The result of an audit: one frozen value that converts to text, JSON and a notebook table."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The verdict on n samples against one scenario. `passed` alone decides the exit status."""
+    """The verdict on n samples against one scenario. The exit status depends on `passed` alone."""
 
     passed: bool
     samples: int
@@ -41,43 +41,45 @@ class AuditReport:
     assumes_detail: str
     """The assumption in a sentence, and how several constraints share the confidence."""
     require: str
-    """What passing asks for: `passed`, the census and the trace, `bound`, the bound as well, or `anytime`,
-    one that holds at every look.
+    """What passing requires: `passed`, the census and the trace; `bound`, also a certified bound; `anytime`,
+    also an anytime-valid one.
     """
     correction: str
     """How several constraints share the error: bonferroni or holm."""
     union: UnionReport | None
-    """The samples inside any constrained region, where there are several."""
+    """The samples inside any constrained region; None for a single constraint."""
     after_step: int
-    """The first step of the trace that is judged."""
+    """The first step of the trace that is checked."""
     near_within: float | None
-    """The distance within which `near` counts; None where it was not asked for."""
+    """The distance within which `near` counts; None where not requested."""
     columns: tuple[str, ...]
     columns_matched: str
     """By name, or by position where the samples or the scenario have no names of their own."""
     source: str
     verdict: Verdict = "inconclusive"
-    """Of all constraints together: violated where one is, certified where all are."""
+    """The verdict on all constraints together: violated if any is, certified if all are."""
     method: Method = "clopper-pearson"
-    """What the bounds are by."""
+    """The method of the bounds."""
     unit: Unit = "sample"
-    """What is independent of its like: the bounds count these."""
+    """The unit of independence, which the bounds count."""
     units: int = 0
-    """How many of them there are."""
+    """The number of units."""
     rows: int = 0
-    """Rows of numbers read: `samples`, or for paths all their recorded times."""
+    """Rows read: `samples`, or for paths all their recorded times."""
     seed: int | None = None
-    """What the samples were drawn with, where their file says so."""
+    """The seed of the samples, where their file states it."""
     clouds: str | None = None
-    """The file of clouds beside the samples that the bound is taken from, where there is one."""
+    """The file of separate clouds that the bound is computed from; None for the samples themselves."""
     looks: int | None = None
-    """In an audit that grows, how often it was looked at; None for an audit made once."""
+    """The number of evaluations of an audit that grows; None for an audit made once."""
     columns_detail: str = ""
-    """Which column of the samples is which of the scenario's, in words; empty where the names are equal."""
+    """Which column of the samples is used as which of the scenario's, in words; empty where the names are
+    equal.
+    """
     repeats: Repeats | None = None
-    """How many rows differ, and how many units."""
+    """How many rows are distinct, and how many units."""
     movement: Movement | None = None
-    """Whether the run's particles have been anywhere, where a trace or the file says so."""
+    """Whether the run's particles have moved, where a trace or the file records it."""
     unclaimed: Unclaimed | None = None
     """Why no bound is claimed; None where one is."""
 
@@ -96,15 +98,15 @@ class AuditReport:
         return to_json(self.to_dict())
 
     def to(self, form: str) -> str:
-        """The audit as `text`, `json`, `junit`, `markdown` or `github`; a ValueError for another form."""
+        """The audit as `text`, `json`, `junit`, `markdown` or `github`; ValueError for another form."""
         if form not in FORMATS:
             raise ValueError(f"an audit has no form '{form}'; choose one of {', '.join(FORMATS)}")
         return FORMATS[form](self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> "AuditReport":
-        """The report that `to_json` wrote; BadInput for a schema version this program does not know, and for
-        what is no audit at all.
+        """The report that `to_json` wrote; BadInput for an unknown schema version and for anything that is
+        not an audit.
         """
         try:
             data = json.loads(text)
@@ -134,7 +136,7 @@ class AuditReport:
         return to_text(self.to_dict())
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Each constraint's fraction and interval beside what is tolerated, on `ax` or on new axes, which are
+        """Each constraint's fraction, interval and tolerance, drawn on `ax` or on new axes, which are
         returned.
         """
         from lem_safe.auditor.plot import plot

@@ -12,7 +12,7 @@ COLOURS = {True: "#1f7a4d", False: "#b3243f"}
 
 
 def badge_message(audit: Mapping[str, Any]) -> str:
-    """What was found against what is tolerated for one constraint; how many passed of several."""
+    """For one constraint, the fraction found and the tolerance; for several, how many passed."""
     constraints = audit["constraints"]
     if len(constraints) == 1:
         (c,) = constraints
@@ -35,7 +35,7 @@ def badge_json(audit: Mapping[str, Any]) -> str:
 
 
 def badge_svg(audit: Mapping[str, Any]) -> str:
-    """A flat badge, readable without any network."""
+    """A flat badge that needs no network."""
     message = badge_message(audit)
     left, right = (12 + 6.4 * len(text) for text in (LABEL, message))
     colour = COLOURS[audit["passed"]]

@@ -1,5 +1,5 @@
-"""What stands beside a bound: rows that repeat, particles that never moved, chains that do not agree. Works
-on the content of audit.json alone.
+"""Remarks on a bound: repeated rows, particles that never moved, chains that do not agree. Uses the content
+of audit.json alone.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import percent
 
 SOME = 0.99
-"""Below this share of different rows, or of particles that moved, a sentence is shown."""
+"""A remark is made where the share of distinct rows, or of particles that moved, is below this."""
 
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
-    """One sentence or two each; none where there is nothing to say."""
+    """The remarks that apply, one or two sentences each."""
     return [text for text in (_repeats(audit), _moved(audit), _mixed(audit)) if text]
 
 
@@ -26,7 +26,7 @@ def copied(
     different: int | None = None,
     kind: str = "row",
 ) -> str:
-    """How many differ, in words.
+    """The number of distinct rows or units, in words.
 
     >>> copied(400, 1, True), copied(10**7, 5 * 10**6, False), copied(400, 40, True, 20, 2, "cloud")
     ('1 distinct row among 400', 'about 5,000,000 distinct rows among 10,000,000', '2 distinct clouds among
@@ -92,7 +92,7 @@ def _moved(audit: Mapping[str, Any]) -> str:
 
 
 def _refused(found: Mapping[str, Any] | None) -> str:
-    """Most moves were refused, although every particle has moved."""
+    """A remark where most moves were refused although every particle has moved."""
     if not found or found["accepted"] is None or found["accepted"] >= 0.5:
         return ""
     return (

@@ -2,13 +2,13 @@
 saved.
 
 Streamed: memory is that of one block, whatever n is. A clearance is the signed distance s(x), negative
-inside. It is known exactly (`exact`); or, for a union or intersection of such sets, through a function that
-is 1-Lipschitz, zero on the boundary and right in sign, so that |s(x)| is at most the true distance (`bound`);
-or, for a rule, to first order, s/‖∇s‖, which bounds nothing (`first_order`). Which rows are inside is what
-`contains` says, and no clearance contradicts it (see `told`).
+inside. It is exact (`exact`); or, for a union or intersection of such sets, a function that is 1-Lipschitz,
+zero on the boundary and of the right sign, so that |s(x)| is at most the true distance (`bound`); or, for a
+rule, to first order, s/‖∇s‖, which is no bound (`first_order`). `contains` decides which rows are inside, and
+no clearance contradicts it (see `told`).
 
-Besides the counts a census keeps what a person asks next: how far samples stay away, which are the worst,
-where those inside sit, and how much of each unit (a cloud, a chain, a path) is inside.
+Besides the counts a census records how far samples stay away, the worst samples, the location of those
+inside, and how much of each unit (a cloud, a chain, a path) is inside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,16 +35,18 @@ ClearanceKind = Literal["exact", "bound", "first_order"]
 LARGEST = torch.finfo(torch.float64).max
 
 SPACINGS = 64
-"""A distance of the wrong sign is rounding up to this many spacings of the row's largest number."""
+"""A distance of the wrong sign is attributed to rounding up to this many spacings of the row's largest
+number.
+"""
 
 WORST = 20
-"""How many of the deepest (else nearest) samples are kept."""
+"""The number of deepest (else nearest) samples that are kept."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, the
-    number of its unit if it has one.
+    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, and the
+    number of its unit, if any.
     """
 
     row: int
@@ -56,7 +58,7 @@ class Sample:
 
 class Census(NamedTuple):
     """n rows, how many of them are inside at least one region, the census of each region, and of all together
-    by unit where there are any.
+    per unit, where there are units.
     """
 
     n: int
@@ -67,13 +69,13 @@ class Census(NamedTuple):
 
 @dataclass(frozen=True)
 class RegionCensus:
-    """What one region holds: counts, the smallest clearance and its kind, and the worst samples, deepest
+    """The census of one region: counts, the smallest clearance and its kind, and the worst samples, deepest
     first.
 
-    undefined: samples where a rule has no value (a root of something negative, say); they count as inside.
-    near: samples outside but within the asked distance; None where none was asked for.
-    effective: how many independent rows they amount to by batch means, a diagnostic; None where that cannot
-    be told.
+    undefined: samples where a rule has no value (the root of a negative number, say); they count as inside.
+    near: samples outside but within the requested distance; None where none was requested.
+    effective: the number of independent rows they are equivalent to by batch means, a diagnostic; None where
+    it cannot be computed.
     """
 
     violations: int
@@ -90,7 +92,7 @@ class RegionCensus:
 
 
 def clearance_kind(region: UnsafeSet) -> ClearanceKind:
-    """What a region's level says of distance."""
+    """How a region's level is related to distance."""
     if region.exact:
         return "exact"
     if region.clearance:
@@ -105,9 +107,7 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
 
 
 def clearances(region: UnsafeSet, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Bool[Tensor, "n"]]:
-    """The clearance of each row, NaN where there is none to tell, and whether the level itself is undefined
-    there.
-    """
+    """The clearance of each row, NaN where it is unknown, and whether the level itself is undefined there."""
     if clearance_kind(region) != "first_order":
         return region(x), torch.zeros(x.shape[0], dtype=torch.bool)
     try:
@@ -128,9 +128,9 @@ def told(
 ) -> Float[Tensor, "n"]:
     """The clearances that float64 resolves, NaN for the others; none contradicts membership.
 
-    One of the wrong sign is 0 where the spacing of the row's own numbers explains it, or where a rule is too
-    steep to tell by how much a row is inside; one that overflowed, or that is less than the shape's own
-    numbers leave of it, is not told.
+    A clearance of the wrong sign is 0 where the spacing of the row's numbers explains it, or where a rule is
+    too steep to resolve the depth; one that overflowed, or that is below the rounding of the shape's own
+    numbers, is NaN.
     """
     if clearance_kind(region) == "first_order":
         s = s.clamp(-LARGEST, LARGEST)
@@ -147,7 +147,7 @@ def told(
 
 
 def _most(region: UnsafeSet, what: Literal["resolution", "rounding"]) -> float:
-    """The largest of a set's own and its parts'."""
+    """The maximum over a set and its parts."""
     return max(getattr(part, what) for part in region.modules() if isinstance(part, UnsafeSet))
 
 
@@ -159,12 +159,11 @@ def census(
     apart: bool = False,
     tracks: Tracks | None = None,
 ) -> Census:
-    """The census of every region in one pass over float64 blocks; samples outside but within `near` are
-    counted too.
+    """The census of every region in one pass over float64 blocks; samples outside but within `near` are also
+    counted.
 
-    apart: of each unit only its worst row is kept among the worst, as the rows beside it on a path are the
-    same event.
-    tracks: where units are paths joined by straight lines: a row then stands for the segment that leads to
+    apart: keep only the worst row of each unit, since neighbouring rows of a path are the same event.
+    tracks: for units that are paths joined by straight lines: a row then stands for the segment that ends at
     it, at its deepest point.
     """
     tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
@@ -208,7 +207,7 @@ class _Tally:
         start: int,
         before: Float[Tensor, "b d"] | None = None,
     ) -> Bool[Tensor, "b"]:
-        """Takes one block, whose first row is row `start`, and says which of its rows are inside; with
+        """Adds one block, whose first row is row `start`, and returns which of its rows are inside; with
         `before`, which segments are.
         """
         if before is None:
@@ -243,7 +242,7 @@ class _Tally:
         inside: Bool[Tensor, "b"],
         ranked: Float[Tensor, "b"],
     ) -> None:
-        """The WORST rows so far; apart, of a unit only its worst."""
+        """Keeps the WORST rows so far; with `apart`, only the worst of each unit."""
         if unit is None or not self.apart:
             rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
         else:

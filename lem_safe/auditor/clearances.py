@@ -1,8 +1,8 @@
-"""How far samples stay from a region, kept in bounded memory however many there are.
+"""The distribution of distances to a region, in memory independent of the number of samples.
 
 Clearances are counted by their leading bits: sign, exponent and seven binary digits, which is bfloat16. Every
-quantile read back is within 2⁻⁸ of the true one, relatively, on the right side of 0, and does not depend on
-how the file was cut into blocks.
+quantile is within a relative error of 2⁻⁸ of the true one, has its sign, and does not depend on how the file
+was cut into blocks.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from jaxtyping import Float, Int64
 
 PROBABILITIES = (0.0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1.0)
 FAR = 3e38
-"""Numbers beyond what a bfloat16 holds are counted as this."""
+"""Numbers beyond the range of bfloat16 are counted as this."""
 
 BARS = 40
-"""About how many bars the histogram has."""
+"""The approximate number of bars of the histogram."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Clearances:
     for a rule.
 
     quantiles: at `probabilities`. counts: samples in (edges[i], edges[i + 1]]; 0 is an edge wherever it is in
-    range, and the two outermost bars also hold what lies beyond. unknown: samples with no clearance to tell.
+    range, and the two outermost bars include everything beyond. unknown: samples without a clearance.
     """
 
     probabilities: tuple[float, ...]
@@ -37,7 +37,7 @@ class Clearances:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Clearances":
-        """The value that JSON made lists of."""
+        """The value read back from JSON."""
         return cls(
             tuple(data["probabilities"]),
             tuple(data["quantiles"]),
@@ -48,15 +48,15 @@ class Clearances:
 
 
 class Sketch:
-    """The running distribution of one number; `add` takes finite ones."""
+    """The running distribution of one quantity; `add` takes finite numbers and NaN."""
 
     def __init__(self) -> None:
         self.counts: Int64[np.ndarray, 65536] = np.zeros(1 << 16, dtype=np.int64)
         self.low, self.high, self.unknown = np.inf, -np.inf, 0
 
     def add(self, values: Float[np.ndarray, "b"], low: float, high: float) -> None:
-        """Counts a block whose smallest and largest numbers are `low` and `high`; NaN where a sample has no
-        number to tell.
+        """Counts a block whose smallest and largest numbers are `low` and `high`; NaN where a sample has
+        none.
         """
         if not low <= high:
             self.unknown += len(values)
@@ -70,7 +70,7 @@ class Sketch:
         self.counts += np.bincount(bits, minlength=1 << 16)
 
     def result(self) -> Clearances | None:
-        """The distribution; None where no number was known."""
+        """The distribution; None where no number is known."""
         if not self.counts.any():
             return None
         order = np.concatenate(

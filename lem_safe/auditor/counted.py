@@ -1,4 +1,6 @@
-"""What one pass over the samples counts: the rows inside each region (A.1), those that repeat, what moved."""
+"""What one pass over the samples counts: the rows inside each region (A.1), repeated rows, particles that
+moved.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,8 +17,8 @@ from lem_safe.auditor.tracks import Tracks
 
 
 class Counted(NamedTuple):
-    """Samples, how their columns were matched, and what was counted of them. between: what of paths was
-    looked at between two recorded points; None for what is no path.
+    """Samples, the matching of their columns, and their counts. between: what was checked of paths between
+    two recorded points; None without paths.
     """
 
     samples: Samples
@@ -29,18 +31,18 @@ class Counted(NamedTuple):
 
     @property
     def unit(self) -> Unit:
-        """What the rows are of: the unit that their file names."""
+        """The unit that the rows' file names."""
         return self.match.unit
 
     @property
     def units(self) -> int:
-        """How many units there are."""
+        """The number of units."""
         found = next((r.by_unit for r in self.census.regions.values()), None)
         return self.census.n if self.unit == "sample" or found is None else found.units
 
     @property
     def n(self) -> int:
-        """How many there are that can be inside: rows, or paths."""
+        """The number of things that can be inside: rows, or paths."""
         paths = [r.by_unit.units for r in self.census.regions.values() if r.by_unit is not None]
         return paths[0] if self.unit == "path" and paths else self.census.n
 
@@ -57,7 +59,9 @@ class Counted(NamedTuple):
 
 
 def count(samples: Samples, match: Match, question: Question, past: Past | None) -> tuple[Counted, Seen]:
-    """One pass over the samples, in the memory of one block; rows of the past are compared as they pass."""
+    """One pass over the samples, in the memory of one block; rows audited before are compared in the same
+    pass.
+    """
     sets = question.sets(match.names)
     seen, counting = Seen(past or Past({}), samples.source), Counting()
     blocks = counting.passing(match.blocks(samples))
@@ -74,8 +78,8 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
 
 
 def count_clouds(beside: Samples, own: Counted, question: Question) -> Counted:
-    """Independent clouds beside the samples, counted in the same regions: what a bound is taken from where
-    the samples bring none.
+    """Separate independent clouds counted in the same regions: the bound is computed from these where the
+    samples allow none.
     """
     match, counting = question.match_clouds(beside), Counting()
     found = census(counting.passing(match.blocks(beside)), own.sets)

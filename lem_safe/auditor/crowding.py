@@ -1,18 +1,18 @@
 """Whether rows that repeat do so because their values are coarse: rounded, whole numbers, float32 far from 0.
 
 Independent draws of a smooth distribution, written at some resolution, repeat because many fall within one
-step of it; then as many fall on the neighbouring steps. So the resolution is made coarser by about ten, and
-the *different* rows that now agree are counted: of D different rows among n let C pairs fall together, in
-cells that hold Πm_j fine ones. Then about
+step of it; then as many fall on the neighbouring steps. So the resolution is made about ten times coarser,
+and the *distinct* rows that then agree are counted: of D distinct rows among n let C pairs agree, in cells of
+Πm_j fine ones. Then about
 
     P = C (n/D)² / Πm_j                                                                        (A.14)
 
 pairs of rows should agree by resolution alone. A value that far more rows have in a column than the values
-beside it (a zero, a limit) is a cell of its own there, whose m_j is 1. The grid is that of decimals, of
+next to it (a zero, a limit) is a cell of its own, whose m_j is 1. The grid is that of decimals, of
 significant digits, of the bits of a float, or the column's own (quarters, thirds, days in seconds): the one
-that explains the most. Copies of rows that are finer than
-that agree in far more pairs than their neighbourhood explains. What is left of a smooth distribution is what
-has a mass at single rows (zeros, a limit of a range); those are few and common, and told apart.
+that explains the most. Copies of rows written more finely agree in far more pairs than their neighbourhood
+explains. So do single rows on which a distribution puts a mass (zeros, a limit of a range); those are few and
+common, and are treated separately.
 """
 
 import math
@@ -26,37 +26,38 @@ from lem_safe.auditor.repeats import KEPT, Distinct, Repeats, hashed
 from lem_safe.auditor.samples import Block, Unit
 
 SLACK = 4.0
-"""Rows may repeat so many times as often as their neighbourhood explains: distributions are not smooth at
-every step.
+"""Rows may repeat up to this many times as often as their neighbourhood explains: distributions are not
+smooth at every step.
 """
 FEW = 0.01
-"""Repetitions up to this share of the rows change no bound that anybody would notice."""
+"""Repetitions up to this share of the rows change no bound noticeably."""
 MASS = 0.9
-"""Where common rows are more than this share, there is hardly a distribution beside them to speak of."""
+"""Where common rows exceed this share, what remains is too little to be a distribution."""
 SMALL = 1000.0
-"""Whole numbers up to this size are counts and categories: they repeat by nature."""
+"""Whole numbers up to this size are taken for counts and categories, which repeat naturally."""
 DIGITS, TELLS = 15, 0.95
-"""Digits beyond which a number is written in full; the part of the different rows that a column must tell
-apart to stand for all columns.
+"""Digits from which on a number is written in full; the share of the distinct rows that a column must
+distinguish to stand for all columns.
 """
 COLUMN, ENOUGH = 4096, 500_000
-"""Different values of a column that are kept to count them, and rows that are enough to do so."""
+"""Distinct values of a column kept for counting, and the number of rows that suffices for it."""
 COMMON = 0.02
-"""The share of the rows from which on a value of a column may be common, and no accident of its resolution.
+"""The share of the rows from which on a value of a column may be common rather than an accident of
+resolution.
 """
 PROMINENT, BESIDE = 3.0, 3
-"""A common value comes so many times as often as the values beside it, so many on either side: where all are
-common, none is.
+"""A common value occurs this many times as often as this many values on either side; where all are common,
+none is.
 """
 GRID, COARSE = 4, 64.0
-"""Values of a column that a grid needs; a step is so many roundings of them at least."""
+"""The fewest values of a column for a grid; a step is at least this many roundings of them."""
 
 Blocks = Callable[[], Iterable[Block]]
 
 
 def by_nature(found: Repeats, blocks: Blocks) -> bool:
-    """Whether independent draws would repeat like that; blocks: reads the rows again, twice where they do
-    repeat.
+    """Whether independent draws would repeat like that. blocks: reads the rows again; called twice where they
+    do repeat.
     """
     if found.times > 1:
         return False
@@ -74,8 +75,8 @@ def by_nature(found: Repeats, blocks: Blocks) -> bool:
 
 
 def units_by_nature(found: Repeats, blocks: Blocks, unit: Unit) -> bool:
-    """Whether independent clouds, chains or paths would repeat like that: whole ones where their rows are
-    counts, or are one row each.
+    """Whether independent clouds, chains or paths would repeat like that, as whole ones do where their rows
+    are counts, or are one row each.
     """
     if found.units is None or found.rows == found.units:
         return by_nature(found, blocks)
@@ -98,7 +99,7 @@ def _columns(blocks: Blocks) -> list["_Column"]:
 
 
 class _Column:
-    """How finely one column is written: decimals, significant digits, the bits of a float."""
+    """The resolution of one column: decimals, significant digits, the bits of a float."""
 
     def __init__(self) -> None:
         self.whole, self.largest, self.single = True, 0.0, True
@@ -107,7 +108,7 @@ class _Column:
         self.seen, self.counts = 0, (np.empty(0), np.empty(0, dtype=np.int64))
 
     def add(self, values: Float[np.ndarray, "b"]) -> None:
-        """Takes the next values."""
+        """Adds the next values."""
         values = np.ascontiguousarray(values)
         if self.seen < ENOUGH:
             self.distinct.add(hashed(values[:, None]))
@@ -126,7 +127,7 @@ class _Column:
             self.digits += 1
 
     def _count(self, values: Float[np.ndarray, "b"]) -> None:
-        """Counts the commonest values so far."""
+        """Counts the most common values so far."""
         every = np.concatenate([self.counts[0], values])
         weight = np.concatenate([self.counts[1], np.ones(len(values), dtype=np.int64)])
         found, where = np.unique(every, return_inverse=True)
@@ -135,8 +136,8 @@ class _Column:
         self.counts = found[most], counts[most]
 
     def common(self, v: np.ndarray) -> np.ndarray:
-        """Which values are common: COMMON of all, and PROMINENT times as many as the values beside them have
-        on average.
+        """Which values are common: a share COMMON of all, and PROMINENT times the average count of the values
+        next to them.
         """
         order = np.argsort(self.counts[0])
         found, counts = self.counts[0][order], self.counts[1][order]
@@ -144,16 +145,16 @@ class _Column:
         return np.isin(v, found[[i for i in many if counts[i] >= PROMINENT * _beside(counts, i)]])
 
     def fixed(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
-        """So many decimals, less the last."""
+        """The values in fixed decimals, without the last."""
         return _whole(v, np.full_like(v, float(self.decimals))) // 10
 
     def significant(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
-        """So many significant digits, less the last; the magnitude counts."""
+        """The values in significant digits, without the last, magnitude included."""
         power = _magnitude(v)
         return 1000 * (_whole(v, self.digits - 1 - power) // 10) + power.astype(np.int64)
 
     def stepped(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
-        """So many steps of the column's own grid, ten together; without a grid, as `fixed`."""
+        """The values in tens of steps of the column's own grid; without a grid, as `fixed`."""
         step, start = self.grid
         if step == 0:
             return self.fixed(v)
@@ -162,9 +163,9 @@ class _Column:
 
     @cached_property
     def grid(self) -> tuple[float, float]:
-        """The largest step that divides the distances of all values that are kept, and one of the values.
+        """The largest step that divides the differences of all kept values, and one of the values.
 
-        Step 0 where there is none, and where so few values have one by accident.
+        Step 0 where there is none, or where so few values could have one by accident.
         """
         found = np.sort(self.counts[0])
         if len(found) < GRID:
@@ -180,7 +181,7 @@ class _Column:
         return step, float(found[0])
 
     def binary(self, v: np.ndarray) -> Int64[np.ndarray, "b"]:
-        """The bits of the number in the type it came in, less the last three."""
+        """The bits of the number in its original type, without the last three."""
         with np.errstate(over="ignore"):
             bits = v.astype(np.float32).view(np.int32).astype(np.int64) if self.single else v.view(np.int64)
         return np.asarray(bits >> 3)
@@ -197,7 +198,7 @@ def _magnitude(v: np.ndarray) -> np.ndarray:
 
 
 def _whole(v: np.ndarray, power: np.ndarray) -> Int64[np.ndarray, "b"]:
-    """v · 10^power as whole numbers; what is too large for them at the largest."""
+    """v · 10^power as whole numbers, clipped to the largest."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.clip(np.nan_to_num(np.rint(v * 10.0**power)), -9e18, 9e18).astype(np.int64)
 
@@ -210,10 +211,10 @@ def _fits(v: np.ndarray, power: np.ndarray, near: np.ndarray) -> bool:
 
 
 def _expected(found: Repeats, blocks: Blocks, columns: list[_Column]) -> float:
-    """P (A.14), by whichever way of writing numbers explains the most.
+    """P (A.14), by the notation that explains the most repetitions.
 
-    Where one column tells all rows apart, the others follow from it: then the column that explains the least,
-    alone, is what counts.
+    Where one column distinguishes all rows, the others follow from it: then the column that explains the
+    least is used alone.
     """
     together = [_Notation(columns, keys, merged) for keys, merged in WAYS]
     for block in blocks():
@@ -236,12 +237,12 @@ WAYS: list[tuple[Callable[[_Column, np.ndarray], Int64[np.ndarray, "b"]], int]] 
     (_Column.binary, 8),
     (_Column.stepped, 10),
 ]
-"""The ways numbers are written, and how many values of each fall together where it is coarser."""
+"""The notations, and how many values of each are merged when it is made coarser."""
 
 
 class _Notation:
-    """One way of writing numbers: the different rows that fall together where it is coarser, over whole cells
-    of a uniform choice of them.
+    """One notation: the distinct rows that agree where it is coarser, over whole cells of a uniform subsample
+    of the cells.
     """
 
     def __init__(
@@ -253,14 +254,14 @@ class _Notation:
         self.columns, self.keys = columns, [partial(keys, column) for column in columns]
         self.merged = [
             min(merged, column.distinct.number()) for column in columns
-        ]  # of a flag no cell holds more than two values
+        ]  # a flag's cell holds at most two values
         self.cells = np.empty(
             (0, 3), dtype=np.uint64
         )  # hashes of the cell and of the row, and the bits of log Πm_j
         self.limit: np.uint64 | None = None  # cells from this hash on are not kept
 
     def add(self, x: Float[np.ndarray, "b d"]) -> None:
-        """Takes the next rows."""
+        """Adds the next rows."""
         values = [np.ascontiguousarray(v) for v in x.T]
         common = [column.common(v) for column, v in zip(self.columns, values, strict=True)]
         coarse = [

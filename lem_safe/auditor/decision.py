@@ -1,5 +1,5 @@
-"""What the counts decide: each constraint's evidence, where it stands after this look and those before, and
-the verdict.
+"""What the counts decide: the evidence on each constraint, its standing after this and earlier evaluations,
+and the verdict.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ from lem_safe.errors import BadInput, Fault
 
 
 class Decision(NamedTuple):
-    """What bounds stand on, the evidence of each region, the standing of each constraint with its verdict,
-    and the samples inside any region. sequential: whether the evidence is valid at every look.
+    """What bounds are computed from, the evidence on each region, each constraint's standing with its
+    verdict, and the samples inside any region. sequential: whether the evidence is anytime-valid.
     """
 
     stand: Stand
@@ -32,11 +32,11 @@ class Decision(NamedTuple):
 
     @property
     def method(self) -> Method:
-        """What the bounds are by."""
+        """The method of the bounds."""
         return next((e.method for e in self.evidence.values()), "clopper-pearson")
 
     def by_constraint(self, question: Question) -> dict[str, Standing]:
-        """Where each constraint stands, as an audit that grows remembers it."""
+        """Each constraint's standing, as stored by an audit that grows."""
         return {
             _key(i, c.set): s
             for i, (c, s) in enumerate(zip(question.scenario.constraints, self.standings, strict=True))
@@ -44,8 +44,8 @@ class Decision(NamedTuple):
 
 
 def decide(own: Counted, bounded: Counted, question: Question, past: Past | None) -> Decision:
-    """The verdicts on samples (`own`) whose bound is taken from `bounded`: the samples, or clouds beside
-    them.
+    """The verdicts on samples (`own`); the bound is computed from `bounded`: the samples themselves, or
+    separate clouds.
     """
     base = stand(bounded, question)
     if past is not None and base.unclaimed is not None:
@@ -71,7 +71,7 @@ def decide(own: Counted, bounded: Counted, question: Question, past: Past | None
 
 
 def _key(index: int, name: str) -> str:
-    """What a constraint is remembered by: one set may be constrained twice."""
+    """The key of a constraint in storage: one set may be constrained twice."""
     return f"{index}: {name}"
 
 
@@ -94,7 +94,7 @@ def _standings(
 def _evidence(
     found: Census, region: RegionCensus | None, by_unit: UnitCounts | None, unit: Unit, sequential: bool
 ) -> Evidence:
-    """What one region's counts say; of all regions together where `region` is None."""
+    """The evidence of one region's counts; of all regions together where `region` is None."""
     if unit in ("cloud", "chain") and by_unit is not None:
         return Betting(by_unit.fractions())
     k, n = (found.inside_any if region is None else region.violations), found.n
@@ -114,6 +114,6 @@ def _union(
         tuple(own.census.regions),
         k,
         k / own.n,
-        evidence.upper(confidence),
+        evidence.upper(confidence) if base.unclaimed is None else None,
         two_sided(evidence, confidence),
     )

@@ -1,9 +1,9 @@
-"""Rows in memory that remember what depended on what when they were drawn, so that an audit of them claims no
-more than one of their file.
+"""Rows in memory that keep the dependence marks of their file, so that an audit of them claims no more than
+one of the file.
 
-A slice, a sum or several put together are no longer the clouds they were made of: whatever numpy makes of
-coupled rows is taken for one coupled cloud, of which no bound is claimed (A.2). np.asarray takes the marks
-off.
+A slice, a sum or a concatenation no longer consists of the original clouds: the result of any numpy operation
+on coupled rows is treated as one coupled cloud, for which no bound is claimed (A.2). np.asarray removes the
+marks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,11 +41,11 @@ class Drawn(np.ndarray):
         self.moved = getattr(made_of, "moved", None)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        """A number where numpy would give one."""
+        """A plain number where numpy would return one."""
         return array[()] if array.ndim == 0 else super().__array_wrap__(array, context, return_scalar)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, named: Any) -> Any:
-        """Marked too where numpy would return a plain array, as it does of several put together."""
+        """Keeps the marks where numpy would return a plain array, as for concatenations."""
         made = super().__array_function__(function, types, arguments, named)
         if type(made) is np.ndarray and made.ndim == 2 and any(map(_dependent, _arrays(arguments))):
             return Drawn(made, coupled=True)
@@ -77,7 +77,7 @@ def _dependent(rows: Any) -> bool:
 
 
 def _arrays(arguments: Any) -> Iterator[Any]:
-    """Everything in nested lists and tuples."""
+    """All arrays in nested lists and tuples."""
     for item in arguments:
         if isinstance(item, list | tuple):
             yield from _arrays(item)
@@ -86,11 +86,11 @@ def _arrays(arguments: Any) -> Iterator[Any]:
 
 
 class Numbers:
-    """The unit of each row, in memory, as a reader of files offers it."""
+    """The unit of each row, in memory, with the interface of a file reader."""
 
     def __init__(self, values: NDArray[np.int64]):
         self._values = values
 
     def blocks(self, size: int) -> Iterator[NDArray[np.int64]]:
-        """`size` entries at a time."""
+        """Blocks of `size` entries."""
         return (self._values[start : start + size] for start in range(0, len(self._values), size))

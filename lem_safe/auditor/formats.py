@@ -1,7 +1,7 @@
 """An audit for other programs: JSON, JUnit for test runners, Markdown for a pull request, GitHub's
 annotations.
 
-Each takes the content of audit.json, so a saved audit can be turned into any of them later.
+Each takes the content of audit.json, so a saved audit can be converted later.
 """
 
 import json
@@ -28,12 +28,12 @@ Audit = Mapping[str, Any]
 
 
 def to_json(audit: Audit) -> str:
-    """audit.json itself."""
+    """The text of audit.json."""
     return json.dumps(audit, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_markdown(audit: Audit) -> str:
-    """A heading, the table, and one line a constraint, for a pull request or a job's summary."""
+    """A heading, the table, and one line per constraint, for a pull request or a job's summary."""
     lines = ["| " + " | ".join(HEADS) + " |", "|" + " --- |" * len(HEADS)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row(c, audit)) + " |" for c in audit["constraints"]]
     details = [f"- **{_cell(c['set'])}**: {_cell(sentence(c, audit))}" for c in audit["constraints"]]
@@ -54,7 +54,7 @@ def to_markdown(audit: Audit) -> str:
 
 
 def to_github(audit: Audit) -> str:
-    """One annotation a constraint, which GitHub shows on the run's page: an error where it failed, else a
+    """One annotation per constraint, which GitHub shows on the run's page: an error where it failed, else a
     notice.
     """
     lines = []
@@ -66,11 +66,11 @@ def to_github(audit: Audit) -> str:
 
 
 def to_junit(audit: Audit) -> str:
-    """One case a constraint and claim: the count, every step where there is a trace, the bound.
+    """One case per constraint and claim: the count, every step where there is a trace, the bound.
 
-    Failures are what `passed` counts, so that a job fails where the exit status does: a bound that does not
-    certify, or that shows a violation, fails only where it is required; else its case is skipped, with the
-    verdict and the reason.
+    Failures are those that `passed` counts, so that a job fails where the exit status does: a bound that does
+    not certify, or that shows a violation, fails only where it is required; otherwise its case is skipped,
+    with the verdict and the reason.
     """
     suite = ElementTree.Element("testsuite", name=_clean(f"lem-safe audit: {audit['scenario']}"))
     for c in audit["constraints"]:
@@ -109,14 +109,14 @@ def _case(suite: ElementTree.Element, audit: Audit, c: Audit, claim: str) -> Ele
 
 
 def _clean(text: str) -> str:
-    """Without the control characters that XML 1.0 has no way to write."""
+    """The text without the control characters that XML 1.0 cannot contain."""
     return re.sub(
         r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text
     )
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a Markdown table or become markup."""
+    """Text escaped so that it cannot end a Markdown table cell or become markup."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text).replace("\r", " ").replace("\n", " ")
 
 
@@ -131,6 +131,6 @@ FORMATS: dict[str, Callable[[Audit], str]] = {
     "markdown": to_markdown,
     "github": to_github,
 }
-"""Every form an audit can be printed in, by the name `--format` takes; its docstring is what
-`lem-safe list formats` shows.
+"""The forms an audit can be printed in, by the name `--format` takes; `lem-safe list formats` shows their
+docstrings.
 """

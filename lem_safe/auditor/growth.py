@@ -1,9 +1,8 @@
-"""An audit that grows: the same file with more rows each time, looked at after each batch, its guarantee
-intact (A.4).
+"""An audit that grows: the same file with more rows each time, evaluated after each batch with an
+anytime-valid guarantee (A.4).
 
-What a look must remember is small: how many rows it saw and their hash, so that the next look can show that
-none of them changed; where each constraint stood; and what was asked, so that the question cannot change once
-answers are known.
+An evaluation stores little: how many rows it saw and their hash, so that the next one can verify that none
+changed; each constraint's standing; and the question, so that it cannot change once answers are known.
 """
 
 import hashlib
@@ -26,8 +25,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Past:
-    """What all looks so far amount to. `sha256` is that of the rows audited, as float64, with the units they
-    belong to.
+    """The state after all evaluations so far. sha256: the hash of the rows audited, as float64, with their
+    units.
     """
 
     question: Mapping[str, str]
@@ -35,13 +34,13 @@ class Past:
     rows: int = 0
     sha256: str = ""
     looks: tuple[Mapping[str, Any], ...] = ()
-    """Of each look: rows, units, violations and verdict of each constraint."""
+    """For each evaluation: rows, units, violations and verdict of each constraint."""
     standings: Mapping[str, Standing] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path, question: Mapping[str, str]) -> "Past":
-        """The past that a directory remembers, a fresh one where there is none; BadInput for another question
-        or a damaged file.
+        """The state stored in a directory, a fresh one where there is none; BadInput for another question or
+        a damaged file.
         """
         path = directory / FILE
         if not path.exists():
@@ -84,7 +83,7 @@ class Past:
         return past
 
     def write(self, directory: Path) -> None:
-        """Remembers, atomically."""
+        """Stores the state, atomically."""
         standings = {name: s.to_dict() for name, s in self.standings.items()}
         content = {
             "schema_version": SCHEMA_VERSION,
@@ -95,7 +94,7 @@ class Past:
         write_json(directory / FILE, {**content, "looks": list(self.looks), "standings": standings})
 
     def then(self, look: Mapping[str, Any], seen: "Seen", standings: Mapping[str, Standing]) -> "Past":
-        """The past with one more look; the same one where no row is new."""
+        """The state after one more evaluation; the same one where no row is new."""
         if seen.rows == self.rows:
             return self
         return replace(
@@ -104,14 +103,14 @@ class Past:
 
 
 class Seen:
-    """Rows as they pass by: hashed, and at the end of the past compared with what it saw."""
+    """Rows of a pass: hashed, and at the end of the earlier rows compared with the stored hash."""
 
     def __init__(self, past: Past, source: str):
         self._past, self._source = past, source
         self._hashes = (
             hashlib.sha256(),
             hashlib.sha256(),
-        )  # of numbers and of units apart, so that cuts into blocks do not matter
+        )  # of numbers and of units separately, so that block boundaries do not matter
         self._before: set[int] = set()
         self.rows = 0
 
@@ -120,8 +119,8 @@ class Seen:
         return _combined(*self._hashes)
 
     def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same blocks; BadInput where a row of the past has changed or is gone, or where an audited unit
-        has gained rows.
+        """The same blocks; BadInput where an earlier row has changed or is gone, or where an audited unit has
+        gained rows.
         """
         for block in blocks:
             self._take(block)

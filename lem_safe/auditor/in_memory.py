@@ -1,7 +1,7 @@
-"""Tables in memory as rows, each column by itself: tables of pandas and Arrow, and structured arrays.
+"""Tables in memory as rows, column by column: tables of pandas and Arrow, and structured arrays.
 
-Columns that are not asked for may hold anything; a cell that is missing in one that is, masked ones among
-them, is NaN, and so is refused by its place. Tensors and masked arrays as numpy's own.
+Columns that are not used may hold anything; a missing or masked cell in one that is used is NaN, and is
+refused with its position. Tensors and masked arrays are read as numpy's own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
 IN_MEMORY = "samples"
-"""What messages call samples that are in no file."""
+"""The name of samples that are in no file, in messages."""
 
 
 def rows_by_column(source: Any) -> Rows | None:
@@ -52,7 +52,7 @@ def rows_by_column(source: Any) -> Rows | None:
 
 
 def of_tensor(tensor: Tensor) -> NDArray[Any]:
-    """The numbers of a dense tensor on any device; other reals than float32 and float64 are widened."""
+    """The numbers of a dense tensor on any device; real types other than float32 and float64 are widened."""
     if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized:
         what = f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
         raise BadInput(
@@ -64,7 +64,7 @@ def of_tensor(tensor: Tensor) -> NDArray[Any]:
 
 
 def filled(values: NDArray[Any]) -> NDArray[Any]:
-    """The same array, NaN where it is masked: what is behind a mask is no value."""
+    """The same array with NaN where it is masked."""
     if not isinstance(values, np.ma.MaskedArray):
         return values
     if not np.ma.getmaskarray(values).any() or values.dtype.kind not in "fiu":
@@ -81,7 +81,7 @@ def _rows(n: int, labels: Sequence[Any], column: Callable[[int], Float[np.ndarra
         for start in range(0, n, size):
             yield np.stack([v[start : start + size] for v in values], 1)
 
-    unnamed = labels == list(range(len(labels)))  # which is what pandas calls columns without names
+    unnamed = labels == list(range(len(labels)))  # pandas' default column labels
     return Rows(n, len(labels), None if unnamed else tuple(told_apart([*map(str, labels)])), stream)
 
 
@@ -118,5 +118,5 @@ def _float(cell: Any) -> float:
 
 
 def _missing(cell: Any) -> bool:
-    """None, and how pandas writes the same."""
+    """Whether a cell is None or one of pandas' missing values."""
     return cell is None or type(cell).__name__ in ("NAType", "NaTType")

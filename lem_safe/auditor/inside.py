@@ -1,9 +1,8 @@
-"""Where in a region the mass sits: the columns of the samples inside, from a uniform choice of at most a
-thousand of them.
+"""Where in a region the mass is: quantiles of each column over the samples inside, from a uniform subsample
+of at most a thousand of them.
 
-Every row has a priority, a hash of its number, and the rows with the smallest priorities are kept: a uniform
-choice that needs no randomness, no memory beyond itself, and does not depend on how the file was cut into
-blocks.
+Every row has a priority, a hash of its row number, and the rows with the smallest priorities are kept: a
+uniform subsample that needs no randomness and does not depend on how the file was cut into blocks.
 """
 
 from collections.abc import Mapping
@@ -21,32 +20,32 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Inside:
-    """Quantiles of each column over the samples inside, data units, at `probabilities`; of `sampled` of them,
-    all where there are few.
+    """Quantiles of each column over the samples inside, data units, at `probabilities`. sampled: the size of
+    the subsample, all of them where there are few.
     """
 
     sampled: int
     probabilities: tuple[float, ...]
     quantiles: tuple[tuple[float, ...], ...]
-    """One row a column, in the audit's order of columns."""
+    """One row per column, in the audit's order of columns."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Inside":
-        """The value that JSON made lists of."""
+        """The value read back from JSON."""
         return cls(
             data["sampled"], tuple(data["probabilities"]), tuple(tuple(row) for row in data["quantiles"])
         )
 
 
 class Reservoir:
-    """The running choice of the samples inside one region."""
+    """The running subsample of the samples inside one region."""
 
     def __init__(self) -> None:
         self.priority: UInt64[np.ndarray, " k"] = np.empty(0, dtype=np.uint64)
         self.values: Float[np.ndarray, "k d"] | None = None
 
     def add(self, x: Float[Tensor, "b d"], inside: Bool[Tensor, "b"], start: int) -> None:
-        """Takes one block, whose first row is row `start`."""
+        """Adds one block, whose first row is row `start`."""
         rows = torch.nonzero(inside)[:, 0].numpy()
         if not len(rows):
             return

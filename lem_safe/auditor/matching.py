@@ -1,4 +1,4 @@
-"""How a file's columns become the scenario's, and what other columns may say."""
+"""How a file's columns are matched with the scenario's, and the meaning of other columns."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from lem_safe.data.names import SHARED, UNNAMED
 from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
-"""What an .npz may say of all its rows."""
+"""Members of an .npz that describe all its rows."""
 
 
 class Match(NamedTuple):
-    """How a file's columns become the scenario's: `order` which comes first, second, ...; `names` what rules
-    may call them.
+    """How a file's columns become the scenario's. order: the positions in the file; names: the names that
+    rules may use.
     """
 
     order: list[int]
@@ -27,7 +27,7 @@ class Match(NamedTuple):
     unit: Unit
     unit_column: int | None
     detail: str = ""
-    """The same in words: which column is which; empty where the names are equal."""
+    """The matching in words; empty where the names are equal."""
 
     def blocks(self, samples: Samples, size: int = BLOCK) -> Iterator[Block]:
         """The rows in file order, in the scenario's columns."""
@@ -35,20 +35,19 @@ class Match(NamedTuple):
 
 
 def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
-    """Which column of the samples is which of the scenario's, which names rules may use, and which column
-    numbers the units.
+    """Which column of the samples is which of the scenario's, the names that rules may use, and the column
+    that numbers the units.
 
-    The samples' own names come first. Where all of the scenario's are among them, in whatever order, case and
-    punctuation, columns are matched by name and any further ones left out. Where one side has no names of its
-    own, by position, and a rule may use either name. Raises BadInput where both have names that do not say
-    which is which, where the number of columns differs, or where a name stands for one column here and
-    another there.
+    Where the samples have names and all of the scenario's are among them, in any order, case and punctuation,
+    columns are matched by name and further ones are ignored. Where one side has no names, by position, and a
+    rule may use either name. Raises BadInput where both have names that do not match, where the number of
+    columns differs, or where a name stands for different columns on the two sides.
     """
     unit, marker = samples.unit, samples.unit_column
     _must_be_plain(samples, columns or ())
     samples.rows.settle(columns)
     if marker is not None and columns and samples.rows.columns and samples.rows.columns[marker] in columns:
-        marker = None  # a coordinate that happens to be called so
+        marker = None  # a coordinate that happens to have this name
     if marker is not None and samples.rows.columns:
         unit = UNITS[samples.rows.columns[marker]]
     places = [i for i in range(samples.rows.width) if i != marker]
@@ -78,7 +77,7 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
 
 
 def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expected: tuple[str, ...]) -> Fault:
-    """That the samples have not the scenario's columns."""
+    """The fault that the samples do not have the scenario's columns."""
     return Fault(
         f"has {d} column{'s' * (d != 1)}"
         + (f" ({listed(own)})" if own else "")
@@ -88,7 +87,7 @@ def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expect
 
 
 def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ...] | None) -> None:
-    """Refuses a table one of whose columns nobody has named."""
+    """Refuses a table with an unnamed column."""
     unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
     if unnamed is not None:
         raise BadInput(
@@ -105,7 +104,7 @@ def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ..
 
 
 def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[str, ...]:
-    """Of columns matched by position, the name that a rule uses, of either side."""
+    """For columns matched by position, the name that a rule uses, of either side."""
     words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
     return tuple(
         theirs if theirs in words and mine not in words else mine
@@ -114,9 +113,7 @@ def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[st
 
 
 def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:
-    """Refuses columns of a table that seem to say what depends on what, and would be left out without a
-    word.
-    """
+    """Refuses columns of a table that seem to describe dependence and would otherwise be ignored silently."""
     if samples.rows.columns is None:
         return
     extra = [name for name in samples.rows.columns if name not in columns]

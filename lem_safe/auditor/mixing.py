@@ -1,18 +1,18 @@
-"""Whether rows look independent: an effective number of samples, as a *diagnostic*. No bound and no verdict
+"""Whether rows appear independent: an effective number of samples, as a *diagnostic*. No bound and no verdict
 uses it.
 
 Batch means: the file is cut into 64 to 127 equal batches of b successive rows. If rows are independent, the
-variance of a batch's fraction is p(1−p)/b; τ = b·Var(batch fractions)/(p(1−p)) says how many times larger it
-is, and n_eff = n/max(τ, 1) (A.6). Batches shorter than the memory of a chain make τ too small, so n_eff may
-be too large and is never a certificate: correlated rows taken for independent ones covered 52 to 77 % of the
-time where 95 % was claimed. [@flegal2010batch]
+variance of a batch's fraction is p(1−p)/b; τ = b·Var(batch fractions)/(p(1−p)) is the factor by which it is
+larger, and n_eff = n/max(τ, 1) (A.6). Batches shorter than the correlation time of a chain make τ too small,
+so n_eff may be too large and is never a certificate: correlated rows treated as independent covered 52 to 77
+% of the time where 95 % was claimed. [@flegal2010batch]
 """
 
 import numpy as np
 from jaxtyping import Bool
 
 MOST = 128
-"""As many batches are kept; then neighbours are merged."""
+"""The largest number of batches kept; beyond it neighbours are merged."""
 
 
 class Batches:
@@ -23,7 +23,7 @@ class Batches:
         self._begun, self._begun_rows = 0, 0  # the batch that is not yet full
 
     def add(self, inside: Bool[np.ndarray, "b"]) -> None:
-        """Takes the next rows."""
+        """Adds the next rows."""
         self.n += len(inside)
         missing = self.size - self._begun_rows
         if len(inside) < missing:
@@ -39,13 +39,13 @@ class Batches:
         tail = rest[whole * self.size :]
         self._begun, self._begun_rows = int(np.count_nonzero(tail)), len(tail)
         while len(self.sums) >= MOST:
-            if len(self.sums) % 2:  # the last one becomes the beginning of the batch that is not yet full
+            if len(self.sums) % 2:  # the last one becomes the beginning of the incomplete batch
                 self._begun, self._begun_rows = self._begun + int(self.sums[-1]), self._begun_rows + self.size
                 self.sums = self.sums[:-1]
             self.sums, self.size = self.sums.reshape(-1, 2).sum(1), 2 * self.size
 
     def effective(self) -> float | None:
-        """n_eff; None where fewer than 64 batches of 8 rows were filled, or where all rows agree."""
+        """n_eff; None for fewer than 64 batches of 8 rows, or where all rows agree."""
         held = self.sums
         p = float(held.sum() / (len(held) * self.size)) if len(held) else 0.0
         if len(held) < MOST // 2 or self.size < 8 or not 0 < p < 1:

@@ -1,8 +1,7 @@
-"""Whether a run's particles have been anywhere: what its trace and its file say of moves made, refused, and
-never tried.
+"""Whether a run's particles have moved: the moves accepted and refused, from its trace and its file.
 
-The audit trusts no such mark further than towards caution: a run that says that its particles stayed where
-they started is believed.
+Such marks are used only in the cautious direction: a file that states that its particles never moved is
+believed.
 """
 
 import math
@@ -16,20 +15,19 @@ from jaxtyping import Float
 from lem_safe.errors import BadInput
 
 AGREE = 1.05
-"""R̂ up to which chains are said to agree."""
+"""R̂ up to which chains are considered to agree."""
 FROZEN = 0.5
-"""Where fewer of the particles have ever moved, the samples are the start and not what the sampler makes of
-it.
+"""Below this share of particles that ever moved, the samples are the start rather than the sampler's result.
 """
 
 
 @dataclass(frozen=True)
 class Movement:
-    """What is known of the moves of the run that these samples end; None for what is not.
+    """What is known of the moves of the run that produced the samples; None for what is unknown.
 
-    moved: the share of particles that are not where they started. accepted: of all moves, a particle's at a
-    step, the share that was made.
-    rhat: split R̂ over particles at the end, the largest of the numbers followed.
+    moved: the share of particles that are not where they started. accepted: the share of all proposed moves,
+    one per particle and step, that were made.
+    rhat: the largest split R̂ over particles of the quantities followed, at the end.
     """
 
     moved: float | None
@@ -44,7 +42,7 @@ class Movement:
 
 def movement(moved: float | None, trace: Mapping[str, Any] | None) -> Movement | None:
     """From the mark of the samples' file and the arrays of a trace, `moves` [t] and `monitor_rhat`; None
-    where neither says anything.
+    where neither has any information.
     """
     moves, looks = (_along(trace, name) for name in ("moves", "monitor_rhat"))
     known = moves[np.isfinite(moves)]
@@ -62,7 +60,7 @@ def recorded(trace: Mapping[str, Any], name: str) -> Float[np.ndarray, "*t"]:
 
 
 def _along(trace: Mapping[str, Any] | None, name: str) -> Float[np.ndarray, "t"]:
-    """A number a step or a look; none where the trace has no such thing."""
+    """One number per step or evaluation; empty where the trace has no such array."""
     if trace is None or name not in trace:
         return np.empty(0)
     values = recorded(trace, name)

@@ -1,8 +1,7 @@
-"""Where samples come from, opened once: a file (.npz, .npy, .csv, .parquet), an array, a tensor, rows of
-numbers, a table with `columns`.
+"""Samples opened from any source: a file (.npz, .npy, .csv, .parquet), an array, a tensor, rows of numbers, a
+table with `columns`.
 
-What is opened here is a stream of blocks (`samples`); nothing else in the audit asks what its samples came
-in.
+The result is a stream of blocks (`samples`); the rest of the audit does not depend on the source.
 """
 
 from collections.abc import Sequence
@@ -26,15 +25,15 @@ from lem_safe.data.tables import read_table
 from lem_safe.errors import BadInput, Fault
 
 Source = Any
-"""A file's path, an array, a tensor, rows of numbers, or a table with `columns`: what `open_samples` reads.
+"""A file's path, an array, a tensor, rows of numbers, or a table with `columns`: the input of `open_samples`.
 """
 
 
 def open_both(
     samples: Source, clouds: Source | None, columns: Sequence[str] | None, header: bool | None
 ) -> tuple[Samples, Samples | None]:
-    """The samples, and the clouds beside them where there are any; `columns` names those of the samples,
-    `header` speaks of each .csv among the two (see `open_samples`).
+    """The samples, and the separate clouds, if any. columns: names of the samples' columns. header: applies
+    to each .csv of the two (see `open_samples`).
     """
     opened = open_samples(samples, columns, _header_of(samples, header, clouds))
     if clouds is None:
@@ -43,11 +42,10 @@ def open_both(
 
 
 def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool | None = None) -> Samples:
-    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table; `columns` names
-    those that have no names.
+    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table.
 
-    header: whether the first line of a .csv is names; by default told from it, and refused where it may be
-    either.
+    columns: names for samples without names. header: whether the first line of a .csv is names; by default
+    detected, and refused where ambiguous.
     """
     if header is not None and not _is_csv(source):
         named = str(source) if _is_path(source) else IN_MEMORY
@@ -83,7 +81,7 @@ def _of_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> 
 
 
 def _header_of(source: Any, header: bool | None, beside: Any = None) -> bool | None:
-    """What `header`, given for a source and another one beside it, says of this one: nothing where only the
+    """The `header` that applies to this source, given one for it and another source: None where only the
     other is a .csv.
     """
     return None if not _is_csv(source) and _is_csv(beside) else header
@@ -111,7 +109,7 @@ def _of_array(values: np.ndarray, columns: Sequence[str] | None) -> Samples:
 
 
 def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
-    """The rows of a run, with the units that its file gives them."""
+    """The rows of a run, with the units of its file."""
     plain = _of_array(np.asarray(drawn), columns)
     if drawn.replica is not None and drawn.replica.shape == drawn.shape[:1]:
         return replace(
@@ -128,7 +126,7 @@ def _of_drawn(drawn: Drawn, columns: Sequence[str] | None) -> Samples:
 
 
 def _of_memory(source: Any, columns: Sequence[str] | None) -> Samples:
-    """The rows of a table, whose columns have names, or of what numpy makes an array of."""
+    """The rows of a table with named columns, or of anything numpy converts to an array."""
     rows = rows_by_column(source)
     if rows is not None:
         named = rows._replace(columns=_given(rows.columns, columns, IN_MEMORY))
@@ -150,8 +148,8 @@ def _of_memory(source: Any, columns: Sequence[str] | None) -> Samples:
 
 
 def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
-    """The rows of an .npz, with the units that their shape or an array of numbers gives them, and what the
-    file says of all of them.
+    """The rows of an .npz, with the units given by their shape or by an array of numbers, and the file's
+    marks.
     """
     source = str(archive.path)
     x, whole_paths = _array_of_rows(archive, source)
@@ -184,7 +182,7 @@ def _of_archive(archive: Archive, columns: Sequence[str] | None) -> Samples:
 
 
 def _array_of_rows(archive: Archive, source: str) -> tuple[Array, bool]:
-    """The array that holds the rows, and whether it is one of whole paths, [paths, times, columns]."""
+    """The array that holds the rows, and whether it consists of whole paths, [paths, times, columns]."""
     paths = archive.array("path") if "path" in archive else None
     if paths is None or len(paths.shape) == 1:
         if "x" not in archive:
@@ -210,7 +208,7 @@ def _array_of_rows(archive: Archive, source: str) -> tuple[Array, bool]:
 
 
 def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str) -> tuple[str, ...] | None:
-    """A file's own names, else those given; BadInput where both are there and not the same in any order."""
+    """A file's own names, else those given; BadInput where both are there and are different sets."""
     if own and columns and sorted(map(folded, own)) != sorted(map(folded, columns)):
         message = (
             f"has column names of its own ({listed(own)}), which are not the columns given "
@@ -222,7 +220,7 @@ def _given(own: Sequence[str] | None, columns: Sequence[str] | None, source: str
 
 
 def _named(rows: Rows, source: str) -> Rows:
-    """The same rows, their names checked, and identifiers as rules use them."""
+    """The same rows with checked names, as identifiers that rules can use."""
     columns = rows.columns
     if columns is None:
         return rows

@@ -2,12 +2,12 @@
 
 With c violations allowed, n_c is the fewest samples whose upper bound at c is at most β: I_β(c+1, n−c) ≥ 1−α.
 A distribution that really puts p < β inside is then certified with probability P(Bin(n_c, p) ≤ c), its power,
-which grows with c. The same for an audit that may be looked at whenever one likes, with the n_c at which its
-e-process certifies, and for clouds that are all inside or not at all.
+which grows with c. The same is computed for an anytime-valid audit, with the n_c at which its e-process
+certifies, and for clouds that are all inside or all outside.
 
-Where the cloud is the unit, R clouds never bound below about 1 − α^{1/R}, whatever they hold (A.5): a
+Where the cloud is the unit, R clouds never give a bound below about 1 − α^{1/R}, whatever they hold (A.5): a
 certificate needs at least about log(1/α)/−log(1 − β) clouds even if all are empty, and more if they are not.
-The mean over λ makes it a little more than that.
+The mean over λ makes it slightly more.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ class Plan:
     """`samples` certify `beta` with probability `power` if the true fraction is `true`, allowing up to
     `allowed` violations.
 
-    at_least: the fewest samples that could certify beta at all, none of them inside. anytime: how many do in
-    an audit that is looked at whenever one likes. clouds: how many independent clouds take the place of
-    samples whose particles are coupled, if each holds exactly `true` inside;
-    clouds_scattered: if a cloud is all inside or not at all; clouds_at_least: if none holds any. samples,
-    anytime and clouds_scattered certify with the probability asked for or more; of `clouds` none can be told,
-    as it depends on how clouds scatter.
+    at_least: the fewest samples that could certify beta at all, with none inside. anytime: the samples of an
+    anytime-valid audit. clouds: the number of independent clouds, in place of samples, if particles are
+    coupled and each cloud holds exactly `true` inside;
+    clouds_scattered: if each cloud is all inside or all outside; clouds_at_least: if none holds any. samples,
+    anytime and clouds_scattered certify with at least the requested probability; for `clouds` it is unknown,
+    as it depends on the scatter of the clouds.
     """
 
     beta: float
@@ -58,22 +58,21 @@ class Plan:
         return (
             f"{what} with up to {self.allowed:,} inside, and do so with probability {self.power:.3g} "
             f"if {inside} really are. Fewer than {self.at_least:,} samples certify nothing.\n"
-            f"Looked at whenever one likes, {_counted(self.anytime)} samples do, no less probably.\n"
+            f"An anytime-valid audit needs {_counted(self.anytime)}, with at least this probability.\n"
             "Where a filter couples particles the cloud is the unit: never fewer than "
             f"{self.clouds_at_least:,} independent clouds; about "
-            f"{_counted(self.clouds)} if each holds just {inside}; {_counted(self.clouds_scattered)}, no "
-            "less probably, if a cloud is all inside "
-            "or not at all."
+            f"{_counted(self.clouds)} if each holds exactly {inside}; {_counted(self.clouds_scattered)}, "
+            "with at least this probability, if each cloud is all inside or all outside."
         )
 
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
-"""True fractions of a table, as shares of the tolerance."""
+"""The true fractions of a table, as shares of the tolerance."""
 
 
 def plans(beta: float, confidence: float = 0.95, power: float = 0.9) -> str:
     """A table for several true fractions, as lines: the samples and clouds that each needs. Raises
-    SpecificationError at the argument that cannot be.
+    SpecificationError naming the invalid argument.
     """
     rows = [("true fraction", "samples", "allowed inside", "anytime", "clouds")]
     for share in SHARES:
@@ -105,24 +104,12 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     """The smallest audit that certifies `beta` with probability `power` when the true fraction is `true` <
     beta.
 
-    Raises SpecificationError at the argument that cannot be.
+    Raises SpecificationError naming the invalid argument.
 
     >>> plan(0.01, 0.003).samples
     1049
     """
-    for name, value, rule, holds in (
-        ("beta", beta, "0 < beta < 1, as a tolerance of 0 cannot be certified", 0 < beta < 1),
-        (
-            "true",
-            true,
-            "0 <= true < beta, as only a true fraction below beta can be certified",
-            0 <= true < beta,
-        ),
-        ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
-        ("power", power, "0 < power < 1", 0 < power < 1),
-    ):
-        if not holds:
-            raise SpecificationError(f"must satisfy {rule}; got {value:.12g}", (name,))
+    _must_be_plannable(beta, true, confidence, power)
     fewest, empty = fewest_samples(0, beta, confidence), clouds_needed(beta, np.zeros(1), confidence)
     if fewest is None or empty is None:
         raise SpecificationError(
@@ -159,16 +146,33 @@ def plan(beta: float, true: float, confidence: float = 0.95, power: float = 0.9)
     )
 
 
+def _must_be_plannable(beta: float, true: float, confidence: float, power: float) -> None:
+    """Raises SpecificationError at the first argument out of its range."""
+    for name, value, rule, holds in (
+        ("beta", beta, "0 < beta < 1, as a tolerance of 0 cannot be certified", 0 < beta < 1),
+        (
+            "true",
+            true,
+            "0 <= true < beta, as only a true fraction below beta can be certified",
+            0 <= true < beta,
+        ),
+        ("confidence", confidence, "0 < confidence <= 1 - 1e-9", 0 < confidence <= SUREST),
+        ("power", power, "0 < power < 1", 0 < power < 1),
+    ):
+        if not holds:
+            raise SpecificationError(f"must satisfy {rule}; got {value:.12g}", (name,))
+
+
 def fewest_samples(violations: int, beta: float, confidence: float) -> int | None:
-    """n_c: the fewest samples that certify beta with this many violations; None where none that can be
-    counted do.
+    """n_c: the fewest samples that certify beta with this many violations; None where no countable number
+    does.
     """
     return smallest_size(lambda n: n > violations and upper_bound(violations, n, confidence) <= beta)
 
 
 def _allowed(fewest: Callable[[int], int | None], true: float, power: float) -> tuple[int, int] | None:
     """The fewest violations c that must be allowed for that power, and the size n_c that allows them; None
-    where no c does.
+    where there is no such c.
     """
 
     def enough(c: int) -> bool:

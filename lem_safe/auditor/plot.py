@@ -1,6 +1,4 @@
-"""The verdict as a picture: each constraint's fraction, its interval, its tolerance. matplotlib is imported
-when it is drawn.
-"""
+"""The verdict plotted: each constraint's fraction, interval and tolerance. matplotlib is imported on use."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ FOUND, TOLERATED = "#3a80c1", "#c9336c"
 
 
 def plot(constraints: Sequence[ConstraintReport], claimed: bool, ax: "Axes | None" = None) -> "Axes":
-    """A dot a constraint, a bar for its interval where one is `claimed`, a mark for what is tolerated; on
+    """One dot per constraint, a bar for its interval where one is `claimed`, a mark for its tolerance; on
     `ax` or on new axes.
     """
     if ax is None:

@@ -1,4 +1,4 @@
-"""What is asked of some samples: a scenario's tolerances, and how they are held against what is counted."""
+"""What is asked of some samples: a scenario's tolerances and the options of the audit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from barriers.sets import SpecificationError, UnsafeSet, build_sets
 from barriers.specification import Nested
+from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.matching import Match, match_columns
 from lem_safe.auditor.samples import Samples
 from lem_safe.bounds.several import Correction
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """The options of one audit, as `auditor.audit` explains them; `clouds` are opened. Raises BadInput where
-    `near` is no distance.
+    """The options of one audit, explained in `auditor.audit`; `clouds` are opened. Raises BadInput where
+    `near` is not a distance > 0.
     """
 
     scenario: "Scenario"
@@ -29,6 +30,8 @@ class Question:
     near: float | None = None
     correction: Correction | None = None
     makers: Nested | None = None
+    enforced: Enforced | None = None
+    """What the filter of the recorded run says it enforces at every step; None where it says nothing."""
 
     def __post_init__(self) -> None:
         if self.near is not None and not 0 < self.near < float("inf"):
@@ -41,23 +44,23 @@ class Question:
 
     @property
     def require(self) -> str:
-        """What a pass asks for: passed, bound or anytime."""
+        """What passing requires: passed, bound or anytime."""
         asked = self.scenario.audit.require
         return "bound" if asked == "passed" and self.strict else asked
 
     @property
     def confidence(self) -> float:
-        """Of all constraints together."""
+        """The confidence of all constraints together."""
         return self.scenario.audit.confidence
 
     @property
     def confidence_each(self) -> float:
-        """Of each side of one constraint's bound, 1 − α/m (A.4)."""
+        """The confidence of each side of one constraint's bound, 1 − α/m (A.4)."""
         return 1 - (1 - self.confidence) / max(len(self.scenario.constraints), 1)
 
     def match(self, samples: Samples) -> Match:
-        """Which column of the samples is which of the scenario's; BadInput where they do not say, and where
-        clouds stand beside samples that have a bound of their own.
+        """Which column of the samples is which of the scenario's; BadInput where that is ambiguous, and where
+        separate clouds are given for samples that have a bound of their own.
         """
         match = match_columns(samples, self.scenario.columns, self.scenario.unsafe)
         if self.clouds is not None and match.unit != "sample":
@@ -72,7 +75,7 @@ class Question:
         return match
 
     def match_clouds(self, beside: Samples) -> Match:
-        """The same of clouds beside the samples; BadInput where they are no clouds."""
+        """The same for separate clouds; BadInput where their rows have no clouds."""
         match = match_columns(beside, self.scenario.columns, self.scenario.unsafe)
         if match.unit != "cloud":
             raise BadInput(
@@ -81,7 +84,7 @@ class Question:
         return match
 
     def sets(self, names: tuple[str, ...]) -> dict[str, UnsafeSet]:
-        """The constrained regions over these columns; BadInput at the key that cannot be built."""
+        """The constrained regions over these columns; BadInput naming the key that cannot be built."""
         try:
             regions = build_sets(self.scenario.unsafe, names, self.makers)
         except SpecificationError as error:

@@ -1,16 +1,16 @@
-"""How many rows differ, in one pass and a memory that does not grow with the file.
+"""How many rows are distinct, in one pass and in memory independent of the file's size.
 
-Every row has a 64-bit hash of its values, and the KEPT smallest hashes are kept with how often each came (a
-hash once dropped never comes back, so those counts are exact). Up to KEPT different rows the number is exact;
+Every row has a 64-bit hash of its values, and the KEPT smallest hashes are kept with their counts (a hash
+once dropped never comes back, so these counts are exact). Up to KEPT distinct rows the number is exact;
 beyond, with u the largest kept hash as a fraction of 2⁶⁴,
 
     D ≈ (KEPT − 1) / u                                                                         (A.13)
 
-whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] Units (clouds, chains, paths) have a
-hash each, the sum of their rows'.
+whose relative error is about 1/√KEPT, .4 %. [@baryossef2002distinct] The hash of a unit (cloud, chain, path)
+is the sum of its rows' hashes.
 
-A file that was put together with itself has every row k, 2k, 3k, ... times, whatever its rows are. Of D
-different rows of independent draws a prime k divides all the counts with a chance of k^−D at most, so
+A file that was concatenated with itself has every row k, 2k, 3k, ... times, whatever its rows are. With D
+distinct rows of independent draws, a prime k divides all counts with probability at most k^−D, so
 
     P(the counts have a common factor) ≤ Σ_k k^−D < 2^(1−D)                                    (A.17)
 """
@@ -27,26 +27,25 @@ from lem_safe.auditor.samples import Block
 
 KEPT = 1 << 16
 HEAVY = 0.01
-"""A row that is at least this share of all rows is one that a distribution may well put a mass on: zeros, a
-limit of a range.
+"""A row that is at least this share of all rows is one on which a distribution may put a mass: zeros, a limit
+of a range.
 """
 
 SURE = 20
-"""Different rows whose counts have a common factor by accident once in 500,000 times at most (A.17)."""
+"""Distinct rows whose counts have a common factor by accident with probability at most 1/500,000 (A.17)."""
 
 Hashes = UInt64[np.ndarray, "b"]
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What a pass over the rows found of repetitions.
+    """The repetitions among the rows of one pass.
 
-    distinct: different rows. exact: whether that was counted or estimated (A.13). commonest: how often the
-    commonest row came.
-    excess: rows that repeat another one, without those of HEAVY rows. heavy: the share of rows that HEAVY
-    rows are.
-    units, distinct_units: how many units there are, and how many of them differ; None where every row is its
-    own.
+    distinct: distinct rows. exact: whether that was counted or estimated (A.13). commonest: the count of the
+    most common row.
+    excess: rows that repeat another one, not counting HEAVY rows. heavy: the share of the rows that are
+    HEAVY.
+    units, distinct_units: the number of units and of distinct ones; None where every row is its own unit.
     """
 
     rows: int
@@ -58,11 +57,11 @@ class Repeats:
     units: int | None = None
     distinct_units: int | None = None
     times: int = 1
-    """How often the rows, or where there are units the units, are repeated as a whole (A.17)."""
+    """How many times the rows, or the units if there are any, are repeated as a whole (A.17)."""
 
 
 class Distinct:
-    """The running number of different hashes, and how often each of those kept came."""
+    """The running number of distinct hashes, and the counts of those kept."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.kept, self.n = kept, 0
@@ -71,7 +70,7 @@ class Distinct:
         self.dropped = False
 
     def add(self, hashes: Hashes) -> None:
-        """Takes the next rows' hashes."""
+        """Adds the next rows' hashes."""
         self.n += len(hashes)
         if self.dropped:
             hashes = hashes[hashes <= self.hashes[-1]]
@@ -86,16 +85,16 @@ class Distinct:
 
     @property
     def share(self) -> float:
-        """u: the part of all possible hashes that is kept."""
+        """u: the fraction of all possible hashes that is kept."""
         return (float(self.hashes[-1]) + 1) / 2.0**64 if self.dropped else 1.0
 
     def number(self) -> int:
-        """How many different ones there were (A.13)."""
+        """The number of distinct hashes (A.13)."""
         return round((self.kept - 1) / self.share) if self.dropped else len(self.hashes)
 
 
 class Counting:
-    """Rows as they pass by, counted."""
+    """Counts the rows that pass through it."""
 
     def __init__(self) -> None:
         self._rows, self._units = Distinct(), dict[int, int]()
@@ -118,7 +117,7 @@ class Counting:
             self._units[number] = (self._units.get(number, 0) + total) % 2**64
 
     def result(self) -> Repeats:
-        """What was found, of one row or more."""
+        """The repetitions; needs at least one row."""
         rows = self._rows
         n, distinct = rows.n, rows.number()
         common = rows.counts >= max(2.0, HEAVY * n)
@@ -146,7 +145,8 @@ class Counting:
 
 
 def whole_copies(counts: Sequence[int] | Int64[np.ndarray, "k"]) -> int:
-    """How often everything is there: the common factor of the counts, where it is no accident (A.17), else 1.
+    """How many times the whole is repeated: the common factor of the counts, unless accidental (A.17), else
+    1.
 
     >>> whole_copies([2, 4] * 10), whole_copies([2, 4]), whole_copies([2, 3] * 10)
     (2, 1, 1)
@@ -155,7 +155,7 @@ def whole_copies(counts: Sequence[int] | Int64[np.ndarray, "k"]) -> int:
 
 
 def hashed(x: Float[np.ndarray, "b d"] | Int64[np.ndarray, "b d"]) -> Hashes:
-    """A hash of every row's bits, 0 and −0 alike."""
+    """A hash of every row's bits, with 0 and −0 equal."""
     found = np.zeros(len(x), dtype=np.uint64)
     for column in x.T:
         bits = np.ascontiguousarray(column + column.dtype.type(0)).view(np.uint64)

@@ -1,6 +1,6 @@
-"""Rows of numbers read a block at a time, so that a file's size does not matter: what every reader offers.
+"""Rows of numbers read one block at a time, whatever the file's size: the interface of every reader.
 
-Memory is that of one block. A file is read again from its beginning whenever its blocks are asked for again.
+Memory is that of one block. A file is read again from its beginning whenever its blocks are requested again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lem_safe.errors import BadInput, Fault
 
 BLOCK = 65536
-"""Rows that are in memory at a time."""
+"""Rows in memory at a time."""
 
 Stream = Callable[[Sequence[int], int], Iterator[NDArray[Any]]]
 """stream(chosen columns, rows at a time): blocks [b, chosen] in file order, of any real type."""
@@ -23,10 +23,11 @@ def _settled(expected: Sequence[str] | None) -> None:
 
 
 class Rows(NamedTuple):
-    """What is known before the rows are read: how many (None where only reading tells), how wide, how named.
+    """What is known before the rows are read: their number (None where only reading determines it), their
+    width and names.
 
-    settle: raises BadInput where the names may be a row, and the expected names do not show that they are
-    names.
+    settle: raises BadInput where the names may be a row of numbers, and the expected names do not show that
+    they are names.
     """
 
     total: int | None
@@ -37,7 +38,7 @@ class Rows(NamedTuple):
 
 
 def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:
-    """The rows of an array in memory, or mapped into it, [n, d]."""
+    """The rows of an array in memory or memory-mapped, [n, d]."""
 
     def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
         in_place = list(chosen) == list(range(values.shape[1]))
@@ -49,7 +50,7 @@ def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:
 
 
 def must_be_file(path: Path) -> None:
-    """Refuses a path where there is no file to read."""
+    """Raises BadInput for a path that is not a readable file."""
     if not path.is_file():
         what = "is not a file" if path.exists() else "no such file"
         raise BadInput(Fault(f"{what}; check the path", str(path)))

@@ -1,17 +1,18 @@
-"""Samples as a stream of float64 blocks, whatever they came in, their columns in the order the geometry
-expects, their units named.
+"""Samples as a stream of float64 blocks, whatever their source, with columns in the order of the geometry and
+their units named.
 
-A bound counts units that are independent of one another. Rows are such units unless the file says otherwise:
+A bound counts units that are independent of one another. Rows are such units unless the file states
+otherwise:
 
-| an array of an .npz, or a column of a table | the unit | what counts of it |
+| an array of an .npz, or a column of a table | the unit | what is counted |
 | --- | --- | --- |
 | `replica` [n], or x of shape [r, n, d] | a cloud of coupled particles | its fraction inside |
 | `chain` [n] | a Markov chain | its fraction of time inside |
 | `path` [n], or an array `path` [n, t, d] in place of x | a path through time | whether it is ever inside |
 
-An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cloud, A.2), `seed` (what they
-were drawn with), `tuned` (they chose the scenario's numbers, so they cannot certify them, A.7) and `moved`
-(the share of the particles that ever left their start).
+An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cloud, A.2), `seed` (of its
+draws), `tuned` (they chose the scenario's numbers, so they cannot certify them, A.7) and `moved` (the share
+of the particles that ever left their start).
 Values are used as saved: widened to float64, never rounded.
 """
 
@@ -33,10 +34,11 @@ Unit = Literal["sample", "cloud", "chain", "path"]
 
 UNITS: dict[str, Unit] = {"replica": "cloud", "chain": "chain", "path": "path"}
 """What a file calls the unit of its rows."""
+"""The unit of the rows, by its name in a file."""
 
 
 class Block(NamedTuple):
-    """Some rows, and the number of the unit each belongs to; None where every row is its own."""
+    """Some rows, and the number of each one's unit; None where every row is its own."""
 
     x: Float[Tensor, "b d"]
     unit: Int64[np.ndarray, "b"] | None = None
@@ -44,26 +46,25 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """Rows of numbers with what their source says about them; `source` names it in messages."""
+    """Rows of numbers with the marks of their source; `source` names it in messages."""
 
     rows: Rows
     source: str
     unit: Unit = "sample"
     each: int | None = None
-    """Rows of a unit, where a three-dimensional array says so."""
+    """Rows per unit, where a three-dimensional array gives it."""
     members: Array | Numbers | None = None
     """The array that numbers the rows' units, where there is one."""
     coupled: bool = False
-    """Whether the file itself says that its rows are one filtered cloud (A.2), as a run's samples.npz does.
-    """
+    """Whether the file marks its rows as one filtered cloud (A.2), as a run's samples.npz does."""
     tuned: bool = False
     seed: int | None = None
     moved: float | None = None
-    """The share of a run's particles that are not where they started, where the file says so."""
+    """The share of a run's particles that are not where they started, where the file states it."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The coordinates' names, without the column that names units; None where the source has none."""
+        """The coordinates' names, without the column that numbers units; None where the source has none."""
         if self.rows.columns is None:
             return None
         found = self.unit_column
@@ -78,8 +79,8 @@ class Samples:
         return named[0] if len(named) == 1 else None
 
     def blocks(self, order: Sequence[int], unit_column: int | None, size: int = BLOCK) -> Iterator[Block]:
-        """The rows in file order, `size` at a time, columns in this order; BadInput at the first number that
-        is not finite.
+        """The rows in file order, `size` at a time, with columns in this order; BadInput at the first number
+        that is not finite.
         """
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
@@ -100,7 +101,7 @@ class Samples:
         if np.isfinite(block).all():
             return
         row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
-        own = self.rows.columns  # unnamed ones are counted like the rows
+        own = self.rows.columns  # unnamed ones are numbered from 1, like the rows
         name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
         place = f"row {start + row + 1}, column {name}"
         raise BadInput(
@@ -123,8 +124,8 @@ class Samples:
 
 
 def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of a file of independent clouds, each [n, d]: `x`, one cloud after the other, and `replica`,
-    the number of each row's.
+    """The arrays of a file of independent clouds, each [n, d]: `x`, the clouds concatenated, and `replica`,
+    the cloud of each row.
 
     >>> [a.tolist() for a in replica_arrays([np.zeros((2, 1)), np.ones((1, 1))]).values()]
     [[[0.0], [0.0], [1.0]], [0, 0, 1]]

@@ -1,5 +1,5 @@
-"""The JSON Schema of audit.json, read from the dataclasses that are written to it: for programs that take an
-audit in.
+"""The JSON Schema of audit.json, generated from the dataclasses that are written to it, for programs that
+read audits.
 """
 
 import dataclasses
@@ -53,8 +53,8 @@ MEANINGS = {
 
 
 def audit_schema() -> dict[str, Any]:
-    """The schema, draft 2020-12. Keys may be added in later versions of the program; none listed here changes
-    its meaning.
+    """The schema, draft 2020-12. Later versions of the program may add keys, but never change the meaning of
+    an existing one.
     """
     body = _object(AuditReport)
     body["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **body["properties"]}

@@ -1,4 +1,4 @@
-"""The rows that a page shows of samples too many to draw: every k-th of them, in file order."""
+"""The rows shown on a page where there are too many to draw: every k-th, in file order."""
 
 import math
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 FILE = "shown.npz"
 MOST = 20_000
-"""Rows that are drawn."""
+"""The number of rows drawn."""
 
 
 def shown(
     samples: Samples, scenario: "Scenario", report: AuditReport, most: int = MOST
 ) -> Float[np.ndarray, "k d"]:
-    """At most so many rows of audited samples, evenly spaced, in the scenario's columns; the file is read
-    once more, block by block.
+    """At most `most` rows of audited samples, evenly spaced, in the scenario's columns; the file is read once
+    more, block by block.
     """
     step, seen, kept = max(1, math.ceil(report.rows / most)), 0, []
     for block in match_columns(samples, scenario.columns, scenario.unsafe).blocks(samples):

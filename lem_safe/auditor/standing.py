@@ -1,12 +1,12 @@
-"""Where one constraint stands in an audit: after this look, and after all looks before it.
+"""The standing of one constraint in an audit: after this evaluation and all earlier ones.
 
-Evidence that is valid at every n at once may be kept at its best: P(E_n ≥ 1/α for some n) ≤ α, so the largest
-E so far decides, the smallest upper bound so far holds, and a verdict once fallen stays (A.4).
-Clopper–Pearson's p-values may not be kept like that.
+Anytime-valid evidence may be kept at its best: P(E_n ≥ 1/α for some n) ≤ α, so the largest E so far decides,
+the smallest upper bound so far holds, and a decided verdict is final (A.4). Clopper–Pearson's p-values may
+not be kept like that.
 
-All of that is for independent draws of one distribution. Where one look bounds ρ(𝒰) from above and another
-from below that, this is refuted (or one of 1/α such audits has failed): bounds are then those of the look at
-all units alone, nothing is certified, and what is over stays over.
+All of this assumes independent draws from one distribution. Where one evaluation bounds ρ(𝒰) from above and
+another from below that, the assumption is refuted (or an event of probability α occurred): bounds are then
+those of the evaluation of all units alone, nothing is certified, and what is over its tolerance remains so.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Verdict = Literal["certified", "violated", "inconclusive"]
 
 @dataclass(frozen=True)
 class Standing:
-    """p-values and bounds of one constraint, its verdict, and after how many units that fell."""
+    """p-values and bounds of one constraint, its verdict, and after how many units it was decided."""
 
     p_certify: float
     p_violate: float
@@ -32,7 +32,7 @@ class Standing:
 
     @classmethod
     def of(cls, evidence: Evidence, beta: float, confidence: float) -> "Standing":
-        """One look alone."""
+        """The standing after a single evaluation."""
         return cls(
             evidence.p_certify(beta),
             evidence.p_violate(beta),
@@ -48,7 +48,7 @@ class Standing:
         return asdict(self)
 
     def after(self, before: "Standing | None") -> "Standing":
-        """This look with all that came before it."""
+        """This evaluation combined with all earlier ones."""
         if before is None:
             return self
         upper, lower = min(self.upper, before.upper), max(self.lower, before.lower)
@@ -66,7 +66,7 @@ class Standing:
         )
 
     def decided(self, verdict: Verdict, units: int | None) -> "Standing":
-        """With this verdict, unless one has fallen already."""
+        """The standing with this verdict, unless one was already decided."""
         if self.verdict != "inconclusive":
             return self
         return replace(self, verdict=verdict, decided_at=units if verdict != "inconclusive" else None)

@@ -1,4 +1,4 @@
-"""CSV and Parquet as rows, a block at a time."""
+"""CSV and Parquet as rows, one block at a time."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,15 +15,14 @@ from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
-"""What a spreadsheet may have written between columns instead of commas, and what to call it."""
+"""Separators that a spreadsheet may have written instead of commas, and their names."""
 
 
 def open_csv(path: Path, header: bool | None = None) -> Rows:
-    """The rows of comma-separated numbers; `header` says whether the first line is names, where that is
-    known.
+    """The rows of comma-separated numbers. header: whether the first line is names; None where unknown.
 
-    A first line that may be either is refused, at once or, where there are words in it, by whoever knows
-    which names to expect.
+    An ambiguous first line is refused, immediately or, if it contains words, once the expected names are
+    known.
     """
     must_be_file(path)
     with faults_of(path):
@@ -51,7 +50,7 @@ def open_csv(path: Path, header: bool | None = None) -> Rows:
 
 
 def _names(head: CsvHead, names: Sequence[str]) -> tuple[str, ...]:
-    """The names in the first line; where it may be a row, and can be no names, that is what is said."""
+    """The names in the first line; a fault where the line may be a row and is not valid as names."""
     try:
         return identifiers(placeholders(names), str(head.path))[0]
     except BadInput:
@@ -84,7 +83,7 @@ def open_parquet(path: Path) -> Rows:
         try:
             with pq.ParquetFile(
                 path, pre_buffer=False, buffer_size=1 << 20
-            ) as file:  # or memory grows with the file
+            ) as file:  # without it memory grows with the file
                 for batch in file.iter_batches(size, columns=[name for name, _ in kinds], use_threads=False):
                     yield np.stack([cast_to_float64(batch.column(name)) for name, _ in kinds], 1)
         except (pa.ArrowException, OSError) as error:

@@ -1,5 +1,5 @@
-"""An audit in words and one small table: for a terminal and for a notebook. Works on the content of
-audit.json alone.
+"""An audit in words and one small table, for a terminal and for a notebook. Uses the content of audit.json
+alone.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "cl
 
 
 def to_text(audit: Mapping[str, Any]) -> str:
-    """The verdict first, then a table with one line a constraint, then what decided each and what the bound
+    """The verdict first, then a table with one line per constraint, then what decided each and what the bound
     assumes.
     """
     rows = [HEADS, *(row(c, audit) for c in audit["constraints"])]
@@ -69,7 +69,7 @@ def headline(audit: Mapping[str, Any]) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things.
+    """A number of things, in words.
 
     >>> counted(1, "sample"), counted(1200, "cloud")
     ('1 sample', '1,200 clouds')
@@ -78,8 +78,8 @@ def counted(number: int, what: str) -> str:
 
 
 def reason(audit: Mapping[str, Any]) -> str:
-    """Why it failed, or that it passed and what the bound adds: one sentence."""
-    over = [text for c in audit["constraints"] for text in _over(c)]
+    """Why it failed; or that it passed and what the bound adds. One sentence."""
+    over = [text for c in audit["constraints"] for text in _exceeded(c)]
     if over:
         return f"Failed: {', and '.join(over)}."
     bound = audit.get("verdict", "inconclusive")
@@ -94,8 +94,8 @@ def reason(audit: Mapping[str, Any]) -> str:
     )
 
 
-def _over(c: Mapping[str, Any]) -> list[str]:
-    """How one constraint's counts were over its tolerance, if they were."""
+def _exceeded(c: Mapping[str, Any]) -> list[str]:
+    """How one constraint's counts exceeded its tolerance; empty if they did not."""
     if c["violations"] > c["budget"]:
         return [f"{c['set']} holds {percent(c['fraction'])} where {percent(c['beta'])} is tolerated"]
     if c["first_step_over"] is not None:
@@ -122,7 +122,7 @@ def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """What was counted, what the run did, and what the bound says, in plain words."""
+    """What was counted, the steps of the run, and the bound, in plain words."""
     parts = [census_sentence(c, audit), _paths(c), trace_sentence(c, audit), bound_sentence(c, audit)]
     if c["undefined"]:
         parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
@@ -144,7 +144,7 @@ def unclaimed(audit: Mapping[str, Any]) -> bool:
 
 
 def union_sentence(audit: Mapping[str, Any]) -> list[str]:
-    """How many samples are in any region at all, where there are several; else nothing."""
+    """How many samples are in any region; empty for a single region."""
     union = audit["union"]
     if union is None:
         return []
@@ -159,13 +159,13 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
 
 
 def columns_sentence(audit: Mapping[str, Any]) -> list[str]:
-    """Which column is which, where names do not say it letter for letter; else nothing."""
+    """The matching of the columns, where names differ; else empty."""
     detail = str(audit.get("columns_detail", ""))
     return [f"{detail[0].upper()}{detail[1:]}."] if detail else []
 
 
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """How many are inside, how many may be."""
+    """How many are inside, and how many are tolerated."""
     inside = "is" if c["violations"] == 1 else "are"
     what, ever = ("path", " at some time") if unit(audit) == "path" else ("sample", "")
     return (
@@ -176,7 +176,7 @@ def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def _paths(c: Mapping[str, Any]) -> str:
-    """What of a path was looked at; empty where nothing is about paths."""
+    """What was checked of paths; empty where there are none."""
     match c.get("between"):
         case None:
             return ""
@@ -187,7 +187,7 @@ def _paths(c: Mapping[str, Any]) -> str:
 
 
 def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """The most that any judged step held; empty without a trace."""
+    """The largest fraction at any checked step; empty without a trace."""
     if c["max_fraction_over_steps"] is None:
         return ""
     judged = f" from step {audit['after_step']:,} on" if audit["after_step"] > 0 else ""
@@ -205,7 +205,7 @@ def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """The bounds on the probability of the set, and what would decide if nothing is decided."""
+    """The bounds on the probability of the set, and what would decide an inconclusive verdict."""
     low, high = (percent(end) for end in c["interval"])
     if unclaimed(audit):
         return f"No bound is claimed: {low} to {high} is what independent samples would give."
@@ -246,8 +246,8 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def more_words(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """How many more would decide, and how to evaluate them: a bound for one evaluation does not hold for a
-    second one of the same rows and more.
+    """How many more would decide, and how to evaluate them: a bound for one evaluation is not valid for a
+    second one that includes the same rows.
     """
     more, kind = c["samples_to_decide"], unit(audit)
     text = f"about {more:,} more {kind}{'s' * (more != 1)} would decide"

@@ -1,5 +1,5 @@
-"""Paths as they pass: each row of a path beside the row before it, so that the straight line between the two
-can be looked at.
+"""Paths in a stream: each row of a path with the row before it, so that the segment between them can be
+checked.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from barriers.sets.segments import at, lowest
 
 
 class Tracks:
-    """The last row of each path so far; the rows of a path come in the order of time, those of several may
-    take turns.
+    """The last row of each path so far. The rows of one path come in the order of time; paths may be
+    interleaved.
     """
 
     def __init__(self) -> None:
@@ -35,17 +35,17 @@ class Tracks:
 def deepest(
     region: UnsafeSet, before: Float[Tensor, "b d"], x: Float[Tensor, "b d"]
 ) -> tuple[Bool[Tensor, "b"], Float[Tensor, "b d"]]:
-    """Whether each row, or the segment that leads to it, is inside; and the point of that segment where the
+    """Whether each row, or the segment that ends at it, is inside; and the point of that segment where the
     region is deepest or nearest.
 
-    Of a region without a distance it is the row itself, or where the segment was found inside.
+    For a region without a distance it is the row itself, or a point of the segment that was found inside.
     """
     inside, t = lowest(region, before, x)
     return inside, at(before, x, t)
 
 
 def what_is_judged(region: UnsafeSet, between: str | None) -> str | None:
-    """What of paths is looked at: of the paths that are units of an audit (`between`), or of those that a
+    """What of paths is checked: of the paths that are units of an audit (`between`), or of those that a
     region is about; None for neither.
     """
     if between is not None:

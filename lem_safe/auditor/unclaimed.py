@@ -1,16 +1,14 @@
-"""That no bound is claimed, and why: a value, which an audit carries beside the words."""
+"""Why no bound is claimed, as a value that an audit stores in addition to the words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Why = Literal["tuned", "coupled", "frozen", "copies"]
-"""The samples chose the scenario's numbers; are one filtered cloud; never left their start; repeat one
-another.
-"""
+"""The samples chose the scenario's numbers; are one filtered cloud; are copies; never left their start."""
 
 SUFFIX = "bound not claimed"
-"""How `assumes` ends where counts are facts and nothing more."""
+"""The end of `assumes` where there are counts but no bound."""
 
 FOUND: dict[Why, str] = {
     "tuned": "samples used in tuning",
@@ -18,24 +16,24 @@ FOUND: dict[Why, str] = {
     "frozen": "frozen run",
     "copies": "copies",
 }
-"""Each in a few words."""
+"""Each reason in a few words."""
 
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """Why no bound is claimed. found: the same in a few words, with its numbers."""
+    """Why no bound is claimed. found: the reason in a few words, with its numbers."""
 
     why: Why
     found: str
 
     @property
     def assumes(self) -> str:
-        """What audit.json says in place of an assumption."""
+        """The text of audit.json in place of an assumption."""
         return f"{self.found}: {SUFFIX}"
 
 
 def because(why: Why, numbers: str = "") -> Unclaimed:
-    """The value, in its words.
+    """The value with its words.
 
     >>> because("copies", "1 distinct row among 400").assumes
     'copies, 1 distinct row among 400: bound not claimed'
@@ -46,7 +44,7 @@ def because(why: Why, numbers: str = "") -> Unclaimed:
 def unclaimed_in(audit: Mapping[str, Any]) -> Unclaimed | None:
     """Why the content of an audit.json claims no bound; None where it claims one.
 
-    A file from before the key `unclaimed` says it in `assumes` alone, in words that no longer change.
+    A file older than the key `unclaimed` states it in `assumes` alone, in words that no longer change.
 
     >>> unclaimed_in({"assumes": "coupled cloud: bound not claimed"})
     Unclaimed(why='coupled', found='coupled cloud')
@@ -65,4 +63,4 @@ _OLD: dict[str, Why] = {
     "coupled cloud": "coupled",
     "frozen run": "frozen",
 }
-"""What `assumes` said before `unclaimed` was written; what is none of these was "copies, ..."."""
+"""The texts of `assumes` before `unclaimed` was written; any other text was "copies, ..."."""

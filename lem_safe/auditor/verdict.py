@@ -24,6 +24,7 @@ from jaxtyping import Float, Num
 from barriers.budget import budget
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.clearances import Clearances
+from lem_safe.auditor.guarantee import Guarantee
 from lem_safe.auditor.inside import Inside
 from lem_safe.auditor.standing import Standing, Verdict
 from lem_safe.bounds import clopper_pearson
@@ -52,8 +53,10 @@ class ConstraintReport:
     beta: float
     violations: int
     fraction: float
-    upper_bound: float
-    """One-sided, at `confidence_each`: the number the verdict compares with beta."""
+    upper_bound: float | None
+    """One-sided, at `confidence_each`: the number the verdict compares with beta; None where no bound is
+    claimed.
+    """
     max_fraction_over_steps: float | None
     clearance_min: float | None
     verdict: Verdict
@@ -98,6 +101,12 @@ class ConstraintReport:
     """In an audit that grows: whether looks exclude each other, so that the units are no independent draws of
     one distribution.
     """
+    bound_claimed: bool = True
+    """Whether a confidence bound is computed; not where the samples are not independent units."""
+    guarantee: Guarantee | None = None
+    """What the filter guarantees by construction, and whether the run agrees; None where it guarantees
+    nothing, or where nothing was recorded.
+    """
     between: str | None = None
     """What of paths was looked at: points, or segments and how; None where neither the units nor the set are
     about paths.
@@ -112,6 +121,8 @@ class ConstraintReport:
         )
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None
+        if data.get("guarantee") is not None:
+            read["guarantee"] = Guarantee(**data["guarantee"])
         for name in ("interval", "diagnostic_interval"):
             read[name] = clopper_pearson.Interval(*data[name]) if data.get(name) is not None else None
         return cls(**read)
@@ -126,7 +137,8 @@ class UnionReport:
     sets: tuple[str, ...]
     violations: int
     fraction: float
-    upper_bound: float
+    upper_bound: float | None
+    """None where no bound is claimed."""
     interval: clopper_pearson.Interval
 
     @classmethod
@@ -178,6 +190,7 @@ def judge(
     require_bound: bool,
     trace: TraceFacts | None,
     between: str | None = None,
+    guarantee: Guarantee | None = None,
 ) -> ConstraintReport:
     """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
     each side of a bound has.
@@ -193,25 +206,41 @@ def judge(
         beta=beta,
         violations=count,
         fraction=count / n,
-        upper_bound=standing.upper,
-        max_fraction_over_steps=trace.largest if trace else None,
-        verdict=standing.verdict,
         passed=passed,
         budget=allowed,
-        lower_bound=standing.lower,
         interval=two_sided(evidence, confidence),
         confidence_each=confidence,
         samples_to_decide=0 if decided else evidence.more(beta, confidence) if claimed else None,
-        p_value=standing.p_certify,
         smallest_beta=evidence.smallest(confidence),
-        max_fraction_judged=trace.largest_judged if trace else None,
-        first_step_over=trace.first_over if trace else None,
         diagnostic_interval=_diagnostic(region, confidence),
-        decided_at=standing.decided_at,
-        contradicted=standing.contradicted,
+        bound_claimed=claimed,
+        guarantee=guarantee,
         between=between,
+        **_of_standing(standing, claimed),
+        **_of_trace(trace),
         **_shown(region),
     )
+
+
+def _of_standing(standing: Standing, claimed: bool) -> dict[str, Any]:
+    """What a report says of the bound."""
+    return {
+        "upper_bound": standing.upper if claimed else None,
+        "lower_bound": standing.lower,
+        "verdict": standing.verdict,
+        "p_value": standing.p_certify,
+        "decided_at": standing.decided_at,
+        "contradicted": standing.contradicted,
+    }
+
+
+def _of_trace(trace: TraceFacts | None) -> dict[str, Any]:
+    """What a report says of the steps of the run, where they are known."""
+    return {
+        "max_fraction_over_steps": trace.largest if trace else None,
+        "max_fraction_judged": trace.largest_judged if trace else None,
+        "first_step_over": trace.first_over if trace else None,
+    }
 
 
 def _shown(region: RegionCensus) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
@@ -53,27 +54,42 @@ def start(
             _must_admit(spec("filter", filter_kind, d), unsafe, rows, beta)
         if rows is not None and float(unsafe.contains(rows).double().mean()) <= beta / 2:
             return usual, True
-        places, scale = (
-            (rows, rows.std(0)) if rows is not None else (_around(d), torch.ones(d, dtype=torch.float64))
-        )
-        height = (
-            ((places - places.mean(0)) / scale).square().sum(1)
-            if rows is not None
-            else make("energies", energy).double()(places)
-        )
+        places = _around(energy, d) if rows is None else _among(rows)
     except Unsuited:
         raise
     except (SpecificationError, BadInput, ValueError, OSError):  # `starter` says what is wrong, with its key
         return usual, True
-    outside = ~unsafe.contains(places)
-    places = places[outside][height[outside].argsort()][:500]
-    noise = scale * torch.randn(500, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = _clear(unsafe, places)
+    if found is None:
+        return usual, False
+    place, spread = found
+    std = spread if rows is None else [_short(spread * v) for v in places.scale.tolist()]
+    return {"kind": "gaussian", "mean": place.tolist(), "std": std}, True
+
+
+class _Places(NamedTuple):
+    """Where particles might begin, the spread of each column there, and what is lowest where they had better
+    begin.
+    """
+
+    x: Float[Tensor, "n d"]
+    scale: Float[Tensor, "d"]
+    height: Float[Tensor, "n"]
+
+
+def _clear(unsafe: UnsafeSet, places: _Places) -> tuple[Float[Tensor, "d"], float] | None:
+    """The lowest place from which a start is clear of the region, and the first of SPREADS that any place
+    leaves clear; None where none is.
+    """
+    outside, d = ~unsafe.contains(places.x), len(places.scale)
+    lowest = places.x[outside][places.height[outside].argsort()][:500]
+    generator = torch.Generator().manual_seed(0)
+    noise = places.scale * torch.randn(500, d, generator=generator, dtype=torch.float64)
     for spread in SPREADS:
-        for place in map(_rounded, places, repeat(scale)):
+        for place in map(_rounded, lowest, repeat(places.scale)):
             if not bool(unsafe.contains(place + MARGIN * spread * noise).any()):
-                std = spread if rows is None else [_short(spread * v) for v in scale.tolist()]
-                return {"kind": "gaussian", "mean": place.tolist(), "std": std}, True
-    return usual, False
+                return place, spread
+    return None
 
 
 def _must_admit(filter_: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, beta: float) -> None:
@@ -104,12 +120,19 @@ def _rows(energy: Mapping[str, Any], path: Path) -> Tensor:
     return rows
 
 
-def _around(d: int) -> Tensor:
-    """0 and points on each axis and along the diagonals."""
+def _among(rows: Float[Tensor, "n d"]) -> _Places:
+    """The rows of a table, lowest near their mean."""
+    scale = rows.std(0)
+    return _Places(rows, scale, ((rows - rows.mean(0)) / scale).square().sum(1))
+
+
+def _around(energy: Mapping[str, Any], d: int) -> _Places:
+    """0 and points on each axis and along the diagonals, with their energies."""
     ways = torch.cat(
         [torch.eye(d), -torch.eye(d), torch.ones(1, d) / d**0.5, -torch.ones(1, d) / d**0.5]
     ).double()
-    return torch.cat([r * ways for r in REACH])
+    x = torch.cat([r * ways for r in REACH])
+    return _Places(x, torch.ones(d, dtype=torch.float64), make("energies", energy).double()(x))
 
 
 def _rounded(place: Tensor, scale: Tensor) -> Tensor:

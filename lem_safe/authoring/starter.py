@@ -2,8 +2,9 @@
 it validates and runs in seconds.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from barriers.filters import FILTERS
 from lem_safe.authoring.beginnings import schema, spec
@@ -45,26 +46,15 @@ def starter(path: Path, choices: Choices) -> str:
     if choices.data is not None and columns is None:
         columns = read_table(choices.data, header=choices.header).columns
     d = len(columns) if columns else 2
-    energy = spec("energy", choices.energy, d)
-    if choices.data is not None:
-        beside = (
-            choices.data.resolve().relative_to(path.parent.resolve())
-            if _within(choices.data, path.parent)
-            else choices.data.resolve()
-        )
-        energy["data"] = {"kind": "file", "path": str(beside)} | (
-            {"columns": list(choices.columns)} if choices.columns else {}
-        )
-        energy["data"] |= {"header": choices.header} if choices.header is not None else {}
-    region = spec("region", choices.set_kind, d)
-    if choices.set_kind == "rule":
-        region["where"] = f"{columns[0] if columns else 'x0'} > 2"
+    filter_ = spec("filter", choices.filter, d)
+    energy, region = _energy(path, choices, d), _region(choices.set_kind, columns, d)
     sampler = spec("sampler", choices.sampler, d) | {
         "samples": SAMPLES,
         "steps": STEPS,
         "step_size": 0.005,
     }
     sampler["init"], clear = start(energy, region, choices.filter, choices.beta, columns, path)
+    audit = {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2})
     named = columns is not None and choices.data is None
     lines = [
         MODELINE.rstrip(),
@@ -81,22 +71,40 @@ def starter(path: Path, choices: Choices) -> str:
         f"  - {{set: keep_out, beta: {choices.beta}}}",
         *block("sampler", sampler, top["sampler"], models[f"sampler_{choices.sampler}"]),
         *_unpromised(choices.filter),
-        *block(
-            "filter",
-            spec("filter", choices.filter, d),
-            top["filter"],
-            models[f"filter_{choices.filter}"],
-        ),
+        *block("filter", filter_, top["filter"], models[f"filter_{choices.filter}"]),
         *commented("audit:", top["audit"], ""),
-        *keys(
-            {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2}),
-            models["Audit"],
-            "  ",
-        ),
+        *keys(audit, models["Audit"], "  "),
     ]
     text = "\n".join(lines) + "\n"
     _check(text, path)
     return text
+
+
+def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
+    """The beginning of the energy, learned from a table where one is given: its path beside the scenario's
+    own where it lies there.
+    """
+    energy = spec("energy", choices.energy, d)
+    if choices.data is None:
+        return energy
+    beside = (
+        choices.data.resolve().relative_to(path.parent.resolve())
+        if _within(choices.data, path.parent)
+        else choices.data.resolve()
+    )
+    energy["data"] = {"kind": "file", "path": str(beside)} | (
+        {"columns": list(choices.columns)} if choices.columns else {}
+    )
+    energy["data"] |= {"header": choices.header} if choices.header is not None else {}
+    return energy
+
+
+def _region(kind: str, columns: Sequence[str] | None, d: int) -> dict[str, Any]:
+    """The beginning of the region; a rule speaks of the first column."""
+    region = spec("region", kind, d)
+    if kind == "rule":
+        region["where"] = f"{columns[0] if columns else 'x0'} > 2"
+    return region
 
 
 def _unpromised(kind: str) -> list[str]:

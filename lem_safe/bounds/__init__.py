@@ -1,7 +1,7 @@
-"""Bounds on a probability from counts and fractions: pure statistics, which know nothing of samples, regions
-or filters.
+"""Bounds on a probability from counts and fractions: pure statistics, independent of samples, regions and
+filters.
 
-The audit judges by them, and `filter.aim: auto` asks them beforehand how much a judge would still certify.
+The audit uses them for verdicts, and `filter.aim: auto` for the largest count that could still be certified.
 """
 
 from barriers.budget import budget

@@ -1,5 +1,5 @@
-"""An audit that may be looked at after every sample: an e-process whose guarantee survives stopping whenever
-one likes.
+"""An anytime-valid audit: an e-process whose guarantee holds however often it is evaluated and whenever it is
+stopped.
 
 Against H₀: p ≥ β, averaged over alternatives q below β by a uniform distribution (a Beta distribution
 truncated to [0, β)):
@@ -7,8 +7,8 @@ truncated to [0, β)):
 E_n = (1/β) ∫₀^β (q/β)^k ((1−q)/(1−β))^{n−k} dq = B(k+1, n−k+1) I_β(k+1, n−k+1) / (β^{k+1} (1−β)^{n−k}).
 
 Each factor has mean at most 1 under H₀, so E is a nonnegative supermartingale and P(E_n ≥ 1/α for some n) ≤ α
-(Ville). Certifying when E reaches 1/α is then wrong with probability at most α, at whatever moment one stops;
-Clopper–Pearson, looked at again and again, is not. The mirror image, q above β, shows a violation. Counts may
+(Ville). Certifying when E reaches 1/α is then wrong with probability at most α, for any stopping time; this
+is not so for Clopper–Pearson evaluated repeatedly. The mirror image, q above β, shows a violation. Counts may
 come in batches; only independence is assumed.
 """
 
@@ -21,11 +21,13 @@ from lem_safe.bounds.search import largest_kept, smallest_size
 
 
 def log_evidence_below(count: float, n: int, beta: float) -> float:
-    """log E_n against p ≥ β: large where the data say that less than β is inside; 0 before any sample."""
+    """log E_n against p ≥ β: large where the data indicate that less than β is inside; 0
+    before any sample.
+    """
     from scipy.special import betaln
 
     if not 0 < beta < 1:
-        return -math.inf if n else 0.0  # nothing lies below 0
+        return -math.inf if n else 0.0  # no alternative is below 0
     k, rest = count, n - count
     return (
         float(betaln(k + 1, rest + 1))
@@ -36,8 +38,8 @@ def log_evidence_below(count: float, n: int, beta: float) -> float:
 
 
 def log_evidence_above(count: float, n: int, beta: float) -> float:
-    """log E_n against p ≤ β: large where the data say that more than β is inside. At β = 0 one sample inside
-    is a proof.
+    """log E_n against p ≤ β: large where the data indicate that more than β is inside. At β = 0 one sample
+    inside is a proof.
     """
     if beta == 0:
         return math.inf if count else -math.log(n + 1.0)
@@ -45,8 +47,8 @@ def log_evidence_above(count: float, n: int, beta: float) -> float:
 
 
 def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
-    """The largest fraction not rejected, valid at every n at once; 1.2 to 1.5 times Clopper–Pearson's at the
-    sizes that matter.
+    """The largest fraction not rejected, valid at every n simultaneously; 1.2 to 1.5 times Clopper–Pearson's
+    at typical sizes.
 
     >>> round(anytime_upper_bound(0, 5000, 0.95), 6)
     0.000902
@@ -56,8 +58,8 @@ def anytime_upper_bound(count: int, n: int, confidence: float) -> float:
 
 
 def samples_needed(beta: float, true: float, confidence: float) -> int | None:
-    """About how many samples decide `beta`, looked at after each, if a fraction `true` keeps showing; None
-    where no number would.
+    """About how many samples decide `beta`, evaluated after each, if the fraction stays `true`; None where no
+    number would.
 
     >>> samples_needed(0.01, 0.0, 0.95)
     449
@@ -73,7 +75,7 @@ def samples_needed(beta: float, true: float, confidence: float) -> int | None:
 
 @dataclass
 class Watch:
-    """A verdict on one tolerance while samples keep coming; once certified or violated it stays so.
+    """A verdict on one tolerance while samples keep coming; once certified or violated it is final.
 
     confidence: the probability with which the verdict is right, however often it is read.
     """
@@ -88,7 +90,7 @@ class Watch:
         budget(self.beta, 0)  # beta is checked where every budget is made
 
     def add(self, inside: int, samples: int) -> Literal["certified", "violated", "inconclusive"]:
-        """Takes a batch of `samples`, `inside` of them in the region, and returns the verdict so far."""
+        """Adds a batch of `samples`, `inside` of them in the region, and returns the verdict so far."""
         if not 0 <= inside <= samples:
             raise ValueError(f"a batch of {samples} samples cannot have {inside} inside")
         self.count, self.n = self.count + inside, self.n + samples

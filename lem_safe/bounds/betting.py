@@ -1,16 +1,16 @@
-"""A bound on ρ(𝒰) from independent clouds of coupled particles: the cloud is the unit, its fraction X ∈ [0,
-1] the number.
+"""A bound on ρ(𝒰) from independent clouds of coupled particles: the unit is the cloud, and its number the
+fraction X ∈ [0, 1] inside.
 
-A gambler who bets against E X ≥ m, a share λ of the largest bet allowed, multiplies the capital with every
+A gambler who bets against E X ≥ m, with a share λ of the largest bet allowed, multiplies the capital at every
 cloud:
 
 K_R(m) = mean over λ of Π_{r≤R} (1 + λ (m − X_r) / (1 − m)),   0 ≤ λ ≤ 1.
 
-Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α, whatever the distribution
-of X: no normality, no variance, nothing about the particles. The bound is the largest m at which K < 1/α.
-[Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never bound
-better than about log(1/α)/R, however small their fractions: 30 clouds, none with a particle inside, give .107
-at 95 %. Most of the weight is on λ = 1, the best bet on small, even fractions.
+Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α for any distribution of X:
+neither normality nor a variance nor independent particles are assumed. The bound is the largest m at which
+K < 1/α. [Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never
+give a bound below about log(1/α)/R, however small their fractions: 30 clouds, none with a particle inside,
+give .107 at 95 %. Most of the weight is on λ = 1, the best bet for small fractions of little scatter.
 """
 
 import math
@@ -31,8 +31,8 @@ def log_capital(fractions: Float[np.ndarray, "r"], m: float) -> float:
 
 
 def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: float) -> int | None:
-    """About how many clouds decide `beta` either way if fractions like these keep coming; None where no
-    number would.
+    """About how many clouds decide `beta` either way if their fractions stay like these; None where no number
+    would.
 
     >>> clouds_needed(0.1, np.zeros(1), 0.95), clouds_needed(0.03, np.array([0.02]), 0.95)
     (31, 316)
@@ -50,8 +50,8 @@ def clouds_needed(beta: float, fractions: Float[np.ndarray, "r"], confidence: fl
 
 
 def clouds_all_or_nothing(inside: int, beta: float, confidence: float) -> int | None:
-    """The fewest clouds that certify `beta` where so many of them are all inside and the others not at all:
-    as scattered as fractions can be.
+    """The fewest clouds that certify `beta` where `inside` of them are all inside and the others all outside,
+    the largest possible scatter.
 
     >>> clouds_all_or_nothing(0, 0.1, 0.95)
     31
@@ -77,7 +77,7 @@ def mean_upper_bound(fractions: Float[np.ndarray, "r"], confidence: float) -> fl
 
 def _gains(fractions: Float[np.ndarray, "r"], m: float) -> Float[np.ndarray, "l r"]:
     """The logarithm of each bet's factor on each cloud."""
-    with np.errstate(divide="ignore"):  # a cloud all inside ruins the bet λ = 1, and only that one
+    with np.errstate(divide="ignore"):  # a cloud all inside gives −∞ for the bet λ = 1, and only for that one
         return np.log1p(BETS[:, None] * np.maximum((m - fractions) / (1 - m), -1.0))
 
 

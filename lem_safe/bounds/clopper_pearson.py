@@ -4,7 +4,7 @@ distribution.
 upper  p⁺ = I⁻¹(k+1, n−k; 1−α), 1 where k = n      lower  p⁻ = I⁻¹(k, n−k+1; α), 0 where k = 0
 
 Both cover for every n and p: P(p ≤ p⁺) ≥ 1−α, P(p ≥ p⁻) ≥ 1−α. With k = 0, p⁺ = 1 − α^{1/n} ≈ 3/n at 95 %
-(A.3). scipy is imported when a bound is asked for, so that a command line starts fast.
+(A.3). scipy is imported on first use, so that a command line starts fast.
 """
 
 import math
@@ -59,10 +59,11 @@ def smallest_beta(n: int, confidence: float) -> float:
 
 
 def samples_needed(beta: float, true: float, confidence: float) -> int | None:
-    """About how many samples decide `beta` either way if a fraction `true` keeps showing; None where no
-    number would.
+    """About how many samples decide `beta` either way if the fraction stays `true`; None where no number
+    would.
 
-    The count is taken as exactly true·n, so this is the size at which a typical, not a lucky, sample decides.
+    The count is taken as exactly true·n, so this is the size at which a typical sample decides, not a lucky
+    one.
 
     >>> samples_needed(0.01, 0.0, 0.95)
     299

@@ -1,10 +1,11 @@
-"""What counts say about a tolerance, by one of three methods that a verdict can ask the same questions.
+"""The evidence of counts about a tolerance, by one of three methods with one interface.
 
-| method | from | holds |
+| method | from | valid |
 | --- | --- | --- |
-| `clopper-pearson` (A.2) | k of n independent units | once, at an n fixed beforehand |
-| `anytime` (A.4) | k of n independent units, in the order they came | at every n at once (anytime-valid) |
-| `betting` (A.5) | the fraction inside of each of R independent clouds or chains | at every R at once |
+| `clopper-pearson` (A.2) | k of n independent units | for one evaluation, at an n fixed beforehand |
+| `anytime` (A.4) | k of n independent units, in order of arrival | at every n simultaneously (anytime-valid)
+| | `betting` (A.5) | the fraction inside of each of R independent clouds or chains | at every R
+simultaneously |
 
 A p-value is a number whose distribution under the hypothesis puts at most α below α; evidence e of an
 e-process gives the p-value 1/e.
@@ -24,7 +25,7 @@ Method = Literal["clopper-pearson", "anytime", "betting"]
 
 
 class Evidence(Protocol):
-    """The data of one region, and what they say. Confidences and fractions lie between 0 and 1."""
+    """The evidence of one region's data. Confidences and fractions lie between 0 and 1."""
 
     @property
     def method(self) -> Method: ...
@@ -42,15 +43,15 @@ class Evidence(Protocol):
         """The one-sided lower bound."""
 
     def smallest(self, confidence: float) -> float:
-        """The least tolerance that as many units certify if none is inside (A.3)."""
+        """The smallest tolerance that as many units certify if none is inside (A.3)."""
 
     def more(self, beta: float, confidence: float) -> int | None:
-        """About how many more units decide if the same fraction keeps showing; None where no number would."""
+        """About how many more units decide if the fraction stays the same; None where no number would."""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """k of n independent units, looked at once: Clopper–Pearson."""
+    """k of n independent units, evaluated once: Clopper–Pearson."""
 
     count: int
     n: int
@@ -80,7 +81,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Sequential:
-    """k of n independent units, looked at whenever one likes: the e-process."""
+    """k of n independent units, anytime-valid: the e-process."""
 
     count: int
     n: int
@@ -110,9 +111,7 @@ class Sequential:
 
 @dataclass(frozen=True, eq=False)
 class Betting:
-    """The fractions inside of R independent clouds, or of R independent chains: the mean of their
-    distribution, by betting.
-    """
+    """The fractions inside of R independent clouds or chains: the mean of their distribution, by betting."""
 
     fractions: Float[np.ndarray, "r"]
 
@@ -152,5 +151,5 @@ def _p_value(log_evidence: float) -> float:
 
 
 def _still_needed(needed: int | None, have: int) -> int | None:
-    """How many of those needed are still to come: one at least, as what there is has not decided."""
+    """How many of the needed units are still to come: at least one, as those there are have not decided."""
     return None if needed is None else max(needed - have, 1)

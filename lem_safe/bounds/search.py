@@ -1,20 +1,20 @@
-"""Where a verdict turns: the smallest number of units that decides, and the largest fraction that is not
-rejected.
+"""Searches for where a verdict changes: the smallest number of units that decides, and the largest fraction
+that is not rejected.
 """
 
 import math
 from collections.abc import Callable
 
 MOST = 1 << 53
-"""As far as anything is counted: up to here every whole number is a float."""
+"""The largest number of units considered: up to here every whole number is a float."""
 
 SUREST = 1 - 1e-9
-"""The largest confidence that is asked for: beyond it rounding decides."""
+"""The largest confidence considered: beyond it rounding decides."""
 
 
 def smallest_size(decides: Callable[[int], bool], most: int = MOST) -> int | None:
-    """The smallest n ≥ 1 that decides, by doubling and then bisection, if more never decide less; None where
-    `most` do not.
+    """The smallest n ≥ 1 that decides, by doubling and then bisection, if deciding is monotone in n; None
+    where `most` does not decide.
 
     >>> smallest_size(lambda n: n >= 299), smallest_size(lambda n: False)
     (299, None)
@@ -32,7 +32,9 @@ def smallest_size(decides: Callable[[int], bool], most: int = MOST) -> int | Non
 
 
 def largest_kept(rejected: Callable[[float], bool], low: float) -> float:
-    """The fraction in [low, 1] from which on all are rejected, rounded up, by bisection; 1 where none is."""
+    """The smallest fraction in [low, 1] above which all are rejected, rounded up, by bisection;
+    1 if none is.
+    """
     high = math.nextafter(1.0, 0.0)
     if not rejected(high):
         return 1.0

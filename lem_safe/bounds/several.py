@@ -1,15 +1,15 @@
-"""Several constraints audited together: what each verdict must clear so that all are right at once with
+"""Several constraints audited together: the level of each verdict so that all hold simultaneously with
 probability 1 − α (A.4).
 
-Bonferroni gives every constraint the level α/m; the bounds it shows hold together. Holm orders the p-values
-and lets the j-th smallest use α/(m − j + 1) as long as all before it cleared theirs: it decides at least as
-much, with the same guarantee, but only the verdicts hold together, not bounds. The p-values are exact
+Bonferroni gives every constraint the level α/m; its bounds hold simultaneously. Holm orders the p-values and
+lets the j-th smallest use α/(m − j + 1) as long as all before it met theirs: it decides at least as much,
+with the same guarantee, but only its verdicts hold simultaneously, not bounds. The p-values are exact
 binomial ones:
 
 certify   P(Bin(n, β) ≤ k), against ρ(𝒰) ≥ β        violate   P(Bin(n, β) ≥ k), against ρ(𝒰) ≤ β
 
-A constraint is wrongly certified only if ρ(𝒰) > β and wrongly called violated only if ρ(𝒰) ≤ β: the two never
-share an error.
+A constraint is wrongly certified only if ρ(𝒰) > β and wrongly violated only if ρ(𝒰) ≤ β: the two never share
+an error.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ Correction = Literal["bonferroni", "holm"]
 
 
 def p_certify(count: int, n: int, beta: float) -> float:
-    """The probability of so few inside if ρ(𝒰) were β; 1 where β = 0, which nothing certifies."""
+    """The probability of at most `count` inside if ρ(𝒰) were β; 1 where β = 0, which nothing certifies."""
     return at_most(count, n, beta)
 
 
 def p_violate(count: int, n: int, beta: float) -> float:
-    """The probability of so many inside if ρ(𝒰) were β."""
+    """The probability of at least `count` inside if ρ(𝒰) were β."""
     return at_least(count, n, beta)
 
 

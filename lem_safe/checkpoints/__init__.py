@@ -1,4 +1,4 @@
-"""Energies read from files: our own, and published networks under the names that their weights have."""
+"""Energies read from files: our own, and published networks under their weights' original names."""
 
 from lem_safe.checkpoints.checkpoint import Checkpoint
 from lem_safe.checkpoints.formats import FORMATS, Format

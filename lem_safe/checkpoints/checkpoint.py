@@ -1,5 +1,5 @@
-"""`energy: {kind: checkpoint, path: ...}`: an energy somebody trained, from a file. Its fingerprint counts
-the file's content.
+"""`energy: {kind: checkpoint, path: ...}`: a trained energy, from a file. Its fingerprint covers the file's
+content.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""What a file of weights can be: lem-safe's own, or a published network's. Strict: every tensor there, in its
-shape, and no other.
+"""The formats of files of weights: lem-safe's own, and published networks. Strict: every tensor must be
+present in its shape, and no other.
 """
 
 import json
@@ -19,21 +19,21 @@ from lem_safe.training.checkpoint import FORMAT, load_energy
 
 
 class Format(ABC):
-    """One kind of file."""
+    """One file format."""
 
     @abstractmethod
     def recognises(self, file: Opened) -> bool:
-        """Whether the file looks like one of these, whole or not."""
+        """Whether the file appears to have this format, complete or not."""
 
     @abstractmethod
     def columns(self, file: Opened) -> tuple[str, ...]:
-        """The coordinates' names, from names and shapes alone; BadInput where the file cannot be one of
-        these.
+        """The coordinates' names, from names and shapes alone; BadInput where the file does not have this
+        format.
         """
 
     @abstractmethod
     def load(self, file: Opened) -> Energy:
-        """The energy over data units, frozen; BadInput as above."""
+        """The frozen energy over data units; BadInput as above."""
 
     @abstractmethod
     def coordinates(self, file: Opened) -> Coordinates | None:
@@ -93,7 +93,7 @@ class EnergyMatchingCifar10(Format):
 
 
 def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """BadInput with every name that is missing, unexpected or of another shape, where there is one."""
+    """Raises BadInput with every name that is missing, unexpected or of another shape, if there is any."""
     found = file.under(dictionary)
     if dictionary not in {name.split(".")[0] for name in file.shapes} and not set(found) & set(expected):
         held = ", ".join(sorted({name.split(".")[0] for name in file.shapes})) or "no tensors"
@@ -124,24 +124,26 @@ def must_match(file: Opened, dictionary: str, expected: Mapping[str, tuple[int, 
 
 @cache
 def expected(layout: Layout) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a network, from one without numbers."""
+    """Names and shapes of a network's tensors, without allocating them."""
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in Potential(layout).state_dict().items()}
 
 
 def grouped(names: Iterable[str]) -> str:
-    """Every name, what they share written once, as a shell would expand it: blocks.{0,1}.{weight,bias}."""
+    """Every name, with common parts written once, as in a shell's brace expansion:
+    blocks.{0,1}.{weight,bias}.
+    """
     tree: dict[str, Any] = {}
     for name in names:
         node = tree
         for part in name.split("."):
             node = node.setdefault(part, {})
-        node[""] = {}  # a name ends here; a longer one may go on
+        node[""] = {}  # a name ends here; a longer one may continue
     return ", ".join(branch.removeprefix(".") for branch in _branches(tree))
 
 
 def _branches(tree: Mapping[str, Any]) -> list[str]:
-    """What follows a name's beginning; parts that are followed by the same are one."""
+    """The continuations of a name's beginning; parts with equal continuations are merged."""
     alike: dict[str, list[str]] = {}
     for part, after in tree.items():
         if part:

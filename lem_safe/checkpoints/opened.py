@@ -1,8 +1,8 @@
-"""A file of weights, opened but not read: names, shapes and text now, numbers when asked for. Nothing pickled
-is ever run.
+"""A file of weights, opened but not read: names, shapes and metadata first, numbers on request. Nothing
+pickled is ever executed.
 
-safetensors by its header; anything else by torch.load(weights_only=True), mapped into memory, so that a file
-of 800 MB opens at once.
+safetensors by its header; anything else by torch.load(weights_only=True), memory-mapped, so that a file of
+800 MB opens at once.
 """
 
 import pickle
@@ -21,9 +21,9 @@ from lem_safe.errors import BadInput, Fault
 
 @dataclass(frozen=True)
 class Opened:
-    """What a file holds.
+    """The content of a file.
 
-    shapes: of every tensor, by name, those inside a dictionary as `dictionary.name`; text: a safetensors
+    shapes: of every tensor, by name, those inside a dictionary as `dictionary.name`. text: a safetensors
     file's metadata.
     """
 
@@ -69,7 +69,7 @@ def opened(path: Path) -> Opened:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file begins like one: eight bytes of length, then JSON."""
+    """Whether a file begins like a safetensors file: eight bytes of length, then JSON."""
     try:
         with path.open("rb") as file:
             return file.read(9)[8:] == b"{"

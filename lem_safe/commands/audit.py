@@ -1,14 +1,20 @@
 """`lem-safe audit`."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
+
+if TYPE_CHECKING:
+    from lem_safe.auditor import AuditReport
+    from lem_safe.commands.files_asked import Written
+    from lem_safe.scenario.overrides import Overrides
 
 
 class Correction(StrEnum):
@@ -105,22 +111,10 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
     from lem_safe.auditing import grow as look
-    from lem_safe.auditor.failing import must_be_table
-    from lem_safe.auditor.formats import FORMATS
-    from lem_safe.commands.files_asked import must_be_free, replaceable, written
-    from lem_safe.scenario.messages import did_you_mean
 
-    if form not in FORMATS:
-        raise BadInput(
-            Fault(f"'{form}' is not an audit format{did_you_mean(form, list(FORMATS))}", key="--format")
-        )
-    files, rows = written(write or [], FORMATS), [failing_rows] if failing_rows else []
-    inputs = [path for path in (samples, Path(scenario), clouds, trace) if path is not None]
-    must_be_free([*(file.path for file in files), *rows], inputs, overwrite)
-    for path in rows:
-        must_be_table(path)
+    _must_be_a_format(form)
+    files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
     asked: dict[str, Any] = {
         "header": header,
         "strict": strict,
@@ -131,23 +125,78 @@ def audit(
         place = _for_looks(out, clouds, trace, failing_rows)
         report = look(samples, scenario, place, given(set_), **asked)
     else:
-        if out is not None:
-            replaceable(out, overwrite)
-        steps = None if trace is None else read_trace(trace)
-        done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
-        report = done.report
-        if out is not None:
-            write_audit(out, done)
-        for path in rows:
-            write_failing_rows(path, done)
+        report = _audited_once(
+            samples,
+            scenario,
+            given(set_),
+            out=out,
+            rows=failing_rows,
+            overwrite=overwrite,
+            clouds=clouds,
+            trace=trace,
+            asked=asked,
+        )
     for file in files:
         file.put(report.to(file.form))
     say(report.to("json" if json else form))
     if form == "text" and not json:
-        pages = [] if out is None else [out / "report.html"]
-        for path in [*pages, *rows, *(file.path for file in files)]:
+        page = None if out is None else out / "report.html"
+        for path in filter(None, [page, failing_rows, *(file.path for file in files)]):
             say(str(path))
     return report.status
+
+
+def _must_be_a_format(name: str) -> None:
+    from lem_safe.auditor.formats import FORMATS
+    from lem_safe.scenario.messages import did_you_mean
+
+    if name not in FORMATS:
+        raise BadInput(
+            Fault(f"'{name}' is not an audit format{did_you_mean(name, list(FORMATS))}", key="--format")
+        )
+
+
+def _files(
+    texts: Sequence[str], rows: Path | None, inputs: Sequence[Path | None], overwrite: bool
+) -> "list[Written]":
+    """The files that --write names; BadInput where one of them, or the file of rows, cannot be written."""
+    from lem_safe.auditor.failing import must_be_table
+    from lem_safe.auditor.formats import FORMATS
+    from lem_safe.commands.files_asked import must_be_free, written
+
+    files = written(texts, FORMATS)
+    tables = [] if rows is None else [rows]
+    must_be_free([*(file.path for file in files), *tables], filter(None, inputs), overwrite)
+    for table in tables:
+        must_be_table(table)
+    return files
+
+
+def _audited_once(
+    samples: Path,
+    scenario: str,
+    replaced: "Overrides",
+    *,
+    out: Path | None,
+    rows: Path | None,
+    overwrite: bool,
+    clouds: Path | None,
+    trace: Path | None,
+    asked: Mapping[str, Any],
+) -> "AuditReport":
+    """The audit of a file that does not grow, left in `out`, with the rows inside a region in `rows`."""
+    from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
+    from lem_safe.commands.files_asked import replaceable
+
+    if out is not None:
+        replaceable(out, overwrite)
+    steps = None if trace is None else read_trace(trace)
+    done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
+    if out is not None:
+        write_audit(out, done)
+    if rows is not None:
+        write_failing_rows(rows, done)
+    return done.report
 
 
 def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None, rows: Path | None) -> Path:

@@ -8,26 +8,29 @@ import typer
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument, Set, given
 from lem_safe.commands.outcome import open_progress, say
 
+Filters = Annotated[
+    str | None,
+    typer.Option(
+        "--filters",
+        metavar="none,step,...",
+        help="The filters to compare; by default all of them, and the scenario's own. chain "
+        "means the chain in the scenario.",
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        min=1,
+        help="The number of seeds for starts and noise, counted from the scenario's seed.",
+    ),
+]
+
 
 def compare(
     scenario: ScenarioArgument,
-    filters: Annotated[
-        str | None,
-        typer.Option(
-            "--filters",
-            metavar="none,step,...",
-            help="The filters to compare; by default all of them, and the scenario's own. chain "
-            "means the chain in the scenario.",
-        ),
-    ] = None,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds",
-            min=1,
-            help="The number of seeds for starts and noise, counted from the scenario's seed.",
-        ),
-    ] = 1,
+    filters: Filters = None,
+    seeds: Seeds = 1,
     set_: Set = None,
     out: Out = None,
     quiet: Quiet = False,
@@ -48,10 +51,7 @@ def compare(
     if out is not None:
         must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
-    progress, leave = open_progress(quiet or json)
-    try:
+    with open_progress(quiet or json) as progress:
         found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
-    finally:
-        leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'compare.html'}")
     return 0

@@ -9,32 +9,31 @@ from lem_safe.commands.options import Header
 from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
 
+PathArgument = Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")]
+Energy = Annotated[str, typer.Option("--energy", metavar="KIND", help="One of lem-safe list energies.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="A table to train the energy on; implies --energy trained."),
+]
+ColumnNames = Annotated[
+    str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
+]
+SetKind = Annotated[str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")]
+Beta = Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")]
+Filter = Annotated[str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")]
+Sampler = Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")]
+
 
 def new(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")] = Path(
-        "scenario.yaml"
-    ),
-    energy: Annotated[
-        str, typer.Option("--energy", metavar="KIND", help="One of lem-safe list energies.")
-    ] = "gaussian_mixture",
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="A table to train the energy on; implies --energy trained."),
-    ] = None,
+    path: PathArgument = Path("scenario.yaml"),
+    energy: Energy = "gaussian_mixture",
+    data: Data = None,
     header: Header = None,
-    columns: Annotated[
-        str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
-    ] = None,
-    set_kind: Annotated[
-        str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")
-    ] = "ball",
-    beta: Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")] = 0.05,
-    filter_: Annotated[
-        str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")
-    ] = "step",
-    sampler: Annotated[
-        str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")
-    ] = "langevin",
+    columns: ColumnNames = None,
+    set_kind: SetKind = "ball",
+    beta: Beta = 0.05,
+    filter_: Filter = "step",
+    sampler: Sampler = "langevin",
 ) -> int:
     """Write a commented scenario as a starting point; it is valid and runs in seconds."""
     from lem_safe.authoring.starter import Choices, starter

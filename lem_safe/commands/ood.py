@@ -8,38 +8,37 @@ import typer
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument
 from lem_safe.commands.outcome import open_progress, say
 
+Against = Annotated[
+    list[str],
+    typer.Option(
+        "--against",
+        metavar="DATA",
+        help="Out-of-distribution rows: a file, a kind of data, or {kind: ...}; NAME=DATA "
+        "gives a name. Repeatable.",
+    ),
+]
+More = Annotated[list[str] | None, typer.Argument(metavar="[DATA]...", help="More out-of-distribution rows.")]
+Inside = Annotated[
+    str | None,
+    typer.Option("--inside", metavar="DATA", help="In-distribution rows that were not used in training."),
+]
+FlowStep = Annotated[
+    float | None,
+    typer.Option("--flow-step", help="Step size of the flow in S3; by default it is chosen automatically."),
+]
+FlowSteps = Annotated[int, typer.Option("--flow-steps", min=1, help="Number of steps of the flow in S3.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed for fresh draws and for the bootstrap.")]
+
 
 def ood(
     scenario: ScenarioArgument,
-    against: Annotated[
-        list[str],
-        typer.Option(
-            "--against",
-            metavar="DATA",
-            help="Out-of-distribution rows: a file, a kind of data, or {kind: ...}; NAME=DATA "
-            "gives a name. Repeatable.",
-        ),
-    ],
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATA]...", help="More out-of-distribution rows.")
-    ] = None,
-    inside: Annotated[
-        str | None,
-        typer.Option("--inside", metavar="DATA", help="In-distribution rows that were not used in training."),
-    ] = None,
+    against: Against,
+    more: More = None,
+    inside: Inside = None,
     out: Out = None,
-    step_size: Annotated[
-        float | None,
-        typer.Option(
-            "--flow-step", help="Step size of the flow in S3; by default it is chosen automatically."
-        ),
-    ] = None,
-    steps: Annotated[
-        int, typer.Option("--flow-steps", min=1, help="Number of steps of the flow in S3.")
-    ] = 10,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed for fresh draws and for the bootstrap.")
-    ] = 0,
+    step_size: FlowStep = None,
+    steps: FlowSteps = 10,
+    seed: Seed = 0,
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:
@@ -56,8 +55,7 @@ def ood(
     if out is not None:
         must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"{loaded.name}-ood")
-    progress, leave = open_progress(quiet or json)
-    try:
+    with open_progress(quiet or json) as progress:
         found = scored(
             loaded,
             sources,
@@ -68,7 +66,5 @@ def ood(
             seed=seed,
             progress=progress,
         )
-    finally:
-        leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'ood.html'}")
     return 0

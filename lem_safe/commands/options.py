@@ -21,6 +21,7 @@ ScenarioArgument = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", help="Directory for the results; must be empty or absent.")
 ]
+Device = Annotated[str, typer.Option("--device", metavar="cpu|cuda", help="The device to sample on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on stdout.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Pass only if the bound certifies the tolerance, too.")

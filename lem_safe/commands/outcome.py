@@ -10,7 +10,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
@@ -18,6 +19,18 @@ from lem_safe.errors import BadInput, NumericalFailure
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_PLACE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+)
+"""What is wrong with a place that was given for the results."""
 
 
 def status_of(body: Callable[[], int | None]) -> int:
@@ -40,28 +53,7 @@ def status_of(body: Callable[[], int | None]) -> int:
         )
         return 130
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            complain(
-                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
-                "space and --resume"
-            )
-            return 3
-        if (
-            error.errno
-            in (
-                errno.EACCES,
-                errno.EPERM,
-                errno.EROFS,
-                errno.ENOTDIR,
-                errno.ENOENT,
-                errno.EEXIST,
-                errno.ENAMETOOLONG,
-            )
-            and error.filename
-        ):
-            complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
-            return 2
-        return _internal(error)
+        return _status_of_files(error)
     except Exception as error:
         return _internal(error)
 
@@ -88,15 +80,32 @@ def complain(text: str) -> None:
             )  # flushed by the interpreter at exit
 
 
-def open_progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":
-    """Bars on a terminal, lines when piped; and what to call when the work is over."""
+@contextmanager
+def open_progress(silent: bool) -> "Iterator[Progress]":
+    """Bars on a terminal until the work is over, lines when piped."""
     from lem_safe.progress import Bars, Lines, Silent
 
     if silent or sys.stderr is None or not sys.stderr.isatty():
-        return (Silent() if silent else Lines()), lambda: None
-    bars = Bars()
-    bars.__enter__()
-    return bars, lambda: bars.__exit__(None, None, None)
+        yield Silent() if silent else Lines()
+        return
+    with Bars() as bars:
+        yield bars
+
+
+def _status_of_files(error: OSError) -> int:
+    """What the operating system refused: a full disk, a place where nothing can be written, or our own
+    fault.
+    """
+    if error.errno in FULL:
+        complain(
+            f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
+            "space and --resume"
+        )
+        return 3
+    if error.errno in NO_PLACE and error.filename:
+        complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
+        return 2
+    return _internal(error)
 
 
 def _internal(error: BaseException) -> int:

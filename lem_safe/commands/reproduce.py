@@ -9,27 +9,32 @@ from lem_safe.commands.options import Json, Out, Quiet
 from lem_safe.commands.outcome import open_progress, say
 from lem_safe.errors import BadInput, Fault
 
+ClaimNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[CLAIM]...", help="The claims to check; by default all of them."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The first seed.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Small clouds and one seed: a test that it runs, not for results.")
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="A folder with the published CIFAR-10, SVHN and DTD files."),
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", help="The published Energy Matching CIFAR-10 network.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Keep the claims that are already checked in --out.")]
+
 
 def reproduce(
-    claims: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CLAIM]...", help="The claims to check; by default all of them."),
-    ] = None,
+    claims: ClaimNames = None,
     out: Out = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Small clouds and one seed: a test that it runs, not for results.")
-    ] = False,
-    data_root: Annotated[
-        Path | None,
-        typer.Option("--data-root", help="A folder with the published CIFAR-10, SVHN and DTD files."),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="The published Energy Matching CIFAR-10 network.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the claims that are already checked in --out.")
-    ] = False,
+    seed: Seed = 0,
+    quick: Quick = False,
+    data_root: DataRoot = None,
+    checkpoint: Checkpoint = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> int:
@@ -49,12 +54,9 @@ def reproduce(
     if out is not None and not resume:
         must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), "reproduce")
-    progress, leave = open_progress(quiet or json)
-    try:
+    with open_progress(quiet or json) as progress:
         setting = Setting(progress, seed=seed, quick=quick, data_root=data_root, checkpoint=checkpoint)
         found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
-    finally:
-        leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'reproduce.html'}")
     if found.faults:
         raise BadInput(list(found.faults))

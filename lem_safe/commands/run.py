@@ -1,41 +1,50 @@
 """`lem-safe run`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lem_safe.commands.options import Json, Quiet, ScenarioArgument, Set, Strict, given
+from lem_safe.commands.options import Device, Json, Quiet, ScenarioArgument, Set, Strict, given
 from lem_safe.commands.outcome import open_progress, say
+
+if TYPE_CHECKING:
+    from lem_safe.scenario import Scenario
+
+NewOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Directory for the results; must be empty or absent. By default a new runs/NAME.",
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Replace the scenario's seed.")]
+Samples = Annotated[int | None, typer.Option("--samples", help="Replace sampler.samples.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Replace sampler.steps.")]
+Threads = Annotated[
+    int,
+    typer.Option("--threads", min=1, help="Number of torch threads; one is fastest for small energies."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue an interrupted run, with bitwise identical results.")
+]
+NoReport = Annotated[
+    bool,
+    typer.Option("--no-report", help="Write no report.html; lem-safe report OUT writes it later."),
+]
 
 
 def run(
     scenario: ScenarioArgument,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            help="Directory for the results; must be empty or absent. By default a new runs/NAME.",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Replace the scenario's seed.")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", help="Replace sampler.samples.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", help="Replace sampler.steps.")] = None,
+    out: NewOut = None,
+    seed: Seed = None,
+    samples: Samples = None,
+    steps: Steps = None,
     set_: Set = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda", help="The device to sample on.")
-    ] = "cpu",
-    threads: Annotated[
-        int,
-        typer.Option("--threads", min=1, help="Number of torch threads; one is fastest for small energies."),
-    ] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted run, with bitwise identical results.")
-    ] = False,
-    no_report: Annotated[
-        bool,
-        typer.Option("--no-report", help="Write no report.html; lem-safe report OUT writes it later."),
-    ] = False,
+    device: Device = "cpu",
+    threads: Threads = 1,
+    resume: Resume = False,
+    no_report: NoReport = False,
     quiet: Quiet = False,
     strict: Strict = False,
     json: Json = False,
@@ -46,18 +55,16 @@ def run(
     from lem_safe.registry import load
 
     loaded = load(scenario, given(set_, seed=seed, sampler__samples=samples, sampler__steps=steps))
-    from lem_safe.run_directory import RESUME, last_unfinished, must_be_fresh
+    from lem_safe.run_directory import RESUME, must_be_fresh
     from lem_safe.runs import runner
     from lem_safe.runs import sweep as sweeping
 
     if resume and out is None:
-        swept = sweeping.last_unfinished(Path("runs"), loaded.name) if loaded.sweep else None
-        out = swept or last_unfinished(Path("runs"), loaded.name)
+        out = _unfinished(loaded)
     if out is not None and not resume:
         must_be_fresh(out, RESUME)
-    progress, leave = open_progress(quiet or json)
     begin = sweeping.sweep if loaded.sweep else runner.run
-    try:
+    with open_progress(quiet or json) as progress:
         done = begin(
             loaded,
             out=out,
@@ -68,7 +75,14 @@ def run(
             strict=strict,
             with_report=not no_report,
         )
-    finally:
-        leave()
     say(done.to_json() if json else str(done))
     return done.exit_status
+
+
+def _unfinished(scenario: "Scenario") -> Path | None:
+    """The newest directory under runs/ that an interrupted run or sweep of the scenario has left."""
+    from lem_safe.run_directory import last_unfinished
+    from lem_safe.runs import sweep as sweeping
+
+    swept = sweeping.last_unfinished(Path("runs"), scenario.name) if scenario.sweep else None
+    return swept or last_unfinished(Path("runs"), scenario.name)

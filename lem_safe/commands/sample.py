@@ -5,52 +5,56 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lem_safe.commands.options import Quiet
+from lem_safe.commands.options import Device, Quiet
 from lem_safe.commands.outcome import open_progress, say
 from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.runs.sample_files import Draws
 
+RunArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")]
+Samples = Annotated[int, typer.Option("--samples", help="The number of rows to draw.")]
+File = Annotated[
+    Path | None,
+    typer.Option("--out", help="The file to write: .npz, .npy, .csv or .parquet; by default DIR/more.npz."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", min=0, help="Seed of the noise; by default a new one. It is recorded in the file."
+    ),
+]
+BurnIn = Annotated[
+    int | None,
+    typer.Option("--burn-in", help="Steps before the first row is taken; by default as many as the run had."),
+]
+Pool = Annotated[
+    int,
+    typer.Option(
+        "--pool", help="How many times the cloud is recorded; the rows of one particle are one chain."
+    ),
+]
+Thin = Annotated[
+    int | None,
+    typer.Option("--thin", help="Steps between two recordings; by default a tenth of --burn-in."),
+]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Number of torch threads.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue an interrupted draw, with bitwise identical results.")
+]
+
 
 def sample(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a finished run.")],
-    samples: Annotated[int, typer.Option("--samples", help="The number of rows to draw.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="The file to write: .npz, .npy, .csv or .parquet; by default DIR/more.npz."
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", min=0, help="Seed of the noise; by default a new one. It is recorded in the file."
-        ),
-    ] = None,
-    burn_in: Annotated[
-        int | None,
-        typer.Option(
-            "--burn-in", help="Steps before the first row is taken; by default as many as the run had."
-        ),
-    ] = None,
-    pool: Annotated[
-        int,
-        typer.Option(
-            "--pool", help="How many times the cloud is recorded; the rows of one particle are one chain."
-        ),
-    ] = 1,
-    thin: Annotated[
-        int | None,
-        typer.Option("--thin", help="Steps between two recordings; by default a tenth of --burn-in."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda", help="The device to sample on.")
-    ] = "cpu",
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Number of torch threads.")] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted draw, with bitwise identical results.")
-    ] = False,
+    directory: RunArgument,
+    samples: Samples,
+    out: File = None,
+    seed: Seed = None,
+    burn_in: BurnIn = None,
+    pool: Pool = 1,
+    thin: Thin = None,
+    device: Device = "cpu",
+    threads: Threads = 1,
+    resume: Resume = False,
     quiet: Quiet = False,
 ) -> int:
     """Draw more samples with the energy and filter of a finished run, with as many clouds; trains nothing."""
@@ -63,24 +67,22 @@ def sample(
     if resume and unfinished_draw.finished(path, samples, seed, pool):
         say(f"{path}: was drawn to its end; nothing is left to resume")
         return 0
-    progress, leave = open_progress(quiet)
-    try:
-        drawn = more_samples.draw_into(
-            path,
-            directory,
-            samples,
-            seed=seed,
-            burn_in=burn_in,
-            thin=thin,
-            pool=pool,
-            device=device,
-            progress=progress,
-            resume=resume,
-        )
-    except BadInput as bad:
-        raise BadInput([_of_option(fault) for fault in bad.faults]) from None
-    finally:
-        leave()
+    with open_progress(quiet) as progress:
+        try:
+            drawn = more_samples.draw_into(
+                path,
+                directory,
+                samples,
+                seed=seed,
+                burn_in=burn_in,
+                thin=thin,
+                pool=pool,
+                device=device,
+                progress=progress,
+                resume=resume,
+            )
+        except BadInput as bad:
+            raise BadInput([_of_option(fault) for fault in bad.faults]) from None
     say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn, path.suffix.lower())}")
     return 0
 

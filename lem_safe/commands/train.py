@@ -20,10 +20,7 @@ def train(
     from lem_safe.runs.learned_parts import train as trained
 
     loaded = load(scenario, given(set_))
-    progress, leave = open_progress(quiet)
-    try:
+    with open_progress(quiet) as progress:
         path = trained(loaded, out, progress)
-    finally:
-        leave()
     say(str(path))
     return 0

@@ -10,15 +10,17 @@ is told where nothing was tuned on the draws (A.7), each constraint's at its sha
 samples where particles are independent, and elsewhere of two clouds or more (A.5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from lem_safe.comparison.kl_projection import projection_of
 from lem_safe.comparison.page import write_page
 from lem_safe.comparison.race import Race, sampled
-from lem_safe.comparison.result import Comparison
+from lem_safe.comparison.result import Comparison, Entry
 from lem_safe.distances.kl_price import needed, seen
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
@@ -59,7 +61,23 @@ def compare(
     must_be_known(chosen, scenario)
     must_run(scenario)
     check_precision(scenario, progress)
-    aimed = scenario.aimed()
+    race = _race(scenario, seeds, progress)
+    entries, fractions = [], {}
+    for name in chosen:
+        entry, fraction = race.entry(name)
+        entries.append(entry)
+        if fraction is not None:
+            fractions[name] = fraction
+    result = _comparison(race, entries, fractions)
+    if out is not None:
+        write(result, out)
+    return result
+
+
+def _race(scenario: Scenario, seeds: int, progress: Progress) -> Race:
+    """What all filters share: the unfiltered chain of every seed and the projection; BadInput where there is
+    no projection to compare with.
+    """
     plain = sampled(scenario, {"kind": "none"}, [scenario.seed + k for k in range(seeds)], progress)
     try:
         target = projection_of(plain, plain[0].problem.betas, progress)
@@ -68,19 +86,26 @@ def compare(
             Fault(f"nothing can be compared with the projection: {error}", key="constraints")
         ) from error
     free = seen(plain[0].problem.sets, torch.cat([b.x for b in plain]))
-    race = Race(
-        scenario=scenario, aimed=aimed, plain=plain, free=free, target=target, floors={}, progress=progress
+    return Race(
+        scenario=scenario,
+        aimed=scenario.aimed(),
+        plain=plain,
+        free=free,
+        target=target,
+        floors={},
+        progress=progress,
     )
-    entries, fractions = [], {}
-    for name in chosen:
-        entry, fraction = race.entry(name)
-        entries.append(entry)
-        if fraction is not None:
-            fractions[name] = fraction
-    first, names = plain[0], plain[0].problem.names
-    result = Comparison(
+
+
+def _comparison(
+    race: Race, entries: Sequence[Entry], fractions: Mapping[str, Float[np.ndarray, "t"]]
+) -> Comparison:
+    """The rows together, beside what they share."""
+    scenario, first, target = race.scenario, race.plain[0], race.target
+    names, betas = first.problem.names, first.problem.betas
+    return Comparison(
         scenario=scenario.name,
-        seeds=seeds,
+        seeds=len(race.plain),
         samples=first.sizes[0],
         steps=first.fraction.shape[1],
         projection=target.kind,
@@ -90,13 +115,10 @@ def compare(
         confidence=scenario.audit.confidence,
         clouds=len(first.sizes),
         after_step=scenario.audit.after_step,
-        aim=dict(zip(names, aimed, strict=True)) if aimed != first.problem.betas else None,
+        aim=dict(zip(names, race.aimed, strict=True)) if race.aimed != betas else None,
         measure=target.measure,
-        needed=needed(free, first.problem.betas, scenario.audit.confidence),
+        needed=needed(race.free, betas, scenario.audit.confidence),
     )
-    if out is not None:
-        write(result, out)
-    return result
 
 
 def known(scenario: Scenario) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
 from lem_safe.registry import loads
+from lem_safe.runs.pilot import piloted
 from lem_safe.runs.problem import build
 from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario
@@ -196,6 +197,7 @@ def sampled(
     problem = build(
         loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress
     )
+    problem, _ = piloted(problem, progress)
     return [Base.run(problem, seed, progress) for seed in seeds]
 
 

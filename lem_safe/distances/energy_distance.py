@@ -1,13 +1,13 @@
-"""The energy distance between two distributions from weighted draws of both, free of bias, and what chance
-alone makes of it (P.5).
+"""The energy distance between two distributions from weighted draws of both, without bias, and its value
+under chance alone (P.5).
 
     D(P, Q) = 2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖  ≥ 0,    0 only where P = Q;    in units of x
 
     D = 2 aᵀKb − aᵀKa/(1 − Σa²) − bᵀKb/(1 − Σb²),    K_ij = ‖z_i − z_j‖
 
 over points z with weights a of the one distribution and b of the other, each summing to 1. Pairs of a point
-with itself are left out, so between two samples of one distribution D is 0 on average, now above it and now
-below, in any dimension; W₂ between clouds has a floor that grows with it.
+with itself are left out, so between two samples of one distribution D is 0 on average, and may be negative,
+in any dimension; W₂ between clouds has a floor that grows with it.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from jaxtyping import Float, Num
 from scipy.spatial.distance import cdist
 
 SPLITS = 64
-"""Random parts by which `chance` is measured."""
+"""The number of random parts used by `chance`."""
 ROWS = 1000
-"""Of the matrix of distances, so many rows at a time."""
+"""Rows of the matrix of distances computed at a time."""
 
 
 def energy_distance(
@@ -37,8 +37,8 @@ def energy_distance(
 def chance(
     points: Num[np.ndarray, "l d"], weights: Float[np.ndarray, "l"], n: int, k: int, seed: int = 0
 ) -> tuple[float, float]:
-    """Mean and standard deviation of D between two parts, of n and of k draws, of weighted draws of one
-    distribution.
+    """Mean and standard deviation of D between two random parts, of n and of k draws, of weighted draws of
+    one distribution.
     """
     rng = np.random.default_rng(seed)
     a, b = np.zeros((2, len(points), SPLITS))
@@ -52,7 +52,7 @@ def chance(
 def _between(
     z: Num[np.ndarray, "l d"], a: Float[np.ndarray, "l s"], b: Float[np.ndarray, "l s"]
 ) -> Float[np.ndarray, "s"]:
-    """D for each of s pairs of weights, one a column."""
+    """D for each of s pairs of weights, one per column."""
     z, both = np.asarray(z, dtype=float), np.concatenate([a, b], 1)
     K = np.concatenate([cdist(z[i : i + ROWS], z) @ both for i in range(0, len(z), ROWS)])
     Ka, Kb = np.split(K, 2, axis=1)

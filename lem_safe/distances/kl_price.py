@@ -1,17 +1,18 @@
-"""The price of a tolerance in nats: the least KL from the unfiltered distribution that any method pays, what
-a filter paid, and the gap (P.6, P.7).
+"""The price of a tolerance in nats: the least KL from the unfiltered distribution of any method, the KL of a
+filter, and the difference (P.6, P.7).
 
 needed   KL(ρ‖ρ_U) ≥ −μ·β − log E_U e^{−μ·1}   for every μ ≥ 0 and every ρ with ρ(𝒰_k) ≤ β_k; the largest is
          the KL of the projection
 paid     KL(ρ‖ρ_U) ≥ E_ρ f − log E_U e^f         for every f; the largest over sums f = Σ_k f_k of membership
-         and distance, one a set
+         and distance, one per set
 
-Both are lower bounds whatever the dimension, as only the masses of a few cells are estimated, and no density
-is. The second is equal to the KL where the filtered distribution is a tilt e^{−U−Σμ_kφ_k(s_k)}, as the
-equilibria of drift, step and gate are, up to the width of the cells. μ and f are found on four fifths of the
-rows and evaluated on the fifth that they have not seen, in turn, so that their choice adds nothing on
-average; the logarithm's own bias, ½Var/n, is taken off. What remains is Monte Carlo error, given as one
-standard error: of unfiltered particles that are independent, and of filtered ones as if they were.
+Both are lower bounds in any dimension, as only the masses of a few cells are estimated, and no density is.
+The second is equal to the KL where the filtered distribution is a tilt e^{−U−Σμ_kφ_k(s_k)}, as the equilibria
+of drift, step and gate are, up to the width of the cells. μ and f are fitted on four fifths of the rows and
+evaluated on the remaining fifth, in turn, so that fitting causes no bias; the logarithm's own bias, ½Var/n,
+is subtracted.
+What remains is Monte Carlo error, given as one standard error: of independent unfiltered particles, and of
+filtered ones as if they were independent.
 
 A kernel or neighbour estimate of KL is no substitute: in 20 dimensions it gives −1.2 for 1.3. Letters: n
 rows, d columns, m sets, p features.
@@ -30,24 +31,23 @@ from barriers.sets import UnsafeSet
 from lem_safe.bounds.clopper_pearson import lower_bound
 
 FOLDS, FEWEST = 5, 40
-"""Parts of the rows; different rows of either cloud below which nothing is estimated."""
+"""Parts of the rows; the number of distinct rows of either cloud below which nothing is estimated."""
 SIDE = 5
-"""Unfiltered rows on either side of a boundary below which what was paid for it is not told."""
+"""Unfiltered rows on either side of a boundary below which its KL is not estimated."""
 LEVELS, LEAST = (7 / 8, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32), 25
-"""f bends where so much of the unfiltered mass on a side of the boundary is nearer to it; unfiltered rows
-that a bend has on either side.
+"""f has a kink where this share of the unfiltered mass on a side of the boundary is nearer to it; the number
+of unfiltered rows on either side of a kink.
 """
 ITERATIONS, TOLERANCE, RIDGE = 60, 1e-10, 0.01
 MOST = 100_000
-"""Rows of either cloud, evenly chosen from more."""
+"""The largest number of rows of either cloud, evenly chosen from more."""
 
 
 class Seen(NamedTuple):
-    """A cloud as the regions see it: membership, and the distance with the sign of membership (0 where it is
-    not a finite number).
+    """A cloud's membership in the regions, and the distance with the sign of membership (0 where not finite).
 
-    different: how many rows differ from one another. Copies are no independent samples, and errors are those
-    of so many.
+    different: the number of distinct rows. Copies are not independent samples, and errors are those of this
+    many.
     """
 
     inside: Bool[Tensor, "n m"]
@@ -58,9 +58,9 @@ class Seen(NamedTuple):
 class Needed(NamedTuple):
     """The least KL of any distribution within every tolerance.
 
-    nats, error: an estimate from below and its standard error; None where these rows do not tell (all are
-    inside some set, or too few).
-    at_least: what it is at least, at the confidence asked for: Clopper–Pearson's bound on a fraction, the set
+    nats, error: a lower estimate and its standard error; None where these rows do not suffice (all are inside
+    some set, or too few).
+    at_least: a lower bound at the requested confidence: Clopper–Pearson's bound on a fraction, for the set
     that needs most.
     """
 
@@ -70,9 +70,9 @@ class Needed(NamedTuple):
 
 
 class Paid(NamedTuple):
-    """The KL of a filtered distribution from the unfiltered one, from below, with its standard error.
+    """The KL of a filtered distribution from the unfiltered one: a lower estimate with its standard error.
 
-    membership: the part that memberships alone tell.
+    membership: the part that follows from memberships alone.
     """
 
     nats: float
@@ -81,10 +81,10 @@ class Paid(NamedTuple):
 
 
 class Account(NamedTuple):
-    """needed, paid, and paid − needed with its error; None where there is no such number.
+    """needed, paid, and paid − needed with its error; None where not estimated.
 
-    within: whether the filtered cloud holds at most every tolerance. Only then is `needed` what it had to
-    pay.
+    within: whether the filtered cloud meets every tolerance. Only then is `needed` a lower bound of what it
+    paid.
     """
 
     needed: Needed
@@ -96,7 +96,7 @@ class Account(NamedTuple):
 
 @torch.no_grad()
 def seen(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Seen:
-    """Membership and distance of every row. A set without a distance tells its sign alone."""
+    """Membership and distance of every row. A set without a distance gives its sign alone."""
     x = x[_spread(len(x))]
     inside = torch.stack([s.contains(x) for s in sets], 1).cpu()
     s = torch.stack([s(x).double() for s in sets], 1).cpu().abs().nan_to_num(0.0, posinf=0.0)
@@ -104,14 +104,14 @@ def seen(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Seen:
 
 
 def account(ours: Seen, free: Seen, betas: Sequence[float], confidence: float = 0.95) -> Account:
-    """What holding the tolerances needs, and what the filtered cloud `ours` paid, from the unfiltered cloud
-    `free`.
+    """The KL that holding the tolerances needs, and that of the filtered cloud `ours`, from the unfiltered
+    cloud `free`.
     """
     least, w = _needed(free, betas, confidence)
     within = bool((ours.inside.double().mean(0) <= torch.tensor(betas, dtype=torch.float64)).all())
-    if min(ours.different, free.different) < FEWEST or not _told(free, betas):
+    if min(ours.different, free.different) < FEWEST or not _has_rows_on_both_sides(free, betas):
         return Account(least, None, None, None, within)
-    plain, fine = _paid(_membership, ours, free), _paid(_distance, ours, free)
+    plain, fine = _by_features(_membership, ours, free), _by_features(_distance, ours, free)
     best = max(plain, fine, key=lambda found: found.nats)
     paid = Paid(max(best.nats, 0.0), best.error(), max(plain.nats, 0.0))
     if least.nats is None:
@@ -120,15 +120,15 @@ def account(ours: Seen, free: Seen, betas: Sequence[float], confidence: float = 
 
 
 def needed(free: Seen, betas: Sequence[float], confidence: float = 0.95) -> Needed:
-    """The certified price of the tolerances from an unfiltered cloud (P.6); 0 where it is within all of them
-    already.
+    """The certified price of the tolerances from an unfiltered cloud (P.6); 0 where it already meets all of
+    them.
     """
     return _needed(free, betas, confidence)[0]
 
 
 def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Needed, Tensor]:
-    """And the relative weight e^{−μ·1}/E e^{−μ·1} of every row, from which errors are made; all 1 where it is
-    not known.
+    """The same with the relative weight e^{−μ·1}/E e^{−μ·1} of every row, from which errors are computed; all
+    1 where unknown.
     """
     inside, β = free.inside, torch.tensor(betas, dtype=torch.float64)
     n, even = len(inside), torch.ones(len(inside), dtype=torch.float64)
@@ -148,9 +148,9 @@ def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Need
             μ = _multipliers(inside[rest], β)
             w[part] = (
                 (-(inside[part] * μ)).nan_to_num(0.0).sum(1).exp()
-            )  # 0·∞ of a row outside a set of β = 0
+            )  # 0·∞ for a row outside a set of β = 0
             spent += float((μ * β).nan_to_num(0.0).sum()) / FOLDS
-    except ValueError:  # four fifths of the rows leave nothing to choose from
+    except ValueError:  # too few rows remain in four fifths
         return unresolved
     if not float(w.sum()) > 0:
         return unresolved
@@ -159,8 +159,8 @@ def _needed(free: Seen, betas: Sequence[float], confidence: float) -> tuple[Need
     return Needed(max(-spent - log - square / 2, 0.0), math.sqrt(square), at_least), w
 
 
-def _told(free: Seen, betas: Sequence[float]) -> bool:
-    """Whether every set that costs something has unfiltered rows enough on either side."""
+def _has_rows_on_both_sides(free: Seen, betas: Sequence[float]) -> bool:
+    """Whether every set with a price has enough unfiltered rows on either side."""
     counts, n = free.inside.sum(0).tolist(), len(free.inside)
     return all(k <= b * n or SIDE <= k <= n - SIDE for k, b in zip(counts, betas, strict=True))
 
@@ -181,8 +181,8 @@ def _multipliers(inside: Tensor, β: Tensor) -> Tensor:
 
 
 class _Found(NamedTuple):
-    """E_ρ f − log E_U e^f: f of the filtered rows, and the relative weights e^f/E e^f of the unfiltered
-    ones.
+    """E_ρ f − log E_U e^f: f of the filtered rows, and the relative weights e^f/E e^f of the
+    unfiltered ones.
     """
 
     nats: float
@@ -191,19 +191,19 @@ class _Found(NamedTuple):
     different: tuple[int, int]
 
     def error(self, others: Tensor | None = None) -> float:
-        """One standard error; of the difference from a bound of the same rows with the relative weights
-        `others`.
+        """One standard error; with `others`, of the difference from a bound of the same rows with these
+        relative weights.
         """
         w = self.weights if others is None else self.weights - others
         return math.sqrt(float(self.f.var()) / self.different[0] + float(w.var()) / self.different[1])
 
 
 Features = Callable[[Seen, Seen], Float[Tensor, "n p"]]
-"""(cloud, unfiltered cloud) -> what f is a sum of, at every row of the cloud."""
+"""(cloud, unfiltered cloud) -> the terms of f at every row of the cloud."""
 
 
-def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
-    """The bound by the best f in the span of the features, each fifth of the rows by the f of the others
+def _by_features(features: Features, ours: Seen, free: Seen) -> _Found:
+    """The bound by the best f in the span of the features, each fifth of the rows with the f of the others
     (P.7).
     """
     a, b = features(ours, free), features(free, free)
@@ -220,7 +220,7 @@ def _paid(features: Features, ours: Seen, free: Seen) -> _Found:
 
 def _largest(mean: Float[Tensor, "p"], b: Float[Tensor, "n p"]) -> Float[Tensor, "p"]:
     """argmax θ·mean − log mean e^{θ·b} − ½λ|θ|²: concave, by Newton with halved steps. The last term keeps θ
-    finite where no row is.
+    finite where there are no rows.
     """
     λ, θ = RIDGE / len(b), torch.zeros_like(mean)
     if not len(θ):
@@ -245,14 +245,14 @@ def _largest(mean: Float[Tensor, "p"], b: Float[Tensor, "n p"]) -> Float[Tensor,
 
 
 def _membership(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
-    """1_k, of every set with unfiltered rows enough on either side."""
+    """1_k, for every set with enough unfiltered rows on either side."""
     counts = free.inside.sum(0)
     return x.inside[:, (counts >= SIDE) & (counts <= len(free.inside) - SIDE)].double()
 
 
 def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
-    """And (1 − |s_k|/e)₊ on either side of the boundary, e where a LEVEL of the unfiltered rows there is
-    nearer: f is linear between such e.
+    """1_k and (1 − |s_k|/e)₊ on either side of the boundary, where a LEVEL of the unfiltered rows there is
+    nearer than e: f is linear between such e.
     """
     columns = [_membership(x, free)]
     for k in range(x.inside.shape[1]):
@@ -267,8 +267,8 @@ def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
 
 
 def _parts(n: int) -> list[tuple[Bool[Tensor, "n"], Bool[Tensor, "n"]]]:
-    """For every fifth of n rows, the others, on which something is chosen, and the fifth itself, on which it
-    is evaluated.
+    """For every fifth of n rows: the others, on which something is fitted, and the fifth, on which it is
+    evaluated.
     """
     fold = torch.arange(n) % FOLDS
     return [(fold != k, fold == k) for k in range(FOLDS)]

@@ -1,10 +1,10 @@
-"""The Wasserstein-2 distance between two clouds of equal size, exactly, by optimal assignment; and what
-chance alone makes of it.
+"""The Wasserstein-2 distance between two clouds of equal size, exactly, by optimal assignment; and its value
+under chance alone.
 
     W₂² = min over permutations of mean ‖xᵢ − y_π(i)‖².
 
 Two samples of one distribution are not at distance 0: the floor is W₂ between two independent samples of the
-same size, and belongs beside every value.
+same size, and should be reported with every value.
 """
 
 import math
@@ -32,7 +32,7 @@ def noise_floor(
     pool: Num[np.ndarray, "k d"], size: int, repeats: int = 5, seed: int = 0
 ) -> tuple[float, float]:
     """Mean and standard deviation of W₂ between two disjoint random samples of `size` rows of `pool`, which
-    needs 2 × size.
+    needs 2 × size rows.
     """
     if len(pool) < 2 * size:
         raise ValueError(f"noise_floor: needs 2 x {size} rows; got {len(pool)}")

@@ -62,13 +62,7 @@ class GaussianMixture(Tractable):
         owner = "GaussianMixture"
         m = points(owner, "means", means)
         k, d = m.shape
-        exactly_one(owner, std=std, covariances=covariances)
-        if std is not None:
-            L = factor_of_std(owner, std, d).expand(k, d, d)
-        else:
-            each = covariances or []
-            _same_length("covariances", len(each), k)
-            L = torch.stack([factor_of_covariance(owner, Σ, d) for Σ in each])
+        L = _factors(owner, std, covariances, k, d)
         A = torch.linalg.inv(L)
         w = torch.ones(k, dtype=torch.float64) if weights is None else vector(owner, "weights", weights)
         _same_length("weights", w.shape[0], k)
@@ -152,6 +146,22 @@ class GaussianMixture(Tractable):
         p = (logits - top).exp_()
         total = p.sum(0)
         return -(top + total.log()), p.div_(total), y
+
+
+def _factors(
+    owner: str,
+    std: float | list[float] | None,
+    covariances: list[list[list[float]]] | None,
+    k: int,
+    d: int,
+) -> Float[Tensor, "k d d"]:
+    """L of every component's covariance LLᵀ; ValueError unless one of both is given, and can be factored."""
+    exactly_one(owner, std=std, covariances=covariances)
+    if std is not None:
+        return factor_of_std(owner, std, d).expand(k, d, d)
+    each = covariances or []
+    _same_length("covariances", len(each), k)
+    return torch.stack([factor_of_covariance(owner, Σ, d) for Σ in each])
 
 
 def _same_length(name: str, length: int, components: int) -> None:

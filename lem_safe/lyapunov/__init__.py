@@ -1,5 +1,5 @@
-"""KL as a Lyapunov function: what tells a run when to stop, what it is converging to, and how far it is. One
-file a quantity.
+"""KL as a Lyapunov function: when a run should stop, what it converges to, and how far away it is. One file
+per quantity.
 """
 
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2

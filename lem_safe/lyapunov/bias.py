@@ -1,13 +1,13 @@
-"""What the step size leaves of KL for good: Euler–Maruyama keeps another distribution than ρ_U, however long
-it runs (L.10).
+"""The KL that the step size leaves permanently: Euler–Maruyama converges to another distribution than ρ_U,
+however long it runs (L.10).
 
     Gaussian, precision eigenvalues a_i:   variance 1/(a_i(1 − a_ih/2)),   KL = Σ ½(r_i − 1 − log r_i),
         r_i = 1/(1 − a_ih/2),   exact
     otherwise, to leading order in h:      ρ_h ∝ exp(−U + h(¼‖∇U‖² − ½ΔU)),   KL ≈ ½h² Var(¼‖∇U‖² − ½ΔU)
 
-∞ where a_ih ≥ 2: there is nothing that the chain tends to. For a Gaussian the second is Σ(a_ih)²/16, the
-first term of the first. √KL between distributions so near to one another adds up at most like a distance, so
-what a run has left for the start is (√ε − √bias)².
+∞ where a_ih ≥ 2: the chain has no stationary distribution. For a Gaussian the second is Σ(a_ih)²/16, the
+first term of the first. √KL between distributions this close is approximately subadditive, like a distance,
+so the KL left for the decay from the start is (√ε − √bias)².
 """
 
 import math
@@ -19,13 +19,13 @@ from lem_safe.energies.base import Energy
 from lem_safe.keys import Key
 
 DRAWS = 4096
-"""Draws of an energy that can be drawn from, for the second formula."""
+"""Number of exact draws of the energy used to evaluate the second formula."""
 
 
 @dataclass(frozen=True)
 class Bias:
-    """The stationary KL of a chain of step size h; exact: by the first formula, else about so much, by the
-    second.
+    """The stationary KL of a chain of step size h. exact: computed by the first formula; otherwise estimated
+    by the second.
     """
 
     kl: float
@@ -60,7 +60,7 @@ def gaussian_bias(precision: list[float], step_size: float) -> float:
 
 
 def step_size_for(energy: Energy, kl: float) -> float | None:
-    """The largest step size, to two digits and rounded down, whose bias is half of `kl`; None unless the
+    """The largest step size, rounded down to two digits, whose bias is at most half of `kl`; None unless the
     energy is Gaussian.
     """
     precision = _precision(energy)
@@ -75,7 +75,7 @@ def step_size_for(energy: Energy, kl: float) -> float | None:
 
 
 def _precision(energy: Energy) -> list[float] | None:
-    """The eigenvalues of ∇²U where U is quadratic and confines."""
+    """The eigenvalues of ∇²U where U is quadratic and positive definite; None otherwise."""
     terms = energy.gaussian_sum()
     if terms is None or len(terms.c) != 1:
         return None

@@ -1,5 +1,5 @@
-"""The stopping rule `budget`: Langevin dynamics run for the time τ_Lang that KL needs to fall to what is
-asked (L.3), beside the bias that the step size leaves (L.10).
+"""The stopping rule `budget`: Langevin dynamics run for the time τ_Lang that KL needs to fall to the
+requested value (L.3), given the bias that the step size leaves (L.10).
 """
 
 import math
@@ -26,14 +26,36 @@ from lem_safe.lyapunov.monitors import some
 from lem_safe.lyapunov.stein import stein_discrepancy
 from lem_safe.lyapunov.stop import Beginning, Every, Samples, Stop
 
+Reached = Annotated[float, Gt(0), Doc("The KL to reach, in nats.")]
+Initial = Annotated[
+    float | None,
+    Gt(0),
+    Doc("KL at the start, in nats; by default it is bounded, from the distribution of the start."),
+]
+LogSobolev = Annotated[
+    float | None,
+    Gt(0),
+    Doc(
+        "The log-Sobolev constant C, in sampler units; by default from a theorem where "
+        "one applies, otherwise estimated during the run."
+    ),
+]
+Oscillation = Annotated[
+    float | None,
+    Ge(0),
+    Doc(
+        "The energy differs from one with this constant by a function whose largest and "
+        "smallest values are at most this many nats apart (Holley-Stroock)."
+    ),
+]
+
 
 class Budget(Stop):
     """Stops after the time (1/2C) log(KL_start/ε) that Langevin dynamics need. Running longer is harmless.
-    Where C had to be measured, the time is an estimate and not a bound, and the reported reason says “about”.
+    Where C is measured, the time is an estimate, not a bound, and the reported reason says “about”.
 
-    ε is (√kl − √bias)², the bias being what the step size leaves for good (L.10), where that can be computed;
-    a step size that leaves more than `kl` is refused where this is exact. Elsewhere ε = `kl`, and the reason
-    says that the bias is not counted.
+    ε is (√kl − √bias)², where the bias of the step size (L.10) can be computed; a step size whose exact bias
+    exceeds `kl` is refused. Otherwise ε = `kl`, and the reason says that the bias is not counted.
     """
 
     kind = "budget"
@@ -48,28 +70,10 @@ class Budget(Stop):
     def __init__(
         self,
         beginning: Annotated[Beginning, Context("beginning")],
-        kl: Annotated[float, Gt(0), Doc("The KL to reach, in nats.")],
-        initial: Annotated[
-            float | None,
-            Gt(0),
-            Doc("KL at the start, in nats; by default it is bounded, from the distribution of the start."),
-        ] = None,
-        constant: Annotated[
-            float | None,
-            Gt(0),
-            Doc(
-                "The log-Sobolev constant C, in sampler units; by default from a theorem where "
-                "one applies, otherwise estimated during the run."
-            ),
-        ] = None,
-        oscillation: Annotated[
-            float | None,
-            Ge(0),
-            Doc(
-                "The energy differs from one with this constant by a function whose largest and "
-                "smallest values are at most this many nats apart (Holley-Stroock)."
-            ),
-        ] = None,
+        kl: Reached,
+        initial: Initial = None,
+        constant: LogSobolev = None,
+        oscillation: Oscillation = None,
         every: Every = 20,
         samples: Samples = 500,
     ):
@@ -119,11 +123,10 @@ class Budget(Stop):
         C = self.constant or self._measured(looks)
         if C is None or taken < self._steps(C):
             return None
-        if self.start_kl(C) <= self._left():
-            return f"KL was {self.kl:g} or less from the start: {self._said(C)}"
-        return (
-            f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}: {self._said(C)}"
-        )
+        if self.start_kl(C) <= self._for_decay():
+            return f"KL was {self.kl:g} or less from the start: {self._summary(C)}"
+        text = f"{taken:,} steps are{_about(C)} the time that KL needs to fall to {self.kl:g}"
+        return f"{text}: {self._summary(C)}"
 
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         C = self.constant or self._measured(looks)
@@ -132,31 +135,31 @@ class Budget(Stop):
                 "no decay of the kernel Stein discrepancy could be measured above its noise; give "
                 "stop.constant, or take more stop.samples"
             )
-        return f"the run ends after {taken:,} steps, before its budget: {self._said(C)}"
+        return f"the run ends after {taken:,} steps, before its budget: {self._summary(C)}"
 
     def start_kl(self, C: Constant) -> float:
         """KL at the start: as given, or I/(2C) (L.2), a bound where C is one."""
         return C.kl_at_most(self.information) if self.initial is None else self.initial
 
     def _steps(self, C: Constant) -> int:
-        return math.ceil(langevin_budget(self.start_kl(C), self._left(), C) / self.beginning.step_size)
+        return math.ceil(langevin_budget(self.start_kl(C), self._for_decay(), C) / self.beginning.step_size)
 
-    def _said(self, C: Constant) -> str:
+    def _summary(self, C: Constant) -> str:
         measured = _about(C).strip() or "at most"
         origin = "given" if self.initial is not None else f"{measured}, by I/2C"
         return (
             f"budget{_about(C)} {self._steps(C):,} steps; KL at the start {self.start_kl(C):.3g} "
-            f"({origin}), {C}; {self._of_the_step()}"
+            f"({origin}), {C}; {self._bias_text()}"
         )
 
-    def _left(self) -> float:
-        """What of `kl` is left for the start: all of it where the bias is not known, or above it by an
-        estimate.
+    def _for_decay(self) -> float:
+        """The part of `kl` left for the decay: all of it where the bias is unknown, or an estimate that
+        exceeds `kl`.
         """
         known = 0.0 if self.bias is None or self.bias.kl >= self.kl else self.bias.kl
         return (math.sqrt(self.kl) - math.sqrt(known)) ** 2
 
-    def _of_the_step(self) -> str:
+    def _bias_text(self) -> str:
         h = self.beginning.step_size
         if self.bias is None:
             return f"not counted: what the step size leaves for good, an unknown KL of order {h:g} squared"
@@ -170,9 +173,7 @@ class Budget(Stop):
 
 
 def _information(beginning: Beginning) -> float:
-    """I of the start (L.1); raises ValueError where there is no law to compute it from, or it is too large
-    for a number.
-    """
+    """I of the start (L.1). Raises ValueError where the start has no density, or I is not finite."""
     if beginning.law is None:
         raise ValueError(
             "Budget: the distribution of the start has no density, so its KL cannot be computed; give "
@@ -188,7 +189,7 @@ def _information(beginning: Beginning) -> float:
 
 
 def _about(C: Constant) -> str:
-    """What a sentence on a measured C says, which bounds nothing."""
+    """The word “about” for a measured C, which gives no bound; otherwise empty."""
     return " about" if C.origin == "measured" else ""
 
 

@@ -1,13 +1,13 @@
 """The log-Sobolev constant C of ρ_U, KL ≤ I/(2C) (L.2), and the Langevin budget it gives (L.3); every
-constant says where it comes from.
+constant states its origin.
 
     KL_t ≤ e^{−2Ct} KL_0,    τ_Lang = (1/2C) log(KL_0/ε),    I(ρ‖ρ_U) = E‖∇log ρ + ∇U‖²
         (the rate −dKL/dt, L.1).
 
-Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is within a bounded
-perturbation of an energy with C₀, osc its largest value less its smallest. Measured: half the rate at which
-something quadratic in ρ_t − ρ_U was seen to decay; a fact about that run and never a bound, for a mode that
-no particle has reached does not slow the decay down.
+Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is a bounded perturbation of
+an energy with C₀, osc its largest value minus its smallest. Measured: half the observed decay rate of a
+quantity quadratic in ρ_t − ρ_U; valid for that run only and never a bound, since a mode that no particle has
+reached does not slow the decay.
 """
 
 import math
@@ -22,12 +22,12 @@ from lem_safe.energies.log_sobolev import Constant
 from lem_safe.lyapunov.normal import Normal
 
 ENOUGH = 5
-"""Looks that a measured decay needs."""
+"""Evaluations that a measured decay needs."""
 
 
 def log_sobolev(energy: Energy) -> Constant | None:
-    """The best constant that a theorem gives for the energy's form (L.2); None where none is known, and then
-    it can only be measured.
+    """The best constant that a theorem gives for the energy's form (L.2); None where no theorem applies and C
+    can only be measured.
     """
     return energy.log_sobolev()
 
@@ -36,10 +36,10 @@ def measured_constant(
     time: Float[np.ndarray, "t"], value: Float[np.ndarray, "t"], floor: Float[np.ndarray, "t"]
 ) -> Constant | None:
     """C from the decay e^{−2Ct} of a `value` quadratic in ρ_t − ρ_U, such as KL, KSD² or an energy gap; None
-    where none is seen.
+    where no decay is observed.
 
-    Looks from the first one not above `floor` on are noise; of those before, the later half in time is
-    fitted: early ones decay faster.
+    Evaluations from the first one not above `floor` on are noise; of those before it, the later half in time
+    is fitted, because early ones decay faster.
     """
     noise = np.flatnonzero(~(value > floor))
     end = int(noise[0]) if noise.size else len(value)
@@ -51,10 +51,10 @@ def measured_constant(
 
 
 def langevin_budget(kl_start: float, kl: float, constant: Constant) -> float:
-    """τ_Lang (L.3): after this much time (steps × h) along Langevin dynamics KL ≤ `kl`; 0 where it is so
-    already, from the distribution itself say.
+    """τ_Lang (L.3): the time (steps × h) along Langevin dynamics after which KL ≤ `kl`; 0 where this holds at
+    the start.
 
-    It speaks of the continuous dynamics: a chain of step size h keeps a bias of order h beside it.
+    It applies to the continuous dynamics: a chain of step size h keeps an additional bias of order h.
     """
     if not (kl_start >= 0 and kl > 0):
         raise ValueError(
@@ -70,20 +70,20 @@ def fisher_information(energy: Energy, x: Float[Tensor, "n d"], law: Normal) -> 
 
 
 def kl_at_most(energy: Energy, x: Float[Tensor, "n d"], law: Normal, constant: Constant) -> float:
-    """KL(ρ‖ρ_U) ≤ I/(2C) (L.2) for a cloud x drawn from a normal distribution; needs no normaliser."""
+    """KL(ρ‖ρ_U) ≤ I/(2C) (L.2) for a cloud x drawn from a normal distribution; needs no log Z."""
     return constant.kl_at_most(fisher_information(energy, x, law))
 
 
 def fisher_floor(
     x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]
 ) -> float:
-    """A lower bound of I(ρ‖ρ_U) from a cloud alone, equal for normal distributions: by parts, and the
-    Cramér–Rao bound,
+    """A lower bound of I(ρ‖ρ_U) computed from a cloud alone, attained by normal distributions: integration by
+    parts and the Cramér–Rao bound give
 
     I = E‖∇U‖² − 2E ΔU + E‖∇log ρ‖² ≥ E‖∇U‖² − 2E ΔU + tr Cov(x)⁻¹,   and never below 0.
 
-    By (L.1) KL falls at least this fast along Langevin dynamics. NaN where the cloud lies in fewer dimensions
-    than it has.
+    By (L.1) KL falls at least this fast along Langevin dynamics. NaN where the cloud's covariance is
+    singular.
     """
     Σ = torch.atleast_2d(torch.cov(x.double().T))
     inverse, info = torch.linalg.inv_ex(Σ)

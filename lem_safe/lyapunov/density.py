@@ -1,14 +1,13 @@
-"""KL(ρ_t‖ρ_U) tracked exactly along the deterministic flow: a particle carries the log density of its cloud
-(L.6).
+"""KL(ρ_t‖ρ_U) tracked exactly along the deterministic flow: each particle carries its log density (L.6).
 
     continuous:  log ρ_t(x_t) = log ρ₀(x₀) + ∫₀ᵗ ΔU(x_s) ds
     Euler step:  log ρ_{k+1}(x_{k+1}) = log ρ_k(x_k) − log|det(I − h∇²U(x_k))|
 
-so KL_k = E[log ρ_k(x_k) + U(x_k)] + log Z is a plain mean, with a standard error, and no density is ever
-estimated. The second line is exact for the flow as it is run, step size included, and is used; it needs the
-Hessian, by polarisation of tr(Vᵀ∇²U V). The first, whose Euler sum is off by O(h), is for dimensions where
-d(d+1)/2 Laplacians are too many. Both need h below 1/largest eigenvalue of ∇²U: beyond it a step folds the
-cloud over itself, and that is refused.
+so KL_k = E[log ρ_k(x_k) + U(x_k)] + log Z is a plain mean with a standard error, and no density is estimated.
+The second line, the default, is exact for the discrete flow, step size included; it needs the Hessian, by
+polarisation of tr(Vᵀ∇²U V). The first, whose Euler sum has an error of O(h), is for dimensions where
+d(d+1)/2 Laplacians are too many. Both need h below 1/largest eigenvalue of ∇²U: a larger step is not
+injective and is refused.
 """
 
 import math
@@ -25,7 +24,7 @@ from lem_safe.errors import NumericalFailure
 from lem_safe.lyapunov.ratio import of_parts
 
 BIAS = 0.1
-"""The largest correction, in nats, that an estimated density is given."""
+"""The largest bias correction of an estimated density, in nats."""
 Volume = Callable[[Energy, Tensor, float], Tensor]
 """(energy, x, h) -> the log of the factor by which one step at x changes volume, [n] float64."""
 
@@ -33,9 +32,9 @@ Volume = Callable[[Energy, Tensor, float], Tensor]
 class FlowTrack(NamedTuple):
     """A flow followed for t − 1 steps; row k is the cloud after k steps, row 0 the start.
 
-    kl: KL in nats, up to log Z where that was not given; the errors of different rows are those of one cloud
-    and move together.
-    energy: E U. ratio: R (L.5). kl_rate: dKL/dt (L.4). clouds: {k: x} for the steps asked for.
+    kl: KL in nats, up to log Z where that was not given; errors of different rows are correlated, as they
+    come from one cloud.
+    energy: E U. ratio: R (L.5). kl_rate: dKL/dt (L.4). clouds: {k: x} for the steps in `keep`.
     """
 
     step: np.ndarray
@@ -48,7 +47,7 @@ class FlowTrack(NamedTuple):
 
     @property
     def best(self) -> int:
-        """argmin of KL: where the flow should have stopped."""
+        """argmin of KL: the best step to stop the flow at."""
         return int(np.argmin(self.kl))
 
 
@@ -82,7 +81,7 @@ def jacobian_volume(energy: Energy, x: Float[Tensor, "n d"], step_size: float) -
 
 
 def divergence_volume(energy: Energy, x: Float[Tensor, "n d"], step_size: float) -> Float[Tensor, "n"]:
-    """−hΔU: the flow's own rate (L.6), one Laplacian a step, an Euler error of order h."""
+    """−hΔU: the flow's rate (L.6); one Laplacian per step, Euler error of order h."""
     return -step_size * energy.laplacian(x).double()
 
 
@@ -99,10 +98,10 @@ def track_flow(
     keep: tuple[int, ...] = (),
 ) -> FlowTrack:
     """Runs x' = x − h∇U(x) for `steps` steps from draws x of ρ₀ with `log_density`, and tracks KL(ρ_k‖ρ_U)
-    and R at all of them.
+    and R at each step.
 
-    log_normalizer: log Z of e^{−U}, 0 for an energy that is normalised. keep: the steps whose clouds are
-    returned. Raises NumericalFailure where a step folds the cloud over itself or leaves the finite numbers.
+    log_normalizer: log Z of e^{−U}, 0 for a normalised energy. keep: the steps whose clouds are returned.
+    Raises NumericalFailure where a step is not injective or the cloud is not finite.
     """
     x, density, rows, clouds = x.clone(), log_density(x).double(), [], {}
     for k in range(steps + 1):
@@ -133,7 +132,7 @@ def track_flow(
 
 
 class Estimated(NamedTuple):
-    """KL in nats with its standard error, and how much of it is a correction of the estimate's own bias."""
+    """KL in nats, its standard error, and the bias correction included in it."""
 
     kl: float
     error: float
@@ -148,15 +147,15 @@ def langevin_kl(
     step_size: float,
     log_normalizer: float = 0.0,
 ) -> Estimated:
-    """KL(ρ_{k+1}‖ρ_U) of a Langevin cloud y that was one step of x, from the kernel that made it.
+    """KL(ρ_{k+1}‖ρ_U) of a Langevin cloud y, one step after x, from the transition kernel:
 
         ρ_{k+1}(y) ≈ mean over j ≠ i of N(yᵢ; x_j − h∇U(x_j), 2hI),
 
-    a mean over the other particles' next steps (E.2): no bandwidth to choose. Its logarithm is too low
-    (Jensen), by about 1/2N where N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more where a
-    particle is alone. With half of the particles it is lower by as much again, so that difference is added
-    (the jackknife). Where it is more than BIAS nats it is not to be trusted, and NumericalFailure is
-    raised: in 20 dimensions 4,000 particles gave -30 for 0.45.
+    a mean over the other particles' transitions (E.2) without a bandwidth. Its logarithm is biased downward
+    (Jensen), by about 1/2N where N = nρ(yᵢ)(8πh)^{d/2} particles are in reach, and by far more for isolated
+    particles. With half of the particles it is lower by about as much again, so that difference is added
+    (the jackknife). Where it exceeds BIAS nats the estimate is unreliable and NumericalFailure is raised:
+    in 20 dimensions 4,000 particles gave -30 for 0.45.
     """
     n, d = x.shape
     m = (x - step_size * energy.value_and_gradient(x)[1]).double()

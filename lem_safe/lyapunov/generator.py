@@ -49,7 +49,7 @@ GENERATOR: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "x2": _squared,
     "u": _energy,
 }
-"""Lf of each test function f, a particle at a time."""
+"""Lf of each test function f, per particle."""
 
 
 def generator_means(energy: Energy, x: Float[Tensor, "n d"]) -> dict[str, Mean]:
@@ -61,7 +61,7 @@ def generator_means(energy: Energy, x: Float[Tensor, "n d"]) -> dict[str, Mean]:
 def means_of_parts(
     x: Float[Tensor, "n d"], gradient: Float[Tensor, "n d"], laplacian: Float[Tensor, "n"]
 ) -> dict[str, Mean]:
-    """The same from ∇U and ΔU of every particle, float64."""
+    """E[Lf] from ∇U and ΔU of every particle, float64."""
     found = {name: L(x, gradient, laplacian) for name, L in GENERATOR.items()}
     return {
         name: Mean(float(v.mean()), float(v.std()) / math.sqrt(len(v)) if len(v) > 1 else math.nan)

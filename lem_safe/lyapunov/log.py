@@ -1,4 +1,4 @@
-"""What was found at the looks of a run, kept for its files and its checkpoints."""
+"""What the monitors recorded during a run, kept for its files and checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,14 +27,13 @@ NAMES = (
     "particles",
     "work",
 )
-"""What one look finds, in order; each is an array of trace.npz under monitor_NAME, beside monitor_step.
-particles: how many were looked at.
-work: what the look cost, counted in steps.
+"""The quantities of one recorded step, in order; each is an array of trace.npz under monitor_NAME, beside
+monitor_step. particles: the number of particles evaluated. work: the cost of the evaluation, in steps.
 """
 
 
 class Look(NamedTuple):
-    """What a stopping rule saw of the cloud after `step` steps: one number, and its standard error."""
+    """One evaluation of a stopping rule after `step` steps: a value and its standard error."""
 
     step: int
     value: float
@@ -43,11 +42,11 @@ class Look(NamedTuple):
 
 @dataclass
 class Log:
-    """Looks so far: `step` and one row of NAMES a look, and the numbers followed as chains, [chains, numbers]
-    a look.
+    """The steps recorded so far: `step`, one row of NAMES per recorded step, and the quantities followed as
+    chains, [chains, numbers] per recorded step.
 
-    rule: what the stopping rule saw, at looks of its own. accepted: sum and number of the acceptances since
-    the last look.
+    rule: the evaluations of the stopping rule, at steps of its own. accepted: sum and number of the
+    acceptance probabilities since the last recorded step.
     """
 
     step: list[int] = field(default_factory=list)
@@ -57,17 +56,17 @@ class Log:
     accepted: tuple[float, int] = (0.0, 0)
 
     def tally(self, accepted: Float[Tensor, "n"] | None) -> None:
-        """Counts one step's chances of acceptance, where its sampler has them."""
+        """Adds one step's acceptance probabilities, where its sampler has them."""
         if accepted is not None:
             self.accepted = (self.accepted[0] + float(accepted.double().mean()), self.accepted[1] + 1)
 
     def column(self, name: str) -> Float[np.ndarray, "t"]:
-        """One of NAMES over the looks."""
+        """One of NAMES over the recorded steps."""
         return np.array([row[NAMES.index(name)] for row in self.rows], dtype=np.float64)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """For trace.npz: monitor_step and monitor_NAME, stop_step, stop_value and stop_error; nothing where
-        nothing was looked at.
+        """For trace.npz: monitor_step and monitor_NAME, stop_step, stop_value and stop_error; empty where
+        nothing was recorded.
         """
         found: dict[str, np.ndarray] = {}
         if self.step:
@@ -79,7 +78,7 @@ class Log:
         return found
 
     def state(self) -> dict[str, np.ndarray]:
-        """For a checkpoint: everything."""
+        """The complete state, for a checkpoint."""
         found = {"log.accepted": np.array(self.accepted)}
         if self.rule:
             found["log.rule"] = np.array(self.rule, dtype=np.float64)
@@ -94,7 +93,7 @@ class Log:
 
     @staticmethod
     def restored(saved: Mapping[str, np.ndarray]) -> "Log":
-        """The log of a checkpoint."""
+        """The log saved in a checkpoint."""
         log = Log(
             rule=[Look(int(k), float(v), float(e)) for k, v, e in saved["log.rule"]]
             if "log.rule" in saved

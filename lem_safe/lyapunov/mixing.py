@@ -4,8 +4,8 @@ of `t` draws.
     W = mean variance within half chains,   B/t = variance of their means,   R̂ = √((W(t−1)/t + B/t) / W),
     ESS = mt / (1 + 2Σρ_k),   ρ_k = 1 − (W − mean autocovariance_k)/V⁺,
 
-the sum cut where the sum of a pair of neighbours is no longer positive, and those sums made non-increasing
-(Geyer). Every particle of a run is a chain; the draws are its states at the steps that were looked at.
+the sum truncated where the sum of a pair of neighbours is no longer positive, and those sums made
+non-increasing (Geyer). Every particle of a run is a chain; the draws are its states at the recorded steps.
 Diagnostics, never certificates.
 """
 
@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 
 def split_rhat(draws: Float[np.ndarray, "m t"]) -> float:
-    """Split R̂ of one number; NaN for fewer than 4 draws or where nothing moves. Near 1 when chains agree;
-    below 1.01 is usual advice.
+    """Split R̂ of one quantity; NaN for fewer than 4 draws or zero variance. Near 1 when chains agree; below
+    1.01 is the usual advice.
     """
     halves = _halves(draws)
     m, t = halves.shape
@@ -26,8 +26,8 @@ def split_rhat(draws: Float[np.ndarray, "m t"]) -> float:
 
 
 def effective_sample_size(draws: Float[np.ndarray, "m t"]) -> float:
-    """How many independent draws the mean of m × t such draws is worth; NaN for fewer than 4 draws or where
-    nothing moves.
+    """The number of independent draws with the same precision as the mean of these m × t; NaN for fewer than
+    4 draws or zero variance.
     """
     halves = _halves(draws)
     m, t = halves.shape

@@ -1,12 +1,12 @@
-"""What is watched while a run goes on, every so many steps on a fixed subsample: energy, R and dKL/dt (L.4,
-L.5), the generator's means (E.3), the kernel Stein discrepancy (L.8), the least Fisher information (L.1),
+"""What is monitored during a run, at regular steps on a fixed subsample: energy, R and dKL/dt (L.4, L.5), the
+generator's means (E.3), the kernel Stein discrepancy (L.8), a lower bound of the Fisher information (L.1),
 split R̂ and effective sample size over particles.
 
-A look at s particles costs one gradient and one Laplacian of s particles, which where it is exact costs as
-much as d/2 gradients, and s² kernel values of d numbers. That cost is counted (`work`) beside the one of a
-step, and `pace` chooses how often to look and at how many particles, so that all looks together are at most
-SHARE of the run. Nothing random is drawn, so a run with monitors is the run without them, and a look depends
-on the cloud alone: resumed, it is the same number.
+Recording s particles costs one gradient and one Laplacian of s particles (an exact Laplacian costs as much as
+d/2 gradients) and s² kernel values of d numbers. This cost (`work`) is compared with that of a step, and
+`pace` chooses how often to record and how many particles, so that monitoring costs at most SHARE of the run.
+Nothing random is drawn, so monitors do not change a run, and a record depends on the cloud alone, so a
+resumed run records the same numbers.
 """
 
 import math
@@ -28,18 +28,17 @@ from lem_safe.lyapunov.stein import stein_of_scores
 from lem_safe.lyapunov.work import CALL, work
 
 CHAINS, NUMBERS = 64, 4
-"""Particles followed as chains, and coordinates followed of each beside U."""
+"""Particles followed as chains, and the coordinates followed of each in addition to U."""
 DRAWS = 256
-"""Looks that R̂ is made of, at the most, evenly spread."""
+"""The largest number of recorded steps, evenly spaced, that R̂ is computed from."""
 MIXING = 30
-"""Calls that R̂ and ESS of one number followed cost."""
+"""Calls that R̂ and ESS of one quantity cost."""
 
 
 class Monitor:
-    """Looks at a cloud of n particles: evenly spaced rows of it, `samples` at the most, 0: none; every so
-    many steps.
+    """Records a cloud every `every` steps, at up to `samples` evenly spaced rows; 0 samples: never.
 
-    cost: what a look costs, in steps, where that was counted: what it says of itself.
+    cost: the counted cost of one record, in steps; NaN where not counted.
     """
 
     def __init__(self, energy: Energy, every: int, samples: int, cost: float = math.nan):
@@ -49,10 +48,10 @@ class Monitor:
     def paced(
         energy: Energy, x: Float[Tensor, "n d"], step: float, steps: int, every: int | None, samples: int
     ) -> "Monitor":
-        """Looks as often as is asked, at as many particles; `every` None: as `pace` says, `samples` at the
-        most.
+        """A monitor with the requested interval and number of particles; `every` None: chosen by `pace`, with
+        at most `samples` particles.
 
-        x: a cloud like those of the run, on which looks are counted. step: the work of one step.
+        x: a cloud like those of the run, used to count the cost. step: the work of one step.
         """
         most = min(samples, len(x))
         if most < 2:
@@ -66,20 +65,20 @@ class Monitor:
         return Monitor(energy, *pace(steps, most, cost))
 
     def work(self, x: Float[Tensor, "n d"]) -> float:
-        """What one look at a cloud like x costs, in the unit of `work`."""
+        """The cost of recording one cloud like x, in the unit of `work`."""
         followed = 1 + min(x.shape[1], NUMBERS)
         return work(lambda: self.look(Log(), 1, x)) + followed * MIXING * CALL
 
     def due(self, step: int) -> bool:
-        """Whether the cloud after `step` steps is looked at; the last of a run is besides."""
+        """Whether the cloud after `step` steps is recorded; the last step of a run always is."""
         return self.samples > 1 and step % self.every == 0
 
     def look(self, log: Log, step: int, x: Float[Tensor, "n d"]) -> None:
-        """Appends one look to the log, unless this step has one or nothing is to be looked at."""
+        """Appends one record to the log, unless this step has one or nothing is monitored."""
         z = some(x, self.samples)
         if (
             self.samples < 2 or len(z) < 2 or (log.step and log.step[-1] == step)
-        ):  # one particle has no spread to speak of
+        ):  # one particle has no variance
             return
         U, gradient = self.energy.value_and_gradient(z)
         Δ, g, y = self.energy.laplacian(z).double(), gradient.double(), z.double()
@@ -111,11 +110,10 @@ class Monitor:
         log.rows.append(np.array(row, dtype=np.float64))
 
     def notes(self, log: Log) -> list[str]:
-        """How the last look stands, two numbers at a time, for a line with room for no more; those it did not
-        find are left out.
+        """The last record as short texts, at most two quantities each; NaN quantities are left out.
 
-        KL′ is dKL/dt of the flow, Lf the largest of the generator's means in standard errors, acc the part of
-        the moves that was accepted.
+        KL′ is dKL/dt of the flow, Lf the largest of the generator's means in standard errors, acc the mean
+        acceptance probability.
         """
         if not log.rows:
             return []
@@ -126,13 +124,15 @@ class Monitor:
             [("Lf", worst_mean(last), ".1fσ"), ("acc", last["accepted"], ".2f")],
             [("R̂", last["rhat"], ".3f"), ("ESS", last["ess"], ".3g")],
         ]
-        found = [", ".join(_said(*number) for number in pair if not math.isnan(number[1])) for pair in pairs]
+        found = [
+            ", ".join(_formatted(*number) for number in pair if not math.isnan(number[1])) for pair in pairs
+        ]
         return [text for text in found if text]
 
 
 def worst_mean(look: Mapping[str, float]) -> float:
-    """The largest |E[Lf]| of a look, in its standard errors (E.3): above 4, this is not yet a cloud of ρ_U.
-    NaN where none has an error.
+    """The largest |E[Lf]| of a record, in its standard errors (E.3): above 4 the cloud is not yet distributed
+    as ρ_U. NaN where none has an error.
     """
     found = [
         abs(look[f"generator_{f}"]) / look[f"generator_{f}_error"]
@@ -142,26 +142,26 @@ def worst_mean(look: Mapping[str, float]) -> float:
     return max(found, default=math.nan)
 
 
-def _said(name: str, value: float, form: str) -> str:
+def _formatted(name: str, value: float, form: str) -> str:
     unit = "σ" * form.endswith("σ")
     return f"{name} {value:{form.removesuffix('σ')}}{unit}"
 
 
 def mixing(log: Log) -> tuple[float, float]:
-    """The largest split R̂ and the smallest effective sample size of the numbers followed, over the later
-    half of the looks.
+    """The largest split R̂ and the smallest effective sample size of the quantities followed, over the later
+    half of the recorded steps.
     """
     late = log.chains[len(log.chains) // 2 :]
     late = late[:: math.ceil(len(late) / DRAWS) or 1]
     if len(late) < 4:
         return math.nan, math.nan
-    draws = np.stack(late, axis=2)  # [chains, numbers, looks]
+    draws = np.stack(late, axis=2)  # [chains, numbers, records]
     each = [(split_rhat(draws[:, i]), effective_sample_size(draws[:, i])) for i in range(draws.shape[1])]
     known = [(r, e) for r, e in each if not math.isnan(r)]
     return (max(r for r, _ in known), min(e for _, e in known)) if known else (math.nan, math.nan)
 
 
 def some(x: Tensor, most: int) -> Tensor:
-    """Evenly spaced rows, at most so many: the same rows at every look."""
+    """At most `most` evenly spaced rows; the same rows at every call."""
     n = x.shape[0]
     return x if n <= most else x[torch.linspace(0, n - 1, most, device=x.device).long()]

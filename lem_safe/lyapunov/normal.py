@@ -1,5 +1,5 @@
 """Normal distributions: densities of starts, the KL between them, and the distributions that a flow or a
-Langevin chain makes of N(0, s²) on N(0, σ²).
+Langevin chain makes of N(0, s²) for the target N(0, σ²).
 
     KL(N(m,S)‖N(μ,Σ)) = ½(tr Σ⁻¹S + ‖m − μ‖²_Σ⁻¹ − d + log det Σ − log det S).
 

@@ -1,12 +1,12 @@
-"""The balance of the deterministic flow x' = −∇U: what spreads a cloud out against what pulls it in (L.4,
-L.5, L.7).
+"""The balance of the deterministic flow x' = −∇U: what spreads a cloud against what contracts it (L.4, L.5,
+L.7).
 
     d/dt KL(ρ_t‖ρ_U) = E[ΔU] − E‖∇U‖² = −E‖∇U‖²(1 − R_t),    R_t = E[ΔU] / E‖∇U‖².
 
-While R < 1 the flow comes nearer to ρ_U; from the first *upward* crossing of 1 on it leaves it again, into
-the modes. The integrand h(x) = ΔU − ‖∇U‖² has E_ρU h = 0 and takes both signs, which is why the flow has no
-Lyapunov functional that is zero at ρ_U alone.
-U is in nats: for e^{−V/ε} the ratio is ε E[ΔV]/E‖∇V‖², which `Tempered` makes of itself.
+While R < 1 the flow approaches ρ_U; after the first *upward* crossing of 1 it moves away from it, into the
+modes. The integrand h(x) = ΔU − ‖∇U‖² has E_ρU h = 0 and takes both signs, so the flow has no Lyapunov
+functional that vanishes at ρ_U alone.
+U is in nats: for e^{−V/ε} the ratio is ε E[ΔV]/E‖∇V‖², which `Tempered` computes.
 """
 
 import math
@@ -39,7 +39,7 @@ def balance(energy: Energy, x: Float[Tensor, "n d"]) -> Balance:
 
 
 def of_parts(U: Float[Tensor, "n"], Δ: Float[Tensor, "n"], g2: Float[Tensor, "n"]) -> Balance:
-    """The same from U, ΔU and ‖∇U‖² of every particle, float64."""
+    """The balance from U, ΔU and ‖∇U‖² of every particle, float64."""
     n = U.shape[0]
     R = _ratio(float(Δ.mean()), float(g2.mean()))
     error = (
@@ -51,16 +51,17 @@ def of_parts(U: Float[Tensor, "n"], Δ: Float[Tensor, "n"], g2: Float[Tensor, "n
 
 
 def imbalance(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-    """h(x) = ΔU − ‖∇U‖² (L.7): the rate at which the flow changes log(ρ_t/ρ_U) along a particle. It changes
-    sign.
+    """h(x) = ΔU − ‖∇U‖² (L.7): the rate at which the flow changes log(ρ_t/ρ_U) along a particle. Its sign
+    varies.
     """
     return energy.laplacian(x).double() - energy.value_and_gradient(x)[1].double().square().sum(1)
 
 
 def upward_crossing(ratio: Float[np.ndarray, "t"]) -> int | None:
-    """The first index whose R is at least 1 after one below 1 (L.5); None where there is none.
+    """The first index where R is at least 1 after a value below 1 (L.5); None where there is none.
 
-    A first stretch above 1 is left downward, at a maximum of KL, and does not count. A NaN is passed over.
+    An initial stretch above 1 ends with a downward crossing, a maximum of KL, and does not count. NaN is
+    skipped.
     """
     below = False
     for i, R in enumerate(ratio):

@@ -1,4 +1,4 @@
-"""The kernel Stein discrepancy: a distance of a cloud from ρ_U that needs ∇U only, no normaliser, no second
+"""The kernel Stein discrepancy: a distance of a cloud from ρ_U that needs ∇U only: neither log Z nor a second
 sample (L.8).
 
 With the inverse multiquadric k(x, y) = (c² + ‖x − y‖²)^{−1/2}, r = x − y, q = c² + ‖r‖² and scores s = −∇U,
@@ -7,9 +7,9 @@ With the inverse multiquadric k(x, y) = (c² + ‖x − y‖²)^{−1/2}, r = x 
     KSD² = E u(x, x') over independent pairs.
 
 It is a kernelised Fisher information: the rate −dKL/dt of Langevin dynamics (L.1) with the score difference
-∇log ρ − s smoothed by k. The U-statistic leaves out the diagonal and is unbiased, so it may be negative; the
-V-statistic keeps it and never is.
-Rows are taken in blocks: memory is BLOCK × n, whatever n is.
+∇log ρ − s smoothed by k. The U-statistic omits the diagonal and is unbiased, so it may be negative; the
+V-statistic includes it and is never negative.
+Rows are processed in blocks: memory is BLOCK × n.
 """
 
 import math
@@ -41,17 +41,17 @@ class Stein(NamedTuple):
 
     @property
     def floor(self) -> float:
-        """What chance alone makes of KSD for exact draws: √(2 errors)."""
+        """KSD that sampling noise alone gives for exact draws: √(2 errors)."""
         return math.sqrt(2 * self.error)
 
     @property
     def at_most(self) -> float:
-        """KSD with two errors of chance added."""
+        """KSD with two standard errors of sampling noise added."""
         return math.sqrt(max(self.u + 2 * self.error, 0.0))
 
 
 def stein_discrepancy(energy: Energy, x: Float[Tensor, "n d"], bandwidth: float | None = None) -> Stein:
-    """The kernel Stein discrepancy of n ≥ 2 particles; bandwidth: c in sampler units, by default the median
+    """The kernel Stein discrepancy of n ≥ 2 particles. bandwidth: c in sampler units, by default the median
     distance.
     """
     return stein_of_scores(x, -energy.value_and_gradient(x)[1], bandwidth)
@@ -60,7 +60,9 @@ def stein_discrepancy(energy: Energy, x: Float[Tensor, "n d"], bandwidth: float 
 def stein_of_scores(
     x: Float[Tensor, "n d"], score: Float[Tensor, "n d"], bandwidth: float | None = None
 ) -> Stein:
-    """The same from scores s = −∇U. Centred first: distances of far-away clouds keep their digits."""
+    """The discrepancy from scores s = −∇U. x is centred first, so that distances far from 0 keep their
+    digits.
+    """
     n, d = x.shape
     if n < 2:
         raise ValueError(f"stein_discrepancy: needs two particles or more; got {n}")
@@ -87,10 +89,10 @@ def stein_of_scores(
 
 
 def median_distance(x: Float[Tensor, "n d"], most: int = 512) -> float:
-    """The median distance between particles that differ, of evenly spaced ones where there are more than
-    `most`; 1 where all coincide.
+    """The median distance between distinct particles, of at most `most` evenly spaced ones; 1 where all
+    coincide.
 
-    Copies are left out, or a cloud most of which is copies would have a bandwidth of 1 in whatever unit.
+    Duplicates are left out: a cloud of mostly duplicates would otherwise get a bandwidth of 1 in any unit.
     """
     some = x[torch.linspace(0, len(x) - 1, min(len(x), most), device=x.device).long()].double()
     distances = torch.pdist(some)

@@ -1,5 +1,5 @@
-"""What every stopping rule is: it looks at the cloud now and then, and decides from everything it has seen,
-and says what it cannot see.
+"""What every stopping rule is: it evaluates the cloud at regular steps, decides from all its evaluations, and
+states its limitations.
 """
 
 from abc import ABC, abstractmethod
@@ -23,8 +23,8 @@ Samples = Annotated[int, Ge(2), Doc("The largest number of particles used in one
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a rule may know beforehand: U over sampler coordinates, the starting cloud and its distribution
-    (None where it is not normal), h, and the most steps there are.
+    """What a rule is given at the start: U over sampler coordinates, the initial cloud and its distribution
+    (None where it is not normal), h, and the maximal number of steps.
     """
 
     energy: Energy
@@ -35,8 +35,8 @@ class Beginning:
 
 
 class Stopped(NamedTuple):
-    """How a chain ended: the rule, the step it fired at (None: it never did), why, in words, and what the
-    rule cannot see.
+    """How a chain ended: the rule, the step it fired at (None: it never did), the reason in words, and the
+    rule's limitations.
     """
 
     rule: str
@@ -47,8 +47,8 @@ class Stopped(NamedTuple):
 
 @dataclass(frozen=True)
 class StopEntry(Entry):
-    """A kind of stopping rule. cannot_see: what may be wrong though it fired. refusal: why it cannot end a
-    sampler's run, from both specifications, or None.
+    """A kind of stopping rule. cannot_see: its limitations, in words. refusal: why it cannot end a sampler's
+    run, from both specifications; None where it can.
     """
 
     cannot_see: str = asked('cannot_see = "..."', lambda v: isinstance(v, str))
@@ -58,10 +58,11 @@ class StopEntry(Entry):
 
 
 class Stop(ABC):
-    """A stopping rule. every: steps between its looks, 0 where it never looks. samplers: the kinds it speaks
-    of; None: all.
+    """A stopping rule. every: steps between its evaluations, 0 for none. samplers: the kinds it applies to;
+    None:
+    all.
 
-    cannot_see: one sentence on what may be wrong though it fired, which goes wherever its reason does.
+    cannot_see: one sentence on its limitations, reported together with its reason.
     """
 
     kind: ClassVar[str]
@@ -76,18 +77,18 @@ class Stop(ABC):
         if cls.samplers is None or sampler["kind"] in cls.samplers:
             return None
         return (
-            f"'{cls.kind}' speaks of {' and '.join(cls.samplers)}, not of {sampler['kind']}: use stein, "
+            f"'{cls.kind}' applies to {' and '.join(cls.samplers)}, not to {sampler['kind']}: use stein, "
             "or steps"
         )
 
     @abstractmethod
     def look(self, step: int, x: Float[Tensor, "n d"]) -> Look:
-        """Measures one cloud."""
+        """Evaluates one cloud."""
 
     @abstractmethod
     def reason(self, looks: Sequence[Look], taken: int) -> str | None:
-        """Why the run ends after `taken` steps; None: it goes on. The last look is at `taken`, where the rule
-        looks at all.
+        """Why the run ends after `taken` steps; None: it continues. The last evaluation is at `taken`, if the
+        rule evaluates clouds at all.
         """
 
     @abstractmethod
@@ -95,11 +96,11 @@ class Stop(ABC):
         """Why the rule never fired."""
 
     def due(self, step: int) -> bool:
-        """Whether it looks at the cloud after `step` steps; 0 is the start."""
+        """Whether the rule evaluates the cloud after `step` steps; 0 is the start."""
         return self.every > 0 and step % self.every == 0
 
     def verdict(self, looks: Sequence[Look], taken: int, not_before: int = 0) -> str | None:
-        """`reason`, once `not_before` steps are taken and at steps that were looked at."""
+        """`reason`, once `not_before` steps are taken, and at steps that were evaluated."""
         if taken < max(1, not_before) or (self.every and (not looks or looks[-1].step != taken)):
             return None
         return self.reason(looks, taken)

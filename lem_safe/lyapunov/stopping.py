@@ -1,10 +1,10 @@
-"""When a run is over: a rule looks at the cloud now and then, and decides from everything it has seen.
+"""The stopping rules: each evaluates the cloud at regular steps and decides from all its evaluations.
 
 `flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang
 (L.3); `stein` stops any sampler once the kernel Stein discrepancy is small (L.8); `steps` takes every step. A
-decision is a pure function of the looks, so a run that was interrupted decides the same. What a rule measures
-is the distance to ρ_U, which a filtered cloud does not tend to: so the unfiltered chain is judged, and the
-filtered one takes as many steps.
+decision is a pure function of the evaluations, so a resumed run decides the same. A rule measures the
+distance to ρ_U, to which a filtered cloud does not converge: so the unfiltered chain is evaluated, and the
+filtered chain takes the same number of steps.
 """
 
 import math

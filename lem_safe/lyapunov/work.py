@@ -1,11 +1,11 @@
-"""What a computation costs, counted and not timed: the same number on every machine, so that what is chosen
-by it is the same run.
+"""The cost of a computation, counted rather than timed, so that choices based on it are the same on every
+machine.
 
     work = Σ over torch's calls of  CALL + bytes of the largest tensor read or written + flops of a product /
                                     FLOPS,
 
-in bytes. Against the clock of one processor core this is right within a factor of 2 for steps and looks at 2
-to 64 dimensions, at about 0.2 ns a byte; what it is used for keeps a margin.
+in bytes. Compared with the time of one processor core this is accurate within a factor of 2 for steps and
+records at 2 to 64 dimensions, at about 0.2 ns per byte; its uses keep a margin.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,14 +23,14 @@ FLOPS = 32
 
 
 def work(body: Callable[[], object]) -> float:
-    """The work of one call of `body`, whose result is dropped. It is run: what it does besides, it does."""
+    """The work of one call of `body`, which is executed; its result is discarded."""
     with torch.no_grad(), _Count() as count:
         body()
     return count.total
 
 
 class _Count(TorchDispatchMode):
-    """Adds up the work of what is called under it."""
+    """Adds up the work of the calls made under it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,3 +1,1 @@
-"""What makes e^{−U} a distribution: tails, normalising constants, and how small the chance of a rare set
-is.
-"""
+"""What makes e^{−U} a distribution: tails, normalising constants, and probabilities of rare sets."""

@@ -1,10 +1,9 @@
-"""Particles on the way from one energy to another, U_s = (1 − s)U₀ + sU, and the two moves that keep e^{−U_s}
-exactly.
+"""Particles between two energies, U_s = (1 − s)U₀ + sU, and the two moves that leave e^{−U_s} exactly
+invariant.
 
-Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis (E.8); h may differ from particle to particle by a
-           factor drawn beforehand, uniform in
-           its logarithm over [e^{−spread}, e^{spread}], so that one cloud moves in its narrow parts and in
-           its wide ones
+Langevin   y − h∇U_s + √(2h)ξ, accepted by Metropolis (E.8); h may be multiplied by a factor drawn for each
+           particle, log-uniform over [e^{−spread}, e^{spread}], so that one cloud moves in its narrow and its
+           wide parts
 scale      every coordinate but one times e^η, η ~ N(0, 1), accepted with the Jacobian e^{(d−1)η} (all of one
            coordinate where d = 1)
 """
@@ -21,13 +20,13 @@ from lem_safe.metropolis import Site, langevin_move, taken, tested
 
 
 class Path(NamedTuple):
-    """Both ends over y: U₀, whose draws are where particles start, and U."""
+    """Both ends over y: U₀, from which the initial particles are drawn, and U."""
 
     base: Energy
     target: Energy
 
     def at(self, y: Tensor) -> "Cloud":
-        """Particles y with both energies and their gradients."""
+        """The particles y with both energies and their gradients."""
         U0, g0 = self.base.value_and_gradient(y)
         U, g = self.target.value_and_gradient(y)
         return Cloud(y, U - U0, U0, g0, g)
@@ -43,7 +42,7 @@ class Cloud(NamedTuple):
     g: Tensor
 
     def rows(self, index: Tensor) -> "Cloud":
-        """Some of the particles, in the order of `index`."""
+        """The particles with these indices, in this order."""
         return Cloud(*(part[index] for part in self))
 
     def tilted(self, s: float) -> tuple[Tensor, Tensor]:
@@ -70,7 +69,7 @@ def langevin(
 
 
 def scale(path: Path, cloud: Cloud, s: float, key: Key) -> Cloud:
-    """One step that widens or narrows all coordinates but one, drawn for each particle."""
+    """One step that rescales all coordinates but one, drawn for each particle."""
     n, d = cloud.y.shape
     η, moved = key.fold("factor").normal(cloud.D), torch.ones_like(cloud.y)
     if d > 1:
@@ -88,10 +87,10 @@ def _site(cloud: Cloud, s: float) -> Site:
 
 
 def step_size(d: int) -> float:
-    """h to begin with in d dimensions, where U is of size 1."""
+    """The initial h in d dimensions, where U is of size 1."""
     return 1.0 / max(1.0, d) ** (1 / 3)
 
 
 def adapted(h: float, accepted: float, wanted: float) -> float:
-    """h, larger where more was accepted than wanted."""
+    """h, increased where more was accepted than wanted, else decreased."""
     return h * math.exp(0.5 * (accepted - wanted))

@@ -1,20 +1,18 @@
 """Particles carried from one distribution to another: annealed sequential Monte Carlo along U_s = (1 − s)U₀ +
 sU, s from 0 to 1.
 
-In coordinates y, where U₀ is normalised and of size 1, and with D = U − U₀, one level is three things, done
-in several independent islands side by side:
+In coordinates y, where U₀ is normalised and of size 1, and with D = U − U₀, one level has three steps, done
+in several independent islands in parallel:
 
     reweight   w = e^{−Δs D}, Δs the largest step whose effective share (Σw)²/(nΣw²) is still SHARE
     resample   systematically, so that particles that fit U_s better are kept more often; modes keep their
                masses
-    move       a few Metropolis-adjusted Langevin steps for U_s, their size kept at the best acceptance; with
-               MIXED moves sizes differ from
-               particle to particle, and scale moves come between
+    move       a few Metropolis-adjusted Langevin steps for U_s, with adapted size; with MIXED moves sizes
+               differ between particles, and scale moves alternate
 
-U₀ is a Gaussian fitted to what is found, or any other distribution that can be drawn from. Weights make the
-cloud right whether or not the
-moves cross between modes: masses are settled early on, while all modes are still one. What no particle of U₀
-leads to is missed.
+U₀ is a fitted Gaussian, or any other distribution with exact draws. Weights make the cloud correct whether or
+not the moves cross between modes: masses are settled early, while all modes are still connected. Regions that
+no particle of U₀ leads to are missed.
 """
 
 import math
@@ -31,25 +29,25 @@ from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.errors import NumericalFailure
 from lem_safe.keys import Key
-from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale, step_size
+from lem_safe.normalization.annealed_cloud import Cloud, Path, adapted, langevin, scale, step_size
 
 SHARE = 0.9
 """The share of the particles that one reweighting leaves effective."""
 ACCEPTANCE = 0.6
-"""Of a Metropolis-adjusted Langevin step: close to the best in any dimension."""
+"""The acceptance rate of a Metropolis-adjusted Langevin step: close to optimal in any dimension."""
 LEVELS = 2000
-"""More levels than any energy needs that a Gaussian can be carried to."""
+"""More levels than any energy needs that can be reached from a Gaussian."""
 WIDER = 30.0
-"""How much wider than what is found another look starts: a mode that far off, in standard deviations of the
-first, is not missed.
+"""How much wider than the first fit a second search starts: a mode at that distance, in standard deviations
+of the first, is not missed.
 """
 UNSEEN = 20.0
-"""Nats below the best estimate of log Z from which a start has found nothing that counts."""
+"""Nats below the best estimate of log Z from which on the result of a start is ignored."""
 MIXED = 2.0
-"""The logarithm of the factor by which a particle's step may be longer or shorter where moves are mixed."""
+"""The logarithm of the largest factor of a particle's step size where moves are mixed."""
 WIDEN = 1.25
-"""How much wider than the particles a fitted Gaussian is taken, in standard deviations: its tails must hold
-the energy's.
+"""How much wider than the particles a fitted Gaussian is, in standard deviations: its tails must cover the
+energy's.
 """
 
 
@@ -84,10 +82,11 @@ def anneal(
     base: Tractable | None = None,
     spread: float = 0.0,
 ) -> Annealed:
-    """Carries `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) of them.
-    spread: MIXED, or 0.
+    """Transports `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) over them.
 
-    Raises NumericalFailure where U is not a number, or does not confine what is carried.
+    islands, particles: independent groups, and the particles of each. moves: Langevin steps per level. share:
+    the effective share that a reweighting keeps. spread: MIXED, or 0.
+    Raises NumericalFailure where U is not finite, or does not confine the particles.
     """
     n, d = islands * particles, energy.dimension
     path = Path(base or Gaussian([0.0] * d, 1.0), in_coordinates(energy, reference))
@@ -95,32 +94,43 @@ def anneal(
     cloud = path.at(
         key.fold("start").normal(like) if base is None else base.sample(key.fold("start").generator(), n)
     )
-    s, h, levels, log_ratio = (
-        0.0,
-        step_size(d),
-        [_level(0.0, cloud.D[None], islands)],
-        torch.zeros(islands).double(),
-    )
+    s, h, log_ratio = 0.0, step_size(d), torch.zeros(islands).double()
+    levels = [_level(0.0, cloud.D[None], islands)]
     for k in range(LEVELS):
         Δ = _step(cloud.D, 1 - s, share)
         s = 1.0 if s + Δ >= 1 else s + Δ
         logits = (-Δ * cloud.D).view(islands, particles)
         log_ratio += logits.logsumexp(1) - math.log(particles)
         cloud = cloud.rows(_systematic(logits, key.fold("resample", k)))
-        seen = []
-        for j in range(moves):
-            cloud, accepted = langevin(path, cloud, s, h, key.fold("move", k, j), spread)
-            h = adapted(h, accepted, ACCEPTANCE)
-            seen.append(cloud.D)
+        moved = _moved(path, cloud, s, h, [key.fold("move", k, j) for j in range(moves)], spread)
+        cloud, h = moved.cloud, moved.step_size
         if spread:
             cloud = scale(path, cloud, s, key.fold("scale", k))
-        levels.append(_level(s, torch.stack(seen), islands))
+        levels.append(_level(s, moved.D, islands))
         if s == 1.0:
             return Annealed(reference(cloud.y).view(islands, particles, d), tuple(levels), log_ratio)
     raise NumericalFailure(
         f"annealing stopped at s = {s:.3g} after {LEVELS} levels: e^-U has no mass that a Gaussian can be "
         "carried to"
     )
+
+
+class _Moved(NamedTuple):
+    """The cloud after several moves, the step size adapted by them, and D after each, [moves, n]."""
+
+    cloud: Cloud
+    step_size: float
+    D: Float[Tensor, "moves n"]
+
+
+def _moved(path: Path, cloud: Cloud, s: float, h: float, keys: Sequence[Key], spread: float) -> _Moved:
+    """One Langevin move for U_s with each of the keys."""
+    seen = []
+    for key in keys:
+        cloud, accepted = langevin(path, cloud, s, h, key, spread)
+        h = adapted(h, accepted, ACCEPTANCE)
+        seen.append(cloud.D)
+    return _Moved(cloud, h, torch.stack(seen))
 
 
 def fit(
@@ -133,7 +143,7 @@ def fit(
     particles: int = 2048,
 ) -> Coordinates:
     """A Gaussian fitted to e^{−U}, as the coordinates in which it is standard: short annealed runs, each from
-    the fit before.
+    the previous fit.
 
     The first begins at N(0, spread² I) of `start`.
     """
@@ -146,18 +156,18 @@ def fit(
 
 
 class Covered(NamedTuple):
-    """A Gaussian fitted to all that was found together, and to each cloud that counts by itself."""
+    """A Gaussian fitted to all particles together, and one to each cloud that counts."""
 
     all: Coordinates
     each: tuple[Coordinates, ...]
 
 
 def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles: int = 512) -> Covered:
-    """Gaussians fitted to e^{−U} as several starts find it, each N(offset, matrix matrixᵀ), and a wider look
+    """Gaussians fitted to e^{−U} from several starts, each N(offset, matrix matrixᵀ), and from a wider search
     around each.
 
-    One start ends in the mode it meets first; clouds that miss UNSEEN nats of mass do not count. Raises
-    NumericalFailure where no start leads anywhere.
+    One start ends in the mode it meets first; clouds more than UNSEEN nats below the best do not count.
+    Raises NumericalFailure where every start fails.
     """
     clouds: list[tuple[float, Tensor]] = []
     failed: NumericalFailure | None = None
@@ -168,7 +178,7 @@ def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles:
                 run = anneal(
                     energy, found, key.fold("cover", i, k), islands=1, particles=particles, moves=3, share=0.8
                 )
-            except NumericalFailure as error:  # so far out that U is not finite
+            except NumericalFailure as error:  # U is not finite so far out
                 failed = error
                 break
             clouds.append((log_volume(found) + float(run.log_ratio[0]), run.x[0]))
@@ -184,12 +194,12 @@ def cover(energy: Energy, starts: Sequence[Coordinates], key: Key, *, particles:
 
 
 def log_volume(reference: Coordinates) -> float:
-    """log|det L| of y = L⁻¹(x − m): log ∫e^{−U} dx less log ∫e^{−U} dy."""
+    """log|det L| of y = L⁻¹(x − m): log ∫e^{−U} dx minus log ∫e^{−U} dy."""
     return float(torch.linalg.slogdet(reference.matrix.double()).logabsdet)
 
 
 def fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
-    """The coordinates in which draws x are standard, or narrower than that by `widen`."""
+    """The coordinates in which draws x are standard, or narrower by the factor `widen`."""
     Σ = torch.cov(x.T).view(x.shape[1], -1)
     floor = 1e-12 * Σ.diagonal().clamp(min=Σ.diagonal().amax() * 1e-12).clamp(min=1e-300)
     return Coordinates(x.mean(0), widen * torch.linalg.cholesky(Σ + torch.diag(floor)))
@@ -199,7 +209,7 @@ def fitted(x: Float[Tensor, "n d"], widen: float = WIDEN) -> Coordinates:
 def settle(
     energy: Energy, coordinates: Coordinates, x: Float[Tensor, "n d"], steps: int, key: Key
 ) -> Float[Tensor, "n d"]:
-    """Particles x in data units after so many Metropolis-adjusted Langevin steps for U: each within the modes
+    """Particles x in data units after `steps` Metropolis-adjusted Langevin steps for U: each within the modes
     it can reach.
     """
     path, h = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, coordinates)), 0.1
@@ -227,7 +237,7 @@ def _step(D: Tensor, left: float, share: float) -> float:
     )
     if guess < left and effective(guess / 4) >= share > effective(
         4 * guess
-    ):  # as where D is nearly normal: fewer trials
+    ):  # where D is nearly normal, this saves trials
         low, high = math.log(guess / 4), min(high, math.log(4 * guess))
     while high - low > 1e-3:
         middle = 0.5 * (low + high)
@@ -236,7 +246,7 @@ def _step(D: Tensor, left: float, share: float) -> float:
 
 
 def _systematic(logits: Tensor, key: Key) -> Tensor:
-    """The rows kept, of all islands: each by its weight within its own island, with one uniform number an
+    """The rows kept, of all islands: each by its weight within its island, with one uniform number per
     island.
     """
     r, n = logits.shape

@@ -1,12 +1,13 @@
-"""How fast an energy grows far out, term by term, without a scale of its own (C.4).
+"""How fast an energy grows far out, term by term, without a preset scale (C.4).
 
-U is split into what its positive terms make of a point and what its negative ones take (`Energy.growth`). A
-network's energy counts by its confining term alone: the network is Lipschitz, or bounded, so it is of lower
-order, and no network is evaluated.
+U is split into its positive and its negative terms (`Energy.growth`). A network's energy counts by its
+confining term alone: the network is Lipschitz, or bounded, so it is of lower order, and no network is
+evaluated.
 
-A point far out is z = c + a T^w ∘ v, v on the unit sphere: c is where the mass is, a_i how far along axis i
-the energy has moved by LEVEL nats, and w_i is smaller where growth is faster (U ~ z₀⁴ + z₁²: w = (½, 1)), so
-that a parabola z₁ = z₀² is one direction v.
+A point far out is z = c + a T^w ∘ v, v on the unit sphere: c is the centre of the mass, a_i the distance
+along axis i at which the energy has changed by LEVEL nats, and w_i is smaller where growth is faster (U ~ z₀⁴
++ z₁²:
+w = (½, 1)), so that a parabola z₁ = z₀² is one direction v.
 """
 
 import math
@@ -21,17 +22,17 @@ from lem_safe.energies.growth import Growth
 from lem_safe.keys import Key
 
 LEVELS = 1e3, 1.0
-"""Nats that an axis' scale a is measured by: the first where the energy moves so much at all."""
+"""The scale a of an axis is the first distance at which the energy changes by this many nats."""
 FARTHEST = 40.0
-"""Decades to either side of 1 within which that is looked for."""
+"""Decades to either side of 1 within which that distance is searched."""
 AXES = 64
 """Dimensions up to which every axis has its own scale; one scale for all of them beyond."""
 
 
 class Far:
-    """An energy over data units as seen from far out, in sampler coordinates.
+    """The asymptotic growth of an energy over data units, in sampler coordinates.
 
-    weights: w. needed(k): nats that U must gain where T grows k-fold, or the shells outgrow e^{−U}: Σw log k.
+    weights: w. needed(k): nats that U must gain where T grows k-fold for e^{−U} to be integrable: Σw log k.
     """
 
     def __init__(self, energy: Energy, coordinates: Coordinates):
@@ -66,13 +67,13 @@ class Far:
         return self.energy.growth(self.coordinates(self.at(T, v)))
 
     def grown(self, T: float, factor: float, v: Float[Tensor, "n d"]) -> Growth:
-        """What both parts gain from T to factor · T."""
+        """The gain of both parts from T to factor · T."""
         return self.growth(factor * T, v).minus(self.growth(T, v))
 
     @torch.no_grad()
     def _measured(self, rays: Tensor) -> tuple[Tensor, Tensor]:
-        """Along each ray from the centre: how far the first level is, and the power U grows with a million
-        times as far.
+        """Along each ray from the centre: the distance of the first level, and the power with which U grows
+        up to a million times that distance.
         """
         least = 3 * (rays.abs() * self.spread).sum(1)
         distance = torch.full_like(least, torch.nan)

@@ -1,10 +1,10 @@
-"""Directions in which an energy leaves its mass, and what it gains along each (C.4).
+"""Directions in which an energy is followed away from its mass, and its gain along each (C.4).
 
-Directions leave the mass along every axis and at random; each is judged as far out as numbers tell its two
-sides apart, so no unit and no scale matters. Sixteen more descend on the shells and follow U's valleys
-outwards, straight ones (a narrow penalty) and bent ones (a banana's ridge, along which U grows more slowly
-than along any ray). About 10,000 evaluations of analytic terms; networks count by their confining terms, so
-none is evaluated.
+Directions are the axes and random ones; each is evaluated as far out as floating-point numbers resolve the
+difference of its two parts, so no unit and no scale matters. Sixteen more descend on the shells and follow
+U's valleys outwards, straight ones (a narrow penalty) and curved ones (a banana's ridge, along which U grows
+more slowly than along any ray). About 10,000 evaluations of analytic terms; networks count by their confining
+terms, so none is evaluated.
 """
 
 from typing import NamedTuple
@@ -19,20 +19,20 @@ from lem_safe.keys import Key
 from lem_safe.normalization.asymptotics import Far
 
 RAYS, SHELLS, DOUBLING = 256, (1.0, 4.0, 16.0, 1e2, 1e4, 1e8, 1e16), 2.0
-"""Random rays; the shells T at which growth is read, each up to twice as far."""
+"""Random rays; the shells T at which growth is evaluated, each up to twice as far."""
 VISIBLE = 1e-11
-"""The share of two sides that their difference must be, or it is rounding: then a nearer shell decides."""
+"""The smallest relative difference of the two parts that is not rounding: below it a nearer shell is used."""
 VALLEYS, DECADES, DESCENT, CURVED = 16, 5, 30, 64
-"""Points that follow valleys, over how many decades of T, with how many steps in each; more dimensions than
-CURVED get fewer.
+"""Points that follow valleys, the decades of T they cover, and the steps in each; dimensions above CURVED get
+fewer.
 """
 ROUNDING = 1e-15
-"""Of U on a shell, for each dimension: less than that is nothing at the bottom of a valley."""
+"""Relative to U on a shell, per dimension: smaller values at the bottom of a valley count as 0."""
 
 
 class Judged(NamedTuple):
-    """One direction: where from and to, what U gained and lost, what it needed, and the multiple of what is
-    lost that it admits.
+    """One direction: its ends, what U gained and lost, what it needed, and the multiple of the loss that it
+    admits.
     """
 
     near: Float[Tensor, "k d"]
@@ -41,19 +41,19 @@ class Judged(NamedTuple):
     needed: float
     admitted: Float[Tensor, "k"]
     floor: float
-    """What U must gain not to be refused: all it needs along a ray; along a valley, which may narrow as it
-    goes, more than rounding.
+    """The gain that U must have not to be refused: all that is needed along a ray; along a valley, which may
+    narrow, more than rounding.
     """
 
     @property
     def falls(self) -> Tensor:
-        """Where it does not; ∞ − ∞ says nothing."""
+        """Where U does not gain enough; ∞ − ∞ is not decided."""
         return self.grown.net <= self.floor
 
 
 def rays_of(dimension: int) -> Tensor:
-    """Both directions of every axis and random ones; a few random ones in many dimensions, where valleys tell
-    more.
+    """Both directions of every axis and random ones; only a few random ones in many dimensions, where valleys
+    are more informative.
     """
     few = dimension > CURVED
     random = (
@@ -64,7 +64,7 @@ def rays_of(dimension: int) -> Tensor:
 
 
 def straight(far: Far, rays: Tensor) -> Judged:
-    """Every ray at the farthest shell where its two sides can be told apart."""
+    """Every ray at the farthest shell where its two parts can be distinguished."""
     T = torch.full_like(rays[:, 0], SHELLS[0])
     grown = Growth(*(torch.full_like(T, torch.nan) for _ in range(2)))
     admitted, needed = grown.up, far.needed(DOUBLING)
@@ -83,10 +83,11 @@ def straight(far: Far, rays: Tensor) -> Judged:
 
 
 def valleys(far: Far, rays: Tensor) -> Judged:
-    """The lowest directions, moved down on every shell and on to the next, judged over the last decade.
+    """The lowest directions, descended on every shell and continued to the next, evaluated over the last
+    decade.
 
-    The nearer end is the lower one of where a point was and of where it would have been: one that is late to
-    arrive has not fallen.
+    The nearer end is the lower one of a point's position and of its extrapolation: a point that arrives late
+    has not fallen.
     """
     v = torch.cat([_bends(far, rays), _lowest(far, rays)])
     admitted: list[Tensor] = []
@@ -122,12 +123,12 @@ def _lowest(far: Far, rays: Tensor) -> Tensor:
 
 
 def _height(far: Far, T: float, v: Tensor) -> Tensor:
-    """U on a shell, ∞ where it is not a number."""
+    """U on a shell; ∞ where it is NaN."""
     return far.growth(T, v).net.nan_to_num(torch.inf, torch.inf, -torch.inf)
 
 
 def _bends(far: Far, rays: Tensor) -> Tensor:
-    """Both ends of the directions in which U bends least on a far shell: exact where it is quadratic, however
+    """Both ends of the directions of smallest curvature of U on a far shell: exact for a quadratic U, however
     narrow.
     """
     d = far.energy.dimension
@@ -147,8 +148,8 @@ def _bends(far: Far, rays: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _descended(far: Far, T: float, v: Tensor) -> Tensor:
-    """Down on the shell: steps by an angle along the slope, longer after each that leads down, shorter after
-    each that does not.
+    """Descends on the shell by steps of an angle along the slope, which grow after each descent and shrink
+    after each failure.
     """
     angle = torch.full_like(v[:, :1], 0.3)
     for _ in range(DESCENT):

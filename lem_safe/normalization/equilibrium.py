@@ -1,5 +1,5 @@
-"""Whether the particles that annealing ends in are in equilibrium (O.5): under e^{−U} both E ∂_iU and
-E y_i∂_iU − 1 are 0, and a narrow neck or a heavy tail that was missed shows in them.
+"""Whether the final particles of annealing are in equilibrium (O.5): under e^{−U} both E ∂_iU and
+E y_i∂_iU − 1 are 0, and deviate where a narrow neck or a heavy tail was missed.
 """
 
 import math
@@ -19,13 +19,13 @@ from lem_safe.normalization.annealed_cloud import Path, adapted, langevin, scale
 from lem_safe.normalization.annealed_smc import MIXED, Annealed
 
 UNEVEN, CHANCE, SETTLING = 0.03, 1e-3, 24
-"""By how much E ∂_iU or E y_i∂_iU may be off at the end, beside what has this probability of being chance,
-over so many more moves.
+"""The largest deviation of E ∂_iU or E y_i∂_iU at the end, besides chance at this probability, and the number
+of further moves it is averaged over.
 """
 
 
 def must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
-    """Raises NumericalFailure where a run's particles, or those of all runs together, are not in equilibrium
+    """Raises NumericalFailure where the particles of one run, or of all runs together, are not in equilibrium
     (O.5).
     """
     if any(unbalanced(means) for means in (*each, torch.cat(list(each)))):
@@ -38,8 +38,8 @@ def must_balance(each: Sequence[Float[Tensor, "r k"]]) -> None:
 
 @torch.no_grad()
 def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -> Float[Tensor, "r k"]:
-    """E ∂_iU and E y_i∂_iU − 1 over `reference`, 0 where particles are those of e^{−U}, of every island:
-    means over SETTLING more moves.
+    """E ∂_iU and E y_i∂_iU − 1 over `reference` for every island, 0 for particles distributed as e^{−U}:
+    means over SETTLING further moves.
     """
     path = Path(Gaussian([0.0] * energy.dimension, 1.0), in_coordinates(energy, reference))
     islands, n, d = found.x.shape
@@ -55,7 +55,7 @@ def balance(energy: Energy, reference: Coordinates, found: Annealed, key: Key) -
 
 
 def unbalanced(means: Float[Tensor, "r k"]) -> bool:
-    """Whether any of k numbers that should be 0 is off by UNEVEN and more than chance explains, from r
+    """Whether any of k numbers that should be 0 deviates by UNEVEN and by more than chance explains, from r
     independent islands.
     """
     from scipy.special import stdtrit

@@ -3,19 +3,19 @@ and disjunctions aligned by it (C.3).
 
     log Z = −∫₀¹ g(s) ds,   g(s) = E_s[U − U₀],   g′(s) = −Var_s(U − U₀),   U_s = (1 − s)U₀ + sU,
         U₀ normalised
-    log Z = log E Π_k mean e^{−Δs_k (U − U₀)},   of every island for itself
+    log Z = log E Π_k mean e^{−Δs_k (U − U₀)},   of every island separately
 
 The first is thermodynamic integration: the trapezoid rule with its end correction, whose error per interval
-is h⁵g⁗/720: h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the difference to every second level,
-over 15. The second is unbiased in Z whatever the moves do, and finite where U − U₀ has no moments. The
-islands of one run have U₀, its coordinates and the schedule in common, so their spread knows of resampling
-and correlated moves, and of nothing else; in a run the one of both estimates whose spread is smaller counts.
+is h⁵g⁗/720: h(g₀ + g₁)/2 − h²(g′₁ − g′₀)/12; its quadrature error is the difference from every second level,
+over 15. The second is unbiased in Z whatever the moves are, and finite where U − U₀ has no moments. The
+islands of one run share U₀, its coordinates and the schedule, so their spread measures only resampling and
+correlated moves; of both estimates of a run the one with the smaller spread is used.
 
-No error bar knows of a mode, a neck or a tail that no particle saw. So runs differ in all that one run's
-islands share (`Route`): a Gaussian fitted to everything found; a Student t of one degree of freedom, APART
-times as wide, with moves of mixed sizes; a mixture of what was found place by place. The number is their
-mean, weighted by their bars, and the bar includes their spread; where they differ by more, or the particles
-at the end are not in equilibrium (`equilibrium`), there is no number but NumericalFailure.
+No error bar covers a mode, a neck or a tail that no particle visited. So runs differ in everything that one
+run's islands share (`Route`): a Gaussian fitted to everything found; a Student t of one degree of freedom,
+APART times as wide, with moves of mixed sizes; a mixture fitted place by place. The result is their weighted
+mean, and its error includes their spread; where they differ by more, or the final particles are not in
+equilibrium (`equilibrium`), NumericalFailure is raised.
 """
 
 import math
@@ -51,34 +51,35 @@ from lem_safe.normalization.equilibrium import balance, must_balance
 from lem_safe.normalization.tails import check_tails
 
 ISLANDS, PARTICLES, SHARE = 16, 2048, 0.99
-"""By default: sixteen islands leave a fifth of noise on the error bar itself, and levels that close make the
-quadrature error small.
+"""Defaults: sixteen islands leave a relative noise of a fifth on the error bar itself, and levels this close
+keep the quadrature error small.
 """
 ALIGNING = 512
-"""Particles an island when terms are aligned: a hundredth of a nat is a hundredth of a mode's mass."""
+"""Particles per island when terms are aligned: an error of .01 nats changes a mode's mass by a hundredth."""
 
 APART, SECOND, AGREE, SIGMAS = 4.0, 512, 0.05, 4.0
-"""How much wider the second run starts, the particles of an island of other runs at the most, and what two
-runs may differ by: so many nats beside so many standard errors.
+"""How much wider the second run starts, the largest number of particles per island of the other runs, and the
+difference allowed between two runs: nats in addition to standard errors.
 """
 COARSER = 0.9, 0.95
-"""The share of particles that the schedules of the other runs leave effective."""
+"""The effective share of particles that the schedules of the other runs keep."""
 PLACES, NEIGHBOURS, WIDE = 12, 8, 2.0
-"""Places of which the third run's mixture is made, the points that each is fitted to, a dimension, and how
-much wider it is than those.
+"""The number of places in the third run's mixture, the points per dimension that each is fitted to, and how
+much wider the mixture is.
 """
 UNSURE = 0.25
-"""Nats of error from which a number says too little."""
+"""The error in nats from which on a result is refused."""
 
 
 @dataclass(frozen=True)
 class LogZ:
     """log Z in nats, with one standard error.
 
-    value: of all runs together. error: of Monte Carlo, quadrature and the spread between runs together.
-    quadrature: its part of that.
-    annealed: log of the mean of the first run's unbiased estimates of Z. levels: how many s that had. runs:
-    what every run found, with its own error.
+    value: over all runs. error: Monte Carlo, quadrature and the spread between runs combined. quadrature: its
+    part of that.
+    annealed: log of the mean of the first run's unbiased estimates of Z. levels: the number of values of s.
+    runs:
+    the result of every run, with its own error.
     """
 
     value: float
@@ -90,7 +91,9 @@ class LogZ:
 
 
 class Run(NamedTuple):
-    """What one run found: its number with the error that its islands know of, and the parts of it."""
+    """The result of one run: its value with the error measured over its islands, and the parts
+    of that error.
+    """
 
     value: float
     error: float
@@ -110,10 +113,10 @@ def log_z(
 ) -> LogZ:
     """log ∫e^{−U} dx over data units; e^{−U} must be integrable.
 
-    start: coordinates in which the energy's mass is about the origin, of size 1; x itself by default. It is
-    looked for from three and ninety times as wide, and from where the terms' own centres or draws are. What
-    lies far outside all of these is not found, and not counted. Raises NumericalFailure where runs from
-    different distributions disagree, or where what they end in is not in equilibrium.
+    start: coordinates in which the energy's mass is near the origin and of size 1; x itself by default. The
+    mass is searched from three and ninety times that width, and from the terms' own centres or draws. Mass
+    far outside all of these is not found, and not counted. Raises NumericalFailure where runs from different
+    distributions disagree, or where their final particles are not in equilibrium.
     """
     found = cover(energy, _starts(energy, start or identity(energy.dimension)), key.fold("reference"))
     places, few = _places(energy, found, key.fold("places")), min(particles, SECOND)
@@ -129,7 +132,7 @@ def log_z(
     ]
     clouds = [(route, carried(route, name, n)) for route, name, n in routes]
     wide = Route(found.all, StudentT([0.0] * energy.dimension, APART, 1.0), COARSER[0], MIXED)
-    with suppress(NumericalFailure):  # so wide that nothing can be carried from there: no opinion of its own
+    with suppress(NumericalFailure):  # too wide a start to be transported: this run is left out
         clouds.append((wide, carried(wide, "wide", few)))
     must_balance(
         [balance(energy, found.all, cloud, key.fold("balance", k)) for k, (_, cloud) in enumerate(clouds)]
@@ -149,13 +152,13 @@ def log_z(
 
 def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """The mean of numbers weighted by their errors, and its error: multiplied by the spread of the runs in
-    their errors where that is above 1.
+    units of their errors where that is above 1.
 
-    One run's precision is worth no more than what a second one confirms: the error is at least what as many
-    runs like the second best would give.
+    The precision of one run counts only as far as a second one confirms it: the error is at least that of as
+    many runs like the second best.
 
-    Raises NumericalFailure where any two differ by more than AGREE beside SIGMAS errors, or where the error
-    is above UNSURE (O.5).
+    Raises NumericalFailure where any two differ by more than AGREE plus SIGMAS errors, or where the error is
+    above UNSURE (O.5).
     """
     v, e = torch.tensor(runs, dtype=torch.float64).T
     e = e.clamp(min=1e-12)
@@ -181,9 +184,7 @@ def together(runs: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 class Route(NamedTuple):
-    """What one run starts from, over the coordinates `reference`, and how closely its levels follow one
-    another.
-    """
+    """The start of one run, over the coordinates `reference`, and the spacing of its levels."""
 
     reference: Coordinates
     base: Tractable | None
@@ -192,13 +193,13 @@ class Route(NamedTuple):
 
 
 def _judged(route: Route, found: Annealed) -> Run:
-    """What a run found, by the better of its two estimates."""
+    """The result of a run, by the better of its two estimates."""
     islands = len(found.log_ratio)
     volume, each = log_volume(route.reference), integrate(found.levels)
     quadrature = abs(float((each - integrate(_every_second(found.levels))).mean())) / 15
     widened = (
         math.sqrt((islands - 1) / (islands - 3)) if islands > 3 else 2.0
-    )  # of Student's t: the spread of few islands is not sure itself
+    )  # of Student's t: the spread of few islands is itself uncertain
     integral = widened * math.hypot(float(each.std()) / math.sqrt(islands), quadrature)
     pooled, own = volume + _pooled(found), widened * _pooled_error(found)
     if route.base is None and integral < 2 * own:
@@ -207,7 +208,7 @@ def _judged(route: Route, found: Annealed) -> Run:
 
 
 def _places(energy: Energy, found: Covered, key: Key) -> Tractable:
-    """A mixture over the coordinates `found.all`: of all that was found, of every cloud, and of the
+    """A mixture over the coordinates `found.all`: of the overall fit, of every cloud's, and of the
     surroundings of the energy's own points.
     """
     d, reference = energy.dimension, found.all
@@ -244,7 +245,7 @@ def _starts(energy: Energy, start: Coordinates) -> list[Coordinates]:
 
 
 def integrate(levels: Sequence[Level]) -> Float[Tensor, "r"]:
-    """−∫g ds of every island (O.4), by the corrected trapezoid rule."""
+    """−∫g ds for every island (O.4), by the corrected trapezoid rule."""
     total = torch.zeros_like(levels[0].mean)
     for a, b in zip(levels, levels[1:], strict=False):
         h = b.s - a.s
@@ -253,11 +254,11 @@ def integrate(levels: Sequence[Level]) -> Float[Tensor, "r"]:
 
 
 def align(energy: Energy, key: Key, *, start: Coordinates | None = None) -> list[LogZ]:
-    """Gives every disjunction inside `energy` that lacks them the log Z of its terms (C.3), the innermost
+    """Sets, for every disjunction inside `energy` that lacks them, the log Z of its terms (C.3), innermost
     first.
 
-    Returns what was measured; terms known in closed form are not. Raises BadInput for a term that nothing
-    normalises.
+    Returns the measured values, without terms known in closed form. Raises BadInput for a term that cannot be
+    normalised.
     """
     measured: list[LogZ] = []
     for k, part in enumerate(reversed(list(energy.modules()))):  # modules come parents first
@@ -280,7 +281,9 @@ def _pooled(found: Annealed) -> float:
 
 
 def _pooled_error(found: Annealed) -> float:
-    """Of the logarithm of a mean: the standard deviation of the estimates over their mean, over √r."""
+    """The error of the logarithm of a mean: the standard deviation of the estimates over their
+    mean, over √r.
+    """
     weights = (found.log_ratio - found.log_ratio.max()).exp()
     return float(weights.std() / weights.mean()) / math.sqrt(len(weights))
 

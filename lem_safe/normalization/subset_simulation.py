@@ -1,20 +1,19 @@
-"""Subset simulation: an *estimate* of a probability too small to count, 1e-4 to 1e-6 and below. It is no
-bound, and certifies nothing (R.1).
+"""Subset simulation: an *estimate* of a probability too small to count, 1e-4 to 1e-6 and below. It is not a
+bound and certifies nothing (R.1).
 
 P(s ≤ 0) = P(s ≤ b₁) Π P(s ≤ b_{j+1} | s ≤ b_j). Each factor is the counted share of a level's samples within
-the next one (S.1): about `keep` where s is continuous, and whatever it is where samples tie, as with integers
-or where s is flat. Samples of a level come from Markov chains started at all of those within it, by any
-kernel reversible for the distribution, a move being refused where it leaves {s ≤ b_j}.
+the next one (S.1): about `keep` where s is continuous, and any value where samples tie, as with integers or a
+flat s. Samples of a level come from Markov chains started at all of those within it, by any kernel reversible
+for the distribution; moves that leave {s ≤ b_j} are refused.
 
-The error is counted from descent: every sample has one ancestor in the start, and samples of different
-ancestors never met. With m_i of the m samples that end in the region descended from ancestor i, and N_j
+The error is estimated from descent: every sample has one ancestor in the start, and samples of different
+ancestors are independent. With m_i of the m samples that end in the region descended from ancestor i, and N_j
 samples at level j,
 
     δ² = 1 − (1 − Σ (m_i/m)²) Π N_j/(N_j − 1),
 
-which is (1 − p)/(pN) where there is one level, and holds however the samples of one chain are correlated. The
-bias is of order 1/n. It
-misses what its chains do not reach: a region in several far parts may be found in one of them only.
+which is (1 − p)/(pN) where there is one level, and holds for any correlation within a chain. The bias is of
+order 1/n. Regions that its chains do not reach are missed: of several separate parts it may find only one.
 [@au2001estimation; @lee2018variance]
 """
 
@@ -32,25 +31,24 @@ from lem_safe.keys import Key
 from lem_safe.metropolis import Site, langevin_move
 
 Level = Callable[[Float[Tensor, "n d"]], Float[Tensor, "n"]]
-"""A signed distance, or any function that is ≤ 0 inside and falls towards the region."""
+"""A signed distance, or any function that is ≤ 0 inside and decreases towards the region."""
 
 Move = Callable[[Key, Float[Tensor, "n d"]], Float[Tensor, "n d"]]
-"""One step of a kernel that is reversible for the distribution; each row moves by itself."""
+"""One step of a kernel that is reversible for the distribution; each row moves independently."""
 
 CONFIDENCE = 0.95
-"""Of what is said where nothing at all is found in the start, whose samples are independent: about 3/n."""
+"""The bound reported where the start, whose samples are independent, has none inside: about 3/n."""
 FEW = 5
-"""Ancestors below which the error itself is not known to better than its order of magnitude."""
+"""The number of ancestors below which the error is known only to its order of magnitude."""
 
 
 @dataclass(frozen=True)
 class SubsetEstimate:
-    """An estimated probability with its relative standard error; `levels` are the distances it went down
-    through, the last one 0 if reached.
+    """An estimated probability with its relative standard error.
 
-    reached: whether any sample was in the region itself; else probability is 0, and the estimate is
-    `at_most`. at_most: the probability that this is about, or below, two standard errors added. ancestors:
-    how many samples of the start the last ones descend from.
+    levels: the distances of the nested levels, the last one 0 if reached. reached: whether any sample was in
+    the region itself; otherwise probability is 0. at_most: an approximate upper value, the estimate plus two
+    standard errors. ancestors: how many samples of the start the last ones descend from.
     """
 
     probability: float
@@ -107,31 +105,16 @@ def subset_simulation(
     """Estimates the probability of {level ≤ 0} under the distribution of which `start` holds n independent
     samples.
 
-    keep: about the probability of each level given the one before; where values tie, a level goes between two
-    that are there. moves: steps of the kernel between the samples of a chain. most: levels before it gives
-    up. Raises ValueError unless keep·n and 1/keep are whole numbers, at least 2, and where `level` is NaN for
-    a sample of `start`.
+    keep: the approximate probability of each level given the previous one. moves: steps of the kernel between
+    the samples of a chain. most: the largest number of levels. Raises ValueError unless keep·n and 1/keep are
+    whole numbers, at least 2, and where `level` is NaN for a sample of `start`.
     """
     n = start.shape[0]
-    seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
-    if seeds * length != n or seeds < 2 or length < 2:
-        raise ValueError(
-            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of "
-            f"{n} samples"
-        )
+    seeds = _seeds(n, keep)
     if moves < 1 or most < 1:
         raise ValueError(f"subset_simulation: moves and most must be >= 1; got {moves} and {most}")
-    cloud, probability, pairs, levels = (
-        _Samples(start, level(start), torch.arange(n, device=start.device)),
-        1.0,
-        0.0,
-        list[float](),
-    )
-    if bool(cloud.s.isnan().any()):
-        raise ValueError(
-            f"subset_simulation: a level must be a number; it is NaN for {int(cloud.s.isnan().sum())} of "
-            f"{n} samples of the start"
-        )
+    cloud = _of_start(start, level)
+    probability, pairs, levels = 1.0, 0.0, list[float]()
     for j in range(most):
         pairs -= math.log1p(-1 / len(cloud.s))
         inside = cloud.s <= 0
@@ -154,6 +137,17 @@ def subset_simulation(
     return SubsetEstimate(0.0, math.inf, tuple(levels), False, min(1.0, most_likely), ancestors)
 
 
+def _seeds(n: int, keep: float) -> int:
+    """How many of n samples each level keeps; ValueError where chains of one length do not make n again."""
+    seeds, length = round(keep * n), round(1 / keep) if 0 < keep < 1 else 0
+    if seeds * length != n or seeds < 2 or length < 2:
+        raise ValueError(
+            f"subset_simulation: keep * samples and 1 / keep must be whole, 2 or more; got keep {keep} of "
+            f"{n} samples"
+        )
+    return seeds
+
+
 class _Samples(NamedTuple):
     """Samples of a level, s there, and which sample of the start each descends from."""
 
@@ -165,9 +159,20 @@ class _Samples(NamedTuple):
         return _Samples(*(part[which] for part in self))
 
 
+def _of_start(start: Float[Tensor, "n d"], level: Level) -> _Samples:
+    """The samples of the start, each its own ancestor; ValueError where the level of one is NaN."""
+    s = level(start)
+    if bool(s.isnan().any()):
+        raise ValueError(
+            f"subset_simulation: a level must be a number; it is NaN for {int(s.isnan().sum())} of "
+            f"{start.shape[0]} samples of the start"
+        )
+    return _Samples(start, s, torch.arange(start.shape[0], device=start.device))
+
+
 def _next(s: Float[Tensor, "n"], seeds: int) -> float:
-    """A level that parts the samples, as near to the first `seeds` of them as ties let it be; 0 where nothing
-    above 0 parts them (S.1).
+    """A level that separates the samples, as near to the first `seeds` of them as ties allow; 0 where no
+    value above 0 separates them (S.1).
     """
     values, counts = s.unique(return_counts=True)
     apart = (counts.cumsum(0)[:-1].double() / seeds).log().abs()
@@ -181,15 +186,15 @@ def _next(s: Float[Tensor, "n"], seeds: int) -> float:
 
 
 def _share(within: Bool[Tensor, "n"]) -> float:
-    """The factor of a level: the counted share, whatever was asked for (S.1)."""
+    """The factor of a level: the counted share, which may differ from the requested one (S.1)."""
     return float(within.double().mean())
 
 
 def _restricted(
     key: Key, seeds: _Samples, level: Level, move: Move, b: float, n: int, moves: int
 ) -> _Samples:
-    """Chains from the distribution on {level ≤ b}, of one length, n samples or the next number that there are
-    as many of each.
+    """Chains of equal length from the distribution on {level ≤ b}: n samples, or the next larger multiple of
+    the number of chains.
     """
     x, s = seeds.x, seeds.s
     length = math.ceil(n / len(s))
@@ -206,6 +211,6 @@ def _restricted(
 
 
 def _error(ancestor: Int[Tensor, "m"], pairs: float) -> tuple[float, int]:
-    """δ, and how many ancestors m samples have; `pairs` is Σ log N_j/(N_j − 1)."""
+    """δ, and the number of ancestors of m samples. pairs: Σ log N_j/(N_j − 1)."""
     share = ancestor.unique(return_counts=True)[1].double() / len(ancestor)
     return math.sqrt(max(0.0, 1 - math.exp(pairs) * (1 - float(share.square().sum())))), len(share)

@@ -1,12 +1,12 @@
-"""Whether an energy leaves anything to sample: U must outgrow the shells it is spread over, far out in every
-direction (C.4).
+"""Whether e^{−U} is integrable: U must grow faster than the volume of the shells, far out in every direction
+(C.4).
 
-Directions are judged as `directions` says; an energy whose form alone shows that it is integrable (a family
+Directions are those of `directions`; an energy whose form alone shows that it is integrable (a family
 normalised in closed form, a network with a confining term) is not examined.
 
-What passes may still leave both parents: the distribution exists, and is not the one meant. `leaving` draws
-particles from U₊ and lets them follow U_safe for a while, and says in words when they end where no draw of
-either parent would be.
+An accepted composition may still leave both parents: the distribution exists, but is not the intended one.
+`leaving` draws particles from U₊, lets them follow U_safe for some time, and warns where they end outside the
+mass of either parent.
 """
 
 from collections.abc import Iterator
@@ -25,27 +25,27 @@ from lem_safe.normalization.asymptotics import Far
 from lem_safe.normalization.directions import Judged, rays_of, straight, valleys
 
 HOPELESS = 1e-6
-"""A weight is not worth naming where it is so small a part of what was asked for, or smaller the farther out
-one looks.
+"""An admitted weight is not reported where it is this small a part of the requested one, or decreases with
+the distance.
 """
 
 
 DRAWS, MOVED, SETTLING, PROBED_DIMENSIONS = 1024, 256, 200, 64
-"""Draws of each parent, how many of U₊'s follow U_safe, for how many steps; and the dimensions up to which
-that is worth its time.
+"""Draws of each parent, the number of U₊'s that follow U_safe and their steps; and the largest dimension in
+which this is done.
 """
 RARE, MANY = 0.001, 0.25
-"""A parent's level of energy that one of its draws in a thousand exceeds; the share of particles beyond it
-that is worth a warning.
+"""A parent's energy level that one of its draws in a thousand exceeds; the share of particles beyond it from
+which on there is a warning.
 """
 
 
 def check_tails(energy: Energy, coordinates: Coordinates, key: str = "energy") -> None:
-    """Refuses an energy over data units that cannot be normalised, whether something is subtracted or nothing
+    """Refuses an energy over data units that cannot be normalised, because a term is subtracted or nothing
     confines it.
 
-    Raises BadInput with the direction, the numbers and the way out: the largest multiple of the negative
-    weights that these directions admit, where there is one. `key` is the scenario's key to blame.
+    key: the scenario's key that is reported. Raises BadInput with the direction, the numbers and the remedy:
+    the largest multiple of the negative weights that these directions admit, where there is one.
     """
     if energy.surely_integrable():
         return
@@ -65,20 +65,20 @@ def check_tails(energy: Energy, coordinates: Coordinates, key: str = "energy") -
 
 
 def leaving(energy: Energy, coordinates: Coordinates, key: Key) -> list[str]:
-    """Warnings where U₊ − Σ λ U₋ has its mass where neither U₊ nor any U₋ has; energies over data units,
+    """Warnings where U₊ − Σ λ U₋ has its mass where neither U₊ nor any U₋ has; energies over data units, with
     disjunctions aligned.
 
-    Beyond a parent is above the level of energy that one of its own draws in a thousand exceeds. Particles
-    keep to the modes of U₊ they were drawn from, whose masses do not matter here. Not measured past 64
-    dimensions.
+    A point is beyond a parent where its energy exceeds the level that one of the parent's draws in a thousand
+    exceeds. Particles stay in the modes of U₊ they were drawn from, whose masses do not matter here. Not
+    measured above 64 dimensions.
     """
     if energy.dimension > PROBED_DIMENSIONS:
         return []
-    found = (_left(terms, coordinates, key.fold(k)) for k, terms in enumerate(_sums(energy)))
+    found = (_leaving(terms, coordinates, key.fold(k)) for k, terms in enumerate(_sums(energy)))
     return [warning for warning in found if warning is not None]
 
 
-def _left(terms: list[tuple[float, Energy]], coordinates: Coordinates, key: Key) -> str | None:
+def _leaving(terms: list[tuple[float, Energy]], coordinates: Coordinates, key: Key) -> str | None:
     positive = [(w, u) for w, u in terms if w > 0]
     if len(positive) in (0, len(terms)):
         return None
@@ -109,7 +109,7 @@ def _left(terms: list[tuple[float, Energy]], coordinates: Coordinates, key: Key)
 
 
 def _sums(energy: Energy) -> Iterator[list[tuple[float, Energy]]]:
-    """Every sum inside a composition, nested ones multiplied out, as (weight, term)."""
+    """Every sum inside a composition, with nested ones expanded, as (weight, term)."""
     terms = energy.terms()
     if len(terms) > 1:
         yield terms

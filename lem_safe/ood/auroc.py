@@ -1,11 +1,10 @@
-"""How well a score tells two sets of rows apart, out-of-distribution being positive, higher meaning stranger:
-the orientation is fixed.
+"""How well a score distinguishes two sets of rows; out-of-distribution is positive and has higher scores, in
+a fixed orientation.
 
     AUROC = P(s_out > s_in) + ½P(s_out = s_in) = (R_out − n_out(n_out + 1)/2) / (n_in n_out), R_out the sum of
     midranks.
 
-An AUROC below ½ is reported as it is: the score is worse than none, and turning it round would need the
-answer.
+An AUROC below ½ is reported as it is: the score is worse than chance, and reversing it would need the labels.
 """
 
 from typing import NamedTuple
@@ -16,15 +15,12 @@ from scipy.stats import rankdata
 
 REPETITIONS = 1000
 ENOUGH = 10
-"""Rows on each side below which there is no interval: a bootstrap of so few knows too little of what else
-could have come.
-"""
+"""Rows on each side below which there is no interval: a bootstrap of so few is unreliable."""
 
 
 class Detection(NamedTuple):
     """AUROC with its bootstrap interval, the false positive rate at 95 % true positives, and the area under
-    precision and recall.
-
+    the precision-recall curve.
     low, high: None where either side has fewer than ENOUGH rows.
     """
 
@@ -65,21 +61,21 @@ def detect(
 
 
 def roc(inside: Float64[np.ndarray, "n"], outside: Float64[np.ndarray, "q"]) -> Curve:
-    """The rates of `score >= t` for every t, thresholds falling."""
+    """The rates of `score >= t` for every t, with decreasing thresholds."""
     n_in, n_out = _sizes(inside, outside)
     false, true = _counts(inside, outside)
     return Curve(np.concatenate([[0.0], false / n_in]), np.concatenate([[0.0], true / n_out]))
 
 
 def _counts(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many rows of each side score at least t, for each distinct t from the highest down."""
+    """How many rows of each side score at least t, for each distinct t in decreasing order."""
     levels = np.unique(np.concatenate([inside, outside]))[::-1]
     below = [np.searchsorted(np.sort(side), levels, side="left") for side in (inside, outside)]
     return len(inside) - below[0], len(outside) - below[1]
 
 
 def _fpr(curve: Curve, level: float) -> float:
-    """The least false positive rate of a threshold that finds at least `level` of what is outside."""
+    """The smallest false positive rate of a threshold that detects at least `level` of the outside rows."""
     return float(curve.false_positive[np.argmax(curve.true_positive >= level)])
 
 
@@ -92,17 +88,22 @@ def _aupr(inside: np.ndarray, outside: np.ndarray) -> float:
 def _interval(
     inside: np.ndarray, outside: np.ndarray, seed: int, confidence: float, repetitions: int
 ) -> tuple[float, float] | tuple[None, None]:
-    """Percentiles of the AUROC when each side is drawn again with replacement."""
+    """Percentiles of the AUROC when each side is drawn again with replacement; the scores are sorted once."""
     if min(len(inside), len(outside)) < ENOUGH:
         return None, None
     draw = np.random.default_rng([seed, len(inside), len(outside)])
-    found = [
-        auroc(
-            inside[draw.integers(len(inside), size=len(inside))],
-            outside[draw.integers(len(outside), size=len(outside))],
+    levels, place = np.unique(np.concatenate([inside, outside]), return_inverse=True)
+    sides = place[: len(inside)], place[len(inside) :]
+
+    def once() -> float:
+        within, beyond = (
+            np.bincount(side[draw.integers(len(side), size=len(side))], minlength=len(levels))
+            for side in sides
         )
-        for _ in range(repetitions)
-    ]
+        below = np.cumsum(within) - within / 2  # a tie counts half
+        return float(beyond @ below / (len(inside) * len(outside)))
+
+    found = [once() for _ in range(repetitions)]
     tail = (1 - confidence) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
     return float(low), float(high)

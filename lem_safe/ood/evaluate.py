@@ -1,9 +1,8 @@
-"""Which rows an energy finds strange: S₁, S₂, S₃ (O.1) of data it should know against data it should not,
-with AUROC, ROC and histograms.
+"""Out-of-distribution scores of rows under an energy: S₁, S₂, S₃ (O.1) of data from its distribution against
+other data, with AUROC, ROC and histograms.
 
-What is in distribution is, in this order: what the caller gives; fresh draws where the data are a built-in
-distribution, or the energy can be drawn from; else the rows that trained the energy, and then the report says
-that it has seen them.
+In-distribution rows are, in this order: those of the caller; fresh draws where the data are a built-in
+distribution, or the energy has exact draws; else the rows that trained the energy, which the report states.
 """
 
 import json
@@ -31,12 +30,12 @@ from lem_safe.runs.problem import Problem, build
 from lem_safe.scenario import Scenario
 
 DRAWS = 5000
-"""Rows drawn in distribution where nothing says how many."""
+"""Rows drawn in distribution where no number is given."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One score against one data set."""
+    """One score on one data set."""
 
     against: str
     score: str
@@ -46,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Ood:
-    """The table, the scores behind it, and how the flow of S₃ was run."""
+    """The table, the scores behind it, and the settings of the flow of S₃."""
 
     scenario: str
     inside: str
@@ -92,11 +91,11 @@ def ood(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Ood:
-    """Scores every data set of `against` and what is in distribution under the scenario's energy; `out` gets
-    table, pictures and page.
+    """Scores every data set of `against` and the in-distribution rows under the scenario's energy; `out` gets
+    the table, plots and page.
 
-    Raises BadInput for data that do not have the energy's columns, or fewer than two rows, or that should be
-    known to the energy and have no finite score under it.
+    Raises BadInput for data without the energy's columns, for fewer than two rows, and for in-distribution
+    rows without a finite score.
     """
     progress = progress or Silent()
     problem = build(scenario, progress=progress)
@@ -122,7 +121,7 @@ def ood(
 
 
 def compared(found: Mapping[str, Scores], seed: int) -> tuple[Row, ...]:
-    """Every score of every data set against the first entry, which is in distribution."""
+    """Every score of every data set against the first entry, the in-distribution one."""
     (_, base), *others = ((name, s.arrays()) for name, s in found.items())
     return tuple(
         Row(name, score, len(values), detect(base[score], values, seed))
@@ -134,7 +133,7 @@ def compared(found: Mapping[str, Scores], seed: int) -> tuple[Row, ...]:
 def in_distribution(
     problem: Problem, given: DataSource | Path | None, seed: int
 ) -> tuple[Float64[Tensor, "n d"], str]:
-    """Rows the energy should know, in data units, and where they come from, in words."""
+    """In-distribution rows in data units, and their origin in words."""
     if given is not None:
         return _rows(given, problem, seed), "the rows given"
     generator = Key(seed).fold("in distribution").generator()
@@ -160,7 +159,7 @@ def in_distribution(
 
 
 def write(result: Ood, out: Path) -> Path:
-    """ood.json, scores.npz, the pictures and ood.html; returns the page's path."""
+    """Writes ood.json, scores.npz, the plots and ood.html; returns the page's path."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{name}/{score}": values for name, s in result.scores.items() for score, values in s.arrays().items()
@@ -207,7 +206,7 @@ def source_of(text: str) -> DataSource | Path:
 
 
 def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
-    """`NAME=DATA`, or DATA alone, which is then its own name; a BadInput for a name given twice."""
+    """Each `NAME=DATA`, or DATA alone, which is then its own name; BadInput for a name given twice."""
     found: dict[str, DataSource | Path] = {}
     for text in texts:
         head, mark, rest = text.partition("=")
@@ -229,8 +228,8 @@ def _usual_step(problem: Problem, z: Tensor, steps: int) -> float:
 
 
 def _must_be_known(finite: Bool[Tensor, "n"], origin: str) -> None:
-    """Refuses rows in distribution without finite numbers: were all of them infinitely strange, nothing would
-    stand out.
+    """Refuses in-distribution rows without finite scores: if all had infinite scores, nothing could be
+    distinguished.
     """
     lost = int((~finite).sum())
     if lost:
@@ -254,7 +253,7 @@ def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Ten
         table = Table(data.values.double().numpy(), data.columns)
         table = (
             fitting(table, problem.columns, what) if len(data.columns) == d else table
-        )  # a part of an image is none
+        )  # a part of an image is not one
     else:
         table = read_fitting(source, problem.columns)
     values, names = torch.from_numpy(table.values), table.columns or ()

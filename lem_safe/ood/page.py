@@ -1,5 +1,5 @@
-"""The page of `lem-safe ood`: a table, then ROC and histograms of each data set; drawn from the numbers
-alone.
+"""The page of `lem-safe ood`: a table, then ROC and histograms of each data set, made from the
+numbers alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ BINS = 60
 
 
 def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figures: Path) -> str:
-    """The page as text; its pictures go to `figures` as PNG too. facts: Ood.to_dict(); arrays: NAME/SCORE to
-    scores [n].
+    """The page as text; its plots are also written to `figures` as PNG. facts: Ood.to_dict(); arrays:
+    NAME/SCORE to scores [n].
     """
     names = list(dict.fromkeys(row["against"] for row in facts["table"]))
     shown = []
@@ -40,8 +40,8 @@ def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figur
 
 
 def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes":
-    """One curve a score: how many of the strange rows are found, for every share of the usual rows that is
-    taken for strange.
+    """One ROC curve per score: the share of outside rows detected against the share of in-distribution rows
+    flagged.
     """
     axes.plot([0, 1], [0, 1], color=GRID, linewidth=1)
     for score, (colour, line) in LINES.items():
@@ -55,9 +55,7 @@ def draw_roc(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str) -> "Axes
 
 
 def draw_scores(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str, score: str) -> "Axes":
-    """Both histograms of one score; an infinite score, and what lies far beyond the rest, is drawn at the
-    edge.
-    """
+    """Both histograms of one score; infinite scores, and those far beyond the rest, are drawn at the edge."""
     ours, theirs = arrays[f"{INSIDE}/{score}"], arrays[f"{name}/{score}"]
     edges = np.linspace(*interval([np.concatenate([ours, theirs])], 0.002), BINS)
     for values, colour, label, style in (

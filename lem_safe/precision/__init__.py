@@ -1,1 +1,1 @@
-"""What a floating-point type can hold of a run (A.12)."""
+"""Whether a floating-point type can represent a run (A.12)."""

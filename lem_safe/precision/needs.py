@@ -1,5 +1,5 @@
-"""What the numbers of a run must hold, read off its scenario and its files: where the mass is, how it is
-spread, where particles start.
+"""What the numbers of a run must resolve, from its scenario and its files: where the mass is, its spread, and
+where particles start.
 """
 
 import math
@@ -32,16 +32,16 @@ from lem_safe.samplers.initial_points import drawn, rows_of, still
 from lem_safe.training.trained import Trained
 
 QUICK = 20_000_000
-"""Numbers of a table that are looked at before anything runs; a larger one is looked at when it is trained
-on.
+"""The largest number of values of a table examined before anything runs; a larger one is examined when it is
+trained on.
 """
 DRAWS = 64
-"""Rows of a start that has no spread in some columns, which are looked at for those columns' sake."""
+"""Rows examined of a start that has no spread in some columns."""
 
 
 class Needs(NamedTuple):
     """A run's distribution, the noise of a step over data units (None elsewhere), and whether rows of the
-    start change sides as float32.
+    start change membership as float32.
     """
 
     extents: Extents
@@ -49,7 +49,7 @@ class Needs(NamedTuple):
     sides: Unfit | None
 
     def unfit(self, format_: Format, columns: Sequence[str], limit: float) -> Unfit | None:
-        """Why a format cannot hold it, spacings up to `limit` of a spread allowed."""
+        """Why a format cannot represent it, with spacings up to `limit` of a spread allowed."""
         if format_ == "float32" and self.sides is not None:
             return self.sides
         return unfit(format_, self.extents, columns, self.noise, limit)
@@ -64,8 +64,8 @@ def needs_of(
 ) -> Needs:
     """The needs of a resolved scenario, whose energy is analytic or has these learned parts.
 
-    numbers: at most so many of the start's rows are held against the regions. Raises BadInput where a file
-    cannot be used.
+    numbers: the largest number of values of the start that is compared with the regions. Raises BadInput
+    where a file cannot be used.
     """
     sampler, learned = resolved["sampler"], () if isinstance(energy, Energy) else energy
     init, data, extents = sampler["init"], None, Extents()
@@ -92,8 +92,8 @@ def needs_of(
 
 
 def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tuple[Extents, Dataset | None]:
-    """Where the mass of a learned energy is, and its rows: of one over data units, pictures, only where these
-    are of interest.
+    """The extents of a learned energy, and its rows; for one over data units, images, only where these are
+    used.
     """
     if isinstance(part, Checkpoint):
         return _of_map(part.coordinates), None
@@ -107,14 +107,16 @@ def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tup
 def _start(
     init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None
 ) -> Float64[Tensor, "N d"] | None:
-    """The rows that particles start at; some draws of a start that has no spread in some column."""
+    """The rows that particles start at; draws of a start that has no spread in some column."""
     if not still(init, len(columns)):
         return rows_of(init, columns, data)
     return drawn(init, Key(0).normal(torch.empty(DRAWS, len(columns), dtype=torch.float64)))
 
 
 def _of_map(coordinates: Coordinates | None) -> Extents:
-    """Of an energy that was learned in whitened coordinates, by its map; nothing for one over data units."""
+    """The extents of an energy learned in whitened coordinates, from its map; empty for one
+    over data units.
+    """
     if coordinates is None or coordinates.identity:
         return Extents()
     middle, given = coordinates.offset.tolist(), 1 / coordinates.inverse_matrix.norm(dim=0)
@@ -123,5 +125,5 @@ def _of_map(coordinates: Coordinates | None) -> Extents:
 
 
 def _evenly_spaced(rows: Tensor, numbers: float) -> Tensor:
-    """Rows of a table, evenly spread over it where it holds more numbers than that."""
+    """Rows of a table, evenly spaced where it holds more numbers than that."""
     return rows[:: max(1, math.ceil(rows.numel() / numbers))].double()

@@ -1,9 +1,9 @@
-"""Whether a floating-point format can hold what a run is about: its distribution, and the rows that it starts
-at (A.12).
+"""Whether a floating-point format can represent a run: its distribution, and the rows that it starts at
+(A.12).
 
-Numbers near c are ulp(c) apart. Where a column is spread by s there, everything finer than ulp(c)/s of it is
-lost: samples stand on a grid, and a chain whose steps are not much longer than ulp(c) rounds them. A count of
-such samples is off by about .4 ulp(c)/s.
+Numbers near c are ulp(c) apart. Where a column has spread s there, its structure below a relative size
+ulp(c)/s is lost: samples lie on a grid, and a chain whose steps are not much longer than ulp(c) rounds them.
+A count of such samples has an error of about .4 ulp(c)/s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,27 @@ from lem_safe.energies import Energy
 Format = Literal["float32", "float64"]
 
 SHARE = 1e-4
-"""Of a column's spread: the largest spacing with which float32 is chosen, or float64 accepted."""
+"""Relative to a column's spread: the largest spacing with which float32 is chosen, or float64 accepted."""
 HARMLESS = 1e-3
-"""Of a column's spread: the largest spacing with which float32 is kept where a scenario asks for it."""
+"""Relative to a column's spread: the largest spacing with which float32 is kept where a scenario
+requests it.
+"""
 MOVED = 0.1
-"""Of a step's noise: the largest spacing of the numbers that a chain over data units moves on; rounding then
+"""Relative to a step's noise: the largest spacing of the numbers of a chain over data units; rounding then
 adds 1e-3 to its variance.
 """
 TWENTIETH, FEWEST = 20, 10
-"""A local spread is measured over a twentieth of the rows, and over no fewer than ten."""
+"""A local spread is measured over a twentieth of the rows, and over at least ten."""
 SINGULAR = 1e-10
-"""The smallest eigenvalue of a correlation matrix that has an inverse to speak of."""
+"""The smallest eigenvalue of a correlation matrix that is inverted."""
 NOISE = 64
-"""Values so few float64 units apart are one value that was computed twice."""
+"""Values within this many float64 units are one value that was computed twice."""
 BLOCK = 1 << 16
 ENERGY = "the energy"
 
 
 class Extent(NamedTuple):
-    """Values of a column near `at` are spread by `spread`; `of` says whose they are, in words."""
+    """Values of a column near `at` have the spread `spread`; `of` names their source, in words."""
 
     column: int
     at: float
@@ -49,7 +51,7 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Extents:
-    """The narrowest places of a distribution, which a format must resolve, and its columns as wholes."""
+    """The narrowest places of a distribution, which a format must resolve, and its columns as a whole."""
 
     local: tuple[Extent, ...] = ()
     whole: tuple[Extent, ...] = ()
@@ -58,15 +60,15 @@ class Extents:
         return Extents(self.local + other.local, self.whole + other.whole)
 
     def local_only(self) -> "Extents":
-        """Of a start, which decides a format but rules none out: wherever particles begin, they are counted
-        where they are.
+        """The extents of a start, which influences the choice of a format but excludes none: particles are
+        counted where they are.
         """
         return Extents(self.local)
 
 
 class Unfit(NamedTuple):
-    """What a format cannot hold: the spacing as a share of what it should resolve (infinite where rows change
-    sides), and a sentence.
+    """Why a format is unfit: the spacing relative to what it should resolve (infinite where rows change
+    membership), and a sentence.
     """
 
     share: float
@@ -74,7 +76,7 @@ class Unfit(NamedTuple):
 
 
 def of_normal(mean: Sequence[float], std: Sequence[float], of: str) -> Extents:
-    """Of a normal distribution with independent columns; a column without spread has no extent."""
+    """The extents of a normal distribution with independent columns; a column without spread has none."""
     found = tuple(
         Extent(j, abs(m) + 2 * s, s, of) for j, (m, s) in enumerate(zip(mean, std, strict=True)) if s > 0
     )
@@ -82,10 +84,10 @@ def of_normal(mean: Sequence[float], std: Sequence[float], of: str) -> Extents:
 
 
 def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
-    """Of rows: in each column the twentieth of them that is narrowest for its size, as the standard deviation
-    of a normal distribution.
+    """The extents of rows: in each column the twentieth of them that is narrowest for its size, as the
+    standard deviation of a normal distribution.
 
-    Rows of one value have no spread: a float holds them exactly or not, whatever is around them.
+    Equal values have no spread: a float represents them exactly or not, whatever is around them.
     """
     local, whole = [], []
     n = len(rows)
@@ -102,10 +104,11 @@ def of_rows(rows: Float64[Tensor, "N d"], of: str) -> Extents:
 
 
 def of_joint(rows: Float64[Tensor, "N d"], of: str) -> Extents:
-    """Of rows: how far each column is spread given the others, 1/√(Σ⁻¹)_jj, Σ their covariance.
+    """The conditional extents of rows: the spread of each column given the others, 1/√(Σ⁻¹)_jj, Σ their
+    covariance.
 
-    A region may hold differences of columns, which are no wider than that. Nothing for columns that determine
-    each other.
+    A region may depend on differences of columns, which are no wider. Empty for columns that determine each
+    other.
     """
     moving = rows.std(0).nonzero()[:, 0] if len(rows) > 1 else rows.new_empty(0, dtype=torch.long)
     if not 1 < len(moving) < len(rows):
@@ -125,18 +128,20 @@ def of_joint(rows: Float64[Tensor, "N d"], of: str) -> Extents:
 
 
 def of_energy(energy: Energy) -> Extents:
-    """Of an analytic energy: where its mass is, and 1/√|∂²U/∂x_j²| there; of a mixture, of every part."""
+    """The extents of an analytic energy: its centre, and 1/√|∂²U/∂x_j²| there; for a mixture,
+    of every part.
+    """
     return sum((_of_one_place(t, part) for t, part in energy.alternatives()), Extents())
 
 
 def _of_one_place(t: float, energy: Energy) -> Extents:
-    """Of e^{−tU}."""
+    """The extents of e^{−tU}."""
     x, found = energy.typical_points(), []
     axes = torch.eye(energy.dimension, dtype=torch.float64)
     for j in range(energy.dimension):
         try:
             bend = (t * energy.laplacian(x, axes[:, j : j + 1])).abs()
-        except ValueError:  # a disjunction within, which has no values before it is aligned
+        except ValueError:  # contains a disjunction, which has no values before it is aligned
             return of_rows(x, ENERGY)
         bend = torch.where(bend.isfinite(), bend, 0.0)
         i = int((x[:, j].abs() * bend.sqrt()).argmax())
@@ -154,7 +159,7 @@ def unfit(
     noise: float | None = None,
     limit: float = SHARE,
 ) -> Unfit | None:
-    """The worst that a format cannot resolve, None where spacings are at most `limit` of every spread.
+    """The worst extent that a format cannot resolve; None where spacings are at most `limit` of every spread.
 
     noise: the length √(2h) of a step's noise, where a chain moves over data units.
     """
@@ -176,8 +181,8 @@ def unfit(
 def changing_sides(
     rows: Float64[Tensor, "N d"], regions: Mapping[str, UnsafeSet], columns: Sequence[str]
 ) -> Unfit | None:
-    """Rows that are inside a region and as float32 outside of it, or the other way round; None where there
-    are none.
+    """Rows that are inside a region but outside of it as float32, or the reverse; None where
+    there are none.
     """
     for name, region in regions.items():
         for at, block in enumerate(rows.double().split(BLOCK)):
@@ -198,8 +203,8 @@ def changing_sides(
 
 
 def _decisive(region: UnsafeSet, row: Float64[Tensor, "d"], single: Float64[Tensor, "d"]) -> int:
-    """The column by which alone a row changes sides as float32; the one that is moved most where it takes
-    several.
+    """The column that alone changes a row's membership as float32; where it takes several, the one that moves
+    most.
     """
     each = row.repeat(len(row), 1)
     each.diagonal().copy_(single)
@@ -208,7 +213,7 @@ def _decisive(region: UnsafeSet, row: Float64[Tensor, "d"], single: Float64[Tens
 
 
 def spacing(size: float, format_: Format) -> float:
-    """How far numbers of a format near `size` are apart; infinite beyond its largest."""
+    """The distance of neighbouring numbers of a format near `size`; infinite beyond its largest."""
     with np.errstate(over="ignore", invalid="ignore"):
         found = float(np.spacing(np.dtype(format_).type(size)))
     return found if np.isfinite(found) else float("inf")

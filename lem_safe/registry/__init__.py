@@ -7,6 +7,7 @@ from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
     admits,
     ends,
+    enforced,
     json_schema,
     load,
     loads,
@@ -27,6 +28,7 @@ __all__ = [
     "concerning",
     "couples",
     "ends",
+    "enforced",
     "energy_field",
     "json_schema",
     "load",

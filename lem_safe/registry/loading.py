@@ -5,7 +5,7 @@ from functools import lru_cache
 from os import PathLike
 from typing import Any
 
-from barriers.filters import couples
+from barriers.filters import couples, last_of
 from barriers.kinds import KindError
 from barriers.sets import UnsafeSet
 from lem_safe import scenario
@@ -14,6 +14,7 @@ from lem_safe.lyapunov import STOPS
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
+from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified
 
 
@@ -92,6 +93,16 @@ def admits(
     (B.5).
     """
     make("filters", spec, context={"sets": sets, "betas": betas, "step_size": step_size})
+
+
+def enforced(chosen: Scenario) -> tuple[str, tuple[float, ...]] | None:
+    """The filter that says it enforces tolerances at every step, and one of each constraint; None where
+    it promises less under the scenario's sampler.
+    """
+    last = str(last_of(chosen.filter)["kind"])
+    if promise_under(chosen.sampler.kind, last).scope != "every step, this cloud":
+        return None
+    return last, chosen.aimed()
 
 
 def never_passes(chosen: Scenario) -> str | None:

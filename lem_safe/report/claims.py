@@ -52,15 +52,7 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     )
     found = [("Count", count)]
     if contents.clouds > 1:
-        n = len(contents.x) // contents.clouds
-        what = (
-            f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples "
-            "within a cloud and never between two. "
-            "At every step the fraction shown is the largest of any cloud, and judged by that; pictures "
-            "show all clouds together; "
-            "the monitors are of the first cloud."
-        )
-        found.append(("Clouds", what))
+        found.append(("Clouds", _clouds(contents)))
     if contents.trace:
         found.append(
             (
@@ -72,16 +64,7 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
     found.append(("Bound", str(contents.audit.get("assumes_detail", contents.audit["assumes"]))))
     if not contents.run:
         return found
-    unknown = "The documentation of this filter says what it promises."
-    chosen = contents.scenario.get("filter", {})
-    known = contents.filter in FILTERS
-    said = FILTERS[contents.filter].said(contents.filter) if known else unknown
-    found.append((f"Filter: {contents.filter}", said))
-    last = last_of(chosen) if known and chosen else chosen
-    if last is not chosen:
-        found.append((f"Last of the chain: {last['kind']}", FILTERS[last["kind"]].said(last["kind"])))
-    if known:
-        found += _under_this_sampler(contents, str(last.get("kind", "none")))
+    found += _filter(contents)
     if why := contents.run.get("constraints"):
         found.append(("The constraints together", f"{why[0].upper()}{why[1:]}."))
     return [
@@ -89,6 +72,30 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
         *_shortfall(contents),
         *(("Composition", warning) for warning in contents.run.get("warnings", [])),
     ]
+
+
+def _clouds(contents: Contents) -> str:
+    n = len(contents.x) // contents.clouds
+    return (
+        f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples "
+        "within a cloud and never between two. "
+        "At every step the fraction shown is the largest of any cloud, and judged by that; pictures "
+        "show all clouds together; "
+        "the monitors are of the first cloud."
+    )
+
+
+def _filter(contents: Contents) -> list[tuple[str, str]]:
+    """What the filter promises; of a chain, its last one too."""
+    if contents.filter not in FILTERS:
+        unknown = "The documentation of this filter says what it promises."
+        return [(f"Filter: {contents.filter}", unknown)]
+    found = [(f"Filter: {contents.filter}", FILTERS[contents.filter].said(contents.filter))]
+    chosen = contents.scenario.get("filter", {})
+    last = last_of(chosen) if chosen else chosen
+    if last is not chosen:
+        found.append((f"Last of the chain: {last['kind']}", FILTERS[last["kind"]].said(last["kind"])))
+    return [*found, *_under_this_sampler(contents, str(last.get("kind", "none")))]
 
 
 def _under_this_sampler(contents: Contents, kind: str) -> list[tuple[str, str]]:

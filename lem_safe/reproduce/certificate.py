@@ -2,11 +2,15 @@
 functional vanishes exactly at ρ_U (L.1, L.6, L.7).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from torch import Tensor
 
 from lem_safe.distances.wasserstein import noise_floor, wasserstein2
 from lem_safe.lyapunov.density import langevin_kl, track_flow
 from lem_safe.lyapunov.ratio import imbalance
+from lem_safe.report.style import Draw
 from lem_safe.reproduce.claim import (
     CIRCLE,
     Claim,
@@ -72,7 +76,8 @@ def theorem2(setting: Setting) -> Found:
     stayed, _ = langevin(energy, x, STEP, K, setting.seed)
     floor, spread = noise_floor(draws(setting.seed + 1000, 2 * PAIRED).numpy(), PAIRED)
     fresh = draws(setting.seed + 2000, PAIRED).numpy()
-    moved, kept = (wasserstein2(y[:PAIRED].numpy(), fresh) for y in (track.clouds[K], stayed))
+    ends = {"flow": track.clouds[K], "Langevin": stayed}
+    moved, kept = (wasserstein2(y[:PAIRED].numpy(), fresh) for y in ends.values())
     falls = bool((np.diff(track.energy) <= 1e-12).all())
     held = (
         float(h.min()) < 0 < float(h.max())
@@ -99,10 +104,13 @@ def theorem2(setting: Setting) -> Found:
             "w2_langevin": kept,
             "floor": floor,
         },
-        tuple(
-            cloud_picture(y.numpy(), f"{name} from ρ_U, k = {K}", 6.2, {"x": CIRCLE})
-            for name, y in (("flow", track.clouds[K]), ("Langevin", stayed))
-        ),
+        _last_clouds(ends),
+    )
+
+
+def _last_clouds(ends: Mapping[str, Tensor]) -> tuple[Draw, ...]:
+    return tuple(
+        cloud_picture(y.numpy(), f"{name} from ρ_U, k = {K}", 6.2, {"x": CIRCLE}) for name, y in ends.items()
     )
 
 

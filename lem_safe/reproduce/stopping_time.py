@@ -10,6 +10,7 @@ from lem_safe.energies import Tempered
 from lem_safe.lyapunov.density import FlowTrack, track_flow
 from lem_safe.lyapunov.normal import isotropic
 from lem_safe.lyapunov.ratio import upward_crossing
+from lem_safe.report.style import Draw
 from lem_safe.reproduce.claim import (
     CIRCLE,
     START,
@@ -38,28 +39,11 @@ def stopping(setting: Setting) -> Found:
     w2 = {k: wasserstein2(x[:PAIRED].numpy(), data) for k, x in first.clouds.items()}
     best_w2, stop = min(w2, key=lambda k: w2[k]), gaps[setting.seed][0]
     near = min(grid, key=lambda k: abs(k - (stop or 0)))
-    falls = {
-        seed: (float(t.kl[K] / t.kl[gaps[seed][0] or 0]), *_w2_falls(t, data, near))
-        for seed, t in exact.items()
-    }
+    falls = {seed: _falls(t, data, gaps[seed][0] or 0, near) for seed, t in exact.items()}
     held = (
         all(a is not None and abs(a - b) <= 1 for a, b in gaps.values())
         and all(a is not None and abs(a - b) <= 3 for a, b in learned_gaps.values())
         and all(ratio >= 4 and there < end for ratio, there, end in falls.values())
-    )
-    steps, marks = first.step.astype(float), {"k*": float(stop or 0)}
-    panels = (
-        curve_picture(
-            {"KL, exact": (steps, first.kl)},
-            "KL along the flow",
-            "step",
-            "nats",
-            marks | {"argmin KL": float(first.best)},
-        ),
-        curve_picture({"R": (steps[1:], first.ratio[1:])}, "R = E[ΔU] / E‖∇U‖²", "step", "", marks, top=4.0),
-        curve_picture(
-            {"W2": (np.array(list(w2)), np.array(list(w2.values())))}, "W2 to the data", "step", "", marks
-        ),
     )
     return Found(
         verdict_of(held),
@@ -79,16 +63,34 @@ def stopping(setting: Setting) -> Found:
             "ratio": first.ratio.tolist(),
             "w2": {str(k): v for k, v in w2.items()},
         },
-        panels,
+        _curves(first, w2, stop or 0),
         "KL is exact along the flow, because each particle carries the density of its cloud; no distance "
         "between samples is needed.",
     )
 
 
-def _w2_falls(track: FlowTrack, data: np.ndarray, near: int) -> tuple[float, float]:
-    """W2 to the data near k* and at the end."""
+def _falls(track: FlowTrack, data: np.ndarray, stop: int, near: int) -> tuple[float, float, float]:
+    """How many times larger KL is at the end than at k*, and W2 to the data near k* and at the end."""
     at_stop, at_end = (wasserstein2(track.clouds[k][:PAIRED].numpy(), data) for k in (near, K))
-    return at_stop, at_end
+    return float(track.kl[K] / track.kl[stop]), at_stop, at_end
+
+
+def _curves(track: FlowTrack, w2: Mapping[int, float], stop: int) -> tuple[Draw, ...]:
+    """KL, R and W2 along the flow, with k* marked."""
+    steps, marks = track.step.astype(float), {"k*": float(stop)}
+    return (
+        curve_picture(
+            {"KL, exact": (steps, track.kl)},
+            "KL along the flow",
+            "step",
+            "nats",
+            marks | {"argmin KL": float(track.best)},
+        ),
+        curve_picture({"R": (steps[1:], track.ratio[1:])}, "R = E[ΔU] / E‖∇U‖²", "step", "", marks, top=4.0),
+        curve_picture(
+            {"W2": (np.array(list(w2)), np.array(list(w2.values())))}, "W2 to the data", "step", "", marks
+        ),
+    )
 
 
 def _pairs(found: Mapping[int, tuple[int | None, int | None]]) -> str:

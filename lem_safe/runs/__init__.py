@@ -1,1 +1,1 @@
-"""A run: its parts built, its chain, what is watched on the way, and what is written."""
+"""A run: its parts, its chains, its monitoring, and the files it writes."""

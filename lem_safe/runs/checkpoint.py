@@ -1,4 +1,4 @@
-"""A chain as arrays by name, and back: the state of a sampler, the rows of its trace, its step size."""
+"""A chain as arrays by name, and back: the sampler's state, the rows of its trace, its step size."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ Arrays = dict[str, np.ndarray]
 
 
 def snapshot(state: State, step: int, trace: Arrays, step_size: float | None = None) -> Arrays:
-    """What a checkpoint holds of a chain after so many steps. TypeError for a state that no checkpoint can
-    hold.
+    """The arrays of a checkpoint of a chain after `step` steps. TypeError for a state that
+    cannot be saved.
     """
     flat = {"step": np.array(step), **{f"trace.{name}": rows[:step] for name, rows in trace.items()}}
     if step_size is not None:
@@ -41,8 +41,8 @@ def leaves(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
 
 
 def restored(template: Any, saved: Arrays, device: torch.device, prefix: str = "state") -> Any:
-    """The state of a checkpoint, in the shape of a fresh one; a tensor that a fresh state lacks is found by
-    name.
+    """The state of a checkpoint, in the structure of a fresh one; a tensor that the fresh state lacks is
+    found by name.
     """
     if isinstance(template, Tensor) or template is None:
         array = saved.get(prefix)

@@ -1,4 +1,4 @@
-"""What a loop around a sampler is given, and what it gives back."""
+"""The input of a loop around a sampler, and its result."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from lem_safe.samplers import Sampler
 
 @dataclass(frozen=True)
 class Course:
-    """What is sampled for how long: names and tolerances are for the eye, `sets` over sampler coordinates are
-    what is counted.
+    """What is sampled and for how many steps: names and tolerances are for display, `sets` over sampler
+    coordinates are counted.
 
-    monitor: what looks at the cloud now and then. stop: a rule that may end the run, not before the step
-    `not_before`. promised: what the filter promises of every step, checked against what is counted; None
-    where it promises less. step_size: for the message where a run fails; None where nobody knows it.
+    monitor: records the cloud at regular steps. stop: a rule that may end the run, not before the step
+    `not_before`. promised: the filter's promise about every step, checked against the counts; None where it
+    makes none. step_size: for the message where a run fails; None where unknown.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Finished:
-    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not at all).
+    """The final cloud in sampler coordinates, its trace, and the step it was resumed from (0: not resumed).
 
     moved: the share of the particles that are not where they started, bit for bit.
     """

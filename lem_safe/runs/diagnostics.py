@@ -1,4 +1,4 @@
-"""What the report shows beside the counts: energies of the clouds, the landscape in two dimensions, rows of
+"""What the report shows besides the counts: energies of the clouds, the landscape in two dimensions, rows of
 the training data.
 """
 
@@ -12,7 +12,7 @@ from lem_safe.runs.problem import Problem
 
 GRID = 160
 ROWS = 20_000
-"""At most so many rows of data are kept for the pictures."""
+"""The largest number of rows of data kept for plots."""
 
 
 def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What is asked for where more samples are drawn from a finished run, every number chosen."""
+"""A request for more samples from a finished run, with every number chosen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from lem_safe.scenario import Scenario
 
 @dataclass(frozen=True)
 class Request:
-    """What is drawn, every number chosen."""
+    """A request for more samples, with every number chosen."""
 
     scenario: Scenario
     samples: int
@@ -25,7 +25,7 @@ class Request:
     def of(
         cls, directory: Path, samples: int, seed: int, burn_in: int | None, thin: int | None, pool: int
     ) -> "Request":
-        """The defaults of a run directory filled in; BadInput for what cannot be drawn."""
+        """The request, with defaults from a run directory; BadInput for what cannot be drawn."""
         scenario = finished_scenario(directory)
         steps = len(read_npz(directory / "trace.npz")["step"]) if burn_in is None else burn_in
         between = max(1, steps // 10) if thin is None else thin
@@ -50,16 +50,16 @@ class Request:
 
     @property
     def looks(self) -> list[int]:
-        """The steps after which a cloud is looked at."""
+        """The steps after which a cloud is recorded."""
         return [self.burn_in + i * self.thin for i in range(self.pool)]
 
     @property
     def particles(self) -> int:
-        """Of a cloud."""
+        """Particles per cloud."""
         return self.samples // self.pool // self.scenario.audit.replicas
 
     def identity(self, device: str) -> dict[str, str]:
-        """What a draw must agree on with the one it continues."""
+        """What must be equal in a draw and the one it continues."""
         numbers = {
             "samples": self.samples,
             "seed": self.seed,

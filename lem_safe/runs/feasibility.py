@@ -1,15 +1,16 @@
-"""Whether tolerances can hold together: regions that cover everything, and tolerances that add up to less
-than all of the mass.
+"""Whether tolerances can hold together: not where regions cover everything, or tolerances add up to less than
+all of the mass.
 
 Points show which patterns of membership occur: p ∈ {0,1}^m, one entry per constraint. A distribution puts w_p
 on each, and all tolerances hold where
 
     w ≥ 0,   Σ_p w_p = 1,   Σ_p w_p p_k ≤ β_k                                                  (A.15)
 
-A point in no region answers at once. Else the least t with Σ w_p p_k ≤ β_k + t, a linear program, is > 0
-where no distribution over the points tried keeps every tolerance. Points are tried, not all points: starts,
+A point in no region decides at once. Otherwise the smallest t with Σ w_p p_k ≤ β_k + t, a linear program, is
+> 0 where no distribution over the points tried keeps every tolerance. Only some points are tried: starts,
 rows, draws, clouds of many sizes around them, and each of these moved step by step out of the regions that
-hold it. A narrow gap may be missed, so this warns and never refuses.
+contain it.
+A narrow gap may be missed, so this warns and never refuses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,26 +37,25 @@ from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
 EACH, SCALES, SWEEPS, ALONE = 64, 13, 24, 6
-"""Points of a kind; sizes of clouds around them, each ten times the last; moves out of all regions, and out
-of one alone.
+"""Points of a kind; sizes of clouds around them, each ten times the previous; moves out of all regions, and
+out of one alone.
 """
 OVERSHOOT = 1e-3
-"""A move goes so much further than the boundary, as a part of itself: from far away too little to jump over a
-gap twice.
+"""A move goes this much further than the boundary, relative to its length: too little to jump over a gap
+twice from far away.
 """
 
 
 def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None) -> str | None:
     """Why no distribution over the points tried keeps every tolerance, in words; None where one does, or
-    where nothing can be tried.
+    where no points can be tried.
 
-    known: points in the data's units that are known besides, such as a run's start and the rows its energy
-    was trained on.
+    known: further points in the data's units, such as a run's start and the rows its energy was trained on.
     """
     try:
         columns = tuple(scenario.columns or columns_of(scenario.energy))
         named = regions(scenario.unsafe, columns)
-    except (SpecificationError, BadInput, ValueError):  # said elsewhere, with its place
+    except (SpecificationError, BadInput, ValueError):  # reported elsewhere, with its place
         return None
     sets = [named[c.set] for c in scenario.constraints]
     betas = np.array([c.beta for c in scenario.constraints])
@@ -83,8 +83,8 @@ def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None
 
 
 def least_excess(patterns: Bool[np.ndarray, "k m"], betas: Float[np.ndarray, "m"]) -> float:
-    """The least t by which some tolerance is exceeded, whatever mass each pattern has (A.15); at most 0 where
-    all can hold.
+    """The smallest t by which some tolerance is exceeded, over all masses of the patterns (A.15); at most 0
+    where all can hold.
 
     >>> float(round(least_excess(np.array([[True, False], [False, True]]), np.array([0.1, 0.1])), 6))
     0.4
@@ -107,11 +107,11 @@ def least_excess(patterns: Bool[np.ndarray, "k m"], betas: Float[np.ndarray, "m"
 
 
 def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[Bool[np.ndarray, "k m"], int]:
-    """The memberships of the points and of where they go, and how many were looked at; stops at a point that
-    is in no region.
+    """The memberships of the points and of their moved copies, and how many points were tried; stops at a
+    point in no region.
 
-    They go out of one region after another, and then out of each region alone, as a tolerance may be spent
-    there.
+    The points are moved out of one region after another, and then out of each region alone, as that region's
+    tolerance may be used there.
     """
     found: list[np.ndarray] = []
 
@@ -137,8 +137,8 @@ def _patterns(sets: Sequence[UnsafeSet], seeds: Float[Tensor, "n d"]) -> tuple[B
 
 
 def _moved_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """The points inside, moved to the boundary to first order and a little past it; where there is no slope
-    they stay.
+    """The points inside, moved to the boundary to first order and slightly past it; they stay where the slope
+    is 0.
     """
     try:
         s, ds = value_and_gradient(unsafe, x)
@@ -151,7 +151,7 @@ def _moved_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d
 
 
 def _seeds(scenario: Scenario, d: int, known: Float[Tensor, "n d"] | None) -> Float[Tensor, "k d"]:
-    """Points to begin with: what is known, draws of the energy, the start, clouds of many sizes around them,
+    """Initial points: the known ones, draws of the energy, the start, and clouds of many sizes around them,
     all float64.
     """
     key = Key(0).fold("feasible")
@@ -171,7 +171,7 @@ def _seeds(scenario: Scenario, d: int, known: Float[Tensor, "n d"] | None) -> Fl
 
 
 def _start(init: Mapping[str, object]) -> Tensor | None:
-    """Rows of a file, or the middle of a normal start; None of the other kinds."""
+    """Rows of a file, or the mean of a normal start; None for other kinds."""
     if init["kind"] == "gaussian":
         return torch.tensor([init["mean"]], dtype=torch.float64)
     if init["kind"] != "file":
@@ -183,9 +183,7 @@ def _start(init: Mapping[str, object]) -> Tensor | None:
 
 
 def _draws(scenario: Scenario) -> Tensor | None:
-    """Draws of an energy that has them, rows of a table that one is to be learned from; None of the
-    others.
-    """
+    """Draws of an energy that allows them, or rows of the table it is learned from; None for others."""
     try:
         made = make("energies", scenario.energy)
         if isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar):

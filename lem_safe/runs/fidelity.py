@@ -1,13 +1,13 @@
 """How far unfiltered samples are from the rows that their energy was learned from, column by column: a
 diagnostic of the energy, not of the filter.
 
-Of each column, n samples x against m rows y (A.16):
+For each column, n samples x against m rows y (A.16):
 
     outside = share of x outside [min y, max y],   spread = std x / std y,   KS = max |F_x − F_y|,
 
-the KS distance [@massey1951kolmogorov] with each sample moved to the nearest value that the rows have, so
-that a column of few values is compared with itself; and of all pairs of columns the largest difference of
-correlations. Each is bad only where it is beyond what chance makes at these sizes, and a margin:
+the KS distance [@massey1951kolmogorov] with each sample moved to the nearest value of the rows, so that a
+column of few values is compared with itself; and over all pairs of columns the largest difference of
+correlations. Each is bad only where it exceeds sampling noise at these sizes plus a margin:
 
     outside > 2/(m+1) + .02 + 4√(p(1−p)/n), p = 2/(m+1);   |log spread| > log 1.25 + 4√((k−1)/4 · (1/n +
         1/m)), k the rows' kurtosis;
@@ -26,19 +26,21 @@ from lem_safe.data.concerns import Concern
 from lem_safe.formatting import percent
 
 MOST = 20_000
-"""Rows and samples that are compared, evenly spaced."""
+"""The largest number of rows and samples compared, evenly spaced."""
 SIGMAS, SURE = 4.0, 1.95
-"""Standard errors of chance; of the KS distance, where one comparison in a thousand is beyond."""
+"""Standard errors of sampling noise; for the KS distance, the level that one comparison in a thousand
+exceeds.
+"""
 OUTSIDE, SPREAD, DISTANCE, CORRELATION = 0.02, 1.25, 0.1, 0.1
 """Margins: differences up to these are not bad, however many samples there are."""
 NAMED = 3
-"""Columns that warnings name."""
+"""The number of columns that warnings name."""
 
 
 @dataclass(frozen=True)
 class ColumnFidelity:
-    """One column; `bad` says which of the numbers are, and `below` the share of samples below 0 where no row
-    is.
+    """One column. bad: which of the numbers are. below: the share of samples below 0 where no row is
+    negative.
     """
 
     column: str
@@ -51,8 +53,8 @@ class ColumnFidelity:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """n samples against m rows. correlation: the pair of columns that differs most, then the rows' and the
-    samples' correlation; None for d = 1.
+    """n samples against m rows. correlation: the pair of columns that differs most, with the correlation of
+    the rows and of the samples; None for d = 1.
     """
 
     rows: int
@@ -63,7 +65,7 @@ class Fidelity:
 
     @property
     def line(self) -> str:
-        """One line: the worst of each number."""
+        """One line with the worst of each number."""
         worst = max(self.columns, key=lambda c: c.distance)
         out = max(self.columns, key=lambda c: c.outside)
         wide = max(self.columns, key=lambda c: _log_spread(c.spread))
@@ -83,7 +85,7 @@ class Fidelity:
         )
 
     def warnings(self, concerns: Sequence[Concern] = ()) -> list[str]:
-        """What is bad, in words, with the likely cause; concerns: what was said of the rows."""
+        """What is bad, in words, with the likely cause. concerns: remarks on the rows."""
         bad = sorted((c for c in self.columns if c.bad), key=lambda c: (-len(c.bad), -c.distance))
         said = [_sentence(c, concerns) for c in bad[:NAMED]]
         if len(bad) > NAMED:
@@ -104,7 +106,7 @@ class Fidelity:
 def fidelity(
     rows: Float[np.ndarray, "m d"], samples: Float[np.ndarray, "n d"], columns: Sequence[str]
 ) -> Fidelity:
-    """Every number (A.16), of at most MOST rows and samples, two or more of each."""
+    """Every number (A.16), from at most MOST rows and samples, at least two of each."""
     y, x = (
         _evenly_spaced(np.asarray(rows, dtype=np.float64)),
         _evenly_spaced(np.asarray(samples, dtype=np.float64)),
@@ -115,7 +117,7 @@ def fidelity(
 
 
 def ks_distance(y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> float:
-    """max |F_x − F_y| with every x moved to the nearest of the values in y."""
+    """max |F_x − F_y| with every x moved to the nearest value of y."""
     values, counts = np.unique(y, return_counts=True)
     above = np.searchsorted(values, x)
     right, left = values[np.minimum(above, len(values) - 1)], values[np.maximum(above - 1, 0)]
@@ -158,7 +160,7 @@ def _correlation(
 
 
 def _sentence(c: ColumnFidelity, concerns: Sequence[Concern]) -> str:
-    """What is bad of one column, and why it may be."""
+    """What is bad in one column, and the likely cause."""
     parts = []
     if "outside" in c.bad:
         parts.append(f"{percent(c.outside)} of the samples are outside the data's range")
@@ -177,7 +179,7 @@ def _sentence(c: ColumnFidelity, concerns: Sequence[Concern]) -> str:
 
 
 def _log_spread(spread: float | None) -> float:
-    """|log spread|; 0 where there is none."""
+    """|log spread|; 0 where the spread is None."""
     return 0.0 if spread is None else math.inf if spread <= 0 else abs(math.log(spread))
 
 

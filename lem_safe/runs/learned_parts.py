@@ -1,9 +1,9 @@
-"""The learned parts of a scenario: every `trained` energy in it, wherever it stands, trained once or read
-from the cache, then composed.
+"""The learned parts of a scenario: every `trained` energy in it, at any key, trained once or read from the
+cache, then composed.
 
-A part is known by its key, `energy` or `energy.energies[0]`, and by its own fingerprint: composing energies
-otherwise, or with other weights, trains nothing again. In a run directory a part is `energy.safetensors`
-where it is the scenario's energy itself, else KEY.safetensors with dots for brackets:
+A part is identified by its key, `energy` or `energy.energies[0]`, and by its own fingerprint: composing
+energies differently, or with other weights, trains nothing again. In a run directory a part is
+`energy.safetensors` where it is the scenario's energy itself, else KEY.safetensors with dots for brackets:
 `energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
 """
 
@@ -25,9 +25,7 @@ from lem_safe.training.trained import Trained, default_cache
 
 
 class Part(NamedTuple):
-    """One learned energy: its key, what the scenario says of it, its file in the cache, and where it came
-    from this time.
-    """
+    """One learned energy: its key, its specification, its file in the cache, and its origin in this run."""
 
     key: str
     made: Trained
@@ -36,14 +34,12 @@ class Part(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its file in a run directory."""
+        """The name of its file in a run directory."""
         return re.sub(r"\[(\d+)\]", r".\1", self.key) + ".safetensors"
 
 
 class Learner:
-    """Makes energies, training or loading whatever in them is learned; `parts` is what that was, in file
-    order.
-    """
+    """Builds energies, training or loading their learned parts; `parts` are these, in file order."""
 
     def __init__(self, seed: int, progress: Progress, cache: Path | None = None):
         self.seed, self.progress, self.cache = seed, progress, cache
@@ -51,21 +47,21 @@ class Learner:
         self.loaded: list[str] = []
 
     def make(self, spec: Mapping[str, Any], *key: str | int) -> Energy:
-        """The energy that stands at `key` of a scenario, over data units; BadInput, or NumericalFailure where
-        training diverges.
+        """The energy at `key` of a scenario, over data units; BadInput, or NumericalFailure where training
+        diverges.
         """
         made = make("energies", spec, path=key, learned=self._learn)
         return made if isinstance(made, Energy) else self._learn(made, key)
 
     @property
     def origin(self) -> str:
-        """`analytic`, `checkpoint` (read from a file), `cached` (nothing had to be trained), or `trained`."""
+        """`analytic`, `checkpoint` (read from a file), `cached` (nothing was trained), or `trained`."""
         origins = {part.origin for part in self.parts}
         given = "checkpoint" if self.loaded else "analytic"
         return "trained" if "trained" in origins else "cached" if origins else given
 
     def data(self) -> Dataset | None:
-        """The rows of the first learned part: those that `init: data` draws from and the report shows."""
+        """The rows of the first learned part, which `init: data` draws from and the report shows."""
         return self.parts[0].made.data.load(self.seed) if self.parts else None
 
     def _learn(self, made: Trained | Checkpoint, path: tuple[str | int, ...]) -> Energy:
@@ -84,23 +80,23 @@ class Learner:
         return energy
 
     def _report(self, step: int, total: int, loss: float, held_out: float | None) -> None:
-        """Training's own callback, shown as a task."""
+        """The callback of training, shown as a task."""
         self.progress.update(
             step, f"loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}")
         )
 
 
 def save_parts(parts: list[Part] | tuple[Part, ...], directory: Path, scenario: Scenario) -> None:
-    """Every learned part as a file of the run directory, its own metadata with the scenario's fingerprint
-    added.
+    """Writes every learned part as a file of the run directory, with the scenario's fingerprint added to its
+    metadata.
     """
     for part in parts:
         _copy(part.file, directory / part.name, scenario)
 
 
 def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
-    """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns
-    where it is.
+    """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns its
+    path.
 
     `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
     is learned.

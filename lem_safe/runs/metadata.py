@@ -1,4 +1,4 @@
-"""run.json: what ran where, with what, for how long, and what the sampler found out about itself."""
+"""run.json: what ran, on which machine, with which settings, how long, and what the sampler measured."""
 
 import math
 import resource
@@ -27,7 +27,7 @@ from lem_safe.samplers import Preconditioned
 from lem_safe.samplers.metric import LARGEST
 
 PARTICLES = 64
-"""At so many of the final particles the contraction of a metric is measured."""
+"""The number of final particles at which the contraction of a metric is measured."""
 
 
 def facts(
@@ -41,12 +41,9 @@ def facts(
     trace: Mapping[str, np.ndarray],
     missed: Sequence[Shortfall] = (),
 ) -> dict[str, Any]:
-    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed: of
-    the filter's promise.
+    """The content of run.json. began: by time.monotonic(). samples: as saved, [n, d], data units. missed:
+    shortfalls of the filter's promise.
     """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1 << 20 if sys.platform == "darwin" else 1 << 10
-    )
     return {
         "schema_version": 1,
         "scenario": problem.scenario.name,
@@ -60,13 +57,10 @@ def facts(
         "energy": problem.origin,
         "laplacian": problem.energy.laplacian_method,
         "warnings": list(problem.warnings),
-        "promise": {
-            "scope": problem.scope,
-            "shortfalls": [{**asdict(one), "text": str(one)} for one in missed],
-        },
+        "promise": _promise(problem, missed),
         **_together(problem),
         "wall_seconds": round(time.monotonic() - began, 2),
-        "peak_memory_mib": round(peak, 1),
+        "peak_memory_mib": round(_peak_memory_mib(), 1),
         "resumed_from_step": resumed,
         "stopped": stopped._asdict(),
         "replicas": problem.scenario.audit.replicas,
@@ -79,8 +73,22 @@ def facts(
     }
 
 
+def _promise(problem: Problem, missed: Sequence[Shortfall]) -> dict[str, Any]:
+    """What the filter promises, and where it fell short of that."""
+    return {
+        "scope": problem.scope,
+        "shortfalls": [{**asdict(one), "text": str(one)} for one in missed],
+    }
+
+
+def _peak_memory_mib() -> float:
+    """The most memory that this process has held; macOS counts it in bytes, Linux in KiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
 def together(problem: Problem) -> str | None:
-    """Why the tolerances cannot hold together, over the points that a run knows; None where they may."""
+    """Why the tolerances cannot hold together, over the points known to a run; None where they may."""
     known = [problem.coordinates(start(problem, Key(problem.scenario.seed)).double())]
     known += [] if problem.data is None else [problem.data.values.to(known[0])]
     return never_together(problem.scenario, torch.cat([some(x, 1000) for x in known]))
@@ -92,11 +100,10 @@ def _together(problem: Problem) -> dict[str, str]:
 
 
 def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """How far the unfiltered samples are from the rows the energy was learned from, and what was said of
-    these.
+    """How far the unfiltered samples are from the rows the energy was learned from, and remarks on the rows.
 
-    Nothing where the energy is not learned, or is one of several. clouds: `reference` where there is an
-    unfiltered cloud beside the samples, and `samples`, as saved, [n, d]. Of pictures one pixel each is
+    Empty where the energy is not learned, or is one of several. clouds: `reference` where there is an
+    unfiltered cloud besides the samples, and `samples`, as saved, [n, d]. For images, one pixel of each is
     compared.
     """
     scenario, data = problem.scenario, problem.data
@@ -113,19 +120,21 @@ def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any
 
 
 def _pixels(x: np.ndarray) -> np.ndarray:
-    """One pixel of each picture, another one each, [n, 1]."""
+    """One pixel of each image, a different one for each, [n, 1]."""
     n, d = x.shape
     return x[np.arange(n), 7919 * np.arange(n) % d][:, None]
 
 
 def _movement(report: AuditReport) -> dict[str, Any]:
-    """How many rows differ, how many particles moved at all, how many of the moves were made."""
+    """How many rows are distinct, how many particles moved, and how many moves were made."""
     found = {"distinct_rows": report.repeats.distinct} if report.repeats is not None else {}
     return found | ({"movement": asdict(report.movement)} if report.movement is not None else {})
 
 
 def _step_size(trace: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The step size that the sampler chose in its warm-up; of several clouds, the least and the largest."""
+    """The step size that the sampler chose in its warm-up; for several clouds, the smallest and
+    the largest.
+    """
     if "step_size" not in trace:
         return {}
     h = trace["step_size"]
@@ -137,9 +146,7 @@ def _step_size(trace: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _contraction(problem: Problem, samples: np.ndarray) -> dict[str, Any]:
-    """How fast a constant metric's flow contracts where the samples are (E.11); nothing for another
-    sampler.
-    """
+    """How fast a constant metric's flow contracts at the samples (E.11); empty for another sampler."""
     sampler = problem.sampler(filtered=False)
     if not isinstance(sampler, Preconditioned) or problem.coordinates.dimension > LARGEST:
         return {}

@@ -1,5 +1,5 @@
-"""What watches a run: its monitor and its stopping rule, made from the scenario, and how the rule ended it,
-read from what it wrote.
+"""The monitoring of a run: its monitor and its stopping rule, built from the scenario, and how the rule ended
+the run, read from its files.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from lem_safe.registry import make
 from lem_safe.runs.problem import Problem
 
 BOOKKEEPING = 20
-"""Calls' worth of what a step does besides: keys, generators, the trace, the clock."""
+"""The remaining cost of a step, in calls: keys, generators, the trace, the clock."""
 
 
 def monitor(problem: Problem) -> Monitor:
-    """Looks at the cloud as `monitors` says, at a cost that is counted beside the one of a step."""
+    """The monitor of the scenario's `monitors`, with its cost counted relative to a step."""
     sampler, chosen, d = problem.scenario.sampler, problem.scenario.monitors, problem.coordinates.dimension
     x = Key(0).normal(torch.empty(sampler.samples, d, dtype=problem.dtype, device=problem.device))
     return Monitor.paced(
@@ -30,8 +30,8 @@ def monitor(problem: Problem) -> Monitor:
 
 
 def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
-    """The work of one step of the unfiltered chain from a cloud like x, and of the counts after it; a filter
-    only adds to it. Of the second step, as the first may evaluate what later ones carry along.
+    """The work of one step of the unfiltered chain from a cloud like x, with the counts after it; a filter
+    only adds to it. It is that of the second step, since the first may evaluate what later ones reuse.
     """
     sampler = problem.sampler(filtered=False)
     state = sampler.step(Key(0), sampler.init(x))[0]
@@ -46,8 +46,8 @@ def step_work(problem: Problem, x: Float[Tensor, "n d"]) -> float:
 
 
 def stop_rule(problem: Problem, x: Tensor) -> Stop:
-    """The scenario's stopping rule for a run from the cloud x; raises BadInput where it lacks what it
-    needs.
+    """The scenario's stopping rule for a run from the cloud x; raises BadInput where a requirement is not
+    met.
     """
     sampler = problem.scenario.sampler
     beginning = Beginning(problem.potential, x, start_law(problem), sampler.step_size, sampler.steps)
@@ -61,8 +61,8 @@ def stop_rule(problem: Problem, x: Tensor) -> Stop:
 
 
 def start_law(problem: Problem) -> Normal | None:
-    """The distribution that a run's particles are drawn from, over sampler coordinates; None where it has no
-    normal density.
+    """The distribution of a run's initial particles, over sampler coordinates; None where it has no normal
+    density.
     """
     init, coordinates = problem.scenario.sampler.init, problem.coordinates
     d = coordinates.dimension
@@ -81,7 +81,7 @@ def start_law(problem: Problem) -> Normal | None:
 
 
 def ended(problem: Problem, rule: Stop, trace: Mapping[str, np.ndarray]) -> Stopped:
-    """How a chain ended, from the arrays it left: `fraction`, and what the rule saw."""
+    """How a chain ended, from its arrays: `fraction`, and the evaluations of the rule."""
     seen = (
         zip(*(trace[name] for name in ("stop_step", "stop_value", "stop_error")), strict=True)
         if "stop_step" in trace

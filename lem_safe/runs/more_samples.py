@@ -1,10 +1,10 @@
 """More samples from a finished run: its energy, its filter, its start, fresh noise; nothing is trained again.
 
-A cloud of n particles takes `burn_in` steps and is then looked at `pool` times, `thin` steps apart; under
-`audit: {replicas: R}` there are R independent clouds, each with a key of its own, as in the run: n · pool · R
+A cloud of n particles takes `burn_in` steps and is then recorded `pool` times, `thin` steps apart; under
+`audit: {replicas: R}` there are R independent clouds, each with its own key, as in the run: n · pool · R
 rows.
 
-What is asked for is a `draw_request`, and what an interrupted draw leaves an `unfinished_draw`.
+The request is a `draw_request`; an interrupted draw leaves an `unfinished_draw`.
 """
 
 import secrets
@@ -22,6 +22,7 @@ from lem_safe.run_directory import BEGUN, RunDirectory
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.draw_request import Request, finished_scenario
+from lem_safe.runs.pilot import known_pilot, piloted
 from lem_safe.runs.problem import Problem, build, start
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
 from lem_safe.runs.unfinished_draw import Keeper, must_match, part_of
@@ -43,9 +44,9 @@ def draw(
 ) -> Draws:
     """`samples` rows from the energy and the filter of a run directory, with the noise of `seed`.
 
-    burn_in: steps before the first look, by default the run's own. thin: steps between looks, by default a
-    tenth of burn_in. Raises BadInput for a directory without a run, for the run's own seed, for samples that
-    `pool` and the run's clouds do not divide; NumericalFailure.
+    burn_in: steps before the first record, by default the run's own. thin: steps between records, by default
+    a tenth of burn_in. Raises BadInput for a directory without a run, for the run's own seed, and for samples
+    not divisible by `pool` and the run's clouds; NumericalFailure.
     """
     return _drawn(
         Request.of(Path(directory), samples, seed, burn_in, thin, pool),
@@ -70,12 +71,11 @@ def draw_into(
     resume: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Draws:
-    """The same rows written to `path`, by its suffix, and what they are as .json beside it; an interruption
-    leaves what `resume` goes on from.
+    """The same rows written to `path`, in the format of its suffix, with their facts in a .json file; an
+    interruption leaves what `resume` continues.
 
-    seed: where it is not given, the interrupted draw's, or a fresh one. Raises what `draw` raises, and
-    BadInput for a file that is there, for an interrupted draw without `resume`, and for one that was asked
-    for otherwise.
+    seed: by default the interrupted draw's, or a fresh one. Raises what `draw` raises, and BadInput for an
+    existing file, for an interrupted draw without `resume`, and for one with another request.
     """
     directory, part = Path(directory), part_of(path)
     begun = (part / BEGUN).exists()
@@ -97,7 +97,7 @@ def draw_into(
         try:
             drawn = _drawn(asked, directory, device, progress or Silent(), keeper, saved)
             write(drawn, path)
-        except (BadInput, NumericalFailure):  # it would end so again
+        except (BadInput, NumericalFailure):  # it would end the same way again
             _forget(place)
             raise
         _forget(place)
@@ -110,8 +110,8 @@ def _forget(place: RunDirectory) -> None:
 
 
 def dependent(directory: Path) -> bool:
-    """Whether rows of a run directory's filter, looked at once, depend on one another or come in clouds;
-    nothing is built or trained.
+    """Whether rows recorded once under a run directory's filter are dependent or come in clouds; nothing is
+    built or trained.
     """
     scenario = finished_scenario(directory)
     return scenario.audit.replicas > 1 or bool(read_npz(directory / "samples.npz").get("coupled", False))
@@ -128,6 +128,7 @@ def _drawn(
     _restore_energy(asked.scenario, directory)
     sized = load(directory / "scenario.yaml", {"sampler.samples": asked.particles})
     problem = build(sized, device=device, progress=progress)
+    problem, _ = piloted(problem, progress, known_pilot(directory))
     clouds = _clouds(problem, asked, progress, keeper, saved)
     n, replicas = asked.particles, asked.scenario.audit.replicas
     whose = np.arange(n * replicas).reshape(replicas, 1, n)
@@ -149,7 +150,7 @@ def _drawn(
 
 
 def _moved(problem: Problem, asked: Request, taken: list[np.ndarray]) -> float:
-    """The share of the particles that are not where they started, of all clouds together."""
+    """The share of the particles that are not where they started, over all clouds."""
     last = taken[asked.pool - 1 :: asked.pool]
     starts = (start(problem, _key(asked, r)).numpy(force=True) for r in range(len(last)))
     return float(np.mean([(x != began).any(1).mean() for x, began in zip(last, starts, strict=True)]))
@@ -162,7 +163,7 @@ def _key(asked: Request, r: int) -> Key:
 def _clouds(
     problem: Problem, asked: Request, progress: Progress, keeper: Keeper | None, saved: Arrays | None
 ) -> list[np.ndarray]:
-    """Every cloud, in sampler coordinates, after each of the looks, cloud after cloud."""
+    """Every record of every cloud, in sampler coordinates, cloud by cloud."""
     replicas, looks = asked.scenario.audit.replicas, asked.looks
     taken = [] if keeper is None else keeper.taken
     title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
@@ -201,7 +202,7 @@ def _in_data_units(problem: Problem, x: np.ndarray) -> np.ndarray:
 
 
 def _restore_energy(scenario: Scenario, directory: Path) -> None:
-    """Puts the run's energy back into the cache that `build` looks in, where it is no longer there."""
+    """Copies the run's energy into the cache that `build` reads, where it is no longer there."""
     made = make("energies", scenario.energy)
     if not isinstance(made, Trained) or made.path(scenario.seed).is_file():
         return

@@ -1,8 +1,8 @@
-"""The chains of a run, one after the other, each leaving its files: the unfiltered energy's, then the
+"""The chains of a run, one after the other, each writing its files: the unfiltered energy's, then the
 filter's.
 
-They share the start and the noise, so the difference between the two clouds is the filter's and nothing
-else's. The stopping rule judges the first of them; the other takes as many steps.
+They share the start and the noise, so the difference between the two clouds is due to the filter alone. The
+stopping rule is evaluated on the first; the other takes the same number of steps.
 """
 
 from dataclasses import replace
@@ -26,14 +26,14 @@ from lem_safe.runs.replicas import follow_clouds
 from lem_safe.runs.warnings import warn_of_start
 
 FILES = {"reference": ("reference.npz",), "filtered": ("trace.npz", "samples.npz")}
-"""What each chain leaves, the last of it last."""
+"""The files of each chain; the last one is written last."""
 
 
 def sample(
     directory: RunDirectory, problem: Problem, progress: Progress, every: float
 ) -> tuple[int, Stopped]:
     """Both chains, from a checkpoint where there is one; returns the step resumed from, and how the stopping
-    rule ended it.
+    rule ended the first.
     """
     scenario, saved = problem.scenario, directory.checkpoint()
     write_text(directory / "scenario.yaml", scenario.to_yaml())
@@ -68,13 +68,13 @@ def sample(
 
 
 def clouds(directory: RunDirectory) -> dict[str, np.ndarray]:
-    """The samples that the chains have left, by the name of their file."""
+    """The samples written by the chains, by the name of their file."""
     found = {name: directory / f"{name}.npz" for name in ("samples", "reference")}
     return {name: read_npz(path)["x"] for name, path in found.items() if path.exists()}
 
 
 def _begin(problem: Problem, r: int) -> tuple[Key, torch.Tensor]:
-    """The key of cloud r, and where its particles start."""
+    """The key of cloud r, and the start of its particles."""
     seed = problem.scenario.seed
     key = Key(seed) if r == 0 else Key(seed).fold("replica", r)
     return key.fold("chain"), start(problem, key)
@@ -95,7 +95,7 @@ def _followed(
     progress: Progress,
     every: float,
 ) -> Finished:
-    """One chain to its end, and its files."""
+    """Runs one chain to its end and writes its files."""
 
     def save(state: dict[str, np.ndarray]) -> None:
         directory.save_checkpoint(phase=np.array(phase), **state)
@@ -114,7 +114,7 @@ def _followed(
 
 
 def _diagnosed(directory: RunDirectory, problem: Problem) -> None:
-    """Leaves diagnostics.npz, unless it is there and whole."""
+    """Writes diagnostics.npz, unless it exists undamaged."""
     if (directory / "diagnostics.npz").exists():
         directory.arrays("diagnostics.npz", "remove it, and it is made again")
     else:
@@ -122,7 +122,7 @@ def _diagnosed(directory: RunDirectory, problem: Problem) -> None:
 
 
 def _done(directory: RunDirectory, phase: str) -> bool:
-    """Whether a chain has left all its files, which are then whole: BadInput names one that is damaged."""
+    """Whether a chain has written all its files; BadInput names one that is damaged."""
     if not all((directory / name).exists() for name in FILES[phase]):
         return False
     for name in FILES[phase]:
@@ -131,14 +131,14 @@ def _done(directory: RunDirectory, phase: str) -> bool:
 
 
 def _ended(directory: RunDirectory, problem: Problem, phase: str, rule: Stop) -> Stopped:
-    """How the rule ended a chain that has left its files."""
+    """How the rule ended a chain that has written its files."""
     return ended(
         problem, rule, read_npz(directory / ("reference.npz" if phase == "reference" else "trace.npz"))
     )
 
 
 def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finished) -> None:
-    """Saves one chain; the samples come last, as their presence says that the chain is done."""
+    """Saves one chain; the samples last, as their presence marks the chain as done."""
     x = problem.coordinates.saved(finished.x).numpy(force=True)
     arrays = {"x": x, "columns": np.array(problem.columns)}
     if (replicas := problem.scenario.audit.replicas) > 1:

@@ -1,4 +1,4 @@
-"""Where a scenario becomes something that runs: names to objects, dtype and device, data units to sampler
+"""Builds the objects of a run from a scenario: names to objects, dtype and device, data units to sampler
 coordinates.
 
 An analytic energy is sampled in the data's units; a trained one in the whitened coordinates it was learned in
@@ -44,10 +44,10 @@ class Problem:
 
     energy: U_safe over data units. potential: the same over sampler coordinates, in the run's dtype and on
     its device.
-    sets: one a constraint, over sampler coordinates. data: what the energy was trained on, or None. origin:
-    where it came from.
-    parts: what in it was learned. warnings: what a user should know before trusting the composition. rows:
-    those particles start at, in data units, or None where they are drawn from a normal distribution.
+    sets: one per constraint, over sampler coordinates. data: what the energy was trained on, or None. origin:
+    of the energy.
+    parts: its learned parts. warnings: what a user should know before trusting the composition. rows: the
+    start of the particles, in data units, or None where they are drawn from a normal distribution.
     """
 
     scenario: Scenario
@@ -75,20 +75,18 @@ class Problem:
 
     @property
     def couples(self) -> bool:
-        """Whether the particles of a filtered cloud depend on one another (A.2)."""
+        """Whether the particles of a filtered cloud are dependent (A.2)."""
         return self.filter is not None and self.filter.couples
 
     @property
     def limits(self) -> Tensor:
-        """κβ of each constraint, κ times what the filter aims at where it aims lower; NaN without a
-        surrogate.
-        """
+        """κβ of each constraint, with the filter's aim for β where it is lower; NaN without a surrogate."""
         return torch.full((len(self.sets),), torch.nan) if self.filter is None else self.filter.limits
 
     @property
     def scope(self) -> str:
-        """What is left of the filter's promise under the scenario's sampler; of a chain's, that of its last
-        filter.
+        """What the filter promises under the scenario's sampler; for a chain of filters, what the last one
+        does.
         """
         chosen = self.scenario.filter
         while chosen.get("filters"):
@@ -97,22 +95,20 @@ class Problem:
 
     @property
     def promised(self) -> EveryStep | None:
-        """What the filter promises of every step of a cloud; None where it promises less."""
+        """The filter's promise about every step of a cloud; None where it makes none."""
         if self.filter is None or self.scope != "every step, this cloud":
             return None
         return EveryStep(self.names, self.scenario.aimed(), tuple(self.limits.double().tolist()))
 
     def missed(self, trace: Mapping[str, np.ndarray]) -> list[Shortfall]:
-        """What a filter that promises in expectation has missed over a recorded run; nothing for another
-        one.
-        """
+        """The shortfalls, over a recorded run, of a filter that promises in expectation; empty for others."""
         if self.filter is None or self.scope != "in expectation":
             return []
         settings = self.scenario.audit
         return shortfalls(self.names, self.betas, self.scenario.sampler.samples, trace, settings.after_step)
 
     def sampler(self, *, filtered: bool) -> Sampler:
-        """The scenario's sampler with its filter, or without: the unfiltered energy it is compared with."""
+        """The scenario's sampler with its filter, or without: the unfiltered energy for comparison."""
         spec = self.scenario.sampler
         hooks = hook(self.filter) if filtered else Hooks()
         context = {
@@ -126,7 +122,7 @@ class Problem:
         return sampler
 
     def course(self, title: str, steps: int, *, filtered: bool) -> Course:
-        """So many steps of that sampler, without a monitor; what the filter promises of them is checked."""
+        """`steps` steps of that sampler, without a monitor; the filter's promise about them is checked."""
         return Course(
             title=title,
             sampler=self.sampler(filtered=filtered),
@@ -142,7 +138,7 @@ class Problem:
 def build(
     scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None
 ) -> Problem:
-    """Builds a scenario, training its energy where no cached one has the same fingerprint.
+    """Builds a scenario, training its energy unless one with the same fingerprint is cached.
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
@@ -187,15 +183,17 @@ def build(
 
 
 def check_precision(scenario: Scenario, progress: Progress) -> None:
-    """Refuses a dtype that cannot hold the run (A.12), and says why float64 was chosen where it was."""
+    """Refuses a dtype that cannot represent the run (A.12), and reports why float64 was chosen,
+    where it was.
+    """
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
 
 
 def start(problem: Problem, key: Key) -> Tensor:
-    """Where the particles of a run begin, in sampler coordinates, [samples, d]; particles at rows have the
-    rows' own values (A.11).
+    """The initial particles of a run, in sampler coordinates, [samples, d]; particles at rows have the rows'
+    own values (A.11).
     """
     init, n, coordinates = (
         problem.scenario.sampler.init,
@@ -218,8 +216,8 @@ def start(problem: Problem, key: Key) -> Tensor:
 def _composed(
     safe: Energy, coordinates: Coordinates, scenario: Scenario, progress: Progress
 ) -> tuple[str, ...]:
-    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and says what leaves its
-    parents.
+    """Refuses what cannot be normalised (C.4), aligns disjunctions (C.3), and reports compositions whose mass
+    is outside their parents'.
     """
     key = Key(scenario.seed).fold("composition")
     check_tails(safe, coordinates, "penalties" if scenario.penalties else "energy")
@@ -254,9 +252,7 @@ def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None
 
 
 def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
-    """A region over sampler coordinates; BadInput where it is too large or too small a thing there to be a
-    number.
-    """
+    """A region over sampler coordinates; BadInput where its size there overflows or underflows."""
     try:
         return pull(region, coordinates)
     except ValueError as error:

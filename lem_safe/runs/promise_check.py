@@ -1,11 +1,11 @@
-"""Whether a filter keeps what it promises, held against membership: what a filter sees of a region may be
-wrong, what is counted is not.
+"""Whether a filter keeps its promise, checked against membership: a filter's view of a region may be wrong,
+the count is not.
 
 *Every step, this cloud.* A filter that counts (G.2, D.4) never lets a count grow beyond its budget. One that
 keeps a surrogate φ ≥ κ·1_𝒰 has κρ(𝒰) ≤ E φ (B.2), whatever E φ is; a count over budget that E φ does not
 cover shows that φ belongs to another set. Either ends the run.
 
-*In expectation.* A finite cloud fluctuates. The mean fraction over the second half of the run that exceeds β
+*In expectation.* A finite cloud fluctuates. A mean fraction over the second half of the run that exceeds β
 by more than four standard errors of n independent particles, 4√(β(1 − β)/n), is reported as a shortfall
 (F.1).
 """
@@ -23,20 +23,17 @@ from lem_safe.errors import NumericalFailure
 Row = Float[np.ndarray, "m"]
 
 ROUNDING = 1e-3
-"""E φ covers a count that it misses by this share: a sum in the cloud's own dtype, and coordinates cast as
-they are saved.
+"""The relative rounding allowed where E φ covers a count: a sum in the cloud's own dtype, and coordinates
+cast as they are saved.
 """
 ERRORS = 4.0
-"""Standard errors beyond which a mean fraction is no fluctuation."""
+"""Standard errors beyond which a mean fraction is not a fluctuation."""
 
 
 @dataclass(frozen=True)
 class EveryStep:
     """A promise about every step of a cloud: what the filter enforces (`betas`, `limits` = κβ; NaN without a
     surrogate), by region.
-
-    Call it with the fractions inside before and after a step, and with E φ after it; raises NumericalFailure
-    where the promise is broken.
     """
 
     names: tuple[str, ...]
@@ -44,8 +41,10 @@ class EveryStep:
     limits: tuple[float, ...]
 
     def check(self, place: str, n: int, before: Row, after: Row, surrogate: Row) -> None:
-        """Raises for the first region whose count the filter says it keeps, and does not. place: the run and
-        the step, for the message.
+        """Raises NumericalFailure for the first region whose promised count is exceeded.
+
+        place: the run and the step, for the message. n: particles. before, after: the fractions inside before
+        and after the step. surrogate: E φ after it.
         """
         for name, β, κβ, had, has, φ in zip(
             self.names, self.betas, self.limits, before, after, surrogate, strict=True
@@ -57,7 +56,7 @@ class EveryStep:
                 f"{place}: the filter promises every step, but {name} holds {round(has * n):,} of "
                 f"{n:,} particles, {most:,} allowed"
             )
-            if math.isnan(κβ) or math.isnan(φ) or φ == has:  # it counts
+            if math.isnan(κβ) or math.isnan(φ) or φ == has:  # the filter counts
                 if round(has * n) > round(had * n):
                     raise NumericalFailure(
                         f"{inside}, {round((has - had) * n):,} more than before the step; the filter does "
@@ -79,8 +78,8 @@ class EveryStep:
 
 @dataclass(frozen=True)
 class Shortfall:
-    """A region whose fraction was too high for too long under a filter that promises in expectation: the mean
-    over `steps` steps.
+    """A region whose mean fraction over the last `steps` steps was too high, under a filter that promises in
+    expectation.
     """
 
     set: str
@@ -103,8 +102,8 @@ class Shortfall:
 def shortfalls(
     names: Sequence[str], betas: Sequence[float], n: int, trace: Mapping[str, np.ndarray], after_step: int = 0
 ) -> list[Shortfall]:
-    """What a filter that promises in expectation has missed. n: particles of a cloud. trace: of one cloud, or
-    of several (`cloud_fraction`).
+    """The shortfalls of a filter that promises in expectation. n: particles per cloud. trace: of one cloud,
+    or of several (`cloud_fraction`).
     """
     each = trace.get("cloud_fraction", trace["fraction"][None])
     steps = each.shape[1]

@@ -1,11 +1,10 @@
-"""Independent clouds, one after the other: the same course with another key each, coupled within a cloud and
-never between two (A.5).
+"""Independent clouds, one after the other: the same course with a different key each, coupled within a cloud
+and never between two (A.5).
 
-What the trace of R clouds holds, so that it can be read like that of one: `fraction`, `surrogate` and
-`shortfall` are at every step the largest over the clouds, `multiplier` and `moves` are the mean; every
-cloud's own fractions are `cloud_fraction` [r, t, m] beside them. A largest fraction within β at every step
-says that no cloud was ever over it. Monitors and the stopping rule look at the first cloud; the others take
-as many steps.
+The trace of R clouds can be read like that of one: `fraction`, `surrogate` and `shortfall` are at every step
+the largest over the clouds, `multiplier` and `moves` the mean; the fractions of every cloud are
+`cloud_fraction` [r, t, m]. A largest fraction within β at every step means that no cloud ever exceeded it.
+Monitors and the stopping rule use the first cloud; the others take the same number of steps.
 """
 
 import time
@@ -24,9 +23,9 @@ from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
 
 Begin = Callable[[int], tuple[Key, Tensor]]
-"""begin(r): the key of cloud r, and where its particles start."""
+"""begin(r): the key of cloud r, and the start of its particles."""
 
-LARGEST = ("surrogate", "shortfall")
+LARGEST = ("surrogate", "shortfall", "start")
 
 
 def follow_clouds(
@@ -39,11 +38,11 @@ def follow_clouds(
     saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
 ) -> Finished:
-    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the clouds that are
-    done and the one under way.
+    """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the finished clouds
+    and the current one.
 
-    The cloud that is returned is all of them, one after the other; `resumed_from_step` counts the steps of
-    all clouds together. Raises what `follow` raises.
+    The cloud returned is the concatenation; `resumed_from_step` counts the steps of all clouds. Raises what
+    `follow` raises.
     """
     if clouds == 1:
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
@@ -59,17 +58,10 @@ def follow_clouds(
             written = time.monotonic()
 
     for r in range(len(pooled.x), clouds):
-        watched = (
-            course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
-        )
-        one = replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
-        key, x = begin(r)
-        part = _Part(progress, pooled.steps, f"cloud {r + 1}")
         done = follow(
-            one,
-            key,
-            x,
-            progress=part,
+            _course_of(course, r, clouds, pooled),
+            *begin(r),
+            progress=_Part(progress, pooled.steps, f"cloud {r + 1}"),
             save=None if save is None else keep,
             saved=rest,
             every=every,
@@ -80,17 +72,29 @@ def follow_clouds(
         if time.monotonic() - written >= every:
             keep({})
     found = pooled.finished(begin(0)[1].device, resumed)
-    worst = found.trace["fraction"].max(0)
-    over = int((found.trace["cloud_fraction"].max(1) > np.asarray(course.betas)).any(1).sum())
-    progress.finish(f"{over} of {clouds} clouds ever over; largest " + ", ".join(f"{v:.4f}" for v in worst))
+    progress.finish(_summary(course, found))
     return found
+
+
+def _course_of(course: Course, r: int, clouds: int, pooled: "Pooled") -> Course:
+    """The course of cloud r: the first is watched, the others take as many steps as it did."""
+    watched = course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
+    return replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
+
+
+def _summary(course: Course, found: Finished) -> str:
+    """How many clouds were ever over a tolerance, and the largest fractions."""
+    each = found.trace["cloud_fraction"].max(1)
+    over = int((each > np.asarray(course.betas)).any(1).sum())
+    worst = ", ".join(f"{v:.4f}" for v in found.trace["fraction"].max(0))
+    return f"{over} of {len(each)} clouds ever over; largest {worst}"
 
 
 @dataclass
 class Pooled:
-    """The clouds that are done: each one's particles and fractions, the rest of their traces put together.
+    """The finished clouds: the particles and fractions of each, and the combined rest of their traces.
 
-    first: what the monitors and the rule saw of the first cloud.
+    first: what the monitors and the rule recorded of the first cloud.
     """
 
     x: list[np.ndarray] = field(default_factory=list)
@@ -103,11 +107,11 @@ class Pooled:
 
     @property
     def steps(self) -> int:
-        """Steps of all clouds together."""
+        """Steps of all clouds."""
         return sum(len(rows) for rows in self.fraction)
 
     def add(self, done: Finished) -> None:
-        """One more cloud."""
+        """Adds one cloud."""
         if not self.x:
             self.first = {
                 name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))
@@ -125,7 +129,7 @@ class Pooled:
         self.moved.append(done.moved)
 
     def state(self) -> Arrays:
-        """For a checkpoint: everything."""
+        """The complete state, for a checkpoint."""
         if not self.x:
             return {}
         parts = {
@@ -140,7 +144,7 @@ class Pooled:
 
     @staticmethod
     def restored(saved: Arrays) -> "Pooled":
-        """The clouds of a checkpoint; BadInput where it is of something else."""
+        """The clouds of a checkpoint; BadInput where it belongs to something else."""
         if "pooled.x" not in saved:
             return Pooled()
         try:
@@ -183,7 +187,7 @@ class Pooled:
 
 
 class _Part:
-    """The progress of one cloud as a part of all of them."""
+    """The progress of one cloud as a part of the progress of all."""
 
     def __init__(self, whole: Progress, before: int, name: str):
         self.whole, self.before, self.name = whole, before, name

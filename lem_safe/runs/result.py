@@ -1,5 +1,5 @@
-"""What a run leaves in a user's hands: its directory, its scenario, its report, and the arrays and pictures
-read back from its files.
+"""The result of a run for a user: its directory, scenario and report, and the arrays and plots read from its
+files.
 """
 
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: where it is, what was sampled, what the audit found."""
+    """A finished run: its directory, its scenario, its audit."""
 
     directory: Path
     scenario: Scenario
@@ -29,12 +29,12 @@ class Run:
 
     @property
     def exit_status(self) -> int:
-        """0 passed, 1 a tolerance was not met."""
+        """0: passed, 1: a tolerance was not met."""
         return 0 if self.report.passed else 1
 
     @property
     def samples(self) -> Drawn:
-        """[n, d] in data units; an array that remembers what depends on what, as an audit of it must."""
+        """[n, d] in data units; an array that keeps its dependence marks for an audit."""
         return Drawn.from_arrays(read_npz(self.directory / "samples.npz"))
 
     @property
@@ -69,8 +69,8 @@ class Run:
         return "\n".join([self.report.to_text(), *self._fidelity(), where])
 
     def _fidelity(self) -> list[str]:
-        """How far the unfiltered samples are from the data, where the energy was learned from some: a line,
-        and one for each warning.
+        """How far the unfiltered samples are from the data, where the energy was learned: one line, and one
+        for each warning.
         """
         found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
         return [] if found is None else ["", found["line"], *found["warnings"]]

@@ -1,7 +1,7 @@
-"""What a run must agree on with the one it continues: scenario, device, dtype, particles to a block of noise.
-Else no bit would be the same.
+"""What must be equal in a run and the one it continues: scenario, device, dtype, particles per block of
+noise; otherwise results would differ.
 
-Where it does not, the difference is shown: key by key, from the scenario.yaml that the run has left.
+Where they are not, the difference is shown key by key, from the scenario.yaml of the earlier run.
 """
 
 import json
@@ -14,7 +14,7 @@ from lem_safe.keys import BLOCK
 from lem_safe.scenario import Scenario
 
 MOST, WIDTH = 5, 60
-"""So many differences are shown, each value at most so long."""
+"""The number of differences shown, and the length of each value."""
 
 ABSENT = "absent"
 WAY_OUT = "resume with what it was begun with, or choose a new --out"
@@ -31,13 +31,13 @@ def identity(scenario: Scenario, device: str) -> dict[str, str]:
 
 
 def must_match(scenario: Scenario, device: str, begun: Mapping[str, str], directory: Path) -> None:
-    """Refuses to continue what was begun otherwise: a fault for each thing that differs."""
+    """Refuses to continue a run with other settings: one fault for each difference."""
     found: list[Fault] = []
     for name, value in identity(scenario, device).items():
         if begun.get(name) == value or (
             name == "dtype" and any("dtype was" in fault.message for fault in found)
         ):
-            continue  # a scenario's dtype is told with the scenario
+            continue  # a scenario's dtype is compared with the scenario
         was = f"with {name} {begun.get(name, ABSENT)}, this run has {value}"
         if name == "fingerprint":
             was = f"with another scenario: {difference(scenario, directory)}"
@@ -47,7 +47,7 @@ def must_match(scenario: Scenario, device: str, begun: Mapping[str, str], direct
 
 
 def difference(scenario: Scenario, directory: Path) -> str:
-    """In what a scenario differs from the one a run directory was begun with, as `key was A and is B`."""
+    """How a scenario differs from the one a run directory was begun with, as `key was A and is B`."""
     before, now = _plain(directory / "scenario.yaml"), _plain(scenario.to_yaml())
     if before is None or now is None:
         return "it has left no scenario.yaml that could be compared"
@@ -84,7 +84,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _plain(source: Path | str) -> Any:
-    """What a YAML file or text says, None where it cannot be read."""
+    """The content of a YAML file or text; None where it cannot be read."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

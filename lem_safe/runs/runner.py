@@ -7,22 +7,25 @@ with a key of its own; the first is the run without replicas.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from lem_safe import auditor
+from lem_safe.auditing import audit
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_json, write_text
+from lem_safe.lyapunov import Stopped
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import MAKERS, load, loads
+from lem_safe.registry import load, loads
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS
 from lem_safe.runs.metadata import facts, of_data
 from lem_safe.runs.phases import clouds, sample
-from lem_safe.runs.problem import build
+from lem_safe.runs.pilot import PILOT, known_pilot, piloted
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
 from lem_safe.runs.warnings import warn_of_certificate
@@ -57,16 +60,36 @@ def run(
     progress = progress or Silent()
     if threads is not None:
         torch.set_num_threads(threads)
-    overrides = {
-        k: v
-        for k, v in {"seed": seed, "sampler.samples": samples, "sampler.steps": steps}.items()
-        if v is not None
-    }
-    chosen = (
-        loads(scenario.to_yaml(), overrides) if isinstance(scenario, Scenario) and overrides else scenario
-    )
-    chosen = chosen if isinstance(chosen, Scenario) else load(chosen, overrides)
-    must_run(chosen)
+    chosen = _single(scenario, {"seed": seed, "sampler.samples": samples, "sampler.steps": steps})
+    path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
+    if not resume:
+        must_be_fresh(path, RESUME)
+    with RunDirectory(path) as directory:
+        if resume and directory.finished:
+            return _again(directory, chosen, strict, with_report)
+        problem = _problem_begun(directory, chosen, device, resume, progress)
+        warn_of_certificate(problem, strict, progress)
+        resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
+        report = _judge(directory, chosen, strict)
+        directory.drop_checkpoint()
+        _write_facts(
+            directory, problem, progress, began=began, resumed=resumed, report=report, stopped=stopped
+        )
+        directory.forget_beginning()
+        if with_report:
+            progress.start("report", 1)
+            progress.finish(str(render(directory.path)))
+    return Run(path, chosen, report)
+
+
+def _single(scenario: Scenario | str | Path, replaced: Mapping[str, int | None]) -> Scenario:
+    """The scenario with the values that are given in place of its own; BadInput where it is a sweep."""
+    overrides = {key: value for key, value in replaced.items() if value is not None}
+    if not isinstance(scenario, Scenario):
+        chosen = load(scenario, overrides)
+    else:
+        must_run(scenario)
+        chosen = loads(scenario.to_yaml(), overrides) if overrides else scenario
     if chosen.sweep is not None:
         raise BadInput(
             Fault(
@@ -75,43 +98,59 @@ def run(
                 key="sweep",
             )
         )
-    path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
-    if not resume:
-        must_be_fresh(path, RESUME)
-    with RunDirectory(path) as directory:
-        if resume and directory.finished:
-            return _again(directory, chosen, strict, with_report)
-        if not (resume or directory.is_fresh):  # somebody else has been here since
-            raise BadInput(Fault(f"is not empty; {RESUME}", file=str(path)))
-        begun = directory.begun_with()
-        if begun is not None:
-            must_match(chosen, device, begun, path)
-        problem = build(chosen, device=device, progress=progress)
-        directory.begin_with(identity(chosen, device))
-        warn_of_certificate(problem, strict, progress)
-        resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
-        report = _judge(directory, chosen, strict)
-        directory.drop_checkpoint()
-        found = {name: read_npz(directory / f"{name}.npz") for name in ("samples", "trace")}
-        missed = problem.missed(found["trace"])
-        for shortfall in missed:
-            progress.say(str(shortfall))
-        about = facts(
-            problem,
-            began=began,
-            resumed=resumed,
-            report=report,
-            stopped=stopped,
-            samples=found["samples"]["x"],
-            trace=found["trace"],
-            missed=missed,
-        )
-        write_json(directory / FINISHED, about | of_data(problem, clouds(directory)))
-        directory.forget_beginning()
-        if with_report:
-            progress.start("report", 1)
-            progress.finish(str(render(directory.path)))
-    return Run(path, chosen, report)
+    return chosen
+
+
+def _problem_begun(
+    directory: RunDirectory, scenario: Scenario, device: str, resume: bool, progress: Progress
+) -> Problem:
+    """What is to be sampled, with the directory marked as begun with it; BadInput where the directory was
+    begun with something else.
+    """
+    if not (resume or directory.is_fresh):  # somebody else has been here since
+        raise BadInput(Fault(f"is not empty; {RESUME}", file=str(directory.path)))
+    begun = directory.begun_with()
+    if begun is not None:
+        must_match(scenario, device, begun, directory.path)
+    problem, pilot = piloted(
+        build(scenario, device=device, progress=progress), progress, known_pilot(directory.path)
+    )
+    directory.begin_with(identity(scenario, device))
+    if pilot is not None:
+        write_json(directory / PILOT, pilot.to_dict())
+    return problem
+
+
+def _write_facts(
+    directory: RunDirectory,
+    problem: Problem,
+    progress: Progress,
+    *,
+    began: float,
+    resumed: int,
+    report: AuditReport,
+    stopped: Stopped,
+) -> None:
+    """Writes run.json, whose presence says that the run is finished, and tells what the filter fell short
+    of.
+    """
+    found = {name: read_npz(directory / f"{name}.npz") for name in ("samples", "trace")}
+    missed = problem.missed(found["trace"])
+    for shortfall in missed:
+        progress.say(str(shortfall))
+    about = facts(
+        problem,
+        began=began,
+        resumed=resumed,
+        report=report,
+        stopped=stopped,
+        samples=found["samples"]["x"],
+        trace=found["trace"],
+        missed=missed,
+    )
+    pilot = known_pilot(directory.path)
+    about |= {} if pilot is None else {"pilot": pilot.to_dict()}
+    write_json(directory / FINISHED, about | of_data(problem, clouds(directory)))
 
 
 def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: bool = True) -> AuditReport:
@@ -121,7 +160,7 @@ def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: b
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
     directory.arrays("samples.npz", way_out)
-    report = auditor.audit(directory / "samples.npz", scenario, trace=trace, strict=strict, makers=MAKERS)
+    report = audit(directory / "samples.npz", scenario, trace=trace, strict=strict)
     if keep:
         write_text(directory / "badge.json", badge_json(report.to_dict()))
         write_text(directory / "badge.svg", badge_svg(report.to_dict()))
@@ -140,13 +179,13 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_repor
             )
         )
     directory.forget_beginning()
-    audit = directory / "audit.json"
-    if audit.exists():
+    written = directory / "audit.json"
+    if written.exists():
         try:
-            report = AuditReport.from_json(audit.read_text(encoding="utf-8"))
+            report = AuditReport.from_json(written.read_text(encoding="utf-8"))
         except (BadInput, UnicodeDecodeError) as error:
             raise BadInput(
-                Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))
+                Fault("is damaged; remove it, and --resume audits the samples again", file=str(written))
             ) from error
     else:
         report = _judge(directory, scenario, False)

@@ -1,10 +1,10 @@
-"""Rows drawn from a finished run, and the files that hold them: .npz, .npy, .csv, .parquet, each saying which
-rows depend on which.
+"""Rows drawn from a finished run, and the files that hold them: .npz, .npy, .csv, .parquet, with their
+dependence.
 
-Rows of several clouds are numbered by `replica`, several looks at independent particles by `chain`, and an
-audit counts these. One cloud whose particles a filter couples (A.2) says so, by `coupled` in an .npz and
-elsewhere by a `replica` with one number, and no bound is claimed for it. A table says the same of
-rows of which most particles never left their start; an .npz has their share, `moved`.
+Rows of several clouds are numbered by `replica`, several records of independent particles by `chain`, and an
+audit counts these units. One cloud coupled by a filter (A.2) is marked by `coupled` in an .npz, and in a
+table by a `replica` with one number, and no bound is claimed for it. A table marks rows in the same way where
+most particles never left their start; an .npz has their share, `moved`.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,9 @@ from lem_safe.files import void, write_atomically, write_json, write_npz
 
 @dataclass(frozen=True)
 class Draws:
-    """Rows in the data's units, cloud after cloud and look after look.
+    """Rows in the data's units, cloud by cloud and record by record.
 
-    `replica`, `chain` and `step` say which cloud and which particle each row is of, and after which step it
-    was looked at.
+    replica, chain, step: the cloud of each row, its particle, and the step after which it was recorded.
     """
 
     x: Float[np.ndarray, "rows d"]
@@ -44,8 +43,8 @@ class Draws:
 
     @property
     def unit(self) -> str | None:
-        """What a file calls the rows that belong together: `replica`, `chain`, or None where every row stands
-        for itself.
+        """The name in a file of the unit of dependent rows: `replica`, `chain`, or None where every row is
+        its own.
         """
         if self.coupled or self.replicas > 1:
             return "replica"
@@ -53,7 +52,7 @@ class Draws:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What they are, beside the numbers."""
+        """Facts about the rows, for the .json file."""
         return {
             "schema_version": 1,
             "samples": len(self.x),
@@ -69,22 +68,23 @@ class Draws:
 
 
 def write(draws: Draws, path: Path) -> None:
-    """The rows as .npz, .npy, .csv or .parquet, by the file's name, and what they are as .json beside it.
+    """Writes the rows as .npz, .npy, .csv or .parquet, by the file's name, and their facts as .json with that
+    name.
 
-    Raises BadInput for another suffix, for a file that is there, and for dependent rows in a .npy, which
-    could not say so.
+    Raises BadInput for another suffix, for an existing file, and for dependent rows in a .npy, which cannot
+    mark them.
     """
     _WRITERS[_suffix(path, draws.unit is not None)](draws, path)
     write_json(facts_of(path), {**draws.facts, "file": path.name})
 
 
 def facts_of(path: Path) -> Path:
-    """Where `write` says what the rows of a file are."""
+    """The .json file in which `write` states the facts of a file's rows."""
     return path.with_name(f"{path.name}.json")
 
 
 def must_be_writable(path: Path, dependent: bool) -> None:
-    """Refuses, before any work, a place that `write` would refuse."""
+    """Refuses, before any work, a path that `write` would refuse."""
     _suffix(path, dependent)
     for file in (path, facts_of(path)):
         if file.exists():
@@ -110,7 +110,7 @@ def _suffix(path: Path, dependent: bool) -> str:
 
 
 def _write_npz(draws: Draws, path: Path) -> None:
-    one = draws.coupled and draws.replicas == 1  # which `coupled` says
+    one = draws.coupled and draws.replicas == 1  # marked by `coupled`
     units = {} if draws.unit is None or one else {draws.unit: getattr(draws, draws.unit)}
     named = {
         "columns": np.array(draws.columns),
@@ -126,8 +126,8 @@ def _write_npy(draws: Draws, path: Path) -> None:
 
 
 def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
-    """The column by which a table says which rows belong together; where most particles never moved, all of
-    them do.
+    """The column that marks dependent rows in a table; where most particles never moved, all rows are one
+    unit.
     """
     frozen = draws.moved < FROZEN
     unit = "replica" if frozen else draws.unit

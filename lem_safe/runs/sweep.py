@@ -7,37 +7,24 @@ and by nothing else.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.files import write_json, write_text
-from lem_safe.formatting import percent
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
 from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
+from lem_safe.runs.sweep_table import Entry, cells, page, table
 from lem_safe.scenario import Scenario, must_run, named
 from lem_safe.templates import rendered
 
 TABLE = "sweep.json"
-VERDICTS = {0: "passed", 1: "failed", 3: "numerical failure"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One combination: what it set, where its run is, its exit status, and its report's numbers (None where
-    it failed numerically).
-    """
-
-    settings: Mapping[str, Any]
-    directory: str
-    status: int
-    failure: str | None
-    constraints: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +71,7 @@ class Sweep:
         return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
 
     def _repr_html_(self) -> str:
-        return rendered("sweep_table.html.j2", "lem_safe.runs", **_cells(self.entries, links=False))
+        return rendered("sweep_table.html.j2", "lem_safe.runs", **cells(self.entries, links=False))
 
 
 def sweep(
@@ -106,15 +93,7 @@ def sweep(
     continues, bit for bit.
     """
     progress = progress or Silent()
-    chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
-    must_run(chosen)
-    if not chosen.variants:
-        raise BadInput(
-            Fault(
-                "has no sweep; write sweep: {filter.rate: [1, 5, 25]}, or use lem_safe.run",
-                file=str(chosen.source or chosen.name),
-            )
-        )
+    chosen = _several(scenario)
     path = Path(out) if out is not None else fresh_under(Path("runs"), chosen.name)
     if resume:
         _must_be_the_same(path, chosen)
@@ -125,26 +104,45 @@ def sweep(
     entries: list[Entry] = []
     for i, ((settings, variant), folder) in enumerate(zip(chosen.variants, folders(chosen), strict=True)):
         progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
-        try:
-            done = run(
-                variant,
-                out=path / folder,
-                device=device,
-                resume=resume,
-                threads=threads,
-                progress=progress,
-                strict=strict,
-                with_report=with_report,
-            )
-            entries.append(
-                Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))
-            )
-        except NumericalFailure as failure:
-            progress.say(f"numerical failure: {failure}")
-            entries.append(Entry(settings, folder, 3, str(failure), ()))
+        begin = partial(
+            run,
+            variant,
+            out=path / folder,
+            device=device,
+            resume=resume,
+            threads=threads,
+            progress=progress,
+            strict=strict,
+            with_report=with_report,
+        )
+        entries.append(_entry(settings, folder, begin, progress))
         write_json(path / TABLE, _content(chosen, entries, finished=i + 1 == len(chosen.variants)))
         write_text(path / "report.html", page(chosen, entries))
     return Sweep(path, chosen, tuple(entries))
+
+
+def _several(scenario: Scenario | str | Path) -> Scenario:
+    """The scenario; BadInput where it has no sweep."""
+    chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
+    must_run(chosen)
+    if not chosen.variants:
+        raise BadInput(
+            Fault(
+                "has no sweep; write sweep: {filter.rate: [1, 5, 25]}, or use lem_safe.run",
+                file=str(chosen.source or chosen.name),
+            )
+        )
+    return chosen
+
+
+def _entry(settings: Mapping[str, Any], folder: str, begin: Callable[[], Run], progress: Progress) -> Entry:
+    """The row of one combination, whether its run ends or fails numerically."""
+    try:
+        done = begin()
+    except NumericalFailure as failure:
+        progress.say(f"numerical failure: {failure}")
+        return Entry(settings, folder, 3, str(failure), ())
+    return Entry(settings, folder, done.exit_status, None, tuple(done.report.to_dict()["constraints"]))
 
 
 def folders(scenario: Scenario) -> list[str]:
@@ -163,53 +161,6 @@ def folders(scenario: Scenario) -> list[str]:
         twin = sum(other == name or other.rpartition("--")[0] == name for other in found)
         found.append(f"{name}--{twin + 1}" if twin else name)
     return found
-
-
-def table(entries: Sequence[Entry]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: a column for each swept key, then the result and, for each constraint, its fraction,
-    its largest and its verdict.
-    """
-    keys = list(entries[0].settings) if entries else []
-    sets = next(([c["set"] for c in entry.constraints] for entry in entries if entry.constraints), [])
-    heads = [*keys, "result"]
-    for name in sets:
-        of = f" {name}" if len(sets) > 1 else ""
-        heads += [f"found{of}", f"most over steps{of}", f"verdict{of}"]
-    rows = []
-    for entry in entries:
-        cells = [named({key: value}).removeprefix(f"{key} = ") for key, value in entry.settings.items()]
-        by_set = {c["set"]: c for c in entry.constraints}
-        row = [*cells, VERDICTS.get(entry.status, str(entry.status))]
-        for name in sets:
-            c = by_set.get(name)
-            row += (
-                ["", "", ""]
-                if c is None
-                else [percent(c["fraction"]), percent(c["max_fraction_over_steps"]), str(c["verdict"])]
-            )
-        rows.append(row)
-    return heads, rows
-
-
-def page(scenario: Scenario, entries: Sequence[Entry]) -> str:
-    """One self-contained page: the table, each row with a link to its run's own report."""
-    keys = ", ".join(f"{key} ({len(values)})" for key, values in (scenario.sweep or {}).items())
-    passed = sum(entry.status == 0 for entry in entries)
-    tone, head = ("passed", "Passed") if passed == len(entries) else ("failed", "Not all passed")
-    return rendered(
-        "sweep.html.j2",
-        "lem_safe.runs",
-        title=f"{scenario.name}: sweep",
-        tone=tone,
-        head=head,
-        lead=f"{passed} of {len(entries)} combinations passed; {len(scenario.variants)} planned. "
-        f"Swept: {keys}.",
-        note=(
-            "Every row is a run of its own, judged like any other. All begin with the same seed, unless the "
-            "seed is what is swept."
-        ),
-        **_cells(entries, links=True),
-    )
 
 
 def last_unfinished(parent: Path, name: str) -> Path | None:
@@ -269,26 +220,3 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
             "begun with, or choose another --out"
         )
         raise BadInput(Fault(message, file=str(path)))
-
-
-class Cell(NamedTuple):
-    """One cell of the page: under a head that it repeats where a narrow page turns rows into cards."""
-
-    head: str
-    text: str
-    link: str | None
-
-
-def _cells(entries: Sequence[Entry], *, links: bool) -> dict[str, Any]:
-    """The heads and rows of the page's table."""
-    heads, rows = table(entries)
-    shown = []
-    for entry, row in zip(entries, rows, strict=True):
-        place = len(entry.settings)
-        cells = [Cell(head, text, None) for head, text in zip(heads, row, strict=True)]
-        if entry.failure is not None:
-            cells[place] = cells[place]._replace(text=f"{row[place]}: {entry.failure}")
-        elif links:
-            cells[place] = cells[place]._replace(link=f"{entry.directory}/report.html")
-        shown.append(cells)
-    return {"heads": heads, "rows": shown}

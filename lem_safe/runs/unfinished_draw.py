@@ -1,5 +1,5 @@
-"""FILE.part beside a file that is being drawn: what was asked for and a checkpoint, the looks so far and the
-state of the cloud under way. An interrupted draw continues from it, bit for bit, and its end removes it.
+"""FILE.part, next to a file being drawn: the request and a checkpoint with the records so far and the state
+of the current cloud. An interrupted draw continues from it with identical results; it is removed at the end.
 """
 
 import json
@@ -16,19 +16,19 @@ from lem_safe.runs.sample_files import facts_of
 
 
 def part_of(path: Path) -> Path:
-    """Where a draw into this file keeps what it needs to go on."""
+    """The directory in which a draw into this file keeps its state."""
     return path.with_name(f"{path.name}.part")
 
 
 def last_unfinished(directory: Path) -> Path | None:
-    """The file whose draw beside the run was interrupted last; None where none was."""
+    """The file of the most recently interrupted draw next to the run; None where there is none."""
     cut = [p for p in directory.glob("more*.npz.part") if (p / BEGUN).exists()]
     newest = max(cut, key=lambda p: p.stat().st_mtime, default=None)
     return None if newest is None else newest.with_suffix("")
 
 
 def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
-    """Whether a file was drawn to its end; BadInput where it is there, but was asked for otherwise."""
+    """Whether a file was drawn completely; BadInput where it exists but has another request."""
     if not (path.exists() and facts_of(path).exists()) or (part_of(path) / BEGUN).exists():
         return False
     try:
@@ -46,7 +46,7 @@ def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
 
 
 class Keeper:
-    """The looks at clouds so far, cloud after cloud, and the state of the one under way, written each `every`
+    """The records of clouds so far, cloud by cloud, and the state of the current one, written every `every`
     seconds.
     """
 
@@ -56,9 +56,7 @@ class Keeper:
         self.last: tuple[int, Arrays] | None = None
 
     def restore(self, pool: int) -> Arrays | None:
-        """The state of the cloud under way, where there is one; BadInput for a checkpoint of something
-        else.
-        """
+        """The state of the current cloud, where there is one; BadInput for a checkpoint of something else."""
         saved = self.place.checkpoint()
         if saved is None:
             return None
@@ -70,13 +68,13 @@ class Keeper:
             raise BadInput(Fault(message, file=str(self.place / CHECKPOINT))) from error
 
     def keep(self, cloud: int, state: Arrays) -> None:
-        """Remembers where the draw stands, and writes it where it is time to."""
+        """Stores the state of the draw, and writes it when due."""
         self.last = cloud, state
         if time.monotonic() - self.written >= self.every:
             self.write()
 
     def write(self) -> None:
-        """Writes what is remembered."""
+        """Writes what is stored."""
         if self.last is not None:
             cloud, state = self.last
             x = state["state.x"]
@@ -86,7 +84,7 @@ class Keeper:
 
 
 def must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path) -> None:
-    """Refuses to continue what was asked for otherwise: a fault for each thing that differs."""
+    """Refuses to continue a draw with another request: one fault for each difference."""
     found = [
         (name, before.get(name, "none"), value)
         for name, value in about.items()

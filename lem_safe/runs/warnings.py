@@ -1,5 +1,5 @@
-"""What is said before a run is sampled, as nothing afterwards can mend it: a start over a tolerance, a file
-too short to start from, a certificate that no run can have.
+"""Warnings before a run is sampled, about what cannot be repaired later: a start over a tolerance, a file too
+short to start from, a certificate that no run can have.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from lem_safe.scenario import never_certified
 
 
 def warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Progress) -> None:
-    """Says where the start of any cloud is over a tolerance, as what a filter promises begins within it, and
+    """Warns where the start of any cloud exceeds a tolerance, within which a filter's promise begins, and
     where a file is too short.
     """
     inside, n, rows = [], problem.scenario.sampler.samples, None
@@ -23,7 +23,7 @@ def warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Pr
     of = {"file": "the file of sampler.init has", "data": "the training data have"}.get(
         problem.scenario.sampler.init["kind"]
     )
-    few = problem.data is None or len(problem.data.values) < n  # rows of a table may well repeat
+    few = problem.data is None or len(problem.data.values) < n  # rows of a table may repeat
     if of is not None and rows is not None and rows < n and few:
         progress.say(
             f"the start repeats: {of} {rows:,} different row{'s' * (rows != 1)} for {n:,} particles, so "
@@ -43,7 +43,7 @@ def warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Pr
 
 
 def warn_of_certificate(problem: Problem, strict: bool, progress: Progress) -> None:
-    """Says where a certificate is asked for that no run can have."""
+    """Warns where a required certificate is impossible."""
     judged = problem.scenario.judged()
     why = never_certified(problem.names, problem.betas, judged, couples=problem.couples)
     if why is not None and (strict or judged.require != "passed"):

@@ -1,4 +1,4 @@
-"""Samplers: one file each; `init` and `step`, nothing else."""
+"""Samplers: one file each, with `init` and `step` only."""
 
 from barriers.filters import FILTERS, Promise
 from barriers.kinds import Kinds
@@ -36,8 +36,8 @@ SAMPLERS: Kinds[SamplerEntry] = Kinds(
 
 
 def promise_under(sampler: str, chosen: str) -> Promise:
-    """What the filter of kind `chosen` promises under the sampler of kind `sampler`; nothing for a drift
-    filter under an unknown sampler.
+    """The promise of the filter of kind `chosen` under the sampler of kind `sampler`; none for a drift filter
+    under an unknown sampler.
     """
     known = SAMPLERS[sampler] if sampler in SAMPLERS else SamplerEntry(Langevin)
     return known.remains(sampler, chosen, FILTERS[chosen])

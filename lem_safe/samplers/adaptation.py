@@ -1,13 +1,12 @@
-"""A step size that is found in a warm-up: dual averaging of log h towards a mean acceptance (E.9), and then
-never changed again.
+"""A step size chosen in a warm-up: dual averaging of log h towards a mean acceptance (E.9), and then
+constant.
 
     e ← (1 − 1/(m + 10)) e + (target − ā)/(m + 10),    log h = log 10h₀ − 20√m e,
         log h̄ ← m^{−¾} log h + (1 − m^{−¾}) log h̄,
 
 with ā the mean acceptance of a pilot cloud (Hoffman & Gelman 2014). The pilot starts where the run starts,
-moves under the same filters,
-and is thrown away: only h̄ is kept, so the run's trace is the whole history of its cloud, and h is a constant
-in it.
+moves under the same filters, and is discarded: only h̄ is kept, so the run's trace is the whole history of
+its cloud, with a constant h.
 """
 
 import math
@@ -43,8 +42,8 @@ class Adaptation:
 
 
 class Tuned(NamedTuple):
-    """What a sampler with a warm-up remembers: the pilot (None afterwards), the averages, and the sampler's
-    own under it.
+    """The state of a sampler with a warm-up: the pilot (None afterwards), the averages, and the sampler's own
+    state.
     """
 
     pilot: State | None
@@ -56,11 +55,11 @@ class Tuned(NamedTuple):
 
 
 Kernel = Callable[[Key, State, float], tuple[State, Info]]
-"""A step at a given step size, whose info says who was accepted."""
+"""A step at a given step size, whose info has the acceptance probabilities."""
 
 
 def before_warm_up(state: State, step_size: float) -> State:
-    """The state a run with a warm-up starts with, from the one without."""
+    """The initial state with a warm-up, from the one without."""
     zero, log_h = torch.zeros((), dtype=torch.float64), torch.tensor(math.log(step_size), dtype=torch.float64)
     return state._replace(own=Tuned(state, torch.zeros((), dtype=torch.int64), zero, log_h, zero, state.own))
 
@@ -68,8 +67,8 @@ def before_warm_up(state: State, step_size: float) -> State:
 def tuned_step(
     kernel: Kernel, adapt: Adaptation, step_size: float, key: Key, state: State
 ) -> tuple[State, Info]:
-    """A step of the pilot while the warm-up lasts, which leaves the particles of the state where they are;
-    then a step at h̄.
+    """During the warm-up, a step of the pilot, which does not move the particles of the state; then a step at
+    h̄.
     """
     own: Tuned = state.own
     if int(own.taken) >= adapt.steps:

@@ -1,10 +1,9 @@
-"""Langevin dynamics that begins hot: x' = x − h∇U(x) + √(2hT_k) ξ, T_k falling geometrically from T₀ to 1,
+"""Langevin dynamics that starts hot: x' = x − h∇U(x) + √(2hT_k) ξ, T_k decreasing geometrically from T₀ to 1,
 and 1 from then on (E.6).
 
-Hot, it crosses barriers between modes that the cold dynamics would not cross in a run. What it leaves behind
-is ρ_U to the extent that
-the cold stretch at the end has mixed: modes keep the share they had when the barriers closed. Nothing about
-the distribution is exact before that.
+At a high temperature it crosses barriers between modes that it would not cross otherwise. Its final
+distribution is ρ_U as far as the last part of the run, at temperature 1, has mixed: modes keep the share they
+had when crossings ceased. The distribution is not exact before that.
 """
 
 import math
@@ -26,7 +25,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Clock(NamedTuple):
-    """Steps taken so far."""
+    """The number of steps taken."""
 
     step: Int[Tensor, ""]
 

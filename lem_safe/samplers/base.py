@@ -1,5 +1,5 @@
-"""What a sampler is: `init(x) -> state`, `step(key, state) -> (state, info)`; pure, with no loop and no clock
-inside.
+"""The interface of a sampler: `init(x) -> state`, `step(key, state) -> (state, info)`; pure, without a loop
+or a clock.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -12,10 +12,10 @@ from lem_safe.keys import Key
 
 
 class State(NamedTuple):
-    """Where the particles are, in sampler coordinates, and what the filters and the sampler itself remember.
+    """The particles, in sampler coordinates, and the memories of the filters and of the sampler.
 
-    own: velocities, a clock, hotter copies of the cloud, a step size that was found; NamedTuples and dicts of
-    tensors, so that a checkpoint can hold them.
+    own: velocities, a clock, hotter copies of the cloud, a chosen step size; NamedTuples and dicts of
+    tensors, so that a checkpoint can store them.
     """
 
     x: Float[Tensor, "n d"]
@@ -25,16 +25,17 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What one step saw: the mean energy before it, and the infos of the filters (None where there is none).
+    """Diagnostics of one step: the mean energy before it, and the infos of the filters (None without a
+    filter).
 
-    gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the chance with which each
-    particle's proposal is accepted, in a sampler with a Metropolis test. swapped: the mean chance of a swap
-    between neighbouring temperatures, NaN where none was tried.
-    step_size: the one used, where the sampler chooses it. warming: whether this step is one of the warm-up,
+    gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the acceptance probability of each
+    particle's proposal, in a sampler with a Metropolis test. swapped: the mean probability of a swap between
+    neighbouring temperatures, NaN where none was tried.
+    step_size: the one used, where the sampler chooses it. warming: whether this step belongs to the warm-up,
     which moves no particle of the state and has no row in the trace. surrogate: E φ of the cloud after the
-    step, one a constraint (see `hooks.observed`); where it is None, a step filter's `mean` is taken for it.
+    step, one per constraint (see `hooks.observed`); where it is None, a step filter's `mean` is used.
 
-    Whatever is None is not reported, and a run goes on without it: its trace has NaN there.
+    None is not reported, and is NaN in the trace.
     """
 
     energy: Float[Tensor, ""]
@@ -49,10 +50,10 @@ class Info(NamedTuple):
 
 
 class Sampler(Protocol):
-    """A Markov kernel on clouds of particles: all that a run asks of a sampler."""
+    """A Markov kernel on clouds of particles: the interface that a run uses."""
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        """The state a run starts with."""
+        """The initial state of a run."""
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         """One step; the same key and state give the same result."""

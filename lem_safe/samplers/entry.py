@@ -1,4 +1,4 @@
-"""What is asked of a sampler by its kind: what its noise is, and what it leaves of each filter's promise."""
+"""The entry of a kind of sampler: its noise, and its effect on each filter's promise."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from barriers.kinds import Entry
 
 @dataclass(frozen=True)
 class SamplerEntry(Entry):
-    """A kind of sampler. What it does not say is what can least go wrong: nothing is known of its noise.
+    """A kind of sampler. The defaults are the cautious ones: its noise is unknown.
 
-    predicted: whether the noise of a step is the √(2h)ξ that a drift filter predicts, so that what such a
-    filter promises holds. leaves: by the kind of a filter, what remains of its promise where that is another
-    one. unit_noise: whether its noise is of that size in every coordinate, as far as precision is concerned;
-    not where there is none, or where it has the scale of the energy.
+    predicted: whether the noise of a step is the √(2h)ξ that a drift filter predicts, so that the promise of
+    such a filter holds. leaves: by the kind of a filter, its promise under this sampler, where that differs.
+    unit_noise: whether its noise has that size in every coordinate, for checks of precision; False without
+    noise, or with noise at the scale of the energy.
     """
 
     predicted: bool = False
@@ -22,7 +22,7 @@ class SamplerEntry(Entry):
     unit_noise: bool = True
 
     def remains(self, sampler: str, kind: str, own: FilterEntry) -> Promise:
-        """What a filter of this kind, which promises `own`, promises under this sampler, of the kind
+        """The promise of a filter of kind `kind`, which promises `own`, under this sampler, of kind
         `sampler`.
         """
         if kind in self.leaves:

@@ -1,7 +1,7 @@
-"""The deterministic flow: x' = x − h∇U(x), Euler's step of dx = −∇U dt (E.5). Without noise it samples
-nothing: it falls into modes.
+"""The deterministic flow: x' = x − h∇U(x), Euler's step of dx = −∇U dt (E.5). Without noise it does not
+sample: it collapses into the modes.
 
-Whoever stops it in time has samples all the same; when, the ratio R_t tells (paper §3.2).
+Stopped in time it gives samples all the same; the ratio R_t determines when (paper §3.2).
 """
 
 from typing import ClassVar
@@ -18,7 +18,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 
 
 class Flow:
-    """Gradient descent of every particle, without noise; a drift filter then leaves out its Itô term."""
+    """Gradient descent of every particle, without noise; a drift filter then omits its Itô term."""
 
     example: ClassVar[dict[str, object]] = {"kind": "flow", "samples": 5000, "steps": 200, "step_size": 0.005}
 

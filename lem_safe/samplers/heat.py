@@ -1,15 +1,14 @@
-"""A drift filter under other noise than the one it was made for: dx = u dt + √(2C) dW with C = T·I, T = 0
-among them, or C = LLᵀ (F.3).
+"""A drift filter under other noise than the one it was built for: dx = u dt + √(2C) dW with C = T·I,
+including T = 0, or C = LLᵀ (F.3).
 
-Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf in it bounds something
-else. The remedy is in the barrier's derivatives alone. For C = T·I the Itô term is TΔf. For C = LLᵀ the
-filter works on v = L⁻¹u, as in the coordinates L⁻¹x in
-which the noise is plain: there the gradient is Lᵀ∇f and the Laplacian tr(Lᵀ∇²f L), and "the smallest change"
-is smallest in the metric C⁻¹.
+Itô's formula then reads d/dt E f = E[∇f·u + tr(C∇²f)], so a barrier condition with Δf bounds something else.
+Only the barrier's derivatives have to change. For C = T·I the Itô term is TΔf. For C = LLᵀ the filter works
+on v = L⁻¹u, as in the coordinates L⁻¹x in which the noise is standard: there the gradient is Lᵀ∇f and the
+Laplacian tr(Lᵀ∇²f L), and the change is smallest in the metric C⁻¹.
 
-The predictive filter (Q.4) needs no derivative for this: it is told the noise itself, √(2hT) or √(2h)L. Where
-there is none to predict, along the flow or with inertia, it is replaced by the smooth barrier, whose kinks
-hide no Itô term there.
+The predictive filter (Q.4) needs no derivative for this: it is given the noise itself, √(2hT) or √(2h)L.
+Without noise to predict, along the flow or with inertia, it is replaced by the smooth barrier, whose kinks
+contribute no Itô term there.
 """
 
 import math
@@ -37,7 +36,7 @@ from barriers.surrogates import for_drift
 
 
 class Heated(Barrier):
-    """The same barrier where the noise has temperature T: its Itô term is TΔf."""
+    """The same barrier for noise of temperature T: its Itô term is TΔf."""
 
     def __init__(self, inner: Barrier, temperature: float):
         super().__init__()
@@ -65,10 +64,9 @@ class Heated(Barrier):
 
 
 class Stretched(Barrier):
-    """The same barrier at the same points x, its derivatives those along the columns of L: Lᵀ∇f and tr(Lᵀ∇²f
-    L).
+    """The same barrier at the same points x, with derivatives along the columns of L: Lᵀ∇f and tr(Lᵀ∇²f L).
 
-    The second derivatives are taken by automatic differentiation, in d + 1 backward passes a statistic.
+    The second derivatives are computed by automatic differentiation, in d + 1 backward passes per statistic.
     """
 
     def __init__(self, inner: Barrier, factor: Float[Tensor, "d d"]):
@@ -125,8 +123,7 @@ def heated(chosen: DriftFilter | None, temperature: float) -> Any:
 
 
 def smooth_form(chosen: Any) -> Any:
-    """The drift filter with E φ in the place of a predicted mass, for samplers whose positions move without
-    noise of their own.
+    """The drift filter with E φ in place of a predicted mass, for samplers without noise in the positions.
 
     φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself
     otherwise.
@@ -146,8 +143,8 @@ def smooth_form(chosen: Any) -> Any:
 
 @singledispatch
 def stretched(chosen: Any, factor: Float[Tensor, "d d"]) -> Any:
-    """The drift filter as one of v = L⁻¹u for noise √2 L dW. One that has no such form acts on u, and its
-    condition has no metric in it.
+    """The drift filter as one of v = L⁻¹u for noise √2 L dW. One without such a form acts on u, without the
+    metric.
     """
     return AtTheDrift(chosen, factor)
 
@@ -159,9 +156,7 @@ def _stretched_none(chosen: None, factor: Tensor) -> None:
 
 @stretched.register
 def _stretched_ensemble_filter(chosen: EnsembleFilter, factor: Tensor) -> EnsembleFilter:
-    reach = float(
-        factor.abs().sum(1).max()
-    )  # the most that Lv can be in any coordinate where v is at most 1 in each
+    reach = float(factor.abs().sum(1).max())  # the largest coordinate of Lv where v is at most 1 in each
     return _like(
         chosen, Stretched(chosen.barrier, factor), None if chosen.speed is None else chosen.speed / reach
     )
@@ -195,7 +190,7 @@ def _like(chosen: EnsembleFilter, barrier: Barrier, speed: float | None) -> Ense
 
 
 class AtTheDrift:
-    """A drift filter that sees u = Lv, and whose answer is mapped back."""
+    """A drift filter that is given u = Lv, and whose result is mapped back."""
 
     hook: Literal["drift"] = "drift"
 

@@ -1,8 +1,8 @@
-"""The two places of a step where a filter acts: on the drift, before the noise; on the positions, after
+"""The two points of a step where a filter acts: on the drift, before the noise; on the positions, after
 everything else.
 
-Whatever else a sampler does, it filters positions last and hands on exactly what came back: a promise about
-every step of the cloud holds under any sampler for that reason alone.
+Every sampler filters positions last and returns exactly the result: a promise about every step of the cloud
+holds under any sampler for that reason alone.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from lem_safe.samplers.base import State
 
 @dataclass(frozen=True)
 class Hooks:
-    """The two places a filter can act: before the noise, and after it."""
+    """The two points where a filter can act: before the noise, and after it."""
 
     drift_filter: DriftFilter | None = None
     step_filter: StepFilter | None = None
 
 
 def hook(chosen: AnyFilter | None) -> Hooks:
-    """Each filter where it says it belongs."""
+    """The hooks with each filter at its own point."""
     if chosen is None:
         return Hooks()
     if chosen.hook == "both":
@@ -38,7 +38,7 @@ def hook(chosen: AnyFilter | None) -> Hooks:
 def begin(
     x: Tensor, drift_filter: DriftFilter | None, step_filter: StepFilter | None, own: Any = None
 ) -> State:
-    """The first state, with fresh memories."""
+    """The initial state, with fresh memories."""
     return State(
         x, drift_filter.init(x) if drift_filter else None, step_filter.init(x) if step_filter else None, own
     )
@@ -47,7 +47,7 @@ def begin(
 def filtered_drift(
     drift_filter: DriftFilter | None, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
 ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo | None]:
-    """The drift that is to be used at x; the drift itself without a filter."""
+    """The drift to use at x; the given drift without a filter."""
     return drift_filter.apply(x, drift, memory) if drift_filter else (drift, memory, None)
 
 
@@ -59,7 +59,7 @@ def filtered_step(
     step_size: float,
     memory: Any,
 ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo | None]:
-    """The step that is to be taken from x; the proposal itself without a filter."""
+    """The step to take from x; the proposal without a filter."""
     if step_filter is None:
         return proposal, memory, None
     return step_filter.apply(x, proposal, step_size, key.fold("filter").uniform(x[:, 0]), memory)
@@ -71,8 +71,8 @@ def observed(
     drift: FilterInfo | None,
     step: FilterInfo | None,
 ) -> Float[Tensor, "m"] | None:
-    """E φ of the cloud x after the step, for `Info.surrogate`: a step filter has seen it, a drift filter
-    looked only before and is asked; None without a filter.
+    """E φ of the cloud x after the step, for `Info.surrogate`: known from a step filter; evaluated by a drift
+    filter, which acts before the step; None without a filter.
     """
     if step is not None:
         return step.mean
@@ -83,5 +83,5 @@ def observed(
 
 
 def root_mean_square(gradient: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    """√E‖∇U‖², over the cloud."""
+    """√E‖∇U‖² over the cloud."""
     return gradient.detach().square().sum(1).mean().sqrt()

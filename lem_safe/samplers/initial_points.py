@@ -1,5 +1,5 @@
-"""Where a run's particles start: at the rows that `init` names, those an energy was trained on or those of a
-file; or drawn, some columns still.
+"""The start of a run's particles: at the rows that `init` names, from an energy's training data or from a
+file; or drawn, with some columns constant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,9 @@ from lem_safe.errors import BadInput, Fault
 def rows_of(
     init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None
 ) -> Float64[Tensor, "N d"] | None:
-    """The rows in data units, in the order of the file; None where particles are drawn from a normal
-    distribution.
+    """The rows in data units, in file order; None where particles are drawn from a normal distribution.
 
-    Raises BadInput for rows that are not there or have other columns.
+    Raises BadInput for rows that do not exist or have other columns.
     """
     rows = _rows(init, columns, data)
     if rows is not None and rows.shape[1] != len(columns):
@@ -32,8 +31,8 @@ def rows_of(
 
 
 def still(init: Mapping[str, Any], dimension: int) -> dict[int, float]:
-    """The columns in which a normal distribution has no spread, and where all particles are in them; nothing
-    for other starts.
+    """The columns in which a normal start has no spread, with the value of all particles there; empty for
+    other starts.
     """
     if init["kind"] != "gaussian":
         return {}

@@ -1,8 +1,7 @@
-"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with a filter before the noise, after it, or
+"""Unadjusted Langevin dynamics: x' = x − h∇U(x) + √(2h) ξ (E.2), with filters before the noise, after it, or
 both.
 
-With `Unrolled(energy)`, and grad mode on, a run is differentiable end to end, the noise held fixed by its
-keys.
+With `Unrolled(energy)` and grad mode on, a run is differentiable end to end, for noise fixed by its keys.
 """
 
 import math

@@ -1,10 +1,9 @@
-"""The Metropolis-adjusted Langevin algorithm: a Langevin step that is taken only with the chance that makes
-ρ_U exact (E.8).
+"""The Metropolis-adjusted Langevin algorithm: a Langevin step accepted with the probability that makes ρ_U
+exact (E.8).
 
 Under the gate its equilibrium is the KL projection of ρ_U with the hard indicator, exactly, for every step
-size, as n → ∞ (G.3). Under a
-drift filter it is ρ_U itself: the test takes the filter's lean back, so nothing of the filter's promise
-remains.
+size, as n → ∞ (G.3). Under a drift filter it is ρ_U itself: the test compensates the filter's change of the
+drift, so nothing of the filter's promise remains.
 """
 
 from typing import Annotated, ClassVar

@@ -1,9 +1,9 @@
 """Constant metrics M for a preconditioned sampler, and how fast the flow contracts in them (E.11).
 
-The flow dx = −M⁻¹∇U dt brings two trajectories together at rate λ in the norm δᵀMδ, where λ is the least
-eigenvalue of M^{−½}∇²U M^{−½}
-over the space: a contraction metric for a gradient flow. The best constant M for a quadratic is its Hessian,
-with λ = 1. What is kept is the factor L of M⁻¹ = LLᵀ; then λ is the least eigenvalue of Lᵀ∇²U L.
+The flow dx = −M⁻¹∇U dt contracts the distance of two trajectories at rate λ in the norm δᵀMδ, where λ is the
+smallest eigenvalue of M^{−½}∇²U M^{−½} over the space: a contraction metric for a gradient flow. The best
+constant M for a quadratic is its Hessian, with λ = 1. The factor L of M⁻¹ = LLᵀ is stored; λ is then the
+smallest eigenvalue of Lᵀ∇²U L.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from lem_safe.energies.numbers import points
 from lem_safe.errors import BadInput, Fault
 
 LARGEST = 256
-"""The largest dimension in which a Hessian is taken: it costs d backward passes a point and an eigenvalue
-problem.
+"""The largest dimension in which a Hessian is computed: it costs d backward passes per point and an
+eigenvalue problem.
 """
 
 Origin = Literal[
@@ -29,7 +29,7 @@ Origin = Literal[
 
 @dataclass(frozen=True)
 class Contraction:
-    """The rate λ and the largest eigenvalue Λ in the metric, at the same points, and where they come from.
+    """The rate λ and the largest eigenvalue Λ in the metric, at the same points, and their origin.
 
     Euler's step x' = x − hM⁻¹∇U contracts by max(|1 − hλ|, |1 − hΛ|), so h must be below 2/Λ. rate ≤ 0: it
     does not contract there.
@@ -40,7 +40,7 @@ class Contraction:
     origin: Origin
 
     def factor(self, step_size: float) -> float:
-        """By how much one Euler step shortens the distance of two particles, at worst, in the metric."""
+        """The largest factor by which one Euler step changes the distance of two particles in the metric."""
         return max(abs(1 - step_size * self.rate), abs(1 - step_size * self.stiffest))
 
 
@@ -100,8 +100,8 @@ def of_cloud(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
 
 
 def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
-    """L of the inverse Hessian at the mode below the likeliest of the points x; raises BadInput where there
-    is none.
+    """L of the inverse Hessian at the mode reached from the likeliest of the points x; raises BadInput where
+    there is none.
     """
     from scipy.optimize import minimize
 

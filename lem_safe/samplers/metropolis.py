@@ -1,14 +1,14 @@
-"""Tested Langevin steps (E.8) under filters, and what is carried from one step to the next: U and ∇U where
-every particle is, so that a step evaluates its proposals and nothing twice.
+"""Metropolis-adjusted Langevin steps (E.8) under filters. U and ∇U at the particles are carried from one step
+to the next, so that a step evaluates only its proposals.
 
-A drift filter makes proposals lean away from a set, and the test takes the lean back: none changes the
-distribution. One that looks at the whole cloud (the ensemble QP) is asked about the cloud of proposals for
-the way back, where its multiplier is a little another one: then the distribution is ρ_U to that extent only.
+A drift filter makes proposals lean away from a set, and the test compensates it: no drift filter changes the
+distribution. One that depends on the whole cloud (the ensemble QP) is evaluated on the cloud of proposals for
+the reverse move, where its multiplier differs slightly: then the distribution is ρ_U only approximately.
 
-A filter after the noise may take a tested move or refuse it, and the distribution is the gate's (G.3). The
-mirror image of one is another move, which nobody tested: so whoever a mirroring filter does not let in stays
-where it was (`whole`). Both of these places have been evaluated. A filter that puts anybody anywhere else
-makes the next step evaluate the cloud again.
+A filter after the noise may take an accepted move or refuse it, and the distribution is the gate's (G.3). The
+mirror image of a move is another move, which was not tested: so particles that a mirroring filter does not
+let in stay where they were (`whole`). U and ∇U are known at both of these places. A filter that puts a
+particle anywhere else makes the next step evaluate the cloud again.
 """
 
 from functools import singledispatch
@@ -27,9 +27,9 @@ from lem_safe.metropolis import Site, taken
 
 
 class Evaluated(NamedTuple):
-    """U and ∇U at the particles of a state, detached; None where they are not known.
+    """U and ∇U at the particles of a state, detached; None where unknown.
 
-    They belong to these particles and this energy: whoever changes either begins again with `init`.
+    They belong to these particles and this energy: after changing either, begin again with `init`.
     """
 
     energy: Float[Tensor, "n"] | None = None
@@ -47,12 +47,12 @@ class Place(NamedTuple):
     gradient: Float[Tensor, "n d"]
 
     def rows(self, which: slice) -> "Place":
-        """Some of the particles."""
+        """The particles with these indices."""
         return Place(self.x[which], self.energy[which], self.gradient[which])
 
 
 class Move(NamedTuple):
-    """Where everybody was and is after the test, the chances, and what the drift filter saw at the start."""
+    """The particles before and after the test, the acceptance probabilities, and the drift filter's info."""
 
     before: Place
     after: Place
@@ -74,8 +74,13 @@ def langevin_move(
     memory: Any = None,
     filtered: int | None = None,
 ) -> Move:
-    """One tested step of every particle, in one gradient where U and ∇U at x are known, else in two; a drift
-    filter sees the first `filtered` particles, by default all.
+    """One Metropolis-adjusted step of every particle, with one gradient where U and ∇U at x are known, else
+    two.
+
+    h: step size at temperature 1. temperature: of each particle. noise, uniforms: the random numbers of the
+    step.
+    known: U and ∇U at x. filtered: the number of leading particles that the drift filter is given, by default
+    all.
     """
     if torch.is_grad_enabled() and x.requires_grad:
         raise NotDifferentiable(
@@ -105,7 +110,7 @@ def langevin_move(
 
 
 def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN) -> Place:
-    """The particles x with U and ∇U there, evaluated unless they are known."""
+    """The particles x with U and ∇U, evaluated unless known."""
     if known.energy is not None and known.gradient is not None:
         return Place(x, known.energy, known.gradient)
     U, gradient = energy.value_and_gradient(x)
@@ -113,8 +118,8 @@ def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOW
 
 
 def carried(before: Place, after: Place, z: Float[Tensor, "n d"]) -> Evaluated:
-    """What is known at z, to where a filter sent particles that moved from `before` to `after`: everything
-    where each is at one of these two, else nothing.
+    """U and ∇U at z, the result of a filter on particles that moved from `before` to `after`: known where
+    each particle is at one of these two, else unknown.
     """
     went, stayed = (z == after.x).all(1), (z == before.x).all(1)
     if not bool((went | stayed).all()):
@@ -125,7 +130,7 @@ def carried(before: Place, after: Place, z: Float[Tensor, "n d"]) -> Evaluated:
 
 @singledispatch
 def whole(step_filter: Any) -> Any:
-    """The step filter for moves that are taken whole or not at all: tested ones, and swaps."""
+    """The step filter for moves that are taken completely or not at all: accepted ones, and swaps."""
     return step_filter
 
 

@@ -1,14 +1,14 @@
-"""Parallel tempering: every particle has hotter copies, which cross barriers between modes and hand what they
-find down to it (E.12).
+"""Parallel tempering: every particle has hotter copies, which cross barriers between modes and pass their
+states down to it (E.12).
 
-Copy a follows e^{−U/T_a} by a tested Langevin step with step size hT_a, which is as often accepted at every
-temperature of a quadratic. After that neighbours in temperature swap places with chance min(1, e^{(1/T_a −
-1/T_b)(U_a − U_b)}), even pairs and odd pairs in turn. Moves and swaps each keep the product of the
+Copy a follows e^{−U/T_a} by a Metropolis-adjusted Langevin step with step size hT_a, whose acceptance is the
+same at every temperature of a quadratic. Then neighbours in temperature swap places with probability min(1,
+e^{(1/T_a − 1/T_b)(U_a − U_b)}), even and odd pairs alternately. Moves and swaps each keep the product of the
 distributions, so the cloud at T = 1, the one that is returned, has ρ_U exactly.
 
-A step filter corrects the cloud at T = 1 only, once after the moves and once after the swaps. A swap that it
-refuses is undone on both sides, so the gate's argument (G.2) holds of either kernel with the same chance of
-entering, and its equilibrium stays the KL projection.
+A step filter corrects only the cloud at T = 1, once after the moves and once after the swaps. A swap that it
+refuses is undone on both sides, so the gate's argument (G.2) holds for either kernel with the same
+probability of entering, and its equilibrium remains the KL projection.
 """
 
 import math
@@ -40,8 +40,8 @@ from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
 class Ladder(NamedTuple):
-    """The hotter copies of every particle, coolest first, and how many steps were taken: even pairs swap
-    after even ones. known: U and ∇U at all copies, the coldest first, one after the other.
+    """The hotter copies of every particle, coldest first, and the number of steps taken: even pairs swap
+    after even ones. known: U and ∇U at all copies, coldest first, concatenated.
     """
 
     hotter: Float[Tensor, "r n d"]
@@ -145,7 +145,9 @@ class ParallelTempering:
         return State(y[0], moved.drift_memory, memory, own), info
 
     def _moved(self, key: Key, state: State, h: float) -> Move:
-        """A tested step of every copy, the coldest first; the drift filter sees these alone."""
+        """A Metropolis-adjusted step of every copy, coldest first; the drift filter acts on the coldest
+        alone.
+        """
         x, n = torch.cat([state.x[None], state.own.hotter]), len(state.x)
         T = torch.tensor(self.temperatures, dtype=x.dtype, device=x.device).repeat_interleave(n)
         noise = torch.cat([_stream(key, "noise", a).normal(state.x) for a in range(len(x))])
@@ -165,8 +167,8 @@ class ParallelTempering:
 
 
 class Copies(NamedTuple):
-    """All copies of every particle, coldest first, with U there; ∇U too, unless a filter has put a particle
-    where nothing was evaluated.
+    """All copies of every particle, coldest first, with U; ∇U too, unless a filter has moved a particle to a
+    place that was not evaluated.
     """
 
     x: Float[Tensor, "c n d"]
@@ -175,17 +177,17 @@ class Copies(NamedTuple):
 
     @classmethod
     def of(cls, place: Place, copies: int) -> "Copies":
-        """The copies from one list of them all."""
+        """The copies, from their concatenation."""
         return cls(*(part.unflatten(0, (copies, -1)) for part in place))
 
     def cooled(self, cold: Float[Tensor, "n d"], known: Evaluated, energy: Energy) -> "Copies":
-        """The same with other coldest copies, where U and ∇U are as `known`; else U alone is evaluated."""
+        """The same with other coldest copies, with U and ∇U from `known`; otherwise U alone is evaluated."""
         U = energy(cold).detach() if known.energy is None else known.energy
         g = None if known.gradient is None or self.gradient is None else _first(known.gradient, self.gradient)
         return Copies(_first(cold, self.x), _first(U, self.energy), g)
 
     def reordered(self, source: Int[Tensor, "c n"]) -> "Copies":
-        """The same, copy a of particle i being what copy source[a, i] was."""
+        """The copies with copy a of particle i replaced by copy source[a, i]."""
         g = self.gradient
         return Copies(
             torch.take_along_dim(self.x, source[..., None], 0),
@@ -194,7 +196,7 @@ class Copies(NamedTuple):
         )
 
     def known(self) -> Evaluated:
-        """For the next step."""
+        """U and ∇U at all copies, for the next step."""
         if self.gradient is None:
             return UNKNOWN
         return Evaluated(self.energy.flatten(), self.gradient.flatten(0, 1))
@@ -203,8 +205,8 @@ class Copies(NamedTuple):
 def swaps(
     U: Float[Tensor, "c n"], temperatures: Sequence[float], pairs: Sequence[int], key: Key
 ) -> tuple[Int[Tensor, "c n"], Float[Tensor, "r"]]:
-    """From which copy each comes after the pairs (a, a + 1) were offered a swap, and the mean chance of each
-    pair, NaN where none was offered.
+    """The source of each copy after the pairs (a, a + 1) were offered a swap, and the mean swap probability
+    of each pair, NaN where none was offered.
     """
     source = unswapped(U)
     chances = torch.full((len(temperatures) - 1,), torch.nan, dtype=torch.float64)
@@ -217,7 +219,7 @@ def swaps(
 
 
 def unswapped(like: Tensor) -> Int[Tensor, "c n"]:
-    """Every copy from itself, for as many copies and particles."""
+    """The sources without any swap, for as many copies and particles."""
     return torch.arange(len(like), device=like.device)[:, None].repeat(1, like.shape[1])
 
 
@@ -229,10 +231,10 @@ def swap_log_ratio(
 
 
 def _stream(key: Key, name: str, a: int) -> Key:
-    """The coldest copy draws the noise that any other sampler would draw for it."""
+    """The key of copy a; the coldest copy's is the one that any other sampler would use."""
     return key.fold(name) if a == 0 else key.fold(name, a)
 
 
 def _first(row: Tensor, rows: Tensor) -> Tensor:
-    """The rows with another first one."""
+    """The rows with the first one replaced."""
     return torch.cat([row[None], rows[1:]])

@@ -1,4 +1,4 @@
-"""The parameters that samplers share: each is annotated once, for the schema and for whoever builds them."""
+"""The parameters that samplers share: each is annotated once, for the schema and for the builder."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from lem_safe.energies.base import Energy
 from lem_safe.samplers.adaptation import Adaptation
 
 EnergyOf = Annotated[Energy, Context("energy")]
-"""What is sampled."""
+"""The energy to sample."""
 
 StepSize = Annotated[float, Gt(0), Doc("Step size h, in sampler coordinates.")]
 

@@ -1,11 +1,11 @@
 """Langevin dynamics in a constant metric M: x' = x − hM⁻¹∇U(x) + √(2h) L ξ, M⁻¹ = LLᵀ (E.10).
 
-Its equilibrium is ρ_U as h → 0, for any M; how fast it gets there, M decides: at the rate by which the flow
-contracts in that metric (E.11). On a quadratic with stiffness K the discrete chain has variance 1/(λ(1 −
+Its equilibrium is ρ_U as h → 0, for any M; M determines the rate of convergence, that at which the flow
+contracts in the metric (E.11). On a quadratic with stiffness K the discrete chain has variance 1/(λ(1 −
 hλ/2)) along every eigenvector of LᵀKL; with M = K that is K⁻¹/(1 − h/2), however ill-conditioned K is.
 
 A drift filter works in the metric too: it bounds E[∇φ·u + tr(M⁻¹∇²φ)], and its change of the drift is the
-smallest as M measures it (F.3).
+smallest in the norm of M (F.3).
 """
 
 import math

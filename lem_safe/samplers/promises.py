@@ -1,24 +1,24 @@
-"""What remains of a filter's promise under each sampler, where it is not what the filter says of itself.
+"""Each filter's promise under each sampler, where it differs from the filter's own.
 
-Filters after the noise act last, on positions, whatever proposed them: their promise remains under every
+Filters after the noise act last, on positions, whatever the proposals are: their promise holds under every
 sampler. A drift filter bounds the mass inside after the noise of x + hu + √(2h)ξ (or, with a smoothing,
-E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); elsewhere the noise is another one, and either the
-sampler says so to the filter (F.3) or the promise is lost. Each table below is tested in
-tests/laws/test_samplers.py or tests/samplers/test_promises.py, and is the field `leaves` of its sampler's
-entry.
+E[∇φ·u + Δφ], the rate of E φ along dx = u dt + √2 dW); for other noise, either the sampler gives it to the
+filter (F.3) or the promise is lost. Each table below is tested in tests/laws/test_samplers.py or
+tests/samplers/test_promises.py, and is the field `leaves` of its sampler's entry.
 """
 
 from collections.abc import Mapping
 
-from barriers.filters import Gate, MirrorStep, Promise
+from barriers.filters import Gate, MirrorStep, Promise, Tilt
 
 Leaves = Mapping[str, Promise]
-"""By the kind of the filter."""
+"""Promises by the kind of the filter."""
 
 _TESTED = (
     "E.8: the Metropolis test undoes the filter's change: the distribution is ρ_U whatever the filter "
     "does to the drift"
 )
+_TILT = Tilt.promise.because.split("; with moves")[0]
 _COUPLED = _TESTED + ", except that its multiplier differs slightly between a cloud and its proposals"
 _STAYS = (
     "; a mirrored move has not passed the Metropolis test, so a particle that may not enter stays where it "
@@ -26,7 +26,14 @@ _STAYS = (
     "not tested, and the distribution has their bias)"
 )
 
+_UNTESTED = Promise(
+    "none",
+    "G.4 needs moves whose refusal leaves the rest as it was; here a refused move leaves its velocity, or "
+    "there is no noise to try another one",
+)
+
 FLOW: Leaves = {
+    "tilt": _UNTESTED,
     "drift": Promise(
         "in expectation",
         "F.3 with T = 0: without noise dB_φ/dt ≥ −αB_φ holds for the cloud itself, as h → 0; Euler's step "
@@ -38,12 +45,16 @@ FLOW: Leaves = {
 }
 
 
+_EXACT = "; here the moves are tested, so the distribution is exact for every step size"
+
+
 def _metropolis(gate: str) -> Leaves:
-    """What a Metropolis test leaves; `gate` says what it makes of a gate."""
+    """The promises under a Metropolis test; `gate`: the text on the gate."""
     return {
         "drift": Promise("none", _COUPLED),
         **{kind: Promise("none", _TESTED) for kind in ("pointwise", "penalty", "primal_dual")},
         "gate": Promise("every step, this cloud", Gate.promise.because + gate),
+        "tilt": Promise("in equilibrium", _TILT + _EXACT),
         "step": Promise("every step, this cloud", MirrorStep.promise.because + _STAYS),
     }
 
@@ -57,11 +68,12 @@ PARALLEL_TEMPERING = _metropolis(
     "→ ∞, for one set or sets that do not overlap (G.3)"
 )
 UNDERDAMPED: Leaves = {
+    "tilt": _UNTESTED,
     "drift": Promise(
         "none",
         "E.7: positions move with their velocity, not with the filtered force, so E φ overshoots on the "
         "way; at rest the distribution is F.1's",
-    )
+    ),
 }
 PRECONDITIONED: Leaves = {
     "drift": Promise(

@@ -1,19 +1,19 @@
-"""Underdamped Langevin dynamics, dx = v dt, dv = u dt − γv dt + √(2γ) dW, by BAOAB with one gradient a step
+"""Underdamped Langevin dynamics, dx = v dt, dv = u dt − γv dt + √(2γ) dW, by BAOAB with one gradient per step
 (E.7).
 
     p = v + hu(x),    v' = cp + √(1 − c²) ξ,  c = e^{−γh},    x' = x + ½h(p + v').
 
-The half kick that ends one step of BAOAB and the half kick that begins the next are taken together, so the
-positions are BAOAB's own (Leimkuhler & Matthews 2013) and the velocity that is kept lacks half a kick. On a
+The half kick at the end of one BAOAB step and the half kick at the beginning of the next are combined, so the
+positions are BAOAB's own (Leimkuhler & Matthews 2013) and the stored velocity lacks half a kick. On a
 quadratic of stiffness λ the discrete chain has, exactly,
 
     var x = 1/λ,    var v = 1,    cov(x, v) = h/2,        stable for h²λ < 4.
 
-Where a step filter has its say, the momentum follows it, or it would be pushed against for ever. A particle
-that was sent back to where it was leaves it again with −p, which retraces its step and keeps balance with the
-moves that were let through; one that was mirrored at a boundary has its velocity mirrored too; one that was
-moved by δ in another way gets δ/h more velocity, as from a force: a correction −μ∇φ of every step is then the
-force −(μ/h²)∇φ, and the multiplier is reported in those units.
+Where a step filter changes a position, the momentum is changed too; otherwise it would push against the
+filter forever. A particle that was returned to its previous place leaves it again with −p, which retraces its
+step and keeps balance with the accepted moves; one that was mirrored at a boundary has its velocity mirrored
+too; one that was moved by δ in another way gets an additional velocity δ/h, as from a force: a correction
+−μ∇φ of every step is then the force −(μ/h²)∇φ, and the multiplier is reported in those units.
 """
 
 import math
@@ -36,7 +36,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
 class Momentum(NamedTuple):
-    """The velocity of every particle, half a kick before that of BAOAB; a run starts at rest."""
+    """The velocity of every particle, half a kick before that of BAOAB; 0 at the start of a run."""
 
     velocity: Float[Tensor, "n d"]
 
@@ -107,8 +107,8 @@ def rebound(
     v: Float[Tensor, "n d"],
     h: float,
 ) -> Float[Tensor, "n d"]:
-    """The velocity after a step from x, proposed to y and filtered to z: v where nothing was done, −p where z
-    = x, else v + (z − y)/h.
+    """The velocity after a step from x, proposed to y and filtered to z: v where unchanged, −p where z = x,
+    else v + (z − y)/h.
     """
     returned = (z == x).all(1, keepdim=True) & (z != y).any(1, keepdim=True)
     return torch.where(returned, -p, v + (z - y) / h)
@@ -122,8 +122,8 @@ def mirrored(
     v: Float[Tensor, "n d"],
     h: float,
 ) -> Float[Tensor, "n d"]:
-    """As `rebound`, but of a particle mirrored from y to z the velocity is v − 2(v·n)n, n along z − y, if its
-    step went the other way.
+    """As `rebound`, but for a particle mirrored from y to z the velocity is v − 2(v·n)n, n along z − y, if
+    its step went the other way.
     """
     n = torch.nn.functional.normalize(z - y, dim=1)
     back = ((y - x) * n).sum(1, keepdim=True) < 0
@@ -138,7 +138,7 @@ def _mirrors(step_filter: StepFilter | None) -> bool:
 
 
 def _as_a_force(info: FilterInfo | None, step_filter: StepFilter | None, h: float) -> FilterInfo | None:
-    """Multipliers of a surrogate are displacements over h; as forces they are over h². Those of a count are
+    """The info with multipliers of a surrogate as forces, divided by h² instead of h; those of a count are
     logarithms.
     """
     if info is None or step_filter is None or _mirrors(step_filter):

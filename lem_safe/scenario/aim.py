@@ -18,6 +18,7 @@ from barriers.budget import budget, share
 from barriers.specification import SpecificationError
 from lem_safe.bounds import Betting, Evidence, Fixed, Sequential
 from lem_safe.bounds.betting import clouds_needed
+from lem_safe.bounds.power import largest_probability, pilot_particles
 from lem_safe.bounds.search import smallest_size
 from lem_safe.formatting import level
 
@@ -34,13 +35,14 @@ UNCOUNTABLE = "no countable number would; use a larger beta"
 
 class Judged(NamedTuple):
     """What the audit of a run will count: `samples` in each of `replicas` clouds; require: as in
-    `audit.require`.
+    `audit.require`; steps: how many recorded steps it judges.
     """
 
     samples: int
     confidence: float = 0.95
     require: str = "passed"
     replicas: int = 1
+    steps: int = 1
 
     def evidence(self, inside: int) -> Evidence:
         """What the audit goes by if `inside` of the samples, of each cloud, end in a region."""
@@ -102,7 +104,13 @@ def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> t
             raise SpecificationError(
                 "belongs to the whole chain; write it beside `filters`", ("filters", i, KEY)
             )
-    aim = filter.get(KEY)
+    aim, power = filter.get(KEY), power_of(filter)
+    if power is not None and aim in (None, "auto"):
+        if aim == "auto":
+            for β in betas:
+                _auto(β, judged, len(betas))  # refuses what cannot be certified
+        pilot = pilot_particles(judged.samples, betas)
+        return tuple(independent_aim(β, judged, len(betas), power, pilot) for β in betas)
     if aim is None:
         return tuple(betas)
     if aim == "auto":
@@ -122,6 +130,32 @@ def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> t
                 f"must be at most beta = {β:g}, which is what the audit judges; got {number:g}", where
             )
     return tuple(float(number) for number in numbers)
+
+
+def power_of(filter: Mapping[str, Any]) -> float | None:
+    """The power asked of a filter whose multipliers a pilot learns, or of such a member of a chain; None for
+    any other.
+    """
+    if filter.get("multipliers") == "auto":
+        return float(filter["power"]) if "power" in filter else 0.95
+    members = (power_of(member) for member in filter.get("filters", ()) if isinstance(member, Mapping))
+    return next((power for power in members if power is not None), None)
+
+
+def independent_aim(beta: float, judged: Judged, constraints: int, power: float, pilot: int) -> float:
+    """The largest probability of being inside with which n independent particles, their multipliers learned
+    from a pilot of `pilot` particles, stay within beta at every judged step and, where that is possible,
+    certify it at the end: both of every constraint with probability `power`.
+    """
+    if beta == 0:
+        return 0.0
+    n, clouds = judged.samples, judged.replicas
+    fails = (1 - power) / constraints / clouds
+    limits = [(budget(beta, n), fails / 2 / judged.steps)]
+    most = judged.most(beta, constraints)
+    if most is not None:
+        limits.append((most, fails / 2))
+    return largest_probability(n, tuple(limits), beta, pilot)
 
 
 def without_aim(filter: Mapping[str, Any]) -> dict[str, Any]:

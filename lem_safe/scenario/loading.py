@@ -21,6 +21,7 @@ from lem_safe.scenario.overrides import as_override
 from lem_safe.scenario.parts import Parts
 from lem_safe.scenario.plain import plain
 from lem_safe.scenario.reading import parse, read
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header
 from lem_safe.scenario.schema import ENERGY, SAMPLER, document
 from lem_safe.scenario.source import Override, Source
 from lem_safe.scenario.sweep import variants
@@ -49,7 +50,9 @@ def load(
     many columns samples without names have.
     """
     path = find(scenario)
-    return _resolve(read(path), path.absolute(), tables, overrides or {}, _Use(to_audit, header, width))
+    return _resolve(
+        read(path), path.absolute(), tables, overrides or {}, _Use(to_audit, Header(header, width))
+    )
 
 
 def loads(
@@ -74,7 +77,7 @@ def of_values(
     """
     parts = {"version": 1, "name": "audit", **value}
     given = {name: Override(WHO, part) for name, part in parts.items()}
-    use = _Use(True, header, width)
+    use = _Use(True, Header(header, width))
     return _resolve(Source(WHO, []), Path.cwd() / "audit", tables, given, use).from_file(None)
 
 
@@ -108,13 +111,10 @@ def find(scenario: str | os.PathLike[str]) -> Path:
 
 
 class _Use(NamedTuple):
-    """What a scenario is loaded for: only `to_audit` with, perhaps; samples with this `header`, or `width`
-    columns without names.
-    """
+    """What a scenario is loaded for: only `to_audit` with, perhaps, and for these samples."""
 
     to_audit: bool
-    header: Sequence[str] | None = None
-    width: int | None = None
+    samples: Header = NO_SAMPLES
 
 
 def must_run(scenario: Scenario) -> None:
@@ -167,7 +167,7 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         near = {messages.near(key, RUN_ONLY) for key in set(source.value) - set(model.model_fields)}
         lacking = [name for name in RUN_ONLY if name not in source.value and name not in near]
         found += [source.fault((), _lacks(name), at_key=True) for name in lacking]
-    meaning = Meaning(Parts(parts), source, tables, use.header, use.width)
+    meaning = Meaning(Parts(parts), source, tables, use.samples)
     found += meaning.faults
     if found or checked is None:
         raise BadInput(

@@ -16,14 +16,15 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.regions import nameless, names_declared, regions
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header, over_columns
+from lem_safe.scenario.regions import names_declared
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
 
 
 class Meaning:
     """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could
-    be told, `built` the regions over them. header, width: see `load`.
+    be told, `built` the regions over them; `samples`: those to come.
     """
 
     def __init__(
@@ -31,15 +32,15 @@ class Meaning:
         parts: Parts,
         source: Source,
         tables: Tables,
-        header: Sequence[str] | None = None,
-        width: int | None = None,
+        samples: Header = NO_SAMPLES,
     ):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
         self.energy_columns: tuple[str, ...] | None = None
         self._files()
-        self.columns = self._columns()
-        self._regions(header, width)
+        own = self._columns()
+        made, self.columns = over_columns(parts, own, self.energy_columns, samples, source, tables)
+        self.built, self.faults = made.built, [*self.faults, *made.faults]
         self._penalties()
         self._constraints()
         self._filter()
@@ -129,34 +130,6 @@ class Meaning:
                     "has columns of its own that are the scenario's",
                 )
 
-    def _regions(self, header: Sequence[str] | None, width: int | None) -> None:
-        """Builds the regions over the scenario's columns; where that fails, and samples to come have names of
-        their own that fit, over these.
-        """
-        if self.columns is None and "energy" not in self.source.value:
-            counted = None if width is None else [f"x{i}" for i in range(width)]
-            made = nameless(self.parts, header or counted, self.source, self.tables)
-            self.built, self.faults = made.built, [*self.faults, *made.faults]
-            return
-        made = regions(self.parts, self.columns, self.source, self.tables)
-        if made.faults and header is not None and self._may_be_called(header):
-            over_samples = regions(self.parts, tuple(header), self.source, self.tables)
-            if not over_samples.faults:
-                self.columns = tuple(header)
-            if not over_samples.faults or over_samples.places() == made.places():
-                made = over_samples
-        self.built = made.built
-        self.faults += made.faults
-
-    def _may_be_called(self, header: Sequence[str]) -> bool:
-        """Whether samples' names can be those of the energy's columns: as many, and none of them in another
-        place.
-        """
-        energy = self.energy_columns
-        return energy is None or (
-            len(header) == len(energy) and (defaults(energy) or not misplaced(energy, header))
-        )
-
     def _constraints(self) -> None:
         declared = names_declared(self.source)
         written = self.source.value.get("constraints")
@@ -186,9 +159,10 @@ class Meaning:
             return
         h = sampler["step_size"] if sampler is not None else 1e-2
         aimed = self._aims(chosen)
+        each = self._one_by_one(chosen, len(self.source.value["constraints"]))
         for name, beta in named:
             try:
-                self.tables.admits(without_aim(chosen), [self.built[name]], [aimed.get(name, beta)], h)
+                self.tables.admits(without_aim(each), [self.built[name]], [aimed.get(name, beta)], h)
             except ValueError as error:
                 inner = getattr(error, "path", None) or ("kind",)
                 why = (
@@ -201,12 +175,32 @@ class Meaning:
                     f"'{chosen['kind']}' cannot keep '{name}': {error}{f'; {why}' if why else ''}",
                 )
 
+    def _one_by_one(self, chosen: Mapping[str, Any], constraints: int) -> dict[str, Any]:
+        """The filter as it is for one constraint alone; a fault where its multipliers are not one each."""
+        each, given = dict(chosen), chosen.get("multipliers")
+        if isinstance(given, list):
+            if len(given) != constraints:
+                self._fault(
+                    ("filter", "multipliers"),
+                    f"must be auto, or one number for each of {constraints} constraints; got {len(given)}",
+                )
+            each["multipliers"] = given[:1] or "auto"
+        if "filters" in each:
+            each["filters"] = [self._one_by_one(member, constraints) for member in each["filters"]]
+        return each
+
     def _judged(self) -> Judged | None:
         """What the audit will count, where the keys that say it are well-formed."""
         sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
         if sampler is None or audit is None:
             return None
-        return Judged(sampler["samples"], audit["confidence"], audit["require"], audit["replicas"])
+        return Judged(
+            sampler["samples"],
+            audit["confidence"],
+            audit["require"],
+            audit["replicas"],
+            steps=max(1, sampler["steps"] - audit["after_step"]),
+        )
 
     def _too_few(self, beta: float, constraints: int) -> str | None:
         judged = self._judged()

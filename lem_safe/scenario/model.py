@@ -193,7 +193,14 @@ class Scenario(BaseModel):
 
     def judged(self) -> Judged:
         """What the audit of a run of this scenario will count."""
-        return Judged(self.sampler.samples, self.audit.confidence, self.audit.require, self.audit.replicas)
+        sampler, audit = self.sampler, self.audit
+        return Judged(
+            sampler.samples,
+            audit.confidence,
+            audit.require,
+            audit.replicas,
+            steps=max(1, sampler.steps - audit.after_step),
+        )
 
     def aimed(self) -> tuple[float, ...]:
         """What the filter aims at, one number a constraint; raises SpecificationError at the key that cannot

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets import UnsafeSet, build_set
-from barriers.sets.column_names import names_among, names_of_all, rule_names
 from barriers.specification import UnknownRegion
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.key_path import KeyPath
@@ -43,7 +42,7 @@ def regions(
         if any(not file.is_file() for _, file in files_in(spec, path)):
             continue  # told already
         try:
-            region = _region(spec, path, made.built, columns, tables)
+            region = region_of(spec, path, made.built, columns, tables)
         except _CannotBeChecked:
             continue
         except BadInput as bad:
@@ -60,38 +59,6 @@ def regions(
             else:
                 made.built[name] = region
     return made
-
-
-def nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
-    """The regions of a file that says nothing of its columns, over those that they name.
-
-    header: the names of samples to come. Where any region takes columns by position, all are over the
-    samples' columns; without samples, such regions are checked by themselves, and rules one by one.
-    """
-    specs = dict(parts.under("unsafe"))
-    names = names_of_all(specs) if header is None else names_among(specs, header)
-    if names is not None:
-        return regions(parts, names, source, tables)
-    if header is not None:
-        made = regions(parts, tuple(header), source, tables, SAMPLES)
-        by_position = regions(parts, [f"x{i}" for i in range(len(header))], source, tables, SAMPLES)
-        return by_position if made.faults and not by_position.faults else made
-    made = regions(parts, None, source, tables)
-    for path, rule in _rules(specs, ("unsafe",)):
-        try:
-            _region(rule, path, {}, rule_names(rule) or ["x0"], tables)
-        except ValueError as error:
-            made.faults.append(of_constructor(error, path, source))
-    return made
-
-
-def _rules(spec: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
-    """Every rule in a specification, and where it is."""
-    if isinstance(spec, Mapping) and spec.get("kind") == "rule":
-        yield path, spec
-    elif isinstance(spec, Mapping | list):
-        for key, part in spec.items() if isinstance(spec, Mapping) else enumerate(spec):
-            yield from _rules(part, (*path, key))
 
 
 def names_declared(source: Source) -> list[str] | None:
@@ -116,9 +83,12 @@ class _Unknown(Mapping[str, Any]):
         return 0
 
 
-def _region(
+def region_of(
     spec: Any, path: KeyPath, named: Mapping[str, UnsafeSet], columns: Sequence[str] | None, tables: Tables
 ) -> UnsafeSet:
+    """One region; ValueError at what is wrong with it, and _CannotBeChecked where it needs columns that
+    are not known.
+    """
     context: Mapping[str, Any] = _Unknown() if columns is None else {"columns": tuple(columns)}
     return build_set(spec, named=named, context=context, path=path, makers=tables.makers)
 

@@ -1,7 +1,8 @@
 """The cache of trained energies: where it is, what it holds, and clearing it.
 
-Each energy has a directory of its own, named by its fingerprint: the energy, and while it is trained the
-journal of its training. Nothing else is ever deleted.
+Each energy has its own directory, named by its fingerprint, with the energy and, during training, its
+journal.
+Nothing else is ever deleted.
 """
 
 import re
@@ -17,7 +18,7 @@ NAME = re.compile(r"[0-9a-f]{32}")
 @dataclass(frozen=True)
 class Cached:
     """One directory of the cache. bytes: of all its files. finished: whether its training has ended. used:
-    when it was written last, in seconds since 1970.
+    the time of the last write, in seconds since 1970.
     """
 
     path: Path
@@ -27,7 +28,7 @@ class Cached:
 
 
 def cached(directory: Path) -> list[Cached]:
-    """Every energy of a cache, the newest first; none where there is no such directory. Raises OSError where
+    """Every energy of a cache, the newest first; empty where there is no such directory. Raises OSError where
     it cannot be read.
     """
     if not directory.is_dir():
@@ -37,7 +38,7 @@ def cached(directory: Path) -> list[Cached]:
 
 
 def clear(directory: Path) -> int:
-    """Deletes every energy of a cache, and leaves everything else there; how many there were."""
+    """Deletes every energy of a cache and nothing else; returns their number."""
     found = cached(directory)
     for one in found:
         shutil.rmtree(one.path)
@@ -45,7 +46,7 @@ def clear(directory: Path) -> int:
 
 
 def _seen(path: Path) -> Cached | None:
-    """None for a directory that holds anything but an energy and its journal."""
+    """The entry; None for a directory that holds anything but an energy and its journal."""
     files = [file for file in path.iterdir()]
     if any(not file.name.lstrip(".").startswith((FILE, JOURNAL)) for file in files):
         return None

@@ -1,24 +1,24 @@
-"""Denoising beside a comparison with known noise: slopes where data are, and how much mass is where, learned
+"""Denoising combined with a comparison with known noise: slopes at the data, and the masses of modes, learned
 together (T.6 + T.7).
 
-Score matching sees an energy through its gradient at the data, so it leaves two things free: the weights of
-modes that no data connect, and whether the space between them is as empty as it should be. Both spoil a
-composition: one spurious hollow of U₊ − λU₋ takes all the mass. Telling each row from R draws r of a wide
-Gaussian q settles them,
+Score matching uses an energy's gradient at the data only, so it leaves two things undetermined: the weights
+of modes that no data connect, and how empty the space between them is. Both spoil a composition: one spurious
+minimum of U₊ − λU₋ takes all the mass. Distinguishing each row from R draws r of a wide Gaussian q determines
+them,
 
     E[log(e^{f(x)} + Σ_r e^{f(r)}) − f(x)],   f = −U − log q,
 
-which is least where e^{f} is the density ratio up to a constant, that is at U = −log ρ + const, whatever R
+which is minimal where e^{f} is the density ratio up to a constant, that is at U = −log ρ + const, for any R
 (T.7).
 
-Both terms see the same ρ, the data blurred: by σ, and for one row in ten by three times as much (T.6). That
-little of a wide blur is what fixes the flanks of a mode, four standard deviations out and more, where no row
-lies and where a conjunction has its mass. A quarter of each batch is drawn wide, and weighed down to that
-tenth.
+Both terms use the same ρ, the data blurred: by σ, and for one row in ten by three times as much (T.6). This
+small share of a wide blur determines the flanks of a mode, four standard deviations out and more, where no
+row lies and where a conjunction has its mass. A quarter of each batch is drawn wide, and weighted down to
+that tenth.
 
-Where rows are few, errors cost little, and a network leaves them. Denoising asks for the same slope at x
-whatever weight h(x) its rows have there, so they may count by how rare they are, h = ρ^{−p} with ρ the
-energy's own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
+Where rows are few, errors cost little, and a network leaves them. Denoising has the same optimal slope at x
+whatever weight h(x) its rows have there, so they may be weighted by rarity, h = ρ^{−p} with ρ the energy's
+own e^{−U}, held fixed: p > 0 moves no minimiser (T.8).
 """
 
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from lem_safe.energies.numbers import positive
 from lem_safe.training.loss import PART, Stage, Staged
 
 COMMON, MOST = 0.02, 5.0
-"""h is 1 at the energy that this fraction of a batch stays below, and at most e^MOST."""
+"""h is 1 at the energy that this fraction of a batch is below, and at most e^MOST."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Calibrated(Staged):
     """Denoising, plus a comparison of the rows with draws from a wide Gaussian, so that mode weights and
     empty space are learned too.
 
-    The draws must meet the data now and then, so it is for ten dimensions or so, not for images.
+    The draws must overlap the data, so it is for about ten dimensions at most, not for images.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "calibrated", "sigma": 0.1, "draws": 256}
@@ -90,8 +90,8 @@ class Calibrated(Staged):
     def score(
         self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        """All rows alike, as h makes values of different energies incomparable; part by part, so that the
-        draws r are many.
+        """The held-out loss with equal weights, since h makes values of different energies incomparable;
+        computed in parts, so that there are many draws r.
         """
         plain = replace(self, rarity=0.0)
         return torch.stack(
@@ -123,7 +123,7 @@ class Calibrated(Staged):
         return denoising + self.weight * (w * (torch.logaddexp(here, there) - here)).mean()  # (T.7)
 
     def _counts(self, U: Tensor, w: Tensor) -> Tensor:
-        """h(x), of mean 1 under the weights w, held fixed."""
+        """h(x), with mean 1 under the weights w, held fixed."""
         U = U.detach()
         h = (self.rarity * (U - U.quantile(COMMON))).clamp(max=MOST).exp()
         return h * w.sum() / (w * h).sum()  # (T.8)

@@ -1,8 +1,8 @@
-"""Trained energies as files: safetensors weights, with metadata that rebuild the energy and say where it came
-from.
+"""Trained energies as files: safetensors weights, with metadata that rebuild the energy and state its origin.
 
-Metadata: format, network (its settings), columns, and whatever the maker adds, each but the first as JSON.
-Nothing pickled is written or read, and a file appears whole or not at all.
+Metadata: format, network (its settings), columns, and further entries of the caller, each but the first as
+JSON.
+Nothing pickled is written or read, and files are written atomically.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ FORMAT = "lem-safe energy 1"
 
 
 class Saved(NamedTuple):
-    """An energy read back: the energy, frozen; its columns; the metadata, values as JSON made them."""
+    """An energy read back: the frozen energy, its columns, and the metadata parsed from JSON."""
 
     energy: Transported
     columns: tuple[str, ...]
@@ -42,7 +42,7 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
         for name, tensor in energy.inner.state_dict().items()
     }
     tensors["offset"] = energy.coordinates.offset.cpu()
-    if not energy.coordinates.identity:  # d × d zeros and ones would outweigh a picture's network
+    if not energy.coordinates.identity:  # d × d zeros and ones would be larger than an image network
         tensors["matrix"] = energy.coordinates.matrix.cpu().contiguous()
     text = {"format": FORMAT} | {name: json.dumps(value, sort_keys=True) for name, value in metadata.items()}
     content = save(tensors, metadata=text)
@@ -50,7 +50,7 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
 
 
 def load_energy(path: Path) -> Saved:
-    """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or lacks a piece."""
+    """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or incomplete."""
     if not path.is_file():
         raise BadInput(Fault("no such file; train one with lem-safe train", str(path)))
     try:
@@ -96,7 +96,7 @@ def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
 
 
 def network_of(description: Mapping[str, Any]) -> Network:
-    """The settings that `describe` described."""
+    """The settings from which `describe` made the description."""
     fields = {name: value for name, value in description.items() if name != "kind"}
     if isinstance(fields.get("network"), Mapping):
         fields["network"] = network_of(fields["network"])
@@ -104,6 +104,8 @@ def network_of(description: Mapping[str, Any]) -> Network:
 
 
 def _current(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names of today: until networks had trunks, layers lay beside `center`."""
+    """The tensors under their current names: before networks had trunks, layers were stored next
+    to `center`.
+    """
     old = ("matrices.", "biases.", "readout")
     return {f"trunk.{name}" if name.startswith(old) else name: tensor for name, tensor in tensors.items()}

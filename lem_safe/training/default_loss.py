@@ -1,12 +1,12 @@
 """The loss of a trained energy whose scenario names none.
 
-Columns: `calibrated`, which learns how much mass each mode has (T.7); score matching alone hardly sees that.
-Its noise is a fifth of Scott's bandwidth for n rows in d whitened columns, as the noise should be narrower
-where rows are many (T.9):
+Columns: `calibrated`, which learns the mass of each mode (T.7), unlike score matching alone. Its noise is a
+fifth of Scott's bandwidth for n rows in d whitened columns, as the noise should be narrower where rows are
+many (T.9):
 
     σ = n^{−1/(d+4)} / 5
 
-Pictures: `denoising`, as a comparison with random pixels teaches nothing about pictures.
+Images: `denoising`, as a comparison with random pixels teaches nothing about images.
 """
 
 from lem_safe.energies.mlp import Network
@@ -19,7 +19,7 @@ SHARE_OF_BANDWIDTH = 0.2
 
 
 def default_loss(network: Network, rows: int, columns: int) -> Loss:
-    """The loss to train `network` with on so many rows and columns where none is named."""
+    """The default loss of `network` for this number of rows and columns."""
     return Calibrated(sigma=noise(rows, columns)) if network.whitens else Denoising()
 
 

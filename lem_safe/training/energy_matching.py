@@ -1,15 +1,15 @@
-"""Energy Matching (T.5): one potential V = εU that first carries noise to data, then is e^{−V/ε} among them
-(Balcerak et al. 2025).
+"""Energy Matching (T.5): one potential V = εU that first carries noise to data, and near the data is that of
+e^{−V/ε} (Balcerak et al. 2025).
 
 flow           E‖−∇V(x_t) − (x₁ − x₀)‖²,  x_t = (1 − t)x₀ + t x₁,  t uniform in [0, τ*], x₀ ~ N(0, I) paired
-               with the batch x₁ by
-               the assignment that makes Σ‖x₁ − x₀‖² least (exact, over the batch)
-contrastive    E V(x) − E V(y),  y after k Langevin steps y' = y − h∇U(y) + √(2h)ξ at temperature ε, begun in
-               part at the batch,
-               in part at noise; its gradient vanishes where data and negatives have the same E ∂V
+               with the batch x₁ by the assignment that minimises Σ‖x₁ − x₀‖² (exact, over the batch)
+contrastive    E V(x) − E V(y),  y after k Langevin steps y' = y − h∇U(y) + √(2h)ξ at temperature ε, started
+in
+               part at the batch, in part at noise; its gradient vanishes where data and negatives have the
+               same E ∂V
 
 The energy is learned in nats, U = V/ε, so nothing downstream has a temperature (E.1). Score matching compares
-slopes and hardly sees how much mass each of two separate modes has; negatives that begin at noise do.
+slopes and is almost insensitive to the masses of separate modes; negatives that start at noise are not.
 """
 
 import math
@@ -50,8 +50,8 @@ class Flow(Loss):
 
 @dataclass(frozen=True)
 class Contrastive(Loss):
-    """Contrastive divergence: V falls where the data are and rises where Langevin, run on U itself, takes its
-    negatives.
+    """Contrastive divergence: V decreases at the data and increases at negatives drawn by Langevin dynamics
+    of U.
     """
 
     temperature: float
@@ -66,7 +66,7 @@ class Contrastive(Loss):
         return self.temperature * (energy(z).mean() - energy(y).mean())
 
     def starts(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
-        """The first rows of the batch, then noise."""
+        """The start of the negatives: the first rows of the batch, then noise."""
         kept = round(self.from_data * z.shape[0])
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         return torch.cat([z[:kept], noise[kept:]])
@@ -126,7 +126,7 @@ class EnergyMatching(Staged):
     def score(
         self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        """The energy distance between held-out rows and as many negatives that begin at noise and take four
+        """The energy distance between held-out rows and as many negatives that start at noise and take four
         times the steps.
         """
         rows = z[:SCORED_ROWS]
@@ -143,27 +143,25 @@ class EnergyMatching(Staged):
 def negatives(
     energy: Trainable, y: Float[Tensor, "n d"], steps: int, step_size: float, generator: torch.Generator
 ) -> Float[Tensor, "n d"]:
-    """Where Langevin takes y on U (E.2); NumericalFailure where it leaves the finite numbers."""
+    """The positions after Langevin steps from y on U (E.2); NumericalFailure where they are not finite."""
     h = step_size
     for _ in range(steps):
         ξ = torch.randn(y.shape, generator=generator, dtype=y.dtype)
         y = y - h * energy.value_and_gradient(y)[1] + math.sqrt(2 * h) * ξ
     if bool(torch.isfinite(y).all()):
         return y
-    raise NumericalFailure(
-        f"Langevin negatives left the finite numbers at loss.step_size = {h:g}; make it smaller"
-    )
+    raise NumericalFailure(f"Langevin negatives are not finite at loss.step_size = {h:g}; make it smaller")
 
 
 def assignment(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Tensor:
-    """The permutation π that makes Σ‖xᵢ − y_π(i)‖² least, exactly."""
+    """The permutation π that minimises Σ‖xᵢ − y_π(i)‖², exactly."""
     cost = torch.cdist(x.double(), y.double()).square()
     return torch.from_numpy(linear_sum_assignment(cost.numpy())[1])
 
 
 def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "k d"]) -> Float[Tensor, ""]:
-    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 in the mean exactly where the distributions agree, modes' masses
-    included.
+    """2E‖x − y‖ − E‖x − x'‖ − E‖y − y'‖: 0 on average exactly where the distributions agree, including the
+    masses of modes.
     """
     n, k = x.shape[0], y.shape[0]
     within = torch.cdist(x, x).sum() / (n * (n - 1)) + torch.cdist(y, y).sum() / (k * (k - 1))

@@ -1,9 +1,8 @@
 """A training run on disk, so that an interrupted one continues bit for bit: weights, averages, moments,
 generator, best, history.
 
-One safetensors file, written whole or not at all; its metadata name what is trained. A file that is damaged,
-or of another run, is
-no file: training starts anew. Floats go through JSON as shortest decimals that read back exactly.
+One safetensors file, written atomically; its metadata identify the run. A damaged file, or one of another
+run, is ignored: training starts anew. Floats are written to JSON as shortest decimals that read back exactly.
 """
 
 import json
@@ -23,7 +22,7 @@ SECONDS = 10.0
 
 
 class Entry(NamedTuple):
-    """Everything a run needs to go on: tensors by name, and plain values."""
+    """The complete state of a run: tensors by name, and plain values."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -31,7 +30,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Journal:
-    """The file of one training run. fingerprint: of all it depends on. seconds: between two entries."""
+    """The file of one training run. fingerprint: of all its inputs. seconds: between two entries."""
 
     path: Path
     fingerprint: str
@@ -40,7 +39,7 @@ class Journal:
 
     @property
     def due(self) -> bool:
-        """Whether the last entry is old enough for another."""
+        """Whether the last entry is old enough for a new one."""
         return time.monotonic() - self._written >= self.seconds
 
     def write(self, entry: Entry) -> None:
@@ -52,7 +51,7 @@ class Journal:
         self._written = time.monotonic()
 
     def read(self) -> Entry | None:
-        """The last entry; None where there is none that belongs to this run."""
+        """The last entry; None where none belongs to this run."""
         try:
             with safetensors.safe_open(self.path, framework="pt") as file:
                 text = dict(file.metadata() or {})
@@ -65,5 +64,5 @@ class Journal:
             return None
 
     def close(self) -> None:
-        """The run is over, nothing is left to resume."""
+        """Removes the file: the run is complete."""
         self.path.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
-"""A training run under way: weights and their average, moments, the random stream, the best so far; taken
-down and put back exactly.
+"""The state of a training run: weights and their average, moments, the random stream, the best so far; saved
+and restored exactly.
 """
 
 import copy
@@ -19,8 +19,8 @@ from lem_safe.training.settings import TrainingSettings
 
 @dataclass
 class Record:
-    """The numbers of a run: steps done, losses since the last look, the best held-out number and how many
-    looks ago it was.
+    """The numbers of a run: steps done, losses since the last check, the best held-out number and how many
+    checks ago it was.
     """
 
     step: int = 0
@@ -31,8 +31,8 @@ class Record:
 
 
 class Learner:
-    """AdamW on a copy of `energy`, an exponential moving average of its weights, and the average that did
-    best.
+    """AdamW on a copy of `energy`, an exponential moving average of its weights, and the best
+    average so far.
     """
 
     def __init__(self, energy: Trainable, settings: TrainingSettings, generator: torch.Generator):
@@ -50,8 +50,8 @@ class Learner:
         )
 
     def advance(self, rows: Float[Tensor, "n d"], loss: Loss) -> tuple[float, float]:
-        """One step on a batch drawn from rows, smoothed by h (T.4); the loss before it and the norm of its
-        gradient.
+        """One step on a batch drawn from rows, smoothed by h (T.4); returns the loss before it and the norm
+        of its gradient.
         """
         settings, generator = self.settings, self.generator
         self.record.step += 1
@@ -69,7 +69,7 @@ class Learner:
         return float(value.detach()), float(norm)
 
     def entry(self) -> Entry:
-        """Everything that `restore` needs to go on as if nothing had happened."""
+        """The complete state for `restore`."""
         tensors = {"generator": self.generator.get_state()}
         for name, energy in self._energies().items():
             tensors |= {f"{name}.{key}": value for key, value in energy.state_dict().items()}
@@ -78,8 +78,8 @@ class Learner:
         return Entry(tensors, asdict(self.record))
 
     def restore(self, entry: Entry) -> None:
-        """Becomes the learner that made the entry; KeyError, TypeError or RuntimeError, and no change, where
-        it does not fit.
+        """Restores the state of an entry; KeyError, TypeError or RuntimeError, without any change, where it
+        does not fit.
         """
         record = Record(**entry.values)
         record.history = [(int(s), a, b) for s, a, b in record.history]
@@ -94,7 +94,7 @@ class Learner:
         self.record = record
 
     def keep(self) -> None:
-        """The average of now is the best so far."""
+        """Stores the current average as the best so far."""
         self.best.load_state_dict(self.average.state_dict())
 
     def _energies(self) -> dict[str, Trainable]:
@@ -102,7 +102,7 @@ class Learner:
 
 
 def smoothed(z: Float[Tensor, "n d"], smoothing: float, generator: torch.Generator) -> Float[Tensor, "n d"]:
-    """Rows of ρ * N(0, h²I), given rows of ρ (T.4); the rows themselves, and nothing drawn, where h = 0."""
+    """Rows of ρ * N(0, h²I), given rows of ρ (T.4); the rows themselves, without any draw, where h = 0."""
     return z + smoothing * torch.randn(z.shape, generator=generator, dtype=z.dtype) if smoothing > 0 else z
 
 

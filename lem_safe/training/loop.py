@@ -1,9 +1,9 @@
 """The training loop: AdamW under a warm-up and cosine schedule, an average of the weights, early stopping on
 held-out rows.
 
-Everything random comes from one key, so equal seeds give equal weights on one machine, interrupted and
-resumed or not. The held-out number is measured on the averaged weights, with the same noise every time, so
-that its differences are those of the weights.
+All randomness comes from one key, so equal seeds give equal weights on one machine, interrupted and resumed
+or not. The held-out number is measured on the averaged weights, with the same noise every time, so that its
+differences are due to the weights.
 """
 
 import math
@@ -22,19 +22,19 @@ from lem_safe.training.loss import Loss, score, stages
 from lem_safe.training.settings import TrainingSettings
 
 CHECKS = 40
-"""How often a training run looks at the held-out rows."""
+"""The number of checks on the held-out rows in a training run."""
 
 HELD_OUT_ROWS = 4096
-"""The size to which held-out rows are repeated, or cut, for one look."""
+"""The size to which held-out rows are repeated, or cut, for one check."""
 
 Progress = Callable[[int, int, float, float | None], None]
 """progress(step, total, loss, held_out): called at every step; held_out is the latest, None before the first
-look.
+check.
 """
 
 
 class Check(NamedTuple):
-    """One look: the step, the mean training loss since the last one, and the held-out number of the averaged
+    """One check: the step, the mean training loss since the last one, and the held-out number of the averaged
     weights.
     """
 
@@ -44,8 +44,8 @@ class Check(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """A trained energy (the averaged weights that did best on the held-out rows), that number, all looks, and
-    where it resumed (0: not).
+    """A trained energy (the averaged weights that did best on the held-out rows), its held-out number, all
+    checks, and the step it resumed from (0: not resumed).
     """
 
     energy: Trainable
@@ -55,7 +55,7 @@ class Fit(NamedTuple):
 
 
 def quiet(step: int, total: int, loss: float, held_out: float | None) -> None:
-    """A progress callback that says nothing."""
+    """A progress callback that reports nothing."""
 
 
 def fit(
@@ -71,10 +71,9 @@ def fit(
     """Trains a copy of `energy` on the rows z; raises NumericalFailure, with step and value, where training
     diverges.
 
-    With a journal it goes on where an interrupted run with the same journal stopped, and ends where that one
-    would have.
-    prepare: fits what of the energy is not trained, to rows of the distribution that the loss asks for;
-    held-out rows are none of them.
+    journal: continues an interrupted run with the same journal, to the same result. prepare: fits the parts
+    of the energy that are not trained, to rows of the distribution that the loss targets, without the
+    held-out rows.
     """
     train, held_out = _split(z, settings, key)
     if prepare is not None:
@@ -107,7 +106,7 @@ def fit(
 
 
 def _look(learner: Learner, held_out: float, last_stage: bool) -> None:
-    """Writes down how the run stands; patience counts in the last stage only."""
+    """Records the state of the run; patience counts in the last stage only."""
     record = learner.record
     record.history.append((record.step, sum(record.recent) / len(record.recent), _finite(held_out, 0.0)))
     record.recent.clear()
@@ -128,7 +127,7 @@ def _resumed(learner: Learner, journal: Journal) -> Learner | None:
         TypeError,
         ValueError,
         RuntimeError,
-    ):  # not what this run would have written: begin anew
+    ):  # not an entry of this run: begin anew
         return None
 
 

@@ -1,4 +1,4 @@
-"""What training makes small: a loss, or a few of them one after the other."""
+"""The objective of training: a loss, or several in sequence."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
@@ -10,11 +10,11 @@ from torch import Tensor
 from lem_safe.energies.network import Trainable
 
 PART = 256
-"""Held-out rows that a loss sees at once."""
+"""Held-out rows per evaluation of a loss."""
 
 
 class Loss(ABC):
-    """What training makes small."""
+    """The objective of training."""
 
     example: ClassVar[dict[str, object]]
 
@@ -22,12 +22,12 @@ class Loss(ABC):
     def __call__(
         self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        """The mean loss of a batch, differentiable in the energy's parameters; noise comes from
+        """The mean loss of a batch, differentiable in the energy's parameters, with noise from
         `generator`.
         """
 
     def blurred(self, z: Float[Tensor, "n d"], generator: torch.Generator) -> Float[Tensor, "n d"]:
-        """Rows of the distribution whose energy this loss is least at, given rows of the data: with the noise
+        """Rows of the distribution whose energy minimises this loss, given rows of the data: with the noise
         that the loss adds.
         """
         return z
@@ -41,8 +41,8 @@ class Stage(NamedTuple):
 
 
 class Staged(Loss):
-    """Losses one after the other, none of whose values says how good an energy is: a score does. Called, it
-    is its last stage.
+    """Losses in sequence whose values do not measure the quality of an energy; `score` does. Called, it is
+    its last stage.
     """
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Staged(Loss):
     def score(
         self, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        """Smaller is better, whatever the stage: what early stopping looks at, on held-out rows."""
+        """The number that early stopping uses on held-out rows, at any stage: smaller is better."""
 
 
 def stages(loss: Loss) -> tuple[Stage, ...]:
@@ -62,10 +62,10 @@ def stages(loss: Loss) -> tuple[Stage, ...]:
 
 
 def score(loss: Loss, energy: Trainable, z: Float[Tensor, "n d"], generator: torch.Generator) -> float:
-    """The held-out number of an energy: the loss itself, where its value says how good an energy is.
+    """The held-out number of an energy: the loss itself, where its value measures the quality of an energy.
 
-    Measured part by part: a loss that draws something for a whole batch then draws it often, and one draw's
-    luck does not decide.
+    Computed in parts: a loss that draws something per batch then draws it often, which averages out its
+    noise.
     """
     if isinstance(loss, Staged):
         return float(loss.score(energy, z, generator).detach())

@@ -1,5 +1,4 @@
-"""Training losses over whitened rows z: each compares the gradient of an energy with what the data say about
-it.
+"""Training losses over whitened rows z: each compares the gradient of an energy with that of the data's.
 
 denoising  E‖σ∇U(z + σξ) − ξ‖²            (T.2, scaled by σ² so that its size does not depend on σ)
 implicit   E[½‖∇U‖² − ΔU]                  (T.1, with the exact trace)
@@ -9,12 +8,13 @@ multi_scale  Σ_k (w_k/σ_k²) E‖σ_k∇U(z + σ_kξ) − ξ‖²   (T.6: one 
 
 The sign of T.2: ∇ log q(z̃ | z) = −ξ/σ and ∇U = −∇ log q. The paper prints the opposite, which learns −U.
 Denoising learns the energy of the data smoothed by N(0, σ²I); the others learn that of z + hξ, where h is
-their `smoothing` (T.4): without it a network can lower them for ever by curving up at every single row.
+their `smoothing` (T.4): without it a network can lower them indefinitely by increasing its curvature at the
+rows.
 
-Why (T.6). At a point x the k-th term asks for −∇log ρ_k(x), ρ_k = ρ * N(0, σ_k²I), and asks in proportion to
-w_kρ_k(x). The mean of what is asked for is −Σ w_k∇ρ_k / Σ w_kρ_k = −∇log Σ w_kρ_k: a gradient, reached
-exactly. A little of a wide scale fills the space between modes with density, so that slopes are learned
-there; equal terms, w_k ∝ σ_k², would learn mostly the widest scale.
+Why (T.6). At a point x the k-th term has the optimum −∇log ρ_k(x), ρ_k = ρ * N(0, σ_k²I), with weight
+w_kρ_k(x). The weighted mean is −Σ w_k∇ρ_k / Σ w_kρ_k = −∇log Σ w_kρ_k: a gradient, attained exactly. A small
+share of a wide scale fills the space between modes with density, so that slopes are learned there; equal
+terms, w_k ∝ σ_k², would learn mostly the widest scale.
 """
 
 from dataclasses import dataclass
@@ -158,7 +158,7 @@ def _smoothed(z: Tensor, smoothing: float, generator: torch.Generator) -> Tensor
 
 
 def _unnamed(loss: Any) -> str | None:
-    """Why the settings of a loss could not be told apart in a cache or written into an energy's file."""
+    """Why the settings of a loss could not identify it in a cache or be written into an energy's file."""
     settings = getattr(loss, "__dataclass_params__", None)
     return (
         None
@@ -182,6 +182,6 @@ LOSSES: Kinds[Entry] = Kinds(
     refusing=_unnamed,
     default="denoising",
 )
-"""Every loss a scenario can name by `kind`; a mapping without one means `denoising`. See `default_loss` for
-no mapping at all.
+"""Every loss a scenario can name by `kind`; a mapping without one means `denoising`. `default_loss` applies
+where there is no mapping.
 """

@@ -1,4 +1,4 @@
-"""How long and how fast to train, and on rows how much smoothed (T.4): the `training:` of a scenario."""
+"""The `training:` of a scenario: its length, its rates, and the smoothing of the rows (T.4)."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar

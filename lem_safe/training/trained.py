@@ -1,6 +1,6 @@
-"""`energy: {kind: trained, ...}`: what a scenario says about a learned energy, trained once and then reused.
+"""`energy: {kind: trained, ...}`: the specification of a learned energy, trained once and then reused.
 
-The fingerprint counts the content of the data, every setting and the seed; a cached file with that
+The fingerprint covers the content of the data, every setting and the seed; a cached file with that
 fingerprint is the energy.
 """
 
@@ -31,7 +31,7 @@ JOURNAL = "training.safetensors"
 
 
 def default_cache() -> Path:
-    """Where trained energies are kept: $LEM_SAFE_CACHE, else ~/.cache/lem-safe/energies."""
+    """The directory of trained energies: $LEM_SAFE_CACHE, else ~/.cache/lem-safe/energies."""
     return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "lem-safe" / "energies")
 
 
@@ -60,8 +60,8 @@ class Trained:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns' names, those of the data; SpecificationError where the network does not take as
-        many.
+        """The columns' names, those of the data; SpecificationError where the network takes
+        another number.
         """
         columns = self.data.columns
         self.network.must_fit(len(columns))
@@ -72,7 +72,7 @@ class Trained:
         return self.data.dimension
 
     def fingerprint(self, seed: int) -> str:
-        """64 hexadecimal digits of everything the weights depend on: the data's content, all settings, the
+        """64 hexadecimal digits that identify all inputs of training: the data's content, all settings, the
         seed.
         """
         loss = repr(self.loss) if self.loss is not None else f"chosen: {SHARE_OF_BANDWIDTH}"
@@ -83,8 +83,7 @@ class Trained:
     def train(
         self, seed: int, progress: Progress = quiet, journal: Journal | None = None
     ) -> tuple[Transported, dict[str, Any]]:
-        """The energy over data units, frozen, and the metadata that its file should carry; a journal makes it
-        resumable.
+        """The frozen energy over data units, and the metadata for its file; a journal makes it resumable.
 
         Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
         """
@@ -123,16 +122,15 @@ class Trained:
     def load_or_train(
         self, seed: int, cache: Path | None = None, progress: Progress = quiet
     ) -> tuple[Transported, str]:
-        """The energy, from the cache where it has been trained before; and where it came from: "cached" or
-        "trained".
+        """The energy, from the cache where it has been trained before, and its origin: "cached" or "trained".
 
-        An interrupted training left a journal beside that file, and goes on from it bit for bit.
+        An interrupted training leaves a journal next to that file, and continues from it bit for bit.
         """
         path = self.path(seed, cache)
         if path.is_file():
             try:
                 return load_energy(path).energy, "cached"
-            except BadInput:  # a damaged cache is no cache: train, and write over it
+            except BadInput:  # a damaged cache is ignored: train, and overwrite it
                 pass
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,5 +145,5 @@ class Trained:
         return energy, "trained"
 
     def path(self, seed: int, cache: Path | None = None) -> Path:
-        """The file in the cache that holds this energy, once it has been trained."""
+        """The file of this energy in the cache, whether it exists or not."""
         return (cache or default_cache()) / self.fingerprint(seed)[:32] / FILE

@@ -1,9 +1,9 @@
 """Whitened coordinates of a table: x = m + Lz with L = D R^{1/2}, D the standard deviations and R the
 correlation matrix.
 
-Standardising alone leaves columns that nearly repeat each other (radius and perimeter correlate at .998) as a
-direction a thousand times stiffer than the rest. The symmetric root ("ZCA-cor") takes that away and keeps
-every z closest to its own column.
+Standardising alone leaves nearly collinear columns (radius and perimeter correlate at .998) as a direction a
+thousand times stiffer than the rest. The symmetric root ("ZCA-cor") removes it and keeps every z closest to
+its own column.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,13 @@ from barriers.coordinates import Coordinates
 from lem_safe.errors import BadInput, Fault
 
 ROUND = 1.1
-"""Data whose standard deviations differ by less than this factor, in every direction, are only scaled: balls
-stay balls.
+"""Data whose standard deviations differ by less than this factor, in every direction, are only scaled, so
+that balls remain balls.
 """
 HUGE = 1e30
-"""No number of the data is larger in size, so that samples can be saved as float32."""
+"""The largest size of numbers in the data, so that samples can be saved as float32."""
 FLOOR = 1e-10
-"""The smallest eigenvalue of R: below it a column is a linear function of others to every digit that matters.
-"""
+"""The smallest eigenvalue of R: below it a column is a linear function of others to numerical precision."""
 
 
 def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinates:
@@ -72,7 +71,7 @@ def whiten(values: Float64[Tensor, "n d"], columns: Sequence[str]) -> Coordinate
 
 
 def _stillness(column: Float64[Tensor, "n"], size: float) -> str:
-    """Why a column has no spread to speak of, and the way out."""
+    """Why a column has too little variance, and the remedy."""
     width = float(column.max() - column.min())
     if width == 0:
         return "is constant; leave it out with columns:"

@@ -25,7 +25,9 @@ from lem_safe.comparison import race
 from lem_safe.comparison.compare import FILTERS, compare
 from lem_safe.comparison.findings import findings
 from lem_safe.comparison.kl_projection import Base, projection_of
-from lem_safe.comparison.page import groups, spread, trade, write_page
+from lem_safe.comparison.labels import groups, spread
+from lem_safe.comparison.page import write_page
+from lem_safe.comparison.pictures import trade
 from lem_safe.comparison.race import oracle_weight
 from lem_safe.errors import BadInput
 from lem_safe.progress import Silent

@@ -29,6 +29,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "pointwise": {"rate": 3.0},
     "penalty": {"weight": 2.0},
     "primal_dual": {"dual_rate": 0.5},
+    "tilt": {"multipliers": [0.5, 1.0, 2.0]},
 }
 """What says more about a kind than its example."""
 SMOOTH = {"smoothing": Sigmoid(0.07, 0.14)}

@@ -409,9 +409,9 @@ def test_chains_that_never_meet_have_a_large_rhat() -> None:
         (
             "langevin",
             "stop: {kind: flow_ratio}",
-            "'flow_ratio' speaks of flow, not of langevin: use stein, or steps",
+            "'flow_ratio' applies to flow, not to langevin: use stein, or steps",
         ),
-        ("flow", "stop: {kind: budget, kl: 0.1}", "'budget' speaks of langevin, not of flow"),
+        ("flow", "stop: {kind: budget, kl: 0.1}", "'budget' applies to langevin, not to flow"),
         ("langevin", "stop: {kind: stein}", "missing key 'below'|below.*missing"),
         ("langevin", "stop: {kind: ratio}", "ratio"),
         ("langevin", "stop: {kind: budget, kl: 0}", "greater than 0|> 0"),

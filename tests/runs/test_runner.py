@@ -335,7 +335,7 @@ def test_a_reader_of_stderr_that_has_gone_changes_no_status(arguments: list[str]
 def test_a_diverging_chain_names_step_and_number(tmp_path: Path) -> None:
     scenario = _scenario("none", h="step_size: 40.0", energy="std: 0.05}")
     with pytest.raises(
-        NumericalFailure, match=r"unfiltered: step \d+: particle \d+ left the finite numbers .*step_size 40"
+        NumericalFailure, match=r"unfiltered: step \d+: particle \d+ is not finite .*step_size 40"
     ):
         run(scenario, out=tmp_path / "out")
     assert not (tmp_path / "out" / "samples.npz").exists()

@@ -154,7 +154,7 @@ def choice_adds_nothing() -> None:
     region, found = beyond(2), []
     for seed in range(0, 600, 10):
         ours, free = seen([region], normal(300, 2, seed)), seen([region], normal(300, 2, seed + 1))
-        found.append(price._paid(price._distance, ours, free).nats)
+        found.append(price._by_features(price._distance, ours, free).nats)
     assert np.mean(found) < 4 * np.std(found) / math.sqrt(60)
 
 

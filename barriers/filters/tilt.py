@@ -1,0 +1,119 @@
+"""The tilt: a step filter that keeps each particle by itself, with multipliers fixed beforehand (G.4).
+
+A proposed move x → y is taken with the chance min(1, e^{−Σμ_k(1_k(y) − 1_k(x))}). Where the moves alone keep
+ρ_U exactly, as tested ones do, this keeps ρ ∝ e^{−U−Σμ_k 1_k} exactly: the KL projection onto every
+{ρ(𝒰_k) ≤ β_k} where μ solves its dual, for sets that overlap too and for any predicate. No particle sees
+another one, so the samples are independent given μ.
+"""
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
+from barriers.filters.chains import Both, StepChain
+from barriers.sets.base import UnsafeSet
+
+LARGEST = 1e300
+"""What stands for an infinite multiplier: one set with it may be left for another, none may be entered."""
+
+
+class TiltMemory(NamedTuple):
+    """Membership of each particle in each set."""
+
+    inside: Bool[Tensor, "n m"]
+
+
+class Tilt:
+    """Metropolis' test of the hard indicators, one multiplier in nats per set.
+
+    multipliers: None until a pilot run has learned them (see `learned`); such a filter cannot be applied.
+    """
+
+    hook: Literal["step"] = "step"
+    couples = False
+    promise = Promise(
+        "in equilibrium",
+        "G.4: particles are independent, and with the multipliers of the dual the distribution that the "
+        "moves settle in is the KL projection, for overlapping sets too; with moves that are not tested, up "
+        "to their own bias",
+    )
+
+    def __init__(self, sets: Sequence[UnsafeSet], multipliers: Sequence[float] | None):
+        self.sets, self.limits = tuple(sets), unlimited(len(sets))
+        if multipliers is not None and len(multipliers) != len(self.sets):
+            raise ValueError(
+                f"tilt: multipliers must be auto or one number per constraint, {len(self.sets)} here; got "
+                f"{len(multipliers)}"
+            )
+        if multipliers is not None and not all(μ >= 0 for μ in multipliers):
+            raise ValueError(f"tilt: multipliers must be >= 0; got {[float(μ) for μ in multipliers]}")
+        self.multipliers = None if multipliers is None else tuple(float(μ) for μ in multipliers)
+
+    def init(self, x: Float[Tensor, "n d"]) -> TiltMemory:
+        return TiltMemory(insides(self.sets, x))
+
+    def apply(
+        self,
+        x: Float[Tensor, "n d"],
+        proposal: Float[Tensor, "n d"],
+        step_size: float,
+        uniforms: Float[Tensor, "n"],
+        memory: TiltMemory,
+    ) -> tuple[Float[Tensor, "n d"], TiltMemory, FilterInfo]:
+        refuse_derivatives("tilt", proposal)
+        if self.multipliers is None:
+            raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
+        μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)
+        was, would = memory.inside, insides(self.sets, proposal)
+        rise = (would.double() - was.double()) @ μ.clamp(max=LARGEST)
+        accepted = (rise <= 0) | (uniforms.double() < (-rise).exp())
+        inside = torch.where(accepted[:, None], would, was)
+        info = FilterInfo(self.limits, μ, torch.zeros_like(μ))
+        return torch.where(accepted[:, None], proposal, x), TiltMemory(inside), info
+
+
+@singledispatch
+def needs_pilot(chosen: Any) -> bool:
+    """Whether a filter, or a member of a chain, still has to learn its multipliers."""
+    return False
+
+
+@needs_pilot.register
+def _tilt_needs_pilot(chosen: Tilt) -> bool:
+    return chosen.multipliers is None
+
+
+@needs_pilot.register
+def _chain_needs_pilot(chosen: StepChain) -> bool:
+    return any(needs_pilot(f) for f in chosen.filters)
+
+
+@needs_pilot.register
+def _both_needs_pilot(chosen: Both) -> bool:
+    return needs_pilot(chosen.step)
+
+
+@singledispatch
+def learned(chosen: Any, multipliers: Sequence[float]) -> Any:
+    """The filter with these multipliers where it still had to learn them, in nats, one per constraint."""
+    return chosen
+
+
+@learned.register
+def _learned_tilt(chosen: Tilt, multipliers: Sequence[float]) -> Tilt:
+    return Tilt(chosen.sets, multipliers) if chosen.multipliers is None else chosen
+
+
+@learned.register
+def _learned_chain(chosen: StepChain, multipliers: Sequence[float]) -> StepChain:
+    return StepChain([learned(f, multipliers) for f in chosen.filters])
+
+
+@learned.register
+def _learned_both(chosen: Both, multipliers: Sequence[float]) -> Both:
+    return Both(chosen.drift, learned(chosen.step, multipliers))

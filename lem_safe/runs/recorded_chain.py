@@ -1,0 +1,221 @@
+"""A chain with its trace and its log: what a run remembers of the steps it has taken.
+
+Row k of the trace is the cloud after step k + 1: the fraction inside each set as saved (A.1), E φ,
+multipliers, shortfall. Monitors look at the cloud now and then, and a stopping rule may end the chain before
+its last step: then the trace has the rows that were taken. `step_size` [1] is there where the sampler chose
+its own.
+
+An interruption may fall anywhere. What a checkpoint holds is the end of the last whole step: cloud, trace and
+log together.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from barriers.qp import Infeasible
+from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.lyapunov import Log
+from lem_safe.runs.checkpoint import Arrays, leaves, restored, snapshot
+from lem_safe.runs.course import Course, Finished
+from lem_safe.samplers import Info, State
+
+COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
+MOVES = "moves"
+"""[t]: the share of the particles that each step moved at all; the others' moves were refused."""
+
+
+class _LogLengths(NamedTuple):
+    """How long the log's lists were, and its tally."""
+
+    step: int
+    rows: int
+    chains: int
+    rule: int
+    accepted: tuple[float, int]
+
+
+class _Standing(NamedTuple):
+    """Where a run stands between two steps: what a checkpoint can be made of."""
+
+    state: State
+    step: int
+    step_size: float | None
+    seen: _LogLengths
+
+
+class RecordedChain:
+    """The course from x, or from a checkpoint: `step` steps taken, the cloud and the sampler's state after
+    them, the trace [course.steps, ...] filled so far, the log.
+
+    Raises BadInput for a checkpoint of something else.
+    """
+
+    def __init__(self, course: Course, key: Key, x: Tensor, saved: Arrays | None = None):
+        self.course, self.key, self.start = course, key, x
+        self.trace: Arrays = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
+        self.trace[MOVES] = np.full(course.steps, np.nan)
+        self.state, self.step, self.step_size, self.log = _beginning(course, x, self.trace, saved)
+        self.resumed_from_step = self.step
+        self._fraction = _inside(course, self.state.x)
+        _judge(course, self.log, self.step, self.state.x)
+        self._whole = self._standing()
+
+    def is_over(self) -> bool:
+        """Whether the last step is taken, or the stopping rule has ended the chain."""
+        course = self.course
+        if self.step >= course.steps:
+            return True
+        return course.stop is not None and (
+            course.stop.verdict(self.log.rule, self.step, course.not_before) is not None
+        )
+
+    def advance(self) -> None:
+        """One step of the sampler, recorded; a warm-up leaves the cloud where it is, and has no row.
+
+        Raises NumericalFailure where a particle is no longer finite, where a constraint cannot be met and the
+        filter was told to raise, and where a filter breaks what it promises of every step.
+        """
+        after, info = _step(self.course, self.key, self.state, self.step)
+        if info.warming:
+            self.state = after
+        else:
+            self._take(after, info)
+        self._whole = self._standing()
+
+    def look(self) -> None:
+        """Lets the monitor look at the cloud as it is."""
+        if self.course.monitor is not None:
+            self.course.monitor.look(self.log, self.step, self.state.x)
+
+    def checkpoint(self) -> Arrays:
+        """The end of the last whole step, wherever in the next one an interruption falls."""
+        whole = self._whole
+        _forget(self.log, whole.seen)
+        return snapshot(whole.state, whole.step, self.trace, whole.step_size) | self.log.state()
+
+    def finished(self) -> Finished:
+        """The cloud, and the rows of the steps that were taken."""
+        trace = {name: rows[: self.step] for name, rows in self.trace.items()}
+        chosen = {} if self.step_size is None else {"step_size": np.array([self.step_size])}
+        return Finished(
+            self.state.x,
+            {
+                "step": np.arange(1, self.step + 1, dtype=np.float64),
+                **trace,
+                "start": _inside(self.course, self.start),
+                **self.log.arrays(),
+                **chosen,
+            },
+            self.resumed_from_step,
+            _moved(self.start, self.state.x),
+        )
+
+    def _take(self, after: State, info: Info) -> None:
+        """Records a step as row `step` of the trace, holds it against what the filter promises, and lets the
+        stopping rule and the monitor look at the cloud where they are due.
+        """
+        course, trace, k = self.course, self.trace, self.step
+        _record(trace, k, course, after, info)
+        if course.promised is not None:
+            place = f"{course.title}: step {k + 1}"
+            fraction = trace["fraction"][k]
+            course.promised.check(place, len(after.x), self._fraction, fraction, trace["surrogate"][k])
+            self._fraction = fraction
+        trace[MOVES][k] = _moved(self.state.x, after.x)
+        self.state, self.step, self.step_size = after, k + 1, info.step_size
+        self.log.tally(info.accepted)
+        _judge(course, self.log, self.step, self.state.x)
+        if course.monitor is not None and course.monitor.due(self.step):
+            self.look()
+
+    def _standing(self) -> _Standing:
+        return _Standing(self.state, self.step, self.step_size, _seen(self.log))
+
+
+def _beginning(
+    course: Course, x: Tensor, trace: Arrays, saved: Arrays | None
+) -> tuple[State, int, float | None, Log]:
+    """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
+    fresh = course.sampler.init(x)
+    leaves("", fresh)  # a state that cannot be saved is refused before anything is sampled
+    if saved is None:
+        return fresh, 0, None, Log()
+    try:
+        k = int(saved["step"])
+        for name in COLUMNS:
+            trace[name][:k] = saved[f"trace.{name}"]
+        trace[MOVES][:k] = saved.get(f"trace.{MOVES}", np.nan)  # an older version did not count moves
+        h = float(saved["step_size"]) if "step_size" in saved else None
+        state: State = restored(fresh, saved, x.device)
+        if state.x is None or state.x.shape != x.shape:
+            raise ValueError("another cloud")
+        return state, k, h, Log.restored(saved)
+    except (KeyError, ValueError, IndexError, TypeError, RuntimeError) as error:
+        message = f"does not fit this run ({error}); remove it to begin the interrupted chain again"
+        raise BadInput(Fault(message, file="checkpoint.npz")) from error
+
+
+def _seen(log: Log) -> _LogLengths:
+    return _LogLengths(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
+
+
+def _forget(log: Log, seen: _LogLengths) -> None:
+    """Takes back what a step that was not finished has added to the log, which only ever grows."""
+    del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
+    log.accepted = seen.accepted
+
+
+def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
+    """Lets the stopping rule look at the cloud after k steps, once."""
+    if course.stop is not None and course.stop.due(k) and not (log.rule and log.rule[-1].step == k):
+        log.rule.append(course.stop.look(k, x))
+
+
+def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
+    try:
+        after, info = course.sampler.step(key.fold(k), state)
+    except Infeasible as error:
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: {error} (in order: {', '.join(course.names)}); "
+            "use on_infeasible: relax to continue with a shortfall"
+        ) from error
+    if not bool(torch.isfinite(after.x).all()):
+        lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
+        raise NumericalFailure(
+            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
+            f"the step {float(info.energy):.6g}{_step_size_words(info.step_size or course.step_size)}); a "
+            "smaller step_size is the usual remedy"
+        )
+    return after, info
+
+
+def _step_size_words(step_size: float | None) -> str:
+    return "" if step_size is None else f", step_size {step_size:g}"
+
+
+def _record(trace: Arrays, k: int, course: Course, after: State, info: Info) -> None:
+    trace["fraction"][k] = _inside(course, after.x)
+    seen = info.step or info.drift  # of two filters the later one has the last word
+    if seen is None:
+        return
+    trace["multiplier"][k], trace["shortfall"][k] = (
+        seen.multipliers.numpy(force=True),
+        seen.shortfall.numpy(force=True),
+    )
+    observed = info.step.mean if info.surrogate is None and info.step is not None else info.surrogate
+    if observed is not None:
+        trace["surrogate"][k] = observed.numpy(force=True)
+
+
+def _inside(course: Course, x: Tensor) -> np.ndarray:
+    """The fraction of the cloud inside each set."""
+    return np.array([float(s.contains(x).double().mean()) for s in course.sets])
+
+
+def _moved(before: Tensor, after: Tensor) -> float:
+    """The share of the particles that are somewhere else."""
+    return float((before != after).any(1).double().mean())
