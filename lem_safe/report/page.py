@@ -93,6 +93,8 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "command": _command(contents),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
+        "apart": partial(words.apart, audit=audit),
+        "over_steps": partial(words.over_steps, audit=audit),
         "percent": words.percent,
         "level": words.level,
         "union": words.union,
