@@ -8,6 +8,8 @@ rounding maps to one z₀ are distinguished by moving one of them by a unit in t
 
 A start that is random in some columns and constant in others has no rows; its *pins* are the constants, used
 wherever the map is within its own rounding of them.
+
+Letters: N rows of the file.
 """
 
 from dataclasses import dataclass

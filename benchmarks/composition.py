@@ -13,81 +13,21 @@ in the results) quadrature of the learned energies.
 import argparse
 import copy
 import json
-import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.composition_page import PAGE, write_page
+from benchmarks.composition_scenarios import RECIPES, compositions, problem, sampled
 from lem_safe.energies import Energy, GaussianMixture, MixtureBased, Negation, WeightedSum
 from lem_safe.energies.bounded import BoundedTrunk
-from lem_safe.keys import Key
-from lem_safe.progress import Silent
-from lem_safe.registry import loads
-from lem_safe.reproduce.composition import CLOSE, MIDWAY, NEAR, ON_A_MIXTURE, PLAIN, STD, WEIGHT, A, B, Recipe
-from lem_safe.runs.problem import Problem, build, start
-from lem_safe.training import TrainingSettings
-from lem_safe.training.checkpoint import describe
+from lem_safe.reproduce.composition import CLOSE, MIDWAY, NEAR, STD, WEIGHT, A, B
 
-SAMPLES = 5000
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "composition.md"
-BLOCK = re.compile(r"(<!-- made by: python -m benchmarks\.composition -->\n).*?(<!-- end -->)", re.S)
-
-
-RECIPES = {"on a mixture": ON_A_MIXTURE, "perceptron alone": PLAIN}
-
-
-def learned(means: list[list[float]], recipe: Recipe, steps: int | None = None) -> str:
-    """A trained energy as a scenario says it: a recipe of `lem-safe reproduce fig2`."""
-    return json.dumps(
-        {
-            "kind": "trained",
-            "data": {"kind": "gaussian_mixture", "means": means, "std": STD},
-            "network": describe(recipe.network, recipe.network.kind),
-            "loss": describe(recipe.loss, "calibrated"),
-            "training": describe(recipe.training) | ({"steps": steps} if steps else {}),
-        }
-    )
-
-
-def compositions(recipe: Recipe = ON_A_MIXTURE, steps: int | None = None) -> dict[str, str]:
-    """The three, in YAML."""
-    a, b = learned(A, recipe, steps), learned(B, recipe, steps)
-    return {
-        "negation": f"{{kind: negation, energy: {b}, away_from: {a}, weight: {WEIGHT}}}",
-        "conjunction": f"{{kind: conjunction, energies: [{a}, {b}]}}",
-        "disjunction": f"{{kind: disjunction, energies: [{a}, {b}]}}",
-    }
-
-
-def problem(energy: str, seed: int, cache: Path, samples: int = SAMPLES, steps: int = 800) -> Problem:
-    """A composition, built: what is learned is trained, or read from the cache."""
-    text = f"""
-version: 1
-name: composition
-seed: {seed}
-energy: {energy}
-unsafe: {{anywhere: {{kind: ball, center: [0, 0], radius: 1}}}}
-constraints: [{{set: anywhere, beta: 0.99}}]
-sampler: {{kind: langevin, samples: {samples}, steps: {steps}, step_size: 0.0005,
-  init: {{kind: gaussian, mean: [0, 0], std: 2.5}}}}
-"""
-    return build(loads(text), progress=Silent(), cache=cache)
-
-
-def sampled(built: Problem) -> Tensor:
-    """The unfiltered cloud after all steps, in data units, [n, 2]."""
-    key = Key(built.scenario.seed)
-    sampler = built.sampler(filtered=False)
-    state = sampler.init(start(built, key))
-    for k in range(built.scenario.sampler.steps):
-        state, _ = sampler.step(key.fold("chain", k), state)
-    return built.coordinates.saved(state.x).double()
 
 
 def grid(points: int = 801) -> Tensor:
@@ -188,83 +128,6 @@ def measure(
                     )
             keep(found)
     return found
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows of `measure`, a table a recipe, and what each says in a sentence."""
-    return "\n".join(_of_recipe(name, rows) for name in dict.fromkeys(r["recipe"] for r in rows) if name)
-
-
-def _of_recipe(name: str, rows: Sequence[dict[str, Any]]) -> str:
-    mine = [r for r in rows if r["recipe"] in ("", name)]
-    seeds = sorted({r["seed"] for r in mine} - {None})
-    columns = [(kind, what) for kind, what in dict.fromkeys((r["composition"], r["what"]) for r in mine)]
-    value = {(r["composition"], r["what"], r["how"], r["seed"]): r["value"] for r in mine}
-    recipe = RECIPES[name]
-    defaults = describe(TrainingSettings())
-    text = [
-        f"### {name[0].upper()}{name[1:]}",
-        "",
-        "```yaml",
-        f"network: {_flow(describe(recipe.network, recipe.network.kind))}",
-        f"loss: {_flow(describe(recipe.loss, 'calibrated'))}",
-        f"training: {_flow({k: v for k, v in describe(recipe.training).items() if v != defaults[k]})}",
-        "```",
-        "",
-        "| seed | how | " + " | ".join(f"{kind}: {what}" for kind, what in columns) + " |",
-        "| --- | --- |" + " --: |" * len(columns),
-    ]
-    hows = [how for how in ("mixture", "law", "samples") if any(r["how"] == how for r in mine)]
-    for seed, how in [(None, "exact"), *((seed, how) for seed in seeds for how in hows)]:
-        numbers = [_cell(what, how, value[kind, what, how, seed]) for kind, what in columns]
-        label = "trained" if how == "law" else how
-        text.append(f"| {'' if seed is None else seed} | {label} | " + " | ".join(numbers) + " |")
-    held = [
-        seed
-        for seed in seeds
-        if all(held_by(what, value[kind, what, "samples", seed]) for kind, what in columns)
-    ]
-    return (
-        "\n".join(text) + f"\n\nAll five claims hold for the samples of {len(held)} of {len(seeds)} seeds.\n"
-    )
-
-
-def _flow(fields: dict[str, Any]) -> str:
-    return "{" + ", ".join(f"{name}: {value}" for name, value in fields.items()) + "}"
-
-
-CLAIMS: dict[str, Callable[[float], bool]] = {
-    "near B": lambda share: share >= 0.98,
-    "near A": lambda share: share == 0,
-    "mean radius": lambda radius: abs(radius - 3.814) <= 0.1,
-    "least share": lambda share: share >= 0.08,
-    "largest share": lambda share: share <= 0.17,
-}
-"""What is claimed of the samples of each composition."""
-
-
-def held_by(what: str, value: float) -> bool:
-    """Whether a number is what is claimed; of some nothing is."""
-    return CLAIMS.get(what, lambda _: True)(value)
-
-
-def _cell(what: str, how: str, value: float) -> str:
-    if what.startswith("near"):
-        return (
-            f"{round(SAMPLES * value):,}"
-            if how == "samples"
-            else f"{value:.2g}"
-            if value < 0.001
-            else f"{value:.5f}"
-        )
-    return f"{value:.3f}"
-
-
-def write_page(rows: Sequence[dict[str, Any]], path: Path = PAGE) -> None:
-    """The table between the page's markers."""
-    path.write_text(
-        BLOCK.sub(lambda m: m[1] + table(rows) + m[2], path.read_text(encoding="utf-8")), encoding="utf-8"
-    )
 
 
 def main() -> None:

@@ -4,10 +4,12 @@ energies a run of the suite.
 
 import os
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 torch.set_num_threads(1)
 
@@ -36,3 +38,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     text = collection_path.read_text()
     unneeded = SIMULATION not in text if chosen == "simulation" else OTHER in text
     return True if unneeded else None
+
+
+class Scheduling(LoadScopeScheduling):
+    """Tests one by one to whichever worker is free; the tests of a file that shares a fixture among them stay
+    on one worker, so that the fixture is made once.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return file if _shares(file) else nodeid
+
+
+@lru_cache
+def _shares(file: str) -> bool:
+    return 'scope="module"' in Path(file).read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    """Used in the place of every `--dist`."""
+    return Scheduling(config, log)  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def run_part(name: str, *, long: bool, report: Path) -> int:
     expression, arguments = PARTS[name]
     selected = expression if long else f"{expression} and not long"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider"]
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
         + ["-m", selected, f"--junitxml={report}", *arguments],
         check=False,
     ).returncode

@@ -28,9 +28,10 @@ def copied(
 ) -> str:
     """The number of distinct rows or units, in words.
 
-    >>> copied(400, 1, True), copied(10**7, 5 * 10**6, False), copied(400, 40, True, 20, 2, "cloud")
-    ('1 distinct row among 400', 'about 5,000,000 distinct rows among 10,000,000', '2 distinct clouds among
-    20')
+    >>> copied(400, 1, True), copied(10**7, 5 * 10**6, False)
+    ('1 distinct row among 400', 'about 5,000,000 distinct rows among 10,000,000')
+    >>> copied(400, 40, True, 20, 2, "cloud")
+    '2 distinct clouds among 20'
     """
     if units is not None and different is not None and different < units:
         rows, distinct, exact = units, different, True

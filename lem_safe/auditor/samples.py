@@ -12,8 +12,7 @@ otherwise:
 
 An .npz may also hold `columns` (names), `coupled` (its rows are one filtered cloud, A.2), `seed` (of its
 draws), `tuned` (they chose the scenario's numbers, so they cannot certify them, A.7) and `moved` (the share
-of the particles that ever left their start).
-Values are used as saved: widened to float64, never rounded.
+of the particles that ever left their start). Values are used as saved: widened to float64, never rounded.
 """
 
 from collections.abc import Iterator, Sequence

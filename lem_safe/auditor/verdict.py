@@ -192,14 +192,12 @@ def judge(
     between: str | None = None,
     guarantee: Guarantee | None = None,
 ) -> ConstraintReport:
-    """The report of one constraint: `count` of `n` units inside, what the evidence says, at the `confidence`
-    each side of a bound has.
+    """The report of one constraint. count: units inside, of `n`. confidence: of each side of a bound.
+    claimed: whether a bound is claimed. require_bound: whether passing needs a certificate.
     """
     allowed = budget(beta, n)
-    certified = standing.verdict == "certified"
-    passed = (
-        count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
-    )
+    certified = standing.verdict == "certified" or not require_bound
+    passed = count <= allowed and (trace is None or trace.first_over is None) and certified
     decided = standing.verdict != "inconclusive"
     return ConstraintReport(
         set=name,

@@ -1,1 +1,1 @@
-"""Helps to write a scenario: a starting file, what one says in words, what it can name."""
+"""Tools for writing a scenario: a starting file, an explanation in words, and lists of what it can name."""

@@ -1,5 +1,5 @@
-"""A specification of every kind to begin with: its own example, as the published schema has it, or a more
-telling one.
+"""A first specification of every kind: its own example, as in the published schema, or a more informative
+one.
 """
 
 from functools import lru_cache
@@ -20,12 +20,12 @@ SIMPLE: dict[tuple[str, str], dict[str, Any]] = {
     ("region", "ball"): {"center": [2.0, 0.0], "radius": 0.5},
     ("region", "half_space"): {"normal": [1.0, 0.0], "offset": 2.0},
 }
-"""What to begin with where a kind's own example, made for tests, is less telling."""
+"""First specifications where a kind's own example, made for tests, is less informative."""
 
 
 def spec(noun: str, kind: str, d: int) -> dict[str, Any]:
-    """A specification to begin with: the kind's own example, over d columns, and the defaults that are
-    numbers or words.
+    """A first specification: the kind's own example, over d columns, with the defaults that are numbers or
+    words.
     """
     model = schema()["$defs"][f"{noun}_{kind}"]
     example = SIMPLE.get((noun, kind)) or next(iter(model.get("examples", [])), {})
@@ -39,18 +39,18 @@ def spec(noun: str, kind: str, d: int) -> dict[str, Any]:
             chosen[key] = about["examples"][0]
         elif isinstance(about.get("default"), int | float | str):
             chosen[key] = about["default"]
-    return {key: _over(value, d) for key, value in chosen.items()}
+    return {key: _extended(value, d) for key, value in chosen.items()}
 
 
-def _over(value: Any, d: int) -> Any:
-    """Pairs of numbers, or lists of them, as d numbers each: the last one is repeated."""
+def _extended(value: Any, d: int) -> Any:
+    """Pairs of numbers, or lists of them, extended to d numbers each by repeating the last one."""
     if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):
         return (value + [value[-1]] * d)[:d] if len(value) == 2 else value
-    return [_over(v, d) for v in value] if isinstance(value, list) else value
+    return [_extended(v, d) for v in value] if isinstance(value, list) else value
 
 
 def schema() -> dict[str, Any]:
-    """The published schema, with the kinds that are installed."""
+    """The published schema, including installed kinds."""
     return _schema_of(tables())
 
 

@@ -1,4 +1,4 @@
-"""YAML with comments: every key beside what the published schema says it means."""
+"""YAML with comments: every key with its description from the published schema."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
@@ -8,12 +8,12 @@ WIDTH = 110
 
 
 def block(key: str, spec: Mapping[str, Any], about: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
-    """A section: its key, and the keys of its specification below."""
+    """A section: its key, and the keys of its specification."""
     return [*commented(f"{key}:", about, ""), *keys(spec, model, "  ")]
 
 
 def keys(spec: Mapping[str, Any], model: Mapping[str, Any], indent: str) -> list[str]:
-    """Every key of a specification, by its model of the schema."""
+    """Every key of a specification, described by its part of the schema."""
     return [
         line for key, value in spec.items() for line in key_line(key, value, model["properties"][key], indent)
     ]
@@ -25,7 +25,7 @@ def key_line(key: str, value: Any, about: Mapping[str, Any], indent: str) -> lis
 
 
 def commented(text: str, about: Mapping[str, Any], indent: str) -> list[str]:
-    """A line, its meaning behind it where that fits, else above."""
+    """A line with its description, behind it if that fits, else above."""
     meaning = " ".join(str(about.get("description", "")).split())
     if meaning.startswith("Which "):
         meaning = meaning.split(": ", 1)[1]

@@ -1,7 +1,7 @@
-"""A scenario in plain sentences: what will be sampled, what is asked of it, what its filter promises, what
-the audit can then say.
+"""A scenario in plain sentences: what will be sampled, what is required, what its filter promises, and what
+the audit can conclude.
 
-Read off the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
+It uses the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from lem_safe.scenario import Scenario, leaves_room, named
 
 
 def explain(scenario: Scenario) -> str:
-    """The explanation, a heading and a paragraph or two a topic."""
+    """The explanation, with a heading and one or two paragraphs per topic."""
     parts = {
         "What is sampled": [_energy(scenario), _sampling(scenario)],
         "What is asked": [
@@ -86,7 +86,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         )
     ),
 }
-"""Kinds that have a sentence of their own; the others are named by their keys."""
+"""Kinds with their own sentence; the others are described by their keys."""
 
 
 def _energy(scenario: Scenario) -> str:
@@ -142,7 +142,7 @@ def _sampling(scenario: Scenario) -> str:
 
 
 def _samples(scenario: Scenario) -> int:
-    """How many the audit counts: all of every cloud."""
+    """The number of samples that the audit counts: those of every cloud."""
     return scenario.sampler.samples * scenario.audit.replicas
 
 
@@ -170,7 +170,7 @@ def _constraint(scenario: Scenario, i: int) -> str:
 
 
 def _together(scenario: Scenario) -> list[str]:
-    """That the tolerances cannot hold together, where they cannot."""
+    """Why the tolerances cannot hold together, where they cannot."""
     why = never_together(scenario)
     return [] if why is None else [f"But {why}."]
 

@@ -1,5 +1,5 @@
-"""What a scenario can name, as rows for people: kind, what it is, where it comes from, and for a filter what
-it promises, for a sampler what remains of that.
+"""What a scenario can name, as rows for readers: kind, description, origin, for a filter its promise, and for
+a sampler the promises under it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Rows = tuple[list[str], list[list[str]]]
 
 
 class Columns(NamedTuple):
-    """How the kinds of a table are listed: heads, and the cells of one kind beside what it is."""
+    """The columns of a table of kinds: heads, and the cells of one kind besides its description."""
 
     heads: tuple[str, ...]
     cells: Callable[[str, str], list[str]]
@@ -24,7 +24,7 @@ class Columns(NamedTuple):
 
 def listing(what: str) -> Rows:
     """Heads and rows of one table: sets, energies, samplers, filters, losses, networks, data, surrogates,
-    stops, formats or scenarios. A kind that cannot be used has its row, which says why.
+    stops, formats or scenarios. A kind that cannot be used has a row with the reason.
     """
     if what == "scenarios":
         return ["name", "what it shows"], [
@@ -38,7 +38,7 @@ def listing(what: str) -> Rows:
     rows = []
     for kind in table.names():
         if kind in members:
-            rows.append([kind, *columns.cells(kind, _said(members[kind]))])
+            rows.append([kind, *columns.cells(kind, _described(members[kind]))])
         else:
             empty = [""] * len(columns.heads)
             empty[columns.heads.index("what it is")] = f"cannot be used: {refused[kind]}"
@@ -59,7 +59,7 @@ def listing(what: str) -> Rows:
     return ["kind", *columns.heads], rows
 
 
-def _said(entry: Entry) -> str:
+def _described(entry: Entry) -> str:
     return f"{entry.summary} ({entry.origin})" if entry.origin else entry.summary
 
 
@@ -78,4 +78,4 @@ COLUMNS = {
     "samplers": Columns(("under gate, step, reject", "under drift", "what it is", "because"), _sampler),
     "filters": Columns(("promise", "what it is", "because"), _filter),
 }
-"""Tables with more to say."""
+"""Tables with additional columns."""

@@ -1,5 +1,5 @@
-"""Where the particles of a new scenario begin: outside its region, so that what promises every step can keep
-it from the first one on. Of a table's own rows they start where few enough of these are inside.
+"""The start of the particles of a new scenario: outside its region, so that a promise about every step can
+hold from the first one on. A table's own rows are used where few enough of these are inside.
 """
 
 import math
@@ -20,11 +20,11 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import make, regions, tables
 
 SPREADS, MARGIN = (0.2, 0.05, 0.01), 3.0
-"""Standard deviations of a start that is chosen, the first that fits, in those of the table; and over how
-many times that it must be clear.
+"""Candidate standard deviations of a start, relative to the table's, of which the first that fits is used;
+and how many of them must be clear of the region.
 """
 REACH = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
-"""How far from 0 starts are looked for."""
+"""How far from 0 starts are searched."""
 
 
 def start(
@@ -35,14 +35,13 @@ def start(
     columns: Sequence[str] | None,
     path: Path,
 ) -> tuple[dict[str, Any], bool]:
-    """Where particles begin so that few enough are inside, and whether such a place was found or is not
-    needed.
+    """A start with few enough particles inside, and whether one was found or is not needed.
 
-    Of places clear of the region the one of lowest energy, or of a table's rows the one nearest to their
-    mean.
+    Of the places clear of the region the one of lowest energy is used, or of a table's rows the one nearest
+    to their mean.
     """
     usual = {"kind": "data"} if energy["kind"] == "trained" else {"kind": "standard"}
-    if energy["kind"] == "checkpoint":  # its file may not be there yet
+    if energy["kind"] == "checkpoint":  # its file may not exist yet
         return usual, True
     try:
         rows = _rows(energy, path) if energy["kind"] == "trained" else None
@@ -57,7 +56,7 @@ def start(
         places = _around(energy, d) if rows is None else _among(rows)
     except Unsuited:
         raise
-    except (SpecificationError, BadInput, ValueError, OSError):  # `starter` says what is wrong, with its key
+    except (SpecificationError, BadInput, ValueError, OSError):  # `starter` reports it, with its key
         return usual, True
     found = _clear(unsafe, places)
     if found is None:
@@ -93,7 +92,7 @@ def _clear(unsafe: UnsafeSet, places: _Places) -> tuple[Float[Tensor, "d"], floa
 
 
 def _must_admit(filter_: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, beta: float) -> None:
-    """Refuses a filter that needs derivatives which the region has no more in whitened coordinates, where a
+    """Refuses a filter that needs derivatives which the region does not have in whitened coordinates, where a
     trained energy is sampled.
     """
     whitened = Coordinates(rows.mean(0), torch.linalg.cholesky(rows.T.cov()))
@@ -108,11 +107,11 @@ def _must_admit(filter_: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, bet
 
 
 class Unsuited(BadInput):
-    """Choices that do not go together, which the check of the scenario cannot see, as it reads no data."""
+    """Choices that do not go together, which the check of the scenario cannot detect, as it reads no data."""
 
 
 def _rows(energy: Mapping[str, Any], path: Path) -> Tensor:
-    """What the energy is to be learned from, in data units."""
+    """The rows that the energy is to be learned from, in data units."""
     source = dict(energy["data"])
     if "path" in source:
         source["path"] = path.parent / source["path"]
@@ -136,9 +135,7 @@ def _around(energy: Mapping[str, Any], d: int) -> _Places:
 
 
 def _rounded(place: Tensor, scale: Tensor) -> Tensor:
-    """A place to a hundredth of the spread or better, which far from the origin takes more digits than near
-    it.
-    """
+    """A place rounded to a hundredth of the spread or better, which takes more digits far from the origin."""
     digits = [2 - math.floor(math.log10(s)) if s > 0 else 6 for s in scale.tolist()]
     return torch.tensor(
         [round(v, k) for v, k in zip(place.tolist(), digits, strict=True)], dtype=torch.float64

@@ -1,5 +1,5 @@
-"""A commented scenario to start from: every key with what it means, taken from the constructor it belongs to;
-it validates and runs in seconds.
+"""A commented scenario to start from: every key with its description, taken from its constructor; it is valid
+and runs in seconds.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,7 @@ SAMPLES, STEPS = 1000, 300
 
 
 class Choices(NamedTuple):
-    """What the options of `lem-safe new` chose; `data` is a table to learn from, `columns` the coordinates'
-    names.
-    """
+    """The options of `lem-safe new`. data: a table to learn from. columns: the coordinates' names."""
 
     energy: str = "gaussian_mixture"
     data: Path | None = None
@@ -108,7 +106,7 @@ def _region(kind: str, columns: Sequence[str] | None, d: int) -> dict[str, Any]:
 
 
 def _unpromised(kind: str) -> list[str]:
-    """What to expect of a filter that promises less than every step."""
+    """A remark on a filter that promises less than every step."""
     scope = FILTERS[kind].promise.scope
     if scope in ("every step, this cloud", "that of its last filter"):
         return []
@@ -117,8 +115,8 @@ def _unpromised(kind: str) -> list[str]:
 
 
 def _check(text: str, path: Path) -> None:
-    """Refuses choices that each are fine and together are not: a two-dimensional polygon over three columns,
-    say.
+    """Refuses choices that are valid separately but not together: a two-dimensional polygon over three
+    columns, for example.
     """
     try:
         loads(text, tables(), directory=path.parent.absolute())

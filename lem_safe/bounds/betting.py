@@ -7,8 +7,8 @@ cloud:
 K_R(m) = mean over λ of Π_{r≤R} (1 + λ (m − X_r) / (1 − m)),   0 ≤ λ ≤ 1.
 
 Each factor is nonnegative with mean at most 1 when E X ≥ m, so P(K ≥ 1/α ever) ≤ α for any distribution of X:
-neither normality nor a variance nor independent particles are assumed. The bound is the largest m at which
-K < 1/α. [Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never
+neither normality nor a variance nor independent particles are assumed. The bound is the largest m at which K
+< 1/α. [Waudby-Smith and Ramdas 2024, one-sided] Because an unseen cloud might be all inside, R clouds never
 give a bound below about log(1/α)/R, however small their fractions: 30 clouds, none with a particle inside,
 give .107 at 95 %. Most of the weight is on λ = 1, the best bet for small fractions of little scatter.
 """

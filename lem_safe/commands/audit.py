@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -92,6 +92,16 @@ Overwrite = Annotated[
 ]
 
 
+class _Kept(NamedTuple):
+    """What is kept of an audit: a directory, a file of the rows inside a region; whether these may replace
+    what is there.
+    """
+
+    out: Path | None
+    rows: Path | None
+    overwrite: bool
+
+
 def audit(
     samples: Samples,
     scenario: ScenarioArgument,
@@ -125,25 +135,20 @@ def audit(
         place = _for_looks(out, clouds, trace, failing_rows)
         report = look(samples, scenario, place, given(set_), **asked)
     else:
-        report = _audited_once(
-            samples,
-            scenario,
-            given(set_),
-            out=out,
-            rows=failing_rows,
-            overwrite=overwrite,
-            clouds=clouds,
-            trace=trace,
-            asked=asked,
-        )
+        kept = _Kept(out, failing_rows, overwrite)
+        report = _audited_once(samples, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)
     for file in files:
         file.put(report.to(file.form))
     say(report.to("json" if json else form))
     if form == "text" and not json:
-        page = None if out is None else out / "report.html"
-        for path in filter(None, [page, failing_rows, *(file.path for file in files)]):
-            say(str(path))
+        _say_where(out, failing_rows, files)
     return report.status
+
+
+def _say_where(out: Path | None, rows: Path | None, files: "Sequence[Written]") -> None:
+    page = None if out is None else out / "report.html"
+    for path in filter(None, [page, rows, *(file.path for file in files)]):
+        say(str(path))
 
 
 def _must_be_a_format(name: str) -> None:
@@ -176,26 +181,24 @@ def _audited_once(
     samples: Path,
     scenario: str,
     replaced: "Overrides",
+    kept: _Kept,
     *,
-    out: Path | None,
-    rows: Path | None,
-    overwrite: bool,
     clouds: Path | None,
     trace: Path | None,
     asked: Mapping[str, Any],
 ) -> "AuditReport":
-    """The audit of a file that does not grow, left in `out`, with the rows inside a region in `rows`."""
+    """The audit of a file that does not grow, with the files that are kept of it."""
     from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
     from lem_safe.commands.files_asked import replaceable
 
-    if out is not None:
-        replaceable(out, overwrite)
+    if kept.out is not None:
+        replaceable(kept.out, kept.overwrite)
     steps = None if trace is None else read_trace(trace)
     done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
-    if out is not None:
-        write_audit(out, done)
-    if rows is not None:
-        write_failing_rows(rows, done)
+    if kept.out is not None:
+        write_audit(kept.out, done)
+    if kept.rows is not None:
+        write_failing_rows(kept.rows, done)
     return done.report
 
 

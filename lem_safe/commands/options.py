@@ -46,10 +46,10 @@ Set = Annotated[
 
 
 def given(chosen: Sequence[str] | None, **options: int | None) -> "Overrides":
-    """What --set and the short options replace: `given(["audit.confidence=.9"], seed=3)`; raises BadInput for
-    what cannot be read.
+    """The values that --set and the short options replace: `given(["audit.confidence=.9"], seed=3)`; raises
+    BadInput for what cannot be read.
 
-    An option's name is its key, a dot written as two underscores: sampler__steps.
+    An option's name is its key, with a dot written as two underscores: sampler__steps.
     """
     from lem_safe.scenario import settings
 

@@ -1,5 +1,5 @@
-"""What a command says, and what it exits with: the one place where a failure becomes a number and a message
-on stderr.
+"""The output and exit status of a command: the one place where a failure becomes a number and a message on
+stderr.
 
 0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130
 interrupted.
@@ -34,7 +34,7 @@ NO_PLACE = (
 
 
 def status_of(body: Callable[[], int | None]) -> int:
-    """What a command exits with: the one place where a failure becomes a number and a message on stderr."""
+    """The exit status of a command; a failure becomes a number and a message on stderr."""
     try:
         return body() or 0
     except BadInput as bad:
@@ -59,7 +59,7 @@ def status_of(body: Callable[[], int | None]) -> int:
 
 
 def say(text: str) -> None:
-    """Text on stdout; a reader that has gone away is not an error."""
+    """Prints text on stdout; a closed pipe is not an error."""
     try:
         print(text.rstrip("\n"), flush=True)
     except BrokenPipeError:
@@ -73,7 +73,7 @@ def complain(text: str) -> None:
         BrokenPipeError,
         AttributeError,
         ValueError,
-    ):  # closed, or its reader has gone: the exit status still tells
+    ):  # closed, or its reader has closed it: the exit status is still valid
         if sys.stderr is not None:
             sys.stderr = os.fdopen(
                 os.open(os.devnull, os.O_WRONLY), "w"
@@ -82,7 +82,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def open_progress(silent: bool) -> "Iterator[Progress]":
-    """Bars on a terminal until the work is over, lines when piped."""
+    """Bars on a terminal until the work ends, lines when piped."""
     from lem_safe.progress import Bars, Lines, Silent
 
     if silent or sys.stderr is None or not sys.stderr.isatty():

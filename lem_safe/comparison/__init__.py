@@ -1,1 +1,1 @@
-"""One scenario under several filters, beside the exact projection."""
+"""One scenario under several filters, compared with the exact projection."""

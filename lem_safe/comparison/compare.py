@@ -1,13 +1,13 @@
-"""Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is what a
-filter has to beat (P.1).
+"""Filters side by side on one scenario: the same energy, starts and noise, one table. `thinning` is the
+baseline for a filter (P.1).
 
-Each is measured by what it let through (the largest fraction over the judged steps, and the last), by how far
-its cloud is from the exact KL projection (P.1, P.2), by the KL from the unfiltered distribution that it paid
-beside the least that any method pays (P.6, P.7), and by what a step costs relative to no filter, all in one
-process. Every filter aims at what the scenario's own aims at. A seed names starts and noise, not the energy,
-which is the scenario's own, so seeds and `audit.replicas` are independent clouds of one distribution. A bound
-is told where nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): of
-samples where particles are independent, and elsewhere of two clouds or more (A.5).
+Each is measured by its largest fraction over the checked steps and its last one, by the distance of its cloud
+from the exact KL projection (P.1, P.2), by its KL from the unfiltered distribution, compared with the least
+of any method (P.6, P.7), and by the cost of a step relative to no filter, all in one process. Every filter
+has the aim of the scenario's own. A seed determines starts and noise, not the energy, which is the scenario's
+own, so seeds and `audit.replicas` are independent clouds of one distribution. A bound is reported where
+nothing was tuned on the draws (A.7), each constraint's at its share of the error (A.4): from samples where
+particles are independent, and otherwise from two or more clouds (A.5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.progress import Progress, Silent
 from lem_safe.runs.problem import check_precision
-from lem_safe.scenario import Scenario, must_run
+from lem_safe.scenario import Scenario
 
 FILTERS = (
     "none",
@@ -51,15 +51,14 @@ def compare(
     progress: Progress | None = None,
 ) -> Comparison:
     """Runs filters on the scenario with the same seeds; `out` gets compare.json, fractions.npz, the page and
-    its picture.
+    its plot.
 
     filters: names of FILTERS or the kind of the scenario's own; by default all of these. Raises BadInput for
-    a name that is no filter. A filter that these sets do not admit is told, and the others go on.
+    an unknown name. A filter that these sets do not admit is reported, and the others continue.
     """
     progress = progress or Silent()
     chosen = tuple(dict.fromkeys(known(scenario) if filters is None else filters))
     must_be_known(chosen, scenario)
-    must_run(scenario)
     check_precision(scenario, progress)
     race = _race(scenario, seeds, progress)
     entries, fractions = [], {}
@@ -122,14 +121,14 @@ def _comparison(
 
 
 def known(scenario: Scenario) -> tuple[str, ...]:
-    """What can be compared on a scenario: FILTERS, and the scenario's own where that is another one, as a
-    chain is.
+    """The filters that can be compared on a scenario: FILTERS, and the scenario's own where that is another
+    one, such as a chain.
     """
     return tuple(dict.fromkeys((*FILTERS, str(scenario.filter["kind"]))))
 
 
 def must_be_known(filters: Sequence[str], scenario: Scenario) -> None:
-    """Raises BadInput for a name that is no filter, and for no name at all."""
+    """Raises BadInput for an unknown name, and for no name at all."""
     unknown = [name for name in filters if name not in known(scenario)]
     if unknown == ["chain"]:
         raise BadInput(
@@ -145,7 +144,7 @@ def must_be_known(filters: Sequence[str], scenario: Scenario) -> None:
 
 
 def write(result: Comparison, out: Path) -> Path:
-    """compare.json, fractions.npz, compare.html and figures/compare.png; returns the page's path."""
+    """Writes compare.json, fractions.npz, compare.html and figures/compare.png; returns the page's path."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
     write_json(out / "compare.json", result.to_dict())
     write_npz(out / "fractions.npz", **result.fractions)

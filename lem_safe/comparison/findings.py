@@ -1,7 +1,7 @@
-"""What a comparison says, in sentences computed from its numbers: which filters kept the tolerance, which is
-nearest, at what price.
+"""The conclusions of a comparison, in sentences computed from its numbers: which filters kept the tolerance,
+which is nearest, at what price.
 
-A baseline that wins is named first, with what it costs: draws, time, or a promise that it does not make.
+A baseline that wins is named first, with its cost: draws, time, or the lack of a promise.
 """
 
 import math
@@ -11,9 +11,9 @@ from typing import Any
 from lem_safe.report.prices import nats
 
 NOISE = 3.0
-"""Distances closer than this many standard deviations of the floor are called equal."""
+"""Distances closer than this many standard deviations of the floor are considered equal."""
 FAR = 30.0
-"""Distances beyond so many standard deviations, and beyond twice the floor, are far."""
+"""Distances beyond this many standard deviations, and beyond twice the floor, are considered far."""
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
@@ -27,7 +27,7 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
             _kept(ran),
             _nearest(ran, facts),
             _far(ran, facts),
-            _paid(ran, facts),
+            _kl_needed_and_paid(ran, facts),
             _cheapest(ran),
         )
         if sentence
@@ -35,7 +35,7 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
 
 
 def by_chance(facts: Mapping[str, Any]) -> str:
-    """The floor in words; its mean to the digits that its scatter leaves.
+    """The floor in words; its mean rounded to the digits that its scatter allows.
 
     >>> by_chance({"floor": {"mean": 0.2264, "std": 0.0213}})
     '0.23 ± 0.02'
@@ -66,7 +66,7 @@ def _kept(ran: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
-    """Who is nearest to the projection; nobody where chance alone makes distances like theirs."""
+    """Which filter is nearest to the projection; none where chance explains the distances."""
     measured = sorted((e for e in ran if e["distance"] is not None), key=lambda e: e["distance"])
     kept = [e for e in measured if not e["over"]]
     if not kept:
@@ -99,7 +99,7 @@ def _nearest(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
 
 
 def _within(e: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
-    """Whether so many draws of the projection itself may well be so far from it."""
+    """Whether a sample of the projection itself of this size may well be this far from it."""
     mean, std = e.get("chance") or (facts["floor"]["mean"], facts["floor"]["std"])
     return bool(e["distance"] <= mean + NOISE * std)
 
@@ -117,8 +117,8 @@ def _far(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     )
 
 
-def _paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
-    """The KL that holding the tolerances needs, and how many times as much those paid that hold them in the
+def _kl_needed_and_paid(ran: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    """The KL that holding the tolerances needs, and the multiples of it for the filters that hold them in the
     end.
     """
     least, priced = facts.get("needed"), [e for e in ran if e.get("price") and e["price"]["gap"] is not None]
@@ -146,7 +146,7 @@ def _cheapest(ran: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _price(e: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    """What one pays for a filter, as far as the table knows."""
+    """The cost of a filter, as far as the table contains it."""
     if e["filter"] == "thinning":
         lost = facts["samples"] - e["kept"]
         return f"{lost:,} of {facts['samples']:,} draws, and of no promise while sampling"

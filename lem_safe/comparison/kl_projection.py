@@ -6,7 +6,7 @@ distances are W₂: with one set
 
     ρ*(A) = β/p ρ_U(A) inside,   (1−β)/(1−p) ρ_U(A) outside,                          p = ρ_U(𝒰) > β
 
-and with several the tilt of (P.1). In more dimensions it is the draws of unfiltered runs of its own, each
+and with several the tilt of (P.1). In more dimensions it consists of the draws of separate unfiltered runs,
 weighted by that tilt, and distances are energy distances (P.5), which use all of them and have no floor.
 """
 
@@ -29,22 +29,21 @@ from lem_safe.runs.problem import Problem, start
 from lem_safe.runs.replicas import follow_clouds
 
 PAIRED, GRID, EDGE = 1000, 400, 1e-4
-"""Points of one W2; cells along an axis of the grid; the mass that may lie on its outermost cells."""
+"""Points of one W2; cells along an axis of the grid; the mass allowed in its outermost cells."""
 MOST = 5000
-"""Points of either side of an energy distance."""
+"""Points on either side of an energy distance."""
 FLOORS = (1, 3, 5, 7, 9)
-"""Pairs of draws that tell what chance alone makes of W2."""
+"""Pairs of draws that measure W2 under chance alone."""
 OTHER = "projection"
-"""The stream of the runs that the projection is taken from."""
+"""The random stream of the runs from which the projection is computed."""
 
 
 @dataclass(frozen=True)
 class Base:
     """One finished chain of a seed, of one cloud or of `audit.replicas` independent ones.
 
-    x: the final clouds in sampler coordinates, one after the other, `sizes` rows each. fraction: of each
-    cloud in each set at each step.
-    seconds: a step of one cloud.
+    x: the final clouds in sampler coordinates, concatenated, `sizes` rows each. fraction: of each cloud in
+    each set at each step. seconds: per step of one cloud.
     """
 
     problem: Problem
@@ -86,7 +85,7 @@ class Base:
 
     @property
     def judged(self) -> Float[np.ndarray, "r t m"]:
-        """The fractions at the steps that `audit.after_step` has judged; there is one at least."""
+        """The fractions at the steps that `audit.after_step` counts, at least one."""
         return self.fraction[:, max(self.problem.scenario.audit.after_step - 1, 0) :]
 
 
@@ -108,17 +107,17 @@ class Target(Protocol):
     def measure(self) -> str: ...
 
     def distance(self, x: Float[Tensor, "n d"]) -> float:
-        """From a cloud of two points or more."""
+        """The distance of a cloud of at least two points."""
 
     def floor(self, n: int) -> tuple[float, float]:
-        """What chance alone makes of the distance from n draws of the projection itself: its mean and
+        """The distance of n draws of the projection itself, by chance alone: its mean and
         standard deviation.
         """
 
 
 def projection_of(plain: Sequence[Base], betas: Sequence[float], progress: Progress) -> Target:
-    """The projection of the distribution that unfiltered chains sample; ValueError where no distribution
-    holds at most `betas`, as far as draws tell.
+    """The projection of the distribution that unfiltered chains sample; ValueError where, as far as draws
+    show, no distribution holds at most `betas`.
     """
     return (
         Grid.of(plain, betas)
@@ -129,7 +128,7 @@ def projection_of(plain: Sequence[Base], betas: Sequence[float], progress: Progr
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The projection on a grid, drawn from by spreading points over their cells, `width` wide."""
+    """The projection on a grid; draws are spread over their cells, `width` wide."""
 
     points: Float[Tensor, "k d"]
     weights: Float[Tensor, "k"]
@@ -140,8 +139,8 @@ class Grid:
 
     @classmethod
     def of(cls, plain: Sequence[Base], betas: Sequence[float]) -> "Grid":
-        """A grid as wide as the clouds, and wider until next to nothing of the energy's distribution lies on
-        its edge.
+        """A grid as wide as the clouds, widened until almost none of the energy's distribution lies on its
+        edge.
         """
         cloud, problem = torch.cat([b.x for b in plain]), plain[0].problem
         low, high = cloud.double().amin(0).cpu(), cloud.double().amax(0).cpu()
@@ -175,11 +174,11 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Reweighted:
-    """The projection as the weighted draws of unfiltered runs of its own, so that no filter is compared with
-    the noise it drew itself.
+    """The projection as the weighted draws of separate unfiltered runs, so that no filter is compared with
+    its own noise.
 
-    apart, apart_weights: those of the unfiltered chains that are compared, weighted likewise: by them chance
-    is measured.
+    apart, apart_weights: those of the unfiltered chains that are compared, weighted in the same way, to
+    measure chance.
     """
 
     points: Float[Tensor, "k d"]
@@ -192,7 +191,7 @@ class Reweighted:
 
     @classmethod
     def of(cls, plain: Sequence[Base], betas: Sequence[float], progress: Progress) -> "Reweighted":
-        """At most MOST points of either; each sampled once more, with other noise."""
+        """At most MOST points of either; each chain is sampled once more, with other noise."""
         others = [Base.run(base.problem, base.seed, progress, stream=OTHER) for base in plain]
         return cls(*_weighted(others, betas), *_weighted(plain, betas))
 
@@ -210,9 +209,7 @@ class Reweighted:
 
 
 def _weighted(bases: Sequence[Base], betas: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Draws of the unfiltered distribution, at most MOST of them, and the projection's weights, which sum to
-    1.
-    """
+    """At most MOST draws of the unfiltered distribution, and the projection's weights, which sum to 1."""
     x, inside = torch.cat([b.x for b in bases]).double().cpu(), torch.cat([b.inside for b in bases]).cpu()
     weights = keep_probabilities(inside, betas)
     chosen = torch.from_numpy(np.random.default_rng(1).permutation(len(x))[:MOST])
@@ -240,9 +237,9 @@ def projected(p: Tensor, inside: Tensor, betas: Sequence[float]) -> Tensor:
 
 
 def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
-    """The same for a few atoms. One set has its closed form (P.2), several the tilt of their masses (G.4).
+    """The same for a few atoms: for one set in closed form (P.2), for several the tilt of their masses (G.4).
 
-    Atoms in a set of β = 0 get nothing. ValueError where nothing is left.
+    Atoms in a set of β = 0 get mass 0. ValueError where no mass is left.
     """
     possible = ~(patterns[:, limits == 0] > 0).any(1)
     if not bool((mass * possible).sum() > 0):
@@ -257,7 +254,7 @@ def _tilted_masses(mass: Tensor, patterns: Tensor, limits: Tensor) -> Tensor:
             raise ValueError("all of the distribution lies inside the set")
         if p <= β:
             return mass
-        inside = patterns[:, 0]  # 0 or 1, in float64, where numbers in torch.where would be float32
+        inside = patterns[:, 0]  # 0 or 1 in float64, since numbers in torch.where would be float32
         return mass * (inside * (β / p) + (1 - inside) * ((1 - β) / (1 - p)))
     some = mass > 0
     found = tilt(patterns[some], limits, mass[some])

@@ -1,6 +1,4 @@
-"""The page of `lem-safe compare`: what the numbers say, one table, one picture; filters as rows and as
-lines.
-"""
+"""The page of `lem-safe compare`: the conclusions, one table, one plot; one row and one line per filter."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -46,7 +44,7 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
 
 
 def needed_in_words(facts: Mapping[str, Any]) -> dict[str, str]:
-    """The least KL, and what it is at least with confidence; empty where the comparison has no price."""
+    """The least KL, and its lower bound with confidence; empty where the comparison has no price."""
     if not facts.get("needed"):
         return {}
     found = Needed(**facts["needed"])

@@ -1,4 +1,4 @@
-"""One filter's row of a comparison: its chains, its regions, its bound and its price, beside what all filters
+"""One filter's row of a comparison: its chains, its regions, its bound and its price, and what all filters
 share.
 """
 
@@ -38,8 +38,8 @@ OVERLAPPING = (
 
 
 def oracle_weight(base: Base, betas: Sequence[float]) -> float:
-    """The multiplier of the hard projection, from the unfiltered run's second half: what a penalty's weight
-    would be guessed as (P.2).
+    """The multiplier of the hard projection, from the unfiltered run's second half: the guess of a penalty's
+    weight (P.2).
     """
     half = base.fraction[:, base.fraction.shape[1] // 2 :].mean((0, 1))
     found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0]
@@ -48,8 +48,8 @@ def oracle_weight(base: Base, betas: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Race:
-    """What all filters share: what they aim at, the unfiltered chains of every seed and how the sets see
-    them, the projection, what chance makes of distances to it.
+    """What all filters share: the aim, the unfiltered chains of every seed with their memberships, the
+    projection, and distances to it by chance.
     """
 
     scenario: Scenario
@@ -61,8 +61,8 @@ class Race:
     progress: Progress
 
     def entry(self, name: str) -> tuple[Entry, Float[np.ndarray, "t"] | None]:
-        """A row of the table, and the fraction of its first seed at every step, of the cloud that held
-        most.
+        """A row of the table, and the fraction of its first seed at every step, for the cloud with the
+        largest one.
         """
         scope, because = self._promise(name)
         try:
@@ -107,11 +107,11 @@ class Race:
             largest=None if ended else float(max(r.judged[..., k].max() for r in runs)),
             final=float(torch.cat([r.inside[:, k] for r in runs]).double().mean()),
             upper_bound=self._bound(runs, k, tuned=tuned, ended=ended)[0],
-            over=any(_over(r, k, ended) for r in runs),
+            over=any(_exceeds(r, k, ended) for r in runs),
         )
 
     def _account(self, runs: Sequence[Base]) -> Account:
-        """What the final clouds paid; every row of the same unfiltered clouds, as they drew the same
+        """The KL account of the final clouds; all rows use the same unfiltered clouds, as they drew the same
         noise.
         """
         problem = runs[0].problem
@@ -119,13 +119,13 @@ class Race:
         return account(ours, self.free, problem.betas, self.scenario.audit.confidence)
 
     def chance(self, n: int) -> tuple[float, float]:
-        """What chance alone makes of the distance from n draws."""
+        """The distance of n draws by chance alone."""
         if n not in self.floors:
             self.floors[n] = self.target.floor(n)
         return self.floors[n]
 
     def _finished(self, name: str) -> tuple[Sequence[Base], float | None]:
-        """The chain of every seed, and the weight where one was guessed."""
+        """The chain of every seed, and the guessed weight, if any."""
         if name == "none":
             return self.plain, None
         if name == "thinning":
@@ -141,7 +141,7 @@ class Race:
         return sampled(self.scenario, spec, [base.seed for base in self.plain], self.progress), guessed
 
     def _thinned(self, base: Base) -> Base:
-        """Every cloud thinned for itself, so that clouds stay independent."""
+        """Every cloud thinned separately, so that clouds remain independent."""
         choose = thinned if _overlap(base) else thinned_to_budget
         uniforms = Key(base.seed).fold("thinning").uniform(base.x[:, 0].double())
         parts = zip(
@@ -170,8 +170,8 @@ class Race:
     def _bound(
         self, runs: Sequence[Base], k: int, *, tuned: bool, ended: bool
     ) -> tuple[float | None, str | None, int | None]:
-        """The upper bound on the fraction in set k, and what it counts how many of; None where nothing is
-        claimed.
+        """The upper bound on the fraction in set k, the unit it counts and their number; None where no bound
+        is claimed.
         """
         audit = self.scenario.audit
         if tuned or any(r.seed in audit.tuned_with for r in runs):
@@ -191,8 +191,8 @@ class Race:
 def sampled(
     scenario: Scenario, spec: Mapping[str, Any], seeds: Sequence[int], progress: Progress
 ) -> list[Base]:
-    """The scenario with another filter, built once, sampled with each seed; what its audit would ask for is
-    not asked here.
+    """The scenario with another filter, built once and sampled with each seed, without the requirements of
+    its audit.
     """
     problem = build(
         loads(scenario.to_yaml(), {"filter": dict(spec), "audit.require": "passed"}), progress=progress
@@ -206,8 +206,8 @@ def _overlap(base: Base) -> bool:
 
 
 def _held(run: Base, ended: bool) -> Float[np.ndarray, "r m"]:
-    """The largest fraction of each cloud in each set over the judged steps; of the final cloud where no steps
-    were taken.
+    """The largest fraction of each cloud in each set over the checked steps; that of the final cloud where no
+    steps were taken.
     """
     return run.final if ended else run.judged.max(1)
 
@@ -218,7 +218,7 @@ def _worst(runs: Sequence[Base], ended: bool) -> int:
     return int(np.argmax(largest / np.maximum(betas, 1e-12)))
 
 
-def _over(run: Base, k: int, ended: bool) -> bool:
-    """Whether some cloud held more than ⌊βn⌋ of set k (A.1)."""
+def _exceeds(run: Base, k: int, ended: bool) -> bool:
+    """Whether some cloud had more than ⌊βn⌋ particles in set k (A.1)."""
     β, held = run.problem.betas[k], _held(run, ended)[:, k]
     return any(round(float(fraction) * n) > budget(β, n) for fraction, n in zip(held, run.sizes, strict=True))

@@ -1,4 +1,4 @@
-"""What `lem-safe compare` found: a row a filter, a line a constraint, and what is said of them."""
+"""The result of `lem-safe compare`: one row per filter, one line per constraint, and the conclusions."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from lem_safe.report.prices import certainly, least, nats
 
 @dataclass(frozen=True)
 class Held:
-    """What one filter let into one region: like the entry's own numbers."""
+    """One filter's numbers for one region, like those of the entry."""
 
     set: str
     beta: float
@@ -28,11 +28,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Price:
-    """What one filter paid, in nats: its KL from the unfiltered distribution from below (P.7), and how far
-    that is from the least (P.6).
+    """The price of one filter, in nats: a lower bound of its KL from the unfiltered distribution (P.7), and
+    its distance from the least one (P.6).
 
-    membership: the part that memberships alone tell. gap: None where the final cloud is over a tolerance, or
-    what is needed is not known.
+    membership: the part that follows from memberships alone. gap: None where the final cloud is over a
+    tolerance, or the least KL is unknown.
     """
 
     paid: float
@@ -43,7 +43,7 @@ class Price:
 
     @classmethod
     def of(cls, found: Account) -> "Price | None":
-        """None where there are too few samples to tell."""
+        """The price; None where there are too few samples."""
         if found.paid is None:
             return None
         gap, error = (found.gap, found.gap_error) if found.within else (None, None)
@@ -52,13 +52,13 @@ class Price:
 
 @dataclass(frozen=True)
 class Entry:
-    """One filter over all seeds; refused says why it could not run, and then the numbers are None.
+    """One filter over all seeds. refused: why it could not run; then the numbers are None.
 
-    regions: what was held of each constraint, in the scenario's order; of several the one nearest to, or
-    furthest over, its tolerance is told by the entry itself. over: whether any cloud held more than its
-    budget at some judged step (for thinning: in the end). The bound is taken from `units` many of what `unit`
-    names. chance: mean and standard deviation of the distance from so many draws of the projection itself.
-    cost: seconds a step over those of no filter. kept: draws left, of the samples.
+    regions: the numbers of each constraint, in the scenario's order; the entry itself shows those of the one
+    nearest to, or furthest over, its tolerance. over: whether any cloud exceeded its budget at some checked
+    step (for thinning: in the end). units, unit: what the bound counts. chance: mean and standard deviation
+    of the distance for as many draws of the projection itself. cost: seconds per step relative to no filter.
+    kept: draws left, of the samples.
     weight: a penalty's, where it was guessed. price: of the final clouds of all seeds together.
     """
 
@@ -85,12 +85,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table; `floor` is what chance alone makes of the distance from a whole cloud, its mean and standard
-    deviation.
+    """The table. floor: mean and standard deviation of the distance of a whole cloud by chance alone.
 
-    needed: the least KL that holding every tolerance costs.
-    samples: of a cloud, of which every seed has `clouds`. aim: what every filter aims at, constraint by
-    constraint, where that is not β.
+    needed: the least KL of holding every tolerance. samples: of a cloud, of which every seed has `clouds`.
+    aim: the aim of every filter, by constraint, where that is not β.
     """
 
     scenario: str
@@ -174,7 +172,7 @@ class Comparison:
 
 
 def _cells(e: Entry) -> list[tuple[str, ...]]:
-    """A line a constraint; what is not a constraint's own stands in the first."""
+    """One line per constraint; values that do not depend on the constraint are in the first."""
     if e.refused is not None:
         return [(e.filter, "refused", "", "", "", "", "", "", e.refused.splitlines()[0][:90])]
     distance = "" if e.distance is None else f"{e.distance:.2g}"

@@ -1,12 +1,10 @@
-"""What is said of rows before an energy is learned from them: a code that stands for a missing value, too few
-rows.
+"""Remarks on rows before an energy is learned from them: codes for missing values, too few rows.
 
-A code such as −9999 is one value that several rows share (one row is enough where it is written with nines,
-or is the end of a range of integers), outside all others of its column but a few values that are apart from
-them like it, farther than FAR of their standard deviations from their middle and farther than ALONE of them
-from the nearest. The spread of the others is that of their quartiles, IQR/1.349, or where that is 0 their
-standard deviation. A density has no such place, so an energy learns a mode there, and what it learns of the
-rest is spread over the gap.
+A code such as −9999 is one value that several rows share (one row is enough where it consists of nines, or is
+the end of a range of integers), separated from all others of its column except other such values: farther
+than FAR of their standard deviations from their middle and farther than ALONE of them from the nearest. The
+spread of the others is that of their quartiles, IQR/1.349, or where that is 0 their standard deviation. A
+density has no such value, so an energy would learn a mode there, at the expense of the rest.
 """
 
 from typing import NamedTuple
@@ -20,14 +18,14 @@ from lem_safe.formatting import percent
 
 FAR, ALONE = 10.0, 5.0
 FEWEST, CODES = 3, 4
-"""Rows that share a code, at least; codes that a column may have."""
+"""The fewest rows that share a code; the largest number of codes of a column."""
 EACH = 10
-"""Rows per column below which it is said that they are few."""
+"""Rows per column below which there is a remark that they are few."""
 
 
 class Code(NamedTuple):
-    """One value that seems to stand for a missing one: its column, in how many rows, how far from the others,
-    in their standard deviations.
+    """One value that seems to be a code for a missing one: its column, its number of rows, and its distance
+    from the others, in their standard deviations.
     """
 
     column: str
@@ -39,8 +37,8 @@ class Code(NamedTuple):
 
 
 class Concern(NamedTuple):
-    """One remark about the rows: in a sentence, and in a few words for samples that are found far from the
-    data later. column: the column it is about; None if it is about all.
+    """One remark about the rows: as a sentence, and briefly for samples that are later found far from the
+    data. column: the column it is about; None if it is about all.
     """
 
     text: str
@@ -49,7 +47,7 @@ class Concern(NamedTuple):
 
 
 def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
-    """One for each; nothing of pictures, whose columns are pixels."""
+    """All remarks; none for images, whose columns are pixels."""
     if isinstance(source, ImageSource):
         return ()
     n, d = rows.values.shape
@@ -66,7 +64,7 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
 
 
 def _coded(c: Code, n: int) -> Concern:
-    """A value that seems to stand for a missing one."""
+    """A value that seems to be a code for a missing one."""
     brief = (
         f"{c.rows:,} of {n:,} rows ({percent(c.rows / n)}) {'is' if c.rows == 1 else 'are'} exactly "
         f"{c.value:g}, {c.distance:,.0f} standard deviations from the others ({c.low:g} to {c.high:g})"
@@ -93,7 +91,7 @@ def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:
 
 
 def _at_the_low_end(name: str, values: Float[np.ndarray, "k"]) -> list[Code]:
-    """The codes among the least few different values, sorted, all of which are apart from the others."""
+    """The codes among the smallest distinct values, sorted, all separated from the others."""
     found: list[Code] = []
     least, counts = np.unique(values, return_counts=True)
     for k in range(1, min(CODES, len(least) - 1) + 1):
@@ -120,8 +118,8 @@ def _mirrored(found: list[Code]) -> list[Code]:
 
 
 def _usual(value: float) -> bool:
-    """Whether programs write this for a missing value: nines from 999 on, the ends of integers, ±1e20 and
-    more.
+    """Whether programs use this value for a missing one: nines from 999 on, the ends of integers, ±1e20 and
+    larger.
     """
     size = abs(value)
     nines = size.is_integer() and 999 <= size < 1e15 and set(str(int(size))) == {"9"}

@@ -1,6 +1,4 @@
-"""Comma-separated numbers as one table: `barriers.tables` reads them, and what it finds wrong becomes faults
-of the file.
-"""
+"""Comma-separated numbers as one table: read by `barriers.tables`, with its errors as faults of the file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +20,8 @@ def read_csv(
 ) -> tuple[NDArray[np.float64], list[str] | None]:
     """The numbers and the names (None where the first line is a row); with `columns`, of those columns alone.
 
-    header: whether the first line is names, where that is known. expected: names that, all found in the first
-    line, show that it is names.
+    header: whether the first line is names; None where unknown. expected: names that identify the first line
+    as names if it contains all of them.
     """
     with faults_of(path):
         head = csv_head(path, header)
@@ -38,7 +36,7 @@ def read_csv(
 
 @contextmanager
 def faults_of(path: Path) -> Iterator[None]:
-    """What is wrong with a table, as faults of its file."""
+    """Raises the faults of a table as those of its file."""
     try:
         yield
     except TableFault as bad:

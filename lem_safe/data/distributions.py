@@ -1,4 +1,4 @@
-"""Built-in distributions in the plane, each known by its draws: the usual targets of energy-based models."""
+"""Built-in distributions in the plane, defined by their draws: common targets of energy-based models."""
 
 import math
 from abc import abstractmethod

@@ -1,5 +1,5 @@
-"""Draws of a Gaussian mixture that the scenario spells out: data whose exact energy is known, in any number
-of columns.
+"""Draws of a Gaussian mixture given in the scenario: data whose exact energy is known, in any number of
+columns.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Column names: what a file calls them, and the identifiers that rules and scenarios use."""
+"""Column names: those of a file, and the identifiers that rules and scenarios use."""
 
 import difflib
 import keyword
@@ -11,7 +11,7 @@ from lem_safe.errors import BadInput, Fault
 
 
 def identifier(name: str) -> str:
-    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is
+    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' becomes
     mean_perimeter.
     """
     word = re.sub(r"\W+", "_", name.strip()).strip("_")
@@ -21,8 +21,8 @@ def identifier(name: str) -> str:
 
 
 def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Identifiers of the names of one file, with a note for each that changed; BadInput where two agree or
-    one is empty.
+    """Identifiers of the names of one file, with a note for each that changed; BadInput where two are equal
+    or one is empty.
     """
     names = [identifier(name) for name in raw]
     faults = []
@@ -51,11 +51,11 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
 
 
 UNNAMED = "unnamed_column_"
-"""How a column without a name is called where others may be chosen beside it."""
+"""The name of an unnamed column where others are chosen."""
 
 
 def placeholders(raw: Sequence[str]) -> list[str]:
-    """The same names, those without a letter or a digit numbered from 1."""
+    """The same names, with those without a letter or a digit numbered from 1."""
     return [name if identifier(name) else f"{UNNAMED}{i}" for i, name in enumerate(raw, 1)]
 
 
@@ -79,8 +79,8 @@ def told_apart(raw: Sequence[str]) -> list[str]:
 
 
 def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:
-    """Which columns of a file these are, in the file's order: the others may be without a name, or called
-    alike; BadInput for what is not there.
+    """The positions of these columns in a file, in the file's order; other columns may be unnamed or have
+    equal names; BadInput for a missing column.
     """
     names = [identifier(name) for name in raw]
     known(columns, [name for name in names if name], source)
@@ -101,7 +101,7 @@ def known(columns: Sequence[str], names: Sequence[str], source: str | None = Non
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:
-    """'did you mean …?' where a name is near, else what there is."""
+    """'did you mean …?' where a name is similar, else the existing names."""
     same = alike(name, names)
     near = [names[same]] if same is not None else difflib.get_close_matches(identifier(name), names, 1)
     if near:

@@ -10,7 +10,7 @@ from lem_safe.errors import BadInput, Fault
 
 
 def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:
-    """Refuses columns, by name and arrow type, that hold something else than numbers."""
+    """Refuses columns, by name and arrow type, that do not contain numbers."""
     import pyarrow as pa
 
     numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
@@ -24,8 +24,8 @@ def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:
 
 
 def cast_to_float64(column: Any) -> NDArray[np.float64]:
-    """The numbers of one arrow column of numbers, NaN where one is missing; integers beyond 2**53 are rounded
-    to the nearest, as numpy does.
+    """The numbers of one arrow column of numbers, NaN where one is missing; integers beyond 2**53 are
+    rounded, as in numpy.
     """
     import pyarrow as pa
 

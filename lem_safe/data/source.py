@@ -1,4 +1,4 @@
-"""Where training rows come from: a DataSource knows its columns, and its fingerprint says what is in it."""
+"""The source of training rows: it has columns, and a fingerprint of its content."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -22,12 +22,12 @@ class DataSource(ABC):
     """A scenario's `data:`. Loading may raise BadInput; so may `columns`, where they are in a file."""
 
     example: ClassVar[dict[str, object]]
-    """A specification of a member, without a file where it can be: what the law tests run on."""
+    """A specification of a member, without a file where possible, for the law tests."""
 
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns, identifiers."""
+        """The names of the columns, as identifiers."""
 
     @property
     def dimension(self) -> int:
@@ -35,15 +35,15 @@ class DataSource(ABC):
 
     @abstractmethod
     def load(self, seed: int) -> Dataset:
-        """The rows; what is drawn at random is drawn from `seed`."""
+        """The rows; random choices use `seed`."""
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of everything the rows depend on but the seed: parameters, and the content of files."""
+        """A hash of everything the rows depend on except the seed: parameters, and the content of files."""
 
 
 def digest(*parts: str | bytes) -> str:
-    """One sha256, in hex, of several pieces; where one ends and the next begins counts."""
+    """One sha256, in hex, of several pieces, including their boundaries."""
     h = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -52,5 +52,5 @@ def digest(*parts: str | bytes) -> str:
 
 
 def generator(name: str, seed: int) -> torch.Generator:
-    """The random stream of one named source: equal seeds elsewhere do not repeat it."""
+    """The random stream of one named source: equal seeds of other sources give other numbers."""
     return torch.Generator().manual_seed(int(digest(name, str(seed))[:15], 16))

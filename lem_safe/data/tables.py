@@ -1,7 +1,7 @@
 """Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a
 fault.
 
-One reader serves training data and sample files alike. Nothing pickled is ever loaded.
+The same reader is used for training data and sample files. Nothing pickled is ever loaded.
 """
 
 import zipfile
@@ -21,15 +21,15 @@ from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
 Raw = tuple[NDArray[Any], Sequence[str] | None]
-"""What a reader finds in a file: an array, and column names as written or None."""
+"""What a reader returns of a file: an array, and column names as written or None."""
 
 
 @dataclass(frozen=True)
 class Table:
     """n rows of d finite numbers.
 
-    columns: their names, None where the file has none; notes: what the reader changed, in words (a column
-    renamed, say).
+    columns: their names, None where the file has none. notes: the reader's changes, in words (a renamed
+    column, for example).
     """
 
     values: Float64[np.ndarray, "n d"]
@@ -54,11 +54,12 @@ def read_table(
     header: bool | None = None,
     expected: Sequence[str] | None = None,
 ) -> Table:
-    """The table in a file; with `columns`, only those are read and checked, so others may hold text or gaps.
+    """The table in a file; with `columns`, only those are read and checked, so others may contain text or
+    gaps.
 
-    header: whether the first line of a .csv is names; by default it is where it can only be that, a row
-    likewise, and what may be either is refused (`barriers.tables.first_row`), unless all of the `expected`
-    names are in it. .npz holds the array `x` and may hold `columns`, an array of names.
+    header: whether the first line of a .csv is names; by default detected, and refused where ambiguous
+    (`barriers.tables.first_row`), unless it contains all of the `expected` names. .npz contains the array `x`
+    and may contain `columns`, an array of names.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
@@ -89,11 +90,10 @@ def read_table(
 
 
 def read_fitting(path: str | Path, expected: Sequence[str], header: bool | None = None) -> Table:
-    """The table in a file, its columns those expected and in that order: by name where it has names of its
-    own, else by position.
+    """The table in a file with the expected columns, in that order: by name where the file has names, else by
+    position.
 
-    Raises BadInput where the names do not say which column is which. The caller says what a wrong number of
-    columns means.
+    Raises BadInput where the names do not match. A wrong number of columns is for the caller to report.
     """
     table = read_table(path, header=header, expected=expected)
     return fitting(table, expected, str(path))

@@ -10,9 +10,8 @@ Both are lower bounds in any dimension, as only the masses of a few cells are es
 The second is equal to the KL where the filtered distribution is a tilt e^{−U−Σμ_kφ_k(s_k)}, as the equilibria
 of drift, step and gate are, up to the width of the cells. μ and f are fitted on four fifths of the rows and
 evaluated on the remaining fifth, in turn, so that fitting causes no bias; the logarithm's own bias, ½Var/n,
-is subtracted.
-What remains is Monte Carlo error, given as one standard error: of independent unfiltered particles, and of
-filtered ones as if they were independent.
+is subtracted. What remains is Monte Carlo error, given as one standard error: of independent unfiltered
+particles, and of filtered ones as if they were independent.
 
 A kernel or neighbour estimate of KL is no substitute: in 20 dimensions it gives −1.2 for 1.3. Letters: n
 rows, d columns, m sets, p features.

@@ -50,10 +50,11 @@ ENERGIES: Kinds[Entry] = Kinds(
     base=Energy,
     reserved=("trained", "checkpoint"),
 )
-"""Every energy a scenario can name by `kind` that needs no training; `trained` belongs to lem_safe.training.
+"""Every energy a scenario can name by `kind` that needs no training; `trained` belongs to
+lem_safe.training.
 """
 
-NETWORKS["mixture_base"] = MixtureBase  # here, as their modules need the table's own
+NETWORKS["mixture_base"] = MixtureBase  # here, as its module needs the table's other members
 NETWORKS["convolutional"] = Convolutional
 
 __all__ = [

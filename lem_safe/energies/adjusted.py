@@ -1,6 +1,4 @@
-"""One energy, adjusted: at another temperature V/ε (E.1), moved to another place U(x − s), tilted by
-e^{a·x}.
-"""
+"""One energy, adjusted: at another temperature V/ε (E.1), shifted U(x − s), or tilted by e^{a·x}."""
 
 from typing import Annotated, ClassVar
 
@@ -136,7 +134,7 @@ class Tilted(Energy):
         return self.energy.laplacian(x, directions)
 
     def terms(self) -> list[tuple[float, Energy]]:
-        """The largest term leans, and so does the sum."""
+        """The terms, with the tilt on the largest one."""
         found = self.energy.terms()
         k = max(range(len(found)), key=lambda i: found[i][0])
         weight, term = found[k]
@@ -183,7 +181,7 @@ class Tilted(Energy):
         return not bool(self.tilt.any())
 
     def _tilting(self, energy: Energy, weight: float) -> "Tilted":
-        """The same tilt before an energy that counts `weight` times."""
+        """The same tilt of an energy with this weight."""
         return Tilted(energy, (self.tilt.double() / weight).tolist())
 
 

@@ -1,8 +1,8 @@
-"""An energy seen through an affine map, U(x) = U_y(Wx + …) + c: what that makes of the answers of U_y.
+"""An energy composed with an affine map, U(x) = U_y(Wx + …) + c, and its properties from those of U_y.
 
     ∇²U = Wᵀ∇²U_y W,   ∫e^{−tU} dx = e^{−tc} ∫e^{−tU_y} dy / |det W|.
 
-A log-Sobolev constant goes along as a floor of the curvature does: the map back is Lipschitz with 1/σ_min(W),
+A log-Sobolev constant changes like a lower bound of the curvature: the map back is Lipschitz with 1/σ_min(W),
 so C becomes at least C σ_min(W)².
 """
 
@@ -22,7 +22,7 @@ from lem_safe.energies.log_sobolev import Constant, greater
 
 
 class Affine(Energy):
-    """A bijective affine map before another energy, `seen`; all its numbers float64 on the CPU."""
+    """A bijective affine map composed with another energy, `seen`; all its numbers float64 on the CPU."""
 
     @property
     def constant(self) -> float:
@@ -32,15 +32,15 @@ class Affine(Energy):
     @property
     @abstractmethod
     def seen(self) -> Energy:
-        """U_y."""
+        """U_y, the energy after the map."""
 
     @abstractmethod
     def to_seen(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """y of x."""
+        """y as a function of x."""
 
     @abstractmethod
     def from_seen(self, y: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """x of y."""
+        """x as a function of y."""
 
     @abstractmethod
     def matrix_to_seen(self) -> Float[Tensor, "d d"] | None:
@@ -48,11 +48,11 @@ class Affine(Energy):
 
     @abstractmethod
     def of_seen(self, terms: GaussianSum) -> GaussianSum:
-        """Terms over y as terms over x, without c."""
+        """Terms over y converted to terms over x, without c."""
 
     @abstractmethod
     def around(self, energy: Energy) -> Energy:
-        """The same map before another energy."""
+        """The same map composed with another energy."""
 
     def terms(self) -> list[tuple[float, Energy]]:
         found = self.seen.terms()

@@ -1,10 +1,11 @@
 """An energy U in nats: ρ ∝ e^{−U} (E.1). A function of data units x; `in_coordinates` is the same energy over
 sampler units z.
 
-What is asked of an energy anywhere is asked of it here, and has one answer that is safe where it is not
-known: a new energy answers in its own file, and a composition from the answers of its parts.
+Every property of an energy that other code uses is a method here, with a default that is safe where the
+property is
+unknown: a new energy overrides it in its own file, and a composition computes it from its parts.
 
-Changes of coordinates meet second derivatives as tr(Vᵀ∇²U V), the Laplacian of y ↦ U(x + Vy); so `laplacian`
+Changes of coordinates need second derivatives as tr(Vᵀ∇²U V), the Laplacian of y ↦ U(x + Vy); so `laplacian`
 takes V, and a chain of affine maps, sums and mixtures keeps its closed form.
 """
 
@@ -23,7 +24,9 @@ from lem_safe.energies.log_sobolev import Constant, bakry_emery
 from lem_safe.keys import Key
 
 POINTS, MOST_POINTS = 64, 1024
-"""Typical points of an energy that can be drawn from; of one part of a composition, at the most."""
+"""The number of typical points of an energy with exact draws; the largest number for one part of a
+composition.
+"""
 
 
 class Energy(nn.Module, ABC):
@@ -34,17 +37,15 @@ class Energy(nn.Module, ABC):
 
     dimension: int
     example: ClassVar[dict[str, object]]
-    """A specification of a member in two dimensions: what the law tests run on."""
+    """A specification of a member in two dimensions, for the law tests."""
     estimate: str | None = None
-    """How `laplacian` is estimated, in words; None where it is exact for the energy itself, whatever it is
-    made of.
+    """How `laplacian` is estimated, in words; None where it is exact for the energy itself, apart from its
+    parts.
     """
 
     @property
     def laplacian_method(self) -> str:
-        """`exact`, or the estimates that ΔU rests on, its own and those of its parts: `Hutchinson, 32
-        probes`.
-        """
+        """`exact`, or the estimates that ΔU uses, its own and those of its parts: `Hutchinson, 32 probes`."""
         found = {
             part.estimate for part in self.modules() if isinstance(part, Energy) and part.estimate is not None
         }
@@ -68,72 +69,72 @@ class Energy(nn.Module, ABC):
         along V's columns.
         """
 
-    # What it is made of
+    # Its structure
 
     def terms(self) -> list[tuple[float, "Energy"]]:
-        """U = Σ weight · term up to a constant, with nested sums multiplied out; itself, once, where it is no
-        sum.
+        """U = Σ weight · term up to a constant, with nested sums expanded; the energy itself where it is not
+        a sum.
         """
         return [(1.0, self)]
 
     def alternatives(self) -> list[tuple[float, "Energy"]]:
-        """e^{−U} is a mixture of e^{−t·U_i}, each of them in one place: pairs (t, U_i), t > 0; itself where
-        it is no mixture.
+        """e^{−U} as a mixture of e^{−t·U_i}, each with its mass in one place: pairs (t, U_i), t > 0; the
+        energy itself where it is not a mixture.
         """
         return [(1.0, self)]
 
     def parts(self) -> list["Energy"]:
-        """The energies that this one is made of, over the same x where its form can say them so."""
+        """The energies that this one consists of, over the same x where possible."""
         children = list(self.children())
         held = [m for child in children if isinstance(child, nn.ModuleList) for m in child]
         return [part for part in (*children, *held) if isinstance(part, Energy)]
 
-    # Where its mass is, and how it falls off
+    # Its mass and its tails
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
-        """What adds to U and what takes from it at x, float64, as far out as only the fastest growing parts
-        count.
+        """The positive and the negative part of U at x, float64; far out only the fastest growing terms are
+        included.
         """
         return Growth.of_one(self(x))
 
     def typical_points(self) -> Float[Tensor, "k d"]:
-        """Some points about which each term is, float64, on the CPU: draws where it can be drawn from, else
+        """Some points near the mass of each term, float64, on the CPU: draws where these are possible, else
         its centre.
         """
         return torch.zeros(1, self.dimension, dtype=torch.float64)
 
     def surely_integrable(self, t: float = 1.0) -> bool:
-        """Whether the form alone shows that ∫e^{−tU} is finite, t > 0, as its value does where that is known;
-        False where it must be examined.
+        """Whether the form alone shows that ∫e^{−tU} is finite, t > 0, as a known value does; False where it
+        must be examined.
         """
         return self.log_integral(t) is not None
 
     def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
-        """n independent draws from e^{−tU}/Z, float64, on the CPU; None where no exact way is known."""
+        """n independent draws from e^{−tU}/Z, float64, on the CPU; None where no exact method is known."""
         terms = self.gaussian_sum(t)
         return None if terms is None else terms.draws(generator, n)
 
-    # What is known in closed form
+    # Closed forms
 
     def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
         """The terms of e^{−tU} where these are Gaussian (O.6), any t; None otherwise."""
         return None
 
     def log_integral(self, t: float = 1.0) -> float | None:
-        """log ∫e^{−tU} (O.6), t > 0; None where it is not known, or infinite."""
+        """log ∫e^{−tU} (O.6), t > 0; None where unknown or infinite."""
         terms = self.gaussian_sum(t)
         return None if terms is None else terms.log_integral()
 
     def curvature_floor(self) -> float | None:
-        """The largest κ known with ∇²U ⪰ κI everywhere (L.2), negative ones too; None where the form does not
-        tell.
+        """The largest known κ with ∇²U ⪰ κI everywhere (L.2), possibly negative; None where the form gives
+        none.
         """
         terms = self.gaussian_sum()
         return None if terms is None else terms.curvature_floor()
 
     def log_sobolev(self, t: float = 1.0) -> Constant | None:
-        """The best constant of e^{−tU} that a theorem gives for the form (L.2), t > 0; None where none is
-        known.
+        """The best constant of e^{−tU} that a theorem gives for the form (L.2), t > 0; None where none
+        applies.
         """
         floor = self.curvature_floor()
         return bakry_emery(None if floor is None else t * floor)
@@ -141,12 +142,14 @@ class Energy(nn.Module, ABC):
     # In other coordinates
 
     def unwrapped(self, coordinates: Coordinates) -> "Energy | None":
-        """This energy over z, x = x(z), where there is a shorter way than through the map; None elsewhere."""
+        """This energy over z, x = x(z), where there is a shorter form than through the map;
+        None otherwise.
+        """
         return None
 
 
 class Tractable(Energy):
-    """An energy whose distribution can be drawn from exactly, normalised: log Z = 0."""
+    """A normalised energy with exact draws: log Z = 0."""
 
     @abstractmethod
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
@@ -166,7 +169,7 @@ class Tractable(Energy):
 
 
 def points_of_all(energies: Sequence[Energy]) -> Float[Tensor, "k d"]:
-    """Typical points of several energies, as many of each."""
+    """Typical points of several energies, the same number of each."""
     each = [energy.typical_points() for energy in energies]
     if len(each) == 1:
         return each[0]
@@ -175,7 +178,7 @@ def points_of_all(energies: Sequence[Energy]) -> Float[Tensor, "k d"]:
 
 
 def _evenly(points: Tensor, n: int) -> Tensor:
-    """n of the rows, from all over them; each again and again where they are fewer."""
+    """n evenly spaced rows; repeated where there are fewer."""
     k = len(points)
     return points[torch.arange(n) % k if k <= n else torch.linspace(0, k - 1, n).long()]
 

@@ -1,5 +1,4 @@
-"""A trunk kept within ±c: g(x) = c tanh(f(x)/c). A correction that fits what it saw cannot do harm where it
-saw nothing.
+"""A trunk bounded by ±c: g(x) = c tanh(f(x)/c), so that a correction is limited where there were no data.
 
 With t = tanh(f/c):  ∇g = (1 − t²)∇f,   tr(JᵀH_g J) = (1 − t²) tr(JᵀH_f J) − (2/c) t(1 − t²)‖J∇f‖².
 """
@@ -12,7 +11,7 @@ from lem_safe.energies.trunk import Traced, Trunk, Workspace
 
 
 class BoundedTrunk(Trunk):
-    """`inner`, squashed smoothly into ±most; near 0 it is `inner` itself."""
+    """`inner`, smoothly bounded by ±most; near 0 it is `inner` itself."""
 
     def __init__(self, inner: Trunk, most: float):
         super().__init__()

@@ -1,6 +1,6 @@
 """Sums of energies: U = Σ w_i U_i, with ∇U = Σ w_i∇U_i and ΔU = Σ w_iΔU_i (C.1, C.2).
 
-Weights 1 are the conjunction U_A + U_B; U₊ − λU₋ is the negation, and what `penalties:` makes.
+With weights 1 this is the conjunction U_A + U_B; U₊ − λU₋ is the negation, used by `penalties:`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from lem_safe.energies.weighted import Weighted
 
 
 class Combination(Weighted):
-    """Σ w_i U_i: what every sum below is."""
+    """Σ w_i U_i: the base of the sums below."""
 
     def __init__(self, energies: Sequence[Energy], weights: Sequence[float]):
         super().__init__()
@@ -35,7 +35,7 @@ class Combination(Weighted):
         self.energies = Members(energies)
 
     def members(self) -> list[Energy]:
-        """The energies that were given, those of weight 0 too."""
+        """The energies as given, including those of weight 0."""
         return list(self.energies)
 
     def weighted(self) -> list[tuple[float, Energy]]:
@@ -57,8 +57,8 @@ class Combination(Weighted):
         return _sum((w * term.laplacian(x, directions) for w, term in self._pairs()), x[:, 0])
 
     def _pairs(self) -> list[tuple[Scalar, Energy]]:
-        """Weights as they were given, so that derivatives flow to a tensor, with their energies; without a
-        number 0.
+        """Weights as given, so that derivatives flow to a tensor, with their energies; without weights that
+        are the number 0.
         """
         pairs = zip(self.weights, self.members(), strict=True)
         return [(w, term) for w, term in pairs if isinstance(w, Tensor) or w != 0]
@@ -133,8 +133,8 @@ class Negation(Combination):
 
 
 def common_dimension(owner: str, energies: Sequence[object]) -> int:
-    """The one dimension of several energies; an error where there is none, or a term is not an energy that
-    runs.
+    """The common dimension of several energies; ValueError where they differ, or where a term is not a
+    complete energy.
     """
     if not energies:
         raise ValueError(f"{owner}: needs at least one energy; got an empty list")
@@ -151,14 +151,14 @@ def common_dimension(owner: str, energies: Sequence[object]) -> int:
 
 
 def _sum(parts: Iterable[Tensor], like: Tensor) -> Tensor:
-    """The sum of the parts; of none of them zeros like `like`."""
+    """The sum of the parts; zeros like `like` where there are none."""
     each = list(parts)
     return reduce(torch.add, each) if each else torch.zeros_like(like)
 
 
 def compose(energy: Energy, penalties: Sequence[tuple[float, Energy]]) -> Energy:
     """U_safe = U − Σ weight · U₋, with exact gradients (C.1). A penalty lowers ρ(𝒰) and bounds nothing (C.5);
-    only a filter with β bounds.
+    only a filter with β does.
     """
     if not penalties:
         return energy

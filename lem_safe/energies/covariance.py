@@ -1,4 +1,4 @@
-"""Covariances as users write them (a standard deviation, one a column, or a matrix) turned into Cholesky
+"""Covariances as given by users (a standard deviation, one per column, or a matrix) converted to Cholesky
 factors, Σ = LLᵀ.
 """
 
@@ -22,7 +22,7 @@ def factor_of_std(owner: str, std: float | Sequence[float] | Tensor, dimension: 
 
 
 def factor_of_covariance(owner: str, covariance: Matrix | Tensor, dimension: int) -> Float[Tensor, "d d"]:
-    """The Cholesky factor of a covariance matrix, or an error that says which property it lacks."""
+    """The Cholesky factor of a covariance matrix; ValueError names the property it lacks."""
     try:
         Σ = torch.as_tensor(covariance, dtype=torch.float64)
     except (TypeError, ValueError):
@@ -42,7 +42,7 @@ def factor_of_covariance(owner: str, covariance: Matrix | Tensor, dimension: int
 
 
 def exactly_one(owner: str, **given: object) -> str:
-    """The name of the one argument that is not None; more or fewer is an error."""
+    """The name of the one argument that is not None; ValueError for more or fewer."""
     names = [name for name, value in given.items() if value is not None]
     if len(names) != 1:
         raise ValueError(

@@ -1,8 +1,8 @@
 """Lower bounds of the curvature of an energy: κ with ∇²U ⪰ κI everywhere (L.2).
 
 A mixture of normal distributions with one covariance: in coordinates where that is I, ∇²U = I − Cov_p(m), and
-the covariance of points no farther apart than D is at most D²/4, so κ = 1 − D²/4 there: positive while the
-means are within two standard deviations of one another.
+the covariance of points at most D apart is at most D²/4, so κ = 1 − D²/4 there: positive while the means are
+within two standard deviations of each other.
 """
 
 import torch
@@ -10,17 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 ROUNDING = 8.0
-"""Units of rounding of the largest eigenvalue, per dimension, that a computed smallest one may be off."""
+"""The rounding of a computed smallest eigenvalue, in units of that of the largest one, per dimension."""
 
 
 def congruent(floor: float, matrix: Float[Tensor, "d d"]) -> float:
-    """The floor of MᵀHM where H ⪰ floor · I."""
+    """The lower bound for MᵀHM where H ⪰ floor · I."""
     scales = torch.linalg.svdvals(matrix.double())
     return floor * float(scales.min() if floor >= 0 else scales.max()) ** 2
 
 
 def least_eigenvalue(matrix: Float[Tensor, "d d"]) -> float:
-    """A lower bound of the smallest eigenvalue of a symmetric matrix, rounding included: not above 0 where it
+    """A lower bound of the smallest eigenvalue of a symmetric matrix, rounding included: at most 0 where it
     is singular.
     """
     λ = torch.linalg.eigvalsh(matrix.double())
@@ -38,5 +38,5 @@ def floor_of_mixture(means: Float[Tensor, "k d"], whitener: Float[Tensor, "d d"]
 
 
 def greatest(*floors: float | None) -> float | None:
-    """The best of several lower bounds; None where there is none."""
+    """The largest of several lower bounds; None where there is none."""
     return max((floor for floor in floors if floor is not None), default=None)

@@ -1,11 +1,11 @@
-"""Either of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1,
+"""One of several: U = −log Σ_i w_i e^{−(U_i + log Z_i)}, the mixture of the distributions themselves (C.1,
 C.3).
 
 With p = softmax(log w − U − log Z):  ∇U = Σp_i∇U_i,  ΔU = Σp_i(ΔU_i − ‖∇U_i‖²) + ‖Σp_i∇U_i‖² (C.2), along any
                                       directions.
-Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term swallows
+Only aligned energies may be joined: an energy known up to a constant needs its log Z, or one term dominates
 the others. Where no log Z is given, and a term's is not known in closed form, the disjunction has no values
-until `align` gives it one.
+until `align` sets it.
 """
 
 from collections.abc import Sequence
@@ -80,14 +80,14 @@ class Disjunction(Energy):
             self.align([float(log_z) for log_z in known if log_z is not None])
 
     def align(self, log_normalizers: Sequence[float]) -> None:
-        """Sets log Z of every term (C.3); from then on the disjunction has values."""
+        """Sets log Z of every term (C.3); afterwards the disjunction has values."""
         log_z = vector("Disjunction", "log_normalizers", log_normalizers)
         self.offsets.copy_(log_z.to(self.offsets) - self.shares)
         self.aligned = True
 
     def joining(self, terms: Sequence[Energy]) -> "Disjunction":
-        """The same disjunction of the same energies written otherwise, over other coordinates say: offsets
-        are kept.
+        """The same disjunction of other forms of the same energies, for example over other coordinates;
+        offsets are kept.
         """
         other = Disjunction(list(terms), self.shares.exp().tolist(), (self.offsets + self.shares).tolist())
         return other.to(self.offsets)
@@ -130,7 +130,9 @@ class Disjunction(Energy):
         return [found for term in self.members() for found in term.alternatives()]
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
-        """Far out a disjunction is its lowest term; offsets are nothing there, so it need not be aligned."""
+        """Far out a disjunction is its lowest term; offsets are negligible there, so it need
+        not be aligned.
+        """
         each = [term.growth(x) for term in self.members()]
         lowest = torch.stack([part.net for part in each]).argmin(0, keepdim=True)
         return Growth(*(torch.stack(part).gather(0, lowest)[0] for part in zip(*each, strict=True)))
@@ -142,7 +144,7 @@ class Disjunction(Energy):
         return all(term.surely_integrable(t) for term in self.members())
 
     def exact_draws(self, generator: torch.Generator, n: int, t: float = 1.0) -> Float[Tensor, "n d"] | None:
-        """Of each term as many as its mass says, where all of these are known."""
+        """Draws of each term in proportion to its mass, where all masses are known."""
         members, known = self.members(), self._known()
         if len(members) == 1:
             return members[0].exact_draws(generator, n, t)
@@ -171,8 +173,8 @@ class Disjunction(Energy):
         return GaussianSum(A, b, torch.cat(c)).power(t)
 
     def log_integral(self, t: float = 1.0) -> float | None:
-        """Of what its terms' offsets leave; where a term was measured, or given, it counts as normalised by
-        that.
+        """The integral from its terms' offsets; a term whose log Z was measured or given counts as normalised
+        by that.
         """
         members = self.members()
         if not self.aligned:
@@ -196,7 +198,7 @@ class Disjunction(Energy):
         return self.joining([in_coordinates(term, coordinates) for term in self.members()])
 
     def _known(self) -> Tensor | None:
-        """log Z of every term, float64; None where one is not known, or nothing is aligned."""
+        """log Z of every term, float64; None where one is unknown, or nothing is aligned."""
         found = [term.log_integral() for term in self.members()]
         if not self.aligned or None in found:
             return None

@@ -1,8 +1,8 @@
 """Fourier features before a trunk: f(x) = g(x, cos Bx, sin Bx), B drawn once with B_ij ~ N(0, bandwidth²) and
-kept with the weights.
+stored with the weights.
 
-A network sees fine detail late; with frequencies among its inputs it sees detail of the size 1/bandwidth at
-once (Tancik et al. 2020).
+A network learns fine detail late; with frequencies among its inputs it represents detail of size 1/bandwidth
+from the start (Tancik et al. 2020).
 
 ∇f = g_x + Bᵀ(g_s ∘ cos Bx − g_c ∘ sin Bx),   tr(Vᵀ∇²f V) = tr(J_φᵀ∇²g J_φ) − Σ_j (g_c ∘ cos Bx + g_s ∘ sin
     Bx)_j ‖(BV)_j‖².

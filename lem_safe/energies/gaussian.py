@@ -68,7 +68,7 @@ class Gaussian(Tractable):
 
     @classmethod
     def of_factor(cls, mean: Float[Tensor, "d"], factor: Float[Tensor, "d d"]) -> "Gaussian":
-        """N(mean, LLᵀ) of a lower triangular L with a positive diagonal, which need not be rounded to LLᵀ."""
+        """N(mean, LLᵀ) from a lower triangular L with a positive diagonal, without computing LLᵀ."""
         found = cls(mean.tolist(), std=1.0)
         found.factor, found.whitener = factor, torch.linalg.inv(factor)
         found.log_normalizer = found.log_normalizer + factor.diagonal().log().sum()

@@ -139,7 +139,7 @@ class GaussianMixture(Tractable):
         return self.log_weights.to(y.dtype) - 0.5 * y.square().sum(1)
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """U [n], p [k, n] and y [k, d, n]; logsumexp by hand, because its parts are all needed."""
+        """U [n], p [k, n] and y [k, d, n]; logsumexp is written out, because all its parts are needed."""
         y = self._whitened(x)
         logits = self._logits(y)
         top = logits.amax(0)

@@ -1,11 +1,10 @@
-"""Energies whose e^{−U} is a sum of Gaussian terms, with the one integral that these have in closed form
-(O.6).
+"""Energies whose e^{−U} is a sum of Gaussian terms, with the integral in closed form (O.6).
 
     e^{−U} = Σ_k e^{−q_k},   q_k = ½xᵀA_kx − b_kᵀx + c_k,   log ∫e^{−q} = (d/2) log 2π − ½ log det A + ½bᵀA⁻¹b
                              − c   where A ≻ 0
 
-Shifts, tilts, changes of coordinates, sums and whole powers of such energies are such energies, so the
-integral survives any nesting.
+Shifts, tilts, changes of coordinates, sums and whole powers of such energies are of the same form, so the
+integral is known for any nesting.
 """
 
 import math
@@ -18,13 +17,13 @@ from torch import Tensor
 from lem_safe.energies.curvature import floor_of_mixture, least_eigenvalue
 
 MOST, NUMBERS = 4096, 2**25
-"""Terms of a product of sums, and numbers in their matrices, at the most."""
+"""The largest number of terms of a product of sums, and of numbers in their matrices."""
 ROUNDED = 1e-12
-"""Relative: a power so near to a whole number is that number."""
+"""The relative distance up to which a power counts as a whole number."""
 
 
 def whole(t: float) -> int | None:
-    """The whole number ≥ 1 that t is up to rounding; None where it is none."""
+    """The whole number ≥ 1 that t equals up to rounding; None where there is none."""
     return round(t) if t > 0.5 and abs(t - round(t)) <= ROUNDED * t else None
 
 
@@ -39,23 +38,23 @@ class GaussianSum(NamedTuple):
     def around(
         whiteners: Float[Tensor, "k d d"], means: Float[Tensor, "k d"], c: Float[Tensor, "k"]
     ) -> "GaussianSum":
-        """½‖W(x − m)‖² + c of every term."""
+        """The terms ½‖W(x − m)‖² + c."""
         W, m = whiteners.double().cpu(), means.double().cpu()
         A = W.transpose(1, 2) @ W
         b = (A @ m[..., None])[..., 0]
         return GaussianSum(A, b, c.double().cpu() + 0.5 * (b * m).sum(1))
 
     def shifted(self, s: Tensor) -> "GaussianSum":
-        """x − s for x."""
+        """The terms with x − s for x."""
         As = self.A @ s
         return GaussianSum(self.A, self.b + As, self.c + self.b @ s + 0.5 * As @ s)
 
     def linear(self, W: Tensor) -> "GaussianSum":
-        """Wx for x."""
+        """The terms with Wx for x."""
         return GaussianSum(W.T @ self.A @ W, self.b @ W, self.c)
 
     def raised(self, by: float) -> "GaussianSum":
-        """U + by."""
+        """The terms of U + by."""
         return self._replace(c=self.c + by)
 
     def times(self, other: "GaussianSum") -> "GaussianSum | None":
@@ -67,7 +66,7 @@ class GaussianSum(NamedTuple):
         return GaussianSum(A.flatten(0, 1), b.flatten(0, 1), (self.c[:, None] + other.c).flatten())
 
     def power(self, t: float) -> "GaussianSum | None":
-        """e^{−tU}: of one term any, of several a whole number ≥ 1."""
+        """e^{−tU}: for one term any t, for several a whole number ≥ 1; None otherwise."""
         if len(self.c) == 1:
             return GaussianSum(t * self.A, t * self.b, t * self.c)
         times = whole(t)
@@ -79,12 +78,12 @@ class GaussianSum(NamedTuple):
         return found
 
     def log_integral(self) -> float | None:
-        """log ∫e^{−U}; None where a term does not confine."""
+        """log ∫e^{−U}; None where a term is not integrable."""
         masses = self._log_masses()
         return None if masses is None else float(masses.logsumexp(0))
 
     def curvature_floor(self) -> float | None:
-        """κ with ∇²U ⪰ κI: of one term, and of several with one A ≻ 0; None otherwise."""
+        """κ with ∇²U ⪰ κI: for one term, and for several with one A ≻ 0; None otherwise."""
         if len(self.c) == 1:
             return least_eigenvalue(self.A[0])
         L, info = torch.linalg.cholesky_ex(self.A[0])
@@ -95,7 +94,7 @@ class GaussianSum(NamedTuple):
         return floor_of_mixture(means, L.T)
 
     def draws(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"] | None:
-        """n independent draws from e^{−U}/Z, float64; None where a term does not confine."""
+        """n independent draws from e^{−U}/Z, float64; None where a term is not integrable."""
         masses = self._log_masses()
         if masses is None:
             return None

@@ -1,7 +1,7 @@
-"""What adds to an energy at a point and what takes from it: U = up − down, up to a constant (C.4).
+"""The positive and the negative part of an energy: U = up − down, up to a constant (C.4).
 
-Far out, infinite parts on both sides say nothing of their difference, and a difference of large numbers is
-rounding: so the two are kept apart.
+Far out, the difference of two infinite parts is undefined, and a difference of large numbers is rounding: so
+the two are kept separately.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from torch import Tensor
 
 
 class Growth(NamedTuple):
-    """U = up − down at each point, up to a constant and to what is of lower order far out; in nats."""
+    """U = up − down at each point, up to a constant and terms of lower order far out; in nats."""
 
     up: Float[Tensor, "n"]
     down: Float[Tensor, "n"]
 
     @staticmethod
     def of_one(value: Float[Tensor, "n"]) -> "Growth":
-        """Nothing is taken."""
+        """A growth without a negative part."""
         return Growth(value, torch.zeros_like(value))
 
     @property
     def net(self) -> Tensor:
-        """U; ∞ where nothing that is subtracted is infinite too, NaN where both are."""
+        """U; ∞ where only the positive part is infinite, NaN where both are."""
         return self.up - self.down
 
     @property
@@ -35,7 +35,7 @@ class Growth(NamedTuple):
         return Growth(self.up - other.up, self.down - other.down)
 
     def times(self, weight: float) -> "Growth":
-        """Of weight · U; a negative weight exchanges what adds and what takes."""
+        """The growth of weight · U; a negative weight exchanges the parts."""
         if weight < 0:
             return Growth(-weight * self.down, -weight * self.up)
         return Growth(weight * self.up, weight * self.down)

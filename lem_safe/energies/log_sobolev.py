@@ -1,8 +1,7 @@
-"""The log-Sobolev constant C of a distribution, KL ≤ I/(2C) (L.2), and where it comes from.
+"""The log-Sobolev constant C of a distribution, KL ≤ I/(2C) (L.2), and its origin.
 
-Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is within a bounded
-perturbation of an energy with C₀, osc its largest value less its smallest. Measured: a fact about one run and
-never a bound.
+Bakry–Émery: C = κ where ∇²U ⪰ κI, κ > 0. Holley–Stroock: C = C₀e^{−osc} where U is a bounded perturbation of
+an energy with C₀, osc its largest value minus its smallest. Measured: valid for one run and never a bound.
 """
 
 import math
@@ -23,7 +22,7 @@ class Constant:
         return f"C = {self.value:.4g} ({self.origin})"
 
     def kl_at_most(self, information: float) -> float:
-        """KL ≤ I/(2C) (L.2), in nats; for a measured C about so much, as nothing was proved."""
+        """KL ≤ I/(2C) (L.2), in nats; only an estimate for a measured C."""
         return information / (2 * self.value)
 
 
@@ -33,8 +32,8 @@ def bakry_emery(floor: float | None) -> Constant | None:
 
 
 def holley_stroock(base: float, oscillation: float) -> Constant:
-    """C₀e^{−osc} for a perturbation of an energy with constant `base` by a function that varies by
-    `oscillation` nats in all.
+    """C₀e^{−osc} for a perturbation of an energy with constant `base` by a function that varies by at most
+    `oscillation` nats.
     """
     if not (base > 0 and oscillation >= 0):
         raise ValueError(
@@ -44,6 +43,6 @@ def holley_stroock(base: float, oscillation: float) -> Constant:
 
 
 def greater(*constants: Constant | None) -> Constant | None:
-    """The best of several constants, the first of equal ones; None where there is none."""
+    """The largest of several constants, the first of equal ones; None where there is none."""
     known = [constant for constant in constants if constant is not None]
     return max(known, key=lambda constant: constant.value, default=None)

@@ -1,8 +1,9 @@
-"""An energy given in other coordinates, normalised as it was: U_x(x) = U(z) + log|det L|, z = W(x − m), W =
+"""An energy given in other coordinates, with its normalisation: U_x(x) = U(z) + log|det L|, z = W(x − m), W =
 L⁻¹.
 
-∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).  `Transported` is the same for a learned energy, whose z
-                   samplers move in.
+∇U_x = Wᵀ∇U(z),    tr(Vᵀ∇²U_x V) = tr((WV)ᵀ∇²U (WV)).  `Transported` is the same for a learned energy, which
+is sampled
+                   in z.
 """
 
 from typing import Annotated, ClassVar

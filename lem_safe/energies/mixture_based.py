@@ -1,11 +1,11 @@
 """A network that corrects a Gaussian mixture: U(z) = c tanh(f(z)/c) − log Σ_k w_k N(z; m_k, Σ_k) (E.22).
 
-No loss says what an energy is where hardly a row lies, so there it is whatever the network happens to do;
-with ½κ‖z‖² for its confining term that is a shape of its own for every seed, and a conjunction has its mass
-there. Here the confining term is a mixture fitted to the
-rows by EM: it goes on as normal tails do, right or wrong, and knows how much mass each mode has. The network
-may add or take c nats at most. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable
-whatever the weights.
+No loss determines an energy where there are almost no rows, so there it is arbitrary; with ½κ‖z‖² as the
+confining term it differs between seeds, and a conjunction has its mass there. Here the confining term is a
+mixture fitted to the rows by
+EM: it extrapolates with normal tails, right or wrong, and includes the mass of each mode. The network may add
+or subtract at most c nats. e^{−U} is then between e^{−c} and e^{c} times the mixture, so it is integrable for
+any weights.
 """
 
 import warnings
@@ -31,17 +31,19 @@ from lem_safe.energies.trunk import Perceptron, Trunk
 from lem_safe.errors import BadInput, Fault
 
 LEAST_STD = 0.01
-"""Of a fitted component, in whitened units: columns of few different values would else have a width of 0."""
+"""A lower limit of a fitted component's variance, in whitened units: few distinct values would give a width
+of 0.
+"""
 STARTS, ITERATIONS, PATIENCE = 3, 500, 4
-"""Of EM; and how many more components are tried after the best."""
+"""The limits of EM; and how many more components are tried after the best."""
 MOST_ROWS, ROWS_PER_COMPONENT = 20_000, 20
 MISSING = "fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'"
 QUIET = 0.01
-"""How small a network begins: the energy is nearly its mixture."""
+"""The initial scale of the network: the energy starts close to its mixture."""
 
 
 class MixtureBased(NetworkEnergy):
-    """`trunk`, bounded, on top of `base`, whose parameters are fitted and not trained."""
+    """`trunk`, bounded, plus `base`, whose parameters are fitted rather than trained."""
 
     def __init__(self, trunk: Trunk, base: GaussianMixture):
         super().__init__(trunk)
@@ -63,8 +65,8 @@ class MixtureBased(NetworkEnergy):
         return self.base.laplacian(x, V)
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
-        """As many components as the state has; what is no mixture over these columns is an error, as nothing
-        else would confine.
+        """Loads the number of components in the state; anything but a mixture over these columns is an error,
+        as nothing else would confine.
         """
         held = {
             name: state[f"{prefix}base.{name}"]
@@ -82,8 +84,8 @@ class MixtureBased(NetworkEnergy):
 
 
 def _is_mixture(t: Mapping[str, Tensor], d: int) -> bool:
-    """Whether tensors of these names are those of one mixture: what is derived from means, factors and
-    weights agrees with them.
+    """Whether tensors of these names are those of one mixture: the derived ones agree with means, factors and
+    weights.
     """
     k = len(t["means"]) if t["means"].ndim == 2 else 0
     shapes = {
@@ -159,10 +161,10 @@ class MixtureBase(Network):
 
 
 def fitted(rows: Float[Tensor, "n d"], components: int, seed: int) -> GaussianMixture:
-    """The Gaussian mixture of most likelihood by EM, with the number of components that BIC prefers; full
-    covariances.
+    """The Gaussian mixture of largest likelihood by EM, with the number of components that BIC prefers and
+    full covariances.
 
-    At most MOST_ROWS rows, drawn at random, are looked at. Raises BadInput without scikit-learn.
+    Uses at most MOST_ROWS rows, drawn at random. Raises BadInput without scikit-learn.
     """
     try:
         from sklearn.exceptions import ConvergenceWarning

@@ -1,4 +1,4 @@
-"""Network settings: what a scenario says about a network, and the energy it makes for a given number of
+"""Network settings: a scenario's specification of a network, and the energy built from it for a number of
 columns.
 """
 
@@ -30,8 +30,8 @@ class Network(ABC):
     kind: ClassVar[str]
     example: ClassVar[dict[str, object]]
     whitens: ClassVar[bool] = True
-    """Whether the data are whitened first; pictures are not, as their pixels share one scale and their order
-    means something.
+    """Whether the data are whitened first; images are not, as their pixels share one scale and their order is
+    meaningful.
     """
 
     @abstractmethod
@@ -39,23 +39,21 @@ class Network(ABC):
         """A freshly initialised energy over `dimension` whitened coordinates, float32."""
 
     fitted: ClassVar[bool] = False
-    """Whether some of it is fitted to the rows before training, by `begun`."""
+    """Whether a part of it is fitted to the rows before training, by `begun`."""
 
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
-        """A freshly built energy with whatever of it is not trained but fitted to whitened rows of the
-        distribution that the loss asks for.
+        """A new energy with its untrained parts fitted to whitened rows of the distribution that the loss
+        targets.
         """
         return energy
 
     def must_fit(self, dimension: int) -> None:
-        """Raises SpecificationError where this network cannot take so many columns; most take any number."""
+        """Raises SpecificationError where this network cannot take this number of columns; most take any."""
         return
 
 
 class Dense(Network):
-    """Settings of a trunk over columns without an order, confined: what Fourier features can be put
-    before.
-    """
+    """Settings of a trunk over columns without an order, confined; Fourier features can be put before it."""
 
     confinement: float
 
@@ -65,7 +63,7 @@ class Dense(Network):
 
 
 def refuse(name: str, hidden: int, depth: int, activation: str) -> None:
-    """ValueError for a width, a depth or an activation that no dense network has."""
+    """Raises ValueError for a width, a depth or an activation that is invalid for a dense network."""
     if hidden < 1 or depth < 1:
         raise ValueError(f"{name}: hidden and depth must be >= 1; got {hidden} and {depth}")
     if activation not in ACTIVATIONS:

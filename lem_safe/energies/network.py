@@ -1,10 +1,10 @@
 """Network energies over sampler coordinates: a trunk f and an explicit confining term, mostly U(z) = f(z) +
 ½κ‖z − c‖² (E.4).
 
-A trunk writes its backward pass out, so a gradient is one sweep there and one back with nothing recorded, and
-training needs one ordinary backward pass through it instead of a double one. Without confinement a SiLU
-network falls without bound along some ray; κ > 0 makes e^{−U} integrable whatever the weights, because every
-trunk is Lipschitz.
+A trunk has a hand-written backward pass, so a gradient is one forward and one backward sweep without a
+recorded graph, and training needs one ordinary backward pass instead of a double one. Without confinement a
+SiLU network decreases without bound along some ray; κ > 0 makes e^{−U} integrable for any weights, because
+every trunk is Lipschitz.
 """
 
 from abc import abstractmethod
@@ -19,16 +19,16 @@ from lem_safe.energies.trunk import Trunk, Workspace
 from lem_safe.laplacian import estimator
 
 ROWS = 16384
-"""Particles pushed through the layers at once while sampling, at most: bounds the memory that hidden layers
-take.
+"""The largest number of particles processed at once while sampling, which limits the memory of
+hidden layers.
 """
 
 SWEPT = 2**22
-"""Numbers of the widest layer at once, for layers wider than SWEPT/ROWS = 256: images."""
+"""The size of the widest layer processed at once, for layers wider than SWEPT/ROWS = 256: images."""
 
 CACHED = 2**17
-"""Numbers of a Jacobian [rows, directions, width] that are worked on at once: twice as fast as all rows,
-which leave the cache.
+"""The size of a Jacobian [rows, directions, width] processed at once: twice as fast as all rows, which do not
+fit the cache.
 """
 
 
@@ -61,11 +61,11 @@ class NetworkEnergy(Trainable):
         return torch.cat(values), torch.cat(gradients)
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """The confining term alone: what U grows as, far out."""
+        """The confining term alone, which is the growth of U far out."""
         return self._confining(x)[0]
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
-        """That of the confining term: the network is Lipschitz, or bounded, so it is of lower order; it is
+        """The growth of the confining term: the network is Lipschitz, or bounded, so it is of lower order and
         not evaluated.
         """
         return Growth.of_one(self.confining(x))
@@ -116,15 +116,15 @@ class NetworkEnergy(Trainable):
 
     @abstractmethod
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The confining term and its gradient, new tensors, differentiable in x."""
+        """The confining term and its gradient, as new tensors, differentiable in x."""
 
     def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, where nothing is differentiated: there may be a shorter way."""
+        """The same, where nothing is differentiated, possibly by a shorter computation."""
         return self._confining(x)
 
     @abstractmethod
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
-        """tr(Vᵀ∇²V) of the confining term, one number or one a row."""
+        """tr(Vᵀ∇²V) of the confining term, one number or one per row."""
 
 
 class Confined(NetworkEnergy):

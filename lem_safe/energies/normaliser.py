@@ -1,5 +1,5 @@
-"""log ∫e^{−tU} where it is known: in closed form, or as one integral over a line, to the last digits (O.6).
-Nothing is sampled; each energy says its own, and each composition what it makes of those of its parts.
+"""log ∫e^{−tU} where it is known: in closed form, or as one integral over a line, to full precision (O.6).
+Nothing is sampled; each energy computes its own, and each composition uses those of its parts.
 
     Gaussian    (1 − t)c − (d/2) log t,  c = log Z of ½‖y‖²            banana
         the same, as its map to a Gaussian keeps volume
@@ -8,8 +8,8 @@ Nothing is sampled; each energy says its own, and each composition what it makes
     ring        log S_d ∫r^{d−1}e^{−t(r² − R²)²/8R²s²} dr              double well ∫e^{−tB(u² − 1)²} du, times
                 Gaussians
 
-Temperatures, shifts, changes of coordinates and disjunctions carry it along. A power t matters because a
-tempered energy V/ε is U^{1/ε}.
+It is preserved by temperatures, shifts, changes of coordinates and disjunctions. The power t is needed
+because a tempered energy V/ε is U^{1/ε}.
 """
 
 import math
@@ -20,12 +20,12 @@ import numpy as np
 from lem_safe.energies.base import Energy
 
 PANELS, POINTS, NATS = 64, 32, 700.0
-"""Of a Gauss–Legendre rule, and how far down from its top an integrand is followed."""
+"""The nodes of a Gauss–Legendre rule, and how far below its maximum an integrand is included."""
 
 
 def known_log_z(energy: Energy) -> float | None:
     """log ∫e^{−U} where it is known: 0 for a normalised family, moved or joined; None where it can only be
-    measured.
+    estimated.
     """
     return energy.log_integral()
 

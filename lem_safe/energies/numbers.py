@@ -1,6 +1,4 @@
-"""Numbers as constructors receive them: checked where they enter, float64 from then on. A tensor stays in its
-graph.
-"""
+"""Numbers of constructors: checked on entry, float64 afterwards. A tensor stays in its graph."""
 
 import math
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The same energy over sampler coordinates: z ↦ U(x(z)) with x = m + Lz, ∇ = Lᵀ∇U and Δ_z = tr(Lᵀ∇²U L).
 
-An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back: no
-work, and no rounding. The terms of a composition are pulled one by one, so that the one whose coordinates the
-sampler moves in costs nothing.
+An energy that was learned in exactly these coordinates is unwrapped instead of mapped there and back, without
+work or rounding. The terms of a composition are pulled separately, so that a term in the sampler's own
+coordinates costs nothing.
 """
 
 import copy
@@ -23,7 +23,7 @@ class Pulled(Replaced):
         self.original, self.dimension = original, original.dimension
         self.coordinates = copy.deepcopy(
             coordinates
-        )  # its own, so that casting this energy never rounds anyone else's map
+        )  # a copy, so that casting this energy never rounds another one's map
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return self.original(self.coordinates(x))
@@ -49,7 +49,7 @@ class Pulled(Replaced):
 
 
 def in_coordinates(energy: Energy, coordinates: Coordinates) -> Energy:
-    """`energy` as an energy over the sampler's z, by the shortest way."""
+    """`energy` as an energy over the sampler's z, by the shortest form."""
     if energy.dimension != coordinates.dimension:
         raise ValueError(
             f"in_coordinates: energy has {energy.dimension} dimensions, the coordinates "

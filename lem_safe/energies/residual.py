@@ -1,4 +1,5 @@
-"""A trunk of residual blocks: each adds to a stream instead of replacing it, so that depth costs no gradient.
+"""A trunk of residual blocks: each adds to a stream instead of replacing it, so that gradients do not vanish
+with depth.
 
 u_0 = Ax + c,   u_l = u_{l−1} + R_l a(h_l),  h_l = W_l u_{l−1} + b_l,   f = wᵀu_L.
 
@@ -15,8 +16,8 @@ from lem_safe.energies.trunk import Traced, Trunk, Workspace, uniform
 
 
 class ResidualTrunk(Trunk):
-    """`depth` blocks over a stream of `hidden` numbers; the blocks' sum starts as large as one block alone
-    would be.
+    """`depth` blocks over a stream of `hidden` numbers; the blocks' sum is initialised at the scale of a
+    single block.
     """
 
     def __init__(self, inputs: int, hidden: int, depth: int, activation: str, generator: torch.Generator):

@@ -1,7 +1,7 @@
 """The ring (a shell in higher dimensions): U = (‖y‖² − R²)²/8R²s², y = x − c, which near the ring is (‖y‖ −
 R)²/2s².
 
-Smooth everywhere, the centre too, unlike (‖y‖ − R)²:  ∇²U = ((‖y‖² − R²)I + 2yyᵀ)/2R²s².
+Smooth everywhere, including the centre, unlike (‖y‖ − R)²:  ∇²U = ((‖y‖² − R²)I + 2yyᵀ)/2R²s².
 """
 
 import math

@@ -1,11 +1,11 @@
-"""Functions f: ℝᵏ → ℝ with parameters, and the derivatives that energies need of them, all by hand.
+"""Functions f: ℝᵏ → ℝ with parameters, and the derivatives that energies need, written out.
 
-Every trunk here is affine maps and elementwise activations. At a site h = (affine of what came before), a =
-a(h), with δ = ∂f/∂a and J the Jacobian of h along some directions V, carried forward,
+Every trunk here consists of affine maps and elementwise activations. At a site h = (affine of the previous),
+a = a(h), with δ = ∂f/∂a and J the Jacobian of h along some directions V, propagated forward,
 
     tr(Vᵀ∇²f V) = Σ_sites Σ_j δ_j a″(h_j) ‖J_j‖²,
 
-because affine maps have no second derivative: one sweep there, one sweep back, and the trace is exact.
+because affine maps have no second derivative: the trace is exact after one forward and one backward sweep.
 """
 
 import math
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from lem_safe.energies.activations import ACTIVATIONS
 
 BLOCK = 2**16
-"""Numbers of a Jacobian [rows, directions, width] that a workspace holds: more leave the cache, fewer leave
-the processor idle.
+"""The size of a Jacobian [rows, directions, width] in a workspace: larger ones do not fit the cache, smaller
+ones do not use the processor fully.
 """
 
 
@@ -33,8 +33,8 @@ class Traced(NamedTuple):
 
 
 class Workspace:
-    """Two arrays that the layers of a sweep take turns in, for use where nothing is recorded: memory in use
-    needs no clearing again, which costs as much here as the arithmetic.
+    """Two arrays used alternately by the layers of a sweep where nothing is recorded: reused memory need not
+    be cleared, which costs as much here as the arithmetic.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Workspace:
     def pushed(
         self, J: Float[Tensor, "#n r k"], slope: Float[Tensor, "n k"], W: Float[Tensor, "w k"]
     ) -> Float[Tensor, "n r w"]:
-        """(slope ∘ J)Wᵀ; gives up what J held."""
+        """(slope ∘ J)Wᵀ; overwrites J."""
         (n, k), r = slope.shape, J.shape[1]
         scaled = torch.mul(slope[:, None], J, out=self._room(0, J, n, r, k))
         torch.mm(scaled.view(n * r, k), W.T, out=self._room(1, J, n * r, W.shape[0]))
@@ -61,10 +61,10 @@ class Workspace:
 
 
 class Trunk(nn.Module, ABC):
-    """A scalar function of `inputs` numbers, Lipschitz whatever its parameters.
+    """A scalar function of `inputs` numbers, Lipschitz for any parameters.
 
-    widest: how many numbers one row becomes at most. blocks: how many times what fits the cache `trace` likes
-    to be given.
+    widest: the largest number of features per row. blocks: the preferred input size of `trace`, in units of
+    the cache.
     """
 
     inputs: int
@@ -87,8 +87,8 @@ class Trunk(nn.Module, ABC):
     def trace(
         self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
     ) -> Traced:
-        """The curvature along the rows of J, one J for all rows of x or one each; `room` where nothing is to
-        be recorded.
+        """The gradient, and the curvature along the rows of J, one J for all rows of x or one each; `room`
+        where nothing is recorded.
         """
 
 
@@ -98,7 +98,7 @@ class Perceptron(Trunk):
     The backward pass: δ_L = w, δ_l = W_{l+1}ᵀ(δ_{l+1} ∘ a′(h_{l+1})), ∇f = W_1ᵀ(δ_1 ∘ a′(h_1)).
     """
 
-    blocks = 16  # its trace cuts Jacobians into blocks itself, after one sweep of the values of all rows
+    blocks = 16  # its trace divides Jacobians into blocks itself, after one sweep of the values of all rows
 
     def __init__(self, widths: Sequence[int], activation: str, generator: torch.Generator):
         super().__init__()
@@ -149,7 +149,7 @@ class Perceptron(Trunk):
             δ = (δ * slope) @ W
         J = (
             J @ sites[0].matrix.T
-        )  # where J has one row, so have the first layer's: an affine map is the same for every particle
+        )  # where J has one row, so has the first layer's: an affine map is the same for every particle
         if room is None:
             return Traced(δ, _curvature(J, sites, None))
         rows = max(1, BLOCK // (J.shape[1] * self.widest))
@@ -169,8 +169,8 @@ class Perceptron(Trunk):
 
 
 class Site(NamedTuple):
-    """One layer of a perceptron: the matrix before its activation, a′(h), and what ‖J_j‖² is weighted with,
-    δ_j a″(h_j).
+    """One layer of a perceptron: the matrix before its activation, a′(h), and the weight of ‖J_j‖², δ_j
+    a″(h_j).
     """
 
     matrix: Float[Tensor, "w k"]

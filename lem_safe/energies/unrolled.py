@@ -1,8 +1,7 @@
-"""An energy whose gradient stays in the graph: what a run is sampled with when it is to be differentiated.
+"""An energy whose gradient stays in the graph, for runs that are to be differentiated.
 
-Energies hand out ∇U cut from the graph, so that sampling records nothing. The derivative of a run needs the
-cut mended: through one step x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂_θ∇U dθ, and both terms are
-behind ∇U.
+Energies return ∇U detached, so that sampling records nothing. The derivative of a run needs the graph:
+through one step x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂_θ∇U dθ, and both terms come from ∇U.
 """
 
 import torch
@@ -15,8 +14,8 @@ from lem_safe.energies.weighted import Weighted
 
 
 class Unrolled(Weighted):
-    """`energy`, with U and ∇U differentiable in x and in whatever requires grad among its parameters and
-    buffers.
+    """`energy`, with U and ∇U differentiable in x and in those of its parameters and buffers that require
+    grad.
 
     ∇U is taken by automatic differentiation of `forward`, at about twice the cost. Where grad mode is off, or
     nothing requires grad, it is detached as usual. The Laplacian is the energy's own.
@@ -42,8 +41,8 @@ class Unrolled(Weighted):
 
 
 def refuse_half_a_graph(energy: Energy, x: Tensor) -> None:
-    """Raises ValueError where a graph runs through x but the energy would cut it: the derivative would lack
-    ∇²U, without a word.
+    """Raises ValueError where x has a graph but the energy would detach it: the derivative would silently
+    lack ∇²U.
     """
     if torch.is_grad_enabled() and x.requires_grad and not isinstance(energy, Unrolled):
         raise ValueError(

@@ -1,7 +1,7 @@
-"""The place of an energy that is still to be learned: its dimension and its columns are known, its values are
-not.
+"""A placeholder for an energy that is still to be learned: its dimension and its columns are known, its
+values are not.
 
-`validate` checks a composition of trained energies with these in the place of the real ones.
+`validate` checks a composition of trained energies with these placeholders.
 """
 
 from typing import NoReturn
@@ -13,7 +13,7 @@ from lem_safe.energies.base import Energy
 
 
 class Untrained(Energy):
-    """Stands for a learned energy over `columns` in a composition that is checked before anything is
+    """A placeholder for a learned energy over `columns` in a composition that is checked before anything is
     trained.
     """
 
@@ -40,8 +40,8 @@ class Untrained(Energy):
 
 
 def columns_of(energy: Energy) -> tuple[str, ...]:
-    """The coordinates' names of a composition: those of its learned terms, which must agree, else x0, x1,
-    ...
+    """The coordinates' names of a composition: those of its learned terms, which must agree,
+    else x0, x1, ...
     """
     named = list(dict.fromkeys(part.columns for part in energy.modules() if isinstance(part, Untrained)))
     if len(named) > 1:

@@ -1,6 +1,6 @@
-"""Sums of energies: what weights make of the answers of their terms, in one place for every sum.
+"""Weighted sums of energies: their properties from those of their terms, in one place for every sum.
 
-∇²U = Σ w_i∇²U_i ⪰ Σ w_iκ_i where no weight is negative;   one term alone is e^{−wU} for every question.
+∇²U = Σ w_i∇²U_i ⪰ Σ w_iκ_i where no weight is negative;   a single term is e^{−wU} for every property.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ class Weighted(Energy):
 
     @abstractmethod
     def weighted(self) -> Sequence[tuple[float, Energy]]:
-        """Weights, none of them 0, with their energies; nothing where U = 0."""
+        """Nonzero weights with their energies; empty where U = 0."""
 
     def terms(self) -> list[tuple[float, Energy]]:
         return [(w * v, term) for w, energy in self.weighted() for v, term in energy.terms()]

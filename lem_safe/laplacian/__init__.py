@@ -1,5 +1,5 @@
-"""The Laplacian of a network: exact where every layer has a rule, estimated beyond a dimension, and saying
-which.
+"""The Laplacian of a network: exact where every layer has a rule, estimated in high dimension, and reported
+as such.
 """
 
 from lem_safe.laplacian.carried import Carried, Linearized

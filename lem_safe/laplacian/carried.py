@@ -1,7 +1,6 @@
-"""What travels through a network: forward, a value with its Jacobian and Laplacian (E.20); backward, an
-adjoint.
-
-Features have any shape `*s`; `r` counts the directions V along which derivatives are taken.
+"""The quantities propagated through a network: forward, a value with its Jacobian and Laplacian (E.20);
+backward, an adjoint. Features have any shape `*s`; `r` counts the directions V along which derivatives are
+taken.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,7 @@ from torch import Tensor
 class Carried(NamedTuple):
     """f, ∂f/∂y along V and Σ_k ∂²f/∂y_k² of y ↦ f(x + Vy) at 0, for every feature.
 
-    jacobian: one for all rows (its first axis is 1) while only affine layers have been passed, one each after
-    that.
+    jacobian: one for all rows (its first axis is 1) after affine layers only, afterwards one per row.
     """
 
     value: Float[Tensor, "n *s"]
@@ -24,7 +22,7 @@ class Carried(NamedTuple):
 
 
 class Linearized(NamedTuple):
-    """f(x), and the transposed derivative at x: `pull` takes an adjoint δ of f(x) to one of x, differentiable
+    """f(x), and the transposed derivative at x: `pull` maps an adjoint δ of f(x) to one of x, differentiable
     like f itself.
     """
 

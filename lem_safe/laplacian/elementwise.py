@@ -1,8 +1,8 @@
-"""Elementwise nonlinearities with their first two derivatives, which is what a hand-written backward pass and
-Laplacian need.
+"""Elementwise nonlinearities with their first two derivatives, for hand-written backward passes and
+Laplacians.
 
-Only what is twice differentiable is here: at a kink the Laplacian has a surface part that no sum over rows
-sees (B.5).
+Only twice differentiable ones are included: at a kink the Laplacian has a surface part that a mean over rows
+misses (B.5).
 """
 
 import math
@@ -134,4 +134,4 @@ ELEMENTWISE: dict[type[nn.Module], Elementwise] = {
     nn.Sigmoid: Sigmoid(),
     nn.GELU: GELU(),
 }
-"""The member for each of torch's own layers, as they are without arguments."""
+"""The member for each of torch's own layers with default arguments."""

@@ -1,9 +1,8 @@
-"""The estimate where an exact trace costs too much: tr(VᵀHV) ≈ (1/p) Σ_k v_kᵀVᵀHVv_k, v = ±1 in every
-direction (E.21).
+"""The estimate for traces that are too expensive to compute: tr(VᵀHV) ≈ (1/p) Σ_k v_kᵀVᵀHVv_k, v = ±1 in
+every direction (E.21).
 
-Unbiased; one probe has variance 2Σ_{i≠j}(VᵀHV)²_ij, so p probes have a p-th of it. Each Hv is jvp∘grad: the
-derivative of the gradient along v, two sweeps and no Hessian. Energies draw their probes from a fixed seed,
-others for
+Unbiased; one probe has variance 2Σ_{i≠j}(VᵀHV)²_ij, p probes 1/p of it. Each Hv is jvp∘grad: the derivative
+of the gradient along v, two sweeps and no Hessian. Energies draw their probes from a fixed seed, others for
 every row: the same rows give the same estimate.
 """
 
@@ -16,12 +15,14 @@ from torch import Tensor
 from torch.func import grad, jvp
 
 EXACT_UP_TO = 1024
-"""Directions up to which a trace is exact: a 28 × 28 image is, a 3 × 32 × 32 one is estimated."""
+"""The largest number of directions for an exact trace: enough for a 28 × 28 image, not for a 3 ×
+32 × 32 one.
+"""
 
 
 @dataclass(frozen=True)
 class Hutchinson:
-    """The estimator with this many probes; str() states it."""
+    """The estimator with this many probes; str() describes it."""
 
     probes: int = 32
 
@@ -39,8 +40,8 @@ class Hutchinson:
         directions: Float[Tensor, "d r"] | None,
         generator: torch.Generator,
     ) -> Float[Tensor, "n"]:
-        """The estimate for any f: rows to numbers that torch can differentiate twice; rows must not talk to
-        each other.
+        """The estimate for any f from rows to numbers that torch can differentiate twice; rows must be
+        independent.
         """
         r = x.shape[1] if directions is None else directions.shape[1]
         v = self.draw(x.shape[0], r, x, generator)
@@ -53,5 +54,5 @@ class Hutchinson:
 
 
 def estimator(directions: int) -> Hutchinson | None:
-    """How to estimate a trace over so many directions; None: exactly."""
+    """The estimator of a trace over this many directions; None: exact."""
     return None if directions <= EXACT_UP_TO else Hutchinson()

@@ -1,4 +1,4 @@
-"""Ways to join layers that torch has no module for: a detour, a sum of branches, a sum of features."""
+"""Ways to join layers that torch has no module for: a residual, a sum of branches, a sum of features."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The exact forward Laplacian (E.20): one rule a layer takes (f, J, L) to that of the layer's result, in one
+"""The exact forward Laplacian (E.20): one rule per layer maps (f, J, L) to that of the layer's result, in one
 sweep.
 
 affine       f' = Af + b        J' = JAᵀ           L' = AL
@@ -7,9 +7,9 @@ sum          f' = Σ f_i         J' = Σ J_i         L' = Σ L_i
     (a residual layer is the sum with the identity)
 
 Start with J = V and L = 0: at the end L is tr(Vᵀ∇²f V), at the cost of r + 2 forward passes and no backward
-one. Each rule also knows its transposed derivative, so that a gradient needs no recorded graph, and training
-through one needs an ordinary backward pass, not a double one. Everything is differentiable in the parameters.
-The idea of the sweep is [@li2024computational]'s.
+one. Each rule also has its transposed derivative, so that a gradient needs no recorded graph, and training
+through one needs an ordinary backward pass instead of a double one. Everything is differentiable in the
+parameters. The sweep is due to [@li2024computational].
 """
 
 from abc import ABC, abstractmethod
@@ -29,8 +29,8 @@ aten = torch.ops.aten
 
 
 class Rule(ABC):
-    """What a type of layer does to values, derivatives and adjoints; parameters are cast to the dtype of what
-    comes in.
+    """The action of a type of layer on values, derivatives and adjoints; parameters are cast to the dtype of
+    the input.
     """
 
     @abstractmethod
@@ -43,14 +43,14 @@ class Rule(ABC):
 
 
 class Affine(Rule):
-    """f' = Af + b; written as the map, its linear part A, and Aᵀ for an input like x."""
+    """f' = Af + b; given by the map, its linear part A, and Aᵀ for an input like x."""
 
     @abstractmethod
     def apply(self, layer: Any, x: Tensor) -> Tensor:
         """Ax + b."""
 
     def linear(self, layer: Any, x: Tensor) -> Tensor:
-        """Ax: the map itself where there is no b."""
+        """Ax: the map itself without b."""
         return self.apply(layer, x)
 
     @abstractmethod
@@ -158,7 +158,7 @@ class TotalRule(Affine):
 
 
 class ElementwiseRule(Rule):
-    """One of ELEMENTWISE; a layer that was given arguments is another function, and refused."""
+    """One of ELEMENTWISE; a layer with arguments is another function, and refused."""
 
     def __init__(self, kind: type[nn.Module], function: Elementwise):
         self.function, self.plain = function, repr(kind())
@@ -207,7 +207,7 @@ class SequenceRule(Rule):
 
 
 class ResidualRule(Rule):
-    """Residual: the identity beside f."""
+    """Residual: the identity plus f."""
 
     def linearize(self, layer: Residual, x: Tensor) -> Linearized:
         value, pull = linearize(layer.inner, x)
@@ -274,4 +274,4 @@ RULES: dict[type[nn.Module], Rule] = {
     Total: TotalRule(),
     **{kind: ElementwiseRule(kind, function) for kind, function in ELEMENTWISE.items()},
 }
-"""The rule of each type of layer; a new type is one class and one line here."""
+"""The rule of each type of layer; a new type needs one class and one line here."""

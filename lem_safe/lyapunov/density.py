@@ -119,8 +119,7 @@ def track_flow(
         )
         if not math.isfinite(rows[-1][0]):
             raise NumericalFailure(
-                f"flow: step {k}: the cloud left the finite numbers (step_size {step_size:g}); take a "
-                "smaller one"
+                f"flow: step {k}: the cloud is not finite (step_size {step_size:g}); take a smaller one"
             )
         if k in keep:
             clouds[k] = x.clone()

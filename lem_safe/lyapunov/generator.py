@@ -1,7 +1,7 @@
 """The generator Lf = Δf − ∇U·∇f of Langevin dynamics, averaged over a cloud: E_ρU[Lf] = 0 for every smooth f
 (E.3).
 
-The cheapest test of any sampler: three means that must vanish at equilibrium, each beside its standard error.
+The cheapest test of any sampler: three means that must vanish at equilibrium, each with its standard error.
 
     f = Σxᵢ/√d:  Lf = −Σ∂ᵢU/√d        f = ‖x‖²/2:  Lf = d − x·∇U        f = U:  Lf = ΔU − ‖∇U‖²
 """

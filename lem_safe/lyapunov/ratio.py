@@ -5,8 +5,8 @@ L.7).
 
 While R < 1 the flow approaches ρ_U; after the first *upward* crossing of 1 it moves away from it, into the
 modes. The integrand h(x) = ΔU − ‖∇U‖² has E_ρU h = 0 and takes both signs, so the flow has no Lyapunov
-functional that vanishes at ρ_U alone.
-U is in nats: for e^{−V/ε} the ratio is ε E[ΔV]/E‖∇V‖², which `Tempered` computes.
+functional that vanishes at ρ_U alone. U is in nats: for e^{−V/ε} the ratio is ε E[ΔV]/E‖∇V‖², which
+`Tempered` computes.
 """
 
 import math

@@ -8,8 +8,7 @@ With the inverse multiquadric k(x, y) = (c² + ‖x − y‖²)^{−1/2}, r = x 
 
 It is a kernelised Fisher information: the rate −dKL/dt of Langevin dynamics (L.1) with the score difference
 ∇log ρ − s smoothed by k. The U-statistic omits the diagonal and is unbiased, so it may be negative; the
-V-statistic includes it and is never negative.
-Rows are processed in blocks: memory is BLOCK × n.
+V-statistic includes it and is never negative. Rows are processed in blocks: memory is BLOCK × n.
 """
 
 import math

@@ -59,8 +59,7 @@ class StopEntry(Entry):
 
 class Stop(ABC):
     """A stopping rule. every: steps between its evaluations, 0 for none. samplers: the kinds it applies to;
-    None:
-    all.
+    None: all.
 
     cannot_see: one sentence on its limitations, reported together with its reason.
     """

@@ -85,8 +85,8 @@ def anneal(
     """Transports `base`, over the coordinates `reference`, to e^{−U}, float64; by default N(0, I) over them.
 
     islands, particles: independent groups, and the particles of each. moves: Langevin steps per level. share:
-    the effective share that a reweighting keeps. spread: MIXED, or 0.
-    Raises NumericalFailure where U is not finite, or does not confine the particles.
+    the effective share that a reweighting keeps. spread: MIXED, or 0. Raises NumericalFailure where U is not
+    finite, or does not confine the particles.
     """
     n, d = islands * particles, energy.dimension
     path = Path(base or Gaussian([0.0] * d, 1.0), in_coordinates(energy, reference))

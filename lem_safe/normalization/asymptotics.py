@@ -6,8 +6,7 @@ evaluated.
 
 A point far out is z = c + a T^w ∘ v, v on the unit sphere: c is the centre of the mass, a_i the distance
 along axis i at which the energy has changed by LEVEL nats, and w_i is smaller where growth is faster (U ~ z₀⁴
-+ z₁²:
-w = (½, 1)), so that a parabola z₁ = z₀² is one direction v.
++ z₁²: w = (½, 1)), so that a parabola z₁ = z₀² is one direction v.
 """
 
 import math

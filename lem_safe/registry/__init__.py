@@ -1,4 +1,4 @@
-"""Everything a scenario can name, gathered in one place: one entry per kind, made from its specification."""
+"""Everything a scenario can name, in one place: one entry per kind, built from its specification."""
 
 from barriers.filters import couples
 from lem_safe.registry.catalogue import NESTED, TABLES

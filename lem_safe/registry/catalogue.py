@@ -1,4 +1,4 @@
-"""Every table that a scenario names kinds from, by the name that `make` and `lem-safe list` know it by."""
+"""Every table of kinds, by its name in `make` and `lem-safe list`."""
 
 from barriers.filters import FILTERS, Both, DriftFilter, StepFilter
 from barriers.kinds import Entry, Kinds
@@ -14,7 +14,7 @@ from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.trained import Trained
 
 LEARNED: Kinds[Entry] = Kinds("energy", Entry, {"trained": Trained, "checkpoint": Checkpoint})
-"""Energies that are learned: known here and not beside the others, as training needs those."""
+"""Energies that are learned; in this module and not with the others, as training needs those."""
 
 TABLES: dict[str, Table] = {
     "sets": Table(SETS),

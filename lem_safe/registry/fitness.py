@@ -1,4 +1,6 @@
-"""Whether a scenario's dtype and its table of data can hold what it is about, before anything is sampled."""
+"""Whether a scenario's dtype can represent its run, and its table of data is suitable, before anything is
+sampled.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,8 +23,8 @@ from lem_safe.training.whitening import whiten
 
 
 def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
-    """The coordinates' names of an energy's specification: its data's, else x0, x1, ...; nothing is
-    trained.
+    """The coordinates' names of an energy's specification: its data's, else x0, x1, ...;
+    nothing is trained.
     """
     made = make("energies", energy)
     if (
@@ -37,19 +39,19 @@ def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
 def beyond_single(
     resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]
 ) -> str | None:
-    """Why float32 cannot hold what a resolved scenario is about (A.12); None where it can, and where its
-    files cannot be read.
+    """Why float32 cannot represent a resolved scenario (A.12); None where it can, and where its files cannot
+    be read.
     """
     try:
         found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
-    except BadInput:  # a run says what is wrong with them
+    except BadInput:  # a run reports what is wrong with them
         return None
     return None if found is None else found.why
 
 
 def must_hold(chosen: Scenario) -> None:
-    """Refuses a scenario whose dtype cannot hold what it is about, so that its samples or its counts would be
-    false: BadInput.
+    """Raises BadInput for a scenario whose dtype cannot represent it, so that its samples or its counts would
+    be false.
     """
     columns_ = tuple(chosen.columns or columns(chosen.energy))
     named = regions(chosen.unsafe, columns_)
@@ -68,15 +70,15 @@ def must_hold(chosen: Scenario) -> None:
 
 
 def concerning(chosen: Scenario) -> tuple[str, ...]:
-    """What is to be said of the table that a scenario's energy is learned from, before it is: codes for
-    missing values, few rows.
+    """Remarks on the table that a scenario's energy is learned from, before it is: codes for missing values,
+    few rows.
     """
     try:
         made = make("energies", chosen.energy)
         if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar)):
             return ()
         rows = made.data.load(chosen.seed)
-    except (BadInput, ValueError):  # said elsewhere, with its place
+    except (BadInput, ValueError):  # reported elsewhere, with its place
         return ()
     return tuple(c.text for c in concerns(made.data, rows)) if rows.values.numel() <= QUICK else ()
 
@@ -87,7 +89,7 @@ def _needs(
     regions: Mapping[str, UnsafeSet],
     numbers: float = math.inf,
 ) -> Needs:
-    """What a run's dtype must hold, of at most so many numbers of its start."""
+    """What a run's dtype must represent, using at most `numbers` values of its start."""
     learned: list[Trained | Checkpoint] = []
 
     def noted(part: Trained | Checkpoint, where: tuple[str | int, ...]) -> Energy:
@@ -101,7 +103,7 @@ def _needs(
 
 
 def _must_whiten(rows: Dataset) -> None:
-    """Raises BadInput, at the key `data`, where training could only fail: columns that are constant or
+    """Raises BadInput, at the key `data`, where training would certainly fail: columns that are constant or
     determine each other, too few rows.
     """
     try:

@@ -1,8 +1,7 @@
-"""Kinds of distributions that are installed beside lem-safe, found by their entry points and loaded when
-first used.
+"""Kinds of other installed distributions, found by their entry points and loaded on first use.
 
 A distribution offers a kind by an entry point in one of the groups below: its name is the kind, its object
-the row. Nothing is imported here; a scenario can only name what somebody has installed.
+the row. Nothing is imported here; a scenario can only name installed kinds.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ GROUPS: Mapping[str, Kinds[Any]] = {
     "lem_safe.energies": ENERGIES,
     "lem_safe.losses": LOSSES,
 }
-"""The table that the kinds of a group of entry points join."""
+"""The table to which the kinds of a group of entry points are added."""
 
 
 def offer_installed() -> None:

@@ -1,4 +1,6 @@
-"""Scenarios over these tables: loaded, checked, resolved; and what the scenario package asks of the rest."""
+"""Scenarios over these tables: loaded, checked, resolved; and what the scenario package needs from other
+packages.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -41,13 +43,13 @@ def json_schema() -> dict[str, Any]:
 
 
 def tables() -> Tables:
-    """What the scenario package needs to know of the rest, as it is now."""
+    """What the scenario package needs from other packages, at present."""
     return _tables(tuple(table.revision for table in TABLES.values()))
 
 
 def naming(words: Iterable[str]) -> Tables:
-    """The tables, in which every kind of an installed distribution that is among these words has been loaded,
-    or refused where it cannot be used or no file's grammar can be made of it.
+    """The tables, with every kind of an installed distribution among these words loaded, or refused where it
+    cannot be used or described by a file's grammar.
     """
     wanted = frozenset(words)
     for table in TABLES.values():
@@ -55,7 +57,7 @@ def naming(words: Iterable[str]) -> Tables:
             try:
                 table.settle(kind)
                 scenario.json_schema(tables())
-            except KindError:  # remembered by the table, and said where the kind is named
+            except KindError:  # stored by the table, and reported where the kind is named
                 continue
             except Exception as error:
                 origin = table.members[kind].origin
@@ -106,8 +108,8 @@ def enforced(chosen: Scenario) -> tuple[str, tuple[float, ...]] | None:
 
 
 def never_passes(chosen: Scenario) -> str | None:
-    """Why no run of this scenario is ever certified though it asks for that, and the way out; None where one
-    may be.
+    """Why no run of this scenario can be certified although it requires that, and the remedy; None where one
+    can.
     """
     if chosen.audit.require == "passed":
         return None
@@ -116,8 +118,8 @@ def never_passes(chosen: Scenario) -> str | None:
 
 
 def samples(spec: Mapping[str, Any], dimension: int) -> None:
-    """Raises ValueError where this sampler cannot be made in so many dimensions: a metric that is not
-    positive definite, say.
+    """Raises ValueError where this sampler cannot be built in this dimension: for a metric that is not
+    positive definite, for example.
     """
     stand_in = Gaussian([0.0] * dimension, 1.0)
     context = {"energy": stand_in, "drift_filter": None, "step_filter": None, "steps": spec["steps"]}
@@ -129,7 +131,7 @@ def samples(spec: Mapping[str, Any], dimension: int) -> None:
 
 
 def ends(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
-    """Raises ValueError where this stopping rule cannot end this sampler's run: R_t under noise, say
+    """Raises ValueError where this stopping rule cannot end this sampler's run: R_t under noise, for example
     (L.5).
     """
     refused = STOPS[stop["kind"]].refusal(stop, sampler)

@@ -1,4 +1,4 @@
-"""Objects from their specifications: what a scenario names by kind, made by that kind's constructor."""
+"""Objects from their specifications: built by the constructor of the named kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,8 +24,8 @@ def make(
     """The object that `spec` describes: make("filters", {"kind": "gate"}, context={"sets": ..., "betas":
     ...}).
 
-    learned: makes an energy of a term that is still to be learned, from its description and its path; by
-    default a term without values. Raises ValueError (a SpecificationError leads to the key) for what its
+    learned: builds the energy of a term that is still to be learned, from its description and its path; by
+    default a term without values. Raises ValueError (a SpecificationError has the key) for what its
     constructor refuses.
     """
     supplied = context or {}
@@ -48,14 +48,14 @@ def make(
 
 
 def regions(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
-    """Every named region of a scenario over `columns`, those that an energy draws too; raises
+    """Every named region of a scenario over `columns`, including those of energies; raises
     SpecificationError.
     """
     return build_sets(specs, columns, MAKERS)
 
 
 def energy_field(spec: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Field:
-    """The energy of a `sublevel` region: given, or read from a checkpoint. Judging trains nothing, so
+    """The energy of a `sublevel` region: analytic, or from a checkpoint. An audit trains nothing, so
     `trained` is refused.
     """
     found = _trained_in(spec, path)
@@ -71,7 +71,7 @@ def energy_field(spec: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> F
 
 
 MAKERS: Nested = {Field: energy_field}
-"""What a region needs from beyond geometry; whoever rebuilds regions for the audit hands it these."""
+"""What a region needs besides geometry, to be given to the audit wherever regions are rebuilt."""
 
 
 def untrained(made: Any, path: tuple[str | int, ...]) -> Energy:
@@ -80,7 +80,7 @@ def untrained(made: Any, path: tuple[str | int, ...]) -> Energy:
 
 
 def _trained_in(spec: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
-    """Where a specification asks for training, or None."""
+    """The path at which a specification needs training, or None."""
     if isinstance(spec, Mapping):
         if spec.get("kind") == "trained":
             return path

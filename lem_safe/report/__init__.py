@@ -1,4 +1,4 @@
-"""The page a person reads: verdicts, pictures and numbers, made from a run directory alone."""
+"""The report of a run: verdicts, plots and numbers, made from its directory alone."""
 
 from lem_safe.report.page import render
 

@@ -1,4 +1,4 @@
-"""What each number of the page assumes, and what a pass does not say."""
+"""The assumption of each number of the page, and what a pass does not imply."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ SILENT = (
     ),
     ("Regions not named", "Only the regions of the scenario are counted."),
 )
-"""What a pass of a run does not say."""
+"""What a pass of a run does not imply."""
 ELSEWHERE = (
     (
         "Where they come from",
@@ -41,11 +41,11 @@ ELSEWHERE = (
     ),
     SILENT[-1],
 )
-"""What a pass of samples from elsewhere does not say."""
+"""What a pass of samples from elsewhere does not imply."""
 
 
 def claims(contents: Contents) -> list[tuple[str, str]]:
-    """Each claim of the page, with what it assumes."""
+    """Each claim of the page, with its assumption."""
     count = (
         "Counted in float64, by exact geometry, on the values as saved. It assumes nothing and speaks "
         "of these samples alone."
@@ -99,8 +99,8 @@ def _filter(contents: Contents) -> list[tuple[str, str]]:
 
 
 def _under_this_sampler(contents: Contents, kind: str) -> list[tuple[str, str]]:
-    """What is left of the filter's promise where the sampler is not plain Langevin dynamics; of a chain's,
-    that of its last filter.
+    """What the filter promises under a sampler other than plain Langevin dynamics; for a chain, what its last
+    filter does.
     """
     sampler = str(contents.scenario["sampler"]["kind"])
     if sampler == "langevin" or kind == "none":

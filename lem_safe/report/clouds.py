@@ -1,5 +1,5 @@
-"""Pictures of points: the cloud over its energy landscape, and pairs of columns with the unsafe region
-shaded.
+"""Plots of points: the cloud over its energy landscape, and pairs of columns with the unsafe
+region shaded.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ Limits = tuple[tuple[float, float], tuple[float, float]]
 Level = Callable[[Float[np.ndarray, "g 2"]], Float[np.ndarray, "g"]]
 
 MANY = 20_000
-"""From this many points on, a density is drawn instead of points."""
+"""From this number of points on, a density is drawn instead of points."""
 LEVELS = (0.5, 1.5, 3.0, 5.0, 8.0)
 """Contours of a landscape, in nats above its minimum."""
 
 
 def limits(clouds: list[Float[np.ndarray, "_ 2"]], pad: float = 0.06) -> Limits:
-    """Axis limits that hold what `ranges.interval` shows of every cloud, and a margin."""
+    """Axis limits that contain the `ranges.interval` of every cloud, with a margin."""
     first, second = (interval([x[:, i] for x in clouds]) for i in (0, 1))
     return _padded(first, pad), _padded(second, pad)
 
@@ -46,7 +46,7 @@ def draw_cloud(
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     (x0, x1), (y0, y1) = window
-    # What lies beyond the window is not handed over: limits that are worked out from it may overflow.
+    # Points outside the window are not passed on: limits computed from them may overflow.
     seen = (x[:, 0] >= x0) & (x[:, 0] <= x1) & (x[:, 1] >= y0) & (x[:, 1] <= y1)
     if len(x) > MANY:
         rgb = to_rgb(colour)
@@ -102,7 +102,7 @@ def draw_landscape(
 
 
 def equal_where_sensible(axes: "Axes", window: Limits) -> "Axes":
-    """One unit as long on both axes, unless that would squeeze the picture."""
+    """Equal units on both axes, unless that would distort the plot."""
     (x0, x1), (y0, y1) = window
     if 0.4 < (x1 - x0) / (y1 - y0) < 2.5:
         axes.set_aspect("equal", adjustable="box")

@@ -1,4 +1,4 @@
-"""A run directory as values: what the report draws, and which files were not there to draw from."""
+"""A run directory as values: what the report shows, and which files were missing."""
 
 import json
 import zlib
@@ -22,8 +22,8 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of one run, or of an audit of samples from elsewhere. What there is no file of is empty:
-    `run` where nothing was run here.
+    """The files of one run, or of an audit of samples from elsewhere. Missing files give empty values: `run`
+    is empty where nothing was run here.
     """
 
     directory: Path
@@ -43,12 +43,12 @@ class Contents:
 
     @property
     def thinned(self) -> bool:
-        """Whether `x` is only some of the rows that were audited."""
+        """Whether `x` is only a part of the rows that were audited."""
         return not self.run and len(self.x) < int(self.audit["rows"])
 
     @property
     def clouds(self) -> int:
-        """How many independent clouds the run's samples are; 1 without replicas."""
+        """The number of independent clouds in the run's samples; 1 without replicas."""
         return int(self.trace["cloud_fraction"].shape[0]) if "cloud_fraction" in self.trace else 1
 
     @cached_property
@@ -68,10 +68,10 @@ class Contents:
         return np.any([self.inside(c["set"], x) for c in self.audit["constraints"]], axis=0)
 
     def clearance(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k"] | None:
-        """The signed distances to one region, to first order (s/‖∇s‖) where it knows no better; only those
-        that are finite.
+        """The signed distances to one region, to first order (s/‖∇s‖) where no better is known; only finite
+        ones.
 
-        None where membership is all that is known.
+        None where only membership is known.
         """
         points = torch.as_tensor(np.asarray(x, dtype=np.float64))
         region = self.regions[name]
@@ -84,9 +84,7 @@ class Contents:
         return s[s.isfinite()].numpy()
 
     def level(self, name: str, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"]:
-        """A function with the region's sign: its level where that is a number, else ±1 by membership. For
-        contours.
-        """
+        """A function with the region's sign, for contours: its level where finite, else ±1 by membership."""
         points = torch.as_tensor(np.asarray(x, dtype=np.float64))
         region = self.regions[name]
         hard = torch.where(region.contains(points), -1.0, 1.0).double()

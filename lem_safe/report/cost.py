@@ -1,13 +1,13 @@
-"""What the filter cost: how far the filtered distribution is from the unfiltered one, each number beside what
-chance or theory would make it.
+"""The cost of the filter: the distance of the filtered distribution from the unfiltered one, each number with
+its value under chance or theory.
 
-KL is told from below, in any dimension (`lem_safe.distances.kl_price`): the least that holding the tolerances
-needs (P.6), what this filter paid as membership and distance tell it (P.7), and the gap. Other columns are
-divided by their unfiltered standard deviation. W₂ is exact, by assignment, on a part of the samples; sliced
-W₂ projects them on directions that come as orthonormal bases (so that a shift v has sliced W₂ exactly
-‖v‖/√d), sorts and compares. Their floor is the same number for two halves of one distribution, of the same
-size: what two samples are apart by chance. Both runs drew the same noise, so particle i of one is never
-compared with particle i of the other, save for the displacement, which asks just that.
+KL is bounded from below, in any dimension (`lem_safe.distances.kl_price`): the least KL that holding the
+tolerances needs (P.6), that of this filter by membership and distance (P.7), and the difference. For the
+other numbers columns are divided by their unfiltered standard deviation. W₂ is exact, by assignment, on a
+part of the samples; sliced W₂ projects them on directions from orthonormal bases (so that a shift v has
+sliced W₂ exactly ‖v‖/√d), sorts and compares. Their floor is the same number for two halves of one
+distribution, of the same size: the distance of two samples by chance. Both runs drew the same noise, so
+particle i of one is never compared with particle i of the other, except for the displacement.
 """
 
 import math
@@ -25,13 +25,13 @@ Measure = Callable[[Float[np.ndarray, "k d"], Float[np.ndarray, "k d"], np.rando
 BASES = 12
 SPLITS = 4
 PAIRED = 500
-"""Points of an exact W₂."""
+"""The number of points of an exact W₂."""
 FEWEST = 40
-"""Samples below which a distance between two halves says nothing."""
+"""The number of samples below which a distance between two halves is uninformative."""
 
 
 def costs(contents: Contents) -> list[Cost]:
-    """Every cost that the run's files allow; empty for a run without an unfiltered cloud beside it."""
+    """Every cost that the run's files allow; empty for a run without an unfiltered cloud."""
     if "x" not in contents.reference:
         return []
     found = prices(contents)
@@ -73,7 +73,7 @@ def _energy(ours: Float[np.ndarray, "_"], free: Float[np.ndarray, "_"]) -> Cost:
 
 
 def _moved(ours: Float[np.ndarray, "n d"], free: Float[np.ndarray, "n d"], rng: np.random.Generator) -> Cost:
-    """How far each particle is from where the same noise takes it without the filter."""
+    """The distance of each particle from where the same noise takes it without the filter."""
     far = np.linalg.norm(ours - free, axis=1)
     strangers = np.linalg.norm(ours - free[rng.permutation(len(free))], axis=1).mean()
     value = f"{far.mean():.3g} standard deviations, {100 * (far > 1e-9).mean():.3g}\N{NO-BREAK SPACE}% moved"
@@ -92,9 +92,10 @@ def _apart(
     unit: str = "standard deviations",
     most: int = 5_000,
 ) -> Cost:
-    """A distance of x and y, the floor from halves of `law`, averaged over a few random splits of equal size.
+    """A distance of x and y, with the floor from halves of `law`, averaged over a few random splits of equal
+    size.
 
-    Of clouds of one size, which may have drawn the same noise, different particles are taken.
+    For clouds of one size, which may have drawn the same noise, different particles are used.
     """
     size = min(len(x) // 2, len(y) // 2, len(law) // 2, most)
     value, floor = np.zeros(SPLITS), np.zeros(SPLITS)

@@ -1,8 +1,8 @@
-"""Pictures over the steps of a run: the fraction against its tolerance, the surrogate against its limit, the
+"""Plots over the steps of a run: the fraction with its tolerance, the surrogate with its limit, the
 multipliers.
 
 A long run is drawn as a few hundred stretches of steps: the mean of each as a line, its extremes as a band,
-so that no step that went over can hide.
+so that every excess remains visible.
 """
 
 from typing import TYPE_CHECKING
@@ -22,9 +22,7 @@ STRETCHES = 400
 def stretches(
     step: Num[np.ndarray, "t"], y: Float[np.ndarray, "t"]
 ) -> tuple[Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"], Float[np.ndarray, "s"]]:
-    """Middle step, least, mean and greatest value of each stretch; a run that is short enough is returned as
-    it is.
-    """
+    """Middle step, minimum, mean and maximum of each stretch; a short run is returned as it is."""
     if len(step) <= STRETCHES:
         return step.astype(float), y, y, y
     edges = np.linspace(0, len(step), STRETCHES + 1).astype(int)
@@ -82,8 +80,8 @@ def draw_surrogate(
     limit: float,
     colour: str,
 ) -> "Axes":
-    """What a filter observes of one constraint against the limit it keeps: E φ and κβ (B.1), or the mass it
-    predicts or counts and β.
+    """The value of one constraint that a filter observes, with its limit: E φ and κβ (B.1), or the predicted
+    or counted mass and β.
     """
     draw_curve(axes, step, surrogate, colour, "observed by the filter")
     axes.axhline(limit, color=UNSAFE, linewidth=1.1, linestyle=(0, (5, 2)), label=f"its limit {limit:.3g}")
@@ -118,16 +116,14 @@ def draw_looks(
     *,
     level: tuple[float, str] | None = None,
 ) -> "Axes":
-    """One monitor at the steps that were looked at, for each (label, colour, step, value), and where it
-    should be.
-    """
+    """One monitor at the recorded steps, for each (label, colour, step, value), with its reference level."""
     values = np.concatenate([y[np.isfinite(y)] for *_, y in series])
     for name, colour, step, y in series:
         axes.plot(step, y, color=colour, label=name, marker=".", markersize=3)
     if level is not None:
         values = np.append(values, level[0])
         axes.axhline(level[0], color=INK, linewidth=0.9, linestyle=":", label=level[1])
-    low, high = interval([values], 0.01)  # the first looks of a run may be far off; the rest is what is read
+    low, high = interval([values], 0.01)  # the first values of a run may be extreme; the later ones matter
     reach = 0.1 * (high - low)
     axes.set(
         xlim=(0, max(int(step[-1]) for *_, step, _ in series)),

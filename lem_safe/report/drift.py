@@ -1,7 +1,7 @@
-"""Whether the fraction inside still moves: the last quarter of the steps against the quarter before it.
+"""Whether the fraction inside still changes: the last quarter of the steps against the quarter before it.
 
-Each mean has an error from ten stretches of its quarter (batch means), which slow chains make look smaller
-than it is: a diagnostic, not a test that anything rests on.
+Each mean has an error from ten stretches of its quarter (batch means), which is too small for slow chains: a
+diagnostic on which nothing depends.
 """
 
 import math
@@ -15,7 +15,7 @@ from lem_safe.report.words import percent
 
 STRETCHES = 10
 APART = 4.0
-"""Errors of the difference from which on a fraction is said to move."""
+"""The number of errors of the difference from which on a fraction is said to change."""
 
 
 class Drift(NamedTuple):
@@ -46,8 +46,8 @@ def drift_of(fraction: Float[np.ndarray, "t"]) -> Drift | None:
 
 
 def drifts(contents: Contents, label: str) -> list[tuple[str, str, str, str, str]]:
-    """Rows of a table: region, whose fraction, the quarter before, the last quarter, and what that says.
-    label: what the run's samples are called.
+    """Rows of a table: region, cloud, the previous quarter, the last quarter, and the conclusion. label: the
+    name of the run's samples.
     """
     traces = {label: contents.trace, **({"unfiltered": contents.reference} if label != "unfiltered" else {})}
     rows = []

@@ -1,5 +1,5 @@
-"""Pictures of one number at a time: energies and columns, as outlines on shared bins so that several
-distributions stay readable.
+"""Plots of one quantity: energies and columns, as outlines on shared bins so that several distributions stay
+readable.
 """
 
 from typing import TYPE_CHECKING
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OFFSET = 1e3
-"""Numbers this many times as large as what they differ by share an offset, or their labels would overlap."""
+"""Numbers this many times as large as their differences get a common offset, or their labels
+would overlap.
+"""
 ZERO = 4
-"""How many times as many bins there may be as the samples alone need."""
+"""The largest number of bins relative to what the samples alone need."""
 
 
 def edges_of(
     series: dict[str, Float[np.ndarray, "_"]], at_zero: bool = False, most: int = 48
 ) -> Float[np.ndarray, "b"]:
-    """Bins that all series share, over what `ranges.interval` shows of them; with `at_zero`, one edge is 0,
-    so that no bin is on both sides.
+    """Bins shared by all series, over their `ranges.interval`; with `at_zero`, one edge is 0, so that no bin
+    is on both sides.
 
-    Where 0 is so far away that more than ZERO times as many bins would have to reach it, they do not: a
-    region far from all samples costs no more.
+    Where 0 is so far away that reaching it would take more than ZERO times as many bins, the bins stop before
+    it.
     """
     low, high = interval(series.values())
     bins = min(most, max(12, int(3 * min(len(y) for y in series.values()) ** (1 / 3))))
@@ -38,8 +40,8 @@ def edges_of(
 
 
 def draw_clearance(axes: "Axes", series: dict[str, Float[np.ndarray, "_"]], label: str) -> "Axes":
-    """Signed distances: what is left of zero is inside, and shaded; a note says where zero is if it is far
-    from all of them.
+    """Signed distances: negative values are inside, and shaded; a note states where 0 is if it is far from
+    all of them.
     """
     edges = edges_of(series, at_zero=True)
     draw_histogram(axes, series, label, edges)

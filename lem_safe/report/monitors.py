@@ -1,5 +1,5 @@
-"""What was watched during a run, as pictures and a paragraph: is the cloud still on its way, and how far from
-the energy's distribution is it?
+"""The monitors of a run, as plots and a paragraph: whether the cloud still changes, and how far it is from
+the energy's distribution.
 """
 
 from functools import partial
@@ -14,14 +14,14 @@ from lem_safe.report.style import SERIES, UNFILTERED, Draw
 Series = list[tuple[str, str, Num[np.ndarray, "t"], Float[np.ndarray, "t"]]]
 
 AGREE = 1.05
-"""R̂ up to which chains are said to agree."""
+"""R̂ up to which chains are considered to agree."""
 TESTS = ("generator_x", "generator_x2", "generator_u")
 """The monitors of the generator's test functions Σx, ‖x‖² and U (E.3)."""
 
 
 def monitors(contents: Contents, label: str) -> tuple[list[Draw], str]:
-    """The pictures of the monitors and their caption; no pictures where a run recorded none. label: what the
-    run's samples are called.
+    """The plots of the monitors and their caption; no plots where a run recorded none. label: the name of the
+    run's samples.
     """
     watched = {
         name: found
@@ -77,7 +77,7 @@ def _floor(watched: dict[str, Arrays]) -> Series:
 
 
 def _errors(found: Arrays) -> Float[np.ndarray, "t"]:
-    """The largest of the generator's means at each look, in its own standard errors."""
+    """The largest of the generator's means at each recorded step, in its own standard errors."""
     value = np.abs([found[f"monitor_{name}"] for name in TESTS])
     error = np.array([found[f"monitor_{name}_error"] for name in TESTS])
     return np.divide(value, error, out=np.zeros_like(value), where=error > 0).max(0)
@@ -106,8 +106,8 @@ def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
 
 
 def _cost(last: Arrays, steps: int) -> str:
-    """How many particles were looked at, and for how much of the steps' work; nothing where a run of an older
-    version did not say.
+    """How many particles were evaluated, and at what share of the steps' work; empty for runs of older
+    versions without this record.
     """
     if "monitor_work" not in last:
         return ""
@@ -119,7 +119,7 @@ def _cost(last: Arrays, steps: int) -> str:
 
 
 def _answer(last: Arrays) -> str:
-    """The question of the panel answered by the last R̂, where there is one; a diagnostic."""
+    """The answer to the panel's question by the last R̂, where there is one; a diagnostic."""
     ess, rhat = float(last["monitor_ess"][-1]), float(last["monitor_rhat"][-1])
     if not np.isfinite(rhat):
         return "Too few evaluations to compare chains with each other."

@@ -1,8 +1,8 @@
-"""How near the samples come to a region, and where in it they sit, as tables: numbers beside the picture of
+"""How near the samples come to a region, and where in it they are, as tables of the numbers in the plot of
 clearances.
 
-A near miss is a sample outside but within r of the boundary: r is the audit's own where it was asked for one,
-else a tenth of the middle distance of the samples outside, rounded to one digit.
+A near miss is a sample outside but within r of the boundary: r is the audit's own where one was requested,
+else a tenth of the median distance of the samples outside, rounded to one digit.
 """
 
 import math
@@ -15,12 +15,12 @@ from lem_safe.report.contents import Contents
 from lem_safe.report.words import percent
 
 MOST = 12
-"""Columns shown."""
+"""The number of columns shown."""
 
 
 class Nearness(NamedTuple):
-    """One distribution beside one region: how many are inside, how many near misses within r, and the
-    distances that 1, 5, and 50 % stay below.
+    """One distribution and one region: how many are inside, how many near misses within r, and the 1, 5, and
+    50 % quantiles of the distance.
     """
 
     region: str
@@ -33,8 +33,8 @@ class Nearness(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """One column of the samples inside a region: their middle value, the range of nine in ten, and the middle
-    of all samples.
+    """One column of the samples inside a region: their median, the range of nine in ten, and the median of
+    all samples.
     """
 
     column: str
@@ -53,8 +53,8 @@ def reach(contents: Contents, clearances: Float[np.ndarray, "n"]) -> float:
 
 
 def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> list[Nearness]:
-    """A row for every region that has distances and every distribution there is; the run's own first. label:
-    what the run's samples are called.
+    """A row for every region that has distances and every distribution; the run's own first. label: the name
+    of the run's samples.
     """
     rows = []
     for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
@@ -71,7 +71,7 @@ def nearness(contents: Contents, laws: dict[str, np.ndarray], label: str) -> lis
 
 
 def seats(contents: Contents) -> dict[str, list[Seat]]:
-    """For each region that holds samples, where they are, column by column, as the audit kept it."""
+    """For each region that contains samples, where they are, column by column, from the audit."""
     names, x = contents.audit.get("columns", contents.columns), np.asarray(contents.x, dtype=np.float64)
     found = {}
     for c in contents.audit["constraints"]:
@@ -107,8 +107,8 @@ def _row(region: str, who: str, s: Float[np.ndarray, "k"], inside: np.ndarray, r
 
 
 def _as_audited(row: Nearness, contents: Contents) -> Nearness:
-    """With the audit's own count of near misses where it made one: of paths it sees what lies between two
-    recorded points.
+    """The row with the audit's own count of near misses where it made one: for paths it includes the points
+    between two recorded ones.
     """
     (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
     if c.get("near") is None:
@@ -118,8 +118,8 @@ def _as_audited(row: Nearness, contents: Contents) -> Nearness:
 
 
 def _whole(row: Nearness, contents: Contents) -> Nearness:
-    """Of rows that are only some of those audited: the audit's own share inside, and where it counted no near
-    misses a share for a count.
+    """For a part of the audited rows: the audit's own share inside, and a share in place of a count of near
+    misses where it made none.
     """
     (c, *_) = (c for c in contents.audit["constraints"] if c["set"] == row.region)
     guessed = "about" + row.near[row.near.index("(") :].replace("(", " ").replace(")", "")

@@ -21,7 +21,7 @@ from lem_safe.templates import rendered
 
 USUAL = (4.4, 3.3)
 SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
-"""Pictures of another size than the usual, in inches."""
+"""Plots with a size other than the default, in inches."""
 
 
 AUDITED = (
@@ -37,7 +37,11 @@ AUDITED = (
     "looks",
     "clouds",
 )
-"""What is told of an audit in the place of a run's facts."""
+"""The facts shown for an audit in place of a run's."""
+
+
+CLOUDS = {"apart": words.apart, "over_steps": words.over_steps}
+"""What is said of several clouds; nothing of one."""
 
 
 def render(run_directory: Path | str) -> Path:
@@ -54,7 +58,7 @@ def render(run_directory: Path | str) -> Path:
         over="ignore", invalid="ignore"
     ):  # a mean or a spread of huge numbers is shown as inf, without a warning
         shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
-        _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
+        _write(page, rendered("page.html.j2", panels=shown, **_facts(contents), **_of_clouds(contents.audit)))
     return page
 
 
@@ -93,8 +97,6 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "command": _command(contents),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
-        "apart": partial(words.apart, audit=audit),
-        "over_steps": partial(words.over_steps, audit=audit),
         "percent": words.percent,
         "level": words.level,
         "union": words.union,
@@ -109,8 +111,13 @@ def _facts(contents: Contents) -> dict[str, Any]:
     }
 
 
+def _of_clouds(audit: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of several clouds, by constraint."""
+    return {name: partial(say, audit=audit) for name, say in CLOUDS.items()}
+
+
 def _command(contents: Contents) -> str:
-    """What makes this page again."""
+    """The command that makes this page again."""
     place = f"{contents.directory.name}/scenario.yaml"
     if contents.run:
         return str(contents.run.get("command", f"lem-safe run {place}"))
@@ -118,7 +125,7 @@ def _command(contents: Contents) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Written beside and renamed, so that a page is there whole or not at all."""
+    """Writes a page under a temporary name and renames it, so that it is complete or absent."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

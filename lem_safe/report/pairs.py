@@ -1,4 +1,4 @@
-"""Which columns a region looks at, by asking its gradient, and which pairs of them are worth a picture."""
+"""Which columns a region depends on, by its gradient, and which pairs of them are plotted."""
 
 from itertools import combinations
 
@@ -13,8 +13,8 @@ PROBES = 512
 
 
 def columns_of(region: UnsafeSet, x: Float[np.ndarray, "n d"]) -> list[int]:
-    """The columns that a region depends on, those that move it most first: mean |∂s/∂xᵢ| times the column's
-    spread.
+    """The columns that a region depends on, in decreasing order of mean |∂s/∂xᵢ| times the
+    column's spread.
     """
     rows = np.random.default_rng(0).choice(len(x), min(PROBES, len(x)), replace=False)
     probes = torch.as_tensor(np.asarray(x[np.sort(rows)], dtype=np.float64))
@@ -24,6 +24,6 @@ def columns_of(region: UnsafeSet, x: Float[np.ndarray, "n d"]) -> list[int]:
 
 
 def pairs_of(region: UnsafeSet, x: Float[np.ndarray, "n d"], most: int = 3) -> list[tuple[int, int]]:
-    """Up to `most` pairs of the columns a region looks at, in column order."""
+    """Up to `most` pairs of the columns a region depends on, in column order."""
     ranked = columns_of(region, x)
     return [(min(a, b), max(a, b)) for a, b in combinations(ranked[:4], 2)][:most]

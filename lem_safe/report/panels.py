@@ -1,6 +1,4 @@
-"""Which pictures a run has: each panel a title, a caption that a stranger understands, and one or more
-drawings.
-"""
+"""The panels of a page: each has a title, a self-contained caption, and one or more plots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 6
-"""Constraints that get a picture of their own over time."""
+"""The number of constraints with a plot of their own over time."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One section of the page: `name` is its file in figures/; with no drawings, the caption says what is
+    """One section of the page: `name` is its file in figures/; without drawings, the caption states what is
     missing.
     """
 
@@ -45,14 +43,14 @@ def panels(contents: Contents) -> list[Panel]:
 
 
 def label(contents: Contents) -> str:
-    """What the run's own samples are called; those from elsewhere are just that."""
+    """The name of the run's own samples; also for samples from elsewhere."""
     if not contents.run:
         return "rows" if contents.audit.get("unit") == "path" else "samples"
     return "unfiltered" if contents.filter == "none" else "filtered"
 
 
 def laws(contents: Contents) -> dict[str, np.ndarray]:
-    """The clouds there are, by name: data, unfiltered, filtered."""
+    """The clouds by name: data, unfiltered, filtered."""
     found: dict[str, np.ndarray] = {}
     if "data" in contents.diagnostics and len(contents.diagnostics["data"]):
         found["data"] = contents.diagnostics["data"]
@@ -205,7 +203,7 @@ def _pairs(contents: Contents) -> Panel | None:
         try:
             chosen = pairs_of(contents.regions[region], contents.x)
         except (NotImplementedError, ValueError, RuntimeError):
-            continue  # a region known by membership alone has no gradient to ask
+            continue  # a region known by membership alone has no gradient
         exact = len(chosen) == 1
         for a, b in chosen:
             window = limits([x[:, [a, b]] for x in clouds.values()])

@@ -1,5 +1,5 @@
-"""Single pictures of a run for a notebook: drawn on given axes, or on fresh ones, which are returned.
-matplotlib is imported when one is drawn.
+"""Single plots of a run for a notebook: drawn on given axes, or on new ones, which are returned. matplotlib
+is imported on use.
 """
 
 from pathlib import Path
@@ -27,8 +27,8 @@ def fresh_axes() -> "Axes":
 
 
 def plot_samples(directory: Path, ax: "Axes | None" = None) -> "Axes":
-    """The samples of a run directory, those inside an unsafe region crossed, the region shaded where two
-    columns decide it.
+    """The samples of a run directory, those inside an unsafe region crossed, with the region shaded where two
+    columns determine it.
     """
     contents = read(directory)
     with style():
@@ -64,7 +64,7 @@ def plot_fractions(directory: Path, ax: "Axes | None" = None, constraint: str | 
 
 
 def _plain(contents: Contents, axes: "Axes") -> "Axes":
-    """The first two columns, or one column against the order of its rows, where no pair is worth more."""
+    """The first two columns, or one column against the order of its rows, where no pair is preferred."""
     x = np.asarray(contents.x, dtype=np.float64)
     pair = x[:, :2] if x.shape[1] > 1 else np.column_stack([np.arange(len(x)), x[:, 0]])
     inside = contents.inside_any(x)

@@ -1,5 +1,5 @@
-"""The price of the tolerances in words: the least KL that any method pays, what this filter paid at least,
-and the gap (P.6, P.7).
+"""The price of the tolerances in words: the least KL of any method, a lower bound for this filter, and the
+difference (P.6, P.7).
 """
 
 import math
@@ -15,7 +15,7 @@ from lem_safe.report.contents import Contents
 
 
 class Cost(NamedTuple):
-    """One line of the table: what was compared, the number, and what chance alone or theory would make it."""
+    """One line of the table: what was compared, the number, and its value under chance alone or theory."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 
 
 def prices(contents: Contents) -> list[Cost]:
-    """What the tolerances need of any method, what this filter paid at least, and the gap."""
+    """What the tolerances need of any method, a lower bound for this filter, and the difference."""
     constraints, confidence = contents.audit["constraints"], float(contents.audit["confidence"])
     regions, betas = (
         [contents.regions[c["set"]] for c in constraints],
@@ -54,7 +54,7 @@ def prices(contents: Contents) -> list[Cost]:
 
 
 def paid(found: Account) -> list[Cost]:
-    """What the filter paid and the gap, in words; nothing where there are too few samples to tell."""
+    """The KL of the filter and the difference, in words; empty where there are too few samples."""
     if found.paid is None:
         return []
     name, gap = "KL this filter paid, at least", "gap to the least KL"
@@ -90,18 +90,18 @@ def nats(value: float, error: float) -> str:
 
 
 def least(found: Needed) -> str:
-    """The least KL with its error; where it cannot be told, what it is at least."""
+    """The least KL with its error; where it cannot be estimated, a lower bound."""
     if found.nats is not None and found.error is not None:
         return nats(found.nats, found.error)
     return f"more than {found.at_least:.3g} nats" if found.at_least > 0 else "not known from so few samples"
 
 
 def certainly(found: Needed, confidence: float) -> str:
-    """The bound beside the estimate."""
+    """The lower bound with its confidence."""
     return f"at least {found.at_least:.3g} nats with {level(confidence)} confidence"
 
 
 def moved(constraints: Sequence[Mapping[str, Any]], fractions: Sequence[float]) -> str:
-    """How much of the mass is over the tolerance of the set that is most over."""
+    """How much of the mass exceeds the tolerance of the set with the largest excess."""
     most = max(p - c["beta"] for p, c in zip(fractions, constraints, strict=True))
     return f"moves {100 * max(most, 0):.3g}\N{NO-BREAK SPACE}% of the mass"

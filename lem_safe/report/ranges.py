@@ -1,9 +1,9 @@
-"""What a picture shows of some numbers: an interval that no single row, no far region and no column without
-spread can make useless.
+"""The range of a plot: an interval that stays useful despite single extreme rows, far regions and columns
+without spread.
 
 The outermost thousandth of each series is cut; so is what lies further beyond the middle nine tenths than FAR
-times their width. The interval is never narrower than numbers of its size can tell apart, and never so wide
-that its own width overflows.
+times their width. The interval is never narrower than floating-point numbers of its size resolve, and never
+so wide that its width overflows.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ TAIL = 0.001
 FAR = 50.0
 LARGEST = 1e300
 NARROWEST = 1e-9, 1e-250
-"""The least width of an interval: this share of the larger of its ends, and this."""
+"""The smallest width of an interval: this share of the larger of its ends, and this."""
 
 Interval = tuple[float, float]
 
@@ -33,7 +33,7 @@ def interval(series: Iterable[Float[np.ndarray, "_"]], tail: float = TAIL) -> In
 
 
 def widened(low: float, high: float) -> Interval:
-    """The interval itself, or one around it that is wide enough to be divided; of a single number, one that
+    """The interval, widened where it is too narrow to be divided; for a single number, one that
     begins there.
     """
     share, least = NARROWEST

@@ -1,10 +1,10 @@
-"""How pictures look: ink, paper and grid take the page's colours, light or dark; the data's colours are the
+"""The style of plots: ink, paper and grid take the page's colours, light or dark; the data's colours are the
 same in both.
 
-A picture is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the
-series' colours have enough contrast on white and on near-black, and stay apart for colour-blind eyes: blue,
-orange (dashed as an outline), grey (filled), and a magenta for what is unsafe, which is always an outline, a
-cross or a dashed line as well.
+A plot is drawn once. In its SVG the four neutral colours are replaced by CSS variables of the page; the
+series' colours have enough contrast on white and on near-black, and are distinct for colour-blind readers:
+blue, orange (dashed as an outline), grey (filled), and a magenta for what is unsafe, which is always also an
+outline, a cross or a dashed line.
 """
 
 import io
@@ -71,10 +71,13 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -
     """One picture as an inline SVG element that fills its container; `prefix` begins its ids, so that several
     can share a page.
     """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     with style():
-        figure = _figure([draw], 1, width, height)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True, dpi=160)
+        figure, out = _figure([draw], 1, width, height, dpi=160), io.StringIO()
+        for part in (figure, *figure.axes):
+            part.patch.set_alpha(0.0)
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
@@ -85,18 +88,19 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -
 
 
 def prefixed(picture: str, prefix: str) -> str:
-    """The same SVG, every id of it, and every mention of one, begun by `prefix`."""
+    """The same SVG with every id, and every reference to one, prefixed by `prefix`."""
     for mark in (' id="', 'href="#', "url(#"):
         picture = picture.replace(mark, mark + prefix)
     return picture
 
 
 def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:
-    """The same pictures beside one another, as a PNG file."""
+    """The same plots side by side, as a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     with style():
-        _figure(draws, columns, width, height).savefig(
-            path, format="png", dpi=150, metadata={"Software": None}
-        )
+        figure = _figure(draws, columns, width, height, dpi=150)
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
 
 
 def percent_axis(axis: Any) -> None:
@@ -123,14 +127,21 @@ def legend(axes: "Axes") -> None:
         )
 
 
-def _figure(draws: Sequence[Draw], columns: int, width: float, height: float) -> "Figure":
+def _figure(draws: Sequence[Draw], columns: int, width: float, height: float, dpi: float) -> "Figure":
+    """The pictures beside one another, laid out once: saving a figure that has a layout engine draws it
+    twice.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(columns, len(draws))
     rows = -(-len(draws) // columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=dpi)
     FigureCanvasAgg(figure)
     for i, draw in enumerate(draws):
         draw(figure.add_subplot(rows, columns, i + 1))
+    engine = figure.get_layout_engine()
+    assert engine is not None, "it has just been given one"
+    engine.execute(figure)
+    figure.set_layout_engine("none")
     return figure

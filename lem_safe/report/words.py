@@ -1,4 +1,4 @@
-"""The report's sentences: the verdict in plain words, percentages, what a bound says."""
+"""The report's sentences: the verdict in plain words, percentages, bounds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,18 +11,18 @@ from lem_safe.report.contents import Contents
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage with three significant digits, its unit never alone on the next line."""
+    """A fraction as a percentage with three significant digits and a no-break space before the unit."""
     return percentages.percent(fraction).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def level(confidence: float) -> str:
-    """A confidence likewise."""
+    """A confidence in the same way."""
     return percentages.level(confidence).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def verdict(contents: Contents, index: int) -> str:
-    """One constraint in plain words: what is tolerated, what the run held, what it would have held
-    unfiltered.
+    """One constraint in plain words: the tolerance, the fraction of the run, and that of the
+    unfiltered run.
     """
     c = contents.audit["constraints"][index]
     n = contents.audit["samples"]
@@ -99,12 +99,12 @@ def interval(contents: Contents, fraction: float) -> str:
 
 
 def unclaimed(audit: Mapping[str, Any]) -> bool:
-    """Whether the counts are reported without any bound, for whatever reason."""
+    """Whether the counts are reported without any bound, for any reason."""
     return unclaimed_in(audit) is not None
 
 
 def overall(audit: Mapping[str, Any]) -> str:
-    """What the bound says of all constraints together, beside its one word."""
+    """The bound's verdict on all constraints together, in addition to its one word."""
     found = unclaimed_in(audit)
     if found is not None:
         return f"no bound is claimed ({found.found}); the counts are about these samples only"
@@ -122,7 +122,7 @@ def overall(audit: Mapping[str, Any]) -> str:
 
 
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """What the bound says of one constraint, or why none is claimed."""
+    """The bound of one constraint, or why none is claimed."""
     found = unclaimed_in(audit)
     if found is not None:
         coupled = "the particles of one filtered cloud are not independent"
@@ -138,7 +138,7 @@ def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 
 def union(audit: Mapping[str, Any]) -> str:
-    """How many samples are in any region, and what the distribution puts there."""
+    """How many samples are in any region, and the bound on its probability."""
     u = audit["union"]
     what = "paths" if audit.get("unit") == "path" else "samples"
     text = (
@@ -154,7 +154,7 @@ def union(audit: Mapping[str, Any]) -> str:
 
 
 def decides(c: Mapping[str, Any], unit: str = "sample") -> str:
-    """What an inconclusive verdict would need, in independent units."""
+    """What would decide an inconclusive verdict, in independent units."""
     more = c.get("samples_to_decide")
     if c["verdict"] != "inconclusive" or more == 0:
         return ""

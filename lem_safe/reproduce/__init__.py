@@ -1,4 +1,4 @@
-"""The paper, claim by claim: what it says, what is found here, and a verdict."""
+"""The paper, claim by claim: its statement, the result here, and a verdict."""
 
 from lem_safe.reproduce import certificate, composition, control, decay, flow, stopping_time, strange
 from lem_safe.reproduce.claim import Claim, Found, Setting
@@ -16,6 +16,6 @@ CLAIMS: dict[str, Claim] = {
         *control.CLAIMS,
     )
 }
-"""Every claim by the name `lem-safe reproduce NAME` knows it by, in the paper's order."""
+"""Every claim by its name in `lem-safe reproduce NAME`, in the paper's order."""
 
 __all__ = ["CLAIMS", "Claim", "Found", "Setting", "Study", "reproduce"]

@@ -1,4 +1,4 @@
-"""What has a certificate: KL falls along Langevin dynamics and turns along the flow, for which no Lyapunov
+"""Certificates: KL decreases along Langevin dynamics and turns along the flow, for which no Lyapunov
 functional vanishes exactly at ρ_U (L.1, L.6, L.7).
 """
 
@@ -26,7 +26,7 @@ from lem_safe.reproduce.flow import PAIRED, STEP, K, followed
 from lem_safe.reproduce.pictures import cloud_picture, curve_picture
 
 KERNELS = 10_000
-"""Particles whose kernels make the density of Langevin; with fewer its KL would not be reported."""
+"""Particles whose kernels give the density of Langevin; with fewer its KL would be refused."""
 
 
 def monotone(setting: Setting) -> Found:
@@ -67,7 +67,7 @@ def monotone(setting: Setting) -> Found:
 
 
 def theorem2(setting: Setting) -> Found:
-    """h = ΔU − ‖∇U‖² changes sign, and ρ_U itself is not kept by the flow."""
+    """h = ΔU − ‖∇U‖² changes sign, and the flow does not leave ρ_U invariant."""
     energy, n = eight(), setting.particles
     x = draws(setting.seed, n)
     h = imbalance(energy, x)

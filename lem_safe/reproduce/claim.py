@@ -1,9 +1,8 @@
-"""One claim of the paper: what it says, how it is checked, what was found; with a verdict that a reader can
-take issue with.
+"""One claim of the paper: its statement, the check, the result, and a verdict that can be examined.
 
-holds: found within the tolerance written beside it. corrected: true as theory.md and docs/equations.md state
-it, not as printed.
-fails: looked for and not found. not run: needs a file that is not here, and says which.
+holds: found within the tolerance stated with it. corrected: true as theory.md and docs/equations.md state it,
+not as printed.
+fails: looked for and not found. not run: needs a missing file, which is named.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from lem_safe.training.trained import Trained
 Verdict = Literal["holds", "corrected", "fails", "not run"]
 
 RADIUS, STD, START = 4.0, 0.5, 2.0
-"""Fig. 1 gives neither: eight modes on a circle of this radius, with this spread; the cloud starts as N(0,
+"""Fig. 1 states neither: eight modes on a circle of this radius, with this spread; the cloud starts as N(0,
 START² I).
 """
 CIRCLE = [
@@ -42,8 +41,8 @@ CIRCLE = [
 
 @dataclass(frozen=True)
 class Setting:
-    """What a claim may use. quick: smaller clouds and fewer seeds, to see that it runs; its numbers are not
-    the study's.
+    """The resources of a claim. quick: smaller clouds and fewer seeds, to check that it runs; its numbers are
+    not the study's.
     """
 
     progress: Progress
@@ -74,10 +73,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found. ours: the numbers in words. numbers: the same for a machine. draws: pictures, each
-    with axes of its own.
-
-    width: of each picture, in inches.
+    """The result of a check. ours: the numbers in words. numbers: the same as data. draws: plots, each with
+    its own axes. width: of each plot, in inches.
     """
 
     verdict: Verdict
@@ -90,10 +87,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Claim:
-    """name: what `lem-safe reproduce NAME` runs. where: its place in the paper. paper: what is said there,
-    with its number.
+    """A claim. name: for `lem-safe reproduce NAME`. where: its place in the paper. paper: its statement
+    there, with its number.
 
-    needs: of the files of a setting those that it reads, "data_root" or "checkpoint".
+    needs: the files of a setting that it reads, "data_root" or "checkpoint".
     """
 
     name: str

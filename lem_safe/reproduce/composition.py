@@ -1,5 +1,5 @@
-"""Fig. 2 and what belongs to it: compositions of two trained energies, their curl, their normalisers
-(C.1–C.4, O.4).
+"""Fig. 2 and related claims: compositions of two trained energies, their curl, their normalisers (C.1–C.4,
+O.4).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,9 @@ MIDWAY = [[s * x, t * y] for s in (1, -1) for t in (1, -1) for x, y in ((3.5, 1.
 """Between neighbouring centres of A and B: the modes of U_A + U_B."""
 STEP, STEPS, CLOSE = 0.005, 600, 0.6
 CURL = 1e-12
-"""Rounding, as a rotation: 1e-16 over the radius .01 of the circles, times what a sum of many terms loses."""
+"""Rounding, as a rotation: 1e-16 over the radius .01 of the circles, times the loss in a sum
+of many terms.
+"""
 
 
 class Recipe(NamedTuple):
@@ -41,18 +43,17 @@ class Recipe(NamedTuple):
 
 
 ON_A_MIXTURE = Recipe(MixtureBase(), Calibrated(sigma=0.03, wide=1.0), TrainingSettings())
-"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, past their
-outermost rows: what an energy is there is what its confining term is. So that is a mixture fitted to the
-rows, of the very family that these data are from.
+"""A conjunction has its mass 1.6 from both parents' centres, five of their standard deviations, beyond their
+outermost rows, where an energy is its confining term. So that is a mixture fitted to the rows, of the same
+family as these data.
 """
 PLAIN = Recipe(
     MLP(hidden=64, depth=3, confinement=1.0),
     Calibrated(sigma=0.035, wide=3.5, share=0.1, spread=1.7, draws=768, drawn_wide=0.5, rarity=0.6),
     TrainingSettings(steps=3000, batch_size=512, learning_rate=0.004, patience=40),
 )
-"""A perceptron alone, with ½κ‖z‖² for its confining term: the wide noise takes rows to the flanks, whose
-distance it learns, and whose shape it does not. Both recipes were chosen on the seeds 5 to 10, which no table
-shows.
+"""A perceptron alone, with ½κ‖z‖² as its confining term: the wide noise takes rows to the flanks, whose
+distance it learns, but not their shape. Both recipes were chosen on the seeds 5 to 10, which are in no table.
 """
 
 
@@ -62,7 +63,7 @@ def expert(means: list[list[float]], recipe: Recipe = ON_A_MIXTURE) -> Trained:
 
 
 def experts(setting: Setting, seed: int) -> tuple[Energy, Energy]:
-    """U_A and U_B, each trained on its own draws and never again."""
+    """U_A and U_B, each trained once on its own draws."""
     return setting.train(expert(A), seed), setting.train(expert(B), seed)
 
 
@@ -152,9 +153,7 @@ def _composed(setting: Setting, a: Energy, b: Energy, seed: int) -> tuple[dict[s
 
 
 def curl(setting: Setting) -> Found:
-    """The circulation of the drift that samplers use around small circles, in float64: by Stokes, its curl
-    there.
-    """
+    """The circulation of the samplers' drift around small circles, in float64: by Stokes, its curl there."""
     a, b = (u.double() for u in experts(setting, setting.seed))
     x = 3 * torch.randn(256, 2, generator=Key(setting.seed).fold("curl").generator(), dtype=torch.float64)
     found = {}
@@ -181,8 +180,8 @@ def _gradient(energy: Energy, x: Tensor) -> Tensor:
 def circulation(
     gradient: Callable[[Tensor], Tensor], x: Tensor, radius: float = 0.01, nodes: int = 64
 ) -> Tensor:
-    """The mean curl of a field in a disc about each x, ∮g·dx / πr², [n]; a smooth field's error in the nodes
-    vanishes exponentially.
+    """The mean curl of a field in a disc about each x, ∮g·dx / πr², [n]; for a smooth field the error
+    decreases exponentially in the number of nodes.
     """
     θ = torch.arange(nodes, dtype=x.dtype) * (2 * torch.pi / nodes)
     normal, tangent = torch.stack([θ.cos(), θ.sin()], 1), torch.stack([-θ.sin(), θ.cos()], 1)

@@ -1,5 +1,5 @@
 """§4.3, which the paper only announces: B(ρ_t) ≥ 0 along a controlled run (F.1, D.3, G.2), and what U₊ − λU₋
-does and does not bound (C.4, C.5).
+bounds and does not bound (C.4, C.5).
 """
 
 from itertools import pairwise
@@ -33,8 +33,8 @@ filter: {{kind: {filter}}}
 
 
 def control(setting: Setting) -> Found:
-    """The same run without a filter and with each; the largest fraction over all steps, and what each filter
-    promised.
+    """The same run without a filter and with each; the largest fraction over all steps, and each filter's
+    promise.
     """
     series, numbers, steps = {}, {}, 1500 if setting.quick else 3000
     for kind in ("none", "drift", "step", "gate"):
@@ -78,8 +78,8 @@ def control(setting: Setting) -> Found:
 
 
 def penalty(setting: Setting) -> Found:
-    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it falls, at a price, and at
-    λ = 1 there is no distribution any more.
+    """ρ_λ(𝒰) for U₊ − λU₋, U₋ an expert on the unsafe mode, by quadrature: it decreases, at a price, and for
+    λ ≥ 1 the distribution does not exist.
     """
     unsafe = GaussianMixture(means=[[2.0, 0.0]], std=STD)
     masses = {λ: _by_quadrature(λ, unsafe)[0] for λ in (0.0, 0.01, 0.02, 0.05, 0.1, 0.35, 0.8)}

@@ -16,8 +16,8 @@ TOLERATED = 0.05
 
 
 def decay(setting: Setting) -> Found:
-    """N(0, σ²I) from N(0, s²I) and from a shifted N(m, σ²I): KL_t against its closed form, its rate against
-    2C = 2/σ², and τ_Lang.
+    """N(0, σ²I) from N(0, s²I) and from a shifted N(m, σ²I): KL_t compared with its closed form, its rate
+    with 2C = 2/σ², and τ_Lang.
     """
     σ, s, d, h, offset, n = 1.5, 3.0, 3, 0.01, 2.0, 10_000 if setting.quick else 2_000_000
     close, checks = 0.1 if setting.quick else 0.01, tuple(range(0, 301, 20))
@@ -27,7 +27,7 @@ def decay(setting: Setting) -> Found:
         τ[name] = σ**2 / 2 * np.log(exact[name][0] / TOLERATED)
         k = int(np.ceil(τ[name] / h))
         reached[name] = float(_gaussian_kl(setting, start, σ, h, (k,), n // 10)[0][0])
-    noise = 2 * (4 / close) ** 2 / n  # the KL whose relative error √(2/nKL) is a quarter of what is tolerated
+    noise = 2 * (4 / close) ** 2 / n  # the KL whose relative error √(2/nKL) is a quarter of the tolerance
     early = {name: kl > noise for name, kl in exact.items()}
     worst = max(float(np.max(np.abs(found[name] / kl - 1)[early[name]])) for name, kl in exact.items())
     t = h * np.array(checks)

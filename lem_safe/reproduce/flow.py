@@ -1,4 +1,4 @@
-"""Fig. 1: the flow x' = −∇U comes near ρ_U and then leaves it; Langevin dynamics reach it and stay (L.5)."""
+"""Fig. 1: the flow x' = −∇U approaches ρ_U and then leaves it; Langevin dynamics reach it and stay (L.5)."""
 
 from collections.abc import Mapping
 
@@ -30,14 +30,12 @@ from lem_safe.training.losses import Denoising
 from lem_safe.training.trained import Trained
 
 K, STEP = 200, 0.005
-"""The paper's number of steps; our step size, as the paper prints none."""
+"""The paper's number of steps; the step size is ours, as the paper states none."""
 STEPS_TRIED = (0.0025, STEP, 0.0057)
-"""k* counts steps, so it is in inverse proportion to their size; the last is the one that makes it the
-paper's 49.
-"""
+"""k* counts steps, so it is inversely proportional to their size; the last size gives the paper's 49."""
 TRAINED_STEP = 0.008
-"""A longer one for the trained energy of Fig. 1, whose slopes are gentler: it has learned the data with noise
-added.
+"""A longer step for the trained energy of Fig. 1, whose slopes are gentler: it has learned the data with
+added noise.
 """
 PANELS = (0, 50, 100, 200)
 PAIRED = 1000
@@ -74,7 +72,7 @@ def trained() -> Trained:
 
 
 def fig1(setting: Setting) -> Found:
-    """Both rows on a trained energy, W2 of every panel to the data, beside the floor of W2."""
+    """Both rows on a trained energy, W2 of every panel to the data, with the floor of W2."""
     energy, n = setting.train(trained(), setting.seed), setting.particles
     track = followed(energy, setting.seed, n, step=TRAINED_STEP)
     _, kept = langevin(energy, cloud(setting.seed, n), TRAINED_STEP, K, setting.seed, PANELS)

@@ -1,4 +1,4 @@
-"""The pictures of claims: clouds, curves over steps, ROC curves."""
+"""The plots of claims: clouds, curves over steps, ROC curves."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -31,8 +31,8 @@ def curve_picture(
     log: bool = False,
     top: float | None = None,
 ) -> Draw:
-    """A line for each (x, y) of `series`; a vertical line for each of `vertical`; what is above `top` leaves
-    the picture.
+    """A line for each (x, y) of `series`; a vertical line for each of `vertical`; values above `top` are
+    outside the plot.
     """
     return partial(
         _draw_curves,
@@ -47,8 +47,8 @@ def curve_picture(
 
 
 def roc_picture(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Draw:
-    """A curve (false positives, true positives) for each name, up to ten of them, in a square; the names
-    stand beside it.
+    """A curve (false positives, true positives) for each name, up to ten of them, in a square; the names are
+    at the side.
     """
     return partial(_draw_rocs, curves=curves, title=title)
 

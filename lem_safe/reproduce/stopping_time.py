@@ -1,4 +1,4 @@
-"""When to stop the flow: R crosses 1 upward at the step where KL is least, if U is in nats (L.4, L.5)."""
+"""When to stop the flow: R crosses 1 upward at the step where KL is smallest, if U is in nats (L.4, L.5)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -98,8 +98,8 @@ def _pairs(found: Mapping[int, tuple[int | None, int | None]]) -> str:
 
 
 def temperature(setting: Setting) -> Found:
-    """One V at three temperatures, e^{−V/ε}, and one cloud that follows −∇V: the rule on U = V/ε stops at
-    each one's least KL.
+    """One V at three temperatures, e^{−V/ε}, and one cloud that follows −∇V: the rule on U = V/ε stops at the
+    smallest KL of each.
     """
     V = eight()
     rows: dict[float, dict[str, Any]] = {}

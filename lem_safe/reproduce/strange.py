@@ -32,7 +32,7 @@ from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.trained import Trained
 
 NATURAL = ("textures", "photographs", "SVHN", "DTD")
-"""The sets that are natural pictures: the paper's claim about S₂ is one about these."""
+"""The sets of natural images: the paper's claim about S₂ is about these."""
 CAVEAT = (
     "The pixels were decoded from JPEG re-encodings of the published pictures, so they are close to, "
     "not identical with, the originals."
@@ -42,7 +42,7 @@ CAVEAT = (
 def table(
     energy: Energy, inside: Tensor, outside: Mapping[str, Tensor], seed: int, step: float | None = None
 ) -> tuple[tuple[Row, ...], dict[str, Scores], float]:
-    """Every score of every set against `inside`; what is in distribution comes first."""
+    """Every score of every set against `inside`, the in-distribution rows, which are first."""
     h = usual_step(energy, inside) if step is None else step
     found = {"in distribution": scores(energy, inside, h)} | {
         name: scores(energy, x, h) for name, x in outside.items()
@@ -51,7 +51,7 @@ def table(
 
 
 def told(rows: tuple[Row, ...]) -> str:
-    """AUROC of S1/S2/S3 against each set."""
+    """The AUROC of S1/S2/S3 against each set, in words."""
     names = dict.fromkeys(r.against for r in rows)
     return "; ".join(
         f"{name} " + "/".join(f"{r.detection.auroc:.3f}" for r in rows if r.against == name) for name in names
@@ -102,7 +102,7 @@ def synthetic(setting: Setting) -> Found:
 
 
 def digits(setting: Setting) -> Found:
-    """A convolutional energy of MNIST's digits 0–8: held-out digits against strangers."""
+    """A convolutional energy of MNIST's digits 0–8: held-out digits against other images."""
     shape = (1, 28, 28)
     energy = _picture_energy(setting, Mnist("train", classes=list(range(9))), shape)
     count = 200 if setting.quick else 1000
@@ -127,7 +127,7 @@ def digits(setting: Setting) -> Found:
 
 
 def cifar(setting: Setting) -> Found:
-    """A small convolutional energy trained on CIFAR-10 pictures; its test split against strangers, under
+    """A small convolutional energy trained on CIFAR-10 images; its test split against other images, under
     their names.
     """
     file = _first(setting.data_root, "cifar-10-binary.tar.gz", "cifar-10-batches-bin")
@@ -225,8 +225,8 @@ def _pictures(
 
 
 def gradient_is_best(rows: tuple[Row, ...]) -> tuple[bool, str]:
-    """Whether S₂ finds natural pictures at least as well as S₁ and S₃ do, on each such set; and which score
-    is best on which.
+    """Whether S₂ detects natural images at least as well as S₁ and S₃ do, for each such set; and which score
+    is best for which set.
     """
     auroc = {(r.against, r.score): r.detection.auroc for r in rows}
     best = {

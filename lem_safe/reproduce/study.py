@@ -1,5 +1,5 @@
-"""A study: claims checked one after another, each saved as soon as it is known, then one page and one JSON of
-all of them.
+"""A study: claims checked in sequence, each saved as soon as it is known, then one page and one JSON of all
+of them.
 """
 
 import json
@@ -21,7 +21,7 @@ from lem_safe.templates import rendered
 
 HEIGHT = 3.1
 STUDY = ("seed", "quick")
-"""What the claims of one study have in common; a claim whose files have changed is checked again."""
+"""What the claims of one study share; a claim whose files have changed is checked again."""
 MARKS = {
     "holds": "holds",
     "corrected": "holds as corrected",
@@ -32,10 +32,10 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Study:
-    """What every claim came to. passed: no claim failed; one that was not run is not a failure, and says what
-    it needs.
+    """The result of every claim. passed: no claim failed; one that was not run is not a failure, and states
+    what it needs.
 
-    faults: what kept a claim from being run although its file is there; the others are checked all the same.
+    faults: why a claim could not be run although its file exists; the others are checked anyway.
     """
 
     claims: tuple[Mapping[str, Any], ...]
@@ -66,11 +66,11 @@ class Study:
 def reproduce(
     claims: Sequence[Claim], setting: Setting, out: Path | None = None, resume: bool = False
 ) -> Study:
-    """Checks the claims; with `out`, writes claims/NAME.json and figures as each is known, and reproduce.html
-    and .json at the end.
+    """Checks the claims; with `out`, writes claims/NAME.json and figures for each, and reproduce.html and
+    .json at the end.
 
     With `resume`, a claim already saved there under the same setting is not checked again. Raises BadInput
-    where `out` holds another setting's.
+    where `out` contains those of another setting.
     """
     rows: list[Mapping[str, Any]] = []
     faults: list[Fault] = []

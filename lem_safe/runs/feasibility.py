@@ -9,8 +9,7 @@ on each, and all tolerances hold where
 A point in no region decides at once. Otherwise the smallest t with Σ w_p p_k ≤ β_k + t, a linear program, is
 > 0 where no distribution over the points tried keeps every tolerance. Only some points are tried: starts,
 rows, draws, clouds of many sizes around them, and each of these moved step by step out of the regions that
-contain it.
-A narrow gap may be missed, so this warns and never refuses.
+contain it. A narrow gap may be missed, so this warns and never refuses.
 """
 
 from collections.abc import Mapping, Sequence

@@ -142,7 +142,6 @@ def build(
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
-    must_run(scenario)
     where = _device(device)
     check_precision(scenario, progress)
     dtype = getattr(torch, scenario.dtype)
@@ -186,6 +185,7 @@ def check_precision(scenario: Scenario, progress: Progress) -> None:
     """Refuses a dtype that cannot represent the run (A.12), and reports why float64 was chosen,
     where it was.
     """
+    must_run(scenario)
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")

@@ -1,4 +1,4 @@
-"""The scenario: a YAML file that says what to sample, what to keep out of, and how much is tolerated."""
+"""The scenario: a YAML file that states what to sample, which regions to avoid, and how much is tolerated."""
 
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment

@@ -1,11 +1,11 @@
-"""What a filter aims at: a budget at or below the tolerance, so that finished samples leave the room that a
+"""The aim of a filter: a budget at or below the tolerance, so that finished samples leave the margin that a
 certificate needs.
 
-A filter that fills its tolerance to the brim ends with β n inside, and no bound on their distribution is then
-below β. `aim: auto` is the largest count k of n that the audit to come would still certify, its error shared
+A filter that uses its whole tolerance ends with β n inside, and no bound on their distribution is then below
+β. `aim: auto` is the largest count k of n that the later audit would still certify, with its error shared
 among the constraints (A.4), by the audit's own method: Clopper–Pearson on n samples (A.2), the e-process
-under `require: anytime` (A.4), betting on R clouds that hold k/n each under `replicas: R` (A.5). Holm's steps
-decide at least as much. The audit judges β all the same.
+under `require: anytime` (A.4), betting on R clouds with k/n each under `replicas: R` (A.5). Holm's procedure
+decides at least as much. The audit uses β in any case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,13 +45,13 @@ class Judged(NamedTuple):
     steps: int = 1
 
     def evidence(self, inside: int) -> Evidence:
-        """What the audit goes by if `inside` of the samples, of each cloud, end in a region."""
+        """The evidence of the audit if `inside` of the samples, of each cloud, end in a region."""
         if self.replicas > 1:
             return Betting(np.full(self.replicas, inside / self.samples))
         return Sequential(inside, self.samples) if self.require == "anytime" else Fixed(inside, self.samples)
 
     def certifies(self, inside: int, beta: float, constraints: int = 1) -> bool:
-        """Whether that certifies beta, beside so many other constraints."""
+        """Whether that certifies beta with this many constraints."""
         return self.evidence(inside).p_certify(beta) <= (1 - self.confidence) / constraints
 
     def most(self, beta: float, constraints: int = 1) -> int | None:
@@ -64,14 +64,14 @@ class Judged(NamedTuple):
         """
         if not self.certifies(0, beta, constraints):
             return None
-        low, high = 0, budget(beta, self.samples) + 1  # a count over the budget is evidence of the contrary
+        low, high = 0, budget(beta, self.samples) + 1  # a count over the budget is evidence against
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self.certifies(middle, beta, constraints) else (low, middle)
         return low
 
     def lacking(self, beta: float, constraints: int = 1, inside: int = 0) -> str | None:
-        """The way to a certificate with so many inside; None where there is one, or where beta is 0."""
+        """What a certificate needs with this many inside; None where nothing, or where beta is 0."""
         if beta == 0 or self.certifies(inside, beta, constraints):
             return None
         if self.replicas > 1:
@@ -83,8 +83,8 @@ class Judged(NamedTuple):
         return UNCOUNTABLE if enough is None else f"use sampler.samples >= {enough:,}"
 
     def too_few(self, beta: float, constraints: int = 1) -> str | None:
-        """Where `auto` leaves room for none inside and more would leave it for one: that, and how many
-        more.
+        """A remark where `auto` allows none inside, and how many more samples would allow one; None
+        otherwise.
         """
         more = self.lacking(beta, constraints, inside=1) if self.most(beta, constraints) == 0 else None
         return None if more is None else f"auto aims at 0 with {self}; to leave room for one inside, {more}"
@@ -96,8 +96,8 @@ class Judged(NamedTuple):
 
 
 def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> tuple[float, ...]:
-    """What a filter's specification aims at, one number a constraint; raises SpecificationError at the key
-    that cannot be.
+    """The aim of a filter's specification, one number per constraint; raises SpecificationError naming the
+    invalid key.
     """
     for i, member in enumerate(filter.get("filters", ())):
         if isinstance(member, Mapping) and KEY in member:
@@ -116,7 +116,7 @@ def aims(filter: Mapping[str, Any], betas: Sequence[float], judged: Judged) -> t
     if aim == "auto":
         each = {
             β: _auto(β, judged, len(betas)) for β in sorted(betas)
-        }  # the least first: what it takes is enough for all
+        }  # the smallest one first: what it needs suffices for all
         return tuple(each[β] for β in betas)
     if isinstance(aim, list) and len(aim) != len(betas):
         raise SpecificationError(
@@ -164,8 +164,8 @@ def without_aim(filter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leaves_room(filter: Mapping[str, Any], *, claimed: bool) -> str:
-    """Why a filter aims lower than what is tolerated, as the end of a sentence: the certificate, where auto
-    chose and a bound is claimed.
+    """Why a filter aims below the tolerance, as the end of a sentence: for a certificate, where auto chose
+    the aim and a bound is claimed.
     """
     return ", to leave the room that a certificate needs" if filter.get(KEY) == "auto" and claimed else ""
 
@@ -173,8 +173,8 @@ def leaves_room(filter: Mapping[str, Any], *, claimed: bool) -> str:
 def never_certified(
     sets: Sequence[str], betas: Sequence[float], judged: Judged, *, couples: bool
 ) -> str | None:
-    """Why no run is ever certified, whatever it holds, and the way out; None where one may be. couples:
-    whether the filter does.
+    """Why no run can be certified, whatever its counts, and the remedy; None where one can. couples: whether
+    the filter makes particles dependent.
     """
     m = len(betas)
     zero = [name for name, β in zip(sets, betas, strict=True) if β == 0]
@@ -201,9 +201,7 @@ def never_certified(
 
 
 def fewest_clouds(beta: float, confidence: float, constraints: int = 1) -> int | None:
-    """How many clouds, none with a particle inside, certify beta > 0; None where no number that can be
-    counted does.
-    """
+    """How many clouds, none with a particle inside, certify beta > 0; None where no countable number does."""
     return clouds_needed(beta, np.zeros(1), 1 - (1 - confidence) / constraints)
 
 

@@ -19,7 +19,7 @@ def bundled_scenarios() -> dict[str, Path]:
 
 
 def first_comment(path: Path) -> str:
-    """What a bundled scenario shows: the comment its file begins with, on one line."""
+    """The description of a bundled scenario: the first comment of its file, on one line."""
     words: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):

@@ -1,5 +1,5 @@
-"""What identifies a resolved scenario: the sha256 of its canonical JSON, a file counted by its content and
-not by its name.
+"""The fingerprint of a resolved scenario: the sha256 of its canonical JSON, with files by content rather than
+by name.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from barriers.sets.grid_map import companions
 
 
 def fingerprint(content: Any) -> str:
-    """sha256 of the canonical JSON of plain values, a Path counted by the content of its file."""
+    """sha256 of the canonical JSON of plain values, with each Path replaced by the content of its file."""
     text = json.dumps(
         _hashable(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )

@@ -1,7 +1,8 @@
-"""A grammar made from constructors: annotated parameters become a model, a table becomes a union by `kind`.
+"""A grammar generated from constructors: annotated parameters become a model, a table becomes a union by
+`kind`.
 
-Nothing is declared twice. A set, energy or filter that joins its table can be written in a file, is checked
-there, and appears with its descriptions and examples in the JSON Schema that editors use.
+Nothing is declared twice. A set, energy or filter in its table can be written in a file, is checked there,
+and appears with its descriptions and examples in the JSON Schema that editors use.
 """
 
 import dataclasses
@@ -29,13 +30,12 @@ _LITERAL: Any = Literal
 _LIST: Any = list
 _DICT: Any = dict
 _ROOT: Any = RootModel
-"""Types that are made while running: under these names a type checker does not read X[...] as an annotation.
-"""
+"""Types made at run time, under names that type checkers do not read as annotations X[...]."""
 
 
 class Grammar:
-    """Makes and keeps the models of one set of tables; unions refer to each other by name, so sets and
-    energies nest.
+    """Makes and stores the models of one set of tables; unions refer to each other by name, so sets and
+    energies can be nested.
     """
 
     def __init__(self, tables: Tables):
@@ -46,17 +46,17 @@ class Grammar:
         self.models: list[type[BaseModel]] = []
 
     def finish(self, *others: type[BaseModel]) -> None:
-        """Resolves the names that unions call each other by, in all models made here and in these others."""
+        """Resolves the names of unions, in all models made here and in these others."""
         for model in [*self.models, *others]:
             model.model_rebuild(force=True, _types_namespace=dict(self.unions))
 
     def union(self, table: Table) -> Any:
         """The name of the union of a table's kinds, made on first use."""
         name = table.noun.title().replace(" ", "")
-        known = f"_{name}"  # which no class has, where the name is looked up
+        known = f"_{name}"  # a name that no class has
         if known in self.unions:
             return ForwardRef(known)
-        self.unions[known] = RootModel  # taken: a member may refer to its own table
+        self.unions[known] = RootModel  # reserved: a member may refer to its own table
         arms = self._algebra(table) if table is self.tables.sets else {}
         for kind, entry in table.members.items():
             arms[kind] = self._constructed(f"{table.noun}_{kind}", entry, (table, kind))
@@ -78,7 +78,9 @@ class Grammar:
         return ForwardRef(known)
 
     def _algebra(self, table: Table) -> dict[str, Any]:
-        """What a region may be besides a kind: the name of another, any or all of several, not one."""
+        """The forms of a region besides a kind: the name of another, any or all of several, the complement of
+        one.
+        """
         name = Annotated[
             str, MinLen(1), Field(description="The name of a region defined above.", examples=["pillar"])
         ]
@@ -93,8 +95,8 @@ class Grammar:
         return {"name": name, **several, "not": complement}
 
     def _constructed(self, name: str, entry: Entry, member: tuple[Table, str] | None) -> type[BaseModel]:
-        """The model of one constructor; of a table's member, with its `kind`; of a sampler, with what all
-        samplers take.
+        """The model of one constructor; for a table's member, with its `kind`; for a sampler, with the
+        parameters of all samplers.
         """
         fields: dict[str, Any] = {}
         if member is not None:
@@ -134,7 +136,7 @@ class Grammar:
         )
 
     def _example_of(self, hint: Any) -> Any:
-        """An example of a value where a constructor gives none."""
+        """An example of a value where a constructor has none."""
         origin, args = get_origin(hint), [a for a in get_args(hint) if a is not type(None)]
         if isinstance(hint, type) and hint in self.nested:
             table = self.nested[hint]
@@ -148,8 +150,8 @@ class Grammar:
         return {float: 0.5, int: 1, bool: True, str: "x0", Path: "rows.csv"}.get(hint)
 
     def _hint(self, hint: Any) -> Any:
-        """A constructor's annotation as the file's: tables become unions, paths resolve, alternatives are
-        told apart by shape.
+        """A constructor's annotation as that of the file: tables become unions, paths are resolved,
+        alternatives are distinguished by shape.
         """
         origin, args = get_origin(hint), get_args(hint)
         if origin is Annotated:
@@ -226,9 +228,7 @@ def _kind_of(table: Table, arms: frozenset[str], kinds: frozenset[str]) -> Calla
 
 
 def _resolve(value: str, info: Any) -> Path:
-    """An absolute path; `info` is pydantic's ValidationInfo, a protocol that no runtime check can see
-    through.
-    """
+    """An absolute path; `info` is pydantic's ValidationInfo, a protocol that no run-time check can verify."""
     directory = (info.context or {}).get("directory", Path())
     return Path(directory, value).expanduser().absolute()
 

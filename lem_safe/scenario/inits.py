@@ -1,4 +1,4 @@
-"""Where particles start. Frozen numbers only: drawing them is the run's work."""
+"""The start of the particles, as frozen numbers; a run draws from them."""
 
 from dataclasses import dataclass
 from pathlib import Path

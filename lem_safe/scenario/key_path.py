@@ -1,4 +1,4 @@
-"""Where a value stands in a scenario, as a person writes it; and text as a terminal may be shown it."""
+"""The key of a value in a scenario, as written by people; and text that is safe for a terminal."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ KeyPath = tuple[str | int, ...]
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """('unsafe', 'pillar', 'center', 0) as a person writes it: unsafe.pillar.center[0]."""
+    """('unsafe', 'pillar', 'center', 0) as unsafe.pillar.center[0]."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
@@ -14,5 +14,5 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line, control characters as dots: what a terminal can be shown."""
+    """The text on one line, with control characters as dots: safe for a terminal."""
     return "".join(c if c.isprintable() else "·" for c in text)

@@ -1,4 +1,4 @@
-"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. Every fault of a file is
+"""From a file to a Scenario: read, check the grammar, check the meaning, resolve. All faults of a file are
 raised together.
 """
 
@@ -82,17 +82,17 @@ def of_values(
 
 
 def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:
-    """A fault at a key of the file that a scenario came from, with its line where the file is still there."""
+    """A fault at a key of a scenario's file, with its line where the file still exists."""
     try:
         if scenario.source is not None:
             return read(scenario.source).fault(path, message)
-    except BadInput:  # it came from a text
+    except BadInput:  # the scenario came from a text
         pass
     return Fault(message, file=str(scenario.source or scenario.name), key=".".join(map(str, path)))
 
 
 def find(scenario: str | os.PathLike[str]) -> Path:
-    """The file meant by a path or by the name of a bundled scenario."""
+    """The file of a path or of a bundled scenario's name."""
     path = Path(scenario)
     known = bundled_scenarios()
     text = str(scenario)
@@ -142,7 +142,7 @@ def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str,
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Every string of a file: what may be the name of a kind."""
+    """Every string of a file: possible names of kinds."""
     if isinstance(value, str):
         yield value
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -185,15 +185,15 @@ def _scenario(checked: Scenario) -> Scenario:
 
 
 def _named(checked: Scenario, meaning: Meaning) -> Scenario:
-    """With its columns' names, where they could be told."""
+    """The scenario with its columns' names, where known."""
     if meaning.columns is None:
         return checked
     return checked.model_copy(update={"columns": list(meaning.columns)})
 
 
 def _precise(checked: Scenario, meaning: Meaning, source: Source, tables: Tables) -> Scenario:
-    """In float64 where the file gives no dtype and float32, the default, cannot hold what the scenario is
-    about; BadInput where that does not fit into memory.
+    """The scenario in float64 where the file gives no dtype and float32, the default, cannot represent it;
+    BadInput where that does not fit into memory.
     """
     if "dtype" in source.value or meaning.columns is None:
         return checked
@@ -228,7 +228,7 @@ def _parts(resolved: Mapping[str, Any]) -> dict[KeyPath, Any]:
 def _sound_parts(
     model: type[BaseModel], value: Mapping[str, Any], bad: set[KeyPath], context: Any
 ) -> dict[KeyPath, Any]:
-    """What can still be checked: every part no fault of the grammar lies in, defaults filled in."""
+    """The parts without faults of the grammar, with defaults: they can still be checked."""
     defaults = {
         name: info.get_default(call_default_factory=True)
         for name, info in model.model_fields.items()

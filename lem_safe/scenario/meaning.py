@@ -1,7 +1,6 @@
-"""What a grammar cannot say: dimensions that agree, names that exist, files that are there, clouds that fit
-in memory.
+"""Checks beyond the grammar: dimensions that agree, names and files that exist, clouds that fit in memory.
 
-Works on the parts of a scenario that are well-formed: one `validate` shows a typo in the sampler and a wrong
+They apply to the well-formed parts of a scenario: one `validate` reports a typo in the sampler and a wrong
 centre together.
 """
 
@@ -86,7 +85,7 @@ class Meaning:
         return tuple(given) if given is not None else names
 
     def _in_place(self, path: KeyPath, names: Sequence[str], given: Sequence[str], what: str) -> None:
-        """Refuses two lists of names for the same columns where one column seems to stand in two places."""
+        """Refuses two lists of names for the same columns where one column seems to be in two places."""
         moved = misplaced(names, given)
         if moved:
             theirs, mine = moved[0]
@@ -137,7 +136,7 @@ class Meaning:
         for i, constraint in enumerate(written if isinstance(written, list) else []):
             name = (
                 constraint.get("set") if isinstance(constraint, dict) else None
-            )  # a name can be checked beside a wrong beta
+            )  # a name can be checked even if beta is wrong
             if not isinstance(name, str):
                 continue
             if declared is not None and name not in declared:
@@ -190,7 +189,7 @@ class Meaning:
         return each
 
     def _judged(self) -> Judged | None:
-        """What the audit will count, where the keys that say it are well-formed."""
+        """What the audit will count, where the relevant keys are well-formed."""
         sampler, audit = self.parts.get("sampler"), self.parts.get("audit")
         if sampler is None or audit is None:
             return None
@@ -207,7 +206,7 @@ class Meaning:
         return None if judged is None else judged.too_few(beta, constraints)
 
     def _aims(self, chosen: Mapping[str, Any]) -> dict[str, float]:
-        """What the filter aims at in each region, where everything that decides it is well-formed."""
+        """The aim of the filter for each region, where all relevant keys are well-formed."""
         judged, constraints = self._judged(), [c for _, c in self.parts.under("constraints")]
         if judged is None or len(constraints) < len(self.source.value["constraints"]):
             return {}

@@ -1,6 +1,4 @@
-"""Whether a run fits in this machine's memory: its clouds, its trace, and what several clouds keep between
-them.
-"""
+"""Whether a run fits in this machine's memory: its clouds, its trace, and the data kept of several clouds."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +8,7 @@ from typing import Any
 from lem_safe.scenario.key_path import KeyPath
 
 CLOUDS = 4
-"""Arrays of n × d that a step needs at the least: the cloud, its proposal, the gradient, the noise."""
+"""The number of n × d arrays that a step needs at least: the cloud, its proposal, the gradient, the noise."""
 
 
 def memory() -> int:
@@ -25,8 +23,8 @@ def memory() -> int:
 def too_large(
     sampler: Mapping[str, Any], d: int, m: int, dtype: str | None, clouds: int
 ) -> Iterator[tuple[KeyPath, str]]:
-    """The key that asks for more than there is, and how much more: for `clouds` clouds of d columns under m
-    constraints.
+    """The key that requires more memory than available, and how much: for `clouds` clouds of d columns under
+    m constraints.
     """
     have, width = memory(), 8 if dtype == "float64" else 4
     n, t = sampler["samples"], sampler["steps"]

@@ -1,6 +1,4 @@
-"""What is wrong with a value, in words: pydantic's findings as faults with a place, a rule, the value and a
-way out.
-"""
+"""Faults of values in words: pydantic's findings with a place, a rule, the value and a remedy."""
 
 import difflib
 import types
@@ -37,7 +35,7 @@ _NOUNS = {
 
 
 def faults(error: ValidationError, source: Source, document: type[BaseModel]) -> list[Fault]:
-    """One fault a finding; a missing key that an unknown one was probably meant to be is told once."""
+    """One fault per finding; a missing key and its probable misspelling are reported once."""
     found = error.errors(include_url=False)
     unknown = {
         (key_path(e["loc"])[:-1], near(key_path(e["loc"])[-1], _keys(document, e["loc"][:-1])))
@@ -54,25 +52,25 @@ def faults(error: ValidationError, source: Source, document: type[BaseModel]) ->
 
 
 def key_path(location: Sequence[str | int]) -> KeyPath:
-    """A pydantic location without its union tags: where the value stands in the file."""
+    """A pydantic location without its union tags: the place of the value in the file."""
     return tuple(part for part in location if not (isinstance(part, str) and part.startswith(MARK)))
 
 
 def near(word: Any, options: Iterable[str]) -> str | None:
-    """The option that a misspelt word most likely means."""
+    """The option that a misspelt word most probably means."""
     by_lower = {option.lower(): option for option in options}
     found = difflib.get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(word: Any, options: Sequence[str]) -> str:
-    """' - did you mean 'ball'?', or the options themselves where nothing is near."""
+    """' - did you mean 'ball'?', or the options themselves where none is similar."""
     close = near(word, options)
     return f" - did you mean '{close}'?" if close else f"; known: {', '.join(options) or 'none'}"
 
 
 def shown(value: Any) -> str:
-    """A value as it was written, cut where it is long."""
+    """A value as it was written, shortened where it is long."""
     if isinstance(value, dict):
         return f"a mapping with {', '.join(map(repr, list(value)[:4]))}" if value else "an empty mapping"
     if value is None:
@@ -163,7 +161,7 @@ def _numeric(text: str) -> bool:
 
 
 def model_at(document: type[BaseModel], path: KeyPath) -> Any:
-    """What checks one part of a scenario: the model of `energy`, of one region, of one constraint."""
+    """The model of one part of a scenario: of `energy`, of one region, of one constraint."""
     annotation: Any = document.model_fields[str(path[0])].annotation
     for _ in path[1:]:
         annotation = get_args(_without_annotations(annotation))[-1]

@@ -1,4 +1,4 @@
-"""A scenario as the rest of the program sees it: checked, resolved, frozen; the parts that tables describe
+"""A scenario as used by the rest of the program: checked, resolved, frozen; the parts that tables describe
 are plain mappings.
 """
 
@@ -26,8 +26,8 @@ MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
 
 
 class Variant(NamedTuple):
-    """One combination of a sweep: the values it sets, by dotted key, and the scenario that has them and no
-    sweep.
+    """One combination of a sweep: its values, by dotted key, and the scenario with them and
+    without a sweep.
     """
 
     settings: dict[str, Any]
@@ -128,7 +128,7 @@ class Scenario(BaseModel):
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Every combination of the sweep, the last key turning fastest; empty without a sweep."""
+        """Every combination of the sweep, with the last key varying fastest; empty without a sweep."""
         return self._variants
 
     @property
@@ -154,12 +154,12 @@ class Scenario(BaseModel):
     @property
     def why_double(self) -> str | None:
         """Why float64 was chosen for a file that gives no dtype; None where the file gives one, or float32
-        will do.
+        suffices.
         """
         return self._in_double
 
     def in_double(self, why: str | None) -> "Scenario":
-        """The same scenario, remembering why float64 was chosen for it."""
+        """The same scenario, with the reason why float64 was chosen for it."""
         copy = self.model_copy()
         copy._in_double = why
         return copy
@@ -173,8 +173,8 @@ class Scenario(BaseModel):
     def overridden(
         self, *, seed: int | None = None, samples: int | None = None, steps: int | None = None
     ) -> "Scenario":
-        """The same scenario with another seed, number of samples or of steps; raises BadInput for one that
-        cannot be.
+        """The same scenario with another seed, number of samples or of steps; raises BadInput for an invalid
+        one.
         """
         given = {"seed": seed, "samples": samples, "steps": steps}
         faults = [
@@ -203,16 +203,16 @@ class Scenario(BaseModel):
         )
 
     def aimed(self) -> tuple[float, ...]:
-        """What the filter aims at, one number a constraint; raises SpecificationError at the key that cannot
-        be.
+        """The aim of the filter, one number per constraint; raises SpecificationError naming the
+        invalid key.
         """
         if "sampler" in self.lacking:
             return tuple(c.beta for c in self.constraints)
         return aims(self.filter, [c.beta for c in self.constraints], self.judged())
 
     def content(self) -> dict[str, Any]:
-        """Everything resolved, as dicts, lists, numbers, strings and Paths, in the order of a file; no key
-        without a value. Of one to audit with, what an audit reads and what else its file gives.
+        """All resolved values, as dicts, lists, numbers, strings and Paths, in the order of a file; keys
+        without a value are left out. Of one to audit with, what an audit reads and what else its file gives.
         """
         whole, lacking = self.model_dump(exclude_none=True), self.lacking
         if not lacking:
@@ -221,8 +221,8 @@ class Scenario(BaseModel):
         return {k: v for k, v in whole.items() if k in AUDITED or (k not in lacking and v != default.get(k))}
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change when anything that matters does: a number, a default, a data
-        file's bytes.
+        """64 hexadecimal digits that identify everything relevant: numbers, defaults, the content of data
+        files.
         """
         return fingerprint(self.content())
 

@@ -1,5 +1,5 @@
-"""`--set KEY=VALUE`: one value of a scenario from the command line, read as YAML and checked like the file's
-own.
+"""`--set KEY=VALUE`: one value of a scenario from the command line, read as YAML and checked
+like the file's.
 """
 
 import re
@@ -12,7 +12,7 @@ from lem_safe.scenario.reading import parse
 from lem_safe.scenario.source import Override
 
 LONGEST = 60
-"""How much of an option is shown in a message."""
+"""The number of characters of an option shown in a message."""
 
 
 def settings(texts: Sequence[str]) -> dict[str, Override]:

@@ -1,5 +1,5 @@
-"""The well-formed parts of a scenario, and what can be asked of one: its files, where its
-dimension stands, whether it is learned.
+"""The well-formed parts of a scenario, and functions of one part: its files, the place of its dimension,
+whether it is learned.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class Parts:
 
 
 def files_in(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
-    """Every file that a part names, and where."""
+    """Every file that a part names, with its key."""
     if isinstance(part, Path):
         yield path, part
     elif isinstance(part, Mapping):
@@ -47,7 +47,7 @@ def trained_on_data(energy: Any) -> bool:
 
 
 def longest_list(spec: Any, path: KeyPath) -> KeyPath:
-    """Where a region's dimension stands: its first list of numbers, else the region itself."""
+    """The place of a region's dimension: its first list of numbers, else the region itself."""
     if isinstance(spec, Mapping):
         for key, value in spec.items():
             if isinstance(value, list) and value and all(isinstance(v, int | float) for v in value):

@@ -1,4 +1,4 @@
-"""Where in a file a constructor's own error belongs."""
+"""The place in a file of a constructor's error."""
 
 import re
 
@@ -8,8 +8,8 @@ from lem_safe.scenario.source import Source
 
 
 def of_constructor(error: ValueError, path: KeyPath, source: Source) -> Fault:
-    """A fault at the key that an error of what stands at `path` is about: the key that it names, the
-    character of a rule, else `path` itself.
+    """A fault at the key that an error of the part at `path` is about: the key it names, the character of a
+    rule, else `path` itself.
     """
     where = (*path, *(getattr(error, "path", None) or ()))
     if tuple(where[: 2 * len(path)]) == (*path, *path):

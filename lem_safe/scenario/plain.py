@@ -1,4 +1,4 @@
-"""A validated value as the rest of the program sees it: dicts, lists, numbers, strings and Paths."""
+"""A validated value as used by the rest of the program: dicts, lists, numbers, strings and Paths."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from pydantic import BaseModel, RootModel
 
 
 def plain(value: Any) -> Any:
-    """A validated value as dicts, lists, numbers, strings and Paths; what was not given and has no default is
-    left out.
+    """A validated value as dicts, lists, numbers, strings and Paths; values that were not given and have no
+    default are left out.
     """
     if isinstance(value, RootModel):
         return plain(value.root)

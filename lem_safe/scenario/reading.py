@@ -1,9 +1,9 @@
-"""The text of a scenario as values with positions: YAML 1.2, read once, every duplicate key and bad scalar
-reported together.
+"""The text of a scenario as values with positions: YAML 1.2, read once, with all duplicate keys and bad
+scalars reported together.
 
-The tree is built from the parser's events and counted as it grows, so a bomb costs no more than its limit.
-What could run code or repeat itself (tags, anchors, aliases, several documents) is refused; `yes` and `no`
-are strings, 1e-4 is a number, a date is a string.
+The tree is built from the parser's events and counted as it grows, so that a YAML bomb costs no more than its
+limit. Tags, anchors, aliases and several documents are refused, as they could run code or repeat content;
+`yes` and `no` are strings, 1e-4 is a number, a date is a string.
 """
 
 import re
@@ -28,16 +28,18 @@ from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.source import Source, source_fault
 
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 500_000, 50, 10_000
-"""What a scenario may hold; data belong in files of their own."""
+"""The limits of a scenario; data belong in separate files."""
 
 _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*$")
 _LARGEST = 2**63 - 1
 _DEEP = re.compile(rf"(?:[\[{{][ \n]*){{{MAX_DEPTH + 1}}}")
-"""Brackets opened one after another, more of them than a scenario may nest."""
+"""Consecutive opening brackets, more than a scenario may nest."""
 
 
 def read(path: Path) -> Source:
-    """The values of a scenario file; raises BadInput where it is no file, no text or no YAML mapping."""
+    """The values of a scenario file; raises BadInput where it is not a file, not text or not a
+    YAML mapping.
+    """
     shown = str(path)
     try:
         if path.is_dir():
@@ -67,13 +69,11 @@ def read(path: Path) -> Source:
 
 
 def parse(text: str, file: str) -> Source:
-    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars, what cannot be read
-    at all raises.
+    """The values of a scenario's text; `faults` collects duplicate keys and bad scalars; unreadable text
+    raises BadInput.
     """
     source = Source(file, text.splitlines() or [""])
-    if deep := _DEEP.search(
-        text
-    ):  # the scanner would look far ahead in it, at a cost that grows with its square
+    if deep := _DEEP.search(text):  # the scanner would look ahead in it, at quadratic cost
         line, column = text.count("\n", 0, deep.start()), deep.start() - text.rfind("\n", 0, deep.start()) - 1
         raise BadInput(
             Fault(f"must nest at most {MAX_DEPTH} deep", file, line + 1, column + 1, None, source.line(line))
@@ -106,8 +106,8 @@ def parse(text: str, file: str) -> Source:
 
 
 def _compose(text: str, source: Source) -> Node | None:
-    """The tree of the text's events, None where there is nothing; what a scenario never needs is refused as
-    it comes.
+    """The tree of the text's events, None where it is empty; features that a scenario never needs are refused
+    at once.
     """
     yaml = YAML(typ="rt", pure=True)
     root: Node | None = None
@@ -214,9 +214,7 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
 
 
 def _text(node: ScalarNode, path: KeyPath, source: Source) -> str:
-    """A string as Unicode: two halves of a character, as JSON escapes them, become one; half a character is a
-    fault.
-    """
+    """A string as Unicode: surrogate pairs, as escaped by JSON, are joined; a lone surrogate is a fault."""
     try:
         return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

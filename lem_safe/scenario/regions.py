@@ -1,4 +1,6 @@
-"""The regions of a scenario, built over its columns in file order, a name usable inside a later one."""
+"""The regions of a scenario, built over its columns in file order; a region may use the names of earlier
+ones.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,13 +17,13 @@ from lem_safe.scenario.tables import Tables
 
 
 class Regions(NamedTuple):
-    """The regions that could be built, and what is wrong with the others."""
+    """The regions that could be built, and the faults of the others."""
 
     built: dict[str, UnsafeSet]
     faults: list[Fault]
 
     def places(self) -> list[tuple[str | None, int | None, str | None]]:
-        """Where the faults are."""
+        """The places of the faults."""
         return [(f.file, f.line, f.key) for f in self.faults]
 
 
@@ -35,12 +37,12 @@ SAMPLES = (
 def regions(
     parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables, whose: str = ENERGY
 ) -> Regions:
-    """Every well-formed region over these columns; a rule waits where they are not known."""
+    """Every well-formed region over these columns; rules are skipped where the columns are unknown."""
     made = Regions({}, [])
     for name, spec in parts.under("unsafe"):
         path: KeyPath = ("unsafe", name)
         if any(not file.is_file() for _, file in files_in(spec, path)):
-            continue  # told already
+            continue  # already reported
         try:
             region = region_of(spec, path, made.built, columns, tables)
         except _CannotBeChecked:
@@ -62,16 +64,16 @@ def regions(
 
 
 def names_declared(source: Source) -> list[str] | None:
-    """The names under `unsafe`, well-formed or not; None where there are none to speak of."""
+    """The names under `unsafe`, well-formed or not; None where it has none."""
     return list(source.value["unsafe"]) if isinstance(source.value.get("unsafe"), dict) else None
 
 
 class _CannotBeChecked(Exception):
-    """A part needs what another fault of the file leaves unknown."""
+    """A part depends on something that another fault of the file leaves unknown."""
 
 
 class _Unknown(Mapping[str, Any]):
-    """A context nothing is known of: what asks for it cannot be checked now."""
+    """An unknown context: parts that use it cannot be checked."""
 
     def __getitem__(self, key: str) -> Any:
         raise _CannotBeChecked(key)
@@ -94,7 +96,7 @@ def region_of(
 
 
 def _of_name(error: UnknownRegion, region: str, source: Source) -> list[Fault]:
-    """A name inside a region that stands for none above it; nothing where the fault is that region's own."""
+    """The faults of an unknown name inside a region; empty where the named region itself is faulty."""
     declared = names_declared(source) or []
     if error.name not in declared:
         close = did_you_mean(error.name, [n for n in declared if n != region])

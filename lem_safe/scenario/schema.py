@@ -1,8 +1,8 @@
-"""The model of a whole scenario file, and its JSON Schema: the scenario's own fields, those that tables
-describe narrowed to what the tables know.
+"""The model of a whole scenario file, and its JSON Schema: the scenario's own fields, with those that tables
+describe narrowed to the tables' kinds.
 
-It is the only model that a scenario is checked by. What it has checked is plain already, so a Scenario is
-made of its fields as they are.
+It is the only model that a scenario is checked by. Checked values are plain already, so a Scenario is built
+from its fields as they are.
 """
 
 from functools import lru_cache
@@ -19,9 +19,7 @@ from lem_safe.scenario.tables import Tables
 
 _LIST: Any = list
 _DICT: Any = dict
-"""Types whose arguments are made while running: under these names a type checker reads no annotation in
-X[...].
-"""
+"""Types with arguments made at run time, under names that type checkers do not read as annotations X[...]."""
 
 ENERGY = {"kind": "gaussian", "mean": [0, 0], "std": 1}
 UNSAFE = {"pillar": {"kind": "ball", "center": [2, 0], "radius": 0.8}}
@@ -45,7 +43,7 @@ def document(tables: Tables) -> type[Scenario]:
 
 
 def _sampled(grammar: Grammar) -> dict[str, Any]:
-    """What is sampled, how, and when that is over."""
+    """The keys on sampling: the energy, the sampler, and when a run ends."""
     tables, energies = grammar.tables, grammar.union(grammar.tables.energies)
     penalty = grammar.model(
         "Penalty",
@@ -83,7 +81,7 @@ def _sampled(grammar: Grammar) -> dict[str, Any]:
 
 
 def _constrained(grammar: Grammar) -> dict[str, Any]:
-    """What is unsafe, and what keeps the tolerance."""
+    """The keys on constraints: unsafe regions, tolerances, and the filter."""
     tables = grammar.tables
     regions: Any = Annotated[_DICT[str, grammar.union(tables.sets)], MinLen(1), AfterValidator(plain)]
     default = {"kind": "none"} if "none" in tables.filters.members else ...
@@ -124,7 +122,7 @@ def json_schema(tables: Tables) -> dict[str, Any]:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without the titles pydantic gives to every key, which only repeat the key."""
+    """The schema without pydantic's titles, which only repeat the keys."""
     for model in [schema, *schema["$defs"].values()]:
         for key in model.get("properties", {}).values():
             key.pop("title", None)

@@ -1,5 +1,5 @@
-"""The sections of a scenario file that are the same whatever the tables hold: constraints, audit, monitors,
-and what every sampler takes.
+"""The sections of a scenario file that do not depend on the tables: constraints, audit, monitors, and the
+parameters of all samplers.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from lem_safe.bounds.search import SUREST
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-"""How every part of a file is checked: no key that is unknown, no value made to fit."""
+"""How every part of a file is checked: no unknown keys, no converted values."""
 
 
 class Constraint(BaseModel):
@@ -102,7 +102,7 @@ class Penalty(BaseModel):
 
 
 class Sampler(BaseModel):
-    """What every sampler takes, and under `own` what this kind takes besides."""
+    """The parameters of all samplers, and under `own` those of this kind."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -128,4 +128,4 @@ NO_SAMPLER = Sampler.model_construct(kind="none", samples=0, steps=0, step_size=
 COMMON: dict[str, FieldInfo] = {
     name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")
 }
-"""What a scenario gives to every sampler."""
+"""The parameters that a scenario gives to every sampler."""

@@ -1,4 +1,4 @@
-"""YAML shapes: what tells `float | list[float]` apart in a file, before anything is checked, and names the
+"""YAML shapes: they distinguish `float | list[float]` in a file, before anything is checked, and name the
 choice in messages.
 """
 
@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from lem_safe.scenario.tables import Table
 
 MARK = "\0"
-"""Begins every union tag, so that a tag in an error's location is never taken for a key: YAML has no such
-character.
+"""The first character of every union tag, which YAML does not have, so that a tag in an error's location is
+never taken for a key.
 """
 
 
 def shape_of(value: Any) -> str:
-    """The YAML shape of a value: what decides between `float | list[float]`. Lists say what they hold: 'list
-    of number'.
+    """The YAML shape of a value, which decides between `float | list[float]`. Lists include their content:
+    'list of number'.
     """
     if isinstance(value, bool):
         return "true or false"

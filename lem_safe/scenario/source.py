@@ -1,5 +1,5 @@
-"""The values of a scenario with their positions: what a fault needs to point at the place it speaks of, in
-the file or in an option.
+"""The values of a scenario with their positions, for faults that point at a place in the file or in an
+option.
 """
 
 import copy
@@ -15,8 +15,8 @@ from lem_safe.scenario.key_path import KeyPath, dotted, printable
 
 @dataclass(frozen=True)
 class Override:
-    """A value that takes the place of the file's: `option` is what the user typed, or `place` where in the
-    file it stands (a sweep's).
+    """A value that replaces the file's. option: what the user typed. place: its key in the file (for a
+    sweep).
     """
 
     option: str
@@ -26,7 +26,7 @@ class Override:
 
 @dataclass
 class Source:
-    """The values of one file, and where each of them stands."""
+    """The values of one file, and their positions."""
 
     file: str
     lines: list[str]
@@ -36,12 +36,12 @@ class Source:
     overrides: dict[KeyPath, Override] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)
-    """The brackets and blocks open where the parser stands: their start events."""
+    """The brackets and blocks open at the parser's position: their start events."""
 
     def fault(
         self, path: Sequence[str | int], message: str, *, at_key: bool = False, offset: int | None = None
     ) -> Fault:
-        """A fault at `path`, or at the nearest thing above it in the file; `offset` counts characters of a
+        """A fault at `path`, or at its nearest existing parent in the file; `offset` counts characters of a
         string value.
         """
         message = printable(message)
@@ -70,9 +70,7 @@ class Source:
         return Fault(message, self.file, line + 1, column + 1, dotted(path) or None, self.line(line))
 
     def override(self, path: Sequence[str], override: Override) -> None:
-        """Puts a value in place of the file's: a list is entered by index, a mapping that is not there is
-        made.
-        """
+        """Replaces a value of the file: list items are named by index, missing mappings are created."""
         inside, place = self.value, ()  # type: Any, KeyPath
         for i, part in enumerate(path):
             at: str | int = part
@@ -103,8 +101,8 @@ class Source:
         self.overrides[place] = override
 
     def without(self, key: str) -> "Source":
-        """The same file with one key left out, its values free to be replaced; what was found so far stays
-        behind.
+        """The same file without one key, so that its values can be replaced; without the faults
+        found so far.
         """
         return replace(
             self,
@@ -120,7 +118,7 @@ class Source:
             self.faults.append(self.fault(override.place, f"{dotted(place)} {message}"))
 
     def _given(self, path: KeyPath) -> Override | None:
-        """What was put at `path`, above it, or, where the file has nothing at `path`, below it."""
+        """The override at `path`, above it, or, where the file has nothing at `path`, below it."""
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.overrides:
                 return self.overrides[path[:depth]]
@@ -131,7 +129,7 @@ class Source:
         return None
 
     def line(self, index: int) -> str:
-        """A line of the file, from 0, as it may be shown; nothing past the end."""
+        """A line of the file, from 0, for display; empty past the end."""
         text = self.lines[index] if index < len(self.lines) else ""
         return printable(text)
 

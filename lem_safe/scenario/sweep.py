@@ -1,8 +1,8 @@
-"""`sweep: {filter.rate: [1, 5, 25]}`: one file, a grid of scenarios. Every one of them is checked before
-anything runs.
+"""`sweep: {filter.rate: [1, 5, 25]}`: one file, a grid of scenarios, all of which are checked before anything
+runs.
 
-A fault of a value that takes its turn stands where the value is written; one that only a combination has,
-where its key is, with the combination beside it.
+A fault of a swept value is placed at the value; one of a combination at its key, with the combination in the
+message.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from lem_safe.scenario.source import Override, Source
 
 KEY = "sweep"
 MOST = 128
-"""Combinations of one sweep."""
+"""The largest number of combinations of one sweep."""
 FIXED = ("version", "name", KEY)
 """What all runs of a sweep share."""
 
@@ -38,7 +38,7 @@ def variants(
         try:
             made.append(Variant(chosen, check(own)))
         except BadInput as bad:
-            faults += [_told(fault, chosen) for fault in bad.faults]
+            faults += [_with_combination(fault, chosen) for fault in bad.faults]
         if len(faults) > MOST:
             break
     if faults:
@@ -51,7 +51,7 @@ def named(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {_value(value)}" for key, value in settings.items())
 
 
-def _told(fault: Fault, chosen: Mapping[str, Any]) -> Fault:
+def _with_combination(fault: Fault, chosen: Mapping[str, Any]) -> Fault:
     if fault.key is not None and fault.key.startswith(f"{KEY}."):
         return fault
     return replace(fault, message=f"{fault.message} (in the combination {named(chosen)})")

@@ -1,8 +1,8 @@
 """What a scenario may name, as data: tables of entries, whose constructors' annotated parameters are the
 schema.
 
-This package knows no energy, filter or sampler; whoever loads a scenario hands it these tables
-(`lem_safe.registry` does).
+This package is independent of energies, filters and samplers; it is given these tables when a scenario is
+loaded (by `lem_safe.registry`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,8 +16,8 @@ from lem_safe.scenario.inits import INITS
 
 
 class Table:
-    """Kinds of one thing, of one or more tables of entries: `noun` names it in messages, `default` is the
-    kind meant where a mapping has no `kind`.
+    """Kinds of one thing, from one or more tables of entries. noun: its name in messages. default: the kind
+    of a mapping without `kind`.
     """
 
     def __init__(self, *parts: Kinds[Any]):
@@ -25,7 +25,7 @@ class Table:
 
     @property
     def members(self) -> dict[str, Entry]:
-        """The kinds that can be used, as they are now."""
+        """The usable kinds, at present."""
         doubtful = {kind for part in self.parts for kind in part.offered()}
         return {kind: part[kind] for part in reversed(self.parts) for kind in part if kind not in doubtful}
 
@@ -39,7 +39,7 @@ class Table:
         return list(dict.fromkeys(name for part in reversed(self.parts) for name in part.names()))
 
     def offered(self) -> frozenset[str]:
-        """The kinds of installed distributions that have not been tried yet."""
+        """The kinds of installed distributions that have not been loaded yet."""
         return frozenset(k for part in self.parts for k in part.offered() if k not in part.refusals())
 
     def refusals(self) -> dict[str, str]:
@@ -47,12 +47,12 @@ class Table:
         return {kind: why for part in self.parts for kind, why in part.refusals().items()}
 
     def unused(self) -> list[tuple[str, str]]:
-        """Kinds offered under a name that is taken, and by whom."""
+        """Kinds offered under a name that is taken, and by which distribution."""
         return [found for part in self.parts for found in part.unused()]
 
     def settle(self, kind: str) -> Entry:
         """The entry of a kind, loaded where it was only offered; raises KindError where it cannot be used or
-        is not known.
+        is unknown.
         """
         for part in self.parts:
             part.settle(kind)
@@ -62,7 +62,7 @@ class Table:
         return self.members[kind]
 
     def refuse(self, kind: str, why: str) -> None:
-        """Takes a kind that came from elsewhere out of use."""
+        """Removes a kind of another distribution."""
         for part in self.parts:
             if kind in part:
                 part.refuse(kind, why)
@@ -104,19 +104,18 @@ def _single_will_do(
 class Tables:
     """Every table a scenario reads from.
 
-    nested: the annotation of a constructor's parameter -> the table its value comes from, such as
-    `Surrogate`.
-    naming: these tables once the kinds among some words have been loaded, where there are such to load.
-    columns: the coordinates' names that an energy's specification implies, or None where it does not say;
-    raises ValueError.
+    nested: the table of a constructor's parameter, by its annotation, such as `Surrogate`.
+    naming: these tables after loading the kinds among some words; None where there are none to load.
+    columns: the coordinates' names that an energy's specification implies, or None where it does not; raises
+    ValueError.
     admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at
     this step size (B.5).
-    couples: whether particles under a filter's specification depend on one another (A.2).
-    samples: raises ValueError where a sampler's specification cannot work in so many dimensions.
+    couples: whether particles under a filter's specification are dependent (A.2).
+    samples: raises ValueError where a sampler's specification cannot work in this dimension.
     ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
-    beyond_single: why float32 cannot hold what a resolved scenario is about, with its columns and its
-    constrained regions; None where it can.
-    makers: who builds what a region holds that is no geometry, such as the energy of a sublevel set.
+    beyond_single: why float32 cannot represent a resolved scenario with its columns and its constrained
+    regions; None where it can.
+    makers: builders of the non-geometric parts of a region, such as the energy of a sublevel set.
     """
 
     energies: Table

@@ -1,8 +1,7 @@
 """The cache of trained energies: where it is, what it holds, and clearing it.
 
 Each energy has its own directory, named by its fingerprint, with the energy and, during training, its
-journal.
-Nothing else is ever deleted.
+journal. Nothing else is ever deleted.
 """
 
 import re

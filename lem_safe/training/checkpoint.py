@@ -1,8 +1,7 @@
 """Trained energies as files: safetensors weights, with metadata that rebuild the energy and state its origin.
 
 Metadata: format, network (its settings), columns, and further entries of the caller, each but the first as
-JSON.
-Nothing pickled is written or read, and files are written atomically.
+JSON. Nothing pickled is written or read, and files are written atomically.
 """
 
 import dataclasses

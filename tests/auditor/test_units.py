@@ -61,7 +61,7 @@ def test_few_clouds_certify_nothing_and_say_how_many_would():
 
     assert mean_upper_bound(np.zeros(321), 0.95) > 0.01 >= mean_upper_bound(np.zeros(322), 0.95)
     p = plan(0.01, 0.003)
-    assert p.clouds_at_least == 322 and f"about {p.clouds:,} if each holds just 0.3 %" in str(p)
+    assert p.clouds_at_least == 322 and f"about {p.clouds:,} if each holds exactly 0.3 %" in str(p)
     even = np.full(p.clouds, 0.003)
     assert mean_upper_bound(even, 0.95) <= 0.01 < mean_upper_bound(even[1:], 0.95)
     assert (

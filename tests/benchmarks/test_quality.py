@@ -11,7 +11,7 @@ import pytest
 import torch
 
 pytest.importorskip("benchmarks")
-from benchmarks import modes, quality
+from benchmarks import modes, quality, quality_page
 from lem_safe.keys import Key
 
 pytestmark = pytest.mark.simulation
@@ -179,7 +179,7 @@ def test_the_page_says_which_part_is_off(tmp_path):
     ]
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- made by: python -m benchmarks.quality -->\nold\n<!-- end -->\nafter\n")
-    quality.write_page(rows, page)
+    quality_page.write_page(rows, page)
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
     assert "loss: {kind: as_measured}" in text
@@ -200,6 +200,6 @@ def test_the_page_says_which_part_is_off(tmp_path):
 
 
 def test_the_page_has_its_markers_and_a_table_of_every_distribution():
-    found = quality.BLOCK.search(quality.PAGE.read_text(encoding="utf-8"))
+    found = quality_page.BLOCK.search(quality_page.PAGE.read_text(encoding="utf-8"))
     assert found is not None
     assert all(f"`{name}`" in found[0] for name in quality.DISTRIBUTIONS), "run: python -m benchmarks.quality"

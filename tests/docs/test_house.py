@@ -1,5 +1,5 @@
-"""How the packages are written, where a reader would stumble: checks that are switched off, files too long to
-read at once, calls whose arguments nobody can tell apart.
+"""How the packages are written, where a reader would stumble: checks that are switched off, files and
+functions too long to read at once, calls whose arguments nobody can tell apart.
 """
 
 import ast
@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(path for package in ("lem_safe", "barriers") for path in (ROOT / package).rglob("*.py"))
 SUPPRESSED = re.compile(r"#\s*(type: ignore|noqa|pragma|fmt: (skip|off))")
 UNNAMED = 10
+LONGEST = 40
 
 
 def switched_off(source: str) -> list[str]:
@@ -29,6 +30,24 @@ def unnamed(source: str) -> list[str]:
     return [name for name in names if not name.endswith(".save_for_backward")]
 
 
+def long_functions(source: str) -> list[str]:
+    """The functions of more than LONGEST lines, docstrings and decorators not counted."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [f.name for f in functions if _lines(f) - _docstring_lines(f) > LONGEST]
+
+
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _docstring_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return 0 if ast.get_docstring(function, clean=False) is None else _lines(function.body[0])
+
+
 def test_fewer_than_ten_checks_are_switched_off():
     found = {str(path): off for path in FILES if (off := switched_off(path.read_text(encoding="utf-8")))}
     assert sum(map(len, found.values())) < 10, found
@@ -39,9 +58,19 @@ def test_no_file_is_longer_than_300_lines():
     assert not long, f"split by noun: {long}"
 
 
+def test_no_function_is_longer_than_40_lines():
+    found = {str(path): long for path in FILES if (long := long_functions(path.read_text(encoding="utf-8")))}
+    assert not found, f"split by what is computed: {found}"
+
+
 def test_ten_arguments_have_names():
     found = {str(path): calls for path in FILES if (calls := unnamed(path.read_text(encoding="utf-8")))}
     assert not found
+
+
+def test_a_docstring_does_not_make_a_function_long():
+    body = "    x = 0\n" * (LONGEST - 1)
+    assert not long_functions('def f():\n    """' + "words\n" * 5 + '    """\n' + body)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +78,7 @@ def test_ten_arguments_have_names():
     [
         (switched_off, "x = f()  # type: ignore[arg-type]\n"),
         (switched_off, "x = f()  # noqa: E501\n"),
+        (long_functions, "def f():\n" + "    x = 0\n" * LONGEST),
         (unnamed, "f(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)\n"),
     ],
 )

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import composition
+from benchmarks import composition, composition_page
+from benchmarks.composition_scenarios import SAMPLES
 from lem_safe.energies import Confined, Disjunction, Pulled, WeightedSum
 from lem_safe.errors import BadInput
 from lem_safe.files import read_npz
@@ -278,13 +279,13 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
         )
         for seed, how in ((None, "exact"), (0, "law"), (0, "samples"), (1, "law"), (1, "samples"))
     ]
-    assert composition.table(rows).count("hold for the samples of 2 of 2 seeds") == 2
-    rows[9]["value"] = 1 / composition.SAMPLES
+    assert composition_page.table(rows).count("hold for the samples of 2 of 2 seeds") == 2
+    rows[9]["value"] = 1 / SAMPLES
     page = tmp_path / "page.md"
     page.write_text(
         "before\n<!-- made by: python -m benchmarks.composition -->\nstale\n<!-- end -->\nafter\n"
     )
-    composition.write_page(rows, page)
+    composition_page.write_page(rows, page)
     text = page.read_text()
     assert "| 1 | samples | 4,950 | 1 | 3.800 | 0.500 | 0.110 | 0.140 |" in text
     plain = text.index("### Perceptron alone")
@@ -308,4 +309,4 @@ def test_the_table_says_what_was_measured_and_what_held(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_claimed(what: str, inside: float, outside: float) -> None:
-    assert composition.held_by(what, inside) and not composition.held_by(what, outside)
+    assert composition_page.held_by(what, inside) and not composition_page.held_by(what, outside)

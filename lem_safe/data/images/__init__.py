@@ -1,4 +1,4 @@
-"""Pictures as data: what ships with libraries, published sets from their own files, noise."""
+"""Images as data: those that ship with libraries, published sets from their own files, noise."""
 
 from lem_safe.data.images.base import ImageSource
 from lem_safe.data.images.mnist import Mnist, UpscaledDigits
@@ -15,7 +15,7 @@ IMAGES: dict[str, type[ImageSource]] = {
     "svhn": Svhn,
     "dtd": Dtd,
 }
-"""Every source of pictures a scenario's `data:` can name by `kind`."""
+"""Every source of images a scenario's `data:` can name by `kind`."""
 
 __all__ = [
     "IMAGES",

@@ -1,5 +1,5 @@
-"""Pictures as rows: c × h × w pixels, byte b as 2b/255 − 1, flattened channel first. A source knows its
-shape, so a network can.
+"""Images as rows: c × h × w pixels, byte b as 2b/255 − 1, flattened channel first. A source has a shape, for
+use by networks.
 """
 
 from abc import abstractmethod
@@ -21,7 +21,7 @@ EXTRA = "pip install 'lem-safe[data]'"
 
 
 class ImageSource(DataSource):
-    """A DataSource whose rows are pictures of one shape."""
+    """A DataSource whose rows are images of one shape."""
 
     @property
     @abstractmethod
@@ -30,7 +30,7 @@ class ImageSource(DataSource):
 
     @abstractmethod
     def pixels(self, seed: int) -> Float[np.ndarray, "n c h w"]:
-        """The pictures, in [−1, 1]; what is drawn at random is drawn from `seed`."""
+        """The images, in [−1, 1]; random choices use `seed`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -52,8 +52,8 @@ def scaled(bytes_: Bytes) -> Float[np.ndarray, "n c h w"]:
 
 
 def in_channels(pictures: NDArray[np.uint8], channels: int) -> Bytes:
-    """[n, h, w] or [n, h, w, 3] bytes as [n, channels, h, w]: grey is repeated, colour is averaged with the
-    eye's weights.
+    """[n, h, w] or [n, h, w, 3] bytes as [n, channels, h, w]: grey is repeated, colour is averaged with
+    luminance weights.
     """
     grey = pictures.ndim == 3
     if channels == 1:
@@ -71,7 +71,7 @@ def in_channels(pictures: NDArray[np.uint8], channels: int) -> Bytes:
 
 
 def resized(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> list[NDArray[np.uint8]]:
-    """Each picture at another size, by Pillow's bicubic filter."""
+    """Each image at another size, by Pillow's bicubic filter."""
     try:
         from PIL import Image
     except ImportError:
@@ -84,7 +84,7 @@ def resized(pictures: Sequence[NDArray[np.uint8]], height: int, width: int) -> l
 def chosen_classes(
     labels: NDArray[np.integer], classes: Sequence[int] | None, owner: str
 ) -> NDArray[np.bool_]:
-    """Which rows have one of these labels; ValueError for a label nothing has."""
+    """Which rows have one of these labels; ValueError for a label without rows."""
     if classes is None:
         return np.ones(len(labels), bool)
     known = np.unique(labels)

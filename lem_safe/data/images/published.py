@@ -1,8 +1,8 @@
-"""Published sets of pictures in the files they are published in: CIFAR-10 (binary version), SVHN (cropped
-digits), DTD (textures).
+"""Published sets of images from their original files: CIFAR-10 (binary version), SVHN (cropped digits), DTD
+(textures).
 
-No file is fetched and nothing pickled is read: CIFAR-10's python version is refused with a word on the binary
-one.
+No file is downloaded and nothing pickled is read: CIFAR-10's python version is refused with a hint at the
+binary one.
 """
 
 import tarfile

@@ -1,5 +1,5 @@
-"""Energies of images, as flat rows [n, c·h·w] in the order channel, row, column: one to train, and one that
-is published.
+"""Energies of images, as flat rows [n, c·h·w] in the order channel, row, column: one to train, and a
+published one.
 """
 
 from lem_safe.energies.images.convolutional import Convolutional

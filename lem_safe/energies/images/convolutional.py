@@ -1,9 +1,9 @@
 """A convolutional energy of images: U(z) = f(z) + ½κ‖z‖², f of convolutions, smooth activations and average
 pooling (E.4).
 
-One stage a number of channels: a convolution 3 × 3, then `depth − 1` residual ones, then a mean over 2 × 2
-pixels while the image has 4 rows and columns or more; the stages end in a dense layer and a readout. Every
-layer has a rule, so ∇U needs no graph and ΔU is exact.
+One stage per number of channels: a convolution 3 × 3, then `depth − 1` residual ones, then a mean over 2 × 2
+pixels while the image has at least 4 rows and columns; the stages are followed by a dense layer and a
+readout. Every layer has a rule, so ∇U needs no graph and ΔU is exact.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Convolutional(Network):
 
     @property
     def columns(self) -> int:
-        """How many columns a row of data must have: c·h·w."""
+        """The required number of columns of a row of data: c·h·w."""
         c, h, w = self.image
         return c * h * w
 
@@ -117,7 +117,7 @@ class Convolutional(Network):
 
 @torch.no_grad()
 def _initialise(layers: nn.Module, generator: torch.Generator) -> None:
-    """Uniform in ±1/√fan_in, torch's own, from an explicit generator."""
+    """Uniform in ±1/√fan_in, as in torch, from an explicit generator."""
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             bound = (layer.weight[0].numel()) ** -0.5

@@ -1,14 +1,14 @@
 """The network published with Energy Matching for CIFAR-10, under the names of its weights
 [@balcerak2025energy].
 
-V = 1000 · linear(mean over tokens of a vision transformer on the U-net's image), the U-net at time ½; it was
-trained with temperature ε = .01. Rows are pixels in [−1, 1], channel first, 3·32·32 = 3072 columns. V is
-bounded, so that e^{−V/ε} has no integral; a wall is added where neither pixels nor noise ever are, and
-nothing changes inside it (E.1, E.4):
+V = 1000 · linear(mean over tokens of a vision transformer on the U-net's image), the U-net at time ½, trained
+with temperature ε = .01. Rows are pixels in [−1, 1], channel first, 3·32·32 = 3072 columns. V is bounded, so
+e^{−V/ε} has no integral; a wall is added where neither pixels nor noise occur, and nothing changes inside it
+(E.1, E.4):
 
     U = V/ε + ½ Σ_i (|x_i| − 6)₊²
 
-ΔU is an estimate (E.21): 3072 exact second derivatives an image would take minutes.
+ΔU is an estimate (E.21): 3072 exact second derivatives per image would take minutes.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ WALL = 6.0
 """Six standard deviations of the noise that samples start from, in units of half the range of a pixel."""
 PROBES = 8
 ROWS = {"cpu": 8, "cuda": 128}
-"""Images pushed through at once: about 60 MB each with what the backward pass needs."""
+"""Images processed at once: about 60 MB each including the backward pass."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Layout:
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
     blocks: int = 2
     attention: tuple[int, ...] = (2,)
-    """Where attention is, by how much smaller the image has become there: 2 is 16 × 16."""
+    """The attention levels, by the reduction of the image there: 2 is 16 × 16."""
     head: int = 64
     patch: int = 4
     tokens: int = 384
@@ -54,7 +54,7 @@ class Layout:
 
 
 class TokenAttention(nn.Module):
-    """Attention among tokens, its parameters named like torch's own."""
+    """Attention among tokens, with parameters named like torch's own."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -71,7 +71,7 @@ class TokenAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """norm(x + attention), norm(x + MLP): the norm comes after."""
+    """norm(x + attention), norm(x + MLP): post-normalisation."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -85,7 +85,7 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Layers in a row, without a norm at the end."""
+    """A sequence of layers, without a final norm."""
 
     def __init__(self, width: int, heads: int, depth: int):
         super().__init__()
@@ -151,7 +151,7 @@ class EnergyMatching(Energy):
         return torch.cat([self._within(part) for part in self._parts(x)]) + self.confining(x)
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        """The wall alone: what U grows as, far out, where V is bounded."""
+        """The wall alone, which is the growth of U far out, where V is bounded."""
         return 0.5 * _beyond(x).square().sum(1)
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
@@ -184,7 +184,7 @@ class EnergyMatching(Energy):
         return inside + (_beyond(x) > 0).to(x.dtype) @ width
 
     def _within(self, x: Tensor) -> Tensor:
-        """V/ε, of rows that fit into memory."""
+        """V/ε for rows that fit into memory."""
         images = x.to(self.potential.final_linear.weight.dtype).reshape(-1, *self.layout.image)
         return self.potential(images).to(x.dtype) / TEMPERATURE
 
@@ -193,5 +193,5 @@ class EnergyMatching(Energy):
 
 
 def _beyond(x: Tensor) -> Tensor:
-    """How far outside the wall, coordinate by coordinate."""
+    """The distance outside the wall, per coordinate."""
     return (x.abs() - WALL).clamp(min=0)

@@ -1,5 +1,5 @@
-"""A trunk made of torch layers that the forward Laplacian knows: values, gradients and traces by their rules,
-without a recorded graph.
+"""A trunk of torch layers with forward-Laplacian rules: values, gradients and traces without a recorded
+graph.
 """
 
 import torch
@@ -10,13 +10,13 @@ from lem_safe.energies.trunk import Traced, Trunk, Workspace
 from lem_safe.laplacian import forward_laplacian, linearize
 
 CARRIED = 2**22
-"""Numbers of a Jacobian [rows, directions, widest] carried at once; more directions than fit are carried in
-parts, whose traces add up.
+"""The size of a Jacobian [rows, directions, widest] processed at once; more directions are processed in
+parts, whose traces are added.
 """
 
 
 class LayeredTrunk(Trunk):
-    """`layers` from [n, inputs] to [n]; widest: how many numbers one row becomes at most."""
+    """`layers` from [n, inputs] to [n]; widest: the largest number of features per row."""
 
     def __init__(self, layers: nn.Sequential, inputs: int, widest: int):
         super().__init__()

@@ -1,9 +1,9 @@
 """The guided-diffusion U-net at a fixed time, with the parameter names that its published weights have
 [@dhariwal2021diffusion].
 
-Going down, every result is kept; going up, each block takes the latest one kept beside its own. A residual
-block adds the time's embedding between its two convolutions; attention is over pixels, in heads of `head`
-channels. No dropout: these weights are sampled.
+On the way down, every result is stored; on the way up, each block takes the latest stored one as additional
+input. A residual block adds the time's embedding between its two convolutions; attention is over pixels, in
+heads of `head` channels. No dropout: these weights are only used for sampling.
 """
 
 import math
@@ -28,7 +28,7 @@ class Block(nn.Module):
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, outputs))
         self.out_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, outputs), nn.SiLU(), nn.Identity(), nn.Conv2d(outputs, outputs, 3, padding=1)
-        )  # the identity is where dropout was: the published names count it
+        )  # the identity is in place of dropout, which the published names count
         self.skip_connection = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Float[Tensor, "n c h w"], t: Float[Tensor, "1 e"]) -> Float[Tensor, "n k h w"]:
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class PixelAttention(nn.Module):
-    """x + W softmax(qkᵀ/√head) v over the pixels of each row, q, k and v of each head side by side."""
+    """x + W softmax(qkᵀ/√head) v over the pixels of each row, with q, k and v of each head side by side."""
 
     def __init__(self, channels: int, head: int):
         super().__init__()
@@ -67,7 +67,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Every pixel four times, then a convolution."""
+    """Every pixel repeated 2 × 2, then a convolution."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -78,7 +78,7 @@ class Up(nn.Module):
 
 
 class Stage(nn.ModuleList):
-    """Parts in a row, each given the time; the very first convolution has no use for it."""
+    """Parts in sequence, each given the time; the first convolution does not use it."""
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         for part in self:
@@ -87,7 +87,7 @@ class Stage(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """Images of `channels` to images of the same shape, at the time `time`."""
+    """Maps images of `channels` to images of the same shape, at the time `time`."""
 
     def __init__(
         self,
@@ -153,5 +153,5 @@ def embedded(time: float, width: int, like: Tensor) -> Float[Tensor, "1 width"]:
     """(cos ω_i t, sin ω_i t) with ω_i = 10000^{−i/(width/2)}."""
     half = width // 2
     ω = torch.exp(-math.log(10_000) / half * torch.arange(half, dtype=torch.float32, device=like.device))
-    angles = time * ω[None]  # in float32 like the weights' own training, then cast
+    angles = time * ω[None]  # in float32 as in the weights' training, then cast
     return torch.cat([angles.cos(), angles.sin()], 1).to(like)
