@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 from zipfile import BadZipFile
 
 import numpy as np
 
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
+from lem_safe.auditor.failing import write_failing
 from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.guarantee import Enforced
 from lem_safe.auditor.opening import Source, open_both, open_samples
@@ -24,7 +25,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
 from lem_safe.registry import MAKERS, enforced, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
-from lem_safe.scenario import Scenario, load
+from lem_safe.scenario import Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
@@ -33,31 +34,46 @@ class Audited(NamedTuple):
     report: AuditReport
     scenario: Scenario
     samples: Samples
+    question: Question
+
+
+Asked = Scenario | str | PathLike[str] | Mapping[Any, Any]
+"""A scenario, a file, a bundled name, or regions by name."""
 
 
 def audit(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     *,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an array,
-    a tensor or a table [n, d].
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
+    array, a tensor or a table [n, d]; of a table, only the columns that are named are read.
 
+    scenario: a scenario, its file or its bundled name; or regions by name, each written as in a file,
+    `{"debt": {"kind": "rule", "where": "loan > income"}}`. beta: with regions, the fraction tolerated in
+    each, or one by name.
+    columns: names for samples that carry none. header: whether the first line of a .csv is names. clouds:
+    independent clouds from which the bound is taken.
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
     samples that cannot be audited.
     """
-    return audited(samples, scenario, None, columns=columns, header=header, clouds=clouds, **options).report
+    done = audited(
+        samples, scenario, None, beta=beta, columns=columns, header=header, clouds=clouds, **options
+    )
+    return done.report
 
 
 def audited(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     overrides: Mapping[str, Any] | None,
     *,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     clouds: Source | None = None,
@@ -65,19 +81,20 @@ def audited(
 ) -> Audited:
     """The same, with the samples and the scenario; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, header)
-    chosen = _chosen(scenario, opened, overrides)
+    chosen = _chosen(scenario, opened, overrides, beta)
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
     question = Question(chosen, clouds=beside, **{**own, **options})
-    return Audited(examine(opened, question), chosen, opened)
+    return Audited(examine(opened, question), chosen, opened, question)
 
 
 def grow(
     samples: Source,
-    scenario: Scenario | str | PathLike[str],
+    scenario: Asked,
     out: str | PathLike[str],
     overrides: Mapping[str, Any] | None = None,
     *,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     **options: Any,
@@ -90,13 +107,14 @@ def grow(
     and where another process writes there.
     """
     opened = open_samples(samples, columns, header)
-    chosen = _chosen(scenario, opened, overrides)
+    chosen = _chosen(scenario, opened, overrides, beta)
     path = Path(out)
     if not (path / GROWTH).exists():
         must_be_fresh(path)
     with RunDirectory(path):
-        report, past = look_again(opened, Question(chosen, **{"makers": MAKERS, **options}), path)
-        write_audit(path, Audited(report, chosen, opened))
+        question = Question(chosen, **{"makers": MAKERS, **options})
+        report, past = look_again(opened, question, path)
+        write_audit(path, Audited(report, chosen, opened, question))
         past.write(path)
     return report
 
@@ -107,14 +125,24 @@ def write_audit(directory: Path, done: Audited) -> Path:
     """
     from lem_safe.report import render
 
-    report, scenario, samples = done
+    report, scenario, samples, _ = done
     directory.mkdir(parents=True, exist_ok=True)
+    for old in (directory / "figures").glob("*.png"):  # of an audit that this one replaces
+        old.unlink()
     write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
     write_text(directory / "audit.json", report.to_json())
     return render(directory)
+
+
+def write_failing_rows(path: Path, done: Audited) -> int:
+    """Every row inside a constrained region, in a .csv or .parquet (see `lem_safe.auditor.failing`); returns
+    how many there are.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_failing(path, done.samples, done.question, done.report)
 
 
 def read_trace(path: Path) -> dict[str, np.ndarray]:
@@ -134,14 +162,23 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
 
 
 def _chosen(
-    scenario: Scenario | str | PathLike[str], samples: Samples, overrides: Mapping[str, Any] | None
+    scenario: Asked,
+    samples: Samples,
+    overrides: Mapping[str, Any] | None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
 ) -> Scenario:
     """The scenario, loaded if it is a file or a name: its rules use the samples' own names where the scenario
     has none for them.
     """
+    header = samples.columns
+    width = samples.rows.width if header is None else None
+    if isinstance(scenario, Mapping):
+        return of_regions(scenario, beta, tables(), header, width)
+    if beta is not None:
+        raise BadInput(Fault("belongs to regions given by name; a scenario has its own", key="beta"))
     if isinstance(scenario, Scenario):
         return scenario
-    return _unswept(load(scenario, tables(), overrides, header=samples.columns))
+    return _unswept(load(scenario, tables(), overrides, to_audit=True, header=header, width=width))
 
 
 def _unswept(scenario: Scenario) -> Scenario:

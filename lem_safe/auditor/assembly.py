@@ -5,6 +5,7 @@ from typing import Any
 
 from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
+from lem_safe.auditor.clouds import by_cloud
 from lem_safe.auditor.counted import Counted
 from lem_safe.auditor.decision import Decision
 from lem_safe.auditor.guarantee import START, Guarantee, guarantees
@@ -51,6 +52,7 @@ def assembled(
         repeats=counted.repeats,
         movement=counted.moved,
         unclaimed=stand.unclaimed,
+        by_cloud=by_cloud(counted, question),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lem_safe.auditor.caveats import caveats
+from lem_safe.auditor.clouds import CloudFractions
 from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.movement import Movement
 from lem_safe.auditor.repeats import Repeats
@@ -82,6 +83,8 @@ class AuditReport:
     """Whether the run's particles have moved, where a trace or the file records it."""
     unclaimed: Unclaimed | None = None
     """Why no bound is claimed; None where one is."""
+    by_cloud: tuple[CloudFractions, ...] = ()
+    """For several clouds, one entry per constraint: the mean of their fractions, and the largest."""
 
     @property
     def status(self) -> int:
@@ -125,6 +128,7 @@ class AuditReport:
             for name, made in (("repeats", Repeats), ("movement", Movement)):
                 read[name] = made(**data[name]) if data.get(name) is not None else None
             read["unclaimed"] = unclaimed_in(data)
+            read["by_cloud"] = tuple(CloudFractions(**each) for each in data.get("by_cloud", ()))
             return cls(
                 **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}
             )

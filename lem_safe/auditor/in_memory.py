@@ -5,6 +5,7 @@ refused with its position. Tensors and masked arrays are read as numpy's own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lem_safe.auditor.rows import Rows
+from lem_safe.data.names import told_apart
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
@@ -33,6 +35,10 @@ def rows_by_column(source: Any) -> Rows | None:
         return _rows(len(source), list(names), lambda i: _numbers(source[names[i]], str(names[i])))
     if package == "pandas" and np.ndim(source) == 2:
         labels = list(source.columns)
+        if getattr(source.columns, "nlevels", 1) > 1:
+            way = "join them, as in frame.columns = ['_'.join(map(str, c)) for c in frame.columns]"
+            levels = f"names its columns by {source.columns.nlevels} levels (MultiIndex)"
+            raise BadInput(Fault(f"{levels}, such as {labels[0]!r:.60}; {way}", IN_MEMORY))
         return _rows(len(source), labels, lambda i: _numbers(source.iloc[:, i], str(labels[i])))
     if package == "pyarrow" and type(source).__name__ in ("Table", "RecordBatch"):
         titles = list(source.schema.names)
@@ -76,7 +82,7 @@ def _rows(n: int, labels: Sequence[Any], column: Callable[[int], Float[np.ndarra
             yield np.stack([v[start : start + size] for v in values], 1)
 
     unnamed = labels == list(range(len(labels)))  # pandas' default column labels
-    return Rows(n, len(labels), None if unnamed else tuple(map(str, labels)), stream)
+    return Rows(n, len(labels), None if unnamed else tuple(told_apart([*map(str, labels)])), stream)
 
 
 def _numbers(column: Any, name: str) -> Float[np.ndarray, "n"]:
@@ -84,15 +90,31 @@ def _numbers(column: Any, name: str) -> Float[np.ndarray, "n"]:
     values = filled(column) if isinstance(column, np.ndarray) else np.asarray(column)
     if values.dtype.kind in "fiub" and values.ndim == 1:
         return values.astype(np.float64)
-    if values.dtype.kind != "O" or values.ndim != 1:
+    if values.ndim != 1 or values.dtype.kind not in "OUSMm":
         kind = values.dtype if values.ndim == 1 else f"arrays of {values.dtype}"
         raise BadInput(Fault(f"column '{name}' must hold numbers; got {kind}", IN_MEMORY))
     cells = [np.nan if _missing(cell) else cell for cell in values]
-    other = next((i for i, cell in enumerate(cells) if not isinstance(cell, Real)), None)
+    other = next((i for i, cell in enumerate(cells) if not _real(cell)), None)
     if other is not None:
-        shown = f"{cells[other]!r:.40}"
-        raise BadInput(Fault(f"column '{name}' must hold numbers; row {other + 1} holds {shown}", IN_MEMORY))
-    return np.array([float(cell) for cell in cells])
+        kind = f" of {values.dtype}" if values.dtype.kind in "Mm" else ""
+        shown = f"{cells[other]!s:.40}" if kind else f"{cells[other]!r:.40}"
+        message = f"column '{name}' must hold numbers; row {other + 1} holds {shown}{kind}"
+        raise BadInput(Fault(message, IN_MEMORY))
+    return np.array([_float(cell) for cell in cells])
+
+
+def _real(cell: Any) -> bool:
+    """Whether a cell is a real number: a duration is none, nor is the signalling NaN of a decimal."""
+    real = isinstance(cell, Real) and not isinstance(cell, np.timedelta64)
+    return real or (isinstance(cell, Decimal) and not cell.is_snan())
+
+
+def _float(cell: Any) -> float:
+    """The nearest float64, infinite beyond the largest."""
+    try:
+        return float(cell)
+    except OverflowError:
+        return float("inf") if cell > 0 else float("-inf")
 
 
 def _missing(cell: Any) -> bool:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from barriers.sets.column_names import names_among
 from barriers.tables import Unpaired, by_position, listed, pair
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
-from lem_safe.data.names import UNNAMED
+from lem_safe.data.names import SHARED, UNNAMED
 from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
@@ -52,6 +53,8 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     places = [i for i in range(samples.rows.width) if i != marker]
     own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
     d = len(places)
+    if not columns and own:
+        columns = names_among(specs, own)
     expected = (
         tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
     )
@@ -93,6 +96,11 @@ def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ..
                 samples.source,
             )
         )
+    shared = next((name for name in own or () if re.search(rf"{SHARED}\d+$", name)), None)
+    if shared is not None:
+        first, number = shared.rsplit(SHARED, 1)
+        message = f"column names must differ; '{first}' is also column {number}'s; rename one"
+        raise BadInput(Fault(message, samples.source))
 
 
 def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ MEANINGS = {
     "diagnostic that no verdict uses.",
     "clouds": "The separate file of clouds from which the bound is computed; null if it is computed "
     "from the samples.",
+    "by_cloud": "For several clouds, one entry per constraint: the mean of the clouds' fractions and the "
+    "largest, of the samples and over the judged steps; otherwise empty.",
     "contradicted": "Whether the evaluations of an audit that grows contradict each other: then the units "
     "are not independent draws from one distribution.",
     "columns_matched": "By name, or by position if the samples or the scenario have no names of their own.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe.auditor.caveats import caveats
+from lem_safe.auditor.clouds import clouds_sentence, over_steps_cell
 from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import level, percent
 from lem_safe.templates import rendered
@@ -124,6 +125,7 @@ def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What was counted, the steps of the run, and the bound, in plain words."""
     parts = [census_sentence(c, audit), _paths(c), trace_sentence(c, audit), bound_sentence(c, audit)]
+    parts.insert(3, clouds_sentence(c, audit))
     if c["undefined"]:
         parts.append(f"Samples for which the rule has no value, counted as inside: {c['undefined']:,}.")
     if c["near"] is not None:
@@ -278,14 +280,13 @@ def dependence_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
     """One line of the table, one cell for each of HEADS."""
-    most = c["max_fraction_over_steps"]
     bound = "none claimed" if unclaimed(audit) else f"≤ {percent(c['upper_bound'])}"
     return (
         "pass" if c["passed"] else "FAIL",
         c["set"],
         f"{percent(c['beta'])} ({c['budget']:,})",
         f"{percent(c['fraction'])} ({c['violations']:,})",
-        "-" if most is None else percent(most),
+        over_steps_cell(c, audit),
         bound,
         _clearance(c),
         c["verdict"],

@@ -196,10 +196,8 @@ def judge(
     claimed: whether a bound is claimed. require_bound: whether passing needs a certificate.
     """
     allowed = budget(beta, n)
-    certified = standing.verdict == "certified"
-    passed = (
-        count <= allowed and (trace is None or trace.first_over is None) and (certified or not require_bound)
-    )
+    certified = standing.verdict == "certified" or not require_bound
+    passed = count <= allowed and (trace is None or trace.first_over is None) and certified
     decided = standing.verdict != "inconclusive"
     return ConstraintReport(
         set=name,

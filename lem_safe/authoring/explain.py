@@ -5,19 +5,17 @@ It uses the specification and the tables; nothing is trained or sampled, but poi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 from barriers.budget import budget
 from barriers.filters import FILTERS, last_of
+from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry import TABLES, couples, never_passes
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
 from lem_safe.scenario import Scenario, leaves_room, named
-
-WIDTH = 110
 
 
 def explain(scenario: Scenario) -> str:
@@ -35,10 +33,7 @@ def explain(scenario: Scenario) -> str:
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]
-    return "\n\n".join(
-        "\n".join([head, *(fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ") for text in texts)])
-        for head, texts in parts.items()
-    )
+    return in_parts(parts)
 
 
 def in_words(spec: Any) -> str:

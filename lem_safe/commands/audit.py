@@ -1,9 +1,9 @@
 """`lem-safe audit`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.auditor import AuditReport
+    from lem_safe.commands.files_asked import Written
     from lem_safe.scenario.overrides import Overrides
 
 
@@ -69,11 +70,46 @@ Grow = Annotated[
 ]
 
 
+Writes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--write",
+        metavar="FORMAT=FILE",
+        help="Also write the verdict to a file, in a format of lem-safe list formats; repeatable.",
+    ),
+]
+Rows = Annotated[
+    Path | None,
+    typer.Option(
+        "--failing-rows",
+        metavar="FILE",
+        help="Write every row inside a region to a .csv or .parquet: number, regions, clearances, values.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace files, and an earlier audit in --out, that exist already."),
+]
+
+
+class _Kept(NamedTuple):
+    """What is kept of an audit: a directory, a file of the rows inside a region; whether these may replace
+    what is there.
+    """
+
+    out: Path | None
+    rows: Path | None
+    overwrite: bool
+
+
 def audit(
     samples: Samples,
     scenario: ScenarioArgument,
     out: Out = None,
     form: Printed = "text",
+    write: Writes = None,
+    failing_rows: Rows = None,
+    overwrite: Overwrite = False,
     strict: Strict = False,
     set_: Set = None,
     near: Near = None,
@@ -88,6 +124,7 @@ def audit(
     from lem_safe.auditing import grow as look
 
     _must_be_a_format(form)
+    files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
     asked: dict[str, Any] = {
         "header": header,
         "strict": strict,
@@ -95,15 +132,23 @@ def audit(
         "correction": None if correction is None else correction.value,
     }
     if grow:
-        report = look(samples, scenario, _for_looks(out, clouds, trace), given(set_), **asked)
+        place = _for_looks(out, clouds, trace, failing_rows)
+        report = look(samples, scenario, place, given(set_), **asked)
     else:
-        report = _audited_once(
-            samples, scenario, given(set_), out=out, clouds=clouds, trace=trace, asked=asked
-        )
+        kept = _Kept(out, failing_rows, overwrite)
+        report = _audited_once(samples, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)
+    for file in files:
+        file.put(report.to(file.form))
     say(report.to("json" if json else form))
-    if out is not None and form == "text" and not json:
-        say(str(out / "report.html"))
+    if form == "text" and not json:
+        _say_where(out, failing_rows, files)
     return report.status
+
+
+def _say_where(out: Path | None, rows: Path | None, files: "Sequence[Written]") -> None:
+    page = None if out is None else out / "report.html"
+    for path in filter(None, [page, rows, *(file.path for file in files)]):
+        say(str(path))
 
 
 def _must_be_a_format(name: str) -> None:
@@ -116,35 +161,55 @@ def _must_be_a_format(name: str) -> None:
         )
 
 
+def _files(
+    texts: Sequence[str], rows: Path | None, inputs: Sequence[Path | None], overwrite: bool
+) -> "list[Written]":
+    """The files that --write names; BadInput where one of them, or the file of rows, cannot be written."""
+    from lem_safe.auditor.failing import must_be_table
+    from lem_safe.auditor.formats import FORMATS
+    from lem_safe.commands.files_asked import must_be_free, written
+
+    files = written(texts, FORMATS)
+    tables = [] if rows is None else [rows]
+    must_be_free([*(file.path for file in files), *tables], filter(None, inputs), overwrite)
+    for table in tables:
+        must_be_table(table)
+    return files
+
+
 def _audited_once(
     samples: Path,
     scenario: str,
     replaced: "Overrides",
+    kept: _Kept,
     *,
-    out: Path | None,
     clouds: Path | None,
     trace: Path | None,
     asked: Mapping[str, Any],
 ) -> "AuditReport":
-    """The audit of a file that does not grow, left in `out`."""
-    from lem_safe.auditing import audited, read_trace, write_audit
-    from lem_safe.run_directory import must_be_fresh
+    """The audit of a file that does not grow, with the files that are kept of it."""
+    from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
+    from lem_safe.commands.files_asked import replaceable
 
-    if out is not None:
-        must_be_fresh(out)
+    if kept.out is not None:
+        replaceable(kept.out, kept.overwrite)
     steps = None if trace is None else read_trace(trace)
     done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
-    if out is not None:
-        write_audit(out, done)
+    if kept.out is not None:
+        write_audit(kept.out, done)
+    if kept.rows is not None:
+        write_failing_rows(kept.rows, done)
     return done.report
 
 
-def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None) -> Path:
-    """The directory of an audit that grows; BadInput where an option does not apply to it."""
+def _for_looks(out: Path | None, clouds: Path | None, trace: Path | None, rows: Path | None) -> Path:
+    """The directory of an audit that grows; BadInput where an option does not fit it."""
     if out is None:
         raise BadInput(Fault("needs --out DIR, which keeps the earlier evaluations", key="--grow"))
     if clouds is not None or trace is not None:
         raise BadInput(
             Fault("takes all its samples from one file, without --clouds and --trace", key="--grow")
         )
+    if rows is not None:
+        raise BadInput(Fault("is not possible with --grow; audit once more without it", key="--failing-rows"))
     return out

@@ -6,9 +6,10 @@ from lem_safe.commands.outcome import say
 
 def explain(scenario: ScenarioArgument, set_: Set = None) -> int:
     """Explain in sentences what a scenario will sample and what it promises; runs nothing."""
+    from lem_safe.authoring import explain_audit
     from lem_safe.authoring.explain import explain as explained
     from lem_safe.registry import load
 
-    loaded = load(scenario, given(set_))
-    say(f"{loaded.name}\n\n{explained(loaded)}")
+    loaded = load(scenario, given(set_), to_audit=True)
+    say(f"{loaded.name}\n\n{explain_audit.explain(loaded) if loaded.lacking else explained(loaded)}")
     return 0

@@ -1,5 +1,6 @@
 """`lem-safe validate`."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from lem_safe.commands.options import Set, given
 from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
+from lem_safe.formatting import percent
 
 if TYPE_CHECKING:
     from lem_safe.scenario import Scenario
@@ -20,37 +22,50 @@ def validate(
     set_: Set = None,
 ) -> int:
     """Show every error of every scenario, with its line number; runs nothing."""
-    from lem_safe.registry import concerning, load, must_hold, never_passes
-    from lem_safe.runs.feasibility import never_together
+    from lem_safe.registry import load, must_hold
 
     overrides = given(set_)
     faults: list[Fault] = []
     for scenario in scenarios:
         try:
-            loaded = load(scenario, overrides)
-            for variant in [v.scenario for v in loaded.variants] or [loaded]:
-                must_hold(variant)
+            loaded = load(scenario, overrides, to_audit=True)
+            if not loaded.lacking:
+                for variant in [v.scenario for v in loaded.variants] or [loaded]:
+                    must_hold(variant)
         except BadInput as bad:
             faults += bad.faults
         else:
-            filtered, sampler = loaded.filter["kind"], loaded.sampler
-            say(
-                f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, "
-                f"filter {filtered}{_runs(loaded)}"
-            )
-            if loaded.why_double is not None:
-                say(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")
-            hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
-            for why in filter(None, hopeless):
-                say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")
-            for why in concerning(loaded):
-                say(f"{scenario}: warning: {why}")
-            apart = dict.fromkeys(map(never_together, [v.scenario for v in loaded.variants] or [loaded]))
-            for why in filter(None, apart):
-                say(f"{scenario}: warning: constraints: {why}")
+            for text in _to_audit(loaded) if loaded.lacking else _to_run(loaded):
+                say(f"{scenario}: {text}")
     if faults:
         raise BadInput(faults)
     return 0
+
+
+def _to_audit(scenario: "Scenario") -> Iterator[str]:
+    """What is said of a file without an energy or a sampler."""
+    asked = ", ".join(f"at most {percent(c.beta)} in {c.set}" for c in scenario.constraints)
+    yield f"valid, a file to audit with (no {' and no '.join(scenario.lacking)}): {scenario.name}, {asked}"
+
+
+def _to_run(scenario: "Scenario") -> Iterator[str]:
+    """What is said of a scenario that can be run, with what to know before it is."""
+    from lem_safe.registry import concerning, never_passes
+    from lem_safe.runs.feasibility import never_together
+
+    variants, sampler = [v.scenario for v in scenario.variants] or [scenario], scenario.sampler
+    yield (
+        f"valid: {scenario.name}, {sampler.samples} samples, {sampler.steps} steps, filter "
+        f"{scenario.filter['kind']}{_runs(scenario)}"
+    )
+    if scenario.why_double is not None:
+        yield f"note: dtype: float64 is chosen: {scenario.why_double}"
+    for why in filter(None, dict.fromkeys(map(never_passes, variants))):
+        yield f"warning: audit.require: {scenario.audit.require}: no run can pass: {why}"
+    for why in concerning(scenario):
+        yield f"warning: {why}"
+    for why in filter(None, dict.fromkeys(map(never_together, variants))):
+        yield f"warning: constraints: {why}"
 
 
 def _runs(scenario: "Scenario") -> str:

@@ -3,6 +3,7 @@
 import difflib
 import keyword
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from barriers.tables import alike
@@ -56,6 +57,25 @@ UNNAMED = "unnamed_column_"
 def placeholders(raw: Sequence[str]) -> list[str]:
     """The same names, with those without a letter or a digit numbered from 1."""
     return [name if identifier(name) else f"{UNNAMED}{i}" for i, name in enumerate(raw, 1)]
+
+
+SHARED = "_in_column_"
+"""What comes between a name that several columns have and the number of the column, from 1."""
+
+
+def told_apart(raw: Sequence[str]) -> list[str]:
+    """Names that differ as identifiers: columns without one, or with the same one, are numbered from 1.
+
+    >>> told_apart(["speed", "load", "load", ""])
+    ['speed', 'load_in_column_2', 'load_in_column_3', 'unnamed_column_4']
+    """
+    names = placeholders(raw)
+    words = [identifier(name) for name in names]
+    many = {word for word, count in Counter(words).items() if count > 1}
+    return [
+        f"{word}{SHARED}{i}" if word in many else name
+        for i, (name, word) in enumerate(zip(names, words, strict=True), 1)
+    ]
 
 
 def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:

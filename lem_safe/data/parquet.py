@@ -13,11 +13,11 @@ def must_be_numbers(kinds: Sequence[tuple[str, Any]], source: str) -> None:
     """Refuses columns, by name and arrow type, that do not contain numbers."""
     import pyarrow as pa
 
-    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
     faults = [
         Fault(f"column '{name}' must hold numbers; got {kind}; choose others with columns:", source)
         for name, kind in kinds
-        if not any(f(kind) for f in numeric)
+        if not any(f(kind.value_type if pa.types.is_dictionary(kind) else kind) for f in numeric)
     ]
     if faults:
         raise BadInput(faults)
@@ -29,6 +29,7 @@ def cast_to_float64(column: Any) -> NDArray[np.float64]:
     """
     import pyarrow as pa
 
-    floats = column.cast(pa.float64(), safe=False)
+    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    floats = plain.cast(pa.float64(), safe=False)
     arrays = floats.chunks if isinstance(floats, pa.ChunkedArray) else [floats]
     return np.concatenate([np.empty(0), *(array.to_numpy(zero_copy_only=False) for array in arrays)])

@@ -20,18 +20,21 @@ from lem_safe.samplers import promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified
 
 
-def load(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> Scenario:
+def load(
+    path: str | PathLike[str], overrides: Mapping[str, Any] | None = None, *, to_audit: bool = False
+) -> Scenario:
     """The scenario of a file or of a bundled name, checked and resolved; raises BadInput with every fault
     found.
 
-    overrides: values by dotted key that replace the file's, such as {"sampler.steps": 100}.
+    overrides: values by dotted key that replace the file's, such as {"sampler.steps": 100}. to_audit: whether
+    `energy` and `sampler` may be left out, which an audit does not need and a run does.
     """
-    return scenario.load(path, tables(), overrides)
+    return scenario.load(path, tables(), overrides, to_audit=to_audit)
 
 
-def loads(text: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+def loads(text: str, overrides: Mapping[str, Any] | None = None, *, to_audit: bool = False) -> Scenario:
     """The scenario of a YAML text, like `load`; relative paths start at the current directory."""
-    return scenario.loads(text, tables(), overrides=overrides)
+    return scenario.loads(text, tables(), overrides=overrides, to_audit=to_audit)
 
 
 def json_schema() -> dict[str, Any]:

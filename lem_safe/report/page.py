@@ -40,6 +40,10 @@ AUDITED = (
 """The facts shown for an audit in place of a run's."""
 
 
+CLOUDS = {"apart": words.apart, "over_steps": words.over_steps}
+"""What is said of several clouds; nothing of one."""
+
+
 def render(run_directory: Path | str) -> Path:
     """Writes report.html and figures/*.png into the directory of a run or an audit, from its other files
     alone, and returns the page's path.
@@ -54,7 +58,7 @@ def render(run_directory: Path | str) -> Path:
         over="ignore", invalid="ignore"
     ):  # a mean or a spread of huge numbers is shown as inf, without a warning
         shown = [(panel, _pictures(panel, directory)) for panel in panels(contents)]
-        _write(page, rendered("page.html.j2", panels=shown, **_facts(contents)))
+        _write(page, rendered("page.html.j2", panels=shown, **_facts(contents), **_of_clouds(contents.audit)))
     return page
 
 
@@ -105,6 +109,11 @@ def _facts(contents: Contents) -> dict[str, Any]:
         else None,
         "decides": partial(words.decides, unit=audit.get("unit", "sample")),
     }
+
+
+def _of_clouds(audit: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of several clouds, by constraint."""
+    return {name: partial(say, audit=audit) for name, say in CLOUDS.items()}
 
 
 def _command(contents: Contents) -> str:

@@ -13,7 +13,7 @@ from lem_safe.report.curves import draw_fraction, draw_multiplier, draw_surrogat
 from lem_safe.report.histograms import draw_clearance, draw_histogram
 from lem_safe.report.monitors import monitors
 from lem_safe.report.pairs import pairs_of
-from lem_safe.report.style import FILTERED, SERIES, UNFILTERED, Draw
+from lem_safe.report.style import FILTERED, INK, SERIES, UNFILTERED, Draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,9 @@ def _clouds(contents: Contents) -> Panel | None:
     draws = [partial(_cloud, contents=contents, name=name, x=x, window=window) for name, x in clouds.items()]
     lines = " Grey lines: the energy's contours." if "landscape" in contents.diagnostics else ""
     few = (
-        f" {len(contents.x):,} of {contents.audit['rows']:,} rows, evenly spaced." if contents.thinned else ""
+        f" {len(contents.x):,} of {contents.audit['rows']:,} rows, chosen at random."
+        if contents.thinned
+        else ""
     )
     return Panel("clouds", "The samples", f"Shaded: unsafe. Crosses: samples inside it.{lines}{few}", draws)
 
@@ -93,6 +95,8 @@ def _fractions(contents: Contents) -> Panel:
     draws: list[Draw] = []
     for k, c in enumerate(contents.audit["constraints"][:MOST]):
         series = [(label(contents), SERIES[label(contents)], step, contents.trace["fraction"][:, k])]
+        if contents.clouds > 1:
+            series.append(("mean of the clouds", INK, step, contents.trace["cloud_fraction"].mean(0)[:, k]))
         if "fraction" in contents.reference:
             other = contents.reference["fraction"][:, k]
             series.insert(0, ("unfiltered", UNFILTERED, np.arange(1, len(other) + 1), other))
@@ -100,7 +104,8 @@ def _fractions(contents: Contents) -> Panel:
             draw_fraction, name=c["set"], beta=c["beta"], after_step=contents.audit.get("after_step", 0)
         )
         draws.append(partial(draw, series=series))
-        if len(series) == 2 and series[0][-1].max() > 1.5 * max(c["beta"], series[1][-1].max()):
+        free = "fraction" in contents.reference
+        if free and series[0][-1].max() > 1.5 * max(c["beta"], series[1][-1].max()):
             draws.append(partial(draw, series=series[1:]))
     caption = (
         f"All particles counted, at all {len(step):,} steps; a band spans the extremes of the steps "
@@ -108,7 +113,8 @@ def _fractions(contents: Contents) -> Panel:
     )
     if contents.clouds > 1:
         caption = caption.replace(
-            "All particles counted", f"The largest of {contents.clouds:,} clouds, all their particles counted"
+            "All particles counted",
+            f"The largest of {contents.clouds:,} clouds and their mean, all particles counted",
         )
     if "fraction" in contents.reference:
         caption += " The unfiltered run started from the same points and drew the same noise."

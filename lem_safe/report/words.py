@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lem_safe import formatting as percentages
+from lem_safe.auditor.clouds import fractions_of
 from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.bounds import clopper_pearson
 from lem_safe.report.contents import Contents
@@ -43,7 +44,7 @@ def verdict(contents: Contents, index: int) -> str:
         judged = c.get("max_fraction_judged", most) if after else most
         over = c.get("first_step_over")
         if over is None:
-            text += f"never held more than {percent(judged)} {where}, and {ends} "
+            text += f"never held more than {percent(judged)} {where}{_mean(c, contents.audit)}, and {ends} "
         else:
             text += f"went over it, first at step {over:,} and up to {percent(judged)}, and {ends} "
     else:
@@ -52,6 +53,27 @@ def verdict(contents: Contents, index: int) -> str:
     if len(contents.reference):
         text += f" Without the filter: {percent(reference_fraction(contents, index))}."
     return text
+
+
+def _mean(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    f = fractions_of(c, audit)
+    if f is None or f["mean_over_steps"] is None:
+        return ""
+    return f" (their mean never more than {percent(f['mean_over_steps'])})"
+
+
+def apart(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """What several clouds hold, one by one: their mean and the largest; empty for one."""
+    f = fractions_of(c, audit)
+    return "" if f is None else f"; clouds: mean {percent(f['mean'])}, largest {percent(f['largest'])}"
+
+
+def over_steps(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """What the mean over clouds was at most, beside the largest cloud's fraction; empty for one."""
+    f = fractions_of(c, audit)
+    if f is None or f["mean_over_steps"] is None:
+        return ""
+    return f"largest of {f['clouds']:,} clouds; their mean at most {percent(f['mean_over_steps'])}"
 
 
 def _held(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.progress import Progress
 from lem_safe.registry import make
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, must_run
 from lem_safe.training.checkpoint import load_energy, save_energy
 from lem_safe.training.trained import Trained, default_cache
 
@@ -103,6 +103,7 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     """
     if out is not None and out.exists():
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
+    must_run(scenario)
     learner = Learner(scenario.seed, progress)
     learner.make(scenario.energy, "energy")
     for i, penalty in enumerate(scenario.penalties):

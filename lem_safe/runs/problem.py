@@ -35,7 +35,7 @@ from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
-from lem_safe.scenario import Scenario, without_aim
+from lem_safe.scenario import Scenario, must_run, without_aim
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ def check_precision(scenario: Scenario, progress: Progress) -> None:
     """Refuses a dtype that cannot represent the run (A.12), and reports why float64 was chosen,
     where it was.
     """
+    must_run(scenario)
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")

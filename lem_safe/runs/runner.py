@@ -29,7 +29,7 @@ from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
 from lem_safe.runs.warnings import warn_of_certificate
-from lem_safe.scenario import Scenario
+from lem_safe.scenario import Scenario, must_run
 
 
 def run(
@@ -88,6 +88,7 @@ def _single(scenario: Scenario | str | Path, replaced: Mapping[str, int | None])
     if not isinstance(scenario, Scenario):
         chosen = load(scenario, overrides)
     else:
+        must_run(scenario)
         chosen = loads(scenario.to_yaml(), overrides) if overrides else scenario
     if chosen.sweep is not None:
         raise BadInput(

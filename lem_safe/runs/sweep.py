@@ -21,7 +21,7 @@ from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
 from lem_safe.runs.sweep_table import Entry, cells, page, table
-from lem_safe.scenario import Scenario, named
+from lem_safe.scenario import Scenario, must_run, named
 from lem_safe.templates import rendered
 
 TABLE = "sweep.json"
@@ -124,6 +124,7 @@ def sweep(
 def _several(scenario: Scenario | str | Path) -> Scenario:
     """The scenario; BadInput where it has no sweep."""
     chosen = scenario if isinstance(scenario, Scenario) else load(scenario)
+    must_run(chosen)
     if not chosen.variants:
         raise BadInput(
             Fault(

@@ -3,8 +3,9 @@
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.fingerprint import fingerprint
+from lem_safe.scenario.given import of_regions
 from lem_safe.scenario.inits import INITS
-from lem_safe.scenario.loading import fault_in, find, load, loads
+from lem_safe.scenario.loading import fault_in, find, load, loads, must_run
 from lem_safe.scenario.model import Scenario, Variant
 from lem_safe.scenario.overrides import settings
 from lem_safe.scenario.schema import json_schema
@@ -34,8 +35,10 @@ __all__ = [
     "leaves_room",
     "load",
     "loads",
+    "must_run",
     "named",
     "never_certified",
+    "of_regions",
     "settings",
     "without_aim",
 ]

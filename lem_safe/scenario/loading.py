@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,15 +16,19 @@ from lem_safe.scenario.bundled import bundled_scenarios
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.meaning import Meaning
 from lem_safe.scenario.memory import too_large
-from lem_safe.scenario.model import Scenario
+from lem_safe.scenario.model import RUN_ONLY, Scenario
 from lem_safe.scenario.overrides import as_override
 from lem_safe.scenario.parts import Parts
 from lem_safe.scenario.plain import plain
 from lem_safe.scenario.reading import parse, read
-from lem_safe.scenario.schema import document
-from lem_safe.scenario.source import Source
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header
+from lem_safe.scenario.schema import ENERGY, SAMPLER, document
+from lem_safe.scenario.source import Override, Source
 from lem_safe.scenario.sweep import variants
 from lem_safe.scenario.tables import Tables
+
+WHO = "lem_safe.audit"
+"""What messages call regions that are in no file."""
 
 _ITEMWISE = ("penalties", "unsafe", "constraints")
 
@@ -34,17 +38,21 @@ def load(
     tables: Tables,
     overrides: Mapping[str, Any] | None = None,
     *,
+    to_audit: bool = False,
     header: Sequence[str] | None = None,
+    width: int | None = None,
 ) -> Scenario:
     """The scenario of a file, or of a bundled name; raises BadInput with every fault found.
 
     overrides: values by dotted key, such as {"sampler.steps": 100}, that replace the file's before anything
-    is checked.
-    header: the column names of samples to be audited, used by the regions where the scenario's own names do
-    not work.
+    is checked. to_audit: whether `energy` and `sampler` may be left out. header: the names of the columns of
+    samples to come, over which the regions are read where they cannot be over the scenario's own. width: how
+    many columns samples without names have.
     """
     path = find(scenario)
-    return _resolve(read(path), path.absolute(), tables, overrides or {}, header)
+    return _resolve(
+        read(path), path.absolute(), tables, overrides or {}, _Use(to_audit, Header(header, width))
+    )
 
 
 def loads(
@@ -54,9 +62,23 @@ def loads(
     file: str = "scenario.yaml",
     directory: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    to_audit: bool = False,
 ) -> Scenario:
     """The scenario of a YAML text; relative paths start at `directory`, by default the current one."""
-    return _resolve(parse(text, file), (directory or Path.cwd()) / file, tables, overrides or {}, None)
+    path = (directory or Path.cwd()) / file
+    return _resolve(parse(text, file), path, tables, overrides or {}, _Use(to_audit))
+
+
+def of_values(
+    value: Mapping[str, Any], tables: Tables, header: Sequence[str] | None, width: int | None
+) -> Scenario:
+    """A scenario to audit with, of `unsafe` and `constraints` as plain values; raises BadInput with every
+    fault found. header, width: see `load`.
+    """
+    parts = {"version": 1, "name": "audit", **value}
+    given = {name: Override(WHO, part) for name, part in parts.items()}
+    use = _Use(True, Header(header, width))
+    return _resolve(Source(WHO, []), Path.cwd() / "audit", tables, given, use).from_file(None)
 
 
 def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:
@@ -88,17 +110,33 @@ def find(scenario: str | os.PathLike[str]) -> Path:
     )
 
 
-def _resolve(
-    source: Source,
-    path: Path,
-    tables: Tables,
-    overrides: Mapping[str, Any],
-    header: Sequence[str] | None,
-) -> Scenario:
+class _Use(NamedTuple):
+    """What a scenario is loaded for: only `to_audit` with, perhaps, and for these samples."""
+
+    to_audit: bool
+    samples: Header = NO_SAMPLES
+
+
+def must_run(scenario: Scenario) -> None:
+    """Refuses a scenario to audit with, which has no energy or no sampler: BadInput."""
+    faults = [fault_in(scenario, (), _lacks(name)) for name in scenario.lacking]
+    if faults:
+        raise BadInput(faults)
+
+
+def _lacks(name: str) -> str:
+    example = messages.flow({"energy": ENERGY, "sampler": SAMPLER}[name])
+    return (
+        f"missing key '{name}'; add it, as in '{name}: {example}' (without it, a file is only for lem-safe "
+        "audit)"
+    )
+
+
+def _resolve(source: Source, path: Path, tables: Tables, overrides: Mapping[str, Any], use: _Use) -> Scenario:
     for key, value in overrides.items():
         source.override(key.split("."), as_override(key, value))
     tables = tables.naming(_words(source.value)) or tables
-    check = partial(_checked, path=path, tables=tables, header=header)
+    check = partial(_checked, path=path, tables=tables, use=use)
     checked = check(source)
     return checked if checked.sweep is None else checked.with_variants(variants(source, checked.sweep, check))
 
@@ -112,7 +150,7 @@ def _words(value: Any) -> Iterator[str]:
         yield from _words(part)
 
 
-def _checked(source: Source, path: Path, tables: Tables, header: Sequence[str] | None) -> Scenario:
+def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
     model = document(tables)
     context = {"directory": path.parent}
     found: list[Fault] = list(source.faults)
@@ -125,7 +163,11 @@ def _checked(source: Source, path: Path, tables: Tables, header: Sequence[str] |
         found += [f for f in messages.faults(error, source, model) if (f.line, f.column) not in unread]
         bad = {messages.key_path(e["loc"]) for e in error.errors(include_url=False, include_input=False)}
         parts = _sound_parts(model, source.value, bad, context)
-    meaning = Meaning(Parts(parts), source, tables, header)
+    if not use.to_audit:
+        near = {messages.near(key, RUN_ONLY) for key in set(source.value) - set(model.model_fields)}
+        lacking = [name for name in RUN_ONLY if name not in source.value and name not in near]
+        found += [source.fault((), _lacks(name), at_key=True) for name in lacking]
+    meaning = Meaning(Parts(parts), source, tables, use.samples)
     found += meaning.faults
     if found or checked is None:
         raise BadInput(
@@ -135,8 +177,11 @@ def _checked(source: Source, path: Path, tables: Tables, header: Sequence[str] |
 
 
 def _scenario(checked: Scenario) -> Scenario:
-    """The checked scenario without the tables."""
-    return Scenario.model_construct(**{name: getattr(checked, name) for name in Scenario.model_fields})
+    """What was checked over some tables, without them."""
+    given = {name: getattr(checked, name) for name in Scenario.model_fields}
+    return Scenario.model_construct(
+        **{name: value for name, value in given.items() if not (name in RUN_ONLY and value is None)}
+    )
 
 
 def _named(checked: Scenario, meaning: Meaning) -> Scenario:
@@ -187,7 +232,7 @@ def _sound_parts(
     defaults = {
         name: info.get_default(call_default_factory=True)
         for name, info in model.model_fields.items()
-        if not info.is_required()
+        if not (info.is_required() or name in RUN_ONLY)
     }
     parts: dict[KeyPath, Any] = {}
     for path, raw in _parts({**{k: plain(v) for k, v in defaults.items()}, **_whole(value)}).items():

@@ -15,23 +15,31 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.regions import names_declared, regions
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header, over_columns
+from lem_safe.scenario.regions import names_declared
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
 
 
 class Meaning:
-    """One pass over the parts. faults: its findings. columns: the coordinates' names, where known. built: the
-    regions over them. header: see `load`.
+    """One pass over the parts; `faults` is what it found, `columns` the coordinates' names where they could
+    be told, `built` the regions over them; `samples`: those to come.
     """
 
-    def __init__(self, parts: Parts, source: Source, tables: Tables, header: Sequence[str] | None = None):
+    def __init__(
+        self,
+        parts: Parts,
+        source: Source,
+        tables: Tables,
+        samples: Header = NO_SAMPLES,
+    ):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
         self.energy_columns: tuple[str, ...] | None = None
         self._files()
-        self.columns = self._columns()
-        self._regions(header)
+        own = self._columns()
+        made, self.columns = over_columns(parts, own, self.energy_columns, samples, source, tables)
+        self.built, self.faults = made.built, [*self.faults, *made.faults]
         self._penalties()
         self._constraints()
         self._filter()
@@ -120,29 +128,6 @@ class Meaning:
                     self.columns,
                     "has columns of its own that are the scenario's",
                 )
-
-    def _regions(self, header: Sequence[str] | None) -> None:
-        """Builds the regions over the scenario's columns; where that fails, and samples to be audited have
-        suitable names, over these.
-        """
-        made = regions(self.parts, self.columns, self.source, self.tables)
-        if made.faults and header is not None and self._may_be_called(header):
-            over_samples = regions(self.parts, tuple(header), self.source, self.tables)
-            if not over_samples.faults:
-                self.columns = tuple(header)
-            if not over_samples.faults or over_samples.places() == made.places():
-                made = over_samples
-        self.built = made.built
-        self.faults += made.faults
-
-    def _may_be_called(self, header: Sequence[str]) -> bool:
-        """Whether samples' names can be those of the energy's columns: as many, and none of them in another
-        place.
-        """
-        energy = self.energy_columns
-        return energy is None or (
-            len(header) == len(energy) and (defaults(energy) or not misplaced(energy, header))
-        )
 
     def _constraints(self) -> None:
         declared = names_declared(self.source)

@@ -172,15 +172,16 @@ def _example(document: type[BaseModel], location: Sequence[str | int]) -> str:
     model = _model_at(document, location[:-1])
     for name, info in getattr(model, "model_fields", {}).items():
         if (info.alias or name) == location[-1] and info.examples:
-            return f"; add it, as in '{location[-1]}: {_flow(info.examples[0])}'"
+            return f"; add it, as in '{location[-1]}: {flow(info.examples[0])}'"
     return ""
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value as YAML writes it on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{k}: {flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_flow(v) for v in value) + "]"
+        return "[" + ", ".join(flow(v) for v in value) + "]"
     return str(value)
 
 

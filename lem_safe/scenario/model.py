@@ -13,8 +13,14 @@ from pydantic import BaseModel, Field, PrivateAttr
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import Judged, aims
 from lem_safe.scenario.fingerprint import fingerprint
-from lem_safe.scenario.sections import STRICT, Audit, Constraint, Monitors, Penalty, Sampler
+from lem_safe.scenario.sections import NO_SAMPLER, STRICT, Audit, Constraint, Monitors, Penalty, Sampler
 from lem_safe.templates import rendered
+
+RUN_ONLY = ("energy", "sampler")
+"""What a run needs and an audit does not."""
+
+AUDITED = ("version", "name", "columns", "unsafe", "constraints", "audit")
+"""What an audit reads."""
 
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
 
@@ -59,7 +65,9 @@ class Scenario(BaseModel):
         examples=[["speed", "load"]],
     )
     energy: dict[str, Any] = Field(
-        description="The energy U to sample: the distribution is proportional to exp(-U), U in nats."
+        {},
+        description="The energy U to sample: the distribution is proportional to exp(-U), U in nats. "
+        "lem-safe audit needs none.",
     )
     penalties: list[Penalty] = Field(
         [], description="Energies to keep away from: U_safe = U - sum(weight * U_minus)."
@@ -72,7 +80,9 @@ class Scenario(BaseModel):
         examples=[[{"set": "pillar", "beta": 0.03}]],
     )
     sampler: Sampler = Field(
-        description="The sampler: its kind, the number of particles, the number and size of the steps."
+        NO_SAMPLER,
+        description="The sampler: its kind, the number of particles, the number and size of the steps. "
+        "lem-safe audit needs none.",
     )
     filter: dict[str, Any] = Field(
         {"kind": "none"}, description="What keeps the tolerance during sampling; see `lem-safe list filters`."
@@ -101,6 +111,8 @@ class Scenario(BaseModel):
 
     def __repr__(self) -> str:
         asked = ", ".join(f"{c.set} at most {100 * c.beta:.6g} %" for c in self.constraints)
+        if self.lacking:
+            return f"<Scenario {self.name}: to audit with, {asked}>"
         many, s = f", a sweep of {len(self.variants)} runs" if self.variants else "", self.sampler
         return (
             f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter "
@@ -120,12 +132,21 @@ class Scenario(BaseModel):
         return self._variants
 
     @property
+    def lacking(self) -> tuple[str, ...]:
+        """What a run needs and the file does not give, of `energy` and `sampler`; empty for one that can be
+        run. A file without them is one to audit with: its `energy` is empty, and its `sampler` has no
+        samples.
+        """
+        given = {"energy": bool(self.energy), "sampler": self.sampler.samples > 0}
+        return tuple(name for name in RUN_ONLY if not given[name])
+
+    @property
     def source(self) -> Path | None:
         """The file this scenario was loaded from."""
         return self._source
 
-    def from_file(self, path: Path) -> "Scenario":
-        """The same scenario, with the file it came from."""
+    def from_file(self, path: Path | None) -> "Scenario":
+        """The same scenario, remembering the file it came from, if any."""
         copy = self.model_copy()
         copy._source = path
         return copy
@@ -185,13 +206,19 @@ class Scenario(BaseModel):
         """The aim of the filter, one number per constraint; raises SpecificationError naming the
         invalid key.
         """
+        if "sampler" in self.lacking:
+            return tuple(c.beta for c in self.constraints)
         return aims(self.filter, [c.beta for c in self.constraints], self.judged())
 
     def content(self) -> dict[str, Any]:
         """All resolved values, as dicts, lists, numbers, strings and Paths, in the order of a file; keys
-        without a value are left out.
+        without a value are left out. Of one to audit with, what an audit reads and what else its file gives.
         """
-        return self.model_dump(exclude_none=True)
+        whole, lacking = self.model_dump(exclude_none=True), self.lacking
+        if not lacking:
+            return whole
+        default = Scenario.model_construct().model_dump(exclude_none=True)
+        return {k: v for k, v in whole.items() if k in AUDITED or (k not in lacking and v != default.get(k))}
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that identify everything relevant: numbers, defaults, the content of data

@@ -27,7 +27,16 @@ class Regions(NamedTuple):
         return [(f.file, f.line, f.key) for f in self.faults]
 
 
-def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
+ENERGY = "where the energy has {}"
+SAMPLES = (
+    "where the samples have {} columns; say which of them, as in {{kind: columns, columns: [a, b], set: ...}}"
+)
+"""Whose columns a region must be over, at the end of a message."""
+
+
+def regions(
+    parts: Parts, columns: Sequence[str] | None, source: Source, tables: Tables, whose: str = ENERGY
+) -> Regions:
     """Every well-formed region over these columns; rules are skipped where the columns are unknown."""
     made = Regions({}, [])
     for name, spec in parts.under("unsafe"):
@@ -35,7 +44,7 @@ def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables:
         if any(not file.is_file() for _, file in files_in(spec, path)):
             continue  # already reported
         try:
-            region = _region(spec, path, made.built, columns, tables)
+            region = region_of(spec, path, made.built, columns, tables)
         except _CannotBeChecked:
             continue
         except BadInput as bad:
@@ -46,10 +55,8 @@ def regions(parts: Parts, columns: Sequence[str] | None, source: Source, tables:
             made.faults.append(of_constructor(error, path, source))
         else:
             if columns is not None and region.dimension not in (None, len(columns)):
-                message = (
-                    f"has {region.dimension} dimension{'s' * (region.dimension != 1)} where the "
-                    f"energy has {len(columns)}"
-                )
+                many = f"has {region.dimension} dimension{'s' * (region.dimension != 1)}"
+                message = f"{many} {whose.format(len(columns))}"
                 made.faults.append(source.fault(longest_list(spec, path), message))
             else:
                 made.built[name] = region
@@ -78,9 +85,12 @@ class _Unknown(Mapping[str, Any]):
         return 0
 
 
-def _region(
+def region_of(
     spec: Any, path: KeyPath, named: Mapping[str, UnsafeSet], columns: Sequence[str] | None, tables: Tables
 ) -> UnsafeSet:
+    """One region; ValueError at what is wrong with it, and _CannotBeChecked where it needs columns that
+    are not known.
+    """
     context: Mapping[str, Any] = _Unknown() if columns is None else {"columns": tuple(columns)}
     return build_set(spec, named=named, context=context, path=path, makers=tables.makers)
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, create_model
+from pydantic import AfterValidator, Field, create_model
 
 from lem_safe.scenario.grammar import Grammar, field
-from lem_safe.scenario.model import Scenario
+from lem_safe.scenario.model import RUN_ONLY, Scenario
 from lem_safe.scenario.plain import plain
 from lem_safe.scenario.sections import Penalty, Sampler
 from lem_safe.scenario.tables import Tables
@@ -56,14 +56,14 @@ def _sampled(grammar: Grammar) -> dict[str, Any]:
         "An energy subtracted from the sampled one.",
     )
     fields = {
-        "energy": field(_plain(energies), _described("energy"), ENERGY),
+        "energy": _optional(_plain(energies), _described("energy"), ENERGY),
         "penalties": field(
             Annotated[_LIST[penalty], AfterValidator(_penalties)],
             _described("penalties"),
             [{"weight": 0.35, "energy": ENERGY}],
             [],
         ),
-        "sampler": field(
+        "sampler": _optional(
             Annotated[grammar.union(tables.samplers), AfterValidator(_sampler)],
             _described("sampler"),
             SAMPLER,
@@ -91,6 +91,11 @@ def _constrained(grammar: Grammar) -> dict[str, Any]:
             _plain(grammar.union(tables.filters)), _described("filter"), {"kind": "gate"}, default
         ),
     }
+
+
+def _optional(hint: Any, description: str, example: Any) -> tuple[Any, Any]:
+    """A key that may be left out: then it is None."""
+    return hint, Field(None, description=description, examples=[example])
 
 
 def _plain(hint: Any) -> Any:
@@ -121,4 +126,6 @@ def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
     for model in [schema, *schema["$defs"].values()]:
         for key in model.get("properties", {}).values():
             key.pop("title", None)
+    for name in RUN_ONLY:
+        schema["properties"][name].pop("default", None)
     return schema

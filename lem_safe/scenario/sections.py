@@ -122,6 +122,9 @@ class Sampler(BaseModel):
         return dict(self.model_extra or {})
 
 
+NO_SAMPLER = Sampler.model_construct(kind="none", samples=0, steps=0, step_size=0.0, init={})
+"""In the place of the sampler of a scenario that has none."""
+
 COMMON: dict[str, FieldInfo] = {
     name: Sampler.model_fields[name] for name in ("samples", "steps", "step_size")
 }

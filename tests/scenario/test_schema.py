@@ -35,7 +35,8 @@ def test_it_is_draft_2020_12_and_closed():
         for m in [schema, *schema["$defs"].values()]
         if m.get("type") == "object"
     )
-    assert set(schema["required"]) == {"version", "name", "energy", "unsafe", "constraints", "sampler"}
+    assert set(schema["required"]) == {"version", "name", "unsafe", "constraints"}
+    assert all("default" not in schema["properties"][name] for name in ("energy", "sampler"))
 
 
 def test_every_key_has_a_description_and_an_example():

@@ -1,0 +1,91 @@
+"""Over which columns the regions of a scenario are: its own, or those of samples to come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from barriers.sets.column_names import names_among, names_of_all, rule_names
+from barriers.tables import defaults, misplaced
+from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.parts import Parts
+from lem_safe.scenario.placing import of_constructor
+from lem_safe.scenario.regions import SAMPLES, Regions, region_of, regions
+from lem_safe.scenario.source import Source
+from lem_safe.scenario.tables import Tables
+
+
+class Header(NamedTuple):
+    """The columns of samples to come: their names, or how many there are where they have none."""
+
+    names: Sequence[str] | None = None
+    width: int | None = None
+
+    def counted(self) -> Sequence[str] | None:
+        """The names, x0, x1, ... where there are none; None without samples."""
+        return self.names or (None if self.width is None else [f"x{i}" for i in range(self.width)])
+
+
+NO_SAMPLES = Header()
+
+
+def over_columns(
+    parts: Parts,
+    columns: tuple[str, ...] | None,
+    energy: Sequence[str] | None,
+    samples: Header,
+    source: Source,
+    tables: Tables,
+) -> tuple[Regions, tuple[str, ...] | None]:
+    """The regions over the scenario's columns; where that fails, and samples to come have names of their own
+    that fit, over these; and these columns. energy: the names of the energy's columns.
+    """
+    if columns is None and "energy" not in source.value:
+        return _nameless(parts, samples.counted(), source, tables), None
+    made, header = regions(parts, columns, source, tables), samples.names
+    if made.faults and header is not None and _may_be_called(energy, header):
+        over_samples = regions(parts, tuple(header), source, tables)
+        if not over_samples.faults:
+            columns = tuple(header)
+        if not over_samples.faults or over_samples.places() == made.places():
+            made = over_samples
+    return made, columns
+
+
+def _may_be_called(energy: Sequence[str] | None, header: Sequence[str]) -> bool:
+    """Whether samples' names can be those of the energy's columns: as many, and none of them in another
+    place.
+    """
+    return energy is None or (
+        len(header) == len(energy) and (defaults(energy) or not misplaced(energy, header))
+    )
+
+
+def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables: Tables) -> Regions:
+    """The regions of a file that says nothing of its columns, over those that they name.
+
+    header: the names of samples to come. Where any region takes columns by position, all are over the
+    samples' columns; without samples, such regions are checked by themselves, and rules one by one.
+    """
+    specs = dict(parts.under("unsafe"))
+    names = names_of_all(specs) if header is None else names_among(specs, header)
+    if names is not None:
+        return regions(parts, names, source, tables)
+    if header is not None:
+        made = regions(parts, tuple(header), source, tables, SAMPLES)
+        by_position = regions(parts, [f"x{i}" for i in range(len(header))], source, tables, SAMPLES)
+        return by_position if made.faults and not by_position.faults else made
+    made = regions(parts, None, source, tables)
+    for path, rule in _rules(specs, ("unsafe",)):
+        try:
+            region_of(rule, path, {}, rule_names(rule) or ["x0"], tables)
+        except ValueError as error:
+            made.faults.append(of_constructor(error, path, source))
+    return made
+
+
+def _rules(spec: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """Every rule in a specification, and where it is."""
+    if isinstance(spec, Mapping) and spec.get("kind") == "rule":
+        yield path, spec
+    elif isinstance(spec, Mapping | list):
+        for key, part in spec.items() if isinstance(spec, Mapping) else enumerate(spec):
+            yield from _rules(part, (*path, key))
