@@ -75,8 +75,8 @@ def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -
 
     with style():
         figure, out = _figure([draw], 1, width, height, dpi=160), io.StringIO()
-        for part in (figure, *figure.axes):
-            part.patch.set_alpha(0.0)
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set_alpha(0.0)
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
     text = out.getvalue()
     text = text[text.index("<svg") :]
