@@ -9,10 +9,13 @@ cross or a dashed line as well.
 
 import io
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lem_safe.lettering import lettered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,44 +30,54 @@ VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPE
 Draw = Callable[["Axes"], "Axes"]
 
 
-def style() -> AbstractContextManager[None]:
-    """The context in which figures are made and saved."""
+SETTINGS: Any = {
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "svg.hashsalt": "lem-safe",
+    "axes.formatter.useoffset": False,
+    "text.parse_math": False,
+    "text.usetex": False,
+}
+"""How matplotlib draws here."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The context in which figures are made and saved: no text is mathematics, and a letter that the font
+    lacks is drawn as a box, without a warning.
+    """
     import matplotlib
 
-    settings: Any = {
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        "savefig.facecolor": PAPER,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": MUTED,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "axes.titlecolor": INK,
-        "axes.grid": True,
-        "grid.color": GRID,
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.7,
-        "font.size": 9,
-        "axes.titlesize": 9.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "legend.frameon": False,
-        "hatch.linewidth": 0.5,
-        "lines.linewidth": 1.4,
-        "svg.hashsalt": "lem-safe",
-        "axes.formatter.useoffset": False,
-    }
-    return matplotlib.rc_context(settings)
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        yield
 
 
 def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -> str:
@@ -132,5 +145,5 @@ def _figure(draws: Sequence[Draw], columns: int, width: float, height: float) ->
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for i, draw in enumerate(draws):
-        draw(figure.add_subplot(rows, columns, i + 1))
+        lettered(draw(figure.add_subplot(rows, columns, i + 1)))
     return figure
