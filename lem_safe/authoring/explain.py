@@ -10,6 +10,7 @@ from typing import Any
 
 from barriers.budget import budget
 from barriers.filters import FILTERS, last_of
+from lem_safe.escaping import on_one_line
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry import TABLES, couples, never_passes
@@ -36,7 +37,15 @@ def explain(scenario: Scenario) -> str:
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]
     return "\n\n".join(
-        "\n".join([head, *(fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ") for text in texts)])
+        "\n".join(
+            [
+                head,
+                *(
+                    fill(on_one_line(text), WIDTH, initial_indent="  ", subsequent_indent="  ")
+                    for text in texts
+                ),
+            ]
+        )
         for head, texts in parts.items()
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say, say_line
 from lem_safe.errors import BadInput, Fault
 
 
@@ -109,7 +109,7 @@ def audit(
             write_audit(out, done)
     say(report.to("json" if json else form))
     if out is not None and form == "text" and not json:
-        say(str(out / "report.html"))
+        say_line(out / "report.html")
     return report.status
 
 

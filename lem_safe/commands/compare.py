@@ -7,6 +7,7 @@ import typer
 
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument, Set, given
 from lem_safe.commands.outcome import open_progress, say
+from lem_safe.escaping import on_one_line
 
 
 def compare(
@@ -53,5 +54,9 @@ def compare(
         found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
     finally:
         leave()
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'compare.html'}")
+    say(
+        printer.dumps(found.to_dict(), indent=2)
+        if json
+        else f"{found}\n\n{on_one_line(place / 'compare.html')}"
+    )
     return 0

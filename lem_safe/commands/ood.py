@@ -7,6 +7,7 @@ import typer
 
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument
 from lem_safe.commands.outcome import open_progress, say
+from lem_safe.escaping import on_one_line
 
 
 def ood(
@@ -70,5 +71,5 @@ def ood(
         )
     finally:
         leave()
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'ood.html'}")
+    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{on_one_line(place / 'ood.html')}")
     return 0

@@ -76,6 +76,11 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def say_line(text: object) -> None:
+    """One line on stdout, whatever is in it."""
+    say(on_one_line(text))
+
+
 def complain(text: str) -> None:
     try:
         print(in_lines(text), file=sys.stderr, flush=True)

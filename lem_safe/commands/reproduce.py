@@ -8,6 +8,7 @@ import typer
 from lem_safe.commands.options import Json, Out, Quiet
 from lem_safe.commands.outcome import open_progress, say
 from lem_safe.errors import BadInput, Fault
+from lem_safe.escaping import on_one_line
 
 
 def reproduce(
@@ -55,7 +56,11 @@ def reproduce(
         found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
     finally:
         leave()
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'reproduce.html'}")
+    say(
+        printer.dumps(found.to_dict(), indent=2)
+        if json
+        else f"{found}\n\n{on_one_line(place / 'reproduce.html')}"
+    )
     if found.faults:
         raise BadInput(list(found.faults))
     return 0 if found.passed else 1

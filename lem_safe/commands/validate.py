@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lem_safe.commands.options import Set, given
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say_line
 from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
@@ -34,20 +34,22 @@ def validate(
             faults += bad.faults
         else:
             filtered, sampler = loaded.filter["kind"], loaded.sampler
-            say(
+            say_line(
                 f"{scenario}: valid: {loaded.name}, {sampler.samples} samples, {sampler.steps} steps, "
                 f"filter {filtered}{_runs(loaded)}"
             )
             if loaded.why_double is not None:
-                say(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")
+                say_line(f"{scenario}: note: dtype: float64 is chosen: {loaded.why_double}")
             hopeless = dict.fromkeys(map(never_passes, [v.scenario for v in loaded.variants] or [loaded]))
             for why in filter(None, hopeless):
-                say(f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}")
+                say_line(
+                    f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}"
+                )
             for why in concerning(loaded):
-                say(f"{scenario}: warning: {why}")
+                say_line(f"{scenario}: warning: {why}")
             apart = dict.fromkeys(map(never_together, [v.scenario for v in loaded.variants] or [loaded]))
             for why in filter(None, apart):
-                say(f"{scenario}: warning: constraints: {why}")
+                say_line(f"{scenario}: warning: constraints: {why}")
     if faults:
         raise BadInput(faults)
     return 0

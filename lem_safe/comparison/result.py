@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from lem_safe.comparison.findings import by_chance, findings
 from lem_safe.distances.kl_price import Account, Needed
+from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.formatting import level, percent
 from lem_safe.provenance import versions
 from lem_safe.report.prices import certainly, least, nats
@@ -144,9 +145,9 @@ class Comparison:
         table = "\n".join(
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
         )
-        said = "\n".join(findings(self.to_dict()))
+        said = "\n".join(findings(each_on_one_line(self.to_dict())))
         size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
-        aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
+        aimed = ", ".join(f"{percent(a)} in {on_one_line(name)}" for name, a in (self.aim or {}).items())
         chance = by_chance(self.to_dict())
         return (
             f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
@@ -176,7 +177,7 @@ class Comparison:
 def _cells(e: Entry) -> list[tuple[str, ...]]:
     """A line a constraint; what is not a constraint's own stands in the first."""
     if e.refused is not None:
-        return [(e.filter, "refused", "", "", "", "", "", "", e.refused.splitlines()[0][:90])]
+        return [(e.filter, "refused", "", "", "", "", "", "", on_one_line(e.refused.splitlines()[0][:90]))]
     distance = "" if e.distance is None else f"{e.distance:.2g}"
     kl = "" if e.price is None else nats(e.price.paid, e.price.error).removesuffix(" nats")
     own = [
@@ -196,7 +197,7 @@ def _line(e: Entry, held: Held) -> tuple[str, ...]:
     over = " over" if held.over else ""
     ended = held.largest is None
     return (
-        f"{percent(held.beta)} {held.set}",
+        f"{percent(held.beta)} {on_one_line(held.set)}",
         percent(held.largest) + over * (not ended),
         percent(held.final) + kept + over * ended,
         bound,

@@ -1,4 +1,4 @@
-"""Where a value stands in a scenario, as a person writes it; and text as a terminal may be shown it."""
+"""Where a value stands in a scenario, as a person writes it."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,4 @@ def dotted(path: Sequence[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """The text on one line, control characters as dots: what a terminal can be shown."""
-    return "".join(c if c.isprintable() else "·" for c in text)
+    return text

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, Field, PrivateAttr
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.escaping import on_one_line
 from lem_safe.scenario.aim import Judged, aims
 from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.sections import STRICT, Audit, Constraint, Monitors, Penalty, Sampler
@@ -102,7 +103,7 @@ class Scenario(BaseModel):
     def __repr__(self) -> str:
         asked = ", ".join(f"{c.set} at most {100 * c.beta:.6g} %" for c in self.constraints)
         many, s = f", a sweep of {len(self.variants)} runs" if self.variants else "", self.sampler
-        return (
+        return on_one_line(
             f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter "
             f"{self.filter['kind']}, {asked}{many}>"
         )
