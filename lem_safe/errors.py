@@ -32,9 +32,9 @@ class Fault:
         if self.source is None or self.column is None:
             return head
         start = max(0, self.column - WIDTH // 2) if len(self.source) > WIDTH else 0
+        shown = on_one_line(self.source[start : start + WIDTH])
         before = on_one_line(self.source[start : self.column - 1])
-        behind = on_one_line(self.source[self.column - 1 : start + WIDTH])
-        return f"{head}\n    {before}{behind}\n    {' ' * len(before)}^"
+        return f"{head}\n    {shown}\n    {' ' * len(before)}^"
 
 
 class BadInput(Exception):

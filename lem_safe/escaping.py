@@ -20,21 +20,25 @@ INVISIBLE = (
 """What no output shows as it is: a class of regular expressions."""
 _ANY = re.compile(f"[{INVISIBLE}]")
 _IN_LINES = re.compile(f"(?!\n)[{INVISIBLE}]")
+_COMMAND = re.compile(r"\A\s*:(?=:)|##(?=\[)")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$])")
 _LEADING = re.compile(r"^(\s*)(?:([-+=#])|(\d+)([.)]))(?=[\s=-])")
-_MENTION = re.compile(r"([@#])(?=\w)|(?<!\w)(:)(?=[\w+-]+:)")
-_ADDRESS = re.compile(r"(?<=[a-zA-Z])(?::(?=//)|(?<=www)\.)", re.IGNORECASE)
+_ALIVE = re.compile(r"[@#](?=\w)|(?<=[a-zA-Z]):(?=//)|(?<=www)\.|:(?=[\w+-]+:)|(?<=GH)-(?=\d)", re.IGNORECASE)
+"""Where a mention, an address, a little picture or an issue's number goes on: a mark of no width ends it."""
 _NOTHING = "&#8203;"
 
 
 def on_one_line(text: object) -> str:
-    r"""A name or a sentence without line breaks, for a terminal, a table or a log.
+    r"""A name or a sentence without line breaks, for a terminal, a table or a log; a log of GitHub's does not
+    take it for a command.
 
-    >>> print(on_one_line("a\r\nb\x1b[31m"), on_one_line("\u202eevil"))
-    a\r\nb\x1b[31m \u202eevil
+    >>> print(on_one_line("a\r\nb\x1b[31m"), on_one_line("\u202eevil"), on_one_line("::error::no"))
+    a\r\nb\x1b[31m \u202eevil \x3a:error::no
     """
-    return _ANY.sub(_escaped, str(text))
+    return _COMMAND.sub(
+        lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", _ANY.sub(_escaped, str(text))
+    )
 
 
 def in_lines(text: str) -> str:
@@ -71,22 +75,12 @@ def in_markdown(text: object) -> str:
     """
     escaped = _MARKDOWN.sub(r"\\\1", on_one_line(text))
     escaped = _LEADING.sub(lambda m: f"{m[1]}\\{m[2]}" if m[2] else f"{m[1]}{m[3]}\\{m[4]}", escaped)
-    return _MENTION.sub(rf"\g<0>{_NOTHING}", _ADDRESS.sub(lambda m: f"{_NOTHING}{m[0]}{_NOTHING}", escaped))
-
-
-def in_github_log(text: object) -> str:
-    """A line of a GitHub job's log that the runner does not take for a command.
-
-    >>> in_github_log("::error::no"), in_github_log("a ##[error]no")
-    (': :error::no', 'a # #[error]no')
-    """
-    line = on_one_line(text).replace("##[", "# #[")
-    return re.sub(r"^(\s*):(?=:)", r"\1: ", line)
+    return _ALIVE.sub(rf"\g<0>{_NOTHING}", escaped)
 
 
 def in_github_data(text: object) -> str:
     """The text of a workflow command; GitHub shows it as it was."""
-    return on_one_line(text).replace("##[", "# #[").replace("%", "%25")
+    return on_one_line(text).replace("%", "%25")
 
 
 def in_github_property(text: object) -> str:

@@ -22,7 +22,7 @@ from lem_safe.auditor.text import (
     to_text,
     trace_sentence,
 )
-from lem_safe.escaping import in_github_data, in_github_log, in_github_property, in_markdown, on_one_line
+from lem_safe.escaping import in_github_data, in_github_property, in_markdown, on_one_line
 
 Audit = Mapping[str, Any]
 
@@ -67,7 +67,7 @@ def to_github(audit: Audit) -> str:
         title = in_github_property(f"lem-safe: {audit['scenario']}: {c['set']}")
         lines.append(f"::{level} title={title}::{in_github_data(sentence(c, audit))}")
     plain = [headline(audit), reason(audit), *caveats(audit), *columns_sentence(audit)]
-    return "\n".join([*lines, *map(in_github_log, plain), ""])
+    return "\n".join([*lines, *map(on_one_line, plain), ""])
 
 
 def to_junit(audit: Audit) -> str:

@@ -76,7 +76,8 @@ def style() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        for known in (r"Glyph .* missing from", "constrained_layout not applied"):  # drawn all the same
+            warnings.filterwarnings("ignore", message=known, category=UserWarning)
         yield
 
 

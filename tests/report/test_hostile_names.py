@@ -12,15 +12,19 @@ from audited import BALL, STRIP, cloud, scenario
 from pages import save
 from scenario_texts import GOOD
 
+from benchmarks.attack.names import fault
 from lem_safe import loads
 from lem_safe.auditor import audit
 from lem_safe.auditor.badge import badge_svg
+from lem_safe.escaping import on_one_line
 from lem_safe.ood.page import write_page
 from lem_safe.report.page import render
 from lem_safe.runs import sweep
 from lem_safe.templates import css
 
-QUOTE, TAG = '" onmouseover=x y="', "<img src=x onerror=1>"
+QUOTE = '" onmouseover=x y="\r\x1b[31m\u202e$\\frac$[/red]'
+TAG = "<img src=x onerror=1>`|\u200b[red]%0A</style>javascript:x\x00"
+SHOWN = [on_one_line(name) for name in (QUOTE, TAG)]
 
 
 class Markup(HTMLParser):
@@ -42,6 +46,7 @@ class Markup(HTMLParser):
 def must_be_inert(page: str) -> None:
     found = Markup(page)
     assert not found.tags & {"img", "script"} and not any(name.startswith("on") for name in found.attributes)
+    assert fault(page) is None
 
 
 def test_a_page_without_escapes_would_be_seen():
@@ -56,7 +61,7 @@ def test_an_audit_in_a_notebook_and_its_badge():
     page = found._repr_html_()
     must_be_inert(page)
     must_be_inert(badge_svg(found.to_dict()))
-    assert QUOTE in Markup(page).text and TAG in Markup(page).text
+    assert all(name in Markup(page).text for name in SHOWN)
 
 
 def test_the_report_of_a_run_and_its_pictures(tmp_path: Path):
@@ -83,7 +88,7 @@ def test_the_report_of_a_run_and_its_pictures(tmp_path: Path):
     )
     page = render(tmp_path).read_text()
     must_be_inert(page)
-    assert page.count("<svg") > 2 and QUOTE in Markup(page).text and TAG in Markup(page).text
+    assert page.count("<svg") > 2 and all(name in Markup(page).text for name in SHOWN)
     assert css() in page, "a style sheet is no text to be escaped"
 
 
@@ -96,7 +101,7 @@ def test_the_page_of_a_sweep():
     page = sweep.page(asked, [done, failed])
     must_be_inert(page)
     must_be_inert(sweep.Sweep(Path("out"), asked, (done, failed))._repr_html_())
-    assert QUOTE in Markup(page).text and TAG in Markup(page).text and css() in page
+    assert all(name in Markup(page).text for name in SHOWN) and css() in page
 
 
 def test_the_page_of_scores_of_strange_rows(tmp_path: Path):
@@ -111,4 +116,4 @@ def test_the_page_of_scores_of_strange_rows(tmp_path: Path):
     names, kinds = ("in distribution", QUOTE, TAG), ("energy", "gradient", "displacement")
     page = write_page(facts, {f"{name}/{kind}": scores for name in names for kind in kinds}, tmp_path)
     must_be_inert(page)
-    assert page.count("<svg") == 8 and QUOTE in Markup(page).text and TAG in Markup(page).text
+    assert page.count("<svg") == 8 and all(name in Markup(page).text for name in SHOWN)
