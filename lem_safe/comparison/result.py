@@ -150,12 +150,12 @@ class Comparison:
         aimed = ", ".join(f"{percent(a)} in {on_one_line(name)}" for name, a in (self.aim or {}).items())
         chance = by_chance(self.to_dict())
         return (
-            f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
+            f"{on_one_line(self.scenario)}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
             f"{table}\n\n{said}\n\n"
             + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
             + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
             + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection "
-            f"({self.projection}); {chance} is chance alone. "
+            f"({on_one_line(self.projection)}); {chance} is chance alone. "
             f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else "
             "of two clouds or more. "
             "Cost: a step, relative to none." + self._priced()

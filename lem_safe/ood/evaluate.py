@@ -74,7 +74,10 @@ class Ood:
         names = [on_one_line(r.against) for r in self.table]
         width = max(map(len, names))
         inside = on_one_line(self.inside)
-        lines = [f"{self.scenario}: in distribution: {inside}; higher = more out-of-distribution", ""]
+        lines = [
+            f"{on_one_line(self.scenario)}: in distribution: {inside}; higher = more out-of-distribution",
+            "",
+        ]
         lines.append(f"{'against':<{width}}  {'score':<20}  {'AUROC':<22}  FPR95   AUPR")
         lines += [
             f"{name:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  "

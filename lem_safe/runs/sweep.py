@@ -81,7 +81,7 @@ class Sweep:
             for row in [heads, *rows]
         ]
         passed = sum(entry.status == 0 for entry in self.entries)
-        head = f"{self.scenario.name}: {passed} of {len(self.entries)} combinations passed"
+        head = f"{on_one_line(self.scenario.name)}: {passed} of {len(self.entries)} combinations passed"
         return "\n".join([head, "", *lines, "", on_one_line(self.directory / "report.html")])
 
     def _repr_html_(self) -> str:
