@@ -38,19 +38,13 @@ def test_a_browser_shows_the_verdict_and_has_nothing_to_complain_of(pages, name,
 
 
 def test_names_that_are_markup_do_nothing_in_a_browser(tmp_path):
-    """An attribute, an image that fails, an address of a script and the end of a style sheet, in every kind of
-    page.
-    """
+    """An attribute, an image that fails, a script's address, the end of a style sheet; in every page."""
     owned = "console.error('owned')"
-    names = (
-        f'" onmouseover="{owned}" autofocus onfocus="{owned}',
-        f"</style><img src=x onerror={owned}>javascript:{owned}",
-    )
+    attribute = f'" onmouseover="{owned}" autofocus onfocus="{owned}'
+    names = (attribute, f"</style><img src=x onerror={owned}>javascript:{owned}")
     page = tmp_path / "pages.html"
-    page.write_text(
-        "<!doctype html><meta charset=utf-8>"
-        + "".join(make(names, tmp_path / name) for name, make in PAGES.items())
-    )
+    made = [make(names, tmp_path / name) for name, make in PAGES.items()]
+    page.write_text("".join(["<!doctype html><meta charset=utf-8>", *made]))
     document, complaints = opened(page, tmp_path / "profile")
     assert complaints == [] and "owned" in spoken(document)
     found = Page(document)
