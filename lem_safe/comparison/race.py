@@ -38,10 +38,10 @@ OVERLAPPING = (
 
 def oracle_weight(base: Base, betas: Sequence[float]) -> float:
     """The multiplier of the hard projection, from the unfiltered run's second half: what a penalty's weight
-    would be guessed as (P.2).
+    would be guessed as (P.2); that of a set which held every particle is not known.
     """
     half = base.fraction[:, base.fraction.shape[1] // 2 :].mean((0, 1))
-    found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0]
+    found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0 and p < 1]
     return max([1.0, *(μ for μ in found if np.isfinite(μ))])
 
 

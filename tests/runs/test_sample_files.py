@@ -29,7 +29,15 @@ def test_a_file_says_that_nothing_moved(suffix: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
 @pytest.mark.parametrize(
-    "columns", [("a, b", 'c "d"'), ("a\nb", "c\r\nd"), ("'a'", " b "), ("=b+1", "\u202ea"), ("a;b", "c\td")]
+    "columns",
+    [
+        ("a, b", 'c "d"'),
+        ("a\nb", "c\r\nd"),
+        ("'a'", " b "),
+        ("=b+1", "\u202ea"),
+        ("a;b", "c\td"),
+        ("2nd", "1st"),
+    ],
 )
 def test_names_with_commas_quotes_and_line_breaks_are_read_back(columns, suffix, tmp_path: Path) -> None:
     path = tmp_path / f"rows{suffix}"
