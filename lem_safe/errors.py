@@ -5,6 +5,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lem_safe.escaping import on_one_line
+
 WIDTH = 160
 """The number of characters of a source line that are shown."""
 
@@ -26,11 +28,13 @@ class Fault:
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        head = ": ".join(part for part in (place, self.key, self.message) if part)
+        head = ": ".join(on_one_line(part) for part in (place, self.key, self.message) if part)
         if self.source is None or self.column is None:
             return head
         start = max(0, self.column - WIDTH // 2) if len(self.source) > WIDTH else 0
-        return f"{head}\n    {self.source[start : start + WIDTH]}\n    {' ' * (self.column - 1 - start)}^"
+        shown = on_one_line(self.source[start : start + WIDTH])
+        before = on_one_line(self.source[start : self.column - 1])
+        return f"{head}\n    {shown}\n    {' ' * len(before)}^"
 
 
 class BadInput(Exception):

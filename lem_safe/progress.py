@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Protocol
 
+from lem_safe.escaping import on_one_line
+
 
 class Progress(Protocol):
     """Tasks in sequence, each from `start` to `finish`."""
@@ -53,7 +55,7 @@ class Lines:
         with contextlib.suppress(
             BrokenPipeError, AttributeError, ValueError
         ):  # stderr is closed: the run continues
-            print(text, file=sys.stderr, flush=True)
+            print(on_one_line(text), file=sys.stderr, flush=True)
 
 
 class Bars:
@@ -69,11 +71,11 @@ class Bars:
             max(4, min(40, self._console.width - 76))
         )  # at 80 columns the note needs the space more than the bar
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             bar,
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         self._bars = RichProgress(*columns, console=self._console)
 
@@ -87,13 +89,13 @@ class Bars:
         self._bars.stop()
 
     def start(self, title: str, total: int) -> None:
-        self._task, self._total = self._bars.add_task(title, total=total, note=""), total
+        self._task, self._total = self._bars.add_task(on_one_line(title), total=total, note=""), total
 
     def update(self, done: int, note: str) -> None:
-        self._bars.update(self._task, completed=done, note=note)
+        self._bars.update(self._task, completed=done, note=on_one_line(note))
 
     def finish(self, note: str) -> None:
-        self._bars.update(self._task, completed=self._total, note=note)
+        self._bars.update(self._task, completed=self._total, note=on_one_line(note))
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+        self._console.print(on_one_line(text), markup=False, emoji=False, highlight=False)

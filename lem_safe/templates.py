@@ -5,6 +5,8 @@ undefined names.
 from importlib.resources import files
 from typing import Any
 
+from lem_safe.escaping import in_lines
+
 
 def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> str:
     """The text of a template of `package` with these values and the common style sheet, `css`. A template may
@@ -14,6 +16,7 @@ def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> 
 
     environment = Environment(
         autoescape=True,
+        finalize=_legible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -21,6 +24,11 @@ def rendered(template: str, package: str = "lem_safe.report", **values: Any) -> 
     )
     trusted = environment.filters["safe"]
     return environment.get_template(template).render(css=trusted(css()), **values)
+
+
+def _legible(value: Any) -> Any:
+    """Text without what is not seen; what is marked as safe is the program's own."""
+    return in_lines(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def css() -> str:

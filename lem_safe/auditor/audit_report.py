@@ -17,6 +17,7 @@ from lem_safe.auditor.unclaimed import Unclaimed, unclaimed_in
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method
 from lem_safe.errors import BadInput
+from lem_safe.escaping import on_one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,7 +152,7 @@ class AuditReport:
         found = ", ".join(
             f"{c.set} {100 * c.fraction:.3g} % of {100 * c.beta:.3g} %" for c in self.constraints
         )
-        return (
+        return on_one_line(
             f"<AuditReport {self.scenario}: {'passed' if self.passed else 'failed'}, {self.samples:,} "
             f"samples, {found}>"
         )

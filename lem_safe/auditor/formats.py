@@ -4,12 +4,11 @@ annotations.
 Each takes the content of audit.json, so a saved audit can be converted later.
 """
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from lem_safe import escaping
 from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.text import (
     HEADS,
@@ -23,31 +22,36 @@ from lem_safe.auditor.text import (
     to_text,
     trace_sentence,
 )
+from lem_safe.escaping import in_github_data, in_github_property, in_markdown, on_one_line
 
 Audit = Mapping[str, Any]
 
 
 def to_json(audit: Audit) -> str:
     """The text of audit.json."""
-    return json.dumps(audit, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return escaping.to_json(audit) + "\n"
 
 
 def to_markdown(audit: Audit) -> str:
     """A heading, the table, and one line per constraint, for a pull request or a job's summary."""
     lines = ["| " + " | ".join(HEADS) + " |", "|" + " --- |" * len(HEADS)]
-    lines += ["| " + " | ".join(_cell(cell) for cell in row(c, audit)) + " |" for c in audit["constraints"]]
-    details = [f"- **{_cell(c['set'])}**: {_cell(sentence(c, audit))}" for c in audit["constraints"]]
+    lines += [
+        "| " + " | ".join(in_markdown(cell) for cell in row(c, audit)) + " |" for c in audit["constraints"]
+    ]
+    details = [
+        f"- **{in_markdown(c['set'])}**: {in_markdown(sentence(c, audit))}" for c in audit["constraints"]
+    ]
     return "\n".join(
         [
-            f"### {_cell(headline(audit))}",
+            f"### {in_markdown(headline(audit))}",
             "",
-            "\n\n".join(_cell(text) for text in (reason(audit), *caveats(audit))),
+            "\n\n".join(in_markdown(text) for text in (reason(audit), *caveats(audit))),
             "",
             *lines,
             "",
             *details,
             "",
-            f"_{_cell(' '.join([audit['assumes_detail'], *columns_sentence(audit)]))}_",
+            f"_{in_markdown(' '.join([audit['assumes_detail'], *columns_sentence(audit)]))}_",
             "",
         ]
     )
@@ -60,9 +64,10 @@ def to_github(audit: Audit) -> str:
     lines = []
     for c in audit["constraints"]:
         level = "warning" if c["passed"] and c["undefined"] else "notice" if c["passed"] else "error"
-        title = _escaped(f"lem-safe: {audit['scenario']}: {c['set']}").replace(":", "%3A").replace(",", "%2C")
-        lines.append(f"::{level} title={title}::{_escaped(sentence(c, audit))}")
-    return "\n".join([*lines, headline(audit), reason(audit), *caveats(audit), *columns_sentence(audit), ""])
+        title = in_github_property(f"lem-safe: {audit['scenario']}: {c['set']}")
+        lines.append(f"::{level} title={title}::{in_github_data(sentence(c, audit))}")
+    plain = [headline(audit), reason(audit), *caveats(audit), *columns_sentence(audit)]
+    return "\n".join([*lines, *map(on_one_line, plain), ""])
 
 
 def to_junit(audit: Audit) -> str:
@@ -72,7 +77,7 @@ def to_junit(audit: Audit) -> str:
     not certify, or that shows a violation, fails only where it is required; otherwise its case is skipped,
     with the verdict and the reason.
     """
-    suite = ElementTree.Element("testsuite", name=_clean(f"lem-safe audit: {audit['scenario']}"))
+    suite = ElementTree.Element("testsuite", name=on_one_line(f"lem-safe audit: {audit['scenario']}"))
     for c in audit["constraints"]:
         claims = [("count", census_sentence(c, audit), c["violations"] > c["budget"])]
         if c["max_fraction_over_steps"] is not None:
@@ -80,11 +85,13 @@ def to_junit(audit: Audit) -> str:
         for claim, text, failed in claims:
             case = _case(suite, audit, c, claim)
             if failed:
-                ElementTree.SubElement(case, "failure", message=_clean(text), type=claim)
+                ElementTree.SubElement(case, "failure", message=on_one_line(text), type=claim)
         case = _case(suite, audit, c, "bound")
         if c["verdict"] != "certified":
             tag = "failure" if audit["require"] != "passed" else "skipped"
-            ElementTree.SubElement(case, tag, message=_clean(f"{c['verdict']}: {bound_sentence(c, audit)}"))
+            ElementTree.SubElement(
+                case, tag, message=on_one_line(f"{c['verdict']}: {bound_sentence(c, audit)}")
+            )
     for tag, key in (
         ("testcase", "tests"),
         ("testcase/failure", "failures"),
@@ -102,26 +109,10 @@ def _case(suite: ElementTree.Element, audit: Audit, c: Audit, claim: str) -> Ele
     return ElementTree.SubElement(
         suite,
         "testcase",
-        classname=_clean(f"lem_safe.{audit['scenario']}"),
-        name=_clean(f"{c['set']}: {claim}"),
+        classname=on_one_line(f"lem_safe.{audit['scenario']}"),
+        name=on_one_line(f"{c['set']}: {claim}"),
         time="0",
     )
-
-
-def _clean(text: str) -> str:
-    """The text without the control characters that XML 1.0 cannot contain."""
-    return re.sub(
-        r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text
-    )
-
-
-def _cell(text: str) -> str:
-    """Text escaped so that it cannot end a Markdown table cell or become markup."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text).replace("\r", " ").replace("\n", " ")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 FORMATS: dict[str, Callable[[Audit], str]] = {

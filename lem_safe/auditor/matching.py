@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets.column_names import names_among
-from barriers.tables import Unpaired, by_position, listed, pair
+from barriers.tables import Unpaired, by_position, folded, listed, pair
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
-from lem_safe.data.names import SHARED, UNNAMED
+from lem_safe.data.names import SHARED, UNNAMED, identifier
 from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
@@ -58,6 +58,7 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     expected = (
         tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
     )
+    own = _as_expected(own, expected)
     differs = _other_columns(samples, own, d, expected)
     try:
         pairing = pair(own, expected)
@@ -74,6 +75,16 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     pairing = by_position(own, expected, places)
     names = _either(own or expected, expected, specs)
     return Match(places, names, pairing.how, unit, marker, pairing.detail)
+
+
+def _as_expected(own: tuple[str, ...] | None, expected: Sequence[str]) -> tuple[str, ...] | None:
+    """The names there are; those that had to be changed for rules (2nd: x2nd, class: class_) as expected."""
+    changed = {
+        identifier(name): name
+        for name in expected
+        if folded(identifier(name)) != folded(name) and name not in (own or ())
+    }
+    return own if own is None else tuple(changed.get(name, name) for name in own)
 
 
 def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expected: tuple[str, ...]) -> Fault:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lem_safe.auditor.verdict import ConstraintReport
+from lem_safe.lettering import lettered, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +42,10 @@ def plot(constraints: Sequence[ConstraintReport], claimed: bool, ax: "Axes | Non
         )
     ax.set(
         yticks=range(len(constraints)),
-        yticklabels=[c.set for c in constraints],
+        yticklabels=[short(c.set) for c in constraints],
         xlabel="fraction of samples inside",
     )
     ax.set_ylim(len(constraints) - 0.5, -0.5)
     ax.set_xlim(left=0)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
-    return ax
+    return lettered(ax)

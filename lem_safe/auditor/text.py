@@ -8,6 +8,7 @@ from typing import Any
 from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.clouds import clouds_sentence, over_steps_cell
 from lem_safe.auditor.unclaimed import unclaimed_in
+from lem_safe.escaping import each_on_one_line
 from lem_safe.formatting import level, percent
 from lem_safe.templates import rendered
 
@@ -18,6 +19,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
     """The verdict first, then a table with one line per constraint, then what decided each and what the bound
     assumes.
     """
+    audit = each_on_one_line(audit)
     rows = [HEADS, *(row(c, audit) for c in audit["constraints"])]
     widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
     table = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say, say_line
 from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def audit(
 def _say_where(out: Path | None, rows: Path | None, files: "Sequence[Written]") -> None:
     page = None if out is None else out / "report.html"
     for path in filter(None, [page, rows, *(file.path for file in files)]):
-        say(str(path))
+        say_line(path)
 
 
 def _must_be_a_format(name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lem_safe.commands.options import Json
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say, say_line
 
 
 def cache(
@@ -33,7 +33,7 @@ def cache(
         return 0
     many = f"{len(found):,} trained energ{'y' if len(found) == 1 else 'ies'}, {size / 1e6:,.1f} MB"
     begun = f" ({unfinished:,} with an unfinished training)" if unfinished else ""
-    say(f"{place}: {many}{begun}{', deleted' if clear and found else ''}")
+    say_line(f"{place}: {many}{begun}{', deleted' if clear and found else ''}")
     if not clear:
         say(f"lem-safe cache --clear deletes them; the variable {CACHE_VARIABLE} sets another directory.")
     return 0

@@ -7,6 +7,7 @@ import typer
 
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument, Set, given
 from lem_safe.commands.outcome import open_progress, say
+from lem_safe.escaping import on_one_line
 
 Filters = Annotated[
     str | None,
@@ -53,5 +54,6 @@ def compare(
     place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
     with open_progress(quiet or json) as progress:
         found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'compare.html'}")
+    page = on_one_line(place / "compare.html")
+    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{page}")
     return 0

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lem_safe.commands.options import Header
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say_line
 from lem_safe.errors import BadInput, Fault
 
 PathArgument = Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")]
@@ -62,5 +62,6 @@ def new(
     schema = path.parent / "scenario.schema.json"
     if not schema.exists():
         write_json(schema, json_schema())
-    say(f"{path}: run it with  lem-safe run {path}\n{schema}: the schema for completion in editors")
+    say_line(f"{path}: run it with  lem-safe run {path}")
+    say_line(f"{schema}: the schema for completion in editors")
     return 0

@@ -7,6 +7,7 @@ import typer
 
 from lem_safe.commands.options import Json, Out, Quiet, ScenarioArgument
 from lem_safe.commands.outcome import open_progress, say
+from lem_safe.escaping import on_one_line
 
 Against = Annotated[
     list[str],
@@ -66,5 +67,6 @@ def ood(
             seed=seed,
             progress=progress,
         )
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'ood.html'}")
+    page = on_one_line(place / "ood.html")
+    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{page}")
     return 0

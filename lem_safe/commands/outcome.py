@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
 from lem_safe.errors import BadInput, NumericalFailure
+from lem_safe.escaping import in_lines, on_one_line
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
@@ -42,10 +43,10 @@ def status_of(body: Callable[[], int | None]) -> int:
             complain(str(fault))
         return 2
     except KindError as error:
-        complain(str(error))
+        complain(on_one_line(error))
         return 2
     except NumericalFailure as failure:
-        complain(f"numerical failure: {failure}")
+        complain(f"numerical failure: {on_one_line(failure)}")
         return 3
     except KeyboardInterrupt:
         complain(
@@ -61,14 +62,19 @@ def status_of(body: Callable[[], int | None]) -> int:
 def say(text: str) -> None:
     """Prints text on stdout; a closed pipe is not an error."""
     try:
-        print(text.rstrip("\n"), flush=True)
+        print(in_lines(text.rstrip("\n")), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def say_line(text: object) -> None:
+    """One line on stdout, whatever is in it."""
+    say(on_one_line(text))
+
+
 def complain(text: str) -> None:
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(in_lines(text), file=sys.stderr, flush=True)
     except (
         BrokenPipeError,
         AttributeError,
@@ -98,12 +104,13 @@ def _status_of_files(error: OSError) -> int:
     """
     if error.errno in FULL:
         complain(
-            f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
-            "space and --resume"
+            f"{on_one_line(error.filename or 'disk')}: no space left; what was complete before is intact; "
+            "free some space and --resume"
         )
         return 3
     if error.errno in NO_PLACE and error.filename:
-        complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
+        where = on_one_line(error.filename)
+        complain(f"{where}: {error.strerror}; choose another place, or change its permissions")
         return 2
     return _internal(error)
 
@@ -113,6 +120,6 @@ def _internal(error: BaseException) -> int:
         "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         traceback.print_exception(error, file=log)
-    first = (str(error).splitlines() or [""])[0]
+    first = on_one_line((str(error).splitlines() or [""])[0])
     complain(f"internal error: {type(error).__name__}: {first}; please report it with {log.name}")
     return 4

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say_line
 from lem_safe.errors import BadInput, Fault
 
 
@@ -25,5 +25,5 @@ def report(
             "give the directory of one"
         )
         raise BadInput(Fault(what, file=str(directory)))
-    say(str(render(directory)))
+    say_line(render(directory))
     return 0

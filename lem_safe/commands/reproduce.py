@@ -8,6 +8,7 @@ import typer
 from lem_safe.commands.options import Json, Out, Quiet
 from lem_safe.commands.outcome import open_progress, say
 from lem_safe.errors import BadInput, Fault
+from lem_safe.escaping import on_one_line
 
 ClaimNames = Annotated[
     list[str] | None,
@@ -57,7 +58,8 @@ def reproduce(
     with open_progress(quiet or json) as progress:
         setting = Setting(progress, seed=seed, quick=quick, data_root=data_root, checkpoint=checkpoint)
         found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
-    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'reproduce.html'}")
+    page = on_one_line(place / "reproduce.html")
+    say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{page}")
     if found.faults:
         raise BadInput(list(found.faults))
     return 0 if found.passed else 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lem_safe.commands.options import Device, Quiet
-from lem_safe.commands.outcome import open_progress, say
+from lem_safe.commands.outcome import open_progress, say_line
 from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sample(
     torch.set_num_threads(threads)
     path = out or (unfinished_draw.last_unfinished(directory) if resume else None) or _fresh(directory)
     if resume and unfinished_draw.finished(path, samples, seed, pool):
-        say(f"{path}: was drawn to its end; nothing is left to resume")
+        say_line(f"{path}: was drawn to its end; nothing is left to resume")
         return 0
     with open_progress(quiet) as progress:
         try:
@@ -83,7 +83,8 @@ def sample(
             )
         except BadInput as bad:
             raise BadInput([_of_option(fault) for fault in bad.faults]) from None
-    say(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn, path.suffix.lower())}")
+    about = _dependence(drawn, path.suffix.lower())
+    say_line(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {about}")
     return 0
 
 

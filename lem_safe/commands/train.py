@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lem_safe.commands.options import Quiet, ScenarioArgument, Set, given
-from lem_safe.commands.outcome import open_progress, say
+from lem_safe.commands.outcome import open_progress, say_line
 
 
 def train(
@@ -22,5 +22,5 @@ def train(
     loaded = load(scenario, given(set_))
     with open_progress(quiet) as progress:
         path = trained(loaded, out, progress)
-    say(str(path))
+    say_line(path)
     return 0

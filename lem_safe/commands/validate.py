@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lem_safe.commands.options import Set, given
-from lem_safe.commands.outcome import say
+from lem_safe.commands.outcome import say_line
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
 
@@ -36,7 +36,7 @@ def validate(
             faults += bad.faults
         else:
             for text in _to_audit(loaded) if loaded.lacking else _to_run(loaded):
-                say(f"{scenario}: {text}")
+                say_line(f"{scenario}: {text}")
     if faults:
         raise BadInput(faults)
     return 0

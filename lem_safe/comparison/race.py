@@ -39,10 +39,10 @@ OVERLAPPING = (
 
 def oracle_weight(base: Base, betas: Sequence[float]) -> float:
     """The multiplier of the hard projection, from the unfiltered run's second half: the guess of a penalty's
-    weight (P.2).
+    weight (P.2). A set that held every particle has none.
     """
     half = base.fraction[:, base.fraction.shape[1] // 2 :].mean((0, 1))
-    found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0]
+    found = [facts(float(p), β).multiplier for p, β in zip(half, betas, strict=True) if β > 0 and p < 1]
     return max([1.0, *(μ for μ in found if np.isfinite(μ))])
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from lem_safe.comparison.findings import by_chance, findings
 from lem_safe.distances.kl_price import Account, Needed
+from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.formatting import level, percent
 from lem_safe.provenance import versions
 from lem_safe.report.prices import certainly, least, nats
@@ -142,17 +143,17 @@ class Comparison:
         table = "\n".join(
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
         )
-        said = "\n".join(findings(self.to_dict()))
+        said = "\n".join(findings(each_on_one_line(self.to_dict())))
         size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
-        aimed = ", ".join(f"{percent(a)} in {name}" for name, a in (self.aim or {}).items())
+        aimed = ", ".join(f"{percent(a)} in {on_one_line(name)}" for name, a in (self.aim or {}).items())
         chance = by_chance(self.to_dict())
         return (
-            f"{self.scenario}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
+            f"{on_one_line(self.scenario)}: {size}, {self.samples:,} samples, {self.steps:,} steps\n\n"
             f"{table}\n\n{said}\n\n"
             + f"Steps from {self.after_step:,} on are judged. " * (self.after_step > 1)
             + f"Every filter aims at {aimed}, as the scenario's own does. " * bool(aimed)
             + f"{self.measure[:1].upper()}{self.measure[1:]}: to the exact KL projection "
-            f"({self.projection}); {chance} is chance alone. "
+            f"({on_one_line(self.projection)}); {chance} is chance alone. "
             f"Bound: {level(self.confidence)} confidence, of samples where particles are independent, else "
             "of two clouds or more. "
             "Cost: a step, relative to none." + self._priced()
@@ -174,7 +175,7 @@ class Comparison:
 def _cells(e: Entry) -> list[tuple[str, ...]]:
     """One line per constraint; values that do not depend on the constraint are in the first."""
     if e.refused is not None:
-        return [(e.filter, "refused", "", "", "", "", "", "", e.refused.splitlines()[0][:90])]
+        return [(e.filter, "refused", "", "", "", "", "", "", on_one_line(e.refused.splitlines()[0][:90]))]
     distance = "" if e.distance is None else f"{e.distance:.2g}"
     kl = "" if e.price is None else nats(e.price.paid, e.price.error).removesuffix(" nats")
     own = [
@@ -194,7 +195,7 @@ def _line(e: Entry, held: Held) -> tuple[str, ...]:
     over = " over" if held.over else ""
     ended = held.largest is None
     return (
-        f"{percent(held.beta)} {held.set}",
+        f"{percent(held.beta)} {on_one_line(held.set)}",
         percent(held.largest) + over * (not ended),
         percent(held.final) + kept + over * ended,
         bound,

@@ -38,6 +38,8 @@ LEVELS, LEAST = (7 / 8, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32), 25
 of unfiltered rows on either side of a kink.
 """
 ITERATIONS, TOLERANCE, RIDGE = 60, 1e-10, 0.01
+FEATURED = 24
+"""Sets that f is made of, where there are more: a bound from below all the same."""
 MOST = 100_000
 """The largest number of rows of either cloud, evenly chosen from more."""
 
@@ -244,9 +246,16 @@ def _largest(mean: Float[Tensor, "p"], b: Float[Tensor, "n p"]) -> Float[Tensor,
 
 
 def _membership(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
-    """1_k, for every set with enough unfiltered rows on either side."""
+    """1_k, for the sets of `_featured`."""
+    return x.inside[:, _featured(free)].double()
+
+
+def _featured(free: Seen) -> Tensor:
+    """The sets with enough unfiltered rows on either side; of many, the FEATURED that divide them best."""
     counts = free.inside.sum(0)
-    return x.inside[:, (counts >= SIDE) & (counts <= len(free.inside) - SIDE)].double()
+    least = torch.minimum(counts, len(free.inside) - counts)
+    chosen = least.argsort(descending=True, stable=True)[:FEATURED].sort().values
+    return chosen[least[chosen] >= SIDE]
 
 
 def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
@@ -254,7 +263,7 @@ def _distance(x: Seen, free: Seen) -> Float[Tensor, "n p"]:
     nearer than e: f is linear between such e.
     """
     columns = [_membership(x, free)]
-    for k in range(x.inside.shape[1]):
+    for k in range(x.inside.shape[1]) if x.inside.shape[1] <= FEATURED else _featured(free).tolist():
         for side in (False, True):
             mine = free.level[free.inside[:, k] == side, k].abs()
             for level in LEVELS:

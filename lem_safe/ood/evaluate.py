@@ -19,10 +19,11 @@ from lem_safe.data import DataSource, Table
 from lem_safe.data.distributions import Planar
 from lem_safe.data.tables import fitting, read_fitting
 from lem_safe.errors import BadInput, Fault
+from lem_safe.escaping import on_one_line
 from lem_safe.files import write_json, write_npz, write_text
 from lem_safe.keys import Key
 from lem_safe.ood.auroc import ENOUGH, Detection, detect
-from lem_safe.ood.page import write_page
+from lem_safe.ood.page import INSIDE, write_page
 from lem_safe.ood.scores import STEPS, TITLES, Scores, scores, usual_step
 from lem_safe.progress import Progress, Silent
 from lem_safe.provenance import versions
@@ -69,13 +70,18 @@ class Ood:
         }
 
     def __str__(self) -> str:
-        width = max(len(r.against) for r in self.table)
-        lines = [f"{self.scenario}: in distribution: {self.inside}; higher = more out-of-distribution", ""]
+        names = [on_one_line(r.against) for r in self.table]
+        width = max(map(len, names))
+        inside = on_one_line(self.inside)
+        lines = [
+            f"{on_one_line(self.scenario)}: in distribution: {inside}; higher = more out-of-distribution",
+            "",
+        ]
         lines.append(f"{'against':<{width}}  {'score':<20}  {'AUROC':<22}  FPR95   AUPR")
         lines += [
-            f"{r.against:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  "
+            f"{name:<{width}}  {TITLES[r.score]:<20}  {_with_interval(r.detection):<22}  "
             f"{r.detection.fpr95:.4f}  {r.detection.aupr:.4f}"
-            for r in self.table
+            for name, r in zip(names, self.table, strict=True)
         ]
         return "\n".join(lines)
 
@@ -164,7 +170,7 @@ def write(result: Ood, out: Path) -> Path:
     arrays = {
         f"{name}/{score}": values for name, s in result.scores.items() for score, values in s.arrays().items()
     }
-    write_npz(out / "scores.npz", **arrays)
+    write_npz(out / "scores.npz", **{on_one_line(name): values for name, values in arrays.items()})
     write_json(out / "ood.json", json.loads(json.dumps(result.to_dict(), default=float)))
     page = out / "ood.html"
     write_text(page, write_page(result.to_dict(), arrays, out / "figures"))
@@ -212,6 +218,8 @@ def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
         head, mark, rest = text.partition("=")
         plain = not mark or "{" in head or Path(text).exists()
         name, spec = (Path(text).stem if Path(text).exists() else text, text) if plain else (head, rest)
+        if name == INSIDE:
+            raise BadInput(Fault(f"'{name}' is what the rows of --inside are called; call it OTHER={spec}"))
         if name in found:
             raise BadInput(Fault(f"two data sets are called '{name}'; call one OTHER={spec}"))
         found[name] = source_of(spec)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lem_safe.lettering import in_legend
 from lem_safe.ood.auroc import ENOUGH, roc
 from lem_safe.ood.scores import TITLES
 from lem_safe.report.ranges import interval
@@ -60,7 +61,7 @@ def draw_scores(axes: "Axes", arrays: Mapping[str, np.ndarray], name: str, score
     edges = np.linspace(*interval([np.concatenate([ours, theirs])], 0.002), BINS)
     for values, colour, label, style in (
         (ours, DATA, INSIDE, {"alpha": 0.5}),
-        (theirs, UNSAFE, _short(name), {"histtype": "step"}),
+        (theirs, UNSAFE, in_legend(_short(name)), {"histtype": "step"}),
     ):
         axes.hist(
             np.clip(values, edges[0], edges[-1]),

@@ -92,6 +92,14 @@ class Contents:
             soft = region(points)
         return torch.where(soft.isfinite() & (soft.sign() * hard >= 0), soft, hard).numpy()
 
+    def level_any(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n"]:
+        """The same of all constrained regions together: the least of their levels."""
+        first, *others = dict.fromkeys(c["set"] for c in self.audit["constraints"])
+        least = self.level(first, x)
+        for name in others:
+            least = np.minimum(least, self.level(name, x))
+        return least
+
 
 def read(directory: Path) -> Contents:
     """The contents of a finished run directory; BadInput names the file that is missing or broken."""

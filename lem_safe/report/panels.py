@@ -10,6 +10,7 @@ import numpy as np
 from lem_safe.report.clouds import Limits, draw_cloud, draw_landscape, equal_where_sensible, limits, shade
 from lem_safe.report.contents import Contents
 from lem_safe.report.curves import draw_fraction, draw_multiplier, draw_surrogate
+from lem_safe.report.foremost import MOST, foremost, which
 from lem_safe.report.histograms import draw_clearance, draw_histogram
 from lem_safe.report.monitors import monitors
 from lem_safe.report.pairs import pairs_of
@@ -17,9 +18,6 @@ from lem_safe.report.style import FILTERED, INK, SERIES, UNFILTERED, Draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-MOST = 6
-"""The number of constraints with a plot of their own over time."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,9 @@ def _cloud(axes: "Axes", contents: Contents, name: str, x: np.ndarray, window: L
     inside = contents.inside_any(x)
     if {"grid0", "grid1", "landscape"} <= contents.diagnostics.keys() and name != "data":
         draw_landscape(axes, *(contents.diagnostics[key] for key in ("grid0", "grid1", "landscape")))
-    for region in {c["set"] for c in contents.audit["constraints"]}:
-        shade(axes, partial(contents.level, region), window)
+    sets = list(dict.fromkeys(c["set"] for c in contents.audit["constraints"]))
+    for level in map(partial(partial, contents.level), sets) if len(sets) <= MOST else (contents.level_any,):
+        shade(axes, level, window)
     held = "" if contents.thinned else f": {100 * inside.mean():.3g} % inside"
     draw_cloud(axes, x, inside, SERIES[name], f"{name}{held}", window)
     axes.set(xlabel=contents.columns[0], ylabel=contents.columns[1])
@@ -93,7 +92,8 @@ def _fractions(contents: Contents) -> Panel:
         return Panel("fraction", title, "The run recorded no trace, so only the final cloud is known.")
     step = contents.trace["step"]
     draws: list[Draw] = []
-    for k, c in enumerate(contents.audit["constraints"][:MOST]):
+    for k in foremost(contents.audit):
+        c = contents.audit["constraints"][k]
         series = [(label(contents), SERIES[label(contents)], step, contents.trace["fraction"][:, k])]
         if contents.clouds > 1:
             series.append(("mean of the clouds", INK, step, contents.trace["cloud_fraction"].mean(0)[:, k]))
@@ -118,7 +118,7 @@ def _fractions(contents: Contents) -> Panel:
         )
     if "fraction" in contents.reference:
         caption += " The unfiltered run started from the same points and drew the same noise."
-    return Panel("fraction", title, caption, draws)
+    return Panel("fraction", title, caption + which(contents.audit), draws)
 
 
 def _multipliers(contents: Contents) -> Panel | None:
@@ -126,7 +126,8 @@ def _multipliers(contents: Contents) -> Panel | None:
         return None
     step, trace = contents.trace["step"], contents.trace
     draws: list[Draw] = []
-    for k, c in enumerate(contents.audit["constraints"][:MOST]):
+    for k in foremost(contents.audit):
+        c = contents.audit["constraints"][k]
         if "multiplier" in trace and np.isfinite(trace["multiplier"][:, k]).all():
             draws.append(
                 partial(
@@ -155,7 +156,7 @@ def _multipliers(contents: Contents) -> Panel | None:
         "The multiplier is the price of the tolerance: about how many nats it raises the energy "
         "inside the region (0: none)."
     )
-    return Panel("multiplier", "What the filter did", caption, draws)
+    return Panel("multiplier", "What the filter did", caption + which(contents.audit), draws)
 
 
 def _monitors(contents: Contents) -> Panel | None:
@@ -175,7 +176,7 @@ def _energies(contents: Contents) -> Panel | None:
 
 def _clearances(contents: Contents) -> Panel | None:
     draws: list[Draw] = []
-    for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
+    for region in _sets(contents):
         found = {name: contents.clearance(region, x) for name, x in laws(contents).items()}
         series = {name: s for name, s in found.items() if s is not None and len(s)}
         if label(contents) in series:
@@ -190,7 +191,7 @@ def _clearances(contents: Contents) -> Panel | None:
             " First order: the rule's value over its slope, a length near the boundary and a guide "
             "farther away."
         )
-    return Panel("clearance", "How far from the unsafe sets", caption, draws)
+    return Panel("clearance", "How far from the unsafe sets", caption + which(contents.audit), draws)
 
 
 def _pairs(contents: Contents) -> Panel | None:
@@ -199,7 +200,7 @@ def _pairs(contents: Contents) -> Panel | None:
     clouds = laws(contents)
     shown = {name: x for name, x in clouds.items() if name != "data"}
     draws: list[Draw] = []
-    for region in dict.fromkeys(c["set"] for c in contents.audit["constraints"]):
+    for region in _sets(contents):
         try:
             chosen = pairs_of(contents.regions[region], contents.x)
         except (NotImplementedError, ValueError, RuntimeError):
@@ -225,9 +226,15 @@ def _pairs(contents: Contents) -> Panel | None:
     return Panel(
         "pairs",
         "The columns that the regions depend on",
-        "Shaded: unsafe, where two columns decide it. Crosses: samples inside.",
+        "Shaded: unsafe, where two columns decide it. Crosses: samples inside." + which(contents.audit),
         draws,
     )
+
+
+def _sets(contents: Contents) -> list[str]:
+    """The sets that have pictures of their own, each once."""
+    constraints = contents.audit["constraints"]
+    return list(dict.fromkeys(constraints[k]["set"] for k in foremost(contents.audit)))
 
 
 def _pair(

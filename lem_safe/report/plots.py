@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.lettering import lettered
 from lem_safe.report.clouds import draw_cloud, limits
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.curves import draw_fraction
@@ -35,10 +36,11 @@ def plot_samples(directory: Path, ax: "Axes | None" = None) -> "Axes":
         axes = ax if ax is not None else fresh_axes()
         shown = {panel.name: panel.draws for panel in panels(contents)}
         if "clouds" in shown:
-            return shown["clouds"][-1](axes)  # the run's own come last
+            return lettered(shown["clouds"][-1](axes))  # the run's own come last
         if "pairs" in shown:
-            return shown["pairs"][len(laws(contents).keys() - {"data"}) - 1](axes)  # of the first pair
-        return _plain(contents, axes)
+            first = shown["pairs"][len(laws(contents).keys() - {"data"}) - 1]  # of the first pair
+            return lettered(first(axes))
+        return lettered(_plain(contents, axes))
 
 
 def plot_fractions(directory: Path, ax: "Axes | None" = None, constraint: str | None = None) -> "Axes":
@@ -60,7 +62,8 @@ def plot_fractions(directory: Path, ax: "Axes | None" = None, constraint: str | 
     beta = contents.audit["constraints"][k]["beta"]
     with style():
         axes = ax if ax is not None else fresh_axes()
-        return draw_fraction(axes, names[k], beta, contents.audit.get("after_step", 0), series)
+        drawn = draw_fraction(axes, names[k], beta, contents.audit.get("after_step", 0), series)
+        return lettered(drawn)
 
 
 def _plain(contents: Contents, axes: "Axes") -> "Axes":

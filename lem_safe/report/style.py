@@ -9,10 +9,13 @@ outline, a cross or a dashed line.
 
 import io
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lem_safe.lettering import lettered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,44 +30,55 @@ VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPE
 Draw = Callable[["Axes"], "Axes"]
 
 
-def style() -> AbstractContextManager[None]:
-    """The context in which figures are made and saved."""
+SETTINGS: Any = {
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "svg.hashsalt": "lem-safe",
+    "axes.formatter.useoffset": False,
+    "text.parse_math": False,
+    "text.usetex": False,
+}
+"""How matplotlib draws here."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The context in which figures are made and saved: no text is mathematics, and a letter that the font
+    lacks is drawn as a box, without a warning.
+    """
     import matplotlib
 
-    settings: Any = {
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        "savefig.facecolor": PAPER,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": MUTED,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "axes.titlecolor": INK,
-        "axes.grid": True,
-        "grid.color": GRID,
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.linewidth": 0.7,
-        "font.size": 9,
-        "axes.titlesize": 9.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "legend.frameon": False,
-        "hatch.linewidth": 0.5,
-        "lines.linewidth": 1.4,
-        "svg.hashsalt": "lem-safe",
-        "axes.formatter.useoffset": False,
-    }
-    return matplotlib.rc_context(settings)
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        for known in (r"Glyph .* missing from", "constrained_layout not applied"):  # drawn all the same
+            warnings.filterwarnings("ignore", message=known, category=UserWarning)
+        yield
 
 
 def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -> str:
@@ -139,7 +153,7 @@ def _figure(draws: Sequence[Draw], columns: int, width: float, height: float, dp
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=dpi)
     FigureCanvasAgg(figure)
     for i, draw in enumerate(draws):
-        draw(figure.add_subplot(rows, columns, i + 1))
+        lettered(draw(figure.add_subplot(rows, columns, i + 1)))
     engine = figure.get_layout_engine()
     assert engine is not None, "it has just been given one"
     engine.execute(figure)

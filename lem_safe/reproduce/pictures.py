@@ -106,6 +106,7 @@ def _draw_curves(
         axes.axvline(at, color=INK, linewidth=0.9, linestyle=line, label=name)
     if log:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # the usual one writes mathematics
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if top is not None:
         low = min(float(y.min()) for _, y in series.values())

@@ -13,6 +13,7 @@ import numpy as np
 
 from lem_safe.data.source import digest
 from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.escaping import on_one_line
 from lem_safe.files import write_json, write_text
 from lem_safe.provenance import versions
 from lem_safe.report.style import png, prefixed, svg
@@ -57,7 +58,7 @@ class Study:
 
     def __str__(self) -> str:
         lines = [
-            f"{MARKS[c['verdict']]:<18}  {c['name']:<16}  {c['title']}\n{'':<20}{c['ours']}"
+            f"{MARKS[c['verdict']]:<18}  {c['name']:<16}  {c['title']}\n{'':<20}{on_one_line(c['ours'])}"
             for c in self.claims
         ]
         return "\n".join(lines)

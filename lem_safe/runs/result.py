@@ -11,6 +11,7 @@ import numpy as np
 
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
+from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import read_npz
 from lem_safe.run_directory import FINISHED
 from lem_safe.scenario import Scenario
@@ -61,19 +62,19 @@ class Run:
         return plot_fractions(self.directory, ax, constraint)
 
     def __repr__(self) -> str:
-        return f"<Run {self.directory}: {self.report!r}>"
+        return on_one_line(f"<Run {self.directory}: {self.report!r}>")
 
     def __str__(self) -> str:
         page = self.directory / "report.html"
         where = str(page) if page.is_file() else f"{self.directory} (lem-safe report writes its page)"
-        return "\n".join([self.report.to_text(), *self._fidelity(), where])
+        return "\n".join([self.report.to_text(), *self._fidelity(), on_one_line(where)])
 
     def _fidelity(self) -> list[str]:
         """How far the unfiltered samples are from the data, where the energy was learned: one line, and one
         for each warning.
         """
         found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
-        return [] if found is None else ["", found["line"], *found["warnings"]]
+        return [] if found is None else ["", *each_on_one_line([found["line"], *found["warnings"]])]
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()

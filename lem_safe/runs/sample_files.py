@@ -7,7 +7,9 @@ table by a `replica` with one number, and no bound is claimed for it. A table ma
 most particles never left their start; an .npz has their share, `moved`.
 """
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,14 +148,21 @@ def _write_csv(draws: Draws, path: Path) -> None:
     unit = _unit(draws, path)
     heads = [*draws.columns, *([unit[0]] if unit else [])]
     rows = draws.x.astype(np.float64)
-    lines = (
+    lines: Iterable[str] = (
         ",".join(map(repr, row)) for row in rows.tolist()
     )  # repr: the shortest text that is the same number again
     if unit:
         lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
     write_atomically(
-        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (",".join(heads), *lines)))
+        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (_quoted(heads), *lines)))
     )
+
+
+def _quoted(names: list[str]) -> str:
+    """One line of names; in quotes where one holds a comma, a quote or a line break."""
+    line = io.StringIO()
+    csv.writer(line).writerow(names)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _write_parquet(draws: Draws, path: Path) -> None:

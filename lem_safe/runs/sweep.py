@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lem_safe.errors import BadInput, Fault, NumericalFailure
+from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import write_json, write_text
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
@@ -60,15 +61,15 @@ class Sweep:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def __str__(self) -> str:
-        heads, rows = table(self.entries)
+        heads, rows = each_on_one_line(table(self.entries))
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in [heads, *rows]
         ]
         passed = sum(entry.status == 0 for entry in self.entries)
-        head = f"{self.scenario.name}: {passed} of {len(self.entries)} combinations passed"
-        return "\n".join([head, "", *lines, "", str(self.directory / "report.html")])
+        head = f"{on_one_line(self.scenario.name)}: {passed} of {len(self.entries)} combinations passed"
+        return "\n".join([head, "", *lines, "", on_one_line(self.directory / "report.html")])
 
     def _repr_html_(self) -> str:
         return rendered("sweep_table.html.j2", "lem_safe.runs", **cells(self.entries, links=False))

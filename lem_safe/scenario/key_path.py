@@ -1,4 +1,4 @@
-"""The key of a value in a scenario, as written by people; and text that is safe for a terminal."""
+"""The key of a value in a scenario, as written by people."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,4 @@ def dotted(path: Sequence[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
-    return printable(text)
-
-
-def printable(text: str) -> str:
-    """The text on one line, with control characters as dots: safe for a terminal."""
-    return "".join(c if c.isprintable() else "·" for c in text)
+    return text

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, Field, PrivateAttr
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.escaping import on_one_line
 from lem_safe.scenario.aim import Judged, aims
 from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.sections import NO_SAMPLER, STRICT, Audit, Constraint, Monitors, Penalty, Sampler
@@ -114,7 +115,7 @@ class Scenario(BaseModel):
         if self.lacking:
             return f"<Scenario {self.name}: to audit with, {asked}>"
         many, s = f", a sweep of {len(self.variants)} runs" if self.variants else "", self.sampler
-        return (
+        return on_one_line(
             f"<Scenario {self.name}: {s.samples:,} samples, {s.steps:,} steps of {s.kind}, filter "
             f"{self.filter['kind']}, {asked}{many}>"
         )

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lem_safe.errors import BadInput, Fault
-from lem_safe.scenario.key_path import printable
 from lem_safe.scenario.reading import parse
 from lem_safe.scenario.source import Override
 
@@ -26,7 +25,7 @@ def settings(texts: Sequence[str]) -> dict[str, Override]:
     found: dict[str, Override] = {}
     faults: list[Fault] = []
     for text in texts:
-        option = f"--set {printable(text if len(text) <= LONGEST else text[: LONGEST - 3] + '...')}"
+        option = f"--set {text if len(text) <= LONGEST else text[: LONGEST - 3] + '...'}"
         key, equals, value = text.partition("=")
         key = re.sub(r"\[(\d+)\]", r".\1", key.strip())
         if not equals or not all(key.split(".")):

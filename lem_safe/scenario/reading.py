@@ -146,6 +146,8 @@ def _refused(event: Any, documents: int, nodes: int, depth: int) -> str | None:
     tag = getattr(event, "tag", None)
     if tag and tag != "!":
         return f"tags are not allowed; got {str(tag)!r}; write a plain value"
+    if isinstance(event, ScalarEvent) and "\0" in event.value:
+        return "holds a NUL character, which no file can keep in a name; remove it"
     if depth > MAX_DEPTH:
         return f"must nest at most {MAX_DEPTH} deep"
     if nodes > MAX_NODES:

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml.nodes import Node, ScalarNode
 
 from lem_safe.errors import Fault
-from lem_safe.scenario.key_path import KeyPath, dotted, printable
+from lem_safe.scenario.key_path import KeyPath, dotted
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Source:
         """A fault at `path`, or at its nearest existing parent in the file; `offset` counts characters of a
         string value.
         """
-        message = printable(message)
         found = tuple(path)
         given = self._given(found)
         if given is not None and given.place is None:
@@ -80,7 +79,7 @@ class Source:
                     self._refuse(
                         override,
                         place,
-                        f"is a list of {many}; name one by its index from 0; got '{printable(part)}'",
+                        f"is a list of {many}; name one by its index from 0; got '{part}'",
                     )
                     return
                 at = int(part)
@@ -88,7 +87,7 @@ class Source:
                 self._refuse(
                     override,
                     place,
-                    f"has no key '{printable(part)}': it is {printable(repr(inside)[:40])}; set it whole",
+                    f"has no key '{part}': it is {repr(inside)[:40]}; set it whole",
                 )
                 return
             place = (*place, at)
@@ -129,14 +128,11 @@ class Source:
         return None
 
     def line(self, index: int) -> str:
-        """A line of the file, from 0, for display; empty past the end."""
-        text = self.lines[index] if index < len(self.lines) else ""
-        return printable(text)
+        """A line of the file, from 0; empty past the end."""
+        return self.lines[index] if index < len(self.lines) else ""
 
 
 def source_fault(source: Source, node: Any, message: str, key: KeyPath = ()) -> Fault:
     """A fault at a node or an event, which need not be part of the tree."""
     line, column = node.start_mark.line, node.start_mark.column
-    return Fault(
-        printable(message), source.file, line + 1, column + 1, dotted(key) or None, source.line(line)
-    )
+    return Fault(message, source.file, line + 1, column + 1, dotted(key) or None, source.line(line))

@@ -5,7 +5,8 @@ the console, nothing fetched.
 import re
 
 import pytest
-from pages import BROWSER, opened, ring, spoken
+from hostile_pages import PAGES
+from pages import BROWSER, Page, opened, ring, spoken
 
 from lem_safe.comparison.compare import compare
 from lem_safe.registry import load
@@ -34,6 +35,21 @@ def test_a_browser_shows_the_verdict_and_has_nothing_to_complain_of(pages, name,
     sources = re.sub(r'xmlns(:\w+)?="[^"]*"', "", document)
     assert not re.search(r'(?:src|href|srcset|action|data)="(?!#|data:)', sources)
     assert "http://" not in sources and "https://" not in sources
+
+
+def test_names_that_are_markup_do_nothing_in_a_browser(tmp_path):
+    """An attribute, an image that fails, a script's address, the end of a style sheet; in every page."""
+    owned = "console.error('owned')"
+    attribute = f'" onmouseover="{owned}" autofocus onfocus="{owned}'
+    names = (attribute, f"</style><img src=x onerror={owned}>javascript:{owned}")
+    page = tmp_path / "pages.html"
+    made = [make(names, tmp_path / name) for name, make in PAGES.items()]
+    page.write_text("".join(["<!doctype html><meta charset=utf-8>", *made]))
+    document, complaints = opened(page, tmp_path / "profile")
+    assert complaints == [] and "owned" in spoken(document)
+    found = Page(document)
+    assert not {"img", "script", "iframe"} & set(found.tags)
+    assert not any(address.startswith("javascript:") for address in found.addresses)
 
 
 def test_a_page_that_does_complain_is_noticed(tmp_path):

@@ -1,5 +1,6 @@
 """Rows of particles that never left their start: no file of them is certified, whatever it can say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,29 @@ def test_a_file_says_that_nothing_moved(suffix: str, tmp_path: Path) -> None:
         (found,) = lem_safe.audit(path, scenario()).constraints
         assert (found.verdict == "certified") == certified
         assert (found.upper_bound is not None) >= certified and found.violations == 0
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("a, b", 'c "d"'),
+        ("a\nb", "c\r\nd"),
+        ("'a'", " b "),
+        ("=b+1", "\u202ea"),
+        ("a;b", "c\td"),
+        ("2nd", "1st"),
+    ],
+)
+def test_names_with_commas_quotes_and_line_breaks_are_read_back(columns, suffix, tmp_path: Path) -> None:
+    path = tmp_path / f"rows{suffix}"
+    made = replace(drawn(1.0), columns=columns)
+    write(made, path)
+    far = {"kind": "half_space", "normal": [1.0, 0.0], "offset": 1.0}  # of the scenario's first column
+    turned = scenario().model_copy(update={"columns": list(columns[::-1]), "unsafe": {"far": far}})
+    found = lem_safe.audit(path, turned)
+    assert found.columns_matched == "name" and found.samples == 400
+    assert found.constraints[0].violations == int((made.x[:, 1] >= 1).sum()) != int((made.x[:, 0] >= 1).sum())
 
 
 def test_the_terminal_says_what_a_file_cannot() -> None:
