@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from barriers.regular_files import must_be_regular
+
 FORMAT = "lem-safe classifier 1"
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -123,6 +125,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
     import safetensors
 
     try:
+        must_be_regular(path)
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
             names = file.keys()

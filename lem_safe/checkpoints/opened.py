@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_be_readable
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ class Opened:
 
 def opened(path: Path) -> Opened:
     """Opens a file of weights; BadInput where it is absent, incomplete, or holds code."""
-    if not path.is_file():
-        raise BadInput(Fault("no such file; a relative path starts at the scenario's own folder", str(path)))
+    must_be_readable(path, "a relative path starts at the scenario's own folder")
     if not is_safetensors(path):
         return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(_unpickled(path))}, {})
     try:

@@ -83,7 +83,7 @@ def audit(
     from lem_safe.auditing import audited, read_trace, write_audit
     from lem_safe.auditing import grow as look
     from lem_safe.auditor.formats import FORMATS
-    from lem_safe.run_directory import must_be_fresh
+    from lem_safe.run_directory import only_writer
     from lem_safe.scenario.messages import did_you_mean
 
     if form not in FORMATS:
@@ -100,13 +100,12 @@ def audit(
     if grow:
         report = look(samples, scenario, _for_looks(out, clouds, trace), given(set_), **asked)
     else:
-        if out is not None:
-            must_be_fresh(out)
-        steps = None if trace is None else read_trace(trace)
-        done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
-        report = done.report
-        if out is not None:
-            write_audit(out, done)
+        with only_writer(out):
+            steps = None if trace is None else read_trace(trace)
+            done = audited(samples, scenario, given(set_), clouds=clouds, trace=steps, **asked)
+            report = done.report
+            if out is not None:
+                write_audit(out, done)
     say(report.to("json" if json else form))
     if out is not None and form == "text" and not json:
         say(str(out / "report.html"))

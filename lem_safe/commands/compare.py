@@ -39,18 +39,17 @@ def compare(
     from lem_safe.comparison.compare import compare as compared
     from lem_safe.comparison.compare import must_be_known
     from lem_safe.registry import load
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     loaded = load(scenario, given(set_))
     chosen = [name.strip() for name in filters.split(",") if name.strip()] if filters is not None else None
     if chosen is not None:
         must_be_known(chosen, loaded)
-    if out is not None:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
     progress, leave = open_progress(quiet or json)
     try:
-        found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
+        with only_writer(place):
+            found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
     finally:
         leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'compare.html'}")

@@ -49,25 +49,24 @@ def ood(
     from lem_safe.ood.evaluate import named, source_of
     from lem_safe.ood.evaluate import ood as scored
     from lem_safe.registry import load
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     loaded = load(scenario)
     sources, usual = named([*against, *(more or [])]), None if inside is None else source_of(inside)
-    if out is not None:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"{loaded.name}-ood")
     progress, leave = open_progress(quiet or json)
     try:
-        found = scored(
-            loaded,
-            sources,
-            inside=usual,
-            out=place,
-            step_size=step_size,
-            steps=steps,
-            seed=seed,
-            progress=progress,
-        )
+        with only_writer(place):
+            found = scored(
+                loaded,
+                sources,
+                inside=usual,
+                out=place,
+                step_size=step_size,
+                steps=steps,
+                seed=seed,
+                progress=progress,
+            )
     finally:
         leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'ood.html'}")

@@ -38,7 +38,7 @@ def reproduce(
 
     from lem_safe.reproduce import CLAIMS, Setting
     from lem_safe.reproduce import reproduce as study
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     strange = [name for name in claims or [] if name not in CLAIMS]
     if strange:
@@ -46,13 +46,12 @@ def reproduce(
     for folder in (data_root, checkpoint):
         if folder is not None and not folder.exists():
             raise BadInput(Fault("no such file or folder", file=str(folder)))
-    if out is not None and not resume:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), "reproduce")
     progress, leave = open_progress(quiet or json)
     try:
         setting = Setting(progress, seed=seed, quick=quick, data_root=data_root, checkpoint=checkpoint)
-        found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
+        with only_writer(place, resume=resume):
+            found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
     finally:
         leave()
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{place / 'reproduce.html'}")

@@ -7,6 +7,7 @@ where it is the scenario's energy itself, else KEY.safetensors with dots for bra
 `energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,7 +106,7 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
     is learned.
     """
-    if out is not None and out.exists():
+    if out is not None and os.path.lexists(out):
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
     learner = Learner(scenario.seed, progress)
     learner.make(scenario.energy, "energy")

@@ -2,7 +2,6 @@
 read back from its files.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
 from lem_safe.files import read_npz
+from lem_safe.inputs import read_mapping
 from lem_safe.run_directory import FINISHED
 from lem_safe.scenario import Scenario
 
@@ -72,7 +72,7 @@ class Run:
         """How far the unfiltered samples are from the data, where the energy was learned from some: a line,
         and one for each warning.
         """
-        found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
+        found = read_mapping(self.directory / FINISHED, "run it again in another --out").get("fidelity")
         return [] if found is None else ["", found["line"], *found["warnings"]]
 
     def _repr_html_(self) -> str:

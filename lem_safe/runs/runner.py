@@ -14,7 +14,7 @@ import torch
 from lem_safe import auditor
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import read_npz, write_json, write_text
+from lem_safe.files import read_npz, read_text, write_json, write_text
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import MAKERS, load, loads
 from lem_safe.report import render
@@ -142,7 +142,7 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_repor
     audit = directory / "audit.json"
     if audit.exists():
         try:
-            report = AuditReport.from_json(audit.read_text(encoding="utf-8"))
+            report = AuditReport.from_json(read_text(audit))
         except (BadInput, UnicodeDecodeError) as error:
             raise BadInput(
                 Fault("is damaged; remove it, and --resume audits the samples again", file=str(audit))

@@ -21,6 +21,7 @@ from lem_safe.energies.mlp import NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically
+from lem_safe.inputs import must_be_readable
 
 FORMAT = "lem-safe energy 1"
 
@@ -51,8 +52,7 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
 
 def load_energy(path: Path) -> Saved:
     """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or lacks a piece."""
-    if not path.is_file():
-        raise BadInput(Fault("no such file; train one with lem-safe train", str(path)))
+    must_be_readable(path, "train one with lem-safe train")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})

@@ -1,0 +1,14 @@
+"""The families, by name: each a generator of cases, given a folder for the files that its cases share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.attack import odd_paths
+from benchmarks.attack.case import Case
+
+Family = Callable[[Path], Iterator[Case]]
+
+FAMILIES: dict[str, Family] = {
+    "files that are no files": odd_paths.cases,
+}
+"""A new family is a module with such a generator, and a line here."""
