@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,9 @@ class RunDirectory:
     def __exit__(self, *_: object) -> None:
         self._lock.unlink(missing_ok=True)
         os.close(self._handle)
-        for made in self._made:  # refused before anything was written
-            if any(made.iterdir()):
-                break
-            made.rmdir()
+        with suppress(OSError):  # refused before anything was written: what was made here is empty
+            for made in self._made:
+                made.rmdir()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name

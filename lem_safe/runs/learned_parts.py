@@ -79,7 +79,7 @@ class Learner:
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )
-        energy, origin = made.load_or_train(self.seed, self.cache, self._report)
+        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
         return energy
