@@ -23,6 +23,7 @@ from lem_safe.auditor.shown import FILE as SHOWN
 from lem_safe.auditor.shown import shown
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, write_npz, write_text
+from lem_safe.inputs import must_be_readable
 from lem_safe.registry import MAKERS, enforced, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
 from lem_safe.scenario import Scenario, load, of_regions
@@ -149,8 +150,7 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a run's trace.npz, including `step` [t] and `fraction` [t, m]; raises BadInput for
     anything else.
     """
-    if not path.is_file():
-        raise BadInput(Fault("no such file", str(path)))
+    must_be_readable(path)
     try:
         found = read_npz(path)
     except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from barriers.regular_files import must_be_regular
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Calls `write` on a temporary file and renames it to `path`; an interruption leaves the old file, or
@@ -34,6 +36,12 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: void(file.write(text.encode())))
 
 
+def read_text(path: Path) -> str:
+    """UTF-8 text; raises UnreadableFile for what is no regular file."""
+    must_be_regular(path)
+    return path.read_text(encoding="utf-8")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Indented JSON that any parser reads: no NaN, no infinity."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -46,7 +54,8 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Every array of an npz; pickled ones are refused."""
+    """Every array of an npz; pickled ones are refused. Raises UnreadableFile for what is no regular file."""
+    must_be_regular(path)
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

@@ -2,21 +2,30 @@
 can be resumed from it.
 """
 
+import errno
 import fcntl
 import json
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import read_npz, write_npz, write_text
+from lem_safe.files import write_npz, write_text
+from lem_safe.inputs import read_arrays, read_mapping
 
 LOCK, CHECKPOINT, BEGUN, FINISHED = ".lock", "checkpoint.npz", "begun.json", "run.json"
 ABANDONED = re.compile(r"\.[\w.]+\.(npz|json|yaml|safetensors)\.\w{8}|report\.html\.tmp")
 """Files that a killed process was writing; the lock ensures that no other process is."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENFILE, errno.EMFILE)
+"""What is wrong with the machine, not with the place."""
 
 
 class RunDirectory:
@@ -28,12 +37,15 @@ class RunDirectory:
         self._lock = path / LOCK
 
     def __enter__(self) -> "RunDirectory":
+        self._made = [path for path in (self.path, *self.path.parents) if not os.path.lexists(path)]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) in FULL:
+                raise
             raise BadInput(
-                Fault(f"cannot write here: {error.strerror}; choose another --out", file=str(self.path))
+                Fault(f"cannot write here: {_reason(error)}; choose another --out", file=str(self.path))
             ) from error
         for left in [p for p in self.path.iterdir() if ABANDONED.fullmatch(p.name)]:
             left.unlink(missing_ok=True)
@@ -42,8 +54,9 @@ class RunDirectory:
     def __exit__(self, *_: object) -> None:
         self._lock.unlink(missing_ok=True)
         os.close(self._handle)
-        if not any(self.path.iterdir()):  # refused before anything was written
-            self.path.rmdir()
+        with suppress(OSError):  # refused before anything was written: what was made here is empty
+            for made in self._made:
+                made.rmdir()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -61,13 +74,7 @@ class RunDirectory:
         """The arrays of a file of this or an interrupted run; BadInput with the remedy `way_out` where it is
         damaged.
         """
-        path = self / name
-        try:
-            return read_npz(path)
-        except (PermissionError, FileNotFoundError):
-            raise
-        except Exception as error:  # the exception of a damaged archive depends on the damaged bytes
-            raise BadInput(Fault(f"is damaged ({_first_line(error)}); {way_out}", file=str(path))) from error
+        return read_arrays(self / name, way_out)
 
     def checkpoint(self) -> dict[str, np.ndarray] | None:
         """The last checkpoint, or None; BadInput where it cannot be read."""
@@ -83,8 +90,8 @@ class RunDirectory:
         """The identity of an unfinished run in this directory; None where there is none."""
         path = self / BEGUN
         if path.exists():
-            found = self._mapping(
-                BEGUN, "it is not known whether these files are this run's; choose another --out"
+            found = read_mapping(
+                path, "it is not known whether these files are this run's; choose another --out"
             )
             return {name: str(value) for name, value in found.items()}
         if any((self / name).exists() for name in ("samples.npz", "reference.npz", CHECKPOINT)):
@@ -98,17 +105,7 @@ class RunDirectory:
 
     def finished_with(self) -> str:
         """The fingerprint of the finished run in this directory."""
-        return str(self._mapping(FINISHED, "choose another --out").get("fingerprint"))
-
-    def _mapping(self, name: str, way_out: str) -> dict[str, object]:
-        path = self / name
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(found, dict):
-                raise ValueError("no mapping")
-        except (ValueError, RecursionError) as error:
-            raise BadInput(Fault(f"is damaged ({_first_line(error)}); {way_out}", file=str(path))) from error
-        return found
+        return str(read_mapping(self / FINISHED, "choose another --out").get("fingerprint"))
 
     def begin_with(self, identity: dict[str, str]) -> None:
         """Stores the identity of this run, before it writes anything else."""
@@ -126,14 +123,21 @@ class RunDirectory:
         (self / BEGUN).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
+        """Takes the lock, whatever text is in its file; BadInput where another process holds it, and where
+        what has its name is no regular file, which is left alone.
+        """
         while True:
-            handle = os.open(self._lock, os.O_CREAT | os.O_RDWR)
+            if os.path.lexists(self._lock) and not stat.S_ISREG(os.lstat(self._lock).st_mode):
+                message = "is the name of the lock, and no regular file; remove it or choose another --out"
+                raise BadInput(Fault(message, file=str(self._lock)))
+            handle = os.open(self._lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.read(handle, 32).decode().strip() or "another"
+                text = os.read(handle, 32).decode("ascii", "replace").strip()
                 os.close(handle)
-                message = f"process {holder} is writing here; wait for it or choose another --out"
+                holder = f"process {text}" if text.isdigit() else "another process"
+                message = f"{holder} is writing here; wait for it or choose another --out"
                 raise BadInput(Fault(message, file=str(self.path))) from None
             if self._lock.exists() and os.fstat(handle).st_ino == self._lock.stat().st_ino:
                 os.truncate(handle, 0)
@@ -143,8 +147,8 @@ class RunDirectory:
             os.close(handle)  # the holder removed the file while this process waited: lock the new one
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 RESUME = "choose another --out, or --resume to continue the run in it"
@@ -152,10 +156,30 @@ RESUME = "choose another --out, or --resume to continue the run in it"
 
 def must_be_fresh(path: Path, way_out: str = "choose another --out") -> None:
     """Refuses a directory that is not empty; `way_out` is the remedy."""
-    if path.is_file():
-        raise BadInput(Fault("is a file; --out must be a directory that is empty or absent", file=str(path)))
-    if path.exists() and any(path.iterdir()):
-        raise BadInput(Fault(f"is not empty; {way_out}", file=str(path)))
+    if path.is_dir():
+        if any(path.iterdir()):
+            raise BadInput(Fault(f"is not empty; {way_out}", file=str(path)))
+    elif os.path.lexists(path):
+        what = "is a file" if path.is_file() else "is no directory"
+        raise BadInput(Fault(f"{what}; --out must be a directory that is empty or absent", file=str(path)))
+    elif "\0" in str(path):
+        raise BadInput(Fault("holds a NUL character, which no name can; choose another --out", str(path)))
+
+
+@contextmanager
+def only_writer(path: Path | None, *, resume: bool = False) -> Iterator[None]:
+    """Holds a directory for one process from its first write to its last; BadInput where another process
+    writes there and, unless `resume`, where it holds something. Does nothing without a directory.
+    """
+    if path is None:
+        yield
+        return
+    if not resume:
+        must_be_fresh(path)
+    with RunDirectory(path) as directory:
+        if not (resume or directory.is_fresh):  # another process has been here since
+            raise BadInput(Fault("is not empty; choose another --out", file=str(path)))
+        yield
 
 
 def fresh_under(parent: Path, name: str) -> Path:

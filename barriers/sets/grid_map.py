@@ -18,10 +18,14 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
+from barriers.regular_files import must_be_regular
+
 YAML_SUFFIXES = (".yaml", ".yml")
 PICTURES = ("PNG", "PPM", "BMP", "TIFF", "GIF")
 """Lossless formats, by the names of Pillow (PPM is PGM and PBM too): a JPEG's walls have halos."""
 MOST_CELLS = 100_000_000
+MOST_BYTES = 1_000_000
+"""Of a map_server YAML file, which has a dozen lines."""
 
 State = Literal["free", "occupied"]
 
@@ -72,6 +76,7 @@ def ros_map(path: Path) -> RosMap:
     from ruamel.yaml.error import YAMLError
 
     try:
+        must_be_regular(path, MOST_BYTES)
         found = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         why = str(error).splitlines()[0]
@@ -134,8 +139,7 @@ def _opened(path: Path) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if not path.is_file():
-            raise OSError("no such file" if not path.exists() else "it is not a file")
+        must_be_regular(path)
         with Image.open(path, formats=PICTURES) as image:
             if image.width * image.height > MOST_CELLS:
                 raise OSError(f"{image.width} x {image.height} pixels are more than {MOST_CELLS}")

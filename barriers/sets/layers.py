@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from barriers.regular_files import must_be_regular
+
 FORMAT = "lem-safe classifier 1"
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -53,7 +55,7 @@ class Layers(nn.Module):
                     f"Classifier: layer {i} must be a matrix of {width} columns with one bias a row; "
                     f"got {tuple(W.shape)} and {tuple(b.shape)}"
                 )
-            if not (torch.isfinite(W).all() and torch.isfinite(b).all()):
+            if not all(t.is_floating_point() and bool(torch.isfinite(t).all()) for t in (W, b)):
                 raise ValueError(f"Classifier: layer {i} must hold finite numbers")
             width = len(b)
         self.weights = nn.ParameterList(
@@ -123,6 +125,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
     import safetensors
 
     try:
+        must_be_regular(path)
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
             names = file.keys()
@@ -140,7 +143,7 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
         ]
         network, classes = Layers(maps, text["activation"]), tuple(json.loads(text["classes"]))
         columns = tuple(json.loads(text["columns"])) if "columns" in text else None
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"Classifier: path: {path} does not hold what its metadata promise: {error}; save it again"
         ) from None

@@ -2,14 +2,17 @@
 they are named.
 """
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from barriers.regular_files import memory, must_be_regular
 from barriers.tables import csv_blocks, csv_head, pair
 
 
@@ -24,6 +27,7 @@ def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Floa
             raise ValueError(
                 f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out"
             )
+        must_be_regular(path, memory())
         if path.suffix == ".csv":
             rows = _csv(path, columns, header)
         elif path.suffix in (".npy", ".npz"):
@@ -31,7 +35,7 @@ def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Floa
         else:
             raise ValueError("the name must end in .npy, .npz or .csv")
         return torch.as_tensor(np.asarray(rows, dtype=np.float64))
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, EOFError, KeyError, ValueError, TypeError, BadZipFile, zlib.error) as error:
         raise ValueError(
             f"NearPoints: points must be a readable table of numbers; {path}: {error}"
         ) from error

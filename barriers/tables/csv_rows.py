@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from barriers.regular_files import must_be_regular
 from barriers.tables.first_row import WINDOW, Doubt, first_row, number
 from barriers.tables.pairing import folded, listed
 
 BLOCK = 65536
 """Lines in memory at a time."""
+LONGEST = 1 << 24
+"""The largest number of bytes of a line."""
 SHOWN = 8
 """Faults of one file that are listed; the others are counted."""
 
@@ -74,6 +77,7 @@ def csv_head(path: Path, header: bool | None = None) -> CsvHead:
     """The head of a file. header: whether its first line is names; None where unknown. TableFault where the
     file is empty.
     """
+    _must_have_lines(path)
     with _readable(), path.open(encoding="utf-8-sig", newline="") as file:
         found = list(itertools.islice(_records(file), WINDOW + 1))
     if not found:
@@ -112,6 +116,14 @@ def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Itera
         raise TableFault(faults)
     if not read:
         raise TableFault([("has a header but no rows", None)])
+
+
+def _must_have_lines(path: Path) -> None:
+    """Refuses what is no regular file, and one whose first line alone is longer than any row of numbers."""
+    must_be_regular(path)
+    with path.open("rb") as file:
+        if len(line := file.readline(LONGEST + 1)) > LONGEST and b"\r" not in line:
+            raise TableFault([(f"must have lines of at most {LONGEST:,} bytes", 1)])
 
 
 class _readable:

@@ -17,7 +17,7 @@ import numpy as np
 from lem_safe.auditor.samples import Block
 from lem_safe.auditor.standing import Standing
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import write_json
+from lem_safe.files import read_text, write_json
 
 FILE = "growth.json"
 SCHEMA_VERSION = 1
@@ -46,7 +46,7 @@ class Past:
         if not path.exists():
             return cls(question)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(read_text(path))
             standings = {name: Standing.from_dict(s) for name, s in data["standings"].items()}
             past = cls(
                 dict(data["question"]),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_be_readable
 
 BLOCK = 65536
 """Rows in memory at a time."""
@@ -51,10 +51,4 @@ def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:
 
 def must_be_file(path: Path) -> None:
     """Raises BadInput for a path that is not a readable file."""
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "no such file"
-        raise BadInput(Fault(f"{what}; check the path", str(path)))
-    try:
-        path.open("rb").close()
-    except PermissionError as error:
-        raise BadInput(Fault("cannot be read: permission denied", str(path))) from error
+    must_be_readable(path)

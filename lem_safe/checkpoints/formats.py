@@ -2,7 +2,6 @@
 present in its shape, and no other.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -27,9 +26,7 @@ class Format(ABC):
 
     @abstractmethod
     def columns(self, file: Opened) -> tuple[str, ...]:
-        """The coordinates' names, from names and shapes alone; BadInput where the file does not have this
-        format.
-        """
+        """The coordinates' names; BadInput where the file does not have this format."""
 
     @abstractmethod
     def load(self, file: Opened) -> Energy:
@@ -47,12 +44,7 @@ class LemSafe(Format):
         return file.text.get("format") == FORMAT
 
     def columns(self, file: Opened) -> tuple[str, ...]:
-        try:
-            return tuple(str(name) for name in json.loads(file.text["columns"]))
-        except (KeyError, ValueError, TypeError):
-            raise BadInput(
-                Fault("has no columns in its metadata, so lem-safe train did not write it", str(file.path))
-            ) from None
+        return load_energy(file.path).columns
 
     def load(self, file: Opened) -> Energy:
         return load_energy(file.path).energy

@@ -17,6 +17,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_be_readable
+
+MOST, DEEP = 100_000, 20
+"""Values of a file of weights, and dictionaries within dictionaries, at most: one may hold itself."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,15 @@ class Opened:
             return _under(name, load_file(self.path))
         return _under(
             name,
-            {
-                key: tensor.clone()
-                for key, tensor in _tensors(_unpickled(self.path))
-                if _is_under(name, key, self.shapes)
-            },
+            {key: tensor.clone() for key, tensor in _tensors(self.path) if _is_under(name, key, self.shapes)},
         )
 
 
 def opened(path: Path) -> Opened:
     """Opens a file of weights; BadInput where it is absent, incomplete, or holds code."""
-    if not path.is_file():
-        raise BadInput(Fault("no such file; a relative path starts at the scenario's own folder", str(path)))
+    must_be_readable(path, "a relative path starts at the scenario's own folder")
     if not is_safetensors(path):
-        return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(_unpickled(path))}, {})
+        return Opened(path, {key: tuple(tensor.shape) for key, tensor in _tensors(path)}, {})
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             names = file.keys()
@@ -101,7 +100,7 @@ def _unpickled(path: Path) -> Any:
             "safetensors"
         )
         raise BadInput(Fault(rule, str(path))) from None
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except Exception as error:  # what a damaged file raises depends on which of its bytes are
         reason = _first_line(error)
         raise BadInput(
             Fault(f"is neither safetensors nor a complete file of torch.save: {reason}", str(path))
@@ -112,13 +111,25 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _tensors(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
-    """Every tensor of nested dictionaries, by its dotted name."""
-    if isinstance(value, Tensor):
-        return [(name, value)]
-    if not isinstance(value, Mapping):
-        return []
-    return [leaf for key, item in value.items() for leaf in _tensors(item, f"{name}.{key}".removeprefix("."))]
+def _tensors(path: Path) -> list[tuple[str, Tensor]]:
+    """Every tensor of a file's nested dictionaries, by its dotted name; BadInput where they have no end, or
+    are more than a file of weights holds.
+    """
+    found: list[tuple[str, Tensor]] = []
+    left: list[tuple[str, Any, int]] = [("", _unpickled(path), 0)]
+    for _ in range(MOST):
+        if not left:
+            return found
+        name, value, depth = left.pop()
+        if isinstance(value, Tensor):
+            found.append((name, value))
+        elif isinstance(value, Mapping) and (depth >= DEEP or len(value) > MOST):
+            break
+        elif isinstance(value, Mapping):
+            inner = [(f"{name}.{key}".removeprefix("."), item, depth + 1) for key, item in value.items()]
+            left += reversed(inner)
+    rule = f"must hold at most {MOST:,} values, in dictionaries at most {DEEP} deep; save its weights alone"
+    raise BadInput(Fault(rule, str(path)))
 
 
 def _under(name: str, named: Mapping[str, Any]) -> dict[str, Any]:

@@ -190,15 +190,17 @@ def _audited_once(
     """The audit of a file that does not grow, with the files that are kept of it."""
     from lem_safe.auditing import audited, read_trace, write_audit, write_failing_rows
     from lem_safe.commands.files_asked import replaceable
+    from lem_safe.run_directory import only_writer
 
     if kept.out is not None:
         replaceable(kept.out, kept.overwrite)
-    steps = None if trace is None else read_trace(trace)
-    done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
-    if kept.out is not None:
-        write_audit(kept.out, done)
-    if kept.rows is not None:
-        write_failing_rows(kept.rows, done)
+    with only_writer(kept.out, resume=kept.overwrite):
+        steps = None if trace is None else read_trace(trace)
+        done = audited(samples, scenario, replaced, clouds=clouds, trace=steps, **asked)
+        if kept.out is not None:
+            write_audit(kept.out, done)
+        if kept.rows is not None:
+            write_failing_rows(kept.rows, done)
     return done.report
 
 

@@ -43,16 +43,14 @@ def compare(
     from lem_safe.comparison.compare import compare as compared
     from lem_safe.comparison.compare import must_be_known
     from lem_safe.registry import load
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     loaded = load(scenario, given(set_))
     chosen = [name.strip() for name in filters.split(",") if name.strip()] if filters is not None else None
     if chosen is not None:
         must_be_known(chosen, loaded)
-    if out is not None:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"compare-{loaded.name}")
-    with open_progress(quiet or json) as progress:
+    with open_progress(quiet or json) as progress, only_writer(place):
         found = compared(loaded, chosen, seeds=seeds, out=place, progress=progress)
     page = on_one_line(place / "compare.html")
     say(printer.dumps(found.to_dict(), indent=2) if json else f"{found}\n\n{page}")

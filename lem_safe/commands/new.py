@@ -1,5 +1,6 @@
 """`lem-safe new`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def new(
     from lem_safe.files import write_json, write_text
     from lem_safe.registry import json_schema
 
-    if path.exists():
+    if os.path.lexists(path):
         raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
     if not path.parent.is_dir():
         raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))

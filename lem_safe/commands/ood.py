@@ -49,14 +49,12 @@ def ood(
     from lem_safe.ood.evaluate import named, source_of
     from lem_safe.ood.evaluate import ood as scored
     from lem_safe.registry import load
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     loaded = load(scenario)
     sources, usual = named([*against, *(more or [])]), None if inside is None else source_of(inside)
-    if out is not None:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), f"{loaded.name}-ood")
-    with open_progress(quiet or json) as progress:
+    with open_progress(quiet or json) as progress, only_writer(place):
         found = scored(
             loaded,
             sources,

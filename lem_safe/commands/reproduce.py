@@ -44,7 +44,7 @@ def reproduce(
 
     from lem_safe.reproduce import CLAIMS, Setting
     from lem_safe.reproduce import reproduce as study
-    from lem_safe.run_directory import fresh_under, must_be_fresh
+    from lem_safe.run_directory import fresh_under, only_writer
 
     strange = [name for name in claims or [] if name not in CLAIMS]
     if strange:
@@ -52,10 +52,8 @@ def reproduce(
     for folder in (data_root, checkpoint):
         if folder is not None and not folder.exists():
             raise BadInput(Fault("no such file or folder", file=str(folder)))
-    if out is not None and not resume:
-        must_be_fresh(out)
     place = out if out is not None else fresh_under(Path("runs"), "reproduce")
-    with open_progress(quiet or json) as progress:
+    with open_progress(quiet or json) as progress, only_writer(place, resume=resume):
         setting = Setting(progress, seed=seed, quick=quick, data_root=data_root, checkpoint=checkpoint)
         found = study([CLAIMS[name] for name in claims or CLAIMS], setting, place, resume)
     page = on_one_line(place / "reproduce.html")

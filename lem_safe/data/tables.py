@@ -19,6 +19,7 @@ from lem_safe.data.csv_text import read_csv
 from lem_safe.data.names import chosen_among, identifiers, known
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_fit
 
 Raw = tuple[NDArray[Any], Sequence[str] | None]
 """What a reader returns of a file: an array, and column names as written or None."""
@@ -75,11 +76,7 @@ def read_table(
                 str(path),
             )
         )
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "no such file"
-        raise BadInput(
-            Fault(f"{what}; check the path (a scenario's paths are relative to the scenario)", str(path))
-        )
+    must_fit(path, "check the path (a scenario's paths are relative to the scenario)")
     try:
         values, raw = (
             read_csv(path, columns, header, expected) if reader is read_csv else reader(path, columns)

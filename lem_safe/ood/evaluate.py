@@ -6,6 +6,7 @@ distribution, or the energy has exact draws; else the rows that trained the ener
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,7 @@ def source_of(text: str) -> DataSource | Path:
     from lem_safe.registry import TABLES, make
 
     path = Path(text)
-    if path.suffix and path.exists():
+    if path.suffix and os.path.exists(path):
         return path
     if text.startswith("{"):
         from ruamel.yaml import YAML
@@ -216,8 +217,8 @@ def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
     found: dict[str, DataSource | Path] = {}
     for text in texts:
         head, mark, rest = text.partition("=")
-        plain = not mark or "{" in head or Path(text).exists()
-        name, spec = (Path(text).stem if Path(text).exists() else text, text) if plain else (head, rest)
+        plain = not mark or "{" in head or os.path.exists(text)
+        name, spec = (Path(text).stem if os.path.exists(text) else text, text) if plain else (head, rest)
         if name == INSIDE:
             raise BadInput(Fault(f"'{name}' is what the rows of --inside are called; call it OTHER={spec}"))
         if name in found:

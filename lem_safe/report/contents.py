@@ -1,12 +1,9 @@
 """A run directory as values: what the report shows, and which files were missing."""
 
-import json
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,8 +12,10 @@ from jaxtyping import Bool, Float
 from barriers.derivatives import value_and_gradient
 from barriers.sets import NotSmooth, SpecificationError, UnsafeSet
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_fit, read_arrays, read_mapping
 from lem_safe.registry import regions
 
+AGAIN = "run it, or audit it, again in another --out"
 Arrays = dict[str, np.ndarray]
 
 
@@ -103,8 +102,6 @@ class Contents:
 
 def read(directory: Path) -> Contents:
     """The contents of a finished run directory; BadInput names the file that is missing or broken."""
-    from ruamel.yaml import YAML
-
     foreign = (directory / "shown.npz").is_file() and not (directory / "run.json").is_file()
     rows = "shown.npz" if foreign else "samples.npz"
     needed = ["scenario.yaml", rows, "audit.json"] + ["run.json"] * (not foreign)
@@ -120,9 +117,9 @@ def read(directory: Path) -> Contents:
     columns = samples.get("columns")
     return Contents(
         directory=directory,
-        scenario=YAML(typ="safe", pure=True).load(directory / "scenario.yaml"),
-        audit=json.loads((directory / "audit.json").read_text(encoding="utf-8")),
-        run={} if foreign else json.loads((directory / "run.json").read_text(encoding="utf-8")),
+        scenario=_scenario(directory / "scenario.yaml"),
+        audit=read_mapping(directory / "audit.json", AGAIN),
+        run={} if foreign else read_mapping(directory / "run.json", AGAIN),
         x=x,
         columns=tuple(str(c) for c in columns)
         if columns is not None
@@ -134,10 +131,18 @@ def read(directory: Path) -> Contents:
 
 
 def _arrays(path: Path) -> Arrays:
-    if not path.is_file():
-        return {}
+    return read_arrays(path, AGAIN) if path.exists() else {}
+
+
+def _scenario(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    must_fit(path, AGAIN)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
-        raise BadInput(Fault(f"is not a readable .npz file ({error})", str(path))) from error
+        found = YAML(typ="safe", pure=True).load(path)
+    except (YAMLError, ValueError, RecursionError) as error:
+        found = error
+    if not isinstance(found, dict):
+        raise BadInput(Fault(f"is damaged; {AGAIN}", str(path)))
+    return found

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from barriers.regular_files import UnreadableFile
 from lem_safe.data.source import digest
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.escaping import on_one_line
-from lem_safe.files import write_json, write_text
+from lem_safe.files import read_text, write_json, write_text
 from lem_safe.provenance import versions
 from lem_safe.report.style import png, prefixed, svg
 from lem_safe.reproduce.claim import Claim, Found, Setting
@@ -160,9 +161,9 @@ def _saved(out: Path | None, claim: Claim, setting: Setting) -> dict[str, Any] |
     if path is None or not path.is_file():
         return None
     try:
-        row: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        row: dict[str, Any] = json.loads(read_text(path))
         saved, verdict = row["setting"], row["verdict"]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, UnreadableFile):
         return None
     mine = _setting(claim, setting)
     if any(saved.get(name) != mine[name] for name in STUDY):

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import read_npz
+from lem_safe.inputs import read_arrays
 from lem_safe.registry import load
 from lem_safe.runs.resume import identity
 from lem_safe.scenario import Scenario
+
+AGAIN = "run it again in another --out"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Request:
     ) -> "Request":
         """The request, with defaults from a run directory; BadInput for what cannot be drawn."""
         scenario = finished_scenario(directory)
-        steps = len(read_npz(directory / "trace.npz")["step"]) if burn_in is None else burn_in
+        steps = len(read_arrays(directory / "trace.npz", AGAIN)["step"]) if burn_in is None else burn_in
         between = max(1, steps // 10) if thin is None else thin
         faults = [
             Fault(f"must be > 0; got {value}", key=name)

@@ -7,6 +7,7 @@ energies differently, or with other weights, trains nothing again. In a run dire
 `energy.energies.0.safetensors`, `penalties.0.energy.safetensors`.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,7 @@ class Learner:
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )
-        energy, origin = made.load_or_train(self.seed, self.cache, self._report)
+        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
         return energy
@@ -101,7 +102,7 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
     is learned.
     """
-    if out is not None and out.exists():
+    if out is not None and os.path.lexists(out):
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
     must_run(scenario)
     learner = Learner(scenario.seed, progress)

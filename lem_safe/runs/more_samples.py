@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from lem_safe.errors import BadInput, Fault, NumericalFailure
-from lem_safe.files import read_npz
+from lem_safe.inputs import read_arrays
 from lem_safe.keys import Key
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load, make
 from lem_safe.run_directory import BEGUN, RunDirectory
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
 from lem_safe.runs.checkpoint import Arrays
-from lem_safe.runs.draw_request import Request, finished_scenario
+from lem_safe.runs.draw_request import AGAIN, Request, finished_scenario
 from lem_safe.runs.pilot import known_pilot, piloted
 from lem_safe.runs.problem import Problem, build, start
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
@@ -114,7 +114,9 @@ def dependent(directory: Path) -> bool:
     built or trained.
     """
     scenario = finished_scenario(directory)
-    return scenario.audit.replicas > 1 or bool(read_npz(directory / "samples.npz").get("coupled", False))
+    return scenario.audit.replicas > 1 or bool(
+        read_arrays(directory / "samples.npz", AGAIN).get("coupled", False)
+    )
 
 
 def _drawn(

@@ -2,7 +2,6 @@
 files.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import read_npz
+from lem_safe.inputs import read_mapping
 from lem_safe.run_directory import FINISHED
 from lem_safe.scenario import Scenario
 
@@ -73,7 +73,7 @@ class Run:
         """How far the unfiltered samples are from the data, where the energy was learned: one line, and one
         for each warning.
         """
-        found = json.loads((self.directory / FINISHED).read_text(encoding="utf-8")).get("fidelity")
+        found = read_mapping(self.directory / FINISHED, "run it again in another --out").get("fidelity")
         return [] if found is None else ["", *each_on_one_line([found["line"], *found["warnings"]])]
 
     def _repr_html_(self) -> str:

@@ -15,7 +15,7 @@ import torch
 from lem_safe.auditing import audit
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import read_npz, write_json, write_text
+from lem_safe.files import read_npz, read_text, write_json, write_text
 from lem_safe.lyapunov import Stopped
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load, loads
@@ -182,7 +182,7 @@ def _again(directory: RunDirectory, scenario: Scenario, strict: bool, with_repor
     written = directory / "audit.json"
     if written.exists():
         try:
-            report = AuditReport.from_json(written.read_text(encoding="utf-8"))
+            report = AuditReport.from_json(read_text(written))
         except (BadInput, UnicodeDecodeError) as error:
             raise BadInput(
                 Fault("is damaged; remove it, and --resume audits the samples again", file=str(written))

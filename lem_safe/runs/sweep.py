@@ -16,9 +16,10 @@ from typing import Any
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import write_json, write_text
+from lem_safe.inputs import read_mapping
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
-from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh
+from lem_safe.run_directory import RESUME, fresh_under, must_be_fresh, only_writer
 from lem_safe.runs.result import Run
 from lem_safe.runs.runner import run
 from lem_safe.runs.sweep_table import Entry, cells, page, table
@@ -100,26 +101,31 @@ def sweep(
         _must_be_the_same(path, chosen)
     else:
         must_be_fresh(path, RESUME)
-    path.mkdir(parents=True, exist_ok=True)
+    with only_writer(path, resume=resume):
+        entries = _entries(
+            chosen,
+            path,
+            progress,
+            device=device,
+            resume=resume,
+            threads=threads,
+            strict=strict,
+            with_report=with_report,
+        )
+    return Sweep(path, chosen, tuple(entries))
+
+
+def _entries(chosen: Scenario, path: Path, progress: Progress, **options: Any) -> list[Entry]:
+    """The runs one after the other; sweep.json and report.html tell at any time how far they are."""
     write_json(path / TABLE, _content(chosen, (), finished=False))
     entries: list[Entry] = []
     for i, ((settings, variant), folder) in enumerate(zip(chosen.variants, folders(chosen), strict=True)):
         progress.say(f"[{i + 1}/{len(chosen.variants)}] {named(settings)}")
-        begin = partial(
-            run,
-            variant,
-            out=path / folder,
-            device=device,
-            resume=resume,
-            threads=threads,
-            progress=progress,
-            strict=strict,
-            with_report=with_report,
-        )
+        begin = partial(run, variant, out=path / folder, progress=progress, **options)
         entries.append(_entry(settings, folder, begin, progress))
         write_json(path / TABLE, _content(chosen, entries, finished=i + 1 == len(chosen.variants)))
         write_text(path / "report.html", page(chosen, entries))
-    return Sweep(path, chosen, tuple(entries))
+    return entries
 
 
 def _several(scenario: Scenario | str | Path) -> Scenario:
@@ -171,7 +177,7 @@ def last_unfinished(parent: Path, name: str) -> Path | None:
     cut = [
         p
         for p in parent.glob(f"{name}*/{TABLE}")
-        if not json.loads(p.read_text(encoding="utf-8")).get("finished", False)
+        if not read_mapping(p, "remove it, or give --out").get("finished", False)
     ]
     own = [p for p in cut if re.fullmatch(r"(-\d+)?", p.parent.name.removeprefix(name))]
     return max(own, key=lambda p: p.stat().st_mtime).parent if own else None
@@ -214,7 +220,7 @@ def _must_be_the_same(path: Path, scenario: Scenario) -> None:
         return
     if not (path / TABLE).is_file():
         raise BadInput(Fault(f"holds no sweep ({TABLE} is missing); choose another --out", file=str(path)))
-    begun = json.loads((path / TABLE).read_text(encoding="utf-8"))["fingerprint"]
+    begun = read_mapping(path / TABLE, "choose another --out").get("fingerprint")
     if begun != scenario.fingerprint():
         message = (
             "holds another sweep, or one of data that have changed since; resume it with what it was "

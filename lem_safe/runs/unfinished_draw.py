@@ -2,7 +2,6 @@
 of the current cloud. An interrupted draw continues from it with identical results; it is removed at the end.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import read_mapping
 from lem_safe.run_directory import BEGUN, CHECKPOINT, RunDirectory
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.sample_files import facts_of
@@ -32,9 +32,9 @@ def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
     if not (path.exists() and facts_of(path).exists()) or (part_of(path) / BEGUN).exists():
         return False
     try:
-        about = json.loads(facts_of(path).read_text(encoding="utf-8"))
+        about = read_mapping(facts_of(path), "choose another --out")
         was = {name: about[name] for name in ("samples", "seed", "pool")}
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
         raise BadInput(Fault("is damaged; choose another --out", file=str(facts_of(path)))) from error
     now = {"samples": samples, "seed": was["seed"] if seed is None else seed, "pool": pool}
     must_match(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from barriers.regular_files import must_be_regular
 from barriers.sets.grid_map import companions
 
 
@@ -31,5 +32,6 @@ def _hashable(value: Any) -> Any:
 
 
 def _sha256(path: Path) -> str:
+    must_be_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ centre together.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from barriers.regular_files import MISSING, refusal
 from barriers.tables import defaults, listed, misplaced
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
@@ -60,12 +61,13 @@ class Meaning:
     def _files(self) -> None:
         for path, part in self.parts.values.items():
             for where, file in files_in(part, path):
-                if file.is_dir():
-                    self._fault(where, f"must be a file; {file} is a directory")
-                elif not file.exists():
-                    self._fault(
-                        where, f"no such file: {file}; a relative path starts at the scenario's own folder"
+                if (why := refusal(file)) is not None:
+                    told = (
+                        f"no such file: {file}; a relative path starts at the scenario's own folder"
+                        if why == MISSING
+                        else f"must be a regular file; {file} {why}"
                     )
+                    self._fault(where, told)
 
     def _columns(self) -> tuple[str, ...] | None:
         given, energy = self.parts.get("columns"), self.parts.get("energy")
@@ -97,7 +99,7 @@ class Meaning:
             self._fault(path, message)
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
-        if any(not file.is_file() for _, file in files_in(energy, path)):
+        if any(refusal(file) is not None for _, file in files_in(energy, path)):
             return None
         try:
             return self.tables.columns(energy)

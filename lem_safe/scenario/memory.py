@@ -1,23 +1,13 @@
 """Whether a run fits in this machine's memory: its clouds, its trace, and the data kept of several clouds."""
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from barriers.regular_files import memory
 from lem_safe.scenario.key_path import KeyPath
 
 CLOUDS = 4
 """The number of n × d arrays that a step needs at least: the cloud, its proposal, the gradient, the noise."""
-
-
-def memory() -> int:
-    """Bytes of memory that a process may use here: the machine's, or its container's where that is less."""
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(have, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        return have
 
 
 def too_large(

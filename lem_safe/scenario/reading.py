@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from barriers.regular_files import MISSING, refusal
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.source import Source, source_fault
@@ -41,13 +42,11 @@ def read(path: Path) -> Source:
     YAML mapping.
     """
     shown = str(path)
+    if (why := refusal(path)) is not None:
+        raise BadInput(Fault(why if why == MISSING else f"{why}; a scenario is one YAML file", file=shown))
     try:
-        if path.is_dir():
-            raise BadInput(Fault("is a directory; a scenario is one YAML file", file=shown))
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise BadInput(Fault("no such file", file=shown)) from None
     except OSError as error:
         raise BadInput(Fault(f"cannot be read: {error.strerror or error}", file=shown)) from None
     if len(data) > MAX_BYTES:

@@ -5,6 +5,7 @@ ones.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from barriers.regular_files import refusal
 from barriers.sets import UnsafeSet, build_set
 from barriers.specification import UnknownRegion
 from lem_safe.errors import BadInput, Fault
@@ -41,7 +42,7 @@ def regions(
     made = Regions({}, [])
     for name, spec in parts.under("unsafe"):
         path: KeyPath = ("unsafe", name)
-        if any(not file.is_file() for _, file in files_in(spec, path)):
+        if any(refusal(file) is not None for _, file in files_in(spec, path)):
             continue  # already reported
         try:
             region = region_of(spec, path, made.built, columns, tables)

@@ -6,7 +6,7 @@ JSON. Nothing pickled is written or read, and files are written atomically.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +20,22 @@ from lem_safe.energies.mlp import NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically
+from lem_safe.inputs import must_be_readable
+from lem_safe.training.plausible import must_fit
+from lem_safe.training.plausible import names as names_of
 
 FORMAT = "lem-safe energy 1"
+MALFORMED = (
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+)
+"""What metadata that lem-safe did not write may raise."""
 
 
 class Saved(NamedTuple):
@@ -50,8 +64,7 @@ def save_energy(energy: Transported, path: Path, metadata: Mapping[str, Any]) ->
 
 def load_energy(path: Path) -> Saved:
     """Reads what `save_energy` wrote; BadInput where the file is absent, foreign, or incomplete."""
-    if not path.is_file():
-        raise BadInput(Fault("no such file; train one with lem-safe train", str(path)))
+    must_be_readable(path, "train one with lem-safe train")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = dict(file.metadata() or {})
@@ -68,18 +81,27 @@ def load_energy(path: Path) -> Saved:
         )
     try:
         metadata = {name: json.loads(value) for name, value in text.items()}
-        network = network_of(metadata["network"])
-        columns = tuple(metadata["columns"])
-        inner = network.build(len(columns), torch.Generator().manual_seed(0))
-        inner.load_state_dict(
-            _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
-        )
-        energy = Transported(inner, Coordinates(tensors["offset"], tensors.get("matrix")))
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        columns = names_of(metadata["columns"])
+        energy = _made(network_of(metadata["network"]), columns, tensors)
+    except MALFORMED as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(
-            Fault(f"does not hold what its metadata promise: {error}; train it again", str(path))
+            Fault(f"does not hold what its metadata promise: {why}; train it again", str(path))
         ) from None
     return Saved(energy.requires_grad_(False).eval(), columns, metadata)
+
+
+def _made(network: Network, columns: Sequence[str], tensors: Mapping[str, Tensor]) -> Transported:
+    """The energy of these tensors; one of MALFORMED where they are not the network's, or not finite."""
+    inside = _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
+    outside = {name: tensor for name, tensor in tensors.items() if not name.startswith("inner.")}
+    broken = [name for name, t in tensors.items() if not (t.is_floating_point() and bool(t.isfinite().all()))]
+    if broken:
+        raise ValueError(f"'{broken[0]}' must hold finite numbers")
+    must_fit(network, len(columns), {name: tuple(t.shape) for name, t in (inside | outside).items()})
+    inner = network.build(len(columns), torch.Generator().manual_seed(0))
+    inner.load_state_dict(inside)
+    return Transported(inner, Coordinates(tensors["offset"], tensors.get("matrix")))
 
 
 def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
@@ -95,7 +117,9 @@ def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
 
 
 def network_of(description: Mapping[str, Any]) -> Network:
-    """The settings from which `describe` made the description."""
+    """The settings from which `describe` made the description; one of MALFORMED for anything else."""
+    if not isinstance(description, Mapping):
+        raise TypeError(f"network must be a mapping of settings; got {type(description).__name__}")
     fields = {name: value for name, value in description.items() if name != "kind"}
     if isinstance(fields.get("network"), Mapping):
         fields["network"] = network_of(fields["network"])

@@ -15,6 +15,7 @@ import safetensors
 from safetensors.torch import save
 from torch import Tensor
 
+from barriers.regular_files import must_be_regular
 from lem_safe.files import void, write_atomically
 
 FORMAT = "lem-safe training 1"
@@ -53,6 +54,7 @@ class Journal:
     def read(self) -> Entry | None:
         """The last entry; None where none belongs to this run."""
         try:
+            must_be_regular(self.path)
             with safetensors.safe_open(self.path, framework="pt") as file:
                 text = dict(file.metadata() or {})
                 names = file.keys()

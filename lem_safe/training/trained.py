@@ -5,6 +5,7 @@ fingerprint is the energy.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -120,30 +121,59 @@ class Trained:
         return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
 
     def load_or_train(
-        self, seed: int, cache: Path | None = None, progress: Progress = quiet
+        self,
+        seed: int,
+        cache: Path | None = None,
+        progress: Progress = quiet,
+        say: Callable[[str], None] = lambda line: None,
     ) -> tuple[Transported, str]:
         """The energy, from the cache where it has been trained before, and its origin: "cached" or "trained".
+        A cached file that cannot be used is reported by `say`, in one line, and written anew.
 
         An interrupted training leaves a journal next to that file, and continues from it bit for bit.
         """
         path = self.path(seed, cache)
-        if path.is_file():
-            try:
-                return load_energy(path).energy, "cached"
-            except BadInput:  # a damaged cache is ignored: train, and overwrite it
-                pass
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(
-                Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))
-            ) from None
+        if (kept := self._kept(path, seed, say)) is not None:
+            return kept, "cached"
+        _must_be_a_place(path)
         journal = Journal(path.with_name(JOURNAL), self.fingerprint(seed))
         energy, metadata = self.train(seed, progress, journal)
         save_energy(energy, path, metadata)
         journal.close()
         return energy, "trained"
 
+    def _kept(self, path: Path, seed: int, say: Callable[[str], None]) -> Transported | None:
+        """The energy in a file of the cache; None where there is none that is this one's."""
+        if not path.exists():
+            return None
+        try:
+            saved = load_energy(path)
+            if saved.columns != self.data.columns:
+                raise BadInput(Fault("is an energy of other columns", str(path)))
+            if saved.metadata.get("fingerprint", self.fingerprint(seed)) != self.fingerprint(seed):
+                raise BadInput(Fault("is an energy of other data or settings", str(path)))
+        except BadInput as bad:
+            say(f"the cache cannot be used, so the energy is trained again: {bad.faults[0]}")
+            return None
+        return saved.energy
+
     def path(self, seed: int, cache: Path | None = None) -> Path:
         """The file of this energy in the cache, whether it exists or not."""
         return (cache or default_cache()) / self.fingerprint(seed)[:32] / FILE
+
+
+def _must_be_a_place(path: Path) -> None:
+    """Makes the directory of a file of the cache; BadInput where nothing can be written there, said before
+    anything is trained.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            Fault(f"cannot be made ({error.strerror}); set {CACHE_VARIABLE}", str(path.parent))
+        ) from None
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise BadInput(Fault(f"cannot be written to; set {CACHE_VARIABLE}", str(path.parent)))
+    for name in (path, path.with_name(JOURNAL)):
+        if name.is_dir() and not name.is_symlink():
+            raise BadInput(Fault("is a directory where the cache keeps a file; remove it", str(name)))

@@ -146,7 +146,7 @@ def test_missing_file(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         read_table(tmp_path / "absent.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(BadInput, match="is not a file"):
+    with pytest.raises(BadInput, match="is a directory"):
         read_table(tmp_path / "folder.csv")
 
 

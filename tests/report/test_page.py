@@ -122,7 +122,7 @@ def test_missing_files_leave_a_sentence(runs, tmp_path):
     )
     for content in (b"", b"PK\x03\x04 cut off", (runs["ring"][0] / "trace.npz").read_bytes()[:-100]):
         (bare / "trace.npz").write_bytes(content)
-        with pytest.raises(BadInput, match="trace.npz: is not a readable .npz file"):
+        with pytest.raises(BadInput, match="trace.npz: is damaged"):
             render(bare)
     (bare / "trace.npz").unlink()
     (bare / "audit.json").unlink()

@@ -20,7 +20,9 @@ from lem_safe.data.images.base import EXTRA, ImageSource, Shape, chosen_classes,
 from lem_safe.data.images.mnist import Classes
 from lem_safe.data.source import digest
 from lem_safe.errors import BadInput, Fault
+from lem_safe.inputs import must_fit
 
+AGAIN = "give the published file itself"
 RECORD = 1 + 3 * 32 * 32
 """CIFAR-10: a label byte, then 3,072 pixels, channel first."""
 
@@ -88,11 +90,12 @@ class Cifar10(ImageSource):
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
         if self.path.suffix == ".bin":
-            yield ("test_batch" if self.split == "test" else "data_batch"), self.path.read_bytes()
+            yield ("test_batch" if self.split == "test" else "data_batch"), _bytes(self.path)
         elif self.path.is_dir():
             for file in self.path.rglob("*.bin"):
-                yield file.name, file.read_bytes()
+                yield file.name, _bytes(file)
         else:
+            must_fit(self.path, AGAIN)
             try:
                 with tarfile.open(self.path) as archive:
                     for member in archive:
@@ -120,6 +123,7 @@ class Svhn(ImageSource):
     def pixels(self, seed: int) -> Float[np.ndarray, "n c h w"]:
         from scipy.io import loadmat
 
+        must_fit(self.path, AGAIN)
         try:
             pictures = loadmat(self.path, variable_names=["X"])["X"]
         except (ValueError, KeyError, NotImplementedError, OSError, TypeError) as error:
@@ -136,7 +140,7 @@ class Svhn(ImageSource):
         return scaled(np.ascontiguousarray(pictures.transpose(3, 2, 0, 1)))
 
     def fingerprint(self) -> str:
-        return digest("svhn", self.path.read_bytes())
+        return digest("svhn", _bytes(self.path))
 
 
 class Dtd(ImageSource):
@@ -162,10 +166,11 @@ class Dtd(ImageSource):
         return scaled(np.stack([_middle(file, self.size) for file in self._pictures()]))
 
     def fingerprint(self) -> str:
-        return digest("dtd", str(self.size), *(file.read_bytes() for file in self._pictures()))
+        return digest("dtd", str(self.size), *(_bytes(file) for file in self._pictures()))
 
     def _pictures(self) -> list[Path]:
         images = self.path.parent.parent / "images"
+        must_fit(self.path, AGAIN)
         try:
             names = self.path.read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
@@ -176,6 +181,11 @@ class Dtd(ImageSource):
             if not (images / name).is_file():
                 raise BadInput(Fault(f"lists '{name}', which is not in {images}", str(self.path)))
         return [images / name for name in names]
+
+
+def _bytes(path: Path) -> bytes:
+    must_fit(path, AGAIN)
+    return path.read_bytes()
 
 
 def _middle(file: Path, size: int) -> NDArray[np.uint8]:

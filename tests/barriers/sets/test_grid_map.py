@@ -119,7 +119,7 @@ def test_beyond_the_edge_is_as_told(tmp_path: Path) -> None:
     [
         ({"image": None}, "image must be the picture's file name; it is missing"),
         ({"image": "no.pgm"}, "no such file"),
-        ({"image": "."}, "is not a file"),
+        ({"image": "."}, "is a directory"),
         ({"image": "map.yaml"}, "is none of them"),
         ({"resolution": 0}, "resolution must be the size of a cell, a number above 0; got 0"),
         ({"resolution": "fine"}, "resolution must be"),

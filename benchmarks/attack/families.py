@@ -1,0 +1,15 @@
+"""The families, by name: each a generator of cases, given a folder for the files that its cases share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.attack import damaged_files, odd_paths
+from benchmarks.attack.case import Case
+
+Family = Callable[[Path], Iterator[Case]]
+
+FAMILIES: dict[str, Family] = {
+    "files that are no files": odd_paths.cases,
+    "damaged checkpoints and caches": damaged_files.cases,
+}
+"""A new family is a module with such a generator, and a line here."""
