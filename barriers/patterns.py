@@ -1,5 +1,5 @@
 """Multipliers from membership alone: the dual of the KL projection sees a distribution only through the
-masses of its patterns of membership, at most 2^m of them for m sets (G.4).
+masses of its patterns of membership, at most 2^m of them for m sets (G.4, G.6).
 
 Clouds drawn under known multipliers μ^r weigh a pattern π by e^{−μ^r·π}. All clouds together give the
 unfiltered masses that make their counts most likely,

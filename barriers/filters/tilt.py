@@ -1,4 +1,4 @@
-"""The tilt: a step filter that keeps each particle by itself, with multipliers fixed beforehand (G.4).
+"""The tilt: a step filter that keeps each particle by itself, with multipliers fixed beforehand (G.5).
 
 A proposed move x → y is taken with the chance min(1, e^{−Σμ_k(1_k(y) − 1_k(x))}). Where the moves alone keep
 ρ_U exactly, as tested ones do, this keeps ρ ∝ e^{−U−Σμ_k 1_k} exactly: the KL projection onto every
@@ -38,7 +38,7 @@ class Tilt:
     couples = False
     promise = Promise(
         "in equilibrium",
-        "G.4: particles are independent, and with the multipliers of the dual the distribution that the "
+        "G.5: particles are independent, and with the multipliers of the dual the distribution that the "
         "moves settle in is the KL projection, for overlapping sets too; with moves that are not tested, up "
         "to their own bias",
     )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.clouds import CloudFractions
 from lem_safe.auditor.formats import FORMATS, to_json
+from lem_safe.auditor.headline import reason
 from lem_safe.auditor.movement import Movement
 from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
-from lem_safe.auditor.text import reason, to_html, to_text
+from lem_safe.auditor.text import to_html, to_text
 from lem_safe.auditor.unclaimed import Unclaimed, unclaimed_in
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method

@@ -10,13 +10,12 @@ from xml.etree import ElementTree
 
 from lem_safe import escaping
 from lem_safe.auditor.caveats import caveats
+from lem_safe.auditor.headline import headline, reason
 from lem_safe.auditor.text import (
     HEADS,
     bound_sentence,
     census_sentence,
     columns_sentence,
-    headline,
-    reason,
     row,
     sentence,
     to_text,

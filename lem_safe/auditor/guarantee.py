@@ -1,4 +1,4 @@
-"""What a filter guarantees by construction, and whether this run bears it out (A.5').
+"""What a filter guarantees by construction, and whether the run bears it out (A.19).
 
 A filter that promises every step lets no cloud of n particles hold more than ⌊βn⌋ inside. So a particle that
 is drawn uniformly from such a cloud is inside with probability at most ⌊βn⌋/n: a statement about the

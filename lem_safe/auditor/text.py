@@ -7,12 +7,12 @@ from typing import Any
 
 from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.clouds import clouds_sentence, over_steps_cell
-from lem_safe.auditor.unclaimed import unclaimed_in
+from lem_safe.auditor.headline import counted, headline, more_words, reason, standing, unclaimed, unit
 from lem_safe.escaping import each_on_one_line
 from lem_safe.formatting import level, percent
 from lem_safe.templates import rendered
 
-HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "bound", "clearance", "verdict")
+HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "at most", "clearance", "verdict")
 
 
 def to_text(audit: Mapping[str, Any]) -> str:
@@ -58,72 +58,6 @@ def to_html(audit: Mapping[str, Any]) -> str:
     )
 
 
-def headline(audit: Mapping[str, Any]) -> str:
-    """One line: passed or failed, the scenario, the samples, the verdict on all constraints together."""
-    failed = [c["set"] for c in audit["constraints"] if not c["passed"]]
-    word = "PASSED" if audit["passed"] else f"FAILED ({', '.join(failed)})"
-    units = audit.get("units") or audit["samples"]
-    joined = ", bound by" if audit.get("clouds") else " in"
-    of = f"{joined} {counted(units, unit(audit))}" if unit(audit) in ("cloud", "chain") else ""
-    what = counted(audit["samples"], "path" if unit(audit) == "path" else "sample")
-    return (
-        f"{word}  {audit['scenario']}: {what}{of}, {audit['assumes']}: {audit.get('verdict', 'inconclusive')}"
-    )
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things, in words.
-
-    >>> counted(1, "sample"), counted(1200, "cloud")
-    ('1 sample', '1,200 clouds')
-    """
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
-def reason(audit: Mapping[str, Any]) -> str:
-    """Why it failed; or that it passed and what the bound adds. One sentence."""
-    over = [text for c in audit["constraints"] for text in _exceeded(c)]
-    if over:
-        return f"Failed: {', and '.join(over)}."
-    bound = audit.get("verdict", "inconclusive")
-    if audit["passed"]:
-        asked = "is not asked for to pass" if audit.get("require", "passed") == "passed" else "is required"
-        claim = "no bound is claimed" if unclaimed(audit) else f"the bound, which {asked}, says {bound}"
-        return f"Passed: every count is within its tolerance; {claim}."
-    open_ = "; ".join(_uncertified(c, audit) for c in audit["constraints"] if c["verdict"] != "certified")
-    return (
-        "Failed: every count is within its tolerance, but a certificate is required (require: "
-        f"{audit['require']}), and {open_}."
-    )
-
-
-def _exceeded(c: Mapping[str, Any]) -> list[str]:
-    """How one constraint's counts exceeded its tolerance; empty if they did not."""
-    if c["violations"] > c["budget"]:
-        return [f"{c['set']} holds {percent(c['fraction'])} where {percent(c['beta'])} is tolerated"]
-    if c["first_step_over"] is not None:
-        return [f"{c['set']} was over its tolerance at step {c['first_step_over']:,}"]
-    return []
-
-
-def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """Why one constraint has no certificate, and what would decide."""
-    kind = unit(audit)
-    found = unclaimed_in(audit)
-    if found is not None:
-        remedy = (
-            "audit.replicas runs independent clouds, for which a bound is computed"
-            if found.why == "coupled"
-            else "draw fresh samples"
-        )
-        return f"no bound is claimed for {c['set']} ({found.found}): {remedy}"
-    if c["beta"] == 0:
-        return f"a tolerance of 0, as {c['set']} has, cannot be certified by any number of {kind}s"
-    text = f"the bound on {c['set']} is {percent(c['upper_bound'])}, above {percent(c['beta'])}"
-    more = c["samples_to_decide"]
-    return f"{text}: {more_words(c, audit)}" if more else text
-
-
 def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """What was counted, the steps of the run, and the bound, in plain words."""
     parts = [census_sentence(c, audit), _paths(c), trace_sentence(c, audit), bound_sentence(c, audit)]
@@ -135,16 +69,6 @@ def sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         parts.append(f"Outside but within {audit['near_within']:g}: {c['near']:,}{rows}.")
     parts.append(dependence_sentence(c, audit))
     return " ".join(part for part in parts if part)
-
-
-def unit(audit: Mapping[str, Any]) -> str:
-    """What the bounds count: sample, cloud, chain or path."""
-    return str(audit.get("unit", "sample"))
-
-
-def unclaimed(audit: Mapping[str, Any]) -> bool:
-    """Whether the counts are reported without any bound."""
-    return unclaimed_in(audit) is not None
 
 
 def union_sentence(audit: Mapping[str, Any]) -> list[str]:
@@ -208,11 +132,27 @@ def trace_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     )
 
 
+def guarantee_sentence(c: Mapping[str, Any]) -> str:
+    """What the filter guarantees without a confidence level, or why it does not; empty where it promises
+    nothing.
+    """
+    guarantee = c.get("guarantee")
+    if not guarantee:
+        return ""
+    because = guarantee["because"]
+    if not guarantee["holds"]:
+        return f"Not guaranteed: {because}."
+    return (
+        f"Guaranteed: {because}. So a sample drawn at random from such a cloud is inside with probability at "
+        f"most {percent(guarantee['at_most'])}; no confidence level is involved."
+    )
+
+
 def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """The bounds on the probability of the set, and what would decide an inconclusive verdict."""
     low, high = (percent(end) for end in c["interval"])
     if unclaimed(audit):
-        return f"No bound is claimed: {low} to {high} is what independent samples would give."
+        return guarantee_sentence(c)
     if c.get("contradicted"):
         return (
             f"According to these {unit(audit)}s, {low} to {high} are inside ({level(c['confidence_each'])} "
@@ -249,20 +189,6 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     return f"{text} No number of {unit(audit)}s would decide, because {why}."
 
 
-def more_words(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    """How many more would decide, and how to evaluate them: a bound for one evaluation is not valid for a
-    second one that includes the same rows.
-    """
-    more, kind = c["samples_to_decide"], unit(audit)
-    text = f"about {more:,} more {kind}{'s' * (more != 1)} would decide"
-    if audit.get("method") != "clopper-pearson":
-        return text
-    return (
-        f"{text}: audit {audit['units'] + more:,} fresh ones (this bound holds for one evaluation; use "
-        "--grow for several)"
-    )
-
-
 def _however(audit: Mapping[str, Any]) -> str:
     return ", anytime-valid" if audit.get("method") == "anytime" else ""
 
@@ -282,17 +208,24 @@ def dependence_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
 
 def row(c: Mapping[str, Any], audit: Mapping[str, Any]) -> tuple[str, ...]:
     """One line of the table, one cell for each of HEADS."""
-    bound = "none claimed" if unclaimed(audit) else f"≤ {percent(c['upper_bound'])}"
     return (
         "pass" if c["passed"] else "FAIL",
         c["set"],
         f"{percent(c['beta'])} ({c['budget']:,})",
         f"{percent(c['fraction'])} ({c['violations']:,})",
         over_steps_cell(c, audit),
-        bound,
+        bound_cell(c, audit),
         _clearance(c),
-        c["verdict"],
+        standing(c, audit),
     )
+
+
+def bound_cell(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
+    """What is guaranteed, or bounded with confidence; `-` where neither is."""
+    guarantee = c.get("guarantee")
+    if not unclaimed(audit):
+        return f"{percent(c['upper_bound'])} ({level(c['confidence_each'])})"
+    return f"{percent(guarantee['at_most'])} (by filter)" if guarantee and guarantee["holds"] else "-"
 
 
 def _clearance(c: Mapping[str, Any]) -> str:

@@ -83,8 +83,7 @@ def sample(
             )
         except BadInput as bad:
             raise BadInput([_of_option(fault) for fault in bad.faults]) from None
-    about = _dependence(drawn, path.suffix.lower())
-    say_line(f"{path}: {len(drawn.x):,} samples, seed {drawn.seed}; {about}")
+    say_line(f"{path}: {_drawn(drawn, path.suffix.lower())}")
     return 0
 
 
@@ -97,6 +96,11 @@ def _of_option(fault: Fault) -> Fault:
     if fault.file is not None or fault.key not in ("samples", "seed", "burn_in", "thin", "pool"):
         return fault
     return Fault(fault.message, file=f"--{fault.key.replace('_', '-')}")
+
+
+def _drawn(drawn: "Draws", suffix: str) -> str:
+    """What a draw has left in its file."""
+    return f"{len(drawn.x):,} samples, seed {drawn.seed}; {_dependence(drawn, suffix)}"
 
 
 def _dependence(drawn: "Draws", suffix: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lem_safe.auditor.headline import standing
 from lem_safe.report import words
 from lem_safe.report.claims import ELSEWHERE, SILENT, claims
 from lem_safe.report.contents import Contents, read
@@ -101,6 +102,7 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "level": words.level,
         "union": words.union,
         "bound": words.bound,
+        "standing": standing,
         "unfiltered_intervals": [
             words.interval(contents, words.reference_fraction(contents, i))
             for i in range(len(audit["constraints"]))

@@ -5,6 +5,7 @@ from typing import Any
 
 from lem_safe import formatting as percentages
 from lem_safe.auditor.clouds import fractions_of
+from lem_safe.auditor.headline import guaranteed
 from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.bounds import clopper_pearson
 from lem_safe.report.contents import Contents
@@ -106,8 +107,10 @@ def unclaimed(audit: Mapping[str, Any]) -> bool:
 def overall(audit: Mapping[str, Any]) -> str:
     """The bound's verdict on all constraints together, in addition to its one word."""
     found = unclaimed_in(audit)
+    if found is not None and guaranteed(audit):
+        return "the filter guarantees every tolerance at every step, by construction, and the run agrees"
     if found is not None:
-        return f"no bound is claimed ({found.found}); the counts are about these samples only"
+        return f"a count of these samples only ({found.found}): no confidence bound is computed"
     many = len(audit["constraints"]) > 1
     said = {
         "certified": f"the distribution of the samples is within {'every' if many else 'the'} tolerance",
@@ -123,10 +126,16 @@ def overall(audit: Mapping[str, Any]) -> str:
 
 def bound(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     """The bound of one constraint, or why none is claimed."""
-    found = unclaimed_in(audit)
+    found, guarantee = unclaimed_in(audit), c.get("guarantee")
+    if found is not None and guarantee and guarantee["holds"]:
+        return (
+            f"at most {percent(guarantee['at_most'])} of every cloud, guaranteed by the filter: "
+            f"{guarantee['because']}"
+        )
     if found is not None:
         coupled = "the particles of one filtered cloud are not independent"
-        return f"none claimed: {coupled if found.why == 'coupled' else found.found}"
+        why = coupled if found.why == "coupled" else found.found
+        return f"no confidence bound: {why}" + (f"; {guarantee['because']}" if guarantee else "")
     sure = level(c.get("confidence_each", audit["confidence"]))
     between = (
         f"; two-sided {percent(c['interval'][0])} to {percent(c['interval'][1])}" if c.get("interval") else ""

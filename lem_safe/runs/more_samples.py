@@ -8,6 +8,7 @@ The request is a `draw_request`; an interrupted draw leaves an `unfinished_draw`
 """
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -80,9 +81,8 @@ def draw_into(
     directory, part = Path(directory), part_of(path)
     begun = (part / BEGUN).exists()
     if begun and not resume:
-        raise BadInput(
-            Fault("holds an interrupted draw; --resume continues it, or choose another --out", file=str(part))
-        )
+        what = "holds an interrupted draw; --resume continues it, or choose another --out"
+        raise BadInput(Fault(what, file=str(part)))
     if not begun:
         must_be_writable(path, pool > 1 or dependent(directory))
     with RunDirectory(part) as place:
@@ -101,6 +101,8 @@ def draw_into(
             _forget(place)
             raise
         _forget(place)
+    with suppress(OSError):  # an earlier part of this draw has made it
+        part.rmdir()
     return drawn
 
 

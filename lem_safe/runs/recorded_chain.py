@@ -186,7 +186,7 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
     if not bool(torch.isfinite(after.x).all()):
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
-            f"{course.title}: step {k + 1}: particle {lost} left the finite numbers (mean energy before "
+            f"{course.title}: step {k + 1}: particle {lost} is not finite (mean energy before "
             f"the step {float(info.energy):.6g}{_step_size_words(info.step_size or course.step_size)}); a "
             "smaller step_size is the usual remedy"
         )

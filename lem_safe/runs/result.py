@@ -10,9 +10,11 @@ import numpy as np
 
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
+from lem_safe.auditor.movement import AGREE
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import read_npz
-from lem_safe.inputs import read_mapping
+from lem_safe.formatting import percent
+from lem_safe.inputs import read_arrays, read_mapping
 from lem_safe.run_directory import FINISHED
 from lem_safe.scenario import Scenario
 
@@ -67,7 +69,35 @@ class Run:
     def __str__(self) -> str:
         page = self.directory / "report.html"
         where = str(page) if page.is_file() else f"{self.directory} (lem-safe report writes its page)"
-        return "\n".join([self.report.to_text(), *self._fidelity(), on_one_line(where)])
+        return "\n".join(
+            [
+                self.report.to_text(),
+                *self._settled(),
+                *self._unfiltered(),
+                *self._fidelity(),
+                on_one_line(where),
+            ]
+        )
+
+    def _settled(self) -> list[str]:
+        """That the particles have visited the same places, where this was measured and is so; the audit says
+        the contrary itself.
+        """
+        found = self.report.movement
+        if found is None or found.rhat is None or found.rhat > AGREE:
+            return []
+        return ["", f"The run has settled: R̂ is {found.rhat:.2f} (at most {AGREE} is usual)."]
+
+    def _unfiltered(self) -> list[str]:
+        """What each region holds at the end without the filter, where there is one."""
+        path = self.directory / "reference.npz"
+        if not path.is_file():
+            return []
+        last = read_arrays(path, "run it again in another --out")["fraction"][-1]
+        inside = ", ".join(
+            f"{percent(float(f))} in {c.set}" for c, f in zip(self.report.constraints, last, strict=True)
+        )
+        return ["", on_one_line(f"Without the filter, with the same start and noise: {inside}.")]
 
     def _fidelity(self) -> list[str]:
         """How far the unfiltered samples are from the data, where the energy was learned: one line, and one

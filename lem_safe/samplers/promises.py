@@ -28,7 +28,7 @@ _STAYS = (
 
 _UNTESTED = Promise(
     "none",
-    "G.4 needs moves whose refusal leaves the rest as it was; here a refused move leaves its velocity, or "
+    "G.5 needs moves whose refusal leaves the rest as it was; here a refused move leaves its velocity, or "
     "there is no noise to try another one",
 )
 

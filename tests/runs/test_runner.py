@@ -83,6 +83,7 @@ def test_the_directory_is_the_contract(tmp_path: Path) -> None:
         "multiplier": (120, 2),
         "shortfall": (120, 2),
         "moves": (120,),
+        "start": (2,),
     }
     assert all(v.dtype == np.float64 for v in trace.values())
     assert (trace["step"] == np.arange(1, 121)).all()
