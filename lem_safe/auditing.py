@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from barriers.tables import TableFormat
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.growth import FILE as GROWTH
@@ -40,16 +41,34 @@ def audit(
     *,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: str = "error",
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
-    array, a tensor or a table [n, d].
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .parquet or text file, a
+    directory or a pattern of files, an array, a tensor or a table [n, d].
 
-    options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
-    what cannot be judged.
+    header, separator (, ; | tab space) and decimal (. or ,): how a file of text is written, where it does not
+    say so itself. missing: what is done with rows that miss a value that is needed, error or drop. options:
+    those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for what
+    cannot be judged.
     """
-    return audited(samples, scenario, None, columns=columns, header=header, clouds=clouds, **options).report
+    form = table_format(header, separator, decimal, missing)
+    return audited(samples, scenario, None, columns=columns, form=form, clouds=clouds, **options).report
+
+
+def table_format(
+    header: bool | None, separator: str | None, decimal: str | None, missing: str
+) -> TableFormat:
+    """What is known of a file of text; BadInput for what it cannot be."""
+    given: dict[str, Any] = {"separator": separator, "decimal": decimal, "missing": missing}
+    try:
+        return TableFormat(header, **given)
+    except ValueError as error:
+        key, _, rule = str(error).partition(" ")
+        raise BadInput(Fault(rule, key=key)) from None
 
 
 def audited(
@@ -58,12 +77,12 @@ def audited(
     overrides: Mapping[str, Any] | None,
     *,
     columns: Sequence[str] | None = None,
-    header: bool | None = None,
+    form: TableFormat | None = None,
     clouds: Source | None = None,
     **options: Any,
 ) -> Audited:
     """The same, with what was opened and loaded; overrides: of a scenario that is loaded, by dotted key."""
-    opened, beside = open_both(samples, clouds, columns, header)
+    opened, beside = open_both(samples, clouds, columns, form)
     chosen = _chosen(scenario, opened, overrides)
     question = Question(chosen, clouds=beside, **{"makers": MAKERS, **options})
     return Audited(examine(opened, question), chosen, opened)
@@ -76,7 +95,7 @@ def grow(
     overrides: Mapping[str, Any] | None = None,
     *,
     columns: Sequence[str] | None = None,
-    header: bool | None = None,
+    form: TableFormat | None = None,
     **options: Any,
 ) -> AuditReport:
     """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
@@ -86,7 +105,7 @@ def grow(
     options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,
     and where another process writes there.
     """
-    opened = open_samples(samples, columns, header)
+    opened = open_samples(samples, columns, form)
     chosen = _chosen(scenario, opened, overrides)
     path = Path(out)
     if not (path / GROWTH).exists():

@@ -1,4 +1,4 @@
-"""Protected rows from a file: a .csv, .npy or .npz, its columns in the order of the coordinates wherever it
+"""Protected rows from a file: text, a .npy or .npz, its columns in the order of the coordinates wherever it
 names them.
 """
 
@@ -10,27 +10,25 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from barriers.tables import csv_blocks, csv_head, pair
+from barriers.tables import TableFormat, csv_blocks, csv_head, is_text, only_of_text, pair
 
 
-def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Float64[Tensor, "m d"]:
+def read_points(path: Path, columns: Sequence[str], form: TableFormat) -> Float64[Tensor, "m d"]:
     """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names
     of its own.
 
-    header: whether the first line of a .csv is names, where that is known. Raises ValueError for what is no
-    table of numbers, and where names do not say which column is which.
+    form: what is known of a file of text. Raises ValueError for what is no table of numbers, and where names
+    do not say which column is which.
     """
     try:
-        if header is not None and path.suffix != ".csv":
-            raise ValueError(
-                f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out"
-            )
-        if path.suffix == ".csv":
-            rows = _csv(path, columns, header)
+        if form.of_text and not is_text(path):
+            raise ValueError(only_of_text(form, path.suffix))
+        if is_text(path):
+            rows = _csv(path, columns, form)
         elif path.suffix in (".npy", ".npz"):
             rows = _numpy(path, columns)
         else:
-            raise ValueError("the name must end in .npy, .npz or .csv")
+            raise ValueError("the name must end in .npy, .npz, or for text in .csv, .tsv, .txt, .dat, .data")
         return torch.as_tensor(np.asarray(rows, dtype=np.float64))
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ValueError(
@@ -38,8 +36,8 @@ def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Floa
         ) from error
 
 
-def _csv(path: Path, columns: Sequence[str], header: bool | None) -> np.ndarray:
-    head = csv_head(path, header).settled(columns)
+def _csv(path: Path, columns: Sequence[str], form: TableFormat) -> np.ndarray:
+    head = csv_head(path, form).settled(columns)
     return np.concatenate(list(csv_blocks(head, _order(head.names, columns, head.width))))
 
 

@@ -78,6 +78,8 @@ class AuditReport:
     """How many rows differ, and how many units."""
     movement: Movement | None = None
     """Whether the run's particles have been anywhere, where a trace or the file says so."""
+    dropped: int | None = None
+    """Rows that missed a value and were left out; None where such a row is an error."""
     unclaimed: Unclaimed | None = None
     """Why no bound is claimed; None where one is."""
 

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from barriers.tables import Missing
 from lem_safe.auditor.arrays import Array
 from lem_safe.auditor.drawn import Numbers
 from lem_safe.auditor.rows import BLOCK, Rows
@@ -36,10 +37,13 @@ UNITS: dict[str, Unit] = {"replica": "cloud", "chain": "chain", "path": "path"}
 
 
 class Block(NamedTuple):
-    """Some rows, and the number of the unit each belongs to; None where every row is its own."""
+    """Some rows, and the number of the unit each belongs to; None where every row is its own. `dropped` rows
+    among them missed a value and are left out.
+    """
 
     x: Float[Tensor, "b d"]
     unit: Int64[np.ndarray, "b"] | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Samples:
     seed: int | None = None
     moved: float | None = None
     """The share of a run's particles that are not where they started, where the file says so."""
+    gaps: Missing = "error"
+    """What is done with a row that misses a value, NaN, in one of the chosen columns."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -81,6 +87,9 @@ class Samples:
         """The rows in file order, `size` at a time, columns in this order; BadInput at the first number that
         is not finite.
         """
+        if self.gaps == "drop":
+            yield from self._without_gaps(order, unit_column, size)
+            return
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
         start = 0
@@ -95,6 +104,29 @@ class Samples:
                 block = np.ascontiguousarray(block[:, :-1])
             yield Block(torch.from_numpy(block), unit)
             start += len(block)
+
+    def _without_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Block]:
+        """The same, without the rows that miss a value. BadInput where rows are of larger units, which would
+        have holes, and where no row is left.
+        """
+        if unit_column is not None or self.unit != "sample":
+            message = "missing: drop is for rows that are samples; a cloud, chain or path would have holes"
+            raise BadInput(Fault(message, self.source))
+        held, start, dropped = None, 0, 0
+        for part in self.rows.stream(list(order), size):
+            block = np.array(part, dtype=np.float64)
+            gaps = np.isnan(block).any(1)
+            self._must_be_finite(np.where(np.isnan(block), 0.0, block), start, order)
+            start += len(block)
+            dropped += int(gaps.sum())
+            if not gaps.all():
+                if held is not None:
+                    yield held
+                held = Block(torch.from_numpy(np.ascontiguousarray(block[~gaps])), None, dropped)
+                dropped = 0
+        if held is None:
+            raise BadInput(Fault(f"each of its {start:,} rows misses a value that is needed", self.source))
+        yield held._replace(dropped=held.dropped + dropped)
 
     def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int]) -> None:
         if np.isfinite(block).all():

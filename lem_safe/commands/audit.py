@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
+from lem_safe.commands.options import (
+    Decimal,
+    Header,
+    Json,
+    Missing,
+    Out,
+    ScenarioArgument,
+    Separator,
+    Set,
+    Strict,
+    given,
+)
 from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
 
@@ -21,7 +32,9 @@ class Correction(StrEnum):
 Samples = Annotated[
     Path,
     typer.Argument(
-        metavar="SAMPLES", help="Samples from any source: .npz (array x), .npy, .csv or .parquet."
+        metavar="SAMPLES",
+        help="Samples from any source: .npz (array x), .npy, .parquet or text (.csv, .tsv, .txt, .dat, "
+        ".data, also .gz); a directory, or a pattern in quotes such as 'parts/*.parquet'.",
     ),
 ]
 Printed = Annotated[
@@ -77,10 +90,13 @@ def audit(
     trace: Trace = None,
     grow: Grow = False,
     header: Header = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    missing: Missing = "error",
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import audited, read_trace, write_audit
+    from lem_safe.auditing import audited, read_trace, table_format, write_audit
     from lem_safe.auditing import grow as look
     from lem_safe.auditor.formats import FORMATS
     from lem_safe.run_directory import must_be_fresh
@@ -92,7 +108,7 @@ def audit(
         )
 
     asked: dict[str, Any] = {
-        "header": header,
+        "form": table_format(header, separator, decimal, missing),
         "strict": strict,
         "near": near,
         "correction": None if correction is None else correction.value,

@@ -1,22 +1,15 @@
 """Column names: what a file calls them, and the identifiers that rules and scenarios use."""
 
 import difflib
-import keyword
-import re
 from collections.abc import Sequence
 
-from barriers.tables import alike
+from barriers.tables import Unpaired, alike, identifier, pair, unquoted
 from lem_safe.errors import BadInput, Fault
 
-
-def identifier(name: str) -> str:
-    """`name` as an identifier: anything but letters, digits and _ becomes one _, so 'mean perimeter' is
-    mean_perimeter.
-    """
-    word = re.sub(r"\W+", "_", name.strip()).strip("_")
-    if word[:1].isdigit():
-        word = f"x{word}"
-    return f"{word}_" if keyword.iskeyword(word) else word
+UNNAMED = "unnamed_column_"
+"""How a column without a name is called where others may be chosen beside it."""
+AGAIN = "another_"
+"""How a column is called whose name another one has, where others may be chosen beside it."""
 
 
 def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -27,20 +20,9 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
     faults = []
     for i, name in enumerate(names):
         if not name:
-            faults.append(
-                Fault(
-                    f"column {i + 1} has no usable name; name it, or drop it (pandas: index=False)",
-                    source,
-                )
-            )
+            faults.append(Fault(_no_name(i), source))
         elif name in names[:i]:
-            first, second = raw[names.index(name)], raw[i]
-            both = (
-                f"'{first}' and '{second}' are both called {name}"
-                if first != second
-                else f"'{first}' appears twice"
-            )
-            faults.append(Fault(f"column names must differ; {both}; rename one", source))
+            faults.append(Fault(_same_name(raw[names.index(name)], raw[i], name), source))
     if faults:
         raise BadInput(faults)
     notes = tuple(
@@ -49,24 +31,51 @@ def identifiers(raw: Sequence[str], source: str) -> tuple[tuple[str, ...], tuple
     return tuple(names), notes
 
 
-UNNAMED = "unnamed_column_"
-"""How a column without a name is called where others may be chosen beside it."""
-
-
 def placeholders(raw: Sequence[str]) -> list[str]:
-    """The same names, those without a letter or a digit numbered from 1."""
-    return [name if identifier(name) else f"{UNNAMED}{i}" for i, name in enumerate(raw, 1)]
+    """The same names, distinct: those without a letter or a digit numbered from 1, and those that occur more
+    than once, as identifiers, by a name that no rule has.
+    """
+    names = [identifier(name) for name in raw]
+    return [
+        f"{UNNAMED}{i + 1}" if not name else f"{AGAIN}{name}_{i + 1}" if names.count(name) > 1 else raw[i]
+        for i, name in enumerate(names)
+    ]
 
 
 def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:
-    """Which columns of a file these are, in the file's order: the others may be without a name, or called
-    alike; BadInput for what is not there.
+    """Which columns of a file these are, in the order asked for: by the file's own names, in backticks or
+    not, or by their identifiers. The others may be without a name, or called alike; BadInput for what is not
+    there, or there twice.
     """
-    names = [identifier(name) for name in raw]
-    known(columns, [name for name in names if name], source)
-    kept = [i for i, name in enumerate(names) if name in columns]
+    own, names = [name.strip() for name in raw], [identifier(name) for name in raw]
+    faults, kept = [], []
+    for column in columns:
+        wanted = unquoted(column)
+        found = [i for i, name in enumerate(own) if name == wanted] or [
+            i for i, name in enumerate(names) if name and name == wanted
+        ]
+        if not found:
+            known_names = [name for name in names if name]
+            faults.append(Fault(f"no column '{column}'; {suggestion(column, known_names)}", source))
+        elif len(found) > 1:
+            faults.append(Fault(_same_name(raw[found[0]], raw[found[1]], names[found[0]]), source))
+        else:
+            kept.append(found[0])
+    if faults:
+        raise BadInput(faults)
+    if len(set(kept)) < len(kept):
+        raise BadInput(Fault(f"columns {list(columns)} name one column twice; name each once", source))
     identifiers([raw[i] for i in kept], source)
     return kept
+
+
+def expected_among(expected: Sequence[str], names: Sequence[str]) -> list[int] | None:
+    """Where the expected columns are among a file's, if names say so: then no other column need be read."""
+    try:
+        pairing = pair(names, expected)
+    except Unpaired:
+        return None
+    return None if pairing is None else pairing.order
 
 
 def known(columns: Sequence[str], names: Sequence[str], source: str | None = None) -> None:
@@ -88,3 +97,17 @@ def suggestion(name: str, names: Sequence[str]) -> str:
         return f"did you mean '{near[0]}'?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"the columns are {shown}"
+
+
+def _no_name(i: int) -> str:
+    return (
+        f"column {i + 1} has no usable name; name it, drop it (pandas: index=False), or choose the others "
+        "with columns:"
+    )
+
+
+def _same_name(first: str, second: str, name: str) -> str:
+    both = (
+        f"'{first}' and '{second}' are both called {name}" if first != second else f"'{first}' appears twice"
+    )
+    return f"column names must differ; {both}; rename one, or choose others with columns:"

@@ -85,7 +85,7 @@ def test_other_formats(tmp_path, suffix):
         ("a,a\n1,2\n", "column names must differ; 'a' appears twice"),
         ("a b,a-b\n1,2\n", "'a b' and 'a-b' are both called a_b"),
         (",b\n1,2\n", "column 1 has no usable name"),
-        ("a;b\n1;2\n", "separated by semicolons; separate them by commas"),
+        ("a;b\n1;x\n", "rows.csv:2: column 'b': 'x' is not a number"),
     ],
 )
 def test_bad_csv(tmp_path, text, fault):
@@ -138,7 +138,7 @@ def test_bad_arrays(tmp_path):
     refused(
         "l.xlsx",
         lambda p: p.write_bytes(b""),
-        "'.xlsx' is not a table this reads; use one of .csv, .npz, .npy, .parquet",
+        "'.xlsx' is not a table this reads; use one of .csv, .tsv, .txt, .dat, .data, .npz, .npy, .parquet",
     )
 
 
@@ -146,7 +146,7 @@ def test_missing_file(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         read_table(tmp_path / "absent.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(BadInput, match="is not a file"):
+    with pytest.raises(BadInput, match="no table is in this directory"):
         read_table(tmp_path / "folder.csv")
 
 

@@ -1,0 +1,166 @@
+"""What is between the cells of a file and marks its decimals, told from its first rows; in doubt it is
+refused.
+
+| the first rows, for each of , ; tab | | the separator is |
+| --- | --- |
+| one of them parts every row into the same number of cells, two or more | that one |
+| several do, and with one alone some column holds numbers | that one |
+| several do, otherwise | in doubt |
+| none does, but one or more occur in the first line | that one, and rows are refused by their line |
+| none occurs, and spaces do, in a file that is not called .csv | spaces, unless they may be within numbers |
+| none occurs at all | none: there is one column |
+
+A file called .tsv is separated by tabs. Decimals are marked by points unless `decimal` says otherwise; a file
+without commas between its cells that has commas within numbers (1,5), or points that mark thousands, is in
+doubt.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from barriers.tables.cells import Layout, Record, is_missing, marked_otherwise, records
+from barriers.tables.first_row import WINDOW
+from barriers.tables.table_format import SEPARATORS, TableFormat, name_of
+from barriers.tables.text_file import TableFault, kind_of, opened
+
+STRONG = (",", ";", "\t", "|")
+ONE_COLUMN = {".": ",", ",": ";"}
+"""What would separate where nothing does, so that a row that has two cells is refused."""
+SAY = (
+    "say which: separator: ',', ';', '|', tab or space beside its path, --separator on the command line, "
+    "separator= in Python"
+)
+SAY_DECIMAL = (
+    "say what marks them: decimal: ',' or decimal: '.' beside its path, --decimal on the command line, "
+    "decimal= in Python"
+)
+
+
+def layout_of(path: Path, form: TableFormat) -> Layout:
+    """How the file's lines become cells; a TableFault where it is in doubt."""
+    decimal, given = form.decimal or ".", form.decimal is not None
+    separator = _separator(path, decimal) if form.separator is None else SEPARATORS[form.separator]
+    found = Layout(separator, decimal, given)
+    _must_be_plain(first_records(path, found), found)
+    return found
+
+
+def first_records(path: Path, layout: Layout) -> list[Record]:
+    """The first line, and those that are compared with it."""
+    with opened(path) as file:
+        return list(itertools.islice(records(file, layout), WINDOW + 1))
+
+
+def decimals_in_doubt(cells: Sequence[str], layout: Layout) -> str | None:
+    """Why the decimal mark is in doubt, by the cells of one row; None where it is not."""
+    if layout.separator == "," or layout.decimal_given:
+        return None
+    cell = next((cell for cell in cells if marked_otherwise(cell)), None)
+    if cell is None:
+        return None
+    return f"'{cell.strip()[:40]}' may be a number with a decimal comma or with thousands; {SAY_DECIMAL}"
+
+
+def _separator(path: Path, decimal: str) -> str:
+    if kind_of(path) == ".tsv":
+        return _tabs(path, decimal)
+    candidates = [mark for mark in STRONG if mark != decimal]
+    parted = {mark: _parted(path, Layout(mark, decimal)) for mark in candidates}
+    fits = [mark for mark, rows in parted.items() if _widths(rows) and min(_widths(rows)) > 1]
+    fits = [mark for mark in fits if len(_widths(parted[mark])) == 1]
+    if len(fits) > 1:
+        return _of_several(fits, parted, decimal)
+    if fits:
+        return fits[0]
+    present = [mark for mark in candidates if parted[mark] and len(parted[mark][0].cells) > 1]
+    if present:
+        return max(present, key=lambda mark: _agreeing(parted[mark]))
+    return _spaces(path, decimal)
+
+
+def _of_several(fits: Sequence[str], parted: dict[str, list[Record]], decimal: str) -> str:
+    """The one of several separators with which some column holds numbers; else a TableFault."""
+    numeric = [mark for mark in fits if _has_numbers(parted[mark], mark, decimal)]
+    if len(numeric) == 1:
+        return numeric[0]
+    first = parted[fits[0]][0]
+    counts = " or ".join(f"{len(parted[mark][0].cells)} by {name_of(mark)}" for mark in fits)
+    commas = "; if commas mark decimals, decimal: ',' says so" if "," in fits else ""
+    raise TableFault(
+        [(f"its columns may be separated in several ways: {counts} cells; {SAY}{commas}", first.line)]
+    )
+
+
+def _has_numbers(rows: Sequence[Record], mark: str, decimal: str) -> bool:
+    """Whether some column holds numbers below its first cell, decimals marked by either mark."""
+    body = [record.cells for record in (rows[1:] or rows)]
+    layouts = [Layout(mark, decimal)] + ([Layout(mark, ",")] if mark != "," else [])
+    return any(
+        all(is_missing(cell) or layout.number(cell) is not None for cell in column)
+        and any(not is_missing(cell) for cell in column)
+        for layout in layouts
+        for column in zip(*body, strict=True)
+    )
+
+
+def _tabs(path: Path, decimal: str) -> str:
+    """Tabs, which the file's name promises; a TableFault where there are none, but something else is."""
+    rows = _parted(path, Layout("\t", decimal))
+    if not rows or any(len(record.cells) > 1 for record in rows):
+        return "\t"
+    others = [mark for mark in STRONG if mark not in ("\t", decimal) and mark in rows[0].text]
+    if others:
+        raise TableFault(
+            [(f"is called .tsv and holds no tabs, but {name_of(others[0])}; {SAY}", rows[0].line)]
+        )
+    return "\t"
+
+
+def _spaces(path: Path, decimal: str) -> str:
+    """Spaces, where they part every row alike and are not within numbers; else what a file of one column
+    has.
+    """
+    rows = _parted(path, Layout(" ", decimal))
+    if not rows or len(_widths(rows)) > 1 or len(rows[0].cells) == 1:
+        return ONE_COLUMN[decimal]
+    if kind_of(path) == ".csv":
+        told = f"its columns seem to be separated by spaces, which is unusual in a .csv; {SAY}"
+        raise TableFault([(told, rows[0].line)])
+    if all(_grouped(record.cells) for record in (rows[1:] or rows)):
+        raise TableFault(
+            [(f"spaces may be between its columns or within its numbers (1 000); {SAY}", rows[0].line)]
+        )
+    return " "
+
+
+def _grouped(cells: Sequence[str]) -> bool:
+    """Whether cells parted by spaces may be one number, such as 1 000 000."""
+    return re.fullmatch(r"[+-]?\d{1,3}( \d{3})+([.,]\d*)?", " ".join(cells)) is not None
+
+
+def _parted(path: Path, layout: Layout) -> list[Record]:
+    """The first rows by one separator; nothing where quotes make no sense with it."""
+    try:
+        return first_records(path, layout)
+    except TableFault as bad:
+        if "quote" in str(bad):
+            return []
+        raise
+
+
+def _widths(rows: Sequence[Record]) -> set[int]:
+    return {len(record.cells) for record in rows}
+
+
+def _agreeing(rows: Sequence[Record]) -> int:
+    """How many rows have as many cells as the first."""
+    return sum(len(record.cells) == len(rows[0].cells) for record in rows)
+
+
+def _must_be_plain(rows: Sequence[Record], layout: Layout) -> None:
+    for record in rows:
+        why = decimals_in_doubt(record.cells, layout)
+        if why is not None:
+            raise TableFault([(why, record.line)])
