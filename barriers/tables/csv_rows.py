@@ -96,7 +96,7 @@ def _fast(head: CsvHead, lines: Sequence[str], chosen: Sequence[int]) -> NDArray
         block = np.loadtxt(filled, delimiter=separator, comments=None, quotechar='"', ndmin=2)
     except (ValueError, IndexError):
         return None
-    if block.shape != (len(filled), head.width):
+    if block.shape != (len(filled), head.width) or np.isinf(block).any():
         return None
     return block if list(chosen) == list(range(head.width)) else block[:, list(chosen)]
 
@@ -157,6 +157,8 @@ def _slow(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> tuple
 def _value(head: CsvHead, text: str) -> float | None:
     """The number in a cell, NaN where it is missing and such rows are dropped; None for anything else."""
     value = head.layout.number(text)
+    if value is not None and np.isinf(value) and any(c.isdigit() for c in text):
+        return None
     return np.nan if value is None and head.form.missing == "drop" and is_missing(text) else value
 
 
@@ -168,11 +170,13 @@ def _ragged(head: CsvHead, many: int) -> str:
 
 def _not_a_number(head: CsvHead, text: str, column: str) -> str:
     """What is wrong with a cell, and the ways out."""
-    bare = text.strip()
+    bare = text.strip(" \t")
     shown = "".join(c if c.isprintable() else "·" for c in bare[:40])
     what = f"'{shown}' is not a number" if bare else "the cell is empty"
     way = "mend it"
-    if is_missing(text):
+    if head.layout.number(text) is not None:
+        what, way = f"'{shown}' is beyond float64, which ends at 1.8e308", "mend it"
+    elif is_missing(text):
         way = "fill it, leave out rows that miss a value with missing: drop"
     elif marked_otherwise(text) or "," in bare:
         way = f"write it without thousands; {SAY_DECIMAL}" if marked_otherwise(text) else "mend it"

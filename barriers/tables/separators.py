@@ -33,7 +33,7 @@ SAY = (
     "separator= in Python"
 )
 SAY_DECIMAL = (
-    "say what marks them: decimal: ',' or decimal: '.' beside its path, --decimal on the command line, "
+    "say what marks decimals: decimal: ',' or decimal: '.' beside its path, --decimal on the command line, "
     "decimal= in Python"
 )
 

@@ -25,7 +25,8 @@ def _dropped(audit: Mapping[str, Any]) -> str:
     rows = audit["samples"] + dropped
     return (
         f"Missing values: {dropped:,} of {rows:,} rows ({percent(dropped / rows)}) miss a value and were "
-        "left out (missing: drop); counts and bounds are about the other rows, which are numbered without them."
+        "left out (missing: drop); counts and bounds are about the other rows, which are numbered without "
+        "them."
     )
 
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from barriers.tables import Unpaired, by_position, listed, pair
+from barriers.tables import Unpaired, by_position, folded, identifier, listed, pair
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
-from lem_safe.data.names import UNNAMED
+from lem_safe.data.names import AGAIN, UNNAMED, base_of
 from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
@@ -85,7 +85,7 @@ def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expect
 
 
 def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ...] | None) -> None:
-    """Refuses a table one of whose columns nobody has named."""
+    """Refuses a table one of whose columns nobody has named, or two of whose columns have one name."""
     unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
     if unnamed is not None:
         raise BadInput(
@@ -94,13 +94,20 @@ def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ..
                 samples.source,
             )
         )
+    again = next((name for name in own or () if name.startswith(AGAIN)), None)
+    if again is not None:
+        raise BadInput(
+            Fault(f"column names must differ; '{base_of(again)}' appears twice; rename one", samples.source)
+        )
 
 
 def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[str, ...]:
     """Of columns matched by position, the name that a rule uses, of either side."""
-    words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
+    text = " ".join(_strings(specs))
+    words = {*re.findall(r"[^\W\d]\w*", text), *re.findall(r"`([^`]+)`", text)}
+    words |= {identifier(word) for word in words}
     return tuple(
-        theirs if theirs in words and mine not in words else mine
+        theirs if {theirs, identifier(theirs)} & words and mine not in words else mine
         for mine, theirs in zip(own, expected, strict=True)
     )
 
@@ -115,6 +122,13 @@ def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:
     units = [name for name in extra if name in UNITS]
     if len(units) > 1 and samples.members is None and samples.each is None:
         raise BadInput(Fault(f"numbers its rows' units twice, by {listed(units)}; keep one", samples.source))
+    asked = {folded(name) for name in (*UNITS, *MARKS, *columns)}
+    again = [name for name in extra if base_of(name) and folded(base_of(name)) in asked]
+    if again:
+        name = base_of(again[0])
+        raise BadInput(
+            Fault(f"has several columns '{name}'; rename all but one, or remove them", samples.source)
+        )
     alike = [name for name in extra if name.strip().casefold() in (*UNITS, *MARKS) and name not in UNITS]
     if not alike:
         return

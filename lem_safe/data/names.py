@@ -42,6 +42,11 @@ def placeholders(raw: Sequence[str]) -> list[str]:
     ]
 
 
+def base_of(name: str) -> str:
+    """The name that several columns have, of one that `placeholders` has renamed; empty for others."""
+    return name.removeprefix(AGAIN).rpartition("_")[0] if name.startswith(AGAIN) else ""
+
+
 def chosen_among(columns: Sequence[str], raw: Sequence[str], source: str) -> list[int]:
     """Which columns of a file these are, in the order asked for: by the file's own names, in backticks or
     not, or by their identifiers. The others may be without a name, or called alike; BadInput for what is not
