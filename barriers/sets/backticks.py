@@ -44,8 +44,8 @@ def unquoted(text: str, columns: Sequence[str]) -> Unquoted:
 
 
 def place_of(name: str, columns: Sequence[str], offset: int = 0) -> int:
-    """Which column a name is, in backticks or not: the same, else the one that is written so as an identifier.
-    Raises RuleError where it is none, or one of several.
+    """Which column a name is, in backticks or not: the same, else the one that is written so as an
+    identifier. Raises RuleError where it is none, or one of several.
     """
     name = bare(name)
     ways = (str, of_file, identifier)
