@@ -31,6 +31,11 @@ class Layout:
     decimal: str = "."
     decimal_given: bool = False
 
+    @property
+    def may_be_in_doubt(self) -> bool:
+        """Whether commas within cells may mark decimals, though nobody says so."""
+        return self.separator != "," and not self.decimal_given
+
     def is_blank(self, line: str) -> bool:
         """Whether there is nothing in a line; a tab between two empty cells is something."""
         return not line.strip("\r\n \ufeff" if self.separator == "\t" else None)

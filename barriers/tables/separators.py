@@ -55,7 +55,7 @@ def first_records(path: Path, layout: Layout) -> list[Record]:
 
 def decimals_in_doubt(cells: Sequence[str], layout: Layout) -> str | None:
     """Why the decimal mark is in doubt, by the cells of one row; None where it is not."""
-    if layout.separator == "," or layout.decimal_given:
+    if not layout.may_be_in_doubt:
         return None
     cell = next((cell for cell in cells if marked_otherwise(cell)), None)
     if cell is None:

@@ -226,7 +226,10 @@ def _no_word(key: Node, value: Node) -> str:
         return "a key must be a plain word"
     empty = isinstance(value, ScalarNode) and value.value == ""
     if empty and key.value.isdigit():
-        return f"in braces, ',{key.value}' begins another key; write a number with a point for decimals and no commas"
+        return (
+            f"in braces, ',{key.value}' begins another key; write a number with a point for decimals and no "
+            "commas"
+        )
     return f"a key must be a plain word; got {key.value}; put it in quotes"
 
 
