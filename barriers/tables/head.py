@@ -12,6 +12,11 @@ from barriers.tables.separators import layout_of
 from barriers.tables.table_format import UNKNOWN, TableFormat
 from barriers.tables.text_file import TableFault, opened
 
+NAMES_OR_COMMENT = (
+    "begins with # and may hold the names, as may the next line: remove its # if it holds the names, and the "
+    "line if it does not"
+)
+
 
 @dataclass(frozen=True)
 class CsvHead:
@@ -90,16 +95,15 @@ def _named(
     and the first line is a row.
     """
     told = head.form.header
-    if isinstance(reading, Doubt) and told is not None:
-        reading = "names" if told else "row"
     if reading == "names" and told is not False:
         return replace(head, names=head.first, start=head.line)
-    if isinstance(reading, Doubt):
-        return replace(head, names=head.first, doubt=reading, start=head.line)
-    names = _in_comment(head, above, below) if told is not False else None
-    if told and names is None:
-        return replace(head, names=head.first, start=head.line)
-    return replace(head, names=names)
+    names = _in_comment(head, above, below)
+    if told and names is not None:
+        raise TableFault([(NAMES_OR_COMMENT, above[-1][0])])
+    if told or (isinstance(reading, Doubt) and told is None):
+        doubt = reading if isinstance(reading, Doubt) and told is None else None
+        return replace(head, names=head.first, doubt=doubt, start=head.line)
+    return replace(head, names=names if told is None else None)
 
 
 def _in_comment(

@@ -7,7 +7,8 @@ refused.
 | several do, and with one alone some column holds numbers | that one |
 | several do, otherwise | in doubt |
 | none does, but one or more occur in the first line | that one, and rows are refused by their line |
-| none occurs, and spaces do, in a file that is not called .csv | spaces, unless they may be within numbers |
+| none occurs, and spaces do (and tabs may), in a file that is not called .csv | spaces, unless they may be
+within numbers |
 | none occurs at all | none: there is one column |
 
 A file called .tsv is separated by tabs. Decimals are marked by points unless `decimal` says otherwise; a file
@@ -75,6 +76,8 @@ def _separator(path: Path, decimal: str) -> str:
     if fits:
         return fits[0]
     present = [mark for mark in candidates if parted[mark] and len(parted[mark][0].cells) > 1]
+    if present == ["\t"] and kind_of(path) != ".csv" and _by_spaces(path, decimal):
+        return " "
     if present:
         return max(present, key=lambda mark: _agreeing(parted[mark]))
     return _spaces(path, decimal)
@@ -122,8 +125,8 @@ def _spaces(path: Path, decimal: str) -> str:
     """Spaces, where they part every row alike and are not within numbers; else what a file of one column
     has.
     """
-    rows = _parted(path, Layout(" ", decimal))
-    if not rows or len(_widths(rows)) > 1 or len(rows[0].cells) == 1:
+    rows = _by_spaces(path, decimal)
+    if not rows:
         return ONE_COLUMN[decimal]
     if kind_of(path) == ".csv":
         told = f"its columns seem to be separated by spaces, which is unusual in a .csv; {SAY}"
@@ -133,6 +136,14 @@ def _spaces(path: Path, decimal: str) -> str:
             [(f"spaces may be between its columns or within its numbers (1 000); {SAY}", rows[0].line)]
         )
     return " "
+
+
+def _by_spaces(path: Path, decimal: str) -> list[Record]:
+    """The first rows parted by spaces and tabs; nothing where these do not part all of them alike, in two or
+    more.
+    """
+    rows = _parted(path, Layout(" ", decimal))
+    return rows if rows and len(_widths(rows)) == 1 and len(rows[0].cells) > 1 else []
 
 
 def _grouped(cells: Sequence[str]) -> bool:

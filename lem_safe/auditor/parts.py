@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.tables import TableFormat, is_text, listed, number
+from barriers.tables import TableFormat, is_text, number
 from lem_safe.auditor.rows import Rows
 from lem_safe.auditor.tables import open_csv, open_parquet
 from lem_safe.data.names import identifiers, placeholders
-from lem_safe.data.parts import Part, parts_of
+from lem_safe.data.parts import Part, must_be_alike, parts_of
 from lem_safe.errors import BadInput, Fault
 
 
@@ -22,16 +22,7 @@ def open_parts(path: Path, form: TableFormat) -> Rows:
     parts = parts_of(path)
     opened = [_open(part, form) for part in parts]
     first = opened[0]
-    for part, rows in zip(parts, opened, strict=True):
-        if rows.width != first.width or set(rows.columns or ()) != set(first.columns or ()):
-            raise BadInput(
-                Fault(
-                    f"has other columns ({listed(rows.columns or ['without names'])}) than "
-                    f"{parts[0].path.name} ({listed(first.columns or ['without names'])}); the files of one "
-                    "table have the same",
-                    str(part.path),
-                )
-            )
+    must_be_alike(parts, [rows.columns for rows in opened], [rows.width for rows in opened])
     totals = [rows.total for rows in opened]
 
     def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:

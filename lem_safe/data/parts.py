@@ -8,11 +8,11 @@ of the value that its folder says.
 
 import glob
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from barriers.tables import TEXT, kind_of
+from barriers.tables import TEXT, kind_of, listed
 from lem_safe.errors import BadInput, Fault
 
 KINDS = (*TEXT, ".parquet")
@@ -62,6 +62,26 @@ def parts_of(path: Path) -> list[Part]:
             )
         )
     return parts
+
+
+def must_be_alike(
+    parts: Sequence[Part], names: Sequence[Sequence[str] | None], widths: Sequence[int]
+) -> None:
+    """Raises BadInput for the first file whose columns, by name or where there are none by number, are not
+    those of the first file.
+    """
+    first = None if names[0] is None else sorted(names[0])
+    for part, own, width in zip(parts, names, widths, strict=True):
+        if width != widths[0] or (None if own is None else sorted(own)) != first:
+            told = [
+                f"{w} without names" if n is None else listed(n)
+                for n, w in ((own, width), (names[0], widths[0]))
+            ]
+            message = (
+                f"has other columns ({told[0]}) than {parts[0].path.name} ({told[1]}); the files of one "
+                "table have the same"
+            )
+            raise BadInput(Fault(message, str(part.path)))
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from barriers.tables import TableFormat, Unpaired, listed, number, pair
+from barriers.tables import TableFormat, Unpaired, number, pair
 from lem_safe.data.names import identifiers, known
-from lem_safe.data.parts import Part, in_parts, parts_of
+from lem_safe.data.parts import Part, in_parts, must_be_alike, parts_of
 from lem_safe.data.readers import Raw, raw_rows
 from lem_safe.errors import BadInput, Fault
 
@@ -64,33 +64,23 @@ def read_table(
     """
     path, form = Path(path), form or TableFormat(header=header)
     if in_parts(path):
-        values, raw = _joined([(p, _of_part(p, columns, form, expected)) for p in parts_of(path)])
+        parts = parts_of(path)
+        values, raw = _joined(parts, [_of_part(part, columns, form, expected) for part in parts])
     else:
         values, raw = raw_rows(path, columns, form, expected)
     return checked(values, raw, str(path), columns if raw is None else None, form)
 
 
-def _joined(parts: Sequence[tuple[Part, Raw]]) -> Raw:
+def _joined(parts: Sequence[Part], read: Sequence[Raw]) -> Raw:
     """The rows of several files one after the other, columns by name as in the first; BadInput where one has
     others.
     """
-    (_, (first, names)), arrays = parts[0], []
-    for part, (values, own) in parts:
-        if (
-            (own is None) != (names is None)
-            or values.shape[1:] != first.shape[1:]
-            or (own is not None and sorted(own) != sorted(names or ()))
-        ):
-            raise BadInput(
-                Fault(
-                    f"has other columns ({listed(own or ['without names'])}) than {parts[0][0].path.name} "
-                    f"({listed(names or ['without names'])}); the files of one table have the same",
-                    str(part.path),
-                )
-            )
-        arrays.append(
-            values if own is None or own == names else values[:, [own.index(n) for n in names or ()]]
-        )
+    must_be_alike(parts, [own for _, own in read], [values.shape[-1] for values, _ in read])
+    names = read[0][1]
+    arrays = [
+        values if own is None or names is None else values[:, [list(own).index(name) for name in names]]
+        for values, own in read
+    ]
     return np.concatenate(arrays), names
 
 
