@@ -6,7 +6,7 @@ refused.
 | one of them parts every row into the same number of cells, two or more | that one |
 | several do, and with one alone some column holds numbers | that one |
 | several do, otherwise | in doubt |
-| none does, but one or more occur in the first line | that one, and rows are refused by their line |
+| none does, but one or more occur in the first line and in a row | that one; rows are refused by their line |
 | none occurs, and spaces do (and tabs may), in a file that is not called .csv | spaces, unless they may be
 within numbers |
 | none occurs at all | none: there is one column |
@@ -75,7 +75,7 @@ def _separator(path: Path, decimal: str) -> str:
         return _of_several(fits, parted, decimal)
     if fits:
         return fits[0]
-    present = [mark for mark in candidates if parted[mark] and len(parted[mark][0].cells) > 1]
+    present = [mark for mark in candidates if _occurs(parted[mark], mark)]
     if present == ["\t"] and kind_of(path) != ".csv" and _by_spaces(path, decimal):
         return " "
     if present:
@@ -159,6 +159,12 @@ def _parted(path: Path, layout: Layout) -> list[Record]:
         if "quote" in str(bad):
             return []
         raise
+
+
+def _occurs(rows: Sequence[Record], mark: str) -> bool:
+    """Whether a mark parts the first line, and some row; a comma in the first line is enough."""
+    parts = [len(record.cells) > 1 for record in rows]
+    return bool(parts) and parts[0] and (mark == "," or len(parts) == 1 or any(parts[1:]))
 
 
 def _widths(rows: Sequence[Record]) -> set[int]:
