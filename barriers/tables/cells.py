@@ -41,9 +41,26 @@ class Layout:
         return not line.strip("\r\n \ufeff" if self.separator == "\t" else None)
 
     def cells(self, line: str) -> list[str]:
-        """The cells of one line, without its mark of a comment."""
-        text = line.lstrip().lstrip("#")
-        return next(self.parted([self.spaced(text)]), [])
+        """The cells of a comment, without its mark."""
+        return next(self.parted([self.spaced(line.lstrip().lstrip("#"))]), [])
+
+    def as_row(self, comment: str) -> list[list[str]]:
+        """The cells that a comment may have as a row: without its mark, and with it where some are numbers or
+        missing.
+        """
+        marked = next(self.parted([self.spaced(comment)]), [])
+        filled = any(self.number(cell) is not None or is_missing(cell) for cell in marked)
+        return [self.cells(comment), marked] if filled else [self.cells(comment)]
+
+    def is_comment(self, line: str) -> bool:
+        """Whether a line begins with #, and not with what a spreadsheet writes for a missing number; after a
+        tab that separates, it does not.
+        """
+        bare = line.lstrip(" \t" if self.separator == " " else " ")
+        if not bare.startswith("#"):
+            return False
+        first = re.split(r"[,;|\t\r\n]", bare, maxsplit=1)[0].strip().casefold()
+        return first not in MISSING and first.split(" ")[0] not in MISSING
 
     def spaced(self, line: str) -> str:
         """The line, its tabs as spaces where any number of both separates."""
@@ -94,7 +111,7 @@ def records(
         nonlocal at
         for line in lines:
             at += 1
-            if not text and is_comment(line):
+            if not text and layout.is_comment(line):
                 comment(at, line)
                 continue
             text.append(line)
@@ -105,15 +122,6 @@ def records(
         text.clear()
         if not layout.is_blank(raw):
             yield Record(cells, at, raw)
-
-
-def is_comment(line: str) -> bool:
-    """Whether a line begins with #, and not with what a spreadsheet writes for a missing number."""
-    bare = line.lstrip(" \t")
-    if not bare.startswith("#"):
-        return False
-    first = re.split(r"[,;|\t\r\n]", bare, maxsplit=1)[0].strip().casefold()
-    return first not in MISSING and first.split(" ")[0] not in MISSING
 
 
 def is_missing(text: str) -> bool:

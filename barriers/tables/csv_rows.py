@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.tables.cells import Record, is_comment, is_missing, marked_otherwise, records
+from barriers.tables.cells import Record, is_missing, marked_otherwise, records
 from barriers.tables.head import CsvHead, may_be_a_row
 from barriers.tables.separators import SAY_DECIMAL, decimals_in_doubt
 from barriers.tables.table_format import name_of
@@ -69,7 +69,7 @@ def _gaps(head: CsvHead, lines: Sequence[str], start: int, blank: int | None) ->
     for i, line in enumerate(lines, start + 1):
         if head.layout.is_blank(line):
             blank = blank or i
-        elif blank is not None and not is_comment(line):
+        elif blank is not None and not head.layout.is_comment(line):
             found.append(
                 (
                     "the line is empty, which in a file of one column is a missing value; fill it or "
@@ -125,7 +125,7 @@ def _rows_from(
             yield line
 
     def comment(line: int, text: str) -> None:
-        if len(head.layout.cells(text)) == head.width:
+        if any(len(cells) == head.width for cells in head.layout.as_row(text)):
             faults.append((may_be_a_row(head.width), line))
 
     rows, many = [], len(lines)

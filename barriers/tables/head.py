@@ -113,13 +113,13 @@ def _in_comment(
     comment may be a row.
     """
     for i, (line, text) in enumerate(above):
-        cells = head.layout.cells(text)
-        if len(cells) != head.width:
-            continue
-        if first_row(cells, [head.first, *(record.cells for record in below)], False) != "names":
-            raise TableFault([(may_be_a_row(head.width), line)])
-        if i == len(above) - 1:
-            return tuple(cells)
+        rows = [head.first, *(record.cells for record in below)]
+        for cells in head.layout.as_row(text):
+            if len(cells) == head.width and first_row(cells, rows, False) != "names":
+                raise TableFault([(may_be_a_row(head.width), line)])
+        names = head.layout.cells(text)
+        if i == len(above) - 1 and len(names) == head.width:
+            return tuple(names)
     return None
 
 

@@ -13,7 +13,7 @@ within numbers |
 
 A file called .tsv is separated by tabs. Decimals are marked by points unless `decimal` says otherwise; a file
 without commas between its cells that has commas within numbers (1,5), or points that mark thousands, is in
-doubt.
+doubt; and so is one of whole numbers alone in which a cell after a comma begins with 0 (1,05).
 """
 
 import itertools
@@ -39,12 +39,21 @@ SAY_DECIMAL = (
 )
 
 
+HALVED = (
+    "its commas may separate columns or mark decimals, as some cell after a comma begins with 0 (1,05); say "
+    "which: separator: ',' or decimal: ',' beside its path, --separator or --decimal on the command line"
+)
+
+
 def layout_of(path: Path, form: TableFormat) -> Layout:
     """How the file's lines become cells; a TableFault where it is in doubt."""
     decimal, given = form.decimal or ".", form.decimal is not None
     separator = _separator(path, decimal) if form.separator is None else SEPARATORS[form.separator]
     found = Layout(separator, decimal, given)
-    _must_be_plain(first_records(path, found), found)
+    rows = first_records(path, found)
+    _must_be_plain(rows, found)
+    if form.separator is None and not given and separator == "," and _halved(rows):
+        raise TableFault([(HALVED, rows[0].line)])
     return found
 
 
@@ -174,6 +183,17 @@ def _widths(rows: Sequence[Record]) -> set[int]:
 def _agreeing(rows: Sequence[Record]) -> int:
     """How many rows have as many cells as the first."""
     return sum(len(record.cells) == len(rows[0].cells) for record in rows)
+
+
+def _halved(rows: Sequence[Record]) -> bool:
+    """Whether rows of whole numbers may be half as many with decimal commas: 1,05 is no two columns."""
+    cells = [record.cells for record in rows]
+    if not cells or len(cells[0]) % 2 or not all(len(row) == len(cells[0]) for row in cells):
+        return False
+    wholes = (
+        re.fullmatch(r"[+-]?\d+" if i % 2 == 0 else r"\d+", c) for row in cells for i, c in enumerate(row)
+    )
+    return all(wholes) and any(re.match(r"0\d", cell) for row in cells for cell in row[1::2])
 
 
 def _must_be_plain(rows: Sequence[Record], layout: Layout) -> None:

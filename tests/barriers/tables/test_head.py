@@ -42,6 +42,8 @@ def test_comments_are_no_rows(text, names, size, tmp_path):
         ("#99,5\n1.5,2\n3,4\n", False, "line 1: begins with #"),
         ("#id,x\n0,1\n3,4\n", True, "line 1: begins with # and may hold the names"),
         ("#id,x\n0,1\n3,4\n", None, "may be column names or a row"),
+        ("a\tb\n\t#\n1\t2\n", None, "line 2: column 'a': the cell is empty"),
+        ("a|b\n1|2\n# |7\n", None, "line 3: begins with # and has 2 cells"),
         ("#N/A,5\n1,2\n", None, "may be column names or a row"),
         ("a,b\n#N/A,5\n1,2\n", None, "line 2: column 'a': '#N/A' is not a number"),
         ("a\n1\n# note\n2\n", None, "line 3: begins with # and has 1 cell"),
@@ -51,6 +53,14 @@ def test_a_comment_that_may_be_a_row_is_refused(text, header, words, tmp_path):
     with pytest.raises(TableFault) as caught:
         read(tmp_path, text, header)
     assert words in str(caught.value)
+
+
+def test_a_mark_that_is_a_cell_may_be_a_row(tmp_path):
+    """Spaces part the # from what follows: two cells, like the rows."""
+    path = tmp_path / "t.txt"
+    path.write_text("kind x\nb 5\n# 7\n", encoding="utf-8")
+    with pytest.raises(TableFault, match="line 3: begins with # and has 2 cells"):
+        list(csv_blocks(csv_head(path), [1]))
 
 
 def test_a_first_cell_in_quotes_is_none(tmp_path):

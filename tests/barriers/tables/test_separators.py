@@ -29,6 +29,8 @@ TOLD = [
     ("a.csv", "a,b\n1,2\n3\n", ",", 2),
     ("a.csv", "date time,x\n2020-01-01 00:00,5\n", ",", 2),
     ("a.txt", "a, b\n1, 2\n", ",", 2),
+    ("a.csv", "1,-05\n2,5\n", ",", 2),
+    ("a.csv", "id,zip\n1,01234\n", ",", 2),
 ]
 DOUBT = [
     ("a.csv", "1,5;2,5\n3,5;4,5\n", "3 by ',' or 2 by ';' cells; say which: separator:"),
@@ -37,6 +39,8 @@ DOUBT = [
     ("a.csv", "a b\n1 2\n", "unusual in a .csv; say which: separator:"),
     ("a.txt", "1 000\n2 500\n", "within its numbers"),
     ("a.tsv", "a,b\n1,2\n", "holds no tabs, but ','; say which: separator:"),
+    ("a.csv", "1,5\n2,05\n", "say which: separator: ',' or decimal: ','"),
+    ("a.csv", "1,5,-2,05\n2,05,3,5\n", "say which: separator: ',' or decimal: ','"),
     ("a.csv", "a;b\n1,5;2\n", "say what marks decimals: decimal:"),
     ("a.csv", "a;b\n1.234.567;2\n", "say what marks decimals: decimal:"),
     ("a.txt", "a b\n1,5 2\n", "say what marks decimals: decimal:"),
@@ -71,7 +75,8 @@ def test_several_readings_are_refused_with_the_key_that_decides(name, text, word
         ("a.txt", "1 000\n2 500\n", TableFormat(separator="space"), [[1, 0], [2, 500]]),
         ("a.tsv", "a,b\n1,2\n", TableFormat(separator=","), [[1, 2]]),
         ("a.csv", "a;b\n1,5;2\n", TableFormat(decimal=","), [[1.5, 2]]),
-        ("a.csv", "1,5\n2,5\n", TableFormat(decimal=","), [[1.5], [2.5]]),
+        ("a.csv", "1,5\n2,05\n", TableFormat(decimal=","), [[1.5], [2.05]]),
+        ("a.csv", "1,5\n2,05\n", TableFormat(separator=","), [[1, 5], [2, 5]]),
         ("a.csv", "a;b\n1.5;2\n", TableFormat(decimal=","), None),
         ("a.csv", "a;b\n1,5;2\n", TableFormat(decimal="."), None),
         ("a.txt", "a b\n1,5 2\n", TableFormat(decimal=","), [[1.5, 2]]),
