@@ -40,7 +40,8 @@ SAY_DECIMAL = (
 
 
 HALVED = (
-    "its commas may separate columns or mark decimals, as some cell after a comma begins with 0 (1,05); say "
+    "its commas may separate columns or mark decimals, as a cell before one is -0, or one after it begins "
+    "with 0 (1,05); say "
     "which: separator: ',' or decimal: ',' beside its path, --separator or --decimal on the command line"
 )
 
@@ -193,7 +194,11 @@ def _halved(rows: Sequence[Record]) -> bool:
     wholes = (
         re.fullmatch(r"[+-]?\d+" if i % 2 == 0 else r"\d+", c) for row in cells for i, c in enumerate(row)
     )
-    return all(wholes) and any(re.match(r"0\d", cell) for row in cells for cell in row[1::2])
+    return all(wholes) and any(
+        re.match(r"0\d", cell) or whole == "-0"
+        for row in cells
+        for whole, cell in zip(row[::2], row[1::2], strict=True)
+    )
 
 
 def _must_be_plain(rows: Sequence[Record], layout: Layout) -> None:

@@ -135,11 +135,10 @@ class Samples:
         own = self.rows.columns  # unnamed ones are counted like the rows
         name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
         place = f"row {start + row + 1}, column {name}"
-        raise BadInput(
-            Fault(
-                f"{place}: {block[row, column]} is not a finite number; repair or remove the row", self.source
-            )
-        )
+        value = block[row, column]
+        drop = ", or leave out rows that miss a value with missing: drop" if np.isnan(value) else ""
+        message = f"{place}: {value} is not a finite number; repair or remove the row{drop}"
+        raise BadInput(Fault(message, self.source))
 
     def _whole(self, numbers: np.ndarray, start: int) -> np.ndarray:
         bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53)

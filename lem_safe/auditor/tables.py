@@ -71,6 +71,7 @@ def open_parquet(path: Path) -> Rows:
     def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
         kinds = [(schema.names[i], schema.types[i]) for i in chosen]
         must_be_numbers(kinds, str(path))
+        identifiers([name for name in schema.names if name in dict(kinds)], str(path))
         try:
             with pq.ParquetFile(
                 path, pre_buffer=False, buffer_size=1 << 20

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from barriers.tables import TEXT, TableFormat, kind_of, only_of_text
 from lem_safe.data.csv_text import read_csv
-from lem_safe.data.names import chosen_among, expected_among
+from lem_safe.data.names import chosen_among, expected_among, identifiers
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
@@ -119,6 +119,7 @@ def _read_parquet(
                 keep = chosen_among(columns, names, str(path))
             elif expected is not None:
                 keep = expected_among(expected, names) or keep
+            identifiers([names[i] for i in keep], str(path))
             table = file.read(columns=list(dict.fromkeys(names[i] for i in keep)))
     except (pa.ArrowException, OSError) as error:
         raise BadInput(Fault(f"cannot be read as parquet: {error}", str(path))) from None

@@ -194,7 +194,8 @@ def _finite(table: Table, source: str) -> None:
         where = f"row {row + 1} is {table.values[row, j]}" + (
             f", the first of {count} rows" if count > 1 else ""
         )
-        faults.append(
-            Fault(f"column {name}: every value must be finite; {where}; drop or fill such rows", source)
-        )
+        way = "fill or remove such rows"
+        if np.isnan(table.values[:, j]).any():
+            way += ", or leave out those that miss a value with missing: drop"
+        faults.append(Fault(f"column {name}: every value must be finite; {where}; {way}", source))
     raise BadInput(faults)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from barriers.specification import construct
+from barriers.tables import TableFormat
 from lem_safe.data import DATA, EightGaussians, FileTable, SklearnTable, Table, read_table
 from lem_safe.data.names import identifier
 from lem_safe.errors import BadInput
@@ -92,6 +93,22 @@ def test_bad_csv(tmp_path, text, fault):
     with pytest.raises(BadInput) as caught:
         read_table(csv(tmp_path, text))
     assert fault in str(caught.value)
+
+
+def test_parquet_columns_that_nobody_chose(tmp_path):
+    """They may have one name twice, and a name with a point is one name."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrays = [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array([5.0, None]), pa.array(["x", "y"])]
+    pq.write_table(pa.Table.from_arrays(arrays, names=["PM2", "a", "PM2.5", "a"]), tmp_path / "t.parquet")
+    path = tmp_path / "t.parquet"
+    assert read_table(path, ["PM2"]).values.tolist() == [[1], [2]]
+    table = read_table(path, ["`PM2.5`"], form=TableFormat(missing="drop"))
+    assert (table.columns, table.values.tolist(), table.dropped) == (("PM2_5",), [[5]], 1)
+    for columns in (None, ["a"]):
+        with pytest.raises(BadInput, match="'a' appears twice"):
+            read_table(path, columns)
+    with pytest.raises(BadInput, match="row 2 is nan.*missing: drop"):
+        read_table(path, ["PM2.5"])
 
 
 def test_many_faults_are_counted(tmp_path):
