@@ -63,8 +63,8 @@ def names_among(specs: Mapping[str, Any], own: Sequence[str]) -> list[str] | Non
 
 
 def rule_names(spec: Mapping[str, Any]) -> list[str]:
-    """The columns that a rule's texts name, in order; those of a text that cannot be read are left out. A name
-    in backticks is the identifier of its column: `PM2.5` is PM2_5.
+    """The columns that a rule's texts name, in order; those of a text that cannot be read are left out. A
+    name in backticks becomes the identifier of its column: `PM2.5` is PM2_5.
     """
     words = [word for key, text in spec.items() if key != "kind" for word in _words(text)]
     return _distinct(
@@ -73,8 +73,8 @@ def rule_names(spec: Mapping[str, Any]) -> list[str]:
 
 
 def _in_rules(name: str) -> str:
-    """A column's name: as it is written, or as an identifier where it is in backticks or where these differ by
-    more than case and punctuation (2nd: x2nd).
+    """A column's name: as it is written, or as an identifier where it is in backticks or where these differ
+    by more than case and punctuation (2nd: x2nd).
     """
     word = identifier(unquoted(name))
     return name if "`" not in name and folded(word) == folded(name) else word

@@ -34,8 +34,8 @@ Faults = list[tuple[str, int | None]]
 
 
 def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Iterator[NDArray[np.float64]]:
-    """The chosen columns of all rows, in file order, about `size` rows at a time, [b, chosen]; TableFault with
-    every cell that is not a number. Missing cells are NaN where the head's form drops them.
+    """The chosen columns of all rows, in file order, about `size` rows at a time, [b, chosen]; TableFault
+    with every cell that is not a number. Missing cells are NaN where the head's form drops them.
     """
     faults: Faults = []
     read, blank, start = 0, None, head.start

@@ -143,7 +143,7 @@ def audit(
     _must_be_a_format(form)
     files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
     sharing = None if correction is None else correction.value
-    asked = {"strict": strict, "near": near, "correction": sharing}
+    asked: dict[str, Any] = {"strict": strict, "near": near, "correction": sharing}
     asked["form"] = table_format(header, separator, decimal, missing)
     if grow:
         place = _for_looks(out, clouds, trace, failing_rows)
