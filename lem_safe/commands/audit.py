@@ -137,17 +137,15 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import grow as look
-    from lem_safe.auditing import table_format
+    from lem_safe import auditing
 
     _must_be_a_format(form)
     files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
-    sharing = None if correction is None else correction.value
-    asked: dict[str, Any] = {"strict": strict, "near": near, "correction": sharing}
-    asked["form"] = table_format(header, separator, decimal, missing)
+    asked: dict[str, Any] = {"form": auditing.table_format(header, separator, decimal, missing)}
+    asked |= {"strict": strict, "near": near, "correction": correction and correction.value}
     if grow:
         place = _for_looks(out, clouds, trace, failing_rows)
-        report = look(samples, scenario, place, given(set_), **asked)
+        report = auditing.grow(samples, scenario, place, given(set_), **asked)
     else:
         kept = _Kept(out, failing_rows, overwrite)
         report = _audited_once(samples, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)

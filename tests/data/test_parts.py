@@ -144,7 +144,7 @@ def test_a_scenario_names_a_directory_and_its_fingerprint_counts_the_files(tmp_p
         )
     )
     assert cli.main(["validate", str(tmp_path / "n.yaml")]) == 2
-    assert "must be a file" in capsys.readouterr().err
+    assert "is a directory; only regular files are read" in capsys.readouterr().err
 
 
 def test_keys_reach_every_part(tmp_path):

@@ -117,7 +117,9 @@ TEETH: dict[str, Tooth] = {
         truths.whole_numbers_are_rounded,
         parquet,
         "cast_to_float64",
-        lambda f: lambda column: f(SimpleNamespace(cast=lambda kind, safe: column.cast(kind))),
+        lambda f: (
+            lambda column: f(SimpleNamespace(type=column.type, cast=lambda kind, safe: column.cast(kind)))
+        ),
     ),
     "integers by way of float32": (
         truths.whole_numbers_are_rounded,
