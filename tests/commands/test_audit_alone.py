@@ -114,3 +114,21 @@ def test_a_scenario_to_audit_with_is_not_run_from_python_either() -> None:
     assert lem_safe.audit("s.csv", scenario).constraints[0].violations == 2
     with pytest.raises(lem_safe.BadInput, match="missing key 'sampler'"):
         lem_safe.load("rules.yaml")
+
+
+def test_names_in_backticks_incomplete_rows_and_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = RULES.replace("speed > 2", "'`top speed` > `2nd`'").replace("load > 3 * limit", "`PM2.5` > 9")
+    Path("rules.yaml").write_text(rules)
+    Path("parts").mkdir()
+    head = "note;PM2.5;top speed;2nd;note\n"
+    Path("parts/a.txt").write_text(head + "x;1,5;3,5;2;\ny;NA;3;2;\n")
+    Path("parts/b.txt").write_text(head + ";9,5;1;2;z\n;1;1;2,5;\n")
+    assert cli.main(["audit", "parts", "rules.yaml", "--decimal", ","]) == 2
+    assert "a.txt:3: column 'PM2.5': 'NA' is not a number" in capsys.readouterr().err
+    options = ["--decimal", ",", "--missing", "drop", "--json", "--failing-rows", "rows.csv"]
+    assert cli.main(["audit", "parts", "rules.yaml", *options]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["samples"], found["dropped"], found["constraints"][0]["violations"]) == (3, 1, 2)
+    assert found["columns"] == ["top_speed", "x2nd", "PM2_5"]
+    rows = np.loadtxt("rows.csv", delimiter=",", skiprows=1, usecols=0).tolist()
+    assert rows == [0, 1]  # numbered without the row that is dropped

@@ -39,3 +39,27 @@ def test_names_are_among_a_tables_up_to_case_and_a_constant_may_be_one() -> None
     assert names_among(specs, ["note", "Limit", "speed", "LOAD"]) == ["load", "limit", "speed"]
     assert names_among(specs, ["note", "limit", "speed"]) is None
     assert names_among({"a": RULE}, ["load", "limit", "e"]) == ["load", "limit", "e"]
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("`fixed acidity` > 2 * pH", ["fixed_acidity", "pH"]),
+        ("`PM2.5` > `class` and load < `2nd`", ["PM2_5", "class_", "load", "x2nd"]),
+        ("`pi` > pi", ["pi"]),
+        ("`sqrt` > sqrt(load)", ["sqrt", "load"]),
+        ("`a b > 1", []),
+        ("`` > load", ["load"]),
+    ],
+)
+def test_names_in_backticks_are_the_identifiers_of_their_columns(where: str, names: list[str]) -> None:
+    assert rule_names({"kind": "rule", "where": where}) == names
+
+
+def test_names_in_backticks_are_among_a_tables() -> None:
+    specs = {
+        "a": {"kind": "rule", "where": "`PM2.5` > `2nd` or `pi` > 3 * pi"},
+        "b": OVER | {"columns": ["`class`", "2nd"]},
+    }
+    assert names_among(specs, ["note", "pi", "x2nd", "PM2_5", "class_"]) == ["PM2_5", "x2nd", "pi", "class_"]
+    assert names_among(specs, ["note", "pi", "x2nd", "PM2_5"]) is None
