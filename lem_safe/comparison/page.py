@@ -13,6 +13,7 @@ from lem_safe.comparison.findings import NOISE, by_chance, findings
 from lem_safe.distances.kl_price import Needed
 from lem_safe.report.curves import stretches
 from lem_safe.report.prices import certainly, least, nats
+from lem_safe.report.ranges import widened
 from lem_safe.report.style import (
     DATA,
     FILTERED,
@@ -145,11 +146,8 @@ def draw_trade(axes: "Axes", facts: Mapping[str, Any]) -> "Axes":
         max([mean + std, *(y for _, _, y, _ in rows)]),
         min([0.0, mean - std, *(y for _, _, y, _ in rows)]),
     )
-    left, bottom, top = (
-        -0.04 * right,
-        least - 0.06 * (most - least) * (least < 0),
-        most + 0.12 * (most - least),
-    )
+    left, reach = -0.04 * right, most - least
+    bottom, top = widened(least - 0.06 * reach * (least < 0), most + 0.12 * reach)
     for _, x, y, over in rows:
         axes.scatter(
             x, y, s=34, c=UNSAFE if over else FILTERED, marker="X" if over else "o", zorder=3, linewidths=0

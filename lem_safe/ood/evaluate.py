@@ -217,7 +217,7 @@ def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
     found: dict[str, DataSource | Path] = {}
     for text in texts:
         head, mark, rest = text.partition("=")
-        plain = not mark or "{" in head or Path(text).exists()
+        plain = not mark or text.startswith("{") or Path(text).exists()
         name, spec = (Path(text).stem if Path(text).exists() else text, text) if plain else (head, rest)
         if name == INSIDE:
             raise BadInput(Fault(f"'{name}' is what the rows of --inside are called; call it OTHER={spec}"))
