@@ -5,6 +5,7 @@ Read off the specification and the tables; nothing is trained or sampled, but po
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from textwrap import fill
 from typing import Any
 
@@ -16,6 +17,7 @@ from lem_safe.lyapunov import STOPS
 from lem_safe.registry import TABLES, couples, never_passes
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
+from lem_safe.runs.own_rows import own_rows
 from lem_safe.scenario import Scenario, leaves_room, named
 
 WIDTH = 110
@@ -27,6 +29,7 @@ def explain(scenario: Scenario) -> str:
         "What is sampled": [_energy(scenario), _sampling(scenario)],
         "What is asked": [
             *(_constraint(scenario, i) for i in range(len(scenario.constraints))),
+            *map("{}.".format, own_rows(scenario)),
             *_together(scenario),
         ],
         "What the filter promises": _filter(scenario),
@@ -36,17 +39,9 @@ def explain(scenario: Scenario) -> str:
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]
+    filled = partial(fill, width=WIDTH, initial_indent="  ", subsequent_indent="  ")
     return "\n\n".join(
-        "\n".join(
-            [
-                head,
-                *(
-                    fill(on_one_line(text), WIDTH, initial_indent="  ", subsequent_indent="  ")
-                    for text in texts
-                ),
-            ]
-        )
-        for head, texts in parts.items()
+        "\n".join([head, *(filled(on_one_line(text)) for text in texts)]) for head, texts in parts.items()
     )
 
 
@@ -145,8 +140,8 @@ def _sampling(scenario: Scenario) -> str:
             f" {scenario.audit.replicas:,} such clouds, independent of one another, make "
             f"{_samples(scenario):,} samples."
         )
-    text += f" Numbers are {scenario.dtype}"
-    text += f", because float32 cannot hold them: {scenario.why_double}." if scenario.why_double else "."
+    why = f", because float32 cannot hold them: {scenario.why_double}" if scenario.why_double else ""
+    text += f" Numbers are {scenario.dtype}{why}."
     rule = scenario.stop.get("kind", "steps")
     return (
         text
@@ -170,7 +165,7 @@ def _start(init: Mapping[str, Any]) -> str:
                 f"{_shown(init.get('std', 1.0))}"
             )
         case "data":
-            return "at rows of the training data"
+            return "at rows of the training data" + " that are in no region" * bool(init.get("outside"))
         case _:
             return f"at the rows of {init.get('path')}"
 
@@ -195,11 +190,8 @@ def _filter(scenario: Scenario) -> list[str]:
     last = last_of(scenario.filter)["kind"]
     if last != kind:
         texts.append(f"The last one here is {last}. {FILTERS[last].said(last)}")
-    lower = [
-        f"{_percent(aim)} in {c.set}"
-        for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True)
-        if aim < c.beta
-    ]
+    aimed = zip(scenario.constraints, scenario.aimed(), strict=True)
+    lower = [f"{_percent(aim)} in {c.set}" for c, aim in aimed if aim < c.beta]
     if lower:
         why = leaves_room(
             scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1
@@ -243,8 +235,8 @@ def _status(scenario: Scenario) -> str:
         f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, "
         "3 if the numbers diverge."
     )
-    hopeless = never_passes(scenario)
-    return text if hopeless is None else f"{text} But 0 cannot be reached: {hopeless}."
+    why = never_passes(scenario)
+    return text if why is None else f"{text} But 0 cannot be reached: {why}."
 
 
 def _cost(scenario: Scenario) -> str:

@@ -26,9 +26,28 @@ def new(
         str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
     ] = None,
     set_kind: Annotated[
-        str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")
-    ] = "ball",
-    beta: Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")] = 0.05,
+        str | None,
+        typer.Option(
+            "--set-kind",
+            metavar="KIND",
+            help="One of lem-safe list sets; by default a ball, and with --data a rule that a few per cent "
+            "of the rows break.",
+        ),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule", metavar="RULE", help='What is unsafe, for example "loan > income"; repeatable.'
+        ),
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(
+            "--beta",
+            help="The fraction of samples tolerated inside; by default 0.05, or 0.01 of a region that the "
+            "rows of --data place.",
+        ),
+    ] = None,
     filter_: Annotated[
         str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")
     ] = "step",
@@ -57,6 +76,7 @@ def new(
             filter=filter_,
             sampler=sampler,
             header=header,
+            rules=tuple(rule or ()),
         ),
     )
     write_text(path, text)

@@ -22,6 +22,7 @@ def validate(
     """Show every error of every scenario, with its line number; runs nothing."""
     from lem_safe.registry import concerning, load, must_hold, never_passes
     from lem_safe.runs.feasibility import never_together
+    from lem_safe.runs.own_rows import own_rows
 
     overrides = given(set_)
     faults: list[Fault] = []
@@ -45,6 +46,8 @@ def validate(
                 say_line(
                     f"{scenario}: warning: audit.require: {loaded.audit.require}: no run can pass: {why}"
                 )
+            for counted in own_rows(loaded):
+                say_line(f"{scenario}: note: {counted}")
             for why in concerning(loaded):
                 say_line(f"{scenario}: warning: {why}")
             apart = dict.fromkeys(map(never_together, [v.scenario for v in loaded.variants] or [loaded]))

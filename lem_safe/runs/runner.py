@@ -25,7 +25,7 @@ from lem_safe.runs.phases import clouds, sample
 from lem_safe.runs.problem import build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
-from lem_safe.runs.warnings import warn_of_certificate
+from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate
 from lem_safe.scenario import Scenario
 
 
@@ -87,6 +87,7 @@ def run(
             must_match(chosen, device, begun, path)
         problem = build(chosen, device=device, progress=progress)
         directory.begin_with(identity(chosen, device))
+        tell_of_rows(problem, progress)
         warn_of_certificate(problem, strict, progress)
         resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, chosen, strict)
