@@ -70,7 +70,7 @@ def _half_space(rows: Rows, columns: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _ball(rows: Rows, columns: Sequence[str]) -> Mapping[str, Any]:
-    """Around a row away from the middle, of several the one that a few per cent of the rows are nearest to."""
+    """Around a row away from the middle: of several, the one that a few per cent of the rows are near."""
     scale = np.where(rows.std(0) > 0, rows.std(0), 1.0)
     far = np.linalg.norm((rows - rows.mean(0)) / scale, axis=1)
     order = np.argsort(far, kind="stable")
