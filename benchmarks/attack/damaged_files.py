@@ -28,11 +28,23 @@ CHECKPOINT = "{kind: checkpoint, path: e.safetensors}"
 CLASSIFIER = "{kind: classifier, path: c.safetensors, label: b}"
 
 VALUES: dict[str, Any] = {
-    "a list": [], "a string": "mlp", "a number": 5, "null": None, "true": True, "nothing": {},
-    "a list of itself": [[[[]]]], "10,000 deep": "DEEP", "no JSON": "RAW{", "a huge number": "RAW" + "9" * 9999,
-    "not a number": "RAWNaN", "unknown kind": {"kind": "nope"}, "a kind that is a list": {"kind": []},
-    "no kind": {"hidden": 4}, "kind null": {"kind": None}, "unknown key": {**NET, "colour": 1},
-}  # fmt: skip
+    "a list": [],
+    "a string": "mlp",
+    "a number": 5,
+    "null": None,
+    "true": True,
+    "nothing": {},
+    "a list of itself": [[[[]]]],
+    "10,000 deep": "DEEP",
+    "no JSON": "RAW{",
+    "a huge number": "RAW" + "9" * 9999,
+    "not a number": "RAWNaN",
+    "unknown kind": {"kind": "nope"},
+    "a kind that is a list": {"kind": []},
+    "no kind": {"hidden": 4},
+    "kind null": {"kind": None},
+    "unknown key": {**NET, "colour": 1},
+}
 """What stands where the network's settings, or the columns, are expected."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
@@ -49,10 +61,19 @@ NESTED: dict[str, tuple[dict[str, Any], int]] = {
 }
 COUNTS = (10**9, 10**18, -1, 0, "3", 2.5, None, [10**9], [], {"kind": "mlp"})
 COLUMNS: dict[str, Any] = {
-    "10^5 names": [f"x{i}" for i in range(10**5)], "one name": ["x0"], "the same name": ["x0", "x0"],
-    "numbers": [0, 1], "nulls": [None, None], "a string": "ab", "empty names": ["", ""], "none": [],
-    "a mapping": {"x0": 1, "x1": 2}, "a number": 2, "no JSON": "RAW[", "nested": [["x0"], ["x1"]],
-}  # fmt: skip
+    "10^5 names": [f"x{i}" for i in range(10**5)],
+    "one name": ["x0"],
+    "the same name": ["x0", "x0"],
+    "numbers": [0, 1],
+    "nulls": [None, None],
+    "a string": "ab",
+    "empty names": ["", ""],
+    "none": [],
+    "a mapping": {"x0": 1, "x1": 2},
+    "a number": 2,
+    "no JSON": "RAW[",
+    "nested": [["x0"], ["x1"]],
+}
 
 
 def cases(shared: Path) -> Iterator[Case]:
@@ -298,10 +319,18 @@ def _run_files(shared: Path) -> Iterator[Case]:
         "audit": ("audit", "run/samples.npz", "run/scenario.yaml", "--trace", "run/trace.npz"),
     }
     contents = {
-        "nothing": b"", "a list": b"[]", "text": b"{", "null": b"null", "a number": b"1e999", "mapping": b"{}",
-        "no UTF-8": b"\xff\xfe{", "deep": b"[" * 100_000, "half a zip": b"PK\x03\x04" + bytes(200),
-        "a name": b'{"version": 1}', "NaN": b"NaN",
-    }  # fmt: skip
+        "nothing": b"",
+        "a list": b"[]",
+        "text": b"{",
+        "null": b"null",
+        "a number": b"1e999",
+        "mapping": b"{}",
+        "no UTF-8": b"\xff\xfe{",
+        "deep": b"[" * 100_000,
+        "half a zip": b"PK\x03\x04" + bytes(200),
+        "a name": b'{"version": 1}',
+        "NaN": b"NaN",
+    }
     for command, arguments in commands.items():
         for file in ("audit.json", "run.json", "scenario.yaml", "samples.npz", "trace.npz"):
             for what, content in contents.items():

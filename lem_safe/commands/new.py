@@ -19,8 +19,27 @@ Data = Annotated[
 ColumnNames = Annotated[
     str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
 ]
-SetKind = Annotated[str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")]
-Beta = Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")]
+SetKind = Annotated[
+    str | None,
+    typer.Option(
+        "--set-kind",
+        metavar="KIND",
+        help="One of lem-safe list sets; by default a ball, and with --data a rule that a few per cent "
+        "of the rows break.",
+    ),
+]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option("--rule", metavar="RULE", help='What is unsafe, for example "loan > income"; repeatable.'),
+]
+Beta = Annotated[
+    float | None,
+    typer.Option(
+        "--beta",
+        help="The fraction of samples tolerated inside; by default 0.05, or 0.01 of a region that the "
+        "rows of --data place.",
+    ),
+]
 Filter = Annotated[str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")]
 Sampler = Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")]
 
@@ -31,8 +50,9 @@ def new(
     data: Data = None,
     header: Header = None,
     columns: ColumnNames = None,
-    set_kind: SetKind = "ball",
-    beta: Beta = 0.05,
+    set_kind: SetKind = None,
+    rule: Rules = None,
+    beta: Beta = None,
     filter_: Filter = "step",
     sampler: Sampler = "langevin",
 ) -> int:
@@ -57,6 +77,7 @@ def new(
             filter=filter_,
             sampler=sampler,
             header=header,
+            rules=tuple(rule or ()),
         ),
     )
     write_text(path, text)

@@ -31,6 +31,7 @@ from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.learned_parts import Learner, Part
+from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
@@ -158,6 +159,8 @@ def build(
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
     rows = rows_of(scenario.sampler.init, columns, data)
+    if rows is not None and scenario.sampler.init.get("outside"):
+        rows = outside(rows, [named[c.set] for c in scenario.constraints], scenario)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     fixed = still(scenario.sampler.init, len(columns))
     coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)

@@ -180,7 +180,7 @@ def test_every_kind_can_be_started_with_unless_it_needs_a_file_or_two_columns(tm
 def test_data_of_ones_own(tmp_path: Path):
     rows = np.random.default_rng(0).normal(size=(50, 3))
     (tmp_path / "rows.csv").write_text("a,b,c\n" + "\n".join(",".join(map(str, row)) for row in rows))
-    assert new(tmp_path / "s.yaml", "--data", str(tmp_path / "rows.csv"), "--set-kind", "rule") == 0
+    assert new(tmp_path / "s.yaml", "--data", str(tmp_path / "rows.csv"), "--rule", "a > 2") == 0
     s = load(tmp_path / "s.yaml")
     assert (
         s.columns == ["a", "b", "c"]
@@ -198,6 +198,7 @@ def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     cases = [
         (["--filter", "drfit"], "--filter: kind 'drfit' is not known - did you mean 'drift'?"),
         (["--set-kind", "bal", "--energy", "gauss"], "--set-kind: kind 'bal' is not known"),
+        (["--rule", "x0 > y"], "--rule: rule: unknown column 'y'"),
         (["--set-kind", "polygon", "--columns", "a,b,c"], "these choices do not go together"),
         (["--columns", "a,a"], "--columns: names must differ"),
         (["--beta", "2"], "must be < 1; got 2"),
