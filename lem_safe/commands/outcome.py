@@ -1,8 +1,8 @@
 """What a command says, and what it exits with: the one place where a failure becomes a number and a message
 on stderr.
 
-0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130
-interrupted.
+0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure or one of the machine, 4 an
+internal error, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
 """
 
 import errno
@@ -14,10 +14,37 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
+from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, NumericalFailure
+from lem_safe.signals import status_after
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
+
+PLACES = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENXIO,
+)
+"""What is wrong with a place that somebody chose."""
+NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
+    "unable to allocate",
+)
+"""How libraries say that there is none left."""
+SMALLER = "take fewer samples or columns, or allow more; what was complete before is intact"
 
 
 def status_of(body: Callable[[], int | None]) -> int:
@@ -34,36 +61,40 @@ def status_of(body: Callable[[], int | None]) -> int:
     except NumericalFailure as failure:
         complain(f"numerical failure: {failure}")
         return 3
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         complain(
             "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
         )
-        return 130
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            complain(
-                f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
-                "space and --resume"
-            )
-            return 3
-        if (
-            error.errno
-            in (
-                errno.EACCES,
-                errno.EPERM,
-                errno.EROFS,
-                errno.ENOTDIR,
-                errno.ENOENT,
-                errno.EEXIST,
-                errno.ENAMETOOLONG,
-            )
-            and error.filename
-        ):
-            complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
-            return 2
-        return _internal(error)
+        return status_after(stop)
     except Exception as error:
-        return _internal(error)
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """The status of a failure that no part of the program expected, in words: the place that was given (2),
+    the machine (3), or ours (4).
+    """
+    if isinstance(error, UnreadableFile):
+        complain(f"{error.filename}: {error}; check the path")
+        return 2
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        complain(
+            f"{error.filename or 'disk'}: no space left; what was complete before is intact; free some "
+            "space and --resume"
+        )
+        return 3
+    if isinstance(error, OSError) and error.errno in PLACES and error.filename:
+        complain(f"{error.filename}: {error.strerror}; choose another place, or change its permissions")
+        return 2
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f"{error.filename}: " if error.filename else ""
+        complain(f"{place}{error.strerror}; what was complete before is intact")
+        return 3
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or any(word in first.lower() for word in NO_MEMORY):
+        complain(f"out of memory: {first or 'nothing more could be reserved'}; {SMALLER}")
+        return 3
+    return _internal(error)
 
 
 def say(text: str) -> None:
@@ -100,10 +131,14 @@ def open_progress(silent: bool) -> "tuple[Progress, Callable[[], None]]":
 
 
 def _internal(error: BaseException) -> int:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
-        traceback.print_exception(error, file=log)
     first = (str(error).splitlines() or [""])[0]
-    complain(f"internal error: {type(error).__name__}: {first}; please report it with {log.name}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            traceback.print_exception(error, file=log)
+        where = log.name
+    except OSError as full:
+        where = f"this command; its log could not be written ({full.strerror})"
+    complain(f"internal error: {type(error).__name__}: {first}; please report it with {where}")
     return 4
