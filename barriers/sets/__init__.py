@@ -17,7 +17,6 @@ from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.field import Field
-from barriers.sets.grammar import RuleError
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.layers import load_classifier, save_classifier
 from barriers.sets.learned import Classifier, MostLikely, Predicate
@@ -28,6 +27,7 @@ from barriers.sets.polygon import Polygon
 from barriers.sets.polytope import Polytope
 from barriers.sets.pull import pull
 from barriers.sets.rule import Rule, columns_used
+from barriers.sets.rule_error import RuleError
 from barriers.sets.segments import exactly
 from barriers.sets.slab import Slab
 from barriers.sets.smooth_union import SmoothUnion

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from barriers.sets.condition import Condition, Joined, split
+from barriers.sets.condition import Condition, Joined, cases, split, weight
 from barriers.sets.expression import (
     FUNCTIONS,
     OPERATIONS,
@@ -34,11 +34,12 @@ from barriers.sets.expression import (
     evaluate,
 )
 from barriers.sets.identifiers import identifier, identifiers
+from barriers.sets.rule_error import DIVIDE, RuleError, too_much
 from barriers.tables import alike
 
 LENGTH = 2000
 DEPTH = 250
-DIVIDE = "name parts of it as regions of their own"
+PARTS = 25_000
 CONSTANTS = {"pi": math.pi, "e": math.e}
 ALIASES = {"ln": "log", "fabs": "abs", "arctan": "atan", "power": "**", "pow": "**"}
 BINARY: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
@@ -55,21 +56,16 @@ WAYS_OUT: dict[type[ast.AST], tuple[str, str]] = {
 }
 
 
-class RuleError(ValueError):
-    """A rule that cannot be read; `offset` is the character index within it, from 0."""
-
-    def __init__(self, what: str, offset: int, why: str = ""):
-        super().__init__(f"rule: {what} at character {offset + 1}{why}")
-        self.offset = offset
-
-
 def read(where: str, columns: Sequence[str]) -> Condition:
     """The condition that `where` states about `columns`; raises RuleError where it is not one."""
     if not isinstance(where, str):
         raise RuleError(f"text expected, got {where!r},", 0)
     if len(where) > LENGTH:
         raise RuleError(f"too long ({len(where)} characters), cut", LENGTH, f": at most {LENGTH}; {DIVIDE}")
-    return _Reader(where, columns).condition()
+    condition = _Reader(where, columns).condition()
+    if (many := weight(condition)) > PARTS:
+        raise too_much(many, PARTS, 0)
+    return condition
 
 
 class _Reader:
@@ -142,6 +138,8 @@ class _Reader:
             )
         if isinstance(op, ast.Gt | ast.GtE):
             left, right = right, left
+        if (many := cases(left) * cases(right)) > PARTS:
+            raise too_much(many, PARTS, self._position(a))
         strict = isinstance(op, ast.Lt | ast.Gt)
         return split(right, left, not strict, ()) if negated else split(left, right, strict, ())
 
