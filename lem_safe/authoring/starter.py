@@ -51,21 +51,14 @@ def starter(path: Path, choices: Choices) -> str:
     _known(choices)
     whole = schema()
     models, top = whole["$defs"], whole["properties"]
-    columns, rows = choices.columns, None
-    if choices.data is not None:
-        table = read_table(choices.data, header=choices.header)
-        table = table.select(columns) if columns is not None else table
-        columns, rows = table.columns, table.values
+    columns, rows = _table(choices)
     d = len(columns) if columns else 2
     filter_, energy = spec("filter", choices.filter, d), _energy(path, choices, d)
     unsafe = _regions(choices, columns or tuple(f"x{i}" for i in range(d)), rows)
     placed = rows is not None and not choices.rules and choices.kind in KINDS
     beta = choices.beta if choices.beta is not None else TOLERATED if placed else 0.05
-    sampler = spec("sampler", choices.sampler, d) | {
-        "samples": SAMPLES,
-        "steps": STEPS,
-        "step_size": 0.005,
-    }
+    size = {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
+    sampler = spec("sampler", choices.sampler, d) | size
     region = next(iter(unsafe.values())) if len(unsafe) == 1 else {"any": list(unsafe.values())}
     sampler["init"], clear = start(energy, region, choices.filter, beta, columns, path)
     audit = {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2})
@@ -95,6 +88,15 @@ def starter(path: Path, choices: Choices) -> str:
     text = "\n".join(lines) + "\n"
     _check(text, path, choices)
     return text
+
+
+def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:
+    """The coordinates' names and the rows of the table that is given; no rows where none is."""
+    if choices.data is None:
+        return choices.columns, None
+    table = read_table(choices.data, header=choices.header)
+    table = table if choices.columns is None else table.select(choices.columns)
+    return table.columns, table.values
 
 
 def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:

@@ -61,10 +61,7 @@ def new(
     from lem_safe.files import write_json, write_text
     from lem_safe.registry import json_schema
 
-    if os.path.lexists(path):
-        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
-    if not path.parent.is_dir():
-        raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))
+    _must_be_free(path)
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
     text = starter(
         path,
@@ -87,3 +84,11 @@ def new(
     say_line(f"{path}: run it with  lem-safe run {path}")
     say_line(f"{schema}: the schema for completion in editors")
     return 0
+
+
+def _must_be_free(path: Path) -> None:
+    """Refuses a path that is taken, or whose directory does not exist."""
+    if os.path.lexists(path):
+        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
+    if not path.parent.is_dir():
+        raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))

@@ -158,9 +158,7 @@ def build(
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    rows = rows_of(scenario.sampler.init, columns, data)
-    if rows is not None and scenario.sampler.init.get("outside"):
-        rows = outside(rows, [named[c.set] for c in scenario.constraints], scenario)
+    rows = _rows(scenario, columns, data, named)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     fixed = still(scenario.sampler.init, len(columns))
     coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
@@ -182,6 +180,19 @@ def build(
         warnings=warnings,
         rows=rows,
     )
+
+
+def _rows(
+    scenario: Scenario, columns: tuple[str, ...], data: Dataset | None, named: Mapping[str, UnsafeSet]
+) -> Tensor | None:
+    """The rows that particles start at, without those inside a constrained region where `outside` asks for
+    that; None where particles start elsewhere.
+    """
+    init = scenario.sampler.init
+    rows = rows_of(init, columns, data)
+    if rows is None or not init.get("outside"):
+        return rows
+    return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
 
 
 def check_precision(scenario: Scenario, progress: Progress) -> None:
