@@ -85,8 +85,7 @@ def starter(path: Path, choices: Choices) -> str:
         *commented("audit:", top["audit"], ""),
         *keys(audit, models["Audit"], "  "),
     ]
-    text = "\n".join(lines) + "\n"
-    _check(text, path, choices)
+    _check(text := "\n".join(lines) + "\n", path, choices)
     return text
 
 

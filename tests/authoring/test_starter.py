@@ -113,7 +113,7 @@ def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(
         assert f not in (*SURE, "chain") or most <= 0.01, (energy, kind, f, sampler)
         assert ("this is a result" in text) == (f not in (*SURE, "chain")), f
         ran.add((f, sampler))
-    assert len(ran) == 70
+    assert len(ran) == len(TABLES["filters"].members) * len(TABLES["samplers"].members) >= 77
 
 
 def test_a_start_inside_is_moved_and_what_was_written_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
