@@ -20,6 +20,7 @@ from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import TABLES, json_schema, load, loads, regions
 from lem_safe.runs.chain import Course, follow
+from lem_safe.runs.pilot import piloted
 from lem_safe.runs.problem import build, start
 from lem_safe.runs.runner import run
 from lem_safe.scenario import bundled_scenarios
@@ -72,7 +73,7 @@ def largest(text: str, changes: dict[str, Any]) -> float:
     small = {"sampler.samples": 200, "sampler.steps": 6, "audit.after_step": 0} | changes
     if "adapt:" in text:
         small["sampler.adapt"] = {"steps": 5, "target": 0.574}
-    problem = build(loads(text, small), progress=Silent())
+    problem, _ = piloted(build(loads(text, small), progress=Silent()), Silent())
     course = Course("new", problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, 6)
     done = follow(course, Key(0).fold("chain"), start(problem, Key(0)), progress=Silent())
     return float(done.trace["fraction"].max())
