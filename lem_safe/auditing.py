@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from barriers.tables import TableFormat
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
 from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.failing import write_failing
@@ -49,24 +50,40 @@ def audit(
     beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
     header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: str = "error",
     clouds: Source | None = None,
     **options: Any,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .csv or .parquet file, an
-    array, a tensor or a table [n, d]; of a table, only the columns that are named are read.
+    """Counts, bounds and verdicts for samples from any source: a .npz, .npy, .parquet or text file, a
+    directory or a pattern of files, an array, a tensor or a table [n, d]; of a table, only the columns that
+    are named are read.
 
     scenario: a scenario, its file or its bundled name; or regions by name, each written as in a file,
     `{"debt": {"kind": "rule", "where": "loan > income"}}`. beta: with regions, the fraction tolerated in
     each, or one by name.
-    columns: names for samples that carry none. header: whether the first line of a .csv is names. clouds:
-    independent clouds from which the bound is taken.
+    columns: names for samples that carry none. header, separator (, ; | tab space) and decimal (. or ,): how
+    a text file is written, where that is ambiguous. missing: error or drop, for rows that miss a value in a
+    column that is read. clouds: independent clouds from which the bound is taken.
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
     samples that cannot be audited.
     """
-    done = audited(
-        samples, scenario, None, beta=beta, columns=columns, header=header, clouds=clouds, **options
-    )
+    form = table_format(header, separator, decimal, missing)
+    done = audited(samples, scenario, None, beta=beta, columns=columns, form=form, clouds=clouds, **options)
     return done.report
+
+
+def table_format(
+    header: bool | None, separator: str | None, decimal: str | None, missing: str
+) -> TableFormat:
+    """The format of a text file as these options give it; BadInput for a value that is not allowed."""
+    given: dict[str, Any] = {"separator": separator, "decimal": decimal, "missing": missing}
+    try:
+        return TableFormat(header, **given)
+    except ValueError as error:
+        key, _, rule = str(error).partition(" ")
+        raise BadInput(Fault(rule, key=key)) from None
 
 
 def audited(
@@ -76,12 +93,12 @@ def audited(
     *,
     beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
-    header: bool | None = None,
+    form: TableFormat | None = None,
     clouds: Source | None = None,
     **options: Any,
 ) -> Audited:
     """The same, with the samples and the scenario; overrides: of a scenario that is loaded, by dotted key."""
-    opened, beside = open_both(samples, clouds, columns, header)
+    opened, beside = open_both(samples, clouds, columns, form)
     chosen = _chosen(scenario, opened, overrides, beta)
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
@@ -97,7 +114,7 @@ def grow(
     *,
     beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
     columns: Sequence[str] | None = None,
-    header: bool | None = None,
+    form: TableFormat | None = None,
     **options: Any,
 ) -> AuditReport:
     """One more evaluation of samples that keep arriving: all rows so far, with the rows of earlier
@@ -107,7 +124,7 @@ def grow(
     options: strict, near, coupled, correction. Raises BadInput where earlier rows or the scenario changed,
     and where another process writes there.
     """
-    opened = open_samples(samples, columns, header)
+    opened = open_samples(samples, columns, form)
     chosen = _chosen(scenario, opened, overrides, beta)
     path = Path(out)
     if not (path / GROWTH).exists():

@@ -1,12 +1,13 @@
 """Which columns regions name, told from their specifications alone: nothing has to be known of a table."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from barriers.sets.backticks import lettered
 from barriers.sets.expression import FUNCTIONS
 from barriers.sets.grammar import CONSTANTS
-from barriers.tables import Unpaired, pair
+from barriers.tables import Unpaired, folded, identifier, pair, unquoted
 
 PARTS = {"grow": ("set",), "shrink": ("set",), "smooth_union": ("sets",)}
 """Kinds made of other regions, which are over the same columns: under which keys these are."""
@@ -31,7 +32,7 @@ def column_names(spec: Any, named: Mapping[str, Any] | None = None) -> list[str]
         case {"kind": "rule"}:
             return rule_names(spec)
         case {"kind": "columns", "columns": [*chosen]}:
-            return list(dict.fromkeys(chosen)) if all(isinstance(c, str) for c in chosen) else None
+            return _distinct(map(_in_rules, chosen)) if all(isinstance(c, str) for c in chosen) else None
         case {"kind": kind}:
             parts = [spec.get(key) for key in PARTS.get(kind, ())]
         case {"any": parts} | {"all": parts}:
@@ -53,7 +54,7 @@ def names_among(specs: Mapping[str, Any], own: Sequence[str]) -> list[str] | Non
     names = names_of_all(specs)
     if names is None:
         return None
-    names += [name for name in CONSTANTS if name in own and name in _mentioned(specs)]
+    names += [name for name in CONSTANTS if name in own and name in _mentioned(specs) and name not in names]
     try:
         pairing = pair(own, names)
     except Unpaired:
@@ -62,9 +63,25 @@ def names_among(specs: Mapping[str, Any], own: Sequence[str]) -> list[str] | Non
 
 
 def rule_names(spec: Mapping[str, Any]) -> list[str]:
-    """The columns that a rule's texts name, in order; those of a text that cannot be read are left out."""
-    found = [name for key, text in spec.items() if key != "kind" for name in _words(text)]
-    return list(dict.fromkeys(name for name in found if name not in CONSTANTS and name not in FUNCTIONS))
+    """The columns that a rule's texts name, in order; those of a text that cannot be read are left out. A
+    name in backticks becomes the identifier of its column: `PM2.5` is PM2_5.
+    """
+    words = [word for key, text in spec.items() if key != "kind" for word in _words(text)]
+    return _distinct(
+        _in_rules(word) for word in words if "`" in word or (word not in CONSTANTS and word not in FUNCTIONS)
+    )
+
+
+def _in_rules(name: str) -> str:
+    """A column's name: as it is written, or as an identifier where it is in backticks or where these differ
+    by more than case and punctuation (2nd: x2nd).
+    """
+    word = identifier(unquoted(name))
+    return name if "`" not in name and folded(word) == folded(name) else word
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _together(parts: list[Any], named: Mapping[str, Any]) -> list[str] | None:
@@ -74,7 +91,7 @@ def _together(parts: list[Any], named: Mapping[str, Any]) -> list[str] | None:
         if names is None:
             return None
         found += names
-    return list(dict.fromkeys(found)) or None
+    return _distinct(found) or None
 
 
 def _mentioned(spec: Any) -> set[str]:
@@ -86,11 +103,13 @@ def _mentioned(spec: Any) -> set[str]:
 
 
 def _words(text: Any) -> Iterator[str]:
-    """The names in a rule, from left to right."""
+    """The names in a rule as written, in backticks or not, from left to right."""
+    text, quoted = lettered(" ".join(text.split())) if isinstance(text, str) else ("", {})
     try:
-        tree = ast.parse(" ".join(text.split()), mode="eval") if isinstance(text, str) else None
+        tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # told where the rule is built
         tree = None
     if tree is not None:
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        yield from (node.id for node in sorted(names, key=lambda node: node.col_offset))
+        found = [node.id for node in sorted(names, key=lambda node: node.col_offset)]
+        yield from (quoted[name][0] if name in quoted else name for name in found)

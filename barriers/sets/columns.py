@@ -13,7 +13,9 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import complement
+from barriers.sets.backticks import place_of
 from barriers.sets.base import UnsafeSet
+from barriers.sets.rule_error import RuleError
 from barriers.sets.soft import soften
 from barriers.specification import Context
 
@@ -65,9 +67,10 @@ class Columns(UnsafeSet):
 
 def _position(column: str | int, among: Sequence[str]) -> int:
     if isinstance(column, str):
-        if column not in among:
-            raise ValueError(f"Columns: unknown column '{column}' (columns: {', '.join(among)})")
-        return list(among).index(column)
+        try:
+            return place_of(column, among)
+        except RuleError as bad:
+            raise ValueError(f"Columns: {bad.what}{bad.why}") from None
     if not 0 <= column < len(among):
         raise ValueError(f"Columns: position must be from 0 to {len(among) - 1}; got {column}")
     return int(column)

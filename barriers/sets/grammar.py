@@ -5,7 +5,7 @@ Python's `ast` parses the text; it may contain only the forms below, and nothing
 
 condition   side < side   (also <= > >=, chained)   |   condition and condition   |   condition or condition
     |   not condition
-side        number   column   pi   e   side + - * / ** side   -side   function(side, ...)
+side        number   column   `any column`   pi   e   side + - * / ** side   -side   function(side, ...)
 
 Negation is pushed down to the comparisons, and |·|, max or min alone on one side is split
 (`condition.split`).
@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from barriers.sets.backticks import unquoted
 from barriers.sets.condition import Condition, Joined, cases, split, weight
 from barriers.sets.expression import (
     FUNCTIONS,
@@ -73,7 +74,8 @@ class _Reader:
 
     def __init__(self, where: str, columns: Sequence[str]):
         self.columns, self.names = columns, identifiers(columns)
-        self.text = re.sub(r"\s", " ", where)
+        self.written = re.sub(r"\s", " ", where)
+        self.text, self.quoted, self.spelled = unquoted(self.written, columns)
         self.shift = len(self.text) - len(self.text.lstrip())
         self.source = self.text.strip()
         if not self.source:
@@ -180,6 +182,8 @@ class _Reader:
         return Number(number)
 
     def _name(self, node: ast.expr, name: str) -> Expression:
+        if name in self.quoted:
+            return Column(self.quoted[name])
         if name in self.names:
             return Column(self.names[name])
         if name in CONSTANTS:
@@ -204,7 +208,7 @@ class _Reader:
         )
 
     def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Expression:
-        name = function.id
+        name = self.spelled.get(function.id, function.id)
         if name not in FUNCTIONS:
             more = _guess(name, list(FUNCTIONS))
             raise RuleError(
@@ -275,6 +279,9 @@ class _Reader:
 
     def _excerpt(self, node: ast.expr) -> str:
         text = self.source.encode()[node.col_offset : node.end_col_offset].decode()
+        start = self._position(node)
+        last = self.spelled.get(text[-1:], " ")
+        text = self.written[start : start + len(text) + len(last) - 1]
         return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -22,6 +22,7 @@ from barriers.sets.base import UnsafeSet, matrix, positive
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.point_files import read_points
 from barriers.specification import Context
+from barriers.tables import DECIMAL, HEADER, SEPARATOR, Decimal, Separator, TableFormat
 
 TREE = 10
 """Up to this many dimensions a tree is faster than checking every point."""
@@ -47,20 +48,17 @@ class NearPoints(UnsafeSet):
         self,
         points: Annotated[
             list[list[float]] | Path,
-            Doc("The protected rows, written out or as a .npy, .npz (x) or .csv file."),
+            Doc("The protected rows, written out or as a file: .npy, .npz (x) or text (.csv, .tsv, ...)."),
         ],
         radius: Annotated[float, Gt(0), Doc("A row is unsafe within this distance, in the data's units.")],
         columns: Annotated[Sequence[str], Context("columns")],
-        header: Annotated[
-            bool | None,
-            Doc(
-                "Whether the first line of a .csv holds column names. By default this is "
-                "detected, and an ambiguous file is refused."
-            ),
-        ] = None,
+        header: Annotated[bool | None, Doc(HEADER)] = None,
+        separator: Annotated[Separator | None, Doc(SEPARATOR)] = None,
+        decimal: Annotated[Decimal | None, Doc(DECIMAL)] = None,
     ):
         super().__init__()
-        rows = read_points(Path(points), columns, header) if isinstance(points, str | Path) else points
+        form = TableFormat(header, separator, decimal)
+        rows = read_points(Path(points), columns, form) if isinstance(points, str | Path) else points
         self.register_buffer("points", matrix("NearPoints", "points", rows))
         self.radius = positive("NearPoints", "radius", radius)
         self.dimension = self.points.shape[1]

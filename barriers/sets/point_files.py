@@ -1,4 +1,4 @@
-"""Protected rows from a file: a .csv, .npy or .npz, with its columns in the order of the coordinates where
+"""Protected rows from a file: text, a .npy or a .npz, with its columns in the order of the coordinates where
 they are named.
 """
 
@@ -13,27 +13,25 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from barriers.regular_files import memory, must_be_regular
-from barriers.tables import csv_blocks, csv_head, pair
+from barriers.tables import TableFormat, csv_blocks, csv_head, is_text, only_of_text, pair
 
 
-def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Float64[Tensor, "m d"]:
+def read_points(path: Path, columns: Sequence[str], form: TableFormat) -> Float64[Tensor, "m d"]:
     """The rows of a file over `columns`: by name, or by position where the file or the scenario has no names.
 
-    header: whether the first line of a .csv is names; None where unknown. Raises ValueError for anything but
-    a table of numbers, and where names do not match.
+    form: what is known of a file of text. Raises ValueError for anything but a table of numbers, and where
+    names do not match.
     """
     try:
-        if header is not None and path.suffix != ".csv":
-            raise ValueError(
-                f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it out"
-            )
+        if form.of_text and not is_text(path):
+            raise ValueError(only_of_text(form, path.suffix))
         must_be_regular(path, memory())
-        if path.suffix == ".csv":
-            rows = _csv(path, columns, header)
+        if is_text(path):
+            rows = _csv(path, columns, form)
         elif path.suffix in (".npy", ".npz"):
             rows = _numpy(path, columns)
         else:
-            raise ValueError("the name must end in .npy, .npz or .csv")
+            raise ValueError("the name must end in .npy, .npz, or for text in .csv, .tsv, .txt, .dat, .data")
         return torch.as_tensor(np.asarray(rows, dtype=np.float64))
     except (OSError, EOFError, KeyError, ValueError, TypeError, BadZipFile, zlib.error) as error:
         raise ValueError(
@@ -41,8 +39,8 @@ def read_points(path: Path, columns: Sequence[str], header: bool | None) -> Floa
         ) from error
 
 
-def _csv(path: Path, columns: Sequence[str], header: bool | None) -> np.ndarray:
-    head = csv_head(path, header).settled(columns)
+def _csv(path: Path, columns: Sequence[str], form: TableFormat) -> np.ndarray:
+    head = csv_head(path, form).settled(columns)
     return np.concatenate(list(csv_blocks(head, _order(head.names, columns, head.width))))
 
 

@@ -15,6 +15,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, AnyOf, complement
+from barriers.sets.backticks import place_of
 from barriers.sets.base import UnsafeSet
 from barriers.sets.columns import Columns
 from barriers.sets.comparison import Comparison
@@ -80,7 +81,7 @@ def columns_used(spec: Any, columns: Sequence[str], named: Mapping[str, Any] | N
         case {"kind": "rule", "where": where}:
             found = Rule(where, columns).columns_used
         case {"kind": "columns", "columns": chosen}:
-            found = [c if isinstance(c, str) else list(columns)[c] for c in chosen]
+            found = [columns[place_of(c, columns) if isinstance(c, str) else c] for c in chosen]
         case Mapping():
             found = [name for value in spec.values() for name in columns_used(value, columns, named)]
         case list() | tuple():

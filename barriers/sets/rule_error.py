@@ -4,11 +4,13 @@ DIVIDE = "name parts of it as regions of their own"
 
 
 class RuleError(ValueError):
-    """A rule that cannot be read; `offset` is the character index within it, from 0."""
+    """A rule that cannot be read; `offset` is the character index within it, from 0, `what` stands there, and
+    `why` is what is wrong with it.
+    """
 
     def __init__(self, what: str, offset: int, why: str = ""):
         super().__init__(f"rule: {what} at character {offset + 1}{why}")
-        self.offset = offset
+        self.what, self.offset, self.why = what, offset, why
 
 
 def too_much(many: int, most: int, offset: int) -> RuleError:

@@ -1,9 +1,11 @@
-"""Tables written by people: whether the first line of a CSV is a header, its rows as numbers, and the
-matching of the columns of two tables.
+"""Tables written by people: how their cells are separated, what their first line is, their rows as numbers,
+and the matching of the columns of two tables.
 """
 
-from barriers.tables.csv_rows import BLOCK, CsvHead, TableFault, csv_blocks, csv_head
+from barriers.tables.csv_rows import BLOCK, csv_blocks
 from barriers.tables.first_row import Doubt, number
+from barriers.tables.head import CsvHead, csv_head
+from barriers.tables.names import identifier, unquoted
 from barriers.tables.pairing import (
     Pairing,
     Unpaired,
@@ -15,13 +17,36 @@ from barriers.tables.pairing import (
     misplaced,
     pair,
 )
+from barriers.tables.table_format import (
+    DECIMAL,
+    HEADER,
+    MISSING,
+    SEPARATOR,
+    UNKNOWN,
+    Decimal,
+    Missing,
+    Separator,
+    TableFormat,
+    only_of_text,
+)
+from barriers.tables.text_file import TEXT, TableFault, is_text, kind_of
 
 __all__ = [
     "BLOCK",
+    "DECIMAL",
+    "HEADER",
+    "MISSING",
+    "SEPARATOR",
+    "TEXT",
+    "UNKNOWN",
     "CsvHead",
+    "Decimal",
     "Doubt",
+    "Missing",
     "Pairing",
+    "Separator",
     "TableFault",
+    "TableFormat",
     "Unpaired",
     "alike",
     "by_position",
@@ -29,8 +54,13 @@ __all__ = [
     "csv_head",
     "defaults",
     "folded",
+    "identifier",
+    "is_text",
+    "kind_of",
     "listed",
     "misplaced",
     "number",
+    "only_of_text",
     "pair",
+    "unquoted",
 ]

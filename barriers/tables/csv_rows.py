@@ -1,115 +1,60 @@
-"""Comma-separated numbers, one block at a time: numpy's own parser, and where that fails, a slow one that
+"""Rows of text as numbers, one block at a time: numpy's own parser, and where that fails, a slow one that
 names every offending cell.
 
-Every CSV is read by this module, so all readers agree row for row. Blank lines between rows are ignored,
-except in a file of one column, where they are missing cells and are refused.
+All text is read by this module, so all readers agree row for row. Blank lines between rows are ignored,
+except in a file of one column, where they are missing cells and are refused. `separators` finds how the cells
+are separated, `cells` what a line is.
 """
 
-import csv
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.regular_files import must_be_regular
-from barriers.tables.first_row import WINDOW, Doubt, first_row, number
-from barriers.tables.pairing import folded, listed
+from barriers.tables.cells import Record, is_missing, marked_otherwise, records
+from barriers.tables.head import CsvHead, may_be_a_row
+from barriers.tables.separators import SAY_DECIMAL, decimals_in_doubt
+from barriers.tables.table_format import name_of
+from barriers.tables.text_file import TableFault, opened
 
 BLOCK = 65536
 """Lines in memory at a time."""
-LONGEST = 1 << 24
-"""The largest number of bytes of a line."""
 SHOWN = 8
 """Faults of one file that are listed; the others are counted."""
+_ODD = re.compile(r'[^ \t\r\n0-9A-Za-z+\-.,;|"]')
+_ODD_CELL = re.compile(r"[^ \t0-9A-Za-z+\-.]")
+"""Characters that no number has, in a line and in a cell: where one occurs, the slow parser decides."""
 
+_MARK = re.compile(r",\d|\d\.\d{3}\.\d")
+"""What a number is written with whose decimal mark is no point."""
 
-class TableFault(ValueError):
-    """A table that cannot be read; `faults`: what is wrong, with the number of the line or None."""
-
-    def __init__(self, faults: Sequence[tuple[str, int | None]]):
-        self.faults = list(faults)
-        super().__init__(
-            "; ".join(message if line is None else f"line {line}: {message}" for message, line in self.faults)
-        )
-
-
-@dataclass(frozen=True)
-class CsvHead:
-    """What is known of a CSV before its rows are read.
-
-    first: the cells of its first line, whose number is `line`. names: the same where they are names, None
-    where they are a row.
-    start: the number of lines before the first row. second: the cells of the next line. doubt: why the line
-    is ambiguous.
-    """
-
-    path: Path
-    first: tuple[str, ...]
-    second: tuple[str, ...]
-    line: int
-    names: tuple[str, ...] | None
-    doubt: Doubt | None
-
-    @property
-    def width(self) -> int:
-        return len(self.first)
-
-    @property
-    def start(self) -> int:
-        return self.line if self.names is not None else 0
-
-    def settled(self, expected: Sequence[str] | None = None) -> "CsvHead":
-        """The same without doubt: the line is names where its words are all the `expected` names; otherwise
-        raises TableFault with both readings.
-        """
-        if self.doubt is None:
-            return self
-        words = {folded(word) for word in self.doubt.words}
-        if not expected or not {folded(name) for name in expected} <= words:
-            raise TableFault([(_both(self), self.line)])
-        return replace(self, doubt=None)
-
-
-def csv_head(path: Path, header: bool | None = None) -> CsvHead:
-    """The head of a file. header: whether its first line is names; None where unknown. TableFault where the
-    file is empty.
-    """
-    _must_have_lines(path)
-    with _readable(), path.open(encoding="utf-8-sig", newline="") as file:
-        found = list(itertools.islice(_records(file), WINDOW + 1))
-    if not found:
-        raise TableFault([("is empty; a table needs at least one row", None)])
-    (first, line, raw), rest = found[0], found[1:]
-    below = [cells for cells, _, _ in rest]
-    reading = first_row(first, below, _in_quotes(raw, [text for _, _, text in rest], len(first)))
-    if header is not None:
-        reading = "names" if header else "row"
-    doubt = reading if isinstance(reading, Doubt) else None
-    names = None if reading == "row" else tuple(first)
-    return CsvHead(path, tuple(first), tuple(below[0]) if below else tuple(first), line, names, doubt)
+Faults = list[tuple[str, int | None]]
 
 
 def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Iterator[NDArray[np.float64]]:
-    """The chosen columns of all rows, in file order, at most `size` rows at a time, [b, chosen]; TableFault
-    with every cell that is not a number.
+    """The chosen columns of all rows, in file order, about `size` rows at a time, [b, chosen]; TableFault
+    with every cell that is not a number. Missing cells are NaN where the head's form drops them.
     """
-    faults: list[tuple[str, int | None]] = []
-    read, blank = 0, None
-    for start, lines in _lines(head, size):
-        filled = [line for line in lines if line.strip()]
-        if head.width == 1:
-            gaps, blank = _gaps(lines, start, blank if read else None)
-            faults += gaps
-        block = _fast(filled, head.width, chosen)
-        if block is None:
-            block, more = _slow(lines, start, head, chosen)
-            faults += more
-        read += len(filled)
-        if len(block) and not faults:
-            yield block
+    faults: Faults = []
+    read, blank, start = 0, None, head.start
+    with opened(head.path) as file:
+        rest = itertools.islice(file, head.start, None)
+        while lines := list(itertools.islice(rest, size)):
+            block = _fast(head, lines, chosen)
+            if block is None:
+                rows, more = _rows_from(head, lines, rest, start)
+                block, bad = _slow(head, rows, chosen)
+                faults += sorted(more + bad, key=lambda fault: fault[1] or 0)
+                read += len(rows)
+            if head.width == 1:
+                gaps, blank = _gaps(head, lines, start, blank if read else None)
+                faults += gaps
+            read += len(block)
+            start += len(lines)
+            if len(block) and not faults:
+                yield block
     if len(faults) > SHOWN:
         faults = [*faults[:SHOWN], (f"and {len(faults) - SHOWN} more like these", None)]
     if faults:
@@ -118,81 +63,13 @@ def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Itera
         raise TableFault([("has a header but no rows", None)])
 
 
-def _must_have_lines(path: Path) -> None:
-    """Refuses what is no regular file, and one whose first line alone is longer than any row of numbers."""
-    must_be_regular(path)
-    with path.open("rb") as file:
-        if len(line := file.readline(LONGEST + 1)) > LONGEST and b"\r" not in line:
-            raise TableFault([(f"must have lines of at most {LONGEST:,} bytes", 1)])
-
-
-class _readable:
-    """Turns the exceptions of reading text into a TableFault."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, UnicodeDecodeError | csv.Error):
-            raise TableFault([(f"is not UTF-8 text with commas: {error}", None)]) from None
-
-
-def _records(lines: Iterable[str]) -> Iterator[tuple[list[str], int, str]]:
-    """The cells of every line that is not blank, the number of that line, and its text; a cell with line
-    breaks joins several.
-    """
-    text: list[str] = []
-
-    def remembered() -> Iterator[str]:
-        for line in lines:
-            text.append(line)
-            yield line
-
-    reader = csv.reader(remembered())
-    for cells in reader:
-        raw = "".join(text)
-        text.clear()
-        if raw.strip():
-            yield cells, reader.line_num, raw
-
-
-def _in_quotes(first: str, below: Sequence[str], width: int) -> bool:
-    """Whether cells of the first line are quoted where none below is; used only where all are numbers, which
-    contain no comma.
-    """
-    marked = [cell.strip().startswith('"') for cell in first.strip().split(",")]
-    rows = [[cell.strip().startswith('"') for cell in line.split(",")] for line in below]
-    return len(marked) == width and any(
-        mark and rows and not any(row[i] for row in rows if len(row) == width)
-        for i, mark in enumerate(marked)
-    )
-
-
-def _lines(head: CsvHead, size: int) -> Iterator[tuple[int, list[str]]]:
-    """Lines after the names, at most `size` records at a time, and the number of lines before them; a cell
-    with a line break stays whole.
-    """
-    with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
-        done = head.start
-        rest = itertools.islice(file, done, None)
-        while lines := list(itertools.islice(rest, size)):
-            odd = sum(line.count('"') for line in lines) % 2
-            while odd and (line := next(rest, None)) is not None:
-                lines.append(line)
-                odd = (odd + line.count('"')) % 2
-            yield done, lines
-            done += len(lines)
-
-
-def _gaps(
-    lines: Sequence[str], start: int, blank: int | None
-) -> tuple[list[tuple[str, int | None]], int | None]:
+def _gaps(head: CsvHead, lines: Sequence[str], start: int, blank: int | None) -> tuple[Faults, int | None]:
     """Blank lines that are followed by a row, and the first of those not yet followed by one."""
-    found: list[tuple[str, int | None]] = []
+    found: Faults = []
     for i, line in enumerate(lines, start + 1):
-        if not line.strip():
+        if head.layout.is_blank(line):
             blank = blank or i
-        elif blank is not None:
+        elif blank is not None and not head.layout.is_comment(line):
             found.append(
                 (
                     "the line is empty, which in a file of one column is a missing value; fill it or "
@@ -204,69 +81,132 @@ def _gaps(
     return found, blank
 
 
-def _fast(filled: list[str], width: int, chosen: Sequence[int]) -> NDArray[np.float64] | None:
-    """The chosen cells; None unless every row is `width` wide and all its cells are numbers."""
+def _fast(head: CsvHead, lines: Sequence[str], chosen: Sequence[int]) -> NDArray[np.float64] | None:
+    """The chosen cells; None unless every line is a row as wide as the first and all its cells are plain
+    numbers.
+    """
+    filled = [line for line in lines if not head.layout.is_blank(line)]
     if not filled:
         return np.empty((0, len(chosen)))
+    text = "".join(filled)
+    if _ODD.search(text) or ('"' in text and any(line.count('"') % 2 for line in filled)):
+        return None
+    if head.layout.decimal == ",":
+        if "." in text or '"' in text:
+            return None
+        filled = [line.replace(",", ".") for line in filled]
+    separator = None if head.layout.separator == " " else head.layout.separator
     try:
-        block = np.loadtxt(filled, delimiter=",", comments=None, quotechar='"', ndmin=2)
+        block = np.loadtxt(filled, delimiter=separator, comments=None, quotechar='"', ndmin=2)
     except (ValueError, IndexError):
         return None
-    if block.shape != (len(filled), width):
+    if block.shape != (len(filled), head.width) or np.isinf(block).any():
         return None
-    return block if list(chosen) == list(range(width)) else block[:, list(chosen)]
+    return block if list(chosen) == list(range(head.width)) else block[:, list(chosen)]
 
 
-def _slow(
-    lines: Sequence[str], start: int, head: CsvHead, chosen: Sequence[int]
-) -> tuple[NDArray[np.float64], list[tuple[str, int | None]]]:
+def _rows_from(
+    head: CsvHead, lines: list[str], rest: Iterator[str], start: int
+) -> tuple[list[Record], Faults]:
+    """The rows that begin in these lines, and comments that may be rows; lines of the `rest` in which the
+    last row ends are added to the lines.
+    """
+    faults: Faults = []
+    taken = 0
+
+    def fed() -> Iterator[str]:
+        nonlocal taken
+        for line in lines[:]:
+            taken += 1
+            yield line
+        for line in rest:
+            taken += 1
+            lines.append(line)
+            yield line
+
+    def comment(line: int, text: str) -> None:
+        if any(len(cells) == head.width for cells in head.layout.as_row(text)):
+            faults.append((may_be_a_row(head.width), line))
+
+    rows, many = [], len(lines)
+    for record in records(fed(), head.layout, start, comment):
+        rows.append(record)
+        if taken >= many:
+            break
+    return rows, faults
+
+
+def _slow(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> tuple[NDArray[np.float64], Faults]:
     """The chosen cells of every sound row, and what is wrong with the others."""
-    rows: list[list[float]] = []
-    faults: list[tuple[str, int | None]] = []
-    with _readable():
-        for cells, at, _ in _records(lines):
-            line = start + at
-            if len(cells) != head.width:
-                rule = f"every row must have {head.width} cells, like the first; this one has {len(cells)}"
-                faults.append((rule, line))
-                continue
-            values = [number(cells[i]) for i in chosen]
-            faults += [
-                (_not_a_number(cells[i], head.names[i] if head.names else str(i)), line)
-                for i, value in zip(chosen, values, strict=True)
-                if value is None
-            ]
-            rows.append([0.0 if value is None else value for value in values])
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(chosen)), faults
+    whole = _sound(head, rows, chosen)
+    if whole is not None:
+        return whole, []
+    values: list[list[float]] = []
+    faults: Faults = []
+    for cells, line, _ in rows:
+        if len(cells) != head.width:
+            faults.append((_ragged(head, len(cells)), line))
+            continue
+        why = decimals_in_doubt(cells, head.layout)
+        if why is not None:
+            faults.append((why, line))
+            continue
+        found = [_value(head, cells[i]) for i in chosen]
+        faults += [
+            (_not_a_number(head, cells[i], head.names[i] if head.names else str(i)), line)
+            for i, value in zip(chosen, found, strict=True)
+            if value is None
+        ]
+        values.append([0.0 if value is None else value for value in found])
+    return np.array(values, dtype=np.float64).reshape(len(values), len(chosen)), faults
 
 
-def _not_a_number(text: str, column: str) -> str:
-    what = f"'{text[:40]}' is not a number" if text.strip() else "the cell is empty"
-    return f"column '{column}': {what}; mend it, or choose other columns with columns:"
+def _sound(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> NDArray[np.float64] | None:
+    """The chosen cells, column by column; None unless all rows are as wide as the first and all these cells
+    are plain numbers.
+    """
+    if head.layout.decimal != "." or any(len(record.cells) != head.width for record in rows):
+        return None
+    if head.layout.may_be_in_doubt and any(_MARK.search(record.text) for record in rows):
+        return None
+    block = np.empty((len(rows), len(chosen)))
+    for place, i in enumerate(chosen):
+        cells = [record.cells[i] for record in rows]
+        try:
+            block[:, place] = list(map(float, cells))
+        except ValueError:
+            return None
+        if _ODD_CELL.search("".join(cells)):
+            return None
+    return None if np.isinf(block).any() else block
 
 
-def _both(head: CsvHead) -> str:
-    """Both readings of a first line, and how to decide."""
-    with _readable(), head.path.open(encoding="utf-8-sig", newline="") as file:
-        rows = sum(1 for _ in _records(file))
-    bad = next((cell for cell in head.first if number(cell) is None), None)
-    as_row = f"as a row, there are {_count(rows)}" + (
-        f" and the first is refused: {_unreadable(bad)}" if bad is not None else ""
-    )
-    cells = listed([cell.strip() or "an empty cell" for cell in head.first])
-    why = head.doubt.why if head.doubt is not None else ""
-    return (
-        f"the first line ({cells}) may be column names or a row, as {why}: as names, {_count(rows - 1)} "
-        f"follow; {as_row}; "
-        "say which: header: true (names) or header: false (a row) beside its path, --header or --no-header "
-        "on the command line, "
-        "header=True or header=False in Python"
-    )
+def _value(head: CsvHead, text: str) -> float | None:
+    """The number in a cell, NaN where it is missing and such rows are dropped; None for anything else."""
+    value = head.layout.number(text)
+    if value is not None and np.isinf(value) and any(c.isdigit() for c in text):
+        return None
+    return np.nan if value is None and head.form.missing == "drop" and is_missing(text) else value
 
 
-def _count(rows: int) -> str:
-    return f"{rows:,} sample{'s' * (rows != 1)}"
+def _ragged(head: CsvHead, many: int) -> str:
+    separator = head.layout.separator
+    by = "" if separator == "," else f", separated by {name_of(separator)}"
+    return f"every row must have {head.width} cells, like the first{by}; this one has {many}"
 
 
-def _unreadable(cell: str) -> str:
-    return f"'{cell.strip()[:40]}' is not a number" if cell.strip() else "a cell is empty"
+def _not_a_number(head: CsvHead, text: str, column: str) -> str:
+    """What is wrong with a cell, and the ways out."""
+    bare = text.strip(" \t")
+    shown = "".join(c if c.isprintable() else "·" for c in bare[:40])
+    what = f"'{shown}' is not a number" if bare else "the cell is empty"
+    way = "mend it"
+    if head.layout.number(text) is not None:
+        what, way = f"'{shown}' is beyond float64, which ends at 1.8e308", "mend it"
+    elif is_missing(text):
+        way = "fill it, leave out rows that miss a value with missing: drop"
+    elif marked_otherwise(text) or "," in bare:
+        way = f"write it without thousands; {SAY_DECIMAL}" if marked_otherwise(text) else "mend it"
+    elif "_" in bare or bare[:2].casefold() == "0x":
+        way = "write its digits alone, as 1000"
+    return f"column '{column}': {what}; {way}, or choose other columns with columns:"

@@ -31,6 +31,7 @@ WINDOW = 256
 """Rows after the first that are compared with it."""
 YEARS = range(1800, 2201)
 
+_NO_NUMBER = re.compile(r"[_\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[+-]?\d{1,400}")
 _WHOLE = re.compile(r"[+-]?\d{1,8}(\.0)?")
 _SIGN, _MONEY = r"[+\-−–﹣－]?\s*", r"[$€£¥₹]?\s*"
@@ -44,7 +45,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 """A value that is not read as a number: a percentage, a number with a unit, a limit, a truth value."""
-_MISSING = (
+MISSING = (
     {"", "no data", "not available", "not a number", "n/a", "n.a.", "n.a", "#n/a", "na", "<na>", "pd.na"}
     | {"nat", "<nat>", "nan", "<nan>", "+nan", "-nan", "nan(ind)", "-nan(ind)", "nan(snan)", "-nan(snan)"}
     | {f"{sign}1.#{what}" for sign in ("", "-") for what in ("ind", "qnan", "snan", "inf")}
@@ -66,7 +67,8 @@ Reading = Literal["names", "row"] | Doubt
 
 
 def number(text: str) -> float | None:
-    """The number in a cell, as Python's float reads it, but never 1_000; None where there is none.
+    """The number in a cell, as Python's float reads it, but never 1_000 nor across a line break; None where
+    there is none.
 
     >>> number(" 1e5 "), number("1_000"), number("NA")
     (100000.0, None, None)
@@ -75,7 +77,7 @@ def number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return None if "_" in text else value
+    return None if _NO_NUMBER.search(text) else value
 
 
 def first_row(first: Sequence[str], below: Sequence[Sequence[str]], quoted: bool = False) -> Reading:
@@ -108,12 +110,12 @@ def first_row(first: Sequence[str], below: Sequence[Sequence[str]], quoted: bool
 
 
 def _is_word(cell: str) -> bool:
-    return cell.casefold() not in _MISSING and not _is_figure(cell)
+    return cell.casefold() not in MISSING and not _is_figure(cell)
 
 
 def _is_gap(cell: str) -> bool:
     """Whether a cell is one of the ways to write a missing value; Na is sodium."""
-    return cell != "" and cell != "Na" and cell.casefold() in _MISSING and "inf" not in cell.casefold()
+    return cell != "" and cell != "Na" and cell.casefold() in MISSING and "inf" not in cell.casefold()
 
 
 def _is_figure(cell: str) -> bool:

@@ -37,6 +37,10 @@ def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
     """
     if own is None:
         return None
+    own = list(own)
+    twice = next((name for name in expected if own.count(name) > 1), None)
+    if twice is not None:
+        raise Unpaired(f"{_unfit(own, expected)}: '{twice}' is the name of two columns; rename one of them")
     if set(expected) <= set(own):
         return Pairing([own.index(name) for name in expected], "name", "")
     found, unclear = _same(own, expected)

@@ -51,6 +51,7 @@ def assembled(
         columns_detail=counted.match.detail,
         repeats=counted.repeats,
         movement=counted.moved,
+        dropped=counted.census.dropped if counted.samples.gaps == "drop" else None,
         unclaimed=stand.unclaimed,
         by_cloud=by_cloud(counted, question),
     )

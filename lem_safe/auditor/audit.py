@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from barriers.specification import Nested
+from barriers.tables import TableFormat
 from lem_safe.auditor.assembly import assembled, looked
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import count, count_clouds
@@ -34,9 +35,10 @@ def audit(
     correction: Correction | None = None,
     makers: Nested | None = None,
     header: bool | None = None,
+    form: TableFormat | None = None,
 ) -> AuditReport:
-    """Counts, bounds and verdicts for `samples` (a .npz, .npy, .csv or .parquet file, an array or a tensor,
-    [n, d], data units).
+    """Counts, bounds and verdicts for `samples` (a .npz, .npy, .parquet or text file, several of them, an
+    array or a tensor, [n, d], data units).
 
     trace: the arrays of trace.npz (`step` [t], `fraction` [t, m]) where the samples end a recorded run.
     coupled: whether the samples are one cloud of particles made dependent by a filter; None: as the file
@@ -47,12 +49,12 @@ def audit(
     correction: how several constraints share the error, by default the scenario's; `holm` decides more, but
     then only its verdicts hold simultaneously.
     strict: every constraint must be certified to pass, as under `audit: {require: bound}`.
-    header: whether the first line of a .csv, of samples or clouds, is names; by default detected, and refused
-    where ambiguous.
+    header: whether the first line of text, of samples or clouds, is names; by default detected, and refused
+    where ambiguous. form: that, and what else is known of the files.
     makers: builders of the energies that regions refer to; the auditor itself has none (see
     `barriers.sets.build_set`). Raises BadInput for samples that cannot be read or do not fit the scenario.
     """
-    opened, beside = open_both(samples, clouds, columns, header)
+    opened, beside = open_both(samples, clouds, columns, form or header)
     asked = Question(
         scenario,
         trace=trace,
@@ -78,6 +80,7 @@ def grow(
     near: float | None = None,
     correction: Correction | None = None,
     makers: Nested | None = None,
+    form: TableFormat | None = None,
 ) -> tuple[AuditReport, Past]:
     """One more evaluation of samples that keep coming: the rows audited before, unchanged, and any number of
     new ones.
@@ -89,7 +92,7 @@ def grow(
     asked = Question(
         scenario, coupled=coupled, strict=strict, near=near, correction=correction, makers=makers
     )
-    return look_again(open_samples(samples, columns, header), asked, directory)
+    return look_again(open_samples(samples, columns, form or header), asked, directory)
 
 
 def examine(samples: Samples, question: Question) -> AuditReport:

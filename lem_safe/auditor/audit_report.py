@@ -83,6 +83,8 @@ class AuditReport:
     """How many rows are distinct, and how many units."""
     movement: Movement | None = None
     """Whether the run's particles have moved, where a trace or the file records it."""
+    dropped: int | None = None
+    """Rows that missed a value and were left out; None where such a row is an error."""
     unclaimed: Unclaimed | None = None
     """Why no bound is claimed; None where one is."""
     by_cloud: tuple[CloudFractions, ...] = ()

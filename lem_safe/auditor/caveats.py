@@ -15,7 +15,19 @@ SOME = 0.99
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
     """The remarks that apply, one or two sentences each."""
-    return [text for text in (_repeats(audit), _moved(audit), _mixed(audit)) if text]
+    return [text for text in (_dropped(audit), _repeats(audit), _moved(audit), _mixed(audit)) if text]
+
+
+def _dropped(audit: Mapping[str, Any]) -> str:
+    dropped = audit.get("dropped")
+    if not dropped:
+        return ""
+    rows = audit["samples"] + dropped
+    return (
+        f"Missing values: {dropped:,} of {rows:,} rows ({percent(dropped / rows)}) miss a value and were "
+        "left out (missing: drop); counts and bounds are about the other rows, which are numbered without "
+        "them."
+    )
 
 
 def copied(

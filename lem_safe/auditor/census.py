@@ -58,13 +58,14 @@ class Sample:
 
 class Census(NamedTuple):
     """n rows, how many of them are inside at least one region, the census of each region, and of all together
-    per unit, where there are units.
+    per unit, where there are units. dropped: rows that missed a value and are not among the n.
     """
 
     n: int
     inside_any: int
     regions: dict[str, "RegionCensus"]
     any_by_unit: UnitCounts | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,10 @@ def census(
     """
     tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
     together = UnitCounts()
-    n = inside_any = 0
+    n = inside_any = dropped = 0
     with torch.no_grad():
-        for x, unit in blocks:
+        for x, unit, left_out in blocks:
+            dropped += left_out
             inside = torch.zeros(x.shape[0], dtype=torch.bool)
             before = None if tracks is None or unit is None else tracks.before(x, unit)
             for tally in tallies.values():
@@ -180,7 +182,7 @@ def census(
                 together.add(unit, inside.numpy())
             n += x.shape[0]
     by_unit = together if together.units else None
-    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()}, by_unit)
+    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()}, by_unit, dropped)
 
 
 @dataclass

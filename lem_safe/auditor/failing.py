@@ -87,7 +87,7 @@ class _Pass:
     def failing(self, blocks: Iterator[Block]) -> Iterator[Failing]:
         """The rows inside, block by block."""
         with torch.no_grad():
-            for x, unit in blocks:
+            for x, unit, _ in blocks:
                 before = None if self.tracks is None or unit is None else self.tracks.before(x, unit)
                 each = [_judged(region, x, before) for region in self.sets.values()]
                 inside = np.stack([column for column, _ in each], 1)

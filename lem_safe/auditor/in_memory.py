@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lem_safe.auditor.rows import Rows
-from lem_safe.data.names import told_apart
+from lem_safe.data.names import placeholders
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
@@ -82,7 +82,7 @@ def _rows(n: int, labels: Sequence[Any], column: Callable[[int], Float[np.ndarra
             yield np.stack([v[start : start + size] for v in values], 1)
 
     unnamed = labels == list(range(len(labels)))  # pandas' default column labels
-    return Rows(n, len(labels), None if unnamed else tuple(told_apart([*map(str, labels)])), stream)
+    return Rows(n, len(labels), None if unnamed else tuple(placeholders([*map(str, labels)])), stream)
 
 
 def _numbers(column: Any, name: str) -> Float[np.ndarray, "n"]:

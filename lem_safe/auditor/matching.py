@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets.column_names import names_among
-from barriers.tables import Unpaired, by_position, folded, listed, pair
+from barriers.tables import Unpaired, by_position, folded, identifier, listed, pair
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
-from lem_safe.data.names import SHARED, UNNAMED, identifier
+from lem_safe.data.names import UNNAMED, base_of
 from lem_safe.errors import BadInput, Fault
 
 MARKS = ("coupled", "tuned")
@@ -98,7 +98,7 @@ def _other_columns(samples: Samples, own: tuple[str, ...] | None, d: int, expect
 
 
 def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ...] | None) -> None:
-    """Refuses a table with an unnamed column."""
+    """Refuses a table with an unnamed column, or with two columns of the same name."""
     unnamed = next((i for i, name in zip(places, own or (), strict=False) if name.startswith(UNNAMED)), None)
     if unnamed is not None:
         raise BadInput(
@@ -107,18 +107,20 @@ def _must_have_names(samples: Samples, places: Sequence[int], own: tuple[str, ..
                 samples.source,
             )
         )
-    shared = next((name for name in own or () if re.search(rf"{SHARED}\d+$", name)), None)
+    shared = next((name for name in own or () if base_of(name)), None)
     if shared is not None:
-        first, number = shared.rsplit(SHARED, 1)
-        message = f"column names must differ; '{first}' is also column {number}'s; rename one"
+        number = shared.rpartition("_")[2]
+        message = f"column names must differ; '{base_of(shared)}' is also column {number}'s; rename one"
         raise BadInput(Fault(message, samples.source))
 
 
 def _either(own: Sequence[str], expected: Sequence[str], specs: Any) -> tuple[str, ...]:
     """For columns matched by position, the name that a rule uses, of either side."""
-    words = set(re.findall(r"[^\W\d]\w*", " ".join(_strings(specs))))
+    text = " ".join(_strings(specs))
+    words = {*re.findall(r"[^\W\d]\w*", text), *re.findall(r"`([^`]+)`", text)}
+    words |= {identifier(word) for word in words}
     return tuple(
-        theirs if theirs in words and mine not in words else mine
+        theirs if {theirs, identifier(theirs)} & words and mine not in words else mine
         for mine, theirs in zip(own, expected, strict=True)
     )
 
@@ -131,6 +133,13 @@ def _must_be_plain(samples: Samples, columns: Sequence[str]) -> None:
     units = [name for name in extra if name in UNITS]
     if len(units) > 1 and samples.members is None and samples.each is None:
         raise BadInput(Fault(f"numbers its rows' units twice, by {listed(units)}; keep one", samples.source))
+    asked = {folded(name) for name in (*UNITS, *MARKS, *columns)}
+    again = [name for name in extra if base_of(name) and folded(base_of(name)) in asked]
+    if again:
+        name = base_of(again[0])
+        raise BadInput(
+            Fault(f"has several columns '{name}'; rename all but one, or remove them", samples.source)
+        )
     alike = [name for name in extra if name.strip().casefold() in (*UNITS, *MARKS) and name not in UNITS]
     if not alike:
         return

@@ -1,5 +1,5 @@
-"""Samples opened from any source: a file (.npz, .npy, .csv, .parquet), an array, a tensor, rows of numbers, a
-table with `columns`.
+"""Samples opened from any source: a file (.npz, .npy, text, .parquet), several files, an array, a tensor,
+rows of numbers, a table with `columns`.
 
 The result is a stream of blocks (`samples`); the rest of the audit does not depend on the source.
 """
@@ -13,15 +13,17 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 
-from barriers.tables import folded, listed
+from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
+from lem_safe.auditor.parts import open_parts
 from lem_safe.auditor.rows import Rows, must_be_file, rows_of_array
 from lem_safe.auditor.samples import UNITS, Samples
 from lem_safe.auditor.tables import open_csv, open_parquet
-from lem_safe.data.names import identifiers
-from lem_safe.data.tables import read_table
+from lem_safe.data.names import identifiers, placeholders
+from lem_safe.data.parts import in_parts
+from lem_safe.data.readers import READERS
 from lem_safe.errors import BadInput, Fault
 
 Source = Any
@@ -30,35 +32,52 @@ Source = Any
 
 
 def open_both(
-    samples: Source, clouds: Source | None, columns: Sequence[str] | None, header: bool | None
+    samples: Source, clouds: Source | None, columns: Sequence[str] | None, form: TableFormat | bool | None
 ) -> tuple[Samples, Samples | None]:
-    """The samples, and the separate clouds, if any. columns: names of the samples' columns. header: applies
-    to each .csv of the two (see `open_samples`).
+    """The samples, and the separate clouds, if any. columns: names of the samples' columns. form: applies to
+    each text file of the two (see `open_samples`).
     """
-    opened = open_samples(samples, columns, _header_of(samples, header, clouds))
+    opened = open_samples(samples, columns, _form_of(samples, form, clouds))
     if clouds is None:
         return opened, None
-    return opened, open_samples(clouds, None, _header_of(clouds, header, samples))
+    return opened, open_samples(clouds, None, replace(_form_of(clouds, form, samples), missing="error"))
 
 
-def open_samples(source: Any, columns: Sequence[str] | None = None, header: bool | None = None) -> Samples:
-    """The samples of a file (.npz, .npy, .csv, .parquet), an array, a tensor or a table.
+def open_samples(
+    source: Any, columns: Sequence[str] | None = None, form: TableFormat | bool | None = None
+) -> Samples:
+    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table.
 
-    columns: names for samples without names. header: whether the first line of a .csv is names; by default
-    detected, and refused where ambiguous.
+    columns: names for samples without names. form: what is known of a text file, by default detected and
+    refused where ambiguous (True or False alone: whether its first line is names), and whether rows that miss
+    a value are left out.
     """
-    if header is not None and not _is_csv(source):
+    form = form if isinstance(form, TableFormat) else TableFormat(header=form)
+    if form.of_text and not _is_text(source):
         named = str(source) if _is_path(source) else IN_MEMORY
-        raise BadInput(Fault("header is for a .csv, whose first line may be names; leave it out", named))
+        kind = kind_of(Path(source)) or "directory" if _is_path(source) else "table in memory"
+        raise BadInput(Fault(only_of_text(form, kind), named))
     if isinstance(source, torch.Tensor):
-        return _of_array(of_tensor(source), columns)
-    if isinstance(source, Drawn):
-        return _of_drawn(source, columns)
-    return _of_file(Path(source), columns, header) if _is_path(source) else _of_memory(source, columns)
+        opened = _of_array(of_tensor(source), columns)
+    elif isinstance(source, Drawn):
+        opened = _of_drawn(source, columns)
+    else:
+        opened = _of_file(Path(source), columns, form) if _is_path(source) else _of_memory(source, columns)
+    return opened if form.missing == "error" else replace(opened, gaps="drop")
 
 
-def _of_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> Samples:
-    match path.suffix.lower():
+def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:
+    if in_parts(path):
+        rows = open_parts(path, form)
+        return Samples(
+            _named(rows._replace(columns=_given(rows.columns, columns, str(path))), str(path)), str(path)
+        )
+    kind = kind_of(path)
+    if is_text(path) or kind == ".parquet":
+        table = open_csv(path, form) if is_text(path) else open_parquet(path)
+        rows = table._replace(columns=_given(table.columns, columns, str(path)))
+        return Samples(_named(rows, str(path)), str(path))
+    match kind:
         case ".npz":
             return _of_archive(Archive(path), columns)
         case ".npy":
@@ -70,29 +89,29 @@ def _of_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> 
                 )
                 raise BadInput(Fault(f"{message}; got shape {array.shape}", str(path)))
             rows = rows_in(array, columns)
-        case ".csv" | ".parquet" as kind:
-            table = open_csv(path, header) if kind == ".csv" else open_parquet(path)
-            rows = table._replace(columns=_given(table.columns, columns, str(path)))
-        case kind:
+        case _:
             must_be_file(path)
-            read_table(path)  # says which files are read
-            raise BadInput(Fault(f"'{path.suffix}' is not read; use .npz, .npy, .csv or .parquet", str(path)))
+            message = f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}"
+            raise BadInput(Fault(message, str(path)))
     return Samples(_named(rows, str(path)), str(path))
 
 
-def _header_of(source: Any, header: bool | None, beside: Any = None) -> bool | None:
-    """The `header` that applies to this source, given one for it and another source: None where only the
-    other is a .csv.
+def _form_of(source: Any, form: TableFormat | bool | None, beside: Any = None) -> TableFormat:
+    """The `form` that applies to this source, given one for it and another source: `missing` alone where only
+    the other is text.
     """
-    return None if not _is_csv(source) and _is_csv(beside) else header
+    form = form if isinstance(form, TableFormat) else TableFormat(header=form)
+    only_beside = not _is_text(source) and _is_text(beside)
+    return replace(UNKNOWN, missing=form.missing) if only_beside else form
 
 
 def _is_path(source: Any) -> TypeGuard[str | PathLike[str]]:
     return isinstance(source, str | PathLike)
 
 
-def _is_csv(source: Any) -> bool:
-    return _is_path(source) and Path(source).suffix.lower() == ".csv"
+def _is_text(source: Any) -> bool:
+    """Whether it is a file of text, or may be several."""
+    return _is_path(source) and (is_text(Path(source)) or in_parts(Path(source)))
 
 
 def _of_array(values: np.ndarray, columns: Sequence[str] | None) -> Samples:
@@ -228,4 +247,4 @@ def _named(rows: Rows, source: str) -> Rows:
         raise BadInput(
             Fault(f"has {rows.width} columns but {len(columns)} names were given ({listed(columns)})", source)
         )
-    return rows._replace(columns=identifiers(columns, source)[0])
+    return rows._replace(columns=identifiers(placeholders(columns), source)[0])

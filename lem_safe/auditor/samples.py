@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from barriers.tables import Missing
 from lem_safe.auditor.arrays import Array
 from lem_safe.auditor.drawn import Numbers
 from lem_safe.auditor.rows import BLOCK, Rows
@@ -37,10 +38,13 @@ UNITS: dict[str, Unit] = {"replica": "cloud", "chain": "chain", "path": "path"}
 
 
 class Block(NamedTuple):
-    """Some rows, and the number of each one's unit; None where every row is its own."""
+    """Some rows, and the number of each one's unit; None where every row is its own. dropped: the number of
+    rows among them that missed a value and are left out.
+    """
 
     x: Float[Tensor, "b d"]
     unit: Int64[np.ndarray, "b"] | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Samples:
     seed: int | None = None
     moved: float | None = None
     """The share of a run's particles that are not where they started, where the file states it."""
+    gaps: Missing = "error"
+    """What is done with a row that misses a value, NaN, in one of the chosen columns."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -81,6 +87,9 @@ class Samples:
         """The rows in file order, `size` at a time, with columns in this order; BadInput at the first number
         that is not finite.
         """
+        if self.gaps == "drop":
+            yield from self._without_gaps(order, unit_column, size)
+            return
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
         start = 0
@@ -96,6 +105,29 @@ class Samples:
             yield Block(torch.from_numpy(block), unit)
             start += len(block)
 
+    def _without_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Block]:
+        """The same, without the rows that miss a value. BadInput where rows are of larger units, which would
+        have holes, and where no row is left.
+        """
+        if unit_column is not None or self.unit != "sample":
+            message = "missing: drop is for rows that are samples; a cloud, chain or path would have holes"
+            raise BadInput(Fault(message, self.source))
+        held, start, dropped = None, 0, 0
+        for part in self.rows.stream(list(order), size):
+            block = np.array(part, dtype=np.float64)
+            gaps = np.isnan(block).any(1)
+            self._must_be_finite(np.where(np.isnan(block), 0.0, block), start, order)
+            start += len(block)
+            dropped += int(gaps.sum())
+            if not gaps.all():
+                if held is not None:
+                    yield held
+                held = Block(torch.from_numpy(np.ascontiguousarray(block[~gaps])), None, dropped)
+                dropped = 0
+        if held is None:
+            raise BadInput(Fault(f"each of its {start:,} rows misses a value that is needed", self.source))
+        yield held._replace(dropped=held.dropped + dropped)
+
     def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int]) -> None:
         if np.isfinite(block).all():
             return
@@ -103,11 +135,10 @@ class Samples:
         own = self.rows.columns  # unnamed ones are numbered from 1, like the rows
         name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
         place = f"row {start + row + 1}, column {name}"
-        raise BadInput(
-            Fault(
-                f"{place}: {block[row, column]} is not a finite number; repair or remove the row", self.source
-            )
-        )
+        value = block[row, column]
+        drop = ", or leave out rows that miss a value with missing: drop" if np.isnan(value) else ""
+        message = f"{place}: {value} is not a finite number; repair or remove the row{drop}"
+        raise BadInput(Fault(message, self.source))
 
     def _whole(self, numbers: np.ndarray, start: int) -> np.ndarray:
         bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53)

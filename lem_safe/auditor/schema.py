@@ -49,6 +49,8 @@ MEANINGS = {
     "repeats": "The number of distinct rows and of distinct units: copies are not independent samples.",
     "movement": "For samples of a run: the share of particles that ever moved, the share of moves made, "
     "split R-hat; otherwise null.",
+    "dropped": "The number of rows that miss a value in a column that is read and were left out (missing: "
+    "drop); null if a missing value is an error.",
     "unclaimed": "Why no bound is claimed; null where one is.",
     "looks": "In an audit that grows, the number of evaluations; null for an audit that is made once.",
 }

@@ -1,4 +1,4 @@
-"""CSV and Parquet as rows, one block at a time."""
+"""Text and Parquet as rows, one block at a time."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,33 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.tables import CsvHead, csv_blocks, csv_head
+from barriers.tables import CsvHead, TableFormat, csv_blocks, csv_head
 from lem_safe.auditor.rows import Rows, must_be_file
 from lem_safe.data.csv_text import faults_of
 from lem_safe.data.names import identifiers, placeholders
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
 
-SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
-"""Separators that a spreadsheet may have written instead of commas, and their names."""
 
-
-def open_csv(path: Path, header: bool | None = None) -> Rows:
-    """The rows of comma-separated numbers. header: whether the first line is names; None where unknown.
+def open_csv(path: Path, form: TableFormat | bool | None = None) -> Rows:
+    """The rows of a text file. form: what is known of it (True or False alone: whether its first line is
+    names).
 
     An ambiguous first line is refused, immediately or, if it contains words, once the expected names are
     known.
     """
     must_be_file(path)
     with faults_of(path):
-        head = csv_head(path, header)
-        other = next(
-            (m for m in SEPARATORS if head.width == 1 and m in head.first[0] and m in ",".join(head.second)),
-            None,
-        )
-        if other is not None:
-            way = "save it with commas between columns, and points in decimals"
-            raise BadInput(Fault(f"seems to separate its columns by {SEPARATORS[other]}; {way}", str(path)))
+        head = csv_head(path, form)
         if head.doubt is None or not head.doubt.words:
             head.settled()
     columns = None if head.names is None else _names(head, head.names)
@@ -80,13 +71,18 @@ def open_parquet(path: Path) -> Rows:
     def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
         kinds = [(schema.names[i], schema.types[i]) for i in chosen]
         must_be_numbers(kinds, str(path))
+        identifiers([name for name in schema.names if name in dict(kinds)], str(path))
         try:
             with pq.ParquetFile(
                 path, pre_buffer=False, buffer_size=1 << 20
             ) as file:  # without it memory grows with the file
-                for batch in file.iter_batches(size, columns=[name for name, _ in kinds], use_threads=False):
+                wanted = [name for name, _ in kinds] or schema.names[:1]
+                for batch in file.iter_batches(size, columns=wanted, use_threads=False):
+                    if not kinds:
+                        yield np.empty((batch.num_rows, 0))
+                        continue
                     yield np.stack([cast_to_float64(batch.column(name)) for name, _ in kinds], 1)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(Fault(f"cannot be read as parquet: {error}", str(path))) from None
 
-    return Rows(count, len(schema.names), identifiers(schema.names, str(path))[0], stream)
+    return Rows(count, len(schema.names), identifiers(placeholders(schema.names), str(path))[0], stream)

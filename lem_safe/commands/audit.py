@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from lem_safe.commands.options import Header, Json, Out, ScenarioArgument, Set, Strict, given
+from lem_safe.commands.options import (
+    Decimal,
+    Header,
+    Json,
+    Missing,
+    Out,
+    ScenarioArgument,
+    Separator,
+    Set,
+    Strict,
+    given,
+)
 from lem_safe.commands.outcome import say, say_line
 from lem_safe.errors import BadInput, Fault
 
@@ -27,7 +38,9 @@ class Correction(StrEnum):
 Samples = Annotated[
     Path,
     typer.Argument(
-        metavar="SAMPLES", help="Samples from any source: .npz (array x), .npy, .csv or .parquet."
+        metavar="SAMPLES",
+        help="Samples from any source: .npz (array x), .npy, .parquet or text (.csv, .tsv, .txt, .dat, "
+        ".data, also .gz); a directory, or a pattern in quotes such as 'parts/*.parquet'.",
     ),
 ]
 Printed = Annotated[
@@ -118,22 +131,21 @@ def audit(
     trace: Trace = None,
     grow: Grow = False,
     header: Header = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    missing: Missing = "error",
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe.auditing import grow as look
+    from lem_safe import auditing
 
     _must_be_a_format(form)
     files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
-    asked: dict[str, Any] = {
-        "header": header,
-        "strict": strict,
-        "near": near,
-        "correction": None if correction is None else correction.value,
-    }
+    asked: dict[str, Any] = {"form": auditing.table_format(header, separator, decimal, missing)}
+    asked |= {"strict": strict, "near": near, "correction": correction and correction.value}
     if grow:
         place = _for_looks(out, clouds, trace, failing_rows)
-        report = look(samples, scenario, place, given(set_), **asked)
+        report = auditing.grow(samples, scenario, place, given(set_), **asked)
     else:
         kept = _Kept(out, failing_rows, overwrite)
         report = _audited_once(samples, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)

@@ -31,8 +31,29 @@ Header = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Whether the first line of a .csv holds column names. By default this is detected, "
-        "and an ambiguous file is refused.",
+        help="Whether the first line of a .csv or other text holds column names. By default this is "
+        "detected, and an ambiguous file is refused.",
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        metavar="MARK",
+        help="What is between two cells of text: ',', ';', '|', tab or space (any number of spaces and "
+        "tabs). By default this is detected, and an ambiguous file is refused.",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option("--decimal", metavar="MARK", help="The decimal mark of text: '.', the default, or ','."),
+]
+Missing = Annotated[
+    str,
+    typer.Option(
+        "--missing",
+        metavar="error|drop",
+        help="What to do with rows that miss a value in a column that is read; drop reports how many.",
     ),
 ]
 Set = Annotated[

@@ -52,8 +52,9 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         return ()
     n, d = rows.values.shape
     values = rows.values.numpy()
+    said = [_left_out(rows.dropped, n)] if rows.dropped else []
     found = [code for i, name in enumerate(rows.columns) for code in codes(name, values[:, i])]
-    said = [_coded(c, n) for c in found]
+    said += [_coded(c, n) for c in found]
     if n < EACH * d:
         text = (
             f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more "
@@ -61,6 +62,14 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         )
         said.append(Concern(text, "the data have few rows for so many columns", None))
     return tuple(said)
+
+
+def _left_out(dropped: int, n: int) -> Concern:
+    """Rows that missed a value."""
+    share = percent(dropped / (n + dropped))
+    brief = f"{dropped:,} of {n + dropped:,} rows ({share}) miss a value and were left out"
+    text = f"data: {brief} (missing: drop): the energy is learned from the {n:,} others"
+    return Concern(text, brief, None)
 
 
 def _coded(c: Code, n: int) -> Concern:

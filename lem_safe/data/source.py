@@ -12,10 +12,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Dataset:
-    """n rows in the data's own units, with the names of the columns."""
+    """n rows in the data's own units, with the names of the columns; `dropped` rows missed a value and are
+    not among them.
+    """
 
     values: Float64[Tensor, "n d"]
     columns: tuple[str, ...]
+    dropped: int = 0
 
 
 class DataSource(ABC):

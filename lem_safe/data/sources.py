@@ -11,6 +11,7 @@ import torch
 from typing_extensions import Doc
 
 from barriers.kinds import Entry, Kinds
+from barriers.tables import DECIMAL, HEADER, MISSING, SEPARATOR, Decimal, Missing, Separator, TableFormat
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
 from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
@@ -59,39 +60,43 @@ class SklearnTable(DataSource):
 
 
 class FileTable(DataSource):
-    """Your own table: .csv, .npz, .npy or .parquet. Only the chosen columns are read, so the others may hold
-    text or missing values.
+    """Your own table: text (.csv, .tsv, .txt, .dat, .data, also .gz), .npz, .npy or .parquet. Only the chosen
+    columns are read, so the others may hold text or missing values.
     """
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "rows.csv"}
 
     def __init__(
         self,
-        path: Annotated[Path, Doc("The file; a relative path is relative to the scenario's file.")],
-        columns: Columns = None,
-        header: Annotated[
-            bool | None,
+        path: Annotated[
+            Path,
             Doc(
-                "Whether the first line of a .csv holds column names. By default this is "
-                "detected, and an ambiguous file is refused."
+                "The file, a directory of files, or a pattern such as parts/*.parquet; a relative path is "
+                "relative to the scenario's file."
             ),
-        ] = None,
+        ],
+        columns: Columns = None,
+        header: Annotated[bool | None, Doc(HEADER)] = None,
+        separator: Annotated[Separator | None, Doc(SEPARATOR)] = None,
+        decimal: Annotated[Decimal | None, Doc(DECIMAL)] = None,
+        missing: Annotated[Missing | None, Doc(MISSING)] = None,
     ):
-        self.path, self.chosen, self.header = Path(path), columns, header
+        self.path, self.chosen = Path(path), columns
+        self.form = TableFormat(header, separator, decimal, missing or "error")
 
     @property
     def columns(self) -> tuple[str, ...]:
         return _names(self._rows)
 
     def load(self, seed: int) -> Dataset:
-        return Dataset(torch.from_numpy(self._rows.values), self.columns)
+        return Dataset(torch.from_numpy(self._rows.values), self.columns, self._rows.dropped)
 
     def fingerprint(self) -> str:
         return _content(self._rows)
 
     @cached_property
     def _rows(self) -> Table:
-        return read_table(self.path, self.chosen, self.header)
+        return read_table(self.path, self.chosen, form=self.form)
 
 
 def _names(table: Table) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
-"""Tables of numbers, from .csv, .npz, .npy and .parquet: every value finite, every column an identifier, or a
-fault.
+"""Tables of numbers, from text (.csv, .tsv, .txt, ...), .npz, .npy and .parquet, in one file or several:
+every value finite, every column an identifier, or a fault.
 
 The same reader is used for training data and sample files. Nothing pickled is ever loaded.
 """
 
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from barriers.tables import Unpaired, pair
-from lem_safe.data.csv_text import read_csv
-from lem_safe.data.names import chosen_among, identifiers, known
-from lem_safe.data.parquet import cast_to_float64, must_be_numbers
+from barriers.tables import TableFormat, Unpaired, number, pair
+from lem_safe.data.names import identifiers, known
+from lem_safe.data.parts import Part, in_parts, must_be_alike, parts_of
+from lem_safe.data.readers import Raw, raw_rows
 from lem_safe.errors import BadInput, Fault
-from lem_safe.inputs import must_fit
-
-Raw = tuple[NDArray[Any], Sequence[str] | None]
-"""What a reader returns of a file: an array, and column names as written or None."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +25,13 @@ class Table:
     """n rows of d finite numbers.
 
     columns: their names, None where the file has none. notes: the reader's changes, in words (a renamed
-    column, for example).
+    column, for example). dropped: the number of rows left out because they missed a value.
     """
 
     values: Float64[np.ndarray, "n d"]
     columns: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
+    dropped: int = 0
 
     def select(self, columns: Sequence[str]) -> "Table":
         """The table of these columns, in this order; a BadInput for a name that is not there."""
@@ -46,7 +42,9 @@ class Table:
         known(columns, self.columns)
         if len(set(columns)) < len(columns):
             raise BadInput(f"columns {list(columns)} name one column twice; name each once")
-        return Table(self.values[:, [self.columns.index(c) for c in columns]], tuple(columns), self.notes)
+        return replace(
+            self, values=self.values[:, [self.columns.index(c) for c in columns]], columns=tuple(columns)
+        )
 
 
 def read_table(
@@ -54,45 +52,75 @@ def read_table(
     columns: Sequence[str] | None = None,
     header: bool | None = None,
     expected: Sequence[str] | None = None,
+    form: TableFormat | None = None,
 ) -> Table:
-    """The table in a file; with `columns`, only those are read and checked, so others may contain text or
-    gaps.
+    """The table in a file, a directory or a pattern; with `columns`, only those are read and checked, so
+    others may contain text or gaps.
 
-    header: whether the first line of a .csv is names; by default detected, and refused where ambiguous
-    (`barriers.tables.first_row`), unless it contains all of the `expected` names. .npz contains the array `x`
-    and may contain `columns`, an array of names.
+    header: whether the first line of text is names; by default detected, and refused where ambiguous
+    (`barriers.tables.first_row`), unless it contains all of the `expected` names. form: that, and what else
+    is known of the file. .npz contains the array `x` and may contain `columns`, an array of names.
     """
-    path = Path(path)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise BadInput(
-            Fault(f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}", str(path))
-        )
-    if header is not None and reader is not read_csv:
-        raise BadInput(
-            Fault(
-                f"header is for a .csv, whose first line may be names; a {path.suffix} has none: leave it "
-                "out",
-                str(path),
-            )
-        )
-    must_fit(path, "check the path (a scenario's paths are relative to the scenario)")
-    try:
-        values, raw = (
-            read_csv(path, columns, header, expected) if reader is read_csv else reader(path, columns)
-        )
-    except PermissionError as error:
-        raise BadInput(Fault("cannot be read: permission denied", str(path))) from error
-    return checked(values, raw, str(path), columns)
+    path, form = Path(path), form or TableFormat(header=header)
+    if in_parts(path):
+        parts = parts_of(path)
+        values, raw = _joined(parts, [_of_part(part, columns, form, expected) for part in parts])
+    else:
+        values, raw = raw_rows(path, columns, form, expected)
+    return checked(values, raw, str(path), columns if raw is None else None, form)
 
 
-def read_fitting(path: str | Path, expected: Sequence[str], header: bool | None = None) -> Table:
+def _joined(parts: Sequence[Part], read: Sequence[Raw]) -> Raw:
+    """The rows of several files one after the other, columns by name as in the first; BadInput where one has
+    others.
+    """
+    must_be_alike(parts, [own for _, own in read], [values.shape[-1] for values, _ in read])
+    names = read[0][1]
+    arrays = [
+        values if own is None or names is None else values[:, [list(own).index(name) for name in names]]
+        for values, own in read
+    ]
+    return np.concatenate(arrays), names
+
+
+def _of_part(
+    part: Part, columns: Sequence[str] | None, form: TableFormat, expected: Sequence[str] | None
+) -> Raw:
+    """What one file of several holds, with the columns that its folders give it behind its own."""
+    wanted = columns or expected
+    from_folders = [name for name in part.folders if wanted is None or name in wanted]
+    own = None if columns is None else [name for name in columns if name not in part.folders]
+    values, names = raw_rows(part.path, own, form, expected)
+    if names is None or not from_folders:
+        return values, names
+    added = [np.full((len(values), 1), _number_of(part, name)) for name in from_folders]
+    whole, every = np.concatenate([values, *added], 1), [*names, *from_folders]
+    if own is None or columns is None:
+        return whole, every
+    order = [every.index(name) if name in from_folders else own.index(name) for name in columns]
+    return whole[:, order], [every[i] for i in order]
+
+
+def _number_of(part: Part, name: str) -> float:
+    value = number(part.folders[name])
+    if value is None:
+        message = f"column '{name}' must hold numbers; its folder says '{part.folders[name]}'"
+        raise BadInput(Fault(f"{message}; choose others with columns:", str(part.path)))
+    return value
+
+
+def read_fitting(
+    path: str | Path,
+    expected: Sequence[str],
+    header: bool | None = None,
+    form: TableFormat | None = None,
+) -> Table:
     """The table in a file with the expected columns, in that order: by name where the file has names, else by
     position.
 
     Raises BadInput where the names do not match. A wrong number of columns is for the caller to report.
     """
-    table = read_table(path, header=header, expected=expected)
+    table = read_table(path, header=header, expected=expected, form=form)
     return fitting(table, expected, str(path))
 
 
@@ -104,14 +132,20 @@ def fitting(table: Table, expected: Sequence[str], source: str) -> Table:
         pairing = pair(table.columns, expected)
     except Unpaired as bad:
         raise BadInput(Fault(str(bad), source)) from None
-    return table if pairing is None else Table(table.values[:, pairing.order], tuple(expected), table.notes)
+    if pairing is None:
+        return table
+    return replace(table, values=table.values[:, pairing.order], columns=tuple(expected))
 
 
 def checked(
-    values: NDArray[Any], raw: Sequence[str] | None, source: str, columns: Sequence[str] | None = None
+    values: NDArray[Any],
+    raw: Sequence[str] | None,
+    source: str,
+    columns: Sequence[str] | None = None,
+    form: TableFormat | None = None,
 ) -> Table:
     """The table of an array and its names as written; BadInput unless it is rows of finite numbers with
-    distinct names.
+    distinct names. Rows that miss a value are left out where `form` says so.
     """
     if values.dtype.kind not in "fiub":
         raise BadInput(Fault(f"must hold real numbers; got an array of {values.dtype}", source))
@@ -133,8 +167,17 @@ def checked(
             table = table.select(columns)
         except BadInput as error:
             raise BadInput([Fault(f.message, source) for f in error.faults]) from None
+    if form is not None and form.missing == "drop":
+        table = _without_gaps(table, source)
     _finite(table, source)
     return table
+
+
+def _without_gaps(table: Table, source: str) -> Table:
+    gaps = np.isnan(table.values).any(1)
+    if gaps.all():
+        raise BadInput(Fault("every row misses a value; choose other columns with columns:", source))
+    return replace(table, values=table.values[~gaps], dropped=int(gaps.sum()))
 
 
 def _finite(table: Table, source: str) -> None:
@@ -149,89 +192,8 @@ def _finite(table: Table, source: str) -> None:
         where = f"row {row + 1} is {table.values[row, j]}" + (
             f", the first of {count} rows" if count > 1 else ""
         )
-        faults.append(
-            Fault(f"column {name}: every value must be finite; {where}; drop or fill such rows", source)
-        )
+        way = "fill or remove such rows"
+        if np.isnan(table.values[:, j]).any():
+            way += ", or leave out those that miss a value with missing: drop"
+        faults.append(Fault(f"column {name}: every value must be finite; {where}; {way}", source))
     raise BadInput(faults)
-
-
-def _read_npy(path: Path, columns: Sequence[str] | None) -> Raw:
-    array = _numpy(path)
-    return array, None
-
-
-def _read_npz(path: Path, columns: Sequence[str] | None) -> Raw:
-    archive = _numpy(path)
-    with archive:
-        if "x" not in archive.files:
-            found = ", ".join(f"'{name}'" for name in archive.files) or "nothing"
-            raise BadInput(Fault(f"must hold its rows as the array 'x'; found {found}", str(path)))
-        x = _guard(path, lambda: archive["x"])
-        if "columns" not in archive.files:
-            return x, None
-        names = _guard(path, lambda: archive["columns"])
-    if names.ndim != 1 or names.dtype.kind != "U":
-        raise BadInput(
-            Fault(f"'columns' must be a list of text; got {names.dtype} of shape {names.shape}", str(path))
-        )
-    return x, [str(name) for name in names]
-
-
-def _numpy(path: Path) -> Any:
-    loaded = _guard(path, lambda: np.load(path, allow_pickle=False))
-    if isinstance(loaded, np.ndarray) != (path.suffix.lower() == ".npy"):
-        raise BadInput(
-            Fault(
-                f"is not a {path.suffix} file inside; save it with numpy.save (.npy) or numpy.savez (.npz)",
-                str(path),
-            )
-        )
-    return loaded
-
-
-def _guard(path: Path, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-        if isinstance(error, PermissionError):
-            raise
-        pickled = "pickle" in str(error).lower()
-        why = (
-            "holds pickled objects, which are never loaded; save plain numbers"
-            if pickled
-            else f"cannot be read: {error}"
-        )
-        raise BadInput(Fault(why, str(path))) from None
-
-
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> Raw:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BadInput(
-            Fault("reading .parquet needs pyarrow: pip install 'lem-safe[data]'", str(path))
-        ) from None
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(Fault(f"cannot be read as parquet: {error}", str(path))) from None
-    names = table.column_names
-    if columns is not None:
-        keep = chosen_among(columns, names, str(path))
-        table, names = table.select(keep), [names[i] for i in keep]
-    must_be_numbers(
-        [(name, column.type) for name, column in zip(names, table.columns, strict=True)], str(path)
-    )
-    arrays = [cast_to_float64(column) for column in table.columns]
-    values = np.stack(arrays, 1) if arrays else np.empty((table.num_rows, 0))
-    return values, names
-
-
-READERS: dict[str, Callable[[Path, Sequence[str] | None], Raw]] = {
-    ".csv": read_csv,
-    ".npz": _read_npz,
-    ".npy": _read_npy,
-    ".parquet": _read_parquet,
-}
-"""Every file a table can come from, by its extension."""

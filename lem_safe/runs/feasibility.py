@@ -32,6 +32,7 @@ from lem_safe.formatting import percent
 from lem_safe.keys import Key
 from lem_safe.registry import columns as columns_of
 from lem_safe.registry import make, regions
+from lem_safe.samplers.initial_points import form_of
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -176,7 +177,7 @@ def _start(init: Mapping[str, object]) -> Tensor | None:
     if init["kind"] != "file":
         return None
     try:
-        return _evenly_spaced(torch.from_numpy(read_table(str(init["path"])).values))
+        return _evenly_spaced(torch.from_numpy(read_table(str(init["path"]), form=form_of(init)).values))
     except BadInput:
         return None
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from barriers.tables import TableFormat
 from lem_safe.data import Dataset
 from lem_safe.data.tables import read_fitting
 from lem_safe.errors import BadInput, Fault
@@ -28,6 +29,12 @@ def rows_of(
             Fault(f"init has {rows.shape[1]} columns where the energy has {len(columns)}", key="sampler.init")
         )
     return rows
+
+
+def form_of(init: Mapping[str, Any]) -> TableFormat:
+    """What a scenario says of its file of starts."""
+    keys = ("header", "separator", "decimal", "missing")
+    return TableFormat(**{key: init[key] for key in keys if init.get(key) is not None})
 
 
 def still(init: Mapping[str, Any], dimension: int) -> dict[int, float]:
@@ -58,4 +65,4 @@ def _rows(init: Mapping[str, Any], columns: Sequence[str], data: Dataset | None)
                 )
             )
         return data.values.double()
-    return torch.from_numpy(read_fitting(Path(init["path"]), columns, init.get("header")).values)
+    return torch.from_numpy(read_fitting(Path(init["path"]), columns, form=form_of(init)).values)

@@ -10,6 +10,7 @@ from typing import Any
 
 from barriers.regular_files import must_be_regular
 from barriers.sets.grid_map import companions
+from lem_safe.data.parts import in_parts, parts_of
 
 
 def fingerprint(content: Any) -> str:
@@ -21,6 +22,8 @@ def fingerprint(content: Any) -> str:
 
 
 def _hashable(value: Any) -> Any:
+    if isinstance(value, Path) and in_parts(value):
+        return {"parts": [{"sha256": _sha256(p.path), "folders": dict(p.folders)} for p in parts_of(value)]}
     if isinstance(value, Path):
         beside = [_sha256(other) for other in companions(value)]
         return {"sha256": _sha256(value)} | ({"with": beside} if beside else {})

@@ -8,6 +8,7 @@ from annotated_types import Ge
 from typing_extensions import Doc
 
 from barriers.kinds import Entry, Kinds
+from barriers.tables import DECIMAL, HEADER, MISSING, SEPARATOR, Decimal, Missing, Separator
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,19 @@ class DataRows:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a file: .npz (array x), .npy, .csv or .parquet."""
+    """Rows of a file: .npz (array x), .npy, text (.csv, .tsv, .txt, .dat, .data, also .gz) or .parquet."""
 
-    path: Annotated[Path, Doc("The file; a relative path is relative to the scenario's file.")]
-    header: Annotated[
-        bool | None,
+    path: Annotated[
+        Path,
         Doc(
-            "Whether the first line of a .csv holds column names. By default this is "
-            "detected, and an ambiguous file is refused."
+            "The file, a directory of files, or a pattern such as parts/*.parquet; a relative path is "
+            "relative to the scenario's file."
         ),
-    ] = None
+    ]
+    header: Annotated[bool | None, Doc(HEADER)] = None
+    separator: Annotated[Separator | None, Doc(SEPARATOR)] = None
+    decimal: Annotated[Decimal | None, Doc(DECIMAL)] = None
+    missing: Annotated[Missing | None, Doc(MISSING)] = None
 
     example: ClassVar[dict[str, object]] = {"kind": "file", "path": "starts.npz"}
 

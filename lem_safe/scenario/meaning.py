@@ -5,16 +5,18 @@ centre together.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from barriers.regular_files import MISSING, refusal
 from barriers.tables import defaults, listed, misplaced
+from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
-from lem_safe.scenario.parts import Parts, files_in, trained_on_data
+from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
 from lem_safe.scenario.placing import of_constructor
 from lem_safe.scenario.region_columns import NO_SAMPLES, Header, over_columns
 from lem_safe.scenario.regions import names_declared
@@ -61,13 +63,22 @@ class Meaning:
     def _files(self) -> None:
         for path, part in self.parts.values.items():
             for where, file in files_in(part, path):
-                if (why := refusal(file)) is not None:
+                if may_be_parts(part, path, where) and in_parts(file):
+                    self._parts(where, file)
+                elif (why := refusal(file)) is not None:
                     told = (
                         f"no such file: {file}; a relative path starts at the scenario's own folder"
                         if why == MISSING
                         else f"must be a regular file; {file} {why}"
                     )
                     self._fault(where, told)
+
+    def _parts(self, where: KeyPath, path: Path) -> None:
+        try:
+            parts_of(path)
+        except BadInput as bad:
+            for fault in bad.faults:
+                self._fault(where, f"{fault.file}: {fault.message}")
 
     def _columns(self) -> tuple[str, ...] | None:
         given, energy = self.parts.get("columns"), self.parts.get("energy")
@@ -99,7 +110,7 @@ class Meaning:
             self._fault(path, message)
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
-        if any(refusal(file) is not None for _, file in files_in(energy, path)):
+        if not there(energy, path):
             return None
         try:
             return self.tables.columns(energy)

@@ -1,6 +1,7 @@
 """Faults of values in words: pydantic's findings with a place, a rule, the value and a remedy."""
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -9,6 +10,7 @@ from pydantic import BaseModel, RootModel, Tag, ValidationError
 
 from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
+from lem_safe.scenario.numerals import instead, truth
 from lem_safe.scenario.shapes import MARK
 from lem_safe.scenario.source import Source
 
@@ -105,15 +107,21 @@ def _rule(kind: str, value: Any, context: dict[str, Any], message: str) -> str:
             if isinstance(value, float) and value.is_integer() and "whole" in _NOUNS[kind]
             else ""
         )
-        if isinstance(value, str) and kind in ("float_type", "int_type") and _numeric(value):
-            hint = "; write it without quotes"
+        if isinstance(value, str) and kind in ("float_type", "int_type"):
+            hint = instead(value)
+        if isinstance(value, str) and kind == "bool_type":
+            hint = truth(value)
         return f"must be {_NOUNS[kind]}{got}{hint}"
     if kind == "shape":
-        return f"must be {message}{got}"
+        return f"must be {message}{got}{_of_shape(value, message)}"
     if kind == "literal_error":
-        options = [o.strip().strip("'") for o in context["expected"].replace(" or ", ", ").split(",")]
+        options = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         return f"must be {' or '.join(options)}{got}" + (
-            f" - did you mean '{n}'?" if (n := near(value, options)) and n != value else ""
+            f" - did you mean '{n}'?"
+            if (n := near(value, options)) and n != value
+            else instead(value)
+            if isinstance(value, str)
+            else ""
         )
     if kind in ("too_short", "string_too_short"):
         return (
@@ -152,12 +160,11 @@ def _kind_fault(noun: str, value: Any, context: dict[str, Any], path: KeyPath, s
     return source.fault(path, f"missing key 'kind'{also}; known kinds: {', '.join(kinds)}", at_key=True)
 
 
-def _numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _of_shape(value: Any, shapes: str) -> str:
+    """How to write text that is a number or a truth value, where one is wanted."""
+    if not isinstance(value, str):
+        return ""
+    return instead(value) if "number" in shapes else truth(value) if "true or false" in shapes else ""
 
 
 def model_at(document: type[BaseModel], path: KeyPath) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from barriers.regular_files import refusal
+from lem_safe.data.parts import in_parts
 from lem_safe.scenario.key_path import KeyPath
 
 
@@ -35,6 +37,24 @@ def files_in(part: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Path]]:
     elif isinstance(part, list):
         for i, item in enumerate(part):
             yield from files_in(item, (*path, i))
+
+
+def may_be_parts(part: Any, path: KeyPath, where: KeyPath) -> bool:
+    """Whether the path at `where`, inside a part that stands at `path`, is that of a table: it may be a
+    directory of files, or a pattern.
+    """
+    *above, key = where[len(path) :] or ("",)
+    for name in above:
+        part = part[name]
+    return key == "path" and isinstance(part, Mapping) and part.get("kind") == "file"
+
+
+def there(part: Any, path: KeyPath) -> bool:
+    """Whether every file that a part names can be read; a table's directory or pattern holds some."""
+    for where, file in files_in(part, path):
+        if refusal(file) is not None and not (may_be_parts(part, path, where) and in_parts(file)):
+            return False
+    return True
 
 
 def trained_on_data(energy: Any) -> bool:

@@ -31,6 +31,7 @@ from lem_safe.scenario.source import Source, source_fault
 MAX_BYTES, MAX_DEPTH, MAX_NODES = 500_000, 50, 10_000
 """The limits of a scenario; data belong in separate files."""
 
+FOLD = "\a"
 _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*$")
 _LARGEST = 2**63 - 1
 _DEEP = re.compile(rf"(?:[\[{{][ \n]*){{{MAX_DEPTH + 1}}}")
@@ -171,8 +172,7 @@ def _build(node: Node, path: KeyPath, source: Source) -> Any:
     built: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode) or not str(key.tag).endswith((":str", ":merge", ":timestamp")):
-            shown = f"; got {key.value}; put it in quotes" if isinstance(key, ScalarNode) else ""
-            source.faults.append(source_fault(source, key, f"a key must be a plain word{shown}", path))
+            source.faults.append(source_fault(source, key, _no_word(key, value), path))
             continue
         name = _text(key, path, source)
         inner = (*path, name)
@@ -200,6 +200,13 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
         return text.lower() == "true"
     if kind not in ("int", "float"):
         return _text(node, path, source)
+    if re.fullmatch(r"0\d\d", text) and _after_a_comma(node, source):
+        source.faults.append(
+            source.fault(
+                path, f"in a list 1,{text} is two numbers; write 1{text}, or a space after the comma"
+            )
+        )
+        return 0
     try:
         plain = text.replace("_", "")
         number = (
@@ -214,10 +221,33 @@ def _scalar(node: ScalarNode, path: KeyPath, source: Source) -> Any:
     return number
 
 
+def _no_word(key: Node, value: Node) -> str:
+    """What is wrong with a key that is no word, as where a comma is inside a number in braces."""
+    if not isinstance(key, ScalarNode):
+        return "a key must be a plain word"
+    empty = isinstance(value, ScalarNode) and value.value == ""
+    if empty and key.value.isdigit():
+        return (
+            f"in braces, ',{key.value}' begins another key; write a number with a point for decimals and no "
+            "commas"
+        )
+    return f"a key must be a plain word; got {key.value}; put it in quotes"
+
+
+def _after_a_comma(node: ScalarNode, source: Source) -> bool:
+    """Whether a number follows another one and a comma without a space, like the end of 1,000."""
+    mark = node.start_mark
+    line = source.lines[mark.line] if mark.line < len(source.lines) else ""
+    return re.search(r"\d,$", line[: mark.column]) is not None
+
+
 def _text(node: ScalarNode, path: KeyPath, source: Source) -> str:
     """A string as Unicode: surrogate pairs, as escaped by JSON, are joined; a lone surrogate is a fault."""
     try:
-        return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+        value = str(node.value)
+        if node.style == ">":  # where ruamel.yaml keeps the places of folded lines, for writing them again
+            value = value.replace(FOLD, "")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
         source.faults.append(
             source_fault(

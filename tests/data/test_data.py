@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from barriers.specification import construct
+from barriers.tables import TableFormat
 from lem_safe.data import DATA, EightGaussians, FileTable, SklearnTable, Table, read_table
 from lem_safe.data.names import identifier
 from lem_safe.errors import BadInput
@@ -85,13 +86,29 @@ def test_other_formats(tmp_path, suffix):
         ("a,a\n1,2\n", "column names must differ; 'a' appears twice"),
         ("a b,a-b\n1,2\n", "'a b' and 'a-b' are both called a_b"),
         (",b\n1,2\n", "column 1 has no usable name"),
-        ("a;b\n1;2\n", "separated by semicolons; separate them by commas"),
+        ("a;b\n1;x\n", "rows.csv:2: column 'b': 'x' is not a number"),
     ],
 )
 def test_bad_csv(tmp_path, text, fault):
     with pytest.raises(BadInput) as caught:
         read_table(csv(tmp_path, text))
     assert fault in str(caught.value)
+
+
+def test_parquet_columns_that_nobody_chose(tmp_path):
+    """They may have one name twice, and a name with a point is one name."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrays = [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array([5.0, None]), pa.array(["x", "y"])]
+    pq.write_table(pa.Table.from_arrays(arrays, names=["PM2", "a", "PM2.5", "a"]), tmp_path / "t.parquet")
+    path = tmp_path / "t.parquet"
+    assert read_table(path, ["PM2"]).values.tolist() == [[1], [2]]
+    table = read_table(path, ["`PM2.5`"], form=TableFormat(missing="drop"))
+    assert (table.columns, table.values.tolist(), table.dropped) == (("PM2_5",), [[5]], 1)
+    for columns in (None, ["a"]):
+        with pytest.raises(BadInput, match="'a' appears twice"):
+            read_table(path, columns)
+    with pytest.raises(BadInput, match="row 2 is nan.*missing: drop"):
+        read_table(path, ["PM2.5"])
 
 
 def test_many_faults_are_counted(tmp_path):
@@ -138,7 +155,7 @@ def test_bad_arrays(tmp_path):
     refused(
         "l.xlsx",
         lambda p: p.write_bytes(b""),
-        "'.xlsx' is not a table this reads; use one of .csv, .npz, .npy, .parquet",
+        "'.xlsx' is not a table this reads; use one of .csv, .tsv, .txt, .dat, .data, .npz, .npy, .parquet",
     )
 
 
@@ -146,7 +163,7 @@ def test_missing_file(tmp_path):
     with pytest.raises(BadInput, match="no such file"):
         read_table(tmp_path / "absent.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(BadInput, match="is a directory"):
+    with pytest.raises(BadInput, match="no table is in this directory"):
         read_table(tmp_path / "folder.csv")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from barriers.tables import Doubt, Unpaired, csv_rows, first_row, pairing
+from barriers.tables import Doubt, Unpaired, first_row, head, pairing
 from lem_safe.auditor import matching, tables
 from lem_safe.auditor.opening import open_samples
 from lem_safe.data import csv_text, parquet
@@ -117,10 +117,16 @@ def first_lines() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for reading, lines in READINGS.items():
             for first, below in lines:
-                head = csv_rows.csv_head(
+                found_head = head.csv_head(
                     written(Path(folder), f"{first}\n" + below.replace(";", "\n") + "\n")
                 )
-                found = "doubt" if head.doubt is not None else "row" if head.names is None else "names"
+                found = (
+                    "doubt"
+                    if found_head.doubt is not None
+                    else "row"
+                    if found_head.names is None
+                    else "names"
+                )
                 assert found == reading, (first, below, found)
     assert isinstance(first_row.first_row(["99", "NA"], []), Doubt)
 

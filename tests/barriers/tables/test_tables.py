@@ -55,9 +55,9 @@ def test_what_is_in_doubt_is_refused_by_every_reader_and_the_key_decides(first, 
             assert reader is open_samples
             with pytest.raises(BadInput, match="header: true"):
                 found.rows.settle(["x0", "x1"])
-    head = csv_head(path, header=True)
+    head = csv_head(path, True)
     assert head.names == tuple(next(csv.reader([first]))) and head.doubt is None
-    assert csv_head(path, header=False).names is None
+    assert csv_head(path, False).names is None
 
 
 CASES = {

@@ -10,7 +10,7 @@ import pytest
 from planted import Tooth, checks, must_be_found, result, written_in
 from truths import tables as truths
 
-from barriers.tables import csv_rows, first_row, pairing
+from barriers.tables import csv_rows, first_row, head, pairing
 from lem_safe.auditor import matching
 from lem_safe.auditor import tables as streams
 from lem_safe.data import csv_text, parquet
@@ -18,7 +18,7 @@ from lem_safe.data import csv_text, parquet
 TEETH: dict[str, Tooth] = {
     "the old contract: names unless all are numbers": (
         truths.first_lines,
-        csv_rows,
+        head,
         "first_row",
         lambda f: (
             lambda first, below, quoted: (
@@ -28,7 +28,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "gaps alone are names": (
         truths.first_lines,
-        csv_rows,
+        head,
         "first_row",
         result(
             lambda found, first, *_: (
@@ -66,7 +66,7 @@ TEETH: dict[str, Tooth] = {
     "units are values": (truths.first_lines, first_row, "_VALUE", lambda pattern: re.compile(r"\d.*")),
     "one year is a row": (truths.first_lines, first_row, "_periods", lambda f: lambda cells, below: False),
     "months are a row": (truths.first_lines, first_row, "_is_month", lambda f: lambda value: False),
-    "quotes say nothing": (truths.first_lines, csv_rows, "_in_quotes", lambda f: lambda *_: False),
+    "quotes say nothing": (truths.first_lines, head, "in_quotes", lambda f: lambda *_: False),
     "a row is skipped as names": (
         truths.rows_in_are_rows_out,
         csv_text,
@@ -117,7 +117,9 @@ TEETH: dict[str, Tooth] = {
         truths.whole_numbers_are_rounded,
         parquet,
         "cast_to_float64",
-        lambda f: lambda column: f(SimpleNamespace(cast=lambda kind, safe: column.cast(kind))),
+        lambda f: (
+            lambda column: f(SimpleNamespace(type=column.type, cast=lambda kind, safe: column.cast(kind)))
+        ),
     ),
     "integers by way of float32": (
         truths.whole_numbers_are_rounded,
