@@ -18,6 +18,7 @@ from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
+from lem_safe.data.names import identifiers
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
@@ -156,6 +157,7 @@ def build(
     safe = compose(energy, penalties)
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named)

@@ -9,7 +9,7 @@ from lem_safe import cli
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
-from lem_safe.registry import load
+from lem_safe.registry import load, loads
 from lem_safe.runs.own_rows import own_rows
 from lem_safe.runs.problem import build, start
 
@@ -71,3 +71,20 @@ def test_a_run_says_it_before_it_samples(folder, monkeypatch, capsys):
     assert cli.main(["run", "s.yaml", "--out", "o", "--no-report"]) in (0, 1)
     err = capsys.readouterr().err
     assert err.index("9 of 40 rows of the data (22.5 %) are inside high") < err.index("unfiltered")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"), [("['  ', b]", "no usable name"), ("[a b, a_b]", "column names must differ")]
+)
+def test_names_that_could_not_be_read_back_are_refused_before_anything_is_sampled(columns, message):
+    text = f"""\
+version: 1
+name: unreadable
+columns: {columns}
+energy: {{kind: gaussian, mean: [0, 0], std: 1}}
+unsafe: {{near: {{kind: ball, center: [0, 0], radius: 1}}}}
+constraints: [{{set: near, beta: 0.1}}]
+sampler: {{kind: langevin, samples: 60, steps: 2, step_size: 0.001}}
+"""
+    with pytest.raises(BadInput, match=message):
+        build(loads(text), progress=Silent())
