@@ -50,9 +50,7 @@ class Lines:
         self.say(f"{self._title}: {note} ({time.monotonic() - self._began:.1f} s)")
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(
-            BrokenPipeError, AttributeError, ValueError
-        ):  # nobody listens: the run goes on
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # nobody listens: the run goes on
             print(text, file=sys.stderr, flush=True)
 
 

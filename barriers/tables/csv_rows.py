@@ -20,8 +20,8 @@ from barriers.tables.pairing import folded, listed
 
 BLOCK = 65536
 """Lines that are in memory at a time."""
-LONGEST = 1 << 24
-"""Bytes of a line, at most."""
+LONGEST, WIDEST = 1 << 24, 100_000
+"""Bytes of a line, and columns, at most."""
 SHOWN = 8
 """Faults of one file that are listed; the rest are counted."""
 
@@ -83,6 +83,8 @@ def csv_head(path: Path, header: bool | None = None) -> CsvHead:
     if not found:
         raise TableFault([("is empty; a table needs at least one row", None)])
     (first, line, raw), rest = found[0], found[1:]
+    if len(first) > WIDEST:
+        raise TableFault([(f"must have at most {WIDEST:,} columns; got {len(first):,}", line)])
     below = [cells for cells, _, _ in rest]
     reading = first_row(first, below, _in_quotes(raw, [text for _, _, text in rest], len(first)))
     if header is not None:

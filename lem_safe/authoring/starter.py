@@ -17,6 +17,8 @@ from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.model import MODELINE
 
 SAMPLES, STEPS = 1000, 300
+MOST = 1000
+"""Columns of a new scenario."""
 
 
 class Choices(NamedTuple):
@@ -45,6 +47,10 @@ def starter(path: Path, choices: Choices) -> str:
     if choices.data is not None and columns is None:
         columns = read_table(choices.data, header=choices.header).columns
     d = len(columns) if columns else 2
+    if d > MOST:
+        raise BadInput(
+            Fault(f"{d:,} columns are too many for one scenario, at most {MOST:,}", key="--columns")
+        )
     energy = spec("energy", choices.energy, d)
     if choices.data is not None:
         beside = (

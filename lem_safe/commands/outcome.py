@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from barriers.kinds import KindError
 from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, NumericalFailure
-from lem_safe.signals import status_after
+from lem_safe.signals import received, status_after
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
@@ -42,6 +42,7 @@ NO_MEMORY = (
     "failed to map segment",
     "can't start new thread",
     "unable to allocate",
+    "error return without exception set",
 )
 """How libraries say that there is none left."""
 SMALLER = "take fewer samples or columns, or allow more; what was complete before is intact"
@@ -61,13 +62,17 @@ def status_of(body: Callable[[], int | None]) -> int:
     except NumericalFailure as failure:
         complain(f"numerical failure: {failure}")
         return 3
-    except KeyboardInterrupt as stop:
-        complain(
-            "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
-        )
-        return status_after(stop)
+    except KeyboardInterrupt:
+        return _interrupted()
     except Exception as error:
-        return _told(error)
+        return _interrupted() if received() else _told(error)
+
+
+def _interrupted() -> int:
+    complain(
+        "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
+    )
+    return status_after()
 
 
 def _told(error: Exception) -> int:
@@ -109,7 +114,7 @@ def complain(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except (
-        BrokenPipeError,
+        OSError,
         AttributeError,
         ValueError,
     ):  # closed, or its reader has gone: the exit status still tells
