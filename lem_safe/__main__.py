@@ -16,11 +16,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         stdout = prepare()
         status = _status(arguments)
+        if status == 130 and signals.received():  # typer knows of Ctrl-C alone
+            status = signals.status_after()
         stdout.flush()
         if stdout.failed is not None:
             status = _unprinted(stdout.failed, status)
-    except KeyboardInterrupt as stop:
-        status = signals.status_after(stop)
+    except KeyboardInterrupt:
+        status = signals.status_after()
         print("interrupted", file=sys.stderr)
     signals.leave_to_system()
     return status

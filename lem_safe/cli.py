@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status."""
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lem-safe")
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         complain("interrupted")
-        return status_after(stop)
+        return status_after()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     return 0

@@ -10,6 +10,9 @@ import sys
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 0.01
+"""Seconds after which an interruption that was lost is raised again."""
+_received: list[int] = []
 _IMPORT = "<frozen importlib._bootstrap>"
 
 
@@ -26,6 +29,7 @@ def answer() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _answered)
+    sys.unraisablehook = _unraisable
 
 
 def leave_to_system() -> None:
@@ -35,12 +39,20 @@ def leave_to_system() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def status_after(stop: BaseException) -> int:
+def received() -> bool:
+    """Whether one of these signals has come: then whatever was raised afterwards may be what a library made
+    of it.
+    """
+    return bool(_received)
+
+
+def status_after() -> int:
     """The exit status of an interruption: 128 and the number of its signal."""
-    return 128 + int(getattr(stop, "number", signal.SIGINT))
+    return 128 + (_received[-1] if _received else int(signal.SIGINT))
 
 
 def _answered(number: int, frame: FrameType | None) -> None:
+    _received.append(number)
     if _importing(frame):  # an exception could be lost in there, and there is nothing to save
         shown = "\x1b[?25h" if os.isatty(2) else ""
         try:
@@ -56,3 +68,19 @@ def _importing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return sys.is_finalizing()
+
+
+def _unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """An interruption that fell into a destructor, where nothing can be raised, is raised again a moment
+    later.
+    """
+    stop = lost.exc_value
+    if not isinstance(stop, Stopped):
+        sys.__unraisablehook__(lost)
+        return
+
+    def again(_: int, frame: FrameType | None) -> None:
+        _answered(stop.number, frame)
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN)

@@ -22,6 +22,8 @@ from lem_safe.scenario.model import MODELINE
 SAMPLES, STEPS = 1000, 300
 WRITTEN = "scenario.yaml"
 """How messages name what is written."""
+MOST = 1000
+"""The largest number of columns of a new scenario."""
 
 
 class Choices(NamedTuple):
@@ -53,6 +55,7 @@ def starter(path: Path, choices: Choices) -> str:
     models, top = whole["$defs"], whole["properties"]
     columns, rows = _table(choices)
     d = len(columns) if columns else 2
+    _must_be_few(d)
     filter_, energy = spec("filter", choices.filter, d), _energy(path, choices, d)
     unsafe = _regions(choices, columns or tuple(f"x{i}" for i in range(d)), rows)
     placed = rows is not None and not choices.rules and choices.kind in KINDS
@@ -87,6 +90,13 @@ def starter(path: Path, choices: Choices) -> str:
     ]
     _check(text := "\n".join(lines) + "\n", path, choices)
     return text
+
+
+def _must_be_few(d: int) -> None:
+    """Refuses more columns than a scenario is written for."""
+    if d > MOST:
+        message = f"{d:,} columns are too many for one scenario, at most {MOST:,}"
+        raise BadInput(Fault(message, key="--columns"))
 
 
 def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:

@@ -18,7 +18,7 @@ from barriers.kinds import KindError
 from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.escaping import in_lines, on_one_line
-from lem_safe.signals import status_after
+from lem_safe.signals import received, status_after
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
@@ -44,6 +44,7 @@ NO_MEMORY = (
     "failed to map segment",
     "can't start new thread",
     "unable to allocate",
+    "error return without exception set",
 )
 """How libraries say that there is none left."""
 SMALLER = "take fewer samples or columns, or allow more; what was complete before is intact"
@@ -63,13 +64,17 @@ def status_of(body: Callable[[], int | None]) -> int:
     except NumericalFailure as failure:
         complain(f"numerical failure: {on_one_line(failure)}")
         return 3
-    except KeyboardInterrupt as stop:
-        complain(
-            "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
-        )
-        return status_after(stop)
+    except KeyboardInterrupt:
+        return _interrupted()
     except Exception as error:
-        return _status_of_unexpected(error)
+        return _interrupted() if received() else _status_of_unexpected(error)
+
+
+def _interrupted() -> int:
+    complain(
+        "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
+    )
+    return status_after()
 
 
 def _status_of_unexpected(error: Exception) -> int:
@@ -117,7 +122,7 @@ def complain(text: str) -> None:
     try:
         print(in_lines(text), file=sys.stderr, flush=True)
     except (
-        BrokenPipeError,
+        OSError,
         AttributeError,
         ValueError,
     ):  # closed, or its reader has closed it: the exit status is still valid
