@@ -62,8 +62,7 @@ def starter(path: Path, choices: Choices) -> str:
     beta = choices.beta if choices.beta is not None else TOLERATED if placed else 0.05
     size = {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
     sampler = spec("sampler", choices.sampler, d) | size
-    region = next(iter(unsafe.values())) if len(unsafe) == 1 else {"any": list(unsafe.values())}
-    sampler["init"], clear = start(energy, region, choices.filter, beta, columns, path)
+    sampler["init"], clear = start(energy, _union(unsafe), choices.filter, beta, columns, path)
     audit = {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2})
     named = columns is not None and choices.data is None
     lines = [
@@ -90,6 +89,11 @@ def starter(path: Path, choices: Choices) -> str:
     ]
     _check(text := "\n".join(lines) + "\n", path, choices)
     return text
+
+
+def _union(unsafe: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The specification of all regions together."""
+    return next(iter(unsafe.values())) if len(unsafe) == 1 else {"any": list(unsafe.values())}
 
 
 def _must_be_few(d: int) -> None:

@@ -150,11 +150,8 @@ def build(
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
     origin, data = learner.origin, learner.data()
-    penalties = [
-        (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
-    ]
     coordinates = _coordinates(energy, dtype)
-    safe = compose(energy, penalties)
+    safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
     identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
@@ -182,6 +179,13 @@ def build(
         warnings=warnings,
         rows=rows,
     )
+
+
+def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy]]:
+    """The weights and energies that are subtracted."""
+    return [
+        (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
+    ]
 
 
 def _rows(
