@@ -1,7 +1,7 @@
 """docs/measurements.md: what `python -m benchmarks` measured of speed, memory and endurance, beside its
 peers, from results.json.
 
-python -m benchmarks laplacian qp streaming kills mutations price
+python -m benchmarks laplacian qp streaming kills mutations attack price
 python -m benchmarks.measurements
 """
 
@@ -235,12 +235,33 @@ def mutations(rows: Rows) -> list[str]:
     ]
 
 
+def attack(rows: Rows) -> list[str]:
+    """How many attacks of each family end as they must."""
+    cases, right = (sum(r[name] for r in rows) for name in ("cases", "right"))
+    wrong = [f"- {fault}" for r in rows for fault in r["wrong"]]
+    return [
+        f"Of {cases:,} attacks {right:,} end as they must: in time, with a status that is allowed, in words, "
+        "without a traceback or an internal error, and with nothing half written. docs/limits.md says what "
+        "is allowed. Each runs the command line in a process of its own.",
+        "",
+        *table(
+            ["family", "cases", "right", "slowest, s"],
+            [
+                [r["family"], f"{r['cases']:,}", f"{r['right']:,}", f"{r['slowest_seconds']:.1f}"]
+                for r in rows
+            ],
+        ),
+        *(["", "Wrong:", "", *wrong] if wrong else []),
+    ]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
     "kills": ("Killed and resumed runs", kills),
     "mutations": ("Broken scenarios", mutations),
+    "attack": ("What files and machines can do", attack),
     "price": ("The price of a tolerance", price),
     "price_before": ("The price of a tolerance, before", price),
 }

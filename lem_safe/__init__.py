@@ -13,10 +13,10 @@ Importing this package is fast; the first use of a name imports what it needs.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
     from lem_safe.errors import BadInput, Fault, NumericalFailure
@@ -41,11 +41,6 @@ _HOMES = {
     "sweep": "lem_safe.runs.sweep",
 }
 
-try:
-    __version__ = version("lem-safe")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0"
-
 __all__ = [
     "AuditReport",
     "BadInput",
@@ -64,9 +59,20 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'lem_safe' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lem-safe")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0"
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,53 @@
-"""`python -m lem_safe` is the command `lem-safe`."""
+"""The command `lem-safe`, also as `python -m lem_safe`: signals are answered from the first import on, and
+what cannot be printed is said at the end.
+"""
 
 import sys
+from collections.abc import Sequence
 
-from lem_safe.cli import main
+from lem_safe import signals
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line as a process of its own, and returns its exit status."""
+    signals.answer()
+    try:
+        from lem_safe.output import prepare
+
+        stdout = prepare()
+        status = _status(arguments)
+        if status == 130 and signals.received():  # typer knows of Ctrl-C alone
+            status = signals.status_after()
+        stdout.flush()
+        if stdout.failed is not None:
+            status = _unprinted(stdout.failed, status)
+    except KeyboardInterrupt:
+        status = signals.status_after()
+        print("interrupted", file=sys.stderr)
+    signals.leave_to_system()
+    return status
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """What the command line exits with; an import that this machine has no memory for is told like any other
+    want of it.
+    """
+    try:
+        from lem_safe.cli import main as run
+        from lem_safe.commands.outcome import status_of
+    except (ImportError, MemoryError, OSError) as error:
+        print(f"lem-safe cannot be loaded: {error}", file=sys.stderr)
+        return 3
+    return status_of(lambda: run(arguments))
+
+
+def _unprinted(error: OSError, status: int) -> int:
+    """The status where stdout failed: a reader that has gone away wanted no more, anything else is told."""
+    if isinstance(error, BrokenPipeError):
+        return status
+    print(f"stdout: what was to be printed is lost: {error.strerror}; files are complete", file=sys.stderr)
+    return status if status > 1 else 3
+
 
 if __name__ == "__main__":
     sys.exit(main())

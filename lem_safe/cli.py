@@ -14,7 +14,7 @@ from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
 from lem_safe.commands.new import new
 from lem_safe.commands.ood import ood
-from lem_safe.commands.outcome import say, status_of
+from lem_safe.commands.outcome import complain, say, status_of
 from lem_safe.commands.plan import plan
 from lem_safe.commands.report import report
 from lem_safe.commands.reproduce import reproduce
@@ -23,6 +23,7 @@ from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
+from lem_safe.signals import status_after
 
 HELP = (
     "Safety-constrained generation: unsafe regions in YAML, sampling under constraints, audits of violations."
@@ -54,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit status."""
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lem-safe")
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return status_after()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     return 0

@@ -52,9 +52,7 @@ class Lines:
         self.say(f"{self._title}: {note} ({time.monotonic() - self._began:.1f} s)")
 
     def say(self, text: str) -> None:
-        with contextlib.suppress(
-            BrokenPipeError, AttributeError, ValueError
-        ):  # stderr is closed: the run continues
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # stderr is closed: the run continues
             print(on_one_line(text), file=sys.stderr, flush=True)
 
 

@@ -31,18 +31,47 @@ class Joined:
 Condition = Compared | Joined
 
 
+def weight(condition: Condition) -> int:
+    """How many numbers, columns and operations are worked out for one row: all that its comparisons read."""
+    sizes: dict[int, int] = {}
+
+    def size(expression: Expression) -> int:
+        if id(expression) not in sizes:
+            arguments = expression.arguments if isinstance(expression, Operation) else ()
+            sizes[id(expression)] = 1 + sum(map(size, arguments))
+        return sizes[id(expression)]
+
+    total, left = 0, [condition]
+    while left:
+        part = left.pop()
+        if isinstance(part, Joined):
+            left += part.parts
+        else:
+            total += sum(map(size, (part.left, part.right, *part.also)))
+    return total
+
+
+def cases(side: Expression) -> int:
+    """Of how many comparisons a side makes one, at most, where max, min and |·| are taken apart."""
+    if not (isinstance(side, Operation) and side.name in ("max", "min", "abs")):
+        return 1
+    return sum(map(cases, side.arguments)) + (side.name == "abs")
+
+
 def split(left: Expression, right: Expression, strict: bool, also: tuple[Expression, ...]) -> Condition:
-    """left < right, with |·|, max or min alone on either side split into comparisons."""
+    """left < right, with |·|, max or min alone on either side split into comparisons; each of these must have
+    a value, and has one where the outermost of its side has.
+    """
     cases: list[tuple[Expression, dict[str, bool], Callable[[Expression], Condition]]] = [
         (
             left,
             {"max": True, "min": False, "abs": True},
-            lambda part: split(part, right, strict, (*also, left)),
+            lambda part: split(part, right, strict, also if _within(left, also) else (*also, left)),
         ),
         (
             right,
             {"min": True, "max": False, "abs": False},
-            lambda part: split(left, part, strict, (*also, right)),
+            lambda part: split(left, part, strict, also if _within(right, also) else (*also, right)),
         ),
     ]
     for side, every, compare in cases:
@@ -51,3 +80,15 @@ def split(left: Expression, right: Expression, strict: bool, also: tuple[Express
             parts = u if side.name != "abs" else (u[0], Operation("neg", u))
             return Joined(every[side.name], tuple(compare(part) for part in parts))
     return Compared(left, right, strict, also)
+
+
+def _within(expression: Expression, also: tuple[Expression, ...]) -> bool:
+    """Whether an expression is an argument of one of these, or of their arguments of the same kind."""
+    left = list(also)
+    while left:
+        whole = left.pop()
+        if isinstance(whole, Operation) and whole.name in ("max", "min", "abs", "neg"):
+            if any(part is expression for part in whole.arguments):
+                return True
+            left += whole.arguments
+    return False

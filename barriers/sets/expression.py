@@ -109,11 +109,22 @@ def evaluate(expression: Expression, x: Float[Tensor, "*n k"]) -> Value:
             number = x[..., index]
             defined = torch.isfinite(number.detach())
             return Value(torch.where(defined, number, 1.0), defined)
-        case Operation("**", (base, Number(exponent))):
-            return _apply(*_power(exponent), (evaluate(base, x),))
-        case Operation(name, arguments):
+        case Operation("**", (base, Number())):
+            return operate(expression, (evaluate(base, x),))
+        case Operation(_, arguments):
+            return operate(expression, tuple(evaluate(a, x) for a in arguments))
+
+
+def operate(operation: Operation, values: tuple[Value, ...]) -> Value:
+    """An operation on the values of its arguments; of a power with a constant exponent, on that of its
+    base.
+    """
+    match operation:
+        case Operation("**", (_, Number(exponent))):
+            return _apply(*_power(exponent), values[:1])
+        case Operation(name, _):
             rule = OPERATIONS.get(name) or FUNCTIONS[name]
-            return _apply(rule.f, rule.flat, tuple(evaluate(a, x) for a in arguments))
+            return _apply(rule.f, rule.flat, values)
 
 
 def kinked(expression: Expression) -> bool:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import torch
 
 from barriers.sets.backticks import unquoted
-from barriers.sets.condition import Condition, Joined, split
+from barriers.sets.condition import Condition, Joined, cases, split, weight
 from barriers.sets.expression import (
     FUNCTIONS,
     OPERATIONS,
@@ -35,12 +35,12 @@ from barriers.sets.expression import (
     evaluate,
 )
 from barriers.sets.identifiers import identifier, identifiers
-from barriers.sets.rule_error import RuleError
+from barriers.sets.rule_error import DIVIDE, RuleError, too_much
 from barriers.tables import alike
 
 LENGTH = 2000
 DEPTH = 250
-DIVIDE = "name parts of it as regions of their own"
+PARTS = 25_000
 CONSTANTS = {"pi": math.pi, "e": math.e}
 ALIASES = {"ln": "log", "fabs": "abs", "arctan": "atan", "power": "**", "pow": "**"}
 BINARY: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
@@ -63,7 +63,10 @@ def read(where: str, columns: Sequence[str]) -> Condition:
         raise RuleError(f"text expected, got {where!r},", 0)
     if len(where) > LENGTH:
         raise RuleError(f"too long ({len(where)} characters), cut", LENGTH, f": at most {LENGTH}; {DIVIDE}")
-    return _Reader(where, columns).condition()
+    condition = _Reader(where, columns).condition()
+    if (many := weight(condition)) > PARTS:
+        raise too_much(many, PARTS, 0)
+    return condition
 
 
 class _Reader:
@@ -137,6 +140,8 @@ class _Reader:
             )
         if isinstance(op, ast.Gt | ast.GtE):
             left, right = right, left
+        if (many := cases(left) * cases(right)) > PARTS:
+            raise too_much(many, PARTS, self._position(a))
         strict = isinstance(op, ast.Lt | ast.Gt)
         return split(right, left, not strict, ()) if negated else split(left, right, strict, ())
 

@@ -141,8 +141,8 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
         maps = [
             (tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(len(tensors) // 2)
         ]
-        network, classes = Layers(maps, text["activation"]), tuple(json.loads(text["classes"]))
-        columns = tuple(json.loads(text["columns"])) if "columns" in text else None
+        network, classes = Layers(maps, text["activation"]), _names(text["classes"])
+        columns = _names(text["columns"]) if "columns" in text else None
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"Classifier: path: {path} does not hold what its metadata promise: {error}; save it again"
@@ -153,6 +153,16 @@ def load_classifier(path: str | PathLike[str]) -> Saved:
             "save it again"
         )
     return Saved(network, classes, columns)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names as JSON has them; ValueError for anything but a list of different ones."""
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError("names must be a list of text")
+    if len(set(found)) < len(found):
+        raise ValueError("names must be different")
+    return tuple(found)
 
 
 def _layers_of(network: nn.Sequential) -> Layers:

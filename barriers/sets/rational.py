@@ -14,12 +14,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.sets.expression import Column, Expression, Number, Operation, evaluate
+from barriers.sets.expression import Column, Expression, Number, Operation, Value, evaluate, operate
 
 SMALL = 1e-290
 """Below this, a product may have lost digits to underflow."""
 POWER = 1000
 """The largest whole exponent that is computed."""
+DEGREE = 2 * POWER
+"""The largest degree of powers of powers."""
 
 PLAIN: dict[str, Callable[..., Fraction]] = {
     "+": lambda a, b: a + b,
@@ -37,11 +39,27 @@ def rational(expression: Expression) -> bool:
     """Whether every value of the expression is an exact fraction."""
     match expression:
         case Operation("**", (base, Number(exponent))):
-            return exponent == int(exponent) and abs(exponent) <= POWER and rational(base)
+            whole = exponent == int(exponent) and abs(exponent) <= POWER
+            return whole and rational(base) and degree(expression) <= DEGREE
         case Operation(name, arguments):
             return name in PLAIN and all(rational(a) for a in arguments)
         case _:
             return True
+
+
+def degree(expression: Expression) -> float:
+    """How many columns are multiplied at most: the length of exact numbers grows with it."""
+    match expression:
+        case Operation("**", (base, Number(exponent))):
+            return abs(exponent) * degree(base)
+        case Operation("*" | "/", arguments):
+            return sum(degree(a) for a in arguments)
+        case Operation(_, arguments):
+            return max(degree(a) for a in arguments)
+        case Column():
+            return 1.0
+        case _:
+            return 0.0
 
 
 def scales(expression: Expression) -> bool:
@@ -59,18 +77,24 @@ def underflows(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, 
     """The rows where some intermediate product, quotient or power is nearly 0, though none of its factors is
     0.
     """
+    return _underflowing(expression, x)[1]
+
+
+def _underflowing(expression: Expression, x: Float[Tensor, "n k"]) -> tuple[Value, Bool[Tensor, "n"]]:
+    """The expression's value, and the rows where something on the way to it underflows."""
     found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     if not isinstance(expression, Operation):
-        return found
-    for argument in expression.arguments:
-        found = found | underflows(argument, x)
+        return evaluate(expression, x), found
+    parts = [_underflowing(argument, x) for argument in expression.arguments]
+    value = operate(expression, tuple(part for part, _ in parts))
+    for _, inside in parts:
+        found = found | inside
     if expression.name in ("*", "/", "**"):
-        small = evaluate(expression, x).number.abs() < SMALL
-        factors = expression.arguments[:1] if expression.name == "**" else expression.arguments
-        for factor in factors:
-            small = small & (evaluate(factor, x).number != 0)
+        small = value.number.abs() < SMALL
+        for factor, _ in parts[:1] if expression.name == "**" else parts:
+            small = small & (factor.number != 0)
         found = found | small
-    return found
+    return value, found
 
 
 def divides_by_zero(expression: Expression, x: Float[Tensor, "n k"]) -> Bool[Tensor, "n"]:

@@ -1,4 +1,6 @@
-"""What is wrong with a rule, and at which character."""
+"""What is wrong with the text of a rule, and where in it."""
+
+DIVIDE = "name parts of it as regions of their own"
 
 
 class RuleError(ValueError):
@@ -9,3 +11,9 @@ class RuleError(ValueError):
     def __init__(self, what: str, offset: int, why: str = ""):
         super().__init__(f"rule: {what} at character {offset + 1}{why}")
         self.what, self.offset, self.why = what, offset, why
+
+
+def too_much(many: int, most: int, offset: int) -> RuleError:
+    """A rule of more parts than are compared."""
+    what = f"{many:,} parts to compare, once abs, max and min are taken apart, at most {most:,},"
+    return RuleError(what, offset, f": {DIVIDE}")

@@ -18,6 +18,10 @@ NAMES_OR_COMMENT = (
 )
 
 
+WIDEST = 100_000
+"""The largest number of columns of a table of text."""
+
+
 @dataclass(frozen=True)
 class CsvHead:
     """What is known of a table of text before its rows are read.
@@ -67,6 +71,9 @@ def csv_head(path: Path, form: TableFormat | bool | None = UNKNOWN) -> CsvHead:
         below = list(itertools.islice(rows, WINDOW))
     if first is None:
         raise TableFault([("is empty; a table needs at least one row", None)])
+    if len(first.cells) > WIDEST:
+        message = f"must have at most {WIDEST:,} columns; got {len(first.cells):,}"
+        raise TableFault([(message, first.line)])
     head = CsvHead(
         path,
         tuple(first.cells),

@@ -9,6 +9,6 @@ what is tried.
 """
 
 from benchmarks.attack.families import FAMILIES
-from benchmarks.attack.measure import measure
+from benchmarks.attack.running import measure
 
 __all__ = ["FAMILIES", "measure"]

@@ -71,9 +71,9 @@ def wrong(case: Case, outcome: Outcome, folder: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a process finds around itself. environment: variables that are set; stdin, stdout: paths that take
-    the place of nothing and of a file, or None for one that is closed; limits: resource.RLIMIT_* to its
-    value; encoding: of what is printed.
+    """What a process finds around itself. environment: variables that are set; stdin, stdout: paths, in
+    its folder or absolute, None for one that is closed; limits: resource.RLIMIT_* to its value;
+    encoding: of what is printed.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.attack import damaged_files, odd_paths
+from benchmarks.attack import damaged_files, interruptions, machine, odd_paths, two_at_once
 from benchmarks.attack.case import Case
 
 Family = Callable[[Path], Iterator[Case]]
@@ -11,5 +11,8 @@ Family = Callable[[Path], Iterator[Case]]
 FAMILIES: dict[str, Family] = {
     "files that are no files": odd_paths.cases,
     "damaged checkpoints and caches": damaged_files.cases,
+    "limits, outputs and encodings": machine.cases,
+    "signals": interruptions.cases,
+    "two processes in one directory": two_at_once.cases,
 }
 """A new family is a module with such a generator, and a line here."""

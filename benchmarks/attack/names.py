@@ -25,6 +25,7 @@ NAMES = {
     "C1 control": "\x9b31mred",
     "backspaces": "FAILED\b\b\b\b\b\bPASSED",
     "NUL": "a\x00b",
+    "half of a character": "a\udcffb",
     "delete": "a\x7fb",
     "right to left": "\u202egnihton\u202c",
     "isolates": "\u2067abc\u2069",
@@ -72,6 +73,7 @@ NAMES = {
 }
 """Names by what is in them; each may be a set's, a column's, and, without NUL and /, a file's."""
 
+REFUSED = frozenset({2})
 SEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
@@ -95,7 +97,7 @@ def cases() -> Iterator[Attack]:
     that names it.
     """
     for label, name in NAMES.items():
-        done = frozenset({2}) if "\0" in name else frozenset({0, 1})
+        done = frozenset({2}) if re.search("[\0\ud800-\udfff]", name) else frozenset({0, 1})
         for form in ("text", "json", "junit", "markdown", "github"):
             yield Attack(
                 f"{label}: set and column, {form}",
@@ -104,7 +106,9 @@ def cases() -> Iterator[Attack]:
                 partial(fault, form=form),
             )
         for command in ("validate", "explain"):
-            yield Attack(f"{label}: {command}", partial(read, name=name, command=command), done - {1}, fault)
+            made = partial(read, name=name, command=command)
+            yield Attack(f"{label}: {command}", made, done - {1}, fault)
+        yield Attack(f"{label}: run", partial(ran, name=name), done if name.strip() else REFUSED, fault)
         if name.strip() and not set("\x00/") & set(name) and len(name) < 200:
             yield Attack(f"{label}: file", partial(audited_file, name=name), frozenset({0, 1, 2}), fault)
             yield Attack(f"{label}: no such file", partial(absent, name=name), frozenset({2}), fault)
@@ -147,6 +151,11 @@ def read(folder: Path, name: str, command: str) -> Sequence[str]:
     """A command on such a scenario; JSON is YAML, and has an escape for every character."""
     (folder / "s.yaml").write_text(json.dumps(scenario(name)))
     return (command, "s.yaml")
+
+
+def ran(folder: Path, name: str) -> Sequence[str]:
+    """A run of such a scenario, with its progress."""
+    return (*read(folder, name, "run"), "--out", "out", "--no-report")
 
 
 def audited_file(folder: Path, name: str) -> Sequence[str]:

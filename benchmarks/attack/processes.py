@@ -18,41 +18,65 @@ PLAIN = Surroundings()
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def forked(*arguments: str, around: Surroundings = PLAIN, seconds: float = 20.0) -> Callable[[Path], Outcome]:
+def forked(
+    *arguments: str,
+    around: Surroundings = PLAIN,
+    seconds: float = 20.0,
+    interrupted: tuple[float, signal.Signals] | None = None,
+) -> Callable[[Path], Outcome]:
     """A run of `lem-safe ARGUMENTS` in a child of this process; `{here}` in an argument is its folder."""
 
     def run(folder: Path) -> Outcome:
-        return called(
-            lambda: _main([a.replace("{here}", str(folder)) for a in arguments]), folder, around, seconds
-        )
+        words = [word.replace("{here}", str(folder)) for word in arguments]
+        return called(command(*words), folder, around, seconds, interrupted)
 
     return run
 
 
 def called(
-    body: Callable[[], int], folder: Path, around: Surroundings = PLAIN, seconds: float = 20.0
+    body: Callable[[], int],
+    folder: Path,
+    around: Surroundings = PLAIN,
+    seconds: float = 20.0,
+    interrupted: tuple[float, signal.Signals] | None = None,
 ) -> Outcome:
-    """What a body returns as an exit status, called in a child of this process."""
+    """What a body returns as an exit status, called in a child of this process. interrupted: after so many
+    seconds, by that signal.
+    """
+    began = time.monotonic()
+    child = started(body, folder, around)
+    if interrupted is not None:
+        time.sleep(interrupted[0])
+        os.kill(child, interrupted[1])
+    return ended(child, folder, began, seconds)
+
+
+def started(body: Callable[[], int], folder: Path, around: Surroundings = PLAIN, label: str = "") -> int:
+    """The number of a child that runs a body; what it prints goes to files whose names begin with `label`."""
     sys.stdout.flush()
     sys.stderr.flush()
-    began = time.monotonic()
     child = os.fork()
     if child == 0:
         status = 120
         try:
-            status = _inside(body, folder, around)
+            status = _inside(body, folder, around, label)
         finally:
             os._exit(status)
+    return child
+
+
+def ended(child: int, folder: Path, began: float, seconds: float, label: str = "") -> Outcome:
+    """What a child came to, or was killed for at its time limit."""
     code = _waited(child, began + seconds)
-    out, err = ((folder / name) for name in ("stdout", "stderr"))
+    out, err = (folder / f"{label}{name}" for name in ("stdout", "stderr"))
     return Outcome(code, _text(out), _text(err), time.monotonic() - began)
 
 
-def _inside(body: Callable[[], int], folder: Path, around: Surroundings) -> int:
+def _inside(body: Callable[[], int], folder: Path, around: Surroundings, label: str) -> int:
     """The body with its surroundings, in the child; what the interpreter does at its end included."""
     os.chdir(folder)
     os.environ.update(around.environment)
-    _redirect(folder, around)
+    _redirect(folder, around, label)
     for name, value in around.limits.items():
         resource.setrlimit(name, (value, value))
     if around.user is not None:
@@ -75,11 +99,13 @@ def _inside(body: Callable[[], int], folder: Path, around: Surroundings) -> int:
     return status
 
 
-def _redirect(folder: Path, around: Surroundings) -> None:
+def _redirect(folder: Path, around: Surroundings, label: str) -> None:
+    written = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    inside = around.stdout is not None and not around.stdout.startswith("/")
     for descriptor, path, flags in (
         (0, around.stdin, os.O_RDONLY),
-        (1, around.stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (1, f"{label}{around.stdout}" if inside else around.stdout, written),
+        (2, f"{label}stderr", written),
     ):
         if path is None:
             os.close(descriptor)
@@ -93,6 +119,11 @@ def _redirect(folder: Path, around: Surroundings) -> None:
 
 def _stream(descriptor: int, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
     return io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False), encoding, errors, write_through=True)
+
+
+def command(*arguments: str) -> Callable[[], int]:
+    """A body that is the command line."""
+    return lambda: _main(arguments)
 
 
 def _main(arguments: Arguments) -> int:

@@ -15,6 +15,7 @@ from lem_safe.lyapunov import STOPS
 from lem_safe.registry import TABLES, couples, never_passes
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
+from lem_safe.runs.own_rows import own_rows
 from lem_safe.scenario import Scenario, leaves_room, named
 
 
@@ -24,6 +25,7 @@ def explain(scenario: Scenario) -> str:
         "What is sampled": [_energy(scenario), _sampling(scenario)],
         "What is asked": [
             *(_constraint(scenario, i) for i in range(len(scenario.constraints))),
+            *map("{}.".format, own_rows(scenario)),
             *_together(scenario),
         ],
         "What the filter promises": _filter(scenario),
@@ -131,8 +133,8 @@ def _sampling(scenario: Scenario) -> str:
             f" {scenario.audit.replicas:,} such clouds, independent of one another, make "
             f"{_samples(scenario):,} samples."
         )
-    text += f" Numbers are {scenario.dtype}"
-    text += f", because float32 cannot hold them: {scenario.why_double}." if scenario.why_double else "."
+    why = f", because float32 cannot hold them: {scenario.why_double}" if scenario.why_double else ""
+    text += f" Numbers are {scenario.dtype}{why}."
     rule = scenario.stop.get("kind", "steps")
     return (
         text
@@ -156,7 +158,7 @@ def _start(init: Mapping[str, Any]) -> str:
                 f"{_shown(init.get('std', 1.0))}"
             )
         case "data":
-            return "at rows of the training data"
+            return "at rows of the training data" + " that are in no region" * bool(init.get("outside"))
         case _:
             return f"at the rows of {init.get('path')}"
 
@@ -181,11 +183,8 @@ def _filter(scenario: Scenario) -> list[str]:
     last = last_of(scenario.filter)["kind"]
     if last != kind:
         texts.append(f"The last one here is {last}. {FILTERS[last].said(last)}")
-    lower = [
-        f"{_percent(aim)} in {c.set}"
-        for c, aim in zip(scenario.constraints, scenario.aimed(), strict=True)
-        if aim < c.beta
-    ]
+    aimed = zip(scenario.constraints, scenario.aimed(), strict=True)
+    lower = [f"{_percent(aim)} in {c.set}" for c, aim in aimed if aim < c.beta]
     if lower:
         why = leaves_room(
             scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1
@@ -229,8 +228,8 @@ def _status(scenario: Scenario) -> str:
         f"0 if every count is within its tolerance{also}, 1 if not, 2 if something here cannot be run, "
         "3 if the numbers diverge."
     )
-    hopeless = never_passes(scenario)
-    return text if hopeless is None else f"{text} But 0 cannot be reached: {hopeless}."
+    why = never_passes(scenario)
+    return text if why is None else f"{text} But 0 cannot be reached: {why}."
 
 
 def _cost(scenario: Scenario) -> str:

@@ -23,6 +23,8 @@ SPREADS, MARGIN = (0.2, 0.05, 0.01), 3.0
 """Candidate standard deviations of a start, relative to the table's, of which the first that fits is used;
 and how many of them must be clear of the region.
 """
+FEW = 0.4
+"""Share of a table's rows that may be inside for particles to start at the others."""
 REACH = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
 """How far from 0 starts are searched."""
 
@@ -51,8 +53,11 @@ def start(
         ).values()
         if rows is not None:
             _must_admit(spec("filter", filter_kind, d), unsafe, rows, beta)
-        if rows is not None and float(unsafe.contains(rows).double().mean()) <= beta / 2:
+        share = 1.0 if rows is None else float(unsafe.contains(rows).double().mean())
+        if share <= beta / 2:
             return usual, True
+        if share <= FEW:
+            return {**usual, "outside": True}, True
         places = _around(energy, d) if rows is None else _among(rows)
     except Unsuited:
         raise
@@ -95,7 +100,10 @@ def _must_admit(filter_: Mapping[str, Any], unsafe: UnsafeSet, rows: Tensor, bet
     """Refuses a filter that needs derivatives which the region does not have in whitened coordinates, where a
     trained energy is sampled.
     """
-    whitened = Coordinates(rows.mean(0), torch.linalg.cholesky(rows.T.cov()))
+    factor, info = torch.linalg.cholesky_ex(torch.atleast_2d(rows.T.cov()))
+    if int(info) != 0:  # columns that determine one another: the run says how they are learned
+        return
+    whitened = Coordinates(rows.mean(0), factor)
     try:
         tables().admits(filter_, [pull(unsafe, whitened)], [beta], 1e-2)
     except ValueError as error:

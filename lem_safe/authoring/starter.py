@@ -2,6 +2,7 @@
 and runs in seconds.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from barriers.filters import FILTERS
 from lem_safe.authoring.beginnings import schema, spec
 from lem_safe.authoring.commented import block, commented, key_line, keys
+from lem_safe.authoring.from_rows import KINDS, TOLERATED, Rows, region_of
 from lem_safe.authoring.start import start
 from lem_safe.data.tables import read_table
 from lem_safe.errors import BadInput, Fault
@@ -18,6 +20,10 @@ from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.model import MODELINE
 
 SAMPLES, STEPS = 1000, 300
+WRITTEN = "scenario.yaml"
+"""How messages name what is written."""
+MOST = 1000
+"""The largest number of columns of a new scenario."""
 
 
 class Choices(NamedTuple):
@@ -26,11 +32,18 @@ class Choices(NamedTuple):
     energy: str = "gaussian_mixture"
     data: Path | None = None
     columns: tuple[str, ...] | None = None
-    set_kind: str = "ball"
-    beta: float = 0.05
+    set_kind: str | None = None
+    beta: float | None = None
     filter: str = "step"
     sampler: str = "langevin"
     header: bool | None = None
+    rules: tuple[str, ...] = ()
+    """What is unsafe, each a region; by default one of kind `set_kind`, placed by the data's own rows."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the regions: rules where they are given, and over a table's columns, else a ball."""
+        return self.set_kind or ("rule" if self.rules or self.data is not None else "ball")
 
 
 def starter(path: Path, choices: Choices) -> str:
@@ -40,18 +53,16 @@ def starter(path: Path, choices: Choices) -> str:
     _known(choices)
     whole = schema()
     models, top = whole["$defs"], whole["properties"]
-    columns = choices.columns
-    if choices.data is not None and columns is None:
-        columns = read_table(choices.data, header=choices.header).columns
+    columns, rows = _table(choices)
     d = len(columns) if columns else 2
-    filter_ = spec("filter", choices.filter, d)
-    energy, region = _energy(path, choices, d), _region(choices.set_kind, columns, d)
-    sampler = spec("sampler", choices.sampler, d) | {
-        "samples": SAMPLES,
-        "steps": STEPS,
-        "step_size": 0.005,
-    }
-    sampler["init"], clear = start(energy, region, choices.filter, choices.beta, columns, path)
+    _must_be_few(d)
+    filter_, energy = spec("filter", choices.filter, d), _energy(path, choices, d)
+    unsafe = _regions(choices, columns or tuple(f"x{i}" for i in range(d)), rows)
+    placed = rows is not None and not choices.rules and choices.kind in KINDS
+    beta = choices.beta if choices.beta is not None else TOLERATED if placed else 0.05
+    size = {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
+    sampler = spec("sampler", choices.sampler, d) | size
+    sampler["init"], clear = start(energy, _union(unsafe), choices.filter, beta, columns, path)
     audit = {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2})
     named = columns is not None and choices.data is None
     lines = [
@@ -63,19 +74,42 @@ def starter(path: Path, choices: Choices) -> str:
         *(key_line("columns", list(columns or ()), top["columns"], "") if named else []),
         *block("energy", energy, top["energy"], models[f"energy_{choices.energy}"]),
         *commented("unsafe:", top["unsafe"], ""),
-        "  keep_out:",
-        *keys(region, models[f"region_{choices.set_kind}"], "    "),
+        *(
+            line
+            for name, one in unsafe.items()
+            for line in (f"  {name}:", *keys(one, models[f"region_{choices.kind}"], "    "))
+        ),
         *commented("constraints:", top["constraints"], ""),
-        f"  - {{set: keep_out, beta: {choices.beta}}}",
+        *(f"  - {{set: {name}, beta: {beta}}}" for name in unsafe),
         *block("sampler", sampler, top["sampler"], models[f"sampler_{choices.sampler}"]),
         *_unpromised(choices.filter),
         *block("filter", filter_, top["filter"], models[f"filter_{choices.filter}"]),
         *commented("audit:", top["audit"], ""),
         *keys(audit, models["Audit"], "  "),
     ]
-    text = "\n".join(lines) + "\n"
-    _check(text, path)
+    _check(text := "\n".join(lines) + "\n", path, choices)
     return text
+
+
+def _union(unsafe: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The specification of all regions together."""
+    return next(iter(unsafe.values())) if len(unsafe) == 1 else {"any": list(unsafe.values())}
+
+
+def _must_be_few(d: int) -> None:
+    """Refuses more columns than a scenario is written for."""
+    if d > MOST:
+        message = f"{d:,} columns are too many for one scenario, at most {MOST:,}"
+        raise BadInput(Fault(message, key="--columns"))
+
+
+def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:
+    """The coordinates' names and the rows of the table that is given; no rows where none is."""
+    if choices.data is None:
+        return choices.columns, None
+    table = read_table(choices.data, header=choices.header)
+    table = table if choices.columns is None else table.select(choices.columns)
+    return table.columns, table.values
 
 
 def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
@@ -97,12 +131,22 @@ def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
     return energy
 
 
-def _region(kind: str, columns: Sequence[str] | None, d: int) -> dict[str, Any]:
-    """The beginning of the region; a rule speaks of the first column."""
-    region = spec("region", kind, d)
-    if kind == "rule":
-        region["where"] = f"{columns[0] if columns else 'x0'} > 2"
-    return region
+def _regions(choices: Choices, columns: Sequence[str], rows: Rows | None) -> dict[str, dict[str, Any]]:
+    """The regions by name: the given rules, else one that a few per cent of the rows are inside, else its
+    kind's example.
+    """
+    if choices.rules:
+        names = (
+            ["keep_out"] if len(choices.rules) == 1 else [f"rule_{i + 1}" for i in range(len(choices.rules))]
+        )
+        return {
+            name: {"kind": "rule", "where": rule} for name, rule in zip(names, choices.rules, strict=True)
+        }
+    region = None if rows is None else region_of(choices.kind, rows, columns)
+    if region is None:
+        region = spec("region", choices.kind, len(columns))
+        region |= {"where": f"{columns[0]} > 2"} if choices.kind == "rule" else {}
+    return {"keep_out": region}
 
 
 def _unpromised(kind: str) -> list[str]:
@@ -114,27 +158,33 @@ def _unpromised(kind: str) -> list[str]:
     return [f"# {kind} {what}: if the audit fails, this is a result and not an error in this file."]
 
 
-def _check(text: str, path: Path) -> None:
+def _check(text: str, path: Path, choices: Choices) -> None:
     """Refuses choices that are valid separately but not together: a two-dimensional polygon over three
     columns, for example.
     """
     try:
-        loads(text, tables(), directory=path.parent.absolute())
+        loads(text, tables(), file=WRITTEN, directory=path.parent.absolute())
     except BadInput as bad:
-        alone = {"constraints[0].beta": "--beta"}
-        faults = [
-            Fault(fault.message, key=alone[fault.key])
-            if fault.key in alone
-            else Fault(f"these choices do not go together: {fault.message}", key=fault.key)
-            for fault in bad.faults
-        ]
-        raise BadInput(faults) from None
+        raise BadInput([_of_choices(fault, choices) for fault in bad.faults]) from None
+
+
+def _of_choices(fault: Fault, choices: Choices) -> Fault:
+    """A fault of what was written, as one of the options; what is wrong with a file of the user's keeps its
+    place.
+    """
+    if fault.file != WRITTEN:
+        return fault
+    if re.fullmatch(r"constraints\[\d+\]\.beta", fault.key or ""):
+        return Fault(fault.message, key="--beta")
+    if choices.rules and re.fullmatch(r"unsafe\.\w+\.where", fault.key or ""):
+        return Fault(fault.message, key="--rule", source=fault.source)
+    return Fault(f"these choices do not go together: {fault.message}", key=fault.key)
 
 
 def _known(choices: Choices) -> None:
     chosen = {
         "--energy": ("energies", choices.energy),
-        "--set-kind": ("sets", choices.set_kind),
+        "--set-kind": ("sets", choices.kind),
         "--filter": ("filters", choices.filter),
         "--sampler": ("samplers", choices.sampler),
     }
@@ -148,6 +198,12 @@ def _known(choices: Choices) -> None:
     ):
         faults.append(
             Fault(f"names must differ and not be empty; got {','.join(choices.columns)}", file="--columns")
+        )
+    if choices.rules and choices.kind != "rule":
+        faults.append(
+            Fault(
+                f"goes with --set-kind rule alone; got {choices.kind}; leave out one of them", file="--rule"
+            )
         )
     if faults:
         raise BadInput(faults)

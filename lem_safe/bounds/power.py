@@ -1,4 +1,4 @@
-"""How likely independent particles inside must be for a count to stay low: the power of a bound, beforehand (A.18).
+"""How likely independent particles inside must be for a count to stay low: a bound's power (A.18).
 
 The multiplier that sets this probability p was learned from a pilot, so p is itself known up to the pilot's
 chance. If a pilot of N particles has j inside where the share q is expected, the multiplier is off by

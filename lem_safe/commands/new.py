@@ -19,8 +19,27 @@ Data = Annotated[
 ColumnNames = Annotated[
     str | None, typer.Option("--columns", metavar="A,B,...", help="The names of the coordinates.")
 ]
-SetKind = Annotated[str, typer.Option("--set-kind", metavar="KIND", help="One of lem-safe list sets.")]
-Beta = Annotated[float, typer.Option("--beta", help="The fraction of samples tolerated inside.")]
+SetKind = Annotated[
+    str | None,
+    typer.Option(
+        "--set-kind",
+        metavar="KIND",
+        help="One of lem-safe list sets; by default a ball, and with --data a rule that a few per cent "
+        "of the rows break.",
+    ),
+]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option("--rule", metavar="RULE", help='What is unsafe, for example "loan > income"; repeatable.'),
+]
+Beta = Annotated[
+    float | None,
+    typer.Option(
+        "--beta",
+        help="The fraction of samples tolerated inside; by default 0.05, or 0.01 of a region that the "
+        "rows of --data place.",
+    ),
+]
 Filter = Annotated[str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")]
 Sampler = Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")]
 
@@ -31,8 +50,9 @@ def new(
     data: Data = None,
     header: Header = None,
     columns: ColumnNames = None,
-    set_kind: SetKind = "ball",
-    beta: Beta = 0.05,
+    set_kind: SetKind = None,
+    rule: Rules = None,
+    beta: Beta = None,
     filter_: Filter = "step",
     sampler: Sampler = "langevin",
 ) -> int:
@@ -41,10 +61,7 @@ def new(
     from lem_safe.files import write_json, write_text
     from lem_safe.registry import json_schema
 
-    if os.path.lexists(path):
-        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
-    if not path.parent.is_dir():
-        raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))
+    _must_be_free(path)
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
     text = starter(
         path,
@@ -57,6 +74,7 @@ def new(
             filter=filter_,
             sampler=sampler,
             header=header,
+            rules=tuple(rule or ()),
         ),
     )
     write_text(path, text)
@@ -66,3 +84,11 @@ def new(
     say_line(f"{path}: run it with  lem-safe run {path}")
     say_line(f"{schema}: the schema for completion in editors")
     return 0
+
+
+def _must_be_free(path: Path) -> None:
+    """Refuses a path that is taken, or whose directory does not exist."""
+    if os.path.lexists(path):
+        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
+    if not path.parent.is_dir():
+        raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))

@@ -1,8 +1,8 @@
 """The output and exit status of a command: the one place where a failure becomes a number and a message on
 stderr.
 
-0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure, 4 an internal error, 130
-interrupted.
+0 every tolerance met, 1 a tolerance failed, 2 bad input, 3 a numerical failure or one of the machine, 4 an
+internal error, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).
 """
 
 import errno
@@ -15,23 +15,39 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from barriers.kinds import KindError
+from barriers.regular_files import UnreadableFile
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.escaping import in_lines, on_one_line
+from lem_safe.signals import received, status_after
 
 if TYPE_CHECKING:
     from lem_safe.progress import Progress
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_PLACE = (
+PLACES = (
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
     errno.ENOTDIR,
+    errno.EISDIR,
     errno.ENOENT,
     errno.EEXIST,
     errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENXIO,
 )
 """What is wrong with a place that was given for the results."""
+NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
+    "unable to allocate",
+    "error return without exception set",
+)
+"""How libraries say that there is none left."""
+SMALLER = "take fewer samples or columns, or allow more; what was complete before is intact"
 
 
 def status_of(body: Callable[[], int | None]) -> int:
@@ -49,14 +65,44 @@ def status_of(body: Callable[[], int | None]) -> int:
         complain(f"numerical failure: {on_one_line(failure)}")
         return 3
     except KeyboardInterrupt:
-        complain(
-            "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
-        )
-        return 130
-    except OSError as error:
-        return _status_of_files(error)
+        return _interrupted()
     except Exception as error:
-        return _internal(error)
+        return _interrupted() if received() else _status_of_unexpected(error)
+
+
+def _interrupted() -> int:
+    complain(
+        "interrupted; the same command, with --resume where it has one, goes on from the last checkpoint"
+    )
+    return status_after()
+
+
+def _status_of_unexpected(error: Exception) -> int:
+    """The status of a failure that no part of the program expected, in words: the place that was given (2),
+    the machine (3), or ours (4).
+    """
+    if isinstance(error, UnreadableFile):
+        complain(f"{on_one_line(error.filename)}: {on_one_line(error)}; check the path")
+        return 2
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        complain(
+            f"{on_one_line(error.filename or 'disk')}: no space left; what was complete before is intact; "
+            "free some space and --resume"
+        )
+        return 3
+    if isinstance(error, OSError) and error.errno in PLACES and error.filename:
+        where = on_one_line(error.filename)
+        complain(f"{where}: {error.strerror}; choose another place, or change its permissions")
+        return 2
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f"{on_one_line(error.filename)}: " if error.filename else ""
+        complain(f"{place}{error.strerror}; what was complete before is intact")
+        return 3
+    first = on_one_line((str(error).splitlines() or [""])[0])
+    if isinstance(error, MemoryError) or any(word in first.lower() for word in NO_MEMORY):
+        complain(f"out of memory: {first or 'nothing more could be reserved'}; {SMALLER}")
+        return 3
+    return _internal(error)
 
 
 def say(text: str) -> None:
@@ -76,7 +122,7 @@ def complain(text: str) -> None:
     try:
         print(in_lines(text), file=sys.stderr, flush=True)
     except (
-        BrokenPipeError,
+        OSError,
         AttributeError,
         ValueError,
     ):  # closed, or its reader has closed it: the exit status is still valid
@@ -98,28 +144,15 @@ def open_progress(silent: bool) -> "Iterator[Progress]":
         yield bars
 
 
-def _status_of_files(error: OSError) -> int:
-    """What the operating system refused: a full disk, a place where nothing can be written, or our own
-    fault.
-    """
-    if error.errno in FULL:
-        complain(
-            f"{on_one_line(error.filename or 'disk')}: no space left; what was complete before is intact; "
-            "free some space and --resume"
-        )
-        return 3
-    if error.errno in NO_PLACE and error.filename:
-        where = on_one_line(error.filename)
-        complain(f"{where}: {error.strerror}; choose another place, or change its permissions")
-        return 2
-    return _internal(error)
-
-
 def _internal(error: BaseException) -> int:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
-        traceback.print_exception(error, file=log)
     first = on_one_line((str(error).splitlines() or [""])[0])
-    complain(f"internal error: {type(error).__name__}: {first}; please report it with {log.name}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="lem-safe-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            traceback.print_exception(error, file=log)
+        where = log.name
+    except OSError as full:
+        where = f"this command; its log could not be written ({full.strerror})"
+    complain(f"internal error: {type(error).__name__}: {first}; please report it with {where}")
     return 4

@@ -52,6 +52,7 @@ def _to_run(scenario: "Scenario") -> Iterator[str]:
     """What is said of a scenario that can be run, with what to know before it is."""
     from lem_safe.registry import concerning, never_passes
     from lem_safe.runs.feasibility import never_together
+    from lem_safe.runs.own_rows import own_rows
 
     variants, sampler = [v.scenario for v in scenario.variants] or [scenario], scenario.sampler
     yield (
@@ -62,6 +63,8 @@ def _to_run(scenario: "Scenario") -> Iterator[str]:
         yield f"note: dtype: float64 is chosen: {scenario.why_double}"
     for why in filter(None, dict.fromkeys(map(never_passes, variants))):
         yield f"warning: audit.require: {scenario.audit.require}: no run can pass: {why}"
+    for counted in own_rows(scenario):
+        yield f"note: {counted}"
     for why in concerning(scenario):
         yield f"warning: {why}"
     for why in filter(None, dict.fromkeys(map(never_together, variants))):

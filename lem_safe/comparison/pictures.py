@@ -10,6 +10,7 @@ import numpy as np
 from lem_safe.comparison.findings import NOISE
 from lem_safe.comparison.labels import draw_names
 from lem_safe.report.curves import stretches
+from lem_safe.report.ranges import widened
 from lem_safe.report.style import (
     DATA,
     FILTERED,
@@ -111,12 +112,9 @@ def _window(rows: Sequence[Traded], limit: float, floor: Mapping[str, float]) ->
     mean, std = floor["mean"], floor["std"]
     most = max([mean + std, *(y for _, _, y, _ in rows)])
     least = min([0.0, mean - std, *(y for _, _, y, _ in rows)])
-    return _Window(
-        left=-0.04 * right,
-        right=right,
-        bottom=least - 0.06 * (most - least) * (least < 0),
-        top=most + 0.12 * (most - least),
-    )
+    reach = most - least
+    bottom, top = widened(least - 0.06 * reach * (least < 0), most + 0.12 * reach)
+    return _Window(left=-0.04 * right, right=right, bottom=bottom, top=top)
 
 
 def _draw_limit(axes: "Axes", limit: float, window: _Window) -> None:

@@ -186,5 +186,8 @@ def _evenly(points: Tensor, n: int) -> Tensor:
 def squared_norm(
     matrix: Float[Tensor, "*k d"], directions: Float[Tensor, "d r"] | None
 ) -> Float[Tensor, "*k"]:
-    """‖Vᵀa‖² for every row a of `matrix`, and ‖a‖² where V is None."""
+    """‖Vᵀa‖² for every row a of `matrix`, and ‖a‖² where V is None; of one axis, in a column's time."""
+    if directions is not None and directions.shape[1] == 1 and int(directions.count_nonzero()) == 1:
+        j = int(directions.abs().argmax())
+        return (matrix[..., j] * directions[j, 0].to(matrix.dtype)).square()
     return (matrix if directions is None else matrix @ directions.to(matrix.dtype)).square().sum(-1)

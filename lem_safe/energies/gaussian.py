@@ -46,16 +46,18 @@ class Gaussian(Tractable):
             L = factor_of_covariance("Gaussian", covariance or [], d)
         self.register_buffer("mean", m)
         self.register_buffer("factor", L)
-        self.register_buffer("whitener", torch.linalg.inv(L))
+        self.register_buffer("whitener", torch.linalg.inv(L) if std is None else torch.diag(1 / L.diagonal()))
         self.register_buffer("log_normalizer", L.diagonal().log().sum() + 0.5 * d * math.log(2 * math.pi))
-        self.dimension = d
+        self.dimension, self.separate = d, std is not None
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         return 0.5 * self._whitened(x).square().sum(-1) + self.log_normalizer
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         y = self._whitened(x.detach())
-        return 0.5 * y.square().sum(-1) + self.log_normalizer, y @ self.whitener.to(x.dtype)
+        W = self.whitener.to(x.dtype)
+        gradient = y * W.diagonal() if self.separate else y @ W
+        return 0.5 * y.square().sum(-1) + self.log_normalizer, gradient
 
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
@@ -70,7 +72,7 @@ class Gaussian(Tractable):
     def of_factor(cls, mean: Float[Tensor, "d"], factor: Float[Tensor, "d d"]) -> "Gaussian":
         """N(mean, LLᵀ) from a lower triangular L with a positive diagonal, without computing LLᵀ."""
         found = cls(mean.tolist(), std=1.0)
-        found.factor, found.whitener = factor, torch.linalg.inv(factor)
+        found.factor, found.whitener, found.separate = factor, torch.linalg.inv(factor), False
         found.log_normalizer = found.log_normalizer + factor.diagonal().log().sum()
         return found
 
@@ -85,7 +87,11 @@ class Gaussian(Tractable):
         return (1 - t) * float(self.log_normalizer) - 0.5 * self.dimension * math.log(t)
 
     def curvature_floor(self) -> float | None:
-        return float(torch.linalg.svdvals(self.whitener.double()).min() ** 2)
+        W = self.whitener.double()
+        return float((W.diagonal() if self.separate else torch.linalg.svdvals(W)).min() ** 2)
 
     def _whitened(self, x: Tensor) -> Tensor:
-        return (x - self.mean.to(x.dtype)) @ self.whitener.T.to(x.dtype)
+        W = self.whitener.to(x.dtype)
+        return (
+            (x - self.mean.to(x.dtype)) * W.diagonal() if self.separate else (x - self.mean.to(x.dtype)) @ W.T
+        )

@@ -85,9 +85,11 @@ def fisher_floor(
     By (L.1) KL falls at least this fast along Langevin dynamics. NaN where the cloud's covariance is
     singular.
     """
+    if len(x) <= x.shape[1]:
+        return math.nan
     Σ = torch.atleast_2d(torch.cov(x.double().T))
     inverse, info = torch.linalg.inv_ex(Σ)
-    if int(info) != 0 or len(x) <= x.shape[1]:
+    if int(info) != 0:
         return math.nan
     return max(
         0.0, float(gradient.double().square().sum(1).mean() - 2 * laplacian.double().mean() + inverse.trace())

@@ -217,7 +217,7 @@ def named(texts: Sequence[str]) -> dict[str, DataSource | Path]:
     found: dict[str, DataSource | Path] = {}
     for text in texts:
         head, mark, rest = text.partition("=")
-        plain = not mark or "{" in head or os.path.exists(text)
+        plain = not mark or text.startswith("{") or os.path.exists(text)
         name, spec = (Path(text).stem if os.path.exists(text) else text, text) if plain else (head, rest)
         if name == INSIDE:
             raise BadInput(Fault(f"'{name}' is what the rows of --inside are called; call it OTHER={spec}"))

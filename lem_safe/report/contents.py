@@ -1,5 +1,6 @@
 """A run directory as values: what the report shows, and which files were missing."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from barriers.derivatives import value_and_gradient
 from barriers.sets import NotSmooth, SpecificationError, UnsafeSet
+from lem_safe.auditor import AuditReport
 from lem_safe.errors import BadInput, Fault
 from lem_safe.inputs import must_fit, read_arrays, read_mapping
 from lem_safe.registry import regions
@@ -118,7 +120,7 @@ def read(directory: Path) -> Contents:
     return Contents(
         directory=directory,
         scenario=_scenario(directory / "scenario.yaml"),
-        audit=read_mapping(directory / "audit.json", AGAIN),
+        audit=_audit(directory / "audit.json"),
         run={} if foreign else read_mapping(directory / "run.json", AGAIN),
         x=x,
         columns=tuple(str(c) for c in columns)
@@ -143,6 +145,13 @@ def _scenario(path: Path) -> dict[str, Any]:
         found = YAML(typ="safe", pure=True).load(path)
     except (YAMLError, ValueError, RecursionError) as error:
         found = error
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not isinstance(found.get("unsafe"), dict):
         raise BadInput(Fault(f"is damaged; {AGAIN}", str(path)))
+    return found
+
+
+def _audit(path: Path) -> dict[str, Any]:
+    """The content of audit.json, which is an audit that can be read back."""
+    found = read_mapping(path, AGAIN)
+    AuditReport.from_json(json.dumps(found))
     return found

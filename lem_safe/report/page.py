@@ -98,17 +98,24 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "command": _command(contents),
         "yaml": (contents.directory / "scenario.yaml").read_text(encoding="utf-8"),
         "overall": words.overall(audit),
-        "percent": words.percent,
-        "level": words.level,
-        "union": words.union,
-        "bound": words.bound,
-        "standing": standing,
+        **_words(audit),
         "unfiltered_intervals": [
             words.interval(contents, words.reference_fraction(contents, i))
             for i in range(len(audit["constraints"]))
         ]
         if contents.reference
         else None,
+    }
+
+
+def _words(audit: dict[str, Any]) -> dict[str, Any]:
+    """The functions that the page puts numbers into words with."""
+    return {
+        "percent": words.percent,
+        "level": words.level,
+        "union": words.union,
+        "bound": words.bound,
+        "standing": standing,
         "decides": partial(words.decides, unit=audit.get("unit", "sample")),
     }
 

@@ -19,6 +19,9 @@ from lem_safe.report.style import FILTERED, INK, SERIES, UNFILTERED, Draw
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BLOCK_NUMBERS = 4_000_000
+"""Numbers of a block of points, all columns counted."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -253,9 +256,12 @@ def _pair(
         middle = np.median(x, axis=0)
 
         def level(points: np.ndarray) -> np.ndarray:
-            full = np.tile(middle, (len(points), 1))
-            full[:, [a, b]] = points
-            return contents.level(region, full)
+            parts = []
+            for some in np.array_split(points, 1 + len(points) * len(middle) // BLOCK_NUMBERS):
+                full = np.tile(middle, (len(some), 1))
+                full[:, [a, b]] = some
+                parts.append(contents.level(region, full))
+            return np.concatenate(parts)
 
         shade(axes, level, window)
     held = f": {100 * inside.mean():.3g} % inside {region}" if not contents.thinned else f", {region}"

@@ -18,6 +18,7 @@ from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
+from lem_safe.data.names import identifiers
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
@@ -31,6 +32,7 @@ from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.learned_parts import Learner, Part
+from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
 from lem_safe.samplers import Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
@@ -148,16 +150,14 @@ def build(
     learner = Learner(scenario.seed, progress, cache)
     energy = learner.make(scenario.energy, "energy")
     origin, data = learner.origin, learner.data()
-    penalties = [
-        (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
-    ]
     coordinates = _coordinates(energy, dtype)
-    safe = compose(energy, penalties)
+    safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    rows = rows_of(scenario.sampler.init, columns, data)
+    rows = _rows(scenario, columns, data, named)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     fixed = still(scenario.sampler.init, len(columns))
     coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
@@ -179,6 +179,26 @@ def build(
         warnings=warnings,
         rows=rows,
     )
+
+
+def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy]]:
+    """The weights and energies that are subtracted."""
+    return [
+        (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
+    ]
+
+
+def _rows(
+    scenario: Scenario, columns: tuple[str, ...], data: Dataset | None, named: Mapping[str, UnsafeSet]
+) -> Tensor | None:
+    """The rows that particles start at, without those inside a constrained region where `outside` asks for
+    that; None where particles start elsewhere.
+    """
+    init = scenario.sampler.init
+    rows = rows_of(init, columns, data)
+    if rows is None or not init.get("outside"):
+        return rows
+    return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
 
 
 def check_precision(scenario: Scenario, progress: Progress) -> None:

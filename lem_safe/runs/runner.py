@@ -28,7 +28,7 @@ from lem_safe.runs.pilot import PILOT, known_pilot, piloted
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
-from lem_safe.runs.warnings import warn_of_certificate
+from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate
 from lem_safe.scenario import Scenario, must_run
 
 
@@ -68,6 +68,7 @@ def run(
         if resume and directory.finished:
             return _again(directory, chosen, strict, with_report)
         problem = _problem_begun(directory, chosen, device, resume, progress)
+        tell_of_rows(problem, progress)
         warn_of_certificate(problem, strict, progress)
         resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
         report = _judge(directory, chosen, strict)

@@ -8,6 +8,7 @@ import torch
 
 from barriers.budget import budget
 from lem_safe.progress import Progress
+from lem_safe.runs.own_rows import inside_rows
 from lem_safe.runs.problem import Problem
 from lem_safe.scenario import never_certified
 
@@ -40,6 +41,13 @@ def warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Pr
                 "the first steps will fail the audit; choose another sampler.init, or judge later steps "
                 "with audit.after_step"
             )
+
+
+def tell_of_rows(problem: Problem, progress: Progress) -> None:
+    """Says how many rows that the energy was learned from are inside each constrained region."""
+    if problem.data is not None:
+        for counted in inside_rows(problem.scenario, problem.data.values, problem.columns):
+            progress.say(counted)
 
 
 def warn_of_certificate(problem: Problem, strict: bool, progress: Progress) -> None:

@@ -35,6 +35,11 @@ class Gaussian:
 class DataRows:
     """Rows that the energy was trained on, drawn with replacement where there are too few."""
 
+    outside: Annotated[
+        bool | None,
+        Doc("Whether only rows outside every constrained region are taken; by default all of them."),
+    ] = None
+
     example: ClassVar[dict[str, object]] = {"kind": "data"}
 
 

@@ -94,7 +94,7 @@ def test_every_form_can_be_asked_for_by_name():
         (
             (1, 500, 0.1),
             {"strict": True, "coupled": True},
-            "no bound is claimed for pillar (coupled cloud): audit.replicas runs independent",
+            "no confidence bound is computed for pillar (coupled cloud): use filter: {kind: tilt}",
         ),
         ((60, 500, 0.1), {"strict": True}, "Failed: pillar holds 12 % where 10 % is tolerated."),
         ((60, 500, 0.1), {}, "Failed: pillar holds 12 % where 10 % is tolerated."),
@@ -116,13 +116,15 @@ def test_a_failure_says_why_in_every_form(counts, options, said):
 
 def test_a_pass_says_what_the_bound_adds():
     passed = {
-        "Passed: every count is within its tolerance; the bound, which is not asked for to pass, says "
-        "inconclusive.": {},
-        "Passed: every count is within its tolerance; no bound is claimed.": {"coupled": True},
+        "Passed: every count is within its tolerance; a certificate, which is not needed to pass, would take "
+        "more of them or fewer inside.": {},
+        "Passed: every count is within its tolerance; no confidence bound is computed (coupled cloud).": {
+            "coupled": True
+        },
     }
     for said, options in passed.items():
         report = audit(cloud(9, 100), scenario([("pillar", 0.1)]), **options)
         assert json.loads(report.to_json())["reason"] == said
         assert said not in report.to_text()  # what its parts say below is enough
     certified = audit(cloud(0, 100), scenario([("pillar", 0.1)], require="bound"))
-    assert "which is required, says certified" in json.loads(certified.to_json())["reason"]
+    assert "a bound certifies it at 95 % confidence" in json.loads(certified.to_json())["reason"]

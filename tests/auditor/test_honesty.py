@@ -178,7 +178,7 @@ def test_rows_of_numbers_and_tables_are_read():
 
 
 def test_a_single_one_is_singular():
-    assert "1 sample, " in audit(cloud(0, 1), PILLAR).to_text()
+    assert "1 sample: " in audit(cloud(0, 1), PILLAR).to_text()
 
 
 def test_confidence_is_never_rounded_up_to_certainty():

@@ -43,7 +43,9 @@ def test_replicas_are_bounded_by_betting_on_their_fractions(tmp_path):
     assert c.violations == sum(counts) and c.upper_bound == mean_upper_bound(np.array(counts) / 50, 0.95)
     assert c.lower_bound == 1 - mean_upper_bound(1 - np.array(counts) / 50, 0.95)
     assert c.upper_bound <= 0.3 and c.verdict == report.verdict == "certified"
-    assert "2,000 samples in 40 clouds, independent clouds: certified" in report.to_text()
+    assert "2,000 samples in 40 clouds: certified at 95 % confidence, if the clouds are independent" in str(
+        report
+    )
     same = audit(saved(tmp_path / "s.npz", x=np.stack(clouds)), PILLAR)  # [r, n, d]
     assert only(same).upper_bound == c.upper_bound and [w.unit for w in only(same).worst] == [
         w.unit for w in c.worst
@@ -173,7 +175,7 @@ def test_samples_used_in_tuning_certify_nothing(tmp_path):
         )
         assert (
             "Draw fresh samples with another seed" in report.assumes_detail
-            and "none claimed" in report.to_text()
+            and "a count of these samples only (samples used in tuning)" in report.to_text()
         )
     assert not audit(tmp_path / "b.npz", scenario([("pillar", 0.01)], tuned_with=[3]), strict=True).passed
 

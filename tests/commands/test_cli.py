@@ -100,7 +100,7 @@ def test_statuses_of_processes(scenario: Path, tmp_path: Path):
             4,
             "internal error: ZeroDivisionError: division by zero; please report it with ",
         ),
-        (MemoryError(), 4, "internal error: MemoryError"),
+        (MemoryError(), 3, "out of memory: "),
     ],
 )
 def test_failures_become_statuses_in_one_place(

@@ -163,3 +163,16 @@ def test_of_many_rows_some_are_taken_evenly(monkeypatch: pytest.MonkeyPatch) -> 
         len(seen([prices.beyond(1, 500.0)], x).inside) == 100
         and int(seen([prices.beyond(1, 500.0)], x).inside.sum()) == 50
     )
+
+
+def test_many_sets_are_told_of_by_a_few_and_the_bound_is_still_one(monkeypatch):
+    """Ten sets that a shift of the mean fills differently: fewer features tell less, never more."""
+    torch.manual_seed(0)
+    x = torch.randn(4000, 1, dtype=torch.float64)
+    edges = torch.linspace(-1.5, 1.5, 10, dtype=torch.float64)
+    clouds = [Seen(y > edges, y - edges, len(y)) for y in (x + 0.5, torch.randn_like(x))]
+    whole = account(*clouds, [0.999] * 10).paid
+    monkeypatch.setattr(price, "FEATURED", 2)
+    few = account(*clouds, [0.999] * 10).paid
+    assert whole is not None and few is not None
+    assert 0 < few.nats < whole.nats + 3 * few.error and few.nats < 0.125 + 3 * few.error

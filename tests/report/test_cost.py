@@ -29,6 +29,12 @@ def test_a_stretch_of_a_gaussian_costs_the_difference_of_widths():
     assert sliced_w2(x, y, rng) == pytest.approx(0.5, abs=0.02)
 
 
+def test_the_sliced_distance_in_many_columns_is_estimated_from_fewer_directions():
+    rng, d = np.random.default_rng(0), 600
+    x, v = rng.normal(size=(30, d)), rng.normal(size=d)
+    assert sliced_w2(x, x + v, rng) == pytest.approx(np.linalg.norm(v) / d**0.5, rel=0.1)
+
+
 def test_one_law_is_no_farther_than_its_floor_and_another_is():
     rng = np.random.default_rng(2)
     law = rng.normal(size=(4000, 3))

@@ -4,6 +4,7 @@ value for.
 
 import math
 import random
+import time
 from typing import Any
 
 import pytest
@@ -483,3 +484,31 @@ def test_a_split_kink_keeps_the_meaning_of_the_whole() -> None:
     x = rows([-1.0, 5.0, 0.0], [0.5, 5.0, 0.0], [0.5, -5.0, 0.0])
     assert Rule("max(log(x0), x1) < 0", COLUMNS).contains(x).tolist() == [True, False, True]
     assert Rule("max(log(x0), x1) >= 0", COLUMNS).contains(x).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "".join("max(x0, " if i % 2 else "min(x1, " for i in range(120)) + "x0" + ")" * 120 + " > 1",
+        "max(" + ",".join(["x0"] * 600) + ") > 1",
+        "max(" + ",".join(["x0"] * 300) + ") > min(" + ",".join(["x1"] * 300) + ")",
+    ],
+)
+def test_a_rule_of_too_many_parts_is_refused_with_the_limit(where: str) -> None:
+    began = time.process_time()
+    with pytest.raises(RuleError, match="parts to compare, .* at most 25,000"):
+        Rule(where, ("x0", "x1"))
+    assert time.process_time() - began < 1
+
+
+def test_what_is_taken_apart_still_needs_a_value_throughout() -> None:
+    rule = Rule("max(x0, min(x1, sqrt(x2))) > 1", ("x0", "x1", "x2"))
+    x = torch.tensor([[0.0, 0.0, 4.0], [2.0, 0.0, 4.0], [0.0, 2.0, 4.0], [0.0, 0.0, -1.0]])
+    assert rule.contains(x).tolist() == [False, True, True, True]
+
+
+def test_powers_of_powers_are_not_written_out() -> None:
+    rule = Rule("(((((x0+1)**9)**9)**9)**9)**9 > 1", ("x0",))
+    began = time.process_time()
+    assert rule.contains(torch.tensor([[1e3], [-1.0], [0.5]])).tolist() == [True, False, True]
+    assert time.process_time() - began < 1
