@@ -246,7 +246,10 @@ def attack(rows: Rows) -> list[str]:
         "",
         *table(
             ["family", "cases", "right", "slowest, s"],
-            [[r["family"], f"{r['cases']:,}", f"{r['right']:,}", f"{r['slowest_seconds']:.1f}"] for r in rows],
+            [
+                [r["family"], f"{r['cases']:,}", f"{r['right']:,}", f"{r['slowest_seconds']:.1f}"]
+                for r in rows
+            ],
         ),
         *(["", "Wrong:", "", *wrong] if wrong else []),
     ]
