@@ -30,14 +30,16 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENFILE, errno.
 
 class RunDirectory:
     """A folder held by a lock from `__enter__` to `__exit__`. The operating system drops a dead
-    process's lock, so the next run takes it over."""
+    process's lock, so the next run takes it over. At its end it is removed where it is empty and was made
+    here, or where it is `fleeting`."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, *, fleeting: bool = False):
+        self.path, self.fleeting = path, fleeting
         self._lock = path / LOCK
 
     def __enter__(self) -> "RunDirectory":
         self._made = [path for path in (self.path, *self.path.parents) if not os.path.lexists(path)]
+        self._made = self._made or [self.path] * self.fleeting
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()

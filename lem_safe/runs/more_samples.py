@@ -85,7 +85,7 @@ def draw_into(
         raise BadInput(Fault(what, file=str(part)))
     if not begun:
         must_be_writable(path, pool > 1 or dependent(directory))
-    with RunDirectory(part) as place:
+    with RunDirectory(part, fleeting=True) as place:
         before = place.begun_with() or {}
         own = before.get("seed", "")
         chosen = seed if seed is not None else int(own) if own.isdigit() else secrets.randbits(62)
