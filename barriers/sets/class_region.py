@@ -116,7 +116,7 @@ class Refusal(nn.Module):
 
 
 def _must_agree(
-    path: Path | None,
+    path: Path | str | None,
     layers: list[list[list[float]]] | None,
     activation: str | None,
     probability: float | None,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.attack import damaged_files, interruptions, machine, odd_paths, two_at_once
+from benchmarks.attack import damaged_files, interruptions, machine, names, odd_paths, two_at_once
 from benchmarks.attack.case import Case
 
 Family = Callable[[Path], Iterator[Case]]
 
 FAMILIES: dict[str, Family] = {
+    "hostile names": names.family,
     "files that are no files": odd_paths.cases,
     "damaged checkpoints and caches": damaged_files.cases,
     "limits, outputs and encodings": machine.cases,

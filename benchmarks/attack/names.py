@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.attack.case import Case, Outcome
+from benchmarks.attack.processes import called, command
+
 NAMES = {
     "carriage return": "a\rPASSED",
     "line break": "a\n::error title=x::injected",
@@ -105,9 +108,8 @@ def cases() -> Iterator[Attack]:
                 done,
                 partial(fault, form=form),
             )
-        for command in ("validate", "explain"):
-            made = partial(read, name=name, command=command)
-            yield Attack(f"{label}: {command}", made, done - {1}, fault)
+        for what in ("validate", "explain"):
+            yield Attack(f"{label}: {what}", partial(read, name=name, what=what), done - {1}, fault)
         yield Attack(f"{label}: run", partial(ran, name=name), done if name.strip() else REFUSED, fault)
         if name.strip() and not set("\x00/") & set(name) and len(name) < 200:
             yield Attack(f"{label}: file", partial(audited_file, name=name), frozenset({0, 1, 2}), fault)
@@ -147,10 +149,10 @@ def audited(folder: Path, name: str, form: str) -> Sequence[str]:
     return ("audit", "rows.npy", "s.yaml", "--format", form)
 
 
-def read(folder: Path, name: str, command: str) -> Sequence[str]:
+def read(folder: Path, name: str, what: str) -> Sequence[str]:
     """A command on such a scenario; JSON is YAML, and has an escape for every character."""
     (folder / "s.yaml").write_text(json.dumps(scenario(name)))
-    return (command, "s.yaml")
+    return (what, "s.yaml")
 
 
 def ran(folder: Path, name: str) -> Sequence[str]:
@@ -170,3 +172,23 @@ def audited_file(folder: Path, name: str) -> Sequence[str]:
 def absent(folder: Path, name: str) -> Sequence[str]:
     """A scenario that is not there."""
     return ("validate", f"./{name}.yaml")
+
+
+def family(shared: Path) -> Iterator[Case]:
+    """The attacks as cases of the suite."""
+    for attack in cases():
+        yield Case(
+            attack.name,
+            partial(_run, attack=attack),
+            allowed=attack.allowed,
+            holds=partial(_holds, attack=attack),
+        )
+
+
+def _run(folder: Path, attack: Attack) -> Outcome:
+    arguments = attack.arguments(folder)
+    return called(command(*arguments), folder)
+
+
+def _holds(folder: Path, outcome: Outcome, attack: Attack) -> str | None:
+    return attack.fault(outcome.out) or fault(outcome.err)

@@ -29,7 +29,7 @@ def tables():
     yield "skewed", rng.lognormal(10, 2, (400, 2))
     yield (
         "few values",
-        np.column_stack([rng.integers(0, 2, 400), rng.choice(5, 400, p=[0.5, 0.3, 0.1, 0.06, 0.04])]),
+        np.column_stack([rng.integers(0, 2, 400), rng.choice(5, 400, p=[0.5, 0.3, 0.1, 0.06, 0.04])]) * 1.0,
     )
     yield "a constant first", np.column_stack([np.ones(300), rng.normal(size=300)])
     yield "nothing above", -np.minimum(rng.exponential(size=(400, 1)), 1.5)

@@ -123,7 +123,7 @@ def test_a_filter_promises_what_the_table_says_and_names_its_hook(kind: str) -> 
     last = FILTERS[CHAINS[kind][-1]] if kind in CHAINS else entry
     assert chosen.promise is last.promise
     assert (
-        chosen.promise.scope in ("every step, this cloud", "in expectation", "none")
+        chosen.promise.scope in ("every step, this cloud", "in expectation", "in equilibrium", "none")
         and len(chosen.promise.because) > 20
     )
     assert chosen.hook in ("drift", "step") and chosen.hook == last.hook
