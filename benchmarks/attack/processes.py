@@ -74,6 +74,7 @@ def ended(child: int, folder: Path, began: float, seconds: float, label: str = "
 
 def _inside(body: Callable[[], int], folder: Path, around: Surroundings, label: str) -> int:
     """The body with its surroundings, in the child; what the interpreter does at its end included."""
+    heard()
     os.chdir(folder)
     os.environ.update(around.environment)
     _redirect(folder, around, label)
@@ -97,6 +98,12 @@ def _inside(body: Callable[[], int], folder: Path, around: Surroundings, label: 
         print(f"Exception ignored while flushing: {error}", file=sys.stderr, flush=True)
         status = 120
     return status
+
+
+def heard() -> None:
+    """Signals as a terminal's process has them: a job in the background may have been told to ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _redirect(folder: Path, around: Surroundings, label: str) -> None:
@@ -174,6 +181,7 @@ def fresh(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=heard,
     )
     try:
         if interrupted is not None:
