@@ -84,7 +84,7 @@ def load_energy(path: Path) -> Saved:
         columns = names_of(metadata["columns"])
         energy = _made(network_of(metadata["network"]), columns, tensors)
     except MALFORMED as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        why = (" ".join(str(error).split()) or type(error).__name__)[:300]
         raise BadInput(
             Fault(f"does not hold what its metadata promise: {why}; train it again", str(path))
         ) from None
