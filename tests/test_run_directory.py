@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lem_safe.errors import BadInput
-from lem_safe.run_directory import LOCK, RunDirectory, only_writer
+from lem_safe.run_directory import LOCK, RunDirectory, must_be_fresh, only_writer
 
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
@@ -55,3 +55,12 @@ def test_a_lock_that_is_no_file_is_refused_and_left_alone(tmp_path: Path) -> Non
         assert os.path.lexists(out / LOCK) and kept.read_text() == "kept"
         (out / LOCK).rmdir() if (out / LOCK).is_dir() else (out / LOCK).unlink()
         out.rmdir()
+
+
+def test_the_lock_of_a_process_that_was_killed_does_not_fill_a_directory(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("999999999")
+    must_be_fresh(tmp_path)
+    with only_writer(tmp_path):
+        (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(BadInput, match="is not empty"):
+        must_be_fresh(tmp_path)

@@ -65,6 +65,13 @@ def _resumable(folder: Path, outcome: Outcome) -> str | None:
 
 
 def _nothing_half(folder: Path, outcome: Outcome) -> str | None:
-    """No file of another name than its own, and no lock, is left."""
-    left = [path.name for path in (folder / "o").rglob(".*")] if (folder / "o").exists() else []
-    return f"left behind: {left}" if left else None
+    """No file of another name than its own is left, but for a lock that nobody holds; where that is all, the
+    same command can be given again.
+    """
+    out = folder / "o"
+    left = [path.name for path in out.rglob(".*") if path.name != ".lock"] if out.exists() else []
+    if left or not out.exists() or any(path.name != ".lock" for path in out.iterdir()):
+        return f"left behind: {left}" if left else None
+    arguments = COMMANDS["audit"]
+    again = forked(*arguments, seconds=60)(folder)
+    return None if again.status in DONE else f"cannot be done again: {again.err[-200:]}"

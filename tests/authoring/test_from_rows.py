@@ -13,6 +13,8 @@ from lem_safe.authoring.from_rows import KINDS, LEAST, MOST, region_of, threshol
 from lem_safe.registry import load, regions
 from lem_safe.runs.runner import run
 
+pytestmark = pytest.mark.simulation
+
 TRAINING = {
     "energy.training.steps": 20,
     "energy.network.hidden": 8,

@@ -11,6 +11,8 @@ from scenario_texts import GOOD
 from lem_safe import cli
 from lem_safe.auditor.planning import plan
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.mark.parametrize(
     ("shell", "variables"),

@@ -12,7 +12,10 @@ from lem_safe.comparison.compare import compare
 from lem_safe.registry import load
 from lem_safe.report import render
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
+pytestmark = [
+    pytest.mark.simulation,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium is installed"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from benchmarks.attack.names import fault
 from lem_safe.escaping import on_one_line
 from lem_safe.templates import css
 
+pytestmark = pytest.mark.simulation
+
 QUOTE = '" onmouseover=x y="\r\x1b[31m\u202e$\\frac$[/red]'
 TAG = "<img src=x onerror=1>`|\u200b[red]%0A</style>javascript:x\x00"
 SHOWN = [on_one_line(name) for name in (QUOTE, TAG)]

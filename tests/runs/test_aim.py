@@ -22,6 +22,8 @@ from lem_safe.runs.runner import run
 from lem_safe.scenario import Judged, Scenario
 from lem_safe.scenario.aim import fewest_clouds
 
+pytestmark = pytest.mark.simulation
+
 TEXT = """\
 version: 1
 name: room

@@ -12,6 +12,8 @@ from lem_safe.errors import BadInput
 from lem_safe.registry import TABLES, loads
 from lem_safe.report import render
 
+pytestmark = pytest.mark.simulation
+
 TEXT = """\
 version: 1
 name: corner

@@ -14,6 +14,8 @@ from lem_safe.data.images import NoisePictures
 from lem_safe.data.sources import FileTable
 from lem_safe.runs.fidelity import fidelity
 
+pytestmark = pytest.mark.simulation
+
 
 def table(tmp_path, x, names):
     path = tmp_path / "t.csv"

@@ -23,6 +23,8 @@ from barriers.sets import Ball, HalfSpace, NotSmooth, build_sets
 from barriers.surrogates import Hinge
 from lem_safe.keys import Key
 
+pytestmark = pytest.mark.simulation
+
 RATE = 3.0
 
 
