@@ -157,13 +157,7 @@ RESUME = "choose another --out, or --resume to continue the run in it"
 
 
 def must_be_fresh(path: Path, way_out: str = "choose another --out") -> None:
-<<<<<<< HEAD
-    """Refuses a directory that is not empty; `way_out` is the remedy."""
-=======
-    """Refuses a directory that already holds something but the lock of a process that was killed; `way_out`
-    says what can be done.
-    """
->>>>>>> paths
+    """Refuses a directory that holds more than the lock of a killed process; `way_out` is the remedy."""
     if path.is_dir():
         if any(held.name != LOCK for held in path.iterdir()):
             raise BadInput(Fault(f"is not empty; {way_out}", file=str(path)))
