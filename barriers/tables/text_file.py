@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from barriers.regular_files import must_be_regular
 
@@ -59,7 +58,7 @@ def opened(path: Path) -> Iterator[Iterator[str]]:
                 yield _lines(file)
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
+def _lines(file: io.TextIOBase) -> Iterator[str]:
     """The lines of an open file; no more than LONGEST characters of one are read."""
     number = 0
     while line := file.readline(LONGEST + 1):
