@@ -2,6 +2,7 @@
 and runs in seconds.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,9 +121,9 @@ def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
     if choices.data is None:
         return energy
     beside = (
-        choices.data.resolve().relative_to(path.parent.resolve())
+        _real(choices.data).relative_to(_real(path.parent))
         if _within(choices.data, path.parent)
-        else choices.data.resolve()
+        else _real(choices.data)
     )
     energy["data"] = {"kind": "file", "path": str(beside)} | (
         {"columns": list(choices.columns)} if choices.columns else {}
@@ -219,4 +220,9 @@ def _name(path: Path) -> str:
 
 
 def _within(file: Path, folder: Path) -> bool:
-    return file.resolve().is_relative_to(folder.resolve())
+    return _real(file).is_relative_to(_real(folder))
+
+
+def _real(path: Path) -> Path:
+    """The path without links; one that leads to itself stays as it is, to be refused where it is read."""
+    return Path(os.path.realpath(path))

@@ -1,5 +1,6 @@
 """Files that a command is asked to write beside what it prints: named, not there yet, and not its input."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,9 +45,9 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
     by the command, or are no files.
     """
     faults: list[Fault] = []
-    read, seen = {path.resolve() for path in inputs}, set()
+    read, seen = {os.path.realpath(path) for path in inputs}, set()
     for path in paths:
-        place = path.resolve()
+        place = os.path.realpath(path)
         if place in seen:
             faults.append(Fault("is to be written twice; give each file a name of its own", str(path)))
         elif place in read:
