@@ -108,8 +108,7 @@ def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:
     """The coordinates' names and the rows of the table that is given; no rows where none is."""
     if choices.data is None:
         return choices.columns, None
-    table = read_table(choices.data, header=choices.header)
-    table = table if choices.columns is None else table.select(choices.columns)
+    table = read_table(choices.data, choices.columns, header=choices.header)
     return table.columns, table.values
 
 
