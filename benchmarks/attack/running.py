@@ -1,5 +1,6 @@
 """Runs the families and counts: a row a family, every wrong case named."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.attack.case import Case, wrong
 from benchmarks.attack.families import FAMILIES
+from lem_safe.provenance import versions
 
 WARM = (
     "encodings.utf_8_sig",
@@ -38,10 +40,21 @@ WARM = (
 
 
 def measure(names: Sequence[str] | None = None) -> list[dict[str, object]]:
-    """A row for each family: its cases, how many end as they must, and the others by name."""
+    """A row for each family: its cases, how many end as they must, and the others by name. A family that has
+    been run of the same commit, without changes, is not run again: an interrupted attack goes on.
+    """
     for name in WARM:
         import_module(name)
-    return [family(name) for name in names or FAMILIES]
+    commit = versions()["commit"]
+    kept = Path(tempfile.gettempdir()) / f"lem-safe-attack-{commit}.json"
+    settled = isinstance(commit, str) and commit.isalnum()
+    rows = json.loads(kept.read_text(encoding="utf-8")) if settled and kept.is_file() else {}
+    for name in names or FAMILIES:
+        if name not in rows:
+            rows[name] = family(name)
+            if settled:
+                kept.write_text(json.dumps(rows), encoding="utf-8")
+    return [rows[name] for name in names or FAMILIES]
 
 
 def family(name: str) -> dict[str, object]:
