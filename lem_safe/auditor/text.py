@@ -41,6 +41,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
             "",
             audit["assumes_detail"],
             *columns_sentence(audit),
+            *estimated_sentence(audit),
         ]
     )
 
@@ -90,6 +91,13 @@ def columns_sentence(audit: Mapping[str, Any]) -> list[str]:
     """The matching of the columns, where names differ; else empty."""
     detail = str(audit.get("columns_detail", ""))
     return [f"{detail[0].upper()}{detail[1:]}."] if detail else []
+
+
+def estimated_sentence(audit: Mapping[str, Any]) -> list[str]:
+    """What the mark ~ in the table means, where it occurs; else nothing."""
+    if not any(_clearance(c).startswith("~") for c in audit["constraints"]):
+        return []
+    return ["~ is a first-order estimate of the distance to the region."]
 
 
 def census_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
