@@ -62,3 +62,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def void(_: object) -> None:
     """Discards a value where a callback must return nothing."""
+
+
+def real(path: Path) -> Path:
+    """The path without links; what leads to itself or cannot be a path stays as it is, and is refused where
+    it is read or written.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # a NUL
+        return path

@@ -2,7 +2,6 @@
 and runs in seconds.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from lem_safe.authoring.from_rows import KINDS, TOLERATED, Rows, region_of
 from lem_safe.authoring.start import start
 from lem_safe.data.tables import read_table
 from lem_safe.errors import BadInput, Fault
+from lem_safe.files import real
 from lem_safe.registry import TABLES, tables
 from lem_safe.scenario import loads
 from lem_safe.scenario.messages import did_you_mean
@@ -120,9 +120,9 @@ def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
     if choices.data is None:
         return energy
     beside = (
-        _real(choices.data).relative_to(_real(path.parent))
+        real(choices.data).relative_to(real(path.parent))
         if _within(choices.data, path.parent)
-        else _real(choices.data)
+        else real(choices.data)
     )
     energy["data"] = {"kind": "file", "path": str(beside)} | (
         {"columns": list(choices.columns)} if choices.columns else {}
@@ -219,9 +219,4 @@ def _name(path: Path) -> str:
 
 
 def _within(file: Path, folder: Path) -> bool:
-    return _real(file).is_relative_to(_real(folder))
-
-
-def _real(path: Path) -> Path:
-    """The path without links; one that leads to itself stays as it is, to be refused where it is read."""
-    return Path(os.path.realpath(path))
+    return real(file).is_relative_to(real(folder))

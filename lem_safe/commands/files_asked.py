@@ -1,12 +1,11 @@
 """Files that a command is asked to write beside what it prints: named, not there yet, and not its input."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import write_text
+from lem_safe.files import real, write_text
 from lem_safe.run_directory import FINISHED, must_be_fresh
 from lem_safe.scenario.messages import did_you_mean
 
@@ -45,10 +44,12 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
     by the command, or are no files.
     """
     faults: list[Fault] = []
-    read, seen = {os.path.realpath(path) for path in inputs}, set()
+    read, seen = {real(path) for path in inputs}, set()
     for path in paths:
-        place = os.path.realpath(path)
-        if place in seen:
+        place = real(path)
+        if "\0" in str(path):
+            faults.append(Fault("holds a NUL character, which no name can; choose another name", str(path)))
+        elif place in seen:
             faults.append(Fault("is to be written twice; give each file a name of its own", str(path)))
         elif place in read:
             faults.append(Fault("is read by this command; write to another file", str(path)))

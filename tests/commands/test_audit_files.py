@@ -44,6 +44,7 @@ REFUSED = [
     (["--write", "junit="], "--write: must be FORMAT=FILE"),
     (["--write", "junt=a.xml"], "'junt' is not an audit format - did you mean 'junit'?"),
     (["--write", "junit=a", "--write", "json=./a"], "a: is to be written twice"),
+    (["--write", "junit=a\0"], "holds a NUL character"),
     (["--write", "junit=s.csv", "--overwrite"], "s.csv: is read by this command"),
     (["--failing-rows", "rules.yaml", "--overwrite"], "rules.yaml: is read by this command"),
     (["--write", "junit=there", "--overwrite"], "there: is not a file"),
