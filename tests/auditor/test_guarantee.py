@@ -10,6 +10,7 @@ from lem_safe import audit
 from lem_safe.auditor import guarantee
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.guarantee import Enforced, Guarantee, guarantees
+from lem_safe.bounds.betting import mean_upper_bound
 from lem_safe.registry import enforced, loads
 from lem_safe.runs.runner import run
 
@@ -99,11 +100,14 @@ def test_filters_that_promise_less_guarantee_nothing(tmp_path: Path):
 def test_clouds_and_a_start_over_the_budget(tmp_path: Path):
     clouds = run(scenario(audit="{replicas: 4}"), out=tmp_path / "clouds", with_report=False)
     c = clouds.report.constraints[0]
-    assert c.guarantee is not None and c.guarantee.holds and c.bound_claimed and c.upper_bound is not None
+    inside = (clouds.samples[:, 0].astype(np.float64) >= 1).reshape(4, 210).mean(1)
+    assert c.guarantee is not None and c.guarantee.holds and c.guarantee.at_most == 10 / 210
+    assert c.bound_claimed and c.upper_bound == mean_upper_bound(inside, 0.95)
     assert "of 210 particles of each of 4 clouds" in c.guarantee.because
     over = run(scenario(init="{kind: standard}"), out=tmp_path / "over", with_report=False)
-    assert over.report.constraints[0].guarantee is not None
-    assert not over.report.constraints[0].guarantee.holds and "Not guaranteed:" in str(over)
+    failed = over.report.constraints[0].guarantee
+    assert failed is not None and not failed.holds and "the start had" in failed.because
+    assert "Not guaranteed: the filter gate lets at most 10" in str(over)
 
 
 def test_a_guarantee_whose_count_is_not_checked_is_found(monkeypatch: pytest.MonkeyPatch):
