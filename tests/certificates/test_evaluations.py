@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.certificates import CASES, keeps, simulated
@@ -14,6 +14,7 @@ from lem_safe.bounds.anytime import log_evidence_below
 from lem_safe.certificates.evaluations import Asked, Evaluations, evaluated
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 6))
 def test_a_constraint_is_certified_at_the_first_batch_with_enough_evidence(seed: int, m: int, batches: int):
     rng = np.random.default_rng(seed)
@@ -34,6 +35,7 @@ def test_a_constraint_is_certified_at_the_first_batch_with_enough_evidence(seed:
     assert found.counts == tuple(inside.sum(0))
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9), st.integers(1, 30))
 def test_clouds_are_units_and_batches_of_them_change_nothing(seed: int, clouds: int, n: int):
     """One batch of all clouds ends with the bound of one cloud after the other, which is kept at its best."""
