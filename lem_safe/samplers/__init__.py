@@ -6,6 +6,7 @@ from lem_safe.samplers import promises
 from lem_safe.samplers.adaptation import Adaptation
 from lem_safe.samplers.annealed import Annealed
 from lem_safe.samplers.base import Info, Sampler, State
+from lem_safe.samplers.birth_death import FEWEST, BirthDeath
 from lem_safe.samplers.entry import SamplerEntry
 from lem_safe.samplers.flow import Flow
 from lem_safe.samplers.langevin import Langevin
@@ -30,6 +31,9 @@ SAMPLERS: Kinds[SamplerEntry] = Kinds(
         "parallel_tempering": SamplerEntry(
             ParallelTempering, ParallelTempering.example, leaves=promises.PARALLEL_TEMPERING
         ),
+        "birth_death": SamplerEntry(
+            BirthDeath, BirthDeath.example, leaves=promises.BIRTH_DEATH, couples=True, fewest=FEWEST
+        ),
     },
 )
 """Every sampler a scenario can name by `kind`."""
@@ -47,6 +51,7 @@ __all__ = [
     "SAMPLERS",
     "Adaptation",
     "Annealed",
+    "BirthDeath",
     "Contraction",
     "Flow",
     "Info",
