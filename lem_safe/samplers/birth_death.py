@@ -138,20 +138,26 @@ def births(energy: Energy, key: Key, state: State, centres: int) -> Births | Non
     """Half of the particles of a state at new places or their own, by the test above; None where those that
     stay have no spread, so that there is no density.
     """
-    x = state.x
-    order = key.fold("order").permutation(len(x)).to(x.device)
-    dying, staying = order.split([len(x) // 2, len(x) - len(x) // 2])
-    q = KernelMixture.through(x[staying[:centres]])
+    dying, q = offered(key.fold("order"), state.x, centres)
     if q is None:
         return None
-    before = evaluated(energy, x, state.own)
+    before = evaluated(energy, state.x, state.own)
     here = Place(*(part[dying] for part in before))
-    there = evaluated(energy, q.draw(key.fold("births"), here.x))
-    log_a = log_ratio(q, here, there)
-    verdict = tested(log_a, key.fold("accept").uniform(log_a))
+    there = evaluated(energy, q.draw(key.fold("births"), state.x)[dying])
+    uniforms = key.fold("accept").uniform(before.energy)[dying]
+    verdict = tested(log_ratio(q, here, there), uniforms)
     found = taken(verdict.accepted, there, here)
     after = Place(*(rows.index_copy(0, dying, part) for rows, part in zip(before, found, strict=True)))
     return Births(before, after, verdict.chance.mean())
+
+
+def offered(key: Key, x: Float[Tensor, "n d"], centres: int) -> tuple[Int[Tensor, "k"], KernelMixture | None]:
+    """The particles of one random half, and the density of their new places through at most `centres` of the
+    others: it must not depend on the half that moves, or the distribution is not kept.
+    """
+    order = key.uniform(x[:, 0]).argsort()
+    dying, staying = order.split([len(x) // 2, len(x) - len(x) // 2])
+    return dying, KernelMixture.through(x[staying[:centres]])
 
 
 def log_ratio(q: KernelMixture, here: Place, there: Place) -> Float[Tensor, "n"]:

@@ -96,8 +96,8 @@ def _bandwidth(L: Float[Tensor, "d d"], z: Float[Tensor, "m d"]) -> float:
 
     best, most = 0, likelihood(0)
     for step in (-1, 1):
-        while SMALLEST <= best + step <= LARGEST and (l := likelihood(best + step)) > most:
-            best, most = best + step, l
+        while SMALLEST <= best + step <= LARGEST and (found := likelihood(best + step)) > most:
+            best, most = best + step, found
     return float(2 ** (0.5 * best))
 
 

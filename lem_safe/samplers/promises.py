@@ -75,8 +75,8 @@ BIRTH_DEATH: Leaves = {
     "tilt": Promise(
         "in equilibrium",
         "G.5: with the multipliers of the dual the distribution that the moves settle in is the KL "
-        "projection, for overlapping sets too, exact for every step size and every number of particles; but births make "
-        "the particles of a cloud dependent until it has settled (E.13), so a bound counts clouds",
+        "projection, for overlapping sets too, exact for every step size and number of particles; but births "
+        "make the particles of a cloud dependent until it has settled (E.13), so a bound counts clouds",
     ),
 }
 UNDERDAMPED: Leaves = {
