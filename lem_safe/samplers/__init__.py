@@ -29,10 +29,19 @@ SAMPLERS: Kinds[SamplerEntry] = Kinds(
         ),
         "annealed": SamplerEntry(Annealed, Annealed.example, leaves=promises.ANNEALED),
         "parallel_tempering": SamplerEntry(
-            ParallelTempering, ParallelTempering.example, leaves=promises.PARALLEL_TEMPERING
+            ParallelTempering,
+            ParallelTempering.example,
+            leaves=promises.PARALLEL_TEMPERING,
+            costs="Each particle-step takes one gradient at every temperature.",
         ),
         "birth_death": SamplerEntry(
-            BirthDeath, BirthDeath.example, leaves=promises.BIRTH_DEATH, couples=True, fewest=FEWEST
+            BirthDeath,
+            BirthDeath.example,
+            leaves=promises.BIRTH_DEATH,
+            couples=True,
+            fewest=FEWEST,
+            costs="Whenever births are tried, half of the particles take one more gradient, and two "
+            "kernels for each of at most sampler.centres others.",
         ),
     },
 )

@@ -16,6 +16,7 @@ class SamplerEntry(Entry):
     unit_noise: whether its noise has that size in every coordinate, for checks of precision; False without
     noise, or with noise at the scale of the energy. couples: whether it makes particles dependent on each
     other, with or without a filter (A.2). fewest: the smallest number of particles that it can move.
+    costs: a sentence on the work of a step beyond one gradient per particle.
     """
 
     predicted: bool = False
@@ -23,6 +24,7 @@ class SamplerEntry(Entry):
     unit_noise: bool = True
     couples: bool = False
     fewest: int = 1
+    costs: str = ""
 
     def remains(self, sampler: str, kind: str, own: FilterEntry) -> Promise:
         """The promise of a filter of kind `kind`, which promises `own`, under this sampler, of kind
