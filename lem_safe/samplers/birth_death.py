@@ -44,14 +44,6 @@ class Clock(NamedTuple):
     known: Evaluated = UNKNOWN
 
 
-class Births(NamedTuple):
-    """The particles before and after the births, and the mean probability of a birth."""
-
-    before: Place
-    after: Place
-    chance: Float[Tensor, ""]
-
-
 class BirthDeath:
     """Metropolis-adjusted Langevin steps, and births of some particles near others, which carry mass between
     modes that no small step connects. Half a gradient per birth besides one per step.
@@ -115,12 +107,10 @@ class BirthDeath:
         moves = Mala(self.energy, h, None, self.drift_filter, self.step_filter)
         moved, info = moves.step(key, state._replace(own=clock.known))
         k = clock.step + 1
-        found = (
-            births(self.energy, key.fold("births"), moved, self.centres) if int(k) % self.every == 0 else None
-        )
-        if found is None:
+        if int(k) % self.every:
             return moved._replace(own=Clock(k, moved.own)), info
-        before, after = found.before, found.after
+        before = evaluated(self.energy, moved.x, moved.own)
+        after, chance = births(self.energy, key.fold("births"), before, self.centres)
         y, memory, again = filtered_step(
             self.step_filter, key.fold("births"), before.x, after.x, h, moved.step_memory
         )
@@ -130,25 +120,24 @@ class BirthDeath:
             again = again._replace(multipliers=info.step.multipliers, shortfall=shortfall)
         surrogate = observed(self.drift_filter, y, info.drift, again)
         own = Clock(k, carried(before, after, y))
-        info = info._replace(step=again, surrogate=surrogate, born=found.chance)
+        info = info._replace(step=again, surrogate=surrogate, born=chance)
         return State(y, moved.drift_memory, memory, own), info
 
 
-def births(energy: Energy, key: Key, state: State, centres: int) -> Births | None:
-    """Half of the particles of a state at new places or their own, by the test above; None where those that
-    stay have no spread, so that there is no density.
+def births(energy: Energy, key: Key, before: Place, centres: int) -> tuple[Place, Float[Tensor, ""]]:
+    """The particles after half of them were offered new places, by the test above, and the mean probability
+    of taking one; 0 where the others have no spread, and so no density.
     """
-    dying, q = offered(key.fold("order"), state.x, centres)
+    dying, q = offered(key.fold("order"), before.x, centres)
     if q is None:
-        return None
-    before = evaluated(energy, state.x, state.own)
+        return before, torch.zeros((), dtype=torch.float64)
     here = Place(*(part[dying] for part in before))
-    there = evaluated(energy, q.draw(key.fold("births"), state.x)[dying])
+    there = evaluated(energy, q.draw(key.fold("births"), before.x)[dying])
     uniforms = key.fold("accept").uniform(before.energy)[dying]
     verdict = tested(log_ratio(q, here, there), uniforms)
     found = taken(verdict.accepted, there, here)
     after = Place(*(rows.index_copy(0, dying, part) for rows, part in zip(before, found, strict=True)))
-    return Births(before, after, verdict.chance.mean())
+    return after, verdict.chance.mean()
 
 
 def offered(key: Key, x: Float[Tensor, "n d"], centres: int) -> tuple[Int[Tensor, "k"], KernelMixture | None]:
