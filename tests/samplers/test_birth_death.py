@@ -9,10 +9,11 @@ from planted import Tooth, checks, must_be_found, written_in
 from torch import Tensor
 from truths import births
 
+from lem_safe.authoring.explain import explain
 from lem_safe.energies import GaussianMixture
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
-from lem_safe.registry import chosen_couples, loads
+from lem_safe.registry import chosen_couples, loads, never_passes
 from lem_safe.samplers import BirthDeath, birth_death, kernel_mixture
 from lem_safe.samplers.kernel_mixture import KernelMixture
 
@@ -163,7 +164,8 @@ energy: {kind: gaussian_mixture, means: [[-6, 0], [0, 0], [6, 0]], std: 0.5}
 unsafe: {third: {kind: ball, center: [6, 0], radius: 2.5}}
 constraints: [{set: third, beta: 0.05}]
 filter: {kind: tilt, multipliers: [2.0]}
-sampler: {kind: birth_death, samples: 100, steps: 10, step_size: 0.1, init: {kind: gaussian, mean: [0, 0], std: 4.0}}
+sampler:
+  {kind: birth_death, samples: 99, steps: 10, step_size: 0.1, init: {kind: gaussian, mean: [0, 0], std: 4}}
 """
 
 
@@ -172,8 +174,16 @@ def test_its_cloud_is_one_unit_whatever_the_filter() -> None:
     assert chosen_couples(loads(SCENARIO))
     assert chosen_couples(loads(SCENARIO, {"filter": {"kind": "none"}}))
     assert not chosen_couples(loads(SCENARIO, {"sampler.kind": "mala"}))
-    with pytest.raises(BadInput, match="aim: auto leaves room for a certificate that cannot be"):
-        loads(SCENARIO, {"filter.aim": "auto", "audit": {"require": "certified"}})
+    why = never_passes(loads(SCENARIO, {"audit": {"require": "bound"}}))
+    assert why is not None and "particles of one filtered cloud are not independent" in why
+    assert never_passes(loads(SCENARIO, {"audit": {"require": "bound"}, "sampler.kind": "mala"})) is None
+
+
+def test_explain_says_what_remains_and_what_it_costs() -> None:
+    said = " ".join(explain(loads(SCENARIO)).split())
+    assert "births make the particles of a cloud dependent until it has settled" in said
+    assert "the sampler makes the particles depend" in said
+    assert "half of the particles take one more gradient" in said
 
 
 def test_a_cloud_too_small_for_births_is_refused() -> None:

@@ -160,7 +160,12 @@ def carried(kind: str, d: int, where: str, n: int = 300, steps: int = 120) -> tu
 
 def mass_crosses_a_barrier() -> None:
     """From either start, under either filter: every share within 4 σ of the closed form."""
-    for kind, d, where in (("gate", 1, "one"), ("gate", 2, "unfiltered"), ("tilt", 2, "one")):
+    for kind, d, where in (
+        ("gate", 1, "one"),
+        ("gate", 2, "unfiltered"),
+        ("tilt", 2, "one"),
+        ("tilt", 1, "unfiltered"),
+    ):
         for found, p in zip(carried(kind, d, where), CLOSED, strict=True):
             assert abs(found - p) < 4 * math.sqrt(p * (1 - p) / 300), (kind, d, where, found, p)
 
