@@ -46,7 +46,7 @@ class Clock(NamedTuple):
 
 class BirthDeath:
     """Metropolis-adjusted Langevin steps, and births of some particles near others, which carry mass between
-    modes that no small step connects. Half a gradient per birth besides one per step.
+    modes that no small step connects. One gradient per step, and half of one more per round of births.
     """
 
     example: ClassVar[dict[str, object]] = {

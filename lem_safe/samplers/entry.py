@@ -9,7 +9,7 @@ from barriers.kinds import Entry
 
 @dataclass(frozen=True)
 class SamplerEntry(Entry):
-    """A kind of sampler. The defaults are the cautious ones: its noise is unknown.
+    """A kind of sampler. By default its noise is unknown, and each particle moves by itself.
 
     predicted: whether the noise of a step is the √(2h)ξ that a drift filter predicts, so that the promise of
     such a filter holds. leaves: by the kind of a filter, its promise under this sampler, where that differs.
