@@ -12,8 +12,9 @@ the self-consistent equations of weighted histograms, solved by iteration.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.projection import tilt
@@ -48,7 +49,7 @@ def unfiltered_masses(clouds: Sequence[Cloud]) -> Masses:
     """
     m = clouds[0].inside.shape[1]
     rows = torch.cat([cloud.inside.cpu() for cloud in clouds] + [torch.zeros(1, m, dtype=torch.bool)])
-    patterns, which = torch.unique(rows, dim=0, return_inverse=True)
+    patterns, which = distinct(rows)
     sizes = [len(cloud.inside) for cloud in clouds]
     counts = torch.stack(
         [torch.bincount(part, minlength=len(patterns)).double() for part in which[:-1].split(sizes)]
@@ -60,6 +61,18 @@ def unfiltered_masses(clouds: Sequence[Cloud]) -> Masses:
     present = counts.sum(0) > 0
     patterns, counts, weights = patterns[present], counts[:, present], weights[:, present]
     return Masses(patterns, _solved(counts, weights))
+
+
+def distinct(rows: Bool[Tensor, "n m"]) -> tuple[Bool[Tensor, "p m"], Int64[Tensor, "n"]]:
+    """The patterns of membership that occur, and which of them each row has."""
+    bits = np.packbits(rows.numpy(), axis=1)
+    width = bits.shape[1]
+    padded = np.zeros((len(bits), -(-max(width, 1) // 8) * 8), np.uint8)
+    padded[:, :width] = bits
+    words = padded.view(">u8")
+    words = words[:, 0] if words.shape[1] == 1 else words
+    _, first, which = np.unique(words, axis=0, return_index=True, return_inverse=True)
+    return rows[torch.from_numpy(first)], torch.from_numpy(which.reshape(-1))
 
 
 def _solved(counts: Float[Tensor, "r p"], weights: Float[Tensor, "r p"]) -> Float[Tensor, "p"]:

@@ -11,19 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import certificates
+from benchmarks.markdown import table
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "measurements.md"
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Markdown lines; the first column is words, the others numbers."""
-    return [
-        f"| {' | '.join(head)} |",
-        "| --- |" + " --: |" * (len(head) - 1),
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
 
 
 def laplacian(rows: Rows) -> list[str]:
@@ -263,6 +257,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "mutations": ("Broken scenarios", mutations),
     "attack": ("What files and machines can do", attack),
     "price": ("The price of a tolerance", price),
+    "certificates": ("Certificates", certificates.section),
     "price_before": ("The price of a tolerance, before", price),
 }
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     __version__: str
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
+    from lem_safe.certificates.certificate import Certificate
+    from lem_safe.certificates.certify import certify
+    from lem_safe.certificates.verify import verify
     from lem_safe.errors import BadInput, Fault, NumericalFailure
     from lem_safe.registry import load, loads
     from lem_safe.runs.result import Run
@@ -29,21 +32,25 @@ if TYPE_CHECKING:
 _HOMES = {
     "AuditReport": "lem_safe.auditor",
     "BadInput": "lem_safe.errors",
+    "Certificate": "lem_safe.certificates.certificate",
     "Fault": "lem_safe.errors",
     "NumericalFailure": "lem_safe.errors",
     "Run": "lem_safe.runs.result",
     "Scenario": "lem_safe.scenario",
     "Sweep": "lem_safe.runs.sweep",
     "audit": "lem_safe.auditing",
+    "certify": "lem_safe.certificates.certify",
     "load": "lem_safe.registry",
     "loads": "lem_safe.registry",
     "run": "lem_safe.runs.runner",
     "sweep": "lem_safe.runs.sweep",
+    "verify": "lem_safe.certificates.verify",
 }
 
 __all__ = [
     "AuditReport",
     "BadInput",
+    "Certificate",
     "Fault",
     "NumericalFailure",
     "Run",
@@ -51,10 +58,12 @@ __all__ = [
     "Sweep",
     "__version__",
     "audit",
+    "certify",
     "load",
     "loads",
     "run",
     "sweep",
+    "verify",
 ]
 
 

@@ -143,6 +143,12 @@ def write_audit(directory: Path, done: Audited) -> Path:
     """
     from lem_safe.report import render
 
+    write_audit_files(directory, done)
+    return render(directory)
+
+
+def write_audit_files(directory: Path, done: Audited) -> None:
+    """The same files without the page."""
     report, scenario, samples, _ = done
     directory.mkdir(parents=True, exist_ok=True)
     for old in (directory / "figures").glob("*.png"):  # of an audit that this one replaces
@@ -152,7 +158,6 @@ def write_audit(directory: Path, done: Audited) -> Path:
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
     write_text(directory / "audit.json", report.to_json())
-    return render(directory)
 
 
 def write_failing_rows(path: Path, done: Audited) -> int:

@@ -9,6 +9,7 @@ import typer
 
 from lem_safe.commands.audit import audit
 from lem_safe.commands.cache import cache
+from lem_safe.commands.certify import certify
 from lem_safe.commands.compare import compare
 from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
@@ -23,6 +24,7 @@ from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
+from lem_safe.commands.verify import verify
 from lem_safe.signals import status_after
 
 HELP = (
@@ -34,6 +36,8 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     validate,
     explain,
     run,
+    certify,
+    verify,
     audit,
     compare,
     report,

@@ -98,10 +98,9 @@ def faults(value, schema, path="$"):
         return [f"{path}: {value!r}"]
     found = []
     if kind == "object":
-        found += [f"{path}: no {name}" for name in schema["required"] if name not in value]
-        found += [
-            f for name, v in value.items() for f in faults(v, schema["properties"][name], f"{path}.{name}")
-        ]
+        found += [f"{path}: no {name}" for name in schema.get("required", ()) if name not in value]
+        known = schema.get("properties", {})
+        found += [f for name, v in value.items() if known for f in faults(v, known[name], f"{path}.{name}")]
     if kind == "array":
         arms = schema.get("prefixItems") or [schema["items"]] * len(value)
         found += [f"{path}: length {len(value)}"] if len(arms) != len(value) else []

@@ -11,11 +11,12 @@ from barriers.tables import TableFormat
 from lem_safe.auditor.assembly import assembled, looked
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.counted import count, count_clouds
-from lem_safe.auditor.decision import decide
+from lem_safe.auditor.decision import by_key, decide
 from lem_safe.auditor.growth import Past
 from lem_safe.auditor.opening import Source, open_both, open_samples
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
+from lem_safe.auditor.standing import Standing
 from lem_safe.bounds.several import Correction
 
 if TYPE_CHECKING:
@@ -111,3 +112,12 @@ def look_again(samples: Samples, question: Question, directory: Path) -> tuple[A
     decision = decide(counted, counted, question, past)
     report = assembled(counted, decision, question, looks=len(past.looks) + (seen.rows > past.rows))
     return report, past.then(looked(report), seen, decision.by_constraint(question))
+
+
+def concluded(samples: Samples, question: Question, standings: Sequence[Standing], looks: int) -> AuditReport:
+    """The audit of opened samples that were evaluated as they arrived, `looks` times, with these standings at
+    the end, one per constraint.
+    """
+    past = Past({}, standings=by_key(question, standings))
+    counted, _ = count(samples, question.match(samples), question, None)
+    return assembled(counted, decide(counted, counted, question, past), question, looks=looks)

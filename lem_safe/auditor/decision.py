@@ -2,7 +2,7 @@
 and the verdict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from barriers.budget import budget
@@ -37,10 +37,13 @@ class Decision(NamedTuple):
 
     def by_constraint(self, question: Question) -> dict[str, Standing]:
         """Each constraint's standing, as stored by an audit that grows."""
-        return {
-            _key(i, c.set): s
-            for i, (c, s) in enumerate(zip(question.scenario.constraints, self.standings, strict=True))
-        }
+        return by_key(question, self.standings)
+
+
+def by_key(question: Question, standings: Sequence[Standing]) -> dict[str, Standing]:
+    """The constraints' standings by their keys in storage."""
+    constraints = question.scenario.constraints
+    return {_key(i, c.set): s for i, (c, s) in enumerate(zip(constraints, standings, strict=True))}
 
 
 def decide(own: Counted, bounded: Counted, question: Question, past: Past | None) -> Decision:

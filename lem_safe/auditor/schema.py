@@ -3,6 +3,7 @@ read audits.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -60,7 +61,7 @@ def audit_schema() -> dict[str, Any]:
     """The schema, draft 2020-12. Later versions of the program may add keys, but never change the meaning of
     an existing one.
     """
-    body = _object(AuditReport)
+    body = object_schema(AuditReport, MEANINGS)
     body["properties"] = {"schema_version": {"const": SCHEMA_VERSION}, **body["properties"]}
     body["properties"]["reason"] = {
         "description": "Why it passed or failed, in one sentence.",
@@ -79,34 +80,37 @@ def audit_schema() -> dict[str, Any]:
     }
 
 
-def _object(cls: type) -> dict[str, Any]:
+def object_schema(cls: type, meanings: Mapping[str, str]) -> dict[str, Any]:
+    """The schema of a dataclass as JSON. meanings: descriptions by the name of a field."""
     hints = get_type_hints(cls)
     names = [field.name for field in dataclasses.fields(cls)]
-    properties = {name: _property(name, hints[name]) for name in names}
+    properties = {name: _property(name, hints[name], meanings) for name in names}
     return {"type": "object", "properties": properties, "required": names}
 
 
-def _property(name: str, hint: Any) -> dict[str, Any]:
-    described = {"description": MEANINGS[name]} if name in MEANINGS else {}
+def _property(name: str, hint: Any, meanings: Mapping[str, str]) -> dict[str, Any]:
+    described = {"description": meanings[name]} if name in meanings else {}
     limits = {"minimum": 0, "maximum": 1} if name in BETWEEN_0_AND_1 else {}
-    return {**described, **_type(hint), **limits}
+    return {**described, **_type(hint, meanings), **limits}
 
 
-def _type(hint: Any) -> dict[str, Any]:
+def _type(hint: Any, meanings: Mapping[str, str]) -> dict[str, Any]:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _object(hint)
+        return object_schema(hint, meanings)
+    if get_origin(hint) is dict:
+        return {"type": "object"}
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
     if isinstance(hint, UnionType):
         inner = [arm for arm in get_args(hint) if arm is not NoneType]
-        return {"anyOf": [*(_type(arm) for arm in inner), {"type": "null"}]}
+        return {"anyOf": [*(_type(arm, meanings) for arm in inner), {"type": "null"}]}
     if get_origin(hint) is tuple:
-        return {"type": "array", "items": _type(get_args(hint)[0])}
+        return {"type": "array", "items": _type(get_args(hint)[0], meanings)}
     if isinstance(hint, type) and issubclass(hint, tuple):
         fields = list(get_type_hints(hint).values())
         return {
             "type": "array",
-            "prefixItems": [_type(f) for f in fields],
+            "prefixItems": [_type(f, meanings) for f in fields],
             "minItems": len(fields),
             "maxItems": len(fields),
         }

@@ -13,19 +13,24 @@ class Written(StrEnum):
 
     scenario = "scenario"
     audit = "audit"
+    certificate = "certificate"
 
 
 def schema(
     of: Annotated[
         Written,
-        typer.Argument(help="The schema of a scenario (for editors), or of audit.json (for programs)."),
+        typer.Argument(
+            help="The schema of a scenario (for editors), of audit.json or certificate.json (for programs)."
+        ),
     ] = Written.scenario,
 ) -> None:
-    """Print a JSON Schema: of a scenario, or of audit.json, which --json prints and a run directory holds."""
+    """Print a JSON Schema: of a scenario, of audit.json, or of certificate.json."""
     import json
 
     if of is Written.audit:
         from lem_safe.auditor import audit_schema as made
+    elif of is Written.certificate:
+        from lem_safe.certificates.schema import certificate_schema as made
     else:
         from lem_safe.registry import json_schema as made
 

@@ -1,7 +1,7 @@
 """A run directory as values: what the report shows, and which files were missing."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Contents:
     trace: Arrays
     reference: Arrays
     diagnostics: Arrays
+    certificate: dict[str, Any] = field(default_factory=dict)
+    """certificate.json, where the directory is that of a certification."""
 
     @property
     def filter(self) -> str:
@@ -129,7 +131,12 @@ def read(directory: Path) -> Contents:
         trace=_arrays(directory / "trace.npz"),
         reference=_arrays(directory / "reference.npz"),
         diagnostics=_arrays(directory / "diagnostics.npz"),
+        certificate=_certificate(directory / "certificate.json"),
     )
+
+
+def _certificate(path: Path) -> dict[str, Any]:
+    return read_mapping(path, AGAIN) if path.exists() else {}
 
 
 def _arrays(path: Path) -> Arrays:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lem_safe.auditor.headline import standing
 from lem_safe.report import words
+from lem_safe.report.certified import how
 from lem_safe.report.claims import ELSEWHERE, SILENT, claims
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.cost import costs
@@ -86,6 +87,8 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "nearness": nearness(contents, laws(contents), label(contents)),
         "seats": seats(contents),
         "claims": claims(contents),
+        "certified": how(contents),
+        "outcome": contents.certificate.get("verdict"),
         "silent": SILENT if contents.run else ELSEWHERE,
         "fidelity": contents.run.get("fidelity"),
         "run": words.flat(
@@ -128,6 +131,8 @@ def _of_clouds(audit: dict[str, Any]) -> dict[str, Any]:
 def _command(contents: Contents) -> str:
     """The command that makes this page again."""
     place = f"{contents.directory.name}/scenario.yaml"
+    if contents.certificate:
+        return "lem-safe verify certificate.json samples.npz"
     if contents.run:
         return str(contents.run.get("command", f"lem-safe run {place}"))
     return f"lem-safe audit {contents.audit['source']} {place}"

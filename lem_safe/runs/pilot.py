@@ -69,19 +69,22 @@ def known_pilot(directory: Path) -> Pilot | None:
         raise BadInput(fault) from error
 
 
-def piloted(problem: Problem, progress: Progress, known: Pilot | None = None) -> tuple[Problem, Pilot | None]:
+def piloted(
+    problem: Problem, progress: Progress, known: Pilot | None = None, particles: int | None = None
+) -> tuple[Problem, Pilot | None]:
     """The problem with a filter that can be applied, and the pilot that it took; `known` is used in the place
-    of a new one. Raises BadInput where the tolerances exclude each other.
+    of a new one. particles: of each round, by default as many as a run's aim expects. Raises BadInput where
+    the tolerances exclude each other.
     """
     if problem.filter is None or not needs_pilot(problem.filter):
         return problem, None
-    pilot = _pilot(problem, progress) if known is None else known
+    pilot = _pilot(problem, progress, particles) if known is None else known
     return replace(problem, filter=learned(problem.filter, pilot.multipliers)), pilot
 
 
-def _pilot(problem: Problem, progress: Progress) -> Pilot:
+def _pilot(problem: Problem, progress: Progress, particles: int | None) -> Pilot:
     key, aims, clouds = Key(problem.scenario.seed).fold("pilot"), problem.scenario.aimed(), list[Cloud]()
-    size = pilot_particles(problem.scenario.sampler.samples, problem.betas)
+    size = particles or pilot_particles(problem.scenario.sampler.samples, problem.betas)
     problem = replace(problem, scenario=problem.scenario.overridden(samples=size))
     μ = torch.zeros(len(aims), dtype=torch.float64)
     for r in range(ROUNDS):

@@ -193,9 +193,9 @@ def _named(checked: Scenario, meaning: Meaning) -> Scenario:
 
 def _precise(checked: Scenario, meaning: Meaning, source: Source, tables: Tables) -> Scenario:
     """The scenario in float64 where the file gives no dtype and float32, the default, cannot represent it;
-    BadInput where that does not fit into memory.
+    BadInput where that does not fit into memory. One that cannot be run, only audited, is left as it is.
     """
-    if "dtype" in source.value or meaning.columns is None:
+    if "dtype" in source.value or meaning.columns is None or checked.lacking:
         return checked
     resolved = checked.content()
     regions = {c.set: meaning.built[c.set] for c in checked.constraints}

@@ -132,3 +132,26 @@ def test_names_in_backticks_incomplete_rows_and_a_directory(capsys: pytest.Captu
     assert found["columns"] == ["top_speed", "x2nd", "PM2_5"]
     rows = np.loadtxt("rows.csv", delimiter=",", skiprows=1, usecols=0).tolist()
     assert rows == [0, 1]  # numbered without the row that is dropped
+
+
+MORE = {
+    "nothing": "",
+    "energy": "energy: {kind: gaussian, mean: [0, 0, 0], std: 1}\n",
+    "sampler": "sampler: {kind: langevin, samples: 4, steps: 2, step_size: 0.1}\n",
+    "filter": "filter: {kind: gate}\n",
+    "seed": "seed: 3\n",
+    "dtype": "dtype: float32\n",
+    "penalties": "penalties: [{energy: {kind: gaussian, mean: [0, 0, 0], std: 1}, weight: 0.1}]\n",
+    "audit": "audit: {confidence: 0.9}\n",
+    "stop": "stop: {kind: steps}\n",
+    "monitors": "monitors: {every: 20}\n",
+}
+"""What a file to audit with may say beside its regions."""
+
+
+@pytest.mark.parametrize("key", MORE)
+def test_it_audits_whatever_else_its_file_says(key: str) -> None:
+    Path("rules.yaml").write_text(f"{RULES}columns: [speed, load, limit]\n{MORE[key]}")
+    found = lem_safe.audit("s.csv", "rules.yaml")
+    assert (found.constraints[0].violations, found.samples) == (2, 4)
+    assert found.confidence == (0.9 if key == "audit" else 0.95)
