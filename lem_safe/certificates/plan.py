@@ -13,7 +13,8 @@ from typing import Any
 from barriers.filters import couples
 from lem_safe.bounds.power import largest_probability, pilot_particles
 from lem_safe.errors import BadInput, Fault
-from lem_safe.registry import loads
+from lem_safe.registry import chosen_couples, loads
+from lem_safe.samplers import SAMPLERS
 from lem_safe.scenario import Judged, Scenario, must_run
 from lem_safe.scenario.aim import KEY, power_of
 
@@ -63,7 +64,7 @@ def planned(scenario: Scenario, budget: int | None = None) -> Plan:
     number of samples, or not so few, can certify it.
     """
     _must_be_certifiable(scenario, budget)
-    if couples(scenario.filter) and scenario.audit.replicas > 1:
+    if chosen_couples(scenario) and scenario.audit.replicas > 1:
         return _of_clouds(scenario, budget)
     own = str(scenario.filter["kind"])
     replaced = own if couples(scenario.filter) else None
@@ -176,6 +177,15 @@ def _must_be_certifiable(scenario: Scenario, budget: int | None) -> None:
                 "use the sampler mala",
                 where,
                 key="sampler.metric",
+            )
+        )
+    if SAMPLERS[scenario.sampler.kind].couples and scenario.audit.replicas == 1:
+        faults.append(
+            Fault(
+                f"{scenario.sampler.kind} makes the particles of a cloud dependent, so that one cloud "
+                "certifies nothing; use audit.replicas, or the sampler mala",
+                where,
+                key="sampler.kind",
             )
         )
     if budget is not None and budget < 1:

@@ -10,6 +10,7 @@ from torch import Tensor
 from truths import births
 
 from lem_safe.authoring.explain import explain
+from lem_safe.certificates.plan import planned
 from lem_safe.energies import GaussianMixture
 from lem_safe.errors import BadInput
 from lem_safe.keys import Key
@@ -177,6 +178,14 @@ def test_its_cloud_is_one_unit_whatever_the_filter() -> None:
     why = never_passes(loads(SCENARIO, {"audit": {"require": "bound"}}))
     assert why is not None and "particles of one filtered cloud are not independent" in why
     assert never_passes(loads(SCENARIO, {"audit": {"require": "bound"}, "sampler.kind": "mala"})) is None
+
+
+def test_a_certificate_counts_its_clouds() -> None:
+    """Under the tilt too, whose particles would be independent under another sampler."""
+    with pytest.raises(BadInput, match="sampler.kind: birth_death makes the particles of a cloud dependent"):
+        planned(loads(SCENARIO))
+    assert planned(loads(SCENARIO, {"audit": {"replicas": 60}})).particles == 99
+    assert planned(loads(SCENARIO, {"sampler.kind": "mala"})).particles is None
 
 
 def test_explain_says_what_remains_and_what_it_costs() -> None:
