@@ -170,25 +170,29 @@ def _must_be_certifiable(scenario: Scenario, budget: int | None) -> None:
                 key="seed",
             )
         )
-    if scenario.sampler.own.get("metric") in ("covariance", "hessian") and scenario.audit.replicas == 1:
-        faults.append(
-            Fault(
-                "is computed from the particles themselves, which makes them dependent; give a matrix, or "
-                "use the sampler mala",
-                where,
-                key="sampler.metric",
-            )
-        )
-    if SAMPLERS[scenario.sampler.kind].couples and scenario.audit.replicas == 1:
-        faults.append(
-            Fault(
-                f"{scenario.sampler.kind} makes the particles of a cloud dependent, so that one cloud "
-                "certifies nothing; use audit.replicas, or the sampler mala",
-                where,
-                key="sampler.kind",
-            )
-        )
+    if scenario.audit.replicas == 1 and (fault := _dependent(scenario)) is not None:
+        faults.append(fault)
     if budget is not None and budget < 1:
         faults.append(Fault(f"must be at least 1; got {budget}", file="--budget"))
     if faults:
         raise BadInput(faults)
+
+
+def _dependent(scenario: Scenario) -> Fault | None:
+    """What makes the particles of one cloud dependent whatever the filter, which no tilt replaces."""
+    where, kind = str(scenario.source or scenario.name), scenario.sampler.kind
+    if scenario.sampler.own.get("metric") in ("covariance", "hessian"):
+        return Fault(
+            "is computed from the particles themselves, which makes them dependent; give a matrix, or "
+            "use the sampler mala",
+            where,
+            key="sampler.metric",
+        )
+    if SAMPLERS[kind].couples:
+        return Fault(
+            f"{kind} makes the particles of a cloud dependent, so that one cloud certifies nothing; use "
+            "audit.replicas, or the sampler mala",
+            where,
+            key="sampler.kind",
+        )
+    return None

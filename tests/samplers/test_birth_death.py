@@ -184,7 +184,7 @@ def test_a_certificate_counts_its_clouds() -> None:
     """Under the tilt too, whose particles would be independent under another sampler."""
     with pytest.raises(BadInput, match="sampler.kind: birth_death makes the particles of a cloud dependent"):
         planned(loads(SCENARIO))
-    assert planned(loads(SCENARIO, {"audit": {"replicas": 60}})).particles == 99
+    assert planned(loads(SCENARIO, {"audit": {"replicas": 80}})).particles == 99
     assert planned(loads(SCENARIO, {"sampler.kind": "mala"})).particles is None
 
 
