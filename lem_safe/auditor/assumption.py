@@ -34,7 +34,7 @@ BETWEEN = {"segments": ", or on the straight line between two", "points": "; not
 WITHOUT_BOUND: dict[Why, str] = {
     "coupled": "The samples are one filtered cloud, whose particles are not independent: the counts are "
     "about this cloud and this run, and no confidence bound on their distribution is computed. For one, use "
-    "filter: {kind: tilt}, whose samples are independent, or audit.replicas.",
+    "filter: {kind: tilt}, whose samples are independent unless the sampler couples them, or audit.replicas.",
     "copies": "Copies are not independent samples: the counts are about these rows, and no confidence "
     "bound on "
     "their distribution is computed.",

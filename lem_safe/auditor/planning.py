@@ -59,7 +59,7 @@ class Plan:
             f"{what} with up to {self.allowed:,} inside, and do so with probability {self.power:.3g} "
             f"if {inside} really are. Fewer than {self.at_least:,} samples certify nothing.\n"
             f"An anytime-valid audit needs {_counted(self.anytime)}, with at least this probability.\n"
-            "Where a filter couples particles the cloud is the unit: never fewer than "
+            "Where a filter or sampler couples particles the cloud is the unit: never fewer than "
             f"{self.clouds_at_least:,} independent clouds; about "
             f"{_counted(self.clouds)} if each holds exactly {inside}; {_counted(self.clouds_scattered)}, "
             "with at least this probability, if each cloud is all inside or all outside."

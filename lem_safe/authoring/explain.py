@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from barriers.budget import budget
-from barriers.filters import FILTERS, last_of
+from barriers.filters import FILTERS, couples, last_of
 from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
-from lem_safe.registry import TABLES, couples, never_passes
+from lem_safe.registry import TABLES, chosen_couples, never_passes
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
 from lem_safe.runs.own_rows import own_rows
+from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, leaves_room, named
 
 
@@ -183,11 +184,15 @@ def _filter(scenario: Scenario) -> list[str]:
     last = last_of(scenario.filter)["kind"]
     if last != kind:
         texts.append(f"The last one here is {last}. {FILTERS[last].said(last)}")
+    sampler, remains = scenario.sampler.kind, promise_under(scenario.sampler.kind, last)
+    apart = SAMPLERS[sampler].couples and last != "none" and not couples(scenario.filter)
+    if apart or remains.scope != FILTERS[last].promise.scope:
+        texts.append(f"Under {sampler} what remains is: {remains.scope}. {remains.because}.")
     aimed = zip(scenario.constraints, scenario.aimed(), strict=True)
     lower = [f"{_percent(aim)} in {c.set}" for c, aim in aimed if aim < c.beta]
     if lower:
         why = leaves_room(
-            scenario.filter, claimed=not couples(scenario.filter) or scenario.audit.replicas > 1
+            scenario.filter, claimed=not chosen_couples(scenario) or scenario.audit.replicas > 1
         )
         texts.append(f"It aims lower than what is tolerated ({', '.join(lower)}){why}.")
     return texts
@@ -210,10 +215,11 @@ def _audit(scenario: Scenario) -> list[str]:
     bounds = f"It also bounds the distribution behind them with {sure} confidence{shared}"
     if replicas > 1:
         texts.append(f"{bounds}, counting {replicas} independent clouds and not their particles.")
-    elif not couples(scenario.filter):
+    elif not chosen_couples(scenario):
         texts.append(f"{bounds}, if the samples are independent; no audit can check that.")
     else:
-        because = "the filter makes the particles depend on each other, so they are not independent draws"
+        by = "filter" if couples(scenario.filter) else "sampler"
+        because = f"the {by} makes the particles depend on each other, so they are not independent draws"
         texts.append(f"It claims no bound on the distribution behind them: {because}.")
     texts.append(
         "It says nothing about step-size bias, about modes the run has not visited, or about regions that "
@@ -241,6 +247,8 @@ def _cost(scenario: Scenario) -> str:
         f"{s.steps:,} steps"
     )
     text += ", and as many again without the filter, to show what it changed." if filtered else "."
+    if extra := SAMPLERS[s.kind].costs:
+        text += f" {extra}"
     training = scenario.energy.get("training")
     if scenario.energy["kind"] == "trained" and training:
         text += f" Before that, unless it is in the cache, {training['steps']:,} training steps."

@@ -13,7 +13,8 @@ from typing import Any
 from barriers.filters import couples
 from lem_safe.bounds.power import largest_probability, pilot_particles
 from lem_safe.errors import BadInput, Fault
-from lem_safe.registry import loads
+from lem_safe.registry import chosen_couples, loads
+from lem_safe.samplers import SAMPLERS
 from lem_safe.scenario import Judged, Scenario, must_run
 from lem_safe.scenario.aim import KEY, power_of
 
@@ -63,7 +64,7 @@ def planned(scenario: Scenario, budget: int | None = None) -> Plan:
     number of samples, or not so few, can certify it.
     """
     _must_be_certifiable(scenario, budget)
-    if couples(scenario.filter) and scenario.audit.replicas > 1:
+    if chosen_couples(scenario) and scenario.audit.replicas > 1:
         return _of_clouds(scenario, budget)
     own = str(scenario.filter["kind"])
     replaced = own if couples(scenario.filter) else None
@@ -169,16 +170,29 @@ def _must_be_certifiable(scenario: Scenario, budget: int | None) -> None:
                 key="seed",
             )
         )
-    if scenario.sampler.own.get("metric") in ("covariance", "hessian") and scenario.audit.replicas == 1:
-        faults.append(
-            Fault(
-                "is computed from the particles themselves, which makes them dependent; give a matrix, or "
-                "use the sampler mala",
-                where,
-                key="sampler.metric",
-            )
-        )
+    if scenario.audit.replicas == 1 and (fault := _dependent(scenario)) is not None:
+        faults.append(fault)
     if budget is not None and budget < 1:
         faults.append(Fault(f"must be at least 1; got {budget}", file="--budget"))
     if faults:
         raise BadInput(faults)
+
+
+def _dependent(scenario: Scenario) -> Fault | None:
+    """What makes the particles of one cloud dependent whatever the filter, which no tilt replaces."""
+    where, kind = str(scenario.source or scenario.name), scenario.sampler.kind
+    if scenario.sampler.own.get("metric") in ("covariance", "hessian"):
+        return Fault(
+            "is computed from the particles themselves, which makes them dependent; give a matrix, or "
+            "use the sampler mala",
+            where,
+            key="sampler.metric",
+        )
+    if SAMPLERS[kind].couples:
+        return Fault(
+            f"{kind} makes the particles of a cloud dependent, so that one cloud certifies nothing; use "
+            "audit.replicas, or the sampler mala",
+            where,
+            key="sampler.kind",
+        )
+    return None

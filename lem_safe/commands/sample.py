@@ -114,7 +114,7 @@ def _dependence(drawn: "Draws", suffix: str) -> str:
     if drawn.replicas > 1:
         return f"{drawn.replicas} independent clouds, numbered so: an audit counts clouds"
     if drawn.coupled:
-        return "one cloud whose particles the filter couples, marked so: an audit claims no bound for it"
+        return "one cloud whose particles are coupled, marked so: an audit claims no bound for it"
     return (
         "each particle's rows are one chain, numbered so"
         if drawn.pool > 1

@@ -1,11 +1,12 @@
 """Everything a scenario can name, in one place: one entry per kind, built from its specification."""
 
-from barriers.filters import couples
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
 from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
     admits,
+    chosen_couples,
+    couples,
     ends,
     enforced,
     json_schema,
@@ -24,6 +25,7 @@ __all__ = [
     "TABLES",
     "admits",
     "beyond_single",
+    "chosen_couples",
     "columns",
     "concerning",
     "couples",

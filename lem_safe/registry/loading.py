@@ -7,16 +7,18 @@ from functools import lru_cache
 from os import PathLike
 from typing import Any
 
-from barriers.filters import couples, last_of
+from barriers.filters import couples as filter_couples
+from barriers.filters import last_of
 from barriers.kinds import KindError
 from barriers.sets import UnsafeSet
+from barriers.specification import SpecificationError
 from lem_safe import scenario
 from lem_safe.energies import Gaussian
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
-from lem_safe.samplers import promise_under
+from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified
 
 
@@ -107,6 +109,16 @@ def enforced(chosen: Scenario) -> tuple[str, tuple[float, ...]] | None:
     return last, chosen.aimed()
 
 
+def couples(filter: Mapping[str, Any], sampler: Mapping[str, Any]) -> bool:
+    """Whether particles under a filter and a sampler of these specifications are dependent (A.2)."""
+    return filter_couples(filter) or SAMPLERS[sampler["kind"]].couples
+
+
+def chosen_couples(chosen: Scenario) -> bool:
+    """The same of a scenario that can be run."""
+    return couples(chosen.filter, {"kind": chosen.sampler.kind})
+
+
 def never_passes(chosen: Scenario) -> str | None:
     """Why no run of this scenario can be certified although it requires that, and the remedy; None where one
     can.
@@ -114,13 +126,18 @@ def never_passes(chosen: Scenario) -> str | None:
     if chosen.audit.require == "passed":
         return None
     names, betas = [c.set for c in chosen.constraints], [c.beta for c in chosen.constraints]
-    return never_certified(names, betas, chosen.judged(), couples=couples(chosen.filter))
+    return never_certified(names, betas, chosen.judged(), couples=chosen_couples(chosen))
 
 
 def samples(spec: Mapping[str, Any], dimension: int) -> None:
-    """Raises ValueError where this sampler cannot be built in this dimension: for a metric that is not
-    positive definite, for example.
+    """Raises ValueError where this sampler cannot be built in this dimension, for a metric that is not
+    positive definite, for example, or cannot move so few particles.
     """
+    fewest = SAMPLERS[spec["kind"]].fewest
+    if spec["samples"] < fewest:
+        raise SpecificationError(
+            f"must be >= {fewest} under {spec['kind']}; got {spec['samples']}", ("samples",)
+        )
     stand_in = Gaussian([0.0] * dimension, 1.0)
     context = {"energy": stand_in, "drift_filter": None, "step_filter": None, "steps": spec["steps"]}
     make(

@@ -77,8 +77,8 @@ def claims(contents: Contents) -> list[tuple[str, str]]:
 def _clouds(contents: Contents) -> str:
     n = len(contents.x) // contents.clouds
     return (
-        f"{contents.clouds:,} independent clouds of {n:,} particles each, which a filter couples "
-        "within a cloud and never between two. "
+        f"{contents.clouds:,} independent clouds of {n:,} particles each, coupled within a cloud "
+        "and never between two. "
         "At every step the fraction shown is the largest of any cloud, and judged by that; pictures "
         "show all clouds together; "
         "the monitors are of the first cloud."

@@ -34,7 +34,7 @@ from lem_safe.runs.course import Course
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
-from lem_safe.samplers import Sampler, promise_under
+from lem_safe.samplers import SAMPLERS, Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
 from lem_safe.scenario import Scenario, must_run, without_aim
@@ -77,8 +77,9 @@ class Problem:
 
     @property
     def couples(self) -> bool:
-        """Whether the particles of a filtered cloud are dependent (A.2)."""
-        return self.filter is not None and self.filter.couples
+        """Whether the particles of a filtered cloud are dependent (A.2), by the filter or by the sampler."""
+        filtered = self.filter is not None and self.filter.couples
+        return filtered or SAMPLERS[self.scenario.sampler.kind].couples
 
     @property
     def limits(self) -> Tensor:

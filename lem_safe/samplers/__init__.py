@@ -6,6 +6,7 @@ from lem_safe.samplers import promises
 from lem_safe.samplers.adaptation import Adaptation
 from lem_safe.samplers.annealed import Annealed
 from lem_safe.samplers.base import Info, Sampler, State
+from lem_safe.samplers.birth_death import FEWEST, BirthDeath
 from lem_safe.samplers.entry import SamplerEntry
 from lem_safe.samplers.flow import Flow
 from lem_safe.samplers.langevin import Langevin
@@ -28,7 +29,19 @@ SAMPLERS: Kinds[SamplerEntry] = Kinds(
         ),
         "annealed": SamplerEntry(Annealed, Annealed.example, leaves=promises.ANNEALED),
         "parallel_tempering": SamplerEntry(
-            ParallelTempering, ParallelTempering.example, leaves=promises.PARALLEL_TEMPERING
+            ParallelTempering,
+            ParallelTempering.example,
+            leaves=promises.PARALLEL_TEMPERING,
+            costs="Each particle-step takes one gradient at every temperature.",
+        ),
+        "birth_death": SamplerEntry(
+            BirthDeath,
+            BirthDeath.example,
+            leaves=promises.BIRTH_DEATH,
+            couples=True,
+            fewest=FEWEST,
+            costs="Whenever births are tried, half of the particles take one more gradient, and two "
+            "kernels for each of at most sampler.centres others.",
         ),
     },
 )
@@ -47,6 +60,7 @@ __all__ = [
     "SAMPLERS",
     "Adaptation",
     "Annealed",
+    "BirthDeath",
     "Contraction",
     "Flow",
     "Info",

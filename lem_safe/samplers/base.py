@@ -30,7 +30,8 @@ class Info(NamedTuple):
 
     gradient_norm: the root mean square of ‖∇U‖ before the step. accepted: the acceptance probability of each
     particle's proposal, in a sampler with a Metropolis test. swapped: the mean probability of a swap between
-    neighbouring temperatures, NaN where none was tried.
+    neighbouring temperatures, NaN where none was tried. born: the mean probability of a birth, where
+    births were tried.
     step_size: the one used, where the sampler chooses it. warming: whether this step belongs to the warm-up,
     which moves no particle of the state and has no row in the trace. surrogate: E φ of the cloud after the
     step, one per constraint (see `hooks.observed`); where it is None, a step filter's `mean` is used.
@@ -44,6 +45,7 @@ class Info(NamedTuple):
     gradient_norm: Float[Tensor, ""] | None = None
     accepted: Float[Tensor, "n"] | None = None
     swapped: Float[Tensor, "r"] | None = None
+    born: Float[Tensor, ""] | None = None
     step_size: float | None = None
     warming: bool = False
     surrogate: Float[Tensor, "m"] | None = None

@@ -67,6 +67,18 @@ PARALLEL_TEMPERING = _metropolis(
     "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n "
     "→ ∞, for one set or sets that do not overlap (G.3)"
 )
+BIRTH_DEATH: Leaves = {
+    **_metropolis(
+        "; and, as births are gated like moves, the distribution is the hard KL projection, as n → ∞, for "
+        "one set or sets that do not overlap (G.3)"
+    ),
+    "tilt": Promise(
+        "in equilibrium",
+        "G.5: with the multipliers of the dual the distribution that the moves settle in is the KL "
+        "projection, for overlapping sets too, exact for every step size and number of particles; but births "
+        "make the particles of a cloud dependent until it has settled (E.13), so a bound counts clouds",
+    ),
+}
 UNDERDAMPED: Leaves = {
     "tilt": _UNTESTED,
     "drift": Promise(

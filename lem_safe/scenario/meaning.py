@@ -230,7 +230,8 @@ class Meaning:
             return {}
         if chosen.get(KEY) == "auto" and judged.require != "passed":
             names, betas = [c["set"] for c in constraints], [c["beta"] for c in constraints]
-            why = never_certified(names, betas, judged, couples=self.tables.couples(chosen))
+            coupled = self.tables.couples(chosen, self.parts.get("sampler") or {})
+            why = never_certified(names, betas, judged, couples=coupled)
             if why is not None:
                 self._fault(
                     ("filter", KEY),

@@ -54,7 +54,7 @@ class Audit(BaseModel):
     replicas: Annotated[int, Ge(1)] = Field(
         default=1,
         description="The number of independent clouds to run, each of sampler.samples particles. If a "
-        "filter couples particles, the bound counts clouds.",
+        "filter or sampler couples particles, the bound counts clouds.",
         examples=[40],
     )
     between: Literal["segments", "points"] | None = Field(

@@ -86,7 +86,7 @@ def _take_all(spec: Mapping[str, Any], dimension: int) -> None:
     return None
 
 
-def _none_couples(spec: Mapping[str, Any]) -> bool:
+def _none_couples(filter: Mapping[str, Any], sampler: Mapping[str, Any]) -> bool:
     return False
 
 
@@ -110,7 +110,7 @@ class Tables:
     ValueError.
     admits: raises ValueError where a filter's specification cannot work with these sets and tolerances at
     this step size (B.5).
-    couples: whether particles under a filter's specification are dependent (A.2).
+    couples: whether particles under a filter's and a sampler's specifications are dependent (A.2).
     samples: raises ValueError where a sampler's specification cannot work in this dimension.
     ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
     beyond_single: why float32 cannot represent a resolved scenario with its columns and its constrained
@@ -128,7 +128,7 @@ class Tables:
     naming: Callable[[Iterable[str]], "Tables | None"] = _none_offered
     columns: Callable[[Mapping[str, Any]], tuple[str, ...] | None] = _any_columns
     admits: Callable[[Mapping[str, Any], Sequence[UnsafeSet], Sequence[float], float], None] = _admit_all
-    couples: Callable[[Mapping[str, Any]], bool] = _none_couples
+    couples: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] = _none_couples
     samples: Callable[[Mapping[str, Any], int], None] = _take_all
     ends: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = _end_all
     beyond_single: Callable[[Mapping[str, Any], Sequence[str], Mapping[str, UnsafeSet]], str | None] = (

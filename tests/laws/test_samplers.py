@@ -35,9 +35,10 @@ OWN: dict[str, dict[str, Any]] = {
     "preconditioned": {"metric": [[1.5, 0.3], [0.3, 0.8]]},
     "annealed": {"temperature": 5.0, "cooling": 0.5},
     "parallel_tempering": {"temperatures": [2.0, 5.0]},
+    "birth_death": {"every": 2},
 }
-"""Each kind by itself, a kind without settings here from its example: what happens to a particle depends on
-that particle alone.
+"""Each kind by itself, a kind without settings here from its example: unless its row says that it couples
+particles, what happens to one depends on that one alone.
 """
 CASES: dict[str, dict[str, Any]] = {
     **{kind: {"kind": kind, **own} for kind, own in OWN.items()},
@@ -47,6 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
         "temperatures": [3.0],
         "adapt": {"steps": 7, "target": 0.574},
     },
+    "birth_death, tuned": {"kind": "birth_death", "every": 2, "adapt": {"steps": 7, "target": 0.574}},
     "preconditioned by its start": {"kind": "preconditioned", "metric": "covariance", "step_size": 0.5},
     "preconditioned at the mode": {"kind": "preconditioned", "metric": "hessian"},
 }
@@ -152,12 +154,19 @@ def test_relabelling_the_particles_relabels_the_result(case: str) -> None:
     torch.testing.assert_close(one.x[order], other.x, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("kind", [kind for kind in OWN if not SAMPLERS[kind].couples])
 def test_a_cloud_is_its_particles_one_by_one(kind: str) -> None:
     sampler, x = sampler_of(CASES[kind]), start(8)
     together = follow(sampler, sampler.init(x), 6).x
     alone = [follow(sampler, sampler.init(x[i : i + 1]), 6, Rows(Key(5).value, (i,), 8)).x for i in range(8)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OWN if SAMPLERS[kind].couples])
+def test_a_sampler_that_says_so_couples_its_particles(kind: str) -> None:
+    sampler, x = sampler_of(CASES[kind]), start(8)
+    y = torch.cat([x[:1], x[1:] + 1.0])
+    assert not torch.equal(*(follow(sampler, sampler.init(z), 6).x[0] for z in (x, y)))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -208,7 +217,7 @@ def test_both_precisions_agree(kind: str) -> None:
 
 
 def test_a_warm_up_leaves_the_cloud_where_it_is_and_keeps_only_a_step_size() -> None:
-    for kind in ("mala", "parallel_tempering"):
+    for kind in ("mala", "parallel_tempering", "birth_death"):
         spec = CASES[f"{kind}, tuned"]
         sampler, x = sampler_of(spec, step_filter=filter_of("gate")), start()
         state = first = sampler.init(x)
