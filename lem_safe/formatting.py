@@ -1,6 +1,7 @@
 """Fractions and confidences as text."""
 
 import math
+from collections.abc import Sequence
 
 
 def percent(fraction: float | None) -> str:
@@ -21,3 +22,13 @@ def level(confidence: float) -> str:
     """
     decimals = max(0, 1 - math.floor(math.log10(100 * (1 - confidence))))
     return f"{100 * confidence:.{decimals}f}".rstrip("0").rstrip(".") + " %"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table of text, each column as wide as its widest cell.
+
+    >>> aligned([("set", "found"), ("pillar", "2 %")])
+    ['set     found', 'pillar  2 %']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -11,12 +11,14 @@ from lem_safe.auditor.unclaimed import Unclaimed, Why, because
 from lem_safe.bounds.several import Correction
 from lem_safe.formatting import level
 
-FIXED = "Clopper-Pearson bounds, which hold for one evaluation,"
-ANYTIME = "anytime-valid (an e-process), so they hold at every evaluation,"
+FIXED = "Clopper-Pearson bounds, valid for one evaluation,"
+ANYTIME = (
+    "anytime-valid (an e-process: valid at every evaluation, so that one may stop at the first that decides),"
+)
 
 DETAIL = {
-    "sample": "The bounds are {bounds} if the samples are independent draws from one distribution; no audit "
-    "can check this.",
+    "sample": "The bounds are {bounds} if the samples are independent draws from one distribution. The audit "
+    "relies on this and cannot check it.",
     "path": "The event is that a path is inside at any recorded time{between}. The bounds are {bounds} if "
     "the "
     "paths are independent.",
@@ -32,9 +34,9 @@ BETWEEN = {"segments": ", or on the straight line between two", "points": "; not
 """How much of a path between two recorded points is checked."""
 
 WITHOUT_BOUND: dict[Why, str] = {
-    "coupled": "The samples are one filtered cloud, whose particles are not independent: the counts are "
-    "about this cloud and this run, and no confidence bound on their distribution is computed. For one, use "
-    "filter: {kind: tilt}, whose samples are independent unless the sampler couples them, or audit.replicas.",
+    "coupled": "The samples are one filtered cloud, whose particles depend on each other, so the counts "
+    "describe this cloud, and no confidence bound is computed from them. lem-safe certify draws independent "
+    "samples and computes one.",
     "copies": "Copies are not independent samples: the counts are about these rows, and no confidence "
     "bound on "
     "their distribution is computed.",
@@ -98,5 +100,8 @@ def in_words(
             if correction == "bonferroni"
             else "all bounds, and all of Holm's verdicts,"
         )
-        text += f" {m} constraints share the error: {what} hold together with {level(confidence)} confidence."
+        text += (
+            f" The error is shared by {m} constraints: {what} hold together with {level(confidence)} "
+            "confidence."
+        )
     return text

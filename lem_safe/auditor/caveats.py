@@ -120,9 +120,7 @@ def _mixed(audit: Mapping[str, Any]) -> str:
     if not found or found["rhat"] is None or found["rhat"] <= AGREE:
         return ""
     return (
-        f"The run has not settled: particles have not visited the same places (R̂ {found['rhat']:.2f}; at "
-        "most "
-        f"{AGREE} is usual). Counts and bounds are about the distribution after these steps, not about the "
-        "one "
-        "that more steps would reach."
+        "The run has not settled: the particles still depend on where they started (R̂ "
+        f"{found['rhat']:.2f}, usual threshold {AGREE}). Counts and bounds describe the state after these "
+        "steps; more steps may change it."
     )

@@ -108,8 +108,8 @@ def _uncertified(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     found = unclaimed_in(audit)
     if found is not None:
         remedy = (
-            "use filter: {kind: tilt}, whose samples are independent, or audit.replicas, which runs "
-            "independent clouds"
+            "lem-safe certify draws independent samples and computes one, or audit.replicas runs independent "
+            "clouds"
             if found.why == "coupled"
             else "draw fresh samples"
         )

@@ -9,10 +9,10 @@ from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.clouds import clouds_sentence, over_steps_cell
 from lem_safe.auditor.headline import counted, headline, more_words, reason, standing, unclaimed, unit
 from lem_safe.escaping import each_on_one_line
-from lem_safe.formatting import level, percent
+from lem_safe.formatting import aligned, level, percent
 from lem_safe.templates import rendered
 
-HEADS = ("", "unsafe set", "tolerated", "found", "most over steps", "at most", "clearance", "verdict")
+HEADS = ("", "unsafe set", "tolerated", "found", "highest at any step", "upper limit", "clearance", "verdict")
 
 
 def to_text(audit: Mapping[str, Any]) -> str:
@@ -20,12 +20,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
     assumes.
     """
     audit = each_on_one_line(audit)
-    rows = [HEADS, *(row(c, audit) for c in audit["constraints"])]
-    widths = [max(len(line[i]) for line in rows) for i in range(len(HEADS))]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in rows
-    ]
+    table = aligned([HEADS, *(row(c, audit) for c in audit["constraints"])])
     sentences = [f"{c['set']}: {sentence(c, audit)}" for c in audit["constraints"]]
     why = [reason(audit)] if not audit["passed"] else []
     return "\n".join(
@@ -151,8 +146,9 @@ def guarantee_sentence(c: Mapping[str, Any]) -> str:
     if not guarantee["holds"]:
         return f"Not guaranteed: {because}."
     return (
-        f"Guaranteed: {because}. So a sample drawn at random from such a cloud is inside with probability at "
-        f"most {percent(guarantee['at_most'])}; no confidence level is involved."
+        f"Guaranteed: {because}. So a sample drawn at random from a cloud that this filter has produced is "
+        f"inside with probability at most {percent(guarantee['at_most'])}, by construction and not by "
+        "statistics."
     )
 
 
@@ -171,7 +167,7 @@ def bound_sentence(c: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     many = "of a cloud " if unit(audit) == "cloud" else "of a chain's time " if unit(audit) == "chain" else ""
     text = (
         f"In the distribution that they come from, {low} to {high} {many}are inside "
-        f"({level(c['confidence_each'])} confidence{_however(audit)})."
+        f"({level(c['confidence_each'])} confidence, two-sided{_however(audit)})."
     )
     if c["verdict"] != "inconclusive":
         at = c.get("decided_at")

@@ -13,12 +13,13 @@ from lem_safe.bounds.evidence import Method
 from lem_safe.bounds.several import Correction
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json
-from lem_safe.formatting import level, percent
+from lem_safe.formatting import aligned, level, percent
 from lem_safe.inputs import read_mapping
 
 SCHEMA_VERSION = 1
 FILE = "certificate.json"
 AGAIN = "certify again, or restore the file"
+HEADS = ("unsafe set", "tolerated", "found", "upper limit", "without the filter", "verdict")
 
 
 @dataclass(frozen=True)
@@ -146,19 +147,27 @@ class Certificate:
         return cls(**read)
 
     def __str__(self) -> str:
-        lines = [f"{headline(self)}"]
-        for c in self.constraints:
-            lines.append(
-                f"  {c.set}: {c.violations:,} of {self.samples:,} inside ({percent(c.fraction)}); in their "
-                f"distribution at most {percent(c.upper_bound)}, tolerated {percent(c.beta)}: {c.verdict}"
+        free = None if self.pilot is None else self.pilot["unfiltered"]
+        rows = [
+            (
+                c.set,
+                f"{percent(c.beta)}",
+                f"{percent(c.fraction)} ({c.violations:,})",
+                f"{percent(c.upper_bound)}",
+                "not known" if free is None else f"{percent(free[i])} (pilot)",
+                c.verdict,
             )
+            for i, c in enumerate(self.constraints)
+        ]
         after = [] if (what := remedy(self)) is None else [what, ""]
-        return "\n".join([*lines, "", *after, self.assumes])
+        return "\n".join([headline(self), "", *aligned([HEADS, *rows]), "", *after, self.assumes])
 
 
 def headline(certificate: Certificate) -> str:
     """One line: the outcome, the scenario, the number of samples."""
-    of = f"{certificate.scenario}: {certificate.samples:,} samples"
+    swapped = certificate.replaced_filter
+    instead = f", with the filter tilt in place of {swapped}" if swapped else ""
+    of = f"{certificate.scenario}{instead}: {certificate.samples:,} samples"
     confident = f"at {level(certificate.confidence)} confidence"
     if certificate.verdict == "certified":
         return f"CERTIFIED  {of}: every tolerance holds {confident}, if {_independent(certificate)}"

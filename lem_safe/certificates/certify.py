@@ -33,6 +33,7 @@ from lem_safe.runs.replicas import follow_clouds
 from lem_safe.runs.resume import identity, must_match
 from lem_safe.scenario import Scenario
 
+DECIDED = ("certified", "violated")
 STREAM = "certify"
 """The name of the random streams of the samples; a pilot's and a run's have others."""
 
@@ -111,8 +112,9 @@ def _begun(
             raise BadInput(Fault(message, file=str(directory.path)))
     if plan.replaced:
         progress.say(
-            f"certify: the filter {plan.replaced} couples particles, so one cloud of them certifies nothing; "
-            "filter: {kind: tilt} takes its place (audit.replicas keeps it, with independent clouds)"
+            f"certify: the particles of one cloud under {plan.replaced} depend on each other, so no bound can "
+            "be computed from it; filter: {kind: tilt} takes its place. To certify "
+            f"{plan.replaced} itself, set audit.replicas: independent clouds"
         )
     progress.say(f"certify: {plan}")
     problem = build(plan.scenario, device=device, progress=progress)
@@ -186,7 +188,7 @@ class _Drawing:
             self._take(*self._batch(b, min(self.plan.batch, rest), saved))
             saved = None
             self._save({})
-            self.progress.say(self._standing())
+            self.progress.finish(self._standing())
 
     def concluded(self, pilot: Pilot | None, with_report: bool) -> Certificate:
         """Writes the files of what was drawn, and returns the certificate."""
@@ -216,7 +218,7 @@ class _Drawing:
             sized.course(f"batch {b + 1}", sized.scenario.sampler.steps, filtered=True),
             begin,
             samples // particles,
-            progress=self.progress,
+            progress=_Unfinished(self.progress),
             save=self._save,
             saved=saved if saved is not None and "state.x" in saved else None,
             every=self.every,
@@ -257,10 +259,19 @@ class _Drawing:
         """Where the constraints stand after the last batch."""
         n, found = self.evaluations.ends[-1], self.evaluations
         each = [
-            f"{name} {k:,} ({s.verdict if s.verdict != 'inconclusive' else f'at most {100 * s.upper:.3g} %'})"
+            f"{name} {k:,} (at most {100 * s.upper:.3g} %" + f", {s.verdict}" * (s.verdict in DECIDED) + ")"
             for name, k, s in zip(self.problem.names, found.counts, found.standings, strict=True)
         ]
-        return f"after {n:,} samples: inside {', '.join(each)}"
+        return f"inside {', '.join(each)} of {n:,}"
+
+
+class _Unfinished:
+    """The progress of a batch, which ends with what its evaluation found and not with its largest step."""
+
+    def __init__(self, whole: Progress):
+        self.start, self.update, self.say = whole.start, whole.update, whole.say
+
+    def finish(self, note: str) -> None: ...
 
 
 def _again(directory: RunDirectory, plan: Plan, with_report: bool) -> Certified:

@@ -98,7 +98,7 @@ def _certificate(
         constraints=constraints_of(report),
         evaluations=tuple(evaluations.ends),
         budget=plan.budget,
-        assumes=report.assumes_detail,
+        assumes=f"{report.assumes_detail} {_by_construction(plan)}",
         question=asked,
         geometry=geometry,
         seed=scenario.seed,
@@ -109,6 +109,16 @@ def _certificate(
         data=tuple(_hashes(scenario)),
         software=versions(),
         issued=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def _by_construction(plan: Plan) -> str:
+    """Why the units are independent, and whose distribution is bounded."""
+    unit = "sample" if plan.particles is None else "cloud"
+    return (
+        f"They are by construction: everything was frozen before the first was drawn, and every {unit} has "
+        f"random numbers of its own. The distribution is that after {plan.scenario.sampler.steps:,} steps, "
+        "settled or not."
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from lem_safe.comparison.findings import by_chance, findings
 from lem_safe.distances.kl_price import Account, Needed
 from lem_safe.escaping import each_on_one_line, on_one_line
-from lem_safe.formatting import level, percent
+from lem_safe.formatting import aligned, level, percent
 from lem_safe.provenance import versions
 from lem_safe.report.prices import certainly, least, nats
 
@@ -139,10 +139,7 @@ class Comparison:
             "promise",
         )
         rows = [heads, *(row for entry in self.entries for row in _cells(entry))]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-        table = "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        table = "\n".join(aligned(rows))
         said = "\n".join(findings(each_on_one_line(self.to_dict())))
         size = f"{self.seeds} seed{'s' * (self.seeds != 1)}" + f" of {self.clouds} clouds" * (self.clouds > 1)
         aimed = ", ".join(f"{percent(a)} in {on_one_line(name)}" for name, a in (self.aim or {}).items())

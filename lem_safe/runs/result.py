@@ -86,7 +86,7 @@ class Run:
         found = self.report.movement
         if found is None or found.rhat is None or found.rhat > AGREE:
             return []
-        return ["", f"The run has settled: R̂ is {found.rhat:.2f} (at most {AGREE} is usual)."]
+        return ["", f"The run has settled: R̂ is {found.rhat:.2f} (usual threshold {AGREE})."]
 
     def _unfiltered(self) -> list[str]:
         """What each region holds at the end without the filter, where there is one."""

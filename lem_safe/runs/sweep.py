@@ -16,6 +16,7 @@ from typing import Any
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import write_json, write_text
+from lem_safe.formatting import aligned
 from lem_safe.inputs import read_mapping
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load
@@ -63,11 +64,7 @@ class Sweep:
 
     def __str__(self) -> str:
         heads, rows = each_on_one_line(table(self.entries))
-        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in [heads, *rows]
-        ]
+        lines = aligned([heads, *rows])
         passed = sum(entry.status == 0 for entry in self.entries)
         head = f"{on_one_line(self.scenario.name)}: {passed} of {len(self.entries)} combinations passed"
         return "\n".join([head, "", *lines, "", on_one_line(self.directory / "report.html")])

@@ -88,7 +88,7 @@ def test_several_constraints_share_the_error():
     two = audit(cloud(0, 300), scenario([("pillar", 0.01), ("lens", 0.5)]))
     assert one.constraints[0].verdict == "certified" and two.constraints[0].verdict == "inconclusive"
     assert two.constraints[0].upper_bound == pytest.approx(upper_bound(0, 300, 0.975))
-    assert "2 constraints share the error" in two.assumes_detail and "share" not in one.assumes_detail
+    assert "The error is shared by 2 constraints" in two.assumes_detail and "share" not in one.assumes_detail
 
 
 def test_holm_decides_more_and_never_less():
