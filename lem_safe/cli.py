@@ -21,6 +21,7 @@ from lem_safe.commands.reproduce import reproduce
 from lem_safe.commands.run import run
 from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
+from lem_safe.commands.thin import thin
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
 from lem_safe.signals import status_after
@@ -35,6 +36,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     explain,
     run,
     audit,
+    thin,
     compare,
     report,
     sample,

@@ -131,7 +131,7 @@ class Samples:
         start = 0
         for part in self.rows.stream(list(order), size):
             block = np.array(part, dtype=np.float64)
-            gaps = np.isnan(block).any(1)
+            gaps = np.asarray(np.isnan(block).any(1))
             self._must_be_finite(np.where(np.isnan(block), 0.0, block), start, order)
             start += len(block)
             yield Marked(block, None, gaps)

@@ -1,10 +1,11 @@
-"""Which rows stay: one number in [0, 1) per row, a hash of the seed and of the row's number in its file, decides.
+"""Which rows stay: one number in [0, 1) per row, a hash of the seed and of the row's number in its file,
+decides.
 
 The result depends on the seed and the order of the rows, not on the kind of file nor on the size of a block.
-`Counted` keeps as many rows of each group as planned, every choice of so many rows being equally likely: a row
-stays if u·(rows left of its group) < (rows wanted still), Knuth's selection sampling. `Single` decides each row
-on its own, with the probability of its group, and leaves out the rows that the probabilities were learned
-from; so the rows it keeps are independent of one another if the rows it is given are.
+`Counted` keeps as many rows of each group as planned, every choice of so many rows being equally likely: a
+row stays if u·(rows left of its group) < (rows wanted still), Knuth's selection sampling. `Single` decides
+each row on its own, with the probability of its group, and leaves out the rows that the probabilities were
+learned from; so the rows it keeps are independent of one another if the rows it is given are.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 
 from lem_safe.auditor.inside import scrambled
 from lem_safe.keys import Key
-from lem_safe.thinning.membership import MISSING
+from lem_safe.thinning.membership import MISSING, changed
 
 Groups = Int64[np.ndarray, "b"]
 Kept = Bool[np.ndarray, "b"]
@@ -36,17 +37,22 @@ class Counted:
         """Which rows of the next block stay; its first row is row `start`."""
         u = uniforms(self._key, start, len(group))
         kept = np.zeros(len(group), dtype=bool)
-        for g in np.unique(group[group != MISSING]).tolist():
-            rows = np.flatnonzero(group == g)
-            left, wanted = int(self._left[g]), int(self._wanted[g])
-            if wanted in (0, left):
-                chosen = [wanted > 0] * len(rows)
-                wanted -= wanted and len(rows)
-            else:
-                chosen, wanted = _selected(u[rows].tolist(), left, wanted)
-            kept[rows] = chosen
-            self._left[g], self._wanted[g] = left - len(rows), wanted
+        order = np.argsort(group, kind="stable")
+        first = np.flatnonzero(np.diff(group[order], prepend=MISSING - 1))
+        for rows in np.split(order, first[1:]) if len(group) else []:
+            g = int(group[rows[0]])
+            if g != MISSING:
+                kept[rows] = self._of_one(g, u[rows])
         return kept
+
+    def _of_one(self, g: int, u: Float[np.ndarray, "k"]) -> Kept:
+        left, wanted = int(self._left[g]), int(self._wanted[g])
+        self._left[g] -= len(u)
+        if wanted in (0, left):
+            self._wanted[g] -= len(u) * (wanted > 0)
+            return np.full(len(u), wanted > 0)
+        chosen, self._wanted[g] = _selected(u.tolist(), left, wanted)
+        return np.array(chosen)
 
     @property
     def done(self) -> bool:
@@ -55,7 +61,8 @@ class Counted:
 
 
 class Single:
-    """Each row on its own, with the probability of its group; none of the rows that these were learned from."""
+    """Each row on its own, with the probability of its group; none of the rows that these were learned
+    from."""
 
     def __init__(self, chance: Float[np.ndarray, "g"], key: Key, learned_from: float):
         self._chance, self._key, self._share = chance, key, learned_from
@@ -80,25 +87,28 @@ def flags(blocks: Iterator[Groups], of: Callable[[Groups, int], Kept]) -> Iterat
 
 
 class Flags:
-    """Which rows stay, as many at a time as whoever copies them has at hand."""
+    """Which rows of a source stay, as many at a time as whoever copies them has at hand; BadInput where there
+    are not as many as are asked for in all.
+    """
 
-    def __init__(self, blocks: Iterator[Kept], done: Callable[[], object]):
-        """done: called once when rows are asked for and none are left, and by `finish`."""
-        self._blocks, self._done = blocks, done
+    def __init__(self, blocks: Iterator[Kept], source: str):
+        self._blocks, self._source = blocks, source
         self._held: Kept = np.zeros(0, dtype=bool)
-        self.seen = self.kept = 0
 
     def take(self, n: int) -> Kept:
         """The flags of the next n rows."""
         while len(self._held) < n:
             block = next(self._blocks, None)
             if block is None:
-                self._done()
-                break
+                raise changed(self._source)
             self._held = np.concatenate([self._held, block])
         taken, self._held = self._held[:n], self._held[n:]
-        self.seen, self.kept = self.seen + len(taken), self.kept + int(taken.sum())
         return taken
+
+    def finish(self) -> None:
+        """Every flag must have been taken."""
+        if len(self._held) or any(len(block) for block in self._blocks):
+            raise changed(self._source)
 
 
 def _selected(u: list[float], left: int, wanted: int) -> tuple[list[bool], int]:

@@ -1,5 +1,5 @@
-"""Which rows are inside which sets, a block at a time: every row belongs to a group, the rows of one pattern of
-membership, and of one unit (a cloud, a chain) where the file numbers units.
+"""Which rows are inside which sets, a block at a time: every row belongs to a group, the rows of one pattern
+of membership, and of one unit (a cloud, a chain) where the file numbers units.
 
 The first pass finds the groups and counts their rows; later passes must find the same ones. Memory is that of
 one block and of the groups.
@@ -31,9 +31,9 @@ class Membership:
     def __init__(self, samples: Samples, match: Match, sets: Mapping[str, UnsafeSet]):
         self._samples, self._match, self._sets = samples, match, sets
         self._numbers: dict[bytes, int] = {}
-        self._patterns: list[Bool[np.ndarray, "m"]] = []
+        self._patterns: list[Bool[np.ndarray, m]] = []
         self._units: list[int] = []
-        self.complete = False
+        self.complete, self.dropped = False, 0
 
     @property
     def patterns(self) -> Bool[np.ndarray, "g m"]:
@@ -49,11 +49,14 @@ class Membership:
         """The group of every row, in file order; MISSING where the row misses a value. Raises BadInput where
         a complete membership finds another group: then the file has changed.
         """
+        dropped = 0
         for x, unit, missing in self._samples.marked(self._match.order, self._match.unit_column, size):
             group = np.full(len(x), MISSING, dtype=np.int64)
             there = ~missing
             group[there] = self._groups(x[there], None if unit is None else unit[there])
+            dropped += int(missing.sum())
             yield group
+        self.dropped = dropped
 
     def counts(self, blocks: Iterator[Int64[np.ndarray, "b"]]) -> Int64[np.ndarray, "g"]:
         """The number of rows of each group; the membership is complete then."""
@@ -105,6 +108,10 @@ def _distinct(keys: np.ndarray) -> tuple[Int64[np.ndarray, "k"], Int64[np.ndarra
     """The first row of each different key, and which of them each row has."""
     if not len(keys):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    whole = np.ascontiguousarray(keys).view([("", np.uint8)] * keys.shape[1])[:, 0] if keys.shape[1] > 1 else keys[:, 0]
+    whole = (
+        np.ascontiguousarray(keys).view([("", np.uint8)] * keys.shape[1])[:, 0]
+        if keys.shape[1] > 1
+        else keys[:, 0]
+    )
     _, first, which = np.unique(whole, return_index=True, return_inverse=True)
     return first, which

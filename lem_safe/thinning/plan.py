@@ -1,7 +1,8 @@
 """How many rows of each pattern of membership stay (P.8): the KL projection of the rows, in whole rows.
 
-    t_π = N_π e^{−μ·π} / max_π e^{−μ·π}        μ of the projection (G.4); without a set it is in, a row always stays
-    c_π ≤ N_π,   Σ_π π_k c_π ≤ ⌊β_k Σ_π c_π⌋ for every set k        exactly, and no further row can be added
+    t_π = N_π e^{−μ·π} / max_π e^{−μ·π}        μ of the projection (G.4); without a set it is in, a row always
+    stays c_π ≤ N_π,   Σ_π π_k c_π ≤ ⌊β_k Σ_π c_π⌋ for every set k        exactly, and no further row can be
+    added
 
 Rounding starts from ⌈t⌉, removes rows of the sets that are over their budget, and fills what room is left.
 Which of several patterns loses its odd row is drawn at random, so that each row stays with a probability near
@@ -73,8 +74,8 @@ def planned(
     kept = rounding.filled(kept, counts)
     if not kept.any():
         raise ValueError(
-            f"no choice of these {counts.sum():,} rows meets the tolerances in whole rows, as none is outside "
-            "every set"
+            f"no choice of these {counts.sum():,} rows meets the tolerances in whole rows, as none is "
+            "outside every set"
         )
     return Plan(kept, found)
 
@@ -97,9 +98,7 @@ class _Rounding:
         total = int(kept.sum()) + more
         return np.array([budget(β, total) for β in self.betas], dtype=np.int64) - kept @ self.member
 
-    def within(
-        self, kept: Int64[np.ndarray, "p"], least: Int64[np.ndarray, "p"]
-    ) -> Int64[np.ndarray, "p"]:
+    def within(self, kept: Int64[np.ndarray, "p"], least: Int64[np.ndarray, "p"]) -> Int64[np.ndarray, "p"]:
         """With as many rows less as the budgets ask for, never below `least`, which must be within budget or
         0.
         """
@@ -151,7 +150,7 @@ class _Rounding:
             (kept > 0) & self.patterns.any(1), _cost(kept - 1, counts) - _cost(kept, counts), np.inf
         )
         change = up[:, None] + down
-        fits = (self.member[:, None] - self.member <= self.room(kept)).all(-1)
+        fits = np.asarray((self.member[:, None] - self.member <= self.room(kept)).all(-1))
         best = np.unravel_index(np.where(fits, change, np.inf).argmin(), change.shape)
         if not (fits[best] and change[best] < -1e-9):
             return kept
