@@ -5,10 +5,11 @@ In an .npz, every array with one entry per row is thinned like the rows (`replic
 makes them depend on one another (A.2).
 """
 
+import io
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,13 @@ DESCRIBING = ("columns", "seed", "moved", *MARKS)
 """Arrays of an .npz that describe all rows, whatever their length is."""
 
 
-def copy_npy(path: Path, flags: Flags, rows: int, to: IO[bytes]) -> None:
+def copy_npy(path: Path, flags: Flags, rows: int, to: BinaryIO) -> None:
     """Writes the `rows` that stay; the type is the file's, the order of memory C."""
-    _write(open_npy(path), flags, rows, to)
+    _write(open_npy(path), flags, rows, to.write)
     flags.finish()
 
 
-def copy_npz(path: Path, again: Callable[[], Flags], rows: int, to: IO[bytes], *, coupled: bool) -> None:
+def copy_npz(path: Path, again: Callable[[], Flags], rows: int, to: BinaryIO, *, coupled: bool) -> None:
     """Writes all arrays, those with one entry per row without the rows that do not stay. again: the flags
     from their beginning. coupled: mark the rows as depending on one another.
     """
@@ -46,7 +47,7 @@ def copy_npz(path: Path, again: Callable[[], Flags], rows: int, to: IO[bytes], *
             with new.open(own, "w", force_zip64=True) as member:
                 if per_row(archive, entry.filename, n):
                     flags = again()
-                    _write(archive.array(name), flags, rows, member)
+                    _write(archive.array(name), flags, rows, member.write)
                     flags.finish()
                 else:
                     with old.open(entry) as source:
@@ -55,7 +56,7 @@ def copy_npz(path: Path, again: Callable[[], Flags], rows: int, to: IO[bytes], *
         if coupled:
             own = zipfile.ZipInfo("coupled.npy", (1980, 1, 1, 0, 0, 0))
             with new.open(own, "w") as member:
-                np.lib.format.write_array(member, np.array(True))
+                member.write(_header(np.dtype(bool), ()) + b"\x01")
 
 
 def per_row(archive: Archive, filename: str, n: int) -> bool:
@@ -78,14 +79,18 @@ def must_be_flat(path: Path) -> None:
         )
 
 
-def _write(array: Array, flags: Flags, rows: int, to: IO[bytes]) -> None:
-    shape = (rows, *array.shape[1:])
-    np.lib.format.write_array_header_1_0(
-        to,
-        {"descr": np.lib.format.dtype_to_descr(array.header.dtype), "fortran_order": False, "shape": shape},
-    )
+def _write(array: Array, flags: Flags, rows: int, write: Callable[[bytes], object]) -> None:
+    write(_header(array.header.dtype, (rows, *array.shape[1:])))
     for block in _staying(array, flags):
-        to.write(np.ascontiguousarray(block).tobytes())
+        write(np.ascontiguousarray(block).tobytes())
+
+
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What comes before the numbers of an array in its file."""
+    head = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(dtype)
+    np.lib.format.write_array_header_1_0(head, {"descr": descr, "fortran_order": False, "shape": shape})
+    return head.getvalue()
 
 
 def _staying(array: Array, flags: Flags) -> Iterator[NDArray[Any]]:

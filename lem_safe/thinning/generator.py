@@ -159,6 +159,9 @@ class Judge:
         opened = open_samples(batch, self._columns, self._form)
         question = Question(self._scenario, makers=MAKERS)
         match = question.match(opened)
+        if match.unit != "sample":
+            message = f"must be rows that are samples of their own; they number {match.unit}s"
+            raise BadInput(Fault(f"{message}; leave that column out", key="draw"))
         sets = question.sets(match.names)
         parts = list(opened.marked(match.order, match.unit_column))
         missing = np.concatenate([part.missing for part in parts])

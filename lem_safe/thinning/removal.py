@@ -153,7 +153,7 @@ def _report(task: Task, decision: Decision, out: str | None, independent: bool) 
         kl_needed=None if one is None else _kl(counts * one.keep, counts),
         unit=task.match.unit,
         units=len(np.unique(task.membership.units)),
-        marked=is_npz and not independent and task.match.unit == "sample" and total < counts.sum(),
+        marked=is_npz and not independent and task.match.unit == "sample" and total < int(counts.sum()),
     )
 
 

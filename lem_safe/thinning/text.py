@@ -5,7 +5,7 @@ stays where it is, and a row that does not stay is left out with its line end.
 import codecs
 import gzip
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,24 +18,24 @@ def copy_text(path: Path, form: TableFormat, flags: Flags, to: BinaryIO, *, pack
     """Copies the rows of one file that stay, and returns how many; packed: compressed by gzip."""
     if packed:
         with gzip.GzipFile("", "wb", fileobj=to, mtime=0) as file:
-            return _copied(path, form, flags, file)
-    return _copied(path, form, flags, to)
+            return _copied(path, form, flags, file.write)
+    return _copied(path, form, flags, to.write)
 
 
-def _copied(path: Path, form: TableFormat, flags: Flags, to: BinaryIO | gzip.GzipFile) -> int:
+def _copied(path: Path, form: TableFormat, flags: Flags, write: Callable[[bytes], object]) -> int:
     kept = 0
     with faults_of(path):
         head = csv_head(path, form)
         if begins_with_mark(path):
-            to.write(codecs.BOM_UTF8)
+            write(codecs.BOM_UTF8)
         with opened(path) as lines:
-            to.write("".join(itertools.islice(lines, head.start)).encode())
+            write("".join(itertools.islice(lines, head.start)).encode())
             for texts in _in_parts(head, lines):
                 rows = [text for text, is_row in texts if is_row]
                 stays = iter(flags.take(len(rows)).tolist())
                 said = [text for text, is_row in texts if not is_row or next(stays)]
                 kept += len(said) - len(texts) + len(rows)
-                to.write("".join(said).encode())
+                write("".join(said).encode())
     return kept
 
 
