@@ -11,6 +11,7 @@ row: 1/Σ_π q_π e^{−μ·π}, q the shares of the first batch.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from os import PathLike
 from typing import Any, Generic, SupportsFloat, TypeVar
 
 import numpy as np
@@ -197,6 +198,8 @@ def accepted(
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise BadInput(Fault(f"must be a whole number, at least 1; got {value!r}", key=name))
     first = draw(batch)
+    if isinstance(first, str | PathLike):
+        raise BadInput(Fault(f"must return rows in memory; got {first!r:.60}, a file's name", key="draw"))
     loaded = scenario_for(scenario, open_samples(first, columns), None, beta)
     judge = Judge(first, loaded, columns, missing, loaded.seed if seed is None else seed)
     return Accepted(draw, judge, rows, batch, most_draws)

@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Int64
 
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.matching import Match
-from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import Samples
 from lem_safe.errors import BadInput, Fault
 
@@ -45,9 +44,9 @@ class Membership:
         """The unit of each group."""
         return np.array(self._units, dtype=np.int64)
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Int64[np.ndarray, "b"]]:
-        """The group of every row, in file order; MISSING where the row misses a value. Raises BadInput where
-        a complete membership finds another group: then the file has changed.
+    def blocks(self, size: int) -> Iterator[Int64[np.ndarray, "b"]]:
+        """The group of every row, `size` rows at a time, in file order; MISSING where the row misses a value.
+        Raises BadInput where a complete membership finds another group: then the file has changed.
         """
         dropped = 0
         for x, unit, missing in self._samples.marked(self._match.order, self._match.unit_column, size):

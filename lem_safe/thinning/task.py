@@ -6,6 +6,7 @@ from typing import NamedTuple
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.matching import Match
 from lem_safe.auditor.question import Question
+from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import Samples
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
@@ -38,7 +39,7 @@ class Task(NamedTuple):
         total = self.samples.rows.total if total is None else total
         self.progress.start(title, total or 1)
         rows = 0
-        for group in self.membership.blocks():
+        for group in self.membership.blocks(BLOCK):
             yield group
             rows += len(group)
             self.progress.update(rows if total else 0, f"{rows:,} rows")
