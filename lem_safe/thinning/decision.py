@@ -41,7 +41,7 @@ def by_count(task: Task) -> Decision:
     member = task.membership
     counts = member.counts(task.blocks("count"))
     _must_be_rows(task, counts)
-    kept, one, why = np.zeros_like(counts), None, ""
+    kept, one = np.zeros_like(counts), None
     units = np.unique(member.units)
     for unit in units.tolist():
         own = np.flatnonzero(member.units == unit)
@@ -49,8 +49,7 @@ def by_count(task: Task) -> Decision:
         uniforms = np.random.default_rng([task.key.fold("rounding").value, unit % 2**63]).random(len(own))
         try:
             plan = planned(member.patterns[own], counts[own], task.betas, uniforms)
-        except ValueError as error:
-            why = str(error)
+        except ValueError:  # no row of this unit can stay
             continue
         kept[own] = plan.kept
         if len(units) == 1:
@@ -58,7 +57,7 @@ def by_count(task: Task) -> Decision:
             keep[own] = plan.tilted.keep
             one = Tilted(plan.tilted.multipliers, keep)
     if not kept.any():
-        raise excluded(task, why)
+        raise excluded(task)
 
     def again() -> Iterator[Kept]:
         choice = Counted(counts, kept, task.key.fold("rows"))
@@ -117,7 +116,7 @@ def _chances(task: Task, sample: Int64[np.ndarray, "g"], rows: int) -> Tilted:
         aims = [independent_aim(β, asked, m, POWER, learned) for β in task.betas]
         found = tilted(patterns[there], sample[there], aims)
     except ValueError as error:
-        raise excluded(task, str(error)) from error
+        raise excluded(task) from error
     each = chances(patterns, found.multipliers)
     return Tilted(found.multipliers, np.minimum(each / each[there].max(), 1.0))
 
@@ -136,13 +135,14 @@ def _must_be_independent(task: Task) -> None:
         raise BadInput(Fault(message, task.samples.source))
 
 
-def excluded(task: Task, why: str) -> BadInput:
+def excluded(task: Task) -> BadInput:
     """The fault that no rows meet the tolerances together."""
     names = ", ".join(task.sets)
     return BadInput(
         Fault(
-            f"no rows meet the tolerances of {names} together ({why}); raise one of them, or give rows "
-            "outside these regions",
+            f"no choice of its rows meets the tolerances of {names}"
+            + " together" * (len(task.sets) > 1)
+            + ", as too few are outside; raise a tolerance, or give more rows outside these regions",
             task.samples.source,
         )
     )

@@ -117,8 +117,8 @@ class Judge:
             names = ", ".join(self.sets)
             raise BadInput(
                 Fault(
-                    f"the first {len(inside):,} draws cannot meet the tolerances of {names} together "
-                    f"({error}); raise one of them, or use a generator that leaves these regions more often",
+                    f"the first {len(inside):,} draws cannot meet the tolerances of {names}, as too few are "
+                    "outside; raise a tolerance, or use a generator that leaves these regions more often",
                     key="constraints",
                 )
             ) from error

@@ -85,7 +85,7 @@ REFUSED = [
     (["--set", "constraints.0.set=none"], "none"),
     (
         ["--set", "unsafe.fast={kind: rule, where: load < 99}", "--set", "constraints.0.beta=0"],
-        "no rows meet",
+        "meets the tolerances of fast, far together",
     ),
 ]
 

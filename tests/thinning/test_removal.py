@@ -245,7 +245,7 @@ def test_beta_zero_empties_a_region_and_no_row_at_all_is_refused() -> None:
     found = lem_safe.thin(numbers(), SHAPES, beta=0)
     assert (found.regions[0].after, found.regions[0].multiplier) == (0, float("inf"))
     assert found.to_dict()["regions"][0]["multiplier"] == "inf" and found.kept == found.outside
-    with pytest.raises(BadInput, match="no rows meet the tolerances of ball together"):
+    with pytest.raises(BadInput, match="no choice of its rows meets the tolerances of ball, as too few"):
         lem_safe.thin(numbers() / 100, SHAPES, beta=0)
 
 
