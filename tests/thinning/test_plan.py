@@ -71,7 +71,7 @@ def test_overlapping_sets_are_nearest_but_for_rounding_and_no_row_can_be_added()
     assert nearest >= 54
 
 
-@pytest.mark.parametrize("outside", [0, 1, 10])
+@pytest.mark.parametrize("outside", [0, 1, 5])
 def test_many_rows_are_the_projection(outside: int) -> None:
     patterns = np.array(list(itertools.product([False, True], repeat=3)))
     counts = np.array([outside * 1000, 9000, 7000, 3001, 20_000, 1234, 777, 5000])

@@ -187,8 +187,8 @@ def test_each_cloud_or_chain_is_thinned_by_itself(unit: str, tmp_path: Path) -> 
 
 
 def test_several_files_are_a_directory_of_the_same_files(tmp_path: Path) -> None:
-    rows = lines(numbers())
-    for year, part in ((1, rows[:250]), (2, rows[250:])):
+    rows = lines(numbers(150))
+    for year, part in ((1, rows[:60]), (2, rows[60:])):
         (tmp_path / f"parts/year={year}").mkdir(parents=True)
         (tmp_path / f"parts/year={year}/a.csv").write_text("\n".join([HEAD, *part]) + "\n")
     (tmp_path / "parts/year=3").mkdir()
@@ -199,13 +199,13 @@ def test_several_files_are_a_directory_of_the_same_files(tmp_path: Path) -> None
     thin(one, tmp_path / "alone.csv")
     left = [(tmp_path / f"out/year={year}/a.csv").read_text() for year in (1, 2)]
     alone = (tmp_path / "alone.csv").read_text()
-    assert found.rows == 601
+    assert found.rows == 151
     assert left[0] + left[1].removeprefix(HEAD + "\n") == alone.replace("1,a,9,9,,\n", "")
     for bad, why in (("o.csv", "must name a directory"), ("parts/o", "is within"), ("out", "exists already")):
         with pytest.raises(BadInput, match=why):
             thin(tmp_path / "parts", tmp_path / bad)
     found = thin(str(tmp_path / "parts/year=*/a.csv"), tmp_path / "again")
-    assert found.rows == 600 and (tmp_path / "again/year=2/a.csv").exists()
+    assert found.rows == 150 and (tmp_path / "again/year=2/a.csv").exists()
 
 
 SOURCES = {
@@ -266,7 +266,7 @@ def test_the_bound_of_independent_rows_is_wrong_no_more_often_than_it_says(
     """Over many files, a certificate is reached with its power, and false in at most 5 % of them."""
     aim = decision.independent_aim(0.08, Judged(1050), 1, decision.POWER, 300)
     monkeypatch.setattr(decision, "independent_aim", lambda *_: aim)
-    wrong, certified, reps = 0, 0, 100
+    wrong, certified, reps = 0, 0, 40
     for seed in range(reps):
         x = np.random.default_rng(seed).normal(size=(1500, 1))
         found = lem_safe.thin(x, SHAPE_UP, beta=0.08, independent=True, seed=seed)
@@ -275,7 +275,7 @@ def test_the_bound_of_independent_rows_is_wrong_no_more_often_than_it_says(
         report = lem_safe.audit(found.selection, SHAPE_UP, beta=0.08)
         own = report.constraints[0].verdict == "certified"
         certified, wrong = certified + own, wrong + (own and true > 0.08)
-    assert certified > 95 - 4 * 2.2 and wrong < 5 + 4 * 2.2
+    assert certified > 38 - 4 * 1.4 and wrong < 2 + 4 * 1.4
 
 
 def test_rows_one_by_one_that_exceed_a_tolerance_are_not_written(
