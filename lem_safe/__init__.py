@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lem_safe.runs.runner import run
     from lem_safe.runs.sweep import Sweep, sweep
     from lem_safe.scenario import Scenario
+    from lem_safe.thinning import Thinned, accepted, thin
 
 _HOMES = {
     "AuditReport": "lem_safe.auditor",
@@ -38,12 +39,15 @@ _HOMES = {
     "Run": "lem_safe.runs.result",
     "Scenario": "lem_safe.scenario",
     "Sweep": "lem_safe.runs.sweep",
+    "Thinned": "lem_safe.thinning",
+    "accepted": "lem_safe.thinning",
     "audit": "lem_safe.auditing",
     "certify": "lem_safe.certificates.certify",
     "load": "lem_safe.registry",
     "loads": "lem_safe.registry",
     "run": "lem_safe.runs.runner",
     "sweep": "lem_safe.runs.sweep",
+    "thin": "lem_safe.thinning",
     "verify": "lem_safe.certificates.verify",
 }
 
@@ -56,13 +60,16 @@ __all__ = [
     "Run",
     "Scenario",
     "Sweep",
+    "Thinned",
     "__version__",
+    "accepted",
     "audit",
     "certify",
     "load",
     "loads",
     "run",
     "sweep",
+    "thin",
     "verify",
 ]
 

@@ -99,7 +99,7 @@ def audited(
 ) -> Audited:
     """The same, with the samples and the scenario; overrides: of a scenario that is loaded, by dotted key."""
     opened, beside = open_both(samples, clouds, columns, form)
-    chosen = _chosen(scenario, opened, overrides, beta)
+    chosen = scenario_for(scenario, opened, overrides, beta)
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
     question = Question(chosen, clouds=beside, **{**own, **options})
@@ -125,7 +125,7 @@ def grow(
     and where another process writes there.
     """
     opened = open_samples(samples, columns, form)
-    chosen = _chosen(scenario, opened, overrides, beta)
+    chosen = scenario_for(scenario, opened, overrides, beta)
     path = Path(out)
     if not (path / GROWTH).exists():
         must_be_fresh(path)
@@ -183,7 +183,7 @@ def read_trace(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def _chosen(
+def scenario_for(
     scenario: Asked,
     samples: Samples,
     overrides: Mapping[str, Any] | None,

@@ -22,6 +22,7 @@ from lem_safe.commands.reproduce import reproduce
 from lem_safe.commands.run import run
 from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
+from lem_safe.commands.thin import thin
 from lem_safe.commands.train import train
 from lem_safe.commands.validate import validate
 from lem_safe.commands.verify import verify
@@ -39,6 +40,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     certify,
     verify,
     audit,
+    thin,
     compare,
     report,
     sample,

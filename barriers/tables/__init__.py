@@ -2,6 +2,7 @@
 and the matching of the columns of two tables.
 """
 
+from barriers.tables.cells import Record, pieces
 from barriers.tables.csv_rows import BLOCK, csv_blocks
 from barriers.tables.first_row import Doubt, number
 from barriers.tables.head import CsvHead, csv_head
@@ -29,7 +30,7 @@ from barriers.tables.table_format import (
     TableFormat,
     only_of_text,
 )
-from barriers.tables.text_file import TEXT, TableFault, is_text, kind_of
+from barriers.tables.text_file import TEXT, TableFault, begins_with_mark, is_text, kind_of, opened
 
 __all__ = [
     "BLOCK",
@@ -44,11 +45,13 @@ __all__ = [
     "Doubt",
     "Missing",
     "Pairing",
+    "Record",
     "Separator",
     "TableFault",
     "TableFormat",
     "Unpaired",
     "alike",
+    "begins_with_mark",
     "by_position",
     "csv_blocks",
     "csv_head",
@@ -61,6 +64,8 @@ __all__ = [
     "misplaced",
     "number",
     "only_of_text",
+    "opened",
     "pair",
+    "pieces",
     "unquoted",
 ]

@@ -95,6 +95,39 @@ class Record(NamedTuple):
     text: str
 
 
+class Other(NamedTuple):
+    """Text that is no row: a comment, or blank lines; the number of its last line."""
+
+    line: int
+    text: str
+    comment: bool
+
+
+def pieces(lines: Iterable[str], layout: Layout, start: int = 0) -> Iterator[Record | Other]:
+    """Everything in lines that come after `start` others, in order: the texts together are the lines."""
+    text: list[str] = []
+    comments: list[Other] = []
+    at = start
+
+    def fed() -> Iterator[str]:
+        nonlocal at
+        for line in lines:
+            at += 1
+            if not text and layout.is_comment(line):
+                comments.append(Other(at, line, True))
+                continue
+            text.append(line)
+            yield layout.spaced(line)
+
+    for cells in layout.parted(fed()):
+        raw = "".join(text)
+        text.clear()
+        yield from comments
+        comments.clear()
+        yield Other(at, raw, False) if layout.is_blank(raw) else Record(cells, at, raw)
+    yield from comments
+
+
 def records(
     lines: Iterable[str],
     layout: Layout,
@@ -104,24 +137,11 @@ def records(
     """The rows in lines that come after `start` others; `comment` is told the number and text of every line
     that begins with #.
     """
-    text: list[str] = []
-    at = start
-
-    def fed() -> Iterator[str]:
-        nonlocal at
-        for line in lines:
-            at += 1
-            if not text and layout.is_comment(line):
-                comment(at, line)
-                continue
-            text.append(line)
-            yield layout.spaced(line)
-
-    for cells in layout.parted(fed()):
-        raw = "".join(text)
-        text.clear()
-        if not layout.is_blank(raw):
-            yield Record(cells, at, raw)
+    for piece in pieces(lines, layout, start):
+        if isinstance(piece, Record):
+            yield piece
+        elif piece.comment:
+            comment(piece.line, piece.text)
 
 
 def is_missing(text: str) -> bool:

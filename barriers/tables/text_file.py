@@ -1,5 +1,6 @@
 """Text files, plain or compressed by gzip, opened as lines; a file that cannot be read is a TableFault."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -56,6 +57,13 @@ def opened(path: Path) -> Iterator[Iterator[str]]:
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 yield _lines(file)
+
+
+def begins_with_mark(path: Path) -> bool:
+    """Whether a file of text begins with a byte order mark, which `opened` leaves out."""
+    must_be_regular(path)
+    with readable(), gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
 
 
 def _lines(file: io.TextIOBase) -> Iterator[str]:

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.tables import Missing
@@ -45,6 +45,14 @@ class Block(NamedTuple):
     x: Float[Tensor, "b d"]
     unit: Int64[np.ndarray, "b"] | None = None
     dropped: int = 0
+
+
+class Marked(NamedTuple):
+    """Some rows, none left out: those that miss a value are marked, and hold NaN."""
+
+    x: Float[np.ndarray, "b d"]
+    unit: Int64[np.ndarray, "b"] | None
+    missing: Bool[np.ndarray, "b"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,14 @@ class Samples:
         if self.gaps == "drop":
             yield from self._without_gaps(order, unit_column, size)
             return
+        for x, unit, _ in self.marked(order, unit_column, size):
+            yield Block(torch.from_numpy(x), unit)
+
+    def marked(self, order: Sequence[int], unit_column: int | None, size: int = BLOCK) -> Iterator[Marked]:
+        """The same, without leaving out a row: those that miss a value are marked, where they may."""
+        if self.gaps == "drop":
+            yield from self._with_gaps(order, unit_column, size)
+            return
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
         start = 0
@@ -102,22 +118,29 @@ class Samples:
             if unit_column is not None:
                 unit = self._whole(block[:, -1], start)
                 block = np.ascontiguousarray(block[:, :-1])
-            yield Block(torch.from_numpy(block), unit)
+            yield Marked(block, unit, np.zeros(len(block), dtype=bool))
             start += len(block)
 
-    def _without_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Block]:
-        """The same, without the rows that miss a value. BadInput where rows are of larger units, which would
-        have holes, and where no row is left.
+    def _with_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Marked]:
+        """The rows, those that miss a value marked. BadInput where rows are of larger units, which would have
+        holes.
         """
         if unit_column is not None or self.unit != "sample":
             message = "missing: drop is for rows that are samples; a cloud, chain or path would have holes"
             raise BadInput(Fault(message, self.source))
-        held, start, dropped = None, 0, 0
+        start = 0
         for part in self.rows.stream(list(order), size):
             block = np.array(part, dtype=np.float64)
-            gaps = np.isnan(block).any(1)
+            gaps = np.asarray(np.isnan(block).any(1))
             self._must_be_finite(np.where(np.isnan(block), 0.0, block), start, order)
             start += len(block)
+            yield Marked(block, None, gaps)
+
+    def _without_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Block]:
+        """The rows that miss no value; BadInput where none is left."""
+        held, rows, dropped = None, 0, 0
+        for block, _, gaps in self._with_gaps(order, unit_column, size):
+            rows += len(block)
             dropped += int(gaps.sum())
             if not gaps.all():
                 if held is not None:
@@ -125,7 +148,7 @@ class Samples:
                 held = Block(torch.from_numpy(np.ascontiguousarray(block[~gaps])), None, dropped)
                 dropped = 0
         if held is None:
-            raise BadInput(Fault(f"each of its {start:,} rows misses a value that is needed", self.source))
+            raise BadInput(Fault(f"each of its {rows:,} rows misses a value that is needed", self.source))
         yield held._replace(dropped=held.dropped + dropped)
 
     def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int]) -> None:

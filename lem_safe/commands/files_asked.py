@@ -62,6 +62,12 @@ def must_be_free(paths: Iterable[Path], inputs: Iterable[Path], overwrite: bool)
         raise BadInput(faults)
 
 
+def must_not_be_read(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuses to write a file that the command reads."""
+    if real(path) in {real(read) for read in inputs}:
+        raise BadInput(Fault("is read by this command; write to another file", str(path)))
+
+
 def replaceable(out: Path, overwrite: bool) -> None:
     """Refuses a directory that holds something already; with `overwrite`, one that holds something else than
     an earlier audit: a run, or an audit that grows.

@@ -39,7 +39,7 @@ def parts_of(path: Path) -> list[Part]:
     """The files that a directory or a pattern stands for, at least one; BadInput where there is none, where
     they are of several kinds, or have other folders than each other.
     """
-    root = path if path.is_dir() else _root(path)
+    root = root_of(path)
     found = list(itertools.islice(_files(path), MOST + 1))
     if len(found) > MOST:
         raise BadInput(Fault(f"must be at most {MOST:,} files; name fewer with a pattern", str(path)))
@@ -88,16 +88,20 @@ def must_be_alike(
 def _files(path: Path) -> Iterator[Path]:
     """Every file, but for those that are no tables."""
     inside = path.rglob("*") if path.is_dir() else map(Path, glob.iglob(str(path), recursive=True))
-    base = path if path.is_dir() else _root(path)
+    base = root_of(path)
     for file in inside:
         hidden = any(part.startswith((".", "_")) for part in file.relative_to(base).parts)
         if not hidden and kind_of(file) in KINDS and file.is_file():
             yield file
 
 
-def _root(pattern: Path) -> Path:
-    """The folder above the first part of a pattern that has a sign of one."""
-    plain = itertools.takewhile(lambda part: not any(sign in part for sign in SIGNS), pattern.parts)
+def root_of(path: Path) -> Path:
+    """The folder that the files of a directory or a pattern are in: of a pattern, the one above its first
+    part that has a sign of one.
+    """
+    if path.is_dir():
+        return path
+    plain = itertools.takewhile(lambda part: not any(sign in part for sign in SIGNS), path.parts)
     return Path(*plain)
 
 

@@ -61,6 +61,8 @@ def test_a_pipe_in_a_scenario(part: str, place: Path, capsys: pytest.CaptureFixt
         "audit pipe.npy s.yaml",
         "audit pipe.parquet s.yaml",
         "audit x.npy s.yaml --clouds pipe.npz",
+        "thin pipe.csv s.yaml --out new.csv",
+        "thin pipe.npz s.yaml --out new.npz",
         "audit x.npy s.yaml --trace pipe.npz",
         "ood s.yaml --against pipe.csv",
         "new new.yaml --data pipe.csv",
