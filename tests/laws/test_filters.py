@@ -34,6 +34,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """What says more about a kind than its example."""
 SMOOTH = {"smoothing": Sigmoid(0.07, 0.14)}
 """`step` with a surrogate is another filter (D.1), and keeps E φ."""
+HARD = {**SMOOTH, "limit": "hard"}
+"""And with its limit raised until the count fills its budget, another one again (D.7, D.8)."""
+SETTINGS = {"smooth step": SMOOTH, "hard step": HARD}
+"""Names under which `step` stands with these settings."""
 CHAINS = {"chain": ["project", "gate"], "chain of drifts": ["pointwise", "primal_dual", "drift"]}
 """What the chains of these laws are made of; `test_filter_chains.py` has those on both sides of the noise."""
 AT_REST: dict[str, dict[str, Any]] = {"penalty": {"weight": 0.0}}
@@ -46,7 +50,7 @@ SPECS = {
     "right": {"kind": "ball", "center": [0.5, 0.0], "radius": 1.0},
     "top": {"kind": "half_space", "normal": [0.0, 1.0], "offset": 0.3},
 }
-FILTERING = [*(kind for kind in FILTERS if kind != "none"), "chain of drifts"]
+FILTERING = [*(kind for kind in FILTERS if kind != "none"), "chain of drifts", "hard step"]
 ALWAYS = [kind for kind in FILTERS if FILTERS[kind].promise.scope == "every step, this cloud"]
 HARMLESS = [*(kind for kind in FILTERING if kind in CHAINS or FILTERS[kind].promise.scope != "none")]
 HARMLESS += ["pointwise", "project", "penalty", "primal_dual"]
@@ -59,6 +63,8 @@ def sets(dtype: torch.dtype = torch.float64) -> list[UnsafeSet]:
 
 def make(kind: str, settings: dict[str, Any] | None = None) -> Any:
     """The filter of this kind over the three sets; a chain of the kinds it names."""
+    if kind in SETTINGS:
+        return make("step", SETTINGS[kind])
     if kind in CHAINS:
         return FILTERS["chain"]([make(member) for member in CHAINS[kind]])
     if settings is None or not settings:
