@@ -79,11 +79,9 @@ class HardLimitStep(BarrierStep):
     def init(self, x: Float[Tensor, "n d"]) -> HardLimitMemory:
         """Each limit is raised as far as the start's own E φ, where the start is within its budget."""
         inside, mean = self.counted.contains(x), self.mean(self.barrier.statistics(x))
-        with torch.no_grad():
-            B, scale = self.barrier.readout(mean), self.counted.scale
-            own = torch.where(scale > 0, -B / scale.clamp(min=1e-300), 0.0).clamp(min=0).log1p()
-            raised = torch.where(inside.sum(0) > self._budgets(x), 0.0, own)
-        return HardLimitMemory(mean, inside, raised)
+        B, scale = self.barrier.readout(mean), self.counted.scale
+        own = torch.where(scale > 0, -B / scale.clamp(min=1e-300), 0.0).clamp(min=0).log1p()
+        return HardLimitMemory(mean, inside, torch.where(inside.sum(0) > self._budgets(x), 0.0, own))
 
     def apply(
         self,
@@ -116,7 +114,6 @@ class HardLimitStep(BarrierStep):
         info = FilterInfo(inside.double().mean(0), found.multipliers / step_size, over)
         return z, HardLimitMemory(mean, inside, raised), info
 
-    @torch.no_grad()
     def _raised(
         self, memory: HardLimitMemory, mean: Tensor, budgets: Int[Tensor, "m"], h: float
     ) -> Float[Tensor, "m"]:
@@ -124,7 +121,7 @@ class HardLimitStep(BarrierStep):
         statistics of the proposal.
         """
         count, scale = memory.inside.sum(0), self.counted.scale
-        change = (1 - decay(self.rate * h)) * (USE - count / budgets.clamp(min=1))
+        change = (1 - decay(self.rate * h)) * (USE - count.double() / budgets.clamp(min=1))
         binds = scale * memory.raised.exp() < SLACK * (scale - self.barrier.readout(mean))
         raised = (memory.raised + torch.where(binds, change, change.clamp(max=0))).clamp(min=0)
         return torch.where((count > budgets) | (budgets == 0), 0.0, raised)

@@ -50,10 +50,11 @@ SPECS = {
     "right": {"kind": "ball", "center": [0.5, 0.0], "radius": 1.0},
     "top": {"kind": "half_space", "normal": [0.0, 1.0], "offset": 0.3},
 }
-FILTERING = [*(kind for kind in FILTERS if kind != "none"), "chain of drifts", "hard step"]
+FILTERING = [*(kind for kind in FILTERS if kind != "none"), "chain of drifts"]
 ALWAYS = [kind for kind in FILTERS if FILTERS[kind].promise.scope == "every step, this cloud"]
+MADE = [*FILTERING, "hard step"]
 HARMLESS = [*(kind for kind in FILTERING if kind in CHAINS or FILTERS[kind].promise.scope != "none")]
-HARMLESS += ["pointwise", "project", "penalty", "primal_dual"]
+HARMLESS += ["hard step", "pointwise", "project", "penalty", "primal_dual"]
 """What leaves a safe input alone: every filter that promises something, and these, which do not."""
 
 
@@ -157,7 +158,7 @@ def test_a_safe_input_comes_back_bit_for_bit(kind: str) -> None:
     assert (info.shortfall == 0).all()
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_no_argument_is_changed(kind: str) -> None:
     chosen, x = make(kind), mixed()
     second, u = harmful(chosen, x), Key(3).uniform(x[:, 0])
@@ -185,7 +186,7 @@ def leaves(memory: Any) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_relabelling_the_particles_relabels_the_result(kind: str) -> None:
     x, order, u = mixed(), Key(2).permutation(500), Key(4).uniform(torch.empty(500, dtype=torch.float64))
     chosen = make(kind)
@@ -196,7 +197,7 @@ def test_relabelling_the_particles_relabels_the_result(kind: str) -> None:
     assert torch.allclose(info.multipliers, same.multipliers, rtol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_memory_survives_a_checkpoint_and_the_next_step_is_bit_equal(kind: str, tmp_path: Any) -> None:
     x, chosen = mixed(), make(kind)
     memory = chosen.init(x)
@@ -288,7 +289,7 @@ def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
     """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own
     memory.
     """
-    if kind in ("gate", "step"):
+    if kind in ("gate", "step", "hard step"):
         return all(
             int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True)
         )
@@ -318,22 +319,20 @@ def run_against_the_adversary(
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("kind", [*ALWAYS, "smooth step"])
+@pytest.mark.parametrize("kind", [*ALWAYS, *SETTINGS])
 def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
     """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate
     bounds, is taken too.
     """
     n = PARTICLES if kind in ("gate", "step") else EASY
     assert kind not in ("gate", "step") or n * STEPS >= 10_000_000
-    always, most = run_against_the_adversary(
-        kind, make("step", SMOOTH) if kind == "smooth step" else make(kind), n, jumps=9
-    )
+    always, most = run_against_the_adversary(kind, make(kind), n, jumps=9)
     assert always
     budgets = torch.tensor([budget(β, n) for β in BETAS])
     assert (most <= budgets).all()
     if kind == "gate":
         assert (most == budgets).all()  # it refuses no more than it must
-    if kind in ("step", "smooth step"):
+    if kind in ("step", *SETTINGS):
         assert (most > 0).all()
 
 
