@@ -76,6 +76,7 @@ PROBLEMS = (
     Problem("N(0, 1), x ≥ 1", NORMAL, normal(1), [ABOVE], [0.01], n=200),
     Problem("N(0, 1), x ≥ 1", NORMAL, normal(1), [ABOVE], [0.05], h=0.002),
     Problem("N(0, 1), x ≥ 1", NORMAL, normal(1), [ABOVE], [0.15]),
+    Problem("N(0, 1), x ≥ 1", NORMAL, normal(1), [ABOVE], [0.15], n=200, h=0.05),
     Problem("N(0, 1), x < 1", NORMAL, normal(1), [BELOW], [0.04]),
     Problem("N(0, 1), x < 1", NORMAL, normal(1), [BELOW], [0.2], h=0.05),
     Problem("hexagon, ball", HEXAGON, hexagon, [Ball([1.5, 0.0], 0.6)], [0.04]),
