@@ -14,7 +14,7 @@ Newton do.
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -46,13 +46,22 @@ class HardLimitMemory(NamedTuple):
     raised: Float[Tensor, "m"]
 
 
-class HardLimitStep(BarrierStep):
+class Steering(BarrierStep):
+    """The correction alone, as far as Newton came: the count decides which moves are returned."""
+
+    def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
+        return at
+
+
+class HardLimitStep:
     """Keeps the count inside each set within ⌊βn⌋ at every step, and the surrogate within a limit at which
     that budget is used.
 
     Raises ValueError for a barrier that bounds no number of particles, such as a moment.
     """
 
+    hook: Literal["step"] = "step"
+    couples = True
     promise = Promise(
         "every step, this cloud",
         "D.8: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction; an "
@@ -62,7 +71,8 @@ class HardLimitStep(BarrierStep):
     def __init__(
         self, barrier: Barrier, rate: Scalar = 5.0, mean: Mean = local_mean, reach: float = math.inf
     ):
-        super().__init__(barrier, rate, mean, reach)
+        self.steering = Steering(barrier, rate, mean, reach)
+        self.barrier, self.rate, self.mean = barrier, rate, mean
         counted = barrier.counted()
         if counted is None:
             raise ValueError(
@@ -96,7 +106,7 @@ class HardLimitStep(BarrierStep):
         raised = self._raised(memory, mean, budgets, step_size)
         r = self.counted.scale * raised.expm1()  # a limit of B + r ≥ 0 is one of E φ ≤ κβ·e^a
         floor = decay(self.rate * step_size) * (B + r).clamp(max=0) - r
-        found = self._corrected(x, proposal, mean, floor, B)
+        found = self.steering.corrected(x, proposal, mean, floor, B)
         would = self.counted.contains(found.x)
         accepted = let_in(was, would, budgets, uniforms)
         z, mean = found.x, found.mean
@@ -125,10 +135,6 @@ class HardLimitStep(BarrierStep):
         binds = scale * memory.raised.exp() < SLACK * (scale - self.barrier.readout(mean))
         raised = (memory.raised + torch.where(binds, change, change.clamp(max=0))).clamp(min=0)
         return torch.where((count > budgets) | (budgets == 0), 0.0, raised)
-
-    def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
-        """As far as Newton came: the count decides which moves are returned, not the surrogate."""
-        return at
 
     def _budgets(self, x: Tensor) -> Int[Tensor, "m"]:
         n = x.shape[0]

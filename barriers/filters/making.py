@@ -119,7 +119,7 @@ def step_filter(
     smoothing: Smoothing = None,
     reach: Reach = None,
     limit: Limit = "surrogate",
-) -> BarrierStep | MirrorStep:
+) -> BarrierStep | HardLimitStep | MirrorStep:
     """Accepts a move into a set only while its budget has room; mirrors the other moves at the boundary."""
     if smoothing is None:
         return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)

@@ -87,13 +87,13 @@ class BarrierStep:
     ) -> tuple[Float[Tensor, "n d"], StepMemory, FilterInfo]:
         B = self.barrier.readout(memory.mean)
         mean = self.mean(self.barrier.statistics(proposal))
-        best = self._corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
+        best = self.corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
         info = FilterInfo(
             self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0)
         )
         return best.x, StepMemory(best.mean), info
 
-    def _corrected(self, x: Tensor, proposal: Tensor, mean: Tensor, floor: Tensor, B: Tensor) -> Correction:
+    def corrected(self, x: Tensor, proposal: Tensor, mean: Tensor, floor: Tensor, B: Tensor) -> Correction:
         """The proposal moved so that each barrier is at least its floor (D.1, D.2). mean: of the statistics
         of the proposal. B: the barriers at x.
         """

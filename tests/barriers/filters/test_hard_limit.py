@@ -18,7 +18,7 @@ from truths.hard_limit import counts, hard
 from barriers.budget import budget
 from barriers.derivatives import NotDifferentiable
 from barriers.filters import FILTERS, BarrierStep, HardLimitStep, MirrorStep, hard_limit
-from barriers.functionals import GroupParity, MomentBarrier, TailClearance
+from barriers.functionals import GroupParity, MassBarrier, MomentBarrier, TailClearance
 from barriers.sets import Ball, HalfSpace, UnsafeSet
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge
 from lem_safe import loads, run
@@ -161,6 +161,18 @@ def test_a_tail_keeps_its_share_of_particles_at_the_clearance(width: float, leve
             assert near[-1] <= 24 and (info.shortfall <= 1e-12).all()
         used[kind] = np.mean(near[80:]) / 24
     assert used[BarrierStep] < 0.9 < 0.95 <= used[HardLimitStep]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.sampled_from([MassBarrier, TailClearance]))
+def test_a_barrier_bounds_the_count_that_it_names(seed: int, kind: Any) -> None:
+    """B_k ≥ 0 implies at most ⌊share·n⌋ of those that `counted` names, for clouds near the limit."""
+    barrier, rng = kind.example(), np.random.default_rng(seed)
+    counted, n = barrier.counted(), int(rng.integers(4, 80))
+    x = torch.from_numpy(rng.normal(size=(n, 2)) * 0.6 + [0.0, -rng.uniform(0.0, 4.0)])
+    kept = barrier.readout(barrier.statistics(x).double().mean(0)) >= 0
+    for k, share in enumerate(counted.shares):
+        assert not kept[k] or int(counted.contains(x)[:, k].sum()) <= budget(share, n)
 
 
 @pytest.mark.parametrize("barrier", [MomentBarrier.example(), GroupParity.example()])
