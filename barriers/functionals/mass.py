@@ -33,7 +33,7 @@ class MassBarrier(Barrier):
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"MassBarrier: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.surrogates = Members(sets), tuple(surrogates)
-        self.betas = tuple(map(float, betas))
+        self.betas = tuple(stacked(betas).detach().tolist())
         κβ = [φ.level * β for φ, β in zip(surrogates, betas, strict=True)]
         self.register_buffer("limits", stacked(κβ))
 
