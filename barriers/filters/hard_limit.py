@@ -114,8 +114,7 @@ class HardLimitStep:
             if torch.is_grad_enabled() and (z.requires_grad or mean.requires_grad):
                 raise NotDifferentiable(
                     "step filter: moves for which a set had no room were returned, which no equation "
-                    "defines; use a lower beta than the fraction inside needs, or limit surrogate, or run "
-                    "under torch.no_grad()"
+                    "defines; use limit surrogate, or run under torch.no_grad()"
                 )
             z = torch.where(accepted[:, None], z, x)
             mean = self.mean(self.barrier.statistics(z))
