@@ -10,6 +10,7 @@ from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chai
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.filters.entry import FilterEntry
 from barriers.filters.gate import Gate
+from barriers.filters.hard_limit import HardLimitStep
 from barriers.filters.making import (
     chain_filter,
     drift_filter,
@@ -201,6 +202,7 @@ __all__ = [
     "FilterEntry",
     "FilterInfo",
     "Gate",
+    "HardLimitStep",
     "MirrorStep",
     "Penalty",
     "PointwiseFilter",

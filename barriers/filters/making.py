@@ -12,6 +12,7 @@ from typing_extensions import Doc
 from barriers.filters.chains import AnyFilter, Both, DriftChain, StepChain, chained
 from barriers.filters.ensemble import EnsembleFilter
 from barriers.filters.gate import Gate
+from barriers.filters.hard_limit import HardLimitStep
 from barriers.filters.mirror import MirrorStep
 from barriers.filters.penalty import Penalty, PrimalDual
 from barriers.filters.pointwise import PointwiseFilter
@@ -59,6 +60,14 @@ Reach = Annotated[
     ),
 ]
 Weight = Annotated[float, Ge(0), Doc("The weight of each constraint's surrogate in the energy.")]
+Limit = Annotated[
+    Literal["surrogate", "hard"],
+    Doc(
+        "With a smoothing, what is kept within its limit: the surrogate (D.3), or the count inside, "
+        "for which the surrogate's limit is raised until the budget is used (D.7, D.8). Without a smoothing "
+        "it is the count in any case."
+    ),
+]
 DualRate = Annotated[float, Gt(0), Doc("How fast the weight follows the violation, per step.")]
 
 
@@ -109,7 +118,8 @@ def step_filter(
     rate: Rate = 5.0,
     smoothing: Smoothing = None,
     reach: Reach = None,
-) -> BarrierStep | MirrorStep:
+    limit: Limit = "surrogate",
+) -> BarrierStep | HardLimitStep | MirrorStep:
     """Accepts a move into a set only while its budget has room; mirrors the other moves at the boundary."""
     if smoothing is None:
         return MirrorStep(sets, betas, rate, reach=2 * math.sqrt(2 * step_size) if reach is None else reach)
@@ -120,7 +130,8 @@ def step_filter(
             "remove `smoothing`, or use the filter `gate`"
         )
     furthest = 4 * smoothing.width if reach is None else reach
-    return BarrierStep(MassBarrier(sets, [smoothing] * len(sets), betas), rate, reach=float(furthest))
+    corrected = HardLimitStep if limit == "hard" else BarrierStep
+    return corrected(MassBarrier(sets, [smoothing] * len(sets), betas), rate, reach=float(furthest))
 
 
 def gate_filter(sets: Sets, betas: Betas) -> Gate:

@@ -64,7 +64,8 @@ class MirrorStep:
     promise = Promise(
         "every step, this cloud",
         "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (with "
-        "a smoothing: D.3, B_φ ≥ 0 at every step); an unsafe start recovers at rate α",
+        "a smoothing: D.3, B_φ ≥ 0 at every step; with limit: hard D.8, the count again); an unsafe start "
+        "recovers at rate α",
     )
 
     def __init__(

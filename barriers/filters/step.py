@@ -86,29 +86,32 @@ class BarrierStep:
         memory: StepMemory,
     ) -> tuple[Float[Tensor, "n d"], StepMemory, FilterInfo]:
         B = self.barrier.readout(memory.mean)
-        floor = _decay(self.rate * step_size) * B
         mean = self.mean(self.barrier.statistics(proposal))
-        zero = torch.zeros_like(B)
-        best = Correction(proposal, mean, zero, floor - self.barrier.readout(mean))
-        if not _kept(best):
-            start_is_within = bool((floor <= B).all())
-            proposal, best = self._directed(proposal, floor, best)
-            found = self._newton(proposal, floor, best)
-            if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
-                found = best  # no minimiser: returning all particles is allowed and costs less
-            if not start_is_within:
-                found = self._shortened(found, proposal, floor)
-            recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean))
-            if recorded:
-                best = self._differentiable(proposal, floor, mean, found)
-            elif _kept(found):
-                best = found
-            else:
-                best = self._returned(x, floor, found, start_is_within=start_is_within)
+        best = self.corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
         info = FilterInfo(
             self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0)
         )
         return best.x, StepMemory(best.mean), info
+
+    def corrected(self, x: Tensor, proposal: Tensor, mean: Tensor, floor: Tensor, B: Tensor) -> Correction:
+        """The proposal moved so that each barrier is at least its floor (D.1, D.2). mean: of the statistics
+        of the proposal. B: the barriers at x.
+        """
+        best = Correction(proposal, mean, torch.zeros_like(B), floor - self.barrier.readout(mean))
+        if _kept(best):
+            return best
+        start_is_within = bool((floor <= B).all())
+        proposal, best = self._directed(proposal, floor, best)
+        found = self._newton(proposal, floor, best)
+        if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
+            found = best  # no minimiser: returning all particles is allowed and costs less
+        if not start_is_within:
+            found = self._shortened(found, proposal, floor)
+        if torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean)):
+            return self._differentiable(proposal, floor, mean, found)
+        if _kept(found):
+            return found
+        return self._returned(x, floor, found, start_is_within=start_is_within)
 
     def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
         """The proposal, with particles at which every statistic has zero gradient (on the ridge of a
@@ -230,6 +233,6 @@ def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
     return torch.einsum("nkd,k->nd", g, (J.T @ μ).to(g.dtype))
 
 
-def _decay(exponent: Scalar) -> Scalar:
+def decay(exponent: Scalar) -> Scalar:
     """e^{−exponent}."""
     return (-exponent).exp() if isinstance(exponent, Tensor) else math.exp(-exponent)

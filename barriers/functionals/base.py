@@ -6,9 +6,10 @@ constraints.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from barriers.derivatives import jacobian
@@ -20,6 +21,18 @@ class StatisticsJet(NamedTuple):
     value: Float[Tensor, "n k"]
     gradient: Float[Tensor, "n k d"]
     laplacian: Float[Tensor, "n k"]
+
+
+class Counted(NamedTuple):
+    """What particles a barrier bounds the number of: at most ⌊share·n⌋ of n for which `contains` is true, in
+    each of m rows, wherever B ≥ 0.
+
+    scale: so much must be added to B for E φ to double, where φ is the row's surrogate: κβ for a mass (D.7).
+    """
+
+    contains: Callable[[Float[Tensor, "n d"]], Bool[Tensor, "n m"]]
+    shares: tuple[float, ...]
+    scale: Float[Tensor, "m"]
 
 
 class Barrier(nn.Module, ABC):
@@ -50,6 +63,10 @@ class Barrier(nn.Module, ABC):
     @abstractmethod
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         """B from the means of the statistics, differentiable; ≥ 0 is safe."""
+
+    def counted(self) -> Counted | None:
+        """The particles whose number B ≥ 0 bounds; None where it bounds no number of particles."""
+        return None
 
     def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         """limits − B, which must not exceed `limits`; for a mass barrier E φ itself."""

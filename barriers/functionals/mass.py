@@ -5,11 +5,11 @@ B.2).
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar, stacked, value_and_gradient
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, Counted, StatisticsJet
 from barriers.members import Members
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
@@ -33,6 +33,7 @@ class MassBarrier(Barrier):
         if any(not 0 <= β < 1 for β in betas):
             raise ValueError(f"MassBarrier: beta must lie in [0, 1); got {list(betas)}")
         self.sets, self.surrogates = Members(sets), tuple(surrogates)
+        self.betas = tuple(stacked(betas).detach().tolist())
         κβ = [φ.level * β for φ, β in zip(surrogates, betas, strict=True)]
         self.register_buffer("limits", stacked(κβ))
 
@@ -62,6 +63,13 @@ class MassBarrier(Barrier):
 
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         return self.limits - mean
+
+    def counted(self) -> Counted:
+        """Those inside each set: φ ≥ κ·1_𝒰 (B.2)."""
+        return Counted(self._inside, self.betas, self.limits)
+
+    def _inside(self, x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
+        return torch.stack([s.contains(x) for s in self.sets], 1)
 
 
 def smooth_mass(

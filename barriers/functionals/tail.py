@@ -16,12 +16,12 @@ level's row.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from barriers.derivatives import Jet, value_and_gradient
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, Counted, StatisticsJet
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.soft import soften
@@ -52,6 +52,7 @@ class TailClearance(Barrier):
             )
         if not 0 <= width < float("inf"):
             raise ValueError(f"TailClearance: width must be >= 0; got {width:g}")
+        self.region, self.clearance = unsafe, float(clearance)
         self.unsafe, self.share, self.width = (
             (soften(unsafe, width) if width else unsafe),
             float(share),
@@ -84,6 +85,13 @@ class TailClearance(Barrier):
 
     def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
         return (self.levels - mean / self.share).max() + self.limits
+
+    def counted(self) -> Counted:
+        """Those with a smaller clearance: were they more than `share`, so would be the mean of the worst."""
+        return Counted(self._near, (self.share,), self.levels.min() + self.limits)
+
+    def _near(self, x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
+        return self.region(x)[:, None] < self.clearance
 
     def _below(self, s: Tensor) -> Tensor:
         return self.levels.to(s.dtype) - s[:, None]

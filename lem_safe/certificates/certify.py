@@ -112,8 +112,8 @@ def _begun(
             raise BadInput(Fault(message, file=str(directory.path)))
     if plan.replaced:
         progress.say(
-            f"certify: the particles of one cloud under {plan.replaced} depend on each other, so no bound can "
-            "be computed from it; filter: {kind: tilt} takes its place. To certify "
+            f"certify: the particles of one cloud under {plan.replaced} depend on each other, so no bound "
+            "can be computed from it; filter: {kind: tilt} takes its place. To certify "
             f"{plan.replaced} itself, set audit.replicas: independent clouds"
         )
     progress.say(f"certify: {plan}")

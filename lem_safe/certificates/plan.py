@@ -51,9 +51,7 @@ class Plan:
     def __str__(self) -> str:
         n, steps = self.batch, self.scenario.sampler.steps
         clouds = "" if self.particles is None else f" in {n // self.particles:,} clouds"
-        learned = (
-            f"a pilot of {self.pilot:,} particles (to learn from, not counted), then " if self.pilot else ""
-        )
+        learned = f"a pilot of {self.pilot:,} particles, which are not counted, then " if self.pilot else ""
         return (
             f"{learned}batches of {n:,} samples{clouds} until the bound decides, at most {self.budget:,} "
             f"samples; {steps:,} steps each, up to {(self.budget + self.pilot) * steps:.3g} particle-steps"

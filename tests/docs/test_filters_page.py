@@ -1,8 +1,10 @@
-"""docs/filters.md: its table is what the code promises. `python tests/docs/test_filters_page.py` writes it
-again.
+"""docs/filters.md: its tables are what the code promises and what was measured of the hard limit. `python
+tests/docs/test_filters_page.py` writes them again.
 """
 
+import json
 import re
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from barriers.filters import FILTERS
 from lem_safe.authoring.listing import listing
 
 PAGE = Path(__file__).parents[2] / "docs" / "filters.md"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results.json"
+MEASURED = re.compile(r"(<!-- hard limit: .*? -->\n).*?(<!-- end of hard limit -->)", re.S)
 BETWEEN = re.compile(r"(<!-- promises: .*? -->\n).*?(<!-- end of promises -->)", re.S)
 
 
@@ -31,6 +35,14 @@ def rewritten(text: str, shown: Collection[str] = FILTERS) -> tuple[str, int]:
     return BETWEEN.subn(lambda m: m[1] + table(shown) + m[2], text)
 
 
+def measured(text: str) -> tuple[str, int]:
+    """The page with the table of the hard limit as results.json has it, and in how many places it stands."""
+    from benchmarks import hard_limit  # found beside tests/, on the path only where the page is written
+
+    rows = json.loads(RESULTS.read_text(encoding="utf-8"))["benchmarks"]["hard_limit"]["rows"]
+    return MEASURED.subn(lambda m: m[1] + "\n".join(hard_limit.table(rows)) + "\n" + m[2], text)
+
+
 def on_the_page(text: str) -> set[str]:
     """The filters that the page's table has a row for: a new one waits there for whoever writes its prose."""
     return set(re.findall(r"^\| `(\w+)` \|", text, re.M))
@@ -40,6 +52,12 @@ def test_the_table_is_current() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert len(on_the_page(text)) > 9
     current, places = rewritten(text, on_the_page(text))
+    assert places == 1 and text == current, "run: python tests/docs/test_filters_page.py"
+
+
+def test_the_measured_table_is_current() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    current, places = measured(text)
     assert places == 1 and text == current, "run: python tests/docs/test_filters_page.py"
 
 
@@ -64,4 +82,5 @@ def test_the_command_line_says_the_same() -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"))[0], encoding="utf-8")
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    PAGE.write_text(measured(rewritten(PAGE.read_text(encoding="utf-8"))[0])[0], encoding="utf-8")

@@ -34,6 +34,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """What says more about a kind than its example."""
 SMOOTH = {"smoothing": Sigmoid(0.07, 0.14)}
 """`step` with a surrogate is another filter (D.1), and keeps E φ."""
+HARD = {**SMOOTH, "limit": "hard"}
+"""And with its limit raised until the count fills its budget, another one again (D.7, D.8)."""
+SETTINGS = {"smooth step": SMOOTH, "hard step": HARD}
+"""Names under which `step` stands with these settings."""
 CHAINS = {"chain": ["project", "gate"], "chain of drifts": ["pointwise", "primal_dual", "drift"]}
 """What the chains of these laws are made of; `test_filter_chains.py` has those on both sides of the noise."""
 AT_REST: dict[str, dict[str, Any]] = {"penalty": {"weight": 0.0}}
@@ -48,8 +52,9 @@ SPECS = {
 }
 FILTERING = [*(kind for kind in FILTERS if kind != "none"), "chain of drifts"]
 ALWAYS = [kind for kind in FILTERS if FILTERS[kind].promise.scope == "every step, this cloud"]
+MADE = [*FILTERING, "hard step"]
 HARMLESS = [*(kind for kind in FILTERING if kind in CHAINS or FILTERS[kind].promise.scope != "none")]
-HARMLESS += ["pointwise", "project", "penalty", "primal_dual"]
+HARMLESS += ["hard step", "pointwise", "project", "penalty", "primal_dual"]
 """What leaves a safe input alone: every filter that promises something, and these, which do not."""
 
 
@@ -59,6 +64,8 @@ def sets(dtype: torch.dtype = torch.float64) -> list[UnsafeSet]:
 
 def make(kind: str, settings: dict[str, Any] | None = None) -> Any:
     """The filter of this kind over the three sets; a chain of the kinds it names."""
+    if kind in SETTINGS:
+        return make("step", SETTINGS[kind])
     if kind in CHAINS:
         return FILTERS["chain"]([make(member) for member in CHAINS[kind]])
     if settings is None or not settings:
@@ -151,7 +158,7 @@ def test_a_safe_input_comes_back_bit_for_bit(kind: str) -> None:
     assert (info.shortfall == 0).all()
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_no_argument_is_changed(kind: str) -> None:
     chosen, x = make(kind), mixed()
     second, u = harmful(chosen, x), Key(3).uniform(x[:, 0])
@@ -179,7 +186,7 @@ def leaves(memory: Any) -> list[Tensor]:
     ]
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_relabelling_the_particles_relabels_the_result(kind: str) -> None:
     x, order, u = mixed(), Key(2).permutation(500), Key(4).uniform(torch.empty(500, dtype=torch.float64))
     chosen = make(kind)
@@ -190,7 +197,7 @@ def test_relabelling_the_particles_relabels_the_result(kind: str) -> None:
     assert torch.allclose(info.multipliers, same.multipliers, rtol=1e-6, equal_nan=True)
 
 
-@pytest.mark.parametrize("kind", FILTERING)
+@pytest.mark.parametrize("kind", MADE)
 def test_memory_survives_a_checkpoint_and_the_next_step_is_bit_equal(kind: str, tmp_path: Any) -> None:
     x, chosen = mixed(), make(kind)
     memory = chosen.init(x)
@@ -282,7 +289,7 @@ def kept(kind: str, chosen: Any, x: Tensor, limits: dict[str, Any]) -> bool:
     """Whether the promise of a kind holds for this cloud, recounted by other means than the filter's own
     memory.
     """
-    if kind in ("gate", "step"):
+    if kind in ("gate", "step", "hard step"):
         return all(
             int(s.contains(x).sum()) <= b for s, b in zip(limits["sets"], limits["budgets"], strict=True)
         )
@@ -312,22 +319,20 @@ def run_against_the_adversary(
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("kind", [*ALWAYS, "smooth step"])
+@pytest.mark.parametrize("kind", [*ALWAYS, *SETTINGS])
 def test_the_promise_of_every_step_holds_over_ten_million_particle_steps(kind: str) -> None:
     """1e7 for `step` and as many for `gate`, three overlapping sets; the hard count, which the surrogate
     bounds, is taken too.
     """
     n = PARTICLES if kind in ("gate", "step") else EASY
     assert kind not in ("gate", "step") or n * STEPS >= 10_000_000
-    always, most = run_against_the_adversary(
-        kind, make("step", SMOOTH) if kind == "smooth step" else make(kind), n, jumps=9
-    )
+    always, most = run_against_the_adversary(kind, make(kind), n, jumps=9)
     assert always
     budgets = torch.tensor([budget(β, n) for β in BETAS])
     assert (most <= budgets).all()
     if kind == "gate":
         assert (most == budgets).all()  # it refuses no more than it must
-    if kind in ("step", "smooth step"):
+    if kind in ("step", *SETTINGS):
         assert (most > 0).all()
 
 
