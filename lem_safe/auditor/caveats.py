@@ -5,7 +5,7 @@ of audit.json alone.
 from collections.abc import Mapping
 from typing import Any
 
-from lem_safe.auditor.movement import AGREE, FROZEN
+from lem_safe.auditor.movement import AGREE, FROZEN, Movement
 from lem_safe.auditor.unclaimed import unclaimed_in
 from lem_safe.formatting import percent
 
@@ -117,10 +117,17 @@ def _refused(found: Mapping[str, Any] | None) -> str:
 
 def _mixed(audit: Mapping[str, Any]) -> str:
     found = audit.get("movement")
-    if not found or found["rhat"] is None or found["rhat"] <= AGREE:
+    known = None if not found else Movement(**found)
+    if known is None or known.settled is not False:
         return ""
     return (
-        "The run has not settled: the particles still depend on where they started (R̂ "
-        f"{found['rhat']:.2f}, usual threshold {AGREE}). Counts and bounds describe the state after these "
-        "steps; more steps may change it."
+        f"The run has not settled: {unsettled(known)} ({known.numbers}). Counts and bounds describe the "
+        "state after these steps; more steps may change it."
     )
+
+
+def unsettled(found: Movement) -> str:
+    """What a run that has not settled still does."""
+    if found.nested_rhat is not None and found.nested_rhat <= AGREE:
+        return "the means of the particles still drift"
+    return "the particles still depend on where they started"

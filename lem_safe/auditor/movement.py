@@ -16,6 +16,8 @@ from lem_safe.errors import BadInput
 
 AGREE = 1.05
 """R̂ up to which chains are considered to agree."""
+STILL = 4.0
+"""Standard errors up to which a mean is considered not to drift."""
 FROZEN = 0.5
 """Below this share of particles that ever moved, the samples are the start rather than the sampler's result.
 """
@@ -27,28 +29,55 @@ class Movement:
 
     moved: the share of particles that are not where they started. accepted: the share of all proposed moves,
     one per particle and step, that were made.
-    rhat: the largest split R̂ over particles of the quantities followed, at the end.
+    rhat: the largest split R̂ over particles of the quantities followed, at the end. nested_rhat, drift: of
+    the cloud as many short chains (L.10).
     """
 
     moved: float | None
     accepted: float | None
     rhat: float | None
+    nested_rhat: float | None = None
+    drift: float | None = None
 
     @property
     def frozen(self) -> bool:
         """Whether most particles never left their start."""
         return self.moved is not None and self.moved < FROZEN
 
+    @property
+    def settled(self) -> bool | None:
+        """Whether the run has settled, as far as its monitors can see; None where they recorded nothing. A
+        record older than nested R̂ is judged by R̂.
+        """
+        if self.nested_rhat is None and self.drift is None:
+            return None if self.rhat is None else self.rhat <= AGREE
+        return not (self.nested_rhat or 0) > AGREE and not (self.drift or 0) > STILL
+
+    @property
+    def numbers(self) -> str:
+        """What `settled` is decided by, in words."""
+        found = []
+        if self.nested_rhat is not None:
+            found.append(f"nested R̂ {self.nested_rhat:.2f}, usual threshold {AGREE}")
+        if self.drift is not None:
+            found.append(f"drift {self.drift:.1f} standard errors, threshold {STILL:g}")
+        return "; ".join(found) or f"R̂ {self.rhat or math.nan:.2f}, usual threshold {AGREE}"
+
 
 def movement(moved: float | None, trace: Mapping[str, Any] | None) -> Movement | None:
     """From the mark of the samples' file and the arrays of a trace, `moves` [t] and `monitor_rhat`; None
     where neither has any information.
     """
-    moves, looks = (_along(trace, name) for name in ("moves", "monitor_rhat"))
+    moves = _along(trace, "moves")
     known = moves[np.isfinite(moves)]
-    rhat = float(looks[-1]) if len(looks) and math.isfinite(looks[-1]) else None
-    made = Movement(moved, float(known.mean()) if len(known) else None, rhat)
+    last = {name: _last(_along(trace, f"monitor_{name}")) for name in ("rhat", "nested_rhat", "drift")}
+    made = Movement(moved, float(known.mean()) if len(known) else None, **last)
     return None if made == Movement(None, None, None) else made
+
+
+def _last(values: Float[np.ndarray, "t"]) -> float | None:
+    """The last number of a trace; None where there is none."""
+    return float(values[-1]) if len(values) and math.isfinite(values[-1]) else None
 
 
 def recorded(trace: Mapping[str, Any], name: str) -> Float[np.ndarray, "*t"]:

@@ -23,6 +23,8 @@ NAMES = (
     "stein_floor",
     "rhat",
     "ess",
+    "nested_rhat",
+    "drift",
     "accepted",
     "particles",
     "work",
@@ -46,7 +48,8 @@ class Log:
     chains, [chains, numbers] per recorded step.
 
     rule: the evaluations of the stopping rule, at steps of its own. accepted: sum and number of the
-    acceptance probabilities since the last recorded step.
+    acceptance probabilities since the last recorded step. start: the quantities followed of the monitored
+    particles before the first step, [particles, numbers]; marks: the same at the records 1, 2, 4, 8, ...
     """
 
     step: list[int] = field(default_factory=list)
@@ -54,11 +57,28 @@ class Log:
     chains: list[Float[np.ndarray, "m q"]] = field(default_factory=list)
     rule: list[Look] = field(default_factory=list)
     accepted: tuple[float, int] = (0.0, 0)
+    start: Float[np.ndarray, "s q"] | None = None
+    marks: list[Float[np.ndarray, "s q"]] = field(default_factory=list)
 
     def tally(self, accepted: Float[Tensor, "n"] | None) -> None:
         """Adds one step's acceptance probabilities, where its sampler has them."""
         if accepted is not None:
             self.accepted = (self.accepted[0] + float(accepted.double().mean()), self.accepted[1] + 1)
+
+    def mark(self, followed: Float[np.ndarray, "s q"]) -> None:
+        """Keeps the quantities of the record that was just added, if its number is a power of two."""
+        number = len(self.step)
+        if number & (number - 1) == 0:
+            self.marks.append(followed)
+
+    def earlier(self) -> Float[np.ndarray, "s q"] | None:
+        """The quantities of the latest mark in the first half of the records; None where there is none."""
+        half = len(self.step) // 2
+        return self.marks[half.bit_length() - 1] if half and len(self.marks) >= half.bit_length() else None
+
+    def last(self) -> dict[str, float]:
+        """The last record, by NAMES."""
+        return dict(zip(NAMES, self.rows[-1].tolist(), strict=True))
 
     def column(self, name: str) -> Float[np.ndarray, "t"]:
         """One of NAMES over the recorded steps."""
@@ -88,6 +108,7 @@ class Log:
             "log.step": np.array(self.step),
             "log.rows": np.stack(self.rows),
             "log.chains": np.stack(self.chains),
+            **({"log.marks": np.stack(self.marks)} if self.marks else {}),
             **found,
         }
 
@@ -107,4 +128,5 @@ class Log:
                 list(saved["log.rows"]),
                 list(saved["log.chains"]),
             )
+            log.marks = list(saved.get("log.marks", ()))
         return log

@@ -1,6 +1,6 @@
 """What is monitored during a run, at regular steps on a fixed subsample: energy, R and dKL/dt (L.4, L.5), the
 generator's means (E.3), the kernel Stein discrepancy (L.8), a lower bound of the Fisher information (L.1),
-split R̂ and effective sample size over particles.
+split R̂ and effective sample size over particles, nested R̂ and drift (L.10).
 
 Recording s particles costs one gradient and one Laplacian of s particles (an exact Laplacian costs as much as
 d/2 gradients) and s² kernel values of d numbers. This cost (`work`) is compared with that of a step, and
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.constants import fisher_floor
+from lem_safe.lyapunov.forgetting import drift, nested_rhat
 from lem_safe.lyapunov.generator import GENERATOR, means_of_parts
-from lem_safe.lyapunov.log import NAMES, Log
+from lem_safe.lyapunov.log import Log
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
 from lem_safe.lyapunov.pace import pace
 from lem_safe.lyapunov.ratio import of_parts
@@ -73,6 +74,13 @@ class Monitor:
         """Whether the cloud after `step` steps is recorded; the last step of a run always is."""
         return self.samples > 1 and step % self.every == 0
 
+    def begin(self, log: Log, x: Float[Tensor, "n d"]) -> None:
+        """Remembers where the monitored particles start."""
+        z = some(x, self.samples)
+        if len(z) > 1:
+            U, _ = self.energy.value_and_gradient(z)
+            log.start = _followed(U, z.double()).numpy(force=True)
+
     def look(self, log: Log, step: int, x: Float[Tensor, "n d"]) -> None:
         """Appends one record to the log, unless this step has one or nothing is monitored."""
         z = some(x, self.samples)
@@ -84,10 +92,11 @@ class Monitor:
         Δ, g, y = self.energy.laplacian(z).double(), gradient.double(), z.double()
         found = of_parts(U.double(), Δ, g.square().sum(1))
         means, stein = means_of_parts(y, g, Δ), stein_of_scores(z, -g)
-        followed = torch.cat([U.double()[:, None], y[:, :NUMBERS]], 1)
+        followed = _followed(U, y)
         log.chains.append(some(followed, CHAINS).numpy(force=True))
         log.step.append(step)
         rhat, ess = mixing(log)
+        nested, moved = forgetting(log, followed.numpy(force=True))
         total, count = log.accepted
         log.accepted = (0.0, 0)
         row = (
@@ -103,6 +112,8 @@ class Monitor:
             stein.floor,
             rhat,
             ess,
+            nested,
+            moved,
             total / count if count else math.nan,
             len(z),
             self.cost,
@@ -117,12 +128,12 @@ class Monitor:
         """
         if not log.rows:
             return []
-        last = dict(zip(NAMES, log.rows[-1], strict=True))
+        last = log.last()
         pairs = [
             [("U", last["energy"], ".4g"), ("KSD", last["stein"], ".2g")],
             [("R", last["ratio"], ".3g"), ("KL′", last["kl_rate"], ".2g")],
             [("Lf", worst_mean(last), ".1fσ"), ("acc", last["accepted"], ".2f")],
-            [("R̂", last["rhat"], ".3f"), ("ESS", last["ess"], ".3g")],
+            [("R̂", last["nested_rhat"], ".3f"), ("ESS", last["ess"], ".3g")],
         ]
         found = [
             ", ".join(_formatted(*number) for number in pair if not math.isnan(number[1])) for pair in pairs
@@ -145,6 +156,22 @@ def worst_mean(look: Mapping[str, float]) -> float:
 def _formatted(name: str, value: float, form: str) -> str:
     unit = "σ" * form.endswith("σ")
     return f"{name} {value:{form.removesuffix('σ')}}{unit}"
+
+
+def _followed(U: Float[Tensor, "s"], y: Float[Tensor, "s d"]) -> Float[Tensor, "s q"]:
+    """The quantities followed of every particle: U and the first coordinates."""
+    return torch.cat([U.double()[:, None], y[:, :NUMBERS]], 1)
+
+
+def forgetting(log: Log, now: Float[np.ndarray, "s q"]) -> tuple[float, float]:
+    """Nested R̂ against the start, and the drift since a record in the first half, of the record just added,
+    which is marked where its number is a power of two.
+    """
+    earlier = log.earlier()
+    log.mark(now)
+    same = log.start is not None and len(log.start) == len(now)
+    nested = nested_rhat(now, log.start) if log.start is not None and same else math.nan
+    return nested, math.nan if earlier is None or len(earlier) != len(now) else drift(now, earlier)
 
 
 def mixing(log: Log) -> tuple[float, float]:

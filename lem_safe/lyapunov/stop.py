@@ -94,6 +94,12 @@ class Stop(ABC):
     def silence(self, looks: Sequence[Look], taken: int) -> str:
         """Why the rule never fired."""
 
+    def of_record(self, step: int, found: Mapping[str, float]) -> Look | None:
+        """Evaluates what the monitor has just recorded, by the names of `lem_safe.lyapunov.log`; None for a
+        rule that evaluates clouds itself.
+        """
+        return None
+
     def due(self, step: int) -> bool:
         """Whether the rule evaluates the cloud after `step` steps; 0 is the start."""
         return self.every > 0 and step % self.every == 0

@@ -1,7 +1,8 @@
 """The stopping rules: each evaluates the cloud at regular steps and decides from all its evaluations.
 
 `flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang
-(L.3); `stein` stops any sampler once the kernel Stein discrepancy is small (L.8); `steps` takes every step. A
+(L.3); `stein` stops any sampler once the kernel Stein discrepancy is small (L.8); `settled` once the monitors
+say that the cloud has settled (L.10); `steps` takes every step. A
 decision is a pure function of the evaluations, so a resumed run decides the same. A rule measures the
 distance to ρ_U, to which a filtered cloud does not converge: so the unfiltered chain is evaluated, and the
 filtered chain takes the same number of steps.
@@ -22,6 +23,7 @@ from lem_safe.lyapunov.budget import Budget
 from lem_safe.lyapunov.log import Look
 from lem_safe.lyapunov.monitors import some
 from lem_safe.lyapunov.ratio import balance
+from lem_safe.lyapunov.rest import Settled
 from lem_safe.lyapunov.stein import stein_discrepancy
 from lem_safe.lyapunov.stop import Beginning, Every, Samples, Stop, StopEntry
 
@@ -165,6 +167,7 @@ STOPS: Kinds[StopEntry] = Kinds(
         "flow_ratio": FlowRatio,
         "budget": Budget,
         "stein": SteinBelow,
+        "settled": Settled,
     },
     base=Stop,
     default="steps",

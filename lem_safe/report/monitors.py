@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Num
 
+from lem_safe.auditor.caveats import unsettled
+from lem_safe.auditor.movement import Movement
 from lem_safe.report.contents import Arrays, Contents
 from lem_safe.report.curves import draw_looks
 from lem_safe.report.style import SERIES, UNFILTERED, Draw
 
 Series = list[tuple[str, str, Num[np.ndarray, "t"], Float[np.ndarray, "t"]]]
 
-AGREE = 1.05
-"""R̂ up to which chains are considered to agree."""
 TESTS = ("generator_x", "generator_x2", "generator_u")
 """The monitors of the generator's test functions Σx, ‖x‖² and U (E.3)."""
 
@@ -49,7 +49,9 @@ def monitors(contents: Contents, label: str) -> tuple[list[Draw], str]:
         partial(draw_looks, ylabel="worst test mean Lf, in errors", series=worst, level=(4.0, "four errors"))
     )
     for name, ylabel, level in (
-        ("rhat", "R̂, chains against chains", (1.0, "chains agree")),
+        ("nested_rhat", "nested R̂, by where they started", (1.0, "start forgotten"))
+        if all("monitor_nested_rhat" in found for found in watched.values())
+        else ("rhat", "R̂, chains against chains", (1.0, "chains agree")),
         ("accepted", "moves accepted", None),
     ):
         series = [s for s in _series(watched, name) if np.isfinite(s[-1]).any()]
@@ -86,7 +88,7 @@ def _errors(found: Arrays) -> Float[np.ndarray, "t"]:
 def _caption(contents: Contents, watched: dict[str, Arrays]) -> str:
     last = list(watched.values())[-1]
     looks = len(last["monitor_step"])
-    text = _answer(last)
+    text = _answer(contents, last)
     text += (
         f" {looks} evaluations of a fixed part of the cloud{_cost(last, len(contents.trace['fraction']))}. "
         "What to check: the mean energy has stopped drifting; the balance is near 1; the "
@@ -118,18 +120,16 @@ def _cost(last: Arrays, steps: int) -> str:
     )
 
 
-def _answer(last: Arrays) -> str:
-    """The answer to the panel's question by the last R̂, where there is one; a diagnostic."""
-    ess, rhat = float(last["monitor_ess"][-1]), float(last["monitor_rhat"][-1])
-    if not np.isfinite(rhat):
-        return "Too few evaluations to compare chains with each other."
-    worth = (
-        f"each number followed is worth about {ess:,.0f} independent draws: a diagnostic, not a certificate."
+def _answer(contents: Contents, last: Arrays) -> str:
+    """The answer to the panel's question by the monitors' last record, where there is one; a diagnostic."""
+    found = contents.audit.get("movement")
+    known = None if found is None else Movement(**found)
+    if known is None or known.settled is None:
+        return "Too few evaluations to compare particles with each other."
+    worth = f"each number followed is worth about {float(last['monitor_ess'][-1]):,.0f} independent draws"
+    if known.settled:
+        return f"No sign of it ({known.numbers}); {worth}: diagnostics, not certificates."
+    return (
+        f"Probably: {unsettled(known)} ({known.numbers}); {worth}: diagnostics, not certificates. More steps "
+        "are the test."
     )
-    if rhat <= AGREE:
-        return f"No sign of it: different particles tell the same story (R̂ {rhat:.2f}), and {worth}"
-    apart = (
-        f"Probably: different particles have not yet been to the same places (R̂ {rhat:.2f}; {AGREE} "
-        "or less is usual)"
-    )
-    return f"{apart}, and {worth} More steps are the test."

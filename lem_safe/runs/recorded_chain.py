@@ -35,6 +35,7 @@ class _LogLengths(NamedTuple):
     rows: int
     chains: int
     rule: int
+    marks: int
     accepted: tuple[float, int]
 
 
@@ -61,6 +62,8 @@ class RecordedChain:
         self.state, self.step, self.step_size, self.log = _beginning(course, x, self.trace, saved)
         self.resumed_from_step = self.step
         self._fraction = _inside(course, self.state.x)
+        if course.monitor is not None:
+            course.monitor.begin(self.log, x)
         _judge(course, self.log, self.step, self.state.x)
         self._whole = self._standing()
 
@@ -87,9 +90,15 @@ class RecordedChain:
         self._whole = self._standing()
 
     def look(self) -> None:
-        """Lets the monitor look at the cloud as it is."""
-        if self.course.monitor is not None:
-            self.course.monitor.look(self.log, self.step, self.state.x)
+        """Lets the monitor look at the cloud as it is, and the stopping rule at what it recorded."""
+        course, log = self.course, self.log
+        if course.monitor is None:
+            return
+        course.monitor.look(log, self.step, self.state.x)
+        new = log.step and log.step[-1] == self.step and not (log.rule and log.rule[-1].step == self.step)
+        seen = course.stop.of_record(self.step, log.last()) if new and course.stop is not None else None
+        if seen is not None:
+            log.rule.append(seen)
 
     def checkpoint(self) -> Arrays:
         """The end of the last whole step, wherever in the next one an interruption falls."""
@@ -160,12 +169,15 @@ def _beginning(
 
 
 def _seen(log: Log) -> _LogLengths:
-    return _LogLengths(len(log.step), len(log.rows), len(log.chains), len(log.rule), log.accepted)
+    return _LogLengths(
+        len(log.step), len(log.rows), len(log.chains), len(log.rule), len(log.marks), log.accepted
+    )
 
 
 def _forget(log: Log, seen: _LogLengths) -> None:
     """Takes back what a step that was not finished has added to the log, which only ever grows."""
     del log.step[seen.step :], log.rows[seen.rows :], log.chains[seen.chains :], log.rule[seen.rule :]
+    del log.marks[seen.marks :]
     log.accepted = seen.accepted
 
 

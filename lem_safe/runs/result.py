@@ -10,7 +10,6 @@ import numpy as np
 
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
-from lem_safe.auditor.movement import AGREE
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import read_npz
 from lem_safe.formatting import percent
@@ -80,13 +79,11 @@ class Run:
         )
 
     def _settled(self) -> list[str]:
-        """That the particles have visited the same places, where this was measured and is so; the audit says
-        the contrary itself.
-        """
+        """That the run has settled, where this was measured and is so; the audit says the contrary itself."""
         found = self.report.movement
-        if found is None or found.rhat is None or found.rhat > AGREE:
+        if found is None or not found.settled:
             return []
-        return ["", f"The run has settled: R̂ is {found.rhat:.2f} (usual threshold {AGREE})."]
+        return ["", f"The run has settled, as far as its particles can tell ({found.numbers})."]
 
     def _unfiltered(self) -> list[str]:
         """What each region holds at the end without the filter, where there is one."""
