@@ -107,7 +107,9 @@ def pictures(
 
     with style():
         figures = [_figure(draw, width, height) for draw in draws]
-        imsave(path, _tiled([_pixels(figure) for figure in figures], columns), metadata={"Software": "lem-safe"})
+        imsave(
+            path, _tiled([_pixels(figure) for figure in figures], columns), metadata={"Software": "lem-safe"}
+        )
         return [_svg(figure, f"{prefix}{i}-") for i, figure in enumerate(figures)]
 
 
