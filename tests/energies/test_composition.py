@@ -223,7 +223,7 @@ def test_the_paper_with_exact_energies() -> None:
     """U_B − .35U_A: .99495 within 1.5 of B's centres, 6e-15 near A's; U_A + U_B has mean radius 3.814. By
     quadrature, 1/200 fine.
     """
-    g = torch.linspace(-7.5, 7.5, 3001, dtype=torch.float64)
+    g = torch.linspace(-6.0, 6.0, 2401, dtype=torch.float64)
     energies = composition.exact()
     total = near_b = near_a = radius = mass = 0.0
     for rows in g.split(300):
