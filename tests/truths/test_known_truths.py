@@ -28,7 +28,7 @@ from lem_safe.keys import Key
 pytestmark = pytest.mark.simulation
 
 H, STEPS, N = 0.002, 1000, 5000
-"""From a start that is the law but for what is near the ball, eight times as long as a mode takes to settle."""
+"""From a start that is the law but for what is near the ball: eight times as long as a mode needs."""
 
 
 def test_unconstrained_mass_of_the_ring() -> None:
