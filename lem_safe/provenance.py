@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -10,17 +11,23 @@ PACKAGES = ("lem-safe", "torch", "numpy", "scipy", "pydantic", "matplotlib", "sc
 
 def versions() -> dict[str, object]:
     """`versions` of python and the main packages, and `commit` (None outside a checkout)."""
+    return {"versions": dict(_installed()), "commit": commit()}
+
+
+@lru_cache(maxsize=1)
+def _installed() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"versions": found, "commit": commit()}
+    return found
 
 
+@lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The checkout's commit, with + where files differ from it."""
+    """The checkout's commit, with + where files differ from it; asked once a process, whose code stays."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None

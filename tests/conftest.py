@@ -2,16 +2,16 @@
 energies a run of the suite.
 """
 
+import gc
 import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
-import torch
 from xdist.scheduler import LoadScopeScheduling
 
-torch.set_num_threads(1)
+gc.disable()  # until all is imported and collected: nothing of that is garbage
 
 CACHE = "LEM_SAFE_CACHE"
 SIMULATION, OTHER = "mark.simulation", "pytestmark = pytest.mark.simulation"
@@ -23,11 +23,22 @@ def pytest_configure(config: pytest.Config) -> None:
     What is kept is named by the fingerprint of everything it was trained from and written whole, so that
     processes may share it. A test of the cache itself sets the variable to a directory of its own.
     """
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        import torch  # not in the process that only hands out tests
+
+        torch.set_num_threads(1)
     if CACHE not in os.environ:
         directory = tempfile.TemporaryDirectory(prefix="lem-safe-trained-")
         os.environ[CACHE] = directory.name
         config.add_cleanup(directory.cleanup)
         config.add_cleanup(lambda: os.environ.pop(CACHE, None))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported lives as long as the process; the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

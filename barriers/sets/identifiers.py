@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 
@@ -10,7 +11,8 @@ def identifiers(columns: Sequence[str]) -> dict[str, int]:
     by _. Ambiguous names are left out.
     """
     names = [identifier(c) for c in columns]
-    return {name: i for i, name in enumerate(names) if names.count(name) == 1}
+    count = Counter(names)
+    return {name: i for i, name in enumerate(names) if count[name] == 1}
 
 
 def identifier(column: str) -> str:

@@ -10,6 +10,7 @@ import difflib
 import itertools
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -38,7 +39,8 @@ def pair(own: Sequence[str] | None, expected: Sequence[str]) -> Pairing | None:
     if own is None:
         return None
     own = list(own)
-    twice = next((name for name in expected if own.count(name) > 1), None)
+    held = Counter(own)
+    twice = next((name for name in expected if held[name] > 1), None)
     if twice is not None:
         raise Unpaired(f"{_unfit(own, expected)}: '{twice}' is the name of two columns; rename one of them")
     if set(expected) <= set(own):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import binom
+from jaxtyping import Float64
+from scipy.special import bdtrc, expit, gammaln, logit, xlog1py, xlogy
 
 STEPS = 40
 """Halvings of the interval in which the probability is searched."""
@@ -49,8 +49,14 @@ def exceeds(n: int, count: int, p: float, share: float, pilot: int | None = None
     j = np.unique(np.linspace(low, high, NODES).round())
     with np.errstate(divide="ignore"):
         true = np.minimum(expit(logit(p) - (logit(j / N) - logit(share))), share)
-    weights = binom.pmf(j, N, share)
-    return float(weights @ binom.sf(count, n, true) / weights.sum())
+    weights = _binomial(j, N, share)
+    return float(weights @ bdtrc(count, n, true) / weights.sum())
+
+
+def _binomial(j: Float64[np.ndarray, "k"], n: int, p: float) -> Float64[np.ndarray, "k"]:
+    """P(j of n are inside), as scipy.stats has it, which takes longer to import than this to compute."""
+    ways = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
+    return np.exp(ways + xlogy(j, p) + xlog1py(n - j, -p))
 
 
 @lru_cache(maxsize=256)

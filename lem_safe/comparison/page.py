@@ -11,7 +11,7 @@ from lem_safe.comparison.findings import by_chance, findings
 from lem_safe.comparison.pictures import draw_fractions, draw_trade, one_tolerance
 from lem_safe.distances.kl_price import Needed
 from lem_safe.report.prices import certainly, least, nats
-from lem_safe.report.style import Draw, png, svg
+from lem_safe.report.style import Draw, pictures
 from lem_safe.report.words import level
 from lem_safe.templates import rendered
 
@@ -25,15 +25,14 @@ def write_page(facts: Mapping[str, Any], fractions: Mapping[str, np.ndarray], fi
         draws.append(partial(draw_trade, facts=facts))
     if fractions:
         draws.append(partial(draw_fractions, fractions=fractions, facts=facts))
-    if draws:
-        png(draws, figures / "compare.png", columns=2, width=SIZE[0], height=SIZE[1])
-    pictures = [svg(draw, *SIZE, f"c{i}-") for i, draw in enumerate(draws)]
+    path = figures / "compare.png"
+    shown = pictures(draws, path, "c", columns=2, width=SIZE[0], height=SIZE[1]) if draws else []
     one = one_tolerance(facts) is not None
     return rendered(
         "compare.html.j2",
         "lem_safe.comparison",
         facts=facts,
-        pictures=pictures,
+        pictures=shown,
         findings=findings(facts),
         one=one,
         chance=by_chance(facts),

@@ -11,8 +11,6 @@ import math
 
 import numpy as np
 from jaxtyping import Num
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 MOST = 2000
 """An assignment costs about n³: two seconds for this many."""
@@ -24,6 +22,9 @@ def wasserstein2(x: Num[np.ndarray, "n d"], y: Num[np.ndarray, "n d"]) -> float:
         raise ValueError(
             f"wasserstein2: at most {MOST} points, an assignment costs n³; got {len(x)}; take a subsample"
         )
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     cost = cdist(np.asarray(x, dtype=float), np.asarray(y, dtype=float), "sqeuclidean")
     return math.sqrt(cost[linear_sum_assignment(cost)].mean())
 

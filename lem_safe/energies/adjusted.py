@@ -16,6 +16,7 @@ from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.log_sobolev import Constant
 from lem_safe.energies.numbers import positive, vector
+from lem_safe.energies.places import Places
 from lem_safe.energies.pulled import in_coordinates
 from lem_safe.energies.weighted import Weighted
 
@@ -144,6 +145,12 @@ class Tilted(Energy):
 
     def alternatives(self) -> list[tuple[float, Energy]]:
         return [(t, self._tilting(part, t)) for t, part in self.energy.alternatives()]
+
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        return self.energy.hessian_diagonal(x)
+
+    def places(self) -> list[Places]:
+        return self.energy.places()
 
     def parts(self) -> list[Energy]:
         return [self._tilting(part, 1.0) for part in self.energy.parts()]

@@ -19,6 +19,7 @@ from lem_safe.energies.curvature import congruent, greatest
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.log_sobolev import Constant, greater
+from lem_safe.energies.places import Places
 
 
 class Affine(Energy):
@@ -62,6 +63,17 @@ class Affine(Energy):
 
     def alternatives(self) -> list[tuple[float, Energy]]:
         return [(t, self.around(energy)) for t, energy in self.seen.alternatives()]
+
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        moved_only = self.matrix_to_seen() is None
+        return self.seen.hessian_diagonal(self.to_seen(x)) if moved_only else super().hessian_diagonal(x)
+
+    def places(self) -> list[Places]:
+        if self.matrix_to_seen() is not None:
+            return super().places()
+        found = self.seen.places()
+        moved = [self.from_seen(x.flatten(0, 1)).view_as(x) for x, _ in found]
+        return [part._replace(points=x) for part, x in zip(found, moved, strict=True)]
 
     def parts(self) -> list[Energy]:
         return [self.around(part) for part in self.seen.parts()]

@@ -21,6 +21,7 @@ from barriers.coordinates import Coordinates
 from lem_safe.energies.gaussian_sum import GaussianSum, whole
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.log_sobolev import Constant, bakry_emery
+from lem_safe.energies.places import Places
 from lem_safe.keys import Key
 
 POINTS, MOST_POINTS = 64, 1024
@@ -69,6 +70,11 @@ class Energy(nn.Module, ABC):
         along V's columns.
         """
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """∂²U/∂x_j² at x for every column j, as accurate as `laplacian` is."""
+        axes = torch.eye(self.dimension, dtype=x.dtype, device=x.device)
+        return torch.stack([self.laplacian(x, axes[:, j : j + 1]) for j in range(self.dimension)], 1)
+
     # Its structure
 
     def terms(self) -> list[tuple[float, "Energy"]]:
@@ -102,6 +108,12 @@ class Energy(nn.Module, ABC):
         its centre.
         """
         return torch.zeros(1, self.dimension, dtype=torch.float64)
+
+    def places(self) -> list[Places]:
+        """The typical points of each of `alternatives`, and how sharply t·U_i bends there; parts with equally
+        many points may be together.
+        """
+        return [_places(t, part) for t, part in self.alternatives()]
 
     def surely_integrable(self, t: float = 1.0) -> bool:
         """Whether the form alone shows that ∫e^{−tU} is finite, t > 0, as a known value does; False where it
@@ -156,7 +168,7 @@ class Tractable(Energy):
         """n independent draws from e^{−U}/Z, float64, on the CPU."""
 
     def typical_points(self) -> Float[Tensor, "k d"]:
-        return self.sample(Key(0).fold("points").generator(), POINTS)
+        return self.sample(_points(), POINTS)
 
     def surely_integrable(self, t: float = 1.0) -> bool:
         return whole(t) == 1
@@ -166,6 +178,24 @@ class Tractable(Energy):
 
     def log_integral(self, t: float = 1.0) -> float | None:
         return 0.0 if whole(t) == 1 else super().log_integral(t)
+
+
+def standard_points(dimension: int) -> Float[Tensor, "k d"]:
+    """The draws from N(0, I) that the typical points of a normal distribution are made of."""
+    return torch.randn(POINTS, dimension, generator=_points(), dtype=torch.float64)
+
+
+def _points() -> torch.Generator:
+    return Key(0).fold("points").generator()
+
+
+def _places(t: float, energy: Energy) -> Places:
+    """The typical points of e^{−tU}, as of one part."""
+    x = energy.typical_points()
+    try:
+        return Places(x[None], t * energy.hessian_diagonal(x)[None])
+    except ValueError:  # contains a disjunction, which has no values before it is aligned
+        return Places(x[None], None)
 
 
 def points_of_all(energies: Sequence[Energy]) -> Float[Tensor, "k d"]:

@@ -13,12 +13,17 @@ Matrix = list[list[float]]
 
 def factor_of_std(owner: str, std: float | Sequence[float] | Tensor, dimension: int) -> Float[Tensor, "d d"]:
     """L = diag(std)."""
+    return scales_of_std(owner, std, dimension).diag()
+
+
+def scales_of_std(owner: str, std: float | Sequence[float] | Tensor, dimension: int) -> Float[Tensor, "d"]:
+    """The diagonal of L, one standard deviation per column; ValueError unless all are > 0 and finite."""
     values = torch.as_tensor(std, dtype=torch.float64)
     if values.ndim > 1 or values.ndim == 1 and values.shape[0] != dimension:
         raise ValueError(f"{owner}: std must be a number or {dimension} numbers, one per column; got {std!r}")
     if not (torch.isfinite(values) & (values > 0)).all():
         raise ValueError(f"{owner}: std must be > 0 and finite; got {std!r}")
-    return torch.diag(values.expand(dimension)).contiguous()
+    return values.expand(dimension).contiguous()
 
 
 def factor_of_covariance(owner: str, covariance: Matrix | Tensor, dimension: int) -> Float[Tensor, "d d"]:

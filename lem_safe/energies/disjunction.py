@@ -27,6 +27,7 @@ from lem_safe.energies.growth import Growth
 from lem_safe.energies.log_sobolev import Constant, greater
 from lem_safe.energies.normaliser import known_log_z
 from lem_safe.energies.numbers import vector
+from lem_safe.energies.places import Places
 from lem_safe.energies.pulled import in_coordinates
 
 
@@ -128,6 +129,9 @@ class Disjunction(Energy):
 
     def alternatives(self) -> list[tuple[float, Energy]]:
         return [found for term in self.members() for found in term.alternatives()]
+
+    def places(self) -> list[Places]:
+        return [found for term in self.members() for found in term.places()]
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
         """Far out a disjunction is its lowest term; offsets are negligible there, so it need

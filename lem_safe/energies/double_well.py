@@ -62,6 +62,10 @@ class DoubleWell(Energy):
         bend = 4 * self.barrier / self.well**2 * (3 * (x[:, 0] / self.well) ** 2 - 1)
         return bend * V[0].square().sum() + V[1:].square().sum() / self.std**2
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        bend = 4 * self.barrier / self.well**2 * (3 * (x[:, :1] / self.well) ** 2 - 1)
+        return torch.cat([bend, torch.full_like(x[:, 1:], self.std**-2)], 1)
+
     def typical_points(self) -> Float[Tensor, "k d"]:
         well = self.well * torch.eye(self.dimension, dtype=torch.float64)[:1]
         return torch.cat([0 * well, well, -well])

@@ -60,6 +60,11 @@ class Funnel(Tractable):
         V = directions.to(x.dtype)
         return bend * V[0].square().sum() + precision * (V[1:].square().sum() - 2 * rest @ (V[1:] @ V[0]))
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        precision, rest = (-x[:, :1]).exp(), x[:, 1:]
+        neck = 1 / self.scale**2 + 0.5 * precision * rest.square().sum(1, True)
+        return torch.cat([neck, precision.expand_as(rest)], 1)
+
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
         ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
         neck = self.scale * ξ[:, :1]

@@ -10,13 +10,16 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from lem_safe.energies.base import Tractable, squared_norm
-from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
+from lem_safe.energies.covariance import exactly_one, factor_of_covariance, scales_of_std
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import vector
 
 
 class Gaussian(Tractable):
-    """A normal distribution, given by `mean` with `std` (a number, or one per coordinate) or `covariance`."""
+    """A normal distribution, given by `mean` with `std` (a number, or one per coordinate) or `covariance`.
+
+    factor, whitener: L and L⁻¹; for independent columns (`separate`) their diagonals alone.
+    """
 
     example: ClassVar[dict[str, object]] = {
         "kind": "gaussian",
@@ -41,13 +44,15 @@ class Gaussian(Tractable):
         d = m.shape[0]
         exactly_one("Gaussian", std=std, covariance=covariance)
         if std is not None:
-            L = factor_of_std("Gaussian", std, d)
+            L = scales_of_std("Gaussian", std, d)
+            W, log_det = 1 / L, L.log().sum()
         else:
             L = factor_of_covariance("Gaussian", covariance or [], d)
+            W, log_det = torch.linalg.inv(L), L.diagonal().log().sum()
         self.register_buffer("mean", m)
         self.register_buffer("factor", L)
-        self.register_buffer("whitener", torch.linalg.inv(L) if std is None else torch.diag(1 / L.diagonal()))
-        self.register_buffer("log_normalizer", L.diagonal().log().sum() + 0.5 * d * math.log(2 * math.pi))
+        self.register_buffer("whitener", W)
+        self.register_buffer("log_normalizer", log_det + 0.5 * d * math.log(2 * math.pi))
         self.dimension, self.separate = d, std is not None
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
@@ -56,17 +61,27 @@ class Gaussian(Tractable):
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         y = self._whitened(x.detach())
         W = self.whitener.to(x.dtype)
-        gradient = y * W.diagonal() if self.separate else y @ W
+        gradient = y * W if self.separate else y @ W
         return 0.5 * y.square().sum(-1) + self.log_normalizer, gradient
 
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
-        return squared_norm(self.whitener, directions).sum().to(x.dtype).expand(x.shape[0])
+        W, V = self.whitener, directions
+        if self.separate:
+            bends = W.square() if V is None else (V.to(W.dtype) * W[:, None]).square()
+        else:
+            bends = squared_norm(W, V)
+        return bends.sum().to(x.dtype).expand(x.shape[0])
+
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        W = self.whitener
+        return (W.square() if self.separate else W.square().sum(0)).to(x.dtype).expand_as(x)
 
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
         ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
-        return self.mean.double().cpu() + ξ @ self.factor.double().cpu().T
+        L = self.factor.double().cpu()
+        return self.mean.double().cpu() + (ξ * L if self.separate else ξ @ L.T)
 
     @classmethod
     def of_factor(cls, mean: Float[Tensor, "d"], factor: Float[Tensor, "d d"]) -> "Gaussian":
@@ -80,7 +95,8 @@ class Gaussian(Tractable):
         return True
 
     def gaussian_sum(self, t: float = 1.0) -> GaussianSum | None:
-        found = GaussianSum.around(self.whitener[None], self.mean[None], self.log_normalizer[None])
+        W = self.whitener.diag() if self.separate else self.whitener
+        found = GaussianSum.around(W[None], self.mean[None], self.log_normalizer[None])
         return found.power(t)
 
     def log_integral(self, t: float = 1.0) -> float | None:
@@ -88,10 +104,8 @@ class Gaussian(Tractable):
 
     def curvature_floor(self) -> float | None:
         W = self.whitener.double()
-        return float((W.diagonal() if self.separate else torch.linalg.svdvals(W)).min() ** 2)
+        return float((W if self.separate else torch.linalg.svdvals(W)).min() ** 2)
 
     def _whitened(self, x: Tensor) -> Tensor:
-        W = self.whitener.to(x.dtype)
-        return (
-            (x - self.mean.to(x.dtype)) * W.diagonal() if self.separate else (x - self.mean.to(x.dtype)) @ W.T
-        )
+        W, centred = self.whitener.to(x.dtype), x - self.mean.to(x.dtype)
+        return centred * W if self.separate else centred @ W.T

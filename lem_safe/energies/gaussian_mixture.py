@@ -17,12 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from lem_safe.energies.base import Energy, Tractable, squared_norm
+from lem_safe.energies.base import Energy, Tractable, squared_norm, standard_points
 from lem_safe.energies.covariance import exactly_one, factor_of_covariance, factor_of_std
 from lem_safe.energies.curvature import floor_of_mixture
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.numbers import points, vector
+from lem_safe.energies.places import Places
 
 
 class GaussianMixture(Tractable):
@@ -114,6 +115,13 @@ class GaussianMixture(Tractable):
     def alternatives(self) -> list[tuple[float, Energy]]:
         pairs = zip(self.means.double(), self.factors.double(), strict=True)
         return [(1.0, Gaussian.of_factor(mean, factor)) for mean, factor in pairs]
+
+    def places(self) -> list[Places]:
+        """Those of `alternatives`, all parts at once."""
+        ξ = standard_points(self.dimension)
+        points = self.means.double().cpu()[:, None] + ξ @ self.factors.double().cpu().mT
+        bends = self._each().double().cpu().square().sum(1)
+        return [Places(points, bends[:, None].expand_as(points))]
 
     def surely_integrable(self, t: float = 1.0) -> bool:
         return True

@@ -76,6 +76,9 @@ class Quadratic(Energy):
             K = V.T @ K @ V
         return K.trace().to(x.dtype).expand(x.shape[0])
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        return self.stiffness.diagonal().to(x.dtype).expand_as(x)
+
     def typical_points(self) -> Float[Tensor, "k d"]:
         return self.center.double().cpu()[None]
 

@@ -61,6 +61,10 @@ class Ring(Energy):
         width = self.dimension if directions is None else directions.to(x.dtype).square().sum()
         return self._stiffness * (excess * width + 2 * squared_norm(y, directions))
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        y, excess = self._excess(x)
+        return self._stiffness * (excess[:, None] + 2 * y.square())
+
     def _excess(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y = x - self.center.to(x.dtype)
         return y, y.square().sum(-1) - self.radius**2

@@ -67,6 +67,11 @@ class StudentT(Tractable):
         flat = squared_norm(self.whitener, directions).sum().to(x.dtype)
         return w * (flat - 2 * squared_norm(g, directions) / (self.degrees + y.square().sum(-1)))
 
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        y = self._whitened(x)
+        bend = self.scale.to(x.dtype) ** -2
+        return self._weight(y)[:, None] * bend * (1 - 2 * y**2 / (self.degrees + y.square().sum(1, True)))
+
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n d"]:
         ξ = torch.randn(n, self.dimension, generator=generator, dtype=torch.float64)
         half = torch.full((n, 1), 0.5 * self.degrees, dtype=torch.float64)

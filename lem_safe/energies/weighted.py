@@ -15,6 +15,7 @@ from lem_safe.energies.curvature import greatest
 from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.growth import Growth
 from lem_safe.energies.log_sobolev import Constant, greater
+from lem_safe.energies.places import Places
 
 
 class Weighted(Energy):
@@ -23,6 +24,10 @@ class Weighted(Energy):
     @abstractmethod
     def weighted(self) -> Sequence[tuple[float, Energy]]:
         """Nonzero weights with their energies; empty where U = 0."""
+
+    def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        each = [w * energy.hessian_diagonal(x) for w, energy in self.weighted()]
+        return torch.stack(each).sum(0) if each else torch.zeros_like(x)
 
     def terms(self) -> list[tuple[float, Energy]]:
         return [(w * v, term) for w, energy in self.weighted() for v, term in energy.terms()]
@@ -33,6 +38,13 @@ class Weighted(Energy):
                 return [(w * t, part) for t, part in energy.alternatives()]
             case _:
                 return super().alternatives()
+
+    def places(self) -> list[Places]:
+        match self.weighted():
+            case [(w, energy)] if w > 0:
+                return [part.times(w) for part in energy.places()]
+            case _:
+                return super().places()
 
     def growth(self, x: Float[Tensor, "n d"]) -> Growth:
         up = down = torch.zeros_like(x[:, 0])

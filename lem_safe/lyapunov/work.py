@@ -36,6 +36,11 @@ class _Count(TorchDispatchMode):
         super().__init__()
         self.total = 0.0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Never: nothing is compiled here, and to skip its compiler torch would import it, in two seconds."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

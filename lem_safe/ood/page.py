@@ -13,7 +13,7 @@ from lem_safe.lettering import in_legend
 from lem_safe.ood.auroc import ENOUGH, roc
 from lem_safe.ood.scores import TITLES
 from lem_safe.report.ranges import interval
-from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, png, svg
+from lem_safe.report.style import DATA, FILTERED, GRID, UNFILTERED, UNSAFE, Draw, legend, pictures
 from lem_safe.templates import rendered
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def write_page(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray], figur
             partial(draw_roc, arrays=arrays, name=name),
             *(partial(draw_scores, arrays=arrays, name=name, score=s) for s in TITLES),
         ]
-        png(draws, figures / f"ood_{i}.png", columns=4, width=3.6, height=3.0)
-        shown.append((name, [svg(draw, 3.6, 3.0, f"o{i}{k}-") for k, draw in enumerate(draws)]))
+        path = figures / f"ood_{i}.png"
+        shown.append((name, pictures(draws, path, f"o{i}", columns=4, width=3.6, height=3.0)))
     return rendered("ood.html.j2", "lem_safe.ood", facts=facts, titles=TITLES, shown=shown, enough=ENOUGH)
 
 

@@ -131,25 +131,21 @@ def of_energy(energy: Energy) -> Extents:
     """The extents of an analytic energy: its centre, and 1/√|∂²U/∂x_j²| there; for a mixture,
     of every part.
     """
-    return sum((_of_one_place(t, part) for t, part in energy.alternatives()), Extents())
+    return sum((_of_places(*found) for found in energy.places()), Extents())
 
 
-def _of_one_place(t: float, energy: Energy) -> Extents:
-    """The extents of e^{−tU}."""
-    x, found = energy.typical_points(), []
-    axes = torch.eye(energy.dimension, dtype=torch.float64)
-    for j in range(energy.dimension):
-        try:
-            bend = (t * energy.laplacian(x, axes[:, j : j + 1])).abs()
-        except ValueError:  # contains a disjunction, which has no values before it is aligned
-            return of_rows(x, ENERGY)
-        bend = torch.where(bend.isfinite(), bend, 0.0)
-        i = int((x[:, j].abs() * bend.sqrt()).argmax())
-        if float(bend[i]) > 0:
-            found.append(
-                Extent(j, abs(float(x[i, j])) + 2 * float(bend[i]) ** -0.5, float(bend[i]) ** -0.5, ENERGY)
-            )
-    return Extents(tuple(found), tuple(found))
+def _of_places(points: Float64[Tensor, "k n d"], bends: Float64[Tensor, "k n d"] | None) -> Extents:
+    """In each column of each part, the point that lies farthest out for the spread around it."""
+    if bends is None:
+        return sum((of_rows(rows, ENERGY) for rows in points), Extents())
+    bends = torch.where(bends.isfinite(), bends.abs(), 0.0)
+    i = (points.abs() * bends.sqrt()).argmax(1, keepdim=True)
+    at, bend = points.gather(1, i)[:, 0].abs(), bends.gather(1, i)[:, 0]
+    spread = bend**-0.5
+    columns = torch.arange(points.shape[2]).expand_as(bend)
+    numbers = (value[bend > 0].tolist() for value in (columns, at + 2 * spread, spread))
+    found = tuple(Extent(j, size, width, ENERGY) for j, size, width in zip(*numbers, strict=True))
+    return Extents(found, found)
 
 
 def unfit(

@@ -18,7 +18,7 @@ from lem_safe.report.cost import costs
 from lem_safe.report.drift import drifts
 from lem_safe.report.nearness import nearness, seats
 from lem_safe.report.panels import Panel, label, laws, panels
-from lem_safe.report.style import png, svg
+from lem_safe.report.style import pictures
 from lem_safe.templates import rendered
 
 USUAL = (4.4, 3.3)
@@ -66,9 +66,10 @@ def render(run_directory: Path | str) -> Path:
 
 def _pictures(panel: Panel, directory: Path) -> list[str]:
     width, height = SIZES.get(panel.name, USUAL)
-    if panel.draws:
-        png(panel.draws, directory / "figures" / f"{panel.name}.png", width=width, height=height)
-    return [svg(draw, width, height, f"{panel.name}{i}-") for i, draw in enumerate(panel.draws)]
+    if not panel.draws:
+        return []
+    path = directory / "figures" / f"{panel.name}.png"
+    return pictures(panel.draws, path, panel.name, width=width, height=height)
 
 
 def _facts(contents: Contents) -> dict[str, Any]:

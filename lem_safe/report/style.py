@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from jaxtyping import UInt8
+
 from lem_safe.lettering import lettered
 
 if TYPE_CHECKING:
@@ -82,23 +85,32 @@ def style() -> Iterator[None]:
 
 
 def svg(draw: Draw, width: float = 4.4, height: float = 3.3, prefix: str = "") -> str:
-    """One picture as an inline SVG element that fills its container; `prefix` begins its ids, so that several
+    """One plot as an inline SVG element that fills its container; `prefix` begins its ids, so that several
     can share a page.
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    with style():
+        return _svg(_figure(draw, width, height), prefix)
+
+
+def pictures(
+    draws: Sequence[Draw],
+    path: Path,
+    prefix: str = "",
+    columns: int = 3,
+    width: float = 4.4,
+    height: float = 3.3,
+) -> list[str]:
+    """Each plot as an inline SVG element whose ids begin with `prefix` and its number, and all of them side
+    by side as a PNG file. Each is laid out once for both, which takes longer than to save it.
+    """
+    from matplotlib.image import imsave
 
     with style():
-        figure, out = _figure([draw], 1, width, height, dpi=160), io.StringIO()
-        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
-            patch.set_alpha(0.0)
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, variable)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1)
-    return prefixed(re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1), prefix)
+        figures = [_figure(draw, width, height) for draw in draws]
+        imsave(
+            path, _tiled([_pixels(figure) for figure in figures], columns), metadata={"Software": "lem-safe"}
+        )
+        return [_svg(figure, f"{prefix}{i}-") for i, figure in enumerate(figures)]
 
 
 def prefixed(picture: str, prefix: str) -> str:
@@ -106,15 +118,6 @@ def prefixed(picture: str, prefix: str) -> str:
     for mark in (' id="', 'href="#', "url(#"):
         picture = picture.replace(mark, mark + prefix)
     return picture
-
-
-def png(draws: Sequence[Draw], path: Path, columns: int = 3, width: float = 4.4, height: float = 3.3) -> None:
-    """The same plots side by side, as a PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    with style():
-        figure = _figure(draws, columns, width, height, dpi=150)
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
 
 
 def percent_axis(axis: Any) -> None:
@@ -141,21 +144,50 @@ def legend(axes: "Axes") -> None:
         )
 
 
-def _figure(draws: Sequence[Draw], columns: int, width: float, height: float, dpi: float) -> "Figure":
-    """The pictures beside one another, laid out once: saving a figure that has a layout engine draws it
-    twice.
-    """
+def _figure(draw: Draw, width: float, height: float) -> "Figure":
+    """The plot, laid out once: saving a figure that has a layout engine lays it out again each time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = min(columns, len(draws))
-    rows = -(-len(draws) // columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=dpi)
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
     FigureCanvasAgg(figure)
-    for i, draw in enumerate(draws):
-        lettered(draw(figure.add_subplot(rows, columns, i + 1)))
+    lettered(draw(figure.add_subplot()))
     engine = figure.get_layout_engine()
     assert engine is not None, "it has just been given one"
     engine.execute(figure)
     figure.set_layout_engine("none")
     return figure
+
+
+def _pixels(figure: "Figure") -> UInt8[np.ndarray, "h w 4"]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())
+
+
+def _tiled(tiles: Sequence[UInt8[np.ndarray, "h w 4"]], columns: int) -> UInt8[np.ndarray, "H W 4"]:
+    """Pictures of one size in rows of `columns`; what is left of the last row has the colour of a corner."""
+    columns = min(columns, len(tiles))
+    blank = np.broadcast_to(tiles[0][:1, :1], tiles[0].shape)
+    filled = [*tiles, *[blank] * (-len(tiles) % columns)]
+    rows = [np.concatenate(filled[i : i + columns], 1) for i in range(0, len(filled), columns)]
+    return np.concatenate(rows)
+
+
+def _svg(figure: "Figure", prefix: str) -> str:
+    """The figure as an SVG element, on the page's own paper."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    out = io.StringIO()
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_alpha(0.0)
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 width="100%"', text, count=1)
+    return prefixed(re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1), prefix)

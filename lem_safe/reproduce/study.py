@@ -17,7 +17,7 @@ from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.escaping import on_one_line
 from lem_safe.files import read_text, write_json, write_text
 from lem_safe.provenance import versions
-from lem_safe.report.style import png, prefixed, svg
+from lem_safe.report.style import pictures, prefixed
 from lem_safe.reproduce.claim import Claim, Found, Setting
 from lem_safe.templates import rendered
 
@@ -115,15 +115,10 @@ def _checked(claim: Claim, setting: Setting, out: Path | None, faults: list[Faul
         (out / "figures").mkdir(parents=True, exist_ok=True)
         (out / "claims").mkdir(exist_ok=True)
         if found.draws:
-            png(
-                found.draws,
-                out / "figures" / f"{claim.name}.png",
-                columns=4,
-                width=found.width,
-                height=HEIGHT,
-            )
-        for i, draw in enumerate(found.draws):
-            write_text(out / "figures" / f"{claim.name}-{i}.svg", svg(draw, found.width, HEIGHT))
+            path = out / "figures" / f"{claim.name}.png"
+            shown = pictures(found.draws, path, "plot", columns=4, width=found.width, height=HEIGHT)
+            for i, picture in enumerate(shown):
+                write_text(out / "figures" / f"{claim.name}-{i}.svg", picture)
         write_json(out / "claims" / f"{claim.name}.json", row)
     return row
 

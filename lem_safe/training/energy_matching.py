@@ -19,7 +19,6 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from typing_extensions import Doc
 
@@ -155,6 +154,8 @@ def negatives(
 
 def assignment(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Tensor:
     """The permutation π that minimises Σ‖xᵢ − y_π(i)‖², exactly."""
+    from scipy.optimize import linear_sum_assignment
+
     cost = torch.cdist(x.double(), y.double()).square()
     return torch.from_numpy(linear_sum_assignment(cost.numpy())[1])
 

@@ -202,7 +202,19 @@ def test_what_is_added_obeys_every_law_of_its_table() -> None:
     """The law files, collected with the page's kinds in the tables."""
     laws = ["test_sets", "test_sets_sign", "test_energies", "test_filters", "test_samplers"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "contributed", "--jaxtyping-packages=", "-rA", "-k"]
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "contributed",
+            "--jaxtyping-packages=",
+            "-rA",
+            "-m",
+            "not long",
+            "-k",
+        ]
         + ["diamond or cap or bowl or every]", *(f"tests/laws/{name}.py" for name in laws)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"},

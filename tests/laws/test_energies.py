@@ -134,6 +134,24 @@ def test_laplacian_along_directions(energy, x):
         torch.testing.assert_close(energy.laplacian(x, V), expected, rtol=1e-9, atol=1e-9)
 
 
+def test_the_diagonal_of_the_hessian_is_its_trace_along_each_axis(energy, x):
+    axes = torch.eye(2, dtype=torch.float64)
+    each = [energy.laplacian(x, axes[:, j : j + 1]) for j in range(2)]
+    found = energy.hessian_diagonal(x)
+    torch.testing.assert_close(found, torch.stack(each, 1), rtol=1e-9, atol=1e-9)
+    assert energy.hessian_diagonal(x.float()).dtype == torch.float32
+
+
+def test_the_places_of_an_energy_are_those_of_its_alternatives(energy):
+    """Together or one by one: the same points, and the same second derivatives at them."""
+    found = [(points, bends) for place in energy.places() for points, bends in zip(*place, strict=True)]
+    alternatives = energy.alternatives()
+    assert len(found) == len(alternatives) > 0
+    for (points, bends), (t, part) in zip(found, alternatives, strict=True):
+        torch.testing.assert_close(points, part.typical_points(), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(bends, t * part.hessian_diagonal(points), rtol=1e-9, atol=1e-9)
+
+
 def test_float32_agrees_with_float64(energy, x):
     value, gradient = energy.value_and_gradient(x)
     value32, gradient32 = energy.value_and_gradient(x.float())
@@ -207,7 +225,7 @@ def test_draws_follow_the_energy(kind):
 
 def test_stein_identity_by_quadrature(energy):
     """E_ρ[Lf] = 0 (E.3) for f = x₀²x₁ + sin x₁, on a grid."""
-    grid = torch.linspace(-25, 25, 1001, dtype=torch.float64)
+    grid = torch.linspace(-25, 25, 501, dtype=torch.float64)
     x = torch.cartesian_prod(grid, grid)
     value, g = energy.value_and_gradient(x)
     p = (-value).softmax(0)

@@ -277,13 +277,13 @@ def membership(c: Case) -> None:
     assert torch.equal(c.unsafe.contains(x), c.truth(x.double()))
 
 
-def boundary(c: Case) -> Tensor:
+def boundary(c: Case, halvings: int = 60) -> Tensor:
     """Points of the boundary, by bisection in s between random points of both sides."""
     s = c.unsafe(c.x)
     a, b = c.x[s < 0], c.x[s > 0]
     n = min(len(a), len(b))
     a, b = a[:n].clone(), b[:n].clone()
-    for _ in range(60):
+    for _ in range(halvings):
         m = (a + b) / 2
         low = (c.unsafe(m) < 0)[:, None]
         a, b = torch.where(low, m, a), torch.where(low, b, m)
@@ -385,7 +385,7 @@ def softened(c: Case) -> None:
             check_soft(soft, unsafe, c.x)
             assert torch.equal(soft.contains(c.x), unsafe.contains(c.x))
             check_jet(soft, c.x, share=0.97)
-            edge = boundary(Case(c.name, unsafe, c.inside, c.x, c.special))
+            edge = boundary(Case(c.name, unsafe, c.inside, c.x, c.special), halvings=20)
             # Between the corners of a grown set its soft form keeps to the faces, so it stays wider there.
             assert (soften(unsafe, 1e-4)(edge).abs() < 1e-2).double().mean() >= (
                 0.5 if c.name == "grow" else 1

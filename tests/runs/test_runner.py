@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
@@ -164,21 +166,37 @@ class _StopAt:
     def say(self, text: str) -> None: ...
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run of a filter that nothing interrupts."""
+
+    @cache
+    def done(kind: str) -> Run:
+        return run(_scenario(kind), out=tmp_path_factory.mktemp(kind) / "whole", with_report=False)
+
+    return done
+
+
 @pytest.mark.parametrize(
     ("title", "k"), [("unfiltered", 1), ("unfiltered", 50), ("filter", 7), ("filter", 119)]
 )
 @pytest.mark.parametrize("kind", ["step", "drift"])
 def test_an_interrupted_run_resumes_bit_for_bit(
-    title: str, k: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    title: str,
+    k: int,
+    kind: str,
+    whole: Callable[[str], Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = run(_scenario(kind), out=tmp_path / "whole")
+    expected = whole(kind).directory
     monkeypatch.setattr("lem_safe.runs.chain.REFRESH_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         run(_scenario(kind), out=tmp_path / "cut", progress=_StopAt(title, k))
     assert (tmp_path / "cut" / "checkpoint.npz").exists()
     done = run(_scenario(kind), out=tmp_path / "cut", resume=True)
     for name in ("samples.npz", "trace.npz", "reference.npz"):
-        assert (done.directory / name).read_bytes() == (whole.directory / name).read_bytes()
+        assert (done.directory / name).read_bytes() == (expected / name).read_bytes()
     facts = json.loads((done.directory / "run.json").read_text())
     assert facts["resumed_from_step"] == k
     assert not (done.directory / "checkpoint.npz").exists()

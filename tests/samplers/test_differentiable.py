@@ -228,7 +228,7 @@ def test_one_application_passes_gradcheck(kind: str) -> None:
         θ = {**VALUES, "beta": beta, "rate": rate, "width": width, "weight": weight}
         return _applied(_filter(kind, θ, ("ball", "top"), _sigmoid), x, y)
 
-    x, y = _cloud()
+    x, y = _cloud(15)
     numbers = [torch.tensor(VALUES[name], dtype=F64) for name in ("beta", "rate", "width", "weight")]
     inputs = [t.clone().requires_grad_() for t in (x, y, *numbers)]
     assert not torch.equal(
@@ -243,7 +243,7 @@ def test_every_barrier_passes_gradcheck_through_both_filters(kind: str, name: st
     """Readouts that are not linear too: their Jacobians depend on the cloud."""
     barrier = BARRIERS[name].example()
     at = torch.tensor([0.1, -1.8] if name != "moment" else [0.5, -1.1], dtype=F64)
-    x = at + 0.5 * Key(1).normal(torch.empty(25, 2, dtype=F64))
+    x = at + 0.5 * Key(1).normal(torch.empty(12, 2, dtype=F64))
     y = x + torch.tensor([0.15, 0.3], dtype=F64)
     rate = torch.tensor(0.5, dtype=F64)
     inputs = [t.clone().requires_grad_() for t in (x, y, rate)]

@@ -122,7 +122,7 @@ def filtered_multiplier(kind: str, width: float, h: float, n: int, time: float) 
 @pytest.mark.parametrize(("width", "h"), [(0.5, 0.005), (0.2, 0.002)])
 def test_the_drift_filter_solves_for_the_multiplier(width: float, h: float) -> None:
     """To 4 standard errors and the O(h) of Euler, which the law of the tilted chain itself supplies."""
-    found, error = filtered_multiplier("drift", width, h, 6000, 4.0)
+    found, error = filtered_multiplier("drift", width, h, 6000, 2.0)
     exact = TILTS[width][0]
     bias = abs(discrete_multiplier(width, h) - exact)
     print("DRIFT", width, found, exact, error, bias)
@@ -146,7 +146,7 @@ def discrete_multiplier(width: float, h: float) -> float:
 
 def test_the_step_filter_has_the_same_multiplier() -> None:
     width, h = 0.2, 0.002
-    found, error = filtered_multiplier("step", width, h, 6000, 4.0)
+    found, error = filtered_multiplier("step", width, h, 6000, 3.0)
     print("STEP", found, error)
     assert abs(found - 2.491) < 4 * error + 2 * abs(discrete_multiplier(width, h) - 2.491) + 0.05
 

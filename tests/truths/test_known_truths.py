@@ -12,7 +12,6 @@ from problems import (
     hard_projection,
     ring,
     ring_grid,
-    ring_start,
     sector_masses,
     sectors,
     simulate,
@@ -28,7 +27,8 @@ from lem_safe.keys import Key
 
 pytestmark = pytest.mark.simulation
 
-H, STEPS, N = 0.002, 8000, 5000
+H, STEPS, N = 0.002, 1000, 5000
+"""From a start that is the law but for what is near the ball: eight times as long as a mode needs."""
 
 
 def test_unconstrained_mass_of_the_ring() -> None:
@@ -44,9 +44,7 @@ def test_unconstrained_mass_of_the_ring() -> None:
 
 
 def _around_the_ring() -> torch.Tensor:
-    """ρ_U without the ball: all modes are reached from the start, so that a quarter of the steps is
-    enough.
-    """
+    """ρ_U without the ball: all modes are reached from the start, and only its surroundings must settle."""
     key, angles = Key(12), torch.arange(2 * N) * math.pi / 4
     x = 2 * torch.stack([angles.cos(), angles.sin()], 1) + 0.5 * key.normal(torch.empty(2 * N, 2))
     return x[(x - torch.tensor([2.0, 0.0])).norm(dim=1) > 0.95][:N]
@@ -54,9 +52,9 @@ def _around_the_ring() -> torch.Tensor:
 
 def test_gate_on_the_ring_holds_beta_and_is_the_hard_projection() -> None:
     energy, ball = ring()
-    run = simulate(energy, [ball], [0.03], "gate", _around_the_ring(), step_size=H, steps=STEPS // 4)
+    run = simulate(energy, [ball], [0.03], "gate", _around_the_ring(), step_size=H, steps=STEPS)
     assert (np.round(run.fraction * N) <= 150).all()
-    assert run.fraction[STEPS // 8 :].mean() >= 0.95 * 0.03
+    assert run.fraction[STEPS // 2 :].mean() >= 0.95 * 0.03
     grid = ring_grid()
     expected = sector_masses(hard_projection(grid.law, grid.distance <= 0, 0.03), grid.sector)
     _assert_sectors(run.x, expected)
@@ -65,9 +63,7 @@ def test_gate_on_the_ring_holds_beta_and_is_the_hard_projection() -> None:
 def test_smooth_step_on_the_ring_holds_beta_and_is_its_own_smooth_tilt() -> None:
     energy, ball = ring()
     φ = Sigmoid(0.5 * math.sqrt(2 * H), math.sqrt(2 * H))
-    run = simulate(
-        energy, [ball], [0.03], "step", _around_the_ring(), step_size=H, steps=STEPS // 4, smoothing=φ
-    )
+    run = simulate(energy, [ball], [0.03], "step", _around_the_ring(), step_size=H, steps=STEPS, smoothing=φ)
     assert (np.round(run.fraction * N) <= 150).all()
     assert (run.mean <= φ.level * 0.03).all()
     assert (run.shortfall == 0).all()
@@ -78,16 +74,13 @@ def test_smooth_step_on_the_ring_holds_beta_and_is_its_own_smooth_tilt() -> None
 
 def test_step_on_the_ring_fills_its_budget_and_is_the_hard_projection() -> None:
     energy, ball = ring()
-    steps = STEPS // 4
-    run = simulate(energy, [ball], [0.03], "step", _around_the_ring(), step_size=H, steps=steps)
+    run = simulate(energy, [ball], [0.03], "step", _around_the_ring(), step_size=H, steps=2 * STEPS)
     assert (np.round(run.fraction * N) <= 150).all() and (run.shortfall == 0).all()
-    assert run.fraction[steps // 2 :].mean() >= 0.98 * 0.03
+    assert run.fraction[STEPS:].mean() >= 0.98 * 0.03
     grid = ring_grid()
     _assert_sectors(run.x, sector_masses(hard_projection(grid.law, grid.distance <= 0, 0.03), grid.sector))
     p = float(grid.law[grid.distance <= 0].sum())
-    assert run.multiplier[steps // 2 :].mean() == pytest.approx(
-        math.log(p * 0.97 / (0.03 * (1 - p))), rel=0.1
-    )
+    assert run.multiplier[STEPS:].mean() == pytest.approx(math.log(p * 0.97 / (0.03 * (1 - p))), rel=0.1)
 
 
 def test_drift_on_the_ring_finds_the_exact_multiplier() -> None:
@@ -97,19 +90,19 @@ def test_drift_on_the_ring_finds_the_exact_multiplier() -> None:
     _, μ = smooth_tilt(grid.law, φ.value(torch.from_numpy(grid.distance)).numpy(), 0.03)
     assert μ == pytest.approx(1.687, abs=2e-3)
     run = simulate(
-        energy, [ball], [0.06], "drift", _around_the_ring(), step_size=H, steps=STEPS // 4, smoothing=φ
+        energy, [ball], [0.06], "drift", _around_the_ring(), step_size=H, steps=2 * STEPS, smoothing=φ
     )
-    assert run.multiplier[STEPS // 8 :].mean() == pytest.approx(1.687, rel=0.08)
+    assert run.multiplier[STEPS:].mean() == pytest.approx(1.687, rel=0.08)
 
 
 def test_gate_with_beta_zero_never_lets_one_in() -> None:
     energy, ball = ring()
-    run = simulate(energy, [ball], [0.0], "gate", ring_start(), step_size=H, steps=1500)
+    run = simulate(energy, [ball], [0.0], "gate", _around_the_ring(), step_size=H, steps=300)
     assert (run.fraction == 0).all()
 
 
 def test_unfiltered_ornstein_uhlenbeck_at_four_times() -> None:
-    n, h = 100_000, 0.005
+    n, h = 40_000, 0.005
     x = -2 + 0.5 * Key(3).normal(torch.empty(n, 1))
     times = {0.5: 0.0047, 1.0: 0.0335, 3.0: 0.1355, 6.0: 0.1575}
     run = simulate(standard(), [beyond(1.0)], [0.5], "none", x, step_size=h, steps=1200)
@@ -129,7 +122,7 @@ def _settled(build=None, **settings: object) -> float:  # type: ignore[no-untype
     """E φ over the second half of the drift-filtered Ornstein–Uhlenbeck run of the issue: limit .05, width
     .2.
     """
-    n, steps, φ = 20_000, 1600, Sigmoid(0.2)
+    n, steps, φ = 5_000, 1600, Sigmoid(0.2)
     x = -2 + 0.5 * Key(4).normal(torch.empty(n, 1))
     means: list[float] = []
     unsafe = beyond(1.0)

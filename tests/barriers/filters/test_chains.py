@@ -224,10 +224,10 @@ def _scenario(name: str) -> Scenario:
 def test_a_chain_resumes_bit_for_bit(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lem_safe.runs.chain.REFRESH_SECONDS", 0.0)
     scenario = _scenario(name)
-    whole = run(scenario, out=tmp_path / "whole")
+    whole = run(scenario, out=tmp_path / "whole", with_report=False)
     with pytest.raises(KeyboardInterrupt):
-        run(scenario, out=tmp_path / "cut", progress=Stop())
-    resumed = run(scenario, out=tmp_path / "cut", resume=True)
+        run(scenario, out=tmp_path / "cut", progress=Stop(), with_report=False)
+    resumed = run(scenario, out=tmp_path / "cut", resume=True, with_report=False)
     assert '"resumed_from_step": 20' in (tmp_path / "cut" / "run.json").read_text()
     assert np.array_equal(whole.samples, resumed.samples)
     for key, value in whole.trace.items():
@@ -237,10 +237,10 @@ def test_a_chain_resumes_bit_for_bit(name: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_trace_of_a_chain_is_its_last_filters(tmp_path: Path) -> None:
-    trace = run(_scenario("both"), out=tmp_path / "gate").trace
+    trace = run(_scenario("both"), out=tmp_path / "gate", with_report=False).trace
     assert np.isnan(trace["limit"]).all() and np.isnan(trace["surrogate"]).all()  # a gate has no surrogate
     assert (np.round(trace["fraction"] * 400) <= [20, 28]).all()
-    drift = run(_scenario("drift"), out=tmp_path / "drift").trace
+    drift = run(_scenario("drift"), out=tmp_path / "drift", with_report=False).trace
     assert np.isfinite(drift["limit"]).all() and np.isfinite(drift["surrogate"]).all()
 
 

@@ -97,14 +97,14 @@ def test_gate_acceptance_is_uniform_over_those_who_want_in() -> None:
 @pytest.mark.parametrize("surrogate", [Sigmoid(0.1, 0.2), Hinge(0.3), Exponential(0.2), SoftHinge(0.3)])
 @pytest.mark.parametrize("names", [("left",), ("left", "right", "top"), ("either", "top")])
 def test_step_keeps_the_barrier_under_an_adversary(surrogate, names: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
-    n, key = 2000, Key(5)
+    n, key = 1000, Key(5)
     sets = _sets(*names)
     barrier = MassBarrier(sets, [surrogate] * len(sets), BETAS[: len(sets)])
     chosen = BarrierStep(barrier, rate=5.0)
     x = _start(n)
     memory = chosen.init(x)
     assert (barrier.readout(memory.mean) >= 0).all()
-    for k in range(70):
+    for k in range(40):
         x, memory, info = chosen.apply(x, _adversary(key, x, k), 0.01, x[:, 0], memory)
         recount = barrier.readout(barrier.statistics(x).double().mean(0))
         assert (recount >= 0).all()

@@ -272,7 +272,7 @@ def test_what_a_chance_leaves_out_is_measured_and_taken_off(name: str) -> None:
     """
     unsafe = pull(build_sets({"it": APPROXIMATE[name]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
-    mean, error, most = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 200)
+    mean, error, most = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 120)
     assert abs(mean) < 4 * error + 0.01 * 0.05 and 0.045 < most <= 0.05
 
 
@@ -302,7 +302,7 @@ def test_planted_fault_without_that_measurement_a_union_misses_its_limit(
     monkeypatch.setattr(PredictiveFilter, "_error", lambda self, x, memory: memory.error)
     unsafe = pull(build_sets({"it": APPROXIMATE["a polygon"]}, ("x0", "x1"))["it"], identity(2, F64))
     sampler = Langevin(standard(2, F64), 0.02, PredictiveFilter([unsafe], [0.05], 0.02))
-    mean, error, _ = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 200)
+    mean, error, _ = surprises(sampler, unsafe, outside(unsafe, 3000, 2), 120)
     assert abs(mean) > 8 * error
 
 

@@ -3,8 +3,6 @@ files, fingerprinted.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from barriers.sets import (
     save_classifier,
     soften,
 )
+from lem_safe import cli
 from lem_safe.auditor import audit as judge
 from lem_safe.energies import MLP, GaussianMixture, Transported
 from lem_safe.errors import BadInput
@@ -103,6 +102,7 @@ def test_regions_of_a_scenario_are_what_their_formulas_say(folder: Path) -> None
         assert torch.equal(built[name](x) < 0, built[name].contains(x)) and not built[name].exact
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("kind", [k for k in FILTERS if k != "chain"])
 def test_every_filter_runs_and_the_audit_recounts(folder: Path, kind: str) -> None:
     """Both regions are smooth here, so the drift filters take them too; counts are those of the formulas."""
@@ -124,22 +124,11 @@ def test_a_foreign_file_is_judged_without_training_or_sampling(folder: Path) -> 
     assert [c.clearance_min for c in found.constraints] == [None, None]  # a level is no distance
 
 
-def test_the_command_line_judges_it_too(folder: Path) -> None:
+def test_the_command_line_judges_it_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(folder / "theirs.npy", cloud(200).numpy())
-    command = [
-        sys.executable,
-        "-m",
-        "lem_safe.cli",
-        "audit",
-        str(folder / "theirs.npy"),
-        str(folder / "it.yaml"),
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    assert [c["violations"] for c in json.loads(done.stdout)["constraints"]] == truth(cloud(200).numpy()).sum(
-        0
-    ).tolist()
+    assert cli.main(["audit", str(folder / "theirs.npy"), str(folder / "it.yaml"), "--json"]) == 1
+    counted = [c["violations"] for c in json.loads(capsys.readouterr().out)["constraints"]]
+    assert counted == truth(cloud(200).numpy()).sum(0).tolist()
 
 
 def test_the_judge_alone_knows_no_energy(folder: Path) -> None:
