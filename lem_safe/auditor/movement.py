@@ -30,7 +30,7 @@ class Movement:
     moved: the share of particles that are not where they started. accepted: the share of all proposed moves,
     one per particle and step, that were made.
     rhat: the largest split R̂ over particles of the quantities followed, at the end. nested_rhat, drift: of
-    the cloud as many short chains (L.10).
+    the cloud as many short chains (L.11).
     """
 
     moved: float | None

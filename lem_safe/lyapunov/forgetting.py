@@ -1,5 +1,5 @@
 """Whether a cloud of many short chains has settled: its particles have forgotten where they started, and its
-means no longer drift (L.10).
+means no longer drift (L.11).
 
 R̂ of single particles asks that every one of them has been everywhere, about 80 relaxation times. A cloud is
 distributed as the energy long before that: when the state of a particle no longer depends on its start. With

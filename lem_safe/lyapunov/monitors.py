@@ -1,6 +1,6 @@
 """What is monitored during a run, at regular steps on a fixed subsample: energy, R and dKL/dt (L.4, L.5), the
 generator's means (E.3), the kernel Stein discrepancy (L.8), a lower bound of the Fisher information (L.1),
-split R̂ and effective sample size over particles, nested R̂ and drift (L.10).
+split R̂ and effective sample size over particles, nested R̂ and drift (L.11).
 
 Recording s particles costs one gradient and one Laplacian of s particles (an exact Laplacian costs as much as
 d/2 gradients) and s² kernel values of d numbers. This cost (`work`) is compared with that of a step, and

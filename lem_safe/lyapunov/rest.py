@@ -1,4 +1,4 @@
-"""The stopping rule `settled`: the run ends once the monitors say that the cloud has settled (L.10)."""
+"""The stopping rule `settled`: the run ends once the monitors say that the cloud has settled (L.11)."""
 
 import math
 from collections.abc import Mapping, Sequence

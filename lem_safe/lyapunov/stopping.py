@@ -2,7 +2,7 @@
 
 `flow_ratio` stops the deterministic flow where KL turns (L.5); `budget` stops Langevin dynamics after τ_Lang
 (L.3); `stein` stops any sampler once the kernel Stein discrepancy is small (L.8); `settled` once the monitors
-say that the cloud has settled (L.10); `steps` takes every step. A
+say that the cloud has settled (L.11); `steps` takes every step. A
 decision is a pure function of the evaluations, so a resumed run decides the same. A rule measures the
 distance to ρ_U, to which a filtered cloud does not converge: so the unfiltered chain is evaluated, and the
 filtered chain takes the same number of steps.

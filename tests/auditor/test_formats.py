@@ -94,7 +94,7 @@ def test_every_form_can_be_asked_for_by_name():
         (
             (1, 500, 0.1),
             {"strict": True, "coupled": True},
-            "no confidence bound is computed for pillar (coupled cloud): use filter: {kind: tilt}",
+            "no confidence bound is computed for pillar (coupled cloud): lem-safe certify draws",
         ),
         ((60, 500, 0.1), {"strict": True}, "Failed: pillar holds 12 % where 10 % is tolerated."),
         ((60, 500, 0.1), {}, "Failed: pillar holds 12 % where 10 % is tolerated."),

@@ -293,7 +293,7 @@ def test_every_number_that_is_watched_has_its_turn_in_a_short_line() -> None:
             "ratio",
             "kl_rate",
             "accepted",
-            "rhat",
+            "nested_rhat",
             "ess",
             "generator_u",
             "generator_u_error",
@@ -515,7 +515,7 @@ def test_a_budget_ends_a_langevin_run_in_time(tmp_path: Path) -> None:
 def test_the_report_tells_what_was_watched(tmp_path: Path) -> None:
     done = run(_scenario(filter="gate", more="stop: {kind: flow_ratio}\n"), out=tmp_path / "out")
     draws, caption = monitors(read(done.directory), "filtered")
-    assert len(draws) == 4
+    assert len(draws) == 5
     assert "Stopping rule flow_ratio: R = " in caption and "a filtered cloud follows another one" in caption
     silent = run(_scenario(steps=5, more="monitors: {samples: 0}\n"), out=tmp_path / "silent")
     assert monitors(read(silent.directory), "unfiltered") == ([], "")
