@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched
 
 F = TypeVar("F", DriftFilter, StepFilter)
 
@@ -34,7 +34,7 @@ class _Chain(Generic[F]):
     def limits(self) -> Tensor:
         return self.filters[-1].limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> dict[str, Any]:
+    def init(self, x: Float[Tensor, "*r n d"]) -> dict[str, Any]:
         return {str(i): f.init(x) for i, f in enumerate(self.filters)}
 
 
@@ -43,15 +43,19 @@ class DriftChain(_Chain[DriftFilter]):
 
     hook: Literal["drift"] = "drift"
 
+    @property
+    def batched(self) -> bool:
+        return all(map(batched, self.filters))
+
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: dict[str, Any]
-    ) -> tuple[Float[Tensor, "n d"], dict[str, Any], FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: dict[str, Any]
+    ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         after = {}
         for i, f in enumerate(self.filters):
             drift, after[str(i)], info = f.apply(x, drift, memory[str(i)])
         return drift, after, info
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.filters[-1].surrogate(x, info)
 
 
@@ -62,24 +66,42 @@ class StepChain(_Chain[StepFilter]):
 
     hook: Literal["step"] = "step"
 
+    @property
+    def batched(self) -> bool:
+        return all(map(batched, self.filters))
+
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Float[Tensor, "*r n"],
         memory: dict[str, Any],
-    ) -> tuple[Float[Tensor, "n d"], dict[str, Any], FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         y, after, returned = proposal, {}, []
         for i, f in enumerate(self.filters):
             y, after[str(i)], info = f.apply(x, y, step_size, uniforms, memory[str(i)])
             returned.append(y)
         for i, f in enumerate(self.filters):
-            if not torch.equal(y, returned[i]):
-                after[str(i)] = f.init(
-                    y
-                )  # a later filter moved the cloud: this one's memory is of another one
+            moved = (
+                (y != returned[i]).flatten(-2).any(-1)
+            )  # by a later filter: the memory is of another cloud
+            if bool(moved.any()):
+                after[str(i)] = _mixed(moved, f.init(y), after[str(i)])
         return y, after, info
+
+
+def _mixed(chosen: Bool[Tensor, "*r"], one: Any, other: Any) -> Any:
+    """The memory that is `one` for the chosen clouds and `other` for the rest."""
+    if bool(chosen.all()):
+        return one
+    if one is None:
+        return None
+    if isinstance(one, Tensor):
+        return torch.where(chosen.reshape(-1, *[1] * (one.dim() - 1)), one, other)
+    if isinstance(one, dict):
+        return {name: _mixed(chosen, part, other[name]) for name, part in one.items()}
+    return type(one)(*(_mixed(chosen, a, b) for a, b in zip(one, other, strict=True)))
 
 
 class Both:

@@ -126,7 +126,7 @@ class EnsembleFilter:
             rate = torch.einsum("nkd,nd->nk", g, vb) + lap
             g64 = g.double()
             gram = torch.einsum("nkd,nld->kl", g64, g64) / xb.shape[0]
-            parts = [self.mean(f), self.mean(rate), self.mean(gram[None])]
+            parts = [self.mean(f), self.mean(rate), self.mean(gram.flatten()[None]).reshape(gram.shape)]
             share = xb.shape[0] / x.shape[0]
             sums = (
                 [share * p for p in parts]

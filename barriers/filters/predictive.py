@@ -34,7 +34,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, value_and_gradient
-from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean
+from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
 from barriers.filters.push import along, combined, narrowed
 from barriers.predicted import Noise, chance, exact, with_distances
@@ -207,7 +207,7 @@ class PredictiveFilter:
         else:
             μ = torch.zeros_like(μ)
         for _ in range(ITERATIONS):
-            slope = self.mean(torch.einsum("nkd,nld->nkl", at.gradient, start.push))
+            slope = overlaps(self.mean, at.gradient, start.push)
             μ = advanced(slope, μ, at.violation + aim)
             at = self._ahead_of(y, combined(start.push, μ), error, L)
             if not bool(torch.isfinite(at.violation).all()):

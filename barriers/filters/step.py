@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.filters.base import FilterInfo, Mean, Promise, local_mean, overlaps
 from barriers.filters.complementarity import advanced
 from barriers.filters.nudge import nudged
 from barriers.functionals import Barrier
@@ -141,7 +141,7 @@ class BarrierStep:
         F = self.barrier.readout(self.mean(self.barrier.statistics(z))) - floor
         with torch.no_grad():
             gz = self.barrier.gradients(z)[1]
-            slope = self.barrier.jacobian(found.mean) @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
+            slope = self.barrier.jacobian(found.mean) @ overlaps(self.mean, gz, g) @ J.T
             active = μ > 0
             block = torch.where(
                 active[:, None] & active, slope, torch.eye(len(μ), dtype=slope.dtype, device=slope.device)
@@ -160,7 +160,7 @@ class BarrierStep:
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
         μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
         for _ in range(ITERATIONS):
-            slope = Jz @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
+            slope = Jz @ overlaps(self.mean, gz, g) @ J.T
             μ = advanced(slope, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = self.barrier.gradients(z)
@@ -214,7 +214,7 @@ class BarrierStep:
     @torch.no_grad()
     def _cost(self, z: Tensor, y: Tensor) -> float:
         """(1/n)Σ‖zᵢ − yᵢ‖²; infinite where z is not finite."""
-        return float(self.mean((z - y).double().square().sum(1)).nan_to_num(nan=math.inf))
+        return float(self.mean((z - y).double().square().sum(1, keepdim=True)).nan_to_num(nan=math.inf))
 
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
         mean = self.mean(self.barrier.statistics(x))
