@@ -41,6 +41,11 @@ def overlaps(
     return mean(products.flatten(-2)).unflatten(-1, products.shape[-2:])
 
 
+def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:
+    """Σ weights_k g_k at every particle, with the weights of its cloud."""
+    return (g * weights.to(g.dtype)[..., None, :, None]).sum(-2)
+
+
 def unlimited(m: int) -> Float[Tensor, "m"]:
     """The limits of a filter that has no surrogate."""
     return torch.full((m,), torch.nan, dtype=torch.float64)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched
+from barriers.filters.some_clouds import mixed
 
 F = TypeVar("F", DriftFilter, StepFilter)
 
@@ -87,21 +88,8 @@ class StepChain(_Chain[StepFilter]):
                 (y != returned[i]).flatten(-2).any(-1)
             )  # by a later filter: the memory is of another cloud
             if bool(moved.any()):
-                after[str(i)] = _mixed(moved, f.init(y), after[str(i)])
+                after[str(i)] = mixed(moved, f.init(y), after[str(i)])
         return y, after, info
-
-
-def _mixed(chosen: Bool[Tensor, "*r"], one: Any, other: Any) -> Any:
-    """The memory that is `one` for the chosen clouds and `other` for the rest."""
-    if bool(chosen.all()):
-        return one
-    if one is None:
-        return None
-    if isinstance(one, Tensor):
-        return torch.where(chosen.reshape(-1, *[1] * (one.dim() - 1)), one, other)
-    if isinstance(one, dict):
-        return {name: _mixed(chosen, part, other[name]) for name, part in one.items()}
-    return type(one)(*(_mixed(chosen, a, b) for a, b in zip(one, other, strict=True)))
 
 
 class Both:

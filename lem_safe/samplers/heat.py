@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.declared import declares
 from barriers.derivatives import autodiff_jet
 from barriers.filters import (
     DriftChain,
@@ -40,9 +41,12 @@ from barriers.surrogates import for_drift
 class Heated(Barrier):
     """The same barrier for noise of temperature T: its Itô term is TΔf."""
 
+    batched = True
+
     def __init__(self, inner: Barrier, temperature: float):
         super().__init__()
         self.inner, self.temperature = inner, temperature
+        self.batched = declares(inner, "batched", "readout")
         self.register_buffer("limits", inner.limits)
 
     @classmethod
@@ -61,7 +65,7 @@ class Heated(Barrier):
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         return self.inner.gradients(x)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.inner.readout(mean)
 
 
@@ -71,9 +75,12 @@ class Stretched(Barrier):
     The second derivatives are computed by automatic differentiation, in d + 1 backward passes per statistic.
     """
 
+    batched = True
+
     def __init__(self, inner: Barrier, factor: Float[Tensor, "d d"]):
         super().__init__()
         self.inner, self.factor = inner, factor
+        self.batched = declares(inner, "batched", "readout")
         self.register_buffer("limits", inner.limits)
 
     @classmethod
@@ -98,7 +105,7 @@ class Stretched(Barrier):
         value, gradient = self.inner.gradients(x)
         return value, gradient @ self.factor.to(gradient.dtype)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.inner.readout(mean)
 
     def _statistic(self, x: Tensor, L: Tensor, k: int, z: Tensor) -> Tensor:
