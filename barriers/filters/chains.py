@@ -9,7 +9,6 @@ with the noise between them, and has the promise of its step filter.
 from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

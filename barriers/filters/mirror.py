@@ -124,7 +124,7 @@ class MirrorStep:
         most = torch.tensor([budget(β, n) for β in self.betas], device=L.device)
         below = torch.minimum(most, (n * L).round().long())
         above = torch.maximum(most, torch.minimum(was.sum(-2), (n * L).floor().long()))
-        return torch.where(L <= β, below, above)
+        return torch.where(β >= L, below, above)
 
     def _turned_back(
         self,

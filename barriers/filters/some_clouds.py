@@ -1,5 +1,5 @@
-"""Some clouds of a batch: taken out, worked on, put back. Records are named tuples of tensors with the clouds as
-their first axis.
+"""Some clouds of a batch: taken out, worked on, put back. Records are named tuples of tensors with the clouds
+as their first axis.
 """
 
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ def put_back(record: Record, which: Int[Tensor, "q"], new: Record) -> Record:
 
 
 def mixed(chosen: Bool[Tensor, "*r"], one: Any, other: Any) -> Any:
-    """`one` for the chosen clouds and `other` for the rest, each None, a tensor, or a tuple or dict of such."""
+    """`one` for the chosen clouds, `other` for the rest; each None, a tensor, or a tuple or dict of these."""
     if bool(chosen.all()):
         return one
     if one is None or not bool(chosen.any()):

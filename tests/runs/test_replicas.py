@@ -1,4 +1,4 @@
-"""Clouds in one batch have the numbers that each has alone, whatever cuts the run and wherever a batch ends."""
+"""Clouds in one batch have the numbers that each has alone, wherever a batch or a part of a run ends."""
 
 from pathlib import Path
 from typing import Any
