@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import UInt64
+from jaxtyping import Int, UInt64
 from torch import Tensor
 
 from lem_safe.keys import BLOCK, Key
@@ -29,12 +29,20 @@ class CloudKeys(Key):
 
     _values: UInt64[np.ndarray, "R"]
 
+    @property
+    def clouds(self) -> int:
+        return len(self._values)
+
     def fold(self, *data: int | str) -> "CloudKeys":
         """The sub-streams of the same name, one of each cloud."""
         values = self._values
         for word in self.words(*data):
             values = _mixed(values ^ word)
         return self._of(values)
+
+    def of(self, which: Int[Tensor, "q"]) -> "CloudKeys":
+        """The keys of the clouds with these indices."""
+        return self._of(self._values[which.numpy(force=True)])
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         raise TypeError("the clouds of a batch have no generator in common; draw with normal or uniform")
@@ -55,16 +63,16 @@ class CloudKeys(Key):
         return self._drawn(Tensor.uniform_, like)
 
     def _drawn(self, fill: Callable[..., Tensor], like: Tensor) -> Tensor:
-        clouds = len(self._values)
-        if like.shape[0] % clouds:
-            raise ValueError(f"{like.shape[0]} particles cannot be {clouds} clouds of the same size")
+        if like.shape[0] % self.clouds:
+            raise ValueError(f"{like.shape[0]} particles cannot be {self.clouds} clouds of the same size")
         drawn = torch.empty(like.shape, dtype=like.dtype, device=like.device)
-        each = drawn.unflatten(0, (clouds, -1))
+        each = drawn.unflatten(0, (self.clouds, -1))
         generator = torch.Generator(device=like.device)
         for b, begin in enumerate(range(0, each.shape[1], BLOCK)):
             seeds = (self.fold(b)._values & _SEED).tolist()
+            seeded = generator.manual_seed
             for part, seed in zip(each[:, begin : begin + BLOCK].unbind(0), seeds, strict=True):
-                fill(part, generator=generator.manual_seed(seed))
+                fill(part, generator=seeded(seed))
         return drawn
 
     def _of(self, values: UInt64[np.ndarray, "R"]) -> "CloudKeys":

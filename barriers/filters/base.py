@@ -6,8 +6,8 @@ in place. Every statistic is a mean over the cloud, so `mean` is all a filter ne
 
 A filter whose class says `batched = True` also takes clouds side by side, [r, n, d]: whatever it counts,
 averages or solves is done for each cloud by itself, and so are its memory (nested tuples and dicts of tensors
-[r, ...]) and its info. The shapes below are those of one cloud or of several. Any other filter is applied
-cloud by cloud (`over_clouds`).
+[r, ...]) and its info. With `draws_later = True` it also takes `LaterUniforms`. The shapes below are those of
+one cloud or of several. Any other filter is applied cloud by cloud (`over_clouds`).
 """
 
 from collections.abc import Callable, Sequence
@@ -160,3 +160,8 @@ class StepFilter(Protocol):
 def batched(chosen: Any) -> bool:
     """Whether a filter takes clouds side by side; see `declares`."""
     return declares(chosen, "batched", "apply")
+
+
+def draws_later(chosen: Any) -> bool:
+    """Whether a step filter takes uniform numbers that are drawn when it needs them (`LaterUniforms`)."""
+    return declares(chosen, "draws_later", "apply")

@@ -12,7 +12,8 @@ from typing import Any, Generic, Literal, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.some_clouds import mixed
 
 F = TypeVar("F", DriftFilter, StepFilter)
@@ -70,12 +71,16 @@ class StepChain(_Chain[StepFilter]):
     def batched(self) -> bool:
         return all(map(batched, self.filters))
 
+    @property
+    def draws_later(self) -> bool:
+        return all(map(draws_later, self.filters))
+
     def apply(
         self,
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: dict[str, Any],
     ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         y, after, returned = proposal, {}, []

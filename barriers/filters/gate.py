@@ -15,6 +15,7 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
+from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.sets.base import UnsafeSet
 
 MEMORY = 0.01
@@ -40,6 +41,7 @@ class Gate:
     hook: Literal["step"] = "step"
     couples = True
     batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "G.2: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction",
@@ -60,7 +62,7 @@ class Gate:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: GateMemory,
     ) -> tuple[Float[Tensor, "*r n d"], GateMemory, FilterInfo]:
         refuse_derivatives("gate", proposal)
@@ -84,7 +86,7 @@ def granted(
     was: Bool[Tensor, "*r n m"],
     would: Bool[Tensor, "*r n m"],
     most: Int[Tensor, "*r m"],
-    uniforms: Float[Tensor, "*r n"],
+    uniforms: Uniforms,
 ) -> Bool[Tensor, "*r n"]:
     """Which moves are accepted: all that enter no set, and of those that enter one, in the order of their
     uniform numbers, those for which every set they enter has room in their own cloud.
@@ -96,7 +98,11 @@ def granted(
     if not bool(tries.any()):
         return accepted
     order = tries.flatten().nonzero()[:, 0]
-    order = order[uniforms.flatten()[order].argsort(stable=True)]
+    several = tries & (tries.sum(-1, keepdim=True) > 1)  # one move alone has no order
+    if bool(several.any()):
+        place = torch.zeros(tries.shape, dtype=torch.float64, device=tries.device)
+        place[several] = drawn(uniforms, several).double()
+        order = order[place.flatten()[order].argsort(stable=True)]
     order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
     cloud = order // tries.shape[-1]
     room = most - torch.where(accepted[..., None], would, was).sum(-2)

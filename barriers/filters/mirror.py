@@ -28,6 +28,7 @@ from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import FilterInfo, Promise, insides, local_mean, refuse_derivatives
 from barriers.filters.gate import MEMORY, granted
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.sets.base import UnsafeSet
 
@@ -62,6 +63,7 @@ class MirrorStep:
     hook: Literal["step"] = "step"
     couples = True
     batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (with "
@@ -94,7 +96,7 @@ class MirrorStep:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: MirrorMemory,
     ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
         refuse_derivatives("step (without a smoothing)", proposal)
@@ -137,15 +139,16 @@ class MirrorStep:
         """The refused particles at their mirror images where these enter no set, the others in place."""
         rows = refused.nonzero()[:, 0]
         z, before = y[rows], was[rows]
+        now = insides(self.sets, z)
         for _ in range(SWEEPS):
-            new = insides(self.sets, z) & ~before
+            new = now & ~before
+            if not bool(new.any()):
+                break
             for k, unsafe in enumerate(self.sets):
                 hit = new[:, k].nonzero()[:, 0]
                 if len(hit):
                     z = z.index_copy(0, hit, mirrored(unsafe, z[hit]))
-            if not bool(new.any()):
-                break
-        now = insides(self.sets, z)
+            now = insides(self.sets, z)
         near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(
             1
         )  # always the case at one plane

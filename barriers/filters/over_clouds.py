@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
 from barriers.filters.chains import AnyFilter, Both
+from barriers.filters.later_uniforms import LaterUniforms
 
 F = TypeVar("F", DriftFilter, StepFilter)
 
@@ -79,15 +80,20 @@ class StepOverClouds(_OverClouds[StepFilter]):
 
     hook: Literal["step"] = "step"
 
+    @property
+    def draws_later(self) -> bool:
+        return draws_later(self.inner)
+
     def apply(
         self,
         x: Float[Tensor, "n d"],
         proposal: Float[Tensor, "n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Float[Tensor, "n"] | LaterUniforms,
         memory: Any,
     ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
-        x, proposal, uniforms = self._apart(x), self._apart(proposal), self._apart(uniforms)
+        x, proposal = self._apart(x), self._apart(proposal)
+        uniforms = uniforms if isinstance(uniforms, LaterUniforms) else self._apart(uniforms)
         if not batched(self.inner):
             return self._each(self.inner.apply, memory, x, proposal, [step_size] * self.clouds, uniforms)
         y, after, info = self.inner.apply(x, proposal, step_size, uniforms, memory)

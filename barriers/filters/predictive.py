@@ -64,13 +64,13 @@ class PredictiveMemory(NamedTuple):
 
 
 class _Ahead(NamedTuple):
-    """The effect of a change δ of the mean positions: Q, the push at every particle, the gradient, and by how
-    much Q exceeds L.
+    """The effect of a change δ of the mean positions: Q, the probability of every particle with its gradient,
+    and by how much Q exceeds L.
     """
 
     change: Float[Tensor, "*r n d"]
     mean: Float[Tensor, "*r m"]
-    push: Float[Tensor, "*r n m d"]
+    chance: Float[Tensor, "*r n m"]
     gradient: Float[Tensor, "*r n m d"]
     violation: Float[Tensor, "*r m"]
 
@@ -190,7 +190,7 @@ class PredictiveFilter:
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
-        return _Ahead(change, mean, narrowed(p, gradient), gradient, mean - L)
+        return _Ahead(change, mean, p, gradient, mean - L)
 
     def _filtered(
         self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: _Ahead
@@ -217,7 +217,8 @@ class PredictiveFilter:
     ) -> tuple[Float[Tensor, "q m"], _Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
         aim = AIM * self.limits.to(L.device)
-        best, best_μ, at, push = start, torch.zeros_like(guess), start, start.push
+        best, best_μ, at = start, torch.zeros_like(guess), start
+        push = narrowed(start.chance, start.gradient)
         μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         if bool((μ > 0).any()):
             at = self._ahead_of(y, against(push, μ), error, L)
@@ -247,9 +248,10 @@ class PredictiveFilter:
         start = self._ahead_of(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
-        slope = self.mean((start.gradient * start.push).sum(2))
+        pushed = narrowed(start.chance, start.gradient)
+        slope = self.mean((start.gradient * pushed).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-        push, best = against(start.push, first), (0.0, start)
+        push, best = against(pushed, first), (0.0, start)
         # a long move along a straight line may re-enter a curved set
         for longest in (farthest, farthest / 2, farthest / 4):
             found = self._searched(partial(along, push, longest), y, error, L, 1e6)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import FilterInfo, Promise, insides, local_mean, per_cloud, unlimited
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import left_along, nudged
 from barriers.sets.base import UnsafeSet
 
@@ -29,6 +30,7 @@ class Project:
     hook: Literal["step"] = "step"
     couples = False
     batched = True
+    draws_later = True
     promise = Promise(
         "none",
         "P.4: particles that are inside are moved to the boundary, where they form an atom; overlapping or "
@@ -46,7 +48,7 @@ class Project:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: None,
     ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
         y, clouds = proposal.flatten(0, -2), math.prod(proposal.shape[:-2])

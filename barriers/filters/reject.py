@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
+from barriers.filters.later_uniforms import Uniforms
 from barriers.sets.base import UnsafeSet
 
 
@@ -27,6 +28,7 @@ class Reject:
     hook: Literal["step"] = "step"
     couples = False
     batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow",
@@ -43,7 +45,7 @@ class Reject:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: RejectMemory,
     ) -> tuple[Float[Tensor, "*r n d"], RejectMemory, FilterInfo]:
         refuse_derivatives("reject", proposal)

@@ -24,6 +24,7 @@ from torch import Tensor
 from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps
 from barriers.filters.complementarity import advanced, times
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.functionals import Barrier, of_each
@@ -58,6 +59,7 @@ class BarrierStep:
     hook: Literal["step"] = "step"
     couples = True
     batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α",
@@ -84,7 +86,7 @@ class BarrierStep:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: StepMemory,
     ) -> tuple[Float[Tensor, "*r n d"], StepMemory, FilterInfo]:
         B = self.barrier.barriers(memory.mean)

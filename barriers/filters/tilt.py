@@ -16,6 +16,7 @@ from torch import Tensor
 
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.chains import Both, StepChain
+from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.sets.base import UnsafeSet
 
 LARGEST = 1e300
@@ -37,6 +38,7 @@ class Tilt:
     hook: Literal["step"] = "step"
     couples = False
     batched = True
+    draws_later = True
     promise = Promise(
         "in equilibrium",
         "G.5: particles are independent, and with the multipliers of the dual the distribution that the "
@@ -63,7 +65,7 @@ class Tilt:
         x: Float[Tensor, "*r n d"],
         proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "*r n"],
+        uniforms: Uniforms,
         memory: TiltMemory,
     ) -> tuple[Float[Tensor, "*r n d"], TiltMemory, FilterInfo]:
         refuse_derivatives("tilt", proposal)
@@ -72,7 +74,10 @@ class Tilt:
         μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)
         was, would = memory.inside, insides(self.sets, proposal)
         rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
-        accepted = (rise <= 0) | (uniforms.double() < (-rise).exp())
+        accepted = rise <= 0
+        tested = ~accepted
+        if bool(tested.any()):
+            accepted[tested] = drawn(uniforms, tested).double() < (-rise[tested]).exp()
         inside = torch.where(accepted[..., None], would, was)
         info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
         return torch.where(accepted[..., None], proposal, x), TiltMemory(inside), info

@@ -1,6 +1,5 @@
 """Clouds in one batch have the numbers that each has alone, wherever a batch or a part of a run ends."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
@@ -16,7 +14,6 @@ from lem_safe.runs import replicas
 from lem_safe.runs.course import Course, Finished
 from lem_safe.runs.problem import build, start
 from lem_safe.samplers import SAMPLERS
-from tests.interrupted import at_moment
 
 N, CLOUDS = 20, 7
 TEXT = """
