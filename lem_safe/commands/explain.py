@@ -15,7 +15,6 @@ def explain(scenario: ScenarioArgument, set_: Set = None) -> int:
     from lem_safe.registry import load
 
     loaded = load(scenario, given(set_), to_audit=True)
-    say(
-        f"{loaded.name}\n\n{explain_audit.explain(loaded) if loaded.lacking else explained(loaded, perf_counter)}"
-    )
+    text = explain_audit.explain(loaded) if loaded.lacking else explained(loaded, perf_counter)
+    say(f"{loaded.name}\n\n{text}")
     return 0

@@ -60,8 +60,8 @@ def follow_clouds(
             written = time.monotonic()
 
     while (r := len(pooled.x)) < clouds:
-        size = min(batch(course, x) if rest is None else _size_of(rest, x), clouds - r)
-        for done in _followed(
+        size = min(batch(course, x) if rest is None else size_of(rest, x), clouds - r)
+        for done in followed(
             _course_of(course, r, size, clouds, pooled),
             [begin(i) for i in range(r, r + size)],
             r,
@@ -89,14 +89,14 @@ def batch(course: Course, x: Tensor) -> int:
     return max(1, min(PARTICLES // max(len(x), 1), NUMBERS // max(x.numel(), 1), ROWS // rows))
 
 
-def _size_of(saved: Arrays, x: Tensor) -> int:
+def size_of(saved: Arrays, x: Tensor) -> int:
     """How many clouds like x a checkpoint was in the middle of; 1 where it is of something else, which
     `follow` says.
     """
     return max(1, len(saved.get("state.x", x)) // max(len(x), 1))
 
 
-def _followed(
+def followed(
     course: Course,
     begun: list[tuple[Key, Tensor]],
     first: int,
@@ -105,9 +105,9 @@ def _followed(
     save: Save | None,
     saved: Arrays | None,
     every: float,
-    written: float,
+    written: float | None = None,
 ) -> list[Finished]:
-    """Each of these clouds, the first of which has the index `first`."""
+    """Each of these clouds, the first of which has the index `first`: together, where they are several."""
     if len(begun) == 1:
         named = {"progress": progress, "save": save, "saved": saved, "every": every, "written": written}
         return [follow(course, *begun[0], **named)]
