@@ -84,8 +84,9 @@ class StepChain(_Chain[StepFilter]):
         memory: dict[str, Any],
     ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         y, after, returned = proposal, {}, []
+        numbers: Any = uniforms  # later ones only where every member takes them
         for i, f in enumerate(self.filters):
-            y, after[str(i)], info = f.apply(x, y, step_size, uniforms, memory[str(i)])
+            y, after[str(i)], info = f.apply(x, y, step_size, numbers, memory[str(i)])
             returned.append(y)
         for i, f in enumerate(self.filters):
             moved = (

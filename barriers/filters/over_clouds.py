@@ -25,7 +25,8 @@ class _OverClouds(Generic[F]):
     couples: bool
 
     def __init__(self, inner: F, clouds: int):
-        self.inner, self.clouds, self.promise, self.couples = inner, clouds, inner.promise, inner.couples
+        self.inner: F = inner
+        self.clouds, self.promise, self.couples = clouds, inner.promise, inner.couples
 
     @property
     def limits(self) -> Tensor:
@@ -45,7 +46,7 @@ class _OverClouds(Generic[F]):
         return x.unflatten(0, (self.clouds, -1))
 
     def _each(
-        self, apply: Callable[..., tuple[Tensor, Any, FilterInfo]], memory: Any, *parts: Sequence[Any]
+        self, apply: Callable[..., tuple[Tensor, Any, FilterInfo]], memory: Any, *parts: Any
     ) -> tuple[Tensor, Any, FilterInfo]:
         """One cloud after the other: the r-th of each of the parts, with the memory of cloud r."""
         found = [apply(*own, memory[str(r)]) for r, own in enumerate(zip(*parts, strict=True))]
@@ -93,10 +94,10 @@ class StepOverClouds(_OverClouds[StepFilter]):
         memory: Any,
     ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
         x, proposal = self._apart(x), self._apart(proposal)
-        uniforms = uniforms if isinstance(uniforms, LaterUniforms) else self._apart(uniforms)
+        numbers: Any = uniforms if isinstance(uniforms, LaterUniforms) else self._apart(uniforms)
         if not batched(self.inner):
-            return self._each(self.inner.apply, memory, x, proposal, [step_size] * self.clouds, uniforms)
-        y, after, info = self.inner.apply(x, proposal, step_size, uniforms, memory)
+            return self._each(self.inner.apply, memory, x, proposal, [step_size] * self.clouds, numbers)
+        y, after, info = self.inner.apply(x, proposal, step_size, numbers, memory)
         return y.flatten(0, 1), after, info
 
 

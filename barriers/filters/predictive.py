@@ -197,8 +197,9 @@ class PredictiveFilter:
     ) -> tuple[_Ahead, Tensor]:
         """What the clouds that are over their limits are changed to, and the multipliers of each."""
         if y.dim() == 2:
-            parts = (part[None] for part in (over, y, error, L, guess))
-            changed, ν = self._filtered(*parts, _Ahead(*(part[None] for part in ahead)))
+            over, y, error, L, guess = (part[None] for part in (over, y, error, L, guess))
+            one = _Ahead(*(part[None] for part in ahead))
+            changed, ν = self._filtered(over, y, error, L, guess, one)
             return _Ahead(*(part[0] for part in changed)), ν[0]
         which = over.nonzero()[:, 0]
         own, μ = some(ahead, which), torch.zeros_like(L)
@@ -208,8 +209,8 @@ class PredictiveFilter:
         farthest = fastest * self.step_size
         near = (found.change.abs() <= farthest).flatten(1).all(1)
         for r in (~near | (found.violation > 0).any(1)).nonzero()[:, 0]:
-            found_μ[r], one = self._bounded(y[r], found_μ[r], error[r], limit[r], farthest)
-            found = put_back(found, r[None], _Ahead(*(part[None] for part in one)))
+            found_μ[r], own = self._bounded(y[r], found_μ[r], error[r], limit[r], farthest)
+            found = put_back(found, r[None], _Ahead(*(part[None] for part in own)))
         return put_back(ahead, which, found), μ.index_copy(0, which, found_μ)
 
     def _newton(

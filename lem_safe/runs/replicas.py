@@ -109,8 +109,9 @@ def followed(
 ) -> list[Finished]:
     """Each of these clouds, the first of which has the index `first`: together, where they are several."""
     if len(begun) == 1:
-        named = {"progress": progress, "save": save, "saved": saved, "every": every, "written": written}
-        return [follow(course, *begun[0], **named)]
+        key, x = begun[0]
+        done = follow(course, key, x, progress=progress, save=save, saved=saved, every=every, written=written)
+        return [done]
     keys, starts = zip(*begun, strict=True)
     chain = RecordedClouds(course, keys, starts, saved, first)
     to_the_end(chain, progress, save, every, written)
