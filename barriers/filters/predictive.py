@@ -217,28 +217,28 @@ class PredictiveFilter:
         self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, guess: Tensor
     ) -> tuple[Float[Tensor, "q m"], _Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
-        aim = AIM * self.limits.to(L.device)
-        best, best_μ, at = start, torch.zeros_like(guess), start
-        push = narrowed(start.chance, start.gradient)
+        aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
+        best, least = torch.zeros_like(guess), start.violation.clone()
         μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
-        if bool((μ > 0).any()):
-            at = self._ahead_of(y, against(push, μ), error, L)
-        left = torch.arange(len(y), device=y.device)
+        at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
+        left, slope, over, own = torch.arange(len(y), device=y.device), at.gradient, at.violation, push
+        rest = (y, error, L)
         for _ in range(ITERATIONS):
-            μ = advanced(overlaps(self.mean, at.gradient, push), μ, at.violation + aim)
-            at, before = self._ahead_of(y, against(push, μ), error, L), some(best, left)
-            finite, within = torch.isfinite(at.violation).all(1), (at.violation <= 0).all(1)
-            nearer = at.violation.amax(1) < before.violation.amax(1)
-            better = (finite & (within | nearer)).nonzero()[:, 0]
-            best = put_back(best, left[better], some(at, better))
-            best_μ = best_μ.index_copy(0, left[better], μ[better])
-            on = finite & ~(within & torch.where(μ > 0, at.violation >= -4 * aim, True).all(1))
+            μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
+            at = self._ahead_of(rest[0], against(own, μ), *rest[1:])
+            slope, over = at.gradient, at.violation
+            finite, within = torch.isfinite(over).all(1), (over <= 0).all(1)
+            better = finite & (within | (over.amax(1) < least[left].amax(1)))
+            best[left[better]], least[left[better]] = μ[better], over[better]
+            on = finite & ~(within & torch.where(μ > 0, over >= -4 * aim, True).all(1))
             if not bool(on.any()):
                 break
             if not bool(on.all()):
-                left, y, push, error, L, μ = (part[on] for part in (left, y, push, error, L, μ))
-                at = some(at, on.nonzero()[:, 0])
-        return best_μ, best
+                left, slope, over, own, μ = (part[on] for part in (left, slope, over, own, μ))
+                rest = tuple(part[on] for part in rest)
+        if len(left) == len(best) and torch.equal(at.violation, least):
+            return best, at
+        return best, self._ahead_of(y, against(push, best), error, L)
 
     def _bounded(
         self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float
