@@ -7,6 +7,7 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,11 +129,7 @@ class Problem:
 
     def course(self, title: str, steps: int, *, filtered: bool) -> Course:
         """`steps` steps of that sampler, without a monitor; the filter's promise about them is checked."""
-        sampler = self.sampler(filtered=filtered)
-
-        def over(clouds: int) -> Sampler:
-            return self.sampler(filtered=filtered, clouds=clouds)
-
+        sampler, over = self.sampler(filtered=filtered), partial(self.sampler, filtered=filtered)
         return Course(
             title=title,
             sampler=sampler,
@@ -142,7 +139,7 @@ class Problem:
             steps=steps,
             promised=self.promised if filtered else None,
             step_size=self.scenario.sampler.step_size,
-            over=over if particlewise(sampler) else None,
+            over=(lambda clouds: over(clouds=clouds)) if particlewise(sampler) else None,
         )
 
 

@@ -61,15 +61,11 @@ def follow_clouds(
 
     while (r := len(pooled.x)) < clouds:
         size = min(batch(course, x) if rest is None else size_of(rest, x), clouds - r)
+        part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
+        own = _course_of(course, r, size, clouds, pooled)
+        begun = [begin(i) for i in range(r, r + size)]
         for done in followed(
-            _course_of(course, r, size, clouds, pooled),
-            [begin(i) for i in range(r, r + size)],
-            r,
-            progress=_Part(progress, pooled.steps, r, size),
-            save=None if save is None else keep,
-            saved=rest,
-            every=every,
-            written=written,
+            own, begun, r, progress=part, save=mine, saved=rest, every=every, written=written
         ):
             resumed += done.resumed_from_step
             pooled.add(done)
