@@ -222,10 +222,10 @@ class PredictiveFilter:
         μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
         left, slope, over, own = torch.arange(len(y), device=y.device), at.gradient, at.violation, push
-        rest = (y, error, L)
+        rest: tuple[Tensor, ...] = (y, error, L)
         for _ in range(ITERATIONS):
             μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
-            at = self._ahead_of(rest[0], against(own, μ), *rest[1:])
+            at = self._ahead_of(rest[0], against(own, μ), rest[1], rest[2])
             slope, over = at.gradient, at.violation
             finite, within = torch.isfinite(over).all(1), (over <= 0).all(1)
             better = finite & (within | (over.amax(1) < least[left].amax(1)))

@@ -54,7 +54,7 @@ def test_the_sentences() -> None:
 
 
 def test_an_energy_that_has_to_be_trained_first_is_not() -> None:
-    trained = "{kind: trained, data: {kind: two_moons, rows: 77}, training: {steps: 7}}"
+    trained = "{kind: trained, data: {kind: two_moons, samples: 77}, training: {steps: 7}}"
     for energy in (trained, f"{{kind: tempered, energy: {trained}, temperature: 2.0}}"):
         asked = TEXT.replace("{kind: ring}", energy).replace("FILTER", "{kind: gate}")
         text = cost.cost(loads(asked.replace("REPLICAS", "1")), ticking(0.1))
