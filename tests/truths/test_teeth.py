@@ -362,7 +362,7 @@ TEETH: dict[str, Tooth] = {
         filters.step_mean,
         base,
         "local_mean",
-        lambda f: lambda v: torch.stack([f(part) for part in v.split(512)]).mean(0),
+        lambda f: lambda v: torch.stack([f(part) for part in v.split(512, -2)]).mean(0),
     ),
     "gate in index order": (
         filters.gate_uniform,
