@@ -52,8 +52,8 @@ class Penalty:
     def apply(
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: None
     ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
-        u, observed = weighted(self.barrier, self.mean, x, drift, self.weights)
         weights = per_cloud(self.weights, x)
+        u, observed = weighted(self.barrier, self.mean, x, drift, weights)
         return u, None, FilterInfo(observed, weights, torch.zeros_like(weights))
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:

@@ -110,6 +110,19 @@ def pairs() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.parametrize("chosen", FILTER)
+def test_the_shapes_are_those_of_clouds(chosen: str) -> None:
+    """Two steps, with the shapes of every call checked."""
+    asked, begin = course("langevin", chosen)
+    keys, starts = zip(*map(begin, range(3)), strict=True)
+    chain = RecordedClouds(asked, keys, starts)
+    with torch.no_grad():
+        chain.advance()
+        chain.advance()
+    assert [done.trace["multiplier"].shape for done in chain.each()] == [(2, 2)] * 3
+
+
+@pytest.mark.simulation
 @pytest.mark.parametrize(("sampler", "chosen"), pairs())
 def test_clouds_together_have_the_numbers_of_each_alone(sampler: str, chosen: str) -> None:
     """On an energy that is computed element by element, for all at once, and for three and one."""
@@ -119,6 +132,7 @@ def test_clouds_together_have_the_numbers_of_each_alone(sampler: str, chosen: st
         must_be_the_same(alone, followed(asked, at_once), bits=chosen in EXACT and not smooth)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("chosen", ["gate", "step", "drift"])
 def test_with_matrix_products_they_differ_by_rounding(chosen: str) -> None:
     """A network's products may round differently for more rows."""
@@ -197,6 +211,7 @@ def must_be_kept(chosen: Any, clouds: int = 5, n: int = 30, seed: int = 0) -> No
         assert (counts <= budgets).all()
 
 
+@pytest.mark.simulation
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     clouds=st.integers(1, 6),
@@ -234,6 +249,7 @@ def test_planted_fault_a_run_with_a_pooled_budget_ends(monkeypatch: pytest.Monke
         replicas.follow_clouds(longer, begin, CLOUDS, progress=Silent())
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("at_once", [1, 3, CLOUDS])
 @pytest.mark.parametrize("sampler", ["langevin", "parallel_tempering"])
 def test_a_checkpoint_of_any_moment_leads_to_the_same_bits(sampler: str, at_once: int) -> None:
