@@ -27,7 +27,7 @@ from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.recorded_clouds import RecordedClouds
 
 CLOUDS, PARTICLES = 100, 20
-WARM, ALONE = 150, 5
+WARM, ALONE = 200, 2
 """Steps before the first that is timed; of the clouds that run by themselves, how many do."""
 FILTERS = {
     "none": "{kind: none}",
@@ -44,13 +44,13 @@ name: clouds
 energy: {kind: ring}
 unsafe: {ball: {kind: ball, center: [1.0, 0.0], radius: 0.5}}
 constraints: [{set: ball, beta: 0.05}]
-sampler: {kind: langevin, samples: SAMPLES, steps: 100000, step_size: 0.002,
+sampler: {kind: langevin, samples: SAMPLES, steps: 100000, step_size: 0.01,
           init: {kind: gaussian, mean: [-1, 0], std: 0.5}}
 filter: FILTER
 """
 
 
-def measure(steps: int = 40, rounds: int = 6) -> list[dict[str, Any]]:
+def measure(steps: int = 30, rounds: int = 5) -> list[dict[str, Any]]:
     """One row for each energy and filter: milliseconds per step of each, and the ratio of the first two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -110,6 +110,6 @@ def _begun(problem: Problem, clouds: int) -> Iterator[tuple[Key, torch.Tensor]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=5)
     print(json.dumps(measure(**vars(parser.parse_args())), indent=1))
