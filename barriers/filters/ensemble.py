@@ -116,30 +116,35 @@ class EnsembleFilter:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The drift, the multipliers and the shortfall, with those of some clouds from all their rows."""
         if x.dim() == 2:
-            return self._whole(x, drift, J, r)
-        parts = [list(part) for part in found]
-        for i in whole.nonzero()[:, 0].tolist():
-            for part, own in zip(parts, self._whole(x[i], drift[i], J[i], r[i]), strict=True):
-                part[i] = own
-        filtered, μ, shortfall = map(torch.stack, parts)
-        return filtered, μ, shortfall
+            u, μ, shortfall = self._whole(x[None], drift[None], J[None], r[None])
+            return u[0], μ[0], shortfall[0]
+        which = whole.nonzero()[:, 0]
+        own = self._whole(x[which], drift[which], J[which], r[which])
+        u, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
+        return u, μ, shortfall
 
-    def _whole(self, x: Tensor, drift: Tensor, J: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Solves the problem with all its rows: where the speed bound is active, or another library is to
-        solve it.
+    def _whole(
+        self,
+        x: Float[Tensor, "q n d"],
+        drift: Float[Tensor, "q n d"],
+        J: Float[Tensor, "q m k"],
+        r: Float[Tensor, "q m"],
+    ) -> tuple[Float[Tensor, "q n d"], Float[Tensor, "q m"], Float[Tensor, "q m"]]:
+        """Solves the problems with all their rows: where the speed bound is active, or another library is to
+        solve them.
         """
-        rows = -torch.einsum("mk,nkd->mnd", J.to(x.dtype), self.barrier.gradients(x)[1]).flatten(1)
-        n, v = x.shape[0], drift.flatten()
-        bounds = rows.double() @ v.double() - n * r
+        g = of_each(self.barrier.gradients, x)[1]
+        rows = -torch.einsum("qmk,qnkd->qmnd", J.to(x.dtype), g).flatten(2)
+        n, v = x.shape[1], drift.flatten(1)
         found = project(
-            v[None].double(),
-            rows[None].double(),
-            bounds[None],
+            v.double(),
+            rows.double(),
+            times(rows.double(), v.double()) - n * r,
             speed=self.speed,
             on_infeasible=self.on_infeasible,
             backend=self.backend,
         )
-        return found.u[0].to(drift.dtype).reshape(drift.shape), found.multipliers[0], found.shortfall[0] / n
+        return found.u.to(drift.dtype).reshape(drift.shape), found.multipliers, found.shortfall / n
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
