@@ -66,13 +66,14 @@ def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*n d"]) 
     return (value, gradient) if keep else (value.detach(), gradient)
 
 
-def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
-    """∂f/∂x, one backward pass per row."""
+def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:
+    """∂f/∂x, one backward pass per row; f takes each vector of x by itself."""
     keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
-        rows = [_rows_gradient(value, x, create_graph=keep, retain_graph=True) for value in f(x)]
-    return torch.stack(rows) if rows else x.new_zeros(0, x.shape[0])
+        values = f(x).unbind(-1)
+        rows = [_rows_gradient(value, x, create_graph=keep, retain_graph=True) for value in values]
+    return torch.stack(rows, -2) if rows else x.new_zeros(*x.shape[:-1], 0, x.shape[-1])
 
 
 def in_graph(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """docs/measurements.md: what `python -m benchmarks` measured of speed, memory and endurance, beside its
 peers, from results.json.
 
-python -m benchmarks laplacian qp streaming kills mutations attack price
+python -m benchmarks laplacian qp streaming clouds kills mutations attack price
 python -m benchmarks.measurements
 """
 
@@ -249,10 +249,32 @@ def attack(rows: Rows) -> list[str]:
     ]
 
 
+def clouds(rows: Rows) -> list[str]:
+    """Clouds together beside one cloud of as many particles."""
+    return [
+        "100 clouds of 20 particles, taking their steps together, beside one cloud of 2,000: milliseconds of "
+        "processor time per step, on one core, turn about in one process. *One by one* is what the clouds "
+        "take each by itself.",
+        "",
+        *table(
+            ["energy", "filter", "one of 2,000", "100 of 20", "ratio", "one by one"],
+            [
+                [
+                    r["energy"],
+                    r["filter"],
+                    *(f"{r[name]:.2f}" for name in ("one_ms", "clouds_ms", "ratio", "one_by_one_ms")),
+                ]
+                for r in rows
+            ],
+        ),
+    ]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
+    "clouds": ("Clouds in one batch", clouds),
     "kills": ("Killed and resumed runs", kills),
     "mutations": ("Broken scenarios", mutations),
     "attack": ("What files and machines can do", attack),

@@ -5,7 +5,7 @@ Noise for n particles is drawn in fixed blocks, block b from key.fold(b), so tha
 resumed or distributed with bitwise identical results.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,13 @@ class Key:
     def fold(self, *data: int | str) -> "Key":
         """The key of a sub-stream; streams of different data are independent."""
         state = self.value & _MASK
+        for word in self.words(*data):
+            state = _mix(state ^ word)
+        return Key(state)
+
+    @staticmethod
+    def words(*data: int | str) -> Iterator[int]:
+        """The mixed 64-bit words of the data of a fold, of which a number or a string has one or more."""
         for item in data:
             word = (
                 int.from_bytes(item.encode()[:64].ljust(8, b"\0"), "little")
@@ -33,11 +40,10 @@ class Key:
                 else item
             )
             while True:
-                state = _mix(state ^ _mix(word & _MASK))
+                yield _mix(word & _MASK)
                 word >>= 64
                 if not word:
                     break
-        return Key(state)
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """A new torch generator at the start of this stream."""

@@ -25,6 +25,7 @@ from barriers.filters.making import (
     tilt_filter,
 )
 from barriers.filters.mirror import MirrorStep
+from barriers.filters.over_clouds import DriftOverClouds, StepOverClouds, over_clouds
 from barriers.filters.penalty import Penalty, PrimalDual
 from barriers.filters.pointwise import PointwiseFilter
 from barriers.filters.predictive import PredictiveFilter
@@ -198,6 +199,7 @@ __all__ = [
     "Both",
     "DriftChain",
     "DriftFilter",
+    "DriftOverClouds",
     "EnsembleFilter",
     "FilterEntry",
     "FilterInfo",
@@ -213,10 +215,12 @@ __all__ = [
     "Reject",
     "StepChain",
     "StepFilter",
+    "StepOverClouds",
     "Tilt",
     "chained",
     "couples",
     "last_of",
     "learned",
     "needs_pilot",
+    "over_clouds",
 ]

@@ -3,6 +3,11 @@ its promise.
 
 `init(x)` makes its memory, `apply(...)` returns the result, the next memory and an info. Nothing is changed
 in place. Every statistic is a mean over the cloud, so `mean` is all a filter needs from outside.
+
+A filter whose class says `batched = True` also takes clouds side by side, [r, n, d]: whatever it counts,
+averages or solves is done for each cloud by itself, and so are its memory (nested tuples and dicts of tensors
+[r, ...]) and its info. With `draws_later = True` it also takes `LaterUniforms`. The shapes below are those of
+one cloud or of several. Any other filter is applied cloud by cloud (`over_clouds`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,19 +15,35 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
+from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable
 from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
-"""The mean over all particles (first axis), in float64; on several processes, over all of them."""
+"""The mean over the particles of each cloud, [*r, n, k] to [*r, k], in float64; on several processes, over
+all of them.
+"""
 
 
-def local_mean(values: Float[Tensor, "n *k"]) -> Float[Tensor, "*k"]:
+def local_mean(values: Shaped[Tensor, "*r n k"]) -> Float[Tensor, "*r k"]:
     """The mean over the particles of this process."""
-    return values.double().mean(0)
+    return values.double().mean(-2)
+
+
+def overlaps(
+    mean: Mean, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
+) -> Float[Tensor, "*r k l"]:
+    """E[a_k · b_l] over each cloud."""
+    products = torch.einsum("...kd,...ld->...kl", a, b)
+    return mean(products.flatten(-2)).unflatten(-1, products.shape[-2:])
+
+
+def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:
+    """Σ weights_k g_k at every particle, with the weights of its cloud."""
+    return (g * weights.to(g.dtype)[..., None, :, None]).sum(-2)
 
 
 def unlimited(m: int) -> Float[Tensor, "m"]:
@@ -30,9 +51,15 @@ def unlimited(m: int) -> Float[Tensor, "m"]:
     return torch.full((m,), torch.nan, dtype=torch.float64)
 
 
-def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "n d"]) -> Bool[Tensor, "n m"]:
+def insides(sets: Sequence[UnsafeSet], x: Float[Tensor, "*r n d"]) -> Bool[Tensor, "*r n m"]:
     """Membership of each particle in each set."""
-    return torch.stack([s.contains(x) for s in sets], 1)
+    rows = x.reshape(-1, x.shape[-1])
+    return torch.stack([s.contains(rows) for s in sets], 1).reshape(*x.shape[:-1], len(sets))
+
+
+def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped[Tensor, "*r m"]:
+    """The same numbers for each cloud of x."""
+    return values.expand(*x.shape[:-2], len(values))
 
 
 def refuse_derivatives(owner: str, x: Tensor) -> None:
@@ -56,16 +83,16 @@ class Promise:
 
 
 class FilterInfo(NamedTuple):
-    """One step of a filter, one number per constraint.
+    """One step of a filter, one number per constraint (and per cloud).
 
     mean: the observed E φ, where the filter has a surrogate (for a step filter, of the cloud it returned; for
     a drift filter, of the cloud it was given), else NaN. multipliers: in units of μ*. shortfall: by how much
     the promise was missed, 0 where it was kept.
     """
 
-    mean: Float[Tensor, "m"]
-    multipliers: Float[Tensor, "m"]
-    shortfall: Float[Tensor, "m"]
+    mean: Float[Tensor, "*r m"]
+    multipliers: Float[Tensor, "*r m"]
+    shortfall: Float[Tensor, "*r m"]
 
 
 class DriftFilter(Protocol):
@@ -82,15 +109,15 @@ class DriftFilter(Protocol):
     def limits(self) -> Tensor:
         """κβ of each constraint; NaN where the filter has no surrogate."""
 
-    def init(self, x: Float[Tensor, "n d"]) -> Any:
+    def init(self, x: Float[Tensor, "*r n d"]) -> Any:
         """The memory at the start of a run."""
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
-    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: Any
+    ) -> tuple[Float[Tensor, "*r n d"], Any, FilterInfo]:
         """The filtered drift at x."""
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         """The observed E φ of each constraint on the cloud x after a step, to compare with `limits`; NaN
         without a surrogate.
 
@@ -116,15 +143,25 @@ class StepFilter(Protocol):
     def limits(self) -> Tensor:
         """κβ of each constraint; NaN where the filter has no surrogate."""
 
-    def init(self, x: Float[Tensor, "n d"]) -> Any:
+    def init(self, x: Float[Tensor, "*r n d"]) -> Any:
         """The memory at the start of a run."""
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Float[Tensor, "*r n"],
         memory: Any,
-    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], Any, FilterInfo]:
         """The step actually taken from x."""
+
+
+def batched(chosen: Any) -> bool:
+    """Whether a filter takes clouds side by side; see `declares`."""
+    return declares(chosen, "batched", "apply")
+
+
+def draws_later(chosen: Any) -> bool:
+    """Whether a step filter takes uniform numbers that are drawn when it needs them (`LaterUniforms`)."""
+    return declares(chosen, "draws_later", "apply")

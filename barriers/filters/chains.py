@@ -9,11 +9,12 @@ with the noise between them, and has the promise of its step filter.
 from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
+from barriers.filters.later_uniforms import Uniforms
+from barriers.filters.some_clouds import mixed
 
 F = TypeVar("F", DriftFilter, StepFilter)
 
@@ -34,7 +35,7 @@ class _Chain(Generic[F]):
     def limits(self) -> Tensor:
         return self.filters[-1].limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> dict[str, Any]:
+    def init(self, x: Float[Tensor, "*r n d"]) -> dict[str, Any]:
         return {str(i): f.init(x) for i, f in enumerate(self.filters)}
 
 
@@ -43,15 +44,19 @@ class DriftChain(_Chain[DriftFilter]):
 
     hook: Literal["drift"] = "drift"
 
+    @property
+    def batched(self) -> bool:
+        return all(map(batched, self.filters))
+
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: dict[str, Any]
-    ) -> tuple[Float[Tensor, "n d"], dict[str, Any], FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: dict[str, Any]
+    ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         after = {}
         for i, f in enumerate(self.filters):
             drift, after[str(i)], info = f.apply(x, drift, memory[str(i)])
         return drift, after, info
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.filters[-1].surrogate(x, info)
 
 
@@ -62,23 +67,33 @@ class StepChain(_Chain[StepFilter]):
 
     hook: Literal["step"] = "step"
 
+    @property
+    def batched(self) -> bool:
+        return all(map(batched, self.filters))
+
+    @property
+    def draws_later(self) -> bool:
+        return all(map(draws_later, self.filters))
+
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: dict[str, Any],
-    ) -> tuple[Float[Tensor, "n d"], dict[str, Any], FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], dict[str, Any], FilterInfo]:
         y, after, returned = proposal, {}, []
+        numbers: Any = uniforms  # later ones only where every member takes them
         for i, f in enumerate(self.filters):
-            y, after[str(i)], info = f.apply(x, y, step_size, uniforms, memory[str(i)])
+            y, after[str(i)], info = f.apply(x, y, step_size, numbers, memory[str(i)])
             returned.append(y)
         for i, f in enumerate(self.filters):
-            if not torch.equal(y, returned[i]):
-                after[str(i)] = f.init(
-                    y
-                )  # a later filter moved the cloud: this one's memory is of another one
+            moved = (
+                (y != returned[i]).flatten(-2).any(-1)
+            )  # by a later filter: the memory is of another cloud
+            if bool(moved.any()):
+                after[str(i)] = mixed(moved, f.init(y), after[str(i)])
         return y, after, info
 
 

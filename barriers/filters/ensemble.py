@@ -11,6 +11,7 @@ parameters of the barrier (Q.3).
 flat, and the least-squares solution would move particles far outside the range of the linearisation.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,8 +19,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
-from barriers.functionals import Barrier
+from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean
+from barriers.filters.complementarity import times
+from barriers.functionals import Barrier, of_each
 from barriers.qp import Backend, project, solve_dual
 from barriers.qp.dual import OnInfeasible
 
@@ -28,17 +30,17 @@ BLOCK_NUMBERS = 1 << 22
 
 
 class EnsembleMemory(NamedTuple):
-    """The active set of the last step, the initial guess of the next."""
+    """The active set of the last step, the initial guess of the next, of each cloud."""
 
-    active: Bool[Tensor, "1 m"] | None
+    active: Bool[Tensor, "r m"] | None
 
 
 class Moments(NamedTuple):
     """Means over the cloud, in float64: of f, of ∇f·v + Δf, and of ∇f_k·∇f_l."""
 
-    mean: Float[Tensor, "k"]
-    rate: Float[Tensor, "k"]
-    gram: Float[Tensor, "k k"]
+    mean: Float[Tensor, "*r k"]
+    rate: Float[Tensor, "*r k"]
+    gram: Float[Tensor, "*r k k"]
 
 
 class EnsembleFilter:
@@ -46,6 +48,7 @@ class EnsembleFilter:
 
     hook: Literal["drift"] = "drift"
     couples = True
+    batched = True
     promise = Promise(
         "in expectation",
         "F.1: B(ρ_t) ≥ 0 and KL non-increasing as n → ∞, h → 0; noise enters after the filter, so a finite "
@@ -72,62 +75,90 @@ class EnsembleFilter:
     def limits(self) -> Tensor:
         return self.barrier.limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> EnsembleMemory:
+    def init(self, x: Float[Tensor, "*r n d"]) -> EnsembleMemory:
         return EnsembleMemory(None)
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: EnsembleMemory
-    ) -> tuple[Float[Tensor, "n d"], EnsembleMemory, FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: EnsembleMemory
+    ) -> tuple[Float[Tensor, "*r n d"], EnsembleMemory, FilterInfo]:
         moments = self._moments(x, drift)
-        B, J = self.barrier.readout(moments.mean), self.barrier.jacobian(moments.mean)
-        G = J @ moments.gram @ J.T
-        r = (
-            -J @ moments.rate - self.rate * B
-        )  # how far v overshoots: > 0 where the barrier would fall too fast
-        solution = solve_dual(G[None], r[None], warm=memory.active, on_infeasible=self.on_infeasible)
-        μ = solution.multipliers[0]
-        filtered, shortfall = drift, solution.shortfall[0]
-        if bool((μ > 0).any()):
-            change = self._combination(x, J.T @ μ)
-            filtered = drift + change
-            too_fast = self.speed is not None and not bool((change.abs() <= self.speed).all())
-            if too_fast or self.backend != "structured":
-                filtered, μ, shortfall = self._whole(x, drift, J, r)
-        return (
-            filtered,
-            EnsembleMemory(μ[None] > 0),
-            FilterInfo(self.barrier.observed(moments.mean), μ, shortfall),
+        B, J = self.barrier.barriers(moments.mean), self.barrier.jacobian(moments.mean)
+        G, m = J @ moments.gram @ J.mT, B.shape[-1]
+        # how far v overshoots: > 0 where the barrier would fall too fast
+        r = -times(J, moments.rate) - self.rate * B
+        warm, raising = memory.active, self.on_infeasible
+        solution = solve_dual(G.reshape(-1, m, m), r.reshape(-1, m), warm=warm, on_infeasible=raising)
+        μ, shortfall, filtered = (
+            solution.multipliers.reshape(r.shape),
+            solution.shortfall.reshape(r.shape),
+            drift,
         )
+        if bool((μ > 0).any()):
+            change = self._combination(x, times(J.mT, μ))
+            filtered = drift + change
+            whole = (μ > 0).any(-1)
+            if self.backend == "structured":
+                slow = change.abs() <= (math.inf if self.speed is None else self.speed)
+                whole &= ~slow.flatten(-2).all(-1) & (self.speed is not None)
+            if bool(whole.any()):
+                filtered, μ, shortfall = self._wholly(whole, x, drift, J, r, (filtered, μ, shortfall))
+        info = FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
+        return filtered, EnsembleMemory(μ.reshape(-1, m) > 0), info
 
-    def _whole(self, x: Tensor, drift: Tensor, J: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Solves the problem with all its rows: where the speed bound is active, or another library is to
-        solve it.
+    def _wholly(
+        self,
+        whole: Bool[Tensor, "*r"],
+        x: Tensor,
+        drift: Tensor,
+        J: Tensor,
+        r: Tensor,
+        found: tuple[Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The drift, the multipliers and the shortfall, with those of some clouds from all their rows."""
+        if x.dim() == 2:
+            u, μ, shortfall = self._whole(x[None], drift[None], J[None], r[None])
+            return u[0], μ[0], shortfall[0]
+        which = whole.nonzero()[:, 0]
+        own = self._whole(x[which], drift[which], J[which], r[which])
+        u, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
+        return u, μ, shortfall
+
+    def _whole(
+        self,
+        x: Float[Tensor, "q n d"],
+        drift: Float[Tensor, "q n d"],
+        J: Float[Tensor, "q m k"],
+        r: Float[Tensor, "q m"],
+    ) -> tuple[Float[Tensor, "q n d"], Float[Tensor, "q m"], Float[Tensor, "q m"]]:
+        """Solves the problems with all their rows: where the speed bound is active, or another library is to
+        solve them.
         """
-        rows = -torch.einsum("mk,nkd->mnd", J.to(x.dtype), self.barrier.gradients(x)[1]).flatten(1)
-        n, v = x.shape[0], drift.flatten()
-        bounds = rows.double() @ v.double() - n * r
+        g = of_each(self.barrier.gradients, x)[1]
+        rows = -torch.einsum("qmk,qnkd->qmnd", J.to(x.dtype), g).flatten(2)
+        n, v = x.shape[1], drift.flatten(1)
         found = project(
-            v[None].double(),
-            rows[None].double(),
-            bounds[None],
+            v.double(),
+            rows.double(),
+            times(rows.double(), v.double()) - n * r,
             speed=self.speed,
             on_infeasible=self.on_infeasible,
             backend=self.backend,
         )
-        return found.u[0].to(drift.dtype).reshape(drift.shape), found.multipliers[0], found.shortfall[0] / n
+        return found.u.to(drift.dtype).reshape(drift.shape), found.multipliers, found.shortfall / n
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
+        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
 
     def _moments(self, x: Tensor, drift: Tensor) -> Moments:
         sums: list[Tensor] | None = None
         for xb, vb in zip(*(self._blocks(t) for t in (x, drift)), strict=True):
-            f, g, lap = self.barrier.jet(xb)
-            rate = torch.einsum("nkd,nd->nk", g, vb) + lap
+            f, g, lap = of_each(self.barrier.jet, xb)
+            rate = torch.einsum("...kd,...d->...k", g, vb) + lap
             g64 = g.double()
-            gram = torch.einsum("nkd,nld->kl", g64, g64) / xb.shape[0]
-            parts = [self.mean(f), self.mean(rate), self.mean(gram[None])]
-            share = xb.shape[0] / x.shape[0]
+            gram = torch.einsum("...nkd,...nld->...kl", g64, g64) / xb.shape[-2]
+            own = self.mean(gram.flatten(-2)[..., None, :]).reshape(gram.shape)
+            parts = [self.mean(f), self.mean(rate), own]
+            share = xb.shape[-2] / x.shape[-2]
             sums = (
                 [share * p for p in parts]
                 if sums is None
@@ -138,13 +169,9 @@ class EnsembleFilter:
 
     def _combination(self, x: Tensor, weights: Tensor) -> Tensor:
         """Σ weights_k ∇f_k at every particle."""
-        return torch.cat(
-            [
-                torch.einsum("nkd,k->nd", self.barrier.gradients(xb)[1], weights.to(x.dtype))
-                for xb in self._blocks(x)
-            ]
-        )
+        parts = [combined(of_each(self.barrier.gradients, xb)[1], weights) for xb in self._blocks(x)]
+        return torch.cat(parts, -2)
 
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
-        rows = max(1, BLOCK_NUMBERS // (x.shape[1] * max(1, self.barrier.limits.shape[0])))
-        return x.split(rows)
+        rows = max(1, BLOCK_NUMBERS // (x.shape[-1] * max(1, self.barrier.limits.shape[0])))
+        return x.split(rows, -2)

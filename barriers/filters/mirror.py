@@ -21,13 +21,14 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives
-from barriers.filters.gate import MEMORY, admit
+from barriers.filters.base import FilterInfo, Promise, insides, local_mean, refuse_derivatives
+from barriers.filters.gate import MEMORY, granted
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.sets.base import UnsafeSet
 
@@ -48,10 +49,10 @@ class MirrorMemory(NamedTuple):
     attempted and the accepted entries.
     """
 
-    inside: Bool[Tensor, "n m"]
-    allowed: Float[Tensor, "m"]
-    entering: Float[Tensor, "m"]
-    admitted: Float[Tensor, "m"]
+    inside: Bool[Tensor, "*r n m"]
+    allowed: Float[Tensor, "*r m"]
+    entering: Float[Tensor, "*r m"]
+    admitted: Float[Tensor, "*r m"]
 
 
 class MirrorStep:
@@ -61,6 +62,8 @@ class MirrorStep:
 
     hook: Literal["step"] = "step"
     couples = True
+    batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "D.4: from a start within budget the count inside each set never exceeds ⌊βn⌋, by induction (with "
@@ -84,67 +87,69 @@ class MirrorStep:
         """The same filter for a sampler whose moves are taken completely or not at all."""
         return ReturningStep(self.sets, self.betas, self.rate, self.reach)
 
-    def init(self, x: Float[Tensor, "n d"]) -> MirrorMemory:
+    def init(self, x: Float[Tensor, "*r n d"]) -> MirrorMemory:
         inside = insides(self.sets, x)
-        zero = torch.zeros(len(self.sets), dtype=torch.float64, device=x.device)
-        return MirrorMemory(inside, inside.double().mean(0), zero, zero)
+        zero = torch.zeros(*x.shape[:-2], len(self.sets), dtype=torch.float64, device=x.device)
+        return MirrorMemory(inside, local_mean(inside), zero, zero)
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: MirrorMemory,
-    ) -> tuple[Float[Tensor, "n d"], MirrorMemory, FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
         refuse_derivatives("step (without a smoothing)", proposal)
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
         β = torch.tensor(self.betas, dtype=torch.float64, device=x.device)
         L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)
         room = self._room(L, was)
         enters = would & ~was
-        refused = torch.zeros_like(enters[:, 0])
-        if bool(enters.any()):
-            order = enters.any(1).nonzero()[:, 0]
-            order = order[uniforms[order].argsort()]
-            staying = torch.where(enters.any(1)[:, None], was, would)
-            accepted = admit(would[order].long() - was[order].long(), room - staying.sum(0))
-            refused[order[~accepted]] = True
+        refused = ~granted(was, would, room, uniforms)
         if bool(refused.any()):
-            y, would = self._turned_back(x, y, refused, was, would)
+            flat = (part.flatten(0, x.dim() - 2) for part in (x, y, refused, was, would))
+            turned, now = self._turned_back(*flat)
+            y, would = turned.reshape(x.shape), now.reshape(was.shape)
         y, would = self._led_out(y, would, room)
-        entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(0)
-        admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & ~refused[:, None]).sum(0)
-        over = (would.sum(0) - room).clamp(min=0).double() / x.shape[0]
+        entering = (1 - MEMORY) * memory.entering + MEMORY * enters.sum(-2)
+        admitted = (1 - MEMORY) * memory.admitted + MEMORY * (enters & ~refused[..., None]).sum(-2)
+        over = (would.sum(-2) - room).clamp(min=0).double() / x.shape[-2]
         μ = torch.where(entering > 0, -(admitted / entering.clamp(min=1e-300)).clamp(min=RAREST).log(), 0.0)
-        info = FilterInfo(would.double().mean(0), μ, over)
+        info = FilterInfo(local_mean(would), μ, over)
         return y, MirrorMemory(would, L, entering, admitted), info
 
-    def _room(self, L: Tensor, was: Tensor) -> Tensor:
-        """How many particles each set may hold: n·L rounded, at most ⌊βn⌋; from a start above that at least
-        this many, and never more than now.
+    def _room(self, L: Tensor, was: Tensor) -> Int[Tensor, "*r m"]:
+        """How many particles each set of each cloud may hold: n·L rounded, at most ⌊βn⌋; from a start above
+        that at least this many, and never more than now.
         """
-        n, allowed = was.shape[0], []
-        for β, a, count in zip(self.betas, L.tolist(), was.sum(0).tolist(), strict=True):
-            most = budget(β, n)
-            allowed.append(min(most, round(n * a)) if a <= β else max(most, min(count, math.floor(n * a))))
-        return torch.tensor(allowed, device=L.device)
+        n, β = was.shape[-2], self.limits.to(L)
+        most = torch.tensor([budget(β, n) for β in self.betas], device=L.device)
+        below = torch.minimum(most, (n * L).round().long())
+        above = torch.maximum(most, torch.minimum(was.sum(-2), (n * L).floor().long()))
+        return torch.where(β >= L, below, above)
 
     def _turned_back(
-        self, x: Tensor, y: Tensor, refused: Tensor, was: Tensor, would: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "n d"],
+        refused: Bool[Tensor, "n"],
+        was: Bool[Tensor, "n m"],
+        would: Bool[Tensor, "n m"],
+    ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """The refused particles at their mirror images where these enter no set, the others in place."""
         rows = refused.nonzero()[:, 0]
         z, before = y[rows], was[rows]
+        now = insides(self.sets, z)
         for _ in range(SWEEPS):
-            new = insides(self.sets, z) & ~before
+            new = now & ~before
+            if not bool(new.any()):
+                break
             for k, unsafe in enumerate(self.sets):
                 hit = new[:, k].nonzero()[:, 0]
                 if len(hit):
                     z = z.index_copy(0, hit, mirrored(unsafe, z[hit]))
-            if not bool(new.any()):
-                break
-        now = insides(self.sets, z)
+            now = insides(self.sets, z)
         near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(
             1
         )  # always the case at one plane
@@ -153,6 +158,17 @@ class MirrorStep:
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)
 
     def _led_out(self, y: Tensor, inside: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
+        """Every cloud that started over a limit, led out of it."""
+        if bool((inside.sum(-2) <= room).all()):
+            return y, inside
+        if y.dim() == 2:
+            return self._led_out_of_one(y, inside, room)
+        led = [self._led_out(*cloud) for cloud in zip(y, inside, room, strict=True)]
+        return torch.stack([y for y, _ in led]), torch.stack([inside for _, inside in led])
+
+    def _led_out_of_one(
+        self, y: Float[Tensor, "n d"], inside: Bool[Tensor, "n m"], room: Int[Tensor, "m"]
+    ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n m"]]:
         """From a start over a limit: the shallowest of the excess particles, moved outwards by twice their
         depth or by `reach`, if that enters no set.
         """

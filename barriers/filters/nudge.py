@@ -16,17 +16,20 @@ Gradient = Callable[[Float[Tensor, "n d"]], Float[Tensor, "n d"]]
 Inside = Callable[[Float[Tensor, "n d"]], Bool[Tensor, "n"]]
 
 
-def nudged(x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"], gradient: Gradient) -> Float[Tensor, "n d"]:
+def nudged(
+    x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"], gradient: Gradient, clouds: int = 1
+) -> Float[Tensor, "n d"]:
     """x with the `lost` rows moved by about the square root of the rounding, if the gradient is not 0 there;
-    the same x where none is lost.
+    the same x where none is lost. The directions are those of the rows of one cloud, repeated for each.
 
     >>> nudged(torch.zeros(2, 2).double(), torch.tensor([True, False]), lambda y: y).ne(0).tolist()
     [[True, True], [False, False]]
     """
     if not bool(lost.any()):
         return x
-    v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    v = (v / v.norm(dim=1, keepdim=True)).to(x)
+    one = (len(x) // clouds, *x.shape[1:])
+    v = torch.randn(one, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    v = (v / v.norm(dim=1, keepdim=True)).to(x).repeat(clouds, 1)
     there = x + torch.finfo(x.dtype).eps ** 0.5 * (1 + x.abs().amax(1, keepdim=True)) * v
     found = lost & (gradient(there).abs().amax(1) > 0)
     return torch.where(found[:, None], there, x)

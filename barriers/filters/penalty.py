@@ -15,14 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar, stacked
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
-from barriers.functionals import Barrier
+from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, per_cloud
+from barriers.filters.complementarity import times
+from barriers.functionals import Barrier, of_each
 
 
 class DualMemory(NamedTuple):
     """The current multipliers."""
 
-    multipliers: Float[Tensor, "m"]
+    multipliers: Float[Tensor, "*r m"]
 
 
 class Penalty:
@@ -30,6 +31,7 @@ class Penalty:
 
     hook: Literal["drift"] = "drift"
     couples = False
+    batched = True
     promise = Promise("none", "C.5: a penalty lowers ρ(𝒰); it bounds nothing")
 
     def __init__(self, barrier: Barrier, weights: Sequence[Scalar], mean: Mean = local_mean):
@@ -44,17 +46,18 @@ class Penalty:
     def limits(self) -> Tensor:
         return self.barrier.limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> None:
+    def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: None
-    ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
-        u, observed = weighted(self.barrier, self.mean, x, drift, self.weights)
-        return u, None, FilterInfo(observed, self.weights, torch.zeros_like(self.weights))
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: None
+    ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
+        weights = per_cloud(self.weights, x)
+        u, observed = weighted(self.barrier, self.mean, x, drift, weights)
+        return u, None, FilterInfo(observed, weights, torch.zeros_like(weights))
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
+        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
 
 
 class PrimalDual:
@@ -62,6 +65,7 @@ class PrimalDual:
 
     hook: Literal["drift"] = "drift"
     couples = True
+    batched = True
     promise = Promise(
         "none", "P.3: the fixed point is the KL projection, but nothing is invariant on the way there"
     )
@@ -75,12 +79,12 @@ class PrimalDual:
     def limits(self) -> Tensor:
         return self.barrier.limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> DualMemory:
-        return DualMemory(torch.zeros_like(self.barrier.limits))
+    def init(self, x: Float[Tensor, "*r n d"]) -> DualMemory:
+        return DualMemory(torch.zeros_like(per_cloud(self.barrier.limits, x)))
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: DualMemory
-    ) -> tuple[Float[Tensor, "n d"], DualMemory, FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: DualMemory
+    ) -> tuple[Float[Tensor, "*r n d"], DualMemory, FilterInfo]:
         μ = memory.multipliers
         u, observed = weighted(self.barrier, self.mean, x, drift, μ)
         violation = observed - self.barrier.limits
@@ -90,13 +94,12 @@ class PrimalDual:
             FilterInfo(observed, μ, violation.clamp(min=0)),
         )
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        return self.barrier.observed(self.mean(self.barrier.statistics(x)))
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
+        return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))
 
 
 def weighted(barrier: Barrier, mean: Mean, x: Tensor, drift: Tensor, μ: Tensor) -> tuple[Tensor, Tensor]:
     """v + Σ(Jᵀμ)_k ∇f_k, and the observed value of each constraint."""
-    f, g = barrier.gradients(x)
+    f, g = of_each(barrier.gradients, x)
     means = mean(f)
-    weights = barrier.jacobian(means).T @ μ
-    return drift + torch.einsum("nkd,k->nd", g, weights.to(x.dtype)), barrier.observed(means)
+    return drift + combined(g, times(barrier.jacobian(means).mT, μ)), barrier.observed(means)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, unlimited
+from barriers.filters.base import FilterInfo, Promise, per_cloud, unlimited
 from barriers.qp import solve_dual
 from barriers.sets.base import UnsafeSet
 
@@ -26,6 +26,7 @@ class PointwiseFilter:
 
     hook: Literal["drift"] = "drift"
     couples = False
+    batched = True
     promise = Promise(
         "none",
         "F.2: under noise the unsafe mass stays at 1/(1 + √α) for an Ornstein–Uhlenbeck process; it is a "
@@ -37,22 +38,23 @@ class PointwiseFilter:
             raise ValueError(f"pointwise filter: rate must be > 0; got {rate:g}")
         self.sets, self.rate, self.limits = tuple(sets), rate, unlimited(len(sets))
 
-    def init(self, x: Float[Tensor, "n d"]) -> None:
+    def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: None
-    ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
-        s, ds = (
-            torch.stack(part, 1) for part in zip(*(value_and_gradient(k, x) for k in self.sets), strict=True)
-        )
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: None
+    ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
+        rows, v = x.flatten(0, -2), drift.flatten(0, -2)
+        each = (value_and_gradient(k, rows) for k in self.sets)
+        s, ds = (torch.stack(part, 1) for part in zip(*each, strict=True))
         G = torch.einsum("nkd,nld->nkl", ds, ds)
-        r = -torch.einsum("nkd,nd->nk", ds, drift) - self.rate * s
+        r = -torch.einsum("nkd,nd->nk", ds, v) - self.rate * s
         solution = solve_dual(G, r)
         μ = solution.multipliers
         moved = torch.einsum("nk,nkd->nd", μ.to(x.dtype), ds)
-        filtered = torch.where((μ > 0).any(1)[:, None], drift + moved, drift)
-        return filtered, None, FilterInfo(self.limits, μ.mean(0), solution.shortfall.amax(0))
+        filtered = torch.where((μ > 0).any(1)[:, None], v + moved, v).reshape(drift.shape)
+        each_μ, missed = (part.unflatten(0, x.shape[:-1]) for part in (μ, solution.shortfall))
+        return filtered, None, FilterInfo(per_cloud(self.limits, x), each_μ.mean(-2), missed.amax(-2))
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
-        return self.limits
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
+        return per_cloud(self.limits, x)

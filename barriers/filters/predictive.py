@@ -33,10 +33,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.derivatives import NotDifferentiable, value_and_gradient
-from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean
+from barriers.derivatives import NotDifferentiable
+from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
-from barriers.filters.push import along, combined, narrowed
+from barriers.filters.push import against, along, narrowed, out_of
+from barriers.filters.some_clouds import put_back, some
 from barriers.predicted import Noise, chance, exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
@@ -55,23 +56,23 @@ class PredictiveMemory(NamedTuple):
     running error and the number of steps it covers; the last multipliers.
     """
 
-    predicted: Float[Tensor, "m"]
-    computed: Float[Tensor, "m"]
-    error: Float[Tensor, "m"]
-    steps: Float[Tensor, ""]
-    multipliers: Float[Tensor, "m"]
+    predicted: Float[Tensor, "*r m"]
+    computed: Float[Tensor, "*r m"]
+    error: Float[Tensor, "*r m"]
+    steps: Float[Tensor, "*r"]
+    multipliers: Float[Tensor, "*r m"]
 
 
 class _Ahead(NamedTuple):
-    """The effect of a change δ of the mean positions: Q, the push at every particle, the gradient, and by how
-    much Q exceeds L.
+    """The effect of a change δ of the mean positions: Q, the probability of every particle with its gradient,
+    and by how much Q exceeds L.
     """
 
-    change: Float[Tensor, "n d"]
-    mean: Float[Tensor, "m"]
-    push: Float[Tensor, "n m d"]
-    gradient: Float[Tensor, "n m d"]
-    violation: Float[Tensor, "m"]
+    change: Float[Tensor, "*r n d"]
+    mean: Float[Tensor, "*r m"]
+    chance: Float[Tensor, "*r n m"]
+    gradient: Float[Tensor, "*r n m d"]
+    violation: Float[Tensor, "*r m"]
 
 
 class PredictiveFilter:
@@ -81,6 +82,7 @@ class PredictiveFilter:
 
     hook: Literal["drift"] = "drift"
     couples = True
+    batched = True
     promise = Promise(
         "in expectation",
         "Q.4: given the cloud before a step, the expected fraction inside after it is at most β, at every "
@@ -129,17 +131,15 @@ class PredictiveFilter:
             noise=noise,
         )
 
-    def init(self, x: Float[Tensor, "n d"]) -> PredictiveMemory:
-        fraction, zero = (
-            self.mean(insides(self.sets, x).double()),
-            torch.zeros(len(self.sets), dtype=torch.float64, device=x.device),
-        )
+    def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
+        fraction = self.mean(insides(self.sets, x).double())
+        zero = torch.zeros_like(fraction)
         ahead = self._ahead_of(x, torch.zeros_like(x), zero, zero).mean.minimum(self.limits.to(x.device))
-        return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero.new_zeros(()), zero)
+        return PredictiveMemory(torch.maximum(fraction, ahead), fraction, zero, zero[..., 0], zero)
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: PredictiveMemory
-    ) -> tuple[Float[Tensor, "n d"], PredictiveMemory, FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: PredictiveMemory
+    ) -> tuple[Float[Tensor, "*r n d"], PredictiveMemory, FilterInfo]:
         """The filtered drift at x; under a metric both are v = L⁻¹u."""
         if torch.is_grad_enabled() and (x.requires_grad or drift.requires_grad):
             raise NotDifferentiable(
@@ -154,15 +154,10 @@ class PredictiveFilter:
         y = x + self.step_size * self._mapped(drift)
         ahead = self._ahead_of(y, torch.zeros_like(y), error, L)
         μ = torch.zeros_like(L)
-        if bool((ahead.violation > 0).any()):
-            μ, ahead = self._newton(y, ahead, error, L, memory.multipliers)
-            farthest = (
-                FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
-            ) * self.step_size
-            too_far = not bool((ahead.change.abs() <= farthest).all())
-            if too_far or bool((ahead.violation > 0).any()):
-                μ, ahead = self._bounded(y, μ, error, L, farthest)
-            drift = drift + ahead.change / self.step_size
+        over = (ahead.violation > 0).any(-1)
+        if bool(over.any()):
+            ahead, μ = self._filtered(over, y, error, L, memory.multipliers, ahead)
+            drift = torch.where(over[..., None, None], drift + ahead.change / self.step_size, drift)
         shortfall = ahead.violation.clamp(min=0)
         if self.on_infeasible == "raise" and bool((shortfall > 0).any()):
             raise Infeasible(
@@ -172,17 +167,17 @@ class PredictiveFilter:
         after = PredictiveMemory(torch.minimum(ahead.mean, L), ahead.mean - error, error, memory.steps + 1, μ)
         return drift, after, FilterInfo(ahead.mean, μ / self.step_size, shortfall)
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         """The expected mass inside after the step that led to x."""
         return info.mean
 
     def _error(self, x: Tensor, memory: PredictiveMemory) -> Tensor:
         """The running mean of realised minus computed fractions, for approximate probabilities."""
         approximate = torch.tensor([not exact(s, self.noise) for s in self.sets], device=x.device)
-        if not bool(approximate.any()) or float(memory.steps) == 0:
+        if not bool(approximate.any()) or bool((memory.steps == 0).all()):
             return memory.error
         found = self.mean(insides(self.sets, x).double()) - memory.computed
-        weight = max(MEMORY, 1 / (float(memory.steps) + 1))  # a plain mean of the first measurements
+        weight = (1 / (memory.steps + 1)).clamp(min=MEMORY)[..., None]  # a plain mean of the first ones
         return torch.where(approximate, memory.error + weight * (found - memory.error), 0.0)
 
     def _mapped(self, v: Tensor) -> Tensor:
@@ -190,34 +185,60 @@ class PredictiveFilter:
 
     def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
         z = y + self._mapped(change)
-        p, gradient = (
-            torch.stack(part, 1) for part in zip(*(chance(s, z, self.noise) for s in self.sets), strict=True)
-        )
+        each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
+        p, gradient = (torch.stack(part, 1).unflatten(0, z.shape[:-1]) for part in zip(*each, strict=True))
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
-        return _Ahead(change, mean, narrowed(p, gradient), gradient, mean - L)
+        return _Ahead(change, mean, p, gradient, mean - L)
 
-    def _newton(self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, μ: Tensor) -> tuple[Tensor, _Ahead]:
-        """The smallest μ ≥ 0 with Q ≤ L, with the push evaluated at the unfiltered positions."""
-        aim = AIM * self.limits.to(L.device)
-        best, best_μ, at = start, torch.zeros_like(μ), start
-        if bool((μ > 0).any()):
-            at = self._ahead_of(y, combined(start.push, μ), error, L)
-        else:
-            μ = torch.zeros_like(μ)
+    def _filtered(
+        self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: _Ahead
+    ) -> tuple[_Ahead, Tensor]:
+        """What the clouds that are over their limits are changed to, and the multipliers of each."""
+        if y.dim() == 2:
+            over, y, error, L, guess = (part[None] for part in (over, y, error, L, guess))
+            one = _Ahead(*(part[None] for part in ahead))
+            changed, ν = self._filtered(over, y, error, L, guess, one)
+            return _Ahead(*(part[0] for part in changed)), ν[0]
+        which = over.nonzero()[:, 0]
+        own, μ = some(ahead, which), torch.zeros_like(L)
+        y, error, limit = y[which], error[which], L[which]
+        found_μ, found = self._newton(y, own, error, limit, guess[which])
+        fastest = FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
+        farthest = fastest * self.step_size
+        near = (found.change.abs() <= farthest).flatten(1).all(1)
+        for r in (~near | (found.violation > 0).any(1)).nonzero()[:, 0]:
+            found_μ[r], own = self._bounded(y[r], found_μ[r], error[r], limit[r], farthest)
+            found = put_back(found, r[None], _Ahead(*(part[None] for part in own)))
+        return put_back(ahead, which, found), μ.index_copy(0, which, found_μ)
+
+    def _newton(
+        self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, guess: Tensor
+    ) -> tuple[Float[Tensor, "q m"], _Ahead]:
+        """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
+        aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
+        best, least = torch.zeros_like(guess), start.violation.clone()
+        μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
+        at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
+        left, slope, over, own = torch.arange(len(y), device=y.device), at.gradient, at.violation, push
+        rest: tuple[Tensor, ...] = (y, error, L)
         for _ in range(ITERATIONS):
-            slope = self.mean(torch.einsum("nkd,nld->nkl", at.gradient, start.push))
-            μ = advanced(slope, μ, at.violation + aim)
-            at = self._ahead_of(y, combined(start.push, μ), error, L)
-            if not bool(torch.isfinite(at.violation).all()):
+            μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
+            at = self._ahead_of(rest[0], against(own, μ), rest[1], rest[2])
+            slope, over = at.gradient, at.violation
+            finite, within = torch.isfinite(over).all(1), (over <= 0).all(1)
+            better = finite & (within | (over.amax(1) < least[left].amax(1)))
+            best[left[better]], least[left[better]] = μ[better], over[better]
+            on = finite & ~(within & torch.where(μ > 0, over >= -4 * aim, True).all(1))
+            if not bool(on.any()):
                 break
-            within = bool((at.violation <= 0).all())
-            if within or at.violation.max() < best.violation.max():
-                best, best_μ = at, μ
-            if within and bool(torch.where(μ > 0, at.violation >= -4 * aim, True).all()):
-                break
-        return best_μ, best
+            if not bool(on.all()):
+                left, slope, over, own, μ = (part[on] for part in (left, slope, over, own, μ))
+                rest = tuple(part[on] for part in rest)
+        if len(left) == len(best) and torch.equal(at.violation, least):
+            return best, at
+        return best, self._ahead_of(y, against(push, best), error, L)
 
     def _bounded(
         self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float
@@ -228,16 +249,17 @@ class PredictiveFilter:
         start = self._ahead_of(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
-        slope = self.mean((start.gradient * start.push).sum(2))
+        pushed = narrowed(start.chance, start.gradient)
+        slope = self.mean((start.gradient * pushed).sum(2))
         first = torch.where(μ > 0, μ, wanted * start.violation / slope.clamp(min=1e-200))
-        push, best = combined(start.push, first), (0.0, start)
+        push, best = against(pushed, first), (0.0, start)
         # a long move along a straight line may re-enter a curved set
         for longest in (farthest, farthest / 2, farthest / 4):
             found = self._searched(partial(along, push, longest), y, error, L, 1e6)
             best = min(best, found, key=lambda b: float(b[1].violation.max()))
             if bool((found[1].violation <= 0).all()):
                 return found[0] * first, found[1]
-        outwards = self._outwards(y, wanted > 0)
+        outwards = out_of([s for s, w in zip(self.sets, wanted, strict=True) if w > 0], y, self.noise.factor)
         led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)[1]
         if (
             led.violation.max() <= best[1].violation.max()
@@ -270,14 +292,3 @@ class PredictiveFilter:
             else:
                 low = middle
         return high, at
-
-    def _outwards(self, y: Tensor, violated: Tensor) -> Tensor:
-        """Unit steps out of the violated sets for particles inside: deep within a set the probability is
-        flat, and its gradient 0.
-        """
-        total = torch.zeros_like(y)
-        for k in violated.nonzero()[:, 0].tolist():
-            s, ds = value_and_gradient(self.sets[k], y)
-            ds = ds if self.noise.factor is None else ds @ self.noise.factor.to(ds.dtype)
-            total = total + (s <= 0)[:, None] * ds / ds.abs().amax(1, keepdim=True).clamp(min=1e-30)
-        return total / total.abs().amax(1, keepdim=True).clamp(min=1.0)

@@ -5,6 +5,7 @@ It ignores β, and it changes the distribution: the mass that would be inside fo
 (2.71 % on N(0,1), x ≤ 1, h = .01).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, insides, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, local_mean, per_cloud, unlimited
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import left_along, nudged
 from barriers.sets.base import UnsafeSet
 
@@ -27,6 +29,8 @@ class Project:
 
     hook: Literal["step"] = "step"
     couples = False
+    batched = True
+    draws_later = True
     promise = Promise(
         "none",
         "P.4: particles that are inside are moved to the boundary, where they form an atom; overlapping or "
@@ -36,25 +40,25 @@ class Project:
     def __init__(self, sets: Sequence[UnsafeSet]):
         self.sets, self.limits = tuple(sets), unlimited(len(sets))
 
-    def init(self, x: Float[Tensor, "n d"]) -> None:
+    def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: None,
-    ) -> tuple[Float[Tensor, "n d"], None, FilterInfo]:
-        y = proposal
+    ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
+        y, clouds = proposal.flatten(0, -2), math.prod(proposal.shape[:-2])
         for _ in range(SWEEPS):
             before = y
             for unsafe in self.sets:
                 s, ds = value_and_gradient(unsafe, y)
                 lost = unsafe.contains(y) & (ds == 0).all(1)
                 if bool(lost.any()):  # at a centre, or on an axis
-                    y = _led_out(unsafe, y, lost)
+                    y = _led_out(unsafe, y, lost, clouds)
                     s, ds = value_and_gradient(unsafe, y)
                 past = (
                     4 * torch.finfo(y.dtype).eps * (1 + y.abs().amax(1))
@@ -63,11 +67,14 @@ class Project:
                 y = torch.where(unsafe.contains(y)[:, None], y + move, y)
             if y is before or torch.equal(y, before):
                 break
-        left = insides(self.sets, y).double().mean(0)
-        return y, None, FilterInfo(self.limits, self.limits, left)
+        y = y.reshape(proposal.shape)
+        none = per_cloud(self.limits, x)
+        return y, None, FilterInfo(none, none, local_mean(insides(self.sets, y)))
 
 
-def _led_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"]) -> Float[Tensor, "n d"]:
+def _led_out(
+    unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"], clouds: int
+) -> Float[Tensor, "n d"]:
     """Particles without a gradient moved out of the region in the direction of a gradient next to them, to
     where they first leave it.
     """
@@ -75,7 +82,7 @@ def _led_out(unsafe: UnsafeSet, x: Float[Tensor, "n d"], lost: Bool[Tensor, "n"]
     def gradient(at: Tensor) -> Tensor:
         return value_and_gradient(unsafe, at)[1]
 
-    direction = gradient(nudged(x, lost, gradient))
+    direction = gradient(nudged(x, lost, gradient, clouds))
     led = lost & (direction != 0).any(1)
     y = x.clone()
     y[led] = left_along(unsafe.contains, x[led], direction[led])

@@ -2,9 +2,15 @@
 boundary, scaled, and limited to the largest step.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from barriers.derivatives import value_and_gradient
+from barriers.filters.base import combined
+from barriers.sets.base import UnsafeSet
 
 NARROW = 0.7
 """W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured:
@@ -12,7 +18,7 @@ docs/filters.md.
 """
 
 
-def narrowed(p: Float[Tensor, "n m"], gradient: Float[Tensor, "n m d"]) -> Float[Tensor, "n m d"]:
+def narrowed(p: Float[Tensor, "*r n m"], gradient: Float[Tensor, "*r n m d"]) -> Float[Tensor, "*r n m d"]:
     """r(p)∇p: the gradient of a probability, concentrated within W standard deviations of the
     boundary (Q.6).
     """
@@ -33,6 +39,20 @@ def shortened(change: Tensor, farthest: float) -> Tensor:
     ).clamp(max=1.0)
 
 
-def combined(push: Tensor, μ: Tensor) -> Tensor:
+def against(push: Float[Tensor, "*r n m d"], μ: Float[Tensor, "*r m"]) -> Float[Tensor, "*r n d"]:
     """−Σ μ_k g_k at every particle."""
-    return -torch.einsum("nkd,k->nd", push, μ.to(push.dtype))
+    return -combined(push, μ)
+
+
+def out_of(
+    sets: Sequence[UnsafeSet], y: Float[Tensor, "n d"], factor: Float[Tensor, "d d"] | None
+) -> Float[Tensor, "n d"]:
+    """Unit steps out of these sets for particles inside: deep within a set the probability is flat, and its
+    gradient 0.
+    """
+    total = torch.zeros_like(y)
+    for unsafe in sets:
+        s, ds = value_and_gradient(unsafe, y)
+        ds = ds if factor is None else ds @ factor.to(ds.dtype)
+        total = total + (s <= 0)[:, None] * ds / ds.abs().amax(1, keepdim=True).clamp(min=1e-30)
+    return total / total.abs().amax(1, keepdim=True).clamp(min=1.0)

@@ -11,14 +11,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
+from barriers.filters.later_uniforms import Uniforms
 from barriers.sets.base import UnsafeSet
 
 
 class RejectMemory(NamedTuple):
     """Membership of each particle in each set."""
 
-    inside: Bool[Tensor, "n m"]
+    inside: Bool[Tensor, "*r n m"]
 
 
 class Reject:
@@ -26,6 +27,8 @@ class Reject:
 
     hook: Literal["step"] = "step"
     couples = False
+    batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "G.2 with β = 0: no particle ever enters; it forbids what the tolerance would allow",
@@ -34,20 +37,21 @@ class Reject:
     def __init__(self, sets: Sequence[UnsafeSet]):
         self.sets, self.limits = tuple(sets), unlimited(len(sets))
 
-    def init(self, x: Float[Tensor, "n d"]) -> RejectMemory:
+    def init(self, x: Float[Tensor, "*r n d"]) -> RejectMemory:
         return RejectMemory(insides(self.sets, x))
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: RejectMemory,
-    ) -> tuple[Float[Tensor, "n d"], RejectMemory, FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], RejectMemory, FilterInfo]:
         refuse_derivatives("reject", proposal)
         would = insides(self.sets, proposal)
-        refused = (would & ~memory.inside).any(1)
-        inside = torch.where(refused[:, None], memory.inside, would)
-        info = FilterInfo(self.limits, self.limits, torch.zeros_like(self.limits))
-        return torch.where(refused[:, None], x, proposal), RejectMemory(inside), info
+        refused = (would & ~memory.inside).any(-1)
+        inside = torch.where(refused[..., None], memory.inside, would)
+        none = per_cloud(self.limits, x)
+        info = FilterInfo(none, none, torch.zeros_like(none))
+        return torch.where(refused[..., None], x, proposal), RejectMemory(inside), info

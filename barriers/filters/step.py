@@ -18,14 +18,16 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
-from barriers.filters.complementarity import advanced
+from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps
+from barriers.filters.complementarity import advanced, times
+from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
-from barriers.functionals import Barrier
+from barriers.filters.some_clouds import mixed, put_back, some
+from barriers.functionals import Barrier, of_each
 
 ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
@@ -37,7 +39,7 @@ in other dtypes.
 class StepMemory(NamedTuple):
     """The means of the statistics over the current cloud."""
 
-    mean: Float[Tensor, "k"]
+    mean: Float[Tensor, "*r k"]
 
 
 class Correction(NamedTuple):
@@ -45,10 +47,10 @@ class Correction(NamedTuple):
     violated).
     """
 
-    x: Float[Tensor, "n d"]
-    mean: Float[Tensor, "k"]
-    multipliers: Float[Tensor, "m"]
-    violation: Float[Tensor, "m"]
+    x: Float[Tensor, "*r n d"]
+    mean: Float[Tensor, "*r k"]
+    multipliers: Float[Tensor, "*r m"]
+    violation: Float[Tensor, "*r m"]
 
 
 class BarrierStep:
@@ -56,6 +58,8 @@ class BarrierStep:
 
     hook: Literal["step"] = "step"
     couples = True
+    batched = True
+    draws_later = True
     promise = Promise(
         "every step, this cloud",
         "D.3: from B_φ(ρ⁰) ≥ 0, B_φ ≥ 0 at every step by induction; an unsafe start recovers at rate α",
@@ -74,19 +78,19 @@ class BarrierStep:
     def limits(self) -> Tensor:
         return self.barrier.limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> StepMemory:
-        return StepMemory(self.mean(self.barrier.statistics(x)))
+    def init(self, x: Float[Tensor, "*r n d"]) -> StepMemory:
+        return StepMemory(self.mean(of_each(self.barrier.statistics, x)))
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: StepMemory,
-    ) -> tuple[Float[Tensor, "n d"], StepMemory, FilterInfo]:
-        B = self.barrier.readout(memory.mean)
-        mean = self.mean(self.barrier.statistics(proposal))
+    ) -> tuple[Float[Tensor, "*r n d"], StepMemory, FilterInfo]:
+        B = self.barrier.barriers(memory.mean)
+        mean = self.mean(of_each(self.barrier.statistics, proposal))
         best = self.corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
         info = FilterInfo(
             self.barrier.observed(best.mean), best.multipliers / step_size, best.violation.clamp(min=0)
@@ -97,21 +101,35 @@ class BarrierStep:
         """The proposal moved so that each barrier is at least its floor (D.1, D.2). mean: of the statistics
         of the proposal. B: the barriers at x.
         """
-        best = Correction(proposal, mean, torch.zeros_like(B), floor - self.barrier.readout(mean))
-        if _kept(best):
-            return best
-        start_is_within = bool((floor <= B).all())
-        proposal, best = self._directed(proposal, floor, best)
+        if proposal.dim() == 2:
+            alone = self.corrected(*(part[None] for part in (x, proposal, mean, floor, B)))
+            return Correction(*(part[0] for part in alone))
+        at = Correction(proposal, mean, torch.zeros_like(B), floor - self.barrier.barriers(mean))
+        short = (~_kept(at)).nonzero()[:, 0]
+        if not len(short):
+            return at
+        x, mean, floor, B = (part[short] for part in (x, mean, floor, B))
+        found = self._moved(x, some(at, short), mean, floor, (floor <= B).all(1))
+        return put_back(at, short, found)
+
+    def _moved(self, x: Tensor, best: Correction, mean: Tensor, floor: Tensor, within: Tensor) -> Correction:
+        """The clouds `best`, which are below their floors, corrected. within: which started within their
+        limits.
+        """
+        proposal, best = self._directed(best.x, floor, best)
         found = self._newton(proposal, floor, best)
-        if start_is_within and self._cost(found.x, proposal) > self._cost(x, proposal):
-            found = best  # no minimiser: returning all particles is allowed and costs less
-        if not start_is_within:
-            found = self._shortened(found, proposal, floor)
+        # no minimiser: returning all particles is allowed and costs less
+        costly = within & (self._cost(found.x, proposal) > self._cost(x, proposal))
+        found = mixed(costly, best, found)
+        if not bool(within.all()):
+            found = mixed(within, found, self._shortened(found, proposal, floor))
         if torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean)):
             return self._differentiable(proposal, floor, mean, found)
-        if _kept(found):
-            return found
-        return self._returned(x, floor, found, start_is_within=start_is_within)
+        for r in (~_kept(found)).nonzero()[:, 0]:
+            own = Correction(*(part[r] for part in found))
+            own = self._returned(x[r], floor[r], own, start_is_within=bool(within[r]))
+            found = put_back(found, r[None], Correction(*(part[None] for part in own)))
+        return found
 
     def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
         """The proposal, with particles at which every statistic has zero gradient (on the ridge of a
@@ -123,8 +141,12 @@ class BarrierStep:
         def gradient(z: Tensor) -> Tensor:
             return self.barrier.gradients(z)[1].abs().amax(1)
 
-        moved = nudged(y, (gradient(y) == 0).all(1), gradient)
-        return (y, at) if moved is y else (moved, self._judged(moved, floor, at.multipliers))
+        rows = y.flatten(0, -2)
+        moved = nudged(rows, (gradient(rows) == 0).all(1), gradient, clouds=math.prod(y.shape[:-2]))
+        if moved is rows:
+            return y, at
+        moved = moved.reshape(y.shape)
+        return moved, self._judged(moved, floor, at.multipliers)
 
     def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
         """The same correction with μ as a function of all inputs of F, by the implicit function theorem
@@ -133,51 +155,54 @@ class BarrierStep:
         One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the
         derivative.
         """
-        if not _kept(found):
+        if not bool(_kept(found).all()):
             raise NotDifferentiable(
                 "step filter: Newton did not reach the barrier and moves were returned, which no "
                 "equation defines; "
                 "use a smaller step_size, a lower rate or a wider surrogate, or run under torch.no_grad()"
             )
-        g, J, μ = self.barrier.gradients(y)[1], self.barrier.jacobian(mean), found.multipliers.detach()
+        g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(mean)
+        μ = found.multipliers.detach()
         z = y + _combined(g, J, μ)
-        F = self.barrier.readout(self.mean(self.barrier.statistics(z))) - floor
+        F = self.barrier.barriers(self.mean(of_each(self.barrier.statistics, z))) - floor
         with torch.no_grad():
-            gz = self.barrier.gradients(z)[1]
-            slope = self.barrier.jacobian(found.mean) @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
+            gz = of_each(self.barrier.gradients, z)[1]
+            slope = self.barrier.jacobian(found.mean) @ overlaps(self.mean, gz, g) @ J.mT
             active = μ > 0
-            block = torch.where(
-                active[:, None] & active, slope, torch.eye(len(μ), dtype=slope.dtype, device=slope.device)
-            )
+            eye = torch.eye(μ.shape[-1], dtype=slope.dtype, device=slope.device)
+            block = torch.where(active[..., :, None] & active[..., None, :], slope, eye)
             inverse = torch.linalg.pinv(block, rtol=1e-12)
-        μ = μ - inverse @ torch.where(active, F - F.detach(), 0.0)
+        μ = μ - times(inverse, torch.where(active, F - F.detach(), 0.0))
         return self._judged(y + _combined(g, J, μ), floor, μ)
 
     @torch.no_grad()
     def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:
-        """The smallest move that reaches the floor: the complementarity problem μ ≥ 0, B ≥ floor, by
-        successive duals.
+        """The smallest move of each cloud that reaches its floor: the complementarity problem μ ≥ 0,
+        B ≥ floor, by successive duals.
         """
-        f, g = self.barrier.gradients(y)
-        J = self.barrier.jacobian(at.mean)
+        g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
         μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
+        left = torch.arange(len(y), device=y.device)
         for _ in range(ITERATIONS):
-            slope = Jz @ self.mean(torch.einsum("nkd,nld->nkl", gz, g)) @ J.T
-            μ = advanced(slope, μ, violation)
+            μ = advanced(Jz @ overlaps(self.mean, gz, g) @ J.mT, μ, violation)
             z = y + _combined(g, J, μ)
-            f, gz = self.barrier.gradients(z)
+            f, gz = of_each(self.barrier.gradients, z)
             mean = self.mean(f)
-            short = floor - self.barrier.readout(mean)
+            short = floor - self.barrier.barriers(mean)
             violation, Jz = short + aim, self.barrier.jacobian(mean)
-            trial = Correction(z, mean, μ, short)
-            if _kept(trial):
-                best = trial
-                tight = torch.where(μ > 0, short.abs() <= 4 * aim, True)
-                if bool(tight.all()):
-                    break
-            elif not _kept(best) and torch.isfinite(short).all() and short.max() < best.violation.max():
-                best = trial
+            trial, before = Correction(z, mean, μ, short), some(best, left)
+            kept = _kept(trial)
+            nearer = torch.isfinite(short).all(1) & (short.amax(1) < before.violation.amax(1))
+            better = (kept | (~_kept(before) & nearer)).nonzero()[:, 0]
+            best = put_back(best, left[better], some(trial, better))
+            on = ~(kept & torch.where(μ > 0, short.abs() <= 4 * aim, True).all(1))
+            on &= torch.isfinite(short).all(1)  # it left the range of the dtype
+            if not bool(on.any()):
+                break
+            if not bool(on.all()):
+                parts = (left, y, floor, g, J, μ, violation, gz, Jz)
+                left, y, floor, g, J, μ, violation, gz, Jz = (part[on] for part in parts)
         return best
 
     def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
@@ -209,28 +234,30 @@ class BarrierStep:
         would move particles arbitrarily far.
         """
         δ = found.x - y
-        length = δ.norm(dim=1, keepdim=True)
-        if bool((length <= self.reach).all()):
+        length = δ.norm(dim=-1, keepdim=True)
+        short = (length <= self.reach).flatten(1).all(1)
+        if bool(short.all()):
             return found
-        return self._judged(y + δ * (self.reach / length).clamp(max=1.0), floor, found.multipliers)
+        moved = y + δ * (self.reach / length).clamp(max=1.0)
+        return mixed(short, found, self._judged(moved, floor, found.multipliers))
 
     @torch.no_grad()
-    def _cost(self, z: Tensor, y: Tensor) -> float:
-        """(1/n)Σ‖zᵢ − yᵢ‖²; infinite where z is not finite."""
-        return float(self.mean((z - y).double().square().sum(1)).nan_to_num(nan=math.inf))
+    def _cost(self, z: Float[Tensor, "*r n d"], y: Float[Tensor, "*r n d"]) -> Float[Tensor, "*r"]:
+        """(1/n)Σ‖zᵢ − yᵢ‖² of each cloud; infinite where z is not finite."""
+        return self.mean((z - y).double().square().sum(-1, keepdim=True))[..., 0].nan_to_num(nan=math.inf)
 
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
-        mean = self.mean(self.barrier.statistics(x))
-        return Correction(x, mean, μ, floor - self.barrier.readout(mean))
+        mean = self.mean(of_each(self.barrier.statistics, x))
+        return Correction(x, mean, μ, floor - self.barrier.barriers(mean))
 
 
-def _kept(c: Correction) -> bool:
-    return bool((c.violation <= 0).all())
+def _kept(c: Correction) -> Bool[Tensor, "*r"]:
+    return (c.violation <= 0).all(-1)
 
 
 def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
     """δ = Σ(Jᵀμ)_k ∇f_k at every particle."""
-    return torch.einsum("nkd,k->nd", g, (J.T @ μ).to(g.dtype))
+    return combined(g, times(J.mT, μ))
 
 
 def decay(exponent: Scalar) -> Scalar:

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.filters.base import FilterInfo, Promise, insides, refuse_derivatives, unlimited
+from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.chains import Both, StepChain
+from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.sets.base import UnsafeSet
 
 LARGEST = 1e300
@@ -25,7 +26,7 @@ LARGEST = 1e300
 class TiltMemory(NamedTuple):
     """Membership of each particle in each set."""
 
-    inside: Bool[Tensor, "n m"]
+    inside: Bool[Tensor, "*r n m"]
 
 
 class Tilt:
@@ -36,6 +37,8 @@ class Tilt:
 
     hook: Literal["step"] = "step"
     couples = False
+    batched = True
+    draws_later = True
     promise = Promise(
         "in equilibrium",
         "G.5: particles are independent, and with the multipliers of the dual the distribution that the "
@@ -54,27 +57,30 @@ class Tilt:
             raise ValueError(f"tilt: multipliers must be >= 0; got {[float(μ) for μ in multipliers]}")
         self.multipliers = None if multipliers is None else tuple(float(μ) for μ in multipliers)
 
-    def init(self, x: Float[Tensor, "n d"]) -> TiltMemory:
+    def init(self, x: Float[Tensor, "*r n d"]) -> TiltMemory:
         return TiltMemory(insides(self.sets, x))
 
     def apply(
         self,
-        x: Float[Tensor, "n d"],
-        proposal: Float[Tensor, "n d"],
+        x: Float[Tensor, "*r n d"],
+        proposal: Float[Tensor, "*r n d"],
         step_size: float,
-        uniforms: Float[Tensor, "n"],
+        uniforms: Uniforms,
         memory: TiltMemory,
-    ) -> tuple[Float[Tensor, "n d"], TiltMemory, FilterInfo]:
+    ) -> tuple[Float[Tensor, "*r n d"], TiltMemory, FilterInfo]:
         refuse_derivatives("tilt", proposal)
         if self.multipliers is None:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
         μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)
         was, would = memory.inside, insides(self.sets, proposal)
-        rise = (would.double() - was.double()) @ μ.clamp(max=LARGEST)
-        accepted = (rise <= 0) | (uniforms.double() < (-rise).exp())
-        inside = torch.where(accepted[:, None], would, was)
-        info = FilterInfo(self.limits, μ, torch.zeros_like(μ))
-        return torch.where(accepted[:, None], proposal, x), TiltMemory(inside), info
+        rise = ((would.double() - was.double()) * μ.clamp(max=LARGEST)).sum(-1)
+        accepted = rise <= 0
+        tested = ~accepted
+        if bool(tested.any()):
+            accepted[tested] = drawn(uniforms, tested).double() < (-rise[tested]).exp()
+        inside = torch.where(accepted[..., None], would, was)
+        info = FilterInfo(*(per_cloud(each, x) for each in (self.limits, μ, torch.zeros_like(μ))))
+        return torch.where(accepted[..., None], proposal, x), TiltMemory(inside), info
 
 
 @singledispatch

@@ -2,7 +2,7 @@
 means (B.1).
 """
 
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, StatisticsJet, of_each
 from barriers.functionals.mass import MassBarrier, smooth_mass
 from barriers.functionals.moment import MomentBarrier
 from barriers.functionals.parity import GroupParity
@@ -25,5 +25,6 @@ __all__ = [
     "PredictedMass",
     "StatisticsJet",
     "TailClearance",
+    "of_each",
     "smooth_mass",
 ]

@@ -7,11 +7,13 @@ constraints.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from barriers.declared import declares
 from barriers.derivatives import jacobian
 
 
@@ -35,13 +37,28 @@ class Counted(NamedTuple):
     scale: Float[Tensor, "m"]
 
 
+def of_each(evaluate: Callable[[Tensor], Any], x: Float[Tensor, "*r n d"]) -> Any:
+    """A function of particles [n, d] at those of one cloud or of several: each of the tensors it returns has
+    the axes of the clouds first.
+    """
+    if x.dim() == 2:
+        return evaluate(x)
+    found = evaluate(x.flatten(0, -2))
+    if isinstance(found, Tensor):
+        return found.unflatten(0, x.shape[:-1])
+    return tuple(part.unflatten(0, x.shape[:-1]) for part in found)
+
+
 class Barrier(nn.Module, ABC):
     """m inequality constraints on a distribution, through k statistics.
 
     limits: the largest allowed value of each observed quantity, [m], float64; B = limits − observed.
+    batched: whether `readout` also takes the means of several clouds, [r, k], each by itself; a class that
+    defines another readout declares it again.
     """
 
     limits: Tensor
+    batched = False
 
     @classmethod
     @abstractmethod
@@ -61,17 +78,23 @@ class Barrier(nn.Module, ABC):
         """f and ∇f at every particle: the jet without its Laplacian."""
 
     @abstractmethod
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        """B from the means of the statistics, differentiable; ≥ 0 is safe."""
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        """B from the means of the statistics, differentiable; ≥ 0 is safe. [r, k] only where `batched`."""
 
     def counted(self) -> Counted | None:
         """The particles whose number B ≥ 0 bounds; None where it bounds no number of particles."""
         return None
 
-    def observed(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        """limits − B, which must not exceed `limits`; for a mass barrier E φ itself."""
-        return self.limits - self.readout(mean)
+    def barriers(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        """`readout` of one cloud, or of each of several by itself."""
+        if mean.dim() == 1 or declares(self, "batched", "readout"):
+            return self.readout(mean)
+        return torch.stack([self.barriers(own) for own in mean])
 
-    def jacobian(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m k"]:
+    def observed(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        """limits − B, which must not exceed `limits`; for a mass barrier E φ itself."""
+        return self.limits - self.barriers(mean)
+
+    def jacobian(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:
         """∂readout/∂mean, by automatic differentiation."""
-        return jacobian(self.readout, mean)
+        return jacobian(self.barriers, mean)

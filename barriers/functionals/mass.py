@@ -23,6 +23,8 @@ class MassBarrier(Barrier):
     to a β that is a tensor.
     """
 
+    batched = True
+
     def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]):
         super().__init__()
         if not len(sets) == len(surrogates) == len(betas):
@@ -61,7 +63,7 @@ class MassBarrier(Barrier):
             gradients.append(p.first[:, None] * ds)
         return torch.stack(values, 1), torch.stack(gradients, 1)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - mean
 
     def counted(self) -> Counted:

@@ -31,6 +31,8 @@ class MomentBarrier(Barrier):
     bounds the mean of the first coordinate.
     """
 
+    batched = True
+
     rows: Tensor
 
     def __init__(self, functions: Sequence[Function], bounds: Sequence[tuple[float, float]]):
@@ -73,5 +75,5 @@ class MomentBarrier(Barrier):
         value, gradient = zip(*(value_and_gradient(g, x) for g in self.functions), strict=True)
         return torch.stack(value, 1), torch.stack(gradient, 1)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        return self.limits - self.rows @ mean
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        return self.limits - (self.rows * mean[..., None, :]).sum(-1)

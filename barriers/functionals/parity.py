@@ -25,6 +25,8 @@ class GroupParity(Barrier):
     limits = [ε, ε]: gap and −gap are observed. Raises ValueError for a cloud in which a group has no member.
     """
 
+    batched = True
+
     def __init__(self, outcome: Function, group_a: Function, group_b: Function, tolerance: float):
         super().__init__()
         if not 0 < tolerance < float("inf"):
@@ -61,14 +63,15 @@ class GroupParity(Barrier):
         gradient = torch.stack([φ_ * da + a_ * dφ, da, φ_ * db + b_ * dφ, db], 1)
         return torch.stack([φ * a, a, φ * b, b], 1), gradient
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        if bool((mean[[1, 3]] <= 0).any()):
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        if bool((mean[..., [1, 3]] <= 0).any()):
             raise ValueError(
                 "GroupParity: a group has no member in this cloud; draw more particles or use soft "
                 "memberships"
             )
-        gap = mean[0] / mean[1] - mean[2] / mean[3]
-        return self.limits - torch.stack([gap, -gap])
+        a, in_a, b, in_b = mean.unbind(-1)
+        gap = a / in_a - b / in_b
+        return self.limits - torch.stack([gap, -gap], -1)
 
 
 def _product(f: Jet, g: Jet) -> Jet:

@@ -21,6 +21,8 @@ class PredictedMass(Barrier):
     smoothed.
     """
 
+    batched = True
+
     def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[Scalar], noise: Noise):
         super().__init__()
         if any(not 0 <= β < 1 for β in betas):
@@ -43,7 +45,7 @@ class PredictedMass(Barrier):
         value, gradient = zip(*(chance(s, x, self.noise) for s in self.sets), strict=True)
         return torch.stack(value, 1), torch.stack(gradient, 1)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - mean
 
     def _chance(self, unsafe: UnsafeSet, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:

@@ -37,6 +37,8 @@ class TailClearance(Barrier):
     kink; 0 keeps the kink, for a step filter only (a drift filter raises NotSmooth, B.5).
     """
 
+    batched = True
+
     levels: Tensor
 
     def __init__(
@@ -83,8 +85,8 @@ class TailClearance(Barrier):
             [p.first[:, None] * ds for p in profiles], 1
         )
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
-        return (self.levels - mean / self.share).max() + self.limits
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
+        return (self.levels - mean / self.share).amax(-1, keepdim=True) + self.limits
 
     def counted(self) -> Counted:
         """Those with a smaller clearance: were they more than `share`, so would be the mean of the worst."""

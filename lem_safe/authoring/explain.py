@@ -1,7 +1,8 @@
 """A scenario in plain sentences: what will be sampled, what is required, what its filter promises, and what
 the audit can conclude.
 
-It uses the specification and the tables; nothing is trained or sampled, but points are tried in the regions.
+It uses the specification and the tables; nothing is trained, but points are tried in the regions, and with a
+clock a few steps are timed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from barriers.budget import budget
 from barriers.filters import FILTERS, couples, last_of
+from lem_safe.authoring.cost import Clock, cost
 from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
@@ -20,8 +22,10 @@ from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, leaves_room, named
 
 
-def explain(scenario: Scenario) -> str:
-    """The explanation, with a heading and one or two paragraphs per topic."""
+def explain(scenario: Scenario, clock: Clock | None = None) -> str:
+    """The explanation, with a heading and one or two paragraphs per topic. clock: times a few steps, so that
+    the cost is also stated in seconds.
+    """
     parts = {
         "What is sampled": [_energy(scenario), _sampling(scenario)],
         "What is asked": [
@@ -32,7 +36,7 @@ def explain(scenario: Scenario) -> str:
         "What the filter promises": _filter(scenario),
         "What the audit will say": _audit(scenario),
         "What the exit status means": [_status(scenario)],
-        "What it costs": [_cost(scenario)],
+        "What it costs": [cost(scenario, clock)],
     }
     if scenario.variants:
         parts["What is swept"] = [_sweep(scenario)]
@@ -238,23 +242,6 @@ def _status(scenario: Scenario) -> str:
     return text if why is None else f"{text} But 0 cannot be reached: {why}."
 
 
-def _cost(scenario: Scenario) -> str:
-    s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
-    one = clouds * s.samples * s.steps
-    each = f"{clouds:,} clouds x " if clouds > 1 else ""
-    text = (
-        f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x "
-        f"{s.steps:,} steps"
-    )
-    text += ", and as many again without the filter, to show what it changed." if filtered else "."
-    if extra := SAMPLERS[s.kind].costs:
-        text += f" {extra}"
-    training = scenario.energy.get("training")
-    if scenario.energy["kind"] == "trained" and training:
-        text += f" Before that, unless it is in the cache, {training['steps']:,} training steps."
-    return text
-
-
 def _sweep(scenario: Scenario) -> str:
     values = "; ".join(
         f"{key}: {', '.join(_value(key, v) for v in values)}"
@@ -290,10 +277,3 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.6g} %"
-
-
-def _large(count: int) -> str:
-    for size, word in ((10**9, "billion"), (10**6, "million")):
-        if count >= size:
-            return f"{count / size:.3g} {word}"
-    return f"{count:,}"

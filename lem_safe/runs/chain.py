@@ -47,7 +47,22 @@ def follow(
     where a filter breaks what it promises of every step; BadInput for a checkpoint of something else.
     """
     chain = RecordedChain(course, key, x, saved)
-    progress.start(course.title, course.steps)
+    to_the_end(chain, progress, save, every, written)
+    done = chain.finished()
+    progress.finish(standing(course, done.trace["fraction"].max(0), "largest "))
+    return done
+
+
+@torch.no_grad()
+def to_the_end(
+    chain: RecordedChain,
+    progress: Progress,
+    save: Save | None = None,
+    every: float = CHECKPOINT_SECONDS,
+    written: float | None = None,
+) -> None:
+    """Advances a chain until it is over; the arguments are those of `follow`."""
+    progress.start(chain.course.title, chain.course.steps)
     shown = time.monotonic()
     written = shown if written is None else written
     try:
@@ -57,7 +72,7 @@ def follow(
             if now - shown > REFRESH_SECONDS and chain.step:
                 shown = now
                 turn = int(now / TURN_SECONDS)
-                progress.update(chain.step, live(course, chain.trace, chain.step, chain.log, turn))
+                progress.update(chain.step, live(chain.course, *chain.shown(), chain.log, turn))
             if save is not None and now - written >= every:
                 save(chain.checkpoint())
                 written = now
@@ -66,9 +81,6 @@ def follow(
         if save is not None:
             save(chain.checkpoint())
         raise
-    done = chain.finished()
-    progress.finish(standing(course, done.trace["fraction"].max(0), "largest "))
-    return done
 
 
 def standing(course: Course, fraction: np.ndarray, prefix: str = "") -> str:

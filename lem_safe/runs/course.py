@@ -1,5 +1,6 @@
 """The input of a loop around a sampler, and its result."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ class Course:
 
     monitor: records the cloud at regular steps. stop: a rule that may end the run, not before the step
     `not_before`. promised: the filter's promise about every step, checked against the counts; None where it
-    makes none. step_size: for the message where a run fails; None where unknown.
+    makes none. step_size: for the message where a run fails; None where unknown. over: the same sampler for
+    so many clouds side by side; None where they run one after the other.
     """
 
     title: str
@@ -32,6 +34,7 @@ class Course:
     not_before: int = 0
     promised: EveryStep | None = None
     step_size: float | None = None
+    over: Callable[[int], Sampler] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ The request is a `draw_request`; an interrupted draw leaves an `unfinished_draw`
 
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,12 @@ from lem_safe.keys import Key
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import load, make
 from lem_safe.run_directory import BEGUN, RunDirectory
-from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
+from lem_safe.runs.chain import CHECKPOINT_SECONDS
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.draw_request import AGAIN, Request, finished_scenario
 from lem_safe.runs.pilot import known_pilot, piloted
 from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.replicas import batch, followed, size_of
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
 from lem_safe.runs.unfinished_draw import Keeper, must_match, part_of
 from lem_safe.scenario import Scenario
@@ -169,36 +171,37 @@ def _clouds(
 ) -> list[np.ndarray]:
     """Every record of every cloud, in sampler coordinates, cloud by cloud."""
     replicas, looks = asked.scenario.audit.replicas, asked.looks
-    taken = [] if keeper is None else keeper.taken
+    kept = Keeper(None) if keeper is None else keeper
     title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
-    for r in range(len(taken) // asked.pool, replicas):
-        key = _key(asked, r)
+    course = problem.course(title, looks[-1], filtered=True)
+    while (r := len(kept.taken) // asked.pool) < replicas:
+        x = start(problem, _key(asked, r))
+        size = min(batch(course, x) if saved is None else size_of(saved, x), replicas - r)
 
-        def look(state: Arrays, r: int = r) -> None:
+        def look(state: Arrays, r: int = r, size: int = size) -> None:
             step = int(state["step"])
-            if step in looks and len(taken) == r * asked.pool + looks.index(step):
-                taken.append(state["state.x"].copy())
-            if keeper is not None:
-                keeper.keep(r, state)
+            if step in looks and len(kept.pending) == looks.index(step):
+                kept.pending.append(np.stack(np.split(state["state.x"], size)))
+            kept.keep(r, state)
 
-        name = title if replicas == 1 else f"{title}, cloud {r + 1} of {replicas}"
-        course = problem.course(name, looks[-1], filtered=True)
+        which = f"cloud {r + 1}" if size == 1 else f"clouds {r + 1} to {r + size}"
+        keys = [_key(asked, i) for i in range(r, r + size)]
         try:
-            follow(
-                course,
-                key.fold("chain"),
-                start(problem, key),
+            followed(
+                course if replicas == 1 else replace(course, title=f"{title}, {which} of {replicas}"),
+                [(key.fold("chain"), start(problem, key)) for key in keys],
+                r,
                 progress=progress,
                 save=look,
                 saved=saved,
                 every=0.0,
             )
         except KeyboardInterrupt:
-            if keeper is not None:
-                keeper.write()
+            kept.write()
             raise
+        kept.finish()
         saved = None
-    return taken
+    return kept.taken
 
 
 def _in_data_units(problem: Problem, x: np.ndarray) -> np.ndarray:

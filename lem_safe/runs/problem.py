@@ -7,6 +7,7 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from barriers.coordinates import Coordinates, identity
-from barriers.filters import AnyFilter
+from barriers.filters import AnyFilter, over_clouds
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
@@ -34,7 +35,7 @@ from lem_safe.runs.course import Course
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
-from lem_safe.samplers import SAMPLERS, Sampler, promise_under
+from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
 from lem_safe.scenario import Scenario, must_run, without_aim
@@ -110,10 +111,13 @@ class Problem:
         settings = self.scenario.audit
         return shortfalls(self.names, self.betas, self.scenario.sampler.samples, trace, settings.after_step)
 
-    def sampler(self, *, filtered: bool) -> Sampler:
-        """The scenario's sampler with its filter, or without: the unfiltered energy for comparison."""
+    def sampler(self, *, filtered: bool, clouds: int | None = None) -> Sampler:
+        """The scenario's sampler with its filter, or without: the unfiltered energy for comparison. clouds:
+        for so many side by side, which it must be able to run (`particlewise`).
+        """
         spec = self.scenario.sampler
-        hooks = hook(self.filter) if filtered else Hooks()
+        chosen = self.filter if clouds is None else over_clouds(self.filter, clouds)
+        hooks = hook(chosen) if filtered else Hooks()
         context = {
             "energy": self.potential,
             "drift_filter": hooks.drift_filter,
@@ -126,15 +130,17 @@ class Problem:
 
     def course(self, title: str, steps: int, *, filtered: bool) -> Course:
         """`steps` steps of that sampler, without a monitor; the filter's promise about them is checked."""
+        sampler, over = self.sampler(filtered=filtered), partial(self.sampler, filtered=filtered)
         return Course(
             title=title,
-            sampler=self.sampler(filtered=filtered),
+            sampler=sampler,
             sets=self.sets,
             names=self.names,
             betas=self.betas,
             steps=steps,
             promised=self.promised if filtered else None,
             step_size=self.scenario.sampler.step_size,
+            over=(lambda clouds: over(clouds=clouds)) if particlewise(sampler) else None,
         )
 
 

@@ -40,6 +40,11 @@ class EveryStep:
     betas: tuple[float, ...]
     limits: tuple[float, ...]
 
+    def over(self, n: int, fraction: Float[np.ndarray, "r m"]) -> list[int]:
+        """The clouds of n particles with more inside some set than its budget."""
+        most = np.array([budget(β, n) for β in self.betas])
+        return np.flatnonzero((np.round(fraction * n) > most).any(1)).tolist()
+
     def check(self, place: str, n: int, before: Row, after: Row, surrogate: Row) -> None:
         """Raises NumericalFailure for the first region whose promised count is exceeded.
 

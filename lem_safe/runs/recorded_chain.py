@@ -21,7 +21,7 @@ from lem_safe.keys import Key
 from lem_safe.lyapunov import Log
 from lem_safe.runs.checkpoint import Arrays, leaves, restored, snapshot
 from lem_safe.runs.course import Course, Finished
-from lem_safe.samplers import Info, State
+from lem_safe.samplers import Info, Sampler, State
 
 COLUMNS = ("fraction", "surrogate", "multiplier", "shortfall")
 MOVES = "moves"
@@ -57,14 +57,14 @@ class RecordedChain:
 
     def __init__(self, course: Course, key: Key, x: Tensor, saved: Arrays | None = None):
         self.course, self.key, self.start = course, key, x
-        self.trace: Arrays = {name: np.full((course.steps, len(course.sets)), np.nan) for name in COLUMNS}
-        self.trace[MOVES] = np.full(course.steps, np.nan)
-        self.state, self.step, self.step_size, self.log = _beginning(course, x, self.trace, saved)
+        self.sampler = self._chosen_sampler()
+        self.trace = self._empty()
+        self.state, self.step, self.step_size, self.log = _beginning(self.sampler, x, self.trace, saved)
         self.resumed_from_step = self.step
-        self._fraction = _inside(course, self.state.x)
+        self._fraction = self._inside(self.state.x)
         if course.monitor is not None:
-            course.monitor.begin(self.log, x)
-        _judge(course, self.log, self.step, self.state.x)
+            course.monitor.begin(self.log, self._watched(x))
+        _judge(course, self.log, self.step, self._watched(self.state.x))
         self._whole = self._standing()
 
     def is_over(self) -> bool:
@@ -82,7 +82,7 @@ class RecordedChain:
         Raises NumericalFailure where a particle is no longer finite, where a constraint cannot be met and the
         filter was told to raise, and where a filter breaks what it promises of every step.
         """
-        after, info = _step(self.course, self.key, self.state, self.step)
+        after, info = _step(self, self.state, self.step)
         if info.warming:
             self.state = after
         else:
@@ -94,7 +94,7 @@ class RecordedChain:
         course, log = self.course, self.log
         if course.monitor is None:
             return
-        course.monitor.look(log, self.step, self.state.x)
+        course.monitor.look(log, self.step, self._watched(self.state.x))
         new = log.step and log.step[-1] == self.step and not (log.rule and log.rule[-1].step == self.step)
         seen = course.stop.of_record(self.step, log.last()) if new and course.stop is not None else None
         if seen is not None:
@@ -106,6 +106,14 @@ class RecordedChain:
         _forget(self.log, whole.seen)
         return snapshot(whole.state, whole.step, self.trace, whole.step_size) | self.log.state()
 
+    def shown(self) -> tuple[Arrays, int]:
+        """The trace for a line on the run as it stands, and its number of rows."""
+        return self.trace, self.step
+
+    def named(self, particle: int) -> str:
+        """A row of the state, in words."""
+        return f"particle {particle}"
+
     def finished(self) -> Finished:
         """The cloud, and the rows of the steps that were taken."""
         trace = {name: rows[: self.step] for name, rows in self.trace.items()}
@@ -115,12 +123,12 @@ class RecordedChain:
             {
                 "step": np.arange(1, self.step + 1, dtype=np.float64),
                 **trace,
-                "start": _inside(self.course, self.start),
+                "start": self._inside(self.start),
                 **self.log.arrays(),
                 **chosen,
             },
             self.resumed_from_step,
-            _moved(self.start, self.state.x),
+            float(np.mean(self._moved(self.start, self.state.x))),
         )
 
     def _take(self, after: State, info: Info) -> None:
@@ -128,28 +136,62 @@ class RecordedChain:
         stopping rule and the monitor look at the cloud where they are due.
         """
         course, trace, k = self.course, self.trace, self.step
-        _record(trace, k, course, after, info)
+        trace["fraction"][k] = self._inside(after.x)
+        seen = _record(info)
+        for name, row in seen.items():
+            trace[name][k] = self._row(name, row)
         if course.promised is not None:
-            place = f"{course.title}: step {k + 1}"
-            fraction = trace["fraction"][k]
-            course.promised.check(place, len(after.x), self._fraction, fraction, trace["surrogate"][k])
-            self._fraction = fraction
-        trace[MOVES][k] = _moved(self.state.x, after.x)
+            self._hold(len(after.x), trace["fraction"][k], seen.get("surrogate"))
+            self._fraction = trace["fraction"][k]
+        trace[MOVES][k] = self._moved(self.state.x, after.x)
         self.state, self.step, self.step_size = after, k + 1, info.step_size
-        self.log.tally(info.accepted)
-        _judge(course, self.log, self.step, self.state.x)
+        self.log.tally(None if info.accepted is None else self._watched(info.accepted))
+        _judge(course, self.log, self.step, self._watched(self.state.x))
         if course.monitor is not None and course.monitor.due(self.step):
             self.look()
 
     def _standing(self) -> _Standing:
         return _Standing(self.state, self.step, self.step_size, _seen(self.log))
 
+    def _chosen_sampler(self) -> Sampler:
+        return self.course.sampler
+
+    def _empty(self) -> Arrays:
+        """The trace before the first step."""
+        steps = self.course.steps
+        rows = {name: np.full((steps, len(self.course.sets)), np.nan) for name in COLUMNS}
+        return {**rows, MOVES: np.full(steps, np.nan)}
+
+    def _watched(self, x: Tensor) -> Tensor:
+        """The particles that the monitor and the stopping rule see."""
+        return x
+
+    def _row(self, name: str, row: np.ndarray) -> np.ndarray:
+        """What the trace keeps of a row."""
+        return row
+
+    def _inside(self, x: Tensor) -> np.ndarray:
+        """The fraction of the cloud inside each set."""
+        return np.array([float(s.contains(x).double().mean()) for s in self.course.sets])
+
+    def _moved(self, before: Tensor, after: Tensor) -> np.ndarray:
+        """The share of the particles that are somewhere else."""
+        return np.array(float((before != after).any(1).double().mean()))
+
+    def _hold(self, n: int, fraction: np.ndarray, surrogate: np.ndarray | None) -> None:
+        """Holds a step against what the filter promises."""
+        assert self.course.promised is not None
+        unknown = np.full(len(self.course.sets), np.nan)
+        place = f"{self.course.title}: step {self.step + 1}"
+        seen = unknown if surrogate is None else surrogate
+        self.course.promised.check(place, n, self._fraction, fraction, seen)
+
 
 def _beginning(
-    course: Course, x: Tensor, trace: Arrays, saved: Arrays | None
+    sampler: Sampler, x: Tensor, trace: Arrays, saved: Arrays | None
 ) -> tuple[State, int, float | None, Log]:
     """State, step, chosen step size and log to go on from; the rows of a checkpoint are put into `trace`."""
-    fresh = course.sampler.init(x)
+    fresh = sampler.init(x)
     leaves("", fresh)  # a state that cannot be saved is refused before anything is sampled
     if saved is None:
         return fresh, 0, None, Log()
@@ -187,9 +229,10 @@ def _judge(course: Course, log: Log, k: int, x: Tensor) -> None:
         log.rule.append(course.stop.look(k, x))
 
 
-def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
+def _step(chain: RecordedChain, state: State, k: int) -> tuple[State, Info]:
+    course = chain.course
     try:
-        after, info = course.sampler.step(key.fold(k), state)
+        after, info = chain.sampler.step(chain.key.fold(k), state)
     except Infeasible as error:
         raise NumericalFailure(
             f"{course.title}: step {k + 1}: {error} (in order: {', '.join(course.names)}); "
@@ -198,7 +241,7 @@ def _step(course: Course, key: Key, state: State, k: int) -> tuple[State, Info]:
     if not bool(torch.isfinite(after.x).all()):
         lost = int((~torch.isfinite(after.x)).any(1).nonzero()[0, 0])
         raise NumericalFailure(
-            f"{course.title}: step {k + 1}: particle {lost} is not finite (mean energy before "
+            f"{course.title}: step {k + 1}: {chain.named(lost)} is not finite (mean energy before "
             f"the step {float(info.energy):.6g}{_step_size_words(info.step_size or course.step_size)}); a "
             "smaller step_size is the usual remedy"
         )
@@ -209,25 +252,14 @@ def _step_size_words(step_size: float | None) -> str:
     return "" if step_size is None else f", step_size {step_size:g}"
 
 
-def _record(trace: Arrays, k: int, course: Course, after: State, info: Info) -> None:
-    trace["fraction"][k] = _inside(course, after.x)
-    seen = info.step or info.drift  # of two filters the later one has the last word
+def _record(info: Info) -> Arrays:
+    """What a step's filter reports, by column of the trace; of two filters the later one has the last
+    word.
+    """
+    seen = info.step or info.drift
     if seen is None:
-        return
-    trace["multiplier"][k], trace["shortfall"][k] = (
-        seen.multipliers.numpy(force=True),
-        seen.shortfall.numpy(force=True),
-    )
+        return {}
+    found = {"multiplier": seen.multipliers, "shortfall": seen.shortfall}
     observed = info.step.mean if info.surrogate is None and info.step is not None else info.surrogate
-    if observed is not None:
-        trace["surrogate"][k] = observed.numpy(force=True)
-
-
-def _inside(course: Course, x: Tensor) -> np.ndarray:
-    """The fraction of the cloud inside each set."""
-    return np.array([float(s.contains(x).double().mean()) for s in course.sets])
-
-
-def _moved(before: Tensor, after: Tensor) -> float:
-    """The share of the particles that are somewhere else."""
-    return float((before != after).any(1).double().mean())
+    found |= {} if observed is None else {"surrogate": observed}
+    return {name: row.numpy(force=True) for name, row in found.items()}

@@ -1,31 +1,33 @@
-"""Independent clouds, one after the other: the same course with a different key each, coupled within a cloud
-and never between two (A.5).
+"""Independent clouds: the same course with a different key each, coupled within a cloud and never between two
+(A.5).
 
-The trace of R clouds can be read like that of one: `fraction`, `surrogate` and `shortfall` are at every step
-the largest over the clouds, `multiplier` and `moves` the mean; the fractions of every cloud are
-`cloud_fraction` [r, t, m]. A largest fraction within β at every step means that no cloud ever exceeded it.
-Monitors and the stopping rule use the first cloud; the others take the same number of steps.
+Clouds under a sampler that moves each particle by itself take their steps together, in batches of about as
+many particles as are efficient (`recorded_clouds`); under any other sampler they run one after the other.
+The numbers of a cloud are those that it would have alone: the same bits where the energy is computed
+element by element, and up to the rounding of matrix products elsewhere. Monitors and the stopping rule use
+the first cloud; the others take the same number of steps.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.runs.chain import CHECKPOINT_SECONDS, Save, follow
+from lem_safe.runs.chain import CHECKPOINT_SECONDS, Save, follow, to_the_end
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
+from lem_safe.runs.pooled import Pooled
+from lem_safe.runs.recorded_clouds import RecordedClouds
 
 Begin = Callable[[int], tuple[Key, Tensor]]
 """begin(r): the key of cloud r, and the start of its particles."""
 
-LARGEST = ("surrogate", "shortfall", "start")
+PARTICLES, NUMBERS, ROWS = 1 << 14, 1 << 21, 1 << 24
+"""The largest batch of clouds: particles, their coordinates, numbers of a column of the trace."""
 
 
 def follow_clouds(
@@ -39,7 +41,7 @@ def follow_clouds(
     every: float = CHECKPOINT_SECONDS,
 ) -> Finished:
     """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the finished clouds
-    and the current one.
+    and the current ones.
 
     The cloud returned is the concatenation; `resumed_from_step` counts the steps of all clouds. Raises what
     `follow` raises.
@@ -48,7 +50,7 @@ def follow_clouds(
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
     pooled = Pooled() if saved is None else Pooled.restored(saved)
     rest = saved if saved is not None and "step" in saved else None
-    written, resumed = time.monotonic(), 0 if saved is None else pooled.steps
+    written, resumed, x = time.monotonic(), 0 if saved is None else pooled.steps, begin(0)[1]
     progress.start(f"{course.title}, {clouds} clouds", clouds * course.steps)
 
     def keep(state: Arrays) -> None:
@@ -57,29 +59,68 @@ def follow_clouds(
             save({**state, **pooled.state()})
             written = time.monotonic()
 
-    for r in range(len(pooled.x), clouds):
-        done = follow(
-            _course_of(course, r, clouds, pooled),
-            *begin(r),
-            progress=_Part(progress, pooled.steps, f"cloud {r + 1}"),
-            save=None if save is None else keep,
-            saved=rest,
-            every=every,
-            written=written,
-        )
-        resumed, rest = resumed + done.resumed_from_step, None
-        pooled.add(done)
+    while (r := len(pooled.x)) < clouds:
+        size = min(batch(course, x) if rest is None else size_of(rest, x), clouds - r)
+        part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
+        own = _course_of(course, r, size, clouds, pooled)
+        begun = [begin(i) for i in range(r, r + size)]
+        for done in followed(
+            own, begun, r, progress=part, save=mine, saved=rest, every=every, written=written
+        ):
+            resumed += done.resumed_from_step
+            pooled.add(done)
+        rest = None
         if time.monotonic() - written >= every:
             keep({})
-    found = pooled.finished(begin(0)[1].device, resumed)
+    found = pooled.finished(x.device, resumed)
     progress.finish(_summary(course, found))
     return found
 
 
-def _course_of(course: Course, r: int, clouds: int, pooled: "Pooled") -> Course:
-    """The course of cloud r: the first is watched, the others take as many steps as it did."""
+def batch(course: Course, x: Tensor) -> int:
+    """How many clouds like x [n, d] take their steps together; 1 where each runs by itself."""
+    if course.over is None:
+        return 1
+    rows = max(course.steps * len(course.sets), 1)
+    return max(1, min(PARTICLES // max(len(x), 1), NUMBERS // max(x.numel(), 1), ROWS // rows))
+
+
+def size_of(saved: Arrays, x: Tensor) -> int:
+    """How many clouds like x a checkpoint was in the middle of; 1 where it is of something else, which
+    `follow` says.
+    """
+    return max(1, len(saved.get("state.x", x)) // max(len(x), 1))
+
+
+def followed(
+    course: Course,
+    begun: list[tuple[Key, Tensor]],
+    first: int,
+    *,
+    progress: Progress,
+    save: Save | None,
+    saved: Arrays | None,
+    every: float,
+    written: float | None = None,
+) -> list[Finished]:
+    """Each of these clouds, the first of which has the index `first`: together, where they are several."""
+    if len(begun) == 1:
+        key, x = begun[0]
+        done = follow(course, key, x, progress=progress, save=save, saved=saved, every=every, written=written)
+        return [done]
+    keys, starts = zip(*begun, strict=True)
+    chain = RecordedClouds(course, keys, starts, saved, first)
+    to_the_end(chain, progress, save, every, written)
+    return chain.each()
+
+
+def _course_of(course: Course, r: int, size: int, clouds: int, pooled: Pooled) -> Course:
+    """The course of the clouds from r on: the first is watched, those of another batch take as many steps as
+    it did.
+    """
     watched = course if r == 0 else replace(course, steps=len(pooled.fraction[0]), monitor=None, stop=None)
-    return replace(watched, title=f"{course.title}, cloud {r + 1} of {clouds}")
+    which = f"cloud {r + 1}" if size == 1 else f"clouds {r + 1} to {r + size}"
+    return replace(watched, title=f"{course.title}, {which} of {clouds}")
 
 
 def _summary(course: Course, found: Finished) -> str:
@@ -90,112 +131,17 @@ def _summary(course: Course, found: Finished) -> str:
     return f"{over} of {len(each)} clouds ever over; largest {worst}"
 
 
-@dataclass
-class Pooled:
-    """The finished clouds: the particles and fractions of each, and the combined rest of their traces.
-
-    first: what the monitors and the rule recorded of the first cloud.
-    """
-
-    x: list[np.ndarray] = field(default_factory=list)
-    fraction: list[np.ndarray] = field(default_factory=list)
-    trace: Arrays = field(default_factory=dict)
-    first: Arrays = field(default_factory=dict)
-    step_size: list[float] = field(default_factory=list)
-    moves: list[np.ndarray] = field(default_factory=list)
-    moved: list[float] = field(default_factory=list)
-
-    @property
-    def steps(self) -> int:
-        """Steps of all clouds."""
-        return sum(len(rows) for rows in self.fraction)
-
-    def add(self, done: Finished) -> None:
-        """Adds one cloud."""
-        if not self.x:
-            self.first = {
-                name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))
-            }
-            self.trace = {name: done.trace[name] for name in (*LARGEST, "multiplier")}
-        else:
-            self.trace = {
-                **{name: np.maximum(self.trace[name], done.trace[name]) for name in LARGEST},
-                "multiplier": self.trace["multiplier"] + done.trace["multiplier"],
-            }
-        self.step_size += done.trace["step_size"].tolist() if "step_size" in done.trace else []
-        self.fraction.append(done.trace["fraction"])
-        self.x.append(done.x.numpy(force=True))
-        self.moves.append(done.trace["moves"])
-        self.moved.append(done.moved)
-
-    def state(self) -> Arrays:
-        """The complete state, for a checkpoint."""
-        if not self.x:
-            return {}
-        parts = {
-            "x": np.stack(self.x),
-            "fraction": np.stack(self.fraction),
-            "step_size": np.array(self.step_size),
-        }
-        parts |= {"moves": np.stack(self.moves), "moved": np.array(self.moved)}
-        parts |= {f"trace.{name}": rows for name, rows in self.trace.items()}
-        parts |= {f"first.{name}": rows for name, rows in self.first.items()}
-        return {f"pooled.{name}": rows for name, rows in parts.items()}
-
-    @staticmethod
-    def restored(saved: Arrays) -> "Pooled":
-        """The clouds of a checkpoint; BadInput where it belongs to something else."""
-        if "pooled.x" not in saved:
-            return Pooled()
-        try:
-            return Pooled(
-                x=list(saved["pooled.x"]),
-                fraction=list(saved["pooled.fraction"]),
-                trace={name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
-                first={
-                    name.removeprefix("pooled.first."): rows
-                    for name, rows in saved.items()
-                    if name.startswith("pooled.first.")
-                },
-                step_size=saved["pooled.step_size"].tolist(),
-                moves=list(saved["pooled.moves"]),
-                moved=saved["pooled.moved"].tolist(),
-            )
-        except KeyError as error:
-            message = (
-                f"does not fit this run (it lacks {error}); remove it to begin the interrupted chain again"
-            )
-            raise BadInput(Fault(message, file="checkpoint.npz")) from error
-
-    def finished(self, device: torch.device, resumed: int) -> Finished:
-        """All clouds as one."""
-        each = np.stack(self.fraction)
-        trace = {
-            "step": np.arange(1, each.shape[1] + 1, dtype=np.float64),
-            "fraction": each.max(0),
-            **{name: self.trace[name] for name in LARGEST},
-            "multiplier": self.trace["multiplier"] / len(self.x),
-            "moves": np.mean(self.moves, axis=0),
-            "cloud_fraction": each,
-            **self.first,
-        }
-        if self.step_size:
-            trace["step_size"] = np.array(self.step_size)
-        return Finished(
-            torch.from_numpy(np.concatenate(self.x)).to(device), trace, resumed, float(np.mean(self.moved))
-        )
-
-
 class _Part:
-    """The progress of one cloud as a part of the progress of all."""
+    """The progress of some clouds as a part of the progress of all."""
 
-    def __init__(self, whole: Progress, before: int, name: str):
-        self.whole, self.before, self.name = whole, before, name
+    def __init__(self, whole: Progress, before: int, first: int, size: int):
+        self.whole, self.before, self.size = whole, before, size
+        self.name = f"cloud {first + 1}" if size == 1 else f"clouds {first + 1} to {first + size}"
 
     def start(self, title: str, total: int) -> None: ...
 
     def update(self, done: int, note: str) -> None:
-        self.whole.update(self.before + done, f"{self.name}: {note}")
+        self.whole.update(self.before + self.size * done, f"{self.name}: {note}")
 
     def finish(self, note: str) -> None: ...
 

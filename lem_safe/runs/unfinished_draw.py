@@ -46,40 +46,57 @@ def finished(path: Path, samples: int, seed: int | None, pool: int) -> bool:
 
 
 class Keeper:
-    """The records of clouds so far, cloud by cloud, and the state of the current one, written every `every`
-    seconds.
+    """The records of clouds so far and the state of the current ones, written every `every` seconds to
+    `place`, or nowhere.
+
+    taken: of the finished clouds, cloud by cloud. pending: of the current ones, [clouds, n, d] each.
     """
 
-    def __init__(self, place: RunDirectory, every: float):
+    def __init__(self, place: RunDirectory | None, every: float = 0.0):
         self.place, self.every, self.written = place, every, time.monotonic()
         self.taken: list[np.ndarray] = []
+        self.pending: list[np.ndarray] = []
         self.last: tuple[int, Arrays] | None = None
 
     def restore(self, pool: int) -> Arrays | None:
-        """The state of the current cloud, where there is one; BadInput for a checkpoint of something else."""
+        """The state of the current clouds, if there is one; BadInput for a checkpoint of something else."""
+        assert self.place is not None, "nothing was written"
         saved = self.place.checkpoint()
         if saved is None:
             return None
         try:
-            self.taken = list(saved["taken"])
-            return saved if int(saved["cloud"]) == len(self.taken) // pool else None
+            taken = list(saved["taken"])
+            whole = len(taken) // pool * pool  # an older version put the current cloud's records here too
+            pending = list(saved["pending"]) if "pending" in saved else [x[None] for x in taken[whole:]]
+            self.taken, self.pending = taken[:whole], pending
+            return saved if int(saved["cloud"]) == whole // pool else None
         except (KeyError, ValueError, TypeError) as error:
             message = f"does not fit this draw ({error}); remove it to begin the draw again"
             raise BadInput(Fault(message, file=str(self.place / CHECKPOINT))) from error
 
     def keep(self, cloud: int, state: Arrays) -> None:
         """Stores the state of the draw, and writes it when due."""
+        if self.place is None:
+            return
         self.last = cloud, state
         if time.monotonic() - self.written >= self.every:
             self.write()
 
+    def finish(self) -> None:
+        """The current clouds are finished."""
+        self.taken += [x for cloud in zip(*self.pending, strict=True) for x in cloud]
+        self.pending = []
+
     def write(self) -> None:
         """Writes what is stored."""
-        if self.last is not None:
+        if self.place is not None and self.last is not None:
             cloud, state = self.last
             x = state["state.x"]
-            taken = np.stack(self.taken) if self.taken else np.empty((0, *x.shape), x.dtype)
-            self.place.save_checkpoint(phase=np.array("draw"), cloud=np.array(cloud), taken=taken, **state)
+            named = {"taken": self.taken, "pending": self.pending}
+            kept = {name: np.stack(rows) for name, rows in named.items() if rows}
+            kept.setdefault("taken", np.empty((0, *x.shape), x.dtype))
+            kept.setdefault("pending", np.empty((0, 1, *x.shape), x.dtype))
+            self.place.save_checkpoint(phase=np.array("draw"), cloud=np.array(cloud), **kept, **state)
         self.written = time.monotonic()
 
 

@@ -5,7 +5,7 @@ from barriers.kinds import Kinds
 from lem_safe.samplers import promises
 from lem_safe.samplers.adaptation import Adaptation
 from lem_safe.samplers.annealed import Annealed
-from lem_safe.samplers.base import Info, Sampler, State
+from lem_safe.samplers.base import Info, Sampler, State, particlewise
 from lem_safe.samplers.birth_death import FEWEST, BirthDeath
 from lem_safe.samplers.entry import SamplerEntry
 from lem_safe.samplers.flow import Flow
@@ -73,5 +73,6 @@ __all__ = [
     "State",
     "Underdamped",
     "contraction",
+    "particlewise",
     "promise_under",
 ]

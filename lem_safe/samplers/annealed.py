@@ -33,6 +33,7 @@ class Clock(NamedTuple):
 class Annealed:
     """Langevin dynamics at a temperature that falls to 1 over the first part of the run."""
 
+    particlewise = True
     example: ClassVar[dict[str, object]] = {
         "kind": "annealed",
         "samples": 5000,

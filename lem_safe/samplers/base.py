@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.declared import declares
 from barriers.filters.base import FilterInfo
 from lem_safe.keys import Key
 
@@ -52,10 +53,21 @@ class Info(NamedTuple):
 
 
 class Sampler(Protocol):
-    """A Markov kernel on clouds of particles: the interface that a run uses."""
+    """A Markov kernel on clouds of particles: the interface that a run uses.
+
+    A sampler that says `particlewise = True`, in the class that has its `step`, moves each particle by
+    itself: by its own place, its own rows of `key.normal` and `key.uniform`, and what the filters do. It then
+    runs several clouds as the rows of one tensor [r·n, d], with a `CloudKeys` and filters over clouds; any
+    other sampler runs them one after the other.
+    """
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
         """The initial state of a run."""
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         """One step; the same key and state give the same result."""
+
+
+def particlewise(sampler: Sampler) -> bool:
+    """Whether a sampler moves each particle by itself, except for what its filters do; see `declares`."""
+    return declares(sampler, "particlewise", "step")

@@ -20,6 +20,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook, StepSize
 class Flow:
     """Gradient descent of every particle, without noise; a drift filter then omits its Itô term."""
 
+    particlewise = True
     example: ClassVar[dict[str, object]] = {"kind": "flow", "samples": 5000, "steps": 200, "step_size": 0.005}
 
     def __init__(

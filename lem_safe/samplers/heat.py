@@ -19,16 +19,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.declared import declares
 from barriers.derivatives import autodiff_jet
 from barriers.filters import (
     DriftChain,
     DriftFilter,
+    DriftOverClouds,
     EnsembleFilter,
     FilterInfo,
     Penalty,
     PredictiveFilter,
     PrimalDual,
 )
+from barriers.filters.base import batched
 from barriers.functionals import Barrier, MassBarrier, StatisticsJet, smooth_mass
 from barriers.predicted import Noise
 from barriers.sets.base import NotSmooth
@@ -38,9 +41,12 @@ from barriers.surrogates import for_drift
 class Heated(Barrier):
     """The same barrier for noise of temperature T: its Itô term is TΔf."""
 
+    batched = True
+
     def __init__(self, inner: Barrier, temperature: float):
         super().__init__()
         self.inner, self.temperature = inner, temperature
+        self.batched = declares(inner, "batched", "readout")
         self.register_buffer("limits", inner.limits)
 
     @classmethod
@@ -59,7 +65,7 @@ class Heated(Barrier):
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         return self.inner.gradients(x)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.inner.readout(mean)
 
 
@@ -69,9 +75,12 @@ class Stretched(Barrier):
     The second derivatives are computed by automatic differentiation, in d + 1 backward passes per statistic.
     """
 
+    batched = True
+
     def __init__(self, inner: Barrier, factor: Float[Tensor, "d d"]):
         super().__init__()
         self.inner, self.factor = inner, factor
+        self.batched = declares(inner, "batched", "readout")
         self.register_buffer("limits", inner.limits)
 
     @classmethod
@@ -96,7 +105,7 @@ class Stretched(Barrier):
         value, gradient = self.inner.gradients(x)
         return value, gradient @ self.factor.to(gradient.dtype)
 
-    def readout(self, mean: Float[Tensor, "k"]) -> Float[Tensor, "m"]:
+    def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.inner.readout(mean)
 
     def _statistic(self, x: Tensor, L: Tensor, k: int, z: Tensor) -> Tensor:
@@ -107,6 +116,8 @@ def heated(chosen: DriftFilter | None, temperature: float) -> Any:
     """The drift filter for noise √(2T) dW; one without an Itô term (a penalty, a pointwise barrier) is the
     same at every temperature.
     """
+    if isinstance(chosen, DriftOverClouds):
+        return chosen.of(heated(chosen.inner, temperature))
     if isinstance(chosen, DriftChain):
         return DriftChain([heated(f, temperature) for f in chosen.filters])
     if temperature == 1:
@@ -128,6 +139,8 @@ def smooth_form(chosen: Any) -> Any:
     φ is the sigmoid of `for_drift`, over the smooth form of a set where there is one and over the set itself
     otherwise.
     """
+    if isinstance(chosen, DriftOverClouds):
+        return chosen.of(smooth_form(chosen.inner))
     if isinstance(chosen, DriftChain):
         return DriftChain([smooth_form(f) for f in chosen.filters])
     if not isinstance(chosen, PredictiveFilter):
@@ -185,6 +198,11 @@ def _stretched_drift_chain(chosen: DriftChain, factor: Tensor) -> DriftChain:
     return DriftChain([stretched(f, factor) for f in chosen.filters])
 
 
+@stretched.register
+def _stretched_drift_over_clouds(chosen: DriftOverClouds, factor: Tensor) -> DriftOverClouds:
+    return chosen.of(stretched(chosen.inner, factor))
+
+
 def _like(chosen: EnsembleFilter, barrier: Barrier, speed: float | None) -> EnsembleFilter:
     return EnsembleFilter(barrier, chosen.rate, chosen.on_infeasible, chosen.mean, speed, chosen.backend)
 
@@ -194,6 +212,10 @@ class AtTheDrift:
 
     hook: Literal["drift"] = "drift"
 
+    @property
+    def batched(self) -> bool:
+        return batched(self.inner)
+
     def __init__(self, inner: DriftFilter, factor: Float[Tensor, "d d"]):
         self.inner, self.factor, self.promise, self.couples = inner, factor, inner.promise, inner.couples
 
@@ -201,15 +223,15 @@ class AtTheDrift:
     def limits(self) -> Tensor:
         return self.inner.limits
 
-    def init(self, x: Float[Tensor, "n d"]) -> Any:
+    def init(self, x: Float[Tensor, "*r n d"]) -> Any:
         return self.inner.init(x)
 
     def apply(
-        self, x: Float[Tensor, "n d"], drift: Float[Tensor, "n d"], memory: Any
-    ) -> tuple[Float[Tensor, "n d"], Any, FilterInfo]:
+        self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: Any
+    ) -> tuple[Float[Tensor, "*r n d"], Any, FilterInfo]:
         L = self.factor.to(x.dtype)
         u, memory, info = self.inner.apply(x, drift @ L.T, memory)
-        return torch.linalg.solve_triangular(L, u.T, upper=False).T, memory, info
+        return torch.linalg.solve_triangular(L, u.mT, upper=False).mT, memory, info
 
-    def surrogate(self, x: Float[Tensor, "n d"], info: FilterInfo) -> Float[Tensor, "m"]:
+    def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.inner.surrogate(x, info)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from barriers.filters.base import DriftFilter, FilterInfo, StepFilter
+from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, draws_later
 from barriers.filters.chains import AnyFilter
+from barriers.filters.later_uniforms import LaterUniforms
+from lem_safe.cloud_keys import CloudKeys
 from lem_safe.keys import Key
 from lem_safe.samplers.base import State
 
@@ -62,7 +64,19 @@ def filtered_step(
     """The step to take from x; the proposal without a filter."""
     if step_filter is None:
         return proposal, memory, None
-    return step_filter.apply(x, proposal, step_size, key.fold("filter").uniform(x[:, 0]), memory)
+    return step_filter.apply(x, proposal, step_size, _uniforms(step_filter, key.fold("filter"), x), memory)
+
+
+def _uniforms(step_filter: StepFilter, key: Key, x: Float[Tensor, "n d"]) -> Any:
+    """One number per particle; of clouds, drawn when their filter needs them, where it says that it waits."""
+    if not (isinstance(key, CloudKeys) and draws_later(step_filter)):
+        return key.uniform(x[:, 0])
+    n = len(x) // key.clouds
+
+    def draw(which: Int[Tensor, "q"]) -> Float[Tensor, "q n"]:
+        return key.of(which).uniform(x.new_empty(len(which) * n)).unflatten(0, (-1, n))
+
+    return LaterUniforms(draw)
 
 
 def observed(

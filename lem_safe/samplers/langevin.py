@@ -22,6 +22,7 @@ class Langevin:
     distribution has a bias of order h.
     """
 
+    particlewise = True
     example: ClassVar[dict[str, object]] = {
         "kind": "langevin",
         "samples": 5000,

@@ -53,6 +53,11 @@ class Mala:
         )
         self.adapt = adapt
 
+    @property
+    def particlewise(self) -> bool:
+        """True without a warm-up, in which a cloud chooses its step size."""
+        return self.adapt is None
+
     def init(self, x: Float[Tensor, "n d"]) -> State:
         state = begin(x, self.drift_filter, self.step_filter, UNKNOWN)
         return state if self.adapt is None else before_warm_up(state, self.step_size)

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable
-from barriers.filters import MirrorStep, StepChain
+from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import DriftFilter, FilterInfo
 from lem_safe import metropolis
 from lem_safe.energies.base import Energy
@@ -137,6 +137,11 @@ def whole(step_filter: Any) -> Any:
 @whole.register
 def _whole_mirror_step(step_filter: MirrorStep) -> MirrorStep:
     return step_filter.returning()
+
+
+@whole.register
+def _whole_step_over_clouds(step_filter: StepOverClouds) -> StepOverClouds:
+    return step_filter.of(whole(step_filter.inner))
 
 
 @whole.register

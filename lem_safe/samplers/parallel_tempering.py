@@ -98,6 +98,11 @@ class ParallelTempering:
         )
         self.temperatures, self.adapt = tuple(T), adapt
 
+    @property
+    def particlewise(self) -> bool:
+        """True without a warm-up, in which a cloud chooses its step size."""
+        return self.adapt is None
+
     def init(self, x: Float[Tensor, "n d"]) -> State:
         ladder = Ladder(
             x.expand(len(self.temperatures) - 1, *x.shape).clone(), torch.zeros((), dtype=torch.int64)

@@ -79,6 +79,11 @@ class Preconditioned:
         )
         self.metric, self._given = metric, None if isinstance(metric, str) else of_matrix(metric)
 
+    @property
+    def particlewise(self) -> bool:
+        """True in a metric that is given; otherwise each cloud finds its own."""
+        return self._given is not None
+
     def init(self, x: Float[Tensor, "n d"]) -> State:
         return begin(x, self.drift_filter, self.step_filter, Metric(self._factor(x).to(x)))
 

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.filters import MirrorStep, StepChain
+from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import FilterInfo, StepFilter
 from lem_safe.energies.unrolled import refuse_half_a_graph
 from lem_safe.keys import Key
@@ -46,6 +46,7 @@ class Underdamped:
     an overdamped step of h²/2, but keeps its direction.
     """
 
+    particlewise = True
     example: ClassVar[dict[str, object]] = {
         "kind": "underdamped",
         "samples": 5000,
@@ -133,6 +134,8 @@ def mirrored(
 
 def _mirrors(step_filter: StepFilter | None) -> bool:
     """Whether corrections are mirror images."""
+    if isinstance(step_filter, StepOverClouds):
+        return _mirrors(step_filter.inner)
     members = step_filter.filters if isinstance(step_filter, StepChain) else (step_filter,)
     return any(isinstance(f, MirrorStep) for f in members)
 

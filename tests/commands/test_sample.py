@@ -214,16 +214,20 @@ def test_a_run_of_clouds_is_drawn_from_in_clouds(
     assert (one[0] == one[1]).all()
 
 
-@pytest.mark.parametrize("at", [0, 1, 17, 33, 34, 70, 131])
+@pytest.mark.parametrize(
+    ("together", "at"),
+    [*((1, at) for at in (0, 1, 17, 33, 34, 70, 131)), *((3, at) for at in (31, 33, 50)), (4, 0), (4, 32)],
+)
 def test_an_interrupted_draw_goes_on_to_the_same_bytes(
-    clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+    clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, at: int
 ):
-    """Interrupted in the first step, between looks, at the end of a cloud, in the last step of all: 4 clouds
-    of 33 steps.
+    """Interrupted in the first step, between looks, at the end of a cloud or of a batch, in the last step of
+    all: 4 clouds of 33 steps, so many of them together.
     """
     asked = [clouds, "--samples", 800, "--pool", 2, "--seed", 7, "--out", tmp_path / "x.npz"]
     whole = drawing.draw_into(tmp_path / "whole.npz", clouds, 800, seed=7, pool=2)
     calls, step = [], Langevin.step
+    monkeypatch.setattr("lem_safe.runs.replicas.PARTICLES", 100 * together)
 
     def cut(self, key, state):
         calls.append(1)

@@ -153,6 +153,8 @@ def test_clouds_resume_from_a_checkpoint_between_two_of_them(
     whole = run(scenario(3), out=tmp_path / "whole")
     import lem_safe.runs.replicas as clouds
 
+    monkeypatch.setattr(clouds, "PARTICLES", 50)  # one after the other
+
     def cut(*positional, **named):  # type: ignore[no-untyped-def]
         if named["written"] is not None and positional[0].title == "filter: gate, cloud 3 of 3":
             raise OSError(errno.EIO, "the power fails")
@@ -348,6 +350,7 @@ def test_every_cut_and_a_flip_of_any_stretch_of_a_checkpoint_is_noticed_or_harml
 ) -> None:
     from lem_safe.run_directory import RunDirectory
 
+    monkeypatch.setattr("lem_safe.runs.replicas.PARTICLES", 50)  # one after the other
     interrupted(tmp_path / "out", monkeypatch)
     file = tmp_path / "out" / "checkpoint.npz"
     good, rng, refused = file.read_bytes(), np.random.default_rng(0), 0

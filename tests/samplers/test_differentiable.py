@@ -24,7 +24,9 @@ from barriers.filters import (
     Project,
     Reject,
 )
-from barriers.functionals import BARRIERS, MassBarrier, smooth_mass
+from barriers.filters.base import combined
+from barriers.filters.complementarity import times
+from barriers.functionals import BARRIERS, MassBarrier, of_each, smooth_mass
 from barriers.qp import solve_dual
 from barriers.sets import SETS, UnsafeSet, build_sets, pull
 from barriers.surrogates import Exponential, Hinge, Sigmoid, SoftHinge, Surrogate
@@ -347,10 +349,8 @@ def test_an_energy_that_would_cut_the_graph_is_refused() -> None:
 
 def test_planted_fault_newton_without_its_implicit_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def detached(self: Any, y: Tensor, floor: Tensor, mean: Tensor, found: Any) -> Any:
-        g, J = self.barrier.gradients(y)[1], self.barrier.jacobian(mean)
-        return self._judged(
-            y + torch.einsum("nkd,k->nd", g, J.T @ found.multipliers), floor, found.multipliers
-        )
+        g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(mean)
+        return self._judged(y + combined(g, times(J.mT, found.multipliers)), floor, found.multipliers)
 
     monkeypatch.setattr(BarrierStep, "_differentiable", detached)
     assert _largest_difference("width", "step") > 1e-2

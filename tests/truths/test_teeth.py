@@ -156,9 +156,9 @@ def saved(self: Coordinates, z: Tensor) -> Tensor:
     return self.offset + z.double() @ self.matrix.T
 
 
-def freely(honest: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+def freely(honest: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Admission that counts on the room of moves that may yet be refused."""
-    return lambda changes, room: honest(changes, room - changes.clamp(max=0).sum(0))
+    return lambda changes, room, cloud: honest(changes, room - changes.clamp(max=0).sum(0), cloud)
 
 
 def wrong_sign(self: losses.Denoising, energy: Any, z: Tensor, generator: torch.Generator) -> Tensor:
@@ -362,7 +362,7 @@ TEETH: dict[str, Tooth] = {
         filters.step_mean,
         base,
         "local_mean",
-        lambda f: lambda v: torch.stack([f(part) for part in v.split(512)]).mean(0),
+        lambda f: lambda v: torch.stack([f(part) for part in v.split(512, -2)]).mean(0),
     ),
     "gate in index order": (
         filters.gate_uniform,

@@ -118,8 +118,8 @@ TEETH: dict[str, Tooth] = {
     "who enters is let in": (
         truths.mirror_is_the_projection,
         mirror,
-        "admit",
-        lambda f: lambda c, room: f(c, room + 10**6),
+        "granted",
+        lambda f: lambda was, would, most, u: f(was, would, most + 10**6, u),
     ),
     "half of the tolerance": (truths.mirror_allowance, mirror, "budget", lambda f: lambda β, n: f(β / 2, n)),
     "an allowance at once": (

@@ -1,0 +1,140 @@
+"""What a scenario costs, in particle-steps and, after a few timed steps, in seconds on this machine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any, NamedTuple
+
+import torch
+
+from barriers.filters import learned, needs_pilot
+from barriers.qp import Infeasible
+from lem_safe.errors import BadInput, NumericalFailure
+from lem_safe.keys import Key
+from lem_safe.progress import Silent
+from lem_safe.registry import make
+from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.recorded_chain import RecordedChain
+from lem_safe.runs.recorded_clouds import RecordedClouds
+from lem_safe.runs.replicas import batch
+from lem_safe.samplers import SAMPLERS
+from lem_safe.scenario import Scenario
+from lem_safe.training.trained import Trained
+
+Clock = Callable[[], float]
+"""Seconds since some moment."""
+
+ENOUGH, MOST = 0.3, 1 << 18
+"""The seconds of timed steps of each chain; the most coordinates of the particles that are timed, beyond
+which the time is proportional to their number.
+"""
+
+
+class Timed(NamedTuple):
+    """How long a run takes by the steps that were timed, in seconds."""
+
+    seconds: float
+    steps: int
+
+
+def cost(scenario: Scenario, clock: Clock | None = None) -> str:
+    """The cost as sentences; in seconds too where a clock is given, unless there is an energy to be trained
+    first.
+    """
+    s, filtered, clouds = scenario.sampler, scenario.filter["kind"] != "none", scenario.audit.replicas
+    one = clouds * s.samples * s.steps
+    each = f"{clouds:,} clouds x " if clouds > 1 else ""
+    text = (
+        f"{_large(one * (2 if filtered else 1))} particle-steps: {each}{s.samples:,} particles x "
+        f"{s.steps:,} steps"
+    )
+    text += ", and as many again without the filter, to show what it changed." if filtered else "."
+    if extra := SAMPLERS[s.kind].costs:
+        text += f" {extra}"
+    if "auto" in scenario.filter.values():
+        text += " Before that a pilot run of about as many steps learns the multipliers."
+    training = scenario.energy.get("training")
+    untrained = list(_untrained(scenario.content(), scenario.seed))
+    if scenario.energy["kind"] == "trained" and training:
+        text += f" Before that, unless it is in the cache, {training['steps']:,} training steps."
+    if clock is None:
+        return text
+    if untrained:
+        return f"{text} How long a step takes is known once the energy is trained."
+    found = timed(scenario, clock)
+    if found is None:
+        return text
+    return f"{text} About {_duration(found.seconds)} on this machine, by {found.steps} timed steps."
+
+
+def timed(scenario: Scenario, clock: Clock) -> Timed | None:
+    """How long the chains of a scenario take; None where they cannot be built or their first steps fail."""
+    size = max(1, min(scenario.sampler.samples, MOST // max(len(scenario.columns or "xx"), 1)))
+    try:
+        problem = build(scenario.overridden(samples=size), progress=Silent())
+        if problem.filter is not None and needs_pilot(problem.filter):
+            problem = replace(problem, filter=learned(problem.filter, [0.0] * len(problem.sets)))
+        chains = [False] if problem.filter is None else [False, True]
+        each = [_per_cloud_step(problem, filtered=filtered, clock=clock) for filtered in chains]
+    except (BadInput, NumericalFailure, Infeasible):
+        return None
+    larger = scenario.sampler.samples / size
+    whole = sum(one.seconds for one in each) * larger * scenario.audit.replicas * scenario.sampler.steps
+    return Timed(whole, sum(one.steps for one in each))
+
+
+@torch.no_grad()
+def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timed:
+    """The seconds of one step of one cloud, and how many steps were timed: with the other clouds that take
+    it together, after a first step that is not timed.
+    """
+    course = problem.course("timing", problem.scenario.sampler.steps, filtered=filtered)
+    keys = [Key(problem.scenario.seed).fold("timing", r) for r in range(problem.scenario.audit.replicas)]
+    together = min(batch(course, start(problem, keys[0])), len(keys))
+    if together == 1:
+        chain = RecordedChain(course, keys[0], start(problem, keys[0]))
+    else:
+        chain = RecordedClouds(course, keys[:together], [start(problem, key) for key in keys[:together]])
+    if chain.is_over():
+        return Timed(0.0, 0)
+    chain.advance()
+    began = clock()
+    for k in count(1):
+        if chain.is_over():
+            return Timed((clock() - began) / k / together, k)
+        chain.advance()
+        if (took := clock() - began) >= ENOUGH:
+            return Timed(took / k / together, k)
+    raise AssertionError("the count does not end")
+
+
+def _untrained(part: Any, seed: int) -> Any:
+    """Every energy in a specification that would have to be trained first."""
+    if isinstance(part, Mapping):
+        if part.get("kind") == "trained":
+            made = make("energies", part)
+            if isinstance(made, Trained) and not made.path(seed).is_file():
+                yield part
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for one in part:
+            yield from _untrained(one, seed)
+
+
+def _duration(seconds: float) -> str:
+    """With two digits, in the largest unit of which there are two or more.
+
+    >>> _duration(0.123), _duration(75), _duration(7300), _duration(432000)
+    ('0.12 seconds', '75 seconds', '2 hours', '5 days')
+    """
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} seconds"
+
+
+def _large(count: int) -> str:
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:.3g} {word}"
+    return f"{count:,}"
