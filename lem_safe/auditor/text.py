@@ -8,6 +8,7 @@ from typing import Any
 from lem_safe.auditor.caveats import caveats
 from lem_safe.auditor.clouds import clouds_sentence, over_steps_cell
 from lem_safe.auditor.headline import counted, headline, more_words, reason, standing, unclaimed, unit
+from lem_safe.auditor.movement import Movement
 from lem_safe.escaping import each_on_one_line
 from lem_safe.formatting import aligned, level, percent
 from lem_safe.templates import rendered
@@ -27,6 +28,7 @@ def to_text(audit: Mapping[str, Any]) -> str:
         [
             headline(audit),
             *why,
+            *settled_sentence(audit),
             *caveats(audit),
             "",
             *table,
@@ -80,6 +82,15 @@ def union_sentence(audit: Mapping[str, Any]) -> list[str]:
         f"{text} The probability of any of them is at most {percent(union['upper_bound'])} "
         f"({level(audit['confidence'])} confidence)."
     ]
+
+
+def settled_sentence(audit: Mapping[str, Any]) -> list[str]:
+    """That the run has settled, where this was measured and is so; a caveat says the contrary."""
+    found = audit.get("movement")
+    known = None if not found else Movement(**found)
+    if known is None or not known.settled:
+        return []
+    return [f"The run has settled, as far as its particles can tell ({known.numbers})."]
 
 
 def columns_sentence(audit: Mapping[str, Any]) -> list[str]:

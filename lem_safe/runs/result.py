@@ -71,19 +71,11 @@ class Run:
         return "\n".join(
             [
                 self.report.to_text(),
-                *self._settled(),
                 *self._unfiltered(),
                 *self._fidelity(),
                 on_one_line(where),
             ]
         )
-
-    def _settled(self) -> list[str]:
-        """That the run has settled, where this was measured and is so; the audit says the contrary itself."""
-        found = self.report.movement
-        if found is None or not found.settled:
-            return []
-        return ["", f"The run has settled, as far as its particles can tell ({found.numbers})."]
 
     def _unfiltered(self) -> list[str]:
         """What each region holds at the end without the filter, where there is one."""
