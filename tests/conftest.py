@@ -9,8 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import shape_checker
 from xdist.scheduler import LoadScopeScheduling
 
+shape_checker.install()
 gc.disable()  # until all is imported and collected: nothing of that is garbage
 
 CACHE = "LEM_SAFE_CACHE"

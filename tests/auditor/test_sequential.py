@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 from lem_safe import cli
+from lem_safe.auditor import planning
 from lem_safe.auditor.planning import fewest_samples, plan
 from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below
 from lem_safe.bounds.betting import log_capital, mean_upper_bound
@@ -191,6 +192,21 @@ def test_plans_are_the_smallest_that_work():
 def test_what_cannot_be_planned_names_its_flag(flags, said, capsys):
     assert cli.main(["plan", *flags.split()]) == 2
     assert re.match(said, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize("beta", [1e-4, 0.01, 0.3, 0.99])
+def test_the_fewest_samples_are_where_the_bound_says_so_and_the_bound_is_asked_little(
+    beta: float, confidence: float, monkeypatch: pytest.MonkeyPatch
+):
+    for count in (0, 1, 17, 1000, 123_456):
+        n = fewest_samples(count, beta, confidence)
+        assert n is not None and upper_bound(count, n, confidence) <= beta
+        assert n == count + 1 or upper_bound(count, n - 1, confidence) > beta
+    asked = []
+    monkeypatch.setattr(planning, "upper_bound", lambda *of: (asked.append(of), upper_bound(*of))[1])
+    fewest_samples(10**9, beta, confidence)
+    assert len(asked) <= 3, "an inverse takes milliseconds there"
 
 
 def test_planned_audits_certify_as_often_as_planned():
