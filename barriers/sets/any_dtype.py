@@ -41,7 +41,7 @@ class AnyDtype:
 
 def name_of(function: Any) -> str:
     """What messages call a function or a module: its own name, or that of its class."""
-    name = getattr(function, "__qualname__", None)
+    name = getattr(function, "__name__", None)
     return str(name) if name else type(function).__name__
 
 

@@ -29,9 +29,7 @@ class Constraint(UnsafeSet):
 
     exact = False
 
-    def __init__(
-        self, function: Callable[[Tensor], Any], dimension: int | None = None, smooth: bool = False
-    ):
+    def __init__(self, function: Callable[[Tensor], Any], dimension: int | None = None, smooth: bool = False):
         super().__init__()
         if not callable(function):
             raise ValueError(

@@ -36,15 +36,15 @@ def of_regions(
     return in_python(chosen, objects) if objects else chosen
 
 
-def regions_given(
-    regions: Mapping[Any, Any], who: str = WHO
-) -> tuple[dict[str, Any], dict[str, UnsafeSet]]:
+def regions_given(regions: Mapping[Any, Any], who: str = WHO) -> tuple[dict[str, Any], dict[str, UnsafeSet]]:
     """Regions by name as a file writes them, with a stand-in for each that is an object: a set, or a function
     of rows that is negative, or true, where they are unsafe; and those objects by name. Raises BadInput.
     """
     if not isinstance(regions, Mapping):
         kind = type(regions).__name__
-        raise BadInput(Fault(f"must be regions by name; got one of type {kind}; write {{'name': region}}", who))
+        raise BadInput(
+            Fault(f"must be regions by name; got one of type {kind}; write {{'name': region}}", who)
+        )
     names = [name for name in regions if not (isinstance(name, str) and name)]
     if names or not regions:
         what = f"must be regions by name; got the name {names[0]!r}" if names else "holds no region"
