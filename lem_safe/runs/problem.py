@@ -31,6 +31,7 @@ from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
 from lem_safe.runs.course import Course
+from lem_safe.runs.given import Given, device_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
@@ -49,7 +50,8 @@ class Problem:
     sets: one per constraint, over sampler coordinates. data: what the energy was trained on, or None. origin:
     of the energy.
     parts: its learned parts. warnings: what a user should know before trusting the composition. rows: the
-    start of the particles, in data units, or None where they are drawn from a normal distribution.
+    start of the particles, in data units, or None where they are drawn from a normal distribution. in_order:
+    whether particle i starts at row i, which else are drawn.
     """
 
     scenario: Scenario
@@ -66,6 +68,7 @@ class Problem:
     parts: tuple[Part, ...] = ()
     warnings: tuple[str, ...] = ()
     rows: Tensor | None = None
+    in_order: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -139,18 +142,25 @@ class Problem:
 
 
 def build(
-    scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None
+    scenario: Scenario,
+    *,
+    device: str = "cpu",
+    progress: Progress,
+    cache: Path | None = None,
+    given: Given | None = None,
 ) -> Problem:
-    """Builds a scenario, training its energy unless one with the same fingerprint is cached.
+    """Builds a scenario, training its energy unless one with the same fingerprint is cached; `given` parts in
+    the place of its own.
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
-    where = _device(device)
-    check_precision(scenario, progress)
+    where = device_of(device)
+    if given is None:
+        check_precision(scenario, progress)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
-    energy = learner.make(scenario.energy, "energy")
-    origin, data = learner.origin, learner.data()
+    energy = learner.make(scenario.energy, "energy") if given is None else given.energy
+    origin, data = learner.origin if given is None else "python", learner.data()
     coordinates = _coordinates(energy, dtype)
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
@@ -158,12 +168,12 @@ def build(
     identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    rows = _rows(scenario, columns, data, named)
+    ordered = given is not None and given.rows is not None
+    rows = given.rows if given is not None and ordered else _rows(scenario, columns, data, named)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     fixed = still(scenario.sampler.init, len(columns))
     coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
-    chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -171,14 +181,15 @@ def build(
         potential=potential,
         coordinates=coordinates,
         sets=sets,
-        filter=chosen,
+        filter=_filter(scenario, sets),
         data=data,
         origin=origin,
         dtype=dtype,
         device=where,
-        parts=parts,
+        parts=tuple(learner.parts),
         warnings=warnings,
         rows=rows,
+        in_order=ordered,
     )
 
 
@@ -223,7 +234,8 @@ def start(problem: Problem, key: Key) -> Tensor:
     )
     if problem.rows is not None:
         count = len(problem.rows)
-        chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
+        order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
+        chosen = order[torch.arange(n) % count]
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
     noise = key.fold("init").normal(
@@ -280,14 +292,3 @@ def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet
         raise BadInput(
             Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")
         ) from error
-
-
-def _device(name: str) -> torch.device:
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadInput(
-            Fault(f"device '{name}' is not available here (torch sees no CUDA device); use --device cpu")
-        )
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise BadInput(Fault(f"device '{name}' is not known; use cpu or cuda")) from error
