@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from barriers import sets
+    from lem_safe import sets
     from barriers.sets import Constraint
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
@@ -58,7 +58,7 @@ _HOMES = {
     "run": "lem_safe.runs.runner",
     "sample": "lem_safe.programming.sampling",
     "score": "lem_safe.programming.energies",
-    "sets": "barriers",
+    "sets": "lem_safe.sets",
     "sweep": "lem_safe.runs.sweep",
     "thin": "lem_safe.thinning",
     "verify": "lem_safe.certificates.verify",
@@ -100,7 +100,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'lem_safe' has no attribute {name!r}")
     if name == "sets":  # a module
-        return import_module("barriers.sets")
+        return import_module("lem_safe.sets")
     return getattr(import_module(_HOMES[name]), name)
 
 

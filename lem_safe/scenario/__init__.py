@@ -4,7 +4,7 @@ from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, wi
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.given import constraints_given, of_regions, regions_given
-from lem_safe.scenario.in_python import InPython, in_python
+from lem_safe.scenario.in_python import STAND_IN, InPython, in_python
 from lem_safe.scenario.inits import INITS
 from lem_safe.scenario.loading import fault_in, find, load, loads, must_run, of_values
 from lem_safe.scenario.model import Scenario, Variant
@@ -16,6 +16,7 @@ from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
     "INITS",
+    "STAND_IN",
     "Audit",
     "Constraint",
     "InPython",
