@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from lem_safe import sets
     from barriers.sets import Constraint
+    from lem_safe import sets
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
     from lem_safe.certificates.certificate import Certificate

@@ -23,8 +23,8 @@ class Constraint(UnsafeSet):
 
     A module is copied, and membership is decided by its float64 copy, so later changes of it have no effect;
     another callable is called as it is. Gradients come from automatic differentiation.
-    dimension: d, or None where any fits. smooth: whether it is twice differentiable, which a drift filter with
-    a smoothing needs and a ReLU network is not (B.5).
+    dimension: d, or None where any fits. smooth: whether it is twice differentiable, which a drift filter
+    with a smoothing needs and a ReLU network is not (B.5).
     """
 
     exact = False
@@ -67,8 +67,8 @@ class Constraint(UnsafeSet):
     def refuse(self, why: str) -> NoReturn:
         """Raises the error that a distance is asked for and none is known."""
         raise NotSmooth(
-            f"Constraint {self.name} {why}: it works with the filters `gate`, `tilt` and `reject`, which need "
-            "membership alone; for others return a number that is negative where x is unsafe"
+            f"Constraint {self.name} {why}: it works with the filters `gate`, `tilt` and `reject`, which "
+            "need membership alone; for others return a number that is negative where x is unsafe"
         )
 
     def _rows(self, function: Callable[[Tensor], Any], x: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""What is asked of a cloud in memory: regions by name with their tolerances, made once the number of columns is
-known.
+"""What is asked of a cloud in memory: regions by name with their tolerances, made once the number of columns
+is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 from barriers.budget import budget
 from barriers.coordinates import identity
 from barriers.sets import UnsafeSet, pull
+from barriers.specification import SpecificationError
 from lem_safe.errors import BadInput, Fault
 from lem_safe.programming.regions import check_region
 from lem_safe.registry import regions as made_regions
@@ -50,22 +51,27 @@ class Asked:
         plain, objects = regions_given(self.given, self.who)
         names = list(self.columns) if self.columns else [f"x{i}" for i in range(d)]
         if len(names) != d:
-            raise BadInput(Fault(f"names {len(names)} columns, the particles have {d}", self.who, key="columns"))
+            raise BadInput(
+                Fault(f"names {len(names)} columns, the particles have {d}", self.who, key="columns")
+            )
         constraints = [{"set": n, "beta": β} for n, β in zip(self.names, self.betas, strict=True)]
         values = {"unsafe": plain, "constraints": constraints, "columns": names}
         return in_python(of_values(values, tables(), width=d, who=self.who), objects)
 
     def sets(self, x: Tensor, filter: Mapping[str, Any]) -> tuple[UnsafeSet, ...]:
-        """The constrained regions over the particles x [n, d], on their device, with the distances that filters
-        use; examined at a few of x. Raises BadInput.
+        """The constrained regions over the particles x [n, d], on their device, with the distances that
+        filters use; examined at a few of x. Raises BadInput.
         """
         scenario = self.scenario(x.shape[1])
         assert scenario.columns is not None  # just given
-        made = made_regions(scenario.unsafe, scenario.columns)
+        try:
+            made = made_regions(scenario.unsafe, scenario.columns)
+        except SpecificationError as error:
+            key = ".".join(["unsafe", *map(str, error.path)])
+            raise BadInput(
+                Fault(str(error).replace("the energy has", "the particles have"), self.who, key=key)
+            ) from error
         for name in self.names:
-            if made[name].dimension not in (None, x.shape[1]):
-                many = f"has {made[name].dimension} dimensions, the particles have {x.shape[1]}"
-                raise BadInput(Fault(many, self.who, key=f"unsafe.{name}"))
             check_region(name, made[name], x[:4].detach().cpu().double(), filter, self.who)
         dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
         coordinates = identity(x.shape[1], dtype).to(x.device)

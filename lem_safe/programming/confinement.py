@@ -24,7 +24,9 @@ RAYS = 64
 
 
 def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> None:
-    """Raises BadInput where U does not grow along some ray; a warning where the user said that it need not."""
+    """Raises BadInput where U does not grow along some ray; a warning where the user said that it need
+    not.
+    """
     d, needed = rows.shape[1], rows.shape[1] * math.log(2)
     center, rays = rows.mean(0), _rays(rows)
     best = torch.full_like(rays[:, 0], -torch.inf).double()
@@ -38,17 +40,18 @@ def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float)
     worst = int(best.argmin())
     along = ", ".join(f"{v:.2g}" for v in rays[worst].tolist()[:6]) + (", ..." if d > 6 else "")
     message = (
-        f"{energy.function.title}: U does not grow far out: along ({along}) it gains {float(best[worst]):.4g} "
-        f"nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads of the start, each twice), "
-        f"and more than {needed:.4g} are needed; exp(-U) cannot be normalised, and long runs leave for there"
+        f"{energy.function.title}: U does not grow far out: along ({along}) it gains "
+        f"{float(best[worst]):.4g} nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads "
+        f"of the start, each twice), and more than {needed:.4g} are needed; exp(-U) cannot be normalised, "
+        "and long runs leave for there"
     )
     if not energy.confined:
         warnings.warn(message, stacklevel=2)
         return
     energy.function.refuse(
         message.removeprefix(f"{energy.function.title}: ")
-        + "; add a term that confines it, as in lambda x: net(x).squeeze(-1) + 0.005 * x.square().sum(-1), or "
-        "say confined=False where a short run near its start is what you want"
+        + "; add a term that confines it, as in lambda x: net(x).squeeze(-1) + 0.005 * x.square().sum(-1), "
+        "or say confined=False where a short run near its start is what you want"
     )
 
 

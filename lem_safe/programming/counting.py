@@ -50,7 +50,8 @@ class Counts:
 
 
 def count(batch: Source, regions: Asked, **options: Any) -> Counts:
-    """The rows of a batch inside each constrained region of a scenario, or inside each of some regions by name.
+    """The rows of a batch inside each constrained region of a scenario, or inside each of some regions by
+    name.
 
     batch: what `lem_safe.audit` takes. regions: a scenario, its file or name, or regions by name. options:
     columns, header, separator, decimal. Raises BadInput.

@@ -26,14 +26,14 @@ def energy(
     confined: bool = True,
     name: str | None = None,
 ) -> Energy:
-    """The energy U(x)/ε of a module or any function of rows [n, d] that returns U in nats, [n] or [n, 1]; or of
-    a distribution: any object with `log_prob`, whose U is −log_prob.
+    """The energy U(x)/ε of a module or any function of rows [n, d] that returns U in nats, [n] or [n, 1]; or
+    of a distribution: any object with `log_prob`, whose U is −log_prob.
 
-    temperature: ε > 0 of an energy published at one (E.1). log_density: `of` returns log ρ, whose U is −log ρ.
-    gradient: ∇ of what `of` returns, of rows [n, d], where automatic differentiation gives none (numpy, Stan).
-    dimension: d, by default that of the first rows. confined: False allows an energy that does not grow far
-    out, for short runs. name: what messages call it. Its dtype and device are those of the module. The first
-    call examines it; BadInput names it, what is wrong with it and the remedy.
+    temperature: ε > 0 of an energy published at one (E.1). log_density: `of` returns log ρ, whose U is −log
+    ρ. gradient: ∇ of what `of` returns, of rows [n, d], where automatic differentiation gives none (numpy,
+    Stan). dimension: d, by default that of the first rows. confined: False allows an energy that does not
+    grow far out, for short runs. name: what messages call it. Its dtype and device are those of the module.
+    The first call examines it; BadInput names it, what is wrong with it and the remedy.
     """
     if not (isinstance(temperature, int | float) and 0 < temperature < float("inf")):
         raise BadInput(Fault(f"must be a number > 0, in nats; got {temperature!r}", key="temperature"))
@@ -48,8 +48,8 @@ def energy(
     if not callable(function):
         raise BadInput(
             Fault(
-                f"lem_safe.energy: needs a module, a function of rows [n, d] or a distribution; got one of type "
-                f"{type(of).__name__}"
+                f"lem_safe.energy: needs a module, a function of rows [n, d] or a distribution; got one of "
+                f"type {type(of).__name__}"
             )
         )
     given = Function(function, "energy", name)
@@ -66,15 +66,15 @@ def energy(
 
 
 def score(
-    of: Callable[[Any], Any],
+    of: Any,
     *,
     temperature: float = 1.0,
     dimension: int | None = None,
     name: str | None = None,
 ) -> Energy:
-    """The energy of which a module or function of rows gives the score s = −∇U, [n, d], alone: for the samplers
-    langevin, annealed, underdamped and flow, with any filter. A Metropolis test, log Z and monitors of U need U
-    itself, and refuse. temperature: ε, for s/ε. The rest as for `energy`.
+    """The energy of which a module or function of rows gives the score s = −∇U, [n, d], alone: for the
+    samplers langevin, annealed, underdamped and flow, with any filter. A Metropolis test, log Z and monitors
+    of U need U itself, and refuse. temperature: ε, for s/ε. The rest as for `energy`.
     """
     if not callable(of):
         kind = type(of).__name__
@@ -97,7 +97,7 @@ def _must_have_full_support(of: Any) -> None:
         raise BadInput(
             Fault(
                 f"energy {type(of).__name__}: its support is {support}, a part of the space, and steps of a "
-                "sampler leave it; sample a transformed variable (torch.distributions.TransformedDistribution), "
-                "such as the logarithm of what is positive"
+                "sampler leave it; sample a transformed variable "
+                "(torch.distributions.TransformedDistribution), such as the logarithm of what is positive"
             )
         )

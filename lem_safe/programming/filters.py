@@ -1,4 +1,6 @@
-"""The filter of a call, as a file writes it: by name, by specification, or read off a filter that was made."""
+"""The filter of a call, as a file writes it: by name, by specification, or read off a filter that was
+made.
+"""
 
 import math
 from collections.abc import Mapping
@@ -34,8 +36,8 @@ def filter_given(
             spec |= {"reach": chosen.reach} if math.isfinite(chosen.reach) else {}
         case _:
             _refuse(
-                f"must be the name of a kind, a specification such as {{'kind': 'gate'}}, or a Gate, MirrorStep, "
-                f"Tilt or Reject over the same regions; got one of type {type(chosen).__name__}"
+                f"must be the name of a kind, a specification such as {{'kind': 'gate'}}, or a Gate, "
+                f"MirrorStep, Tilt or Reject over the same regions; got one of type {type(chosen).__name__}"
             )
     _must_match(chosen, regions, beta)
     return spec

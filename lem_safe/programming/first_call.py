@@ -1,5 +1,5 @@
-"""What is examined when a user's energy or score is called for the first time: shapes, finiteness, that rows do
-not depend on each other nor on chance, the gradient, and whether U grows far out.
+"""What is examined when a user's energy or score is called for the first time: shapes, finiteness, that rows
+do not depend on each other nor on chance, the gradient, and whether U grows far out.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,9 +62,11 @@ def check_score(score: "OwnScore", x: Float[Tensor, "n d"]) -> Checked:
 
 
 def rows_like(x: Float[Tensor, "n d"]) -> Float[Tensor, "k d"]:
-    """A few of these rows, at least LEAST and not as many as columns, so that shapes tell rows from columns."""
+    """A few of these rows, at least LEAST and not as many as columns, so that shapes tell rows from
+    columns.
+    """
     rows = x[torch.linspace(0, len(x) - 1, min(ROWS, len(x)), device=x.device).long()]
-    least = LEAST if LEAST != x.shape[1] else LEAST + 1
+    least = LEAST if x.shape[1] != LEAST else LEAST + 1
     if len(rows) < least or len(rows) == x.shape[1]:
         more = rows[:1].expand(max(1, least - len(rows)), -1)
         noise = Key(0).fold("first call").normal(more)
@@ -93,8 +95,8 @@ def _must_be_of_rows(of: "OwnEnergy | OwnScore", y: Tensor, rows: Tensor) -> Non
     room = LOOSE * of.function.spacing(y) * (1 + float(y.abs().max()))
     if float((y - of.values(rows)).abs().max()) > room:
         of.function.refuse(
-            "gives different values for the same rows: it draws random numbers, as dropout does; call .eval() "
-            "on the module, or fix its noise"
+            "gives different values for the same rows: it draws random numbers, as dropout does; call "
+            ".eval() on the module, or fix its noise"
         )
     try:
         apart = float((y[:1] - of.values(rows[:1])).abs().max()) > room

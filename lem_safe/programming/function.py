@@ -18,8 +18,8 @@ class Function:
     """`function` of rows [n, d] with results as tensors, in the dtype and on the device of a module's
     parameters, else of the rows.
 
-    role: what it is called in messages, such as `energy`. numpy: whether it takes and returns arrays of numpy;
-    None until the first call has found out.
+    role: what it is called in messages, such as `energy`. numpy: whether it takes and returns arrays of
+    numpy; None until the first call has found out.
     """
 
     def __init__(self, function: Callable[[Any], Any], role: str, name: str | None = None):
@@ -67,8 +67,8 @@ class Function:
             what = f"{str(x.dtype).removeprefix('torch.')} rows {list(x.shape)} on {x.device}"
             raise BadInput(
                 Fault(
-                    f"{self.title}: failed on {what}: {type(error).__name__}: {error}; it is called with rows "
-                    "[n, d], one per particle"
+                    f"{self.title}: failed on {what}: {type(error).__name__}: {error}; it is called with "
+                    "rows [n, d], one per particle"
                 )
             ) from error
 

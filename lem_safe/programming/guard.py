@@ -26,13 +26,13 @@ from lem_safe.auditor.guarantee import Enforced
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.programming.asked import Asked
-from lem_safe.programming.moves import Moves, moves_of
-from lem_safe.programming.recorded import Recorded
+from lem_safe.programming.moves import Moves, moves_of, must_be_finite
 from lem_safe.programming.promises import KINDS, promise_of
+from lem_safe.programming.recorded import Recorded
 from lem_safe.registry import make
 
 WHO = "lem_safe.guard"
-Array = TypeVar("Array", Tensor, np.ndarray)
+Array = TypeVar("Array")
 """What comes in goes out: tensors of torch, arrays of numpy."""
 
 
@@ -51,10 +51,10 @@ def guard(
 
     unsafe, beta: as for `lem_safe.sample`. kind: gate and reject need membership alone; step mirrors at the
     boundary and needs its gradient; tilt filters each particle for itself. seed: of the guard's own random
-    numbers: the same seed and the same calls give the same result, as a run with this seed has. step_size: h of
-    moves x + h u + √(2h) ξ, for `step`, whose allowance grows with it and whose corrections are of its length.
-    multipliers: of `tilt`, in nats, one per constraint; or see `Guard.learn`. options: those of the kind in a
-    file, such as rate or smoothing. Raises BadInput.
+    numbers: the same seed and the same calls give the same result, as a run with this seed has. step_size: h
+    of moves x + h u + √(2h) ξ, for `step`, whose allowance grows with it and whose corrections are of its
+    length. multipliers: of `tilt`, in nats, one per constraint; or see `Guard.learn`. options: those of the
+    kind in a file, such as rate or smoothing. Raises BadInput.
     """
     if kind not in KINDS:
         raise BadInput(
@@ -68,8 +68,8 @@ def guard(
     if kind == "step" and step_size is None:
         raise BadInput(
             Fault(
-                "is missing: step needs h, where a move is x + h u + √(2h) ξ (half the variance that a move adds "
-                "to a coordinate): the allowance grows by it and corrections are of its length",
+                "is missing: step needs h, where a move is x + h u + √(2h) ξ (half the variance that a move "
+                "adds to a coordinate): the allowance grows by it and corrections are of its length",
                 WHO,
                 key="step_size",
             )
@@ -119,7 +119,9 @@ class Guard:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many particles are inside each constrained region after the last call; empty before the first."""
+        """How many particles are inside each constrained region after the last call; empty before the
+        first.
+        """
         return dict(zip(self.asked.names, self._seen.counts[-1], strict=True)) if self._seen.counts else {}
 
     @property
@@ -139,12 +141,14 @@ class Guard:
         self._filter: StepFilter | None = None
 
     def learn(self, x: Any, aim: float | Sequence[float] | None = None) -> tuple[float, ...]:
-        """The multipliers of `tilt` from an unfiltered cloud x [n, d] of the loop, which are returned and used
-        from now on (G.6). aim: the fractions that the tilted distribution is to have, by default beta; counts
-        of a cloud scatter around them. Raises BadInput where no multipliers give them.
+        """The multipliers of `tilt` from an unfiltered cloud x [n, d] of the loop, which are returned and
+        used from now on (G.6). aim: the fractions that the tilted distribution is to have, by default beta;
+        counts of a cloud scatter around them. Raises BadInput where no multipliers give them.
         """
         if self.spec["kind"] != "tilt":
-            raise BadInput(Fault(f"the filter {self.spec['kind']} has no multipliers to learn", WHO, key="kind"))
+            raise BadInput(
+                Fault(f"the filter {self.spec['kind']} has no multipliers to learn", WHO, key="kind")
+            )
         moves = moves_of(x, x, WHO)
         sets = self.asked.sets(moves.x, {"kind": "gate"})
         inside = insides(sets, moves.x)
@@ -153,7 +157,9 @@ class Guard:
         try:
             found = multipliers(unfiltered_masses([cloud]), list(aims)).tolist()
         except ValueError as error:
-            raise BadInput(Fault(f"cannot be learned from this cloud: {error}", WHO, key="multipliers")) from error
+            raise BadInput(
+                Fault(f"cannot be learned from this cloud: {error}", WHO, key="multipliers")
+            ) from error
         self.spec["multipliers"], self._filter = found, None
         return tuple(found)
 
@@ -175,13 +181,15 @@ class Guard:
         if self._filter is None:
             self._filter = self._made(moves.x)
         if self._last is None or not torch.equal(moves.x.detach(), self._last):
+            must_be_finite(moves.x, "x", WHO)
             self._memory = self._filter.init(moves.x.detach())
             inside = insides(self._sets, moves.x.detach()).sum(0).tolist()
             self._seen.begin(inside, len(moves.x))
             over = self.asked.over(inside, len(moves.x))
             if over is not None and self.spec["kind"] != "tilt":
                 warnings.warn(
-                    f"{WHO}: the start is over: {over}; the promise begins once the count is within the budget",
+                    f"{WHO}: the start is over: {over}; the promise begins once the count is within the "
+                    "budget",
                     stacklevel=3,
                 )
         return self._filter
@@ -190,8 +198,8 @@ class Guard:
         if self.spec["kind"] == "tilt" and not isinstance(self.spec.get("multipliers"), list):
             raise BadInput(
                 Fault(
-                    "are missing: give multipliers= in nats, one per constraint, or learn them from an unfiltered "
-                    "cloud of the same loop: guard.learn(x)",
+                    "are missing: give multipliers= in nats, one per constraint, or learn them from an "
+                    "unfiltered cloud of the same loop: guard.learn(x)",
                     WHO,
                     key="multipliers",
                 )

@@ -25,21 +25,27 @@ class Moves(NamedTuple):
 
 
 def moves_of(x: Any, proposal: Any, who: str) -> Moves:
-    """Raises BadInput for particles and proposals that do not fit each other, NumericalFailure where a value is
-    not finite.
+    """Raises BadInput for particles and proposals that do not fit each other, NumericalFailure where a value
+    is not finite.
     """
     numpy = isinstance(x, np.ndarray)
     found = [_tensor(a, name, who) for a, name in ((x, "x"), (proposal, "proposal"))]
     a, b = found
     if a.shape != b.shape or a.dtype != b.dtype or a.device != b.device:
-        said = " and ".join(f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')} on {t.device}" for t in found)
+        said = " and ".join(
+            f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')} on {t.device}" for t in found
+        )
         raise BadInput(Fault(f"x and its proposal must have one shape, dtype and device; got {said}", who))
     rows, moved = (t.reshape(len(t), -1) for t in found)
-    for name, t in (("x", rows), ("the proposal", moved)):
-        if not bool(t.isfinite().all()):
-            k = int((~t.isfinite()).any(1).nonzero()[0, 0])
-            raise NumericalFailure(f"{who}: {name} is not finite at particle {k}; use a smaller step in the loop")
+    must_be_finite(moved, "the proposal", who)
     return Moves(rows, moved, tuple(a.shape), numpy)
+
+
+def must_be_finite(rows: Float[Tensor, "n d"], name: str, who: str) -> None:
+    """Raises NumericalFailure that names the first particle which is not finite."""
+    if not bool(rows.isfinite().all()):
+        k = int((~rows.isfinite()).any(1).nonzero()[0, 0])
+        raise NumericalFailure(f"{who}: {name} is not finite at particle {k}; use a smaller step in the loop")
 
 
 def _tensor(a: Any, name: str, who: str) -> Tensor:

@@ -17,8 +17,8 @@ from lem_safe.programming.slope import trace
 class OwnScore(Energy):
     """The energy of which `function` is the score of rows, [n, d], times `scale`.
 
-    Where a gradient is asked for, U is NaN beside it; where U is, BadInput: it is no line integral of s, which
-    a network's s may not even have.
+    Where a gradient is asked for, U is NaN beside it; where U is, BadInput: it is no line integral of s,
+    which a network's s may not even have.
     """
 
     valued = False

@@ -9,8 +9,8 @@ import numpy as np
 class Recorded:
     """The counts inside and the shortfalls after every call since the last beginning.
 
-    calls: since the guard was made or reset, which its random numbers count. start: the counts where it began.
-    particles: n.
+    calls: since the guard was made or reset, which its random numbers count. start: the counts where it
+    began. particles: n.
     """
 
     calls: int = 0
@@ -31,7 +31,9 @@ class Recorded:
 
     def copy(self) -> "Recorded":
         """The same, not changed by later calls."""
-        return Recorded(self.calls, self.particles, list(self.start), list(self.counts), list(self.shortfalls))
+        return Recorded(
+            self.calls, self.particles, list(self.start), list(self.counts), list(self.shortfalls)
+        )
 
     def trace(self, m: int) -> dict[str, np.ndarray]:
         """As of a run: `step` [t], `fraction` [t, m], `shortfall` [t, m], `start` [m]."""

@@ -3,23 +3,22 @@
 import copy
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from dataclasses import replace
 from typing import Any, NamedTuple, SupportsFloat, cast
 
 import torch
 
-from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
-from lem_safe.programming.filters import filter_given
-from lem_safe.programming.regions import check_region
 from lem_safe.programming.energies import energy as energy_of
+from lem_safe.programming.filters import filter_given
 from lem_safe.programming.function import FLOATS
 from lem_safe.programming.own_energy import OwnEnergy
 from lem_safe.programming.own_score import OwnScore
+from lem_safe.programming.regions import check_region, dimension_of
 from lem_safe.programming.starts import WHO, Start, start_of
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import make, tables
@@ -37,7 +36,7 @@ def sample(
     samples: int | None = None,
     steps: int,
     step_size: float,
-    filter: str | Mapping[str, Any] | AnyFilter = "gate",
+    filter: Any = "gate",
     sampler: str | Mapping[str, Any] = "langevin",
     init: Any = None,
     seed: int = 0,
@@ -55,11 +54,11 @@ def sample(
 
     energy: what `lem_safe.energy` takes, an energy of this package, or a specification as in a file. unsafe:
     regions by name: sets (`lem_safe.sets`), specifications, functions of rows that are negative or true where
-    they are unsafe. beta: the fraction tolerated in each, or one by name. filter, sampler: the name of a kind,
-    or a specification. init: rows [n, d], or a specification; a standard normal distribution by default.
-    samples: by default the number of those rows. out: the run directory; without it the files go with the
-    value returned. dtype, device: by default the energy's. audit, monitors: sections as in a file. with_report:
-    write report.html too, by default where `out` is given.
+    they are unsafe. beta: the fraction tolerated in each, or one by name. filter, sampler: the name of a
+    kind, or a specification. init: rows [n, d], or a specification; a standard normal distribution by
+    default. samples: by default the number of those rows. out: the run directory; without it the files go
+    with the value returned. dtype, device: by default the energy's. audit, monitors: sections as in a file.
+    with_report: write report.html too, by default where `out` is given.
 
     The result's `scenario` is None unless everything could be said by a file. Raises BadInput before anything
     is written, NumericalFailure where a particle is lost.
@@ -68,7 +67,7 @@ def sample(
     start = start_of(init)
     spec = dict(energy) if isinstance(energy, Mapping) else None
     made = None if spec is not None else _lent(energy_of(energy))
-    d = _dimension(made, start, objects, columns, spec)
+    d = 1 if made is None else _dimension(made, start, [*regions.values(), *objects.values()], columns)
     if isinstance(made, OwnEnergy | OwnScore):
         dtype, device = dtype or _dtype_of(made, start, d), device or str(made.function.device or "cpu")
         made.settle(start.points(d).to(device=device, dtype=getattr(torch, dtype)))
@@ -88,7 +87,9 @@ def sample(
     if made is not None:
         values.setdefault("dtype", "float32")
     scenario = of_values(values, tables(), who=WHO, to_audit=False)
-    how = _How(out, device or "cpu", progress or Silent(), out is not None if with_report is None else with_report)
+    how = _How(
+        out, device or "cpu", progress or Silent(), out is not None if with_report is None else with_report
+    )
     if made is None and not objects and start.rows is None:
         return _of_file(scenario, how)
     _must_have_distances(objects, scenario, start, d)
@@ -150,23 +151,15 @@ def _title(energy: Energy) -> str:
     return energy.function.title if isinstance(energy, OwnEnergy | OwnScore) else type(energy).__name__
 
 
-def _dimension(
-    made: Energy | None,
-    start: Start,
-    objects: Mapping[str, UnsafeSet],
-    columns: Sequence[str] | None,
-    spec: Mapping[str, Any] | None,
-) -> int:
+def _dimension(made: Energy, start: Start, regions: Sequence[Any], columns: Sequence[str] | None) -> int:
     """d, from whatever tells; BadInput where nothing does."""
-    if spec is not None:
-        return 1  # its own constructor knows
     told = [getattr(made, "dimension", None), start.dimension, len(columns) if columns else None]
-    told += [region.dimension for region in objects.values()]
-    found = next((d for d in told if d is not None), None)
+    found = next((d for d in (*told, *map(dimension_of, regions)) if d is not None), None)
     if found is None:
         raise BadInput(
             Fault(
-                "is not known: give rows to start at (init=rows), columns=, or lem_safe.energy(..., dimension=)",
+                "is not known: give rows to start at (init=rows), columns=, or lem_safe.energy(..., "
+                "dimension=)",
                 WHO,
                 key="dimension",
             )
@@ -195,9 +188,7 @@ def _sampler(chosen: str | Mapping[str, Any], samples: int | None, start: Start)
     )
 
 
-def _must_have_distances(
-    objects: Mapping[str, UnsafeSet], scenario: Scenario, start: Start, d: int
-) -> None:
+def _must_have_distances(objects: Mapping[str, UnsafeSet], scenario: Scenario, start: Start, d: int) -> None:
     """Refuses functions of rows that do not fit, and those without a distance where the filter needs one."""
     x = start.points(d)[:4]
     for name, region in objects.items():

@@ -18,8 +18,8 @@ FEW = 256
 
 
 class Start(NamedTuple):
-    """The specification, as a file has it, and the rows in its place, float64, on their device; None where the
-    specification is all.
+    """The specification, as a file has it, and the rows in its place, float64, on their device; None where
+    the specification is all.
     """
 
     spec: dict[str, Any]

@@ -56,8 +56,8 @@ class Run:
 
     @property
     def multipliers(self) -> dict[str, float]:
-        """The price of each tolerance in nats, comparable to μ*: its mean over the later half of the steps; NaN
-        where the filter has none.
+        """The price of each tolerance in nats, comparable to μ*: its mean over the later half of the steps;
+        NaN where the filter has none.
         """
         rows = self.trace["multiplier"]
         late = rows[len(rows) // 2 :]

@@ -81,8 +81,8 @@ def run(
 def run_given(
     scenario: Scenario, given: Given, path: Path, *, device: str, progress: Progress, with_report: bool
 ) -> AuditReport:
-    """Runs a scenario with parts that are objects into the fresh directory `path`, as `run` does; its page has
-    to be made now, since the files only describe the objects.
+    """Runs a scenario with parts that are objects into the fresh directory `path`, as `run` does; its page
+    has to be made now, since the files only describe the objects.
     """
     began = time.monotonic()
     must_be_fresh(path)

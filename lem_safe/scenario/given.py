@@ -112,8 +112,8 @@ def _plain(value: Any, who: str = WHO) -> Any:
             return value
     raise BadInput(
         Fault(
-            f"a region is written as in a scenario, such as {{'kind': 'rule', 'where': 'x0 > 1'}}, or is a set "
-            f"of lem_safe.sets or a function of rows; got one of type {type(value).__name__}",
+            f"a region is written as in a scenario, such as {{'kind': 'rule', 'where': 'x0 > 1'}}, or is a "
+            f"set of lem_safe.sets or a function of rows; got one of type {type(value).__name__}",
             who,
             key="unsafe",
         )

@@ -34,7 +34,9 @@ class InPython(Scenario):
 
 
 def in_python(scenario: Scenario, regions: Mapping[str, UnsafeSet], **parts: Any) -> InPython:
-    """The same scenario with these sets in the place of their specifications, and other values of its keys."""
+    """The same scenario with these sets in the place of their specifications, and other values of its
+    keys.
+    """
     values = {name: getattr(scenario, name) for name in Scenario.model_fields}
     return InPython.model_construct(**{**values, **parts, "unsafe": {**scenario.unsafe, **regions}})
 

@@ -78,8 +78,8 @@ def of_values(
     who: str = WHO,
     to_audit: bool = True,
 ) -> Scenario:
-    """A scenario of plain values, such as `unsafe` and `constraints` alone to audit with; raises BadInput with
-    every fault found. header, width, to_audit: see `load`. who: what messages call it.
+    """A scenario of plain values, such as `unsafe` and `constraints` alone to audit with; raises BadInput
+    with every fault found. header, width, to_audit: see `load`. who: what messages call it.
     """
     parts = {"version": 1, "name": "audit", **value}
     given = {name: Override(who, part) for name, part in parts.items()}
