@@ -37,8 +37,8 @@ class Constraint(UnsafeSet):
                 "Constraint(lambda x: x[:, 0] - 1)"
             )
         self.name, self.dimension, self.smooth = name_of(function), dimension, smooth
-        self.function: Callable[[Tensor], Any] = AnyDtype(function)
-        self.judge = self.function
+        self.function = AnyDtype(function)
+        self.judge: Callable[[Tensor], Any] = self.function
         if isinstance(function, nn.Module):
             frozen = copy.deepcopy(function).eval().requires_grad_(False)
             self.function, self.judge = AnyDtype(frozen), copy.deepcopy(frozen).double()

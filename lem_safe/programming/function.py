@@ -24,7 +24,7 @@ class Function:
 
     def __init__(self, function: Callable[[Any], Any], role: str, name: str | None = None):
         self.role, self.name = role, name or name_of(function)
-        self.function = AnyDtype(function)
+        self.plain, self.function = function, AnyDtype(function)
         self.numpy: bool | None = None
         self.dtype, self.device = _home(function)
 
@@ -57,12 +57,12 @@ class Function:
         raise BadInput(Fault(f"{self.title}: {message}"))
 
     def _in_numpy(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(self.function.function(x.detach().double().cpu().numpy()), device=x.device)
+        return torch.as_tensor(self.plain(x.detach().double().cpu().numpy()), device=x.device)
 
     def _tried_in_numpy(self, x: Tensor, error: Exception) -> Any:
         """What numpy's arrays give; BadInput with the first error where they give nothing either."""
         try:
-            return self.function.function(x.detach().double().cpu().numpy())
+            return self.plain(x.detach().double().cpu().numpy())
         except Exception:  # its words are about arrays, which the function may never have been for
             what = f"{str(x.dtype).removeprefix('torch.')} rows {list(x.shape)} on {x.device}"
             raise BadInput(

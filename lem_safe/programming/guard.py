@@ -91,6 +91,8 @@ class Guard:
 
     def __init__(self, asked: Asked, spec: Mapping[str, Any], seed: int, step_size: float):
         self.asked, self.spec, self.seed, self.step_size = asked, dict(spec), seed, step_size
+        self._memory: Any = None
+        self._last: Tensor | None = None
         self.promise = promise_of(str(spec["kind"]), spec.get("smoothing") is not None)
         self.reset()
 

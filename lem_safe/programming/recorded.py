@@ -38,7 +38,7 @@ class Recorded:
     def trace(self, m: int) -> dict[str, np.ndarray]:
         """As of a run: `step` [t], `fraction` [t, m], `shortfall` [t, m], `start` [m]."""
         counts = np.array(self.counts, dtype=np.float64).reshape(-1, m)
-        start = np.array(self.start or [np.nan] * m, dtype=np.float64)
+        start = np.array(self.start, dtype=np.float64) if self.start else np.full(m, np.nan)
         return {
             "step": np.arange(1, len(counts) + 1, dtype=np.float64),
             "fraction": counts / self.particles,

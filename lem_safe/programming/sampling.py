@@ -1,7 +1,6 @@
 """`lem_safe.sample`: a run of objects, as `lem_safe.run` is one of a file."""
 
 import copy
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -15,6 +14,7 @@ from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.programming.energies import energy as energy_of
 from lem_safe.programming.filters import filter_given
+from lem_safe.programming.fleeting import Fleeting
 from lem_safe.programming.function import FLOATS
 from lem_safe.programming.own_energy import OwnEnergy
 from lem_safe.programming.own_score import OwnScore
@@ -138,8 +138,8 @@ def _place(out: Path | PathLike[str] | str | None) -> tuple[Path, Any]:
     """The run directory, and what removes it with the run where none is named."""
     if out is not None:
         return Path(out), None
-    keeper = tempfile.TemporaryDirectory(prefix="lem-safe-")
-    return Path(keeper.name) / "run", keeper
+    keeper = Fleeting()
+    return keeper.path / "run", keeper
 
 
 def _lent(energy: Energy) -> Energy:
