@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from barriers.coordinates import Coordinates, identity
+from barriers.coordinates import Coordinates
 from barriers.filters import AnyFilter
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
@@ -22,7 +22,6 @@ from lem_safe.data.names import identifiers
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
-from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
@@ -31,10 +30,11 @@ from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
 from lem_safe.runs.course import Course
-from lem_safe.runs.given import Given, device_of
+from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
+from lem_safe.runs.sampler_coordinates import sampler_coordinates
 from lem_safe.samplers import SAMPLERS, Sampler, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
@@ -155,24 +155,19 @@ def build(
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = device_of(device)
-    if given is None:
-        check_precision(scenario, progress)
+    check_precision(scenario, progress, given)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
-    energy = learner.make(scenario.energy, "energy") if given is None else given.energy
-    origin, data = learner.origin if given is None else "python", learner.data()
-    coordinates = _coordinates(energy, dtype)
+    energy, origin, data = energy_of(scenario, learner, given)
+    coordinates = sampler_coordinates(energy, dtype)
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
-    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
-    identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
+    columns = _columns(scenario, data)
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    ordered = given is not None and given.rows is not None
-    rows = given.rows if given is not None and ordered else _rows(scenario, columns, data, named)
+    rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    fixed = still(scenario.sampler.init, len(columns))
-    coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
+    coordinates = _begun(coordinates, rows, scenario, dtype)
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     return Problem(
         scenario=scenario,
@@ -189,8 +184,24 @@ def build(
         parts=tuple(learner.parts),
         warnings=warnings,
         rows=rows,
-        in_order=ordered,
+        in_order=given is not None and given.rows is not None,
     )
+
+
+def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
+    """The coordinates' names; BadInput where the samples' file could not be read back with them."""
+    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    identifiers(columns, f"{scenario.source or scenario.name}: columns")
+    return columns
+
+
+def _begun(
+    coordinates: Coordinates, rows: Tensor | None, scenario: Scenario, dtype: torch.dtype
+) -> Coordinates:
+    """The coordinates under which particles have exactly the values that they start with (A.11)."""
+    if rows is not None:
+        return coordinates.anchored(rows, dtype)
+    return coordinates.pinned(still(scenario.sampler.init, coordinates.dimension), dtype)
 
 
 def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy]]:
@@ -201,11 +212,17 @@ def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy
 
 
 def _rows(
-    scenario: Scenario, columns: tuple[str, ...], data: Dataset | None, named: Mapping[str, UnsafeSet]
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    data: Dataset | None,
+    named: Mapping[str, UnsafeSet],
+    given: Given | None,
 ) -> Tensor | None:
     """The rows that particles start at, without those inside a constrained region where `outside` asks for
     that; None where particles start elsewhere.
     """
+    if given is not None and given.rows is not None:
+        return given.rows
     init = scenario.sampler.init
     rows = rows_of(init, columns, data)
     if rows is None or not init.get("outside"):
@@ -213,11 +230,13 @@ def _rows(
     return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
 
 
-def check_precision(scenario: Scenario, progress: Progress) -> None:
+def check_precision(scenario: Scenario, progress: Progress, given: Given | None = None) -> None:
     """Refuses a dtype that cannot represent the run (A.12), and reports why float64 was chosen,
-    where it was.
+    where it was; what is given has a dtype of its own.
     """
     must_run(scenario)
+    if given is not None:
+        return
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
@@ -260,19 +279,6 @@ def _composed(
     for warning in warnings:
         progress.say(warning)
     return warnings
-
-
-def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
-    """The coordinates of the first learned part of an energy; data units where nothing is learned."""
-    for part in energy.modules():
-        if isinstance(part, Transported):
-            own = part.coordinates
-            return (
-                identity(energy.dimension, dtype)
-                if own.identity
-                else Coordinates(own.offset, own.matrix, dtype)
-            )
-    return identity(energy.dimension, dtype)
 
 
 def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None:
