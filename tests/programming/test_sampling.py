@@ -35,6 +35,16 @@ def test_regions_of_every_sort(tmp_path: Path) -> None:
     assert [c.violations for c in again.constraints] == [c.violations for c in run.report.constraints]
 
 
+def test_a_specification_under_regions_that_are_objects() -> None:
+    spec = {"kind": "gaussian", "mean": [0.0, 0.0], "std": 1.0}
+    said = lem_safe.sample(spec, {"soft": lambda x: 2 - x[:, 0]}, **FEW)
+    assert said.scenario is None
+    assert np.array_equal(
+        said.samples,
+        lem_safe.sample(normal, {"soft": lambda x: 2 - x[:, 0]}, **FEW | {"columns": ["a", "b"]}).samples,
+    )
+
+
 def test_a_directory_is_kept_and_a_temporary_one_goes(tmp_path: Path) -> None:
     out = tmp_path / "kept"
     score = lem_safe.score(lambda x: -x)
