@@ -40,8 +40,8 @@ class Constraint(UnsafeSet):
         self.function = AnyDtype(function)
         self.judge: Callable[[Tensor], Any] = self.function
         if isinstance(function, nn.Module):
-            frozen = copy.deepcopy(function).eval().requires_grad_(False)
-            self.function, self.judge = AnyDtype(frozen), copy.deepcopy(frozen).double()
+            self.frozen = copy.deepcopy(function).eval().requires_grad_(False).cpu()
+            self.function, self.judge = AnyDtype(self.frozen), copy.deepcopy(self.frozen).double()
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         try:

@@ -12,6 +12,8 @@ import lem_safe
 from barriers.filters import Gate
 from lem_safe.sets import Ball
 
+pytestmark = pytest.mark.simulation
+
 WALL = Ball([1.0, 0.0], 0.8)
 FEW: dict[str, Any] = {"beta": 0.05, "samples": 60, "steps": 8, "step_size": 0.05}
 

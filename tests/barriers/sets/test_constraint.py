@@ -32,6 +32,7 @@ def test_a_module_is_a_copy_in_float64() -> None:
     before = region.contains(X)
     nn.init.constant_(module.bias, 1e6)
     assert torch.equal(region.contains(X), before) and module.weight.dtype == torch.float32
+    assert {name for name, _ in region.named_children()} == {"frozen", "judge"}  # .to(device) moves both
     closed = Constraint(lambda x: module(x))  # computes in float32, whatever the rows are
     assert not bool(closed.contains(X.double()).any()) and closed(X.double()).dtype == torch.float64
 
