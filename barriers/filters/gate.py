@@ -94,6 +94,8 @@ def admit(changes: Int[Tensor, "e m"], room: Int[Tensor, "m"]) -> Bool[Tensor, "
     waiting = torch.arange(changes.shape[0], device=changes.device)
     used = torch.zeros_like(changes)  # room used by the moves accepted before each waiting one
     for _ in range(ROUNDS):
+        if not len(waiting):
+            return accepted
         c = changes[waiting]
         up = c > 0
         most, least = used + _before(c.clamp(min=0)), used + _before(c.clamp(max=0))
