@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from barriers.sets import Constraint
+    from lem_safe import sets
     from lem_safe.auditing import audit
     from lem_safe.auditor import AuditReport
     from lem_safe.certificates.certificate import Certificate
     from lem_safe.certificates.certify import certify
     from lem_safe.certificates.verify import verify
     from lem_safe.errors import BadInput, Fault, NumericalFailure
+    from lem_safe.programming.counting import count
+    from lem_safe.programming.energies import energy, score
+    from lem_safe.programming.guard import guard
+    from lem_safe.programming.sampling import sample
     from lem_safe.registry import load, loads
     from lem_safe.runs.result import Run
     from lem_safe.runs.runner import run
@@ -34,6 +40,7 @@ _HOMES = {
     "AuditReport": "lem_safe.auditor",
     "BadInput": "lem_safe.errors",
     "Certificate": "lem_safe.certificates.certificate",
+    "Constraint": "barriers.sets",
     "Fault": "lem_safe.errors",
     "NumericalFailure": "lem_safe.errors",
     "Run": "lem_safe.runs.result",
@@ -43,9 +50,15 @@ _HOMES = {
     "accepted": "lem_safe.thinning",
     "audit": "lem_safe.auditing",
     "certify": "lem_safe.certificates.certify",
+    "count": "lem_safe.programming.counting",
+    "energy": "lem_safe.programming.energies",
+    "guard": "lem_safe.programming.guard",
     "load": "lem_safe.registry",
     "loads": "lem_safe.registry",
     "run": "lem_safe.runs.runner",
+    "sample": "lem_safe.programming.sampling",
+    "score": "lem_safe.programming.energies",
+    "sets": "lem_safe.sets",
     "sweep": "lem_safe.runs.sweep",
     "thin": "lem_safe.thinning",
     "verify": "lem_safe.certificates.verify",
@@ -55,6 +68,7 @@ __all__ = [
     "AuditReport",
     "BadInput",
     "Certificate",
+    "Constraint",
     "Fault",
     "NumericalFailure",
     "Run",
@@ -65,9 +79,15 @@ __all__ = [
     "accepted",
     "audit",
     "certify",
+    "count",
+    "energy",
+    "guard",
     "load",
     "loads",
     "run",
+    "sample",
+    "score",
+    "sets",
     "sweep",
     "thin",
     "verify",
@@ -79,6 +99,8 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'lem_safe' has no attribute {name!r}")
+    if name == "sets":  # a module
+        return import_module("lem_safe.sets")
     return getattr(import_module(_HOMES[name]), name)
 
 

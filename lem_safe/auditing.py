@@ -27,7 +27,7 @@ from lem_safe.files import read_npz, write_npz, write_text
 from lem_safe.inputs import must_be_readable
 from lem_safe.registry import MAKERS, enforced, tables
 from lem_safe.run_directory import RunDirectory, must_be_fresh
-from lem_safe.scenario import Scenario, load, of_regions
+from lem_safe.scenario import InPython, Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
@@ -103,7 +103,18 @@ def audited(
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
     question = Question(chosen, clouds=beside, **{**own, **options})
-    return Audited(examine(opened, question), chosen, opened, question)
+    return Audited(_examined(opened, question), chosen, opened, question)
+
+
+def _examined(samples: Samples, question: Question) -> AuditReport:
+    """The audit; BadInput where a region that is a function of rows cannot take these."""
+    try:
+        return examine(samples, question)
+    except (ValueError, RuntimeError) as error:
+        if not isinstance(question.scenario, InPython):
+            raise
+        message = f"a region given as a function cannot take these rows: {error}"
+        raise BadInput(Fault(message, "lem_safe.audit", key="unsafe")) from error
 
 
 def grow(

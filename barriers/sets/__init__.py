@@ -15,6 +15,7 @@ from barriers.sets.box import Box
 from barriers.sets.capsule import Capsule
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
+from barriers.sets.constraint import Constraint
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.field import Field
 from barriers.sets.half_space import HalfSpace
@@ -75,7 +76,7 @@ def build_set(
     makers: Nested | None = None,
 ) -> UnsafeSet:
     """The set of one specification: the name of an earlier one, {any: ...}, {all: ...}, {not: ...} or {kind:
-    ...}.
+    ...}; a set that is made already is itself.
 
     makers: builders of what is not geometry, such as the energy of a `sublevel` (a `Field`); without one,
     such a set is refused.
@@ -85,6 +86,8 @@ def build_set(
         return build_set(inner, named=named, context=context, path=where, makers=makers)
 
     parts: Nested = {Field: _no_energy, **(makers or {}), UnsafeSet: nested}
+    if isinstance(spec, UnsafeSet):
+        return spec
     if isinstance(spec, str):
         if spec not in named:
             raise UnknownRegion(spec, named, path)
@@ -147,6 +150,7 @@ __all__ = [
     "ClassRegion",
     "Classifier",
     "Columns",
+    "Constraint",
     "Ellipsoid",
     "Field",
     "Grow",

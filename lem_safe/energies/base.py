@@ -39,6 +39,8 @@ class Energy(nn.Module, ABC):
     dimension: int
     example: ClassVar[dict[str, object]]
     """A specification of a member in two dimensions, for the law tests."""
+    valued: bool = True
+    """Whether U is known, and not its gradient alone; of the energy itself, apart from its parts."""
     estimate: str | None = None
     """How `laplacian` is estimated, in words; None where it is exact for the energy itself, apart from its
     parts.
@@ -51,6 +53,11 @@ class Energy(nn.Module, ABC):
             part.estimate for part in self.modules() if isinstance(part, Energy) and part.estimate is not None
         }
         return "; ".join(sorted(found)) or "exact"
+
+    @property
+    def has_values(self) -> bool:
+        """Whether U is known; where only −∇U is, as of a score, whatever needs U refuses by name."""
+        return all(part.valued for part in self.modules() if isinstance(part, Energy))
 
     # Values
 

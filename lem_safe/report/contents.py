@@ -1,6 +1,7 @@
 """A run directory as values: what the report shows, and which files were missing."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,8 @@ class Contents:
     diagnostics: Arrays
     certificate: dict[str, Any] = field(default_factory=dict)
     """certificate.json, where the directory is that of a certification."""
+    made: Mapping[str, UnsafeSet] | None = None
+    """The named regions where these are objects, which the scenario's file only describes."""
 
     @property
     def filter(self) -> str:
@@ -57,6 +60,8 @@ class Contents:
     @cached_property
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""
+        if self.made is not None:
+            return dict(self.made)
         try:
             return regions(self.scenario["unsafe"], self.columns)
         except SpecificationError as error:
@@ -104,8 +109,10 @@ class Contents:
         return least
 
 
-def read(directory: Path) -> Contents:
-    """The contents of a finished run directory; BadInput names the file that is missing or broken."""
+def read(directory: Path, made: Mapping[str, UnsafeSet] | None = None) -> Contents:
+    """The contents of a finished run directory; BadInput names the file that is missing or broken. made: the
+    named regions where these are objects.
+    """
     foreign = (directory / "shown.npz").is_file() and not (directory / "run.json").is_file()
     rows = "shown.npz" if foreign else "samples.npz"
     needed = ["scenario.yaml", rows, "audit.json"] + ["run.json"] * (not foreign)
@@ -132,6 +139,7 @@ def read(directory: Path) -> Contents:
         reference=_arrays(directory / "reference.npz"),
         diagnostics=_arrays(directory / "diagnostics.npz"),
         certificate=_certificate(directory / "certificate.json"),
+        made=made,
     )
 
 

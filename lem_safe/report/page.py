@@ -3,12 +3,14 @@ paper.
 """
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from barriers.sets import UnsafeSet
 from lem_safe.auditor.headline import standing
 from lem_safe.report import words
 from lem_safe.report.certified import how
@@ -46,14 +48,15 @@ CLOUDS = {"apart": words.apart, "over_steps": words.over_steps}
 """What is said of several clouds; nothing of one."""
 
 
-def render(run_directory: Path | str) -> Path:
+def render(run_directory: Path | str, regions: Mapping[str, UnsafeSet] | None = None) -> Path:
     """Writes report.html and figures/*.png into the directory of a run or an audit, from its other files
-    alone, and returns the page's path.
+    alone, and returns the page's path. regions: the named ones where these are objects, which its files only
+    describe.
 
     Raises BadInput where a needed file is missing; a panel whose file is missing is replaced by a sentence.
     """
     directory = Path(run_directory)
-    contents = read(directory)
+    contents = read(directory, regions)
     (directory / "figures").mkdir(exist_ok=True)
     page = directory / "report.html"
     with np.errstate(

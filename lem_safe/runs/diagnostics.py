@@ -19,8 +19,11 @@ def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np
     """The arrays of diagnostics.npz: `energy`, `reference_energy`, `data`, `data_energy`, and for d = 2
     `grid0`, `grid1`, `landscape`.
 
-    Energies are in nats, up to the energy's constant; `clouds` hold saved samples [n, d] in data units.
+    Empty where only the score is known. Energies are in nats, up to the energy's constant; `clouds` hold
+    saved samples [n, d] in data units.
     """
+    if not problem.potential.has_values:
+        return {}
     found = {"energy": _energy(problem, clouds["samples"])}
     if "reference" in clouds:
         found["reference_energy"] = _energy(problem, clouds["reference"])

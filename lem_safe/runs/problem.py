@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from barriers.coordinates import Coordinates, identity
+from barriers.coordinates import Coordinates
 from barriers.filters import AnyFilter, over_clouds
 from barriers.sets import UnsafeSet, pull
 from barriers.sets.base import NotSmooth
@@ -23,7 +23,6 @@ from lem_safe.data.names import identifiers
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
-from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
@@ -32,9 +31,11 @@ from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
 from lem_safe.registry import make, must_hold, regions
 from lem_safe.runs.course import Course
+from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
+from lem_safe.runs.sampler_coordinates import sampler_coordinates
 from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
@@ -50,7 +51,8 @@ class Problem:
     sets: one per constraint, over sampler coordinates. data: what the energy was trained on, or None. origin:
     of the energy.
     parts: its learned parts. warnings: what a user should know before trusting the composition. rows: the
-    start of the particles, in data units, or None where they are drawn from a normal distribution.
+    start of the particles, in data units, or None where they are drawn from a normal distribution. in_order:
+    whether particle i starts at row i, which else are drawn.
     """
 
     scenario: Scenario
@@ -67,6 +69,7 @@ class Problem:
     parts: tuple[Part, ...] = ()
     warnings: tuple[str, ...] = ()
     rows: Tensor | None = None
+    in_order: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,31 +148,33 @@ class Problem:
 
 
 def build(
-    scenario: Scenario, *, device: str = "cpu", progress: Progress, cache: Path | None = None
+    scenario: Scenario,
+    *,
+    device: str = "cpu",
+    progress: Progress,
+    cache: Path | None = None,
+    given: Given | None = None,
 ) -> Problem:
-    """Builds a scenario, training its energy unless one with the same fingerprint is cached.
+    """Builds a scenario, training its energy unless one with the same fingerprint is cached; `given` parts in
+    the place of its own.
 
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
-    where = _device(device)
-    check_precision(scenario, progress)
+    where = device_of(device)
+    check_precision(scenario, progress, given)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
-    energy = learner.make(scenario.energy, "energy")
-    origin, data = learner.origin, learner.data()
-    coordinates = _coordinates(energy, dtype)
+    energy, origin, data = energy_of(scenario, learner, given)
+    coordinates = sampler_coordinates(energy, dtype)
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
-    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
-    identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
+    columns = _columns(scenario, data)
     named = regions(scenario.unsafe, columns)
     coordinates.to(where)
-    rows = _rows(scenario, columns, data, named)
+    rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    fixed = still(scenario.sampler.init, len(columns))
-    coordinates = coordinates.pinned(fixed, dtype) if rows is None else coordinates.anchored(rows, dtype)
+    coordinates = _begun(coordinates, rows, scenario, dtype)
     sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
-    chosen, parts = _filter(scenario, sets), tuple(learner.parts)
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -177,15 +182,32 @@ def build(
         potential=potential,
         coordinates=coordinates,
         sets=sets,
-        filter=chosen,
+        filter=_filter(scenario, sets),
         data=data,
         origin=origin,
         dtype=dtype,
         device=where,
-        parts=parts,
+        parts=tuple(learner.parts),
         warnings=warnings,
         rows=rows,
+        in_order=given is not None and given.rows is not None,
     )
+
+
+def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
+    """The coordinates' names; BadInput where the samples' file could not be read back with them."""
+    columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
+    identifiers(columns, f"{scenario.source or scenario.name}: columns")
+    return columns
+
+
+def _begun(
+    coordinates: Coordinates, rows: Tensor | None, scenario: Scenario, dtype: torch.dtype
+) -> Coordinates:
+    """The coordinates under which particles have exactly the values that they start with (A.11)."""
+    if rows is not None:
+        return coordinates.anchored(rows, dtype)
+    return coordinates.pinned(still(scenario.sampler.init, coordinates.dimension), dtype)
 
 
 def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy]]:
@@ -196,11 +218,17 @@ def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy
 
 
 def _rows(
-    scenario: Scenario, columns: tuple[str, ...], data: Dataset | None, named: Mapping[str, UnsafeSet]
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    data: Dataset | None,
+    named: Mapping[str, UnsafeSet],
+    given: Given | None,
 ) -> Tensor | None:
     """The rows that particles start at, without those inside a constrained region where `outside` asks for
     that; None where particles start elsewhere.
     """
+    if given is not None and given.rows is not None:
+        return given.rows
     init = scenario.sampler.init
     rows = rows_of(init, columns, data)
     if rows is None or not init.get("outside"):
@@ -208,11 +236,13 @@ def _rows(
     return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
 
 
-def check_precision(scenario: Scenario, progress: Progress) -> None:
+def check_precision(scenario: Scenario, progress: Progress, given: Given | None = None) -> None:
     """Refuses a dtype that cannot represent the run (A.12), and reports why float64 was chosen,
-    where it was.
+    where it was; what is given has a dtype of its own.
     """
     must_run(scenario)
+    if given is not None:
+        return
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
@@ -229,7 +259,8 @@ def start(problem: Problem, key: Key) -> Tensor:
     )
     if problem.rows is not None:
         count = len(problem.rows)
-        chosen = key.fold("rows").permutation(count)[torch.arange(n) % count]
+        order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
+        chosen = order[torch.arange(n) % count]
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
     noise = key.fold("init").normal(
@@ -256,19 +287,6 @@ def _composed(
     return warnings
 
 
-def _coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
-    """The coordinates of the first learned part of an energy; data units where nothing is learned."""
-    for part in energy.modules():
-        if isinstance(part, Transported):
-            own = part.coordinates
-            return (
-                identity(energy.dimension, dtype)
-                if own.identity
-                else Coordinates(own.offset, own.matrix, dtype)
-            )
-    return identity(energy.dimension, dtype)
-
-
 def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None:
     try:
         context = {"sets": sets, "betas": scenario.aimed(), "step_size": scenario.sampler.step_size}
@@ -286,14 +304,3 @@ def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet
         raise BadInput(
             Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")
         ) from error
-
-
-def _device(name: str) -> torch.device:
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadInput(
-            Fault(f"device '{name}' is not available here (torch sees no CUDA device); use --device cpu")
-        )
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise BadInput(Fault(f"device '{name}' is not known; use cpu or cuda")) from error

@@ -2,9 +2,9 @@
 files.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its directory, its scenario, its audit."""
+    """A finished run: its directory, its scenario, its audit.
+
+    scenario: None where parts of it are objects, which no file can say. keeper: what keeps a directory that
+    goes with this value.
+    """
 
     directory: Path
-    scenario: Scenario
+    scenario: Scenario | None
     report: AuditReport
+    keeper: Any = field(default=None, repr=False, compare=False)
 
     @property
     def exit_status(self) -> int:
@@ -43,6 +48,21 @@ class Run:
     def trace(self) -> dict[str, np.ndarray]:
         """The arrays of trace.npz."""
         return read_npz(self.directory / "trace.npz")
+
+    @property
+    def audit(self) -> AuditReport:
+        """The same as `report`."""
+        return self.report
+
+    @property
+    def multipliers(self) -> dict[str, float]:
+        """The price of each tolerance in nats, comparable to μ*: its mean over the later half of the steps;
+        NaN where the filter has none.
+        """
+        rows = self.trace["multiplier"]
+        late = rows[len(rows) // 2 :]
+        names = (c.set for c in self.report.constraints)
+        return {name: _mean(late[:, k]) for k, name in enumerate(names)}
 
     def to_json(self) -> str:
         """The content of audit.json."""
@@ -73,7 +93,7 @@ class Run:
                 self.report.to_text(),
                 *self._unfiltered(),
                 *self._fidelity(),
-                on_one_line(where),
+                *([] if self.keeper else [on_one_line(where)]),
             ]
         )
 
@@ -97,3 +117,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of the finite ones; NaN where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -18,10 +18,11 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, read_text, write_json, write_text
 from lem_safe.lyapunov import Stopped
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import load, loads
+from lem_safe.registry import load, loads, regions
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS
+from lem_safe.runs.given import Given
 from lem_safe.runs.metadata import facts, of_data
 from lem_safe.runs.phases import clouds, sample
 from lem_safe.runs.pilot import PILOT, known_pilot, piloted
@@ -70,17 +71,48 @@ def run(
         problem = _problem_begun(directory, chosen, device, resume, progress)
         tell_of_rows(problem, progress)
         warn_of_certificate(problem, strict, progress)
-        resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
-        report = _judge(directory, chosen, strict)
-        directory.drop_checkpoint()
-        _write_facts(
-            directory, problem, progress, began=began, resumed=resumed, report=report, stopped=stopped
-        )
-        directory.forget_beginning()
+        report = _carried_out(directory, problem, progress, strict, began, checkpoint_seconds)
         if with_report:
             progress.start("report", 1)
             progress.finish(str(render(directory.path)))
     return Run(path, chosen, report)
+
+
+def run_given(
+    scenario: Scenario, given: Given, path: Path, *, device: str, progress: Progress, with_report: bool
+) -> AuditReport:
+    """Runs a scenario with parts that are objects into the fresh directory `path`, as `run` does; its page
+    has to be made now, since the files only describe the objects.
+    """
+    began = time.monotonic()
+    must_be_fresh(path)
+    with RunDirectory(path) as directory:
+        problem = build(scenario, device=device, progress=progress, given=given)
+        problem, pilot = piloted(problem, progress)
+        warn_of_certificate(problem, False, progress)
+        if pilot is not None:
+            write_json(directory / PILOT, pilot.to_dict())
+        report = _carried_out(directory, problem, progress, False, began, CHECKPOINT_SECONDS)
+        if with_report:
+            render(directory.path, regions(scenario.unsafe, problem.columns))
+    return report
+
+
+def _carried_out(
+    directory: RunDirectory,
+    problem: Problem,
+    progress: Progress,
+    strict: bool,
+    began: float,
+    checkpoint_seconds: float,
+) -> AuditReport:
+    """Samples, audits and writes what is known of the run."""
+    resumed, stopped = sample(directory, problem, progress, checkpoint_seconds)
+    report = _judge(directory, problem.scenario, strict)
+    directory.drop_checkpoint()
+    _write_facts(directory, problem, progress, began=began, resumed=resumed, report=report, stopped=stopped)
+    directory.forget_beginning()
+    return report
 
 
 def _single(scenario: Scenario | str | Path, replaced: Mapping[str, int | None]) -> Scenario:

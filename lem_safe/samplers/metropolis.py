@@ -23,6 +23,7 @@ from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import DriftFilter, FilterInfo
 from lem_safe import metropolis
 from lem_safe.energies.base import Energy
+from lem_safe.errors import BadInput, Fault
 from lem_safe.metropolis import Site, taken
 
 
@@ -113,8 +114,21 @@ def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOW
     """The particles x with U and ∇U, evaluated unless known."""
     if known.energy is not None and known.gradient is not None:
         return Place(x, known.energy, known.gradient)
+    must_have_values(energy, "a Metropolis test compares U before and after a move")
     U, gradient = energy.value_and_gradient(x)
     return Place(x, U.detach(), gradient.detach())
+
+
+def must_have_values(energy: Energy, why: str) -> None:
+    """Refuses an energy of which only the score is known: BadInput, with what needs U."""
+    if not energy.has_values:
+        raise BadInput(
+            Fault(
+                f"{why}, and of this energy only the score −∇U is known; give U itself (lem_safe.energy), or "
+                "use a sampler without a test: langevin, annealed, underdamped or flow",
+                key="sampler.kind",
+            )
+        )
 
 
 def carried(before: Place, after: Place, z: Float[Tensor, "n d"]) -> Evaluated:

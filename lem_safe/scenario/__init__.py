@@ -3,9 +3,10 @@
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
 from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
 from lem_safe.scenario.fingerprint import fingerprint
-from lem_safe.scenario.given import of_regions
+from lem_safe.scenario.given import constraints_given, of_regions, regions_given
+from lem_safe.scenario.in_python import STAND_IN, InPython, in_python
 from lem_safe.scenario.inits import INITS
-from lem_safe.scenario.loading import fault_in, find, load, loads, must_run
+from lem_safe.scenario.loading import fault_in, find, load, loads, must_run, of_values
 from lem_safe.scenario.model import Scenario, Variant
 from lem_safe.scenario.overrides import settings
 from lem_safe.scenario.schema import json_schema
@@ -15,8 +16,10 @@ from lem_safe.scenario.tables import Table, Tables
 
 __all__ = [
     "INITS",
+    "STAND_IN",
     "Audit",
     "Constraint",
+    "InPython",
     "Judged",
     "Penalty",
     "Sampler",
@@ -27,10 +30,12 @@ __all__ = [
     "aims",
     "bundled_directory",
     "bundled_scenarios",
+    "constraints_given",
     "fault_in",
     "find",
     "fingerprint",
     "first_comment",
+    "in_python",
     "json_schema",
     "leaves_room",
     "load",
@@ -39,6 +44,8 @@ __all__ = [
     "named",
     "never_certified",
     "of_regions",
+    "of_values",
+    "regions_given",
     "settings",
     "without_aim",
 ]

@@ -70,15 +70,21 @@ def loads(
 
 
 def of_values(
-    value: Mapping[str, Any], tables: Tables, header: Sequence[str] | None, width: int | None
+    value: Mapping[str, Any],
+    tables: Tables,
+    header: Sequence[str] | None = None,
+    width: int | None = None,
+    *,
+    who: str = WHO,
+    to_audit: bool = True,
 ) -> Scenario:
-    """A scenario to audit with, of `unsafe` and `constraints` as plain values; raises BadInput with every
-    fault found. header, width: see `load`.
+    """A scenario of plain values, such as `unsafe` and `constraints` alone to audit with; raises BadInput
+    with every fault found. header, width, to_audit: see `load`. who: what messages call it.
     """
     parts = {"version": 1, "name": "audit", **value}
-    given = {name: Override(WHO, part) for name, part in parts.items()}
-    use = _Use(True, Header(header, width))
-    return _resolve(Source(WHO, []), Path.cwd() / "audit", tables, given, use).from_file(None)
+    given = {name: Override(who, part) for name, part in parts.items()}
+    use = _Use(to_audit, Header(header, width))
+    return _resolve(Source(who, []), Path.cwd() / "audit", tables, given, use).from_file(None)
 
 
 def fault_in(scenario: Scenario, path: KeyPath, message: str) -> Fault:

@@ -34,19 +34,12 @@ def test_the_table_lists_every_scenario() -> None:
 SLOW = ["away_from_a"]
 """What takes as many steps whatever its number of particles is."""
 IN_LESS_TIME = {
-    "ring_keep_out": {"sampler.steps": 2000, "sampler.step_size": 0.008},
-    "eight_gaussians": {
-        "sampler.steps": 750,
-        "sampler.step_size": 0.01,
-        "energy.training.steps": 1500,
-        "energy.training.batch_size": 256,
-    },
-    "impossible_tumours": {"sampler.steps": 500, "energy.training.steps": 1500},
+    "ring_keep_out": {},
+    "eight_gaussians": {"energy.training.steps": 1500, "energy.training.batch_size": 256},
+    "impossible_tumours": {"energy.training.steps": 1500},
     "away_from_a": {},
 }
-"""The same time in larger steps, whose bias of the share inside is far below the error of 500 particles; less
-training; fewer steps from a start that is the data's own.
-"""
+"""Less training."""
 CASES = [
     pytest.param(name, samples, marks=[pytest.mark.long] * (samples is None or name in SLOW))
     for name in sorted(bundled_scenarios())
@@ -73,7 +66,7 @@ def test_the_expected_verdict_holds(
             np.round(done.trace["fraction"] * done.report.samples) <= tolerated * done.report.samples
         ).all()
     free = read_npz(done.directory / "reference.npz")["fraction"]
-    settled = free[len(free) // 2 :].mean(0)
+    settled = free[-len(free) // 4 :].mean(0)
     p = _percent(expected["unconstrained"])
     chance = 4 * np.sqrt(p * (1 - p) / done.report.samples)
     assert (np.abs(settled - p) <= (0.015 if samples is None else chance)).all(), settled

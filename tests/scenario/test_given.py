@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import lem_safe
+from barriers.sets import Ball
 from lem_safe.errors import BadInput
 
 FAST = {"kind": "rule", "where": "speed > 2"}
@@ -45,7 +46,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ({"fast": FAST}, True, "beta: must be a number"),
     ({}, 0.1, "holds no region"),
     ({3: FAST}, 0.1, "got the name 3"),
-    ({"fast": len}, 0.1, "got one of type builtin_function_or_method"),
+    ({"fast": object()}, 0.1, "got one of type object"),
     ({"fast": {"kind": "rule", "where": "sped > 2"}}, 0.1, "did you mean 'speed'"),
     ({"fast": {"kind": "rul", "where": "speed > 2"}}, 0.1, "did you mean 'rule'"),
     (
@@ -67,3 +68,24 @@ def test_what_cannot_be_judged_is_refused_by_name(regions: Any, beta: Any, messa
 def test_beta_belongs_to_regions() -> None:
     with pytest.raises(BadInput, match="beta: belongs to regions"):
         lem_safe.audit(np.zeros((3, 2)), "ring_keep_out", beta=0.1)
+
+
+def test_sets_and_functions_are_regions_too() -> None:
+    x = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
+    regions = {
+        "disc": Ball([0.0, 0.0], 1.0),
+        "right": lambda x: 1 - x[:, 0],
+        "high": lambda x: x[:, 1] > 1,
+        "any": {"any": ["disc", "right", "high"]},
+    }
+    report = lem_safe.audit(x, regions, beta={name: 0.5 for name in regions})
+    assert [c.violations for c in report.constraints] == [1, 1, 1, 3]
+    same = lem_safe.audit(x, regions, beta={name: 0.5 for name in regions})
+    other = lem_safe.audit(x, regions | {"disc": Ball([0.0, 0.0], 1.1)}, beta={name: 0.5 for name in regions})
+    assert report.fingerprint == same.fingerprint != other.fingerprint
+    with pytest.raises(
+        BadInput, match="unsafe: a region given as a function cannot take these rows.*one number"
+    ):
+        lem_safe.audit(x, {"wrong": lambda x: x}, beta=0.5)
+    with pytest.raises(BadInput, match="3 dimensions"):
+        lem_safe.audit(x, {"disc": Ball([0.0, 0.0, 0.0], 1.0)}, beta=0.5)

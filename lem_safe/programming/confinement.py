@@ -1,0 +1,78 @@
+"""Whether a user's energy grows far out, along rays: otherwise e^{−U} cannot be normalised (C.4).
+
+Rays leave the centre of the rows examined. On each, U must gain more than d log 2 where the distance doubles,
+at one of a few distances at least: farther out a network may only be rounding. A score must point inwards.
+"""
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lem_safe.keys import Key
+
+if TYPE_CHECKING:
+    from lem_safe.programming.own_energy import OwnEnergy
+    from lem_safe.programming.own_score import OwnScore
+
+SHELLS = (1e2, 1e3, 1e4)
+"""Distances from the centre, in spreads of the start."""
+RAYS = 64
+
+
+def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> None:
+    """Raises BadInput where U does not grow along some ray; a warning where the user said that it need
+    not.
+    """
+    d, needed = rows.shape[1], rows.shape[1] * math.log(2)
+    center, rays = rows.mean(0), _rays(rows)
+    best = torch.full_like(rays[:, 0], -torch.inf).double()
+    with torch.no_grad():
+        for shell in SHELLS:
+            near, far = (energy.values(center + k * shell * spread * rays).double() for k in (1.0, 2.0))
+            gain = torch.where(far == torch.inf, torch.inf, far - near).nan_to_num(-torch.inf, torch.inf)
+            best = torch.maximum(best, gain)
+    if bool((best > needed).all()):
+        return
+    worst = int(best.argmin())
+    along = ", ".join(f"{v:.2g}" for v in rays[worst].tolist()[:6]) + (", ..." if d > 6 else "")
+    message = (
+        f"{energy.function.title}: U does not grow far out: along ({along}) it gains "
+        f"{float(best[worst]):.4g} nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads "
+        f"of the start, each twice), and more than {needed:.4g} are needed; exp(-U) cannot be normalised, "
+        "and long runs leave for there"
+    )
+    if not energy.confined:
+        warnings.warn(message, stacklevel=2)
+        return
+    energy.function.refuse(
+        message.removeprefix(f"{energy.function.title}: ")
+        + "; add a term that confines it, as in lambda x: net(x).squeeze(-1) + 0.005 * x.square().sum(-1), "
+        "or say confined=False where a short run near its start is what you want"
+    )
+
+
+def warn_of_drift(score: "OwnScore", rows: Float[Tensor, "k d"], spread: float) -> None:
+    """Warns where a score points outwards far out along some ray: what it is the score of is not confined."""
+    center, rays = rows.mean(0), _rays(rows)
+    with torch.no_grad():
+        inward = torch.stack(
+            [-(score.values(center + k * spread * rays) * rays).sum(1).double() for k in SHELLS[:2]]
+        )
+    if not bool((inward > 0).any(0).all()):
+        warnings.warn(
+            f"{score.function.title}: far out it does not point inwards, so particles that get there do not "
+            "return; keep the run short, or add -x * 0.01 to it",
+            stacklevel=2,
+        )
+
+
+def _rays(rows: Tensor) -> Float[Tensor, "r d"]:
+    """Both directions of the first axes, and random ones."""
+    d = rows.shape[1]
+    axes = torch.eye(d, dtype=rows.dtype, device=rows.device)[: RAYS // 4]
+    random = Key(0).fold("rays").normal(torch.empty(RAYS, d, dtype=rows.dtype, device=rows.device))
+    return torch.cat([axes, -axes, torch.nn.functional.normalize(random)])
