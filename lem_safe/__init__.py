@@ -5,9 +5,9 @@
 >>> run.report.passed, run.samples.shape, run.trace["fraction"].shape
 (True, (200, 2), (40, 1))
 >>> run.report
-<AuditReport ring_keep_out: passed, 200 samples, pillar 0 % of 3 %>
+<AuditReport ring_keep_out: passed, 200 samples, pillar 3 % of 3 %>
 >>> lem_safe.audit(run.samples, run.scenario).constraints[0].violations
-0
+6
 
 Importing this package is fast; the first use of a name imports what it needs.
 """

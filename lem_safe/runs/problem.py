@@ -16,7 +16,7 @@ from torch import Tensor
 
 from barriers.coordinates import Coordinates
 from barriers.filters import AnyFilter, over_clouds
-from barriers.sets import UnsafeSet, pull
+from barriers.sets import UnsafeSet
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
 from lem_safe.data.names import identifiers
@@ -35,7 +35,7 @@ from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
-from lem_safe.runs.sampler_coordinates import sampler_coordinates
+from lem_safe.runs.sampler_coordinates import over_coordinates, sampler_coordinates
 from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
@@ -174,7 +174,7 @@ def build(
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    sets = tuple(_pulled(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    sets = tuple(over_coordinates(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -294,13 +294,3 @@ def _filter(scenario: Scenario, sets: tuple[UnsafeSet, ...]) -> AnyFilter | None
     except (NotSmooth, ValueError) as error:
         raise BadInput(Fault(str(error), file=str(scenario.source or scenario.name), key="filter")) from error
     return chosen
-
-
-def _pulled(name: str, region: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
-    """A region over sampler coordinates; BadInput where its size there overflows or underflows."""
-    try:
-        return pull(region, coordinates)
-    except ValueError as error:
-        raise BadInput(
-            Fault(f"does not fit the scale of the energy: {error}", key=f"unsafe.{name}")
-        ) from error
