@@ -12,8 +12,8 @@ from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.box import Box
-from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.capsule import Capsule
+from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid

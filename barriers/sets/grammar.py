@@ -3,9 +3,9 @@
 
 Python's `ast` parses the text; it may contain only the forms below, and nothing is ever evaluated by Python:
 
-condition   side < side   (also <= > >= == !=, chained)   |   side in (side, ...)   |   side not in (side, ...)
-    |   column is missing   |   column is not missing   |   condition and condition   |   condition or condition
-    |   not condition   |   if condition then condition
+condition   side < side   (also <= > >= == !=, chained)   |   side in (side, ...)   |   column is missing
+    |   side not in (side, ...)   |   column is not missing   |   condition and condition   |   not condition
+    |   condition or condition   |   if condition then condition
 side        number   'text'   '2020-12-31'   true   false   column   `any column`   pi   e   derived name
     |   side + - * / ** % side   -side   function(side, ...)
 

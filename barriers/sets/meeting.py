@@ -2,7 +2,7 @@
 
 | sides | < <= > >= | == != in |
 | --- | --- | --- |
-| numbers | in float64, over- and underflow in fractions | of whole numbers exactly; of others within a tolerance |
+| numbers | in float64, over- and underflow in fractions | of whole numbers; else within a tolerance |
 | dates, also with a text that is one | of their microseconds | the same |
 | texts, truth values | refused: they have no order | the same text, without the spaces around it |
 """
@@ -10,8 +10,8 @@
 from dataclasses import dataclass, field
 
 from barriers.sets.cells import Cells
-from barriers.sets.condition import Condition, OneOf, cases, same, split
 from barriers.sets.condition import Compared as Comparing
+from barriers.sets.condition import Condition, OneOf, cases, same, split
 from barriers.sets.expression import Column, Number, Operation
 from barriers.sets.rule_error import PARTS, too_much
 from barriers.sets.typed import NOUNS, Typed, whole

@@ -13,26 +13,17 @@
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from barriers.sets.identifiers import identifiers
 from barriers.sets.rule_error import RuleError
 from barriers.sets.rule_text import RuleText
 from barriers.sets.sides import TRUTHS
-from barriers.tables.cell_kinds import CellKind, ticks_of
+from barriers.tables.cell_kinds import CellKind, Holding, ticks_of
 
 ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 TEXTS = ("where", "require")
 """The keys of a rule that hold its text."""
-
-
-class Holding(NamedTuple):
-    """What a file says that a column holds, None where all its cells are missing. typed: whether it is the
-    column's own type, and not only what its first cells look like.
-    """
-
-    kind: CellKind | None = "number"
-    typed: bool = False
 
 
 class Usage:
@@ -66,16 +57,24 @@ class Usage:
         self.signs.setdefault(column, set()).add(what)
 
     def kinds(self, holds: Callable[[int], Holding]) -> dict[str, CellKind]:
-        """What the columns that rules use are, by name; numbers are left out."""
-        found = {i: holds(i) for i in self.signs}
-        kinds = {i: _told(signs, found[i]) for i, signs in self.signs.items()}
-        for decide in (lambda i: kinds[i], lambda i: self._by_cells(i, found[i])):
-            for _ in self.linked or [None]:
-                for i, j in [*self.linked, *((j, i) for i, j in self.linked)]:
-                    if kinds[i] is None and decide(j) is not None and decide(j) != "number":
-                        kinds[i] = decide(j)
-            kinds = {i: kind or decide(i) for i, kind in kinds.items()}
-        return {self.columns[i]: kind for i, kind in kinds.items() if kind not in (None, "number")}
+        """What the columns that rules use are, by name; those that nothing tells are left out."""
+        held = {i: holds(i) for i in self.signs}
+        told = {i: _told(signs, held[i]) for i, signs in self.signs.items()}
+        cells = {i: None if told[i] else self._by_cells(i, held[i]) for i in self.signs}
+        kinds = dict[int, CellKind | None]()
+        for group in self._groups():
+            known = [told[i] for i in group] + [cells[i] for i in group]
+            shared = next((kind for kind in known if kind not in (None, "number")), None)
+            kinds |= {i: told[i] or shared or ("number" if "number" in known else None) for i in group}
+        return {self.columns[i]: kind for i, kind in kinds.items() if kind is not None}
+
+    def _groups(self) -> list[set[int]]:
+        """The columns that are compared with one another, directly or by way of others."""
+        groups = [{i} for i in self.signs]
+        for pair in self.linked:
+            both = [group for group in groups if not group.isdisjoint(pair)]
+            groups = [group for group in groups if group.isdisjoint(pair)] + [set().union(*both)]
+        return groups
 
     def _by_cells(self, column: int, holding: Holding) -> CellKind | None:
         """What the cells of a column are, where its usage allows that."""

@@ -2,7 +2,7 @@
 and the matching of the columns of two tables.
 """
 
-from barriers.tables.cell_kinds import DAY, CellKind, code_of, date_text, ticks_of
+from barriers.tables.cell_kinds import DAY, CellKind, Holding, code_of, date_text, ticks_of
 from barriers.tables.cells import Record, pieces
 from barriers.tables.coder import WANTED, Coder, kind_of_cells
 from barriers.tables.csv_rows import BLOCK, csv_blocks, csv_holdings
@@ -51,6 +51,7 @@ __all__ = [
     "Decimal",
     "Doubt",
     "Gaps",
+    "Holding",
     "Missing",
     "Pairing",
     "Record",

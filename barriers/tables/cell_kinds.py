@@ -8,7 +8,7 @@ a hash. `coder` makes sure that no two texts of a column share one.
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 CellKind = Literal["number", "text", "date", "boolean"]
 """How the cells of a column are read."""
@@ -22,6 +22,15 @@ _DATE = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
+
+
+class Holding(NamedTuple):
+    """What a file says that a column holds, None where all its cells are missing. typed: whether it is the
+    column's own type, and not only what its first cells look like.
+    """
+
+    kind: CellKind | None = "number"
+    typed: bool = False
 
 
 def code_of(text: str) -> float:

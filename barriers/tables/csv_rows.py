@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.tables.cells import Record, is_missing, marked_otherwise, records
 from barriers.tables.cell_kinds import CellKind
+from barriers.tables.cells import Record, is_missing, marked_otherwise, records
 from barriers.tables.coder import WANTED, Coder, kind_of_cells
 from barriers.tables.first_row import WINDOW
 from barriers.tables.head import CsvHead, may_be_a_row

@@ -62,7 +62,7 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
     """One pass over the samples, in the memory of one block; rows audited before are compared in the same
     pass.
     """
-    sets = question.sets(match.names)
+    sets = question.sets(match)
     seen, counting = Seen(past or Past({}), samples.source), Counting()
     blocks = counting.passing(match.blocks(samples))
     between = (question.scenario.audit.between or "segments") if match.unit == "path" else None

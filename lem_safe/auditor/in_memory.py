@@ -16,8 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from barriers.sets.usage import Holding
-from barriers.tables import CellKind, Coder, kind_of_cells
+from barriers.tables import CellKind, Coder, Holding, kind_of_cells
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.data.coded import coded, coded_arrow, coded_dates, held_by, written
 from lem_safe.data.names import placeholders

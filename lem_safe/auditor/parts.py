@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.sets.usage import Holding
-from barriers.tables import Coder, TableFormat, is_text, kind_of_cells, number
+from barriers.tables import Coder, Holding, TableFormat, is_text, kind_of_cells, number
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.auditor.tables import open_csv, open_parquet
 from lem_safe.data.coded import coded

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from barriers.sets.usage import Holding
-from barriers.tables import Coder
+from barriers.tables import Coder, Holding
 from lem_safe.errors import BadInput, Fault
 from lem_safe.inputs import must_be_readable
 

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from barriers.sets.usage import Holding
-from barriers.tables import CsvHead, TableFormat, csv_blocks, csv_head, csv_holdings
+from barriers.tables import CsvHead, Holding, TableFormat, csv_blocks, csv_head, csv_holdings
 from barriers.tables.first_row import WINDOW
 from lem_safe.auditor.rows import BLOCK, Coders, Rows, must_be_file
 from lem_safe.data.coded import coded_arrow, held_by

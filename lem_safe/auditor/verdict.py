@@ -117,7 +117,14 @@ class ConstraintReport:
         """The report that JSON made lists and mappings of."""
         read = dict(data)
         read["worst"] = tuple(
-            Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"]
+            Sample(
+                **{
+                    **sample,
+                    "values": tuple(sample["values"]),
+                    "cells": None if sample.get("cells") is None else tuple(sample["cells"]),
+                }
+            )
+            for sample in data["worst"]
         )
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from barriers.sets.usage import Holding
-from barriers.tables import WANTED, Coder, kind_of_cells
+from barriers.tables import WANTED, Coder, Holding, kind_of_cells
 from barriers.tables.cell_kinds import utc_text
 from lem_safe.errors import BadInput, Fault
 
@@ -75,15 +74,6 @@ def coded_arrow(column: Any, coder: Coder, place: tuple[str, str, int]) -> Float
     if pa.types.is_temporal(column.type) and coder.kind == "date" and not pa.types.is_time(column.type):
         plain = column.cast(pa.timestamp("ms")) if pa.types.is_date(column.type) else column
         return coded_dates(np.asarray(plain.to_numpy(zero_copy_only=False)), coder, place)
-    if pa.types.is_dictionary(column.type) and not hasattr(column, "chunks"):
-        values = coded(column.dictionary.to_pylist(), Coder(coder.kind, coder.named), place)
-        at = column.indices.to_numpy(zero_copy_only=False)
-        there = ~np.isnan(at.astype(np.float64))
-        used = np.unique(at[there].astype(np.int64))
-        coded([column.dictionary[int(i)].as_py() for i in used], coder, place)  # what occurs is remembered
-        return np.where(
-            there, values[np.where(there, at, 0).astype(np.int64)] if len(values) else np.nan, np.nan
-        )
     return coded(column.to_pylist(), coder, place)
 
 

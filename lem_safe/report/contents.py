@@ -58,7 +58,9 @@ class Contents:
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""
         try:
-            return regions(self.scenario["unsafe"], self.columns)
+            return regions(
+                self.scenario["unsafe"], self.columns, self.scenario.get("derived"), self.audit.get("kinds")
+            )
         except SpecificationError as error:
             raise BadInput(Fault(str(error), str(self.directory / "scenario.yaml"))) from error
 

@@ -156,7 +156,7 @@ def build(
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = tuple(scenario.columns or (data.columns if data else columns_named(scenario.energy)))
     identifiers(columns, f"{scenario.source or scenario.name}: columns")  # as the samples' file is read back
-    named = regions(scenario.unsafe, columns)
+    named = regions(scenario.unsafe, columns, scenario.derived)
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from barriers.regular_files import MISSING, refusal
+from barriers.sets.derived import faults_of
 from barriers.tables import defaults, listed, misplaced
 from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.errors import BadInput, Fault
@@ -43,6 +44,7 @@ class Meaning:
         own = self._columns()
         made, self.columns = over_columns(parts, own, self.energy_columns, samples, source, tables)
         self.built, self.faults = made.built, [*self.faults, *made.faults]
+        self._derived(samples)
         self._penalties()
         self._constraints()
         self._filter()
@@ -122,6 +124,12 @@ class Meaning:
         except ValueError as error:
             self._error(error, path)
         return None
+
+    def _derived(self, samples: Header) -> None:
+        """The derived names, over the columns that are known, else over those that they name themselves."""
+        columns = self.columns or samples.counted() or self.parts.columns_named()
+        for name, bad in faults_of(columns, self.parts.cells(columns)):
+            self._fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
 
     def _penalties(self) -> None:
         for i, penalty in self.parts.under("penalties"):

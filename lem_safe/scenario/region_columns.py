@@ -66,7 +66,8 @@ def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables
     samples' columns; without samples, such regions are checked by themselves, and rules one by one.
     """
     specs = dict(parts.under("unsafe"))
-    names = names_of_all(specs) if header is None else names_among(specs, header)
+    derived = parts.derived
+    names = names_of_all(specs, derived) if header is None else names_among(specs, header, derived)
     if names is not None:
         return regions(parts, names, source, tables)
     if header is not None:
@@ -76,7 +77,7 @@ def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables
     made = regions(parts, None, source, tables)
     for path, rule in _rules(specs, ("unsafe",)):
         try:
-            region_of(rule, path, {}, rule_names(rule) or ["x0"], tables)
+            region_of(rule, path, {}, rule_names(rule, derived) or ["x0"], parts, tables)
         except ValueError as error:
             made.faults.append(of_constructor(error, path, source))
     return made
