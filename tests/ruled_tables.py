@@ -29,15 +29,8 @@ def rows() -> st.SearchStrategy[list[dict[str, Any]]]:
     gap = st.none()
     text, day, whole = st.sampled_from(SEXES), st.sampled_from(DAYS), st.integers(-3, 6)
     price = st.sampled_from([-1.5, 0.0, 2.0, 2.25, 9.75])
-    row = st.fixed_dictionaries(
-        dict(
-            zip(
-                COLUMNS,
-                (text | gap, text | gap, day | gap, day | gap, whole | gap, whole, price),
-                strict=True,
-            )
-        )
-    )
+    cells = (text | gap, text | gap, day | gap, day | gap, whole | gap, whole, price)
+    row = st.fixed_dictionaries(dict(zip(COLUMNS, cells, strict=True)))
     return st.lists(row, min_size=1, max_size=12)
 
 
