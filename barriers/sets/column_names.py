@@ -80,15 +80,18 @@ def rule_names(spec: Mapping[str, Any], derived: Mapping[str, str] | None = None
     columns of its expression.
     """
     words = [word for key, text in spec.items() if key != "kind" for word in _words(text)]
-    return _distinct(map(_in_rules, _columns(words, derived or {}, ())))
+    return _distinct(map(_in_rules, _columns(words, derived or {}, set())))
 
 
-def _columns(words: Iterable[str], derived: Mapping[str, str], within: tuple[str, ...]) -> Iterator[str]:
-    """The words that are columns, those of derived names among them."""
+def _columns(words: Iterable[str], derived: Mapping[str, str], seen: set[str]) -> Iterator[str]:
+    """The words that are columns, those of derived names among them; each derived name is looked into
+    once.
+    """
     for word in words:
         if word in derived:
-            if word not in within:
-                yield from _columns(_words(derived[word]), derived, (*within, word))
+            if word not in seen:
+                seen.add(word)
+                yield from _columns(_words(derived[word]), derived, seen)
         elif "`" in word or not (word in CONSTANTS or word in FUNCTIONS or word.lower() in TRUTHS):
             yield word
 

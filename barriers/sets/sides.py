@@ -47,11 +47,20 @@ FOR_FILES = (
 
 
 class Sides:
-    """Reads the sides of one text. within: the derived names whose expressions this text is part of."""
+    """Reads the sides of one text. within: the derived names whose expressions this text is part of. known:
+    what derived names have been found to be.
+    """
 
-    def __init__(self, text: RuleText, columns: Sequence[str], cells: Cells, within: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        text: RuleText,
+        columns: Sequence[str],
+        cells: Cells,
+        within: tuple[str, ...] = (),
+        known: dict[str, Typed] | None = None,
+    ):
         self.text, self.columns, self.cells, self.within = text, columns, cells, within
-        self.names = identifiers(columns)
+        self.names, self.known = identifiers(columns), {} if known is None else known
 
     def side(self, node: ast.expr, depth: int) -> Typed:
         """What a part of the text says, which must be no condition."""
@@ -155,18 +164,21 @@ class Sides:
         if name in self.within:
             made_of = " -> ".join([*self.within[self.within.index(name) :], name])
             raise RuleError(f"'{name}'", at, f" is derived from itself: {made_of}")
+        if name in self.known:
+            return self.known[name]
         try:
             text = RuleText(self.cells.derived[name], self.columns)
-            inner = Sides(text, self.columns, self.cells, (*self.within, name))
+            inner = Sides(text, self.columns, self.cells, (*self.within, name), self.known)
             found = inner.side(text.parsed(), 0)
         except RuleError as bad:
-            if bad.why.startswith((" is derived", " parts to")):
+            if bad.why.startswith(" is derived") or bad.why.endswith(DIVIDE):
                 raise RuleError(bad.what, at, bad.why) from None
             why = f" is derived as '{self.cells.derived[name]}', where {bad.what}{bad.why}"
             raise RuleError(f"'{name}'", at, why) from None
         text.must_be_read()
         if (many := weight(Compared(found.expression, Number(0.0), True))) > PARTS:
             raise too_much(many, PARTS, at)
+        self.known[name] = found
         return found
 
     def _call(self, node: ast.expr, function: ast.Name, arguments: list[ast.expr], depth: int) -> Typed:

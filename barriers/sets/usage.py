@@ -121,18 +121,24 @@ class Usage:
             return None
         return text.quoted.get(node.id, self.names.get(node.id))
 
-    def _within(self, text: RuleText, side: ast.expr, depth: int = 0) -> Iterator[int]:
-        """The columns that a side is made of."""
-        for node in ast.walk(side):
-            column = self._column(text, node) if isinstance(node, ast.Name) else None
-            if column is not None:
-                yield column
-            elif isinstance(node, ast.Name) and node.id in self.derived and depth < len(self.derived):
-                try:
-                    inner = RuleText(self.derived[node.id], self.columns)
-                    yield from self._within(inner, inner.parsed(), depth + 1)
-                except RuleError:
-                    continue
+    def _within(self, text: RuleText, side: ast.expr) -> list[int]:
+        """The columns that a side is made of, each derived name looked into once."""
+        found: dict[int, None] = {}
+        left, looked = [(text, side)], set[str]()
+        while left:
+            text, part = left.pop()
+            for node in ast.walk(part):
+                column = self._column(text, node) if isinstance(node, ast.Name) else None
+                if column is not None:
+                    found[column] = None
+                elif isinstance(node, ast.Name) and node.id in set(self.derived) - looked:
+                    looked.add(node.id)
+                    try:
+                        inner = RuleText(self.derived[node.id], self.columns)
+                        left.append((inner, inner.parsed()))
+                    except RuleError:
+                        continue
+        return list(found)
 
 
 def _told(signs: set[str], holding: Holding) -> CellKind | None:

@@ -10,11 +10,11 @@ from lem_safe.auditor.reading import Reading
 
 
 def as_written(region: RegionCensus, reading: Reading) -> RegionCensus:
-    """The census of a region with its worst rows as written, and without quantiles of what has no order."""
-    if not reading.coders:
-        return region
+    """The census of a region with its worst rows as written, None for a missing value, and without quantiles
+    of what has no order.
+    """
     inside = region.inside
-    if inside is not None:
+    if inside is not None and reading.kinds:
         pairs = zip(reading.names, inside.quantiles, strict=True)
         inside = replace(
             inside, quantiles=tuple(None if name in reading.kinds else row for name, row in pairs)
