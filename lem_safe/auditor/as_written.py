@@ -3,7 +3,9 @@ that stand for them.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.reading import Reading
@@ -26,3 +28,10 @@ def _sample(sample: Sample, reading: Reading) -> Sample:
     numbers = [math.nan if value is None else value for value in sample.values]
     values = tuple(None if math.isnan(value) else value for value in numbers)
     return replace(sample, values=values, cells=reading.shown(numbers))
+
+
+def sample_of(data: Mapping[str, Any]) -> Sample:
+    """A row read back from JSON."""
+    cells = data.get("cells")
+    lists = {"values": tuple(data["values"]), "cells": None if cells is None else tuple(cells)}
+    return Sample(**{**data, **lists})

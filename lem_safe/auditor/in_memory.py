@@ -129,8 +129,10 @@ class _Columns(NamedTuple):
 
 def _objects(column: Any) -> NDArray[Any]:
     """The cells of a column: dates as numpy's own, in UTC, everything else as it is."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(column.astype(object), None))
     if isinstance(column, np.ndarray):
-        return column.astype(object).filled(None) if isinstance(column, np.ma.MaskedArray) else column
+        return column
     if getattr(getattr(column, "dtype", None), "tz", None) is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     return np.asarray(column)

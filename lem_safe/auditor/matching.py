@@ -60,8 +60,10 @@ def match_columns(
     found = _matched(samples, columns, specs, derived)
     if samples.gaps == "keep":
         must_be_rules(specs, samples.source)
-    own = {"rows": samples.rows, "source": samples.source}
-    return found._replace(reading=reading_of(specs, derived or {}, found.names, found.order, **own))
+    reading = reading_of(
+        specs, derived or {}, found.names, found.order, rows=samples.rows, source=samples.source
+    )
+    return found._replace(reading=reading)
 
 
 def _matched(

@@ -14,7 +14,7 @@ from barriers.sets import Cells, Rule
 from barriers.sets.column_names import column_names
 from barriers.sets.meeting import Demands
 from barriers.sets.usage import rules_in, usage_of
-from barriers.tables import CellKind, Coder
+from barriers.tables import Coder
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.errors import BadInput, Fault
 
@@ -55,7 +55,7 @@ class Reading:
         return frozenset(i for i, coder in self.coders.items() if coder.gaps)
 
     @property
-    def kinds(self) -> dict[str, CellKind]:
+    def kinds(self) -> dict[str, str]:
         """What the columns that hold no numbers are, by name."""
         return {name: kind for name, kind in self.cells.kinds.items() if kind != "number"}
 

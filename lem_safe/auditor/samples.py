@@ -163,9 +163,9 @@ class Samples:
         if np.isfinite(block).all():
             return
         bad = ~np.isfinite(block)
-        for place, i in enumerate(chosen):
+        for at, i in enumerate(chosen):
             if self.gaps != "error" and i != self.unit_column or i in reading.gaps:
-                bad[:, place] &= ~np.isnan(block[:, place])
+                bad[:, at] &= ~np.isnan(block[:, at])
         if not bad.any():
             return
         row, column = (int(i) for i in np.argwhere(bad)[0])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from barriers.regular_files import MISSING, refusal
-from barriers.sets.derived import faults_of
 from barriers.tables import defaults, listed, misplaced
 from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.errors import BadInput, Fault
@@ -19,7 +18,7 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.region_columns import NO_SAMPLES, Header, over_columns
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, over_columns
 from lem_safe.scenario.regions import names_declared
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
@@ -43,8 +42,8 @@ class Meaning:
         self._files()
         own = self._columns()
         made, self.columns = over_columns(parts, own, self.energy_columns, samples, source, tables)
-        self.built, self.faults = made.built, [*self.faults, *made.faults]
-        self._derived(samples)
+        derived = derived_faults(parts, self.columns or samples.counted(), source)
+        self.built, self.faults = made.built, [*self.faults, *made.faults, *derived]
         self._penalties()
         self._constraints()
         self._filter()
@@ -124,12 +123,6 @@ class Meaning:
         except ValueError as error:
             self._error(error, path)
         return None
-
-    def _derived(self, samples: Header) -> None:
-        """The derived names, over the columns that are known, else over those that they name themselves."""
-        columns = self.columns or samples.counted() or self.parts.columns_named()
-        for name, bad in faults_of(columns, self.parts.cells(columns)):
-            self._fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
 
     def _penalties(self) -> None:
         for i, penalty in self.parts.under("penalties"):

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets.column_names import names_among, names_of_all, rule_names
+from barriers.sets.derived import faults_of
 from barriers.tables import defaults, misplaced
+from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.parts import Parts
 from lem_safe.scenario.placing import of_constructor
@@ -48,6 +50,15 @@ def over_columns(
         if not over_samples.faults or over_samples.places() == made.places():
             made = over_samples
     return made, columns
+
+
+def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) -> list[Fault]:
+    """What is wrong with derived names, over these columns, else over those that the file names itself."""
+    over = columns or parts.columns_named()
+    return [
+        source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
+        for name, bad in faults_of(over, parts.cells(over))
+    ]
 
 
 def _may_be_called(energy: Sequence[str] | None, header: Sequence[str]) -> bool:
