@@ -15,7 +15,9 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True)
 class Context:
-    """Marks a constructor parameter that the builder supplies under this name."""
+    """Marks a constructor parameter that the builder supplies under this name; one with a default, where it
+    has it.
+    """
 
     name: str
 
@@ -92,7 +94,8 @@ def construct(
     arguments: dict[str, Any] = {}
     for p in parameters(constructor):
         if p.context is not None:
-            arguments[p.name] = context[p.context]
+            if p.required or p.context in context:
+                arguments[p.name] = context[p.context]
         elif p.name in fields:
             arguments[p.name] = _resolve(fields[p.name], p.hint, nested, (*path, p.name))
         elif p.required:

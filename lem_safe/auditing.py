@@ -64,8 +64,8 @@ def audit(
     `{"debt": {"kind": "rule", "where": "loan > income"}}`. beta: with regions, the fraction tolerated in
     each, or one by name.
     columns: names for samples that carry none. header, separator (, ; | tab space) and decimal (. or ,): how
-    a text file is written, where that is ambiguous. missing: error or drop, for rows that miss a value in a
-    column that is read. clouds: independent clouds from which the bound is taken.
+    a text file is written, where that is ambiguous. missing: error, drop or keep, for rows that miss a
+    value in a column that is read. clouds: independent clouds from which the bound is taken.
     options: those of `lem_safe.auditor.audit`: strict, near, coupled, trace, correction. Raises BadInput for
     samples that cannot be audited.
     """

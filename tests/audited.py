@@ -38,6 +38,7 @@ def scenario(
         sampler=SimpleNamespace(samples=100),
         columns=columns,
         unsafe=unsafe or REGIONS,
+        derived=None,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
         audit=SimpleNamespace(
             confidence=confidence,

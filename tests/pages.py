@@ -78,6 +78,7 @@ def save(
         name=directory.name,
         columns=columns,
         unsafe=unsafe,
+        derived=None,
         constraints=[SimpleNamespace(set=s, beta=b) for s, b in constraints],
         fingerprint=lambda: "0123456789abcdef" * 4,
         aimed=lambda: tuple(b for _, b in constraints),

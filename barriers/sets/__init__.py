@@ -13,6 +13,7 @@ from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.box import Box
 from barriers.sets.capsule import Capsule
+from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.constraint import Constraint
@@ -119,18 +120,18 @@ def undefined(unsafe: UnsafeSet, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]
 
 
 def build_sets(
-    specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None
+    specs: Mapping[str, Any], columns: Sequence[str], makers: Nested | None = None, cells: Cells = MEASURED
 ) -> dict[str, UnsafeSet]:
     """Every named region over `columns`, in file order; a region may use the names of earlier ones.
     Dimensions are checked.
 
-    makers: see `build_set`.
+    makers: see `build_set`. cells: what is known of the columns' cells; by default they are numbers of a
+    sampler.
     """
     built: dict[str, UnsafeSet] = {}
+    context = {"columns": tuple(columns), "cells": cells}
     for name, spec in specs.items():
-        region = build_set(
-            spec, named=built, context={"columns": tuple(columns)}, path=(name,), makers=makers
-        )
+        region = build_set(spec, named=built, context=context, path=(name,), makers=makers)
         if region.dimension not in (None, len(columns)):
             raise SpecificationError(
                 f"has {region.dimension} dimensions where the energy has {len(columns)}", (name,)
@@ -140,6 +141,7 @@ def build_sets(
 
 
 __all__ = [
+    "MEASURED",
     "SETS",
     "AllOf",
     "AnyOf",
@@ -147,6 +149,7 @@ __all__ = [
     "Ball",
     "Box",
     "Capsule",
+    "Cells",
     "ClassRegion",
     "Classifier",
     "Columns",

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from barriers.sets.identifiers import identifier
+from barriers.sets.literals import STRING, blanked
 from barriers.sets.rule_error import RuleError
 from barriers.tables import identifier as of_file
 from barriers.tables import unquoted as bare
 
-_QUOTED = re.compile(r"`([^`]*)`")
+_QUOTED = re.compile(rf"`([^`]*)`|{STRING}")
 _LETTERS = range(0x4E00, 0x9FFF)
 
 
@@ -30,8 +31,10 @@ class Unquoted(NamedTuple):
 def unquoted(text: str, columns: Sequence[str]) -> Unquoted:
     """The rule with every name in backticks as a letter; raises RuleError."""
     plain, found = lettered(text, columns)
-    if "`" in plain:
-        raise RuleError("'`'", text.rindex("`"), " is never closed: a name stands between two backticks")
+    if "`" in blanked(plain):
+        raise RuleError(
+            "'`'", blanked(plain).rindex("`"), " is never closed: a name stands between two backticks"
+        )
     places = {letter: place_of(match[0], columns, match.start()) for letter, match in found.items()}
     return Unquoted(plain, places, {letter: match[0] for letter, match in found.items()})
 
@@ -41,7 +44,8 @@ def lettered(text: str, taken: Sequence[str] = ()) -> tuple[str, dict[str, re.Ma
     spaces to the same length; and what each letter stands for.
     """
     letters = (chr(code) for code in _LETTERS if chr(code) not in text and chr(code) not in taken)
-    found = dict(zip(letters, _QUOTED.finditer(text), strict=False))
+    names = (match for match in _QUOTED.finditer(text) if match[0][0] == "`")
+    found = dict(zip(letters, names, strict=False))
     plain = list(text)
     for letter, match in found.items():
         plain[match.start() : match.end()] = letter.ljust(len(match[0]))

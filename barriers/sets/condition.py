@@ -7,17 +7,38 @@ u < v and −u < v), which keeps them usable by a drift filter (B.5).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from barriers.sets.expression import Expression, Operation
+from barriers.sets.expression import Column, Expression, Operation
 
 
 @dataclass(frozen=True)
 class Compared:
-    """left < right (`strict`) or left <= right, over columns of the table; `also` must have values too."""
+    """left < right (`strict`) or left <= right, over columns of the table; `also` must have values too.
+
+    flat: whether the difference of the sides is no distance, as that of dates is none.
+    """
 
     left: Expression
     right: Expression
     strict: bool
     also: tuple[Expression, ...] = ()
+    flat: bool = False
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The column has one of these values, or with `inside` false another one."""
+
+    column: Column
+    codes: tuple[float, ...]
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The column's cell is missing, or with `inside` false is not."""
+
+    column: Column
+    inside: bool
 
 
 @dataclass(frozen=True)
@@ -28,7 +49,7 @@ class Joined:
     parts: tuple["Condition", ...]
 
 
-Condition = Compared | Joined
+Condition = Compared | OneOf | Gap | Joined
 
 
 def weight(condition: Condition) -> int:
@@ -46,6 +67,10 @@ def weight(condition: Condition) -> int:
         part = left.pop()
         if isinstance(part, Joined):
             left += part.parts
+        elif isinstance(part, OneOf):
+            total += 1 + len(part.codes)
+        elif isinstance(part, Gap):
+            total += 1
         else:
             total += sum(map(size, (part.left, part.right, *part.also)))
     return total
@@ -80,6 +105,23 @@ def split(left: Expression, right: Expression, strict: bool, also: tuple[Express
             parts = u if side.name != "abs" else (u[0], Operation("neg", u))
             return Joined(every[side.name], tuple(compare(part) for part in parts))
     return Compared(left, right, strict, also)
+
+
+def same(left: Expression, right: Expression, negated: bool) -> Condition:
+    """left == right without a tolerance, or with `negated` left != right."""
+    sides = ((left, right), (right, left))
+    return Joined(not negated, tuple(Compared(a, b, negated, flat=True) for a, b in sides))
+
+
+def columns_in(expression: Expression) -> list[int]:
+    """The columns that an expression reads, in order, some perhaps more than once."""
+    match expression:
+        case Column(index):
+            return [index]
+        case Operation(_, arguments):
+            return [i for a in arguments for i in columns_in(a)]
+        case _:
+            return []
 
 
 def _within(expression: Expression, also: tuple[Expression, ...]) -> bool:

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.tables.cell_kinds import DAY
+
 HUGE = 1e100
 """Values above this have gradient 0: third derivatives of functions of them would overflow."""
 
@@ -74,8 +76,13 @@ OPERATIONS: dict[str, _Rule] = {
     "/": _Rule(torch.div, flat=lambda a, b: b.abs() < 1e-50, most=2, least=2),
     "**": _Rule(torch.pow, flat=lambda a, b: a < 1e-30, most=2, least=2),
     "neg": _Rule(torch.neg),
+    "%": _Rule(torch.remainder, kinked=True, most=2, least=2),
+    "days": _Rule(lambda a, b: (a - b) / DAY, most=2, least=2),
+    "later": _Rule(lambda a, days: a + days * DAY, most=2, least=2),
 }
-"""The meaning of operators; a constant exponent is handled separately."""
+"""The meaning of operators; a constant exponent is handled separately. `a % b` has the sign of b; dates are
+microseconds, of which `days` and `later` make and take days.
+"""
 
 FUNCTIONS: dict[str, _Rule] = {
     "abs": _Rule(torch.abs, kinked=True),
@@ -139,7 +146,7 @@ def kinked(expression: Expression) -> bool:
         case Operation("**", (Operation("**", _) | Operation("*", _), Number(power))) if power != int(power):
             return True
         case Operation(name, arguments):
-            return (name in FUNCTIONS and FUNCTIONS[name].kinked) or any(kinked(a) for a in arguments)
+            return (FUNCTIONS.get(name) or OPERATIONS[name]).kinked or any(kinked(a) for a in arguments)
         case _:
             return False
 
@@ -148,6 +155,13 @@ def constant(expression: Expression) -> bool:
     """Whether the expression contains no column."""
     return not isinstance(expression, Column) and (
         isinstance(expression, Number) or all(constant(a) for a in expression.arguments)
+    )
+
+
+def of_dates(expression: Expression) -> bool:
+    """Whether dates are subtracted or moved anywhere in an expression."""
+    return isinstance(expression, Operation) and (
+        expression.name in ("days", "later") or any(map(of_dates, expression.arguments))
     )
 
 

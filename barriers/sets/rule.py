@@ -9,6 +9,7 @@ rule: an undefined value does not pass (see `comparison`).
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
+from annotated_types import Gt
 from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
@@ -17,20 +18,24 @@ from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import AllOf, AnyOf, complement
 from barriers.sets.backticks import place_of
 from barriers.sets.base import UnsafeSet
+from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.columns import Columns
 from barriers.sets.comparison import Comparison
-from barriers.sets.condition import Condition, Joined
-from barriers.sets.expression import Column, Expression, Number, Operation
-from barriers.sets.grammar import read
+from barriers.sets.condition import Condition, Gap, Joined, OneOf, columns_in
+from barriers.sets.expression import Column, Expression, Number, Operation, of_dates
+from barriers.sets.flat import Absent, Among, Stepped
+from barriers.sets.grammar import understood
 from barriers.sets.identifiers import identifiers
+from barriers.sets.rule_error import RuleError
 from barriers.sets.soft import soften
 from barriers.specification import Context
 
 
 class Rule(UnsafeSet):
-    """Everything for which `where` is true.
+    """Everything for which `where` is true; or, with `require`, everything for which that is not.
 
-    Raises RuleError, whose `offset` is the position of the faulty character.
+    Raises RuleError, whose `offset` is the position of the faulty character and whose `key` is where its text
+    stands.
     """
 
     exact = False
@@ -41,12 +46,31 @@ class Rule(UnsafeSet):
 
     def __init__(
         self,
-        where: Annotated[str, Doc("A comparison over column names, or several joined by and, or, not.")],
-        columns: Annotated[Sequence[str], Context("columns")],
+        where: Annotated[
+            str | None, Doc("What must not hold: comparisons of columns, joined by and, or, not.")
+        ] = None,
+        columns: Annotated[Sequence[str], Context("columns")] = (),
+        require: Annotated[
+            str | None, Doc("In place of where: what must hold, so all else is unsafe.")
+        ] = None,
+        tolerance: Annotated[
+            float | None, Gt(0), Doc("Up to which difference ==, != and in take two numbers for equal.")
+        ] = None,
+        cells: Annotated[Cells, Context("cells")] = MEASURED,
     ):
         super().__init__()
-        condition = read(where, columns)
-        self.where, self.columns_used = where, [list(columns)[i] for i in _indices(condition)]
+        if (where is None) == (require is None):
+            given = "both" if where is not None else "neither"
+            raise ValueError(f"Rule: needs where, what must not hold, or require, what must; got {given}")
+        self.key = "where" if where is not None else "require"
+        self.text = where if where is not None else str(require)
+        try:
+            found = understood(self.text, columns, cells, tolerance=tolerance, negated=where is None)
+        except RuleError as bad:
+            bad.key = self.key
+            raise
+        condition, self.demands = found
+        self.columns_used = [list(columns)[i] for i in _indices(condition)]
         self.tree = _compile(condition, tuple(columns))
         self.smooth, self.dimension = self.tree.smooth, len(columns)
 
@@ -78,8 +102,9 @@ def columns_used(spec: Any, columns: Sequence[str], named: Mapping[str, Any] | N
     match spec:
         case str() if named and spec in named:
             found = columns_used(named[spec], columns, named)
-        case {"kind": "rule", "where": where}:
-            found = Rule(where, columns).columns_used
+        case {"kind": "rule"}:
+            given = {key: value for key, value in spec.items() if key != "kind"}
+            found = Rule(**given, columns=columns, cells=Cells(stage="open")).columns_used
         case {"kind": "columns", "columns": chosen}:
             found = [columns[place_of(c, columns) if isinstance(c, str) else c] for c in chosen]
         case Mapping():
@@ -90,31 +115,31 @@ def columns_used(spec: Any, columns: Sequence[str], named: Mapping[str, Any] | N
 
 
 def _compile(condition: Condition, columns: tuple[str, ...]) -> UnsafeSet:
-    if isinstance(condition, Joined):
-        parts = [_compile(part, columns) for part in condition.parts]
-        return AllOf(parts) if condition.every else AnyOf(parts)
+    match condition:
+        case Joined(every, parts):
+            sets = [_compile(part, columns) for part in parts]
+            return AllOf(sets) if every else AnyOf(sets)
+        case OneOf(column, codes, inside):
+            return Columns([column.index], Among(codes, inside), columns)
+        case Gap(column, inside):
+            return Columns([column.index], Absent(inside), columns)
     sides = (condition.left, condition.right, *condition.also)
-    used = list(dict.fromkeys(i for side in sides for i in _columns(side)))
+    used = list(dict.fromkeys(i for side in sides for i in columns_in(side)))
     left, right, *also = (_renumbered(side, used) for side in sides)
-    return Columns(list(used), Comparison(left, right, condition.strict, len(used), tuple(also)), columns)
+    compared = Comparison(left, right, condition.strict, len(used), tuple(also))
+    flat = condition.flat or any(map(of_dates, sides))
+    return Columns(list(used), Stepped(compared) if flat else compared, columns)
 
 
 def _indices(condition: Condition) -> list[int]:
-    if isinstance(condition, Joined):
-        found = [i for part in condition.parts for i in _indices(part)]
-    else:
-        found = [i for side in (condition.left, condition.right) for i in _columns(side)]
-    return list(dict.fromkeys(found))
-
-
-def _columns(expression: Expression) -> list[int]:
-    match expression:
-        case Column(index):
-            return [index]
-        case Operation(_, arguments):
-            return [i for a in arguments for i in _columns(a)]
+    match condition:
+        case Joined(_, parts):
+            found = [i for part in parts for i in _indices(part)]
+        case OneOf(column, _, _) | Gap(column, _):
+            found = [column.index]
         case _:
-            return []
+            found = [i for side in (condition.left, condition.right) for i in columns_in(side)]
+    return list(dict.fromkeys(found))
 
 
 def _renumbered(expression: Expression, used: list[int]) -> Expression:

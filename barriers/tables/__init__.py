@@ -2,8 +2,10 @@
 and the matching of the columns of two tables.
 """
 
+from barriers.tables.cell_kinds import DAY, CellKind, Holding, code_of, date_text, ticks_of
 from barriers.tables.cells import Record, pieces
-from barriers.tables.csv_rows import BLOCK, csv_blocks
+from barriers.tables.coder import WANTED, Coder, kind_of_cells
+from barriers.tables.csv_rows import BLOCK, csv_blocks, csv_holdings
 from barriers.tables.first_row import Doubt, number
 from barriers.tables.head import CsvHead, csv_head
 from barriers.tables.names import identifier, unquoted
@@ -25,6 +27,7 @@ from barriers.tables.table_format import (
     SEPARATOR,
     UNKNOWN,
     Decimal,
+    Gaps,
     Missing,
     Separator,
     TableFormat,
@@ -34,15 +37,21 @@ from barriers.tables.text_file import TEXT, TableFault, begins_with_mark, is_tex
 
 __all__ = [
     "BLOCK",
+    "DAY",
     "DECIMAL",
     "HEADER",
     "MISSING",
     "SEPARATOR",
     "TEXT",
     "UNKNOWN",
+    "WANTED",
+    "CellKind",
+    "Coder",
     "CsvHead",
     "Decimal",
     "Doubt",
+    "Gaps",
+    "Holding",
     "Missing",
     "Pairing",
     "Record",
@@ -53,13 +62,17 @@ __all__ = [
     "alike",
     "begins_with_mark",
     "by_position",
+    "code_of",
     "csv_blocks",
     "csv_head",
+    "csv_holdings",
+    "date_text",
     "defaults",
     "folded",
     "identifier",
     "is_text",
     "kind_of",
+    "kind_of_cells",
     "listed",
     "misplaced",
     "number",
@@ -67,5 +80,6 @@ __all__ = [
     "opened",
     "pair",
     "pieces",
+    "ticks_of",
     "unquoted",
 ]

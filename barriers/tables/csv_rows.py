@@ -8,12 +8,15 @@ are separated, `cells` what a line is.
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from barriers.tables.cell_kinds import CellKind
 from barriers.tables.cells import Record, is_missing, marked_otherwise, records
+from barriers.tables.coder import WANTED, Coder, kind_of_cells
+from barriers.tables.first_row import WINDOW
 from barriers.tables.head import CsvHead, may_be_a_row
 from barriers.tables.separators import SAY_DECIMAL, decimals_in_doubt
 from barriers.tables.table_format import name_of
@@ -30,22 +33,33 @@ _ODD_CELL = re.compile(r"[^ \t0-9A-Za-z+\-.]")
 _MARK = re.compile(r",\d|\d\.\d{3}\.\d")
 """What a number is written with whose decimal mark is no point."""
 
+PLAIN: Mapping[int, Coder] = {}
+"""All columns hold numbers."""
+
 Faults = list[tuple[str, int | None]]
 
 
-def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Iterator[NDArray[np.float64]]:
+Coders = Mapping[int, Coder]
+"""How columns are read that are no plain numbers, by their positions."""
+
+
+def csv_blocks(
+    head: CsvHead, chosen: Sequence[int], size: int = BLOCK, coders: Coders = PLAIN
+) -> Iterator[NDArray[np.float64]]:
     """The chosen columns of all rows, in file order, about `size` rows at a time, [b, chosen]; TableFault
-    with every cell that is not a number. Missing cells are NaN where the head's form drops them.
+    with every cell that is not a number, or not what its coder reads. Missing cells are NaN where the head's
+    form drops or keeps them, and where a coder has gaps.
     """
+    words = any(coder.kind != "number" for i, coder in coders.items() if i in chosen)
     faults: Faults = []
     read, blank, start = 0, None, head.start
     with opened(head.path) as file:
         rest = itertools.islice(file, head.start, None)
         while lines := list(itertools.islice(rest, size)):
-            block = _fast(head, lines, chosen)
+            block = None if words else _fast(head, lines, chosen)
             if block is None:
                 rows, more = _rows_from(head, lines, rest, start)
-                block, bad = _slow(head, rows, chosen)
+                block, bad = _slow(head, rows, chosen, coders)
                 faults += sorted(more + bad, key=lambda fault: fault[1] or 0)
                 read += len(rows)
             if head.width == 1:
@@ -61,6 +75,22 @@ def csv_blocks(head: CsvHead, chosen: Sequence[int], size: int = BLOCK) -> Itera
         raise TableFault(faults)
     if not read:
         raise TableFault([("has a header but no rows", None)])
+
+
+def csv_holdings(head: CsvHead, chosen: Sequence[int]) -> list[CellKind | None]:
+    """What the first cells of columns hold: WINDOW rows, and as many more as it takes to find one that is not
+    missing; None where there is none.
+    """
+    left, found = set(chosen), dict[int, CellKind | None]()
+    with opened(head.path) as file:
+        rows = records(itertools.islice(file, head.start, None), head.layout, head.start)
+        while left and (some := list(itertools.islice(rows, WINDOW))):
+            for i in list(left):
+                cells = [record.cells[i] for record in some if len(record.cells) == head.width]
+                found[i] = kind_of_cells([head.layout.plain(cell) for cell in cells])
+                if found[i] is not None:
+                    left.discard(i)
+    return [found.get(i) for i in chosen]
 
 
 def _gaps(head: CsvHead, lines: Sequence[str], start: int, blank: int | None) -> tuple[Faults, int | None]:
@@ -136,9 +166,11 @@ def _rows_from(
     return rows, faults
 
 
-def _slow(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> tuple[NDArray[np.float64], Faults]:
+def _slow(
+    head: CsvHead, rows: Sequence[Record], chosen: Sequence[int], coders: Coders
+) -> tuple[NDArray[np.float64], Faults]:
     """The chosen cells of every sound row, and what is wrong with the others."""
-    whole = _sound(head, rows, chosen)
+    whole = _sound(head, rows, chosen, coders)
     if whole is not None:
         return whole, []
     values: list[list[float]] = []
@@ -151,9 +183,9 @@ def _slow(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> tuple
         if why is not None:
             faults.append((why, line))
             continue
-        found = [_value(head, cells[i]) for i in chosen]
+        found = [_value(head, cells[i], coders.get(i)) for i in chosen]
         faults += [
-            (_not_a_number(head, cells[i], head.names[i] if head.names else str(i)), line)
+            (_no_value(head, cells[i], head.names[i] if head.names else str(i), coders.get(i)), line)
             for i, value in zip(chosen, found, strict=True)
             if value is None
         ]
@@ -161,9 +193,11 @@ def _slow(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> tuple
     return np.array(values, dtype=np.float64).reshape(len(values), len(chosen)), faults
 
 
-def _sound(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> NDArray[np.float64] | None:
+def _sound(
+    head: CsvHead, rows: Sequence[Record], chosen: Sequence[int], coders: Coders
+) -> NDArray[np.float64] | None:
     """The chosen cells, column by column; None unless all rows are as wide as the first and all these cells
-    are plain numbers.
+    are plain numbers, or what their coders read.
     """
     if head.layout.decimal != "." or any(len(record.cells) != head.width for record in rows):
         return None
@@ -172,6 +206,11 @@ def _sound(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> NDAr
     block = np.empty((len(rows), len(chosen)))
     for place, i in enumerate(chosen):
         cells = [record.cells[i] for record in rows]
+        if i in coders and coders[i].kind != "number":
+            block[:, place], bad = coders[i].codes(cells)
+            if bad.any() or not _may_miss(head, coders[i]) and np.isnan(block[:, place]).any():
+                return None
+            continue
         try:
             block[:, place] = list(map(float, cells))
         except ValueError:
@@ -181,12 +220,37 @@ def _sound(head: CsvHead, rows: Sequence[Record], chosen: Sequence[int]) -> NDAr
     return None if np.isinf(block).any() else block
 
 
-def _value(head: CsvHead, text: str) -> float | None:
-    """The number in a cell, NaN where it is missing and such rows are dropped; None for anything else."""
-    value = head.layout.number(text)
-    if value is not None and np.isinf(value) and any(c.isdigit() for c in text):
+def _may_miss(head: CsvHead, coder: Coder | None) -> bool:
+    """Whether a cell of a column may be missing."""
+    return head.form.missing != "error" or (coder is not None and coder.gaps)
+
+
+def _value(head: CsvHead, text: str, coder: Coder | None) -> float | None:
+    """The number in a cell or that stands for it, NaN where it is missing and may be; None for anything
+    else.
+    """
+    if coder is not None and coder.kind != "number":
+        (value,), (bad,) = coder.codes([text])
+        return None if bad or (np.isnan(value) and not _may_miss(head, coder)) else float(value)
+    found = head.layout.number(text)
+    if found is not None and np.isinf(found) and any(c.isdigit() for c in text):
         return None
-    return np.nan if value is None and head.form.missing == "drop" and is_missing(text) else value
+    return np.nan if found is None and _may_miss(head, coder) and is_missing(text) else found
+
+
+def _no_value(head: CsvHead, text: str, column: str, coder: Coder | None) -> str:
+    """What is wrong with a cell that is no number, or not what its column holds."""
+    if coder is None or coder.kind == "number":
+        return _not_a_number(head, text, column)
+    if coder.missing(text):
+        way = "fill it, leave out rows that miss a value with missing: drop, or count them with missing: keep"
+        return f"column '{column}': {_shown(text)} is no value; {way}"
+    return f"column '{column}': {_shown(text)} is not {WANTED[coder.kind]}; mend it, or the rule that says so"
+
+
+def _shown(text: str) -> str:
+    bare = text.strip(" \t")
+    return "'" + "".join(c if c.isprintable() else "·" for c in bare[:40]) + "'" if bare else "an empty cell"
 
 
 def _ragged(head: CsvHead, many: int) -> str:

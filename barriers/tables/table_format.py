@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 Missing = Literal["error", "drop"]
+Gaps = Literal["error", "drop", "keep"]
 Decimal = Literal[".", ","]
 Separator = Literal[",", ";", "|", "tab", "space", "\t", " "]
 
@@ -18,14 +19,15 @@ class TableFormat:
     """What is known of a table beforehand; None where the file is to say it.
 
     header: whether the first line is names. separator: what is between two cells. decimal: the decimal mark.
-    missing: what is done with a row that misses a value in a column that is read. Raises ValueError for
-    anything else, and where one mark would be both.
+    missing: what is done with a row that misses a value in a column that is read; `keep` is for rules, which
+    have no value there, so that the row is inside. Raises ValueError for anything else, and where one mark
+    would be both.
     """
 
     header: bool | None = None
     separator: Separator | None = None
     decimal: Decimal | None = None
-    missing: Missing = "error"
+    missing: Gaps = "error"
 
     def __post_init__(self) -> None:
         if self.separator is not None and self.separator not in SEPARATORS:
@@ -35,8 +37,8 @@ class TableFormat:
             )
         if self.decimal not in (None, ".", ","):
             raise ValueError(f"decimal must be '.' or ','; got {self.decimal!r}")
-        if self.missing not in ("error", "drop"):
-            raise ValueError(f"missing must be error or drop; got {self.missing!r}")
+        if self.missing not in ("error", "drop", "keep"):
+            raise ValueError(f"missing must be error, drop or keep; got {self.missing!r}")
 
     @property
     def of_text(self) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lem_safe.auditor.as_written import as_written
 from lem_safe.auditor.assumption import Stand, in_words
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.clouds import by_cloud
@@ -54,6 +55,8 @@ def assembled(
         dropped=counted.census.dropped if counted.samples.gaps == "drop" else None,
         unclaimed=stand.unclaimed,
         by_cloud=by_cloud(counted, question),
+        kinds=counted.match.reading.kinds or None,
+        unseen=counted.match.reading.unseen(),
     )
 
 
@@ -75,7 +78,7 @@ def _judged(counted: Counted, decision: Decision, question: Question) -> tuple[C
             c.beta,
             counted.inside(c.set),
             counted.n,
-            counted.census.regions[c.set],
+            as_written(counted.census.regions[c.set], counted.match.reading),
             decision.evidence[c.set],
             standing,
             confidence=question.confidence_each,

@@ -10,6 +10,7 @@ from lem_safe.auditor.clouds import CloudFractions
 from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.headline import reason
 from lem_safe.auditor.movement import Movement
+from lem_safe.auditor.reading import Unseen
 from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
@@ -89,6 +90,10 @@ class AuditReport:
     """Why no bound is claimed; None where one is."""
     by_cloud: tuple[CloudFractions, ...] = ()
     """For several clouds, one entry per constraint: the mean of their fractions, and the largest."""
+    kinds: dict[str, str] | None = None
+    """What the columns that hold no numbers hold, by name: text, date or boolean; None where all do."""
+    unseen: tuple[Unseen, ...] = ()
+    """Texts that rules compare a column with and that never occur in it."""
 
     @property
     def status(self) -> int:
@@ -132,6 +137,9 @@ class AuditReport:
             for name, made in (("repeats", Repeats), ("movement", Movement)):
                 read[name] = made(**data[name]) if data.get(name) is not None else None
             read["unclaimed"] = unclaimed_in(data)
+            read["unseen"] = tuple(
+                Unseen(**{**each, "values": tuple(each["values"])}) for each in data.get("unseen", ())
+            )
             read["by_cloud"] = tuple(CloudFractions(**each) for each in data.get("by_cloud", ()))
             return cls(
                 **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}

@@ -15,7 +15,18 @@ SOME = 0.99
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
     """The remarks that apply, one or two sentences each."""
-    return [text for text in (_dropped(audit), _repeats(audit), _moved(audit), _mixed(audit)) if text]
+    found = (_dropped(audit), *_unseen(audit), _repeats(audit), _moved(audit), _mixed(audit))
+    return [text for text in found if text]
+
+
+def _unseen(audit: Mapping[str, Any]) -> list[str]:
+    """A remark on each value that a rule names and no row has: a slip would make the rule void."""
+    return [
+        f"Column '{found['column']}' never holds '{found['value']}', which a rule names"
+        + (f"; is '{found['close']}' meant?" if found["close"] else ".")
+        + (f" It holds {', '.join(map(repr, found['values']))}." if found["values"] else "")
+        for found in audit.get("unseen", ())
+    ]
 
 
 def _dropped(audit: Mapping[str, Any]) -> str:

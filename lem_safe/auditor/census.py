@@ -23,6 +23,7 @@ from torch import Tensor
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
+from barriers.sets.flat import flat_in
 from lem_safe.auditor.clearances import Clearances, Sketch
 from lem_safe.auditor.inside import Inside, Reservoir
 from lem_safe.auditor.mixing import Batches
@@ -46,14 +47,16 @@ WORST = 20
 @dataclass(frozen=True)
 class Sample:
     """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, and the
-    number of its unit, if any.
+    number of its unit, if any. cells: the values as a person reads them, where some are no numbers; their
+    values are then the numbers that stand for them, and None is a missing one.
     """
 
     row: int
     inside: bool
     clearance: float | None
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     unit: int | None = None
+    cells: tuple[str, ...] | None = None
 
 
 class Census(NamedTuple):
@@ -135,7 +138,8 @@ def told(
     """
     if clearance_kind(region) == "first_order":
         s = s.clamp(-LARGEST, LARGEST)
-        s = torch.where(inside & (s.isnan() & ~undefined | (s > 0)), 0.0, s)
+        steep = s.isnan() & ~undefined & (not flat_in(region))
+        s = torch.where(inside & (steep | (s > 0)), 0.0, s)
         return torch.where(~inside & (s < 0), 0.0, s)
     lost = _most(region, "resolution")
     if lost > 0:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from barriers.sets import UnsafeSet
+from barriers.sets.flat import flat_in
 from lem_safe.auditor.census import Census, census
 from lem_safe.auditor.growth import Past, Seen
 from lem_safe.auditor.matching import Match
@@ -14,6 +15,7 @@ from lem_safe.auditor.question import Question
 from lem_safe.auditor.repeats import Counting, Repeats
 from lem_safe.auditor.samples import Samples, Unit
 from lem_safe.auditor.tracks import Tracks
+from lem_safe.errors import BadInput, Fault
 
 
 class Counted(NamedTuple):
@@ -62,10 +64,12 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
     """One pass over the samples, in the memory of one block; rows audited before are compared in the same
     pass.
     """
-    sets = question.sets(match.names)
+    sets = question.sets(match)
     seen, counting = Seen(past or Past({}), samples.source), Counting()
     blocks = counting.passing(match.blocks(samples))
     between = (question.scenario.audit.between or "segments") if match.unit == "path" else None
+    if between == "segments":
+        _must_be_followed(sets, samples.source)
     found = census(
         blocks if past is None else seen.passing(blocks),
         sets,
@@ -75,6 +79,16 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
     )
     moved = movement(samples.moved, question.trace)
     return Counted(samples, match, sets, found, counting.result(), moved, between), seen
+
+
+def _must_be_followed(sets: Mapping[str, UnsafeSet], source: str) -> None:
+    """Refuses rules that have no value between two points of a path: those over text, dates, whole numbers
+    and missing cells.
+    """
+    flat = next((name for name, region in sets.items() if flat_in(region)), None)
+    if flat is not None:
+        what = f"holds paths, and '{flat}' compares what has no value between two points"
+        raise BadInput(Fault(f"{what}; write audit: {{between: points}}", source))
 
 
 def count_clouds(beside: Samples, own: Counted, question: Question) -> Counted:

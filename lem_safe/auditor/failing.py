@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from barriers.sets import UnsafeSet
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.census import clearances, told
 from lem_safe.auditor.question import Question
+from lem_safe.auditor.reading import Reading
 from lem_safe.auditor.samples import UNITS, Block, Samples
 from lem_safe.auditor.tracks import Tracks, deepest
 from lem_safe.errors import BadInput, Fault
@@ -59,7 +60,7 @@ def write_failing(path: Path, samples: Samples, question: Question, report: Audi
     """
     must_be_table(path)
     match = question.match(samples)
-    sets = question.sets(match.names)
+    sets = question.sets(match)
     along = match.unit == "path" and question.scenario.audit.between != "points"
     unit = next((name for name, meant in UNITS.items() if meant == match.unit), None)
     passed = _Pass(sets, Tracks() if along else None)
@@ -67,7 +68,7 @@ def write_failing(path: Path, samples: Samples, question: Question, report: Audi
 
     def written(file: BinaryIO) -> None:
         parts = passed.failing(match.blocks(samples))
-        write(file, _Heads(unit, tuple(sets), match.names), parts)
+        write(file, _Heads(unit, tuple(sets), match.names, match.reading), parts)
         counts = [c.violations for c in report.constraints]
         if passed.rows != report.rows or (match.unit != "path" and passed.inside != counts):
             message = "changed while it was audited; audit it again when it is complete"
@@ -121,6 +122,7 @@ class _Heads(NamedTuple):
     unit: str | None
     sets: tuple[str, ...]
     columns: tuple[str, ...]
+    reading: Reading
 
     def names(self) -> list[str]:
         """Their names, each once: a column of the samples called like another one here is `value: NAME`."""
@@ -142,7 +144,8 @@ def _write_csv(file: BinaryIO, heads: _Heads, parts: Iterator[Failing]) -> None:
             unit = [] if part.unit is None else [int(part.unit[i])]
             away = ["" if math.isnan(s) else repr(s) for s in part.clearance[i].tolist()]
             regions = SEPARATOR.join(heads.regions(part.inside[i]))
-            table.writerow([row, *unit, regions, *away, *map(repr, part.x[i].tolist())])
+            values = part.x[i].tolist()
+            table.writerow([row, *unit, regions, *away, *(heads.reading.shown(values) or map(repr, values))])
     text.detach()
 
 
@@ -152,13 +155,25 @@ def _write_parquet(file: BinaryIO, heads: _Heads, parts: Iterator[Failing]) -> N
 
     kinds = [pa.int64(), *([pa.int64()] if heads.unit else []), pa.list_(pa.string())]
     names = heads.names()
-    schema = pa.schema(list(zip(names, kinds + [pa.float64()] * (len(names) - len(kinds)), strict=True)))
+    kinds += [pa.float64()] * (len(names) - len(kinds) - len(heads.columns))
+    kinds += [pa.string() if name in heads.reading.kinds else pa.float64() for name in heads.columns]
+    schema = pa.schema(list(zip(names, kinds, strict=True)))
     with pq.ParquetWriter(file, schema) as table:
         for part in parts:
             unit = [] if part.unit is None else [pa.array(part.unit)]
             regions = pa.array([heads.regions(inside) for inside in part.inside], pa.list_(pa.string()))
             away = [pa.array(column, from_pandas=True) for column in part.clearance.T]
-            values = [pa.array(column) for column in part.x.T]
+            values = [_parquet_column(heads.reading, i, column) for i, column in enumerate(part.x.T)]
             arrays = [pa.array(part.row), *unit, regions, *away, *values]
             if len(part.row):
                 table.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _parquet_column(reading: Reading, place: int, values: Float[np.ndarray, "k"]) -> Any:
+    """The cells of one column: its numbers, or its texts and dates as written; null where one is missing."""
+    import pyarrow as pa
+
+    coder = reading.coders.get(reading.order[place]) if reading.order else None
+    if coder is None or coder.kind == "number":
+        return pa.array(values, from_pandas=True)
+    return pa.array([coder.shown(value) or None for value in values.tolist()], pa.string())

@@ -5,9 +5,10 @@ refused with its position. Tensors and masked arrays are read as numpy's own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lem_safe.auditor.rows import Rows
+from barriers.tables import CellKind, Coder, Holding, kind_of_cells
+from lem_safe.auditor.rows import Coders, Rows
+from lem_safe.data.coded import coded, coded_arrow, coded_dates, held_by, written
 from lem_safe.data.names import placeholders
 from lem_safe.data.parquet import cast_to_float64, must_be_numbers
 from lem_safe.errors import BadInput, Fault
@@ -32,22 +35,17 @@ def rows_by_column(source: Any) -> Rows | None:
     package = type(source).__module__.split(".")[0]
     if isinstance(source, np.ndarray) and source.dtype.names is not None and source.ndim == 1:
         names: Sequence[Any] = source.dtype.names
-        return _rows(len(source), list(names), lambda i: _numbers(source[names[i]], str(names[i])))
+        return _rows(_Columns(len(source), list(names), lambda i: source[names[i]]))
     if package == "pandas" and np.ndim(source) == 2:
         labels = list(source.columns)
         if getattr(source.columns, "nlevels", 1) > 1:
             way = "join them, as in frame.columns = ['_'.join(map(str, c)) for c in frame.columns]"
             levels = f"names its columns by {source.columns.nlevels} levels (MultiIndex)"
             raise BadInput(Fault(f"{levels}, such as {labels[0]!r:.60}; {way}", IN_MEMORY))
-        return _rows(len(source), labels, lambda i: _numbers(source.iloc[:, i], str(labels[i])))
+        return _rows(_Columns(len(source), labels, lambda i: source.iloc[:, i]))
     if package == "pyarrow" and type(source).__name__ in ("Table", "RecordBatch"):
         titles = list(source.schema.names)
-
-        def column(i: int) -> Float[np.ndarray, "n"]:
-            must_be_numbers([(titles[i], source.schema.types[i])], IN_MEMORY)
-            return cast_to_float64(source.column(i))
-
-        return _rows(source.num_rows, titles, column)
+        return _rows(_Columns(source.num_rows, titles, lambda i: source.column(i), source.schema.types))
     return None
 
 
@@ -72,17 +70,90 @@ def filled(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
 
 
-def _rows(n: int, labels: Sequence[Any], column: Callable[[int], Float[np.ndarray, "n"]]) -> Rows:
+class _Columns(NamedTuple):
+    """The columns of a table in memory; with the types of those of Arrow."""
+
+    n: int
+    labels: Sequence[Any]
+    column: Callable[[int], Any]
+    types: Sequence[Any] | None = None
+
+    def numbers(self, i: int) -> Float[np.ndarray, "n"]:
+        """A column of numbers; BadInput where it holds something else."""
+        if self.types is None:
+            return _numbers(self.column(i), str(self.labels[i]))
+        must_be_numbers([(str(self.labels[i]), self.types[i])], IN_MEMORY)
+        return cast_to_float64(self.column(i))
+
+    def coded(self, i: int, coder: Coder) -> Float[np.ndarray, "n"]:
+        """A column of cells of any type, as the numbers that stand for them."""
+        if coder.kind == "number":
+            return self.numbers(i)
+        column, place = self.column(i), (str(self.labels[i]), IN_MEMORY, 0)
+        if self.types is not None:
+            return coded_arrow(column, coder, place)
+        if np.ndim(column) != 1:
+            raise BadInput(Fault(f"column '{place[0]}' must hold one value a row", IN_MEMORY))
+        values = _objects(column)
+        return (
+            coded_dates(values, coder, place)
+            if values.dtype.kind == "M"
+            else coded(list(values), coder, place)
+        )
+
+    def holds(self, chosen: Sequence[int]) -> list[Holding]:
+        """What columns hold, by their types, else by their cells."""
+        return [self._holds(i) for i in chosen]
+
+    def _holds(self, i: int) -> Holding:
+        column = self.column(i)
+        if self.types is not None:
+            return held_by(
+                self.types[i], column.to_pylist() if held_by(self.types[i], ()).kind is None else ()
+            )
+        values = _objects(column)
+        typed: dict[str, CellKind] = {
+            "b": "boolean",
+            "M": "date",
+            "f": "number",
+            "i": "number",
+            "u": "number",
+        }
+        if values.dtype.kind in typed:
+            return Holding(typed[values.dtype.kind], True)
+        there = [cell for cell in values if written(cell) is not None]
+        if there and all(isinstance(cell, bool | np.bool_) for cell in there):
+            return Holding("boolean", True)
+        return Holding(kind_of_cells(map(written, there)), bool(there) and isinstance(there[0], date))
+
+
+def _objects(column: Any) -> NDArray[Any]:
+    """The cells of a column: dates as numpy's own, in UTC, everything else as it is."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(column.astype(object), None))
+    if isinstance(column, np.ndarray):
+        return column
+    if getattr(getattr(column, "dtype", None), "tz", None) is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray(column)
+
+
+def _rows(table: _Columns) -> Rows:
+    n, labels = table.n, list(table.labels)
     if not n or not labels:
         raise BadInput(Fault(f"holds no samples: its shape is {(n, len(labels))}", IN_MEMORY))
 
-    def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
-        values = [column(i) for i in chosen]
+    def coded(chosen: Sequence[int], size: int, coders: Coders) -> Iterator[NDArray[Any]]:
+        values = [table.coded(i, coders[i]) if i in coders else table.numbers(i) for i in chosen]
         for start in range(0, n, size):
             yield np.stack([v[start : start + size] for v in values], 1)
 
+    def stream(chosen: Sequence[int], size: int) -> Iterator[NDArray[Any]]:
+        yield from coded(chosen, size, {})
+
     unnamed = labels == list(range(len(labels)))  # pandas' default column labels
-    return Rows(n, len(labels), None if unnamed else tuple(placeholders([*map(str, labels)])), stream)
+    names = None if unnamed else tuple(placeholders([*map(str, labels)]))
+    return Rows(n, len(labels), names, stream, coded=coded, holds=table.holds)
 
 
 def _numbers(column: Any, name: str) -> Float[np.ndarray, "n"]:

@@ -20,21 +20,21 @@ KEPT = 1000
 
 @dataclass(frozen=True)
 class Inside:
-    """Quantiles of each column over the samples inside, data units, at `probabilities`. sampled: the size of
-    the subsample, all of them where there are few.
+    """Quantiles of each column over the samples inside, data units, at `probabilities`, of those that have a
+    value; None for a column that holds no numbers. sampled: the size of the subsample, all of them where
+    there are few.
     """
 
     sampled: int
     probabilities: tuple[float, ...]
-    quantiles: tuple[tuple[float, ...], ...]
+    quantiles: tuple[tuple[float, ...] | None, ...]
     """One row per column, in the audit's order of columns."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Inside":
         """The value read back from JSON."""
-        return cls(
-            data["sampled"], tuple(data["probabilities"]), tuple(tuple(row) for row in data["quantiles"])
-        )
+        quantiles = tuple(None if row is None else tuple(row) for row in data["quantiles"])
+        return cls(data["sampled"], tuple(data["probabilities"]), quantiles)
 
 
 class Reservoir:
@@ -66,8 +66,15 @@ class Reservoir:
         """The quantiles; None where no sample is inside."""
         if self.values is None:
             return None
-        quantiles = np.quantile(self.values, PROBABILITIES, axis=0, method="inverted_cdf").T
-        return Inside(len(self.values), PROBABILITIES, tuple(tuple(map(float, row)) for row in quantiles))
+        return Inside(len(self.values), PROBABILITIES, tuple(map(_quantiles, self.values.T)))
+
+
+def _quantiles(values: Float[np.ndarray, "k"]) -> tuple[float, ...] | None:
+    """Of the values that there are; None where there are none."""
+    there = values[~np.isnan(values)]
+    if not len(there):
+        return None
+    return tuple(np.quantile(there, PROBABILITIES, method="inverted_cdf").tolist())
 
 
 def scrambled(numbers: np.ndarray) -> UInt64[np.ndarray, " k"]:

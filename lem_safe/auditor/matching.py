@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
+
 from barriers.sets.column_names import names_among
 from barriers.tables import Unpaired, by_position, folded, identifier, listed, pair
+from lem_safe.auditor.reading import PLAIN, Reading, must_be_rules, reading_of
 from lem_safe.auditor.rows import BLOCK
-from lem_safe.auditor.samples import UNITS, Block, Samples, Unit
+from lem_safe.auditor.samples import UNITS, Block, Marked, Samples, Unit
 from lem_safe.data.names import UNNAMED, base_of
 from lem_safe.errors import BadInput, Fault
 
@@ -28,15 +31,48 @@ class Match(NamedTuple):
     unit_column: int | None
     detail: str = ""
     """The matching in words; empty where the names are equal."""
+    reading: Reading = PLAIN
+    """How the columns are read."""
 
     def blocks(self, samples: Samples, size: int = BLOCK) -> Iterator[Block]:
         """The rows in file order, in the scenario's columns."""
-        return samples.blocks(self.order, self.unit_column, size)
+        return samples.blocks(self.order, self.unit_column, size, self.reading)
+
+    def coarse_blocks(self, samples: Samples) -> Iterator[Block]:
+        """The rows with small numbers for categories, for looking at how rows repeat."""
+        for block in self.blocks(samples):
+            yield block._replace(x=torch.from_numpy(self.reading.coarse(block.x.numpy())))
+
+    def marked(self, samples: Samples, size: int = BLOCK) -> Iterator[Marked]:
+        """The same, without leaving out a row."""
+        return samples.marked(self.order, self.unit_column, size, self.reading)
 
 
-def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mapping[str, Any]) -> Match:
-    """Which column of the samples is which of the scenario's, the names that rules may use, and the column
-    that numbers the units.
+def match_columns(
+    samples: Samples,
+    columns: Sequence[str] | None,
+    specs: Mapping[str, Any],
+    derived: Mapping[str, str] | None = None,
+) -> Match:
+    """Which column of the samples is which of the scenario's, the names that rules may use, the column that
+    numbers the units, and how the cells are read. derived: expressions by name.
+    """
+    found = _matched(samples, columns, specs, derived)
+    if samples.gaps == "keep":
+        must_be_rules(specs, samples.source)
+    reading = reading_of(
+        specs, derived or {}, found.names, found.order, rows=samples.rows, source=samples.source
+    )
+    return found._replace(reading=reading)
+
+
+def _matched(
+    samples: Samples,
+    columns: Sequence[str] | None,
+    specs: Mapping[str, Any],
+    derived: Mapping[str, str] | None,
+) -> Match:
+    """The same, before the cells are looked at.
 
     Where the samples have names and all of the scenario's are among them, in any order, case and punctuation,
     columns are matched by name and further ones are ignored. Where one side has no names, by position, and a
@@ -54,7 +90,7 @@ def match_columns(samples: Samples, columns: Sequence[str] | None, specs: Mappin
     own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
     d = len(places)
     if not columns and own:
-        columns = names_among(specs, own)
+        columns = names_among(specs, own, derived)
     expected = (
         tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
     )

@@ -63,7 +63,7 @@ def open_samples(
         opened = _of_drawn(source, columns)
     else:
         opened = _of_file(Path(source), columns, form) if _is_path(source) else _of_memory(source, columns)
-    return opened if form.missing == "error" else replace(opened, gaps="drop")
+    return opened if form.missing == "error" else replace(opened, gaps=form.missing)
 
 
 def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:

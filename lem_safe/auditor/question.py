@@ -62,7 +62,7 @@ class Question:
         """Which column of the samples is which of the scenario's; BadInput where that is ambiguous, and where
         separate clouds are given for samples that have a bound of their own.
         """
-        match = match_columns(samples, self.scenario.columns, self.scenario.unsafe)
+        match = match_columns(samples, self.scenario.columns, self.scenario.unsafe, self.scenario.derived)
         if self.clouds is not None and match.unit != "sample":
             raise BadInput(
                 Fault(
@@ -76,17 +76,18 @@ class Question:
 
     def match_clouds(self, beside: Samples) -> Match:
         """The same for separate clouds; BadInput where their rows have no clouds."""
-        match = match_columns(beside, self.scenario.columns, self.scenario.unsafe)
+        match = match_columns(beside, self.scenario.columns, self.scenario.unsafe, self.scenario.derived)
         if match.unit != "cloud":
             raise BadInput(
                 Fault("must say which row is of which cloud, in an array `replica`", beside.source)
             )
         return match
 
-    def sets(self, names: tuple[str, ...]) -> dict[str, UnsafeSet]:
-        """The constrained regions over these columns; BadInput naming the key that cannot be built."""
+    def sets(self, match: Match) -> dict[str, UnsafeSet]:
+        """The constrained regions over the matched columns; BadInput naming the key that cannot be built."""
+        names = match.names
         try:
-            regions = build_sets(self.scenario.unsafe, names, self.makers)
+            regions = build_sets(self.scenario.unsafe, names, self.makers, match.reading.cells)
         except SpecificationError as error:
             message = f"{error} (the samples' columns: {', '.join(names)})"
             raise BadInput(Fault(message, key=".".join(["unsafe", *map(str, error.path)]))) from error

@@ -3,19 +3,28 @@
 Memory is that of one block. A file is read again from its beginning whenever its blocks are requested again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from barriers.tables import Coder, Holding
+from lem_safe.errors import BadInput, Fault
 from lem_safe.inputs import must_be_readable
 
 BLOCK = 65536
 """Rows in memory at a time."""
 
+Coders = Mapping[int, Coder]
+"""How columns are read that are no plain numbers, by their positions."""
+
 Stream = Callable[[Sequence[int], int], Iterator[NDArray[Any]]]
 """stream(chosen columns, rows at a time): blocks [b, chosen] in file order, of any real type."""
+
+
+def _numbers(chosen: Sequence[int]) -> list[Holding]:
+    return [Holding("number", True) for _ in chosen]
 
 
 def _settled(expected: Sequence[str] | None) -> None:
@@ -27,7 +36,8 @@ class Rows(NamedTuple):
     width and names.
 
     settle: raises BadInput where the names may be a row of numbers, and the expected names do not show that
-    they are names.
+    they are names. coded: the stream where some columns are read by coders; None where all are numbers.
+    holds: what columns hold.
     """
 
     total: int | None
@@ -35,6 +45,23 @@ class Rows(NamedTuple):
     columns: tuple[str, ...] | None
     stream: Stream
     settle: Callable[[Sequence[str] | None], None] = _settled
+    coded: Callable[[Sequence[int], int, Coders], Iterator[NDArray[Any]]] | None = None
+    holds: Callable[[Sequence[int]], list[Holding]] = _numbers
+
+    def read(self, chosen: Sequence[int], size: int, coders: Coders, source: str) -> Iterator[NDArray[Any]]:
+        """The blocks, some columns read by their coders; BadInput where the source holds only numbers."""
+        if not any(i in coders for i in chosen):
+            yield from self.stream(chosen, size)
+        elif self.coded is not None:
+            yield from self.coded(chosen, size, coders)
+        else:
+            words = [coder.kind for i, coder in coders.items() if i in chosen and coder.kind != "number"]
+            if words:
+                way = "audit the table that they were made from, or write the rule about numbers"
+                raise BadInput(
+                    Fault(f"holds only numbers, and a rule is about {words[0]} cells; {way}", source)
+                )
+            yield from self.stream(chosen, size)
 
 
 def rows_of_array(values: NDArray[Any], columns: Sequence[str] | None) -> Rows:

@@ -24,9 +24,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from barriers.tables import Missing
+from barriers.sets.meeting import TOLERANCE
+from barriers.tables import Gaps
 from lem_safe.auditor.arrays import Array
 from lem_safe.auditor.drawn import Numbers
+from lem_safe.auditor.reading import PLAIN, Reading
 from lem_safe.auditor.rows import BLOCK, Rows
 from lem_safe.errors import BadInput, Fault
 
@@ -48,7 +50,7 @@ class Block(NamedTuple):
 
 
 class Marked(NamedTuple):
-    """Some rows, none left out: those that miss a value are marked, and hold NaN."""
+    """Some rows, none left out: those that miss a value that they may not are marked, and hold NaN."""
 
     x: Float[np.ndarray, "b d"]
     unit: Int64[np.ndarray, "b"] | None
@@ -72,8 +74,10 @@ class Samples:
     seed: int | None = None
     moved: float | None = None
     """The share of a run's particles that are not where they started, where the file states it."""
-    gaps: Missing = "error"
-    """What is done with a row that misses a value, NaN, in one of the chosen columns."""
+    gaps: Gaps = "error"
+    """What is done with a row that misses a value, NaN, in one of the chosen columns, except those that a
+    rule asks whether they are missing.
+    """
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -91,55 +95,59 @@ class Samples:
         named = [i for i, name in enumerate(self.rows.columns) if name in UNITS]
         return named[0] if len(named) == 1 else None
 
-    def blocks(self, order: Sequence[int], unit_column: int | None, size: int = BLOCK) -> Iterator[Block]:
-        """The rows in file order, `size` at a time, with columns in this order; BadInput at the first number
-        that is not finite.
+    def blocks(
+        self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
+    ) -> Iterator[Block]:
+        """The rows in file order, `size` at a time, with columns in this order, read in this way; BadInput at
+        the first number that is not finite.
         """
         if self.gaps == "drop":
-            yield from self._without_gaps(order, unit_column, size)
+            yield from self._without_gaps(order, unit_column, size, reading)
             return
-        for x, unit, _ in self.marked(order, unit_column, size):
+        for x, unit, _ in self.marked(order, unit_column, size, reading):
             yield Block(torch.from_numpy(x), unit)
 
-    def marked(self, order: Sequence[int], unit_column: int | None, size: int = BLOCK) -> Iterator[Marked]:
-        """The same, without leaving out a row: those that miss a value are marked, where they may."""
-        if self.gaps == "drop":
-            yield from self._with_gaps(order, unit_column, size)
-            return
+    def marked(
+        self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
+    ) -> Iterator[Marked]:
+        """The same, without leaving out a row: those that miss a value are marked, where they are to be left
+        out.
+        """
+        if self.gaps == "drop" and (unit_column is not None or self.unit != "sample"):
+            message = "missing: drop is for rows that are samples; a cloud, chain or path would have holes"
+            raise BadInput(Fault(message, self.source))
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
         start = 0
-        for part in self.rows.stream(chosen, size):
+        for part in self.rows.read(chosen, size, reading.coders, self.source):
             block = np.array(part, dtype=np.float64)
-            self._must_be_finite(block, start, chosen)
+            gaps = self._gaps(block, chosen, reading)
+            self._must_be_finite(block, start, chosen, reading)
             unit = None if numbers is None else next(numbers).astype(np.int64)
             if self.each is not None:
                 unit = np.arange(start, start + len(block)) // self.each
             if unit_column is not None:
                 unit = self._whole(block[:, -1], start)
                 block = np.ascontiguousarray(block[:, :-1])
-            yield Marked(block, unit, np.zeros(len(block), dtype=bool))
+            self._must_be_whole(block, start, reading)
+            yield Marked(block, unit, gaps)
             start += len(block)
 
-    def _with_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Marked]:
-        """The rows, those that miss a value marked. BadInput where rows are of larger units, which would have
-        holes.
-        """
-        if unit_column is not None or self.unit != "sample":
-            message = "missing: drop is for rows that are samples; a cloud, chain or path would have holes"
-            raise BadInput(Fault(message, self.source))
-        start = 0
-        for part in self.rows.stream(list(order), size):
-            block = np.array(part, dtype=np.float64)
-            gaps = np.asarray(np.isnan(block).any(1))
-            self._must_be_finite(np.where(np.isnan(block), 0.0, block), start, order)
-            start += len(block)
-            yield Marked(block, None, gaps)
+    def _gaps(
+        self, block: Float[np.ndarray, "b k"], chosen: Sequence[int], reading: Reading
+    ) -> Bool[np.ndarray, "b"]:
+        """The rows that are to be left out, as they miss a value that they may not."""
+        if self.gaps != "drop":
+            return np.zeros(len(block), dtype=bool)
+        needed = [place for place, i in enumerate(chosen) if i not in reading.gaps]
+        return np.asarray(np.isnan(block[:, needed]).any(1))
 
-    def _without_gaps(self, order: Sequence[int], unit_column: int | None, size: int) -> Iterator[Block]:
+    def _without_gaps(
+        self, order: Sequence[int], unit_column: int | None, size: int, reading: Reading
+    ) -> Iterator[Block]:
         """The rows that miss no value; BadInput where none is left."""
         held, rows, dropped = None, 0, 0
-        for block, _, gaps in self._with_gaps(order, unit_column, size):
+        for block, _, gaps in self.marked(order, unit_column, size, reading):
             rows += len(block)
             dropped += int(gaps.sum())
             if not gaps.all():
@@ -151,17 +159,40 @@ class Samples:
             raise BadInput(Fault(f"each of its {rows:,} rows misses a value that is needed", self.source))
         yield held._replace(dropped=held.dropped + dropped)
 
-    def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int]) -> None:
+    def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int], reading: Reading) -> None:
         if np.isfinite(block).all():
             return
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(block))[0])
+        bad = ~np.isfinite(block)
+        for at, i in enumerate(chosen):
+            if self.gaps != "error" and i != self.unit_column or i in reading.gaps:
+                bad[:, at] &= ~np.isnan(block[:, at])
+        if not bad.any():
+            return
+        row, column = (int(i) for i in np.argwhere(bad)[0])
         own = self.rows.columns  # unnamed ones are numbered from 1, like the rows
         name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
         place = f"row {start + row + 1}, column {name}"
         value = block[row, column]
+        if np.isnan(value) and chosen[column] in reading.coders:
+            way = "leave out such rows with missing: drop, or count them with missing: keep"
+            what = f"the cell is missing; fill it, {way}"
+            raise BadInput(Fault(f"{place}: {what}", self.source))
         drop = ", or leave out rows that miss a value with missing: drop" if np.isnan(value) else ""
         message = f"{place}: {value} is not a finite number; repair or remove the row{drop}"
         raise BadInput(Fault(message, self.source))
+
+    def _must_be_whole(self, block: Float[np.ndarray, "b d"], start: int, reading: Reading) -> None:
+        """Raises BadInput where a column that a rule compares by == holds other numbers than whole ones."""
+        for place, (name, region) in reading.whole.items():
+            values = block[:, place]
+            bad = np.isfinite(values) & ((values != np.rint(values)) | (np.abs(values) > 2**53))
+            if bad.any():
+                row = int(np.flatnonzero(bad)[0])
+                message = (
+                    f"row {start + row + 1}, column {name}: {values[row].item()!r} is not a whole number up "
+                    f"to 2**53, and the rule '{region}' compares it by ==; {TOLERANCE}"
+                )
+                raise BadInput(Fault(message, self.source))
 
     def _whole(self, numbers: np.ndarray, start: int) -> np.ndarray:
         bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53)

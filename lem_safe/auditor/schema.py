@@ -52,6 +52,11 @@ MEANINGS = {
     "split R-hat; otherwise null.",
     "dropped": "The number of rows that miss a value in a column that is read and were left out (missing: "
     "drop); null if a missing value is an error.",
+    "kinds": "What the columns that hold no numbers hold, by name: text, date or boolean; null if all hold "
+    "numbers.",
+    "unseen": "Texts that a rule compares a column with and that never occur in it: `close` is a value that "
+    "does and is written alike, `values` are some that occur.",
+    "cells": "The values as written, if some columns hold no numbers; null otherwise.",
     "unclaimed": "Why no bound is claimed; null where one is.",
     "looks": "In an audit that grows, the number of evaluations; null for an audit that is made once.",
 }

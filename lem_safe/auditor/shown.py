@@ -34,7 +34,8 @@ def shown(
     """
     chosen = np.arange(report.rows) if report.rows <= most else chosen_rows(report.rows, most)
     start, kept = 0, []
-    for block in match_columns(samples, scenario.columns, scenario.unsafe).blocks(samples):
+    match = match_columns(samples, scenario.columns, scenario.unsafe, scenario.derived)
+    for block in match.blocks(samples):
         first, last = np.searchsorted(chosen, [start, start + len(block.x)])
         kept.append(block.x.numpy()[chosen[first:last] - start])
         start += len(block.x)

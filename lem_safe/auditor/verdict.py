@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from barriers.budget import budget
+from lem_safe.auditor.as_written import sample_of
 from lem_safe.auditor.census import RegionCensus, Sample
 from lem_safe.auditor.clearances import Clearances
 from lem_safe.auditor.guarantee import Guarantee
@@ -116,9 +117,7 @@ class ConstraintReport:
     def from_dict(cls, data: Mapping[str, Any]) -> "ConstraintReport":
         """The report that JSON made lists and mappings of."""
         read = dict(data)
-        read["worst"] = tuple(
-            Sample(**{**sample, "values": tuple(sample["values"])}) for sample in data["worst"]
-        )
+        read["worst"] = tuple(map(sample_of, data["worst"]))
         for name, made in (("clearances", Clearances.from_dict), ("inside", Inside.from_dict)):
             read[name] = made(data[name]) if data.get(name) is not None else None
         if data.get("guarantee") is not None:

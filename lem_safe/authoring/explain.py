@@ -73,7 +73,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "slab": lambda s: (
         f"the slab where {_shown(s['normal'])} · x is from {_shown(s['lower'])} to {_shown(s['upper'])}"
     ),
-    "rule": lambda s: f"all points with {s['where']}",
+    "rule": lambda s: f"all points with{'out' * (s.get('where') is None)} {s.get('where') or s['require']}",
     "grow": lambda s: (
         f"{in_words(s['region'])}, grown by {_shown(s['by'])}"
         if {"region", "by"} <= set(s)

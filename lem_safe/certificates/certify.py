@@ -176,7 +176,7 @@ class _Drawing:
         self.evaluations = Evaluations(
             Asked(problem.betas, scenario.audit.confidence, scenario.audit.correction), plan.particles
         )
-        self.sets = regions(scenario.unsafe, problem.columns)
+        self.sets = regions(scenario.unsafe, problem.columns, scenario.derived)
 
     def until_decided(self) -> None:
         """Draws and evaluates batch after batch."""

@@ -20,7 +20,7 @@ from lem_safe.scenario import loads as scenario_of
 
 FOLDER = "geometry"
 """Where the copies are, beside the certificate."""
-ASKED = ("version", "name", "columns", "unsafe", "constraints", "audit")
+ASKED = ("version", "name", "columns", "derived", "unsafe", "constraints", "audit")
 """The keys of a scenario that a certificate is about."""
 
 

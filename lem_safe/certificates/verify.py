@@ -103,7 +103,7 @@ def _of_samples(found: Certificate, samples: Samples, question: Question) -> lis
 def _counted(samples: Samples, question: Question) -> tuple[np.ndarray, str]:
     """Membership of every sample in the region of every constraint, [n, m], and the hash of all values."""
     match = question.match(samples)
-    sets = question.sets(match.names)
+    sets = question.sets(match)
     names = [c.set for c in question.scenario.constraints]
     inside: list[np.ndarray] = []
 

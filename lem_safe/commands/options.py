@@ -52,8 +52,9 @@ Missing = Annotated[
     str,
     typer.Option(
         "--missing",
-        metavar="error|drop",
-        help="What to do with rows that miss a value in a column that is read; drop reports how many.",
+        metavar="error|drop|keep",
+        help="What to do with rows that miss a value in a column that is read; drop reports how many, keep "
+        "counts those inside for which a rule has no value.",
     ),
 ]
 Set = Annotated[

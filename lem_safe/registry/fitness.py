@@ -54,7 +54,7 @@ def must_hold(chosen: Scenario) -> None:
     be false.
     """
     columns_ = tuple(chosen.columns or columns(chosen.energy))
-    named = regions(chosen.unsafe, columns_)
+    named = regions(chosen.unsafe, columns_, chosen.derived)
     needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
     found = needs.unfit(chosen.dtype, columns_, HARMLESS if chosen.dtype == "float32" else SHARE)
     if found is not None:

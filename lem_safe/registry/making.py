@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from barriers.kinds import KindError
-from barriers.sets import Field, UnsafeSet, build_set, build_sets
+from barriers.sets import Cells, Field, UnsafeSet, build_set, build_sets
 from barriers.specification import Nested, SpecificationError, construct
+from barriers.tables import CellKind
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.energies import Energy, Untrained
 from lem_safe.registry.catalogue import NESTED, TABLES
@@ -47,11 +48,20 @@ def make(
     return construct(entry.constructor, spec, nested=nested, context=supplied, path=path)
 
 
-def regions(specs: Mapping[str, Any], columns: Sequence[str]) -> dict[str, UnsafeSet]:
+def regions(
+    specs: Mapping[str, Any],
+    columns: Sequence[str],
+    derived: Mapping[str, str] | None = None,
+    kinds: Mapping[str, CellKind] | None = None,
+) -> dict[str, UnsafeSet]:
     """Every named region of a scenario over `columns`, including those of energies; raises
-    SpecificationError.
+    SpecificationError. derived: expressions by name. kinds: of the columns of a file that hold no numbers; by
+    default they are a sampler's.
     """
-    return build_sets(specs, columns, MAKERS)
+    cells = Cells(derived=derived or {}, stage="measured")
+    if kinds is not None:
+        cells = Cells(kinds, "known", derived or {})
+    return build_sets(specs, columns, MAKERS, cells)
 
 
 def energy_field(spec: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Field:

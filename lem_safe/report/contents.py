@@ -63,7 +63,9 @@ class Contents:
         if self.made is not None:
             return dict(self.made)
         try:
-            return regions(self.scenario["unsafe"], self.columns)
+            return regions(
+                self.scenario["unsafe"], self.columns, self.scenario.get("derived"), self.audit.get("kinds")
+            )
         except SpecificationError as error:
             raise BadInput(Fault(str(error), str(self.directory / "scenario.yaml"))) from error
 

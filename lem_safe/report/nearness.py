@@ -78,7 +78,7 @@ def seats(contents: Contents) -> dict[str, list[Seat]]:
         inside = c.get("inside")
         if inside is not None:
             at = {p: i for i, p in enumerate(inside["probabilities"])}
-            everywhere = np.median(x, axis=0)
+            everywhere = np.nanmedian(x, axis=0)
             found[c["set"]] = [
                 Seat(
                     name,
@@ -87,6 +87,7 @@ def seats(contents: Contents) -> dict[str, list[Seat]]:
                     f"{everywhere[i]:.3g}",
                 )
                 for i, (name, q) in enumerate(zip(names, inside["quantiles"], strict=True))
+                if q is not None
             ][:MOST]
     return found
 

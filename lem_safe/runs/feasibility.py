@@ -54,7 +54,7 @@ def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None
     """
     try:
         columns = tuple(scenario.columns or columns_of(scenario.energy))
-        named = regions(scenario.unsafe, columns)
+        named = regions(scenario.unsafe, columns, scenario.derived)
     except (SpecificationError, BadInput, ValueError):  # reported elsewhere, with its place
         return None
     sets = [named[c.set] for c in scenario.constraints]

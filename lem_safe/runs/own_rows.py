@@ -38,7 +38,7 @@ def own_rows(scenario: Scenario) -> list[str]:
 
 def inside_rows(scenario: Scenario, rows: Float[Tensor, "n d"], columns: Sequence[str]) -> list[str]:
     """The same of rows that are there already, in data units."""
-    named = regions(scenario.unsafe, tuple(columns))
+    named = regions(scenario.unsafe, tuple(columns), scenario.derived)
     found = []
     for c in scenario.constraints:
         count = int(_members(named[c.set], rows).sum())

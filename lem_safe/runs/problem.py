@@ -169,7 +169,7 @@ def build(
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
-    named = regions(scenario.unsafe, columns)
+    named = regions(scenario.unsafe, columns, scenario.derived)
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)

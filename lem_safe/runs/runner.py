@@ -94,7 +94,7 @@ def run_given(
             write_json(directory / PILOT, pilot.to_dict())
         report = _carried_out(directory, problem, progress, False, began, CHECKPOINT_SECONDS)
         if with_report:
-            render(directory.path, regions(scenario.unsafe, problem.columns))
+            render(directory.path, regions(scenario.unsafe, problem.columns, scenario.derived))
     return report
 
 

@@ -173,7 +173,8 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         near = {messages.near(key, RUN_ONLY) for key in set(source.value) - set(model.model_fields)}
         lacking = [name for name in RUN_ONLY if name not in source.value and name not in near]
         found += [source.fault((), _lacks(name), at_key=True) for name in lacking]
-    meaning = Meaning(Parts(parts), source, tables, use.samples)
+    to_run = not use.to_audit or (use.samples == NO_SAMPLES and set(RUN_ONLY) <= set(source.value))
+    meaning = Meaning(Parts(parts, to_run), source, tables, use.samples)
     found += meaning.faults
     if found or checked is None:
         raise BadInput(

@@ -18,7 +18,7 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.region_columns import NO_SAMPLES, Header, over_columns
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, over_columns
 from lem_safe.scenario.regions import names_declared
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
@@ -42,7 +42,8 @@ class Meaning:
         self._files()
         own = self._columns()
         made, self.columns = over_columns(parts, own, self.energy_columns, samples, source, tables)
-        self.built, self.faults = made.built, [*self.faults, *made.faults]
+        derived = derived_faults(parts, self.columns or samples.counted(), source)
+        self.built, self.faults = made.built, [*self.faults, *made.faults, *derived]
         self._penalties()
         self._constraints()
         self._filter()

@@ -20,7 +20,7 @@ from lem_safe.templates import rendered
 RUN_ONLY = ("energy", "sampler")
 """What a run needs and an audit does not."""
 
-AUDITED = ("version", "name", "columns", "unsafe", "constraints", "audit")
+AUDITED = ("version", "name", "columns", "derived", "unsafe", "constraints", "audit")
 """What an audit reads."""
 
 MODELINE = "# yaml-language-server: $schema=./scenario.schema.json\n"
@@ -72,6 +72,12 @@ class Scenario(BaseModel):
     )
     penalties: list[Penalty] = Field(
         [], description="Energies to keep away from: U_safe = U - sum(weight * U_minus)."
+    )
+    derived: dict[str, Annotated[str, MinLen(1)]] | None = Field(
+        None,
+        description="Expressions over columns by the names that rules use for them; they are worked out "
+        "from the columns wherever a rule names them.",
+        examples=[{"living": "above + basement"}],
     )
     unsafe: dict[str, Any] = Field(
         description="Named regions that samples should keep out of; a name may be used inside a later region."

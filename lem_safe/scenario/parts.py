@@ -2,22 +2,43 @@
 whether it is learned.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from barriers.regular_files import refusal
+from barriers.sets import Cells
+from barriers.sets.column_names import names_of_all, rule_names
+from barriers.sets.usage import usage_of
+from barriers.tables import Holding
 from lem_safe.data.parts import in_parts
 from lem_safe.scenario.key_path import KeyPath
 
 
 class Parts:
     """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint,
-    `sampler`, `filter`, ...
+    `sampler`, `filter`, ...; runs: whether the scenario is to be run, or only to audit files with.
     """
 
-    def __init__(self, values: Mapping[KeyPath, Any]):
-        self.values = values
+    def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True):
+        self.values, self.runs = values, runs
+
+    @property
+    def derived(self) -> Mapping[str, str]:
+        """Expressions by name."""
+        return self.get("derived") or {}
+
+    def columns_named(self) -> list[str]:
+        """The columns that regions and derived names name."""
+        regions = names_of_all(dict(self.under("unsafe")), self.derived) or []
+        return list(dict.fromkeys([*regions, *rule_names(self.derived, self.derived)]))
+
+    def cells(self, columns: Sequence[str]) -> Cells:
+        """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
+        if self.runs:
+            return Cells(stage="measured", derived=self.derived)
+        usage = usage_of(dict(self.under("unsafe")), columns, self.derived)
+        return Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
 
     def get(self, *path: str | int) -> Any:
         return self.values.get(path)

@@ -20,8 +20,9 @@ def of_constructor(error: ValueError, path: KeyPath, source: Source) -> Fault:
     while offset is None and cause.__cause__ is not None:
         cause = cause.__cause__
         offset = getattr(cause, "offset", None)
-    if offset is not None and (*where, "where") in source.nodes:
-        where = (*where, "where")
+    key = getattr(cause, "key", None) or "where"
+    if offset is not None and (*where, key) in source.nodes:
+        where = (*where, key)
     named = re.match(r"\w+: (\w+)\b", message)
     if named and (*where, named[1]) in source.nodes:
         where = (*where, named[1])

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from barriers.sets.column_names import names_among, names_of_all, rule_names
+from barriers.sets.derived import faults_of
 from barriers.tables import defaults, misplaced
+from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.parts import Parts
 from lem_safe.scenario.placing import of_constructor
@@ -50,6 +52,15 @@ def over_columns(
     return made, columns
 
 
+def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) -> list[Fault]:
+    """What is wrong with derived names, over these columns, else over those that the file names itself."""
+    over = columns or parts.columns_named()
+    return [
+        source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
+        for name, bad in faults_of(over, parts.cells(over))
+    ]
+
+
 def _may_be_called(energy: Sequence[str] | None, header: Sequence[str]) -> bool:
     """Whether samples' names can be those of the energy's columns: as many, and none of them in another
     place.
@@ -66,7 +77,8 @@ def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables
     samples' columns; without samples, such regions are checked by themselves, and rules one by one.
     """
     specs = dict(parts.under("unsafe"))
-    names = names_of_all(specs) if header is None else names_among(specs, header)
+    derived = parts.derived
+    names = names_of_all(specs, derived) if header is None else names_among(specs, header, derived)
     if names is not None:
         return regions(parts, names, source, tables)
     if header is not None:
@@ -76,7 +88,7 @@ def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables
     made = regions(parts, None, source, tables)
     for path, rule in _rules(specs, ("unsafe",)):
         try:
-            region_of(rule, path, {}, rule_names(rule) or ["x0"], tables)
+            region_of(rule, path, {}, rule_names(rule, derived) or ["x0"], parts, tables)
         except ValueError as error:
             made.faults.append(of_constructor(error, path, source))
     return made

@@ -45,7 +45,7 @@ def regions(
         if any(refusal(file) is not None for _, file in files_in(spec, path)):
             continue  # already reported
         try:
-            region = region_of(spec, path, made.built, columns, tables)
+            region = region_of(spec, path, made.built, columns, parts, tables)
         except _CannotBeChecked:
             continue
         except BadInput as bad:
@@ -87,12 +87,19 @@ class _Unknown(Mapping[str, Any]):
 
 
 def region_of(
-    spec: Any, path: KeyPath, named: Mapping[str, UnsafeSet], columns: Sequence[str] | None, tables: Tables
+    spec: Any,
+    path: KeyPath,
+    named: Mapping[str, UnsafeSet],
+    columns: Sequence[str] | None,
+    parts: Parts,
+    tables: Tables,
 ) -> UnsafeSet:
     """One region; ValueError at what is wrong with it, and _CannotBeChecked where it needs columns that
     are not known.
     """
-    context: Mapping[str, Any] = _Unknown() if columns is None else {"columns": tuple(columns)}
+    context: Mapping[str, Any] = _Unknown()
+    if columns is not None:
+        context = {"columns": tuple(columns), "cells": parts.cells(columns)}
     return build_set(spec, named=named, context=context, path=path, makers=tables.makers)
 
 

@@ -163,8 +163,8 @@ class Judge:
         if match.unit != "sample":
             message = f"must be rows that are samples of their own; they number {match.unit}s"
             raise BadInput(Fault(f"{message}; leave that column out", key="draw"))
-        sets = question.sets(match.names)
-        parts = list(opened.marked(match.order, match.unit_column))
+        sets = question.sets(match)
+        parts = list(match.marked(opened))
         missing = np.concatenate([part.missing for part in parts])
         inside = np.zeros((len(missing), len(sets)), dtype=bool)
         inside[~missing] = inside_each(np.concatenate([part.x for part in parts])[~missing], sets)

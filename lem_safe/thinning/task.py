@@ -60,7 +60,7 @@ def task_of(samples: Samples, scenario: Scenario, seed: int | None, progress: Pr
         raise BadInput(
             Fault(f"holds {what}, which would have holes without some rows; {way}", samples.source)
         )
-    sets = question.sets(match.names)
+    sets = question.sets(match)
     betas = tuple(min(c.beta for c in scenario.constraints if c.set == name) for name in sets)
     chosen = scenario.seed if seed is None else seed
     if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 <= chosen < 2**63:

@@ -81,11 +81,11 @@ def test_paths_and_clouds_have_no_holes(tmp_path):
 def test_keys_that_are_none_are_refused(tmp_path, capsys):
     samples, scenario = files(tmp_path)
     for option, words in (
-        ("--missing", "must be error or drop; got 'keep'"),
+        ("--missing", "must be error, drop or keep; got 'fill'"),
         ("--separator", "must be ','"),
         ("--decimal", "must be '.' or ','"),
     ):
-        assert cli.main(["audit", str(samples), str(scenario), option, "keep"]) == 2
+        assert cli.main(["audit", str(samples), str(scenario), option, "fill"]) == 2
         assert words in capsys.readouterr().err
     np.save(tmp_path / "x.npy", np.zeros((3, 2)))
     for key in ("separator", "decimal"):

@@ -101,7 +101,7 @@ def test_a_decimal_comma_below_the_first_rows_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "keys", [{"separator": "x"}, {"separator": ""}, {"decimal": ";"}, {"missing": "keep"}, {"missing": None}]
+    "keys", [{"separator": "x"}, {"separator": ""}, {"decimal": ";"}, {"missing": "fill"}, {"missing": None}]
 )
 def test_other_keys_are_refused(keys):
     with pytest.raises(ValueError, match=f"{next(iter(keys))} must be"):

@@ -1,0 +1,126 @@
+"""The cells of one column as numbers, block by block, with what is learned of the column on the way."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from barriers.tables.cell_kinds import CellKind, code_of, date_text, ticks_of, truth_of
+from barriers.tables.cells import is_missing
+from barriers.tables.first_row import number
+
+MOST = 1_000_000
+"""Different texts that are remembered at a time."""
+FEW = 2000
+"""Different values of a column among which a misspelt one is looked for."""
+
+
+class Coded(NamedTuple):
+    """Some cells as numbers: NaN where one is missing, and also where it is `bad`, no value of this kind."""
+
+    values: Float[np.ndarray, "b"]
+    bad: Bool[np.ndarray, "b"]
+
+
+class Coder:
+    """The reading of one column: how its cells are read, whether they may be missing, and the texts that
+    rules name in it.
+
+    A text that a rule names is a value even where it usually says that there is none: `region == 'NA'`.
+    seen: which of the named texts have occurred.
+    """
+
+    def __init__(self, kind: CellKind, named: Iterable[str] = (), gaps: bool = False):
+        self.kind, self.gaps = kind, gaps
+        self.named = frozenset(text.strip() for text in named)
+        self.seen: set[str] = set()
+        self._known: dict[str, float] = {}
+        self._texts: dict[float, str] = {}
+        self._clear()
+
+    def codes(self, cells: Sequence[str | None]) -> Coded:
+        """The numbers of cells as written; None is a missing one."""
+        found = [self._number(cell) for cell in cells]
+        bad = np.array([value is None for value in found], dtype=bool)
+        return Coded(np.array([np.nan if v is None else v for v in found], dtype=np.float64), bad)
+
+    def missing(self, cell: str) -> bool:
+        """Whether a cell as written says that there is no value."""
+        return is_missing(cell) and cell.strip() not in self.named
+
+    def shown(self, value: float) -> str:
+        """A cell as a person reads it, of its number; empty where it is missing."""
+        if np.isnan(value):
+            return ""
+        if self.kind == "text":
+            return self._texts.get(value, f"#{value:.0f}")
+        if self.kind == "boolean":
+            return "true" if value else "false"
+        return date_text(value) if self.kind == "date" else repr(value)
+
+    def values(self) -> list[str]:
+        """The different texts that have occurred, as far as they are remembered; at most FEW."""
+        there = [text for text in self._texts.values() if text not in self.named or text in self.seen]
+        return sorted(there[:FEW])
+
+    def _clear(self) -> None:
+        self._known.clear()
+        self._texts = {code_of(text): text for text in self.named}
+
+    def _number(self, cell: str | None) -> float | None:
+        """The number of one cell; None where it is no value of this kind."""
+        if cell is None:
+            return np.nan
+        if cell in self._known:
+            return self._known[cell]
+        text = cell.strip()
+        if self.missing(text):
+            value: float | None = np.nan
+        else:
+            value = self._code(text) if self.kind == "text" else READ[self.kind](text)
+        if value is not None:
+            if len(self._known) >= MOST:
+                self._clear()
+            self._known[cell] = value
+        return value
+
+    def _code(self, text: str) -> float | None:
+        """The code of a text; None where another one of this column has the same."""
+        code = code_of(text)
+        if self._texts.setdefault(code, text) != text:
+            return None
+        if text in self.named:
+            self.seen.add(text)
+        return code
+
+
+READ: dict[str, Callable[[str], float | None]] = {
+    "number": number,
+    "date": ticks_of,
+    "boolean": truth_of,
+}
+"""What reads a cell that is no text."""
+
+WANTED = {
+    "number": "a number",
+    "date": "a date as 2020-12-31 or 2020-12-31T10:30:00, to the microsecond",
+    "boolean": "true or false",
+    "text": "a text that can be told from all others (its code is taken)",
+}
+"""What a cell of each kind is, in messages."""
+
+
+def kind_of_cells(cells: Iterable[str | None]) -> CellKind | None:
+    """What all of these cells are that are not missing: numbers, dates, else text; None where all are
+    missing.
+
+    >>> kind_of_cells(["", "2020-01-31"]), kind_of_cells(["1", "x"]), kind_of_cells(["NA"])
+    ('date', 'text', None)
+    """
+    there = [cell for cell in cells if cell is not None and not is_missing(cell)]
+    if not there:
+        return None
+    if all(number(cell) is not None for cell in there):
+        return "number"
+    return "date" if all(ticks_of(cell) is not None for cell in there) else "text"
