@@ -18,7 +18,11 @@ def test_what_is_left_out_has_the_contracts_defaults():
     assert s.sampler.init == {"kind": "standard"}
     assert (s.audit.confidence, s.audit.after_step, s.audit.require) == (0.95, 0, "passed")
     assert loads(changed("filter: {kind: gate}\n", "")).filter == {"kind": "none"}
-    assert loads(changed("kind: gate", "kind: step")).filter == {"kind": "step", "rate": 5.0}
+    assert loads(changed("kind: gate", "kind: step")).filter == {
+        "kind": "step",
+        "rate": 5.0,
+        "limit": "surrogate",
+    }
 
 
 def test_yaml_1_2_numbers_and_words():
