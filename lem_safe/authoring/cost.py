@@ -1,8 +1,9 @@
 """What a scenario costs, in particle-steps and, after a few timed steps, in seconds on this machine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
@@ -75,12 +76,24 @@ def timed(scenario: Scenario, clock: Clock) -> Timed | None:
         if problem.filter is not None and needs_pilot(problem.filter):
             problem = replace(problem, filter=learned(problem.filter, [0.0] * len(problem.sets)))
         chains = [False] if problem.filter is None else [False, True]
-        each = [_per_cloud_step(problem, filtered=filtered, clock=clock) for filtered in chains]
+        with _one_thread():
+            each = [_per_cloud_step(problem, filtered=filtered, clock=clock) for filtered in chains]
     except (BadInput, NumericalFailure, Infeasible):
         return None
     larger = scenario.sampler.samples / size
     whole = sum(one.seconds for one in each) * larger * scenario.audit.replicas * scenario.sampler.steps
     return Timed(whole, sum(one.steps for one in each))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As a run computes, unless told otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.no_grad()
@@ -98,14 +111,12 @@ def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timed:
     if chain.is_over():
         return Timed(0.0, 0)
     chain.advance()
-    began = clock()
-    for k in count(1):
-        if chain.is_over():
-            return Timed((clock() - began) / k / together, k)
+    took, last = list[float](), clock()
+    while sum(took) < ENOUGH and not chain.is_over():
         chain.advance()
-        if (took := clock() - began) >= ENOUGH:
-            return Timed(took / k / together, k)
-    raise AssertionError("the count does not end")
+        took.append((now := clock()) - last)
+        last = now
+    return Timed(median(took or [0.0]) / together, len(took))
 
 
 def _untrained(part: Any, seed: int) -> Any:

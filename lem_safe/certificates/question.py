@@ -46,14 +46,21 @@ def asked(certificate: Certificate, path: Path) -> Scenario:
     """The question of a certificate that is in the file `path`; BadInput where a file that it needs is
     missing or its regions cannot be built.
     """
-    for file in certificate.geometry:
-        must_be_readable(path.parent / file.path, "restore it beside the certificate")
     text = json.dumps(certificate.question)
     return scenario_of(text, tables(), file=path.name, directory=path.absolute().parent, to_audit=True)
 
 
 def changed(certificate: Certificate, path: Path) -> list[str]:
-    """The names of files beside the certificate whose content is not what was certified."""
+    """The names of files beside the certificate whose content is not what was certified. BadInput where one
+    is missing, or is not beside it.
+    """
+    for file in certificate.geometry:
+        name = Path(file.path)
+        if name.is_absolute() or ".." in name.parts:
+            raise BadInput(
+                Fault(f"must be in the folder of the certificate; got {file.path}", str(path), key="geometry")
+            )
+        must_be_readable(path.parent / name, "restore it beside the certificate")
     return [file.path for file in certificate.geometry if sha256_of(path.parent / file.path) != file.sha256]
 
 

@@ -138,7 +138,7 @@ def test_a_run_in_which_nothing_moves_says_so_everywhere(tmp_path, capsys):
         "frozen run: bound not claimed",
     )
     assert (
-        found["movement"] == {"moved": 0.0, "accepted": 0.0, "rhat": None}
+        found["movement"] == {"moved": 0.0, "accepted": 0.0, "rhat": None, "nested_rhat": None, "drift": None}
         and found["repeats"]["distinct"] == 1
     )
     assert AuditReport.from_json((tmp_path / "out" / "audit.json").read_text()).to_dict() == found

@@ -70,11 +70,11 @@ def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
 
 def largest(text: str, changes: dict[str, Any]) -> float:
     """The largest fraction inside over a few steps of what was written, every step counted."""
-    small = {"sampler.samples": 200, "sampler.steps": 6, "audit.after_step": 0} | changes
+    small = {"sampler.samples": 100, "sampler.steps": 4, "audit.after_step": 0} | changes
     if "adapt:" in text:
-        small["sampler.adapt"] = {"steps": 5, "target": 0.574}
+        small["sampler.adapt"] = {"steps": 3, "target": 0.574}
     problem, _ = piloted(build(loads(text, small), progress=Silent()), Silent())
-    course = Course("new", problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, 6)
+    course = Course("new", problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, 4)
     done = follow(course, Key(0).fold("chain"), start(problem, Key(0)), progress=Silent())
     return float(done.trace["fraction"].max())
 
@@ -234,7 +234,7 @@ def test_the_explanation_says_what_may_and_may_not_be_claimed():
         and "claims no bound" not in words["reject"]
     )
     assert "if the samples are independent" in words["none"]
-    assert "80 million particle-steps" in words["gate"] and "40 million particle-steps" in words["none"]
+    assert "10 million particle-steps" in words["gate"] and "5 million particle-steps" in words["none"]
     asked = " ".join(explain(load("ring_keep_out", {"audit.require": "bound", "filter.aim": 0.02})).split())
     assert (
         "every bound certifies it" in asked and "aims lower than what is tolerated (2 % in pillar)" in asked

@@ -233,6 +233,16 @@ def test_files_of_regions_go_with_the_certificate(tmp_path: Path):
         verify(place / "certificate.json", place / "samples.npz")
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "../points.npz", "geometry/../../x"])
+def test_files_elsewhere_than_beside_the_certificate_are_not_read(done, tmp_path: Path, name: str):
+    place = copied(done, tmp_path)
+    content = json.loads((place / "certificate.json").read_text())
+    content["geometry"] = [{"path": name, "sha256": "0"}]
+    (place / "certificate.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match="in the folder of the certificate"):
+        verify(place / "certificate.json", place / "samples.npz")
+
+
 def test_a_step_size_that_a_warm_up_chooses_is_frozen_before_the_samples(tmp_path: Path):
     text = TEXT.format(
         filter="{kind: tilt}", seed=0, beta=0.2, samples=400, steps=40, init=AWAY, audit="{}"

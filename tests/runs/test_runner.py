@@ -335,9 +335,7 @@ def test_names_are_looked_up_in_the_samples_header_first(tmp_path: Path) -> None
         lem_safe.audit(tmp_path / "other.csv", tmp_path / "rule.yaml")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"), [(["run", "nosuch"], 2), (["validate", "ring_keep_out"], 0)]
-)
+@pytest.mark.parametrize(("arguments", "status"), [(["run", "nosuch"], 2), (["--help"], 0)])
 def test_a_reader_of_stderr_that_has_gone_changes_no_status(arguments: list[str], status: int) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -436,7 +436,7 @@ def high() -> tuple[Energy, list[UnsafeSet], Tensor]:
     """
     half = HalfSpace([1.0] + [0.0] * (D - 1), 0.5)
     ball = Ball([0.0, 3.0] + [0.0] * (D - 2), math.sqrt(D) + 0.5)
-    x = Key(1).normal(torch.empty(200, D))
+    x = Key(1).normal(torch.empty(100, D))
     x = x * ((math.sqrt(D) + 1.5) / x.norm(dim=1, keepdim=True))
     x[:, 0] = -0.5 - x[:, 0].abs()
     return Towards(), [half, ball], x

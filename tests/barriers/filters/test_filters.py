@@ -104,7 +104,7 @@ def test_step_keeps_the_barrier_under_an_adversary(surrogate, names: tuple[str, 
     x = _start(n)
     memory = chosen.init(x)
     assert (barrier.readout(memory.mean) >= 0).all()
-    for k in range(40):
+    for k in range(24):
         x, memory, info = chosen.apply(x, _adversary(key, x, k), 0.01, x[:, 0], memory)
         recount = barrier.readout(barrier.statistics(x).double().mean(0))
         assert (recount >= 0).all()
