@@ -224,9 +224,7 @@ def _sound(
     return None if np.isinf(block).any() else block
 
 
-def _with_gaps(
-    head: CsvHead, cells: Sequence[str], coder: Coder | None
-) -> NDArray[np.float64] | None:
+def _with_gaps(head: CsvHead, cells: Sequence[str], coder: Coder | None) -> NDArray[np.float64] | None:
     """Numbers, NaN where a cell is missing; None where one may not be, or is something else."""
     if not _may_miss(head, coder):
         return None
