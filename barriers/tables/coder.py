@@ -41,7 +41,7 @@ class Coder:
 
     def codes(self, cells: Sequence[str | None]) -> Coded:
         """The numbers of cells as written; None is a missing one."""
-        found = [self._number(cell) for cell in cells]
+        found = [self.number(cell) for cell in cells]
         bad = np.array([value is None for value in found], dtype=bool)
         return Coded(np.array([np.nan if v is None else v for v in found], dtype=np.float64), bad)
 
@@ -68,7 +68,7 @@ class Coder:
         self._known.clear()
         self._texts = {code_of(text): text for text in self.named}
 
-    def _number(self, cell: str | None) -> float | None:
+    def number(self, cell: str | None) -> float | None:
         """The number of one cell; None where it is no value of this kind."""
         if cell is None:
             return np.nan

@@ -208,16 +208,28 @@ def _sound(
         cells = [record.cells[i] for record in rows]
         if i in coders and coders[i].kind != "number":
             block[:, place], bad = coders[i].codes(cells)
-            if bad.any() or not _may_miss(head, coders[i]) and np.isnan(block[:, place]).any():
+            if bad.any() or not _may_miss(head, coders.get(i)) and np.isnan(block[:, place]).any():
                 return None
             continue
         try:
             block[:, place] = list(map(float, cells))
         except ValueError:
-            return None
+            found = _with_gaps(head, cells, coders.get(i))
+            if found is None:
+                return None
+            block[:, place] = found
+            continue
         if _ODD_CELL.search("".join(cells)):
             return None
     return None if np.isinf(block).any() else block
+
+
+def _with_gaps(head: CsvHead, cells: Sequence[str], coder: Coder | None) -> NDArray[np.float64] | None:
+    """Numbers, NaN where a cell is missing; None where one may not be, or is something else."""
+    if not _may_miss(head, coder):
+        return None
+    found = [_value(head, cell, coder) for cell in cells]
+    return None if any(value is None for value in found) else np.array(found, dtype=np.float64)
 
 
 def _may_miss(head: CsvHead, coder: Coder | None) -> bool:
@@ -230,8 +242,8 @@ def _value(head: CsvHead, text: str, coder: Coder | None) -> float | None:
     else.
     """
     if coder is not None and coder.kind != "number":
-        (value,), (bad,) = coder.codes([text])
-        return None if bad or (np.isnan(value) and not _may_miss(head, coder)) else float(value)
+        value = coder.number(text)
+        return None if value is None or (np.isnan(value) and not _may_miss(head, coder)) else value
     found = head.layout.number(text)
     if found is not None and np.isinf(found) and any(c.isdigit() for c in text):
         return None

@@ -57,6 +57,11 @@ class Contents:
         """The number of independent clouds in the run's samples; 1 without replicas."""
         return int(self.trace["cloud_fraction"].shape[0]) if "cloud_fraction" in self.trace else 1
 
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """The columns that hold no numbers."""
+        return tuple(self.audit.get("kinds") or ())
+
     @cached_property
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""

@@ -38,7 +38,10 @@ class Panel:
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
     of_a_run = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
-    makers = of_a_run if contents.run else (_clouds, _clearances, _pairs, _marginals)
+    of_files = (
+        (_clearances, _pairs, _marginals) if contents.coded else (_clouds, _clearances, _pairs, _marginals)
+    )
+    makers = of_a_run if contents.run else of_files
     made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
 
@@ -272,14 +275,17 @@ def _pair(
 
 def _marginals(contents: Contents, most: int = 12) -> Panel:
     clouds = laws(contents)
-    d = contents.x.shape[1]
+    places = [i for i, name in enumerate(contents.columns) if name not in contents.coded]
+    d = len(places)
     draws: list[Draw] = [
         partial(
             draw_histogram, series={name: x[:, i] for name, x in clouds.items()}, label=contents.columns[i]
         )
-        for i in range(min(d, most))
+        for i in places[:most]
     ]
     which = f"The first {most} of {d} columns." if d > most else "Every column."
+    if contents.coded:
+        which += f" Not drawn, as they hold no numbers: {', '.join(contents.coded)}."
     others = (
         ""
         if len(clouds) > 1 or not contents.run

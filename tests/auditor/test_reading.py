@@ -17,6 +17,7 @@ from barriers.sets import build_sets, complement, flat
 from barriers.sets import rule as rule_module
 from barriers.tables import TableFormat, coder
 from lem_safe import cli
+from lem_safe.auditing import grow
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.matching import match_columns
 from lem_safe.auditor.opening import open_samples
@@ -357,3 +358,62 @@ def test_negations_of_flat_sets_are_flat():
     for made in (flat.Among([1.0]), flat.Absent()):
         again = complement(complement(made))
         assert type(again) is type(made) and again.inside == made.inside
+
+
+# ------------------------------------------------------------------ other sources, and samplers
+
+
+def test_folders_and_structured_arrays_hold_text_too(tmp_path):
+    for region in ("north", "south"):
+        (tmp_path / "p" / f"region={region}").mkdir(parents=True)
+        (tmp_path / "p" / f"region={region}" / "a.csv").write_text("sex,x\nM,1\nF,2\n")
+    text = "region == 'north' and sex == 'M'"
+    assert count(tmp_path / "p", text) == 1
+    array = np.array(
+        [("north", "M", "2020-01-02"), ("south", "M", "2020-01-03")],
+        dtype=[("region", "U5"), ("sex", "U1"), ("on", "M8[D]")],
+    )
+    assert count(array, text) == 1 and count(array, "on >= '2020-01-03'") == 1
+    with pytest.raises(BadInput, match="column 'region' must hold numbers; its folder says 'north'"):
+        count(tmp_path / "p", "region > 1")
+
+
+def test_paths_have_no_text_between_two_points(tmp_path):
+    (tmp_path / "t.csv").write_text("path,x,state\n0,1,a\n0,2,b\n1,1,b\n1,2,b\n")
+    (tmp_path / "s.yaml").write_text(
+        "version: 1\nname: t\nunsafe: {a: {kind: rule, where: \"state == 'a' and x < 2\"}}\n"
+        "constraints: [{set: a, beta: .6}]\naudit: {between: points}\n"
+    )
+    assert lem_safe.audit(tmp_path / "t.csv", tmp_path / "s.yaml").constraints[0].violations == 1
+    with pytest.raises(BadInput, match="'r' compares what has no value between two points"):
+        lem_safe.audit(tmp_path / "t.csv", rule("state == 'a'"), beta=0.6)
+
+
+def test_an_audit_that_grows_knows_its_rows_again(tmp_path):
+    rows = ["sex,city\n", *(f"{'MF'[i % 2]},c{i}\n" for i in range(40))]
+    for many in (11, 41):
+        (tmp_path / "t.csv").write_text("".join(rows[:many]))
+        asked = rule("sex == 'M' and city != 'c0'")
+        report = grow(tmp_path / "t.csv", asked, tmp_path / "out", beta=0.9)
+    assert report.looks == 2 and report.constraints[0].violations == 19
+
+
+@pytest.mark.parametrize("kind", ["gate", "step", "tilt", "reject"])
+def test_a_filter_keeps_what_is_required(kind, tmp_path):
+    text = """\
+version: 1
+name: r
+derived: {both: x0 + x1}
+energy: {kind: gaussian, mean: [0, 0], std: 1}
+unsafe:
+  a: {kind: rule, require: if x0 > 0 then both <= 1}
+  b: {kind: rule, where: both > 1 and x0 > 0}
+constraints: [{set: a, beta: .1}, {set: b, beta: .1}]
+filter: {kind: KIND}
+sampler:
+  {kind: langevin, samples: 40, steps: 20, step_size: 1e-2, init: {kind: gaussian, mean: [-2, 0], std: 0.2}}
+""".replace("KIND", kind)
+    (tmp_path / "s.yaml").write_text(text)
+    run = lem_safe.run(tmp_path / "s.yaml", out=tmp_path / "out", with_report=False)
+    a, b = run.report.constraints
+    assert a.violations == b.violations <= 4

@@ -81,7 +81,7 @@ REFUSED = [
     (["--out", "old.csv"], "old.csv: exists already; choose another name, or --overwrite"),
     (["--out", "d.csv", "--overwrite"], "d.csv: is not a file"),
     (["--separator", ";;"], "separator: must be"),
-    (["--missing", "fill"], "missing: must be error"),
+    (["--missing", "fill"], "missing: must be error, drop or keep"),
     (["--set", "constraints.0.set=none"], "none"),
     (
         ["--set", "unsafe.fast={kind: rule, where: load < 99}", "--set", "constraints.0.beta=0"],
