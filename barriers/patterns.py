@@ -101,6 +101,13 @@ def multipliers(found: Masses, limits: Sequence[float]) -> Float[Tensor, "m"]:
         raise ValueError("no particle was outside the sets whose limit is 0")
     μ = torch.full_like(c, torch.inf)
     if bool((c > 0).any()):
-        q = found.masses[possible]
-        μ[c > 0] = tilt(found.patterns[possible][:, c > 0].double(), c[c > 0], q / q.sum()).multipliers
+        q, inside, limit = found.masses[possible], found.patterns[possible][:, c > 0].double(), c[c > 0]
+        q = q / q.sum()
+        μ[c > 0] = tilt(inside, limit, q, apart(q @ inside, limit)).multipliers
     return μ
+
+
+def apart(p: Float[Tensor, "m"], limits: Float[Tensor, "m"]) -> Float[Tensor, "m"]:
+    """The multiplier of each set as if it were the only one (P.2), for masses p."""
+    odds = torch.logit(p.clamp(1e-300, 1 - 1e-16)) - torch.logit(limits.clamp(max=1 - 1e-16))
+    return odds.clamp(min=0)

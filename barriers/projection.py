@@ -22,6 +22,7 @@ from barriers.budget import budget
 from barriers.qp import solve_dual
 
 ITERATIONS = 200
+ROUNDING = 1e-9
 TOLERANCE = 1e-12
 
 
@@ -58,13 +59,17 @@ def facts(p: float, beta: float) -> Facts:
 
 
 def tilt(
-    statistics: Float[Tensor, "n m"], limits: Float[Tensor, "m"], masses: Float[Tensor, "n"] | None = None
+    statistics: Float[Tensor, "n m"],
+    limits: Float[Tensor, "m"],
+    masses: Float[Tensor, "n"] | None = None,
+    start: Float[Tensor, "m"] | None = None,
 ) -> Tilt:
     """The exact reweighting of n draws that brings every weighted mean of `statistics` to its limit or below
     (P.1).
 
     masses: positive, with sum 1, where draws stand for more than one each, such as the patterns of membership
-    in several sets (G.4); by default 1/n each. Raises ValueError where no weights do: a limit below the
+    in several sets (G.4); by default 1/n each. start: multipliers to begin with, by default 0: Newton's
+    method needs about one step per nat. Raises ValueError where no weights do: a limit below the
     smallest statistic, or limits that exclude each other.
     """
     φ, c = statistics.double(), limits.double()
@@ -73,12 +78,12 @@ def tilt(
     scale = (φ - c).abs().amax(0).clamp(min=1e-300)
     q = torch.full_like(φ[:, 0], 1 / len(φ)) if masses is None else masses.double()
     z = (φ - c) / scale  # the dual is log E e^{−μ·z}: convex, with gradient −E_μ z and Hessian Cov_μ z
-    μ = torch.zeros_like(c)
+    μ = torch.zeros_like(c) if start is None else start.double() * scale
     w, value = _tilted(z, μ, q)
     for _ in range(ITERATIONS):
         mean = w @ z
-        if bool(torch.minimum(μ, -mean).abs().max() <= TOLERANCE):
-            return Tilt(w, μ / scale, float((w * (w / q).clamp(min=1e-300).log()).sum()))
+        if _solved(μ, mean) <= TOLERANCE:
+            return _made(w, μ / scale, q)
         centred = z - mean
         H = (w[:, None] * centred).T @ centred
         H = H + (1e-13 + 1e-10 * mean.abs().max()) * torch.eye(len(c), dtype=H.dtype, device=H.device)
@@ -93,12 +98,23 @@ def tilt(
             value < float(q.log().min()) - 1e-9
         ):  # −value would be a KL, and no distribution over these draws is this far from q
             break
+    if _solved(μ, w @ z) <= ROUNDING:  # tiny limits: the last digits are lost in the sums
+        return _made(w, μ / scale, q)
     worst = int((w @ z).argmax())
     raise ValueError(
         f"tilt: no weights of these draws meet limit {worst}: E φ stays at {float(w @ φ[:, worst]):.6g}, "
         f"the limit is {float(c[worst]):.6g}; "
         "draw more samples or raise the limit"
     )
+
+
+def _solved(μ: Tensor, mean: Tensor) -> float:
+    """How far complementarity is from holding: μ ≥ 0, the means at most 0, one of the two 0."""
+    return float(torch.minimum(μ, -mean).abs().max())
+
+
+def _made(w: Tensor, μ: Tensor, q: Tensor) -> Tilt:
+    return Tilt(w, μ, float((w * (w / q).clamp(min=1e-300).log()).sum()))
 
 
 def keep_probabilities(inside: Bool[Tensor, "n m"], betas: Sequence[float]) -> Float[Tensor, "n"]:

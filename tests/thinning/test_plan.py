@@ -142,3 +142,20 @@ def test_without_a_row_outside_whole_rows_may_be_too_coarse() -> None:
     assert planned(patterns, np.array([100, 3]), [0.55, 0.5], np.zeros(2)).kept.tolist() == [3, 3]
     with pytest.raises(ValueError, match="in whole rows"):
         planned(patterns, np.array([1, 5]), [0.3, 0.7], np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "counts", "betas"),
+    [
+        ([[0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1]], [2425, 36, 201408, 160], [5e-12, 1 / 3, 1e-9]),
+        ([[0, 0, 0], [1, 0, 1], [1, 1, 1], [0, 1, 0]], [5056923, 25, 2092103, 11], [0.1, 5e-324, 2.4e-12]),
+        ([[0, 0], [0, 1], [1, 1]], [22, 46, 6657399], [0.84, 3.5e-10]),
+    ],
+)
+def test_tiny_tolerances_are_met_too(
+    patterns: list[list[int]], counts: list[int], betas: list[float]
+) -> None:
+    """Multipliers of hundreds of nats, which Newton's method reaches from where each set alone would be."""
+    there, given = np.array(patterns, dtype=bool), np.array(counts)
+    plan = planned(there, given, betas, np.zeros(len(given)))
+    assert fits(plan.kept, there, betas) and plan.kept[0] == given[0]
