@@ -33,3 +33,21 @@ def changed(old: str, new: str, text: str = GOOD) -> str:
     """The good scenario with one piece replaced; the piece must be there."""
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the text"
     return text.replace(old, new)
+
+
+CORNER = """\
+version: 1
+name: corner
+seed: {seed}
+energy: {{kind: gaussian, mean: [0, 0], std: 1}}
+unsafe:
+  right: {{kind: half_space, normal: [1, 0], offset: 0.5}}
+  top: {{kind: half_space, normal: [0, 1], offset: 0.5}}
+constraints: [{{set: right, beta: {beta}}}, {{set: top, beta: 0.25}}]
+sampler: {{kind: mala, samples: {samples}, steps: {steps}, step_size: 0.5, init: {init}}}
+filter: {filter}
+audit: {audit}
+"""
+"""Two half-planes that overlap in a corner, to be formatted."""
+AWAY = "{kind: gaussian, mean: [-1, -1], std: 0.3}"
+"""A start outside both."""

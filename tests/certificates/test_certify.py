@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audited import faults
+from scenario_texts import AWAY, CORNER
 
 import lem_safe
 from lem_safe.certificates.certificate import Certificate
@@ -20,27 +21,12 @@ from lem_safe.registry import loads
 
 pytestmark = pytest.mark.simulation
 
-TEXT = """\
-version: 1
-name: corner
-seed: {seed}
-energy: {{kind: gaussian, mean: [0, 0], std: 1}}
-unsafe:
-  right: {{kind: half_space, normal: [1, 0], offset: 0.5}}
-  top: {{kind: half_space, normal: [0, 1], offset: 0.5}}
-constraints: [{{set: right, beta: {beta}}}, {{set: top, beta: 0.25}}]
-sampler: {{kind: mala, samples: {samples}, steps: {steps}, step_size: 0.5, init: {init}}}
-filter: {filter}
-audit: {audit}
-"""
-AWAY = "{kind: gaussian, mean: [-1, -1], std: 0.3}"
-
 
 def scenario(
     filter_: str = "{kind: gate}", *, seed=0, beta=0.2, samples=400, steps=40, init=AWAY, audit="{}"
 ):
     return loads(
-        TEXT.format(
+        CORNER.format(
             filter=filter_, seed=seed, beta=beta, samples=samples, steps=steps, init=init, audit=audit
         )
     )
@@ -213,7 +199,7 @@ def test_files_of_regions_go_with_the_certificate(tmp_path: Path):
     points = tmp_path / "here" / "points.npz"
     points.parent.mkdir()
     write_npz(points, x=np.array([[1.0, 1.0], [1.5, 0.0]]))
-    text = TEXT.format(
+    text = CORNER.format(
         filter="{kind: tilt}", seed=0, beta=0.2, samples=400, steps=40, init=AWAY, audit="{}"
     ).replace(
         "{kind: half_space, normal: [1, 0], offset: 0.5}",
@@ -244,7 +230,7 @@ def test_files_elsewhere_than_beside_the_certificate_are_not_read(done, tmp_path
 
 
 def test_a_step_size_that_a_warm_up_chooses_is_frozen_before_the_samples(tmp_path: Path):
-    text = TEXT.format(
+    text = CORNER.format(
         filter="{kind: tilt}", seed=0, beta=0.2, samples=400, steps=40, init=AWAY, audit="{}"
     ).replace("step_size: 0.5", "step_size: 0.5, adapt: {steps: 30}")
     done = certify(loads(text), out=tmp_path / "out", with_report=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenario_texts import AWAY, CORNER
 
 from lem_safe.errors import BadInput
 from lem_safe.files import read_npz
@@ -15,25 +16,13 @@ from lem_safe.runs.runner import run
 
 pytestmark = pytest.mark.simulation
 
-TEXT = """\
-version: 1
-name: tilted
-seed: {seed}
-energy: {{kind: gaussian, mean: [0, 0], std: 1}}
-unsafe:
-  right: {{kind: half_space, normal: [1, 0], offset: 0.5}}
-  top: {{kind: half_space, normal: [0, 1], offset: 0.5}}
-constraints: [{{set: right, beta: {beta}}}, {{set: top, beta: 0.25}}]
-sampler: {{kind: mala, samples: 1000, steps: {steps}, step_size: 0.5, init: {init}}}
-filter: {filter}
-"""
-AWAY = "{kind: gaussian, mean: [-1, -1], std: 0.3}"
-
 
 def scenario(
     filter_: str = "{kind: tilt}", *, seed: int = 0, beta: float = 0.2, steps: int = 40, init: str = AWAY
 ):
-    return loads(TEXT.format(filter=filter_, seed=seed, beta=beta, steps=steps, init=init))
+    return loads(
+        CORNER.format(filter=filter_, seed=seed, beta=beta, samples=1000, steps=steps, init=init, audit="{}")
+    )
 
 
 def test_runs_pass_and_are_certified_with_the_power_asked_for(tmp_path: Path):
@@ -108,9 +97,11 @@ def test_multipliers_that_are_given_need_no_pilot(tmp_path: Path):
 
 def test_a_set_that_holds_almost_everything(tmp_path: Path):
     """x < 2.5 holds 99.4 %: rounds are tilted until it holds half, and the multiplier is near its truth."""
-    text = TEXT.replace("normal: [1, 0], offset: 0.5", "normal: [-1, 0], offset: -2.5")
-    assert text != TEXT
-    asked = text.format(filter="{kind: tilt}", seed=0, beta=0.2, steps=1500, init="{kind: standard}")
+    text = CORNER.replace("normal: [1, 0], offset: 0.5", "normal: [-1, 0], offset: -2.5")
+    assert text != CORNER
+    asked = text.format(
+        filter="{kind: tilt}", seed=0, beta=0.2, samples=1000, steps=1500, init="{kind: standard}", audit="{}"
+    )
     found, _ = pilot.piloted(*_built(loads(asked)))
     μ, aim = found.filter.multipliers[0], found.scenario.aimed()[0]
     p = 0.99379
