@@ -126,7 +126,9 @@ def _answer(contents: Contents, last: Arrays) -> str:
     known = None if found is None else Movement(**found)
     if known is None or known.settled is None:
         return "Too few evaluations to compare particles with each other."
-    worth = f"each number followed is worth about {float(last['monitor_ess'][-1]):,.0f} independent draws"
+    ess = float(last["monitor_ess"][-1])
+    draws = f"each number followed is worth about {ess:,.0f} independent draws"
+    worth = draws if np.isfinite(ess) else "too few evaluations to say what the chains are worth"
     if known.settled:
         return f"No sign of it ({known.numbers}); {worth}: diagnostics, not certificates."
     return (
