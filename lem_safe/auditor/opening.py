@@ -46,12 +46,15 @@ def open_both(
 def open_samples(
     source: Any, columns: Sequence[str] | None = None, form: TableFormat | bool | None = None
 ) -> Samples:
-    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table.
+    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table;
+    opened ones as they are.
 
     columns: names for samples without names. form: what is known of a text file, by default detected and
     refused where ambiguous (True or False alone: whether its first line is names), and whether rows that miss
     a value are left out.
     """
+    if isinstance(source, Samples):
+        return source
     form = form if isinstance(form, TableFormat) else TableFormat(header=form)
     if form.of_text and not _is_text(source):
         named = str(source) if _is_path(source) else IN_MEMORY

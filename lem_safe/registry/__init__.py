@@ -1,7 +1,15 @@
 """Everything a scenario can name, in one place: one entry per kind, built from its specification."""
 
 from lem_safe.registry.catalogue import NESTED, TABLES
-from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
+from lem_safe.registry.fitness import (
+    beyond_single,
+    columns,
+    concerning,
+    kinds_of,
+    must_hold,
+    own_regions,
+    table_of,
+)
 from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
     admits,
@@ -33,14 +41,17 @@ __all__ = [
     "enforced",
     "energy_field",
     "json_schema",
+    "kinds_of",
     "load",
     "loads",
     "make",
     "must_hold",
     "naming",
     "never_passes",
+    "own_regions",
     "regions",
     "samples",
+    "table_of",
     "tables",
 ]
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barriers.sets import UnsafeSet
+from barriers.sets.usage import usage_of
+from barriers.tables import CellKind
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
 from lem_safe.data.distributions import Planar
 from lem_safe.data.sources import FileTable, SklearnTable
+from lem_safe.data.typed import Codec
 from lem_safe.energies import Energy, columns_of
 from lem_safe.errors import BadInput, Fault
 from lem_safe.precision.needs import QUICK, Needs, needs_of
@@ -29,11 +32,42 @@ def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
     made = make("energies", energy)
     if (
         isinstance(made, Trained)
+        and getattr(made.data, "codec", None) is None
         and made.network.whitens
         and isinstance(made.data, SklearnTable | FileTable | Planar)
     ):
         _must_whiten(made.data.load(0))
     return columns_of(made) if isinstance(made, Energy) else made.columns
+
+
+def table_of(energy: Mapping[str, Any]) -> Codec | None:
+    """What the rows of an energy's specification stand for, of one learned from a table with columns of other
+    types than numbers; None of any other, and where it cannot be read, which is reported elsewhere.
+    """
+    try:
+        made = make("energies", energy) if energy else None
+        if isinstance(made, Checkpoint):
+            return made.codec
+        return getattr(made.data, "codec", None) if isinstance(made, Trained) else None
+    except (BadInput, ValueError):
+        return None
+
+
+def kinds_of(
+    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
+) -> dict[str, CellKind]:
+    """What the rules of a scenario take the columns of a table for; by default categories are text."""
+    told = usage_of(unsafe, columns, derived or {}).kinds(codec.holding)
+    words = {c: "text" for c, field in zip(columns, codec.fields, strict=True) if field.kind == "category"}
+    dates = {c: "date" for c, field in zip(columns, codec.fields, strict=True) if field.kind == "date"}
+    return {**words, **dates, **told}
+
+
+def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet]:
+    """The named regions of a scenario that can be run, over its columns, whatever these hold."""
+    codec = table_of(chosen.energy)
+    kinds = None if codec is None else kinds_of(codec, columns, chosen.unsafe, chosen.derived)
+    return regions(chosen.unsafe, columns, chosen.derived, kinds)
 
 
 def beyond_single(
@@ -43,6 +77,8 @@ def beyond_single(
     be read.
     """
     try:
+        if table_of(resolved["energy"]) is not None:  # latent numbers are of size 1
+            return None
         found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
     except BadInput:  # a run reports what is wrong with them
         return None
@@ -53,6 +89,8 @@ def must_hold(chosen: Scenario) -> None:
     """Raises BadInput for a scenario whose dtype cannot represent it, so that its samples or its counts would
     be false.
     """
+    if table_of(chosen.energy) is not None:
+        return
     columns_ = tuple(chosen.columns or columns(chosen.energy))
     named = regions(chosen.unsafe, columns_, chosen.derived)
     needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})

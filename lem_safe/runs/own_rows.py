@@ -13,7 +13,7 @@ from barriers.specification import SpecificationError
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
-from lem_safe.registry import make, regions
+from lem_safe.registry import make, own_regions
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -38,7 +38,7 @@ def own_rows(scenario: Scenario) -> list[str]:
 
 def inside_rows(scenario: Scenario, rows: Float[Tensor, "n d"], columns: Sequence[str]) -> list[str]:
     """The same of rows that are there already, in data units."""
-    named = regions(scenario.unsafe, tuple(columns), scenario.derived)
+    named = own_regions(scenario, tuple(columns))
     found = []
     for c in scenario.constraints:
         count = int(_members(named[c.set], rows).sum())

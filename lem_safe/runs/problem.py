@@ -6,7 +6,7 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,16 +20,18 @@ from barriers.sets import UnsafeSet
 from barriers.sets.base import NotSmooth
 from lem_safe.data import Dataset
 from lem_safe.data.names import identifiers
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
-from lem_safe.registry import make, must_hold, regions
+from lem_safe.registry import kinds_of, make, must_hold, own_regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
@@ -39,6 +41,7 @@ from lem_safe.runs.sampler_coordinates import over_coordinates, sampler_coordina
 from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
 from lem_safe.samplers.initial_points import drawn, rows_of, still
+from lem_safe.samplers.mixed import base_of
 from lem_safe.scenario import Scenario, must_run, without_aim
 
 
@@ -169,7 +172,8 @@ def build(
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
-    named = regions(scenario.unsafe, columns, scenario.derived)
+    coordinates, data = _of_table(scenario, columns, coordinates, data)
+    named = own_regions(scenario, columns)
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
@@ -192,6 +196,19 @@ def build(
         rows=rows,
         in_order=given is not None and given.rows is not None,
     )
+
+
+def _of_table(
+    scenario: Scenario, columns: tuple[str, ...], coordinates: Coordinates, data: Dataset | None
+) -> tuple[Coordinates, Dataset | None]:
+    """The coordinates of a table's rows, told what rules take its columns for, and the rows in data units;
+    others as they are.
+    """
+    if not isinstance(coordinates, RowCoordinates):
+        return coordinates, data
+    codec = coordinates.codec
+    told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
+    return told, None if data is None else replace(data, values=told.seen(data.values))
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
@@ -261,14 +278,23 @@ def start(problem: Problem, key: Key) -> Tensor:
         count = len(problem.rows)
         order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
         chosen = order[torch.arange(n) % count]
+        if isinstance(coordinates, RowCoordinates):
+            return coordinates.inverse(problem.rows[chosen]).to(device=problem.device, dtype=problem.dtype)
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
     noise = key.fold("init").normal(
         torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
     )
     if init["kind"] == "standard":
-        return noise
+        base = base_of(problem.potential)
+        return noise if base is None else _drawn(base, noise, key)
     return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
+
+
+def _drawn(base: RowMixture, noise: Tensor, key: Key) -> Tensor:
+    """Draws of the mixture that an energy of rows is based on."""
+    v = key.fold("codes").uniform(noise[:, base.numbers :])
+    return base.draws(key.fold("component").uniform(noise[:, 0]), noise[:, : base.numbers], v)
 
 
 def _composed(

@@ -2,7 +2,7 @@
 whether it is learned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from barriers.tables import Holding
 from lem_safe.data.parts import in_parts
 from lem_safe.scenario.key_path import KeyPath
 
+Held = Callable[[int], Holding]
+
 
 class Parts:
     """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint,
-    `sampler`, `filter`, ...; runs: whether the scenario is to be run, or only to audit files with.
+    `sampler`, `filter`, ...; runs: whether the scenario is to be run, or only to audit files with. holds:
+    what each column of the table holds that the energy is learned from, where these are no plain numbers.
     """
 
-    def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True):
-        self.values, self.runs = values, runs
+    def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True, holds: Held | None = None):
+        self.values, self.runs, self.holds = values, runs, holds
 
     @property
     def derived(self) -> Mapping[str, str]:
@@ -35,9 +38,11 @@ class Parts:
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
-        if self.runs:
+        if self.runs and self.holds is None:
             return Cells(stage="measured", derived=self.derived)
         usage = usage_of(dict(self.under("unsafe")), columns, self.derived)
+        if self.holds is not None:
+            return Cells(usage.kinds(self.holds), "known", self.derived)
         return Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
 
     def get(self, *path: str | int) -> Any:

@@ -1,0 +1,109 @@
+"""A network that corrects a mixture of products over latent rows: U(x) = c tanh(f(e(x))/c) + U₀(x) (E.23).
+
+e(x) is x with each code as a row of zeros and a one, so the network has inputs of one scale, and ∇f is 0 in
+the codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lem_safe.energies.bounded import BoundedTrunk
+from lem_safe.energies.network import NetworkEnergy
+from lem_safe.energies.row_fitting import one_hot
+from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.energies.trunk import Traced, Trunk, Workspace
+
+
+class OneHotTrunk(Trunk):
+    """`inner` over d numbers and, one-hot, codes of `sizes`."""
+
+    def __init__(self, inner: Trunk, numbers: int, sizes: Sequence[int]):
+        super().__init__()
+        self.inner, self.numbers, self.sizes = inner, numbers, tuple(sizes)
+        self.inputs, self.widest, self.blocks = numbers + len(self.sizes), inner.widest, inner.blocks
+
+    def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
+        return self.inner(self._expanded(x))
+
+    def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
+        f, δ = self.inner.sweep(self._expanded(x))
+        return f, self._kept(δ)
+
+    def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        return self._kept(self.inner.gradient(self._expanded(x)))
+
+    def trace(
+        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
+    ) -> Traced:
+        wide = J.new_zeros(*J.shape[:2], self.numbers + sum(self.sizes))
+        wide[..., : self.numbers] = J[..., : self.numbers]
+        found = self.inner.trace(self._expanded(x), wide, room)
+        return Traced(self._kept(found.gradient), found.trace)
+
+    def _expanded(self, x: Tensor) -> Tensor:
+        return torch.cat([x[:, : self.numbers], one_hot(x[:, self.numbers :].detach(), self.sizes)], 1)
+
+    def _kept(self, δ: Tensor) -> Tensor:
+        return torch.cat([δ[:, : self.numbers], δ.new_zeros(len(δ), len(self.sizes))], 1)
+
+
+class RowEnergy(NetworkEnergy):
+    """A bounded `trunk` plus `base`, whose parameters are fitted rather than trained."""
+
+    def __init__(self, trunk: BoundedTrunk, base: RowMixture):
+        super().__init__(trunk)
+        self.base = base
+
+    def typical_points(self) -> Float[Tensor, "k D"]:
+        return self.base.typical_points()
+
+    def surely_integrable(self, t: float = 1.0) -> bool:
+        return True
+
+    def correction(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n"]:
+        """What the network adds to the base."""
+        return self.trunk(x)
+
+    def given(self, codes: Mapping[int, int]) -> "RowEnergy":
+        """The same, conditioned on codes by the place of their column among those with codes."""
+        trunk = self.trunk
+        assert isinstance(trunk, BoundedTrunk)
+        return RowEnergy(trunk, self.base.given(codes))
+
+    def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.base.differentiable(x)
+
+    def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.base.value_and_gradient(x)
+
+    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
+        return self.base.laplacian(x, V)
+
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Takes the number of components from the state; an error for anything but a mixture of these
+        columns.
+        """
+        names = ("weights", "means", "factors", "tables")
+        held = [state.get(f"{prefix}base.{name}") for name in names]
+        base = None if any(t is None for t in held) else _mixture(*held, self.base.numbers, self.base.sizes)
+        if base is None:
+            rest[-1].append(f"{prefix}base is not a mixture over these columns")
+        else:
+            self.base = base.to(self.base.means.dtype)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _mixture(w: Any, m: Any, L: Any, tables: Any, numbers: int, sizes: Sequence[int]) -> RowMixture | None:
+    """The mixture of these tensors; None where they are none of these columns."""
+    k = len(w)
+    shapes = ((k,), (k, numbers), (k, numbers, numbers), (sum(sizes), k))
+    if k == 0 or any(tuple(t.shape) != s for t, s in zip((w, m, L, tables), shapes, strict=True)):
+        return None
+    diagonal = L.diagonal(dim1=1, dim2=2)
+    if not bool((w > 0).all()) or not bool((diagonal > 0).all()) or not torch.equal(L, L.tril()):
+        return None
+    return RowMixture(w, m, L, tables, sizes)
