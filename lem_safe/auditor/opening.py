@@ -15,6 +15,7 @@ import torch
 
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
+from lem_safe.auditor.beside import marked_beside
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.parts import open_parts
@@ -79,7 +80,7 @@ def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Sa
     if is_text(path) or kind == ".parquet":
         table = open_csv(path, form) if is_text(path) else open_parquet(path)
         rows = table._replace(columns=_given(table.columns, columns, str(path)))
-        return Samples(_named(rows, str(path)), str(path))
+        return marked_beside(Samples(_named(rows, str(path)), str(path)), path)
     match kind:
         case ".npz":
             return _of_archive(Archive(path), columns)

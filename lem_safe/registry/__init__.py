@@ -1,15 +1,7 @@
 """Everything a scenario can name, in one place: one entry per kind, built from its specification."""
 
 from lem_safe.registry.catalogue import NESTED, TABLES
-from lem_safe.registry.fitness import (
-    beyond_single,
-    columns,
-    concerning,
-    kinds_of,
-    must_hold,
-    own_regions,
-    table_of,
-)
+from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
 from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
     admits,
@@ -26,6 +18,7 @@ from lem_safe.registry.loading import (
     tables,
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
+from lem_safe.registry.rows import code_given, in_data_units, kinds_of, own_regions, table_of
 
 __all__ = [
     "MAKERS",
@@ -34,12 +27,14 @@ __all__ = [
     "admits",
     "beyond_single",
     "chosen_couples",
+    "code_given",
     "columns",
     "concerning",
     "couples",
     "ends",
     "enforced",
     "energy_field",
+    "in_data_units",
     "json_schema",
     "kinds_of",
     "load",

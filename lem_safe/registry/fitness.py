@@ -7,19 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barriers.sets import UnsafeSet
-from barriers.sets.usage import usage_of
-from barriers.tables import CellKind
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
 from lem_safe.data.distributions import Planar
 from lem_safe.data.sources import FileTable, SklearnTable
-from lem_safe.data.typed import Codec
 from lem_safe.energies import Energy, columns_of
 from lem_safe.errors import BadInput, Fault
 from lem_safe.precision.needs import QUICK, Needs, needs_of
 from lem_safe.precision.resolution import HARMLESS, SHARE
 from lem_safe.registry.making import make, regions, untrained
+from lem_safe.registry.rows import table_of
 from lem_safe.scenario import Scenario, fault_in
 from lem_safe.training.trained import Trained
 from lem_safe.training.whitening import whiten
@@ -38,36 +36,6 @@ def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
     ):
         _must_whiten(made.data.load(0))
     return columns_of(made) if isinstance(made, Energy) else made.columns
-
-
-def table_of(energy: Mapping[str, Any]) -> Codec | None:
-    """What the rows of an energy's specification stand for, of one learned from a table with columns of other
-    types than numbers; None of any other, and where it cannot be read, which is reported elsewhere.
-    """
-    try:
-        made = make("energies", energy) if energy else None
-        if isinstance(made, Checkpoint):
-            return made.codec
-        return getattr(made.data, "codec", None) if isinstance(made, Trained) else None
-    except (BadInput, ValueError):
-        return None
-
-
-def kinds_of(
-    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
-) -> dict[str, CellKind]:
-    """What the rules of a scenario take the columns of a table for; by default categories are text."""
-    told = usage_of(unsafe, columns, derived or {}).kinds(codec.holding)
-    words = {c: "text" for c, field in zip(columns, codec.fields, strict=True) if field.kind == "category"}
-    dates = {c: "date" for c, field in zip(columns, codec.fields, strict=True) if field.kind == "date"}
-    return {**words, **dates, **told}
-
-
-def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet]:
-    """The named regions of a scenario that can be run, over its columns, whatever these hold."""
-    codec = table_of(chosen.energy)
-    kinds = None if codec is None else kinds_of(codec, columns, chosen.unsafe, chosen.derived)
-    return regions(chosen.unsafe, columns, chosen.derived, kinds)
 
 
 def beyond_single(

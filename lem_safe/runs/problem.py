@@ -24,14 +24,15 @@ from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
+from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.progress import Progress
+from lem_safe.registry import code_given, kinds_of, make, must_hold, own_regions
 from lem_safe.registry import columns as columns_named
-from lem_safe.registry import kinds_of, make, must_hold, own_regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
@@ -177,6 +178,7 @@ def build(
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    potential, rows = _conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows, scenario, dtype)
     sets = tuple(over_coordinates(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
     return Problem(
@@ -209,6 +211,32 @@ def _of_table(
     codec = coordinates.codec
     told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
     return told, None if data is None else replace(data, values=told.seen(data.values))
+
+
+def _conditioned(
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    coordinates: Coordinates,
+    potential: Energy,
+    rows: Tensor | None,
+) -> tuple[Energy, Tensor | None]:
+    """The energy under the values that are given, and the rows of the start that have them; BadInput where
+    none does.
+    """
+    if not scenario.given or not isinstance(coordinates, RowCoordinates):
+        return potential, rows
+    codec = coordinates.codec
+    found = [code_given(codec, columns, name, value) for name, value in scenario.given.items()]
+    codes = dict(code for code in found if code is not None)
+    assert isinstance(potential, RowEnergy)
+    if rows is not None:
+        points = coordinates.inverse(rows)[:, codec.numbers :]
+        kept = torch.stack([points[:, j] == code for j, code in codes.items()]).all(0) if codes else None
+        rows = rows if kept is None else rows[kept]
+        if not len(rows):
+            message = "no row of the start has the values that are given; leave init out"
+            raise BadInput(Fault(message, str(scenario.source or scenario.name), key="sampler.init"))
+    return potential.given(codes), rows
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:

@@ -56,9 +56,7 @@ def write_table(directory: Path, problem: Problem, x: Float[torch.Tensor, "n D"]
     write(coordinates.codec, problem.columns, rows, path)
 
 
-def write_csv(
-    codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path
-) -> None:
+def write_csv(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:
     """Rows (categories by place) as text, a header first; cells in quotes where they need them."""
     cells = [_quoted(texts) for texts in codec.cells(rows)]
     lines = (",".join(row) for row in zip(*cells, strict=True))
@@ -73,9 +71,7 @@ def _quoted(texts: Sequence[str]) -> list[str]:
     return [made[text] for text in texts]
 
 
-def write_parquet(
-    codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path
-) -> None:
+def write_parquet(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:
     """The same as Parquet: whole numbers, numbers, dates and texts, null where a cell is missing."""
     try:
         import pyarrow as pa

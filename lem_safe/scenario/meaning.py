@@ -45,6 +45,7 @@ class Meaning:
         derived = derived_faults(parts, self.columns or samples.counted(), source)
         self.built, self.faults = made.built, [*self.faults, *made.faults, *derived]
         self._penalties()
+        self._table()
         self._constraints()
         self._filter()
         self._sampler()
@@ -142,6 +143,18 @@ class Meaning:
                     self.columns,
                     "has columns of its own that are the scenario's",
                 )
+
+    def _table(self) -> None:
+        """What does not go with the table that the energy is learned from."""
+        if not self.parts.runs or self.columns is None:
+            return
+        names = ("energy", "sampler", "filter", "given")
+        content = {name: self.parts.get(name) for name in names}
+        content["unsafe"] = dict(self.parts.under("unsafe"))
+        for name in ("penalties", "constraints"):
+            content[name] = [part for _, part in self.parts.under(name)]
+        for path, message in self.tables.unfit(content, self.columns):
+            self._fault(path, message)
 
     def _constraints(self) -> None:
         declared = names_declared(self.source)

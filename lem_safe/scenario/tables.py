@@ -99,6 +99,12 @@ def _numbers_alone(energy: Mapping[str, Any]) -> Callable[[int], Holding] | None
     return None
 
 
+def _all_fits(
+    content: Mapping[str, Any], columns: Sequence[str]
+) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    return ()
+
+
 def _single_will_do(
     resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]
 ) -> str | None:
@@ -121,6 +127,8 @@ class Tables:
     beyond_single: why float32 cannot represent a resolved scenario with its columns and its constrained
     regions; None where it can.
     holds: what the columns of an energy's table hold, None where they are plain numbers.
+    unfit: what the parts of a scenario over these columns ask of its energy that does not go with its table,
+    as keys and messages.
     makers: builders of the non-geometric parts of a region, such as the energy of a sublevel set.
     """
 
@@ -141,4 +149,7 @@ class Tables:
         _single_will_do
     )
     holds: Callable[[Mapping[str, Any]], Callable[[int], Holding] | None] = _numbers_alone
+    unfit: Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[tuple[str | int, ...], str]]] = (
+        _all_fits
+    )
     makers: Nested = field(default_factory=dict)
