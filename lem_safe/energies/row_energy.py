@@ -17,6 +17,9 @@ from lem_safe.energies.row_fitting import one_hot
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.energies.trunk import Traced, Trunk, Workspace
 
+HELD = ("weights", "means", "factors", "tables")
+"""What a file holds of a base."""
+
 
 class OneHotTrunk(Trunk):
     """`inner` over d numbers and, one-hot, codes of `sizes`."""
@@ -87,9 +90,8 @@ class RowEnergy(NetworkEnergy):
         """Takes the number of components from the state; an error for anything but a mixture of these
         columns.
         """
-        names = ("weights", "means", "factors", "tables")
-        held = [state.get(f"{prefix}base.{name}") for name in names]
-        base = None if any(t is None for t in held) else _mixture(*held, self.base.numbers, self.base.sizes)
+        held = {name: state[f"{prefix}base.{name}"] for name in HELD if f"{prefix}base.{name}" in state}
+        base = _mixture(held, self.base.numbers, self.base.sizes)
         if base is None:
             rest[-1].append(f"{prefix}base is not a mixture over these columns")
         else:
@@ -97,13 +99,16 @@ class RowEnergy(NetworkEnergy):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def _mixture(w: Any, m: Any, L: Any, tables: Any, numbers: int, sizes: Sequence[int]) -> RowMixture | None:
+def _mixture(held: Mapping[str, Tensor], numbers: int, sizes: Sequence[int]) -> RowMixture | None:
     """The mixture of these tensors; None where they are none of these columns."""
-    k = len(w)
+    if len(held) < len(HELD) or held["weights"].ndim != 1 or not len(held["weights"]):
+        return None
+    k = len(held["weights"])
     shapes = ((k,), (k, numbers), (k, numbers, numbers), (sum(sizes), k))
-    if k == 0 or any(tuple(t.shape) != s for t, s in zip((w, m, L, tables), shapes, strict=True)):
+    if any(tuple(held[name].shape) != shape for name, shape in zip(HELD, shapes, strict=True)):
         return None
-    diagonal = L.diagonal(dim1=1, dim2=2)
-    if not bool((w > 0).all()) or not bool((diagonal > 0).all()) or not torch.equal(L, L.tril()):
-        return None
-    return RowMixture(w, m, L, tables, sizes)
+    L = held["factors"]
+    positive = bool((held["weights"] > 0).all()) and bool((L.diagonal(dim1=1, dim2=2) > 0).all())
+    return (
+        RowMixture(*(held[name] for name in HELD), sizes) if positive and torch.equal(L, L.tril()) else None
+    )

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lem_safe.energies.base import POINTS, Energy, Tractable, squared_norm
+from lem_safe.energies.base import POINTS, Tractable, squared_norm
 
 AT_ONCE = 2**21
 """Whitened numbers that are in memory at a time."""
@@ -43,12 +43,8 @@ class RowMixture(Tractable):
         self.dimension = self.numbers + len(self.sizes)
         self.starts = [0, *accumulate(self.sizes)]
         w = weights.double()
-        for name, tensor in (
-            ("weights", w / w.sum()),
-            ("means", means),
-            ("factors", factors),
-            ("tables", tables),
-        ):
+        held = {"weights": w / w.sum(), "means": means, "factors": factors, "tables": tables}
+        for name, tensor in held.items():
             self.register_buffer(name, tensor.detach().double().contiguous())
         self._derive()
 
@@ -99,9 +95,13 @@ class RowMixture(Tractable):
         return torch.cat(found)
 
     def sample(self, generator: torch.Generator, n: int) -> Float[Tensor, "n D"]:
-        made = {"dtype": torch.float64, "generator": generator}
-        numbers = torch.randn(n, self.numbers, **made)
-        return self.draws(torch.rand(n, **made), numbers, torch.rand(n, len(self.sizes), **made))
+        return self.drawn(generator, n, torch.float64)
+
+    def drawn(self, generator: torch.Generator, n: int, dtype: torch.dtype) -> Float[Tensor, "n D"]:
+        """n independent draws of a type, on the CPU."""
+        ξ = torch.randn(n, self.numbers, generator=generator, dtype=dtype)
+        u = torch.rand(n, generator=generator, dtype=dtype)
+        return self.draws(u, ξ, torch.rand(n, len(self.sizes), generator=generator, dtype=dtype))
 
     def draws(
         self, u: Float[Tensor, "n"], ξ: Float[Tensor, "n d"], v: Float[Tensor, "n c"]
@@ -132,9 +132,6 @@ class RowMixture(Tractable):
 
     def surely_integrable(self, t: float = 1.0) -> bool:
         return True
-
-    def alternatives(self) -> list[tuple[float, Energy]]:
-        return [(1.0, self)]
 
     def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
         return x.split(max(256, AT_ONCE // max(1, self.whiteners.shape[0])))

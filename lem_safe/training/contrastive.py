@@ -29,12 +29,8 @@ class Contrastive(Loss):
         self, energy: Trainable, z: Float[Tensor, "n D"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
         if not isinstance(energy, RowEnergy):
-            raise TypeError(
-                f"Contrastive: needs an energy with a base to draw from; got {type(energy).__name__}"
-            )
-        made = {"generator": generator, "dtype": z.dtype}
-        n, numbers, codes = len(z), energy.base.numbers, len(energy.base.sizes)
+            kind = type(energy).__name__
+            raise TypeError(f"Contrastive: needs an energy with a base to draw from; got {kind}")
         with torch.no_grad():
-            u, ξ = torch.rand(n, **made), torch.randn(n, numbers, **made)
-            drawn = energy.base.draws(u, ξ, torch.rand(n, codes, **made))
+            drawn = energy.base.drawn(generator, len(z), z.dtype)
         return softplus(energy.correction(z)).mean() + softplus(-energy.correction(drawn)).mean()

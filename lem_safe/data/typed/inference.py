@@ -190,7 +190,9 @@ def _range(
     step: float | None,
     source: str,
 ) -> tuple[float, float]:
-    """The least and the greatest value, on the column's grid; BadInput where data are outside a given range."""
+    """The least and the greatest value, on the column's grid; BadInput where data are outside the range that
+    is given.
+    """
     if settings.range is None:
         return float(unique[0]), float(unique[-1])
     unit = step or (None if digits is None else 10.0**-digits)
@@ -199,8 +201,8 @@ def _range(
     most = np.inf if high is None else high if unit is None else _on_grid(high, unit, digits, np.floor)
     if unique[0] < least or unique[-1] > most:
         wrong = unique[0] if unique[0] < least else unique[-1]
-        message = f"column '{name}': the data hold {wrong:g}, outside the range [{low}, {high}]; mend the range, or the data"
-        raise BadInput(Fault(message, source))
+        message = f"the data hold {wrong:g}, outside the range [{low}, {high}]; mend the range, or the data"
+        raise BadInput(Fault(f"column '{name}': {message}", source))
     return float(least), float(most)
 
 

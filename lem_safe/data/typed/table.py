@@ -108,7 +108,7 @@ def _complete(columns: list[Column], form: TableFormat, source: str) -> tuple[li
     if form.missing == "keep" or not gaps.any():
         return columns, 0
     if form.missing == "drop":
-        kept = ~gaps.any(1)
+        kept = np.asarray(~gaps.any(1))
         if not kept.any():
             raise BadInput(Fault("every row misses a value; choose other columns with columns:", source))
         return [column.kept(kept) for column in columns], int((~kept).sum())
@@ -116,8 +116,8 @@ def _complete(columns: list[Column], form: TableFormat, source: str) -> tuple[li
     raise BadInput(
         [
             Fault(
-                f"column '{column.name}': {int(count):,} cells are missing; model them with missing: keep, or "
-                "leave out such rows with missing: drop",
+                f"column '{column.name}': {int(count):,} cells are missing; model them with missing: keep, "
+                "or leave out such rows with missing: drop",
                 source,
             )
             for column, count in zip(columns, many, strict=True)
