@@ -9,8 +9,12 @@ density has no such value, so an energy would learn a mode there, at the expense
 
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
+
 from lem_safe.data.images import ImageSource
 from lem_safe.data.source import Dataset, DataSource
+from lem_safe.formatting import percent
 
 FAR, ALONE = 10.0, 5.0
 FEWEST, CODES = 3, 4
@@ -50,3 +54,84 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
     values = rows.values.numpy()
     said = [_left_out(rows.dropped, n)] if rows.dropped else []
     plain = list(enumerate(rows.columns)) if rows.codec is None else []  # a codec models repeated values
+    found = [code for i, name in plain for code in codes(name, values[:, i])]
+    said += [_coded(c, n) for c in found]
+    if n < EACH * d:
+        text = (
+            f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more "
+            "are advised: the energy may be far from the data; use more rows or fewer columns"
+        )
+        said.append(Concern(text, "the data have few rows for so many columns", None))
+    return tuple(said)
+
+
+def _left_out(dropped: int, n: int) -> Concern:
+    """Rows that missed a value."""
+    share = percent(dropped / (n + dropped))
+    brief = f"{dropped:,} of {n + dropped:,} rows ({share}) miss a value and were left out"
+    text = f"data: {brief} (missing: drop): the energy is learned from the {n:,} others"
+    return Concern(text, brief, None)
+
+
+def _coded(c: Code, n: int) -> Concern:
+    """A value that seems to be a code for a missing one."""
+    brief = (
+        f"{c.rows:,} of {n:,} rows ({percent(c.rows / n)}) {'is' if c.rows == 1 else 'are'} exactly "
+        f"{c.value:g}, {c.distance:,.0f} standard deviations from the others ({c.low:g} to {c.high:g})"
+    )
+    text = (
+        f"data: column '{c.column}': {brief}: a code for a missing value? The energy would learn it as a "
+        "mode; remove these rows, or leave the column out with columns:"
+    )
+    return Concern(text, f"the likely cause: {brief}", c.column)
+
+
+def codes(name: str, values: Float[np.ndarray, "n"]) -> list[Code]:
+    """The codes of one column, the farthest first."""
+    found: list[Code] = []
+    rest = np.sort(values)
+    while len(found) < CODES and len(rest) > 2 * FEWEST:
+        seen = [*_at_the_low_end(name, rest), *_mirrored(_at_the_low_end(name, -rest[::-1]))]
+        if not seen:
+            break
+        code = max(seen, key=lambda c: c.distance)
+        found.append(code)
+        rest = rest[rest != code.value]
+    return found
+
+
+def _at_the_low_end(name: str, values: Float[np.ndarray, "k"]) -> list[Code]:
+    """The codes among the smallest distinct values, sorted, all separated from the others."""
+    found: list[Code] = []
+    least, counts = np.unique(values, return_counts=True)
+    for k in range(1, min(CODES, len(least) - 1) + 1):
+        others = values[int(counts[:k].sum()) :]
+        if k > 1 and len(others) <= len(values) / 2:
+            break
+        low, middle, high = (float(q) for q in np.quantile(others, [0.25, 0.5, 0.75]))
+        spread = (high - low) / 1.349 or float(others.std())
+        gap, nearest = float(others[0] - least[k - 1]), float(middle - least[k - 1])
+        step = float(np.median(np.diff(least[k:]))) if 1 < k < len(least) - 1 else 0.0
+        alone = gap > ALONE * max(spread, step)
+        if len(others) < FEWEST or not spread > 0 or nearest <= FAR * spread or not alone:
+            continue
+        found = [
+            Code(name, value, rows, (middle - value) / spread, float(others[0]), float(others[-1]))
+            for value, rows in zip(least[:k].tolist(), counts[:k].tolist(), strict=True)
+            if rows >= FEWEST or _usual(value)
+        ]
+    return found
+
+
+def _mirrored(found: list[Code]) -> list[Code]:
+    return [c._replace(value=-c.value, low=-c.high, high=-c.low) for c in found]
+
+
+def _usual(value: float) -> bool:
+    """Whether programs use this value for a missing one: nines from 999 on, the ends of integers, ±1e20 and
+    larger.
+    """
+    size = abs(value)
+    nines = size.is_integer() and 999 <= size < 1e15 and set(str(int(size))) == {"9"}
+    ends = size in {2.0**k - e for k in (15, 16, 31, 32, 63, 64) for e in (0, 1)}
+    return nines or ends or size >= 1e20

@@ -109,6 +109,6 @@ def _mixture(held: Mapping[str, Tensor], numbers: int, sizes: Sequence[int]) -> 
         return None
     L = held["factors"]
     positive = bool((held["weights"] > 0).all()) and bool((L.diagonal(dim1=1, dim2=2) > 0).all())
-    return (
-        RowMixture(*(held[name] for name in HELD), sizes) if positive and torch.equal(L, L.tril()) else None
-    )
+    if not positive or not torch.equal(L, L.tril()):
+        return None
+    return RowMixture(held["weights"], held["means"], L, held["tables"], sizes)

@@ -4,10 +4,11 @@ its value under chance or theory.
 KL is bounded from below, in any dimension (`lem_safe.distances.kl_price`): the least KL that holding the
 tolerances needs (P.6), that of this filter by membership and distance (P.7), and the difference. For the
 other measures columns of numbers are divided by their unfiltered standard deviation. W₂ is exact, by
-assignment, on a part of the samples; sliced W₂ projects them on directions from orthonormal bases (so that a shift v has
-sliced W₂ exactly ‖v‖/√d), sorts and compares. Their floor is the same number for two halves of one
-distribution, of the same size: the distance of two samples by chance. Both runs drew the same noise, so
-particle i of one is never compared with particle i of the other, except for the displacement.
+assignment, on a part of the samples; sliced W₂ projects them on directions from orthonormal bases (so
+that a shift v has sliced W₂ exactly ‖v‖/√d), sorts and compares. Their floor is the same number for two
+halves of one distribution, of the same size: the distance of two samples by chance. Both runs drew the
+same noise, so particle i of one is never compared with particle i of the other, except for the
+displacement.
 """
 
 import math
