@@ -121,7 +121,7 @@ class Trained:
     def _train_rows(
         self, rows: Dataset, codec: Codec, seed: int, progress: Progress, journal: Journal | None
     ) -> tuple[Transported, dict[str, Any]]:
-        """The same over the latent rows of a table: a mixture of products that the network corrects (E.23)."""
+        """The same over latent rows of a table: a mixture of products that the network corrects (E.23)."""
         network, key, loss = row_network(self), Key(seed).fold("train"), Contrastive()
         generator = key.fold("rows").generator()
         uniforms = torch.rand(rows.values.shape, generator=generator, dtype=torch.float64)
