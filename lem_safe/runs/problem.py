@@ -17,7 +17,9 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.filters import AnyFilter, over_clouds
 from barriers.sets import UnsafeSet
+from barriers.sets.backticks import place_of
 from barriers.sets.base import NotSmooth
+from barriers.sets.column_names import column_names
 from lem_safe.data import Dataset
 from lem_safe.data.names import identifiers
 from lem_safe.data.typed import RowCoordinates
@@ -180,7 +182,9 @@ def build(
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, rows = _conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    sets = tuple(over_coordinates(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    maps = (_about(scenario, c.set, columns, coordinates) for c in scenario.constraints)
+    pairs = zip(scenario.constraints, maps, strict=True)
+    sets = tuple(over_coordinates(c.set, named[c.set], own).to(where) for c, own in pairs)
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -211,6 +215,19 @@ def _of_table(
     codec = coordinates.codec
     told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
     return told, None if data is None else replace(data, values=told.seen(data.values))
+
+
+def _about(scenario: Scenario, name: str, columns: tuple[str, ...], coordinates: Coordinates) -> Coordinates:
+    """The coordinates of a region; of a table's rows, of the columns alone that the region is about."""
+    if not isinstance(coordinates, RowCoordinates):
+        return coordinates
+    used = column_names(scenario.unsafe[name], scenario.unsafe, scenario.derived)
+    if used is None:
+        return coordinates
+    try:
+        return coordinates.about(frozenset(place_of(column, columns) for column in used))
+    except ValueError:  # a name that only the region itself can tell
+        return coordinates
 
 
 def _conditioned(

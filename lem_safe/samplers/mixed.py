@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Le
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
@@ -18,11 +18,10 @@ from barriers.derivatives import NotDifferentiable
 from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_mixture import RowMixture
-from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.metropolis import log_ratio, taken, tested
 from lem_safe.samplers.base import Info, State
-from lem_safe.samplers.hooks import begin, filtered_step, root_mean_square
+from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
 from lem_safe.samplers.metropolis import UNKNOWN, Place, carried, evaluated, whole
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
@@ -49,19 +48,13 @@ class Mixed:
             raise ValueError(
                 f"Mixed: step_size must be > 0 and fresh within [0, 1]; got {step_size:g} and {fresh:g}"
             )
-        if drift_filter is not None:
-            raise BadInput(
-                Fault(
-                    "acts on the drift, and fresh draws have none; use gate, tilt, reject or step",
-                    key="filter.kind",
-                )
-            )
-        self.energy, self.step_size, self.step_filter = energy, float(step_size), whole(step_filter)
+        self.energy, self.step_size = energy, float(step_size)
+        self.drift_filter, self.step_filter = drift_filter, whole(step_filter)
         self.base = base_of(energy)
         self.fresh = fresh if self.base is not None else 0.0
 
     def init(self, x: Float[Tensor, "n D"]) -> State:
-        return begin(x, None, self.step_filter, UNKNOWN)
+        return begin(x, self.drift_filter, self.step_filter, UNKNOWN)
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
         x, h = state.x, self.step_size
@@ -72,15 +65,25 @@ class Mixed:
                 "torch.no_grad()"
             )
         here = evaluated(self.energy, x, state.own)
+        u, memory, drift_info = filtered_drift(self.drift_filter, x, -here.gradient, state.drift_memory)
         fresh = key.fold("which").uniform(x[:, 0]) < self.fresh
-        y = torch.where(fresh[:, None], self._drawn(key, x), self._moved(key, here, h))
+        y = torch.where(fresh[:, None], self._drawn(key, x), self._moved(key, x, u, h))
         there = evaluated(self.energy, y)
-        log_a = self._log_ratio(here, there, fresh, h)
+        back = filtered_drift(self.drift_filter, y, -there.gradient, state.drift_memory)[0]
+        moved = log_ratio(here.energy, there.energy, x, y, u, back, h, torch.ones_like(here.energy))
+        log_a = torch.where(fresh, self._excess(here) - self._excess(there), moved)
         verdict = tested(log_a, key.fold("accept").uniform(x[:, 0]))
         after = taken(verdict.accepted, there, here)
-        z, memory, info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)
-        found = Info(here.energy.mean(), None, info, root_mean_square(here.gradient), accepted=verdict.chance)
-        return State(z, None, memory, carried(here, after, z)), found
+        z, step_memory, step_info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)
+        info = Info(
+            here.energy.mean(),
+            drift_info,
+            step_info,
+            root_mean_square(here.gradient),
+            accepted=verdict.chance,
+            surrogate=observed(self.drift_filter, z, drift_info, step_info),
+        )
+        return State(z, memory, step_memory, carried(here, after, z)), info
 
     def _drawn(self, key: Key, x: Tensor) -> Tensor:
         """Fresh draws of the base."""
@@ -91,23 +94,21 @@ class Mixed:
         v = key.fold("fresh codes").uniform(x[:, d:])
         return self.base.draws(key.fold("fresh component").uniform(x[:, 0]), ξ, v)
 
-    def _moved(self, key: Key, here: Place, h: float) -> Tensor:
+    def _moved(self, key: Key, x: Tensor, u: Tensor, h: float) -> Tensor:
         """Langevin proposals, which leave codes as they are."""
-        noise = key.fold("noise").normal(here.x)
+        noise = key.fold("noise").normal(x)
         if self.base is not None:
             noise[:, self.base.numbers :] = 0
-        return here.x - h * here.gradient + (2 * h) ** 0.5 * noise
+        return x + h * u + (2 * h) ** 0.5 * noise
 
-    def _log_ratio(self, here: Place, there: Place, fresh: Bool[Tensor, "n"], h: float) -> Tensor:
-        unit = torch.ones_like(here.energy)
-        u, u_there = -here.gradient, -there.gradient
-        moved = log_ratio(here.energy, there.energy, here.x, there.x, u, u_there, h, unit)
+    def _excess(self, at: Place) -> Tensor:
+        """g = U − U₀, by which fresh draws are tested."""
         if self.base is None:
-            return moved
-        g = here.energy - self.base(here.x), there.energy - self.base(there.x)
+            return torch.zeros_like(at.energy)
         if isinstance(self.energy, RowEnergy):
-            g = self.energy.correction(here.x), self.energy.correction(there.x)
-        return torch.where(fresh, g[0] - g[1], moved)
+            with torch.no_grad():
+                return self.energy.correction(at.x)
+        return at.energy - self.base(at.x)
 
 
 def base_of(energy: Energy) -> RowMixture | None:

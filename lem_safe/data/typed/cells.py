@@ -33,7 +33,8 @@ class Column(NamedTuple):
 
     def kept(self, rows: np.ndarray) -> "Column":
         """The same of these rows alone."""
-        return self._replace(at=self.at[rows])
+        used, at = np.unique(self.at[rows], return_inverse=True)
+        return self._replace(cells=tuple(self.cells[i] for i in used), at=at.reshape(-1).astype(np.int32))
 
     @property
     def missing(self) -> np.ndarray:

@@ -5,7 +5,7 @@ order of the columns. D depends on nothing else, so a rule about rows is a rule 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,17 @@ class Codec:
         """The rows before rounding, differentiable in the latent numbers."""
         return torch.stack([field.values(*self._of(x, j)) for j, field in enumerate(self.fields)], -1)
 
-    def rows(self, x: Float[Tensor, "n D"]) -> Float64[Tensor, "n d"]:
-        """The rows as they are written: numbers on their grid and within their range."""
-        values = self.values(x.detach())
-        return torch.stack([field.rounded(values[..., j]) for j, field in enumerate(self.fields)], -1)
+    def rows(self, x: Float[Tensor, "n D"], wanted: Collection[int] | None = None) -> Float64[Tensor, "n d"]:
+        """The rows as they are written: numbers on their grid and within their range; with `wanted`, these
+        columns alone, and NaN in the others.
+        """
+        x = x.detach()
+        blank = torch.full(x.shape[:-1], torch.nan, dtype=torch.float64, device=x.device)
+        found = [
+            field.rounded(field.values(*self._of(x, j))) if wanted is None or j in wanted else blank
+            for j, field in enumerate(self.fields)
+        ]
+        return torch.stack(found, -1)
 
     def latent(
         self, rows: Float64[Tensor, "n d"], uniforms: Float64[Tensor, "n d"]
@@ -75,10 +82,10 @@ class Codec:
         return torch.stack([*z, *c], 1) if self.dimension else rows.new_zeros(len(rows), 0)
 
     def _of(self, x: Tensor, j: int) -> tuple[Tensor | None, Tensor | None]:
-        """The latent number and the code of a column; where it has neither, any number of x stands in."""
+        """The latent number and the code of a column; where it has neither, zeros in place of a code."""
         z = x[..., self._z[j]] if j in self._z else None
         c = x[..., self._c[j]] if j in self._c else None
-        return z, (x[..., 0] if z is None and c is None else c)
+        return z, (x.new_zeros(x.shape[:-1]) if z is None and c is None else c)
 
     # What rules and files see
 

@@ -4,7 +4,7 @@ Rows in data units are the numbers that an audit of the written file knows them 
 their texts (or what rules take them for), dates microseconds since 1970, missing cells NaN.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from jaxtyping import Float
@@ -18,16 +18,23 @@ MIDDLE = 0.5
 
 
 class RowCoordinates(Coordinates):
-    """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default."""
+    """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default. wanted: the
+    places of the columns that `counted` is asked about; all by default.
+    """
 
     affine = False
 
-    def __init__(self, codec: Codec, kinds: Mapping[str, CellKind] | None = None):
+    def __init__(
+        self,
+        codec: Codec,
+        kinds: Mapping[str, CellKind] | None = None,
+        wanted: Collection[int] | None = None,
+    ):
         d = codec.dimension
         super().__init__(
             torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64), torch.float64
         )
-        self.codec, self.kinds = codec, dict(kinds or {})
+        self.codec, self.kinds, self.wanted = codec, dict(kinds or {}), wanted
         self._tables = codec.tables(self.kinds)
 
     @property
@@ -43,6 +50,13 @@ class RowCoordinates(Coordinates):
 
     def saved(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
         return self._as_counted(self.codec.rows(z))
+
+    def counted(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
+        return self._as_counted(self.codec.rows(z, self.wanted))
+
+    def about(self, columns: Collection[int]) -> "RowCoordinates":
+        """The same map, for a region that is about these columns alone."""
+        return RowCoordinates(self.codec, self.kinds, frozenset(columns))
 
     def seen(self, rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Rows that hold the places of categories, in data units."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import ndtri
 
 from barriers.tables import DAY, number, ticks_of
 from lem_safe.data.typed.cells import Column
@@ -126,8 +127,7 @@ def _ordered(
     atoms = tuple(float(v) for v in unique[coded])
     rest = None
     if not coded.all():
-        bounds = (settings.range or (0.0, 0.0)) if settings.range else None
-        rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], bounds)
+        rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], settings.range)
     return Field(
         column.name,
         kind,
@@ -219,23 +219,26 @@ def _line(unique: np.ndarray, counts: np.ndarray) -> Knots:
     return Knots((0.5, 0.8413447460685429), (mean, mean + std))
 
 
-def _knots(unique: np.ndarray, counts: np.ndarray, bounds: tuple[float | None, float | None] | None) -> Knots:
-    """Ranks and values: of a repeated value both ends of its ranks, of another one its middle."""
+def _knots(
+    unique: np.ndarray, counts: np.ndarray, bounds: tuple[float | None, float | None] | None
+) -> Knots:
+    """Ranks and values: of a repeated value both ends of its ranks, of another one its middle. An end whose
+    range goes beyond the data goes on from the middle of the ranks of its value.
+    """
     n, ends = counts.sum(), np.cumsum(counts)
     starts, again = ends - counts, counts > 1
     p = np.stack([np.where(again, starts, starts + 0.5), np.where(again, ends, starts + 0.5)], 1) / n
-    v = np.stack([unique, unique], 1)
     kept = np.stack([np.ones(len(again), bool), again], 1)
-    p, v = p[kept], v[kept]
+    v = np.stack([unique, unique], 1)[kept]
+    middle, p = p.mean(1), p[kept]
     if len(p) > MOST_KNOTS:
         chosen = np.unique(np.linspace(0, len(p) - 1, MOST_KNOTS).round().astype(int))
         p, v = p[chosen], v[chosen]
-    if bounds is None or len(unique) < 3:
-        return Knots(tuple(p.tolist()), tuple(v.tolist()))
-    from scipy.special import ndtri
-
-    k = max(1, min(round(TAIL * len(p)), len(p) - 1))
-    z = ndtri(np.clip(p, 1e-9, 1 - 1e-9))
-    below = (v[k] - v[0]) / max(z[k] - z[0], 1e-3)
-    above = (v[-1] - v[-1 - k]) / max(z[-1] - z[-1 - k], 1e-3)
+    below = above = 0.0
+    if bounds is not None and len(unique) > 2:
+        z, k = ndtri(np.clip(middle, 1e-9, 1 - 1e-9)), max(1, round(TAIL * len(unique)))
+        if bounds[0] is None or bounds[0] < unique[0]:
+            p[0], below = middle[0], (unique[k] - unique[0]) / max(z[k] - z[0], 1e-3)
+        if bounds[1] is None or bounds[1] > unique[-1]:
+            p[-1], above = middle[-1], (unique[-1] - unique[-1 - k]) / max(z[-1] - z[-1 - k], 1e-3)
     return Knots(tuple(p.tolist()), tuple(v.tolist()), float(below), float(above))

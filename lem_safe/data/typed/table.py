@@ -92,6 +92,8 @@ def _read(
     if faults:
         raise BadInput(faults)
     found = [values_of(c, f, str(path)) for c, f in zip(columns, fields, strict=True)]
+    if not Codec(fields).dimension:
+        raise BadInput(Fault("every column has one value alone, so there is nothing to learn", str(path)))
     values = np.stack([_on_grid(v, f.digits) for v, f in zip(found, fields, strict=True)], 1)
     return TypedTable(values, Codec(fields), dropped)
 
