@@ -23,6 +23,8 @@ class Coordinates(nn.Module):
     of a start, or None.
     """
 
+    affine: bool = True
+    """Whether the map is offset + matrix z; another class may have another one."""
     offset: Tensor
     matrix: Tensor
     inverse_matrix: Tensor
