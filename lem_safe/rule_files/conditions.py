@@ -41,7 +41,9 @@ def among(column: str, values: Sequence[Any], slack: Decimal) -> str:
     if sum(map(bool, (words, truths, numbers))) > 1:
         raise Unmapped("holds values of several types, and a column has one")
     parts = [f"{column} is missing"] if gaps else []
-    if words:
+    if len(set(words)) == 1:
+        parts.append(f"{column} == {quoted(words[0])}")
+    elif words:
         parts.append(f"{column} in {{{', '.join(map(quoted, dict.fromkeys(words)))}}}")
     parts += [f"{column} == {str(v).lower()}" for v in dict.fromkeys(truths)]
     parts += [_near(column, decimal(v), slack) for v in dict.fromkeys(numbers)]

@@ -58,7 +58,7 @@ class Converted(NamedTuple):
                 "unsafe:",
                 *self._regions(),
                 "constraints:",
-                *(f"  - {{set: {name}, beta: {self.beta!r}}}" for name in self.unsafe()),
+                *(f"  - {{set: {name}, beta: {_plain(self.beta)}}}" for name in self.unsafe()),
                 "",
             ]
         )
@@ -71,8 +71,8 @@ class Converted(NamedTuple):
             else f"up to {numeral(self.tolerance)}, which is written into the rules"
         )
         text = (
-            f"The rules of {self.file} ({self.rules.form}), by lem-safe rules convert. Inequalities hold {held}. "
-            f"A region holds the rows that break a rule, {ANY} those that break any; beta is the fraction of "
+            f"The rules of {self.file} ({self.rules.form}), by lem-safe rules convert. Inequalities hold "
+            f"{held}. A region holds the rows that break a rule, {ANY} those that break any; beta is the fraction of "
             "rows that may."
         )
         lines = _comment(text)
@@ -89,6 +89,10 @@ class Converted(NamedTuple):
         yield from textwrap.wrap(
             f"{ANY}: {{any: [{names}]}}", WIDTH, initial_indent="  ", subsequent_indent="    "
         )
+
+
+def _plain(beta: float) -> str:
+    return "0" if not beta else repr(beta)
 
 
 def _comment(text: str) -> list[str]:

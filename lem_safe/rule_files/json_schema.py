@@ -95,11 +95,11 @@ class _Rows:
             self.rule(f"{name}_{label}", (*path, label), text)
         if not may_miss:
             self.rule(f"{name}_required", path, present(column), f"required: {name}")
-        for keyword, why in found.unmapped:
-            self.list_(path, keyword, why)
+        for keyword, reason in found.unmapped:
+            self.list_(path, keyword, reason)
         if found.bare is not None:
-            why = "asks for a type alone, which is no rule: each rule reads a column as its type"
-            self.list_(path, found.bare, why)
+            reason = "asks for a type alone, which is no rule: each rule reads a column as its type"
+            self.list_(path, found.bare, reason)
 
     def _condition(self, label: str, path: Path, part: dict[str, Any]) -> None:
         """A rule about whole rows, of one keyword."""

@@ -33,10 +33,10 @@ SIGNS = {
     "less_than": "<",
     "less_than_or_equal_to": "<=",
 }
-ABOUT = ("schema_type", "version", "title", "description", "name", "metadata", "api", "dataframe_library")
-ABOUT += ("report_duplicates", "columns")
-READ = ("dtype", "pandas_dtype", "nullable", "checks", "title", "description", "name", "metadata", "default")
-READ += ("allow_duplicates", "coerce", "required")
+ABOUT = {"schema_type", "version", "title", "description", "name", "metadata", "api", "dataframe_library"}
+ABOUT |= {"report_duplicates", "columns"}
+READ = {"dtype", "pandas_dtype", "nullable", "checks", "title", "description", "name", "metadata", "default"}
+READ |= {"allow_duplicates", "coerce", "required"}
 WHOLE = ("int", "uint")
 ALONE = "is no rule about the cells of a row"
 Path = tuple[str | int, ...]

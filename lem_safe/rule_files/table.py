@@ -10,6 +10,10 @@ from lem_safe.rule_files.counts import Broken, Counts
 from lem_safe.rule_files.rule_file import numeral
 
 SHOWN = 70
+ROUNDING = (
+    "Cells are float64. Sums of three terms or more are rounded, unless they are of whole numbers, so that a "
+    "row exactly on the boundary may be counted on either side."
+)
 
 
 class Result(NamedTuple):
@@ -29,16 +33,7 @@ class Result(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values."""
-        rules = [
-            {
-                "name": r.name,
-                "line": r.line,
-                "written": r.written,
-                "require": r.require,
-                **self._broken(r.name),
-            }
-            for r in self.converted.rules.rules
-        ]
+        rules = [{**rule._asdict(), **self._broken(rule.name)} for rule in self.converted.rules.rules]
         counts = self.counts
         return {
             "file": self.converted.file,
@@ -110,20 +105,17 @@ class Result(NamedTuple):
         lines = []
         if self.counts is not None:
             lines.append(
-                f"'break it': the rule as written. 'By more than {beside}': were each inequality accepted up to "
-                f"{beside}{'' if own else ', as PiShield checks'}. Cells are read as float64, and sums are "
-                "rounded as in any program: a row within 1e-15 of a boundary may be counted on either side."
+                f"'break it' is the rule as written; 'by more than {beside}' accepts each inequality up to "
+                f"{beside}{'' if own else ', as PiShield checks'}. {ROUNDING}"
             )
         if self.out is None:
             return [*lines, "Write the scenario with --out FILE."]
-        data = self.data or "DATA"
+        derived = ", `derived`" if self.converted.rules.derived else ""
         return [
             *lines,
-            f"{self.out}: audit samples with  lem-safe audit SAMPLES {self.out}  and thin them with  lem-safe "
-            f"thin SAMPLES {self.out} --out FILE",
-            f"To sample under these rules, write a scenario with  lem-safe new scenario.yaml --data {data}  and "
-            f"put `unsafe`{', `derived`' if self.converted.rules.derived else ''} and `constraints` of "
-            f"{self.out} in the place of its own.",
+            f"{self.out}: audit samples with  lem-safe audit SAMPLES {self.out}",
+            f"To sample under these rules: lem-safe new scenario.yaml --data {self.data or 'DATA'}, and put "
+            f"`unsafe`{derived} and `constraints` of {self.out} in the place of its own.",
         ]
 
 
