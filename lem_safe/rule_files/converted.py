@@ -72,8 +72,8 @@ class Converted(NamedTuple):
         )
         text = (
             f"The rules of {self.file} ({self.rules.form}), by lem-safe rules convert. Inequalities hold "
-            f"{held}. A region holds the rows that break a rule, {ANY} those that break any; beta is the fraction of "
-            "rows that may."
+            f"{held}. A region holds the rows that break a rule, {ANY} those that break any; beta is the "
+            "fraction of rows that may."
         )
         lines = _comment(text)
         if self.rules.unmapped:

@@ -208,11 +208,8 @@ def _implied(reader: Reader, schema: dict[str, Any], slack: Decimal) -> Iterator
         if supposed is None and key == "then":
             yield wanted
         elif supposed is not None:
-            yield (
-                f"if {enclosed(supposed)} then {enclosed(wanted)}"
-                if key == "else"
-                else f"if {supposed} then {wanted}"
-            )
+            given_text, wanted_text = (enclosed(t) if " then " in t else t for t in (supposed, wanted))
+            yield f"if {given_text} then {wanted_text}"
 
 
 def names_in(value: Any) -> list[str]:

@@ -48,7 +48,7 @@ class Inequality(NamedTuple):
 
 
 class Clause(NamedTuple):
-    """A rule: at least one of its inequalities holds. line: from 1."""
+    """A rule: at least one of its inequalities holds. line: from 1. written: without a comment."""
 
     line: int
     written: str
@@ -86,7 +86,7 @@ def clauses(text: str, file: str) -> list[Clause]:
             if line.split()[:1] == ["ordering"]:
                 order.add(line)
             elif line.strip():
-                clause = Clause(number, line.strip(), tuple(_parts(line)))
+                clause = Clause(number, line, tuple(_parts(line)))
                 order.must_hold(clause, line)
                 found.append(clause)
         except Unread as bad:
@@ -119,9 +119,14 @@ class _Order:
         used = [term.column for part in clause.parts for term in (*part.left, *part.right)]
         other = [column for column in used if column is not None and column not in self.columns]
         if self.columns and other:
-            place = re.search(rf"y_?0*{other[0]}\b", line)
             way = "correct it, or add it to the ordering"
-            raise Unread(place.start() if place else 0, f"y_{other[0]} is not in the ordering; {way}")
+            raise Unread(place_of(other[0], line), f"y_{other[0]} is not in the ordering; {way}")
+
+
+def place_of(column: int, line: str) -> int:
+    """The first character of a column's name in a line, from 0."""
+    found = re.search(rf"y_?0*{column}\b", line)
+    return found.start() if found else 0
 
 
 def _parts(line: str) -> Iterator[Inequality]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from barriers.sets.rule_text import LENGTH
 from lem_safe.errors import BadInput, Fault
 from lem_safe.rule_files.column_text import Columns
-from lem_safe.rule_files.linear import Clause, Inequality, Sum, Term, clauses
+from lem_safe.rule_files.linear import Clause, Inequality, Sum, Term, clauses, place_of
 from lem_safe.rule_files.rule_file import Names, Requirement, RuleFile, numeral
 
 FORM = "PiShield"
@@ -26,6 +26,8 @@ def linear_rules(text: str, file: str, columns: Columns, tolerance: Decimal) -> 
     """The rules of a text in the format of `linear`; BadInput with a fault of every faulty line."""
     found = clauses(text, file)
     faults = [fault for clause in found for fault in _lacking(clause, file, columns)]
+    if faults:
+        raise BadInput(faults)
     derived: dict[str, str] = {}
     names, rules = Names([*(columns.names or ()), *(columns.texts or ())]), []
     for clause in found:
@@ -36,7 +38,7 @@ def linear_rules(text: str, file: str, columns: Columns, tolerance: Decimal) -> 
         if len(require) > LENGTH:
             what = f"has {len(require):,} characters as a rule, of at most {LENGTH:,}; split it"
             faults.append(Fault(what, file, clause.line))
-        rules.append(Requirement(name, clause.line, clause.written, require))
+        rules.append(Requirement(name, clause.line, clause.written.strip(), require))
     if faults:
         raise BadInput(faults)
     return RuleFile(FORM, tuple(rules), derived)
@@ -45,9 +47,18 @@ def linear_rules(text: str, file: str, columns: Columns, tolerance: Decimal) -> 
 def _lacking(clause: Clause, file: str, columns: Columns) -> list[Fault]:
     """The columns of a clause that there are not."""
     used = [term.column for part in clause.parts for term in (*part.left, *part.right)]
-    why = [columns.lacks(column) for column in dict.fromkeys(used) if column is not None]
     way = "give the table that the rules were written for, or its names with --columns"
-    return [Fault(f"{reason}; {way}", file, clause.line) for reason in why if reason]
+    return [
+        Fault(
+            f"{reason}; {way}",
+            file,
+            clause.line,
+            place_of(column, clause.written) + 1,
+            source=clause.written,
+        )
+        for column in dict.fromkeys(used)
+        if column is not None and (reason := columns.lacks(column))
+    ]
 
 
 class _Writer:
