@@ -63,24 +63,17 @@ def convert(
 ) -> int:
     """Write rules of another program as a scenario to audit with; count how often real rows break them."""
     import json as printer
-    from decimal import Decimal as Number
-    from decimal import InvalidOperation
 
     from lem_safe.auditing import table_format
-    from lem_safe.commands.files_asked import must_be_free
     from lem_safe.files import write_text
     from lem_safe.rule_files.convert import Data, convert
 
-    try:
-        slack = Number(tolerance)
-    except InvalidOperation:
-        raise BadInput(Fault(f"must be a number >= 0; got '{tolerance}'", key="--tolerance")) from None
+    slack = _number(tolerance)
     if out is not None:
-        must_be_free([out], [file, *([data] if data else [])], overwrite)
-        _must_have_a_directory(out)
+        _must_be_writable(out, [file, *([data] if data else [])], overwrite)
     names = None if columns is None else [name.strip() for name in columns.split(",")]
     form = table_format(header, separator, decimal, missing)
-    table: Data | None = None if data is None else Data(data, form, names)
+    table = None if data is None else Data(data, form, names)
     found = convert(file, data=table, columns=names, tolerance=slack, beta=beta, out=out)
     if out is not None:
         write_text(out, found.converted.to_yaml())
@@ -91,6 +84,19 @@ def convert(
     return 0
 
 
-def _must_have_a_directory(out: Path) -> None:
+def _number(text: str) -> "Number":
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise BadInput(Fault(f"must be a number >= 0; got '{text}'", key="--tolerance")) from None
+
+
+def _must_be_writable(out: Path, inputs: list[Path], overwrite: bool) -> None:
+    """Refuses a file that is there already, is read, or whose directory there is not."""
+    from lem_safe.commands.files_asked import must_be_free
+
+    must_be_free([out], inputs, overwrite)
     if not out.parent.is_dir():
         raise BadInput(Fault("no such directory; make it first", file=str(out.parent)))
