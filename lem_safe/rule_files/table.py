@@ -97,7 +97,7 @@ class Result(NamedTuple):
         lines = [
             f"  line {fault.line}: {on_one_line(fault.key)}: {on_one_line(fault.message)}" for fault in left
         ]
-        return ["", f"No rule says what {len(left)} parts of the file ask:", *lines]
+        return ["", "What the file also says, and no rule does:", *lines]
 
     def _next(self) -> list[str]:
         """How the counts were made, and what to do with the file."""
