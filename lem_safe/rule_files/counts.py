@@ -1,6 +1,8 @@
 """How often the rows of a table break rules: exactly, and by more than a tolerance. Counted by the audit."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +10,7 @@ from barriers.tables import TableFormat
 from lem_safe.auditing import audited
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.samples import Samples
+from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import tables
 from lem_safe.rule_files.converted import ANY, Converted
 from lem_safe.scenario import of_values
@@ -35,7 +38,9 @@ class Counts(NamedTuple):
 
 
 class Data(NamedTuple):
-    """A table of real rows. columns: names for one that has none. form: what is known of its text."""
+    """A table of real rows. columns: names for one that has none of its own. form: what is known of its
+    text.
+    """
 
     path: Path
     form: TableFormat
@@ -43,7 +48,8 @@ class Data(NamedTuple):
 
     def opened(self) -> Samples:
         """The table, opened; BadInput where it cannot be read."""
-        return open_samples(self.path, self.columns, self.form)
+        found = open_samples(self.path, None, self.form)
+        return found if found.rows.columns else open_samples(self.path, self.columns, self.form)
 
     def names(self) -> list[str]:
         """The names of all its columns in file order, as rules write them; x0, x1, … where it has none."""
@@ -63,8 +69,12 @@ def counts(data: Data, exact: Converted, within: Converted) -> Counts:
     opened = data.opened()
     width = opened.rows.width if opened.columns is None else None
     whole = content | ({"derived": derived} if derived else {})
-    scenario = of_values(whole, tables(), opened.columns, width, who=exact.file)
-    report = audited(data.path, scenario, None, columns=data.columns, form=data.form).report
+    try:
+        scenario = of_values(whole, tables(), opened.columns, width, who=exact.file)
+    except BadInput as bad:
+        raise BadInput(_once(bad.faults)) from None
+    named = list(opened.rows.columns or ()) or None
+    report = audited(data.path, scenario, None, columns=named, form=data.form).report
     found = {c.set: c for c in report.constraints}
     broken = {}
     for name in within.unsafe():
@@ -77,6 +87,15 @@ def counts(data: Data, exact: Converted, within: Converted) -> Counts:
 
 def _in(prefix: str, name: str) -> str:
     return f"{prefix} {name}"
+
+
+def _once(faults: Sequence[Fault]) -> list[Fault]:
+    """Faults of the rules as the file names them, each once though there are two of each rule."""
+    told = {}
+    for fault in faults:
+        key = re.sub(r"^unsafe\.(exactly|within) ", "", fault.key or "")
+        told.setdefault(key, replace(fault, key=key or None))
+    return list(told.values())
 
 
 def _renamed(spec: dict[str, Any], prefix: str) -> dict[str, Any]:

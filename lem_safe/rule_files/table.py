@@ -11,8 +11,8 @@ from lem_safe.rule_files.rule_file import numeral
 
 SHOWN = 70
 ROUNDING = (
-    "Cells are float64. Sums of three terms or more are rounded, unless they are of whole numbers, so that a "
-    "row exactly on the boundary may be counted on either side."
+    "Cells are float64, and sums are rounded unless they are of whole numbers or one difference against 0: a "
+    "row exactly on the boundary of such a rule may be counted on either side."
 )
 
 
@@ -65,7 +65,9 @@ class Result(NamedTuple):
 
     def _head(self) -> str:
         rules = self.converted.rules
-        text = f"{self.converted.file}: {len(rules.rules)} rules ({rules.form})"
+        text = (
+            f"{self.converted.file}: {len(rules.rules):,} rule{'s' * (len(rules.rules) != 1)} ({rules.form})"
+        )
         if self.counts is None:
             return text
         dropped = f", {self.counts.dropped:,} more left out as they miss a value" * bool(self.counts.dropped)

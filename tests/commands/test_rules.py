@@ -78,7 +78,7 @@ def test_without_data_the_scenario_is_printed(capsys):
 
 
 def test_columns_may_be_numbered_otherwise_than_in_the_data(capsys):
-    options = ["--columns", "n,Length,label,host length"]
+    options = ["--columns", "n,Length"]
     Path("rules.txt").write_text("y_1 - y_0 > 0\n")
     assert convert("rules.txt", "--data", "data.csv", "--missing", "drop", "--json", *options) == 0
     found = json.loads(capsys.readouterr().out)
@@ -119,6 +119,10 @@ def test_schemas_are_known_by_their_content(capsys):
         (
             ["rules.txt", "--columns", "a,b"],
             "rules.txt:3:5: y_2 is none of the 2 columns y_0 to y_1 of --columns",
+        ),
+        (
+            ["rules.txt", "--data", "data.csv", "--missing", "drop", "--columns", "Length,x,n"],
+            "rules.txt: line_2: rule: unknown",
         ),
         (["rules.txt", "--out", "rules.txt"], "is read by this command"),
         (["rules.txt", "--out", "data.csv"], "exists already"),

@@ -4,8 +4,13 @@ import json
 from decimal import Decimal
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lem_safe
+from barriers.sets import Rule
+from barriers.sets.cells import Cells
 from lem_safe.errors import BadInput
 from lem_safe.rule_files.json_schema import schema_rules
 from lem_safe.rule_files.rule_file import RuleFile
@@ -183,3 +188,51 @@ def test_the_rules_count_rows(tmp_path):
         "ok_type": (0, 0),
         "ok_required": (0, 0),
     }
+
+
+number = st.integers(-8, 8).map(lambda n: n / 2)
+leaf = st.one_of(
+    st.tuples(
+        st.sampled_from(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "const"]), number
+    ),
+    st.tuples(st.just("multipleOf"), st.sampled_from([0.5, 1, 1.5, 3])),
+    st.tuples(st.just("enum"), st.lists(number, min_size=1, max_size=3)),
+    st.tuples(st.just("type"), st.just("integer")),
+).map(lambda pair: {pair[0]: pair[1]})
+schemas = st.recursive(
+    leaf,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["anyOf", "allOf"]), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("not"), inner),
+    ).map(lambda pair: {pair[0]: pair[1]}),
+    max_leaves=5,
+)
+MEANINGS = {
+    "minimum": lambda a, v: a >= v,
+    "maximum": lambda a, v: a <= v,
+    "exclusiveMinimum": lambda a, v: a > v,
+    "exclusiveMaximum": lambda a, v: a < v,
+    "const": lambda a, v: a == v,
+    "multipleOf": lambda a, v: (a / v).is_integer(),
+    "enum": lambda a, v: a in v,
+    "type": lambda a, v: float(a).is_integer(),
+    "anyOf": lambda a, v: any(valid(a, part) for part in v),
+    "allOf": lambda a, v: all(valid(a, part) for part in v),
+    "not": lambda a, v: not valid(a, v),
+}
+
+
+def valid(a: float, schema: dict[str, object]) -> bool:
+    return all(MEANINGS[key](a, value) for key, value in schema.items())
+
+
+@settings(max_examples=150, deadline=None)
+@given(schemas, st.booleans())
+def test_rules_mean_what_the_schema_means(schema, about_rows):
+    values = [n / 4 for n in range(-18, 19)]
+    whole = {"properties": {"a": schema}, "required": ["a"]}
+    found = rules({"not": {"not": whole}} if about_rows else whole)
+    x = torch.tensor(values, dtype=torch.float64)[:, None]
+    inside = [Rule(require=r.require, columns=["a"], cells=Cells()).contains(x) for r in found.rules]
+    assert torch.stack(inside).any(0).tolist() == [not valid(a, schema) for a in values]
+    assert not found.unmapped

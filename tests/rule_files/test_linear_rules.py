@@ -191,6 +191,15 @@ def test_planted_faults_are_found(tooth, monkeypatch):
     must_be_found(tooth, monkeypatch)
 
 
+def test_sums_are_rounded_as_the_page_says():
+    (loose,), (strict,) = converted("y_0 - y_1 - y_3 >= 0"), converted("y_0 - y_1 - y_3 > 0")
+    rows = torch.tensor([[0.3, 0.1, 0.0, 0.2], [0.8, 0.7, 0.0, 0.1]], dtype=torch.float64)
+    broken_ = [
+        Rule(require=r, columns=COLUMNS, cells=Cells()).contains(rows).tolist() for r in (loose, strict)
+    ]
+    assert broken_ == [[True, False], [True, False]]
+
+
 def test_every_rule_has_the_name_of_its_line():
     found = linear_rules.linear_rules(
         "\ny_0 > 0\n\ny_1 > 0", "r.txt", Columns(["line_2", "b"], "t"), Decimal(0)
