@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lem_safe.errors import BadInput, Fault
 from lem_safe.rule_files.converted import Converted
-from lem_safe.rule_files.counts import Data, counts
+from lem_safe.rule_files.counts import Data, counts, must_load
 from lem_safe.rule_files.reading import read_rules
 from lem_safe.rule_files.rule_file import EXACT
 from lem_safe.rule_files.table import Result
@@ -40,6 +40,7 @@ def convert(
 
     converted, beside = under(tolerance), tolerance or USUAL
     place = None if out is None else str(out)
+    must_load(converted)
     if data is None:
         return Result(converted, beside, out=place)
     found = counts(data, under(EXACT), under(beside))

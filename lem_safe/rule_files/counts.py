@@ -13,7 +13,7 @@ from lem_safe.auditor.samples import Samples
 from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import tables
 from lem_safe.rule_files.converted import ANY, Converted
-from lem_safe.scenario import of_values
+from lem_safe.scenario import Scenario, of_values
 
 
 class Broken(NamedTuple):
@@ -69,10 +69,7 @@ def counts(data: Data, exact: Converted, within: Converted) -> Counts:
     opened = data.opened()
     width = opened.rows.width if opened.columns is None else None
     whole = content | ({"derived": derived} if derived else {})
-    try:
-        scenario = of_values(whole, tables(), opened.columns, width, who=exact.file)
-    except BadInput as bad:
-        raise BadInput(_once(bad.faults)) from None
+    scenario = _scenario(whole, exact.file, opened.columns, width)
     named = list(opened.rows.columns or ()) or None
     report = audited(data.path, scenario, None, columns=named, form=data.form).report
     found = {c.set: c for c in report.constraints}
@@ -85,15 +82,33 @@ def counts(data: Data, exact: Converted, within: Converted) -> Counts:
     return Counts(broken, report.samples, report.dropped or 0, report.unit)
 
 
+def must_load(converted: Converted) -> None:
+    """Refuses rules that are no scenario together, as where one takes a column for text and another one for a
+    number: BadInput.
+    """
+    content = {key: value for key, value in converted.content().items() if key not in ("version", "name")}
+    _scenario(content, converted.file, None, None)
+
+
+def _scenario(
+    content: dict[str, Any], file: str, columns: Sequence[str] | None, width: int | None
+) -> Scenario:
+    """The scenario of these values; BadInput with what the file of rules must be told."""
+    try:
+        return of_values(content, tables(), columns, width, who=file)
+    except BadInput as bad:
+        raise BadInput(_once(bad.faults)) from None
+
+
 def _in(prefix: str, name: str) -> str:
     return f"{prefix} {name}"
 
 
 def _once(faults: Sequence[Fault]) -> list[Fault]:
     """Faults of the rules as the file names them, each once though there are two of each rule."""
-    told = {}
+    told: dict[str, Fault] = {}
     for fault in faults:
-        key = re.sub(r"^unsafe\.(exactly|within) ", "", fault.key or "")
+        key = re.sub(r"^unsafe\.((exactly|within) )?", "", fault.key or "")
         told.setdefault(key, replace(fault, key=key or None))
     return list(told.values())
 
@@ -103,4 +118,4 @@ def _renamed(spec: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {"any": [_in(prefix, name) for name in spec["any"]]} if "any" in spec else spec
 
 
-__all__ = ["ANY", "Broken", "Counts", "Data", "counts"]
+__all__ = ["ANY", "Broken", "Counts", "Data", "counts", "must_load"]

@@ -129,8 +129,10 @@ class Reader:
 
     def _nullable(self, schema: dict[str, Any], depth: int = 0) -> bool:
         """Whether null is a value."""
-        inner = [self.followed(p) for p in (schema.get("anyOf") or []) if is_schema(p)]
-        every = [self.followed(p) for p in (schema.get("allOf") or []) if is_schema(p)]
+        inner, every = (
+            [self.followed(part) for part in listed(schema[key]) if is_schema(part)] if key in schema else []
+            for key in ("anyOf", "allOf")
+        )
         if depth > DEEP or schema.get("nullable") is True:
             return True
         return (
@@ -150,7 +152,8 @@ def is_schema(value: Any) -> TypeGuard[dict[str, Any]]:
 def _types(schema: dict[str, Any]) -> set[str]:
     """The types that a schema allows; Unmapped where they are none of a cell."""
     found = schema.get("type", [])
-    kinds = set(found if isinstance(found, list) else [found])
+    words = found if isinstance(found, list) else [found]
+    kinds = {word if isinstance(word, str) else repr(word) for word in words}
     if kinds - set(TYPES):
         raise Unmapped(
             f"has the type {min(map(str, kinds - set(TYPES)))}, and a cell is one of {', '.join(TYPES)}"

@@ -134,6 +134,7 @@ def test_schemas_are_known_by_their_content(capsys):
         (["bad.txt"], "bad.txt:2:7: 'x' has no place in a rule"),
         (["scenario.yaml"], "is none of the files of rules that are known"),
         (["twice.json"], "given twice"),
+        (["mixed.json"], "mixed.json: a_anyOf: rule: '>='"),
     ],
 )
 def test_what_cannot_be_used_is_refused(arguments, words, capsys):
@@ -141,6 +142,7 @@ def test_what_cannot_be_used_is_refused(arguments, words, capsys):
     Path("bytes.txt").write_bytes(b"y_0 >= \xff\n")
     Path("bad.txt").write_text("y_0 > 0\ny_0 > x\n?\n")
     Path("scenario.yaml").write_text("version: 1\nname: x\n")
+    Path("mixed.json").write_text('{"properties": {"a": {"anyOf": [{"const": "x"}, {"minimum": 1}]}}}')
     Path("twice.json").write_text('{"properties": {}, "properties": {}}')
     assert convert(*arguments) == 2
     assert words in capsys.readouterr().err
