@@ -22,6 +22,7 @@ class Parts:
 
     def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True):
         self.values, self.runs = values, runs
+        self._cells: dict[tuple[str, ...], Cells] = {}
 
     @property
     def derived(self) -> Mapping[str, str]:
@@ -37,8 +38,11 @@ class Parts:
         """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
         if self.runs:
             return Cells(stage="measured", derived=self.derived)
-        usage = usage_of(dict(self.under("unsafe")), columns, self.derived)
-        return Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
+        over = tuple(columns)
+        if over not in self._cells:  # asked for by every region, and made from all of them
+            usage = usage_of(dict(self.under("unsafe")), over, self.derived)
+            self._cells[over] = Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
+        return self._cells[over]
 
     def get(self, *path: str | int) -> Any:
         return self.values.get(path)
