@@ -19,6 +19,7 @@ from lem_safe.commands.outcome import complain, say, status_of
 from lem_safe.commands.plan import plan
 from lem_safe.commands.report import report
 from lem_safe.commands.reproduce import reproduce
+from lem_safe.commands.rules import convert
 from lem_safe.commands.run import run
 from lem_safe.commands.sample import sample
 from lem_safe.commands.schema import schema
@@ -54,6 +55,11 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
 )
 """The commands in the order of `lem-safe --help`."""
 
+GROUPS: dict[str, tuple[str, tuple[Callable[..., int | None], ...]]] = {
+    "rules": ("Files of rules of other programs.", (convert,)),
+}
+"""Commands of two words: the first one, what it is about, and the functions of the second ones."""
+
 app = typer.Typer(name="lem-safe", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -69,14 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _registered(body: Callable[..., int | None]) -> None:
+def _registered(body: Callable[..., int | None], within: typer.Typer = app) -> None:
     """Registers a command whose return value is its exit status."""
 
     @functools.wraps(body)
     def guarded(*positional: Any, **named: Any) -> None:
         raise typer.Exit(status_of(lambda: body(*positional, **named)))
 
-    app.command(name=body.__name__.rstrip("_"))(guarded)
+    within.command(name=body.__name__.rstrip("_"))(guarded)
 
 
 def _version(wanted: bool | None) -> None:
@@ -98,6 +104,12 @@ def _options(
 
 for _body in COMMANDS:
     _registered(_body)
+for _name, (_about, _bodies) in GROUPS.items():
+    _group = typer.Typer(help=_about, no_args_is_help=True, pretty_exceptions_enable=False)
+    _group.callback()(lambda: None)
+    for _body in _bodies:
+        _registered(_body, _group)
+    app.add_typer(_group, name=_name)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,6 +18,7 @@ from lem_safe.auditor.samples import Samples
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically, write_json
+from lem_safe.inputs import read_mapping
 from lem_safe.runs.problem import Problem
 from lem_safe.runs.sample_files import facts_of, quoted
 
@@ -49,6 +50,10 @@ def write_table(directory: Path, problem: Problem, x: Float[torch.Tensor, "n D"]
         "coupled": problem.couples,
         "moved": moved,
         "missing": "keep" if any(field.gaps for field in coordinates.codec.fields) else "error",
+        "columns": [
+            {"name": name, "kind": field.kind, "missing": field.mark if field.gaps else None}
+            for name, field in zip(problem.columns, coordinates.codec.fields, strict=True)
+        ],
         "fingerprint": scenario.fingerprint(),
     }
     write_json(facts_of(path), facts)
@@ -101,6 +106,31 @@ def _cell(field: Field, value: float) -> int | float | str | date | datetime:
             at = EPOCH + timedelta(microseconds=int(value))
             return at.date() if field.style == "date" else at
     return value
+
+
+def frame(path: Path) -> Any:
+    """The rows of a written table as a pandas frame, with the types of its columns: Int64 for whole numbers,
+    which may be missing, datetime64 for dates, text for categories. BadInput without pandas.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise BadInput(Fault("needs pandas: pip install pandas", str(path))) from None
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    facts = read_mapping(facts_of(path), "run it again in another --out")
+    made = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in facts["columns"]:
+        name, kind = column["name"], column["kind"]
+        cells = made[name]
+        if column["missing"] is not None:
+            cells = cells.mask(cells == column["missing"])
+        if kind == "date":
+            cells = pd.to_datetime(cells)
+        elif kind in ("integer", "number"):
+            cells = pd.to_numeric(cells).astype("Int64" if kind == "integer" else "float64")
+        made[name] = cells
+    return made
 
 
 def open_table(directory: Path) -> Samples | None:

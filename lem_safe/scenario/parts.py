@@ -25,6 +25,7 @@ class Parts:
 
     def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True, holds: Held | None = None):
         self.values, self.runs, self.holds = values, runs, holds
+        self._cells: dict[tuple[str, ...], Cells] = {}
 
     @property
     def derived(self) -> Mapping[str, str]:
@@ -40,10 +41,13 @@ class Parts:
         """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
         if self.runs and self.holds is None:
             return Cells(stage="measured", derived=self.derived)
-        usage = usage_of(dict(self.under("unsafe")), columns, self.derived)
-        if self.holds is not None:
-            return Cells(usage.kinds(self.holds), "known", self.derived)
-        return Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
+        over = tuple(columns)
+        if over not in self._cells:  # asked for by every region, and made from all of them
+            usage = usage_of(dict(self.under("unsafe")), over, self.derived)
+            known = self.holds is not None
+            kinds = usage.kinds(self.holds or (lambda column: Holding(None)))
+            self._cells[over] = Cells(kinds, "known" if known else "open", self.derived)
+        return self._cells[over]
 
     def get(self, *path: str | int) -> Any:
         return self.values.get(path)

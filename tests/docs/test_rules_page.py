@@ -61,5 +61,34 @@ def test_derived_names(visits, tmp_path, capsys):
     assert inside(lem_safe.audit(visits, tmp_path / "s.yaml"), visits) == [int(i) for i in ids.split()]
 
 
+def fenced(kind: str) -> tuple[str, str]:
+    """The word behind a fence's kind, and its text."""
+    ((_, word, text),) = (fence for fence in FENCES if fence[0] == kind)
+    return word, text
+
+
+def test_a_file_of_rules(visits, tmp_path, monkeypatch, capsys):
+    name, rules = fenced("file")
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(rules)
+    Path(visits.name).write_text(visits.read_text())
+    program, *arguments = fenced("shell")[1].split()
+    assert program == "lem-safe" and cli.main(arguments) == 0
+    assert fenced("prints")[1] in capsys.readouterr().out
+    out, text = fenced("writes")
+    assert Path(out).read_text().endswith(text)
+    assert cli.main(["audit", visits.name, out]) == 1
+    assert cli.main(["thin", visits.name, out, "--out", "thin.csv"]) == 0
+    assert cli.main(["audit", "thin.csv", out]) == 0
+
+
+def test_a_rule_that_cannot_be_read(visits, tmp_path, monkeypatch, capsys):
+    line, words = fenced("unread")
+    monkeypatch.chdir(tmp_path)
+    Path("limits.txt").write_text(f"ordering y_0\n{line}\n")
+    assert cli.main(["rules", "convert", "limits.txt"]) == 2
+    assert words.strip() in capsys.readouterr().err
+
+
 def test_there_is_something_to_run():
     assert len(ROWS) > 10 and len(FENCES) >= 6

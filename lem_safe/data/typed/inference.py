@@ -219,9 +219,7 @@ def _line(unique: np.ndarray, counts: np.ndarray) -> Knots:
     return Knots((0.5, 0.8413447460685429), (mean, mean + std))
 
 
-def _knots(
-    unique: np.ndarray, counts: np.ndarray, bounds: tuple[float | None, float | None] | None
-) -> Knots:
+def _knots(unique: np.ndarray, counts: np.ndarray, bounds: tuple[float | None, float | None] | None) -> Knots:
     """Ranks and values: of a repeated value both ends of its ranks, of another one its middle. An end whose
     range goes beyond the data goes on from the middle of the ranks of its value.
     """
