@@ -28,9 +28,10 @@ from lem_safe.registry import load, loads, own_regions
 from lem_safe.run_directory import RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
 from lem_safe.runs.pilot import PILOT, Pilot, known_pilot, piloted
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.replicas import follow_clouds
 from lem_safe.runs.resume import identity, must_match
+from lem_safe.runs.starting import start
 from lem_safe.scenario import Scenario
 
 DECIDED = ("certified", "violated")

@@ -22,8 +22,9 @@ from lem_safe.lyapunov.monitors import some
 from lem_safe.provenance import versions
 from lem_safe.runs.feasibility import never_together
 from lem_safe.runs.fidelity import fidelity
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
 from lem_safe.runs.promise_check import Shortfall
+from lem_safe.runs.starting import start
 from lem_safe.samplers import Preconditioned
 from lem_safe.samplers.metric import LARGEST
 

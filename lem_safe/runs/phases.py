@@ -21,8 +21,9 @@ from lem_safe.runs.diagnostics import diagnostics
 from lem_safe.runs.learned_parts import save_parts
 from lem_safe.runs.metadata import together
 from lem_safe.runs.monitoring import ended, monitor, stop_rule
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
 from lem_safe.runs.replicas import follow_clouds
+from lem_safe.runs.starting import start
 from lem_safe.runs.table_files import write_table
 from lem_safe.runs.warnings import warn_of_start
 

@@ -6,7 +6,7 @@ An analytic energy is sampled in the data's units; a trained one in the whitened
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,34 +17,29 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.filters import AnyFilter, over_clouds
 from barriers.sets import UnsafeSet
-from barriers.sets.backticks import place_of
 from barriers.sets.base import NotSmooth
-from barriers.sets.column_names import column_names
 from lem_safe.data import Dataset
 from lem_safe.data.names import identifiers
-from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.composed import compose
 from lem_safe.energies.pulled import in_coordinates
-from lem_safe.energies.row_energy import RowEnergy
-from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.normalization.log_z import align
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.progress import Progress
-from lem_safe.registry import code_given, kinds_of, make, must_hold, own_regions
 from lem_safe.registry import columns as columns_named
+from lem_safe.registry import make, must_hold, own_regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
+from lem_safe.runs.rows_of_table import about_columns, conditioned, of_table
 from lem_safe.runs.sampler_coordinates import over_coordinates, sampler_coordinates
 from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
-from lem_safe.samplers.initial_points import drawn, rows_of, still
-from lem_safe.samplers.mixed import base_of
+from lem_safe.samplers.initial_points import rows_of, still
 from lem_safe.scenario import Scenario, must_run, without_aim
 
 
@@ -175,14 +170,14 @@ def build(
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
-    coordinates, data = _of_table(scenario, columns, coordinates, data)
+    coordinates, data = of_table(scenario, columns, coordinates, data)
     named = own_regions(scenario, columns)
     coordinates.to(where)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    potential, rows = _conditioned(scenario, columns, coordinates, potential, rows)
+    potential, rows = conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    maps = (_about(scenario, c.set, columns, coordinates) for c in scenario.constraints)
+    maps = (about_columns(scenario, c.set, columns, coordinates) for c in scenario.constraints)
     pairs = zip(scenario.constraints, maps, strict=True)
     sets = tuple(over_coordinates(c.set, named[c.set], own).to(where) for c, own in pairs)
     return Problem(
@@ -202,58 +197,6 @@ def build(
         rows=rows,
         in_order=given is not None and given.rows is not None,
     )
-
-
-def _of_table(
-    scenario: Scenario, columns: tuple[str, ...], coordinates: Coordinates, data: Dataset | None
-) -> tuple[Coordinates, Dataset | None]:
-    """The coordinates of a table's rows, told what rules take its columns for, and the rows in data units;
-    others as they are.
-    """
-    if not isinstance(coordinates, RowCoordinates):
-        return coordinates, data
-    codec = coordinates.codec
-    told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
-    return told, None if data is None else replace(data, values=told.seen(data.values))
-
-
-def _about(scenario: Scenario, name: str, columns: tuple[str, ...], coordinates: Coordinates) -> Coordinates:
-    """The coordinates of a region; of a table's rows, of the columns alone that the region is about."""
-    if not isinstance(coordinates, RowCoordinates):
-        return coordinates
-    used = column_names(scenario.unsafe[name], scenario.unsafe, scenario.derived)
-    if used is None:
-        return coordinates
-    try:
-        return coordinates.about(frozenset(place_of(column, columns) for column in used))
-    except ValueError:  # a name that only the region itself can tell
-        return coordinates
-
-
-def _conditioned(
-    scenario: Scenario,
-    columns: tuple[str, ...],
-    coordinates: Coordinates,
-    potential: Energy,
-    rows: Tensor | None,
-) -> tuple[Energy, Tensor | None]:
-    """The energy under the values that are given, and the rows of the start that have them; BadInput where
-    none does.
-    """
-    if not scenario.given or not isinstance(coordinates, RowCoordinates):
-        return potential, rows
-    codec = coordinates.codec
-    found = [code_given(codec, columns, name, value) for name, value in scenario.given.items()]
-    codes = dict(code for code in found if code is not None)
-    assert isinstance(potential, RowEnergy)
-    if rows is not None:
-        points = coordinates.inverse(rows)[:, codec.numbers :]
-        kept = torch.stack([points[:, j] == code for j, code in codes.items()]).all(0) if codes else None
-        rows = rows if kept is None else rows[kept]
-        if not len(rows):
-            message = "no row of the start has the values that are given; leave init out"
-            raise BadInput(Fault(message, str(scenario.source or scenario.name), key="sampler.init"))
-    return potential.given(codes), rows
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
@@ -308,38 +251,6 @@ def check_precision(scenario: Scenario, progress: Progress, given: Given | None 
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
-
-
-def start(problem: Problem, key: Key) -> Tensor:
-    """The initial particles of a run, in sampler coordinates, [samples, d]; particles at rows have the rows'
-    own values (A.11).
-    """
-    init, n, coordinates = (
-        problem.scenario.sampler.init,
-        problem.scenario.sampler.samples,
-        problem.coordinates,
-    )
-    if problem.rows is not None:
-        count = len(problem.rows)
-        order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
-        chosen = order[torch.arange(n) % count]
-        if isinstance(coordinates, RowCoordinates):
-            return coordinates.inverse(problem.rows[chosen]).to(device=problem.device, dtype=problem.dtype)
-        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
-        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
-    noise = key.fold("init").normal(
-        torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
-    )
-    if init["kind"] == "standard":
-        base = base_of(problem.potential)
-        return noise if base is None else _drawn(base, noise, key)
-    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
-
-
-def _drawn(base: RowMixture, noise: Tensor, key: Key) -> Tensor:
-    """Draws of the mixture that an energy of rows is based on."""
-    v = key.fold("codes").uniform(noise[:, base.numbers :])
-    return base.draws(key.fold("component").uniform(noise[:, 0]), noise[:, : base.numbers], v)
 
 
 def _composed(

@@ -160,7 +160,7 @@ REFUSED = {
     "a normal start": (
         "{kind: gate}",
         "",
-        ", init: {kind: gaussian, mean: 0, std: 1}",
+        ", init: {kind: gaussian, mean: [0, 0, 0, 0, 0, 0, 0, 0], std: 1}",
         "no categories or digits",
     ),
     "an unknown column": ("{kind: gate}", "given: {regio: east}", "", "no column is named 'regio'"),
@@ -217,7 +217,7 @@ def test_it_starts_at_rows_of_the_table(tmp_path: Path) -> None:
     path = scenario(tmp_path, init=", init: {kind: data}")
     problem = build(load(path), progress=Silent())
     from lem_safe.keys import Key
-    from lem_safe.runs.problem import start
+    from lem_safe.runs.starting import start
 
     x = problem.coordinates.saved(start(problem, Key(0)))
     data = problem.data
