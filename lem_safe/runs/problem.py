@@ -156,9 +156,7 @@ def build(
     cache: Path | None = None,
     given: Given | None = None,
 ) -> Problem:
-    """Builds a scenario, training its energy unless one with the same fingerprint is cached; `given` parts in
-    the place of its own.
-
+    """Builds a scenario, training its energy unless it is cached; `given` parts in the place of its own.
     Raises BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = device_of(device)
@@ -170,16 +168,13 @@ def build(
     safe = compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
-    coordinates, data = of_table(scenario, columns, coordinates, data)
+    coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
     named = own_regions(scenario, columns)
-    coordinates.to(where)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, rows = conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    maps = (about_columns(scenario, c.set, columns, coordinates) for c in scenario.constraints)
-    pairs = zip(scenario.constraints, maps, strict=True)
-    sets = tuple(over_coordinates(c.set, named[c.set], own).to(where) for c, own in pairs)
+    sets = tuple(s.to(where) for s in _sets(scenario, columns, coordinates, named))
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -197,6 +192,18 @@ def build(
         rows=rows,
         in_order=given is not None and given.rows is not None,
     )
+
+
+def _sets(
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    coordinates: Coordinates,
+    named: Mapping[str, UnsafeSet],
+) -> tuple[UnsafeSet, ...]:
+    """The constrained regions over sampler coordinates."""
+    names = [c.set for c in scenario.constraints]
+    own = [about_columns(scenario, name, columns, coordinates) for name in names]
+    return tuple(over_coordinates(name, named[name], c) for name, c in zip(names, own, strict=True))
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:

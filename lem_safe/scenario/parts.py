@@ -49,6 +49,12 @@ class Parts:
             self._cells[over] = Cells(kinds, "known" if known else "open", self.derived)
         return self._cells[over]
 
+    def by_name(self) -> dict[str, Any]:
+        """The well-formed parts that rows of a table have a say in, by name."""
+        whole = {name: self.get(name) for name in ("energy", "sampler", "filter", "given")}
+        lists = {name: [part for _, part in self.under(name)] for name in ("penalties", "constraints")}
+        return {**whole, **lists, "unsafe": dict(self.under("unsafe"))}
+
     def get(self, *path: str | int) -> Any:
         return self.values.get(path)
 

@@ -37,7 +37,7 @@ def field_of(column: Column, settings: ColumnSettings, source: str) -> Field:
     cells, many = [cells[i] for i in used], many[used]
     if not cells:
         raise BadInput(Fault(f"column '{column.name}': every cell is missing; leave it out", source))
-    kind = settings.kind or _inferred(column, cells)
+    kind = settings.kind or _inferred(column, cells, many, source)
     gaps = bool(column.missing.any())
     if kind == "category" or kind == "ignore":
         if settings.kind is None:
@@ -65,17 +65,29 @@ def values_of(column: Column, field: Field, source: str) -> Float64[np.ndarray, 
     return np.array(found, dtype=np.float64)[column.at]
 
 
-def _inferred(column: Column, cells: Sequence[str]) -> FieldKind:
-    """The kind of a column that a scenario says nothing of."""
+def _inferred(column: Column, cells: Sequence[str], many: np.ndarray, source: str) -> FieldKind:
+    """The kind of a column that a scenario says nothing of; BadInput where most of its cells are numbers or
+    dates and others are not.
+    """
     if column.typed is not None and column.typed.startswith(("date", "timestamp")):
         return "date"
     if column.typed is not None and column.typed.startswith(("string", "large_string", "dictionary", "bool")):
         return "category"
-    if all(number(cell) is not None for cell in cells):
-        if any(re.fullmatch(r"[+-]?0\d+", cell) for cell in cells):  # 007 is a name
-            return "category"
-        return "integer" if all(float(cell).is_integer() for cell in cells) else "number"
-    return "date" if all(ticks_of(cell) is not None for cell in cells) else "category"
+    named = any(re.fullmatch(r"[+-]?0\d+", cell) for cell in cells)  # 007 is a name
+    readers = (("number", number), ("date", ticks_of))
+    for what, read in readers:
+        fits = np.array([read(cell) is not None for cell in cells])
+        if fits.all() and not (named and what == "number"):
+            whole = what == "number" and all(float(number(cell) or 0).is_integer() for cell in cells)
+            return "integer" if whole else "date" if what == "date" else "number"
+        if 2 * many[fits].sum() > many.sum() and not named:
+            odd = cells[int(np.flatnonzero(~fits)[0])]
+            row = int(np.flatnonzero(column.at == column.cells.index(odd))[0]) + 1
+            message = (
+                f"column '{column.name}': row {row} holds '{odd[:40]}', and most of its cells are {what}s"
+            )
+            raise BadInput(Fault(f"{message}; mend it, or say {{kind: category}}", source))
+    return "category"
 
 
 def _must_repeat(name: str, cells: Sequence[str], rows: int, source: str) -> None:
@@ -113,33 +125,27 @@ def _ordered(
     source: str,
 ) -> Field:
     step, digits, places, style = _grid(cells, values, kind, settings)
-    least = min(_fewest(cells), places or 0)
-    if digits is not None:
-        values = np.round(values, digits)
+    values = values if digits is None else np.round(values, digits)
     unique, at = np.unique(values, return_inverse=True)
     counts = np.bincount(at, weights=many).astype(np.int64)
     low, high = _range(column.name, settings, unique, digits, step, source)
-    share = counts / counts.sum()
     linear = settings.transform == "none"
-    coded = np.full(len(unique), len(unique) <= FEW) | (share >= ATOM) & (not linear)
-    if linear:
-        coded &= len(unique) == 1
-    atoms = tuple(float(v) for v in unique[coded])
+    coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
+    coded |= (counts >= ATOM * counts.sum()) & (not linear)
     rest = None
     if not coded.all():
         rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], settings.range)
     return Field(
-        column.name,
-        kind,
-        (),
-        atoms,
-        rest,
-        low,
-        high,
+        name=column.name,
+        kind=kind,
+        atoms=tuple(float(v) for v in unique[coded]),
+        knots=rest,
+        low=low,
+        high=high,
         step=step,
         digits=digits,
         places=places,
-        least=least,
+        least=min(_fewest(cells), places or 0),
         style=style,
         gaps=gaps,
         mark=column.mark,

@@ -1,5 +1,6 @@
 """A whole table read with the types of its columns."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from barriers.tables import TEXT, TableFault, TableFormat, csv_head, csv_holdings, kind_of
+from barriers.tables import TEXT, TableFault, TableFormat, csv_head, kind_of, number, opened
+from barriers.tables.cells import is_missing, records
 from lem_safe.data.names import chosen_among, known, placeholders
 from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.data.typed.cells import Column, names_in, read_columns
@@ -16,6 +18,9 @@ from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.inference import field_of, values_of
 from lem_safe.data.typed.settings import ColumnSettings
 from lem_safe.errors import BadInput, Fault
+
+SEEN = 1000
+"""Rows that tell what a column of text holds."""
 
 
 class TypedTable(NamedTuple):
@@ -40,7 +45,7 @@ def typed_table(
 
 def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> bool:
     """Whether one of the chosen columns holds something else than numbers, by the type that the file states
-    or by its first cells; False where the file cannot be read, which is reported by whoever reads it.
+    or by most of its first cells; False where the file cannot be read, which is reported by whoever reads it.
     """
     try:
         first = parts_of(path)[0].path if in_parts(path) else path
@@ -51,9 +56,20 @@ def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> 
         head = csv_head(first, form).settled(chosen)
         names = placeholders([n.strip() for n in head.names or [f"x{i}" for i in range(head.width)]])
         kept = range(head.width) if chosen is None else chosen_among(chosen, names, str(first))
-        return any(kind in ("text", "date") for kind in csv_holdings(head, list(kept)))
+        with opened(first) as file:
+            rows = list(
+                itertools.islice(records(itertools.islice(file, head.start, None), head.layout), SEEN)
+            )
+        whole = [row.cells for row in rows if len(row.cells) == head.width]
+        return any(_mostly_words([head.layout.plain(cells[i]) for cells in whole]) for i in kept)
     except (BadInput, TableFault, OSError, UnicodeDecodeError):
         return False
+
+
+def _mostly_words(cells: Sequence[str]) -> bool:
+    """Whether more than half of the cells that are not missing are no numbers."""
+    there = [cell for cell in cells if not is_missing(cell)]
+    return 2 * sum(number(cell) is None for cell in there) > len(there)
 
 
 def _has_words(path: Path, chosen: Sequence[str] | None) -> bool:
