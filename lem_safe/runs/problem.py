@@ -156,16 +156,15 @@ def build(
     cache: Path | None = None,
     given: Given | None = None,
 ) -> Problem:
-    """Builds a scenario, training its energy unless it is cached; `given` parts in the place of its own.
-    Raises BadInput for what cannot be built and NumericalFailure where training diverges.
+    """Builds a scenario, training its energy unless it is cached; `given` parts in place of its own. Raises
+    BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = device_of(device)
     check_precision(scenario, progress, given)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
     energy, origin, data = energy_of(scenario, learner, given)
-    coordinates = sampler_coordinates(energy, dtype)
-    safe = compose(energy, _penalties(scenario, learner))
+    coordinates, safe = sampler_coordinates(energy, dtype), compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
     coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
