@@ -1,0 +1,149 @@
+"""The judge: two tables in, a judgement out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from barriers.tables import TableFormat
+from lem_safe.data.names import suggestion
+from lem_safe.errors import BadInput, Fault
+from lem_safe.judging import columns as columnwise
+from lem_safe.judging import learned, near
+from lem_safe.judging.classifiers import installed, must_be_installed
+from lem_safe.judging.effort import BRIEF, FULL, Effort
+from lem_safe.judging.judgement import Judgement
+from lem_safe.judging.reading import Asked, Tables, read
+from lem_safe.judging.sdmetrics_score import sdmetrics_score
+from lem_safe.judging.splits import splits
+from lem_safe.progress import Progress, Silent
+
+SHARE = 0.5
+"""The share of the real rows on which models of the target are tested, without other rows held out."""
+FEWEST = 50
+"""Real rows below which the report of a run makes no two-sample test."""
+
+
+def quality(
+    samples: Any,
+    real: Any,
+    *,
+    target: str | None = None,
+    holdout: Any = None,
+    holdout_share: float = SHARE,
+    columns: Sequence[str] | None = None,
+    categories: Sequence[str] = (),
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Judgement:
+    """How alike samples and real rows are, each measure beside what two halves of the real rows differ by.
+
+    samples, real: files (.csv and other text, .parquet, .npz, .npy), tables of pandas or Arrow, arrays [n, d]
+    or tensors, with the same columns; further columns of the samples are not judged.
+    target: a column that models are trained to predict, on samples and on real rows.
+    holdout: real rows that the generator has not seen, which show whether it has memorised others.
+    holdout_share: without them, the share of the real rows on which the models are tested.
+    columns: the columns to judge, all by default. categories: columns of numbers that are categories.
+    header, separator, decimal: how text is written, where that is ambiguous.
+    seed: of the splits and the learners; the same seed gives the same judgement.
+
+    Raises BadInput for tables that cannot be compared, and where scikit-learn is not installed.
+    """
+    if not 0 < holdout_share < 1:
+        raise BadInput(Fault(f"must be > 0 and < 1; got {holdout_share:g}", key="holdout_share"))
+    must_be_installed()
+    given: dict[str, Any] = {"separator": separator, "decimal": decimal}
+    try:
+        form = TableFormat(header, **given, missing="keep")
+    except ValueError as error:
+        key, _, rule = str(error).partition(" ")
+        raise BadInput(Fault(rule, key=key)) from None
+    tables = read(samples, real, holdout, Asked(columns, tuple(categories), form))
+    chosen = None if target is None else _target(target, tables)
+    return _judged(tables, FULL, seed, progress or Silent(), target=chosen, share=holdout_share)
+
+
+def in_report(
+    real: Any, samples: Any, names: Sequence[str] | None = None, *, seed: int = 0
+) -> Judgement | None:
+    """A brief judgement for the report of a run, in about a second: the rows an energy was trained on against
+    its samples, both as arrays [n, d] with these names or as tables. None where there are fewer than two of
+    either.
+    """
+    tables = read(samples, real, None, Asked(names=names))
+    if min(len(tables.real), len(tables.samples)) < 2:
+        return None
+    learners = BRIEF.learners if installed() and len(tables.real) >= FEWEST else ()
+    return _judged(tables, BRIEF._replace(learners=learners), seed, Silent())
+
+
+def _target(target: str, tables: Tables) -> str:
+    """The name of the target as the tables have it."""
+    names = [column.name for column in tables.real.columns]
+    if target not in names:
+        raise BadInput(Fault(f"no column '{target}'; {suggestion(target, names)}", key="--target"))
+    if len(names) < 2:
+        raise BadInput(Fault(f"'{target}' is the only column, and is predicted from others", key="--target"))
+    return target
+
+
+def _judged(
+    tables: Tables,
+    effort: Effort,
+    seed: int,
+    progress: Progress,
+    *,
+    target: str | None = None,
+    share: float = SHARE,
+) -> Judgement:
+    """Every measure, in the order of the page."""
+    real, samples, holdout = tables.real, tables.samples, tables.holdout
+    steps = 2 * effort.splits + effort.tests * (len(effort.learners) + (target is not None))
+    told = _counter(progress, steps)
+    parts = list(splits(real, samples, effort.splits, effort.rows, np.random.default_rng([seed, 0])))
+    looked = columnwise.look(parts, told) if parts else None
+    h = len(parts[0].real) if parts else 0
+    measures = columnwise.measures(real, samples, looked, h)
+    detected, why = learned.detection(real, samples, effort, seed, told) if effort.learners else ([], [])
+    measures += detected
+    facts = None
+    if target is not None:
+        options: dict[str, Any] = {"effort": effort, "seed": seed, "told": told}
+        found = learned.trained(real, samples, holdout, target, share, **options)
+        measures, facts, why = measures + found.measures, found.facts, why + found.why
+    elif effort is FULL:
+        why = [*why, "not measured: what a model learns from samples, which needs a target (--target COLUMN)"]
+    measures += near.distances(real, samples, effort, seed, told)
+    found_nearer, without = near.nearer(real, samples, holdout, effort, seed)
+    progress.finish(f"{len(samples):,} samples against {len(real):,} real rows")
+    return Judgement(
+        samples=samples.source,
+        real=real.source,
+        holdout=None if holdout is None else holdout.source,
+        rows={"samples": len(samples), "real": len(real)}
+        | ({} if holdout is None else {"holdout": len(holdout)}),
+        measures=(*measures, *found_nearer),
+        columns=columnwise.columns(real, samples, looked, h),
+        pairs=columnwise.pairs_of(real, samples, looked),
+        copies=near.counted(real, samples, holdout),
+        target=facts,
+        sdmetrics=sdmetrics_score(real, samples) if effort is FULL else {"score": None},
+        notes=(*tables.notes, *why, *(without if effort is FULL else [])),
+        seed=seed,
+    )
+
+
+def _counter(progress: Progress, steps: int) -> Callable[[], None]:
+    """A function that reports one step more."""
+    progress.start("judging", steps)
+    done = 0
+
+    def told() -> None:
+        nonlocal done
+        done += 1
+        progress.update(done, "")
+
+    return told

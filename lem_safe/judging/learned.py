@@ -1,0 +1,145 @@
+"""The measures that need a learner: the two-sample test, and models of a target."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lem_safe.judging import two_sample, utility
+from lem_safe.judging.classifiers import LEVELS, Learner, boosted, logistic
+from lem_safe.judging.effort import Effort
+from lem_safe.judging.judgement import Measure
+from lem_safe.judging.splits import Split, beside, splits
+from lem_safe.judging.table import Table, pooled
+
+LEARNERS: dict[str, Learner] = {"boosting": boosted, "logistic": logistic}
+FEW_LEVELS = 20
+"""Levels of a category that logistic regression tells apart."""
+Told = Callable[[], None]
+
+
+def detection(
+    real: Table, samples: Table, effort: Effort, seed: int, told: Told
+) -> tuple[list[Measure], list[str]]:
+    """The two-sample test with every learner, and why it was not made, where it was not."""
+    parts = list(splits(real, samples, effort.tests, effort.tested, np.random.default_rng([seed, 1])))
+    h = len(parts[0].real) if parts else 0
+    if h < two_sample.FEWEST:
+        few = (
+            f"no two-sample test: it needs {2 * two_sample.FEWEST} real rows and {two_sample.FEWEST} samples"
+        )
+        return [], [few]
+    found: list[Measure] = []
+    for name in effort.learners:
+        levels = LEVELS if name == "boosting" else FEW_LEVELS
+        tested = [_tested(part, LEARNERS[name], levels, seed + k, told) for k, part in enumerate(parts)]
+        found += _measures(name, tested, h)
+    return found, []
+
+
+def _tested(
+    part: Split, learner: Learner, levels: int, seed: int, told: Told
+) -> tuple[two_sample.Detection, two_sample.Detection]:
+    """The samples against real rows, and the other real rows against these."""
+    real, *others = _few_levels(part, levels)
+    ours, floor = (two_sample.two_sample(real, x, learner, seed) for x in others)
+    told()
+    return ours, floor
+
+
+def _few_levels(part: Split, levels: int) -> tuple[Table, Table, Table]:
+    real, samples, other = pooled((part.real, part.samples, part.other), levels)
+    return real, samples, other
+
+
+def _measures(name: str, tested: Sequence[tuple[two_sample.Detection, ...]], h: int) -> list[Measure]:
+    """The area under the curve and the score, beside those of real rows."""
+    title = {"boosting": "gradient boosting", "logistic": "logistic regression"}[name]
+    aucs, scores = (
+        [[getattr(d, k) for d in side] for side in zip(*tested, strict=True)] for k in ("auc", "score")
+    )
+    return [
+        Measure(f"auc_{name}", f"two-sample test, {title}: AUC (.5: indistinguishable)", beside(*aucs, h)),
+        Measure(
+            f"score_{name}",
+            f"two-sample test, {title}: score (1: indistinguishable)",
+            beside(*scores, h, "below"),
+        ),
+    ]
+
+
+class Tested(NamedTuple):
+    """Models of a target: the measure, the facts for quality.json, and why there is none."""
+
+    measures: list[Measure]
+    facts: dict[str, Any] | None
+    why: list[str]
+
+
+def trained(
+    real: Table,
+    samples: Table,
+    holdout: Table | None,
+    target: str,
+    share: float,
+    *,
+    effort: Effort,
+    seed: int,
+    told: Told,
+) -> Tested:
+    """Models of the target, trained on samples and on as many real rows, tested on the rows held out: those
+    of `holdout`, else a share of the real rows.
+    """
+    place = real.place(target)
+    tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
+    if real.columns[place].levels is not None and len(real.columns[place].levels) > LEVELS:
+        return Tested([], None, [f"no model of '{target}': it has more than {LEVELS} categories"])
+    rng = np.random.default_rng([seed, 2])
+    classes = utility.classified(tables[0], place)
+    ours, theirs, size = [], [], (0, 0)
+    for k in range(effort.tests):
+        fitted, tested = _parted(tables, share, effort.rows, rng)
+        drawn = tables[1].rows(rng.permutation(len(tables[1]))[: len(fitted)])
+        size = len(fitted), len(tested)
+        pair = [utility.utility(x, tested, place, seed + k, classes) for x in (drawn, fitted)]
+        told()
+        if pair[0] is None or pair[1] is None:
+            few = f"no model of '{target}': it needs {utility.FEWEST} rows and two values in each table"
+            return Tested([], None, [few])
+        ours.append(pair[0])
+        theirs.append(pair[1])
+    what = "AUC" if classes else "R²"
+    title = f"trained on samples, tested on real rows ('{target}', {what})"
+    values = [[u.main for u in side] for side in (ours, theirs)]
+    facts = {
+        "column": target,
+        "task": "classification" if classes else "regression",
+        "trained_rows": size[0],
+        "tested_rows": size[1],
+        "held_out": "file" if holdout is not None else "share of the real rows",
+        "samples": _means(ours),
+        "real": _means(theirs),
+    }
+    return Tested([Measure("utility", title, beside(*values, size[0], "below"))], facts, [])
+
+
+def _parted(
+    tables: Sequence[Table], share: float, most: int, rng: np.random.Generator
+) -> tuple[Table, Table]:
+    """The real rows to train on and those to test on, at most `most` each."""
+    real = tables[0].rows(rng.permutation(len(tables[0])))
+    if len(tables) > 2:
+        held = tables[2].rows(rng.permutation(len(tables[2])))
+        return real.rows(np.arange(min(len(real), most))), held.rows(np.arange(min(len(held), most)))
+    cut = round(share * len(real))
+    tested, fitted = np.arange(cut), np.arange(cut, len(real))
+    return real.rows(fitted[:most]), real.rows(tested[:most])
+
+
+def _means(found: Sequence[utility.Utility]) -> dict[str, float]:
+    """The means over the splits, of what was measured."""
+    return {
+        name: float(np.mean([getattr(u, name) for u in found]))
+        for name in utility.Utility._fields
+        if getattr(found[0], name) is not None
+    }
