@@ -1,6 +1,7 @@
 """How columns go together, two at a time, as one matrix (Q.2): of ordered columns Spearman's rank
-correlation, in [−1, 1]; of categories Cramér's V; of a category and an ordered column the correlation ratio of its ranks.
-V and the ratio are corrected for their bias, which grows with the number of levels, and are in [0, 1].
+correlation, in [−1, 1]; of categories Cramér's V; of a category and an ordered column the correlation ratio
+of its ranks. V and the ratio are corrected for their bias, which grows with the number of levels, and are in
+[0, 1].
 
 A missing cell of a category is a level of its own; of ordered columns the rows count in which both are there.
 """

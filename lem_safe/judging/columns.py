@@ -15,6 +15,10 @@ from lem_safe.judging.table import Table, pooled
 
 LEVELS = 50
 """Levels of a category in associations; the rarest are one."""
+LARGEST = 10.0
+"""The largest factor of two standard deviations that is told from a larger one: a part of rows in which a
+rare value does not occur has none.
+"""
 FEW = "fewer than two real rows: there is no floor"
 
 Pair = Float[np.ndarray, "2 s d"]
@@ -40,7 +44,7 @@ class Looked(NamedTuple):
 def look(splits: Sequence[Split], told: Callable[[], None]) -> Looked:
     """Measures every split, at least one; `told` is called after each."""
     found: list[list[Float[np.ndarray, "2 k"]]] = [[] for _ in range(6)]
-    copied, matrices = [], []
+    shares, matrices = [], []
     upper = np.triu_indices(len(splits[0].real.columns), 1)
     for split in splits:
         real, *others = split.real, split.samples, split.other
@@ -50,18 +54,19 @@ def look(splits: Sequence[Split], told: Callable[[], None]) -> Looked:
         found[3].append(np.stack([_logs(spread_ratios(real, x)) for x in others]))
         ours, *theirs = (associations(x) for x in pooled((real, split.samples, split.other), LEVELS))
         found[4].append(np.stack([np.abs(ours - x)[upper] for x in theirs]))
-        moments = correlations(real)
-        found[5].append(np.stack([np.abs(moments - correlations(x))[upper] for x in others]))
-        copied.append([copies(x, real) / len(x) for x in others])
+        own = correlations(real)
+        found[5].append(np.stack([np.abs(own - correlations(x))[upper] for x in others]))
+        shares.append([copies(x, real) / len(x) for x in others])
         matrices.append(np.stack([ours, theirs[0]]))
         told()
-    stacked = [np.stack(one, 1) for one in found]
-    return Looked(*stacked, np.array(copied).T, np.mean(matrices, axis=0))
+    far, gaps, out, spreads, pairs, moments = (np.stack(one, 1) for one in found)
+    copied = np.array(shares).T
+    return Looked(far, gaps, out, spreads, pairs, moments, copied, np.mean(matrices, axis=0))
 
 
 def _logs(ratios: Float[np.ndarray, "d"]) -> Float[np.ndarray, "d"]:
-    """|log| of ratios, at most that of 1e6; 0 where there is none."""
-    logs = np.log(np.clip(np.nan_to_num(ratios, nan=1.0), 1e-6, 1e6))
+    """|log| of ratios, at most that of LARGEST; 0 where there is none."""
+    logs = np.log(np.clip(np.nan_to_num(ratios, nan=1.0), 1 / LARGEST, LARGEST))
     return np.asarray(np.abs(logs))
 
 
@@ -93,13 +98,12 @@ def measures(real: Table, samples: Table, looked: Looked | None, h: int) -> list
         title = "Pearson correlations: largest difference"
         found.append(_largest("correlations_worst", title, looked.correlations, pairs, h))
     title = "samples that are copies of a real row"
-    found.append(Measure("copies", title, beside(looked.copies[0], looked.copies[1], h)))
+    found.append(Measure("copies", title, beside(looked.copies, h)))
     return found
 
 
 def _mean(name: str, title: str, pair: Pair, h: int, side: Side = "above") -> Measure:
-    ours, floor = pair.mean(2)
-    return Measure(name, title, beside(ours, floor, h, side))
+    return Measure(name, title, beside(pair.mean(2), h, side))
 
 
 def _largest(
@@ -111,8 +115,7 @@ def _largest(
     shown: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Measure:
     """The mean over the splits of the largest; `where` is what is largest on average."""
-    ours, floor = shown(pair.max(2))
-    return Measure(name, title, beside(ours, floor, h), of[int(pair[0].mean(0).argmax())])
+    return Measure(name, title, beside(shown(pair.max(2)), h), of[int(pair[0].mean(0).argmax())])
 
 
 def columns(real: Table, samples: Table, looked: Looked | None, h: int) -> tuple[ColumnJudgement, ...]:
@@ -125,7 +128,7 @@ def columns(real: Table, samples: Table, looked: Looked | None, h: int) -> tuple
             column.name,
             column.said,
             "KS" if column.ordered else "TV",
-            None if looked is None else beside(*looked.distances[:, :, i], h),
+            None if looked is None else beside(looked.distances[:, :, i], h),
             float(out[i]),
             known(float(spreads[i])),
             (float(gaps[0][i]), float(gaps[1][i])),

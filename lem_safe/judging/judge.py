@@ -133,6 +133,7 @@ def _judged(
         sdmetrics=sdmetrics_score(real, samples) if effort is FULL else {"score": None},
         notes=(*tables.notes, *why, *(without if effort is FULL else [])),
         seed=seed,
+        tables=(real, samples),
     )
 
 

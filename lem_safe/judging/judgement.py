@@ -1,14 +1,15 @@
 """What the judge found, as values: each measure beside its floor, column by column, and for files."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from lem_safe.judging.splits import Beside
+from lem_safe.judging.table import Table
 
 SHOWN = 40
 """Columns of the matrices of associations that are kept; beyond that none is."""
@@ -101,6 +102,8 @@ class Judgement:
     sdmetrics: Mapping[str, Any]
     notes: tuple[str, ...]
     seed: int
+    tables: tuple[Table, Table] = field(repr=False)
+    """The real rows and the samples, for pictures."""
 
     @property
     def beyond(self) -> tuple[Measure, ...]:
@@ -142,8 +145,3 @@ class Judgement:
 def known(value: float) -> float | None:
     """A number for JSON; None where it is not finite."""
     return float(value) if math.isfinite(value) else None
-
-
-def worst(values: Sequence[float]) -> int:
-    """The position of the largest."""
-    return int(np.argmax(np.asarray(values)))

@@ -59,11 +59,13 @@ def _measures(name: str, tested: Sequence[tuple[two_sample.Detection, ...]], h: 
         [[getattr(d, k) for d in side] for side in zip(*tested, strict=True)] for k in ("auc", "score")
     )
     return [
-        Measure(f"auc_{name}", f"two-sample test, {title}: AUC (.5: indistinguishable)", beside(*aucs, h)),
+        Measure(
+            f"auc_{name}", f"two-sample test, {title}: AUC (.5: indistinguishable)", beside(aucs, h, "both")
+        ),
         Measure(
             f"score_{name}",
             f"two-sample test, {title}: score (1: indistinguishable)",
-            beside(*scores, h, "below"),
+            beside(scores, h, "below"),
         ),
     ]
 
@@ -92,7 +94,7 @@ def trained(
     """
     place = real.place(target)
     tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
-    if real.columns[place].levels is not None and len(real.columns[place].levels) > LEVELS:
+    if len(real.columns[place].levels or ()) > LEVELS:
         return Tested([], None, [f"no model of '{target}': it has more than {LEVELS} categories"])
     rng = np.random.default_rng([seed, 2])
     classes = utility.classified(tables[0], place)
@@ -120,7 +122,7 @@ def trained(
         "samples": _means(ours),
         "real": _means(theirs),
     }
-    return Tested([Measure("utility", title, beside(*values, size[0], "below"))], facts, [])
+    return Tested([Measure("utility", title, beside(values, size[0], "below"))], facts, [])
 
 
 def _parted(

@@ -23,15 +23,16 @@ def distances(
     of other real rows.
     """
     metric = metric_of(real)
-    ours, floor, h = [], [], 0
+    found: tuple[list[float], list[float]] = [], []
+    h = 0
     for part in splits(real, samples, effort.splits, effort.references, np.random.default_rng([seed, 3])):
         h = len(part.real)
         some = np.arange(min(h, effort.queries))
-        for found, x in ((ours, part.samples), (floor, part.other)):
-            found.append(float(np.median(nearest(x.rows(some), part.real, metric))))
+        for side, x in zip(found, (part.samples, part.other), strict=True):
+            side.append(float(np.median(nearest(x.rows(some), part.real, metric))))
         told()
     title = "nearest real row: median distance"
-    return [Measure("nearest", title, beside(ours, floor, h, "both"))] if h else []
+    return [Measure("nearest", title, beside(found, h, "both"))] if h else []
 
 
 def nearer(

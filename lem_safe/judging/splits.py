@@ -70,9 +70,13 @@ class Beside:
         return {"above": away, "below": -away, "both": abs(away)}[self.side] <= self.reach
 
 
-def beside(found: Sequence[float], floor: Sequence[float], rows: int, side: Side = "above") -> Beside | None:
-    """The measure beside its floor, of one value a split; None without any, or where one is not finite."""
-    pairs: Float[np.ndarray, "2 k"] = np.array([found, floor], dtype=np.float64)
+def beside(
+    values: Sequence[Sequence[float]] | Float[np.ndarray, "2 k"], rows: int, side: Side = "above"
+) -> Beside | None:
+    """The measure beside its floor, of one value a split each, [2, splits]; None without any, or where one is
+    not finite.
+    """
+    pairs: Float[np.ndarray, "2 k"] = np.array(values, dtype=np.float64)
     if not pairs.size or not np.isfinite(pairs).all():
         return None
     sd = pairs.std(1, ddof=1) if pairs.shape[1] > 1 else np.zeros(2)

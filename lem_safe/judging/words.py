@@ -12,7 +12,7 @@ NAMED = 3
 
 
 def to_text(j: Judgement) -> str:
-    """What is known first, then a table with one line per measure, then copies, notes and SDMetrics' score."""
+    """What is known first, then a table of the measures, then copies, notes and SDMetrics' score."""
     rows = [HEADS, *(row(measure) for measure in j.measures)]
     lines = [headline(j), "", *aligned(rows), "", *sentences(j)]
     return "\n".join(on_one_line(line) for line in lines)
@@ -85,6 +85,7 @@ def sentences(j: Judgement) -> list[str]:
     """What is said below the table."""
     return [
         *differing(j),
+        *below_half(j),
         copies(j),
         *utility(j),
         sdmetrics(j),
@@ -122,10 +123,22 @@ def differing(j: Judgement) -> list[str]:
     return said
 
 
+def below_half(j: Judgement) -> list[str]:
+    """What it says if a classifier is worse than chance."""
+    low = [m for m in j.measures if m.name.startswith("auc_") and not m.within and m.beside is not None]
+    if not any(m.beside.found < m.beside.floor for m in low if m.beside is not None):
+        return []
+    return [
+        "An AUC below .5 says that samples are copies of real rows: a classifier that has seen the one takes "
+        "the other for it. Its score says nothing then."
+    ]
+
+
 def copies(j: Judgement) -> str:
     """How many samples are copies, and how many by chance."""
     n, c = j.rows["samples"], j.copies
-    text = f"Copies: {c['of_real']:,} of {n:,} samples ({percent((c['of_real'] or 0) / n)}) equal a real row in every cell"
+    share = percent((c["of_real"] or 0) / n)
+    text = f"Copies: {c['of_real']:,} of {n:,} samples ({share}) equal a real row in every cell"
     if c["of_holdout"] is not None:
         text += f", {c['of_holdout']:,} a held-out row"
     repeats = f"{c['repeats_in_samples']:,} samples repeat an earlier sample"
@@ -147,7 +160,8 @@ def sdmetrics(j: Judgement) -> str:
     if j.sdmetrics.get("score") is None:
         return f"SDMetrics: {j.sdmetrics.get('why', 'no score')}."
     parts = [f"{name} {three(v)}" for name, v in j.sdmetrics["properties"].items() if v is not None]
-    return f"SDMetrics {j.sdmetrics['version']}: quality score {three(j.sdmetrics['score'])} ({', '.join(parts)})."
+    score = f"quality score {three(j.sdmetrics['score'])} ({', '.join(parts)})"
+    return f"SDMetrics {j.sdmetrics['version']}: {score}."
 
 
 def _distance(c: ColumnJudgement) -> str:
