@@ -14,6 +14,7 @@ from lem_safe.errors import BadInput
 from lem_safe.judging.table import Table
 
 TREES = 100
+"""Of gradient boosting, by default."""
 LEVELS = 200
 """Levels of a category that a learner tells apart; the rarest are one (see `table.pooled`)."""
 
@@ -33,11 +34,13 @@ def must_be_installed() -> None:
         raise BadInput("the classifiers need scikit-learn: pip install 'lem-safe[data]'")
 
 
-def boosted(rows: Table, classes: Int[np.ndarray, "n"], others: Table, seed: int) -> Float[np.ndarray, "m c"]:
+def boosted(
+    rows: Table, classes: Int[np.ndarray, "n"], others: Table, seed: int, trees: int = TREES
+) -> Float[np.ndarray, "m c"]:
     """Gradient boosting of trees; missing cells are a value of their own."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    model = HistGradientBoostingClassifier(**_settings(rows, seed)).fit(rows.values, classes)
+    model = HistGradientBoostingClassifier(**_settings(rows, seed, trees)).fit(rows.values, classes)
     return np.asarray(model.predict_proba(others.values))
 
 
@@ -47,7 +50,7 @@ def regressed(
     """The same for numbers, by least squares."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    model = HistGradientBoostingRegressor(**_settings(rows, seed)).fit(rows.values, target)
+    model = HistGradientBoostingRegressor(**_settings(rows, seed, TREES)).fit(rows.values, target)
     return np.asarray(model.predict(others.values))
 
 
@@ -65,9 +68,9 @@ def logistic(
     return np.asarray(model.predict_proba(y))
 
 
-def _settings(rows: Table, seed: int) -> dict[str, Any]:
+def _settings(rows: Table, seed: int, trees: int) -> dict[str, Any]:
     return {
-        "max_iter": TREES,
+        "max_iter": trees,
         "early_stopping": False,
         "categorical_features": ~rows.ordered,
         "random_state": seed,

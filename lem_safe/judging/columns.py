@@ -9,8 +9,8 @@ from jaxtyping import Float
 from lem_safe.judging.associations import associations, correlations
 from lem_safe.judging.closest import copies
 from lem_safe.judging.judgement import ColumnJudgement, Measure, Pairs, known
-from lem_safe.judging.marginals import distances, missing, outside, spread_ratios, whole
-from lem_safe.judging.splits import Side, Split, beside
+from lem_safe.judging.marginals import distances, missing, outside, outside_by_chance, spread_ratios, whole
+from lem_safe.judging.splits import Beside, Side, Split, beside
 from lem_safe.judging.table import Table, pooled
 
 LEVELS = 50
@@ -19,6 +19,8 @@ LARGEST = 10.0
 """The largest factor of two standard deviations that is told from a larger one: a part of rows in which a
 rare value does not occur has none.
 """
+DRAWS = 400
+"""Draws of the shares outside that chance makes."""
 FEW = "fewer than two real rows: there is no floor"
 
 Pair = Float[np.ndarray, "2 s d"]
@@ -26,14 +28,13 @@ Pair = Float[np.ndarray, "2 s d"]
 
 
 class Looked(NamedTuple):
-    """What the splits give, for every column: distances, differences of the shares of missing cells, shares
-    outside, |log| of the ratio of standard deviations; for every pair the absolute differences of the
+    """What the splits give, for every column: distances, differences of the shares of missing cells,
+    |log| of the ratio of standard deviations; for every pair the absolute differences of the
     associations and of Pearson's correlations; shares of copies; the mean matrices, real and of the samples.
     """
 
     distances: Pair
     missing: Pair
-    outside: Pair
     spreads: Pair
     associations: Pair
     correlations: Pair
@@ -43,25 +44,24 @@ class Looked(NamedTuple):
 
 def look(splits: Sequence[Split], told: Callable[[], None]) -> Looked:
     """Measures every split, at least one; `told` is called after each."""
-    found: list[list[Float[np.ndarray, "2 k"]]] = [[] for _ in range(6)]
+    found: list[list[Float[np.ndarray, "2 k"]]] = [[] for _ in range(5)]
     shares, matrices = [], []
     upper = np.triu_indices(len(splits[0].real.columns), 1)
     for split in splits:
         real, *others = split.real, split.samples, split.other
         found[0].append(np.stack([distances(real, x) for x in others]))
         found[1].append(np.stack([np.abs(missing(real) - missing(x)) for x in others]))
-        found[2].append(np.stack([outside(real, x) for x in others]))
-        found[3].append(np.stack([_logs(spread_ratios(real, x)) for x in others]))
+        found[2].append(np.stack([_logs(spread_ratios(real, x)) for x in others]))
         ours, *theirs = (associations(x) for x in pooled((real, split.samples, split.other), LEVELS))
-        found[4].append(np.stack([np.abs(ours - x)[upper] for x in theirs]))
+        found[3].append(np.stack([np.abs(ours - x)[upper] for x in theirs]))
         own = correlations(real)
-        found[5].append(np.stack([np.abs(own - correlations(x))[upper] for x in others]))
+        found[4].append(np.stack([np.abs(own - correlations(x))[upper] for x in others]))
         shares.append([copies(x, real) / len(x) for x in others])
         matrices.append(np.stack([ours, theirs[0]]))
         told()
-    far, gaps, out, spreads, pairs, moments = (np.stack(one, 1) for one in found)
+    far, gaps, spreads, pairs, moments = (np.stack(one, 1) for one in found)
     copied = np.array(shares).T
-    return Looked(far, gaps, out, spreads, pairs, moments, copied, np.mean(matrices, axis=0))
+    return Looked(far, gaps, spreads, pairs, moments, copied, np.mean(matrices, axis=0))
 
 
 def _logs(ratios: Float[np.ndarray, "d"]) -> Float[np.ndarray, "d"]:
@@ -89,7 +89,7 @@ def measures(real: Table, samples: Table, looked: Looked | None, h: int) -> list
         title = "standard deviation: largest factor"
         spread = _largest("spread", title, looked.spreads, singles, h, np.exp)
         found.append(spread)
-    found.append(_mean("outside", "cells outside the real range", looked.outside, h))
+    found.append(beyond_range(real, samples))
     if pairs:
         found.append(_mean("pairs_mean", "associations: mean difference", looked.associations, h))
         title = "associations: largest difference"
@@ -100,6 +100,19 @@ def measures(real: Table, samples: Table, looked: Looked | None, h: int) -> list
     title = "samples that are copies of a real row"
     found.append(Measure("copies", title, beside(looked.copies, h)))
     return found
+
+
+def beyond_range(real: Table, samples: Table) -> Measure:
+    """The largest share of cells outside the real range, or of categories that no real row has, of all rows;
+    beside what chance makes of it (`marginals.outside_by_chance`).
+    """
+    found = outside(real, samples)
+    chance = outside_by_chance(real, samples, DRAWS, np.random.default_rng(0)).max(1)
+    where = real.columns[int(found.argmax())].name
+    floor = Beside(float(found.max()), 0.0, float(chance.mean()), float(chance.std(ddof=1)), len(real), DRAWS)
+    title = "cells outside the real range: largest share"
+    note = "of all rows; its floor is computed, not of halves"
+    return Measure("outside", title, floor, (where,), note)
 
 
 def _mean(name: str, title: str, pair: Pair, h: int, side: Side = "above") -> Measure:

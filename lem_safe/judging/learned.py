@@ -1,6 +1,7 @@
 """The measures that need a learner: the two-sample test, and models of a target."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,6 @@ from lem_safe.judging.judgement import Measure
 from lem_safe.judging.splits import Split, beside, splits
 from lem_safe.judging.table import Table, pooled
 
-LEARNERS: dict[str, Learner] = {"boosting": boosted, "logistic": logistic}
 FEW_LEVELS = 20
 """Levels of a category that logistic regression tells apart."""
 Told = Callable[[], None]
@@ -31,8 +31,9 @@ def detection(
         return [], [few]
     found: list[Measure] = []
     for name in effort.learners:
+        learner = partial(boosted, trees=effort.trees) if name == "boosting" else logistic
         levels = LEVELS if name == "boosting" else FEW_LEVELS
-        tested = [_tested(part, LEARNERS[name], levels, seed + k, told) for k, part in enumerate(parts)]
+        tested = [_tested(part, learner, levels, seed + k, told) for k, part in enumerate(parts)]
         found += _measures(name, tested, h)
     return found, []
 
@@ -55,17 +56,20 @@ def _few_levels(part: Split, levels: int) -> tuple[Table, Table, Table]:
 def _measures(name: str, tested: Sequence[tuple[two_sample.Detection, ...]], h: int) -> list[Measure]:
     """The area under the curve and the score, beside those of real rows."""
     title = {"boosting": "gradient boosting", "logistic": "logistic regression"}[name]
+    least = 1 / (6 * h) ** 0.5  # of the area under the curve of two tables that are alike
     aucs, scores = (
         [[getattr(d, k) for d in side] for side in zip(*tested, strict=True)] for k in ("auc", "score")
     )
     return [
         Measure(
-            f"auc_{name}", f"two-sample test, {title}: AUC (.5: indistinguishable)", beside(aucs, h, "both")
+            f"auc_{name}",
+            f"two-sample test, {title}: AUC (.5: indistinguishable)",
+            beside(aucs, h, "both", least),
         ),
         Measure(
             f"score_{name}",
             f"two-sample test, {title}: score (1: indistinguishable)",
-            beside(scores, h, "below"),
+            beside(scores, h, "below", 2 * least),
         ),
     ]
 

@@ -2,7 +2,9 @@
 
     KS = max |F_x − F_y| of ordered cells;   TV = ½ Σ |p_k − q_k| of categories,
 
-both over the cells that are there (Q.1).
+both over the cells that are there (Q.1). Of m independent real cells and one more of the same continuous
+distribution, the mass beyond the range has the distribution Beta(2, m − 1), of mean 2/(m + 1); the mass of
+categories that have not occurred is about N₁/m, N₁ the number of those that occurred once (Q.6).
 """
 
 import numpy as np
@@ -62,6 +64,26 @@ def outside(real: Table, samples: Table) -> Float[np.ndarray, "d"]:
             found[i] = ((x < y.min()) | (x > y.max())).mean()
         else:
             found[i] = (~np.isin(x, y)).mean()
+    return found
+
+
+def outside_by_chance(
+    real: Table, samples: Table, draws: int, rng: np.random.Generator
+) -> Float[np.ndarray, "r d"]:
+    """What `outside` is of samples from the distribution of the real rows (Q.6), drawn `draws` times."""
+    found = np.zeros((draws, len(real.columns)))
+    for i, column in enumerate(real.columns):
+        y = real.values[:, i]
+        y = y[~np.isnan(y)]
+        m, n = len(y), int((~np.isnan(samples.values[:, i])).sum())
+        if not m or not n:
+            continue
+        if column.ordered:
+            mass = rng.beta(2, m - 1, draws) if m > 1 else np.ones(draws)
+        else:
+            once = int((np.unique(y, return_counts=True)[1] == 1).sum())
+            mass = np.minimum(rng.poisson(once, draws) / m, 1.0)
+        found[:, i] = rng.binomial(n, mass) / n
     return found
 
 

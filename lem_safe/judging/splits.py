@@ -71,14 +71,17 @@ class Beside:
 
 
 def beside(
-    values: Sequence[Sequence[float]] | Float[np.ndarray, "2 k"], rows: int, side: Side = "above"
+    values: Sequence[Sequence[float]] | Float[np.ndarray, "2 k"],
+    rows: int,
+    side: Side = "above",
+    least: float = 0.0,
 ) -> Beside | None:
     """The measure beside its floor, of one value a split each, [2, splits]; None without any, or where one is
-    not finite.
+    not finite. least: what the standard deviation of a split is at least, where it is known.
     """
     pairs: Float[np.ndarray, "2 k"] = np.array(values, dtype=np.float64)
     if not pairs.size or not np.isfinite(pairs).all():
         return None
     sd = pairs.std(1, ddof=1) if pairs.shape[1] > 1 else np.zeros(2)
     (a, b), (s, t) = pairs.mean(1).tolist(), sd.tolist()
-    return Beside(a, s, b, t, rows, pairs.shape[1], side)
+    return Beside(a, s, b, max(t, least), rows, pairs.shape[1], side)

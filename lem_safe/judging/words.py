@@ -37,8 +37,8 @@ def verdict(j: Judgement) -> str:
     beyond = [measure for measure in measured if not measure.within]
     if not beyond:
         return (
-            f"no difference found: all {len(measured)} measures are within what two halves of the real rows "
-            "differ by"
+            f"no difference found: all {len(measured)} measures are within what parts of "
+            f"{_part(measured):,} real rows differ by"
         )
     names = ", ".join(_short(measure) for measure in beyond)
     return f"{len(beyond)} of {len(measured)} measures are beyond the noise of the real rows: {names}"
@@ -73,7 +73,7 @@ def standing(measure: Measure) -> str:
 
 
 def three(value: float) -> str:
-    """A number with three decimals, or three digits where it is small or large.
+    """A number with three significant digits.
 
     >>> three(0.01234), three(0.0001), three(12.3456)
     ('0.0123', '0.0001', '12.3')
@@ -88,7 +88,7 @@ def sentences(j: Judgement) -> list[str]:
         *below_half(j),
         copies(j),
         *utility(j),
-        sdmetrics(j),
+        *sdmetrics(j),
         *(f"{note}." for note in map(_capital, j.notes)),
     ]
 
@@ -108,7 +108,7 @@ def differing(j: Judgement) -> list[str]:
     out = sorted((c for c in j.columns if c.outside > 0), key=lambda c: c.outside, reverse=True)
     if out:
         named = ", ".join(f"{c.name} {percent(c.outside)}" for c in out[:NAMED])
-        more = f", and {len(out) - NAMED} more columns" if len(out) > NAMED else ""
+        more = f", and {len(out) - NAMED} more" if len(out) > NAMED else ""
         said.append(f"Cells outside the real range or categories: {named}{more}.")
     ratios = [(c.spread, c.name) for c in j.columns if c.spread is not None]
     if ratios:
@@ -155,13 +155,13 @@ def utility(j: Judgement) -> list[str]:
     ]
 
 
-def sdmetrics(j: Judgement) -> str:
-    """SDMetrics' own score, or why there is none."""
+def sdmetrics(j: Judgement) -> list[str]:
+    """SDMetrics' own score, or why there is none; nothing where it was not asked for."""
     if j.sdmetrics.get("score") is None:
-        return f"SDMetrics: {j.sdmetrics.get('why', 'no score')}."
+        return [f"SDMetrics: {j.sdmetrics['why']}."] if "why" in j.sdmetrics else []
     parts = [f"{name} {three(v)}" for name, v in j.sdmetrics["properties"].items() if v is not None]
     score = f"quality score {three(j.sdmetrics['score'])} ({', '.join(parts)})"
-    return f"SDMetrics {j.sdmetrics['version']}: {score}."
+    return [f"SDMetrics {j.sdmetrics['version']}: {score}."]
 
 
 def _distance(c: ColumnJudgement) -> str:
@@ -172,6 +172,11 @@ def _distance(c: ColumnJudgement) -> str:
 def _loses_whole(c: ColumnJudgement) -> bool:
     real, samples = c.whole
     return real == 1 and samples is not None and samples < 1
+
+
+def _part(measured: list[Measure]) -> int:
+    """The rows of a part, in the measures of columns."""
+    return next((m.beside.rows for m in measured if m.beside is not None), 0)
 
 
 def _short(measure: Measure) -> str:

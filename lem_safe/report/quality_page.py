@@ -99,26 +99,29 @@ def section(contents: Contents, real: Any = None, samples: Any = None) -> dict[s
     run without data, or of images. real, samples: tables in their place, where the rows that the run holds
     are not as written.
     """
-    data = contents.diagnostics.get("data")
-    if real is None and (data is None or not contents.run or "fidelity" not in contents.run):
-        return None
-    if real is None and not _like_rows(contents):
-        return None
-    given = (data, contents.x) if real is None else (real, samples)
-    j = in_report(*given, contents.columns if real is None else None, seed=int(contents.run.get("seed", 0)))
+    names: tuple[str, ...] | None = None
+    if real is None or samples is None:
+        if not _like_rows(contents):
+            return None
+        real, samples, names = contents.diagnostics["data"], contents.x, contents.columns
+    j = in_report(real, samples, names, seed=int(contents.run.get("seed", 0)))
     if j is None:
         return None
-    draws = heat_maps(j.pairs)
+    draws = heat_maps(j.pairs)[-1:]
     path = contents.directory / "figures" / "associations.png"
     drawn = pictures(draws, path, "associations", width=4.4, height=4.0) if draws else []
     return {"pictures": drawn, "samples": j.rows["samples"], "real": j.rows["real"], **words(j)}
 
 
 def _like_rows(contents: Contents) -> bool:
-    """Whether the run's rows are a table that can be compared: not images, and all cells finite."""
-    columns = contents.run["fidelity"]["columns"]
-    finite = all(np.isfinite(x).all() for x in (contents.diagnostics["data"], contents.x))
-    return finite and len(columns) == contents.x.shape[1] == contents.diagnostics["data"].shape[1]
+    """Whether the run holds rows of data that can be compared with its samples: not images, all cells
+    finite.
+    """
+    if "data" not in contents.diagnostics or "fidelity" not in contents.run:
+        return False
+    data, d = contents.diagnostics["data"], len(contents.run["fidelity"]["columns"])
+    finite = all(np.isfinite(x).all() for x in (data, contents.x))
+    return finite and d == contents.x.shape[1] == data.shape[1]
 
 
 def _row(measure: Measure) -> dict[str, str]:
