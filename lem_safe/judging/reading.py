@@ -235,6 +235,7 @@ def _columns(
     for i, (name, coder) in enumerate(zip(names, coders, strict=True)):
         if coder.kind in ("number", "date") and name not in categories:
             columns.append(Column(name, coder.kind))
+            _as_precise(placed, i)
             continue
         codes = np.unique(np.concatenate([array[:, i] for array in values.values()]))
         codes = codes[~np.isnan(codes)]
@@ -248,3 +249,23 @@ def _columns(
             array[there, i] = places[np.searchsorted(codes, array[there, i])]
         columns.append(Column(name, coder.kind, tuple(texts[k] for k in order)))
     return tuple(columns), placed
+
+
+def _as_precise(values: Mapping[str, Float[np.ndarray, "n d"]], i: int) -> None:
+    """Rounds a column of the real rows to float32 where the samples were saved so, as copies would not equal
+    them otherwise.
+    """
+    if not _single(values["samples"][:, i]):
+        return
+    for name, array in values.items():
+        if name != "samples" and not _single(array[:, i]):
+            with np.errstate(over="ignore"):
+                rounded = array[:, i].astype(np.float32).astype(np.float64)
+            array[:, i] = np.where(np.isinf(rounded), array[:, i], rounded)
+
+
+def _single(values: Float[np.ndarray, "n"]) -> bool:
+    """Whether all numbers that are there are those of float32."""
+    there = values[~np.isnan(values)]
+    with np.errstate(over="ignore"):
+        return bool((there.astype(np.float32) == there).all())

@@ -41,7 +41,8 @@ def verdict(j: Judgement) -> str:
             f"{_part(measured):,} real rows differ by"
         )
     names = ", ".join(_short(measure) for measure in beyond)
-    return f"{len(beyond)} of {len(measured)} measures are beyond the noise of the real rows: {names}"
+    are = "is" if len(beyond) == 1 else "are"
+    return f"{len(beyond)} of {len(measured)} measures {are} beyond the noise of the real rows: {names}"
 
 
 def row(measure: Measure) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _numbered(axes: "Axes", values: Float[np.ndarray, "d d"]) -> None:
     """The numbers themselves, where they are few."""
     for (i, k), value in np.ndenumerate(values):
         colour = PAPER if abs(value) > 0.7 else INK
-        axes.text(k, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=colour)
+        axes.text(k, i, f"{round(value, 2) + 0.0:.2f}", ha="center", va="center", fontsize=6.5, color=colour)
 
 
 def _numbers(axes: "Axes", real: Table, samples: Table, i: int) -> "Axes":
