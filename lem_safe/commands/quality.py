@@ -1,12 +1,13 @@
 """`lem-safe quality`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lem_safe.commands.options import Decimal, Header, Json, Out, Quiet, Separator
 from lem_safe.commands.outcome import open_progress, say, say_line
+from lem_safe.errors import BadInput, Fault
 
 Samples = Annotated[
     Path,
@@ -77,34 +78,33 @@ def quality(
     """
     import json as printer
 
-    from lem_safe.errors import BadInput, Fault
     from lem_safe.judging import quality as judged
-    from lem_safe.judging.judge import SHARE
+    from lem_safe.report.quality_page import write_quality
     from lem_safe.run_directory import only_writer
 
-    if holdout is not None and holdout_share is not None:
-        raise BadInput(Fault("is given beside --holdout; keep one", key="--holdout-share"))
-    names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    asked: dict[str, Any] = {
+        "target": target,
+        "columns": _names(columns),
+        "categories": category or (),
+        "seed": seed,
+    }
+    text: dict[str, Any] = {"header": header, "separator": separator, "decimal": decimal}
+    held = _held(holdout, holdout_share)
     with open_progress(quiet or json) as progress, only_writer(out):
-        found = judged(
-            samples,
-            real,
-            target=target,
-            holdout=holdout,
-            holdout_share=SHARE if holdout_share is None else holdout_share,
-            columns=names,
-            categories=category or (),
-            header=header,
-            separator=separator,
-            decimal=decimal,
-            seed=seed,
-            progress=progress,
-        )
-        if out is not None:
-            from lem_safe.report.quality_page import write_quality
-
-            page = write_quality(found, out)
+        found = judged(samples, real, **asked, **text, **held, progress=progress)
+        page = None if out is None else write_quality(found, out)
     say(printer.dumps(found.to_dict(), indent=2, allow_nan=False) if json else str(found))
-    if out is not None and not json:
+    if page is not None and not json:
         say_line(page)
     return 0
+
+
+def _names(columns: str | None) -> list[str] | None:
+    return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+
+
+def _held(holdout: Path | None, share: float | None) -> dict[str, Any]:
+    """The rows held out, or their share; BadInput for both."""
+    if holdout is not None and share is not None:
+        raise BadInput(Fault("is given beside --holdout; keep one", key="--holdout-share"))
+    return {"holdout": holdout} if share is None else {"holdout_share": share}

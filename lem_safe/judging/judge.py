@@ -1,7 +1,7 @@
 """The judge: two tables in, a judgement out."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.judging import columns as columnwise
 from lem_safe.judging import learned, near
 from lem_safe.judging.classifiers import installed, must_be_installed
+from lem_safe.judging.columns import Looked
 from lem_safe.judging.effort import BRIEF, FULL, Effort
 from lem_safe.judging.judgement import Judgement
+from lem_safe.judging.learned import Learnt
 from lem_safe.judging.reading import Asked, Tables, read
 from lem_safe.judging.sdmetrics_score import sdmetrics_score
 from lem_safe.judging.splits import splits
@@ -22,6 +24,25 @@ SHARE = 0.5
 """The share of the real rows on which models of the target are tested, without other rows held out."""
 FEWEST = 50
 """Real rows below which the report of a run makes no two-sample test."""
+
+NO_TARGET = Learnt([], None, ["not measured: what models learn from samples, which needs --target COLUMN"])
+
+
+class Question(NamedTuple):
+    """How much is computed, with which seed; the target of the models, if any, and the share of the real rows
+    on which they are tested.
+    """
+
+    effort: Effort
+    seed: int
+    target: str | None = None
+    share: float = SHARE
+
+    @property
+    def steps(self) -> int:
+        """How many steps are reported."""
+        effort = self.effort
+        return 2 * effort.splits + effort.tests * (len(effort.learners) + (self.target is not None))
 
 
 def quality(
@@ -63,7 +84,7 @@ def quality(
         raise BadInput(Fault(rule, key=key)) from None
     tables = read(samples, real, holdout, Asked(columns, tuple(categories), form))
     chosen = None if target is None else _target(target, tables)
-    return _judged(tables, FULL, seed, progress or Silent(), target=chosen, share=holdout_share)
+    return _judged(tables, Question(FULL, seed, chosen, holdout_share), progress or Silent())
 
 
 def in_report(
@@ -77,7 +98,7 @@ def in_report(
     if min(len(tables.real), len(tables.samples)) < 2:
         return None
     learners = BRIEF.learners if installed() and len(tables.real) >= FEWEST else ()
-    return _judged(tables, BRIEF._replace(learners=learners), seed, Silent())
+    return _judged(tables, Question(BRIEF._replace(learners=learners), seed), Silent())
 
 
 def _target(target: str, tables: Tables) -> str:
@@ -90,51 +111,53 @@ def _target(target: str, tables: Tables) -> str:
     return target
 
 
-def _judged(
-    tables: Tables,
-    effort: Effort,
-    seed: int,
-    progress: Progress,
-    *,
-    target: str | None = None,
-    share: float = SHARE,
-) -> Judgement:
+def _judged(tables: Tables, asked: Question, progress: Progress) -> Judgement:
     """Every measure, in the order of the page."""
     real, samples, holdout = tables.real, tables.samples, tables.holdout
-    steps = 2 * effort.splits + effort.tests * (len(effort.learners) + (target is not None))
-    told = _counter(progress, steps)
-    parts = list(splits(real, samples, effort.splits, effort.rows, np.random.default_rng([seed, 0])))
-    looked = columnwise.look(parts, told) if parts else None
-    h = len(parts[0].real) if parts else 0
-    measures = columnwise.measures(real, samples, looked, h)
-    detected, why = learned.detection(real, samples, effort, seed, told) if effort.learners else ([], [])
-    measures += detected
-    facts = None
-    if target is not None:
-        options: dict[str, Any] = {"effort": effort, "seed": seed, "told": told}
-        found = learned.trained(real, samples, holdout, target, share, **options)
-        measures, facts, why = measures + found.measures, found.facts, why + found.why
-    elif effort is FULL:
-        why = [*why, "not measured: what a model learns from samples, which needs a target (--target COLUMN)"]
-    measures += near.distances(real, samples, effort, seed, told)
-    found_nearer, without = near.nearer(real, samples, holdout, effort, seed)
+    told, full = _counter(progress, asked.steps), asked.effort is FULL
+    looked, h = _looked(tables, asked, told)
+    learnt = _learnt(tables, asked, told)
+    nearest = near.distances(real, samples, asked.effort, asked.seed, told)
+    nearer, without = near.nearer(real, samples, holdout, asked.effort, asked.seed)
     progress.finish(f"{len(samples):,} samples against {len(real):,} real rows")
+    counts = {"samples": len(samples), "real": len(real)}
     return Judgement(
         samples=samples.source,
         real=real.source,
         holdout=None if holdout is None else holdout.source,
-        rows={"samples": len(samples), "real": len(real)}
-        | ({} if holdout is None else {"holdout": len(holdout)}),
-        measures=(*measures, *found_nearer),
+        rows=counts | ({} if holdout is None else {"holdout": len(holdout)}),
+        measures=(
+            *columnwise.measures(real, samples, looked, h),
+            *learnt.measures,
+            *nearest,
+            *nearer,
+        ),
         columns=columnwise.columns(real, samples, looked, h),
         pairs=columnwise.pairs_of(real, samples, looked),
         copies=near.counted(real, samples, holdout),
-        target=facts,
-        sdmetrics=sdmetrics_score(real, samples) if effort is FULL else {"score": None},
-        notes=(*tables.notes, *why, *(without if effort is FULL else [])),
-        seed=seed,
+        target=learnt.facts,
+        sdmetrics=sdmetrics_score(real, samples) if full else {"score": None},
+        notes=(*tables.notes, *learnt.why, *(without if full else [])),
+        seed=asked.seed,
         tables=(real, samples),
     )
+
+
+def _looked(tables: Tables, asked: Question, told: Callable[[], None]) -> tuple[Looked | None, int]:
+    """The measures of columns and pairs over the splits, and the rows of a part; None without any."""
+    effort = asked.effort
+    rng = np.random.default_rng([asked.seed, 0])
+    parts = list(splits(tables.real, tables.samples, effort.splits, effort.rows, rng))
+    return (columnwise.look(parts, told), len(parts[0].real)) if parts else (None, 0)
+
+
+def _learnt(tables: Tables, asked: Question, told: Callable[[], None]) -> Learnt:
+    """The two-sample test and, with a target, models of it."""
+    found = learned.detection(tables.real, tables.samples, asked.effort, asked.seed, told)
+    if asked.target is None:
+        return found if asked.effort is not FULL else found.and_also(NO_TARGET)
+    split = learned.Training(asked.target, asked.share, asked.effort, asked.seed)
+    return found.and_also(learned.trained(tables.real, tables.samples, tables.holdout, split, told))
 
 
 def _counter(progress: Progress, steps: int) -> Callable[[], None]:

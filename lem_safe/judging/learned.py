@@ -18,24 +18,36 @@ FEW_LEVELS = 20
 Told = Callable[[], None]
 
 
-def detection(
-    real: Table, samples: Table, effort: Effort, seed: int, told: Told
-) -> tuple[list[Measure], list[str]]:
-    """The two-sample test with every learner, and why it was not made, where it was not."""
+class Learnt(NamedTuple):
+    """Measures of learners, what is known of the models of a target, and why a measure is not there."""
+
+    measures: list[Measure]
+    facts: dict[str, Any] | None
+    why: list[str]
+
+    def and_also(self, other: "Learnt") -> "Learnt":
+        """Both."""
+        return Learnt(self.measures + other.measures, self.facts or other.facts, self.why + other.why)
+
+
+def detection(real: Table, samples: Table, effort: Effort, seed: int, told: Told) -> Learnt:
+    """The two-sample test with every learner of the effort."""
+    if not effort.learners:
+        return Learnt([], None, [])
     parts = list(splits(real, samples, effort.tests, effort.tested, np.random.default_rng([seed, 1])))
     h = len(parts[0].real) if parts else 0
     if h < two_sample.FEWEST:
         few = (
             f"no two-sample test: it needs {2 * two_sample.FEWEST} real rows and {two_sample.FEWEST} samples"
         )
-        return [], [few]
+        return Learnt([], None, [few])
     found: list[Measure] = []
     for name in effort.learners:
         learner = partial(boosted, trees=effort.trees) if name == "boosting" else logistic
         levels = LEVELS if name == "boosting" else FEW_LEVELS
         tested = [_tested(part, learner, levels, seed + k, told) for k, part in enumerate(parts)]
         found += _measures(name, tested, h)
-    return found, []
+    return Learnt(found, None, [])
 
 
 def _tested(
@@ -74,59 +86,50 @@ def _measures(name: str, tested: Sequence[tuple[two_sample.Detection, ...]], h: 
     ]
 
 
-class Tested(NamedTuple):
-    """Models of a target: the measure, the facts for quality.json, and why there is none."""
+class Training(NamedTuple):
+    """Models of a target: the share of the real rows on which they are tested, where there are no others."""
 
-    measures: list[Measure]
-    facts: dict[str, Any] | None
-    why: list[str]
+    target: str
+    share: float
+    effort: Effort
+    seed: int
 
 
-def trained(
-    real: Table,
-    samples: Table,
-    holdout: Table | None,
-    target: str,
-    share: float,
-    *,
-    effort: Effort,
-    seed: int,
-    told: Told,
-) -> Tested:
+def trained(real: Table, samples: Table, holdout: Table | None, asked: Training, told: Told) -> Learnt:
     """Models of the target, trained on samples and on as many real rows, tested on the rows held out: those
     of `holdout`, else a share of the real rows.
     """
-    place = real.place(target)
-    tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
+    place, target = real.place(asked.target), asked.target
     if len(real.columns[place].levels or ()) > LEVELS:
-        return Tested([], None, [f"no model of '{target}': it has more than {LEVELS} categories"])
-    rng = np.random.default_rng([seed, 2])
+        return Learnt([], None, [f"no model of '{target}': it has more than {LEVELS} categories"])
+    tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
     classes = utility.classified(tables[0], place)
-    ours, theirs, size = [], [], (0, 0)
-    for k in range(effort.tests):
-        fitted, tested = _parted(tables, share, effort.rows, rng)
+    rng = np.random.default_rng([asked.seed, 2])
+    found: tuple[list[utility.Utility], list[utility.Utility]] = [], []
+    size = (0, 0)
+    for k in range(asked.effort.tests):
+        fitted, tested = _parted(tables, asked.share, asked.effort.rows, rng)
         drawn = tables[1].rows(rng.permutation(len(tables[1]))[: len(fitted)])
         size = len(fitted), len(tested)
-        pair = [utility.utility(x, tested, place, seed + k, classes) for x in (drawn, fitted)]
+        for side, x in zip(found, (drawn, fitted), strict=True):
+            model = utility.utility(x, tested, place, asked.seed + k, classes)
+            if model is None:
+                few = f"it needs {utility.FEWEST} rows and two values in each table"
+                return Learnt([], None, [f"no model of '{target}': {few}"])
+            side.append(model)
         told()
-        if pair[0] is None or pair[1] is None:
-            few = f"no model of '{target}': it needs {utility.FEWEST} rows and two values in each table"
-            return Tested([], None, [few])
-        ours.append(pair[0])
-        theirs.append(pair[1])
-    what = "AUC" if classes else "R²"
-    title = f"trained on samples, tested on real rows ('{target}', {what})"
-    values = [[u.main for u in side] for side in (ours, theirs)]
+    title = f"trained on samples, tested on real rows ('{target}', {'AUC' if classes else 'R²'})"
+    values = [[model.main for model in side] for side in found]
     facts = {
         "column": target,
         "task": "classification" if classes else "regression",
         "trained_rows": size[0],
         "tested_rows": size[1],
         "held_out": "file" if holdout is not None else "share of the real rows",
-        "samples": _means(ours),
-        "real": _means(theirs),
+        "samples": _means(found[0]),
+        "real": _means(found[1]),
     }
-    return Tested([Measure("utility", title, beside(values, size[0], "below"))], facts, [])
+    return Learnt([Measure("utility", title, beside(values, size[0], "below"))], facts, [])
 
 
 def _parted(

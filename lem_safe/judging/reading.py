@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from barriers.tables import Coder, TableFormat, folded, is_text, listed
+from barriers.tables import Coder, TableFormat, alike, folded, is_text, listed
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import Samples
@@ -124,6 +124,8 @@ def _chosen(real: Samples, asked: Asked) -> tuple[list[str], list[str]]:
             faults.append(Fault(f"no column '{name}' is judged; {suggestion(name, found)}", key="--category"))
         else:
             categories.append(own[place])
+    if not names:
+        faults.append(Fault("names no column; leave it out to judge all", key="--columns"))
     if len(known) < len(found):
         faults.append(Fault("names one column twice; name each once", key="--columns"))
     if faults:
@@ -167,9 +169,11 @@ def _places(one: Samples, real: Samples, names: Sequence[str], notes: list[str])
 
 
 def _missing(name: str, one: Samples, real: Samples) -> Fault:
-    near = suggestion(name, one.columns or ())
-    what = f"no column '{name}', which {_name('the real table', real)} has; {near}"
-    return Fault(f"{what}; or judge others alone with --columns", one.source)
+    own = one.columns or ()
+    near = alike(name, own)
+    has = f"it has {listed(own)}" if near is None else f"did you mean '{own[near]}'?"
+    what = f"no column '{name}', which {_name('the real table', real)} has; {has}"
+    return Fault(f"{what}; add or rename it, or judge others alone with --columns", one.source)
 
 
 def _note_others(one: Samples, read: Sequence[str], chosen: bool, notes: list[str]) -> None:
@@ -235,7 +239,8 @@ def _columns(
     for i, (name, coder) in enumerate(zip(names, coders, strict=True)):
         if coder.kind in ("number", "date") and name not in categories:
             columns.append(Column(name, coder.kind))
-            _as_precise(placed, i)
+            if coder.kind == "number":
+                _as_precise(placed, i)
             continue
         codes = np.unique(np.concatenate([array[:, i] for array in values.values()]))
         codes = codes[~np.isnan(codes)]

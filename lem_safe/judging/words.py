@@ -7,6 +7,8 @@ from lem_safe.judging.judgement import ColumnJudgement, Judgement, Measure
 HEADS = ("measure", "samples", "real halves", "", "")
 SHARES = ("outside", "copies", "nearer", "missing_worst")
 """The measures that are shares."""
+FEWEST = 10
+"""Rows of a part below which nothing is said to be alike or not."""
 NAMED = 3
 """Columns that one sentence names."""
 
@@ -25,15 +27,17 @@ def headline(j: Judgement) -> str:
 
 def sizes(j: Judgement) -> str:
     """The two tables and what is in them."""
-    columns = f"{len(j.columns)} column{'s' * (len(j.columns) != 1)}"
-    return f"{j.rows['samples']:,} samples, {j.rows['real']:,} real rows, {columns}"
+    many = (j.rows["samples"], "sample"), (j.rows["real"], "real row"), (len(j.columns), "column")
+    return ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for n, what in many)
 
 
 def verdict(j: Judgement) -> str:
     """Which measures tell samples from real rows; what that says and what it does not."""
     measured = [measure for measure in j.measures if measure.within is not None]
-    if not measured:
-        return "not comparable: there are too few rows"
+    if _part(measured) < FEWEST:
+        return (
+            f"not comparable: there are too few rows for two parts of {FEWEST} real rows and one of samples"
+        )
     beyond = [measure for measure in measured if not measure.within]
     if not beyond:
         return (
@@ -90,7 +94,7 @@ def sentences(j: Judgement) -> list[str]:
         copies(j),
         *utility(j),
         *sdmetrics(j),
-        *(f"{note}." for note in map(_capital, j.notes)),
+        *(f"{note}." for note in j.notes),
     ]
 
 
@@ -182,7 +186,3 @@ def _part(measured: list[Measure]) -> int:
 
 def _short(measure: Measure) -> str:
     return measure.title.split(" (")[0]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
