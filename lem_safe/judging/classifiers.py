@@ -4,6 +4,7 @@ scores and one-hot codes. Each is fitted on some rows alone and asked about othe
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lem_safe.errors import BadInput
-from lem_safe.judging.table import Table
+from lem_safe.judging.table import Column, Table
 
 TREES = 100
 """Of gradient boosting, by default."""
@@ -40,7 +41,9 @@ def boosted(
     """Gradient boosting of trees; missing cells are a value of their own."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    model = HistGradientBoostingClassifier(**_settings(rows, seed, trees)).fit(rows.values, classes)
+    rows, others = _there(rows, others)
+    with np.errstate(over="ignore"):
+        model = HistGradientBoostingClassifier(**_settings(rows, seed, trees)).fit(rows.values, classes)
     return np.asarray(model.predict_proba(others.values))
 
 
@@ -50,7 +53,9 @@ def regressed(
     """The same for numbers, by least squares."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    model = HistGradientBoostingRegressor(**_settings(rows, seed, TREES)).fit(rows.values, target)
+    rows, others = _there(rows, others)
+    with np.errstate(over="ignore"):
+        model = HistGradientBoostingRegressor(**_settings(rows, seed, TREES)).fit(rows.values, target)
     return np.asarray(model.predict(others.values))
 
 
@@ -66,6 +71,21 @@ def logistic(
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(max_iter=200, random_state=seed).fit(x, classes)
     return np.asarray(model.predict_proba(y))
+
+
+def _there(rows: Table, others: Table) -> tuple[Table, Table]:
+    """Both without the columns in which all cells of the first are missing, which trees cannot split; one
+    column of zeros where that is all.
+    """
+    kept = np.flatnonzero(~np.isnan(rows.values).all(0))
+    if not len(kept):
+        only = (Column("none", "number"),)
+        return replace(rows, columns=only, values=np.zeros((len(rows), 1))), replace(
+            others, columns=only, values=np.zeros((len(others), 1))
+        )
+    columns = tuple(rows.columns[i] for i in kept)
+    first, second = (replace(t, columns=columns, values=t.values[:, kept]) for t in (rows, others))
+    return first, second
 
 
 def _settings(rows: Table, seed: int, trees: int) -> dict[str, Any]:

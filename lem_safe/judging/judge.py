@@ -25,7 +25,7 @@ SHARE = 0.5
 FEWEST = 50
 """Real rows below which the report of a run makes no two-sample test."""
 
-NO_TARGET = Learnt([], None, ["not measured: what models learn from samples, which needs --target COLUMN"])
+NO_TARGET = Learnt([], None, ["Not measured: what models learn from samples, which needs --target COLUMN"])
 
 
 class Question(NamedTuple):

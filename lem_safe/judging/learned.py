@@ -38,7 +38,7 @@ def detection(real: Table, samples: Table, effort: Effort, seed: int, told: Told
     h = len(parts[0].real) if parts else 0
     if h < two_sample.FEWEST:
         few = (
-            f"no two-sample test: it needs {2 * two_sample.FEWEST} real rows and {two_sample.FEWEST} samples"
+            f"No two-sample test: it needs {2 * two_sample.FEWEST} real rows and {two_sample.FEWEST} samples"
         )
         return Learnt([], None, [few])
     found: list[Measure] = []
@@ -101,7 +101,7 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
     """
     place, target = real.place(asked.target), asked.target
     if len(real.columns[place].levels or ()) > LEVELS:
-        return Learnt([], None, [f"no model of '{target}': it has more than {LEVELS} categories"])
+        return Learnt([], None, [f"No model of '{target}': it has more than {LEVELS} categories"])
     tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
     classes = utility.classified(tables[0], place)
     rng = np.random.default_rng([asked.seed, 2])
@@ -115,7 +115,7 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
             model = utility.utility(x, tested, place, asked.seed + k, classes)
             if model is None:
                 few = f"it needs {utility.FEWEST} rows and two values in each table"
-                return Learnt([], None, [f"no model of '{target}': {few}"])
+                return Learnt([], None, [f"No model of '{target}': {few}"])
             side.append(model)
         told()
     title = f"trained on samples, tested on real rows ('{target}', {'AUC' if classes else 'R²'})"

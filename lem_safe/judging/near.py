@@ -11,7 +11,7 @@ from lem_safe.judging.splits import Beside, beside, splits
 from lem_safe.judging.table import Table
 
 NO_HOLDOUT = (
-    "not measured: the share of samples that are nearer to training rows than to held-out rows, which needs "
+    "Not measured: the share of samples that are nearer to training rows than to held-out rows, which needs "
     "rows that the generator has not seen (--holdout FILE)"
 )
 
