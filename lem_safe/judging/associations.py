@@ -1,4 +1,4 @@
-"""How columns go together, two at a time, as one matrix (Q.2): of ordered columns Spearman's rank
+"""How columns go together, two at a time, as one matrix (J.2): of ordered columns Spearman's rank
 correlation, in [−1, 1]; of categories Cramér's V; of a category and an ordered column the correlation ratio
 of its ranks. V and the ratio are corrected for their bias, which grows with the number of levels, and are in
 [0, 1].
@@ -41,7 +41,7 @@ def correlations(table: Table) -> Matrix:
 
 
 def cramers_v(x: Int[np.ndarray, "n"], y: Int[np.ndarray, "n"]) -> float:
-    """Cramér's V of levels numbered from 0, corrected for its bias [@bergsma2013bias]; 0 where one does not
+    """Cramér's V of levels numbered from 0, corrected for its bias; 0 where one does not
     vary.
     """
     n = len(x)

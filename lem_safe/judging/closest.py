@@ -1,4 +1,4 @@
-"""How near samples are to real rows, to see copies (Q.5).
+"""How near samples are to real rows, to see copies (J.5).
 
     d²(x, y) = Σ_ordered (x − y)²/2σ²  +  Σ_categories 1[x ≠ y],
 

@@ -2,9 +2,9 @@
 
     KS = max |F_x − F_y| of ordered cells;   TV = ½ Σ |p_k − q_k| of categories,
 
-both over the cells that are there (Q.1). Of m independent real cells and one more of the same continuous
+both over the cells that are there (J.1). Of m independent real cells and one more of the same continuous
 distribution, the mass beyond the range has the distribution Beta(2, m − 1), of mean 2/(m + 1); the mass of
-categories that have not occurred is about N₁/m, N₁ the number of those that occurred once (Q.6).
+categories that have not occurred is about N₁/m, N₁ the number of those that occurred once (J.6).
 """
 
 import numpy as np
@@ -70,7 +70,7 @@ def outside(real: Table, samples: Table) -> Float[np.ndarray, "d"]:
 def outside_by_chance(
     real: Table, samples: Table, draws: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "r d"]:
-    """What `outside` is of samples from the distribution of the real rows (Q.6), drawn `draws` times."""
+    """What `outside` is of samples from the distribution of the real rows (J.6), drawn `draws` times."""
     found = np.zeros((draws, len(real.columns)))
     for i, column in enumerate(real.columns):
         y = real.values[:, i]

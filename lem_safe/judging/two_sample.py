@@ -1,4 +1,4 @@
-"""The classifier two-sample test: can a classifier tell samples from real rows (Q.3)?
+"""The classifier two-sample test: can a classifier tell samples from real rows (J.3)?
 
 Every row is judged by a classifier that was fitted on other rows (cross-validation in K folds). With AUC_k
 the area under the curve in fold k,

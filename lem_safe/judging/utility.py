@@ -1,5 +1,5 @@
 """Trained on samples, tested on real rows: what a model of one column learns from samples, beside what it
-learns from as many real rows; both are asked about the same held-out real rows (Q.4).
+learns from as many real rows; both are asked about the same held-out real rows (J.4).
 
 A category, or a number with two values, is classified (AUC, of several classes the mean over the pairs of one
 against the rest, weighted by their shares; and accuracy); another number is predicted (R²).
