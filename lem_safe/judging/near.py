@@ -60,6 +60,7 @@ def counted(real: Table, samples: Table, holdout: Table | None) -> dict[str, int
     return {
         "of_real": copies(samples, real),
         "of_holdout": None if holdout is None else copies(samples, holdout),
+        "of_real_in_holdout": None if holdout is None else copies(holdout, real),
         "repeats_in_samples": repeats(samples),
         "repeats_in_real": repeats(real),
     }

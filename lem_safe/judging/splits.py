@@ -1,7 +1,7 @@
 """Random parts of equal size: two of the real rows, disjoint, and one of the samples.
 
 Each measure is taken of (part of the real rows, samples) and beside it of (part, other part): the same
-function at the same numbers of rows, so that the second is what chance alone makes of the first.
+function at the same numbers of rows, so that the second is what chance alone makes of the first (J.7).
 """
 
 from collections.abc import Iterator, Sequence

@@ -146,6 +146,8 @@ def copies(j: Judgement) -> str:
     text = f"Copies: {c['of_real']:,} of {n:,} samples ({share}) equal a real row in every cell"
     if c["of_holdout"] is not None:
         text += f", {c['of_holdout']:,} a held-out row"
+    if c["of_real_in_holdout"]:
+        text += f" ({c['of_real_in_holdout']:,} of {j.rows['holdout']:,} held-out rows equal a real row too)"
     repeats = f"{c['repeats_in_samples']:,} samples repeat an earlier sample"
     return f"{text}; {repeats}, {c['repeats_in_real']:,} real rows an earlier real row."
 
