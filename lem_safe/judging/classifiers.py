@@ -97,7 +97,7 @@ def _settings(rows: Table, seed: int, trees: int) -> dict[str, Any]:
     }
 
 
-def _linear(rows: Table, others: Table) -> tuple[Features, Features]:
+def _linear(rows: Table, others: Table) -> tuple[Features, Float[np.ndarray, "m k"]]:
     """Standard scores by the first table's moments, and one column for each level and for missing cells."""
     ours: list[np.ndarray] = []
     theirs: list[np.ndarray] = []

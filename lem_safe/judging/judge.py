@@ -42,7 +42,8 @@ class Question(NamedTuple):
     def steps(self) -> int:
         """How many steps are reported."""
         effort = self.effort
-        return 2 * effort.splits + effort.tests * (len(effort.learners) + (self.target is not None))
+        targets = int(self.target is not None)
+        return (2 + targets) * effort.splits + effort.tests * len(effort.learners)
 
 
 def quality(

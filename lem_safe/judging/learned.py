@@ -107,7 +107,7 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
     rng = np.random.default_rng([asked.seed, 2])
     found: tuple[list[utility.Utility], list[utility.Utility]] = [], []
     size = (0, 0)
-    for k in range(asked.effort.tests):
+    for k in range(asked.effort.splits):
         fitted, tested = _parted(tables, asked.share, asked.effort.rows, rng)
         drawn = tables[1].rows(rng.permutation(len(tables[1]))[: len(fitted)])
         size = len(fitted), len(tested)
@@ -135,14 +135,19 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
 def _parted(
     tables: Sequence[Table], share: float, most: int, rng: np.random.Generator
 ) -> tuple[Table, Table]:
-    """The real rows to train on and those to test on, at most `most` each."""
+    """The real rows to train on, no more than there are samples, and those to test on; at most `most` each.
+    With rows held out, half of the others and half of these, so that splits differ.
+    """
     real = tables[0].rows(rng.permutation(len(tables[0])))
     if len(tables) > 2:
-        held = tables[2].rows(rng.permutation(len(tables[2])))
-        return real.rows(np.arange(min(len(real), most))), held.rows(np.arange(min(len(held), most)))
-    cut = round(share * len(real))
-    tested, fitted = np.arange(cut), np.arange(cut, len(real))
-    return real.rows(fitted[:most]), real.rows(tested[:most])
+        tested = tables[2].rows(rng.permutation(len(tables[2])))
+        cut, end = -(-len(real) // 2), -(-len(tested) // 2)
+        fitted, tested = real.rows(np.arange(cut)), tested.rows(np.arange(end))
+    else:
+        cut = round(share * len(real))
+        fitted, tested = real.rows(np.arange(cut, len(real))), real.rows(np.arange(cut))
+    size = min(len(fitted), len(tables[1]), most)
+    return fitted.rows(np.arange(size)), tested.rows(np.arange(min(len(tested), most)))
 
 
 def _means(found: Sequence[utility.Utility]) -> dict[str, float]:
