@@ -48,14 +48,14 @@ def boosted(
 
 
 def regressed(
-    rows: Table, target: Float[np.ndarray, "n"], others: Table, seed: int
+    rows: Table, target: Float[np.ndarray, "n"], others: Table, seed: int, trees: int = TREES
 ) -> Float[np.ndarray, "m"]:
     """The same for numbers, by least squares."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     rows, others = _there(rows, others)
     with np.errstate(over="ignore"):
-        model = HistGradientBoostingRegressor(**_settings(rows, seed, TREES)).fit(rows.values, target)
+        model = HistGradientBoostingRegressor(**_settings(rows, seed, trees)).fit(rows.values, target)
     return np.asarray(model.predict(others.values))
 
 

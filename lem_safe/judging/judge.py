@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from barriers.tables import TableFormat
+from barriers.tables import TableFormat, listed
 from lem_safe.data.names import suggestion
 from lem_safe.errors import BadInput, Fault
 from lem_safe.judging import columns as columnwise
@@ -18,10 +18,13 @@ from lem_safe.judging.learned import Learnt
 from lem_safe.judging.reading import Asked, Tables, read
 from lem_safe.judging.sdmetrics_score import sdmetrics_score
 from lem_safe.judging.splits import splits
+from lem_safe.judging.table import Table
 from lem_safe.progress import Progress, Silent
 
 SHARE = 0.5
 """The share of the real rows on which models of the target are tested, without other rows held out."""
+SEVERAL = 20
+"""Cells below which they are not said to be identifiers."""
 FEWEST = 50
 """Real rows below which the report of a run makes no two-sample test."""
 
@@ -138,7 +141,7 @@ def _judged(tables: Tables, asked: Question, progress: Progress) -> Judgement:
         copies=near.counted(real, samples, holdout),
         target=learnt.facts,
         sdmetrics=sdmetrics_score(real, samples) if full else {"score": None},
-        notes=(*tables.notes, *learnt.why, *(without if full else [])),
+        notes=(*tables.notes, *identifiers(real), *learnt.why, *(without if full else [])),
         seed=asked.seed,
         tables=(real, samples),
     )
@@ -159,6 +162,20 @@ def _learnt(tables: Tables, asked: Question, told: Callable[[], None]) -> Learnt
         return found if asked.effort is not FULL else found.and_also(NO_TARGET)
     split = learned.Training(asked.target, asked.share, asked.effort, asked.seed)
     return found.and_also(learned.trained(tables.real, tables.samples, tables.holdout, split, told))
+
+
+def identifiers(real: Table) -> list[str]:
+    """What is said of columns in which most real cells are different texts, which tell nothing."""
+    found = []
+    for i, column in enumerate(real.columns):
+        cells = real.values[:, i]
+        cells = cells[~np.isnan(cells)]
+        if not column.ordered and len(cells) >= SEVERAL and len(np.unique(cells)) > len(cells) / 2:
+            found.append(column.name)
+    if not found:
+        return []
+    named = listed(found)
+    return [f"Most cells are different texts, as of identifiers, and tell nothing: {named}; leave them out"]
 
 
 def _counter(progress: Progress, steps: int) -> Callable[[], None]:

@@ -104,6 +104,7 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
         return Learnt([], None, [f"No model of '{target}': it has more than {LEVELS} categories"])
     tables = pooled((real, samples) if holdout is None else (real, samples, holdout), LEVELS)
     classes = utility.classified(tables[0], place)
+    how: dict[str, Any] = {"classes": classes, "trees": asked.effort.trees}
     rng = np.random.default_rng([asked.seed, 2])
     found: tuple[list[utility.Utility], list[utility.Utility]] = [], []
     size = (0, 0)
@@ -112,7 +113,7 @@ def trained(real: Table, samples: Table, holdout: Table | None, asked: Training,
         drawn = tables[1].rows(rng.permutation(len(tables[1]))[: len(fitted)])
         size = len(fitted), len(tested)
         for side, x in zip(found, (drawn, fitted), strict=True):
-            model = utility.utility(x, tested, place, asked.seed + k, classes)
+            model = utility.utility(x, tested, place, asked.seed + k, **how)
             if model is None:
                 few = f"it needs {utility.FEWEST} rows and two values in each table"
                 return Learnt([], None, [f"No model of '{target}': {few}"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from lem_safe.judging.classifiers import LEVELS, boosted, regressed
+from lem_safe.judging.classifiers import LEVELS, TREES, boosted, regressed
 from lem_safe.judging.table import Table
 from lem_safe.judging.two_sample import auc
 
@@ -38,7 +38,9 @@ def classified(table: Table, target: int) -> bool:
     return not table.columns[target].ordered or len(np.unique(values[~np.isnan(values)])) <= 2
 
 
-def utility(rows: Table, tested: Table, target: int, seed: int, classes: bool) -> Utility | None:
+def utility(
+    rows: Table, tested: Table, target: int, seed: int, *, classes: bool, trees: int = TREES
+) -> Utility | None:
     """A model fitted on `rows` and tested on `tested`, of rows whose target is there; None where too few are,
     or the target does not vary.
     """
@@ -46,12 +48,12 @@ def utility(rows: Table, tested: Table, target: int, seed: int, classes: bool) -
     if min(len(y), len(t)) < FEWEST or len(np.unique(y)) < 2 or len(np.unique(t)) < 2:
         return None
     if not classes:
-        said = regressed(x, y, z, seed)
+        said = regressed(x, y, z, seed, trees)
         return Utility(None, None, r_squared(t, said))
     levels, y = np.unique(y, return_inverse=True)
     if len(levels) > LEVELS:
         return None
-    shares = boosted(x, y, z, seed)
+    shares = boosted(x, y, z, seed, trees)
     right = levels[shares.argmax(1)] == t
     return Utility(_one_against_rest(shares, levels, t), float(right.mean()), None)
 

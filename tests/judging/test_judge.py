@@ -20,7 +20,7 @@ from lem_safe.judging.sdmetrics_score import metadata, sdmetrics_score
 from lem_safe.judging.words import to_text
 
 pytestmark = pytest.mark.simulation
-QUICK = Effort(4, 2_000, 2, 300, 30, 300, 400, ("boosting",))
+QUICK = Effort(4, 2_000, 2, 300, 15, 300, 400, ("boosting",))
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +169,9 @@ def test_sdmetrics_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatc
     assert metadata(t)["columns"]["c3"] == {"sdtype": "categorical"}
     monkeypatch.setattr(Report, "get_score", lambda self: 1 / 0)
     assert "ZeroDivisionError" in sdmetrics_score(t, t)["why"]
+
+
+def test_identifiers_are_said_to_tell_nothing() -> None:
+    t = frame(60, 0).assign(id=[f"row {i}" for i in range(60)])
+    found = lem_safe.quality(t.assign(id="x"), t)
+    assert "as of identifiers, and tell nothing: id; leave them out" in str(found)
