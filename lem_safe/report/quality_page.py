@@ -109,6 +109,7 @@ def section(contents: Contents, real: Any = None, samples: Any = None) -> dict[s
         return None
     draws = heat_maps(j.pairs)[-1:]
     path = contents.directory / "figures" / "associations.png"
+    path.parent.mkdir(exist_ok=True)
     drawn = pictures(draws, path, "associations", width=4.4, height=4.0) if draws else []
     return {"pictures": drawn, "samples": j.rows["samples"], "real": j.rows["real"], **words(j)}
 
