@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from lem_safe.escaping import on_one_line
 from lem_safe.judging.splits import Beside
 from lem_safe.judging.table import Table
 
@@ -83,7 +84,7 @@ class Pairs:
         return {"columns": list(self.columns), "real": real, "samples": samples}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judgement:
     """Everything that was found. copies: rows of the samples that equal a real row, in every cell; repeats:
     those that equal an earlier sample, and the same of the real rows; copies_of_holdout: those that equal a
@@ -102,7 +103,7 @@ class Judgement:
     sdmetrics: Mapping[str, Any]
     notes: tuple[str, ...]
     seed: int
-    tables: tuple[Table, Table] = field(repr=False)
+    tables: tuple[Table, Table]
     """The real rows and the samples, for pictures."""
 
     @property
@@ -135,6 +136,11 @@ class Judgement:
             "sdmetrics": dict(self.sdmetrics),
             "notes": list(self.notes),
         }
+
+    def __repr__(self) -> str:
+        from lem_safe.judging.words import headline
+
+        return on_one_line(f"<Judgement {headline(self)}>")
 
     def __str__(self) -> str:
         from lem_safe.judging.words import to_text

@@ -39,6 +39,7 @@ def frame(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 def test_draws_of_the_same_distribution_are_within_every_floor() -> None:
     found = lem_safe.quality(frame(500, 1), frame(600, 0), target="c3", holdout=frame(300, 2))
     assert found.beyond == () and "no difference found" in str(found)
+    assert repr(found).startswith("<Judgement 500 samples, 600 real rows, 5 columns: no difference found")
     assert {m.name for m in found.measures} >= {
         "auc_boosting",
         "utility",
