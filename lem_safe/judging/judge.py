@@ -25,6 +25,8 @@ SHARE = 0.5
 """The share of the real rows on which models of the target are tested, without other rows held out."""
 SEVERAL = 20
 """Cells below which they are not said to be identifiers."""
+MOST = 50_000
+"""Rows of each table that the report of a run looks at."""
 FEWEST = 50
 """Real rows below which the report of a run makes no two-sample test."""
 
@@ -101,8 +103,20 @@ def in_report(
     tables = read(samples, real, None, Asked(names=names))
     if min(len(tables.real), len(tables.samples)) < 2:
         return None
+    tables = _some(tables, np.random.default_rng([seed, 5]))
     learners = BRIEF.learners if installed() and len(tables.real) >= FEWEST else ()
     return _judged(tables, Question(BRIEF._replace(learners=learners), seed), Silent())
+
+
+def _some(tables: Tables, rng: np.random.Generator) -> Tables:
+    """At most MOST rows of each table, chosen at random, with a note where these are not all."""
+    notes, chosen = list(tables.notes), []
+    for table, what in ((tables.samples, "samples"), (tables.real, "rows of data")):
+        if len(table) > MOST:
+            notes.append(f"{MOST:,} of {len(table):,} {what} are looked at, chosen at random")
+            table = table.rows(np.sort(rng.permutation(len(table))[:MOST]))
+        chosen.append(table)
+    return Tables(chosen[0], chosen[1], tables.holdout, tuple(notes))
 
 
 def _target(target: str, tables: Tables) -> str:

@@ -134,11 +134,14 @@ def test_what_cannot_be_asked_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         lem_safe.quality(t, t)
 
 
-def test_the_report_is_brief_and_takes_arrays_with_names() -> None:
+def test_the_report_is_brief_and_takes_arrays_with_names(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(200, 2))
     found = in_report(x[:100], x[100:].astype(np.float32), ("a", "b"))
     assert [c.name for c in found.columns] == ["a", "b"] and "SDMetrics" not in str(found)
     assert in_report(x[:1], x, ("a", "b")) is None
+    monkeypatch.setattr(judge, "MOST", 70)
+    some = in_report(x, x, ("a", "b"))
+    assert some.rows == {"samples": 70, "real": 70} and "70 of 200 samples are looked at" in some.notes[0]
     few = in_report(x[:40], x, ("a", "b"))
     assert not any(m.name.startswith("auc") for m in few.measures)
 
