@@ -108,11 +108,11 @@ def beyond_range(real: Table, samples: Table) -> Measure:
     """
     found = outside(real, samples)
     chance = outside_by_chance(real, samples, DRAWS, np.random.default_rng(0)).max(1)
-    where = real.columns[int(found.argmax())].name
+    where = (real.columns[int(found.argmax())].name,) if found.any() else ()
     floor = Beside(float(found.max()), 0.0, float(chance.mean()), float(chance.std(ddof=1)), len(real), DRAWS)
     title = "cells outside the real range: largest share"
     note = "of all rows; its floor is computed, not of halves"
-    return Measure("outside", title, floor, (where,), note)
+    return Measure("outside", title, floor, where, note)
 
 
 def _mean(name: str, title: str, pair: Pair, h: int, side: Side = "above") -> Measure:
@@ -128,7 +128,9 @@ def _largest(
     shown: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Measure:
     """The mean over the splits of the largest; `where` is what is largest on average."""
-    return Measure(name, title, beside(shown(pair.max(2)), h), of[int(pair[0].mean(0).argmax())])
+    means = pair[0].mean(0)
+    where = of[int(means.argmax())] if means.any() else ()
+    return Measure(name, title, beside(shown(pair.max(2)), h), where)
 
 
 def columns(real: Table, samples: Table, looked: Looked | None, h: int) -> tuple[ColumnJudgement, ...]:
