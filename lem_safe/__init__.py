@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lem_safe.certificates.certify import certify
     from lem_safe.certificates.verify import verify
     from lem_safe.errors import BadInput, Fault, NumericalFailure
+    from lem_safe.judging.judge import quality
+    from lem_safe.judging.judgement import Judgement
     from lem_safe.programming.counting import count
     from lem_safe.programming.energies import energy, score
     from lem_safe.programming.guard import guard
@@ -42,6 +44,7 @@ _HOMES = {
     "Certificate": "lem_safe.certificates.certificate",
     "Constraint": "barriers.sets",
     "Fault": "lem_safe.errors",
+    "Judgement": "lem_safe.judging.judgement",
     "NumericalFailure": "lem_safe.errors",
     "Run": "lem_safe.runs.result",
     "Scenario": "lem_safe.scenario",
@@ -55,6 +58,7 @@ _HOMES = {
     "guard": "lem_safe.programming.guard",
     "load": "lem_safe.registry",
     "loads": "lem_safe.registry",
+    "quality": "lem_safe.judging.judge",
     "run": "lem_safe.runs.runner",
     "sample": "lem_safe.programming.sampling",
     "score": "lem_safe.programming.energies",
@@ -70,6 +74,7 @@ __all__ = [
     "Certificate",
     "Constraint",
     "Fault",
+    "Judgement",
     "NumericalFailure",
     "Run",
     "Scenario",
@@ -84,6 +89,7 @@ __all__ = [
     "guard",
     "load",
     "loads",
+    "quality",
     "run",
     "sample",
     "score",

@@ -17,6 +17,7 @@ from lem_safe.commands.new import new
 from lem_safe.commands.ood import ood
 from lem_safe.commands.outcome import complain, say, status_of
 from lem_safe.commands.plan import plan
+from lem_safe.commands.quality import quality
 from lem_safe.commands.report import report
 from lem_safe.commands.reproduce import reproduce
 from lem_safe.commands.rules import convert
@@ -41,6 +42,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     certify,
     verify,
     audit,
+    quality,
     thin,
     compare,
     report,

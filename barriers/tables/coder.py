@@ -14,6 +14,8 @@ MOST = 1_000_000
 """Different texts that are remembered at a time."""
 FEW = 2000
 """Different values of a column among which a misspelt one is looked for."""
+REMEDY = "mend it, or the rule that says so"
+"""What to do about a cell that is no value of its kind, where a rule says which."""
 
 
 class Coded(NamedTuple):
@@ -28,11 +30,14 @@ class Coder:
     rules name in it.
 
     A text that a rule names is a value even where it usually says that there is none: `region == 'NA'`.
-    seen: which of the named texts have occurred.
+    seen: which of the named texts have occurred. remedy: what a message says about a cell that is no value of
+    this kind; None where a rule says the kind.
     """
 
-    def __init__(self, kind: CellKind, named: Iterable[str] = (), gaps: bool = False):
-        self.kind, self.gaps = kind, gaps
+    def __init__(
+        self, kind: CellKind, named: Iterable[str] = (), gaps: bool = False, remedy: str | None = None
+    ):
+        self.kind, self.gaps, self.remedy = kind, gaps, remedy
         self.named = frozenset(text.strip() for text in named)
         self.seen: set[str] = set()
         self._known: dict[str, float] = {}

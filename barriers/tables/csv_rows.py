@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from barriers.tables.cell_kinds import CellKind
 from barriers.tables.cells import Record, is_missing, marked_otherwise, records
-from barriers.tables.coder import WANTED, Coder, kind_of_cells
+from barriers.tables.coder import REMEDY, WANTED, Coder, kind_of_cells
 from barriers.tables.first_row import WINDOW
 from barriers.tables.head import CsvHead, may_be_a_row
 from barriers.tables.separators import SAY_DECIMAL, decimals_in_doubt
@@ -253,11 +253,11 @@ def _value(head: CsvHead, text: str, coder: Coder | None) -> float | None:
 def _no_value(head: CsvHead, text: str, column: str, coder: Coder | None) -> str:
     """What is wrong with a cell that is no number, or not what its column holds."""
     if coder is None or coder.kind == "number":
-        return _not_a_number(head, text, column)
+        return _not_a_number(head, text, column, None if coder is None else coder.remedy)
     if coder.missing(text):
         way = "fill it, leave out rows that miss a value with missing: drop, or count them with missing: keep"
         return f"column '{column}': {_shown(text)} is no value; {way}"
-    return f"column '{column}': {_shown(text)} is not {WANTED[coder.kind]}; mend it, or the rule that says so"
+    return f"column '{column}': {_shown(text)} is not {WANTED[coder.kind]}; {coder.remedy or REMEDY}"
 
 
 def _shown(text: str) -> str:
@@ -271,7 +271,7 @@ def _ragged(head: CsvHead, many: int) -> str:
     return f"every row must have {head.width} cells, like the first{by}; this one has {many}"
 
 
-def _not_a_number(head: CsvHead, text: str, column: str) -> str:
+def _not_a_number(head: CsvHead, text: str, column: str, remedy: str | None = None) -> str:
     """What is wrong with a cell, and the ways out."""
     bare = text.strip(" \t")
     shown = "".join(c if c.isprintable() else "·" for c in bare[:40])
@@ -285,4 +285,6 @@ def _not_a_number(head: CsvHead, text: str, column: str) -> str:
         way = f"write it without thousands; {SAY_DECIMAL}" if marked_otherwise(text) else "mend it"
     elif "_" in bare or bare[:2].casefold() == "0x":
         way = "write its digits alone, as 1000"
+    if remedy is not None and way == "mend it":
+        return f"column '{column}': {what}; {remedy}"
     return f"column '{column}': {what}; {way}, or choose other columns with columns:"

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from barriers.tables import WANTED, Coder, Holding, kind_of_cells
 from barriers.tables.cell_kinds import utc_text
+from barriers.tables.coder import REMEDY
 from lem_safe.errors import BadInput, Fault
 
 MISSING_TYPES = ("NAType", "NaTType", "NoneType")
@@ -64,7 +65,7 @@ def coded_dates(at: np.ndarray, coder: Coder, place: tuple[str, str, int]) -> Fl
 def _no_value(text: str | None, coder: Coder, place: tuple[str, str, int], row: int) -> BadInput:
     name, source, start = place
     what = f"row {start + row + 1}, column '{name}': '{(text or '')[:40]}' is not {WANTED[coder.kind]}"
-    return BadInput(Fault(f"{what}; mend it, or the rule that says so", source))
+    return BadInput(Fault(f"{what}; {coder.remedy or REMEDY}", source))
 
 
 def coded_arrow(column: Any, coder: Coder, place: tuple[str, str, int]) -> Float[np.ndarray, "b"]:

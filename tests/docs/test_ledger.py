@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEDGER, REFERENCES = ROOT / "docs" / "equations.md", ROOT / "docs" / "references.bib"
-LETTERS = "ABCDEFGLOPQRST"
+LETTERS = "ABCDEFGJLOPQRST"
 TAG = rf"\b([{LETTERS}])\.(\d+)\b(?:–\1\.(\d+)\b)?"
 
 

@@ -73,6 +73,7 @@ from lem_safe.energies.gaussian_sum import GaussianSum
 from lem_safe.energies.residual import ResidualTrunk
 from lem_safe.energies.trunk import Traced
 from lem_safe.energies.weighted import Weighted
+from lem_safe.judging import associations, closest, marginals, splits, two_sample
 from lem_safe.keys import Key
 from lem_safe.laplacian import hutchinson, rules
 from lem_safe.normalization import annealed_smc as annealing
@@ -93,7 +94,7 @@ from lem_safe.samplers import (
 )
 from lem_safe.samplers import metropolis as tested
 from lem_safe.training import energy_matching, losses, whitening
-from truths import audit, copies, energies, filters, normalisers, sets
+from truths import audit, copies, energies, filters, judging, normalisers, sets
 from truths import laplacian as curvatures
 from truths import samplers as kernels
 from truths import surrogates as ramps
@@ -1072,6 +1073,48 @@ TEETH: dict[str, Tooth] = {
         "widened",
         lambda f: lambda low, high: (low, high),
     ),
+    "ties between two tables counted one by one": (
+        judging.distances_of_columns_are_their_formulas,
+        marginals,
+        "ks_distance",
+        lambda f: lambda x, y: f(x, y + 1e-9 * np.arange(len(y))),
+    ),
+    "Cramér's V with its bias": (
+        judging.independent_categories_do_not_go_together,
+        associations,
+        "cramers_v",
+        lambda f: lambda x, y: math.sqrt(f(x, y) ** 2 + float(min(x.max(), y.max())) / len(x)),
+    ),
+    "a judge that tests what it has fitted": (
+        judging.a_classifier_that_knows_rows_by_heart_tells_nothing,
+        two_sample,
+        "folds",
+        lambda f: lambda classes, rng: [(np.arange(len(classes)),) * 2] * 5,
+    ),
+    "rows compared after rounding": (
+        judging.copies_are_equal_in_every_cell,
+        closest,
+        "_keys",
+        lambda f: lambda t: f(dataclasses.replace(t, values=t.values.round(6))),
+    ),
+    "ties taken for memory": (
+        judging.chance_makes_one_half,
+        closest,
+        "_nearer",
+        lambda f: lambda d, side: float((d[:, side].min(1) <= d[:, ~side].min(1)).sum()),
+    ),
+    "a floor of the same rows": (
+        judging.the_floor_is_of_other_rows,
+        splits,
+        "splits",
+        lambda f: lambda *given: (part._replace(other=part.real) for part in f(*given)),
+    ),
+    "the range of rows taken for that of all": (
+        judging.as_much_is_outside_as_of_independent_rows,
+        judging,
+        "outside_by_chance",
+        lambda f: lambda *given: f(*given) / 2,
+    ),
 }
 
 
@@ -1089,6 +1132,6 @@ def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    own = written_in(ramps, filters, sets, energies, kernels, curvatures, normalisers, audit, copies)
-    assert own - {"Parabola", "moved", "draws", "counted", "cut", "natural"} == set(CHECKS)
+    own = written_in(ramps, filters, sets, energies, kernels, curvatures, normalisers, audit, copies, judging)
+    assert own - {"Parabola", "moved", "draws", "counted", "cut", "natural", "by_memory"} == set(CHECKS)
     assert len(TEETH) >= 25
