@@ -59,7 +59,7 @@ class RowEnergy(NetworkEnergy):
 
     def __init__(self, trunk: BoundedTrunk, base: RowMixture):
         super().__init__(trunk)
-        self.base = base
+        self.base, self.codes = base, base.codes
 
     def typical_points(self) -> Float[Tensor, "k D"]:
         return self.base.typical_points()

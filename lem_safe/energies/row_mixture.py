@@ -41,6 +41,7 @@ class RowMixture(Tractable):
         super().__init__()
         self.numbers, self.sizes = means.shape[1], tuple(sizes)
         self.dimension = self.numbers + len(self.sizes)
+        self.codes = len(self.sizes)
         self.starts = [0, *accumulate(self.sizes)]
         w = weights.double()
         held = {"weights": w / w.sum(), "means": means, "factors": factors, "tables": tables}
