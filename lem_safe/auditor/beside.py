@@ -21,7 +21,9 @@ def facts_beside(path: Path) -> dict[str, Any]:
 
 
 def marked_beside(samples: Samples, path: Path) -> Samples:
-    """The samples with the marks of their facts; as they are where a column of theirs says it already."""
+    """The samples with the marks of their facts, and with missing cells kept where the rows are said to have
+    some; as they are where a column of theirs says it already.
+    """
     facts, own = facts_beside(path), samples.rows.columns or ()
     if not facts or any(name in UNITS for name in own):
         return samples
@@ -32,6 +34,7 @@ def marked_beside(samples: Samples, path: Path) -> Samples:
         coupled=facts.get("coupled") is True,
         seed=seed if isinstance(seed, int) else None,
         moved=float(moved) if isinstance(moved, int | float) else None,
+        gaps="keep" if facts.get("missing") == "keep" else samples.gaps,
     )
     if isinstance(replicas, int) and replicas > 1 and isinstance(rows, int) and rows % replicas == 0:
         return replace(marked, unit="cloud", each=rows // replicas)

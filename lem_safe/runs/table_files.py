@@ -36,18 +36,32 @@ def write_table(directory: Path, problem: Problem, x: Float[torch.Tensor, "n D"]
     """Writes the rows at final points, and beside them what an audit of the file has to know; nothing for a
     run that is not on a table.
     """
+    if isinstance(problem.coordinates, RowCoordinates):
+        rows = problem.coordinates.codec.rows(x.cpu()).numpy()
+        replicas = problem.scenario.audit.replicas
+        write_rows(directory, problem, rows, moved=moved, replicas=replicas, coupled=problem.couples)
+
+
+def write_rows(
+    directory: Path,
+    problem: Problem,
+    rows: Float[np.ndarray, "n d"],
+    *,
+    moved: float,
+    replicas: int,
+    coupled: bool,
+) -> None:
+    """Writes rows of a table, categories by place, and the facts about them."""
     coordinates, scenario = problem.coordinates, problem.scenario
-    if not isinstance(coordinates, RowCoordinates):
-        return
+    assert isinstance(coordinates, RowCoordinates)
     path = directory / f"samples.{scenario.output}"
-    rows = coordinates.codec.rows(x.cpu()).numpy()
     facts = {
         "schema_version": 1,
         "file": path.name,
         "samples": len(rows),
         "seed": scenario.seed,
-        "replicas": scenario.audit.replicas,
-        "coupled": problem.couples,
+        "replicas": replicas,
+        "coupled": coupled,
         "moved": moved,
         "missing": "keep" if any(field.gaps for field in coordinates.codec.fields) else "error",
         "columns": [
