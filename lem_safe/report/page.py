@@ -139,7 +139,9 @@ def _command(contents: Contents) -> str:
     """The command that makes this page again."""
     place = f"{contents.directory.name}/scenario.yaml"
     if contents.certificate:
-        return "lem-safe verify certificate.json samples.npz"
+        files = ("samples.csv", "samples.parquet", "samples.npz")
+        rows = next(name for name in files if name == files[-1] or (contents.directory / name).is_file())
+        return f"lem-safe verify certificate.json {rows}"
     if contents.run:
         return str(contents.run.get("command", f"lem-safe run {place}"))
     return f"lem-safe audit {contents.audit['source']} {place}"
