@@ -22,7 +22,7 @@ def of_columns(scenario: Scenario) -> list[str]:
     fixed = ", ".join(f"{name} {'missing' if value is None else value}" for name, value in given.items())
     told = [f"All samples have {fixed}."] if given else []
     return [
-        f"Rows are written to samples.{scenario.output}, and membership is asked of them as they are written. "
+        f"Rows are written to samples.{scenario.output}, and membership is asked of them as written. "
         f"Columns: {'; '.join(said)}.",
         *told,
     ]
