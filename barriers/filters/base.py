@@ -37,7 +37,7 @@ def overlaps(
     mean: Mean, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
 ) -> Float[Tensor, "*r k l"]:
     """E[a_k · b_l] over each cloud."""
-    products = torch.einsum("...kd,...ld->...kl", a, b)
+    products = a @ b.mT
     return mean(products.flatten(-2)).unflatten(-1, products.shape[-2:])
 
 
