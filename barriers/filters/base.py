@@ -38,7 +38,8 @@ def overlaps(
 ) -> Float[Tensor, "*r k l"]:
     """E[a_k · b_l] over each cloud."""
     products = a @ b.mT
-    return mean(products.flatten(-2)).unflatten(-1, products.shape[-2:])
+    found = mean(products.flatten(-2))
+    return found.reshape(*found.shape[:-1], *products.shape[-2:])
 
 
 def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:

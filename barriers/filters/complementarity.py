@@ -29,10 +29,9 @@ def times(A: Float[Tensor, "*r m k"], x: Float[Tensor, "*r k"]) -> Float[Tensor,
 
 
 def _of_one(S: Float[Tensor, "*r 1"], μ: Float[Tensor, "*r 1"], violation: Float[Tensor, "*r 1"]) -> Tensor:
-    """One constraint: ν = (Sμ + violation)₊/S."""
-    S = S.clamp(min=FLOOR)
-    ν = (S * μ + violation).clamp(min=0) / S
-    return torch.where(torch.isfinite(S + violation), ν, torch.nan)
+    """One constraint: ν = (Sμ + violation)₊/S; adding 0·(S + violation) makes what is not finite NaN."""
+    G = S.clamp(min=FLOOR)
+    return (G * μ + violation).clamp(min=0) / G + 0 * (S + violation)
 
 
 def _advanced(

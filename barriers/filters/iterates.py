@@ -12,7 +12,7 @@ from torch import Tensor
 ITERATIONS = 12
 PERIODS = (1, 2, 3)
 """The lengths of cycles that are looked for."""
-EARLIEST = 6
+EARLIEST = max(PERIODS) + 1
 """The first iteration after which they are; most clouds have stopped by then."""
 
 
@@ -35,7 +35,9 @@ class Iterates:
         """
         self.taken += 1
         self._past = [*self._past[-max(PERIODS) :], μ]
-        self.going = self.going & ~finished & ~self._in_a_cycle(μ)
+        self.going = self.going & ~finished
+        if self.taken >= EARLIEST:
+            self._leave_cycles(μ)
         count = int(self.going.sum())
         if 2 * count > len(μ):
             return None
@@ -44,12 +46,8 @@ class Iterates:
         self._past = [past[on] for past in self._past]
         return on
 
-    def _in_a_cycle(self, μ: Float[Tensor, "q m"]) -> Bool[Tensor, "q"]:
-        """Which clouds have been at μ before, so many iterations ago that those to come are whole rounds."""
-        found = torch.zeros_like(self.going)
-        if self.taken < EARLIEST:
-            return found
+    def _leave_cycles(self, μ: Float[Tensor, "q m"]) -> None:
+        """Ends the clouds that were at μ so many iterations ago that those to come are whole rounds."""
         for period in PERIODS:
             if (ITERATIONS - self.taken) % period == 0:
-                found = found | (self._past[-1 - period] == μ).all(1)
-        return found
+                self.going = self.going & (self._past[-1 - period] != μ).any(1)

@@ -189,7 +189,10 @@ class PredictiveFilter:
     def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
         z = y + self._mapped(change)
         each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
-        p, gradient = (torch.stack(part, 1).unflatten(0, z.shape[:-1]) for part in zip(*each, strict=True))
+        p, gradient = (
+            torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
+            for part in zip(*each, strict=True)
+        )
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
@@ -222,30 +225,30 @@ class PredictiveFilter:
     ) -> tuple[Float[Tensor, "q m"], _Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
         aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
-        chosen, lowest = torch.zeros_like(guess), start.violation.clone()
-        μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
+        chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
         slope, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
-        parts: tuple[Tensor, ...] = (y, error, L, push, chosen, lowest)
+        parts: tuple[Tensor, ...] = (y, error, L, push, chosen, start.violation.amax(1))
         for _ in range(ITERATIONS):
             z, ε, limit, own, best, least = parts
             μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
             at = self._ahead_of(z, against(own, μ), ε, limit)
             slope, over = at.gradient, at.violation
-            finite, within = torch.isfinite(over).all(1), (over <= 0).all(1)
-            better = finite & (within | (over.amax(1) < least.amax(1))) & iterates.going
-            best, least = (torch.where(better[:, None], *pair) for pair in ((μ, best), (over, least)))
+            worst = over.amax(1)
+            within = worst <= 0
+            better = (within | (worst < least)) & iterates.going
+            best, least = torch.where(better[:, None], μ, best), torch.where(better, worst, least)
             parts, left = (z, ε, limit, own, best, least), iterates.left
-            done = within & ~((μ > 0) & (over < -4 * aim)).any(1)
-            on = iterates.after(μ, done | ~finite)
+            settled = within & ~((μ > 0) & (over < -4 * aim)).any(1)
+            on = iterates.after(μ, settled | ~(worst < math.inf))
             if on is not None:
-                chosen[left], lowest[left] = best, least
+                chosen[left] = best
                 if not len(on):
                     break
                 parts = tuple(part[on] for part in parts)
                 slope, over, μ = slope[on], over[on], μ[on]
         else:
-            chosen[iterates.left], lowest[iterates.left] = parts[-2:]
+            chosen[iterates.left] = parts[-2]
         if len(μ) == len(chosen) and torch.equal(μ, chosen):
             return chosen, at
         return chosen, self._ahead_of(y, against(push, chosen), error, L)

@@ -24,12 +24,12 @@ from torch import Tensor
 from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps
 from barriers.filters.complementarity import advanced, times
+from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.functionals import Barrier, of_each
 
-ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
 """Newton's target is inside the constraint by this share of the limit, so that it holds after rounding; 1e-6
 in other dtypes.
@@ -182,8 +182,8 @@ class BarrierStep:
         """
         g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
-        μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
-        left = torch.arange(len(y), device=y.device)
+        μ, violation, gz, Jz, best, found = at.multipliers, at.violation + aim, g, J, at, at
+        iterates = Iterates(len(y), y.device)
         for _ in range(ITERATIONS):
             μ = advanced(Jz @ overlaps(self.mean, gz, g) @ J.mT, μ, violation)
             z = y + _combined(g, J, μ)
@@ -191,19 +191,21 @@ class BarrierStep:
             mean = self.mean(f)
             short = floor - self.barrier.barriers(mean)
             violation, Jz = short + aim, self.barrier.jacobian(mean)
-            trial, before = Correction(z, mean, μ, short), some(best, left)
-            kept = _kept(trial)
-            nearer = torch.isfinite(short).all(1) & (short.amax(1) < before.violation.amax(1))
-            better = (kept | (~_kept(before) & nearer)).nonzero()[:, 0]
-            best = put_back(best, left[better], some(trial, better))
-            on = ~(kept & torch.where(μ > 0, short.abs() <= 4 * aim, True).all(1))
-            on &= torch.isfinite(short).all(1)  # it left the range of the dtype
-            if not bool(on.any()):
-                break
-            if not bool(on.all()):
-                parts = (left, y, floor, g, J, μ, violation, gz, Jz)
-                left, y, floor, g, J, μ, violation, gz, Jz = (part[on] for part in parts)
-        return best
+            trial, finite = Correction(z, mean, μ, short), torch.isfinite(short).all(1)
+            kept, nearer = _kept(trial), finite & (short.amax(1) < best.violation.amax(1))
+            better = (kept | (~_kept(best) & nearer)) & iterates.going
+            best, left = mixed(better, trial, best), iterates.left
+            settled = kept & ~((μ > 0) & (short.abs() > 4 * aim)).any(1)
+            on = iterates.after(μ, settled | ~finite)  # not finite: it left the range of the dtype
+            if on is not None:
+                found = put_back(found, left, best)
+                if not len(on):
+                    return found
+                best = some(best, on)
+                y, floor, g, J, μ, violation, gz, Jz = (
+                    part[on] for part in (y, floor, g, J, μ, violation, gz, Jz)
+                )
+        return put_back(found, iterates.left, best)
 
     def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
         """Returns the worst offenders of each violated constraint to x; if that is not enough, all particles

@@ -45,8 +45,8 @@ def of_each(evaluate: Callable[[Tensor], Any], x: Float[Tensor, "*r n d"]) -> An
         return evaluate(x)
     found = evaluate(x.flatten(0, -2))
     if isinstance(found, Tensor):
-        return found.unflatten(0, x.shape[:-1])
-    return tuple(part.unflatten(0, x.shape[:-1]) for part in found)
+        return found.reshape(*x.shape[:-1], *found.shape[1:])
+    return tuple(part.reshape(*x.shape[:-1], *part.shape[1:]) for part in found)
 
 
 class Barrier(nn.Module, ABC):
