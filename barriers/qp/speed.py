@@ -7,7 +7,8 @@ box).
 Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the unclipped coordinates, the
 step is an m-variable dual QP, and the line search is exact. It is the inner loop of the proximal point
 method: θ + ½ε‖μ − μ₀‖² in unit rows keeps H positive definite when every coordinate of a row is clipped; its
-first round *is* the relaxed problem. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
+first round *is* the relaxed problem, which for one constraint is solved directly, from the sorted multipliers
+at which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
 (Farkas). Letters as in `problem`.
 """
 
@@ -101,7 +102,7 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     μ = torch.zeros_like(dual.excess)
     softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
     for round_ in range(ROUNDS):
-        μ = _newton(dual, μ)
+        μ = _of_one(dual) if round_ == 0 and μ.shape[1] == 1 else _newton(dual, μ)
         at = dual.at(μ)
         hopeless = hopeless | (dual.impossible((-at.slope).clamp(min=0)) & (problem.slack is None))
         softened = μ if round_ == 0 else softened
@@ -118,19 +119,36 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     return Bounded(torch.where(relaxed[:, None], softened, μ) / dual.length, relaxed)
 
 
+def _of_one(dual: _Scaled) -> Float[Tensor, "b 1"]:
+    """argmin_{μ≥0} θ(μ) + ½εμ² of one constraint: θ' is piecewise linear and increasing, and bends where a
+    coordinate becomes clipped.
+    """
+    row = (dual.A.double().flatten(2)[:, 0] / dual.length).abs()
+    speed, q = dual.speed.flatten(1), dual.q.flatten(1)
+    ends, order = (speed / (row * q)).sort(dim=1)
+    most, curvature = ((part.gather(1, order)) for part in (row * speed, row.square() * q))
+    clipped = torch.nn.functional.pad(most.cumsum(1), (1, 0))  # by the coordinates that are, before each end
+    free = torch.nn.functional.pad(curvature.flip(1).cumsum(1).flip(1), (0, 1)) + dual.softness + RELAXATION
+    excess = torch.where(dual.alive, dual.excess, 0.0)
+    reached = clipped[:, :-1] + ends * free[:, :-1]
+    k = (reached <= excess).sum(1, keepdim=True)
+    μ = (excess - clipped.gather(1, k)) / free.gather(1, k)
+    return μ.clamp(min=0)
+
+
 def _newton(dual: _Scaled, center: Tensor) -> Tensor:
     """argmin_{μ≥0} θ(μ) + ½ε‖μ − center‖²."""
-    μ = center
+    μ, at = center, dual.at(center)
     eye = RELAXATION * torch.eye(μ.shape[1], dtype=μ.dtype, device=μ.device)
     for _ in range(NEWTON_STEPS):
-        at = dual.at(μ)
         slope = at.slope + RELAXATION * (μ - center)
         H = dual.hessian(at.piece) + eye
         target = solve_dual(H, (H @ μ[:, :, None])[:, :, 0] - slope).multipliers
         step = target - μ
         t = _exact_line_search(dual, μ, step, center)
         μ = (μ + t[:, None] * step).clamp(min=0)
-        settled = (dual.at(μ).piece == at.piece).flatten(1).all(1) & (t == 1)
+        before, at = at, dual.at(μ)
+        settled = (at.piece == before.piece).flatten(1).all(1) & (t == 1)
         if bool((settled | (step.abs().amax(1) <= 1e-15 * (1 + μ.amax(1)))).all()):
             break
     return μ
