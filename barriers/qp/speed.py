@@ -7,8 +7,8 @@ box).
 Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the unclipped coordinates, the
 step is an m-variable dual QP, and the line search is exact. It is the inner loop of the proximal point
 method: θ + ½ε‖μ − μ₀‖² in unit rows keeps H positive definite when every coordinate of a row is clipped; its
-first round *is* the relaxed problem, which for one constraint is solved directly, from the sorted multipliers
-at which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
+first round *is* the relaxed problem. One constraint is solved directly first, from the sorted multipliers at
+which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
 (Farkas). Letters as in `problem`.
 """
 
@@ -102,11 +102,12 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     μ = torch.zeros_like(dual.excess)
     softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
     for round_ in range(ROUNDS):
-        μ = _of_one(dual) if round_ == 0 and μ.shape[1] == 1 else _newton(dual, μ)
+        direct = round_ == 0 and μ.shape[1] == 1
+        μ, softened = _of_one(dual) if direct else (_newton(dual, μ), softened)
         at = dual.at(μ)
         hopeless = hopeless | (dual.impossible((-at.slope).clamp(min=0)) & (problem.slack is None))
-        softened = μ if round_ == 0 else softened
-        μ, residual = _sharpened(dual, μ, at)
+        softened = μ if round_ == 0 and not direct else softened
+        μ, residual = (μ, at.residual) if direct else _sharpened(dual, μ, at)
         if bool(((residual <= 1e-12 * dual.size) | hopeless).all()):
             break
     relaxed = hopeless | (residual > 1e-9 * (dual.size + μ.amax(1)))
@@ -119,21 +120,24 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     return Bounded(torch.where(relaxed[:, None], softened, μ) / dual.length, relaxed)
 
 
-def _of_one(dual: _Scaled) -> Float[Tensor, "b 1"]:
-    """argmin_{μ≥0} θ(μ) + ½εμ² of one constraint: θ' is piecewise linear and increasing, and bends where a
-    coordinate becomes clipped.
+def _of_one(dual: _Scaled) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b 1"]]:
+    """argmin_{μ≥0} of one constraint's θ(μ), and of θ(μ) + ½εμ², which takes its place where every coordinate
+    is clipped: θ' is piecewise linear and increasing, and bends where a coordinate becomes clipped.
     """
     row = (dual.A.double().flatten(2)[:, 0] / dual.length).abs()
     speed, q = dual.speed.flatten(1), dual.q.flatten(1)
     ends, order = (speed / (row * q)).sort(dim=1)
     most, curvature = ((part.gather(1, order)) for part in (row * speed, row.square() * q))
     clipped = torch.nn.functional.pad(most.cumsum(1), (1, 0))  # by the coordinates that are, before each end
-    free = torch.nn.functional.pad(curvature.flip(1).cumsum(1).flip(1), (0, 1)) + dual.softness + RELAXATION
+    free = torch.nn.functional.pad(curvature.flip(1).cumsum(1).flip(1), (0, 1)) + dual.softness
     excess = torch.where(dual.alive, dual.excess, 0.0)
-    reached = clipped[:, :-1] + ends * free[:, :-1]
-    k = (reached <= excess).sum(1, keepdim=True)
-    μ = (excess - clipped.gather(1, k)) / free.gather(1, k)
-    return μ.clamp(min=0)
+
+    def solved(free: Tensor) -> Tensor:
+        k = (clipped[:, :-1] + ends * free[:, :-1] <= excess).sum(1, keepdim=True)
+        return ((excess - clipped.gather(1, k)) / free.gather(1, k)).clamp(min=0)
+
+    hard, softened = solved(free), solved(free + RELAXATION)
+    return torch.where(torch.isfinite(hard), hard, softened), softened
 
 
 def _newton(dual: _Scaled, center: Tensor) -> Tensor:
