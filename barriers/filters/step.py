@@ -193,7 +193,7 @@ class BarrierStep:
         iterates = Iterates(len(y), y.device)
         for _ in range(ITERATIONS):
             slope = overlaps(self.mean, gz, g)
-            μ = advanced(slope if J is None else Jz @ slope @ J.mT, μ, violation)
+            μ = advanced(slope if J is None or Jz is None else Jz @ slope @ J.mT, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = of_each(self.barrier.gradients, z)
             mean = self.mean(f)
