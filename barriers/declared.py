@@ -2,13 +2,19 @@
 
 from typing import Any
 
+_ABOUT: dict[tuple[type, str, str], bool] = {}
+"""Whether a class that declares a trait declares it about a method."""
+
 
 def declares(thing: Any, trait: str, method: str) -> bool:
     """Whether the attribute `trait` of a thing is true, and is about the `method` that it has: declared by
     the class that defines the method, or by one derived from that. A declaration is not inherited by another
     method of the same name, of which it may be false.
     """
-    classes = type(thing).__mro__
-    declared = next((i for i, c in enumerate(classes) if trait in vars(c)), len(classes))
-    defined = next((i for i, c in enumerate(classes) if method in vars(c)), -1)
-    return declared <= defined and bool(getattr(thing, trait))
+    asked = type(thing), trait, method
+    if asked not in _ABOUT:
+        classes = asked[0].__mro__
+        declared = next((i for i, c in enumerate(classes) if trait in vars(c)), len(classes))
+        defined = next((i for i, c in enumerate(classes) if method in vars(c)), -1)
+        _ABOUT[asked] = declared <= defined
+    return _ABOUT[asked] and bool(getattr(thing, trait))

@@ -7,11 +7,13 @@ so that a run can be unrolled and differentiated; otherwise they are detached.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from barriers.declared import declares
 
 Scalar = float | Float[Tensor, ""]
 """A number, or a 0-dim tensor that derivatives flow through."""
@@ -57,13 +59,23 @@ def float64_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
 
 
 def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*n d"]) -> tuple[Tensor, Tensor]:
-    """f(x) [*n] and ∇f(x) [*n, d], in one forward and one backward pass."""
+    """f(x) [*n] and ∇f(x) [*n, d], in one forward and one backward pass; by `with_gradient` where f declares
+    `has_gradient` about its `forward` and no graph is kept.
+    """
     keep = in_graph(f, x)
+    if not keep and declares(f, "has_gradient", "forward"):
+        with torch.no_grad():
+            return _with_gradient(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
         value = f(x)
         gradient = _rows_gradient(value, x, create_graph=keep)
     return (value, gradient) if keep else (value.detach(), gradient)
+
+
+def _with_gradient(f: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    value, gradient = f.with_gradient(x)
+    return value, gradient
 
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:

@@ -113,7 +113,7 @@ def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     r, ρ, across, σ2 = unsafe.radius, s + unsafe.radius, y.shape[1] - 1, noise.std**2
     σ = noise.std * (1 + across * σ2 / (2 * r * r)) ** 0.5
     reach = max(r * r - across * σ2, 0.0) ** 0.5
-    far, near = (reach - ρ) / σ, (-reach - ρ) / σ
+    far, near = (ρ - reach) / -σ, (ρ + reach) / -σ
     return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
 
 

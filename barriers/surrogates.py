@@ -57,6 +57,10 @@ class Surrogate(ABC):
     def profile(self, s: Float[Tensor, "*n"]) -> Profile:
         """φ(s), φ'(s), φ''(s)."""
 
+    def slope(self, s: Float[Tensor, "*n"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+        """φ(s) and φ'(s)."""
+        return self.profile(s)[:2]
+
 
 @dataclass(frozen=True)
 class Sigmoid(Surrogate):
@@ -88,6 +92,10 @@ class Sigmoid(Surrogate):
         φ = self.value(s)
         slope = φ * (1 - φ) / self.width
         return Profile(φ, -slope, slope * (1 - 2 * φ) / self.width)
+
+    def slope(self, s: Float[Tensor, "*n"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+        φ = self.value(s)
+        return φ, -(φ * (1 - φ) / self.width)
 
 
 @dataclass(frozen=True)

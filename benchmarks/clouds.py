@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.energies.mlp import MLP
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
@@ -65,7 +66,7 @@ def measure(steps: int = 30, rounds: int = 5) -> list[dict[str, Any]]:
 def _row(energy: str, chosen: str, steps: int, rounds: int) -> dict[str, Any]:
     few, many = (_problem(energy, chosen, n) for n in (PARTICLES, PARTICLES * CLOUDS))
     together = RecordedClouds(_course(few), *zip(*_begun(few, CLOUDS), strict=True))
-    one = RecordedChain(_course(many), *next(_begun(many, 1)))
+    one = RecordedChain(_course(many), Key(3).fold("chain"), start(many, Key(3)))
     alone = [RecordedChain(_course(few), *begun) for begun in _begun(few, ALONE)]
     sides = {"one": [one], "clouds": [together], "one_by_one": alone}
     for chains in sides.values():
@@ -103,10 +104,10 @@ def _course(problem: Problem) -> Any:
     return replace(course, steps=WARM + 10_000)
 
 
-def _begun(problem: Problem, clouds: int) -> Iterator[tuple[Key, torch.Tensor]]:
+def _begun(problem: Problem, clouds: int) -> Iterator[tuple[CloudKey, torch.Tensor]]:
     for r in range(clouds):
-        key = Key(3).fold("replica", r)
-        yield key.fold("chain"), start(problem, key)
+        key = Key(3) if r == 0 else Key(3).fold("replica", r)
+        yield CloudKey.of(key.fold("chain"), Key(3).fold("chain"), r), start(problem, key)
 
 
 if __name__ == "__main__":

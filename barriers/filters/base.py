@@ -37,8 +37,9 @@ def overlaps(
     mean: Mean, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
 ) -> Float[Tensor, "*r k l"]:
     """E[a_k · b_l] over each cloud."""
-    products = torch.einsum("...kd,...ld->...kl", a, b)
-    return mean(products.flatten(-2)).unflatten(-1, products.shape[-2:])
+    products = a @ b.mT
+    found = mean(products.flatten(-2))
+    return found.reshape(*found.shape[:-1], *products.shape[-2:])
 
 
 def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from barriers.qp import solve_dual
 
+FLOOR = 1e-30
+"""The smallest curvature of a dual."""
+
 
 def advanced(
     S: Float[Tensor, "*r m m"], μ: Float[Tensor, "*r m"], violation: Float[Tensor, "*r m"]
@@ -14,6 +17,8 @@ def advanced(
     at μ = 0, so W is computed with its symmetric part. NaN where a problem is not finite.
     """
     m = μ.shape[-1]
+    if m == 1:
+        return _of_one(S[..., 0], μ, violation)
     ν = _advanced(S.reshape(-1, m, m), μ.reshape(-1, m), violation.reshape(-1, m))
     return ν.reshape(μ.shape)
 
@@ -21,6 +26,12 @@ def advanced(
 def times(A: Float[Tensor, "*r m k"], x: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
     """A x, for each cloud by itself."""
     return (A * x[..., None, :]).sum(-1)
+
+
+def _of_one(S: Float[Tensor, "*r 1"], μ: Float[Tensor, "*r 1"], violation: Float[Tensor, "*r 1"]) -> Tensor:
+    """One constraint: ν = (Sμ + violation)₊/S; adding 0·(S + violation) makes what is not finite NaN."""
+    G = S.clamp(min=FLOOR)
+    return (G * μ + violation).clamp(min=0) / G + 0 * (S + violation)
 
 
 def _advanced(
@@ -33,8 +44,6 @@ def _advanced(
         return ν
     G = _positive((S + S.mT) / 2)
     guess = solve_dual(G, times(G, μ) + violation).multipliers
-    if μ.shape[1] == 1:
-        return guess
     W = guess > 0
     eye = torch.eye(μ.shape[1], dtype=S.dtype, device=S.device)
     block = torch.where(W[:, :, None] & W[:, None, :], S, eye)
@@ -44,8 +53,6 @@ def _advanced(
 
 def _positive(G: Float[Tensor, "b m m"]) -> Float[Tensor, "b m m"]:
     """The nearest positive semidefinite matrices, with a floor that keeps the dual solvable."""
-    if G.shape[1] == 1:
-        return G.clamp(min=1e-30)
     values, vectors = torch.linalg.eigh(G)
-    floor = 1e-9 * values.abs().amax(1, keepdim=True) + 1e-30
+    floor = 1e-9 * values.abs().amax(1, keepdim=True) + FLOOR
     return vectors @ torch.diag_embed(torch.maximum(values, floor)) @ vectors.mT

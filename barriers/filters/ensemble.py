@@ -94,38 +94,39 @@ class EnsembleFilter:
             drift,
         )
         if bool((μ > 0).any()):
-            change = self._combination(x, times(J.mT, μ))
+            change, g = self._combination(x, times(J.mT, μ))
             filtered = drift + change
             whole = (μ > 0).any(-1)
             if self.backend == "structured":
                 slow = change.abs() <= (math.inf if self.speed is None else self.speed)
                 whole &= ~slow.flatten(-2).all(-1) & (self.speed is not None)
             if bool(whole.any()):
-                filtered, μ, shortfall = self._wholly(whole, x, drift, J, r, (filtered, μ, shortfall))
+                g = of_each(self.barrier.gradients, x)[1] if g is None else g
+                filtered, μ, shortfall = self._wholly(whole, g, drift, J, r, (filtered, μ, shortfall))
         info = FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
         return filtered, EnsembleMemory(μ.reshape(-1, m) > 0), info
 
     def _wholly(
         self,
         whole: Bool[Tensor, "*r"],
-        x: Tensor,
+        g: Tensor,
         drift: Tensor,
         J: Tensor,
         r: Tensor,
         found: tuple[Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The drift, the multipliers and the shortfall, with those of some clouds from all their rows."""
-        if x.dim() == 2:
-            u, μ, shortfall = self._whole(x[None], drift[None], J[None], r[None])
+        if drift.dim() == 2:
+            u, μ, shortfall = self._whole(g[None], drift[None], J[None], r[None])
             return u[0], μ[0], shortfall[0]
         which = whole.nonzero()[:, 0]
-        own = self._whole(x[which], drift[which], J[which], r[which])
+        own = self._whole(g[which], drift[which], J[which], r[which])
         u, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
         return u, μ, shortfall
 
     def _whole(
         self,
-        x: Float[Tensor, "q n d"],
+        g: Float[Tensor, "q n k d"],
         drift: Float[Tensor, "q n d"],
         J: Float[Tensor, "q m k"],
         r: Float[Tensor, "q m"],
@@ -133,9 +134,8 @@ class EnsembleFilter:
         """Solves the problems with all their rows: where the speed bound is active, or another library is to
         solve them.
         """
-        g = of_each(self.barrier.gradients, x)[1]
-        rows = -torch.einsum("qmk,qnkd->qmnd", J.to(x.dtype), g).flatten(2)
-        n, v = x.shape[1], drift.flatten(1)
+        rows = -torch.einsum("qmk,qnkd->qmnd", J.to(g.dtype), g).flatten(2)
+        n, v = drift.shape[1], drift.flatten(1)
         found = project(
             v.double(),
             rows.double(),
@@ -167,10 +167,14 @@ class EnsembleFilter:
         assert sums is not None, "a cloud has at least one particle"
         return Moments(*sums)
 
-    def _combination(self, x: Tensor, weights: Tensor) -> Tensor:
-        """Σ weights_k ∇f_k at every particle."""
-        parts = [combined(of_each(self.barrier.gradients, xb)[1], weights) for xb in self._blocks(x)]
-        return torch.cat(parts, -2)
+    def _combination(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Σ weights_k ∇f_k at every particle; the gradients too where they are one block."""
+        blocks = self._blocks(x)
+        if len(blocks) == 1:
+            g = of_each(self.barrier.gradients, x)[1]
+            return combined(g, weights), g
+        parts = [combined(of_each(self.barrier.gradients, xb)[1], weights) for xb in blocks]
+        return torch.cat(parts, -2), None
 
     def _blocks(self, x: Tensor) -> tuple[Tensor, ...]:
         rows = max(1, BLOCK_NUMBERS // (x.shape[-1] * max(1, self.barrier.limits.shape[0])))

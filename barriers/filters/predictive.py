@@ -36,7 +36,9 @@ from torch import Tensor
 from barriers.derivatives import NotDifferentiable
 from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
+from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.push import against, along, narrowed, out_of
+from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.some_clouds import put_back, some
 from barriers.predicted import Noise, chance, exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
@@ -44,9 +46,10 @@ from barriers.sets.base import UnsafeSet
 
 FARTHEST = 4.0
 """The default limit of the change of any coordinate in one step, in standard deviations of the noise."""
-ITERATIONS, HALVINGS = 12, 30
 AIM = 1e-6
 """Newton's target is inside the limit by this share of it."""
+AT_ONCE = 2048
+"""Coordinates of the particles for which several multiples of a change are tried at once."""
 MEMORY = 0.02
 """The smallest weight of one step in the running error of an approximate probability."""
 
@@ -186,7 +189,10 @@ class PredictiveFilter:
     def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
         z = y + self._mapped(change)
         each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
-        p, gradient = (torch.stack(part, 1).unflatten(0, z.shape[:-1]) for part in zip(*each, strict=True))
+        p, gradient = (
+            torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
+            for part in zip(*each, strict=True)
+        )
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
@@ -209,8 +215,9 @@ class PredictiveFilter:
         farthest = fastest * self.step_size
         near = (found.change.abs() <= farthest).flatten(1).all(1)
         for r in (~near | (found.violation > 0).any(1)).nonzero()[:, 0]:
-            found_μ[r], own = self._bounded(y[r], found_μ[r], error[r], limit[r], farthest)
-            found = put_back(found, r[None], _Ahead(*(part[None] for part in own)))
+            start = _Ahead(*(part[r] for part in own))
+            found_μ[r], bounded = self._bounded(y[r], start, found_μ[r], error[r], limit[r], farthest)
+            found = put_back(found, r[None], _Ahead(*(part[None] for part in bounded)))
         return put_back(ahead, which, found), μ.index_copy(0, which, found_μ)
 
     def _newton(
@@ -218,35 +225,40 @@ class PredictiveFilter:
     ) -> tuple[Float[Tensor, "q m"], _Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
         aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
-        best, least = torch.zeros_like(guess), start.violation.clone()
-        μ = torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
+        chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
-        left, slope, over, own = torch.arange(len(y), device=y.device), at.gradient, at.violation, push
-        rest: tuple[Tensor, ...] = (y, error, L)
+        slope, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
+        parts: tuple[Tensor, ...] = (y, error, L, push, chosen, start.violation.amax(1))
         for _ in range(ITERATIONS):
+            z, ε, limit, own, best, least = parts
             μ = advanced(overlaps(self.mean, slope, own), μ, over + aim)
-            at = self._ahead_of(rest[0], against(own, μ), rest[1], rest[2])
+            at = self._ahead_of(z, against(own, μ), ε, limit)
             slope, over = at.gradient, at.violation
-            finite, within = torch.isfinite(over).all(1), (over <= 0).all(1)
-            better = finite & (within | (over.amax(1) < least[left].amax(1)))
-            best[left[better]], least[left[better]] = μ[better], over[better]
-            on = finite & ~(within & torch.where(μ > 0, over >= -4 * aim, True).all(1))
-            if not bool(on.any()):
-                break
-            if not bool(on.all()):
-                left, slope, over, own, μ = (part[on] for part in (left, slope, over, own, μ))
-                rest = tuple(part[on] for part in rest)
-        if len(left) == len(best) and torch.equal(at.violation, least):
-            return best, at
-        return best, self._ahead_of(y, against(push, best), error, L)
+            worst = over.amax(1)
+            within = worst <= 0
+            better = (within | (worst < least)) & iterates.going
+            best, least = torch.where(better[:, None], μ, best), torch.where(better, worst, least)
+            parts, left = (z, ε, limit, own, best, least), iterates.left
+            settled = within & ~((μ > 0) & (over < -4 * aim)).any(1)
+            on = iterates.after(μ, settled | ~(worst < math.inf))
+            if on is not None:
+                chosen[left] = best
+                if not len(on):
+                    break
+                parts = tuple(part[on] for part in parts)
+                slope, over, μ = slope[on], over[on], μ[on]
+        else:
+            chosen[iterates.left] = parts[-2]
+        if len(μ) == len(chosen) and torch.equal(μ, chosen):
+            return chosen, at
+        return chosen, self._ahead_of(y, against(push, chosen), error, L)
 
     def _bounded(
-        self, y: Tensor, μ: Tensor, error: Tensor, L: Tensor, farthest: float
+        self, y: Tensor, start: _Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
     ) -> tuple[Tensor, _Ahead]:
         """With no coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or all particles
         inside moved outwards, or the best of these.
         """
-        start = self._ahead_of(y, torch.zeros_like(y), error, L)
         wanted = torch.where(start.violation > 0, 1.0, 0.0).to(μ)
         μ = torch.where(μ.isfinite() & (μ > 0), μ, 0.0)
         pushed = narrowed(start.chance, start.gradient)
@@ -260,7 +272,7 @@ class PredictiveFilter:
             if bool((found[1].violation <= 0).all()):
                 return found[0] * first, found[1]
         outwards = out_of([s for s, w in zip(self.sets, wanted, strict=True) if w > 0], y, self.noise.factor)
-        led = self._searched(lambda c: farthest * c * outwards, y, error, L, 1.0)[1]
+        led = self._searched(lambda c: (farthest * c).to(y.dtype) * outwards, y, error, L, 1.0)[1]
         if (
             led.violation.max() <= best[1].violation.max()
         ):  # equal where all are too deep to be distinguished: move outwards anyway
@@ -268,27 +280,17 @@ class PredictiveFilter:
         return best[0] * first, best[1]
 
     def _searched(
-        self, change: Callable[[float], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
+        self, change: Callable[[Tensor], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
     ) -> tuple[float, _Ahead]:
-        """The smallest c ≤ most whose change brings Q within L, by bisection; where none does, the best of
-        those tried.
-        """
-        low, high = 0.0, min(1.0, most)
-        at = self._ahead_of(y, change(high), error, L)
-        best = (high, at)
-        while bool((at.violation > 0).any()) and high < most:
-            low, high = high, min(8 * high, most)
-            at = self._ahead_of(y, change(high), error, L)
-            best = min(best, (high, at), key=lambda b: float(b[1].violation.max()))
-        if bool((at.violation > 0).any()):
-            return best
-        for _ in range(HALVINGS):
-            if high - low <= 1e-3 * high:
-                break
-            middle = (low + high) / 2
-            trial = self._ahead_of(y, change(middle), error, L)
-            if bool((trial.violation <= 0).all()):
-                high, at = middle, trial
-            else:
-                low = middle
-        return high, at
+        """The smallest c ≤ most whose change brings Q within L; where none does, the best of those tried."""
+        seen: dict[float, tuple[_Ahead, int]] = {}
+
+        def tried(multiples: Sequence[float]) -> Trials:
+            c = torch.tensor(multiples, dtype=torch.float64, device=y.device)[:, None, None]
+            found = self._ahead_of(y, change(c), error, L)
+            seen.update({one: (found, i) for i, one in enumerate(multiples)})
+            return Trials((found.violation > 0).any(1), found.violation.amax(1))
+
+        c = smallest(tried, most, AT_ONCE // max(y.numel(), 1))
+        found, i = seen[c]
+        return c, _Ahead(*(part[i] for part in found))

@@ -27,15 +27,15 @@ def narrowed(p: Float[Tensor, "*r n m"], gradient: Float[Tensor, "*r n m d"]) ->
     return r[..., None] * gradient
 
 
-def along(push: Float[Tensor, "n d"], longest: float, c: float) -> Float[Tensor, "n d"]:
-    """c times the push, with no particle moved further than `longest`."""
-    return shortened(c * push, longest)
+def along(push: Float[Tensor, "n d"], longest: float, c: Float[Tensor, "k 1 1"]) -> Float[Tensor, "k n d"]:
+    """Multiples of the push, with no particle moved further than `longest`."""
+    return shortened(c.to(push.dtype) * push, longest)
 
 
 def shortened(change: Tensor, farthest: float) -> Tensor:
     """The same directions with no coordinate larger than `farthest`."""
     return change * (
-        farthest / change.abs().amax(1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)
+        farthest / change.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(change.dtype).tiny)
     ).clamp(max=1.0)
 
 

@@ -21,15 +21,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, Scalar
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps
 from barriers.filters.complementarity import advanced, times
+from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.functionals import Barrier, of_each
 
-ITERATIONS = 12
 AIM = {torch.float64: 1e-12}
 """Newton's target is inside the constraint by this share of the limit, so that it holds after rounding; 1e-6
 in other dtypes.
@@ -116,8 +117,8 @@ class BarrierStep:
         """The clouds `best`, which are below their floors, corrected. within: which started within their
         limits.
         """
-        proposal, best = self._directed(best.x, floor, best)
-        found = self._newton(proposal, floor, best)
+        proposal, best, g = self._directed(best.x, floor, best)
+        found = self._newton(proposal, floor, best, g)
         # no minimiser: returning all particles is allowed and costs less
         costly = within & (self._cost(found.x, proposal) > self._cost(x, proposal))
         found = mixed(costly, best, found)
@@ -131,22 +132,28 @@ class BarrierStep:
             found = put_back(found, r[None], Correction(*(part[None] for part in own)))
         return found
 
-    def _directed(self, y: Tensor, floor: Tensor, at: Correction) -> tuple[Tensor, Correction]:
+    def _directed(
+        self, y: Tensor, floor: Tensor, at: Correction
+    ) -> tuple[Tensor, Correction, Float[Tensor, "*r n k d"]]:
         """The proposal, with particles at which every statistic has zero gradient (on the ridge of a
-        distance) moved by the size of rounding to where one has none.
+        distance) moved by the size of rounding to where one has none; and the gradients there.
         """
+        with torch.no_grad():
+            g = of_each(self.barrier.gradients, y)[1]
         if torch.is_grad_enabled() and y.requires_grad:
-            return y, at
+            return y, at, g
 
         def gradient(z: Tensor) -> Tensor:
             return self.barrier.gradients(z)[1].abs().amax(1)
 
         rows = y.flatten(0, -2)
-        moved = nudged(rows, (gradient(rows) == 0).all(1), gradient, clouds=math.prod(y.shape[:-2]))
+        lost = (g == 0).flatten(-2).all(-1).flatten()
+        moved = nudged(rows, lost, gradient, clouds=math.prod(y.shape[:-2]))
         if moved is rows:
-            return y, at
+            return y, at, g
         moved = moved.reshape(y.shape)
-        return moved, self._judged(moved, floor, at.multipliers)
+        g = of_each(self.barrier.gradients, moved)[1]
+        return moved, self._judged(moved, floor, at.multipliers), g
 
     def _differentiable(self, y: Tensor, floor: Tensor, mean: Tensor, found: Correction) -> Correction:
         """The same correction with μ as a function of all inputs of F, by the implicit function theorem
@@ -176,34 +183,40 @@ class BarrierStep:
         return self._judged(y + _combined(g, J, μ), floor, μ)
 
     @torch.no_grad()
-    def _newton(self, y: Tensor, floor: Tensor, at: Correction) -> Correction:
+    def _newton(self, y: Tensor, floor: Tensor, at: Correction, g: Tensor) -> Correction:
         """The smallest move of each cloud that reaches its floor: the complementarity problem μ ≥ 0,
-        B ≥ floor, by successive duals.
+        B ≥ floor, by successive duals. g: the gradients at y.
         """
-        g, J = of_each(self.barrier.gradients, y)[1], self.barrier.jacobian(at.mean)
+        J = self._jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
-        μ, violation, gz, Jz, best = at.multipliers, at.violation + aim, g, J, at
-        left = torch.arange(len(y), device=y.device)
+        μ, violation, gz, Jz, best, found = at.multipliers, at.violation + aim, g, J, at, at
+        iterates = Iterates(len(y), y.device)
         for _ in range(ITERATIONS):
-            μ = advanced(Jz @ overlaps(self.mean, gz, g) @ J.mT, μ, violation)
+            slope = overlaps(self.mean, gz, g)
+            μ = advanced(slope if J is None or Jz is None else Jz @ slope @ J.mT, μ, violation)
             z = y + _combined(g, J, μ)
             f, gz = of_each(self.barrier.gradients, z)
             mean = self.mean(f)
             short = floor - self.barrier.barriers(mean)
-            violation, Jz = short + aim, self.barrier.jacobian(mean)
-            trial, before = Correction(z, mean, μ, short), some(best, left)
-            kept = _kept(trial)
-            nearer = torch.isfinite(short).all(1) & (short.amax(1) < before.violation.amax(1))
-            better = (kept | (~_kept(before) & nearer)).nonzero()[:, 0]
-            best = put_back(best, left[better], some(trial, better))
-            on = ~(kept & torch.where(μ > 0, short.abs() <= 4 * aim, True).all(1))
-            on &= torch.isfinite(short).all(1)  # it left the range of the dtype
-            if not bool(on.any()):
-                break
-            if not bool(on.all()):
-                parts = (left, y, floor, g, J, μ, violation, gz, Jz)
-                left, y, floor, g, J, μ, violation, gz, Jz = (part[on] for part in parts)
-        return best
+            violation, Jz, worst = short + aim, self._jacobian(mean), short.amax(1)
+            trial, finite = Correction(z, mean, μ, short), torch.isfinite(short).all(1)
+            kept, nearer = worst <= 0, finite & (worst < best.violation.amax(1))
+            better = (kept | (~_kept(best) & nearer)) & iterates.going
+            best, left = mixed(better, trial, best), iterates.left
+            settled = kept & ~((μ > 0) & (short.abs() > 4 * aim)).any(1)
+            on = iterates.after(μ, settled | ~finite)  # not finite: it left the range of the dtype
+            if on is not None:
+                found = put_back(found, left, best)
+                if not len(on):
+                    return found
+                best = some(best, on)
+                y, floor, g, μ, violation, gz = (part[on] for part in (y, floor, g, μ, violation, gz))
+                J, Jz = (None if part is None else part[on] for part in (J, Jz))
+        return put_back(found, iterates.left, best)
+
+    def _jacobian(self, mean: Tensor) -> Tensor | None:
+        """∂B/∂mean; None where it is −1."""
+        return None if declares(self.barrier, "subtracts", "readout") else self.barrier.jacobian(mean)
 
     def _returned(self, x: Tensor, floor: Tensor, at: Correction, *, start_is_within: bool) -> Correction:
         """Returns the worst offenders of each violated constraint to x; if that is not enough, all particles
@@ -255,9 +268,9 @@ def _kept(c: Correction) -> Bool[Tensor, "*r"]:
     return (c.violation <= 0).all(-1)
 
 
-def _combined(g: Tensor, J: Tensor, μ: Tensor) -> Tensor:
-    """δ = Σ(Jᵀμ)_k ∇f_k at every particle."""
-    return combined(g, times(J.mT, μ))
+def _combined(g: Tensor, J: Tensor | None, μ: Tensor) -> Tensor:
+    """δ = Σ(Jᵀμ)_k ∇f_k at every particle; J = None: −1."""
+    return combined(g, -μ if J is None else times(J.mT, μ))
 
 
 def decay(exponent: Scalar) -> Scalar:

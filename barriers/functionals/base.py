@@ -45,8 +45,8 @@ def of_each(evaluate: Callable[[Tensor], Any], x: Float[Tensor, "*r n d"]) -> An
         return evaluate(x)
     found = evaluate(x.flatten(0, -2))
     if isinstance(found, Tensor):
-        return found.unflatten(0, x.shape[:-1])
-    return tuple(part.unflatten(0, x.shape[:-1]) for part in found)
+        return found.reshape(*x.shape[:-1], *found.shape[1:])
+    return tuple(part.reshape(*x.shape[:-1], *part.shape[1:]) for part in found)
 
 
 class Barrier(nn.Module, ABC):
@@ -54,11 +54,13 @@ class Barrier(nn.Module, ABC):
 
     limits: the largest allowed value of each observed quantity, [m], float64; B = limits − observed.
     batched: whether `readout` also takes the means of several clouds, [r, k], each by itself; a class that
-    defines another readout declares it again.
+    defines another readout declares it again, as does one for which `subtracts` is true: its readout is
+    limits − mean.
     """
 
     limits: Tensor
     batched = False
+    subtracts = False
 
     @classmethod
     @abstractmethod
@@ -96,5 +98,8 @@ class Barrier(nn.Module, ABC):
         return self.limits - self.barriers(mean)
 
     def jacobian(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:
-        """∂readout/∂mean, by automatic differentiation."""
+        """∂readout/∂mean, by automatic differentiation unless it is −1."""
+        if declares(self, "subtracts", "readout"):
+            minus = -torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
+            return minus.expand(*mean.shape, mean.shape[-1])
         return jacobian(self.barriers, mean)

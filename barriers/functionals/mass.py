@@ -24,6 +24,7 @@ class MassBarrier(Barrier):
     """
 
     batched = True
+    subtracts = True
 
     def __init__(self, sets: Sequence[UnsafeSet], surrogates: Sequence[Surrogate], betas: Sequence[Scalar]):
         super().__init__()
@@ -58,9 +59,9 @@ class MassBarrier(Barrier):
         values, gradients = [], []
         for φ, unsafe in zip(self.surrogates, self.sets, strict=True):
             s, ds = value_and_gradient(unsafe, x)
-            p = φ.profile(s)
-            values.append(p.value)
-            gradients.append(p.first[:, None] * ds)
+            value, slope = φ.slope(s)
+            values.append(value)
+            gradients.append(slope[:, None] * ds)
         return torch.stack(values, 1), torch.stack(gradients, 1)
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:

@@ -22,6 +22,7 @@ class PredictedMass(Barrier):
     """
 
     batched = True
+    subtracts = True
 
     def __init__(self, sets: Sequence[UnsafeSet], betas: Sequence[Scalar], noise: Noise):
         super().__init__()

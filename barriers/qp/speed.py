@@ -7,7 +7,8 @@ box).
 Semismooth Newton: on each piece the Hessian is H = A_F W⁻¹ A_Fᵀ + 1/ρ with F the unclipped coordinates, the
 step is an m-variable dual QP, and the line search is exact. It is the inner loop of the proximal point
 method: θ + ½ε‖μ − μ₀‖² in unit rows keeps H positive definite when every coordinate of a row is clipped; its
-first round *is* the relaxed problem. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
+first round *is* the relaxed problem. One constraint is solved directly first, from the sorted multipliers at
+which coordinates become clipped. Infeasibility is proved: ν ≥ 0 with min over the box of νᵀ(Au − c) > 0
 (Farkas). Letters as in `problem`.
 """
 
@@ -101,11 +102,12 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     μ = torch.zeros_like(dual.excess)
     softened, hopeless = μ, torch.zeros_like(dual.size, dtype=torch.bool)
     for round_ in range(ROUNDS):
-        μ = _newton(dual, μ)
+        direct = round_ == 0 and μ.shape[1] == 1
+        μ, softened = _of_one(dual) if direct else (_newton(dual, μ), softened)
         at = dual.at(μ)
         hopeless = hopeless | (dual.impossible((-at.slope).clamp(min=0)) & (problem.slack is None))
-        softened = μ if round_ == 0 else softened
-        μ, residual = _sharpened(dual, μ, at)
+        softened = μ if round_ == 0 and not direct else softened
+        μ, residual = (μ, at.residual) if direct else _sharpened(dual, μ, at)
         if bool(((residual <= 1e-12 * dual.size) | hopeless).all()):
             break
     relaxed = hopeless | (residual > 1e-9 * (dual.size + μ.amax(1)))
@@ -118,19 +120,39 @@ def solve_bounded(problem: Problem, raising: str = "relax") -> Bounded:
     return Bounded(torch.where(relaxed[:, None], softened, μ) / dual.length, relaxed)
 
 
+def _of_one(dual: _Scaled) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b 1"]]:
+    """argmin_{μ≥0} of one constraint's θ(μ), and of θ(μ) + ½εμ², which takes its place where every coordinate
+    is clipped: θ' is piecewise linear and increasing, and bends where a coordinate becomes clipped.
+    """
+    row = (dual.A.double().flatten(2)[:, 0] / dual.length).abs()
+    speed, q = dual.speed.flatten(1), dual.q.flatten(1)
+    ends, order = (speed / (row * q)).sort(dim=1)
+    most, curvature = ((part.gather(1, order)) for part in (row * speed, row.square() * q))
+    clipped = torch.nn.functional.pad(most.cumsum(1), (1, 0))  # by the coordinates that are, before each end
+    free = torch.nn.functional.pad(curvature.flip(1).cumsum(1).flip(1), (0, 1)) + dual.softness
+    excess = torch.where(dual.alive, dual.excess, 0.0)
+
+    def solved(free: Tensor) -> Tensor:
+        k = (clipped[:, :-1] + ends * free[:, :-1] <= excess).sum(1, keepdim=True)
+        return ((excess - clipped.gather(1, k)) / free.gather(1, k)).clamp(min=0)
+
+    hard, softened = solved(free), solved(free + RELAXATION)
+    return torch.where(torch.isfinite(hard), hard, softened), softened
+
+
 def _newton(dual: _Scaled, center: Tensor) -> Tensor:
     """argmin_{μ≥0} θ(μ) + ½ε‖μ − center‖²."""
-    μ = center
+    μ, at = center, dual.at(center)
     eye = RELAXATION * torch.eye(μ.shape[1], dtype=μ.dtype, device=μ.device)
     for _ in range(NEWTON_STEPS):
-        at = dual.at(μ)
         slope = at.slope + RELAXATION * (μ - center)
         H = dual.hessian(at.piece) + eye
         target = solve_dual(H, (H @ μ[:, :, None])[:, :, 0] - slope).multipliers
         step = target - μ
         t = _exact_line_search(dual, μ, step, center)
         μ = (μ + t[:, None] * step).clamp(min=0)
-        settled = (dual.at(μ).piece == at.piece).flatten(1).all(1) & (t == 1)
+        before, at = at, dual.at(μ)
+        settled = (at.piece == before.piece).flatten(1).all(1) & (t == 1)
         if bool((settled | (step.abs().amax(1) <= 1e-15 * (1 + μ.amax(1)))).all()):
             break
     return μ

@@ -20,6 +20,7 @@ class Ball(UnsafeSet):
     exact = True
     clearance = True
     smooth = True
+    has_gradient = True
     example: ClassVar[dict[str, object]] = {"kind": "ball", "center": [0.5, -0.3], "radius": 0.8}
     center: Tensor
 
@@ -35,6 +36,11 @@ class Ball(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self._norm(x - self.center.to(x.dtype)) - self.radius
+
+    def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        offset = x - self.center.to(x.dtype)
+        ρ = self._norm(offset)
+        return ρ - self.radius, offset * ρ.reciprocal()[..., None]
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x, squared = x.double(), self.radius**2

@@ -36,6 +36,7 @@ class UnsafeSet(nn.Module, ABC):
     clearance: bool = False
     resolution: float = 0.0
     rounding: float = 0.0
+    has_gradient: bool = False
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
@@ -52,6 +53,12 @@ class UnsafeSet(nn.Module, ABC):
     @abstractmethod
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         """s, ∇s and Δs at every row: a closed form, or `autodiff_jet(self, x)`."""
+
+    def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        """s and ∇s at every row, for `value_and_gradient`; a set with a closed form that agrees with its
+        `forward` to the last bit says `has_gradient = True` and defines it.
+        """
+        raise NotImplementedError
 
     def __or__(self, other: "UnsafeSet") -> "UnsafeSet":
         from barriers.sets.algebra import AnyOf

@@ -18,6 +18,7 @@ class HalfSpace(UnsafeSet):
     exact = True
     clearance = True
     smooth = True
+    has_gradient = True
     example: ClassVar[dict[str, object]] = {"kind": "half_space", "normal": [1.0, 2.0], "offset": 0.5}
     normal: Tensor
     across: Tensor
@@ -45,6 +46,10 @@ class HalfSpace(UnsafeSet):
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         n, b = self.across.to(x.dtype), self.at.to(x.dtype)
         return (b - x @ n) / n.norm()
+
+    def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        n = self.across.to(x.dtype)
+        return self(x), (-n.norm().reciprocal() * n).expand_as(x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.exact_plane(x.double())[..., 0]

@@ -98,6 +98,8 @@ class Projected(UnsafeSet):
 class Pulled(UnsafeSet):
     """A set over z with a level function over z and the membership of the original set over x."""
 
+    has_gradient = True
+
     def __init__(self, original: UnsafeSet, level: UnsafeSet, coordinates: Coordinates):
         super().__init__()
         self.original, self.level, self.coordinates = original, level, coordinates
@@ -110,6 +112,9 @@ class Pulled(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         return self.level(x)
+
+    def with_gradient(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n d"]]:
+        return value_and_gradient(self.level, x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.original.contains(self.coordinates.counted(x))

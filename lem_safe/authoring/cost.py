@@ -10,6 +10,7 @@ import torch
 
 from barriers.filters import learned, needs_pilot
 from barriers.qp import Infeasible
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
@@ -108,7 +109,8 @@ def _per_cloud_step(problem: Problem, *, filtered: bool, clock: Clock) -> Timed:
     if together == 1:
         chain = RecordedChain(course, keys[0], start(problem, keys[0]))
     else:
-        chain = RecordedClouds(course, keys[:together], [start(problem, key) for key in keys[:together]])
+        own = [CloudKey.of(key, keys[0], r) for r, key in enumerate(keys[:together])]
+        chain = RecordedClouds(course, own, [start(problem, key) for key in keys[:together]])
     if chain.is_over():
         return Timed(0.0, 0)
     chain.advance()

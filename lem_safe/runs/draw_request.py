@@ -69,7 +69,8 @@ class Request:
             "thin": self.thin,
             "pool": self.pool,
         }
-        return {**identity(self.scenario, device), **{name: str(value) for name, value in numbers.items()}}
+        own = identity(self.scenario, device, self.particles)
+        return {**own, **{name: str(value) for name, value in numbers.items()}}
 
 
 def finished_scenario(directory: Path) -> Scenario:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.inputs import read_arrays
 from lem_safe.keys import Key
@@ -174,7 +175,7 @@ def _clouds(
     replicas, looks = asked.scenario.audit.replicas, asked.looks
     kept = Keeper(None) if keeper is None else keeper
     title = "sampling" if problem.filter is None else f"filter: {problem.scenario.filter['kind']}"
-    course = problem.course(title, looks[-1], filtered=True)
+    course, first = problem.course(title, looks[-1], filtered=True), _key(asked, 0).fold("chain")
     while (r := len(kept.taken) // asked.pool) < replicas:
         x = start(problem, _key(asked, r))
         size = min(batch(course, x) if saved is None else size_of(saved, x), replicas - r)
@@ -190,8 +191,10 @@ def _clouds(
         try:
             followed(
                 course if replicas == 1 else replace(course, title=f"{title}, {which} of {replicas}"),
-                [(key.fold("chain"), start(problem, key)) for key in keys],
-                r,
+                [
+                    (CloudKey.of(key.fold("chain"), first, i), start(problem, key))
+                    for i, key in enumerate(keys, r)
+                ],
                 progress=progress,
                 save=look,
                 saved=saved,

@@ -1,9 +1,10 @@
 """Several clouds that take each step together, recorded as each would be alone (A.5).
 
 Their particles are the rows of one tensor, cloud by cloud, so that the energy and the sets are evaluated
-once; noise is drawn from each cloud's own key, and filters act on each cloud by itself. The trace has, with a
-cloud's index after the step's, `fraction`, `multiplier` and `moves` of each cloud; of `surrogate` and
-`shortfall` it keeps the largest. The monitor and the stopping rule see the first cloud.
+once; the noise of each is what its own key draws alone (`cloud_keys`), and filters act on each cloud by
+itself. The trace has, with a cloud's index after the step's, `fraction`, `multiplier` and `moves` of each
+cloud; of `surrogate` and `shortfall` it keeps the largest. The monitor and the stopping rule see the first
+cloud.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lem_safe.cloud_keys import CloudKeys
-from lem_safe.keys import Key
+from lem_safe.cloud_keys import CloudKey, CloudKeys
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
 from lem_safe.runs.recorded_chain import MOVES, RecordedChain
@@ -26,19 +26,18 @@ LARGEST = ("surrogate", "shortfall")
 class RecordedClouds(RecordedChain):
     """The course of several clouds from their starts [n, d], or from a checkpoint of the same ones.
 
-    first: the index of the first of them, for messages. Raises BadInput for a checkpoint of something else.
+    Raises BadInput for a checkpoint of something else.
     """
 
     def __init__(
         self,
         course: Course,
-        keys: Sequence[Key],
+        keys: Sequence[CloudKey],
         starts: Sequence[Tensor],
         saved: Arrays | None = None,
-        first: int = 0,
     ):
-        self.clouds, self.first = len(keys), first
-        super().__init__(course, CloudKeys(keys), torch.cat(list(starts)), saved)
+        self.clouds, self.first = len(keys), keys[0].index
+        super().__init__(course, CloudKeys.side_by_side(keys), torch.cat(list(starts)), saved)
 
     def each(self) -> list[Finished]:
         """Each cloud and its rows, as if it had run alone; `surrogate` and `shortfall` are the largest over

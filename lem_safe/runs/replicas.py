@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, Save, follow, to_the_end
@@ -50,7 +51,8 @@ def follow_clouds(
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
     pooled = Pooled() if saved is None else Pooled.restored(saved)
     rest = saved if saved is not None and "step" in saved else None
-    written, resumed, x = time.monotonic(), 0 if saved is None else pooled.steps, begin(0)[1]
+    written, resumed = time.monotonic(), 0 if saved is None else pooled.steps
+    first, x = begin(0)
     progress.start(f"{course.title}, {clouds} clouds", clouds * course.steps)
 
     def keep(state: Arrays) -> None:
@@ -63,10 +65,8 @@ def follow_clouds(
         size = min(batch(course, x) if rest is None else size_of(rest, x), clouds - r)
         part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
         own = _course_of(course, r, size, clouds, pooled)
-        begun = [begin(i) for i in range(r, r + size)]
-        for done in followed(
-            own, begun, r, progress=part, save=mine, saved=rest, every=every, written=written
-        ):
+        begun = [(CloudKey.of(key, first, i), at) for i in range(r, r + size) for key, at in [begin(i)]]
+        for done in followed(own, begun, progress=part, save=mine, saved=rest, every=every, written=written):
             resumed += done.resumed_from_step
             pooled.add(done)
         rest = None
@@ -94,8 +94,7 @@ def size_of(saved: Arrays, x: Tensor) -> int:
 
 def followed(
     course: Course,
-    begun: list[tuple[Key, Tensor]],
-    first: int,
+    begun: list[tuple[CloudKey, Tensor]],
     *,
     progress: Progress,
     save: Save | None,
@@ -103,13 +102,13 @@ def followed(
     every: float,
     written: float | None = None,
 ) -> list[Finished]:
-    """Each of these clouds, the first of which has the index `first`: together, where they are several."""
+    """Each of these clouds, from its start [n, d]: together, where they are several."""
     if len(begun) == 1:
         key, x = begun[0]
         done = follow(course, key, x, progress=progress, save=save, saved=saved, every=every, written=written)
         return [done]
     keys, starts = zip(*begun, strict=True)
-    chain = RecordedClouds(course, keys, starts, saved, first)
+    chain = RecordedClouds(course, keys, starts, saved)
     to_the_end(chain, progress, save, every, written)
     return chain.each()
 

@@ -1,5 +1,5 @@
 """What must be equal in a run and the one it continues: scenario, device, dtype, particles per block of
-noise; otherwise results would differ.
+noise, and how clouds share generators; otherwise results would differ.
 
 Where they are not, the difference is shown key by key, from the scenario.yaml of the earlier run.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lem_safe.cloud_keys import BANK, in_banks
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import BLOCK
 from lem_safe.scenario import Scenario
@@ -18,15 +19,22 @@ MOST, WIDTH = 5, 60
 
 ABSENT = "absent"
 WAY_OUT = "resume with what it was begun with, or choose a new --out"
+NOISE = "noise of clouds"
+OTHER_NOISE = "was begun by another version of lem-safe, which draws other noise for its clouds"
 
 
-def identity(scenario: Scenario, device: str) -> dict[str, str]:
-    """The content of begun.json. The device counts by its type, not by its number."""
+def identity(scenario: Scenario, device: str, particles: int | None = None) -> dict[str, str]:
+    """The content of begun.json. The device counts by its type, not by its number. particles: of each cloud,
+    by default the scenario's.
+    """
+    n = scenario.sampler.samples if particles is None else particles
+    shared = scenario.audit.replicas > 1 and in_banks(n)
     return {
         "fingerprint": scenario.fingerprint(),
         "device": device.split(":")[0],
         "dtype": f"torch.{scenario.dtype}",
         "block": str(BLOCK),
+        **({NOISE: f"in banks of {BANK}"} if shared else {}),
     }
 
 
@@ -38,6 +46,9 @@ def must_match(scenario: Scenario, device: str, begun: Mapping[str, str], direct
             name == "dtype" and any("dtype was" in fault.message for fault in found)
         ):
             continue  # a scenario's dtype is compared with the scenario
+        if name == NOISE:
+            found.append(Fault(f"{OTHER_NOISE}; {WAY_OUT}", file=str(directory)))
+            continue
         was = f"with {name} {begun.get(name, ABSENT)}, this run has {value}"
         if name == "fingerprint":
             was = f"with another scenario: {difference(scenario, directory)}"

@@ -12,6 +12,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.inputs import read_mapping
 from lem_safe.run_directory import BEGUN, CHECKPOINT, RunDirectory
 from lem_safe.runs.checkpoint import Arrays
+from lem_safe.runs.resume import NOISE, OTHER_NOISE
 from lem_safe.runs.sample_files import facts_of
 
 
@@ -109,8 +110,9 @@ def must_match(about: Mapping[str, str], before: Mapping[str, str], part: Path) 
     ]
     way_out = "resume with what it was begun with, or choose another --out"
     faults = [
-        Fault(f"was begun with {name} {was}, this draw has {value}; {way_out}", file=str(part))
+        Fault(f"{OTHER_NOISE if name == NOISE else words}; {way_out}", file=str(part))
         for name, was, value in found
+        for words in [f"was begun with {name} {was}, this draw has {value}"]
     ]
     if faults:
         raise BadInput(faults)

@@ -15,7 +15,7 @@ from torch import Tensor
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, draws_later
 from barriers.filters.chains import AnyFilter
 from barriers.filters.later_uniforms import LaterUniforms
-from lem_safe.cloud_keys import CloudKeys
+from lem_safe.cloud_keys import CloudKeys, in_banks
 from lem_safe.keys import Key
 from lem_safe.samplers.base import State
 
@@ -68,10 +68,14 @@ def filtered_step(
 
 
 def _uniforms(step_filter: StepFilter, key: Key, x: Float[Tensor, "n d"]) -> Any:
-    """One number per particle; of clouds, drawn when their filter needs them, where it says that it waits."""
+    """One number per particle; of large clouds, drawn when their filter needs them, where it says that it
+    waits.
+    """
     if not (isinstance(key, CloudKeys) and draws_later(step_filter)):
         return key.uniform(x[:, 0])
     n = len(x) // key.clouds
+    if in_banks(n):
+        return key.uniform(x[:, 0])
 
     def draw(which: Int[Tensor, "q"]) -> Float[Tensor, "q n"]:
         return key.of(which).uniform(x.new_empty(len(which) * n)).unflatten(0, (-1, n))

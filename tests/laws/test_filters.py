@@ -334,7 +334,7 @@ def test_the_promise_of_every_step_holds_over_millions_of_particle_steps(kind: s
 
 def without_the_fallback() -> BarrierStep:
     chosen = make("step", SMOOTH)
-    chosen._newton = lambda y, floor, at: at
+    chosen._newton = lambda y, floor, at, g: at
     chosen._returned = lambda x, floor, at, start_is_within: at
     return chosen
 

@@ -14,6 +14,7 @@ from barriers.filters import Gate, MirrorStep, over_clouds
 from barriers.filters.base import batched
 from barriers.filters.over_clouds import StepOverClouds
 from barriers.sets import Ball, HalfSpace
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.energies.mlp import MLP
 from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
@@ -81,6 +82,12 @@ def course(
     return problem.course("clouds", STEPS, filtered=chosen != "none"), begin
 
 
+def recorded(asked: Course, begin: Any, clouds: int) -> RecordedClouds:
+    """The first clouds of a course, side by side."""
+    keys, starts = zip(*map(begin, range(clouds)), strict=True)
+    return RecordedClouds(asked, [CloudKey.of(key, keys[0], r) for r, key in enumerate(keys)], starts)
+
+
 def followed(asked: tuple[Course, Any], clouds_at_once: int, **named: Any) -> Finished:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(replicas, "PARTICLES", N * clouds_at_once)
@@ -115,8 +122,7 @@ def pairs() -> list[tuple[str, str]]:
 def test_the_shapes_are_those_of_clouds(chosen: str) -> None:
     """Two steps, with the shapes of every call checked."""
     asked, begin = course("langevin", chosen)
-    keys, starts = zip(*map(begin, range(3)), strict=True)
-    chain = RecordedClouds(asked, keys, starts)
+    chain = recorded(asked, begin, 3)
     with torch.no_grad():
         chain.advance()
         chain.advance()
@@ -295,8 +301,7 @@ def test_a_particle_that_is_lost_is_named_by_its_cloud(monkeypatch: pytest.Monke
 
 def test_the_monitor_sees_the_first_cloud() -> None:
     asked, begin = course()
-    keys, starts = zip(*map(begin, range(3)), strict=True)
-    chain = RecordedClouds(asked, keys, starts)
-    assert torch.equal(chain._watched(chain.state.x), starts[0])
+    chain = recorded(asked, begin, 3)
+    assert torch.equal(chain._watched(chain.state.x), begin(0)[1])
     chain.advance()
     assert chain.shown()[0]["fraction"].shape == (1, 2) and chain.shown()[1] == 1

@@ -9,7 +9,7 @@ import torch
 from qp_problems import F64, Posed, kkt, posed
 from torch.autograd import gradcheck
 
-from barriers.qp import Infeasible, project, project_cloud
+from barriers.qp import Infeasible, project, project_cloud, speed
 
 
 def _bound(problem: Posed, share: float) -> float:
@@ -121,3 +121,29 @@ def test_a_cloud_with_a_bound_on_every_particle() -> None:
     assert torch.allclose(p.u.flatten(), twin.u[0], atol=1e-12)
     impossible = project_cloud(drift, g, mean - 5.0, speed=0.5)
     assert bool((impossible.shortfall > 1).all())
+
+
+@pytest.mark.parametrize("slack", [None, 3.0])
+def test_one_constraint_directly_is_what_newton_finds(
+    slack: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In and out of reach, with nothing to do, with weights, with zeros in a row and a row of zeros."""
+    problem = posed(5, 40, 1, 7)
+    A, v = problem.A.clone(), problem.v
+    A[3, 0], A[:, 0, 2] = 0.0, 0.0
+    c = problem.c - torch.linspace(-3, 30, 40, dtype=F64)[:, None]
+
+    def solved() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        p = project(v, A, c, weights=problem.w, slack=slack, speed=0.4)
+        return p.u, p.multipliers, p.shortfall, p.residual
+
+    direct = solved()
+    monkeypatch.setattr(speed, "_of_one", lambda dual: [speed._newton(dual, 0 * dual.excess)] * 2)
+    newton = solved()
+    hard = direct[2][:, 0] == 0
+    assert slack is not None or 5 < int(hard.sum()) < 35
+    assert torch.equal(hard, newton[2][:, 0] == 0)
+    for one, other in zip(direct[:3], newton[:3], strict=True):
+        torch.testing.assert_close(one[hard], other[hard], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(one[~hard], other[~hard], rtol=1e-5, atol=1e-5)
+    assert float(direct[3].max()) < 1e-10

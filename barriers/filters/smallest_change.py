@@ -1,0 +1,76 @@
+"""The smallest multiple of a change with which nothing is violated, by bisection.
+
+A small cloud is tried with several multiples at once, side by side: which of them bisection would have tried
+follows from their results, so the answer is that of trying one after the other.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+HALVINGS, PRECISION = 30, 1e-3
+FACTOR = 8.0
+"""From a multiple that is too small to the next one tried."""
+LEVELS = 5
+"""The largest number of halvings that are decided at once, by 2^LEVELS − 1 trials."""
+
+
+class Trials(NamedTuple):
+    """Of each multiple tried: whether anything is violated, and by how much at most."""
+
+    violated: Bool[Tensor, "k"]
+    worst: Float[Tensor, "k"]
+
+
+def smallest(tried: Callable[[Sequence[float]], Trials], most: float, at_once: int) -> float:
+    """The smallest multiple ≤ most without a violation; where there is none, the best of 1, 8, 64, ..., most.
+
+    tried: the results of these multiples, at most max(at_once, 1) of them.
+    """
+    ladder = _ladder(most)
+    low, best, least = 0.0, ladder[0], float("inf")
+    high: float | None = None
+    for begin in range(0, len(ladder), max(at_once, 1)):
+        rungs = ladder[begin : begin + max(at_once, 1)]
+        found = tried(rungs)
+        for c, violated, worst in zip(rungs, found.violated.tolist(), found.worst.tolist(), strict=True):
+            if not violated:
+                high = c
+                break
+            best, least = (c, worst) if worst < least else (best, least)
+            low = c
+        if high is not None:
+            break
+    if high is None:
+        return best
+    levels = min(LEVELS, max(1, (at_once + 1).bit_length() - 1))
+    halvings = 0
+    while halvings < HALVINGS and high - low > PRECISION * high:
+        middles = _middles(low, high, levels)
+        over = tried(middles).violated.tolist()
+        k = 0
+        while k < len(middles) and halvings < HALVINGS and high - low > PRECISION * high:
+            low, high = (middles[k], high) if over[k] else (low, middles[k])
+            k, halvings = 2 * k + (2 if over[k] else 1), halvings + 1
+    return high
+
+
+def _ladder(most: float) -> list[float]:
+    rungs = [min(1.0, most)]
+    while rungs[-1] < most:
+        rungs.append(min(FACTOR * rungs[-1], most))
+    return rungs
+
+
+def _middles(low: float, high: float, levels: int) -> list[float]:
+    """What so many halvings of an interval can try, as a tree: those of the lower half of the one at place k
+    begin at 2k + 1, those of the upper half at 2k + 2.
+    """
+    intervals, middles = [(low, high)], list[float]()
+    for _ in range(levels):
+        halves = [(a, b, (a + b) / 2) for a, b in intervals]
+        middles += [c for _, _, c in halves]
+        intervals = [half for a, b, c in halves for half in ((a, c), (c, b))]
+    return middles
