@@ -28,9 +28,10 @@ from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mlp import Activation, Network, refuse
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.numbers import positive
-from lem_safe.energies.row_energy import OneHotTrunk, RowEnergy
+from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_fitting import fitted_rows
 from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.energies.row_trunk import RowTrunk, inputs
 from lem_safe.energies.trunk import Perceptron, Trunk
 from lem_safe.errors import BadInput, Fault
 
@@ -164,7 +165,7 @@ class MixtureBase(Network):
 
     def build_rows(self, numbers: int, sizes: Sequence[int], generator: torch.Generator) -> Trainable:
         """A fresh energy over rows of `numbers` numbers and codes of `sizes` (E.23), float32."""
-        widths = [numbers + sum(sizes)] + [self.hidden] * self.depth
+        widths = [inputs(numbers, sizes)] + [self.hidden] * self.depth
         inner = Perceptron(widths, self.activation, generator)
         with torch.no_grad():
             inner.readout.mul_(QUIET)
@@ -172,7 +173,7 @@ class MixtureBase(Network):
         even = [torch.full((size, 1), -math.log(size), dtype=torch.float64) for size in sizes]
         tables = torch.cat(even) if even else torch.zeros(0, 1, dtype=torch.float64)
         base = RowMixture(one, torch.zeros(1, d), torch.eye(d)[None], tables, sizes)
-        return RowEnergy(BoundedTrunk(OneHotTrunk(inner, numbers, sizes), self.most), base).float()
+        return RowEnergy(BoundedTrunk(RowTrunk(inner, numbers, sizes), self.most), base).float()
 
     def must_fit(self, dimension: int) -> None:
         if find_spec("sklearn") is None:

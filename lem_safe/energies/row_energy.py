@@ -1,7 +1,6 @@
 """A network that corrects a mixture of products over latent rows: U(x) = c tanh(f(e(x))/c) + U₀(x) (E.23).
 
-e(x) is x with each code as a row of zeros and a one, so the network has inputs of one scale, and ∇f is 0 in
-the codes.
+e(x) is what `RowTrunk` makes of a row, and ∇f is 0 in the codes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,45 +12,10 @@ from torch import Tensor
 
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.network import NetworkEnergy
-from lem_safe.energies.row_fitting import one_hot
 from lem_safe.energies.row_mixture import RowMixture
-from lem_safe.energies.trunk import Traced, Trunk, Workspace
 
 HELD = ("weights", "means", "factors", "tables")
 """What a file holds of a base."""
-
-
-class OneHotTrunk(Trunk):
-    """`inner` over d numbers and, one-hot, codes of `sizes`."""
-
-    def __init__(self, inner: Trunk, numbers: int, sizes: Sequence[int]):
-        super().__init__()
-        self.inner, self.numbers, self.sizes = inner, numbers, tuple(sizes)
-        self.inputs, self.widest, self.blocks = numbers + len(self.sizes), inner.widest, inner.blocks
-
-    def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
-        return self.inner(self._expanded(x))
-
-    def sweep(self, x: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:
-        f, δ = self.inner.sweep(self._expanded(x))
-        return f, self._kept(δ)
-
-    def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        return self._kept(self.inner.gradient(self._expanded(x)))
-
-    def trace(
-        self, x: Float[Tensor, "n k"], J: Float[Tensor, "#n r k"], room: Workspace | None = None
-    ) -> Traced:
-        wide = J.new_zeros(*J.shape[:2], self.numbers + sum(self.sizes))
-        wide[..., : self.numbers] = J[..., : self.numbers]
-        found = self.inner.trace(self._expanded(x), wide, room)
-        return Traced(self._kept(found.gradient), found.trace)
-
-    def _expanded(self, x: Tensor) -> Tensor:
-        return torch.cat([x[:, : self.numbers], one_hot(x[:, self.numbers :].detach(), self.sizes)], 1)
-
-    def _kept(self, δ: Tensor) -> Tensor:
-        return torch.cat([δ[:, : self.numbers], δ.new_zeros(len(δ), len(self.sizes))], 1)
 
 
 class RowEnergy(NetworkEnergy):

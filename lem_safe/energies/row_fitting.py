@@ -12,7 +12,7 @@ from lem_safe.energies.row_mixture import RowMixture
 HELD_OUT = 0.1
 MOST_ROWS = 100_000
 """Rows that are fitted to, at most, drawn at random."""
-ROWS_PER_COMPONENT = 20
+ROWS_PER_COMPONENT, PATIENCE = 20, 2
 ITERATIONS, TOLERANCE = 60, 1e-3
 """Steps of EM at most; the gain in nats per row below which it ends."""
 PRIOR = 1.0
@@ -38,20 +38,22 @@ def fitted_rows(
     say: Callable[[str], None] = lambda line: None,
 ) -> RowMixture:
     """The mixture with the number of components, 1, 2, 4, ... up to `most`, that gives held-out rows the
-    largest likelihood.
+    largest likelihood; PATIENCE more are tried after the best.
     """
     generator = torch.Generator().manual_seed(seed)
     x = x.double().cpu()[torch.randperm(len(x), generator=generator)[:MOST_ROWS]]
     held = max(1, round(HELD_OUT * len(x)))
     rest = x[held:] if len(x) > 2 * ROWS_PER_COMPONENT else x
-    found, best, k = None, -torch.inf, 1
+    found, best, behind, k = None, -torch.inf, 0, 1
     while k <= max(1, min(most, len(rest) // ROWS_PER_COMPONENT)):
         made = em(rest, numbers, sizes, k, generator)
         score = -float(made(x[:held]).mean())
         say(f"{k} components: {score:.3f} nats on held-out rows")
-        if found is not None and score <= best:
+        if found is None or score > best:
+            found, best, behind = made, score, 0
+        elif (behind := behind + 1) == PATIENCE:
             break
-        found, best, k = made, score, 2 * k
+        k *= 2
     assert found is not None
     return found
 
