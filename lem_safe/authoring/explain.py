@@ -130,7 +130,8 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
 def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
     start = _start(s.init, of_rows=table_of(scenario.energy) is not None)
-    text = f"{s.samples:,} particles start {start} and take {s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
+    moves = f"{s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
+    text = f"{s.samples:,} particles start {start} and take {moves}"
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
     if scenario.audit.replicas > 1:
         text += (

@@ -1,6 +1,7 @@
 """A network over rows: each number with BUMPS bumps along its axis, each code as zeros and a one (E.23).
 
-    e(z, c) = (z_j, b_1(z_j), …, b_K(z_j) for every j;  1{c_i = s} for every i, s),   b_k(z) = e^{−((z − t_k)/w)²}
+    e(z, c) = (z_j, b_1(z_j), …, b_K(z_j) for every j;  1{c_i = s} for every i, s),
+    b_k(z) = e^{−((z − t_k)/w)²}
 
 What is wrong with a mixture are edges, gaps and steps along single columns, which a perceptron of the numbers
 alone takes thousands of steps to find; bumps show them to its first layer. With J the directions and δ the
