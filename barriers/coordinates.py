@@ -23,6 +23,8 @@ class Coordinates(nn.Module):
     of a start, or None.
     """
 
+    affine: bool = True
+    """Whether the map is offset + matrix z; another class may have another one."""
     offset: Tensor
     matrix: Tensor
     inverse_matrix: Tensor
@@ -92,6 +94,10 @@ class Coordinates(nn.Module):
             if self.anchors is None
             else self.anchors.instead(z, x.to(self.saved_dtype))
         )
+
+    def counted(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """The values that regions are asked about: those as saved, in float64."""
+        return self.saved(z).double()
 
     def pinned(self, columns: Mapping[int, float], dtype: torch.dtype) -> "Coordinates":
         """The same map, exact in columns that are constant at the start, for a run whose particles are of

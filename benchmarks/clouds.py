@@ -23,9 +23,10 @@ from lem_safe.energies.mlp import MLP
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.recorded_clouds import RecordedClouds
+from lem_safe.runs.starting import start
 
 CLOUDS, PARTICLES = 100, 20
 WARM, ALONE = 200, 2

@@ -9,7 +9,8 @@ from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
 from lem_safe.reproduce.composition import ON_A_MIXTURE, PLAIN, STD, WEIGHT, A, B, Recipe
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
+from lem_safe.runs.starting import start
 from lem_safe.training.checkpoint import describe
 
 SAMPLES = 5000

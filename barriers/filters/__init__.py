@@ -44,6 +44,7 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             example={"kind": "none"},
             hook="none",
             promise=Promise("none", "the plain sampler"),
+            by_distance=False,
             couples=False,
             claim="There is no filter: the fraction inside is that of the energy itself.",
         ),
@@ -77,6 +78,7 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             example={"kind": "gate"},
             hook="step",
             promise=Gate.promise,
+            by_distance=False,
             couples=True,
             claim=(
                 "The gate counts: of the moves that enter a region it accepts only as many as the "
@@ -89,6 +91,7 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             example={"kind": "tilt", "multipliers": "auto"},
             hook="step",
             promise=Tilt.promise,
+            by_distance=False,
             couples=False,
             claim=(
                 "The tilt accepts a move into a region with a fixed probability, each particle for itself. "
@@ -112,6 +115,7 @@ FILTERS: Kinds[FilterEntry] = Kinds(
             example={"kind": "reject"},
             hook="step",
             promise=Reject.promise,
+            by_distance=False,
             couples=False,
             claim=(
                 "Rejection refuses every move into a region, whatever is tolerated: started with none "

@@ -19,6 +19,7 @@ class FilterEntry(Entry):
     couples: whether the filter makes particles dependent on each other (A.2). claim: the promise as a report
     states it; derived from the promise where not given. members: the key under which a specification holds
     other filters, as for a chain: it couples where one of them does, and has the promise of the last one.
+    by_distance: whether it follows the distance to a region, rather than ask for membership alone.
     """
 
     hook: Hook = asked('hook = "drift"  # or "step"', lambda v: v in get_args(Hook))
@@ -28,6 +29,7 @@ class FilterEntry(Entry):
     couples: bool = asked("couples = True  # or False", lambda v: isinstance(v, bool))
     claim: str = ""
     members: str | None = None
+    by_distance: bool = True
 
     def said(self, kind: str) -> str:
         """What the filter promises, as sentences."""

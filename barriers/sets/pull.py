@@ -61,7 +61,7 @@ class FirstOrder(UnsafeSet):
         return (s / (gradient.square().sum(-1) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.original.contains(self.coordinates.saved(x).double())
+        return self.original.contains(self.coordinates.counted(x))
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return float64_jet(self, x)
@@ -117,7 +117,7 @@ class Pulled(UnsafeSet):
         return value_and_gradient(self.level, x)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        return self.original.contains(self.coordinates.saved(x).double())
+        return self.original.contains(self.coordinates.counted(x))
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return self.level.jet(x)
@@ -125,6 +125,8 @@ class Pulled(UnsafeSet):
 
 def pull(unsafe: UnsafeSet, coordinates: Coordinates) -> UnsafeSet:
     """`unsafe` as a set over sampler coordinates."""
+    if not coordinates.affine:
+        return FirstOrder(unsafe, coordinates)
     return Pulled(unsafe, level(unsafe, coordinates), coordinates)
 
 

@@ -15,6 +15,7 @@ import torch
 
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
+from lem_safe.auditor.beside import marked_beside
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.parts import open_parts
@@ -46,12 +47,15 @@ def open_both(
 def open_samples(
     source: Any, columns: Sequence[str] | None = None, form: TableFormat | bool | None = None
 ) -> Samples:
-    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table.
+    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table;
+    opened ones as they are.
 
     columns: names for samples without names. form: what is known of a text file, by default detected and
     refused where ambiguous (True or False alone: whether its first line is names), and whether rows that miss
     a value are left out.
     """
+    if isinstance(source, Samples):
+        return source
     form = form if isinstance(form, TableFormat) else TableFormat(header=form)
     if form.of_text and not _is_text(source):
         named = str(source) if _is_path(source) else IN_MEMORY
@@ -76,7 +80,7 @@ def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Sa
     if is_text(path) or kind == ".parquet":
         table = open_csv(path, form) if is_text(path) else open_parquet(path)
         rows = table._replace(columns=_given(table.columns, columns, str(path)))
-        return Samples(_named(rows, str(path)), str(path))
+        return marked_beside(Samples(_named(rows, str(path)), str(path)), path)
     match kind:
         case ".npz":
             return _of_archive(Archive(path), columns)

@@ -14,7 +14,7 @@ from barriers.sets import Cells, Rule
 from barriers.sets.column_names import column_names
 from barriers.sets.meeting import Demands
 from barriers.sets.usage import rules_in, usage_of
-from barriers.tables import Coder
+from barriers.tables import CellKind, Coder
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.errors import BadInput, Fault
 
@@ -111,7 +111,8 @@ def reading_of(
     for place in other:
         usage.sign(place, "number")
     held = dict(zip(usage.signs, rows.holds([order[i] for i in usage.signs]), strict=True))
-    cells = Cells(usage.kinds(lambda i: held[i]), "known", derived)
+    kinds: dict[str, CellKind] = usage.kinds(lambda i: held[i])
+    cells = Cells(kinds, "known", derived)
     demands = _demands(specs, names, cells)
     every = [demand for found in demands.values() for demand in found]
     gaps = {i for demand in every for i in demand.gaps}
@@ -126,6 +127,11 @@ def reading_of(
             raise BadInput(
                 Fault(f"column '{name}' {what}, and a region that is no rule has no value there", source)
             )
+    unused = [i for i in range(len(names)) if i not in usage.signs]
+    for i, holding in zip(unused, rows.holds([order[i] for i in unused]), strict=True):
+        if holding.kind in ("text", "date", "boolean"):
+            kinds[names[i]] = holding.kind
+            coders[order[i]] = Coder(holding.kind, (), True)
     whole = {
         i: (names[i], region) for region, found in demands.items() for demand in found for i in demand.whole
     }

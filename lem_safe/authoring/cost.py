@@ -15,10 +15,11 @@ from lem_safe.errors import BadInput, NumericalFailure
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import make
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.recorded_clouds import RecordedClouds
 from lem_safe.runs.replicas import batch
+from lem_safe.runs.starting import start
 from lem_safe.samplers import SAMPLERS
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained

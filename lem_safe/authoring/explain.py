@@ -10,11 +10,12 @@ from typing import Any
 
 from barriers.budget import budget
 from barriers.filters import FILTERS, couples, last_of
+from lem_safe.authoring.columns import of_columns
 from lem_safe.authoring.cost import Clock, cost
 from lem_safe.authoring.paragraphs import in_parts
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
-from lem_safe.registry import TABLES, chosen_couples, never_passes
+from lem_safe.registry import TABLES, chosen_couples, never_passes, table_of
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
 from lem_safe.runs.own_rows import own_rows
@@ -27,7 +28,7 @@ def explain(scenario: Scenario, clock: Clock | None = None) -> str:
     the cost is also stated in seconds.
     """
     parts = {
-        "What is sampled": [_energy(scenario), _sampling(scenario)],
+        "What is sampled": [_energy(scenario), *of_columns(scenario), _sampling(scenario)],
         "What is asked": [
             *(_constraint(scenario, i) for i in range(len(scenario.constraints))),
             *map("{}.".format, own_rows(scenario)),
@@ -128,10 +129,9 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
 
 def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
-    text = (
-        f"{s.samples:,} particles start {_start(s.init)} and take {s.steps:,} steps of size "
-        f"{s.step_size:g} with the sampler {s.kind}"
-    )
+    start = _start(s.init, of_rows=table_of(scenario.energy) is not None)
+    moves = f"{s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
+    text = f"{s.samples:,} particles start {start} and take {moves}"
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
     if scenario.audit.replicas > 1:
         text += (
@@ -153,8 +153,10 @@ def _samples(scenario: Scenario) -> int:
     return scenario.sampler.samples * scenario.audit.replicas
 
 
-def _start(init: Mapping[str, Any]) -> str:
+def _start(init: Mapping[str, Any], *, of_rows: bool) -> str:
     match init["kind"]:
+        case "standard" if of_rows:
+            return "at draws of the mixture that the energy is based on, outside the constrained regions"
         case "standard":
             return "as a standard normal cloud in the sampler's coordinates"
         case "gaussian":

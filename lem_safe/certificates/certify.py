@@ -24,13 +24,14 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_json, write_text
 from lem_safe.keys import Key
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import load, loads, regions
+from lem_safe.registry import load, loads, own_regions
 from lem_safe.run_directory import RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, follow
 from lem_safe.runs.pilot import PILOT, Pilot, known_pilot, piloted
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.replicas import follow_clouds
 from lem_safe.runs.resume import identity, must_match
+from lem_safe.runs.starting import start
 from lem_safe.scenario import Scenario
 
 DECIDED = ("certified", "violated")
@@ -176,7 +177,7 @@ class _Drawing:
         self.evaluations = Evaluations(
             Asked(problem.betas, scenario.audit.confidence, scenario.audit.correction), plan.particles
         )
-        self.sets = regions(scenario.unsafe, problem.columns, scenario.derived)
+        self.sets = own_regions(scenario, problem.columns)
 
     def until_decided(self) -> None:
         """Draws and evaluates batch after batch."""

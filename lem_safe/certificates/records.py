@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lem_safe.auditing import Audited, write_audit_files
 from lem_safe.auditor import replica_arrays
@@ -15,17 +16,20 @@ from lem_safe.auditor.audit import concluded
 from lem_safe.auditor.audit_report import AuditReport
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.question import Question
+from lem_safe.auditor.samples import Samples
 from lem_safe.certificates.certificate import FILE, Certificate, CertifiedConstraint
 from lem_safe.certificates.evaluations import Evaluations
 from lem_safe.certificates.plan import Plan
 from lem_safe.certificates.question import packed, paths, sha256_of
 from lem_safe.data.parts import in_parts, parts_of
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.files import write_npz
 from lem_safe.progress import Progress
 from lem_safe.provenance import versions
 from lem_safe.registry import MAKERS
 from lem_safe.runs.pilot import Pilot
 from lem_safe.runs.problem import Problem
+from lem_safe.runs.table_files import open_table, write_rows
 from lem_safe.scenario import Scenario
 
 
@@ -52,16 +56,29 @@ def conclude(
         seed=np.array(problem.scenario.seed),
         moved=np.array(moved),
     )
-    opened = open_samples(directory / "samples.npz")
+    opened = _opened(directory, problem, x, plan.particles, moved)
     question = Question(problem.scenario, makers=MAKERS)
     report = concluded(opened, question, evaluations.standings, len(evaluations.ends))
     write_audit_files(directory, Audited(report, problem.scenario, opened, question))
-    found = _certificate(directory, plan, problem, pilot, x, evaluations, report)
+    found = _certificate(directory, plan, problem, pilot, opened, question, evaluations, report)
     found.write(directory / FILE)
     if with_report:
         progress.start("report", 1)
         progress.finish(str(render(directory)))
     return found
+
+
+def _opened(directory: Path, problem: Problem, x: np.ndarray, particles: int | None, moved: float) -> Samples:
+    """The samples as they were written, to be audited: samples.npz, or of a table its file."""
+    coordinates = problem.coordinates
+    if not isinstance(coordinates, RowCoordinates):
+        return open_samples(directory / "samples.npz")
+    rows = coordinates.placed(torch.from_numpy(x.astype(np.float64))).numpy()
+    replicas = 1 if particles is None else len(x) // particles
+    write_rows(directory, problem, rows, moved=moved, replicas=replicas, coupled=False)
+    opened = open_table(directory)
+    assert opened is not None
+    return opened
 
 
 def rows_sha256(blocks: Iterable[np.ndarray]) -> str:
@@ -77,7 +94,8 @@ def _certificate(
     plan: Plan,
     problem: Problem,
     pilot: Pilot | None,
-    x: np.ndarray,
+    opened: Samples,
+    question: Question,
     evaluations: Evaluations,
     report: AuditReport,
 ) -> Certificate:
@@ -92,8 +110,8 @@ def _certificate(
         method=report.method,
         unit="sample" if plan.particles is None else "cloud",
         particles=plan.particles,
-        samples=len(x),
-        sha256=rows_sha256([x]),
+        samples=report.rows,
+        sha256=rows_sha256(block.x.numpy() for block in question.match(opened).blocks(opened)),
         columns=report.columns,
         constraints=constraints_of(report),
         evaluations=tuple(evaluations.ends),

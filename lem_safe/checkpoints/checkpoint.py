@@ -2,6 +2,7 @@
 content.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing_extensions import Doc
 from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.formats import FORMATS, Format
 from lem_safe.checkpoints.opened import Opened, opened
+from lem_safe.data.typed import Codec
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 
@@ -49,6 +51,21 @@ class Checkpoint:
     def coordinates(self) -> Coordinates | None:
         """The whitened coordinates that the energy was learned in; None for one over data units."""
         return self._format.coordinates(self._file)
+
+    @property
+    def codec(self) -> Codec | None:
+        """What the rows of the file's energy stand for, where it was learned from a table with other columns
+        than plain numbers.
+        """
+        text = self._file.text.get("table")
+        if text is None:
+            return None
+        try:
+            return Codec.from_json(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise BadInput(
+                Fault("does not say what its columns hold; train it again", str(self.path))
+            ) from None
 
     @cached_property
     def _file(self) -> Opened:

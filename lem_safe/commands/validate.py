@@ -50,7 +50,8 @@ def _to_audit(scenario: "Scenario") -> Iterator[str]:
 
 def _to_run(scenario: "Scenario") -> Iterator[str]:
     """What is said of a scenario that can be run, with what to know before it is."""
-    from lem_safe.registry import concerning, never_passes
+    from lem_safe.authoring.columns import kinds
+    from lem_safe.registry import concerning, never_passes, table_of
     from lem_safe.runs.feasibility import never_together
     from lem_safe.runs.own_rows import own_rows
 
@@ -61,6 +62,8 @@ def _to_run(scenario: "Scenario") -> Iterator[str]:
     )
     if scenario.why_double is not None:
         yield f"note: dtype: float64 is chosen: {scenario.why_double}"
+    if (codec := table_of(scenario.energy)) is not None:
+        yield f"note: columns: {kinds(codec)}"
     for why in filter(None, dict.fromkeys(map(never_passes, variants))):
         yield f"warning: audit.require: {scenario.audit.require}: no run can pass: {why}"
     for counted in own_rows(scenario):

@@ -25,8 +25,9 @@ from lem_safe.distances.energy_distance import chance, energy_distance
 from lem_safe.distances.wasserstein import wasserstein2
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
 from lem_safe.runs.replicas import follow_clouds
+from lem_safe.runs.starting import start
 
 PAIRED, GRID, EDGE = 1000, 400, 1e-4
 """Points of one W2; cells along an axis of the grid; the mass allowed in its outermost cells."""

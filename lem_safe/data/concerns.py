@@ -53,7 +53,8 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
     n, d = rows.values.shape
     values = rows.values.numpy()
     said = [_left_out(rows.dropped, n)] if rows.dropped else []
-    found = [code for i, name in enumerate(rows.columns) for code in codes(name, values[:, i])]
+    plain = list(enumerate(rows.columns)) if rows.codec is None else []  # a codec models repeated values
+    found = [code for i, name in plain for code in codes(name, values[:, i])]
     said += [_coded(c, n) for c in found]
     if n < EACH * d:
         text = (

@@ -9,16 +9,19 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from lem_safe.data.typed.codec import Codec
+
 
 @dataclass(frozen=True)
 class Dataset:
     """n rows in the data's own units, with the names of the columns; `dropped` rows missed a value and are
-    not among them.
+    not among them. codec: of a table with columns of other types than numbers, what its values stand for.
     """
 
     values: Float64[Tensor, "n d"]
     columns: tuple[str, ...]
     dropped: int = 0
+    codec: Codec | None = None
 
 
 class DataSource(ABC):

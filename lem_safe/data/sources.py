@@ -11,15 +11,22 @@ import torch
 from typing_extensions import Doc
 
 from barriers.kinds import Entry, Kinds
-from barriers.tables import DECIMAL, HEADER, MISSING, SEPARATOR, Decimal, Missing, Separator, TableFormat
+from barriers.tables import DECIMAL, HEADER, SEPARATOR, Decimal, Gaps, Separator, TableFormat
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
 from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.tables import Table, checked, read_table
+from lem_safe.data.typed import Codec, TypedTable, holds_words, settings_of, typed_table
 from lem_safe.errors import BadInput
 
 Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; all of them by default.")]
+
+
+MODELLED = (
+    "What to do with missing cells: error, the default; drop, which leaves out such rows; or keep, which "
+    "models which cells are missing."
+)
 
 
 class SklearnTable(DataSource):
@@ -75,24 +82,52 @@ class FileTable(DataSource):
                 "relative to the scenario's file."
             ),
         ],
-        columns: Columns = None,
+        columns: Annotated[
+            list[str] | dict[str, Any] | None,
+            Doc(
+                "The columns to use, in this order; all of them by default. Or what columns are, by name: "
+                "kind (number, integer, category, date, ignore), range, digits, transform; the others are "
+                "inferred."
+            ),
+        ] = None,
         header: Annotated[bool | None, Doc(HEADER)] = None,
         separator: Annotated[Separator | None, Doc(SEPARATOR)] = None,
         decimal: Annotated[Decimal | None, Doc(DECIMAL)] = None,
-        missing: Annotated[Missing | None, Doc(MISSING)] = None,
+        missing: Annotated[Gaps | None, Doc(MODELLED)] = None,
     ):
-        self.path, self.chosen = Path(path), columns
+        self.path, self.chosen = Path(path), columns if isinstance(columns, list) else None
         self.form = TableFormat(header, separator, decimal, missing or "error")
+        told = columns if isinstance(columns, dict) else {}
+        self.told = {name: settings_of(name, given) for name, given in told.items()}
+        self.typed = bool(self.told) or self.form.missing == "keep"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return _names(self._rows)
+        return _names(self._rows) if self.codec is None else self.codec.columns
+
+    @property
+    def codec(self) -> Codec | None:
+        """What the values stand for, of a table with columns of other types than numbers, or of which
+        something is said; None of plain numbers.
+        """
+        table = self._typed
+        return None if table is None else table.codec
 
     def load(self, seed: int) -> Dataset:
+        if (table := self._typed) is not None:
+            return Dataset(torch.from_numpy(table.values), self.columns, table.dropped, table.codec)
         return Dataset(torch.from_numpy(self._rows.values), self.columns, self._rows.dropped)
 
     def fingerprint(self) -> str:
+        if (table := self._typed) is not None:
+            return digest(table.codec.to_json(), str(table.values.shape), table.values.tobytes())
         return _content(self._rows)
+
+    @cached_property
+    def _typed(self) -> TypedTable | None:
+        if not self.typed and not holds_words(self.path, self.chosen, self.form):
+            return None
+        return typed_table(self.path, self.chosen, self.form, self.told)
 
     @cached_property
     def _rows(self) -> Table:

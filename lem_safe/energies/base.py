@@ -39,6 +39,8 @@ class Energy(nn.Module, ABC):
     dimension: int
     example: ClassVar[dict[str, object]]
     """A specification of a member in two dimensions, for the law tests."""
+    codes: int = 0
+    """How many of the last coordinates are codes: whole numbers, between which U jumps (E.23)."""
     valued: bool = True
     """Whether U is known, and not its gradient alone; of the energy itself, apart from its parts."""
     estimate: str | None = None

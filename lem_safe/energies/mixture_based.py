@@ -8,8 +8,9 @@ or subtract at most c nats. e^{−U} is then between e^{−c} and e^{c} times th
 any weights.
 """
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar
@@ -27,6 +28,10 @@ from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mlp import Activation, Network, refuse
 from lem_safe.energies.network import NetworkEnergy, Trainable
 from lem_safe.energies.numbers import positive
+from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.energies.row_fitting import fitted_rows
+from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.energies.row_trunk import RowTrunk, inputs
 from lem_safe.energies.trunk import Perceptron, Trunk
 from lem_safe.errors import BadInput, Fault
 
@@ -36,6 +41,8 @@ would give 0.
 """
 STARTS, ITERATIONS, PATIENCE = 3, 500, 4
 """The limits of EM; and how many more components are tried after the best."""
+COMPONENTS, ROW_COMPONENTS = 12, 256
+"""The largest number of components where none is given: of numbers, and of rows of every type."""
 MOST_ROWS, ROWS_PER_COMPONENT = 20_000, 20
 MISSING = "fitting a mixture needs scikit-learn: pip install 'lem-safe[data]'"
 QUIET = 0.01
@@ -129,8 +136,14 @@ class MixtureBase(Network):
     fitted: ClassVar[bool] = True
 
     components: Annotated[
-        int, Ge(1), Le(100), Doc("The largest number of Gaussians; BIC chooses how many are used.")
-    ] = 12
+        int | None,
+        Ge(1),
+        Le(1000),
+        Doc(
+            "The largest number of Gaussians; BIC chooses how many are used, 12 by default. Of rows of every "
+            "type, held-out rows choose, up to 256 by default."
+        ),
+    ] = None
     most: Annotated[
         float, Gt(0), Doc("c, the most nats that the network may add or subtract at any point.")
     ] = 5.0
@@ -141,8 +154,8 @@ class MixtureBase(Network):
     def __post_init__(self) -> None:
         refuse("MixtureBase", self.hidden, self.depth, self.activation)
         positive("MixtureBase", "most", self.most)
-        if not 1 <= self.components <= 100:
-            raise ValueError(f"MixtureBase: components must be >= 1 and <= 100; got {self.components}")
+        if self.components is not None and not 1 <= self.components <= 1000:
+            raise ValueError(f"MixtureBase: components must be >= 1 and <= 1000; got {self.components}")
 
     def build(self, dimension: int, generator: torch.Generator) -> Trainable:
         inner = Perceptron([dimension] + [self.hidden] * self.depth, self.activation, generator)
@@ -150,13 +163,29 @@ class MixtureBase(Network):
             inner.readout.mul_(QUIET)
         return MixtureBased(BoundedTrunk(inner, self.most), GaussianMixture([[0.0] * dimension], std=1.0))
 
+    def build_rows(self, numbers: int, sizes: Sequence[int], generator: torch.Generator) -> Trainable:
+        """A fresh energy over rows of `numbers` numbers and codes of `sizes` (E.23), float32."""
+        widths = [inputs(numbers, sizes)] + [self.hidden] * self.depth
+        inner = Perceptron(widths, self.activation, generator)
+        with torch.no_grad():
+            inner.readout.mul_(QUIET)
+        one, d = torch.ones(1, dtype=torch.float64), numbers
+        even = [torch.full((size, 1), -math.log(size), dtype=torch.float64) for size in sizes]
+        tables = torch.cat(even) if even else torch.zeros(0, 1, dtype=torch.float64)
+        base = RowMixture(one, torch.zeros(1, d), torch.eye(d)[None], tables, sizes)
+        return RowEnergy(BoundedTrunk(RowTrunk(inner, numbers, sizes), self.most), base).float()
+
     def must_fit(self, dimension: int) -> None:
         if find_spec("sklearn") is None:
             raise SpecificationError(MISSING, ("network", "kind"))
 
     def begun(self, energy: Trainable, rows: Float[Tensor, "n d"], seed: int) -> Trainable:
+        if isinstance(energy, RowEnergy):
+            base, most = energy.base, self.components or ROW_COMPONENTS
+            energy.base = fitted_rows(rows, base.numbers, base.sizes, most, seed).to(rows.dtype)
+            return energy
         assert isinstance(energy, MixtureBased)
-        energy.base = fitted(rows, self.components, seed)
+        energy.base = fitted(rows, self.components or COMPONENTS, seed)
         return energy
 
 

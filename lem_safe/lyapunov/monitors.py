@@ -20,7 +20,7 @@ from torch import Tensor
 from lem_safe.energies.base import Energy
 from lem_safe.lyapunov.constants import fisher_floor
 from lem_safe.lyapunov.forgetting import drift, nested_rhat
-from lem_safe.lyapunov.generator import GENERATOR, means_of_parts
+from lem_safe.lyapunov.generator import GENERATOR, Mean, means_of_parts
 from lem_safe.lyapunov.log import Log
 from lem_safe.lyapunov.mixing import effective_sample_size, split_rhat
 from lem_safe.lyapunov.pace import pace
@@ -91,7 +91,8 @@ class Monitor:
         U, gradient = self.energy.value_and_gradient(z)
         Δ, g, y = self.energy.laplacian(z).double(), gradient.double(), z.double()
         found = of_parts(U.double(), Δ, g.square().sum(1))
-        means, stein = means_of_parts(y, g, Δ), stein_of_scores(z, -g)
+        k = y.shape[1] - self.energy.codes  # codes have no slope to follow
+        means, stein = _of_slopes(z[:, :k], g[:, :k], Δ)
         followed = _followed(U, y)
         log.chains.append(some(followed, CHAINS).numpy(force=True))
         log.step.append(step)
@@ -105,11 +106,10 @@ class Monitor:
             found.ratio_error,
             found.kl_rate,
             found.kl_rate_error,
-            fisher_floor(y, g, Δ),
+            fisher_floor(y[:, :k], g[:, :k], Δ) if k else math.nan,
             *(m.value for m in means.values()),
             *(m.error for m in means.values()),
-            stein.value,
-            stein.floor,
+            *stein,
             rhat,
             ess,
             nested,
@@ -156,6 +156,14 @@ def worst_mean(look: Mapping[str, float]) -> float:
 def _formatted(name: str, value: float, form: str) -> str:
     unit = "σ" * form.endswith("σ")
     return f"{name} {value:{form.removesuffix('σ')}}{unit}"
+
+
+def _of_slopes(z: Tensor, g: Tensor, Δ: Tensor) -> tuple[dict[str, Mean], tuple[float, float]]:
+    """The generator's means, and the Stein discrepancy with its floor; NaN where there is no number."""
+    if not z.shape[1]:
+        return dict.fromkeys(GENERATOR, Mean(math.nan, math.nan)), (math.nan, math.nan)
+    stein = stein_of_scores(z, -g)
+    return means_of_parts(z.double(), g, Δ), (stein.value, stein.floor)
 
 
 def _followed(U: Float[Tensor, "s"], y: Float[Tensor, "s d"]) -> Float[Tensor, "s q"]:

@@ -18,6 +18,7 @@ from lem_safe.registry.loading import (
     tables,
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
+from lem_safe.registry.rows import code_given, in_data_units, kinds_of, own_regions, table_of
 
 __all__ = [
     "MAKERS",
@@ -26,21 +27,26 @@ __all__ = [
     "admits",
     "beyond_single",
     "chosen_couples",
+    "code_given",
     "columns",
     "concerning",
     "couples",
     "ends",
     "enforced",
     "energy_field",
+    "in_data_units",
     "json_schema",
+    "kinds_of",
     "load",
     "loads",
     "make",
     "must_hold",
     "naming",
     "never_passes",
+    "own_regions",
     "regions",
     "samples",
+    "table_of",
     "tables",
 ]
 

@@ -17,6 +17,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.precision.needs import QUICK, Needs, needs_of
 from lem_safe.precision.resolution import HARMLESS, SHARE
 from lem_safe.registry.making import make, regions, untrained
+from lem_safe.registry.rows import table_of
 from lem_safe.scenario import Scenario, fault_in
 from lem_safe.training.trained import Trained
 from lem_safe.training.whitening import whiten
@@ -29,6 +30,7 @@ def columns(energy: Mapping[str, Any]) -> tuple[str, ...]:
     made = make("energies", energy)
     if (
         isinstance(made, Trained)
+        and getattr(made.data, "codec", None) is None
         and made.network.whitens
         and isinstance(made.data, SklearnTable | FileTable | Planar)
     ):
@@ -43,6 +45,8 @@ def beyond_single(
     be read.
     """
     try:
+        if table_of(resolved["energy"]) is not None:  # latent numbers are of size 1
+            return None
         found = _needs(resolved, columns, regions, QUICK).unfit("float32", columns, SHARE)
     except BadInput:  # a run reports what is wrong with them
         return None
@@ -53,6 +57,8 @@ def must_hold(chosen: Scenario) -> None:
     """Raises BadInput for a scenario whose dtype cannot represent it, so that its samples or its counts would
     be false.
     """
+    if table_of(chosen.energy) is not None:
+        return
     columns_ = tuple(chosen.columns or columns(chosen.energy))
     named = regions(chosen.unsafe, columns_, chosen.derived)
     needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})

@@ -2,7 +2,7 @@
 packages.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from os import PathLike
 from typing import Any
@@ -12,12 +12,14 @@ from barriers.filters import last_of
 from barriers.kinds import KindError
 from barriers.sets import UnsafeSet
 from barriers.specification import SpecificationError
+from barriers.tables import Holding
 from lem_safe import scenario
 from lem_safe.energies import Gaussian
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
+from lem_safe.registry.rows import table_of, unfit
 from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified
 
@@ -86,8 +88,16 @@ def _tables(revisions: tuple[int, ...]) -> Tables:
         samples=samples,
         ends=ends,
         beyond_single=beyond_single,
+        holds=holds,
+        unfit=unfit,
         makers=MAKERS,
     )
+
+
+def holds(energy: Mapping[str, Any]) -> Callable[[int], Holding] | None:
+    """What the columns of an energy's table hold; None where they are plain numbers."""
+    codec = table_of(energy)
+    return None if codec is None else codec.holding
 
 
 def admits(

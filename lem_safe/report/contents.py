@@ -62,6 +62,17 @@ class Contents:
         """The columns that hold no numbers."""
         return tuple(self.audit.get("kinds") or ())
 
+    def numbers(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
+        """The columns that hold numbers, each missing one as the middle of its column."""
+        kept = [i for i, name in enumerate(self.columns) if name not in self.coded]
+        found = np.asarray(x, dtype=np.float64)[:, kept]
+        if not np.isnan(found).any():
+            return found
+        known = ~np.isnan(found).all(0)
+        middle = np.zeros(found.shape[1])
+        middle[known] = np.nanmedian(found[:, known], axis=0)
+        return np.where(np.isnan(found), middle, found)
+
     @cached_property
     def regions(self) -> dict[str, UnsafeSet]:
         """Every named region, rebuilt from the scenario."""

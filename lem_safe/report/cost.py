@@ -3,11 +3,12 @@ its value under chance or theory.
 
 KL is bounded from below, in any dimension (`lem_safe.distances.kl_price`): the least KL that holding the
 tolerances needs (P.6), that of this filter by membership and distance (P.7), and the difference. For the
-other numbers columns are divided by their unfiltered standard deviation. W₂ is exact, by assignment, on a
-part of the samples; sliced W₂ projects them on directions from orthonormal bases (so that a shift v has
-sliced W₂ exactly ‖v‖/√d), sorts and compares. Their floor is the same number for two halves of one
-distribution, of the same size: the distance of two samples by chance. Both runs drew the same noise, so
-particle i of one is never compared with particle i of the other, except for the displacement.
+other measures columns of numbers are divided by their unfiltered standard deviation. W₂ is exact, by
+assignment, on a part of the samples; sliced W₂ projects them on directions from orthonormal bases (so
+that a shift v has sliced W₂ exactly ‖v‖/√d), sorts and compares. Their floor is the same number for two
+halves of one distribution, of the same size: the distance of two samples by chance. Both runs drew the
+same noise, so particle i of one is never compared with particle i of the other, except for the
+displacement.
 """
 
 import math
@@ -37,8 +38,8 @@ def costs(contents: Contents) -> list[Cost]:
     if "x" not in contents.reference:
         return []
     found = prices(contents)
-    free, ours = (np.asarray(x, dtype=np.float64) for x in (contents.reference["x"], contents.x))
-    if min(len(free), len(ours)) < FEWEST:
+    free, ours = (contents.numbers(x) for x in (contents.reference["x"], contents.x))
+    if min(len(free), len(ours)) < FEWEST or not ours.shape[1]:
         return found
     scale = np.where(free.std(0) > 0, free.std(0), 1.0)
     rng = np.random.default_rng(0)
@@ -54,7 +55,7 @@ def costs(contents: Contents) -> list[Cost]:
         found.append(_moved(ours, free, rng))
     data = contents.diagnostics.get("data")
     if data is not None and len(data) >= FEWEST:
-        real = np.asarray(data, dtype=np.float64) / scale
+        real = contents.numbers(data) / scale
         found.append(_apart("sliced W₂, unfiltered from data", free, real, real, rng))
         found.append(_apart("sliced W₂, filtered from data", ours, real, real, rng))
     return found

@@ -21,6 +21,7 @@ from lem_safe.report.drift import drifts
 from lem_safe.report.nearness import nearness, seats
 from lem_safe.report.panels import Panel, label, laws, panels
 from lem_safe.report.quality_page import section
+from lem_safe.report.rows import tables
 from lem_safe.report.style import pictures
 from lem_safe.templates import rendered
 
@@ -96,7 +97,7 @@ def _facts(contents: Contents) -> dict[str, Any]:
         "outcome": contents.certificate.get("verdict"),
         "silent": SILENT if contents.run else ELSEWHERE,
         "fidelity": contents.run.get("fidelity"),
-        "quality": section(contents),
+        "quality": section(contents, *(tables(contents) or ())),
         "run": words.flat(
             {name: value for name, value in contents.run.items() if name != "fidelity"}
             or {name: audit.get(name) for name in AUDITED}
@@ -138,7 +139,9 @@ def _command(contents: Contents) -> str:
     """The command that makes this page again."""
     place = f"{contents.directory.name}/scenario.yaml"
     if contents.certificate:
-        return "lem-safe verify certificate.json samples.npz"
+        files = ("samples.csv", "samples.parquet", "samples.npz")
+        rows = next(name for name in files if name == files[-1] or (contents.directory / name).is_file())
+        return f"lem-safe verify certificate.json {rows}"
     if contents.run:
         return str(contents.run.get("command", f"lem-safe run {place}"))
     return f"lem-safe audit {contents.audit['source']} {place}"

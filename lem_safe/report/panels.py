@@ -38,9 +38,7 @@ class Panel:
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
     of_a_run = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
-    of_files = (
-        (_clearances, _pairs, _marginals) if contents.coded else (_clouds, _clearances, _pairs, _marginals)
-    )
+    of_files = (_clouds, _clearances, _pairs, _marginals)
     makers = of_a_run if contents.run else of_files
     made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
@@ -65,7 +63,7 @@ def laws(contents: Contents) -> dict[str, np.ndarray]:
 
 
 def _clouds(contents: Contents) -> Panel | None:
-    if contents.x.shape[1] != 2:
+    if contents.x.shape[1] != 2 or contents.coded:
         return None
     clouds = laws(contents)
     window = limits(list(clouds.values()))

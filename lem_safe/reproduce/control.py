@@ -14,7 +14,8 @@ from lem_safe.registry import loads
 from lem_safe.reproduce.claim import CIRCLE, STD, Claim, Found, Setting, verdict_of
 from lem_safe.reproduce.pictures import curve_picture
 from lem_safe.runs.chain import follow
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
+from lem_safe.runs.starting import start
 
 BETA, UNSAFE_RADIUS = 0.03, 0.8
 RING = [[x / 2, y / 2] for x, y in CIRCLE]

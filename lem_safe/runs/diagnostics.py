@@ -30,7 +30,7 @@ def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np
     if problem.data is not None:
         found["data"] = problem.data.values[:ROWS].numpy()
         found["data_energy"] = _energy(problem, found["data"])
-    if problem.coordinates.dimension == 2:
+    if problem.coordinates.dimension == 2 and problem.coordinates.affine:
         seen = np.concatenate([*clouds.values(), *([found["data"]] if "data" in found else [])])
         ends = [interval([seen[:, i]], 0.0005) for i in range(2)]
         axes = [

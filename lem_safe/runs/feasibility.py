@@ -31,7 +31,7 @@ from lem_safe.errors import BadInput
 from lem_safe.formatting import percent
 from lem_safe.keys import Key
 from lem_safe.registry import columns as columns_of
-from lem_safe.registry import make, regions
+from lem_safe.registry import make, own_regions
 from lem_safe.samplers.initial_points import form_of
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
@@ -54,7 +54,7 @@ def never_together(scenario: Scenario, known: Float[Tensor, "n d"] | None = None
     """
     try:
         columns = tuple(scenario.columns or columns_of(scenario.energy))
-        named = regions(scenario.unsafe, columns, scenario.derived)
+        named = own_regions(scenario, columns)
     except (SpecificationError, BadInput, ValueError):  # reported elsewhere, with its place
         return None
     sets = [named[c.set] for c in scenario.constraints]

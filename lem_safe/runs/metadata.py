@@ -15,14 +15,16 @@ import torch
 from lem_safe.auditor import AuditReport
 from lem_safe.data.concerns import concerns
 from lem_safe.data.images import ImageSource
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.keys import BLOCK, Key
 from lem_safe.lyapunov import Stopped
 from lem_safe.lyapunov.monitors import some
 from lem_safe.provenance import versions
 from lem_safe.runs.feasibility import never_together
 from lem_safe.runs.fidelity import fidelity
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
 from lem_safe.runs.promise_check import Shortfall
+from lem_safe.runs.starting import start
 from lem_safe.samplers import Preconditioned
 from lem_safe.samplers.metric import LARGEST
 
@@ -116,7 +118,31 @@ def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any
     if isinstance(source, ImageSource):
         rows, x, columns = _pixels(rows), _pixels(x), ["a pixel"]
     said = concerns(source, data)
+    if isinstance(problem.coordinates, RowCoordinates):
+        rows, x, columns = _numbers(problem, problem.coordinates, rows, x)
+        if not columns:
+            return {"data": [concern.text for concern in said]}
     return {"data": [concern.text for concern in said], "fidelity": fidelity(rows, x, columns).to_dict(said)}
+
+
+def _numbers(
+    problem: Problem, coordinates: RowCoordinates, rows: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Of a table, the ordered columns that a run does not hold fixed, missing values as the middle of the
+    data's; of the rows, those that have the values that are given.
+    """
+    given, names = problem.scenario.given or {}, list(problem.columns)
+    for name in given:
+        j = names.index(name)
+        own = x[0, j]
+        rows = rows[np.isnan(rows[:, j]) if np.isnan(own) else rows[:, j] == own]
+    kept = [j for j, name in enumerate(names) if name not in coordinates.words and name not in given]
+    if len(rows) < 2:
+        return rows, x, []
+    known = [j for j in kept if not np.isnan(rows[:, j]).all()]
+    middle = np.nanmedian(rows[:, known], axis=0) if known else np.zeros(0)
+    filled = [np.where(np.isnan(v[:, known]), middle, v[:, known]) for v in (rows, x)]
+    return filled[0], filled[1], [names[j] for j in known]
 
 
 def _pixels(x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.lyapunov import Beginning, Look, Monitor, Normal, Stop, Stopped, outcome
@@ -66,6 +67,8 @@ def start_law(problem: Problem) -> Normal | None:
     """
     init, coordinates = problem.scenario.sampler.init, problem.coordinates
     d = coordinates.dimension
+    if isinstance(coordinates, RowCoordinates):
+        return None
     if init["kind"] == "standard":
         return Normal(torch.zeros(d).double(), torch.eye(d).double())
     if init["kind"] != "gaussian":

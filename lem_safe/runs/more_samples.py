@@ -26,9 +26,10 @@ from lem_safe.runs.chain import CHECKPOINT_SECONDS
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.draw_request import AGAIN, Request, finished_scenario
 from lem_safe.runs.pilot import known_pilot, piloted
-from lem_safe.runs.problem import Problem, build, start
+from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.replicas import batch, followed, size_of
 from lem_safe.runs.sample_files import Draws, must_be_writable, write
+from lem_safe.runs.starting import start
 from lem_safe.runs.unfinished_draw import Keeper, must_match, part_of
 from lem_safe.scenario import Scenario
 from lem_safe.training.checkpoint import load_energy, save_energy

@@ -13,7 +13,7 @@ from barriers.specification import SpecificationError
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
-from lem_safe.registry import make, regions
+from lem_safe.registry import in_data_units, make, own_regions
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -31,14 +31,17 @@ def own_rows(scenario: Scenario) -> list[str]:
         if not (isinstance(made, Trained) and isinstance(made.data, FileTable | SklearnTable)):
             return []
         data = made.data.load(0)
-        return inside_rows(scenario, data.values, tuple(scenario.columns or data.columns))
+        columns = tuple(scenario.columns or data.columns)
+        return inside_rows(
+            scenario, torch.from_numpy(in_data_units(scenario, data.values.numpy(), columns)), columns
+        )
     except (BadInput, SpecificationError, ValueError, OSError):  # said elsewhere, with its place
         return []
 
 
 def inside_rows(scenario: Scenario, rows: Float[Tensor, "n d"], columns: Sequence[str]) -> list[str]:
     """The same of rows that are there already, in data units."""
-    named = regions(scenario.unsafe, tuple(columns), scenario.derived)
+    named = own_regions(scenario, tuple(columns))
     found = []
     for c in scenario.constraints:
         count = int(_members(named[c.set], rows).sum())

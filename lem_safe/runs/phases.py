@@ -21,8 +21,10 @@ from lem_safe.runs.diagnostics import diagnostics
 from lem_safe.runs.learned_parts import save_parts
 from lem_safe.runs.metadata import together
 from lem_safe.runs.monitoring import ended, monitor, stop_rule
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
 from lem_safe.runs.replicas import follow_clouds
+from lem_safe.runs.starting import start
+from lem_safe.runs.table_files import write_table
 from lem_safe.runs.warnings import warn_of_start
 
 FILES = {"reference": ("reference.npz",), "filtered": ("trace.npz", "samples.npz")}
@@ -152,6 +154,7 @@ def _keep(directory: RunDirectory, problem: Problem, phase: str, finished: Finis
     limits = problem.limits.double().numpy(force=True)
     write_npz(directory / "trace.npz", **finished.trace, limit=limits)
     seed = np.array(problem.scenario.seed)
+    write_table(directory.path, problem, finished.x, float(finished.moved))
     write_npz(
         directory / "samples.npz",
         **arrays,

@@ -23,7 +23,8 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.progress import Progress
 from lem_safe.runs.chain import follow
-from lem_safe.runs.problem import Problem, start
+from lem_safe.runs.problem import Problem
+from lem_safe.runs.starting import start
 
 PILOT = "pilot.json"
 """The file of a run directory that keeps the pilot."""

@@ -29,16 +29,17 @@ from lem_safe.normalization.log_z import align
 from lem_safe.normalization.tails import check_tails, leaving
 from lem_safe.progress import Progress
 from lem_safe.registry import columns as columns_named
-from lem_safe.registry import make, must_hold, regions
+from lem_safe.registry import make, must_hold, own_regions
 from lem_safe.runs.course import Course
 from lem_safe.runs.given import Given, device_of, energy_of
 from lem_safe.runs.learned_parts import Learner, Part
 from lem_safe.runs.own_rows import outside
 from lem_safe.runs.promise_check import EveryStep, Shortfall, shortfalls
+from lem_safe.runs.rows_of_table import about_columns, conditioned, of_table
 from lem_safe.runs.sampler_coordinates import over_coordinates, sampler_coordinates
 from lem_safe.samplers import SAMPLERS, Sampler, particlewise, promise_under
 from lem_safe.samplers.hooks import Hooks, hook
-from lem_safe.samplers.initial_points import drawn, rows_of, still
+from lem_safe.samplers.initial_points import rows_of, still
 from lem_safe.scenario import Scenario, must_run, without_aim
 
 
@@ -155,26 +156,24 @@ def build(
     cache: Path | None = None,
     given: Given | None = None,
 ) -> Problem:
-    """Builds a scenario, training its energy unless one with the same fingerprint is cached; `given` parts in
-    the place of its own.
-
-    Raises BadInput for what cannot be built and NumericalFailure where training diverges.
+    """Builds a scenario, training its energy unless it is cached; `given` parts in place of its own. Raises
+    BadInput for what cannot be built and NumericalFailure where training diverges.
     """
     where = device_of(device)
     check_precision(scenario, progress, given)
     dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache)
     energy, origin, data = energy_of(scenario, learner, given)
-    coordinates = sampler_coordinates(energy, dtype)
-    safe = compose(energy, _penalties(scenario, learner))
+    coordinates, safe = sampler_coordinates(energy, dtype), compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
-    named = regions(scenario.unsafe, columns, scenario.derived)
-    coordinates.to(where)
+    coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
+    named = own_regions(scenario, columns)
     rows = _rows(scenario, columns, data, named, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
+    potential, rows = conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    sets = tuple(over_coordinates(c.set, named[c.set], coordinates).to(where) for c in scenario.constraints)
+    sets = tuple(s.to(where) for s in _sets(scenario, columns, coordinates, named))
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -192,6 +191,18 @@ def build(
         rows=rows,
         in_order=given is not None and given.rows is not None,
     )
+
+
+def _sets(
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    coordinates: Coordinates,
+    named: Mapping[str, UnsafeSet],
+) -> tuple[UnsafeSet, ...]:
+    """The constrained regions over sampler coordinates."""
+    names = [c.set for c in scenario.constraints]
+    own = [about_columns(scenario, name, columns, coordinates) for name in names]
+    return tuple(over_coordinates(name, named[name], c) for name, c in zip(names, own, strict=True))
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
@@ -246,29 +257,6 @@ def check_precision(scenario: Scenario, progress: Progress, given: Given | None 
     must_hold(scenario)
     if scenario.why_double is not None:
         progress.say(f"dtype: float64 is chosen: {scenario.why_double}")
-
-
-def start(problem: Problem, key: Key) -> Tensor:
-    """The initial particles of a run, in sampler coordinates, [samples, d]; particles at rows have the rows'
-    own values (A.11).
-    """
-    init, n, coordinates = (
-        problem.scenario.sampler.init,
-        problem.scenario.sampler.samples,
-        problem.coordinates,
-    )
-    if problem.rows is not None:
-        count = len(problem.rows)
-        order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
-        chosen = order[torch.arange(n) % count]
-        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
-        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
-    noise = key.fold("init").normal(
-        torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
-    )
-    if init["kind"] == "standard":
-        return noise
-    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
 
 
 def _composed(

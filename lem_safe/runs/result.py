@@ -10,11 +10,13 @@ import numpy as np
 
 from lem_safe.auditor import AuditReport
 from lem_safe.auditor.drawn import Drawn
+from lem_safe.errors import BadInput, Fault
 from lem_safe.escaping import each_on_one_line, on_one_line
 from lem_safe.files import read_npz
 from lem_safe.formatting import percent
 from lem_safe.inputs import read_arrays, read_mapping
 from lem_safe.run_directory import FINISHED
+from lem_safe.runs.table_files import frame, table_file
 from lem_safe.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -43,6 +45,20 @@ class Run:
     def samples(self) -> Drawn:
         """[n, d] in data units; an array that keeps its dependence marks for an audit."""
         return Drawn.from_arrays(read_npz(self.directory / "samples.npz"))
+
+    def to_pandas(self) -> Any:
+        """The samples as a pandas frame: of a run on a table, with the types of its columns. BadInput without
+        pandas.
+        """
+        written = table_file(self.directory)
+        if written is not None:
+            return frame(written)
+        try:
+            import pandas as pd
+        except ImportError:
+            raise BadInput(Fault("needs pandas: pip install pandas", "to_pandas")) from None
+        arrays = read_npz(self.directory / "samples.npz")
+        return pd.DataFrame(arrays["x"], columns=[str(name) for name in arrays["columns"]])
 
     @property
     def trace(self) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import read_npz, read_text, write_json, write_text
 from lem_safe.lyapunov import Stopped
 from lem_safe.progress import Progress, Silent
-from lem_safe.registry import load, loads, regions
+from lem_safe.registry import load, loads, own_regions
 from lem_safe.report import render
 from lem_safe.run_directory import FINISHED, RESUME, RunDirectory, fresh_under, must_be_fresh
 from lem_safe.runs.chain import CHECKPOINT_SECONDS
@@ -29,6 +29,7 @@ from lem_safe.runs.pilot import PILOT, known_pilot, piloted
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
+from lem_safe.runs.table_files import open_table
 from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate
 from lem_safe.scenario import Scenario, must_run
 
@@ -94,7 +95,7 @@ def run_given(
             write_json(directory / PILOT, pilot.to_dict())
         report = _carried_out(directory, problem, progress, False, began, CHECKPOINT_SECONDS)
         if with_report:
-            render(directory.path, regions(scenario.unsafe, problem.columns, scenario.derived))
+            render(directory.path, own_regions(scenario, problem.columns))
     return report
 
 
@@ -193,7 +194,8 @@ def _judge(directory: RunDirectory, scenario: Scenario, strict: bool, *, keep: b
     way_out = "choose another --out and run it again"
     trace = directory.arrays("trace.npz", way_out)
     directory.arrays("samples.npz", way_out)
-    report = audit(directory / "samples.npz", scenario, trace=trace, strict=strict)
+    rows = open_table(directory.path) or directory / "samples.npz"
+    report = audit(rows, scenario, trace=trace, strict=strict)
     if keep:
         write_text(directory / "badge.json", badge_json(report.to_dict()))
         write_text(directory / "badge.svg", badge_svg(report.to_dict()))

@@ -154,12 +154,12 @@ def _write_csv(draws: Draws, path: Path) -> None:
     if unit:
         lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
     write_atomically(
-        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (_quoted(heads), *lines)))
+        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (quoted(heads), *lines)))
     )
 
 
-def _quoted(names: list[str]) -> str:
-    """One line of names; in quotes where one holds a comma, a quote or a line break."""
+def quoted(names: list[str]) -> str:
+    """One line of cells; in quotes where one holds a comma, a quote or a line break."""
     line = io.StringIO()
     csv.writer(line).writerow(names)
     return line.getvalue().removesuffix("\r\n")

@@ -14,6 +14,8 @@ def sampler_coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
     for part in energy.modules():
         if isinstance(part, Transported):
             own = part.coordinates
+            if not own.affine:
+                return own
             return (
                 identity(energy.dimension, dtype)
                 if own.identity

@@ -12,6 +12,7 @@ from lem_safe.samplers.flow import Flow
 from lem_safe.samplers.langevin import Langevin
 from lem_safe.samplers.mala import Mala
 from lem_safe.samplers.metric import Contraction, contraction
+from lem_safe.samplers.mixed import Mixed
 from lem_safe.samplers.parallel_tempering import ParallelTempering
 from lem_safe.samplers.preconditioned import Preconditioned
 from lem_safe.samplers.underdamped import Underdamped
@@ -34,6 +35,7 @@ SAMPLERS: Kinds[SamplerEntry] = Kinds(
             leaves=promises.PARALLEL_TEMPERING,
             costs="Each particle-step takes one gradient at every temperature.",
         ),
+        "mixed": SamplerEntry(Mixed, Mixed.example, leaves=promises.MIXED, unit_noise=False),
         "birth_death": SamplerEntry(
             BirthDeath,
             BirthDeath.example,
@@ -66,6 +68,7 @@ __all__ = [
     "Info",
     "Langevin",
     "Mala",
+    "Mixed",
     "ParallelTempering",
     "Preconditioned",
     "Sampler",

@@ -67,6 +67,10 @@ PARALLEL_TEMPERING = _metropolis(
     "; and, as swaps are gated like moves, the distribution is the hard KL projection, as n "
     "→ ∞, for one set or sets that do not overlap (G.3)"
 )
+MIXED = _metropolis(
+    "; and, as fresh draws are gated like Langevin steps, the distribution is the hard KL projection, as n → "
+    "∞, for one set or sets that do not overlap (G.3)"
+)
 BIRTH_DEATH: Leaves = {
     **_metropolis(
         "; and, as births are gated like moves, the distribution is the hard KL projection, as n → ∞, for "

@@ -174,7 +174,8 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         lacking = [name for name in RUN_ONLY if name not in source.value and name not in near]
         found += [source.fault((), _lacks(name), at_key=True) for name in lacking]
     to_run = not use.to_audit or (use.samples == NO_SAMPLES and set(RUN_ONLY) <= set(source.value))
-    meaning = Meaning(Parts(parts, to_run), source, tables, use.samples)
+    holds = tables.holds(parts.get(("energy",)) or {}) if to_run else None
+    meaning = Meaning(Parts(parts, to_run, holds), source, tables, use.samples)
     found += meaning.faults
     if found or checked is None:
         raise BadInput(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from barriers.regular_files import MISSING, refusal
-from barriers.tables import defaults, listed, misplaced
+from barriers.tables import defaults
 from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_aim
@@ -18,7 +18,7 @@ from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
 from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
 from lem_safe.scenario.placing import of_constructor
-from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, over_columns
+from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, out_of_place, over_columns
 from lem_safe.scenario.regions import names_declared
 from lem_safe.scenario.source import Source
 from lem_safe.scenario.tables import Tables
@@ -45,6 +45,7 @@ class Meaning:
         derived = derived_faults(parts, self.columns or samples.counted(), source)
         self.built, self.faults = made.built, [*self.faults, *made.faults, *derived]
         self._penalties()
+        self._table()
         self._constraints()
         self._filter()
         self._sampler()
@@ -100,15 +101,8 @@ class Meaning:
 
     def _in_place(self, path: KeyPath, names: Sequence[str], given: Sequence[str], what: str) -> None:
         """Refuses two lists of names for the same columns where one column seems to be in two places."""
-        moved = misplaced(names, given)
-        if moved:
-            theirs, mine = moved[0]
-            seems = f"'{mine}' is" if mine == theirs else f"'{mine}' seems to be '{theirs}', which is"
-            message = (
-                f"{what} ({listed(names)}) by place, and {seems} in another; write them in one "
-                "order, as columns: of the data chooses it"
-            )
-            self._fault(path, message)
+        if (why := out_of_place(names, given)) is not None:
+            self._fault(path, f"{what} {why}")
 
     def _energy_columns(self, energy: Mapping[str, Any], path: KeyPath) -> tuple[str, ...] | None:
         if not there(energy, path):
@@ -142,6 +136,12 @@ class Meaning:
                     self.columns,
                     "has columns of its own that are the scenario's",
                 )
+
+    def _table(self) -> None:
+        """What does not go with the table that the energy is learned from."""
+        if self.parts.runs and self.columns is not None:
+            for path, message in self.tables.unfit(self.parts.by_name(), self.columns):
+                self._fault(path, message)
 
     def _constraints(self) -> None:
         declared = names_declared(self.source)

@@ -109,6 +109,19 @@ class Scenario(BaseModel):
         description="When the run ends, at the latest after sampler.steps; see `lem-safe list stops`.",
     )
 
+    output: Literal["csv", "parquet"] = Field(
+        "csv",
+        description="The format in which a run on a table with columns of every type writes its rows, "
+        "samples.csv or samples.parquet.",
+        examples=["csv"],
+    )
+    given: dict[str, Any] | None = Field(
+        None,
+        description="Values of columns of such a table that all samples are to have: the energy is "
+        "conditioned on them.",
+        examples=[{"sex": "F"}],
+    )
+
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(
         None,
         description="Lists of values, by dotted key: every combination is a separate run, and all runs "

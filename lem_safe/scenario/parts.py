@@ -2,7 +2,7 @@
 whether it is learned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from barriers.tables import Holding
 from lem_safe.data.parts import in_parts
 from lem_safe.scenario.key_path import KeyPath
 
+Held = Callable[[int], Holding]
+
 
 class Parts:
     """The well-formed parts of a scenario by key path: `energy`, each penalty, region and constraint,
-    `sampler`, `filter`, ...; runs: whether the scenario is to be run, or only to audit files with.
+    `sampler`, `filter`, ...; runs: whether the scenario is to be run, or only to audit files with. holds:
+    what each column of the table holds that the energy is learned from, where these are no plain numbers.
     """
 
-    def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True):
-        self.values, self.runs = values, runs
+    def __init__(self, values: Mapping[KeyPath, Any], runs: bool = True, holds: Held | None = None):
+        self.values, self.runs, self.holds = values, runs, holds
         self._cells: dict[tuple[str, ...], Cells] = {}
 
     @property
@@ -36,13 +39,21 @@ class Parts:
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
-        if self.runs:
+        if self.runs and self.holds is None:
             return Cells(stage="measured", derived=self.derived)
         over = tuple(columns)
         if over not in self._cells:  # asked for by every region, and made from all of them
             usage = usage_of(dict(self.under("unsafe")), over, self.derived)
-            self._cells[over] = Cells(usage.kinds(lambda column: Holding(None)), "open", self.derived)
+            known = self.holds is not None
+            kinds = usage.kinds(self.holds or (lambda column: Holding(None)))
+            self._cells[over] = Cells(kinds, "known" if known else "open", self.derived)
         return self._cells[over]
+
+    def by_name(self) -> dict[str, Any]:
+        """The well-formed parts that rows of a table have a say in, by name."""
+        whole = {name: self.get(name) for name in ("energy", "sampler", "filter", "given")}
+        lists = {name: [part for _, part in self.under(name)] for name in ("penalties", "constraints")}
+        return {**whole, **lists, "unsafe": dict(self.under("unsafe"))}
 
     def get(self, *path: str | int) -> Any:
         return self.values.get(path)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from barriers.sets.column_names import names_among, names_of_all, rule_names
 from barriers.sets.derived import faults_of
-from barriers.tables import defaults, misplaced
+from barriers.tables import defaults, listed, misplaced
 from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.parts import Parts
@@ -59,6 +59,21 @@ def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) 
         source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
         for name, bad in faults_of(over, parts.cells(over))
     ]
+
+
+def out_of_place(names: Sequence[str], given: Sequence[str]) -> str | None:
+    """Why two lists of names for the same columns cannot be both right, where one column seems to be in two
+    places; None otherwise.
+    """
+    moved = misplaced(names, given)
+    if not moved:
+        return None
+    theirs, mine = moved[0]
+    seems = f"'{mine}' is" if mine == theirs else f"'{mine}' seems to be '{theirs}', which is"
+    return (
+        f"({listed(names)}) by place, and {seems} in another; write them in one order, as columns: of the "
+        "data chooses it"
+    )
 
 
 def _may_be_called(energy: Sequence[str] | None, header: Sequence[str]) -> bool:

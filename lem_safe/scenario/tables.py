@@ -12,6 +12,7 @@ from typing import Any
 from barriers.kinds import Entry, KindError, Kinds
 from barriers.sets import UnsafeSet
 from barriers.specification import Nested
+from barriers.tables import Holding
 from lem_safe.scenario.inits import INITS
 
 
@@ -94,6 +95,16 @@ def _end_all(stop: Mapping[str, Any], sampler: Mapping[str, Any]) -> None:
     return None
 
 
+def _numbers_alone(energy: Mapping[str, Any]) -> Callable[[int], Holding] | None:
+    return None
+
+
+def _all_fits(
+    content: Mapping[str, Any], columns: Sequence[str]
+) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    return ()
+
+
 def _single_will_do(
     resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]
 ) -> str | None:
@@ -115,6 +126,9 @@ class Tables:
     ends: raises ValueError where a stopping rule cannot end a sampler's run, both by their specifications.
     beyond_single: why float32 cannot represent a resolved scenario with its columns and its constrained
     regions; None where it can.
+    holds: what the columns of an energy's table hold, None where they are plain numbers.
+    unfit: what the parts of a scenario over these columns ask of its energy that does not go with its table,
+    as keys and messages.
     makers: builders of the non-geometric parts of a region, such as the energy of a sublevel set.
     """
 
@@ -133,5 +147,9 @@ class Tables:
     ends: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = _end_all
     beyond_single: Callable[[Mapping[str, Any], Sequence[str], Mapping[str, UnsafeSet]], str | None] = (
         _single_will_do
+    )
+    holds: Callable[[Mapping[str, Any]], Callable[[int], Holding] | None] = _numbers_alone
+    unfit: Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[tuple[str | int, ...], str]]] = (
+        _all_fits
     )
     makers: Nested = field(default_factory=dict)

@@ -16,12 +16,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
+from lem_safe.data.typed import Codec, RowCoordinates
+from lem_safe.energies.mixture_based import MixtureBase
 from lem_safe.energies.mlp import NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically
 from lem_safe.inputs import must_be_readable
-from lem_safe.training.plausible import must_fit
+from lem_safe.training.plausible import must_fit, must_have_room
 from lem_safe.training.plausible import names as names_of
 
 FORMAT = "lem-safe energy 1"
@@ -82,7 +84,9 @@ def load_energy(path: Path) -> Saved:
     try:
         metadata = {name: json.loads(value) for name, value in text.items()}
         columns = names_of(metadata["columns"])
-        energy = _made(network_of(metadata["network"]), columns, tensors)
+        table = metadata.get("table")
+        codec = None if table is None else Codec.from_json(table)
+        energy = _made(network_of(metadata["network"]), columns, tensors, codec)
     except MALFORMED as error:
         why = (" ".join(str(error).split()) or type(error).__name__)[:300]
         raise BadInput(
@@ -91,13 +95,24 @@ def load_energy(path: Path) -> Saved:
     return Saved(energy.requires_grad_(False).eval(), columns, metadata)
 
 
-def _made(network: Network, columns: Sequence[str], tensors: Mapping[str, Tensor]) -> Transported:
+def _made(
+    network: Network, columns: Sequence[str], tensors: Mapping[str, Tensor], codec: Codec | None
+) -> Transported:
     """The energy of these tensors; one of MALFORMED where they are not the network's, or not finite."""
     inside = _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
     outside = {name: tensor for name, tensor in tensors.items() if not name.startswith("inner.")}
     broken = [name for name, t in tensors.items() if not (t.is_floating_point() and bool(t.isfinite().all()))]
     if broken:
         raise ValueError(f"'{broken[0]}' must hold finite numbers")
+    if codec is not None:
+        if codec.columns != tuple(columns) or not isinstance(network, MixtureBase):
+            raise ValueError("its columns are not those of its table")
+        must_have_room(
+            network, codec.numbers + sum(codec.sizes), {n: tuple(t.shape) for n, t in tensors.items()}
+        )
+        rows = network.build_rows(codec.numbers, codec.sizes, torch.Generator().manual_seed(0))
+        rows.load_state_dict(inside)
+        return Transported(rows, RowCoordinates(codec))
     must_fit(network, len(columns), {name: tuple(t.shape) for name, t in (inside | outside).items()})
     inner = network.build(len(columns), torch.Generator().manual_seed(0))
     inner.load_state_dict(inside)

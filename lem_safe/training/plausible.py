@@ -40,7 +40,7 @@ def must_fit(network: Network, columns: int, shapes: Shapes) -> None:
         if value > longest:
             raise ValueError(f"{name} is {value:,}, and its tensors have no dimension of that size")
     if network.fitted:
-        _must_have_room(network, columns, shapes)
+        must_have_room(network, columns, shapes)
         return
     with torch.device("meta"):  # shapes without numbers
         made = network.build(columns, torch.Generator().manual_seed(0)).state_dict()
@@ -63,7 +63,7 @@ def settings(network: Network) -> Iterator[tuple[str, int]]:
                 yield name, number
 
 
-def _must_have_room(network: Network, columns: int, shapes: Shapes) -> None:
+def must_have_room(network: Network, columns: int, shapes: Shapes) -> None:
     """For a network that is fitted and cannot be made without numbers: it may not be larger than its file."""
     have = sum(math.prod(shape) for shape in shapes.values())
     found = dict(settings(network))

@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import torch
 from typing_extensions import Doc
 
 from barriers.coordinates import identity
-from lem_safe.data.source import DataSource, digest
+from barriers.specification import SpecificationError
+from lem_safe.data.source import Dataset, DataSource, digest
+from lem_safe.data.typed import Codec, RowCoordinates
+from lem_safe.energies.mixture_based import MixtureBase
 from lem_safe.energies.mlp import MLP, NETWORKS, Network
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.training.checkpoint import FORMAT, describe, load_energy, save_energy
+from lem_safe.training.contrastive import Contrastive
 from lem_safe.training.default_loss import SHARE_OF_BANDWIDTH, default_loss
 from lem_safe.training.journal import Journal
-from lem_safe.training.loop import Progress, fit, quiet
+from lem_safe.training.loop import Fit, Progress, fit, quiet
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.whitening import whiten
@@ -65,6 +70,8 @@ class Trained:
         another number.
         """
         columns = self.data.columns
+        if getattr(self.data, "codec", None) is not None:
+            row_network(self)
         self.network.must_fit(len(columns))
         return columns
 
@@ -89,6 +96,8 @@ class Trained:
         Raises BadInput for rows that cannot be whitened, NumericalFailure where training diverges.
         """
         rows = self.data.load(seed)
+        if rows.codec is not None:
+            return self._train_rows(rows, rows.codec, seed, progress, journal)
         coordinates = (
             whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
         )
@@ -106,19 +115,39 @@ class Trained:
             journal=journal,
             prepare=self.network.begun if self.network.fitted else None,
         )
-        metadata = {
+        metadata = self._about(rows, result, describe(loss, LOSSES.kind_of(loss)), seed)
+        return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
+
+    def _train_rows(
+        self, rows: Dataset, codec: Codec, seed: int, progress: Progress, journal: Journal | None
+    ) -> tuple[Transported, dict[str, Any]]:
+        """The same over latent rows of a table: a mixture of products that the network corrects (E.23)."""
+        network, key, loss = row_network(self), Key(seed).fold("train"), Contrastive()
+        generator = key.fold("rows").generator()
+        uniforms = torch.rand(rows.values.shape, generator=generator, dtype=torch.float64)
+        x = codec.latent(rows.values, uniforms).float()
+        fresh = network.build_rows(codec.numbers, codec.sizes, key.fold("weights").generator())
+        result = fit(
+            fresh, x, loss, self.training, key, progress=progress, journal=journal, prepare=network.begun
+        )
+        about = {"kind": "contrastive"}
+        metadata = self._about(rows, result, about, seed) | {"table": codec.to_json()}
+        return Transported(result.energy.requires_grad_(False).eval(), RowCoordinates(codec)), metadata
+
+    def _about(self, rows: Dataset, result: Fit, loss: dict[str, Any], seed: int) -> dict[str, Any]:
+        """The metadata of a file of the energy."""
+        return {
             "fingerprint": self.fingerprint(seed),
             "seed": seed,
             "columns": list(rows.columns),
             "rows": rows.values.shape[0],
             "network": describe(self.network, NETWORKS.kind_of(self.network)),
-            "loss": describe(loss, LOSSES.kind_of(loss)),
+            "loss": loss,
             "training": describe(self.training),
             "held_out": result.held_out,
             "resumed_from_step": result.resumed_from_step,
             "history": [check._asdict() for check in result.history],
         }
-        return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
 
     def load_or_train(
         self,
@@ -160,6 +189,24 @@ class Trained:
     def path(self, seed: int, cache: Path | None = None) -> Path:
         """The file of this energy in the cache, whether it exists or not."""
         return (cache or default_cache()) / self.fingerprint(seed)[:32] / FILE
+
+
+def row_network(made: Trained) -> MixtureBase:
+    """The network of a table with columns of other types than numbers; SpecificationError where another one,
+    a loss or a smoothing is asked for, which know numbers alone.
+    """
+    why = "this table has categories, dates, missing cells or settings of its columns"
+    if not isinstance(made.network, MixtureBase):
+        raise SpecificationError(f"{why}: use network: {{kind: mixture_base}}", ("network",))
+    if made.loss is not None:
+        raise SpecificationError(
+            f"{why}, which are learned by comparison with a mixture; leave loss out", ("loss",)
+        )
+    if made.training.smoothing:
+        raise SpecificationError(
+            f"{why}, to which no noise is added; leave smoothing out", ("training", "smoothing")
+        )
+    return made.network
 
 
 def _must_be_a_place(path: Path) -> None:

@@ -21,8 +21,9 @@ from lem_safe.progress import Silent
 from lem_safe.registry import TABLES, json_schema, load, loads, regions
 from lem_safe.runs.chain import Course, follow
 from lem_safe.runs.pilot import piloted
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
 from lem_safe.runs.runner import run
+from lem_safe.runs.starting import start
 from lem_safe.scenario import bundled_scenarios
 
 pytestmark = pytest.mark.simulation

@@ -66,7 +66,8 @@ def test_its_samples_are_independent_of_the_pilot_and_of_a_run(done):
     own = lem_safe.loads(done.path.joinpath("scenario.yaml").read_text())
     from lem_safe.keys import Key
     from lem_safe.progress import Silent
-    from lem_safe.runs.problem import build, start
+    from lem_safe.runs.problem import build
+    from lem_safe.runs.starting import start
 
     problem = build(own, progress=Silent())
     starts = [start(problem, key).numpy() for key in (Key(0), Key(0).fold("pilot").fold(0))]

@@ -284,7 +284,7 @@ sampler: {kind: langevin, samples: 10, steps: 2, step_size: 0.001}
     ("fields", "message"),
     [
         ({"most": 0.0}, "MixtureBase: most must be > 0"),
-        ({"components": 0}, "components must be >= 1 and <= 100; got 0"),
+        ({"components": 0}, "components must be >= 1 and <= 1000; got 0"),
         ({"depth": 0}, "hidden and depth must be >= 1; got 64 and 0"),
         ({"activation": "relu"}, "activation must be one of silu, softplus, tanh; got 'relu'"),
     ],

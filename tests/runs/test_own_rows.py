@@ -11,7 +11,8 @@ from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import load, loads
 from lem_safe.runs.own_rows import own_rows
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
+from lem_safe.runs.starting import start
 
 TEXT = """\
 version: 1

@@ -23,8 +23,9 @@ from lem_safe.registry import loads
 from lem_safe.runs import replicas
 from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
 from lem_safe.runs.recorded_clouds import RecordedClouds
+from lem_safe.runs.starting import start
 from lem_safe.samplers import SAMPLERS, Langevin, particlewise
 
 N, CLOUDS, STEPS = 20, 4, 12

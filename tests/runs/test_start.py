@@ -27,7 +27,8 @@ from lem_safe.progress import Silent
 from lem_safe.registry import loads, make, must_hold
 from lem_safe.runs import more_samples as drawing
 from lem_safe.runs import runner
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
+from lem_safe.runs.starting import start
 from lem_safe.samplers import SAMPLERS
 from lem_safe.samplers.hooks import hook
 

@@ -14,7 +14,8 @@ from lem_safe.precision import resolution
 from lem_safe.progress import Silent
 from lem_safe.registry import loads
 from lem_safe.runs.chain import Course, follow
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
+from lem_safe.runs.starting import start
 from truths.clouds import F64
 
 RULES = {

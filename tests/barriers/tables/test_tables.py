@@ -23,7 +23,8 @@ from lem_safe.errors import BadInput
 from lem_safe.keys import Key
 from lem_safe.progress import Silent
 from lem_safe.registry import load, loads
-from lem_safe.runs.problem import build, start
+from lem_safe.runs.problem import build
+from lem_safe.runs.starting import start
 
 NAMED = GOOD.replace("version: 1\n", "version: 1\ncolumns: [speed, load]\n").replace(
     "  both: {any: [near, wall]}", '  both: {kind: rule, where: "load > 20"}'

@@ -1,0 +1,41 @@
+"""The facts that lem-safe writes beside a file of rows, FILE.json: whether they are one filtered cloud, or
+several, which a table has no place for.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lem_safe.auditor.samples import UNITS, Samples
+
+
+def facts_beside(path: Path) -> dict[str, Any]:
+    """The facts of the rows in a file; empty where there are none, or they are of another file."""
+    beside = path.with_name(f"{path.name}.json")
+    try:
+        found = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("file") == path.name else {}
+
+
+def marked_beside(samples: Samples, path: Path) -> Samples:
+    """The samples with the marks of their facts, and with missing cells kept where the rows are said to have
+    some; as they are where a column of theirs says it already.
+    """
+    facts, own = facts_beside(path), samples.rows.columns or ()
+    if not facts or any(name in UNITS for name in own):
+        return samples
+    replicas, rows = facts.get("replicas"), facts.get("samples")
+    seed, moved = facts.get("seed"), facts.get("moved")
+    marked = replace(
+        samples,
+        coupled=facts.get("coupled") is True,
+        seed=seed if isinstance(seed, int) else None,
+        moved=float(moved) if isinstance(moved, int | float) else None,
+        gaps="keep" if facts.get("missing") == "keep" else samples.gaps,
+    )
+    if isinstance(replicas, int) and replicas > 1 and isinstance(rows, int) and rows % replicas == 0:
+        return replace(marked, unit="cloud", each=rows // replicas)
+    return marked

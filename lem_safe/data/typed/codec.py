@@ -1,0 +1,138 @@
+"""Rows to latent points and back: r = D(x), x = (z, c).
+
+z holds one number for each column that has one, c one code for each column that has a choice of codes, in the
+order of the columns. D depends on nothing else, so a rule about rows is a rule about x (E.23).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from barriers.tables import CellKind, Coder, Holding, kind_of_cells
+from lem_safe.data.typed.fields import Field
+
+KINDS: dict[str, CellKind] = {"number": "number", "integer": "number", "date": "date"}
+
+
+class Codec:
+    """The fields of a table, in the order of its columns. d columns, k latent numbers, and one code for each
+    of `sizes`; D = k + len(sizes).
+    """
+
+    def __init__(self, fields: Iterable[Field]):
+        self.fields = tuple(fields)
+        self.moving = [j for j, field in enumerate(self.fields) if field.moves]
+        self.choosing = [j for j, field in enumerate(self.fields) if field.coded]
+        self._z = {j: i for i, j in enumerate(self.moving)}
+        self._c = {j: len(self.moving) + i for i, j in enumerate(self.choosing)}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many codes each column has that has a choice."""
+        return tuple(self.fields[j].codes for j in self.choosing)
+
+    @property
+    def numbers(self) -> int:
+        """k, how many latent numbers there are."""
+        return len(self.moving)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return len(self.moving) + len(self.choosing)
+
+    def continuous(self, column: str) -> bool:
+        """Whether a column's values follow its latent number alone."""
+        field = self.fields[self.columns.index(column)]
+        return field.moves and not field.coded
+
+    # Points to rows
+
+    def values(self, x: Float[Tensor, "n D"]) -> Float64[Tensor, "n d"]:
+        """The rows before rounding, differentiable in the latent numbers."""
+        return torch.stack([field.values(*self._of(x, j)) for j, field in enumerate(self.fields)], -1)
+
+    def rows(self, x: Float[Tensor, "n D"], wanted: Collection[int] | None = None) -> Float64[Tensor, "n d"]:
+        """The rows as they are written: numbers on their grid and within their range; with `wanted`, these
+        columns alone, and NaN in the others.
+        """
+        x = x.detach()
+        blank = torch.full(x.shape[:-1], torch.nan, dtype=torch.float64, device=x.device)
+        found = [
+            field.rounded(field.values(*self._of(x, j))) if wanted is None or j in wanted else blank
+            for j, field in enumerate(self.fields)
+        ]
+        return torch.stack(found, -1)
+
+    def latent(
+        self, rows: Float64[Tensor, "n d"], uniforms: Float64[Tensor, "n d"]
+    ) -> Float64[Tensor, "n D"]:
+        """A point of each row; ranks among equal values, and numbers that do not matter, by the uniforms."""
+        made = [field.latent(rows[:, j], uniforms[:, j]) for j, field in enumerate(self.fields)]
+        z, c = [made[j][0] for j in self.moving], [made[j][1] for j in self.choosing]
+        return torch.stack([*z, *c], 1) if self.dimension else rows.new_zeros(len(rows), 0)
+
+    def _of(self, x: Tensor, j: int) -> tuple[Tensor | None, Tensor | None]:
+        """The latent number and the code of a column; where it has neither, zeros in place of a code."""
+        z = x[..., self._z[j]] if j in self._z else None
+        c = x[..., self._c[j]] if j in self._c else None
+        return z, (x.new_zeros(x.shape[:-1]) if z is None and c is None else c)
+
+    # What rules and files see
+
+    def holding(self, column: int) -> Holding:
+        """What a column holds, for rules that leave it open."""
+        field = self.fields[column]
+        if field.kind == "category":
+            return Holding(kind_of_cells(field.labels))
+        return Holding(KINDS[field.kind], True)
+
+    def tables(self, kinds: Mapping[str, CellKind]) -> dict[int, Float64[Tensor, "labels"]]:
+        """By column, the numbers that rules know its categories by; ValueError where one is not what rules
+        take the column for.
+        """
+        made = {}
+        for j, field in enumerate(self.fields):
+            if field.kind == "category":
+                coder = Coder(kinds.get(field.name, "text"), field.labels)
+                found, bad = coder.codes(field.labels)
+                if bad.any():
+                    label = field.labels[int(bad.argmax())]
+                    raise ValueError(
+                        f"column '{field.name}': '{label[:40]}' is not {coder.kind}, as a rule takes it"
+                    )
+                made[j] = torch.from_numpy(found)
+        return made
+
+    def cells(self, rows: Float64[np.ndarray, "n d"]) -> list[list[str]]:
+        """The cells of rows as a file holds them, column by column."""
+        return [_texts(field, rows[:, j]) for j, field in enumerate(self.fields)]
+
+    # As JSON
+
+    def to_json(self) -> str:
+        return json.dumps([field.to_dict() for field in self.fields])
+
+    @classmethod
+    def from_json(cls, text: str) -> "Codec":
+        """The codec that `to_json` described; KeyError, TypeError or ValueError for anything else."""
+        return cls(Field.from_dict(given) for given in json.loads(text))
+
+    def same_as(self, other: Any) -> bool:
+        return isinstance(other, Codec) and self.fields == other.fields
+
+
+def _texts(field: Field, values: Sequence[float] | np.ndarray) -> list[str]:
+    """The cells of one column, each different value written once."""
+    unique, at = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True)
+    texts = np.array([field.text(float(v)) for v in unique], dtype=object)
+    return list(texts[at.reshape(-1)])

@@ -1,0 +1,103 @@
+"""The map of a sampler's points to the rows of a table, in the place of an affine one.
+
+Rows in data units are the numbers that an audit of the written file knows them by: categories are codes of
+their texts (or what rules take them for), dates microseconds since 1970, missing cells NaN.
+"""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from barriers.tables import CellKind
+from lem_safe.data.typed.codec import Codec
+
+MIDDLE = 0.5
+
+
+class RowCoordinates(Coordinates):
+    """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default. wanted: the
+    places of the columns that `counted` is asked about; all by default.
+    """
+
+    affine = False
+
+    def __init__(
+        self,
+        codec: Codec,
+        kinds: Mapping[str, CellKind] | None = None,
+        wanted: Collection[int] | None = None,
+    ):
+        d = codec.dimension
+        super().__init__(
+            torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64), torch.float64
+        )
+        self.codec, self.kinds, self.wanted = codec, dict(kinds or {}), wanted
+        self._tables = codec.tables(self.kinds)
+
+    @property
+    def width(self) -> int:
+        return len(self.codec.fields)
+
+    def forward(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
+        return self._as_counted(self.codec.values(z)).to(z.dtype)
+
+    def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n D"]:
+        rows = self.placed(x.double().cpu())
+        return self.codec.latent(rows, torch.full_like(rows, MIDDLE)).to(x)
+
+    def saved(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
+        return self._as_counted(self.codec.rows(z))
+
+    def counted(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
+        return self._as_counted(self.codec.rows(z, self.wanted))
+
+    def about(self, columns: Collection[int]) -> "RowCoordinates":
+        """The same map, for a region that is about these columns alone."""
+        return RowCoordinates(self.codec, self.kinds, frozenset(columns))
+
+    def seen(self, rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """Rows that hold the places of categories, in data units."""
+        return self._as_counted(rows)
+
+    def placed(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """Rows in data units, with the places of categories; ValueError for a value that none of them has."""
+        columns = list(x.unbind(-1))
+        for j, table in self._tables.items():
+            order = table.argsort()
+            at = torch.searchsorted(table[order], columns[j].contiguous()).clamp(max=len(table) - 1)
+            place = order[at]
+            wrong = (table[place] != columns[j]) & ~columns[j].isnan()
+            if bool(wrong.any()):
+                raise ValueError(
+                    f"column '{self.codec.columns[j]}' holds a value that is none of its categories"
+                )
+            columns[j] = torch.where(columns[j].isnan(), torch.nan, place.to(x))
+        return torch.stack(columns, -1)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The columns of categories."""
+        return tuple(self.codec.columns[j] for j in self._tables)
+
+    def pinned(self, columns: Mapping[int, float], dtype: torch.dtype) -> "RowCoordinates":
+        return self
+
+    def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "RowCoordinates":
+        return self
+
+    def told(self, kinds: Mapping[str, CellKind]) -> "RowCoordinates":
+        """The same map, for rules that take columns for these kinds."""
+        return RowCoordinates(self.codec, kinds)
+
+    def _as_counted(self, rows: Tensor) -> Tensor:
+        if not self._tables:
+            return rows
+        columns = list(rows.unbind(-1))
+        for j, table in self._tables.items():
+            v = columns[j].detach()
+            numbers = table.to(v.device)[v.nan_to_num(0.0).long()]
+            columns[j] = torch.where(v.isnan(), torch.nan, numbers)
+        return torch.stack(columns, -1)

@@ -1,0 +1,185 @@
+"""What a scenario may ask of an energy that is learned from a table with columns of other types than numbers:
+which samplers, filters and starts it takes, and what it can be conditioned on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from barriers.filters import FILTERS
+from barriers.sets import SpecificationError, UnsafeSet
+from barriers.sets.rule import columns_used
+from barriers.sets.usage import usage_of
+from barriers.tables import CellKind
+from lem_safe.checkpoints import Checkpoint
+from lem_safe.data.typed import Codec, Field, RowCoordinates
+from lem_safe.errors import BadInput
+from lem_safe.registry.making import make, regions
+from lem_safe.scenario import Scenario
+from lem_safe.training.trained import Trained
+
+ROWS = "rows of this table have categories, missing cells or values that many rows share"
+
+
+def table_of(energy: Mapping[str, Any]) -> Codec | None:
+    """What the rows of an energy's specification stand for, of one learned from a table with columns of other
+    types than numbers; None of any other, and where it cannot be read, which is reported elsewhere.
+    """
+    try:
+        made = make("energies", energy) if energy else None
+        if isinstance(made, Checkpoint):
+            return made.codec
+        found: Codec | None = getattr(made.data, "codec", None) if isinstance(made, Trained) else None
+        return found
+    except (BadInput, ValueError, KeyError):
+        return None
+
+
+def kinds_of(
+    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
+) -> dict[str, CellKind]:
+    """What the rules of a scenario take the columns of a table for; by default categories are text."""
+    own: dict[str, CellKind] = {"category": "text", "date": "date"}
+    pairs = zip(columns, codec.fields, strict=True)
+    known = {name: own[field.kind] for name, field in pairs if field.kind in own}
+    return {**known, **usage_of(unsafe, columns, derived or {}).kinds(codec.holding)}
+
+
+def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet]:
+    """The named regions of a scenario that can be run, over its columns, whatever these hold."""
+    codec = table_of(chosen.energy)
+    kinds = None if codec is None else kinds_of(codec, columns, chosen.unsafe, chosen.derived)
+    return regions(chosen.unsafe, columns, chosen.derived, kinds)
+
+
+def in_data_units(
+    chosen: Scenario, rows: Float64[np.ndarray, "n d"], columns: Sequence[str]
+) -> Float64[np.ndarray, "n d"]:
+    """Rows of a scenario's table as its regions know them."""
+    codec = table_of(chosen.energy)
+    if codec is None:
+        return rows
+    kinds = kinds_of(codec, columns, chosen.unsafe, chosen.derived)
+    return RowCoordinates(codec, kinds).seen(torch.from_numpy(rows)).numpy()
+
+
+Key = tuple[str | int, ...]
+
+
+def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    """What a scenario asks of its energy that does not go with rows of a table, as keys and messages.
+    content: its well-formed parts by name, some of which may be absent.
+    """
+    energy, penalties = content.get("energy") or {}, content.get("penalties") or []
+    for path in (*_within(energy, ("energy",)), *_within(penalties, ("penalties",))):
+        yield path, f"cannot be part of a composition: {ROWS}; make it the scenario's energy"
+    codec = table_of(energy)
+    given = content.get("given") or {}
+    if codec is None:
+        if given:
+            yield ("given",), "conditions an energy that is learned from a table of rows, and this one is not"
+        return
+    if penalties:
+        yield ("penalties",), f"cannot be subtracted from this energy: {ROWS}; leave it out"
+    yield from _unfit_sampler(codec, content.get("sampler") or {})
+    yield from _unfit_filter(codec, content, columns)
+    for name, value in given.items():
+        try:
+            code_given(codec, columns, name, value)
+        except SpecificationError as error:
+            yield ("given", name), str(error)
+
+
+def code_given(codec: Codec, columns: Sequence[str], name: str, value: Any) -> tuple[int, int] | None:
+    """The place among the columns with codes, and the code, that a given value stands for; None where the
+    column has this value alone. SpecificationError where it has none.
+    """
+    if name not in columns:
+        raise SpecificationError(f"no column is named '{name}'; the columns are {', '.join(columns[:12])}")
+    j = list(columns).index(name)
+    field = codec.fields[j]
+    code = _code(field, value)
+    if code is None:
+        shown = [repr(field.text(atom)) for atom in field.atoms[:12]] + ["null"] * field.gaps
+        message = f"can be one of {', '.join(shown)} (values that at least 5 % of the rows have)"
+        raise SpecificationError(
+            f"{message if shown else 'has no value that many rows share'}; got {value!r}"
+        )
+    return (codec.choosing.index(j), code) if j in codec.choosing else None
+
+
+def _code(field: Field, value: Any) -> int | None:
+    if value is None:
+        return field.codes - 1 if field.gaps else None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    for k, atom in enumerate(field.atoms):
+        own = field.text(atom)
+        same = own == text or (isinstance(value, bool) and own.lower() == text)
+        if same or (field.kind in ("number", "integer") and _number(value) == atom):
+            return k
+    return None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _within(spec: Any, path: Key) -> Iterator[Key]:
+    """The places of energies of rows inside an energy's specification, or a list of penalties."""
+    if isinstance(spec, Mapping):
+        top = len(path) == 1
+        if not top and spec.get("kind") in ("trained", "checkpoint") and table_of(spec) is not None:
+            yield path
+            return
+        for key, part in spec.items():
+            if isinstance(part, Mapping | list):
+                yield from _within(part, (*path, key))
+    elif isinstance(spec, list):
+        for i, part in enumerate(spec):
+            yield from _within(part, (*path, i))
+
+
+def _unfit_sampler(codec: Codec, sampler: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    kind, init = sampler.get("kind"), sampler.get("init") or {}
+    if kind not in (None, "mixed") and codec.sizes:
+        yield ("sampler", "kind"), f"'{kind}' moves numbers alone, and {ROWS}: use mixed"
+    if init.get("kind") == "gaussian":
+        way = "leave init out to start at draws of the mixture, or use {kind: data}"
+        yield ("sampler", "init", "kind"), f"a normal distribution has no categories or digits; {way}"
+
+
+def _unfit_filter(
+    codec: Codec, content: Mapping[str, Any], columns: Sequence[str]
+) -> Iterator[tuple[Key, str]]:
+    chosen, unsafe = content.get("filter") or {}, content.get("unsafe") or {}
+    kind = chosen.get("kind")
+    if kind is None or not _by_distance(chosen):
+        return
+    for constraint in content.get("constraints") or []:
+        spec = unsafe.get(constraint["set"])
+        try:
+            used = columns_used(spec, columns, unsafe) or list(columns)
+        except ValueError:
+            continue
+        still = [name for name in used if name in columns and not _moves(codec, columns, name)]
+        if still:
+            message = (
+                f"'{kind}' follows the distance to a region, and column '{still[0]}', which "
+                f"'{constraint['set']}' is about, has categories, missing cells or values that many rows "
+                "share; use gate, tilt or reject"
+            )
+            yield ("filter", "kind"), message
+
+
+def _by_distance(chosen: Mapping[str, Any]) -> bool:
+    entry = FILTERS[chosen["kind"]]
+    if entry.members:
+        return any(_by_distance(member) for member in chosen.get(entry.members) or ())
+    return entry.by_distance
+
+
+def _moves(codec: Codec, columns: Sequence[str], name: str) -> bool:
+    return codec.continuous(codec.columns[list(columns).index(name)])

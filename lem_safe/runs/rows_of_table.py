@@ -1,0 +1,74 @@
+"""What a run on a table with columns of every type builds beside what every run does: coordinates that are
+told what rules take the columns for, regions of the columns they are about, and the energy under what is
+given.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from barriers.coordinates import Coordinates
+from barriers.sets.backticks import place_of
+from barriers.sets.column_names import column_names
+from lem_safe.data import Dataset
+from lem_safe.data.typed import RowCoordinates
+from lem_safe.energies.base import Energy
+from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.errors import BadInput, Fault
+from lem_safe.registry import code_given, kinds_of
+from lem_safe.scenario import Scenario
+
+
+def of_table(
+    scenario: Scenario, columns: tuple[str, ...], coordinates: Coordinates, data: Dataset | None
+) -> tuple[Coordinates, Dataset | None]:
+    """The coordinates of a table's rows, told what rules take its columns for, and the rows in data units;
+    others as they are.
+    """
+    if not isinstance(coordinates, RowCoordinates):
+        return coordinates, data
+    codec = coordinates.codec
+    told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
+    return told, None if data is None else replace(data, values=told.seen(data.values))
+
+
+def about_columns(
+    scenario: Scenario, name: str, columns: tuple[str, ...], coordinates: Coordinates
+) -> Coordinates:
+    """The coordinates of a region; of a table's rows, of the columns alone that the region is about."""
+    if not isinstance(coordinates, RowCoordinates):
+        return coordinates
+    used = column_names(scenario.unsafe[name], scenario.unsafe, scenario.derived)
+    if used is None:
+        return coordinates
+    try:
+        return coordinates.about(frozenset(place_of(column, columns) for column in used))
+    except ValueError:  # a name that only the region itself can tell
+        return coordinates
+
+
+def conditioned(
+    scenario: Scenario,
+    columns: tuple[str, ...],
+    coordinates: Coordinates,
+    potential: Energy,
+    rows: Tensor | None,
+) -> tuple[Energy, Tensor | None]:
+    """The energy under the values that are given, and the rows of the start that have them; BadInput where
+    none does.
+    """
+    if not scenario.given or not isinstance(coordinates, RowCoordinates):
+        return potential, rows
+    codec = coordinates.codec
+    found = [code_given(codec, columns, name, value) for name, value in scenario.given.items()]
+    codes = dict(code for code in found if code is not None)
+    assert isinstance(potential, RowEnergy)
+    if rows is not None:
+        points = coordinates.inverse(rows)[:, codec.numbers :]
+        kept = torch.stack([points[:, j] == code for j, code in codes.items()]).all(0) if codes else None
+        rows = rows if kept is None else rows[kept]
+        if not len(rows):
+            message = "no row of the start has the values that are given; leave init out"
+            raise BadInput(Fault(message, str(scenario.source or scenario.name), key="sampler.init"))
+    return potential.given(codes), rows

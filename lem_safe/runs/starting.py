@@ -1,0 +1,60 @@
+"""The start of a run's particles, in sampler coordinates."""
+
+import torch
+from torch import Tensor
+
+from lem_safe.data.typed import RowCoordinates
+from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.keys import Key
+from lem_safe.runs.problem import Problem
+from lem_safe.samplers.initial_points import drawn
+from lem_safe.samplers.mixed import base_of
+
+REDRAWN = 100
+"""How often a row of a start is drawn again that is inside a constrained region."""
+
+
+def start(problem: Problem, key: Key) -> Tensor:
+    """The initial particles of a run, in sampler coordinates, [samples, d]; particles at rows have the rows'
+    own values (A.11).
+    """
+    init, n, coordinates = (
+        problem.scenario.sampler.init,
+        problem.scenario.sampler.samples,
+        problem.coordinates,
+    )
+    if problem.rows is not None:
+        count = len(problem.rows)
+        order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
+        chosen = order[torch.arange(n) % count]
+        if isinstance(coordinates, RowCoordinates):
+            return coordinates.inverse(problem.rows[chosen]).to(device=problem.device, dtype=problem.dtype)
+        points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
+        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
+    noise = key.fold("init").normal(
+        torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
+    )
+    if init["kind"] == "standard":
+        base = base_of(problem.potential)
+        return noise if base is None else _outside(problem, base, noise, key)
+    return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
+
+
+def _outside(problem: Problem, base: RowMixture, noise: Tensor, key: Key) -> Tensor:
+    """Draws of the mixture that an energy of rows is based on, each drawn again while it is inside a
+    constrained region, at most REDRAWN times: so a filter that counts begins within its budget.
+    """
+    x = _drawn(base, noise, key)
+    for k in range(REDRAWN):
+        inside = torch.stack([unsafe.contains(x) for unsafe in problem.sets]).any(0)
+        if not bool(inside.any()):
+            break
+        again = key.fold("again", k)
+        x = torch.where(inside[:, None], _drawn(base, again.fold("numbers").normal(noise), again), x)
+    return x
+
+
+def _drawn(base: RowMixture, noise: Tensor, key: Key) -> Tensor:
+    """Draws of the mixture that an energy of rows is based on."""
+    v = key.fold("codes").uniform(noise[:, base.numbers :])
+    return base.draws(key.fold("component").uniform(noise[:, 0]), noise[:, : base.numbers], v)
