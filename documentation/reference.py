@@ -1,0 +1,118 @@
+"""The pages of the reference: every public name, each documented in one place.
+
+The names of `lem_safe` itself are on the first page. The page of a package lists all of its names, and
+documents those that the first page has not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from documentation.prose import sentence
+
+TOP = "lem_safe"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A page: a package and what it documents beyond its `__all__`."""
+
+    page: str
+    module: str
+    title: str
+    more: tuple[str, ...] = ()
+
+
+PACKAGES = (
+    Package("programming", "lem_safe.programming", "Programming", ("guard.Guard", "counting.Counts")),
+    Package("sets", "barriers.sets", "Sets"),
+    Package("filters", "barriers.filters", "Filters"),
+    Package("energies", "lem_safe.energies", "Energies"),
+    Package("samplers", "lem_safe.samplers", "Samplers"),
+    Package("runs", "lem_safe.runs", "Runs", ("result.Run", "runner.run", "sweep.Sweep", "sweep.sweep")),
+    Package("auditing", "lem_safe.auditor", "Auditing"),
+    Package("certificates", "lem_safe.certificates", "Certificates", ("certify.certify",)),
+    Package("thinning", "lem_safe.thinning", "Thinning"),
+    Package("judging", "lem_safe.judging", "Judging"),
+)
+
+
+def public(module: str) -> list[str]:
+    """The names in a module's `__all__`, with its path before them; none where it has no such list."""
+    return [f"{module}.{name}" for name in getattr(import_module(module), "__all__", ())]
+
+
+def value(path: str) -> Any:
+    """What a dotted path names."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def places() -> dict[str, tuple[str, str]]:
+    """For every public name, as users write it, the page that documents it and the name there."""
+    first = {_identity(path): path for path in public(TOP)}
+    found = {path: (TOP, path) for path in public(TOP)}
+    for package in PACKAGES:
+        for path in [*public(package.module), *(f"{package.module}.{name}" for name in package.more)]:
+            shown = first.get(_identity(path))
+            found[path] = (package.page, path) if shown is None else (TOP, shown)
+    return found
+
+
+def _identity(path: str) -> Any:
+    """The same for the same class or function; a value is where it stands."""
+    found = value(path)
+    at = (getattr(found, "__module__", None), getattr(found, "__qualname__", None))
+    return at if all(isinstance(part, str) for part in at) else path
+
+
+def linked() -> Callable[[str], str | None]:
+    """The identifier of a public name in full, as docstrings write it: `lem_safe.sample`."""
+    known = {path: shown for path, (_, shown) in places().items()}
+    return lambda code: known.get(code.removesuffix("()"))
+
+
+def pages() -> dict[str, str]:
+    """The Markdown of every page, by the name of its file."""
+    found = {f"{TOP}.md": _page(TOP, "lem_safe", public(TOP))}
+    for package in PACKAGES:
+        names = [path for path in places() if path.startswith(package.module + ".")]
+        found[f"{package.page}.md"] = _page(package.page, package.title, names, package.module)
+    return found
+
+
+def _page(page: str, title: str, names: list[str], module: str = TOP) -> str:
+    known = places()
+    lines = [
+        f"# {title}",
+        "",
+        f"::: {module}",
+        "    options: {members: false, show_root_heading: false, show_root_toc_entry: false}",
+        "",
+    ]
+    lines += [_line(path, known[path][1]) for path in names]
+    own = [path for path in names if known[path] == (page, path)]
+    lines += ["", *(_documented(path) for path in own)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(path: str, shown: str) -> str:
+    found = value(path)
+    described = isinstance(getattr(found, "__doc__", None), str) and (
+        callable(found) or hasattr(found, "__path__") or hasattr(found, "__spec__")
+    )
+    return f"- [`{path.rpartition('.')[2]}`][{shown}]" + (f": {sentence(found.__doc__)}" if described else "")
+
+
+def _documented(path: str) -> str:
+    module = hasattr(value(path), "__spec__")
+    return f"::: {path}\n" + ("    options: {members: false}\n" if module else "")
+
+
+def write(into: Path) -> None:
+    """Writes every page."""
+    into.mkdir(parents=True)
+    for name, text in pages().items():
+        (into / name).write_text(text, encoding="utf-8")
