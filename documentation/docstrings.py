@@ -20,6 +20,7 @@ from griffe import (
     Function,
     Module,
     Object,
+    ParameterKind,
 )
 
 from documentation import reference
@@ -49,7 +50,9 @@ class Docstrings(Extension):
 
     def _class(self, obj: Class) -> None:
         """The class says what its constructor's parameters are, or, without a constructor, its fields."""
-        maker = obj.members.get("__init__")
+        maker, dataclass = obj.members.get("__init__"), _is_dataclass(obj)
+        if not dataclass:  # whose fields come from its bases too
+            obj.bases = [base for base in obj.bases if not str(base).rpartition(".")[2].startswith("_")]
         fields = {
             name: a
             for name, a in obj.attributes.items()
@@ -60,7 +63,7 @@ class Docstrings(Extension):
             own = _signature(maker)
             notes = {name: "" for name in notes | dict.fromkeys(obj.attributes) if name not in own}
             self._describe(obj, own, list(notes))
-        elif any(str(d.value).startswith(("dataclass", "dataclasses.dataclass")) for d in obj.decorators):
+        elif dataclass:
             self._describe(obj, notes, [name for name in obj.attributes if name not in notes])
         else:
             self._describe(obj, {}, list(obj.attributes), notes)
@@ -84,14 +87,20 @@ class Docstrings(Extension):
         obj.docstring.value = value
 
 
+def _is_dataclass(obj: Class) -> bool:
+    return any(str(d.value).startswith(("dataclass", "dataclasses.dataclass")) for d in obj.decorators)
+
+
 def _signature(function: Function) -> dict[str, str]:
     """What each parameter's annotation says, by its name with its stars; annotations lose their metadata."""
-    stars = {"variadic positional": "*", "variadic keyword": "**"}
-    return {
-        stars.get(p.kind.value if p.kind else "", "") + p.name: _note(p)
-        for p in function.parameters
-        if p.name not in ("self", "cls")
-    }
+    stars = {ParameterKind.var_positional: "*", ParameterKind.var_keyword: "**"}
+    notes = {}
+    for parameter in function.parameters:
+        if parameter.kind in stars:
+            parameter.default = None  # () and {}, which nobody passes
+        if parameter.name not in ("self", "cls"):
+            notes[stars.get(parameter.kind, "") + parameter.name] = _note(parameter)
+    return notes
 
 
 def _note(owner: Any) -> str:

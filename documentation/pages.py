@@ -10,12 +10,15 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from documentation import ROOT
+from documentation import ROOT, reference
 
-WIDEST = 112
+WIDEST = 96
 """Characters of a line of prose in a block of output, which cannot be wrapped by a browser."""
 
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
+REFERRED = re.compile(r"(?<![\[`\w])`((?:lem_safe|barriers)(?:\.\w+)+)`(?![\]`])")
+"""Code that may be a name of the reference."""
+
 KNOWN = {"python", "yaml", "json", "toml", "text", "bash", "console"}
 
 
@@ -48,9 +51,15 @@ def shown(text: str) -> str:
 
 def _prose(text: str) -> str:
     text = re.sub(r"<!--.*?-->\n?", "\n", text, flags=re.S)
+    text = REFERRED.sub(_linked, text)
     text = re.sub(r"(\]\((?:[\w./]*/)?decisions)/?\)", r"\1/README.md)", text)
     text = re.sub(r"(\]\([\w./]*scenarios/\w+)\.yaml\)", r"\1.md)", text)
     return re.sub(r"^(?!- |\s|#|$)(.+)\n(?=- )", r"\1\n\n", text, flags=re.M)
+
+
+def _linked(code: re.Match[str]) -> str:
+    target = reference.linked()(code[1])
+    return code[0] if target is None else f"[{code[0]}][{target}]"
 
 
 def _block(said: str, code: str) -> str:
@@ -64,7 +73,7 @@ def _block(said: str, code: str) -> str:
 
 
 def _wrapped(line: str) -> str:
-    if len(line) <= WIDEST or not re.search(r"[.,:;] \w", line):
+    if len(line) <= WIDEST or not re.search(r"[.:;] \w", line) or re.search(r"   |^[\s$]|  #", line):
         return line
     return textwrap.fill(line.rstrip("\n"), WIDEST, break_long_words=False, break_on_hyphens=False) + "\n"
 

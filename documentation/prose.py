@@ -12,7 +12,7 @@ CODE = re.compile(r"(`+[^`]+`+)")
 SPECIAL = re.compile(r"([\\*_\[\]|#~])")
 ONE = r"\**[A-Za-z_]\w*(?: \([^()]*\))?"
 DESCRIBED = re.compile(rf"(?:^|(?<=[.;:)] )|(?<=\n))({ONE}(?:(?:, | and |, and ){ONE})*): (?=\S)")
-RAISES = re.compile(r"(?:^|(?<=[.] ))(?=(?:Raises|Returns) [A-Z`]\w+)")
+RAISES = re.compile(r"(?:^|(?<=[.])\s+)(?=(?:Raises|Returns) [A-Z`]\w+)")
 
 Linked = Callable[[str], str | None]
 """The identifier of what a piece of code names, if the reference has it."""
@@ -40,7 +40,8 @@ def _code(span: str, linked: Linked) -> str:
 def sentence(docstring: str | None) -> str:
     """The first sentence, on one line, as Markdown."""
     first = " ".join(cleandoc(docstring or "").partition("\n\n")[0].split())
-    return escaped(re.split(r"(?<=[.;])\s(?=[A-Z`])", first)[0])
+    ended = re.split(r"(?<=[.;])\s(?=[A-Z`]|[a-z_]+(?:, [a-z_]+)*: )|;\s", first)[0]
+    return escaped(ended.rstrip(".;")) + "."
 
 
 def sections(
@@ -58,17 +59,19 @@ def sections(
     own = {name.lstrip("*"): name for name in parameters}
     known = [*own, *attributes]
     text: list[str] = []
+    errors: list[str] = []
     described: dict[str, str] = {}
     for paragraph in cleandoc(docstring).split("\n\n"):
         before, found, after = _arguments(paragraph, known)
         described |= {name: escaped(" ".join(d.split()), linked) for name, d in found.items()}
-        text += [_paragraph(p, linked) for p in (before, after) if p.strip()]
+        text += [_paragraph(before, linked)] if before.strip() else []
+        errors += [_paragraph(after, linked)] if after.strip() else []
     for name, words in (said or {}).items():
         described.setdefault(name, escaped(words, linked))
     for title, names in (("Parameters", own), ("Attributes", {a: a for a in attributes if a not in own})):
         lines = [f"    {shown}: {described[name]}" for name, shown in names.items() if name in described]
         text += ["\n".join([f"{title}:", *lines])] if lines else []
-    return "\n\n".join(text)
+    return "\n\n".join(text + errors)
 
 
 def _arguments(paragraph: str, known: Sequence[str]) -> tuple[str, dict[str, str], str]:

@@ -4,15 +4,20 @@ The names of `lem_safe` itself are on the first page. The page of a package list
 documents those that the first page has not.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from inspect import isclass, ismodule, isroutine
 from pathlib import Path
 from typing import Any
 
 from documentation.prose import sentence
 
 TOP = "lem_safe"
+BARE = "members: false, show_root_heading: false, show_root_toc_entry: false"
+KINDS = ("Classes", "Functions", "Modules", "Exceptions", "Values")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ def value(path: str) -> Any:
     return getattr(import_module(module), name)
 
 
+@cache
 def places() -> dict[str, tuple[str, str]]:
     """For every public name, as users write it, the page that documents it and the name there."""
     first = {_identity(path): path for path in public(TOP)}
@@ -57,8 +63,14 @@ def places() -> dict[str, tuple[str, str]]:
     for package in PACKAGES:
         for path in [*public(package.module), *(f"{package.module}.{name}" for name in package.more)]:
             shown = first.get(_identity(path))
-            found[path] = (package.page, path) if shown is None else (TOP, shown)
+            found[path] = (package.page, _unlike_a_module(path)) if shown is None else (TOP, shown)
     return found
+
+
+def _unlike_a_module(path: str) -> str:
+    """The path under which griffe finds a function that has the name of its module: the one within it."""
+    namesake = not ismodule(value(path)) and path in sys.modules
+    return f"{path}.{path.rpartition('.')[2]}" if namesake else path
 
 
 def _identity(path: str) -> Any:
@@ -84,31 +96,38 @@ def pages() -> dict[str, str]:
 
 
 def _page(page: str, title: str, names: list[str], module: str = TOP) -> str:
+    """The package's docstring, its names with a sentence each, and the documentation of those shown here."""
     known = places()
-    lines = [
-        f"# {title}",
-        "",
-        f"::: {module}",
-        "    options: {members: false, show_root_heading: false, show_root_toc_entry: false}",
-        "",
-    ]
-    lines += [_line(path, known[path][1]) for path in names]
-    own = [path for path in names if known[path] == (page, path)]
-    lines += ["", *(_documented(path) for path in own)]
-    return "\n".join(lines) + "\n"
+    shown = f"# {title}\n\n::: {module}\n    options: {{{BARE}}}\n"
+    ordered = sorted(KINDS, key=lambda kind: kind != "Functions") if module == TOP else list(KINDS)
+    by_kind = {kind: [path for path in names if kind_of(value(path)) == kind] for kind in ordered}
+    for kind, paths in by_kind.items():
+        lines = [_line(path, known[path][1]) for path in paths]
+        shown += "\n".join(["", f"**{kind}**", "", *lines, ""]) if lines else ""
+    own = [known[path][1] for paths in by_kind.values() for path in paths if known[path][0] == page]
+    return shown + "\n" + "\n".join(map(_documented, own))
+
+
+def kind_of(found: Any) -> str:
+    """One of KINDS."""
+    if isclass(found):
+        return "Exceptions" if issubclass(found, BaseException) else "Classes"
+    if ismodule(found):
+        return "Modules"
+    return "Functions" if isroutine(found) else "Values"
 
 
 def _line(path: str, shown: str) -> str:
     found = value(path)
-    described = isinstance(getattr(found, "__doc__", None), str) and (
-        callable(found) or hasattr(found, "__path__") or hasattr(found, "__spec__")
-    )
-    return f"- [`{path.rpartition('.')[2]}`][{shown}]" + (f": {sentence(found.__doc__)}" if described else "")
+    said = "" if kind_of(found) == "Values" or not found.__doc__ else f": {sentence(found.__doc__)}"
+    return f"- [`{path.rpartition('.')[2]}`][{shown}]{said}"
 
 
 def _documented(path: str) -> str:
-    module = hasattr(value(path), "__spec__")
-    return f"::: {path}\n" + ("    options: {members: false}\n" if module else "")
+    found = value(path)
+    if ismodule(found):
+        return f"::: {path}\n    options: {{members: false}}\n"
+    return f"::: {path}\n"
 
 
 def write(into: Path) -> None:
