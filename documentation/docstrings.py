@@ -9,11 +9,13 @@ from typing import Any
 
 from griffe import (
     Alias,
+    Attribute,
     Class,
     Docstring,
     Expr,
     ExprBinOp,
     ExprCall,
+    ExprName,
     ExprSubscript,
     ExprTuple,
     Extension,
@@ -32,15 +34,29 @@ BOUNDS = {"Gt": ">", "Ge": "≥", "Lt": "<", "Le": "≤"}
 class Docstrings(Extension):
     """Docstrings with sections, signatures without metadata."""
 
-    def on_package(self, *, pkg: Module, **_: Any) -> None:
+    def __init__(self) -> None:
         self.linked = reference.linked()
+        self.aliases: dict[str, list[str]] = {}
+        """What is said of annotations that have a name, by its path."""
+
+    def on_package(self, *, pkg: Module, **_: Any) -> None:
+        self._find_aliases(pkg)
         self._visit(pkg)
+
+    def _find_aliases(self, module: Module) -> None:
+        for member in module.members.values():
+            if isinstance(member, Module):
+                self._find_aliases(member)
+            elif isinstance(member, Attribute) and isinstance(member.value, ExprSubscript):
+                words: list[str] = []
+                self._plain(member.value, words)
+                self.aliases[member.path] = words
 
     def _visit(self, obj: Object | Alias) -> None:
         if isinstance(obj, Alias):
             return
         if isinstance(obj, Function):
-            self._describe(obj, _signature(obj))
+            self._describe(obj, self._signature(obj))
         elif isinstance(obj, Class):
             self._class(obj)
         else:
@@ -58,9 +74,9 @@ class Docstrings(Extension):
             for name, a in obj.attributes.items()
             if isinstance(a, Object) and a.annotation is not None
         }
-        notes = {name: _note(a) for name, a in fields.items() if not name.startswith("_")}
+        notes = {name: self._note(a) for name, a in fields.items() if not name.startswith("_")}
         if isinstance(maker, Function):
-            own = _signature(maker)
+            own = self._signature(maker)
             notes = {name: "" for name in notes | dict.fromkeys(obj.attributes) if name not in own}
             self._describe(obj, own, list(notes))
         elif dataclass:
@@ -86,43 +102,45 @@ class Docstrings(Extension):
             obj.docstring = Docstring(value, parent=obj)
         obj.docstring.value = value
 
+    def _signature(self, function: Function) -> dict[str, str]:
+        """What each parameter's annotation says, by its name with its stars; metadata are taken off."""
+        stars = {ParameterKind.var_positional: "*", ParameterKind.var_keyword: "**"}
+        notes = {}
+        for parameter in function.parameters:
+            if parameter.kind in stars:
+                parameter.default = None  # () and {}, which nobody passes
+            if parameter.name not in ("self", "cls"):
+                notes[stars.get(parameter.kind, "") + parameter.name] = self._note(parameter)
+        return notes
+
+    def _note(self, owner: Any) -> str:
+        words: list[str] = []
+        owner.annotation = self._plain(owner.annotation, words)
+        return " ".join(words)
+
+    def _plain(self, annotation: Any, words: list[str]) -> Any:
+        """The annotation without metadata, whose text is added to `words`."""
+        if isinstance(annotation, ExprSubscript) and str(annotation.left).rpartition(".")[2] == "Annotated":
+            assert isinstance(annotation.slice, ExprTuple)
+            first, *metadata = annotation.slice.elements
+            words += _said(metadata)
+            return self._plain(first, words)
+        if isinstance(annotation, ExprName):
+            words += self.aliases.get(annotation.canonical_path, [])
+        if isinstance(annotation, ExprBinOp):
+            annotation.left, annotation.right = (
+                self._plain(annotation.left, words),
+                self._plain(annotation.right, words),
+            )
+        elif isinstance(annotation, ExprSubscript):
+            annotation.slice = self._plain(annotation.slice, words)
+        elif isinstance(annotation, ExprTuple):
+            annotation.elements = [self._plain(e, words) for e in annotation.elements]
+        return annotation
+
 
 def _is_dataclass(obj: Class) -> bool:
     return any(str(d.value).startswith(("dataclass", "dataclasses.dataclass")) for d in obj.decorators)
-
-
-def _signature(function: Function) -> dict[str, str]:
-    """What each parameter's annotation says, by its name with its stars; annotations lose their metadata."""
-    stars = {ParameterKind.var_positional: "*", ParameterKind.var_keyword: "**"}
-    notes = {}
-    for parameter in function.parameters:
-        if parameter.kind in stars:
-            parameter.default = None  # () and {}, which nobody passes
-        if parameter.name not in ("self", "cls"):
-            notes[stars.get(parameter.kind, "") + parameter.name] = _note(parameter)
-    return notes
-
-
-def _note(owner: Any) -> str:
-    words: list[str] = []
-    owner.annotation = _plain(owner.annotation, words)
-    return " ".join(words)
-
-
-def _plain(annotation: Any, words: list[str]) -> Any:
-    """The annotation without metadata, whose text is added to `words`."""
-    if isinstance(annotation, ExprSubscript) and str(annotation.left).rpartition(".")[2] == "Annotated":
-        assert isinstance(annotation.slice, ExprTuple)
-        first, *metadata = annotation.slice.elements
-        words += _said(metadata)
-        return _plain(first, words)
-    if isinstance(annotation, ExprBinOp):
-        annotation.left, annotation.right = _plain(annotation.left, words), _plain(annotation.right, words)
-    elif isinstance(annotation, ExprSubscript):
-        annotation.slice = _plain(annotation.slice, words)
-    elif isinstance(annotation, ExprTuple):
-        annotation.elements = [_plain(e, words) for e in annotation.elements]
-    return annotation
 
 
 def _said(metadata: list[str | Expr]) -> list[str]:

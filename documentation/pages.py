@@ -32,6 +32,9 @@ def assemble(into: Path) -> None:
         else:
             shutil.copyfile(path, target)
     (into / "docs" / "decisions" / "README.md").write_text(decisions(), encoding="utf-8")
+    listed = into / "scenarios" / "README.md"
+    linked = re.sub(r"^\| `(\w+)` \|", r"| [`\1`](\1.md) |", listed.read_text(encoding="utf-8"), flags=re.M)
+    listed.write_text(linked, encoding="utf-8")
 
 
 def sources() -> list[Path]:

@@ -11,7 +11,7 @@ from inspect import cleandoc
 CODE = re.compile(r"(`+[^`]+`+)")
 SPECIAL = re.compile(r"([\\*_\[\]|#~])")
 ONE = r"\**[A-Za-z_]\w*(?: \([^()]*\))?"
-DESCRIBED = re.compile(rf"(?:^|(?<=[.;:)] )|(?<=\n))({ONE}(?:(?:, | and |, and ){ONE})*): (?=\S)")
+DESCRIBED = re.compile(rf"(?:^|(?<=[.;:)] )|(?<=\n))({ONE}(?:(?:,\s+|\s+and\s+|,\s+and\s+){ONE})*):\s+(?=\S)")
 RAISES = re.compile(r"(?:^|(?<=[.])\s+)(?=(?:Raises|Returns) [A-Z`]\w+)")
 
 Linked = Callable[[str], str | None]
@@ -41,7 +41,7 @@ def sentence(docstring: str | None) -> str:
     """The first sentence, on one line, as Markdown."""
     first = " ".join(cleandoc(docstring or "").partition("\n\n")[0].split())
     ended = re.split(r"(?<=[.;])\s(?=[A-Z`]|[a-z_]+(?:, [a-z_]+)*: )|;\s", first)[0]
-    return escaped(ended.rstrip(".;")) + "."
+    return escaped(ended if ended.endswith(".") else ended.rstrip(";") + ".")
 
 
 def sections(
@@ -102,7 +102,7 @@ def _names(listed: str) -> dict[str, str]:
 
 
 def _joined(listed: str) -> str:
-    return re.sub(r"(, and | and )(?![^(]*\))", ", ", listed)
+    return re.sub(r"(,\s+and\s+|\s+and\s+)(?![^(]*\))", ", ", listed)
 
 
 def _paragraph(text: str, linked: Linked) -> str:

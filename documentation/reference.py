@@ -64,7 +64,8 @@ def places() -> dict[str, tuple[str, str]]:
         for path in [*public(package.module), *(f"{package.module}.{name}" for name in package.more)]:
             shown = first.get(_identity(path))
             found[path] = (package.page, _unlike_a_module(path)) if shown is None else (TOP, shown)
-    return found
+    by_identity = {_identity(path): place for path, place in found.items()}
+    return found | {path: by_identity[_identity(path)] for path in public("lem_safe.sets")}
 
 
 def _unlike_a_module(path: str) -> str:
@@ -81,9 +82,20 @@ def _identity(path: str) -> Any:
 
 
 def linked() -> Callable[[str], str | None]:
-    """The identifier of a public name in full, as docstrings write it: `lem_safe.sample`."""
+    """The identifier of a public name in full, `lem_safe.sample`; that of the class, of what a class has."""
     known = {path: shown for path, (_, shown) in places().items()}
-    return lambda code: known.get(code.removesuffix("()"))
+
+    def target(code: str) -> str | None:
+        path = code.removesuffix("()")
+        owner = path.rpartition(".")[0]
+        of_class = (
+            owner in known
+            and kind_of(value(owner)) == "Classes"
+            and hasattr(value(owner), path[len(owner) + 1 :])
+        )
+        return known[owner] if of_class else known.get(path)
+
+    return target
 
 
 def pages() -> dict[str, str]:
