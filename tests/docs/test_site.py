@@ -170,14 +170,13 @@ def test_annotations_lose_their_metadata_and_say_it() -> None:
     source = (
         "from typing import Annotated\nWidth = Annotated[float, Gt(0), Doc('The width.')]\n"
         "class A:\n    '''One.'''\n"
-        "    def __init__(self, r: Annotated[float | None, Ge(1), Doc('The radius.')], w: Width = 1, *more): ...\n"
+        "    def __init__(self, r: Annotated[float | None, Ge(1), Doc('The radius.')], "
+        "w: Width = 1, *m): ...\n"
     )
     module = griffe.visit("sample", Path("sample.py"), source)
     Docstrings().on_package(pkg=module)
     maker = module["A.__init__"]
-    assert (
-        str(maker.parameters["r"].annotation) == "float | None" and maker.parameters["more"].default is None
-    )
+    assert str(maker.parameters["r"].annotation) == "float | None" and maker.parameters["m"].default is None
     assert module["A"].docstring.value == (
         "One.\n\nParameters:\n    r: The radius. Must be ≥ 1.\n    w: The width. Must be &gt; 0."
     )
