@@ -25,11 +25,14 @@ def test_there_are_three() -> None:
 @pytest.mark.simulation
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_the_code_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for block in blocks(PAGES[name]):
         exec(compile(block, f"docs/{name}", "exec"), namespace)
+    assert name != "my-energy.md" or "PASSED" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 
