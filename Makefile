@@ -1,6 +1,6 @@
 # make run    the main job, on real data           make test      the tests
 # make check  lint, types, import contracts, tests make test-all  also what is marked long (nightly)
-# make bench  measurements against peers
+# make bench  measurements against peers          make docs      the documentation site, in site/
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ export MKL_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 # make readme the README's verdict and pictures, from a run
-.PHONY: run test test-all check lint types contracts bench readme clean install
+.PHONY: run test test-all check lint types contracts bench docs readme clean install
 
 install: $(STAMP)
 
@@ -47,8 +47,11 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.quality --table
 
+docs: $(STAMP)
+	$(BIN)/python -m documentation
+
 readme: $(STAMP)
 	$(BIN)/python -m benchmarks.readme
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs build site .pytest_cache .mypy_cache .ruff_cache

@@ -47,11 +47,11 @@ def thin(
     missing: str = "error",
 ) -> Thinned:
     """Removes rows until every tolerance is met: all rows outside every region stay, and of the others as
-    many as possible, chosen at random.
+    many as possible, chosen at random. Rows of samples in memory are returned as `selection`, of the type
+    that was given; those of a file are copied to `out`, a file of the same kind, or for several files a
+    directory.
 
-    samples, scenario, beta, columns, header, separator, decimal, missing: as in `lem_safe.audit`. Rows of
-    samples in memory are returned as `selection`, of the type that was given; those of a file are copied to
-    `out`, a file of the same kind, or for several files a directory.
+    samples, scenario, beta, columns, header, separator, decimal, missing: as in `lem_safe.audit`.
     seed: of the choice, by default the scenario's. independent: decide each row on its own, with
     probabilities that a fifth of the rows determine, which do not stay: then independent samples remain
     independent. overwrite: replace a file. Raises BadInput for samples that cannot be thinned.
