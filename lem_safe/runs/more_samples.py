@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from lem_safe.cloud_keys import CloudKey
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault, NumericalFailure
 from lem_safe.inputs import read_arrays
 from lem_safe.keys import Key
@@ -154,6 +155,7 @@ def _drawn(
         replicas=replicas,
         fingerprint=asked.scenario.fingerprint(),
         moved=_moved(problem, asked, clouds),
+        table=problem.coordinates if isinstance(problem.coordinates, RowCoordinates) else None,
     )
 
 

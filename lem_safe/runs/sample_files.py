@@ -9,16 +9,21 @@ most particles never left their start; an .npz has their share, `moved`.
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from lem_safe.auditor.movement import FROZEN
+from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically, write_json, write_npz
+
+EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Draws:
     fingerprint: str
     moved: float = 1.0
     """The share of the particles that are not where they started."""
+    table: RowCoordinates | None = None
+    """What the rows stand for, of an energy that is learned from a table with columns of every type."""
 
     @property
     def unit(self) -> str | None:
@@ -66,6 +73,7 @@ class Draws:
             "coupled": self.coupled,
             "moved": self.moved,
             "fingerprint": self.fingerprint,
+            **({} if self.table is None else self.table.facts(self.columns)),
         }
 
 
@@ -133,6 +141,8 @@ def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
     """
     frozen = draws.moved < FROZEN
     unit = "replica" if frozen else draws.unit
+    if draws.table is not None and unit == "replica" and draws.pool == 1:
+        return None  # the facts beside the table say it, so that its columns are those of the data
     if unit is None:
         return None
     if unit in draws.columns:
@@ -147,15 +157,32 @@ def _unit(draws: Draws, path: Path) -> tuple[str, np.ndarray] | None:
 def _write_csv(draws: Draws, path: Path) -> None:
     unit = _unit(draws, path)
     heads = [*draws.columns, *([unit[0]] if unit else [])]
-    rows = draws.x.astype(np.float64)
-    lines: Iterable[str] = (
-        ",".join(map(repr, row)) for row in rows.tolist()
-    )  # repr: the shortest text that is the same number again
+    lines: Iterable[str] = _lines(draws)
     if unit:
         lines = (f"{line},{number}" for line, number in zip(lines, unit[1].tolist(), strict=True))
     write_atomically(
         path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (quoted(heads), *lines)))
     )
+
+
+def _lines(draws: Draws) -> Iterable[str]:
+    """The rows as text: a table's cells as its data write them, else the shortest text that is the same
+    number again.
+    """
+    if draws.table is None:
+        return (",".join(map(repr, row)) for row in draws.x.astype(np.float64).tolist())
+    return csv_lines(draws.table.codec, draws.table.written(draws.x))
+
+
+def csv_lines(codec: Codec, rows: Float[np.ndarray, "n d"]) -> Iterable[str]:
+    """Rows of a table, categories by place, as lines of text; cells in quotes where they need them."""
+    cells = [_all_quoted(texts) for texts in codec.cells(rows)]
+    return (",".join(row) for row in zip(*cells, strict=True))
+
+
+def _all_quoted(texts: Sequence[str]) -> list[str]:
+    made = {text: quoted([text]) for text in set(texts)}
+    return [made[text] for text in texts]
 
 
 def quoted(names: list[str]) -> str:
@@ -174,10 +201,38 @@ def _write_parquet(draws: Draws, path: Path) -> None:
             Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))
         ) from None
     unit = _unit(draws, path)
-    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | (
-        {unit[0]: unit[1]} if unit else {}
-    )
+    own: dict[str, Any] = {name: draws.x[:, i] for i, name in enumerate(draws.columns)}
+    if draws.table is not None:
+        own = dict(arrow_columns(draws.table.codec, draws.columns, draws.table.written(draws.x)))
+    arrays = own | ({unit[0]: unit[1]} if unit else {})
     write_atomically(path, lambda file: pq.write_table(pa.table(arrays), file))
+
+
+def arrow_columns(
+    codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"]
+) -> Iterator[tuple[str, Any]]:
+    """Rows of a table, categories by place, as Arrow arrays: whole numbers, numbers, dates and texts, null
+    where a cell is missing.
+    """
+    import pyarrow as pa
+
+    kinds = {"integer": pa.int64(), "number": pa.float64(), "category": pa.string()}
+    dates = {True: pa.date32(), False: pa.timestamp("us")}
+    for j, (name, field) in enumerate(zip(columns, codec.fields, strict=True)):
+        cells = [None if v != v else _cell(field, float(v)) for v in rows[:, j]]
+        yield name, pa.array(cells, kinds.get(field.kind) or dates[field.style == "date"])
+
+
+def _cell(field: Field, value: float) -> int | float | str | date | datetime:
+    match field.kind:
+        case "integer":
+            return int(value)
+        case "category":
+            return field.labels[int(value)]
+        case "date":
+            at = EPOCH + timedelta(microseconds=int(value))
+            return at.date() if field.style == "date" else at
+    return value
 
 
 _WRITERS: dict[str, Callable[[Draws, Path], None]] = {

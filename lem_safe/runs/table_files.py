@@ -4,7 +4,6 @@ energy was learned from.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,14 @@ from jaxtyping import Float
 from barriers.tables import TableFormat
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.samples import Samples
-from lem_safe.data.typed import Codec, Field, RowCoordinates
+from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import void, write_atomically, write_json
 from lem_safe.inputs import read_mapping
 from lem_safe.runs.problem import Problem
-from lem_safe.runs.sample_files import facts_of, quoted
+from lem_safe.runs.sample_files import arrow_columns, csv_lines, facts_of, quoted
 
 NAMES = ("samples.csv", "samples.parquet")
-EPOCH = datetime(1970, 1, 1)
 
 
 def table_file(directory: Path) -> Path | None:
@@ -63,11 +61,7 @@ def write_rows(
         "replicas": replicas,
         "coupled": coupled,
         "moved": moved,
-        "missing": "keep" if any(field.gaps for field in coordinates.codec.fields) else "error",
-        "columns": [
-            {"name": name, "kind": field.kind, "missing": field.mark if field.gaps else None}
-            for name, field in zip(problem.columns, coordinates.codec.fields, strict=True)
-        ],
+        **coordinates.facts(problem.columns),
         "fingerprint": scenario.fingerprint(),
     }
     write_json(facts_of(path), facts)
@@ -76,50 +70,21 @@ def write_rows(
 
 
 def write_csv(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:
-    """Rows (categories by place) as text, a header first; cells in quotes where they need them."""
-    cells = [_quoted(texts) for texts in codec.cells(rows)]
-    lines = (",".join(row) for row in zip(*cells, strict=True))
-    head = quoted(list(columns))
-    write_atomically(
-        path, lambda file: void(file.writelines(f"{line}\n".encode() for line in (head, *lines)))
-    )
-
-
-def _quoted(texts: Sequence[str]) -> list[str]:
-    made = {text: quoted([text]) for text in set(texts)}
-    return [made[text] for text in texts]
+    """Rows (categories by place) as text, a header first."""
+    lines = (quoted(list(columns)), *csv_lines(codec, rows))
+    write_atomically(path, lambda file: void(file.writelines(f"{line}\n".encode() for line in lines)))
 
 
 def write_parquet(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:
-    """The same as Parquet: whole numbers, numbers, dates and texts, null where a cell is missing."""
+    """The same as Parquet."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         message = "writing .parquet needs pyarrow: pip install 'lem-safe[data]'"
         raise BadInput(Fault(message, str(path))) from None
-    made = [_typed(field, rows[:, j]) for j, field in enumerate(codec.fields)]
-    kinds = {"integer": pa.int64(), "number": pa.float64(), "category": pa.string()}
-    dates = {True: pa.date32(), False: pa.timestamp("us")}
-    types = [kinds.get(field.kind) or dates[field.style == "date"] for field in codec.fields]
-    arrays = [pa.array(cells, kind) for cells, kind in zip(made, types, strict=True)]
-    write_atomically(path, lambda file: pq.write_table(pa.table(arrays, names=list(columns)), file))
-
-
-def _typed(field: Field, values: Float[np.ndarray, "n"]) -> list[Any]:
-    return [None if v != v else _cell(field, float(v)) for v in values]
-
-
-def _cell(field: Field, value: float) -> int | float | str | date | datetime:
-    match field.kind:
-        case "integer":
-            return int(value)
-        case "category":
-            return field.labels[int(value)]
-        case "date":
-            at = EPOCH + timedelta(microseconds=int(value))
-            return at.date() if field.style == "date" else at
-    return value
+    table = pa.table(dict(arrow_columns(codec, columns, rows)))
+    write_atomically(path, lambda file: pq.write_table(table, file))
 
 
 def frame(path: Path) -> Any:

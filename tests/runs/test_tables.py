@@ -14,6 +14,7 @@ import lem_safe
 from lem_safe.errors import BadInput
 from lem_safe.progress import Silent
 from lem_safe.registry import load
+from lem_safe.runs.more_samples import draw_into
 from lem_safe.runs.problem import build
 
 PATTERNS = {
@@ -225,3 +226,17 @@ def test_it_starts_at_rows_of_the_table(tmp_path: Path) -> None:
     known = {tuple(np.nan_to_num(row, nan=-1.0)[[0, 1, 3, 4, 5, 6, 7]]) for row in data.values.numpy()}
     mine = np.nan_to_num(x.numpy(), nan=-1.0)[:, [0, 1, 3, 4, 5, 6, 7]]
     assert all(tuple(row) in known for row in mine)
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_more_samples_are_rows_as_written(done: lem_safe.Run, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"more.{suffix}"
+    draw_into(path, done.directory, 50, seed=7)
+    report = lem_safe.audit(path, done.directory / "scenario.yaml")  # its facts say that cells may be missing
+    assert report.rows == 50 and not any(c.bound_claimed for c in report.constraints)
+    if suffix == "csv":
+        rows = rows_of(path)
+        assert list(rows[0]) == HEADER.split(",")
+        counts = np.sum([inside(row) for row in rows], axis=0).tolist()
+        assert counts == [c.violations for c in report.constraints]

@@ -4,10 +4,11 @@ Rows in data units are the numbers that an audit of the written file knows them 
 their texts (or what rules take them for), dates microseconds since 1970, missing cells NaN.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
@@ -76,6 +77,21 @@ class RowCoordinates(Coordinates):
                 )
             columns[j] = torch.where(columns[j].isnan(), torch.nan, place.to(x))
         return torch.stack(columns, -1)
+
+    def written(self, x: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
+        """The same of an array."""
+        return self.placed(torch.from_numpy(np.asarray(x, dtype=np.float64))).numpy()
+
+    def facts(self, columns: Sequence[str]) -> dict[str, object]:
+        """What whoever reads a file of rows has to know of its columns, as JSON."""
+        pairs = zip(columns, self.codec.fields, strict=True)
+        return {
+            "missing": "keep" if any(field.gaps for field in self.codec.fields) else "error",
+            "columns": [
+                {"name": name, "kind": field.kind, "missing": field.mark if field.gaps else None}
+                for name, field in pairs
+            ],
+        }
 
     @property
     def words(self) -> tuple[str, ...]:
