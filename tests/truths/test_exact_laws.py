@@ -146,7 +146,7 @@ def discrete_multiplier(width: float, h: float) -> float:
 
 def test_the_step_filter_has_the_same_multiplier() -> None:
     width, h = 0.2, 0.002
-    found, error = filtered_multiplier("step", width, h, 6000, 3.0)
+    found, error = filtered_multiplier("step", width, h, 3500, 3.0)
     print("STEP", found, error)
     assert abs(found - 2.491) < 4 * error + 2 * abs(discrete_multiplier(width, h) - 2.491) + 0.05
 
