@@ -15,7 +15,7 @@ import torch
 
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
-from lem_safe.auditor.beside import marked_beside
+from lem_safe.auditor.beside import facts_beside, marked_beside
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.parts import open_parts
@@ -77,6 +77,8 @@ def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Sa
             _named(rows._replace(columns=_given(rows.columns, columns, str(path))), str(path)), str(path)
         )
     kind = kind_of(path)
+    if form.missing == "error" and facts_beside(path).get("missing") == "keep":
+        form = replace(form, missing="keep")
     if is_text(path) or kind == ".parquet":
         table = open_csv(path, form) if is_text(path) else open_parquet(path)
         rows = table._replace(columns=_given(table.columns, columns, str(path)))

@@ -107,7 +107,7 @@ def _maximised(rows: Rows, weight: Float[Tensor, "n k"], sizes: Sequence[int]) -
     many = weight.sum(0)
     means = (weight.T @ z + PRIOR * 0.01 * z.mean(0)) / (many + PRIOR * 0.01)[:, None]
     squares = (z[:, :, None] * z[:, None, :]).flatten(1)
-    second = (weight.T @ squares).view(-1, d, d)
+    second = (weight.T @ squares).view(weight.shape[1], d, d)
     crossed = means[:, :, None] * (weight.T @ z)[:, None, :]
     spread = second - crossed - crossed.mT + many[:, None, None] * means[:, :, None] * means[:, None, :]
     pooled = torch.diag(z.var(0, unbiased=False)) * 0.1 if n > 1 else torch.eye(d, dtype=z.dtype)

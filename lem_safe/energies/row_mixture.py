@@ -84,7 +84,7 @@ class RowMixture(Tractable):
     ) -> Float[Tensor, "n"]:
         V = torch.eye(self.dimension) if directions is None else directions
         d = self.numbers
-        A = self.whiteners.to(x.dtype).view(-1, d, d)
+        A = self.whiteners.to(x.dtype).view(len(self.weights), d, d)
         AV = A @ V[:d].to(x)
         found = []
         for part in self._parts(x.detach()):
@@ -146,7 +146,7 @@ class RowMixture(Tractable):
     def _whitened(self, x: Tensor) -> Float[Tensor, "k d n"]:
         z = x[:, : self.numbers]
         y = torch.addmm(self.centers.to(x.dtype), self.whiteners.to(x.dtype), z.T, beta=-1)
-        return y.view(-1, self.numbers, len(x))
+        return y.view(len(self.weights), self.numbers, len(x))
 
     def _logits(self, x: Tensor, y: Tensor) -> Float[Tensor, "k n"]:
         logits = self.log_weights.to(y.dtype) - 0.5 * y.square().sum(1)

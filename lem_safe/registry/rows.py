@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float64
 
 from barriers.filters import FILTERS
-from barriers.sets import SpecificationError, UnsafeSet
+from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
 from barriers.sets.rule import columns_used
-from barriers.sets.usage import usage_of
+from barriers.sets.usage import rules_in, usage_of
 from barriers.tables import CellKind
+from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
@@ -84,6 +85,7 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
         return
     if penalties:
         yield ("penalties",), f"cannot be subtracted from this energy: {ROWS}; leave it out"
+    yield from _marks_named(codec, columns, content)
     yield from _unfit_sampler(codec, content.get("sampler") or {})
     yield from _unfit_filter(codec, content, columns)
     for name, value in given.items():
@@ -172,6 +174,26 @@ def _unfit_filter(
                 "share; use gate, tilt or reject"
             )
             yield ("filter", "kind"), message
+
+
+def _marks_named(
+    codec: Codec, columns: Sequence[str], content: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    """Rules that compare a column with a text that its table reads as a missing cell."""
+    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    cells = Cells(kinds_of(codec, columns, unsafe, derived), "known", derived)
+    for region, spec in unsafe.items():
+        for rule in rules_in(spec):
+            given = {key: value for key, value in rule.items() if key != "kind"}
+            try:
+                named = Rule(**given, columns=tuple(columns), cells=cells).demands.named
+            except (ValueError, TypeError):  # reported where it stands
+                continue
+            marks = [(columns[j], text) for j, texts in named.items() for text in texts if is_missing(text)]
+            if marks:
+                name, text = marks[0]
+                message = f"compares '{name}' with '{text}', which the data's table reads as a missing cell"
+                yield ("unsafe", region), f"{message}; write `{name} is missing`"
 
 
 def _by_distance(chosen: Mapping[str, Any]) -> bool:

@@ -51,7 +51,7 @@ class Parts:
 
     def by_name(self) -> dict[str, Any]:
         """The well-formed parts that rows of a table have a say in, by name."""
-        whole = {name: self.get(name) for name in ("energy", "sampler", "filter", "given")}
+        whole = {name: self.get(name) for name in ("energy", "sampler", "filter", "given", "derived")}
         lists = {name: [part for _, part in self.under(name)] for name in ("penalties", "constraints")}
         return {**whole, **lists, "unsafe": dict(self.under("unsafe"))}
 
