@@ -3,14 +3,20 @@ built here.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 import torch
+from exported_models import Confined as ConfinedModule
+from exported_models import mlp, save
 from problems import on_a_mixture
 
 from barriers.coordinates import Coordinates
 from barriers.derivatives import autodiff_jet
 from barriers.specification import construct
+from lem_safe.checkpoints import Exported
 from lem_safe.energies import (
     ENERGIES,
     MLP,
@@ -59,6 +65,18 @@ def transported(activation: str = "silu") -> Transported:
     return Transported(network(activation), Coordinates(torch.tensor([0.4, -0.3]), L))
 
 
+@lru_cache
+def saved() -> Path:
+    torch.manual_seed(0)
+    module = ConfinedModule(mlp()).double()
+    module.k = module.k.double()
+    return save(module, Path(mkdtemp()) / "model.pt2")
+
+
+def exported() -> Energy:
+    return Exported(saved()).load()
+
+
 def composed() -> WeightedSum:
     return WeightedSum(
         [from_table("gaussian_mixture"), transported(), from_table("gaussian")], [1.0, 0.7, -0.2]
@@ -85,6 +103,7 @@ CASES: dict[str, Callable[[], Energy]] = {
     "fourier residual": lambda: built(Fourier(6, 1.5, Residual(12, 2, "tanh", 1.0))),
     "on a mixture": lambda: on_a_mixture().double(),
     "transported": transported,
+    "exported": exported,
     "composed": composed,
     "conjunction of trained": lambda: Conjunction([transported(), from_table("ring"), transported("tanh")]),
     "negation of trained": lambda: Negation(from_table("gaussian_mixture"), transported(), 0.2),

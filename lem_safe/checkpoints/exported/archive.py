@@ -18,10 +18,10 @@ from lem_safe.inputs import must_fit
 MOST_MEMBERS, LARGEST_JSON = 100_000, 2**26
 """Members of an archive; bytes of a member that is read as JSON."""
 EXPRESSION = re.compile(r"[\w\s'(),*+/=.<>&|-]*")
-WORDS = frozenset(
-    "Symbol positive integer nonnegative True False Integer Rational Mul Add Pow Max Min Mod FloorDiv "
-    "PythonMod CleanDiv CeilDiv ModularIndexing Eq Ne Lt Le Gt Ge And Or Not int_oo".split()
-)
+WORDS = """
+Symbol positive integer nonnegative True False Integer Rational Mul Add Pow Max Min Mod FloorDiv PythonMod
+CleanDiv CeilDiv ModularIndexing Eq Ne Lt Le Gt Ge And Or Not int_oo
+"""
 """The names in an expression of a shape; others must be of a symbol, such as s77."""
 SYMBOL = re.compile(r"[a-z]\w{0,63}|\d+")
 
@@ -130,6 +130,8 @@ def _is_shape(text: Any) -> bool:
         and len(text) < 10_000
         and "__" not in text
         and EXPRESSION.fullmatch(text) is not None
-        and all(word in WORDS or SYMBOL.fullmatch(word) is not None for word in re.findall(r"\w+", text))
+        and all(
+            word in WORDS.split() or SYMBOL.fullmatch(word) is not None for word in re.findall(r"\w+", text)
+        )
         and not re.search(r"\w\s*\.\s*[A-Za-z_]", text)
     )

@@ -4,26 +4,18 @@ Every name must be defined before it is used, and once: a graph has no cycles. S
 of an earlier value; expressions of them are not evaluated.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 
 from lem_safe.checkpoints.exported.archive import Archive
+from lem_safe.checkpoints.exported.arguments import argument_of
 from lem_safe.checkpoints.exported.checked import get, integer, only
-from lem_safe.checkpoints.exported.operators import SAME, SETTINGS, short
+from lem_safe.checkpoints.exported.operators import PREFIX, SAME, SETTINGS, short
 from lem_safe.checkpoints.exported.tensors import dtype_of
 
 MOST_NODES = 20_000
-SCALARS = {5: torch.int64, 7: torch.float32, 8: torch.float64, 12: torch.bool}
-INFINITIES = {"Infinity": math.inf, "-Infinity": -math.inf}
-
-
-class Value(NamedTuple):
-    """A value of the graph, by name."""
-
-    name: str
 
 
 class Call(NamedTuple):
@@ -52,7 +44,9 @@ def graph_of(archive: Archive) -> Graph:
     """The graph of the archive's one model; a ValueError with the reason."""
     models = sorted(name for name in archive.names if name.startswith("models/"))
     if models != ["models/model.json"]:
-        raise ValueError(f"must hold one model, models/model.json; it holds {', '.join(models[:4]) or 'none'}")
+        raise ValueError(
+            f"must hold one model, models/model.json; it holds {', '.join(models[:4]) or 'none'}"
+        )
     module = get(archive.json(models[0]), "graph_module", dict, models[0])
     graph = get(module, "graph", dict, "graph_module")
     inputs, rows = _inputs(get(module, "signature", dict, "graph_module"))
@@ -65,7 +59,15 @@ def graph_of(archive: Archive) -> Graph:
     nodes = get(graph, "nodes", list, "graph")
     if len(nodes) > MOST_NODES:
         raise ValueError(f"has {len(nodes):,} operators; at most {MOST_NODES:,} are read")
-    known, calls = {*inputs, rows}, []
+    for node in nodes:
+        _must_be_of_inference(node)
+    calls = _calls(nodes, {*inputs, rows}, result)
+    return Graph(inputs, rows, result, dimension, dtype, calls)
+
+
+def _calls(nodes: list[Any], known: set[str], result: str) -> tuple[Call, ...]:
+    """Every call, in order. known: the names that are defined before the first."""
+    calls = []
     for node in nodes:
         calls.append(_call(node, known))
         for name in calls[-1].results:
@@ -74,7 +76,7 @@ def graph_of(archive: Archive) -> Graph:
             known.add(name)
     if result not in known:
         raise ValueError(f"returns {result[:80]!r}, which it does not compute")
-    return Graph(inputs, rows, result, dimension, dtype, tuple(calls))
+    return tuple(calls)
 
 
 def _inputs(signature: Mapping[str, Any]) -> tuple[dict[str, str], str]:
@@ -86,12 +88,18 @@ def _inputs(signature: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         if kind == "user_input":
             way, named = only(get(held, "arg", dict, kind), kind)
             if way != "as_tensor":
-                raise ValueError(f"takes an argument that is not a tensor ({way}); an energy takes rows alone")
+                raise ValueError(
+                    f"takes an argument that is not a tensor ({way}); an energy takes rows alone"
+                )
             rows.append(get(named, "name", str, kind))
         elif kind in ("parameter", "buffer", "tensor_constant"):
-            inputs[get(get(held, "arg", dict, kind), "name", str, kind)] = get(held, f"{kind}_name", str, kind)
+            inputs[get(get(held, "arg", dict, kind), "name", str, kind)] = get(
+                held, f"{kind}_name", str, kind
+            )
         else:
-            raise ValueError(f"needs an input of kind {kind[:80]!r}; parameters, buffers and tensors are read")
+            raise ValueError(
+                f"needs an input of kind {kind[:80]!r}; parameters, buffers and tensors are read"
+            )
     if len(rows) != 1 or rows[0] in inputs:
         raise ValueError(f"must take one argument, rows [n, d]; it takes {len(rows)}")
     return inputs, rows[0]
@@ -130,90 +138,44 @@ def _columns(described: Mapping[str, Any]) -> int:
     return dimension
 
 
+def _must_be_of_inference(node: Any) -> None:
+    """Refuses what draws random numbers or treats a batch as a whole, as in training."""
+    target = get(node, "target", str, "a node")
+    settings = SETTINGS.get(target.removeprefix(PREFIX), {})
+    for argument in get(node, "inputs", list, target) if settings else []:
+        name, given = get(argument, "name", str, target), get(argument, "arg", dict, target)
+        if name in settings and given != {"as_bool": settings[name]}:
+            raise ValueError(f"was exported in training mode ({target}); call .eval() before the export")
+
+
 def _call(node: Any, known: set[str]) -> Call:
     target = get(node, "target", str, "a node")
     operator = short(target)
     arguments = []
     for argument in get(node, "inputs", list, target):
         name = get(argument, "name", str, target)
-        arguments.append((name, _argument(get(argument, "arg", dict, target), known, target)))
-    given = dict(arguments)
-    for name, value in SETTINGS.get(operator, {}).items():
-        if given.get(name) is not value:
-            raise ValueError(f"was exported in training mode ({target}); call .eval() before the export")
-    results, listed = [], False
-    for output in get(node, "outputs", list, target):
-        kind, held = only(output, target)
-        if kind == "as_tensors":
-            listed = True
-            results += [get(item, "name", str, target) for item in held]
-        elif kind == "as_sym_int":
-            results.append(get(held, "as_name", str, target))
-        elif kind == "as_tensor":
-            results.append(get(held, "name", str, target))
-        elif kind != "as_none":
-            raise ValueError(f"{target} returns {kind[:80]!r}; tensors and sizes are read")
-    if listed and len(node["outputs"]) != 1:
+        arguments.append((name, argument_of(get(argument, "arg", dict, target), known, target)))
+    results, listed = _results(get(node, "outputs", list, target), target)
+    return Call(SAME.get(operator, operator), tuple(arguments), results, listed)
+
+
+def _results(outputs: list[Any], target: str) -> tuple[tuple[str, ...], bool]:
+    """The names of what an operator returns, and whether that is one list."""
+    results: list[str] = []
+    kinds = [only(output, target) for output in outputs]
+    for kind, held in kinds:
+        match kind:
+            case "as_tensors":
+                results += [get(item, "name", str, target) for item in held]
+            case "as_sym_int":
+                results.append(get(held, "as_name", str, target))
+            case "as_tensor":
+                results.append(get(held, "name", str, target))
+            case "as_none":
+                pass
+            case _:
+                raise ValueError(f"{target} returns {kind[:80]!r}; tensors and sizes are read")
+    listed = any(kind == "as_tensors" for kind, _ in kinds)
+    if listed and len(kinds) != 1:
         raise ValueError(f"{target} returns a list beside other values")
-    return Call(SAME.get(operator, operator), tuple(arguments), tuple(results), listed)
-
-
-def _argument(argument: Mapping[str, Any], known: set[str], target: str) -> Any:
-    """The value of an argument: numbers, text, and Values by name."""
-    kind, held = only(argument, target)
-
-    def value(named: Any, key: str = "name") -> Value:
-        name = get(named, key, str, target)
-        if name not in known:
-            raise ValueError(f"{target} uses {name[:80]!r}, which no earlier operator defines")
-        return Value(name)
-
-    def size(item: Any) -> Any:
-        way, inner = only(item, target)
-        return value(item, "as_name") if way == "as_name" else integer({way: inner}, "as_int", target)
-
-    def optional(item: Any) -> Any:
-        way, inner = only(item, target)
-        return None if way == "as_none" else value(inner)
-
-    match kind:
-        case "as_none":
-            return None
-        case "as_tensor":
-            return value(held)
-        case "as_tensors":
-            return [value(item) for item in get(argument, kind, list, target)]
-        case "as_optional_tensor":
-            return optional(held)
-        case "as_bool" | "as_string":
-            return get(argument, kind, bool if kind == "as_bool" else str, target)
-        case "as_int":
-            return integer(argument, kind, target)
-        case "as_ints":
-            return [integer({"as_int": item}, "as_int", target) for item in get(argument, kind, list, target)]
-        case "as_float":
-            return _float(held, target)
-        case "as_floats":
-            return [_float(item, target) for item in get(argument, kind, list, target)]
-        case "as_sym_int":
-            return size(held)
-        case "as_sym_ints":
-            return [size(item) for item in get(argument, kind, list, target)]
-        case "as_scalar_type":
-            if held not in SCALARS or isinstance(held, bool):
-                raise ValueError(f"{target} makes numbers of a dtype that is not read (torch's number {held})")
-            return SCALARS[held]
-        case "as_device" | "as_layout" | "as_memory_format":
-            return DROPPED
-    raise ValueError(f"{target} has an argument of kind {kind[:80]!r}, which is not read")
-
-
-def _float(held: Any, target: str) -> float:
-    found = INFINITIES.get(held) if isinstance(held, str) else held
-    if isinstance(found, bool) or not isinstance(found, int | float) or math.isnan(found):
-        raise ValueError(f"{target} has an argument that is not a number: {str(held)[:40]!r}")
-    return float(found)
-
-
-DROPPED = object()
-"""An argument that is left out: where and how memory is laid out is decided by the rows."""
+    return tuple(results), listed

@@ -29,26 +29,34 @@ log_softmax.int _softmax.default _log_softmax.default
 PRODUCTS = """
 linear.default addmm.default mm.default bmm.default baddbmm.default matmul.default mv.default dot.default
 einsum.default conv1d.default conv2d.default convolution.default avg_pool1d.default avg_pool2d.default
-layer_norm.default group_norm.default batch_norm.default _native_batch_norm_legit_no_training.default
+layer_norm.default group_norm.default batch_norm.default
 """
 SHAPES = """
-view.default reshape.default _unsafe_view.default permute.default transpose.int t.default numpy_T.default
+view.default reshape.default permute.default transpose.int t.default numpy_T.default
 unsqueeze.default squeeze.default squeeze.dim squeeze.dims expand.default cat.default stack.default
 slice.Tensor select.int flatten.using_ints unflatten.int split.Tensor chunk.default unbind.int movedim.int
 movedim.intlist contiguous.default clone.default alias.default flip.default repeat.default narrow.default
 diagonal.default index_select.default tril.default triu.default lift_fresh_copy.default detach.default
 zeros_like.default ones_like.default full_like.default dropout.default
 """
-FACTORIES = frozenset("eye.default zeros.default ones.default full.default arange.default arange.start".split())
+FACTORIES = frozenset(
+    ["eye.default", "zeros.default", "ones.default", "full.default", "arange.default", "arange.start"]
+)
 """What makes a tensor of nothing, on the device of the rows."""
 ALLOWED = frozenset(f"{ELEMENTWISE} {REDUCTIONS} {PRODUCTS} {SHAPES}".split()) | FACTORIES
 
-CASTS = frozenset("to.dtype to.dtype_layout to.device _to_copy.default type_as.default".split())
+CASTS = frozenset(["to.dtype", "to.dtype_layout", "to.device", "_to_copy.default", "type_as.default"])
 """Changes of dtype or device; a floating tensor keeps those of the rows."""
 IGNORED = frozenset(["_assert_tensor_metadata.default"])
 """Checks of what was traced, which compute nothing."""
-SAME = {"detach_.default": "detach.default"}
-"""What torch writes for constants made in `forward`; the tensor it returns is the same."""
+SAME = {"detach_.default": "detach.default", "_unsafe_view.default": "reshape.default"}
+"""What is run by another name, which returns the same tensor. torch writes the first for constants made in
+`forward`.
+"""
+NORMALISED = "_native_batch_norm_legit_no_training.default"
+"""What decomposition makes of batch normalisation. It does not check the sizes of its arguments and reads
+beyond them, so `batch_norm`, which does, is run in its place.
+"""
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "dropout.default": {"train": False},
     "batch_norm.default": {"training": False},
@@ -69,7 +77,7 @@ def short(target: str) -> str:
     name = target.removeprefix(PREFIX)
     if target in INTEGERS:
         return target
-    known = ALLOWED | CASTS | IGNORED | SAME.keys() | {SIZE}
+    known = ALLOWED | CASTS | IGNORED | SAME.keys() | {SIZE, NORMALISED}
     if target.startswith(PREFIX) and name in known:
         return name
     shown, way = target[:100], "write the module with others"

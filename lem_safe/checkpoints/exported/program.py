@@ -6,9 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lem_safe.checkpoints.exported.arguments import DROPPED, Value
 from lem_safe.checkpoints.exported.checked import LARGEST
-from lem_safe.checkpoints.exported.graph import DROPPED, Call, Graph, Value
-from lem_safe.checkpoints.exported.operators import CASTS, FACTORIES, IGNORED, INTEGERS, SIZE, function_of
+from lem_safe.checkpoints.exported.graph import Call, Graph
+from lem_safe.checkpoints.exported.operators import (
+    CASTS,
+    FACTORIES,
+    IGNORED,
+    INTEGERS,
+    NORMALISED,
+    SIZE,
+    function_of,
+)
 
 MOST = 2**26
 """Numbers of one value at PROBED rows, at most."""
@@ -29,8 +38,8 @@ class Program(nn.Module):
             if tensor not in tensors:
                 raise ValueError(f"holds no tensor {tensor[:80]!r}, which the model uses")
             self.register_buffer(self.places[name], tensors[tensor])
-        named = {call.operator for call in graph.calls} - CASTS - IGNORED - INTEGERS.keys() - {SIZE}
-        self.functions = {name: function_of(name) for name in sorted(named)}
+        named = {call.operator for call in graph.calls} - CASTS - IGNORED - INTEGERS.keys()
+        self.functions = {name: function_of(name) for name in sorted(named - {SIZE, NORMALISED})}
         for n in PROBED:
             self._probe(n)
 
@@ -49,8 +58,8 @@ class Program(nn.Module):
             y = self._run(x, largest)
         if y.shape not in ((n,), (n, 1)) or not y.is_floating_point():
             raise ValueError(
-                f"returns {list(y.shape)} of {y.dtype} for {n} rows; an energy is one number per row, [{n}] or "
-                f"[{n}, 1]"
+                f"returns {list(y.shape)} of {y.dtype} for {n} rows; an energy is one number per row, "
+                f"[{n}] or [{n}, 1]"
             )
 
     def _run(self, x: Tensor, largest: int | None) -> Tensor:
@@ -100,6 +109,9 @@ class Program(nn.Module):
             return found
         if operator in CASTS:
             return _cast(given, x)
+        if operator == NORMALISED:
+            settings = {"training": False, "cudnn_enabled": False}
+            return [torch.ops.aten.batch_norm.default(**given, **settings), None, None]
         if operator in FACTORIES:
             given = {**given, "device": x.device}
             if not operator.startswith("arange") and given.get("dtype") is None:

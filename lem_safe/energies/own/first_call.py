@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lem_safe.keys import Key
 from lem_safe.energies.own.confinement import check_growth
+from lem_safe.keys import Key
 
 if TYPE_CHECKING:
     from lem_safe.energies.own.own_energy import OwnEnergy

@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
-from lem_safe.laplacian import estimator
 from lem_safe.energies.own.confinement import REMEDY
 from lem_safe.energies.own.first_call import Checked, check_energy
 from lem_safe.energies.own.function import Function
 from lem_safe.energies.own.slope import trace
+from lem_safe.laplacian import estimator
 
 ROWS = 16384
 """The largest number of rows whose gradient is computed at once."""
@@ -110,7 +110,9 @@ class OwnEnergy(Energy):
         return super().typical_points() if self.points is None else self.points.rows
 
     def surely_integrable(self, t: float = 1.0) -> bool:
-        return self.checked and self.confined is not None  # examined along rays at the first call, or told that it is not confined
+        return (
+            self.checked and self.confined is not None
+        )  # examined along rays at the first call, or told that it is not confined
 
     def _given_gradient(self, x: Tensor) -> Tensor:
         assert self.own_gradient is not None

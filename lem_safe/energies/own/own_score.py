@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
-from lem_safe.laplacian import estimator
 from lem_safe.energies.own.confinement import warn_of_drift
 from lem_safe.energies.own.first_call import Checked, check_score, spread_of
 from lem_safe.energies.own.function import Function
 from lem_safe.energies.own.slope import trace
+from lem_safe.laplacian import estimator
 
 
 class OwnScore(Energy):
