@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.derivatives import transforming
 from barriers.qp.guess import LARGEST, confirm
 from barriers.qp.lemke import lemke
 
@@ -64,6 +65,8 @@ def solve_dual(
     """
     with torch.no_grad():
         solution = _solve(gram.double(), excess.double(), warm, on_infeasible)
+    if transforming(gram, excess):
+        return solution._replace(multipliers=_transformed(gram, excess, solution))
     if torch.is_grad_enabled() and (gram.requires_grad or excess.requires_grad):
         μ = _Implicit.apply(gram, excess, solution.multipliers, solution.relaxed)
         return solution._replace(multipliers=μ)
@@ -248,6 +251,16 @@ def solve_on(
         pseudo = _times(torch.linalg.pinv(block, hermitian=True, rtol=1e-12), target)
         solution = torch.where(good[:, None], solution, pseudo)
     return solution / length
+
+
+def _transformed(gram: Tensor, excess: Tensor, solution: DualSolution) -> Tensor:
+    """The multipliers with the derivatives of H⁻¹r on the active set, for transforms of torch.func."""
+    μ = solution.multipliers.detach()
+    ε = torch.where(solution.relaxed, RELAXATION, 0.0).to(μ)[:, None]
+    G = gram.double()
+    H = (G + G.mT) / 2 + torch.diag_embed(ε * G.diagonal(dim1=1, dim2=2))
+    solved = solve_on(H, excess.double(), μ > 0)
+    return μ + (solved - solved.detach())
 
 
 class _Implicit(torch.autograd.Function):

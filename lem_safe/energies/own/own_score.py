@@ -36,6 +36,7 @@ class OwnScore(Energy):
     def settle(self, x: Float[Tensor, "n d"]) -> None:
         """Examines the function at these rows, once; BadInput names it and says what is wrong with it."""
         if not self.checked:
+            self.function.must_be_plain(x)
             self.dimension = getattr(self, "dimension", x.shape[1])
             if x.shape[1] != self.dimension:
                 self.function.refuse(f"takes {self.dimension} columns; got rows of {x.shape[1]}")
