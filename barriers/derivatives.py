@@ -10,6 +10,7 @@ so that a run can be unrolled and differentiated; otherwise they are detached. I
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -119,12 +120,14 @@ def vectorized(*tensors: Tensor) -> bool:
     return False
 
 
-def values_of(t: Tensor) -> Tensor:
-    """The numbers of a tensor alone, detached, out of torch.func's grad and jvp; a batch stays one."""
-    t = t.detach()  # first: inside a transform every result is wrapped
-    while torch._C._functorch.is_gradtrackingtensor(t):
-        t = torch._C._functorch.get_unwrapped(t)
-    return t
+def array_of(t: Tensor) -> np.ndarray:
+    """The numbers of a tensor alone; inside a transform of torch.func, where nothing has memory of its own,
+    one by one.
+    """
+    t = t.detach()
+    if not transforming(t):
+        return t.cpu().numpy()
+    return np.asarray(t.tolist(), dtype=str(t.dtype).removeprefix("torch.")).reshape(t.shape)
 
 
 def _has_tangent(t: Tensor) -> bool:

@@ -3,11 +3,16 @@
 import json
 import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lem_safe.checkpoints import Exported
+from lem_safe.energies import Energy
 
 ROWS = ({0: torch.export.Dim("n")},)
 
@@ -92,6 +97,15 @@ def save(module: nn.Module, path: Path, d: int = 2, rows: Any = ROWS, plainly: b
     exported = torch.export.export(module, (torch.randn(8, d, dtype=dtype),), dynamic_shapes=rows)
     torch.export.save(exported.run_decompositions({}) if plainly else exported, path)
     return path
+
+
+@lru_cache
+def exported() -> Energy:
+    """A float64 network, read from its file."""
+    module = made("silu", torch.float64)
+    module.k = module.k.double()
+    with TemporaryDirectory() as directory:
+        return Exported(save(module, Path(directory) / "model.pt2")).load()
 
 
 def changed(path: Path, to: Path, change: Callable[[dict[str, bytes]], Any], **how: Any) -> Path:

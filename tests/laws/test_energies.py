@@ -3,20 +3,15 @@ built here.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 import torch
-from exported_models import Confined as ConfinedModule
-from exported_models import mlp, save
+from exported_models import exported
 from problems import on_a_mixture
 
 from barriers.coordinates import Coordinates
 from barriers.derivatives import autodiff_jet
 from barriers.specification import construct
-from lem_safe.checkpoints import Exported
 from lem_safe.energies import (
     ENERGIES,
     MLP,
@@ -63,18 +58,6 @@ def network(activation: str = "silu") -> Energy:
 
 def transported(activation: str = "silu") -> Transported:
     return Transported(network(activation), Coordinates(torch.tensor([0.4, -0.3]), L))
-
-
-@lru_cache
-def saved() -> Path:
-    torch.manual_seed(0)
-    module = ConfinedModule(mlp()).double()
-    module.k = module.k.double()
-    return save(module, Path(mkdtemp()) / "model.pt2")
-
-
-def exported() -> Energy:
-    return Exported(saved()).load()
 
 
 def composed() -> WeightedSum:

@@ -253,6 +253,18 @@ def test_a_metropolis_step_is_refused() -> None:
         jvp(lambda y: mala.step(Key(1), mala.init(y))[0].x, (x,), (v,))
 
 
+def test_a_guard_is_refused_inside_a_transform_and_unharmed_by_that() -> None:
+    guard = lem_safe.guard({"b": {"kind": "ball", "center": [0.5, 0.5], "radius": 0.9}}, beta=0.1)
+    x = torch.tensor([-3.0, 0.0]) + 0.1 * rows().float()
+    for transform in (
+        lambda: jvp(lambda y: guard(x, y), (x,), (x,)),
+        lambda: vmap(lambda y: guard(y, y))(x[None]),
+    ):
+        with pytest.raises(NotDifferentiable, match="keeps its state"):
+            transform()
+    assert torch.equal(guard(x, x), x)
+
+
 def test_planted_fault_an_energy_that_cuts_its_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     energy = from_table("gaussian")
     monkeypatch.setattr(type(energy), "forward", lambda self, x: x.detach().square().sum(-1))
