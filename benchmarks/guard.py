@@ -3,10 +3,10 @@
     python -m benchmarks guard
     python -m benchmarks.guard [--steps N] [--rounds N]
 
-The loop is plain torch, with the gradient by autograd, of an MLP with three layers of 128; the same loop with
-the same noise is run without a guard and with one of each kind, in one process on one core, turn about, a few
-steps each: processor time, of each the least of several rounds. Two dimensions, float32, one ball, at most 5 %
-of the particles in it.
+The loop is plain torch, with the gradient by autograd, of an MLP with three layers of 128; the same loop
+with the same noise is run without a guard and with one of each kind, in one process on one core, turn about,
+a few steps each: processor time, of each the least of several rounds. Two dimensions, float32, one ball, at
+most 5 % of the particles in it.
 """
 
 import argparse
