@@ -274,8 +274,8 @@ def guard(rows: Rows) -> list[str]:
     """A loop with a guard beside the loop without one."""
     return [
         "A Langevin loop of 10,000 particles in plain torch, the gradient of an MLP with three layers of 128 "
-        "by autograd, without and with `lem_safe.guard`: milliseconds of processor time per step, on one core, "
-        f"turn about in one process. The largest ratio is {max(r['ratio'] for r in rows):.2f}.",
+        "by autograd, without and with `lem_safe.guard`: milliseconds of processor time per step, on one "
+        f"core, turn about in one process. The largest ratio is {max(r['ratio'] for r in rows):.2f}.",
         "",
         *table(
             ["kind", "without", "with", "ratio"],

@@ -64,7 +64,10 @@ class Exported(FromFile):
     @property
     def columns(self) -> tuple[str, ...]:
         """x0, x1, ...; the file has no names."""
-        return tuple(f"x{i}" for i in range(self._program.graph.dimension))
+        d = self._program.graph.dimension
+        if self.center is not None and len(self.center) != d:
+            self._refuse(f"takes {d} columns; center has {len(self.center)} numbers")
+        return tuple(f"x{i}" for i in range(d))
 
     @property
     def coordinates(self) -> Coordinates | None:
@@ -72,11 +75,8 @@ class Exported(FromFile):
 
     def load(self) -> Energy:
         """The energy over data units, examined at draws of a standard normal distribution around `center`."""
-        program = self._program
-        d = program.graph.dimension
-        if self.center is not None and len(self.center) != d:
-            self._refuse(f"takes {d} columns; center has {len(self.center)} numbers")
-        function = Function(program.forward, "energy", self.path.name)
+        program, d = self._program, self.dimension
+        function = Function(program.forward, "energy", Path(self.path).name)
         energy = OwnEnergy(function, dimension=d, confined=self.confined or None, remedy=REMEDY)
         energy.add_module("program", program)
         try:

@@ -158,6 +158,30 @@ def test_an_export_for_one_batch_size_is_refused(tmp_path: Path) -> None:
         Exported(path).load()
 
 
+def test_a_center_of_another_dimension_is_refused_before_a_run(tmp_path: Path) -> None:
+    path = save(made("silu"), tmp_path / "model.pt2")
+    with pytest.raises(BadInput, match="takes 2 columns; center has 3 numbers"):
+        assert Exported(path, center=[0.0, 1.0, 2.0]).columns
+    far = Exported(path, center=[30.0, 40.0]).load()
+    torch.testing.assert_close(
+        far.typical_points().mean(0), torch.tensor([30.0, 40.0]).double(), atol=1, rtol=0
+    )
+
+
+@pytest.mark.simulation
+def test_a_region_is_a_level_of_a_saved_module(tmp_path: Path) -> None:
+    """The audit makes its regions again from what the run wrote."""
+    module = made("silu")
+    save(module, tmp_path / "model.pt2")
+    scenario = tmp_path / "s.yaml"
+    region = "{kind: sublevel, energy: {kind: exported, path: model.pt2}, level: 0.2}"
+    scenario.write_text(SCENARIO.format(more="").replace('{kind: rule, where: "speed > 1.5"}', region))
+    run = lem_safe.run(scenario, out=tmp_path / "run", with_report=False)
+    inside = module(torch.as_tensor(run.samples).float()) <= 0.2
+    (found,) = run.report.constraints
+    assert 0 < int(inside.sum()) == found.violations
+
+
 def test_a_part_of_a_composition_need_not_be_confined(tmp_path: Path) -> None:
     path = save(mlp(), tmp_path / "model.pt2")
     part = {"kind": "exported", "path": path, "confined": False}
