@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import random
 import struct
 import time
 import zipfile
@@ -16,6 +17,7 @@ from exported_models import changed, in_json, made, save
 
 from lem_safe import cli
 from lem_safe.checkpoints import Exported
+from lem_safe.checkpoints.exported.operators import ALLOWED, PREFIX
 from lem_safe.errors import BadInput
 
 MODEL, WEIGHTS = "models/model.json", "data/weights/model_weights_config.json"
@@ -291,6 +293,38 @@ def test_every_damaged_byte_is_refused_or_harmless(good: Path, tmp_path: Path) -
             Exported(path).load()
         except BadInput as refused:
             assert refused.faults[0].file == str(path)
+
+
+EXTREMES = [0, -1, 3, 10**6, 2**31, 2**62, 2**63 - 1, -(2**63) + 1]
+
+
+def scrambled(chance: random.Random) -> Callable[[dict[str, bytes]], None]:
+    """One operator replaced by another, or its integers by extreme ones, or an argument removed."""
+
+    def change(held: dict[str, Any]) -> None:
+        chosen = chance.choice(held["graph_module"]["graph"]["nodes"])
+        arguments = [argument["arg"] for argument in chosen["inputs"]]
+        for argument in arguments:
+            if "as_int" in argument:
+                argument["as_int"] = chance.choice(EXTREMES)
+            if "as_ints" in argument:
+                argument["as_ints"] = [chance.choice(EXTREMES) for _ in range(chance.randrange(4))]
+        if chance.random() < 0.5:
+            chosen["target"] = PREFIX + chance.choice(sorted(ALLOWED))
+        elif chance.random() < 0.3:
+            chosen["inputs"].pop()
+
+    return in_json(MODEL, change)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["residual", "convolution of 8 columns", "batch normalisation"])
+def test_scrambled_operators_are_refused_or_harmless(name: str, tmp_path: Path) -> None:
+    path = save(made(name), tmp_path / "model.pt2", 8 if "8" in name else 2)
+    chance = random.Random(0)
+    for _ in range(60):
+        with contextlib.suppress(BadInput):
+            Exported(changed(path, tmp_path / "scrambled.pt2", scrambled(chance))).load()
 
 
 def test_a_zip_bomb_is_refused(good: Path, tmp_path: Path) -> None:
