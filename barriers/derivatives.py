@@ -3,15 +3,18 @@ closed form.
 
 The cost is one backward pass for the gradient and d more for the Laplacian; the rows of a batch must be
 independent. Where grad mode is on and x, or a parameter of f, requires grad, the results stay in the graph,
-so that a run can be unrolled and differentiated; otherwise they are detached.
+so that a run can be unrolled and differentiated; otherwise they are detached. Inside torch.func's transforms
+(grad, jvp, vmap) and under forward-mode derivatives they are differentiable in whatever is transformed.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from barriers.declared import declares
 
@@ -33,6 +36,8 @@ class Jet(NamedTuple):
 
 def autodiff_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
     """The jet of f at every row of x, exact, in d + 1 backward passes."""
+    if transforming(x):
+        return _transformed_jet(f, x)
     keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
@@ -62,6 +67,9 @@ def value_and_gradient(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*n d"]) 
     """f(x) [*n] and ∇f(x) [*n, d], in one forward and one backward pass; by `with_gradient` where f declares
     `has_gradient` about its `forward` and no graph is kept.
     """
+    if transforming(x):
+        value, pull = pullback(f, x)
+        return value, pull(torch.ones_like(value))
     keep = in_graph(f, x)
     if not keep and declares(f, "has_gradient", "forward"):
         with torch.no_grad():
@@ -80,6 +88,11 @@ def _with_gradient(f: Any, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def jacobian(f: Callable[[Tensor], Tensor], x: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m k"]:
     """∂f/∂x, one backward pass per row; f takes each vector of x by itself."""
+    if transforming(x):
+        found, pull = pullback(f, x)
+        units = torch.eye(found.shape[-1], dtype=found.dtype, device=found.device)
+        each = [pull(unit.expand_as(found)) for unit in units]
+        return torch.stack(each, -2) if each else x.new_zeros(*x.shape[:-1], 0, x.shape[-1])
     keep = in_graph(f, x)
     with torch.enable_grad():
         x = _variable(x, keep)
@@ -93,6 +106,61 @@ def in_graph(f: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     if not torch.is_grad_enabled():
         return False
     return x.requires_grad or f(x).requires_grad  # whether f has parameters is known only from a call
+
+
+def transforming(*tensors: Tensor) -> bool:
+    """Whether a transform of torch.func is active, or one of these has a forward-mode derivative: a gradient
+    is then one of torch.func's, as the graph of autograd does not exist.
+    """
+    return torch._C._functorch.peek_interpreter_stack() is not None or any(map(_has_tangent, tensors))
+
+
+def recorded(*tensors: Tensor) -> bool:
+    """Whether a derivative is being taken through one of these: in a graph, by torch.func, or forward."""
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return True
+    return any(torch._C._functorch.is_functorch_wrapped_tensor(t) or _has_tangent(t) for t in tensors)
+
+
+def vectorized(*tensors: Tensor) -> bool:
+    """Whether one of these is a batch of torch.func.vmap, under any other transforms."""
+    for t in tensors:
+        while torch._C._functorch.is_functorch_wrapped_tensor(t):
+            if torch._C._functorch.is_batchedtensor(t):
+                return True
+            t = torch._C._functorch.get_unwrapped(t)
+    return False
+
+
+def array_of(t: Tensor) -> np.ndarray:
+    """The numbers of a tensor alone; inside a transform of torch.func, where nothing has memory of its own,
+    one by one.
+    """
+    t = t.detach()
+    if not transforming(t):
+        return t.cpu().numpy()
+    return np.asarray(t.tolist(), dtype=str(t.dtype).removeprefix("torch.")).reshape(t.shape)
+
+
+def _has_tangent(t: Tensor) -> bool:
+    return forward_ad.unpack_dual(t).tangent is not None
+
+
+def pullback(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """f(x) and v ↦ vᵀ∂f/∂x, which every transform of torch.func can be taken of."""
+    made: Any = torch.func.vjp(f, x)
+    return made[0], lambda v: made[1](v)[0]
+
+
+def _transformed_jet(f: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]) -> Jet:
+    def gradient_of(z: Tensor) -> Tensor:
+        value, pull = pullback(f, z)
+        return pull(torch.ones_like(value))
+
+    gradient, pull = pullback(gradient_of, x)
+    axes = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    second = [pull(axis.expand_as(gradient))[:, i] for i, axis in enumerate(axes)]
+    return Jet(f(x), gradient, torch.stack(second, 1).sum(1))
 
 
 def stacked(numbers: Sequence[Scalar]) -> Float[Tensor, "m"]:

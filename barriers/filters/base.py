@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from barriers.declared import declares
-from barriers.derivatives import NotDifferentiable
+from barriers.derivatives import NotDifferentiable, recorded, vectorized
 from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
@@ -65,11 +65,24 @@ def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped
 
 def refuse_derivatives(owner: str, x: Tensor) -> None:
     """Raises NotDifferentiable where x has a graph and a filter accepts or refuses whole moves."""
-    if torch.is_grad_enabled() and x.requires_grad:
+    refuse_batches(owner, x)
+    if recorded(x):
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
             "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through "
             "a run, or sample under torch.no_grad()"
+        )
+
+
+def refuse_batches(owner: str, *tensors: Tensor) -> None:
+    """Raises NotDifferentiable under torch.func.vmap: what a filter computes depends on values, such as which
+    particles are inside, and vmap has none.
+    """
+    if vectorized(*tensors):
+        raise NotDifferentiable(
+            f"{owner}: which computations are needed depends on the values of the particles, and inside "
+            "torch.func.vmap these are not known; give the filter all particles as the rows of one tensor, "
+            "or loop over the batch"
         )
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean
+from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times
 from barriers.functionals import Barrier, of_each
 from barriers.qp import Backend, project, solve_dual
@@ -81,6 +81,7 @@ class EnsembleFilter:
     def apply(
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: EnsembleMemory
     ) -> tuple[Float[Tensor, "*r n d"], EnsembleMemory, FilterInfo]:
+        refuse_batches("drift", x, drift)
         moments = self._moments(x, drift)
         B, J = self.barrier.barriers(moments.mean), self.barrier.jacobian(moments.mean)
         G, m = J @ moments.gram @ J.mT, B.shape[-1]

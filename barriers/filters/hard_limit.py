@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
-from barriers.derivatives import NotDifferentiable, Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, local_mean
+from barriers.derivatives import NotDifferentiable, Scalar, recorded
+from barriers.filters.base import FilterInfo, Mean, Promise, local_mean, refuse_batches
 from barriers.filters.gate import admit
 from barriers.filters.step import BarrierStep, Correction, decay
 from barriers.functionals import Barrier
@@ -101,6 +101,7 @@ class HardLimitStep:
         uniforms: Float[Tensor, "n"],
         memory: HardLimitMemory,
     ) -> tuple[Float[Tensor, "n d"], HardLimitMemory, FilterInfo]:
+        refuse_batches("step", x, proposal)
         B, budgets, was = self.barrier.readout(memory.mean), self._budgets(x), memory.inside
         mean = self.mean(self.barrier.statistics(proposal))
         raised = self._raised(memory, mean, budgets, step_size)
@@ -111,7 +112,7 @@ class HardLimitStep:
         accepted = let_in(was, would, budgets, uniforms)
         z, mean = found.x, found.mean
         if not bool(accepted.all()):
-            if torch.is_grad_enabled() and (z.requires_grad or mean.requires_grad):
+            if recorded(z, mean):
                 raise NotDifferentiable(
                     "step filter: moves for which a set had no room were returned, which no equation "
                     "defines; use limit surrogate, or run under torch.no_grad()"

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, per_cloud, unlimited
+from barriers.filters.base import FilterInfo, Promise, per_cloud, refuse_batches, unlimited
 from barriers.qp import solve_dual
 from barriers.sets.base import UnsafeSet
 
@@ -44,6 +44,7 @@ class PointwiseFilter:
     def apply(
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: None
     ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
+        refuse_batches("pointwise", x, drift)
         rows, v = x.flatten(0, -2), drift.flatten(0, -2)
         each = (value_and_gradient(k, rows) for k in self.sets)
         s, ds = (torch.stack(part, 1) for part in zip(*each, strict=True))

@@ -33,7 +33,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.derivatives import NotDifferentiable
+from barriers.derivatives import NotDifferentiable, recorded
 from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
@@ -144,7 +144,7 @@ class PredictiveFilter:
         self, x: Float[Tensor, "*r n d"], drift: Float[Tensor, "*r n d"], memory: PredictiveMemory
     ) -> tuple[Float[Tensor, "*r n d"], PredictiveMemory, FilterInfo]:
         """The filtered drift at x; under a metric both are v = L⁻¹u."""
-        if torch.is_grad_enabled() and (x.requires_grad or drift.requires_grad):
+        if recorded(x, drift):
             raise NotDifferentiable(
                 "drift (without a smoothing): its multipliers are searched for, which is not recorded; "
                 "give the filter a smoothing, for "

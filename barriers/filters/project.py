@@ -14,7 +14,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.filters.base import FilterInfo, Promise, insides, local_mean, per_cloud, unlimited
+from barriers.filters.base import (
+    FilterInfo,
+    Promise,
+    insides,
+    local_mean,
+    per_cloud,
+    refuse_batches,
+    unlimited,
+)
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import left_along, nudged
 from barriers.sets.base import UnsafeSet
@@ -51,6 +59,7 @@ class Project:
         uniforms: Uniforms,
         memory: None,
     ) -> tuple[Float[Tensor, "*r n d"], None, FilterInfo]:
+        refuse_batches("project", x, proposal)
         y, clouds = proposal.flatten(0, -2), math.prod(proposal.shape[:-2])
         for _ in range(SWEEPS):
             before = y

@@ -22,8 +22,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.declared import declares
-from barriers.derivatives import NotDifferentiable, Scalar
-from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps
+from barriers.derivatives import NotDifferentiable, Scalar, recorded
+from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps, refuse_batches
 from barriers.filters.complementarity import advanced, times
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.later_uniforms import Uniforms
@@ -90,6 +90,7 @@ class BarrierStep:
         uniforms: Uniforms,
         memory: StepMemory,
     ) -> tuple[Float[Tensor, "*r n d"], StepMemory, FilterInfo]:
+        refuse_batches("step", x, proposal)
         B = self.barrier.barriers(memory.mean)
         mean = self.mean(of_each(self.barrier.statistics, proposal))
         best = self.corrected(x, proposal, mean, decay(self.rate * step_size) * B, B)
@@ -124,7 +125,7 @@ class BarrierStep:
         found = mixed(costly, best, found)
         if not bool(within.all()):
             found = mixed(within, found, self._shortened(found, proposal, floor))
-        if torch.is_grad_enabled() and any(t.requires_grad for t in (proposal, floor, mean)):
+        if recorded(proposal, floor, mean):
             return self._differentiable(proposal, floor, mean, found)
         for r in (~_kept(found)).nonzero()[:, 0]:
             own = Correction(*(part[r] for part in found))
@@ -140,7 +141,7 @@ class BarrierStep:
         """
         with torch.no_grad():
             g = of_each(self.barrier.gradients, y)[1]
-        if torch.is_grad_enabled() and y.requires_grad:
+        if recorded(y):
             return y, at, g
 
         def gradient(z: Tensor) -> Tensor:

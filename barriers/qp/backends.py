@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.qp.dual import RELAXATION, Infeasible, OnInfeasible
+from barriers.qp.active_set import RELAXATION
+from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.qp.problem import Found, Problem, gram, inverse_weights
 
 HARD, SOFT = (1e3, 1e6), (1.0, RELAXATION)

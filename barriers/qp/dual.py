@@ -11,21 +11,19 @@ Differentiable in G and r by the implicit function theorem at the active set W =
 Letters: b independent problems, m constraints.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.derivatives import transforming
+from barriers.qp.active_set import RELAXATION, Implicit, solve_on, times, transformed
 from barriers.qp.guess import LARGEST, confirm
 from barriers.qp.lemke import lemke
 
 OnInfeasible = Literal["relax", "raise"]
 
-RELAXATION = 1e-7
-"""ε of the relaxed problem min ½‖u − v‖² + (1/2ε)‖violation‖², with rows of unit length: small relative to 1,
-large relative to rounding.
-"""
 ROUNDS = 12
 """Block pivots before Lemke's method takes over; most problems need one to four."""
 
@@ -64,8 +62,12 @@ def solve_dual(
     """
     with torch.no_grad():
         solution = _solve(gram.double(), excess.double(), warm, on_infeasible)
+    if transforming(gram, excess):
+        return solution._replace(
+            multipliers=transformed(gram, excess, solution.multipliers, solution.relaxed)
+        )
     if torch.is_grad_enabled() and (gram.requires_grad or excess.requires_grad):
-        μ = _Implicit.apply(gram, excess, solution.multipliers, solution.relaxed)
+        μ = Implicit.apply(gram, excess, solution.multipliers, solution.relaxed)
         return solution._replace(multipliers=μ)
     return solution
 
@@ -115,7 +117,7 @@ def _completed(
         μ[hard], relaxed[hard] = _robust(G[hard], r[hard])
     if bool(relaxed.any()) and on_infeasible == "raise":
         raise Infeasible(_explain(r, relaxed))
-    slope = _times(G, μ) - r
+    slope = times(G, μ) - r
     short = torch.where(relaxed[:, None] & (slope < 0), -slope, 0.0)
     residual = _residual(μ, slope + torch.where(relaxed[:, None], RELAXATION * μ, 0.0), r)
     μ, residual = torch.where(finite[:, None], μ, torch.nan), torch.where(finite, residual, torch.nan)
@@ -177,7 +179,7 @@ def pivot(G: Tensor, r: Tensor, active: Tensor, tolerance: float = 1e-12) -> tup
     left: Tensor | None = None  # None: every problem is still unsolved
     for _ in range(ROUNDS):
         z = _blockwise(G, r, active)
-        slope = _times(G, z) - r
+        slope = times(G, z) - r
         least = -tolerance * (1 + r.abs().amax(1, keepdim=True))
         fits = ((z >= 0) & (torch.where(active, -slope.abs(), slope) >= least)).all(1)
         if left is None:
@@ -201,7 +203,7 @@ def _robust(G: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
     """
     μ, solved = lemke(G, -r)
     μ = _polished(G, r, μ)
-    missed = (r - _times(G, μ)).amax(1) > 1e-9 * (1 + r.abs().amax(1))
+    missed = (r - times(G, μ)).amax(1) > 1e-9 * (1 + r.abs().amax(1))
     bad = missed | ~solved
     if bool(bad.any()):
         eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
@@ -218,7 +220,7 @@ def _polished(G: Tensor, r: Tensor, μ: Tensor) -> Tensor:
     again = solve_on(G, r, μ > 0).clamp(min=0)
 
     def residual(ν: Tensor) -> Tensor:
-        return torch.minimum(ν, _times(G, ν) - r).abs().amax(1, keepdim=True)
+        return torch.minimum(ν, times(G, ν) - r).abs().amax(1, keepdim=True)
 
     return torch.where(residual(again) <= residual(μ), again, μ)
 
@@ -230,52 +232,6 @@ def _blockwise(G: Tensor, r: Tensor, active: Tensor) -> Tensor:
     both = active[:, :, None] & active[:, None, :]
     eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
     return torch.linalg.solve_ex(torch.where(both, G, eye), torch.where(active, r, 0.0))[0]
-
-
-def solve_on(
-    G: Float[Tensor, "b m m"], r: Float[Tensor, "b m"], active: Bool[Tensor, "b m"]
-) -> Float[Tensor, "b m"]:
-    """μ_A = G_AA⁺ r_A, zero elsewhere; for dependent rows the solution of least length."""
-    both = active[:, :, None] & active[:, None, :]
-    length = G.diagonal(dim1=1, dim2=2).clamp(min=1e-200).sqrt()
-    eye = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)
-    block = torch.where(both, G / (length[:, :, None] * length[:, None, :]), eye)
-    target = torch.where(active, r / length, 0.0)
-    solution, info = torch.linalg.solve_ex(block, target)
-    miss = (_times(block.detach(), solution.detach()) - target.detach()).abs().amax(1)
-    good = (info == 0) & (miss <= 1e-9 * (1 + target.detach().abs().amax(1)))  # a NaN is not good
-    if not bool(good.all()):
-        pseudo = _times(torch.linalg.pinv(block, hermitian=True, rtol=1e-12), target)
-        solution = torch.where(good[:, None], solution, pseudo)
-    return solution / length
-
-
-class _Implicit(torch.autograd.Function):
-    """The multipliers as a function of G and r, at the active set that was found. Differentiable twice: the
-    backward is plain torch.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, gram: Tensor, excess: Tensor, multipliers: Tensor, relaxed: Tensor) -> Tensor:
-        μ = multipliers.clone()
-        ctx.save_for_backward(gram, excess, μ, relaxed)
-        return μ
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        gram, excess, μ, relaxed = ctx.saved_tensors
-        ε = torch.where(relaxed, RELAXATION, 0.0).to(μ)[:, None]
-        G = gram.double()
-        H = (G + G.mT) / 2 + torch.diag_embed(ε * G.diagonal(dim1=1, dim2=2))
-        y = solve_on(H, gradients[0], μ > 0)
-        dG = -(y[:, :, None] * μ[:, None, :] + μ[:, :, None] * y[:, None, :]) / 2 - torch.diag_embed(
-            ε * y * μ
-        )
-        return dG.to(gram.dtype), y.to(excess.dtype), None, None
-
-
-def _times(G: Tensor, μ: Tensor) -> Tensor:
-    return (G @ μ[:, :, None])[:, :, 0]
 
 
 def _residual(μ: Tensor, slope: Tensor, r: Tensor) -> Tensor:

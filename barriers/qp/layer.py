@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.backends import solve_with_cvxpy, solve_with_qpth
-from barriers.qp.dual import RELAXATION, OnInfeasible, solve_dual, solve_on
+from barriers.qp.dual import OnInfeasible, solve_dual
 from barriers.qp.problem import (
     Found,
     Problem,

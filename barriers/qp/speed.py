@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.qp.dual import RELAXATION, Infeasible, solve_dual, solve_on
+from barriers.qp.active_set import RELAXATION, solve_on
+from barriers.qp.dual import Infeasible, solve_dual
 from barriers.qp.problem import Problem, combination, gram, inverse_weights, rows_times
 
 NEWTON_STEPS = 60

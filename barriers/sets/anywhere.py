@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet, Scalar, value_and_gradient
+from barriers.derivatives import Jet, Scalar, recorded, transforming, value_and_gradient
 from barriers.sets.algebra import AllOf, Not, complement
 from barriers.sets.base import UnsafeSet, of_sign
 from barriers.sets.columns import Columns
@@ -124,7 +124,7 @@ class Anywhere(UnsafeSet):
         = −∂(∂_τ s)/∂²_τ s.
         """
         inside, t = lowest(self.inner, a, b)
-        if not (torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)):
+        if not recorded(a, b):
             return inside, t
         t = t.to(a.dtype)
         p, e = at(a, b, t), b - a
@@ -138,7 +138,7 @@ class Anywhere(UnsafeSet):
         """s at t of each segment, differentiable; within a segment the component along it is removed."""
         p = at(a, b, t)
         s = self.inner(p)
-        if not (torch.is_grad_enabled() and p.requires_grad):
+        if not recorded(p):
             return s
         e, inward = b - a, ((t > 0) & (t < 1)).to(p.dtype)
         along = inward * _along(self.inner, p, e) / e.square().sum(1).clamp(min=torch.finfo(e.dtype).tiny)
@@ -221,6 +221,8 @@ class SoftAnywhere(UnsafeSet):
 
 def _along(inner: UnsafeSet, p: Tensor, e: Tensor) -> Tensor:
     """∇s·e at every point, differentiable."""
+    if transforming(p):
+        return (value_and_gradient(inner, p)[1] * e).sum(1)
     with torch.enable_grad():
         s = inner(p)
         if not s.requires_grad:

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet, Scalar, autodiff_jet
+from barriers.derivatives import Jet, Scalar, autodiff_jet, recorded
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, of_sign, positive, vector
 from barriers.sets.base import rotation as orthogonal
@@ -101,9 +101,7 @@ class Ellipsoid(UnsafeSet):
         u, far = _nearer(self.local(x))
         a2, gap, q = self._constants(u)
         τ = _root(a2 * q, gap)
-        if (
-            torch.is_grad_enabled() and q.requires_grad
-        ):  # the jet's own derivatives: one order more than a detached root has
+        if recorded(q):  # the jet's own derivatives: one order more than a detached root has
             τ = _newton(_newton(τ, a2 * q, gap), a2 * q, gap)
         r = 1 / (τ[:, None] + gap)
         m = u * r

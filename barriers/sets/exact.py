@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from barriers.derivatives import array_of
+
 ULP = 2.0**-52
 TINY = 2.0**-1074
 """The largest loss by an underflow."""
@@ -50,8 +52,7 @@ def integers(*parts: Tensor | float) -> list[Any]:
     finite numbers only.
     """
     values = [
-        np.asarray(p.detach().cpu().double().numpy() if isinstance(p, Tensor) else p, dtype=np.float64)
-        for p in parts
+        np.asarray(array_of(p.double()) if isinstance(p, Tensor) else p, dtype=np.float64) for p in parts
     ]
     split = [np.frexp(v) for v in values]
     places = [53 - int(e[m != 0].min()) for m, e in split if (m != 0).any()]

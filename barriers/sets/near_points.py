@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
 
-from barriers.derivatives import Jet
+from barriers.derivatives import Jet, array_of
 from barriers.sets.base import UnsafeSet, matrix, positive
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.point_files import read_points
@@ -84,7 +84,7 @@ class NearPoints(UnsafeSet):
             near = torch.cdist(block, points, compute_mode="donot_use_mm_for_euclid_dist") <= reach
             i, j = near.nonzero().T
             X, p, r = integers(block[i], points[j], self.radius)
-            np.logical_or.at(answer, start + i.numpy(), ((X - p) ** 2).sum(1) <= r**2)
+            np.logical_or.at(answer, start + array_of(i), ((X - p) ** 2).sum(1) <= r**2)
         return answer
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -98,7 +98,7 @@ class NearPoints(UnsafeSet):
             # A distance that overflows has no nearest point; such rows are equally far from all of them.
             flat = x.detach().double().reshape(-1, x.shape[-1]).nan_to_num(nan=0.0).clamp(-1e150, 1e150)
             if self.tree is not None and not x.is_cuda:
-                nearest = torch.as_tensor(self.tree.query(flat.numpy())[1])
+                nearest = torch.as_tensor(self.tree.query(array_of(flat))[1])
             else:
                 nearest = torch.cat(
                     [flat.new_zeros(0).long(), *(self._nearest(block) for block in flat.split(ROWS))]

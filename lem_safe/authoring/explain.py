@@ -122,7 +122,7 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
             if steps
             else (f"U is learned from the data '{source}', unless the same training is in the cache.")
         )
-    if kind == "checkpoint":
+    if kind in ("checkpoint", "exported"):
         return f"U is read from {spec.get('path')}."
     return f"U is given: {kind.replace('_', ' ')}. {TABLES['energies'].members[kind].summary}"
 

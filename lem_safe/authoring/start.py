@@ -43,7 +43,7 @@ def start(
     to their mean.
     """
     usual = {"kind": "data"} if energy["kind"] == "trained" else {"kind": "standard"}
-    if energy["kind"] == "checkpoint":  # its file may not exist yet
+    if energy["kind"] in ("checkpoint", "exported"):  # its file may not exist yet
         return usual, True
     try:
         rows = _rows(energy, path) if energy["kind"] == "trained" else None

@@ -12,6 +12,7 @@ from typing_extensions import Doc
 
 from barriers.coordinates import Coordinates
 from lem_safe.checkpoints.formats import FORMATS, Format
+from lem_safe.checkpoints.from_file import FromFile
 from lem_safe.checkpoints.opened import Opened, opened
 from lem_safe.data.typed import Codec
 from lem_safe.energies.base import Energy
@@ -19,7 +20,7 @@ from lem_safe.errors import BadInput, Fault
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(FromFile):
     """An energy read from a file: one that lem-safe train wrote, or a published network. The pixels of images
     are in [-1, 1].
     """
@@ -38,10 +39,6 @@ class Checkpoint:
     def columns(self) -> tuple[str, ...]:
         """The columns' names, from the file's header; BadInput for a file that cannot be used."""
         return self._format.columns(self._file)
-
-    @property
-    def dimension(self) -> int:
-        return len(self.columns)
 
     def load(self) -> Energy:
         """The energy over data units, frozen."""

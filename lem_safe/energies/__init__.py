@@ -48,7 +48,7 @@ ENERGIES: Kinds[Entry] = Kinds(
         "transported": Mapped,
     },
     base=Energy,
-    reserved=("trained", "checkpoint"),
+    reserved=("trained", "checkpoint", "exported"),
 )
 """Every energy a scenario can name by `kind` that needs no training; `trained` belongs to
 lem_safe.training.

@@ -4,11 +4,10 @@ Energies return ∇U detached, so that sampling records nothing. The derivative 
 through one step x' = x − h∇U(x; θ) it is dx' = (I − h∇²U)dx − h ∂_θ∇U dθ, and both terms come from ∇U.
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.derivatives import value_and_gradient
+from barriers.derivatives import recorded, value_and_gradient
 from lem_safe.energies.base import Energy
 from lem_safe.energies.weighted import Weighted
 
@@ -44,7 +43,7 @@ def refuse_half_a_graph(energy: Energy, x: Tensor) -> None:
     """Raises ValueError where x has a graph but the energy would detach it: the derivative would silently
     lack ∇²U.
     """
-    if torch.is_grad_enabled() and x.requires_grad and not isinstance(energy, Unrolled):
+    if recorded(x) and not isinstance(energy, Unrolled):
         raise ValueError(
             f"the particles require grad, but {type(energy).__name__} cuts its gradient from the graph; "
             "wrap the energy in Unrolled(...), "

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from barriers.coordinates import Coordinates
 from barriers.sets import UnsafeSet
-from lem_safe.checkpoints import Checkpoint
+from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.energies import Energy
 from lem_safe.keys import Key
@@ -59,7 +59,7 @@ def needs_of(
     resolved: Mapping[str, Any],
     columns: Sequence[str],
     regions: Mapping[str, UnsafeSet],
-    energy: Energy | Sequence[Trained | Checkpoint],
+    energy: Energy | Sequence[Trained | FromFile],
     numbers: float = math.inf,
 ) -> Needs:
     """The needs of a resolved scenario, whose energy is analytic or has these learned parts.
@@ -91,11 +91,11 @@ def needs_of(
     )
 
 
-def _of_part(part: Trained | Checkpoint, seed: int, *, of_interest: bool) -> tuple[Extents, Dataset | None]:
+def _of_part(part: Trained | FromFile, seed: int, *, of_interest: bool) -> tuple[Extents, Dataset | None]:
     """The extents of a learned energy, and its rows; for one over data units, images, only where these are
     used.
     """
-    if isinstance(part, Checkpoint):
+    if isinstance(part, FromFile):
         return _of_map(part.coordinates), None
     if not (part.network.whitens or of_interest):
         return Extents(), None

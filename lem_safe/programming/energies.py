@@ -7,10 +7,10 @@ import torch
 
 from lem_safe.energies import Tempered
 from lem_safe.energies.base import Energy
+from lem_safe.energies.own.function import Function
+from lem_safe.energies.own.own_energy import OwnEnergy
+from lem_safe.energies.own.own_score import OwnScore
 from lem_safe.errors import BadInput, Fault
-from lem_safe.programming.function import Function
-from lem_safe.programming.own_energy import OwnEnergy
-from lem_safe.programming.own_score import OwnScore
 
 Energetic = Any
 """A module, a function of rows, a distribution, or an energy of this package."""

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from barriers.derivatives import NotDifferentiable, transforming
 from barriers.filters.base import StepFilter, insides
 from barriers.patterns import Cloud, multipliers, unfiltered_masses
 from barriers.specification import SpecificationError
@@ -103,8 +104,16 @@ class Guard:
     def __call__(self, x: Array, proposal: Array) -> Array:
         """The particles after the moves that are taken; x, proposal: [n, d], or [n, ...] read as rows.
 
-        Raises BadInput for what does not fit, NumericalFailure for a proposal that is not finite.
+        Raises BadInput for what does not fit, NumericalFailure for a proposal that is not finite,
+        NotDifferentiable inside a transform of torch.func, and where a graph meets a filter without a
+        derivative.
         """
+        if any(isinstance(a, Tensor) and transforming(a) for a in (x, proposal)):
+            raise NotDifferentiable(
+                f"{WHO}: it keeps its state from call to call, which cannot leave a transform of torch.func "
+                "(grad, vmap, jvp); take gradients with autograd (x.requires_grad_()), or transform the "
+                "filter's own apply, whose memory goes in and out"
+            )
         moves = moves_of(x, proposal, WHO)
         with torch.set_grad_enabled(torch.is_grad_enabled() and moves.proposal.requires_grad):
             filter_ = self._ready(moves)

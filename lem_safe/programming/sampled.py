@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import torch
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.own.function import FLOATS
+from lem_safe.energies.own.own_energy import OwnEnergy
+from lem_safe.energies.own.own_score import OwnScore
 from lem_safe.errors import BadInput, Fault
 from lem_safe.programming.energies import energy as energy_of
-from lem_safe.programming.function import FLOATS
-from lem_safe.programming.own_energy import OwnEnergy
-from lem_safe.programming.own_score import OwnScore
 from lem_safe.programming.regions import dimension_of
 from lem_safe.programming.starts import WHO, Start
 from lem_safe.runs.given import device_of

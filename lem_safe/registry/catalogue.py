@@ -4,7 +4,7 @@ from barriers.filters import FILTERS, Both, DriftFilter, StepFilter
 from barriers.kinds import Entry, Kinds
 from barriers.sets import SETS, Field, UnsafeSet
 from barriers.surrogates import SURROGATES, Surrogate
-from lem_safe.checkpoints import Checkpoint
+from lem_safe.checkpoints import Checkpoint, Exported
 from lem_safe.data import DATA, DataSource
 from lem_safe.energies import ENERGIES, NETWORKS, Energy, Network
 from lem_safe.lyapunov import STOPS
@@ -13,7 +13,9 @@ from lem_safe.scenario import INITS, Table
 from lem_safe.training.losses import LOSSES, Loss
 from lem_safe.training.trained import Trained
 
-LEARNED: Kinds[Entry] = Kinds("energy", Entry, {"trained": Trained, "checkpoint": Checkpoint})
+LEARNED: Kinds[Entry] = Kinds(
+    "energy", Entry, {"trained": Trained, "checkpoint": Checkpoint, "exported": Exported}
+)
 """Energies that are learned; in this module and not with the others, as training needs those."""
 
 TABLES: dict[str, Table] = {

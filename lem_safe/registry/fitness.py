@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barriers.sets import UnsafeSet
-from lem_safe.checkpoints import Checkpoint
+from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
 from lem_safe.data.distributions import Planar
@@ -96,9 +96,9 @@ def _needs(
     numbers: float = math.inf,
 ) -> Needs:
     """What a run's dtype must represent, using at most `numbers` values of its start."""
-    learned: list[Trained | Checkpoint] = []
+    learned: list[Trained | FromFile] = []
 
-    def noted(part: Trained | Checkpoint, where: tuple[str | int, ...]) -> Energy:
+    def noted(part: Trained | FromFile, where: tuple[str | int, ...]) -> Energy:
         learned.append(part)
         return untrained(part, where)
 

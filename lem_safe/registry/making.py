@@ -7,7 +7,7 @@ from barriers.kinds import KindError
 from barriers.sets import Cells, Field, UnsafeSet, build_set, build_sets
 from barriers.specification import Nested, SpecificationError, construct
 from barriers.tables import CellKind
-from lem_safe.checkpoints import Checkpoint
+from lem_safe.checkpoints import FromFile
 from lem_safe.energies import Energy, Untrained
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.samplers import Adaptation
@@ -112,5 +112,5 @@ def _maker(
     return made
 
 
-def _loaded(made: Checkpoint, path: tuple[str | int, ...]) -> Energy:
+def _loaded(made: FromFile, path: tuple[str | int, ...]) -> Energy:
     return made.load()

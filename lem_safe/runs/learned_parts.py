@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lem_safe.checkpoints import Checkpoint
+from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
 from lem_safe.energies.base import Energy
@@ -65,9 +65,9 @@ class Learner:
         """The rows of the first learned part, which `init: data` draws from and the report shows."""
         return self.parts[0].made.data.load(self.seed) if self.parts else None
 
-    def _learn(self, made: Trained | Checkpoint, path: tuple[str | int, ...]) -> Energy:
+    def _learn(self, made: Trained | FromFile, path: tuple[str | int, ...]) -> Energy:
         key = dotted(path)
-        if isinstance(made, Checkpoint):
+        if isinstance(made, FromFile):
             self.loaded.append(key)
             return made.load()
         for concern in concerns(made.data, made.data.load(self.seed)):

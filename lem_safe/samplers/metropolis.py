@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from barriers.derivatives import NotDifferentiable
+from barriers.derivatives import NotDifferentiable, recorded
 from barriers.filters import MirrorStep, StepChain, StepOverClouds
 from barriers.filters.base import DriftFilter, FilterInfo
 from lem_safe import metropolis
@@ -83,7 +83,7 @@ def langevin_move(
     known: U and ∇U at x. filtered: the number of leading particles that the drift filter is given, by default
     all.
     """
-    if torch.is_grad_enabled() and x.requires_grad:
+    if recorded(x):
         raise NotDifferentiable(
             "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or "
             "infinite; use the sampler langevin, "

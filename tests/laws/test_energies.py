@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from exported_models import exported
 from problems import on_a_mixture
 
 from barriers.coordinates import Coordinates
@@ -85,6 +86,7 @@ CASES: dict[str, Callable[[], Energy]] = {
     "fourier residual": lambda: built(Fourier(6, 1.5, Residual(12, 2, "tanh", 1.0))),
     "on a mixture": lambda: on_a_mixture().double(),
     "transported": transported,
+    "exported": exported,
     "composed": composed,
     "conjunction of trained": lambda: Conjunction([transported(), from_table("ring"), transported("tanh")]),
     "negation of trained": lambda: Negation(from_table("gaussian_mixture"), transported(), 0.2),

@@ -5,7 +5,8 @@ from planted import Tooth, checks, must_be_found, written_in
 from truths import loops
 
 from barriers.filters import gate, reject
-from lem_safe.programming import first_call, guard, own_energy, sampling
+from lem_safe.energies.own import first_call, own_energy
+from lem_safe.programming import guard, sampling
 
 pytestmark = pytest.mark.simulation
 

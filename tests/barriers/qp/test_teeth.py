@@ -123,13 +123,13 @@ def test_a_dual_gradient_that_forgets_symmetry_is_caught(monkeypatch: pytest.Mon
     G = torch.tensor([[[2.0, 0.5], [0.5, 1.0]]], dtype=F64, requires_grad=True)
     r = torch.tensor([[2.0, 2.5]], dtype=F64)
     assert gradcheck(lambda G: solve_dual(G, r).multipliers, G, atol=1e-6)
-    honest = dual._Implicit.backward
+    honest = dual.Implicit.backward
 
     def one_sided(ctx, *gradients):  # type: ignore[no-untyped-def]
         _, y, *rest = honest(ctx, *gradients)
         return -y[:, :, None] * ctx.saved_tensors[2][:, None, :], y, *rest
 
-    monkeypatch.setattr(dual._Implicit, "backward", staticmethod(one_sided))
+    monkeypatch.setattr(dual.Implicit, "backward", staticmethod(one_sided))
     with pytest.raises(GradcheckError):
         gradcheck(lambda G: solve_dual(G, r).multipliers, G, atol=1e-6)
 

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.own.confinement import warn_of_drift
+from lem_safe.energies.own.first_call import Checked, check_score, spread_of
+from lem_safe.energies.own.function import Function
+from lem_safe.energies.own.slope import trace
 from lem_safe.laplacian import estimator
-from lem_safe.programming.confinement import warn_of_drift
-from lem_safe.programming.first_call import Checked, check_score, spread_of
-from lem_safe.programming.function import Function
-from lem_safe.programming.slope import trace
 
 
 class OwnScore(Energy):
@@ -36,6 +36,7 @@ class OwnScore(Energy):
     def settle(self, x: Float[Tensor, "n d"]) -> None:
         """Examines the function at these rows, once; BadInput names it and says what is wrong with it."""
         if not self.checked:
+            self.function.must_be_plain(x)
             self.dimension = getattr(self, "dimension", x.shape[1])
             if x.shape[1] != self.dimension:
                 self.function.refuse(f"takes {self.dimension} columns; got rows of {x.shape[1]}")

@@ -15,18 +15,37 @@ from torch import Tensor
 from lem_safe.keys import Key
 
 if TYPE_CHECKING:
-    from lem_safe.programming.own_energy import OwnEnergy
-    from lem_safe.programming.own_score import OwnScore
+    from lem_safe.energies.own.own_energy import OwnEnergy
+    from lem_safe.energies.own.own_score import OwnScore
 
 SHELLS = (1e2, 1e3, 1e4)
 """Distances from the centre, in spreads of the start."""
 RAYS = 64
 
 
+REMEDY = (
+    "add a term that confines it, as in lambda x: net(x).squeeze(-1) + 0.005 * x.square().sum(-1), "
+    "or say confined=False where a short run near its start is what you want"
+)
+
+
 def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> None:
     """Raises BadInput where U does not grow along some ray; a warning where the user said that it need
-    not.
+    not. An energy whose `confined` is None is not examined: what it becomes a part of is.
     """
+    if energy.confined is None:
+        return
+    message = _decline(energy, rows, spread)
+    if message is None:
+        return
+    if not energy.confined:
+        warnings.warn(f"{energy.function.title}: {message}", stacklevel=2)
+        return
+    energy.function.refuse(f"{message}; {energy.remedy}")
+
+
+def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> str | None:
+    """Along which ray U gains too little, in words; None where it grows along each."""
     d, needed = rows.shape[1], rows.shape[1] * math.log(2)
     center, rays = rows.mean(0), _rays(rows)
     best = torch.full_like(rays[:, 0], -torch.inf).double()
@@ -36,22 +55,14 @@ def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float)
             gain = torch.where(far == torch.inf, torch.inf, far - near).nan_to_num(-torch.inf, torch.inf)
             best = torch.maximum(best, gain)
     if bool((best > needed).all()):
-        return
+        return None
     worst = int(best.argmin())
     along = ", ".join(f"{v:.2g}" for v in rays[worst].tolist()[:6]) + (", ..." if d > 6 else "")
-    message = (
-        f"{energy.function.title}: U does not grow far out: along ({along}) it gains "
+    return (
+        f"U does not grow far out: along ({along}) it gains "
         f"{float(best[worst]):.4g} nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads "
         f"of the start, each twice), and more than {needed:.4g} are needed; exp(-U) cannot be normalised, "
         "and long runs leave for there"
-    )
-    if not energy.confined:
-        warnings.warn(message, stacklevel=2)
-        return
-    energy.function.refuse(
-        message.removeprefix(f"{energy.function.title}: ")
-        + "; add a term that confines it, as in lambda x: net(x).squeeze(-1) + 0.005 * x.square().sum(-1), "
-        "or say confined=False where a short run near its start is what you want"
     )
 
 

@@ -5,10 +5,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lem_safe.energies.base import Energy
+from lem_safe.energies.own.confinement import REMEDY
+from lem_safe.energies.own.first_call import Checked, check_energy
+from lem_safe.energies.own.function import Function
+from lem_safe.energies.own.slope import trace
 from lem_safe.laplacian import estimator
-from lem_safe.programming.first_call import Checked, check_energy
-from lem_safe.programming.function import Function
-from lem_safe.programming.slope import trace
 
 ROWS = 16384
 """The largest number of rows whose gradient is computed at once."""
@@ -18,7 +19,8 @@ class OwnEnergy(Energy):
     """U(x)/ε of `function`, [n] or [n, 1], whose dtype and device it keeps; `sign` −1 for a log density.
 
     The first call examines the function (see `first_call`); the user's module is never changed, nor moved.
-    gradient: ∇U where automatic differentiation gives none. confined: False where U need not grow.
+    gradient: ∇U where automatic differentiation gives none. confined: False where U need not grow, None where
+    what it becomes a part of must. remedy: the way out that is told where it does not.
     """
 
     def __init__(
@@ -29,11 +31,12 @@ class OwnEnergy(Energy):
         temperature: float = 1.0,
         gradient: Function | None = None,
         dimension: int | None = None,
-        confined: bool = True,
+        confined: bool | None = True,
+        remedy: str = REMEDY,
     ):
         super().__init__()
         self.function, self.own_gradient, self.scale = function, gradient, sign / temperature
-        self.confined, self.checked = confined, False
+        self.confined, self.remedy, self.checked = confined, remedy, False
         self.points: Checked | None = None
         if dimension is not None:
             self.dimension = dimension
@@ -49,6 +52,7 @@ class OwnEnergy(Energy):
     def settle(self, x: Float[Tensor, "n d"]) -> None:
         """Examines the function at these rows, once; BadInput names it and says what is wrong with it."""
         if not self.checked:
+            self.function.must_be_plain(x)
             self.dimension = getattr(self, "dimension", x.shape[1])
             if x.shape[1] != self.dimension:
                 self.function.refuse(f"takes {self.dimension} columns; got rows of {x.shape[1]}")
@@ -107,7 +111,9 @@ class OwnEnergy(Energy):
         return super().typical_points() if self.points is None else self.points.rows
 
     def surely_integrable(self, t: float = 1.0) -> bool:
-        return self.checked  # examined along rays at the first call, or told that it is not confined
+        return (
+            self.checked and self.confined is not None
+        )  # examined along rays at the first call, or told that it is not confined
 
     def _given_gradient(self, x: Tensor) -> Tensor:
         assert self.own_gradient is not None

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from barriers.derivatives import transforming
 from barriers.sets.any_dtype import AnyDtype, name_of
 from lem_safe.errors import BadInput, Fault
 
@@ -51,6 +52,14 @@ class Function:
     def spacing(self, like: Tensor) -> float:
         """The relative rounding of a result: of the dtype it was computed in, else of `like`'s."""
         return float(torch.finfo(self.dtype or self.function.dtype or like.dtype).eps)
+
+    def must_be_plain(self, x: Tensor) -> None:
+        """Refuses rows inside a transform of torch.func, where values cannot be examined."""
+        if transforming(x):
+            self.refuse(
+                "is called for the first time inside a transform of torch.func, where it cannot be examined; "
+                "call it once on rows before that, as in energy(x)"
+            )
 
     def refuse(self, message: str) -> NoReturn:
         """Raises BadInput that names the function."""

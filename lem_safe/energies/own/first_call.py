@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lem_safe.energies.own.confinement import check_growth
 from lem_safe.keys import Key
-from lem_safe.programming.confinement import check_growth
 
 if TYPE_CHECKING:
-    from lem_safe.programming.own_energy import OwnEnergy
-    from lem_safe.programming.own_score import OwnScore
+    from lem_safe.energies.own.own_energy import OwnEnergy
+    from lem_safe.energies.own.own_score import OwnScore
 
 ROWS, LEAST = 8, 3
 """The most rows that are examined; the fewest, to which copies with a little noise are added."""
