@@ -36,6 +36,14 @@ def benchmarks() -> dict[str, ModuleType]:
     return {name: module for name, module in sorted(modules.items()) if hasattr(module, "measure")}
 
 
+def _available(module: ModuleType) -> bool:
+    """Whether what a benchmark needs is here; one that lacks it says so."""
+    lacks: str | None = getattr(module, "lacks", lambda: None)()
+    if lacks is not None:
+        print(f"== {module.__name__.split('.')[-1]}: left out, as {lacks}", flush=True)
+    return lacks is None
+
+
 def machine() -> dict[str, object]:
     """The processor, its cores, and how many threads torch was given."""
     return {
@@ -88,7 +96,7 @@ def main() -> None:
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(known)}")
-    for name in arguments.names or known:
+    for name in arguments.names or [name for name in known if _available(known[name])]:
         print(f"== {name}", flush=True)
         began = time.perf_counter()
         rows = known[name].measure()

@@ -7,7 +7,7 @@ DIRECTORY holds `tabular/` and `constraints/`, with the public files that docs/m
 of it is part of this repository. Of each table: training, then rows under a gate with tolerance 0 for any
 rule of its file, drawn as `lem-safe sample` draws them, written as CSV, and judged by `independent_rules`,
 which shares no code with lem-safe; two-sample scores by `lem-safe quality`. Seconds are those of a clock, on
-two threads.
+one thread.
 """
 
 import csv
@@ -62,12 +62,15 @@ CASES = (
 )
 
 
+def lacks() -> str | None:
+    """What is not here; None where the tables are."""
+    return None if SUITES in os.environ else f"{SUITES} does not name the directory of the public tables"
+
+
 def measure() -> list[dict[str, Any]]:
     """One row for each table."""
-    if SUITES not in os.environ:
-        raise SystemExit(
-            f"benchmarks.tables: {SUITES} names the directory of the public tables; it is not set"
-        )
+    if (why := lacks()) is not None:
+        raise SystemExit(f"benchmarks.tables: {why}")
     root = Path(os.environ[SUITES])
     with tempfile.TemporaryDirectory() as directory:
         os.environ["LEM_SAFE_CACHE"] = directory

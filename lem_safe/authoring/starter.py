@@ -11,6 +11,7 @@ from barriers.filters import FILTERS
 from lem_safe.authoring.beginnings import schema, spec
 from lem_safe.authoring.commented import block, commented, key_line, keys
 from lem_safe.authoring.from_rows import KINDS, TOLERATED, Rows, region_of
+from lem_safe.authoring.of_table import ENERGY, SAMPLER, Typed, typed_rows
 from lem_safe.authoring.start import start
 from lem_safe.data.tables import read_table
 from lem_safe.errors import BadInput, Fault
@@ -35,8 +36,8 @@ class Choices(NamedTuple):
     columns: tuple[str, ...] | None = None
     set_kind: str | None = None
     beta: float | None = None
-    filter: str = "step"
-    sampler: str = "langevin"
+    filter: str | None = None
+    sampler: str | None = None
     header: bool | None = None
     rules: tuple[str, ...] = ()
     """What is unsafe, each a region; by default one of kind `set_kind`, placed by the data's own rows."""
@@ -51,19 +52,19 @@ def starter(path: Path, choices: Choices) -> str:
     """The text of a new scenario for `path`; raises BadInput for kinds that do not exist or do not go
     together.
     """
+    typed = None if choices.data is None else typed_rows(choices.data, choices.columns, choices.header)
+    choices = _decided(choices, typed is not None)
     _known(choices)
     whole = schema()
     models, top = whole["$defs"], whole["properties"]
-    columns, rows = _table(choices)
+    columns, rows = _table(choices) if typed is None else (typed.codec.columns, None)
     d = len(columns) if columns else 2
     _must_be_few(d)
-    filter_, energy = spec("filter", choices.filter, d), _energy(path, choices, d)
-    unsafe = _regions(choices, columns or tuple(f"x{i}" for i in range(d)), rows)
-    placed = rows is not None and not choices.rules and choices.kind in KINDS
+    filter_, energy = spec("filter", str(choices.filter), d), _energy(path, choices, d, typed)
+    unsafe = _regions(choices, columns or tuple(f"x{i}" for i in range(d)), rows, typed)
+    placed = (rows is not None or typed is not None) and not choices.rules and choices.kind in KINDS
     beta = choices.beta if choices.beta is not None else TOLERATED if placed else 0.05
-    size = {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
-    sampler = spec("sampler", choices.sampler, d) | size
-    sampler["init"], clear = start(energy, _union(unsafe), choices.filter, beta, columns, path)
+    sampler, clear = _sampler(choices, typed, energy, unsafe, beta, columns, path)
     audit = {"confidence": 0.95, "require": "passed"} | ({} if clear else {"after_step": STEPS // 2})
     named = columns is not None and choices.data is None
     lines = [
@@ -83,13 +84,42 @@ def starter(path: Path, choices: Choices) -> str:
         *commented("constraints:", top["constraints"], ""),
         *(f"  - {{set: {name}, beta: {beta}}}" for name in unsafe),
         *block("sampler", sampler, top["sampler"], models[f"sampler_{choices.sampler}"]),
-        *_unpromised(choices.filter),
+        *_unpromised(str(choices.filter)),
         *block("filter", filter_, top["filter"], models[f"filter_{choices.filter}"]),
         *commented("audit:", top["audit"], ""),
         *keys(audit, models["Audit"], "  "),
     ]
     _check(text := "\n".join(lines) + "\n", path, choices)
     return text
+
+
+def _sampler(
+    choices: Choices,
+    typed: Typed | None,
+    energy: dict[str, Any],
+    unsafe: dict[str, dict[str, Any]],
+    beta: float,
+    columns: tuple[str, ...] | None,
+    path: Path,
+) -> tuple[dict[str, Any], bool]:
+    """The sampler with its start, and whether that is clear of the regions; rows of a table start clear of
+    them by default.
+    """
+    d = len(columns) if columns else 2
+    sampler = spec("sampler", str(choices.sampler), d)
+    if typed is not None:
+        return sampler | SAMPLER, True
+    sampler |= {"samples": SAMPLES, "steps": STEPS, "step_size": 0.005}
+    sampler["init"], clear = start(energy, _union(unsafe), str(choices.filter), beta, columns, path)
+    return sampler, clear
+
+
+def _decided(choices: Choices, typed: bool) -> Choices:
+    """The choices with a filter and a sampler where none is chosen: those for rows of a table with columns of
+    every type, else for numbers.
+    """
+    usual = ("gate", "mixed") if typed else ("step", "langevin")
+    return choices._replace(filter=choices.filter or usual[0], sampler=choices.sampler or usual[1])
 
 
 def _union(unsafe: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -112,7 +142,7 @@ def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:
     return table.columns, table.values
 
 
-def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
+def _energy(path: Path, choices: Choices, d: int, typed: Typed | None) -> dict[str, Any]:
     """The beginning of the energy, learned from a table where one is given: its path beside the scenario's
     own where it lies there.
     """
@@ -128,10 +158,15 @@ def _energy(path: Path, choices: Choices, d: int) -> dict[str, Any]:
         {"columns": list(choices.columns)} if choices.columns else {}
     )
     energy["data"] |= {"header": choices.header} if choices.header is not None else {}
+    if typed is not None:
+        energy["data"] |= typed.data
+        energy |= ENERGY
     return energy
 
 
-def _regions(choices: Choices, columns: Sequence[str], rows: Rows | None) -> dict[str, dict[str, Any]]:
+def _regions(
+    choices: Choices, columns: Sequence[str], rows: Rows | None, typed: Typed | None
+) -> dict[str, dict[str, Any]]:
     """The regions by name: the given rules, else one that a few per cent of the rows are inside, else its
     kind's example.
     """
@@ -142,6 +177,8 @@ def _regions(choices: Choices, columns: Sequence[str], rows: Rows | None) -> dic
         return {
             name: {"kind": "rule", "where": rule} for name, rule in zip(names, choices.rules, strict=True)
         }
+    if typed is not None and choices.kind == "rule":
+        return {"keep_out": typed.region()}
     region = None if rows is None else region_of(choices.kind, rows, columns)
     if region is None:
         region = spec("region", choices.kind, len(columns))

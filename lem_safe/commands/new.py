@@ -40,8 +40,23 @@ Beta = Annotated[
         "rows of --data place.",
     ),
 ]
-Filter = Annotated[str, typer.Option("--filter", metavar="KIND", help="One of lem-safe list filters.")]
-Sampler = Annotated[str, typer.Option("--sampler", metavar="KIND", help="One of lem-safe list samplers.")]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="KIND",
+        help="One of lem-safe list filters; by default step, or gate for a table that does not hold "
+        "numbers alone.",
+    ),
+]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="KIND",
+        help="One of lem-safe list samplers; by default langevin, or mixed for such a table.",
+    ),
+]
 
 
 def new(
@@ -53,8 +68,8 @@ def new(
     set_kind: SetKind = None,
     rule: Rules = None,
     beta: Beta = None,
-    filter_: Filter = "step",
-    sampler: Sampler = "langevin",
+    filter_: Filter = None,
+    sampler: Sampler = None,
 ) -> int:
     """Write a commented scenario as a starting point; it is valid and runs in seconds."""
     from lem_safe.authoring.starter import Choices, starter

@@ -113,6 +113,11 @@ class FileTable(DataSource):
         table = self._typed
         return None if table is None else table.codec
 
+    @property
+    def holds_words(self) -> bool:
+        """Whether one of the columns holds something else than numbers, by most of its first cells."""
+        return holds_words(self.path, self.chosen, self.form)
+
     def load(self, seed: int) -> Dataset:
         if (table := self._typed) is not None:
             return Dataset(torch.from_numpy(table.values), self.columns, table.dropped, table.codec)
@@ -125,7 +130,7 @@ class FileTable(DataSource):
 
     @cached_property
     def _typed(self) -> TypedTable | None:
-        if not self.typed and not holds_words(self.path, self.chosen, self.form):
+        if not self.typed and not self.holds_words:
             return None
         return typed_table(self.path, self.chosen, self.form, self.told)
 

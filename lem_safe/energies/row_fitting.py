@@ -110,7 +110,7 @@ def _maximised(rows: Rows, weight: Float[Tensor, "n k"], sizes: Sequence[int]) -
     second = (weight.T @ squares).view(weight.shape[1], d, d)
     crossed = means[:, :, None] * (weight.T @ z)[:, None, :]
     spread = second - crossed - crossed.mT + many[:, None, None] * means[:, :, None] * means[:, None, :]
-    pooled = torch.diag(z.var(0, unbiased=False)) * 0.1 if n > 1 else torch.eye(d, dtype=z.dtype)
+    pooled = torch.diag(z.var(0, unbiased=False)) * 0.1 if n > 1 and d else torch.eye(d, dtype=z.dtype)
     Σ = (spread + PRIOR * pooled) / (many + PRIOR)[:, None, None] + LEAST_VARIANCE * torch.eye(
         d, dtype=z.dtype
     )

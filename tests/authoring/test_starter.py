@@ -255,3 +255,23 @@ def test_regions_in_words_have_their_examples():
         example = getattr(TABLES["sets"].members[kind], "example", None)
         if example is not None and kind != "grow":
             assert in_words(example) and "kind" not in in_words(example)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("kind,price,2nd\n" + "".join(f"{'ab'[i % 2]},{i}.5,{i % 3}\n" for i in range(100)), "price > "),
+        ("a b,c\n" + "".join(f"{'xyz'[min(i, 2)]},{'uv'[i % 2]}\n" for i in range(60)), "`a b` == "),
+        (
+            "d,c\n" + "".join(f"2020-01-{1 + i % 28:02d},{'' if i % 3 else 'u'}\n" for i in range(60)),
+            "c == 'u'",
+        ),
+    ],
+)
+def test_a_table_of_every_type_begins_with_rows(tmp_path: Path, text: str, rule: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    written = starter(tmp_path / "s.yaml", Choices(energy="trained", data=tmp_path / "t.csv"))
+    made = loads(written)
+    assert (made.sampler.kind, made.filter["kind"]) == ("mixed", "gate")
+    assert made.energy["network"]["kind"] == "mixture_base"
+    assert rule in made.unsafe["keep_out"]["where"]
