@@ -270,8 +270,9 @@ def test_regions_in_words_have_their_examples():
 )
 def test_a_table_of_every_type_begins_with_rows(tmp_path: Path, text: str, rule: str) -> None:
     (tmp_path / "t.csv").write_text(text)
-    written = starter(tmp_path / "s.yaml", Choices(energy="trained", data=tmp_path / "t.csv"))
-    made = loads(written)
+    path = tmp_path / "s.yaml"
+    path.write_text(starter(path, Choices(energy="trained", data=tmp_path / "t.csv")))
+    made = load(path)
     assert (made.sampler.kind, made.filter["kind"]) == ("mixed", "gate")
     assert made.energy["network"]["kind"] == "mixture_base"
     assert rule in made.unsafe["keep_out"]["where"]
