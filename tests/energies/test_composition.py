@@ -72,7 +72,7 @@ def built(energy: str, **named: str) -> Problem:
         f"{{kind: composed, energies: [{MOONS}, {RINGS}, {ROUND}], weights: [1, 0.5, -0.1]}}",
         f"{{kind: conjunction, energies: [{ROUND}, {RINGS}]}}",
         f"{{kind: negation, energy: {MOONS}, away_from: {RINGS}, weight: 0.2}}",
-        f"{{kind: disjunction, energies: [{MOONS}, {RINGS}]}}",
+        pytest.param(f"{{kind: disjunction, energies: [{MOONS}, {RINGS}]}}", marks=pytest.mark.long),
         f"{{kind: tilted, tilt: [0.3, 0], energy: {{kind: shifted, shift: [1, 0], energy: {{kind: "
         f"tempered, temperature: 2, energy: {MOONS}}}}}}}",
         f"{{kind: disjunction, weights: [1, 3], energies: [{ROUND}, {{kind: conjunction, energies: [{MOONS}, "

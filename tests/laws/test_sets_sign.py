@@ -276,6 +276,9 @@ def built(spec: Spec) -> UnsafeSet | None:
         return None
 
 
+AROUND = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=F64)
+
+
 def strict(spec: Any) -> bool:
     """Whether no rounding is allowed: s is the very number that membership compares, or takes its sign."""
     if "kind" in spec:
@@ -298,9 +301,9 @@ def everywhere(spec: Spec, seed: int) -> None:
         agrees(pull(one, identity(2, F64)), x, scale)
         pulled = pull(one, SHEAR)
         z = SHEAR.inverse(x)
-        clear = (
-            one(SHEAR(z)).abs() > 1e-9 * scale
-        )  # z is mapped there and back, and membership is that of the value as saved
+        # z is mapped there and back, and membership is that of the value as saved; beside the edge of where a
+        # rule has a value, s is 0
+        clear = torch.stack([one(SHEAR(z) + e).abs() > 1e-9 * scale for e in 1e-12 * scale * AROUND]).all(0)
         agrees(pulled, z[clear & (x.abs().amax(1) < 1e4)], scale, 1e4)
 
 

@@ -46,7 +46,7 @@ def off(found: Tensor, truth: Tensor, n: int) -> float:
 @pytest.mark.simulation
 @pytest.mark.parametrize("h", [0.02, 0.5])
 def test_the_distribution_is_that_of_the_energy(h: float) -> None:
-    n = 20_000
+    n = 10_000
     x = energy().base.sample(torch.Generator().manual_seed(0), n)
     assert off(shares(x), exact(), n) > 8  # the base alone is something else
     found = run(Mixed(energy(), h), x, 40)
@@ -55,7 +55,7 @@ def test_the_distribution_is_that_of_the_energy(h: float) -> None:
 
 @pytest.mark.simulation
 def test_the_planted_fault_of_untested_draws_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    n = 20_000
+    n = 10_000
     monkeypatch.setattr(Mixed, "_excess", lambda self, at: torch.zeros_like(at.energy))
     x = energy().base.sample(torch.Generator().manual_seed(0), n)
     assert off(shares(run(Mixed(energy(), 0.1), x, 40)), exact(), n) > 8
@@ -79,7 +79,7 @@ class Corner(UnsafeSet):
 @pytest.mark.simulation
 def test_under_a_tilt_it_is_the_tilted_distribution_of_rows() -> None:
     """The tilt depends on a point through its row alone, so the law of the rows is tilted alike (G.7)."""
-    n, price = 20_000, 1.3
+    n, price = 10_000, 1.3
     tilt = Tilt([Corner()], [price])
     x = energy().base.sample(torch.Generator().manual_seed(0), n)
     found = run(Mixed(energy(), 0.1, step_filter=tilt), x, 60)

@@ -360,7 +360,7 @@ def test_primal_dual_finds_the_multiplier_of_its_own_problem() -> None:
     """From μ = 0. The layer outside [1, 3] is 1/8μ ≈ .02 wide, so h must be small; what bias is left, the
     chain's law states.
     """
-    h, n, steps = 1e-4, 4000, 8000
+    h, n, steps = 1e-4, 2500, 8000
     chosen = PrimalDual(MomentBarrier([overstep], [(-math.inf, 0.005)]), dual_rate=3.0)
     optimum = chain_multiplier(h)
     assert optimum == pytest.approx(6.1527, rel=0.08)

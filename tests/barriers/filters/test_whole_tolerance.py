@@ -265,7 +265,13 @@ APPROXIMATE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", APPROXIMATE)
+NIGHTLY = ("a rule", "a polygon")
+"""Run with what is marked long: their kinks are of the kinds of the others."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] if n in NIGHTLY else []) for n in APPROXIMATE]
+)
 def test_what_a_chance_leaves_out_is_measured_and_taken_off(name: str) -> None:
     """Regions with kinks and curves, whose chances are approximations: β is not missed in the long run
     (Q.5).
