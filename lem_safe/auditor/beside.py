@@ -2,6 +2,7 @@
 several, which a table has no place for.
 """
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,26 @@ from lem_safe.auditor.samples import UNITS, Samples
 
 
 def facts_beside(path: Path) -> dict[str, Any]:
-    """The facts of the rows in a file; empty where there are none, or they are of another file."""
+    """The facts of the rows in a file; empty where there are none, and where the file is not the one that
+    they are about, bit for bit.
+    """
     beside = path.with_name(f"{path.name}.json")
     try:
         found = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.get("file") == path.name else {}
+    if not isinstance(found, dict) or found.get("file") != path.name:
+        return {}
+    return found if found.get("sha256") == sha256_of(path) else {}
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def marked_beside(samples: Samples, path: Path) -> Samples:
@@ -25,7 +39,8 @@ def marked_beside(samples: Samples, path: Path) -> Samples:
     some; as they are where a column of theirs says it already.
     """
     facts, own = facts_beside(path), samples.rows.columns or ()
-    if not facts or any(name in UNITS for name in own):
+    told = {c.get("name") for c in facts.get("columns") or () if isinstance(c, dict)}
+    if not facts or any(name in UNITS and name not in told for name in own):
         return samples
     replicas, rows = facts.get("replicas"), facts.get("samples")
     seed, moved = facts.get("seed"), facts.get("moved")

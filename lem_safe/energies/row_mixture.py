@@ -157,4 +157,4 @@ class RowMixture(Tractable):
 
     def _code(self, j: int, component: Tensor, v: Tensor) -> Tensor:
         table = self.tables[self.starts[j] : self.starts[j + 1]].double().exp().cumsum(0)
-        return (v.double()[:, None] > table.T[component]).sum(1).clamp(max=self.sizes[j] - 1)
+        return (v.double()[:, None] >= table.T[component]).sum(1).clamp(max=self.sizes[j] - 1)

@@ -18,7 +18,7 @@ from lem_safe.registry.loading import (
     tables,
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
-from lem_safe.registry.rows import code_given, in_data_units, kinds_of, own_regions, table_of
+from lem_safe.registry.rows import code_given, coordinates_of, in_data_units, kinds_of, own_regions, table_of
 
 __all__ = [
     "MAKERS",
@@ -29,6 +29,7 @@ __all__ = [
     "chosen_couples",
     "code_given",
     "columns",
+    "coordinates_of",
     "concerning",
     "couples",
     "ends",

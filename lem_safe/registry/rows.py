@@ -11,9 +11,10 @@ from jaxtyping import Float64
 
 from barriers.filters import FILTERS
 from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
+from barriers.sets.column_names import column_names
 from barriers.sets.rule import columns_used
 from barriers.sets.usage import rules_in, usage_of
-from barriers.tables import CellKind
+from barriers.tables import CellKind, Coder
 from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
@@ -49,6 +50,15 @@ def kinds_of(
     return {**known, **usage_of(unsafe, columns, derived or {}).kinds(codec.holding)}
 
 
+def coordinates_of(
+    codec: Codec, columns: Sequence[str], unsafe: Mapping[str, Any], derived: Mapping[str, str] | None
+) -> RowCoordinates:
+    """The rows of a table as the regions over `columns`, its columns' names in the scenario, know them."""
+    kinds = kinds_of(codec, columns, unsafe, derived)
+    pairs = zip(columns, codec.fields, strict=True)
+    return RowCoordinates(codec, {field.name: kinds[name] for name, field in pairs if name in kinds})
+
+
 def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet]:
     """The named regions of a scenario that can be run, over its columns, whatever these hold."""
     codec = table_of(chosen.energy)
@@ -63,8 +73,8 @@ def in_data_units(
     codec = table_of(chosen.energy)
     if codec is None:
         return rows
-    kinds = kinds_of(codec, columns, chosen.unsafe, chosen.derived)
-    return RowCoordinates(codec, kinds).seen(torch.from_numpy(rows)).numpy()
+    told = coordinates_of(codec, columns, chosen.unsafe, chosen.derived)
+    return told.seen(torch.from_numpy(rows)).numpy()
 
 
 Key = tuple[str | int, ...]
@@ -85,6 +95,7 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
         return
     if penalties:
         yield ("penalties",), f"cannot be subtracted from this energy: {ROWS}; leave it out"
+    yield from _unlike(codec, columns, content)
     yield from _marks_named(codec, columns, content)
     yield from _unfit_sampler(codec, content.get("sampler") or {})
     yield from _unfit_filter(codec, content, columns)
@@ -174,6 +185,37 @@ def _unfit_filter(
                 "share; use gate, tilt or reject"
             )
             yield ("filter", "kind"), message
+
+
+def _unlike(codec: Codec, columns: Sequence[str], content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Rules that take a column for something else than it is."""
+    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    kinds = kinds_of(codec, columns, unsafe, derived)
+    for name, field in zip(columns, codec.fields, strict=True):
+        kind = kinds.get(name)
+        way = None
+        if field.kind == "category":
+            bad = None if kind is None else next((v for v in field.labels if not _reads(kind, v)), None)
+            way = None if bad is None else f"'{bad[:40]}' is not {kind}"
+        elif kind not in (None, "number" if field.kind != "date" else "date") and not _truths(kind, field):
+            way = (
+                f"it holds {field.kind}s: write them without quotes, or say {{kind: category}} of the column"
+            )
+        if way is not None:
+            region = next(
+                (r for r, s in unsafe.items() if name in (column_names(s, unsafe, derived) or [])), None
+            )
+            where: Key = ("unsafe",) if region is None else ("unsafe", region)
+            yield where, f"takes column '{name}' for {kind}, and {way}"
+
+
+def _reads(kind: CellKind, label: str) -> bool:
+    return Coder(kind, (label,) if kind == "text" else ()).number(label) is not None
+
+
+def _truths(kind: CellKind | None, field: Field) -> bool:
+    """Whether a column of numbers holds truth values, as a rule takes it."""
+    return kind == "boolean" and not field.moves and set(field.atoms) <= {0.0, 1.0}
 
 
 def _marks_named(

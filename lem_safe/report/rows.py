@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from barriers.tables import CellKind
 from lem_safe.data.typed import Codec, RowCoordinates
-from lem_safe.registry import kinds_of
+from lem_safe.registry import coordinates_of
 from lem_safe.report.contents import Contents
 
 FEWEST = 50
@@ -39,10 +38,8 @@ def tables(contents: Contents) -> Tables | None:
         codec = Codec.from_json(json.loads(text))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
-    kinds: dict[str, CellKind] = kinds_of(
-        codec, contents.columns, contents.scenario["unsafe"], contents.scenario.get("derived")
-    )
-    coordinates = RowCoordinates(codec, kinds)
+    asked = contents.scenario
+    coordinates = coordinates_of(codec, contents.columns, asked["unsafe"], asked.get("derived"))
     real = _with_given(contents, np.asarray(data, dtype=np.float64))
     if len(real) < FEWEST:
         return None

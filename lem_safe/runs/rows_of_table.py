@@ -11,12 +11,15 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.sets.backticks import place_of
 from barriers.sets.column_names import column_names
+from barriers.sets.expression import FUNCTIONS
+from barriers.sets.sides import CONSTANTS, TRUTHS
+from barriers.tables import identifier
 from lem_safe.data import Dataset
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.errors import BadInput, Fault
-from lem_safe.registry import code_given, kinds_of
+from lem_safe.registry import code_given, coordinates_of
 from lem_safe.scenario import Scenario
 
 
@@ -28,8 +31,7 @@ def of_table(
     """
     if not isinstance(coordinates, RowCoordinates):
         return coordinates, data
-    codec = coordinates.codec
-    told = coordinates.told(kinds_of(codec, columns, scenario.unsafe, scenario.derived))
+    told = coordinates_of(coordinates.codec, columns, scenario.unsafe, scenario.derived)
     return told, None if data is None else replace(data, values=told.seen(data.values))
 
 
@@ -40,7 +42,8 @@ def about_columns(
     if not isinstance(coordinates, RowCoordinates):
         return coordinates
     used = column_names(scenario.unsafe[name], scenario.unsafe, scenario.derived)
-    if used is None:
+    words = {*CONSTANTS, *FUNCTIONS, *TRUTHS}  # which names of columns may be, in a rule's text
+    if not used or any(identifier(column).lower() in words for column in columns):
         return coordinates
     try:
         return coordinates.about(frozenset(place_of(column, columns) for column in used))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
+from lem_safe.auditor.beside import sha256_of
 from lem_safe.auditor.movement import FROZEN
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput, Fault
@@ -85,7 +86,7 @@ def write(draws: Draws, path: Path) -> None:
     mark them.
     """
     _WRITERS[_suffix(path, draws.unit is not None)](draws, path)
-    write_json(facts_of(path), {**draws.facts, "file": path.name})
+    write_json(facts_of(path), {**draws.facts, "file": path.name, "sha256": sha256_of(path)})
 
 
 def facts_of(path: Path) -> Path:
@@ -176,19 +177,26 @@ def _lines(draws: Draws) -> Iterable[str]:
 
 def csv_lines(codec: Codec, rows: Float[np.ndarray, "n d"]) -> Iterable[str]:
     """Rows of a table, categories by place, as lines of text; cells in quotes where they need them."""
-    cells = [_all_quoted(texts) for texts in codec.cells(rows)]
+    several = len(codec.fields) > 1
+    cells = [_all_quoted(texts, several) for texts in codec.cells(rows)]
     return (",".join(row) for row in zip(*cells, strict=True))
 
 
-def _all_quoted(texts: Sequence[str]) -> list[str]:
-    made = {text: quoted([text]) for text in set(texts)}
+def _all_quoted(texts: Sequence[str], several: bool) -> list[str]:
+    """Cells of one column; an empty one is left bare where there are several columns."""
+    made = {text: text if several and not text else quoted([text]) for text in set(texts)}
     return [made[text] for text in texts]
 
 
 def quoted(names: list[str]) -> str:
-    """One line of cells; in quotes where one holds a comma, a quote or a line break."""
+    """One line of cells; in quotes where one holds a comma, a quote or a line break, or begins with #."""
+    return ",".join(map(_cell_text, names))
+
+
+def _cell_text(name: str) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(names)
+    marked = name.lstrip().startswith("#")  # a comment, if it began a line bare
+    csv.writer(line, quoting=csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL).writerow([name])
     return line.getvalue().removesuffix("\r\n")
 
 

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from barriers.sets.pull import FirstOrder
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.runs.problem import Problem
 from lem_safe.samplers.initial_points import drawn
@@ -28,7 +30,7 @@ def start(problem: Problem, key: Key) -> Tensor:
         order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
         chosen = order[torch.arange(n) % count]
         if isinstance(coordinates, RowCoordinates):
-            return coordinates.inverse(problem.rows[chosen]).to(device=problem.device, dtype=problem.dtype)
+            return _at_rows(problem, coordinates, chosen)
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
     noise = key.fold("init").normal(
@@ -38,6 +40,26 @@ def start(problem: Problem, key: Key) -> Tensor:
         base = base_of(problem.potential)
         return noise if base is None else _outside(problem, base, noise, key)
     return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
+
+
+def _at_rows(problem: Problem, coordinates: RowCoordinates, chosen: Tensor) -> Tensor:
+    """Points of the chosen rows of a table. Where the rounding of a point puts its row inside a constrained
+    region that the row of the data is outside of, another chosen row takes its place.
+    """
+    assert problem.rows is not None
+    rows = problem.rows[chosen]
+    x = coordinates.inverse(rows).to(device=problem.device, dtype=problem.dtype)
+    strayed = torch.zeros(len(x), dtype=torch.bool)
+    for unsafe in problem.sets:
+        if isinstance(unsafe, FirstOrder):
+            strayed |= unsafe.contains(x).cpu() & ~unsafe.original.contains(rows)
+    sound = (~strayed).nonzero()[:, 0]
+    if not len(sound):
+        message = "every row of the start is rounded into a constrained region; use dtype: float64"
+        raise BadInput(Fault(message, str(problem.scenario.source or problem.scenario.name), key="dtype"))
+    places = torch.arange(len(x))
+    places[strayed] = sound[torch.arange(int(strayed.sum())) % len(sound)]
+    return x[places.to(x.device)]
 
 
 def _outside(problem: Problem, base: RowMixture, noise: Tensor, key: Key) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 
 from barriers.tables import TableFormat
+from lem_safe.auditor.beside import sha256_of
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.samples import Samples
 from lem_safe.data.typed import Codec, RowCoordinates
@@ -64,9 +65,9 @@ def write_rows(
         **coordinates.facts(problem.columns),
         "fingerprint": scenario.fingerprint(),
     }
-    write_json(facts_of(path), facts)
     write = write_parquet if scenario.output == "parquet" else write_csv
     write(coordinates.codec, problem.columns, rows, path)
+    write_json(facts_of(path), {**facts, "sha256": sha256_of(path)})
 
 
 def write_csv(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:

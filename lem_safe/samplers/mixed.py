@@ -72,6 +72,7 @@ class Mixed:
         back = filtered_drift(self.drift_filter, y, -there.gradient, state.drift_memory)[0]
         moved = log_ratio(here.energy, there.energy, x, y, u, back, h, torch.ones_like(here.energy))
         log_a = torch.where(fresh, self._excess(here) - self._excess(there), moved)
+        log_a = torch.where(there.energy.isfinite(), log_a, -torch.inf)
         verdict = tested(log_a, key.fold("accept").uniform(x[:, 0]))
         after = taken(verdict.accepted, there, here)
         z, step_memory, step_info = filtered_step(self.step_filter, key, x, after.x, h, state.step_memory)

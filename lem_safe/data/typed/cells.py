@@ -114,6 +114,7 @@ def _joined(columns: Sequence[Column]) -> Column:
     for column in columns:
         own = np.array([collected.known[0].setdefault(c, len(collected.known[0])) for c in column.cells])
         collected.at[0].append(own[column.at].astype(np.int32))
+        collected.marks[0] = collected.marks[0] or column.mark
     return collected.columns()[0]
 
 
@@ -185,7 +186,10 @@ def _of_parquet(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> 
         for batch in file.iter_batches(columns=[raw[i] for i in kept]):
             for place, i in enumerate(kept):
                 cells = [written(cell) for cell in batch.column(batch.schema.names.index(raw[i])).to_pylist()]
-                collected.add(place, cells)
+                if types[place].startswith(("string", "large_string", "dictionary")):
+                    collected.add_text(place, ["" if cell is None else cell.strip() for cell in cells])
+                else:
+                    collected.add(place, cells)
     return _with_rows(collected.columns(), str(path))
 
 

@@ -7,6 +7,7 @@ ATOM of the rows have, categories and missing cells are codes of their own.
 """
 
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,8 +15,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from barriers.tables import date_text
-
+EPOCH = datetime(1970, 1, 1)
 ATOM = 0.05
 """The share of the rows from which on one value of an ordered column is a code."""
 FARTHEST = 6.0
@@ -143,7 +143,7 @@ class Field:
     def _ranked(self, v: Tensor, uniforms: Tensor) -> Tensor:
         p, values = self._curve
         if self.linear:
-            return ((v - values[0]) / (values[1] - values[0])).clamp(-FARTHEST, FARTHEST)
+            return (v - values[0]) / (values[1] - values[0])
         first, last = (torch.searchsorted(values, v.contiguous(), right=right) for right in (False, True))
         low, high = p[first.clamp(max=len(p) - 1)], p[(last - 1).clamp(min=0)]
         held = low + uniforms * (high - low)  # within the ranks of a repeated value
@@ -170,12 +170,13 @@ class Field:
         return (bare if len(bare) >= kept else text[:kept]).removesuffix(".")
 
     def _date(self, ticks: float) -> str:
-        """A date as its column writes it: `date`, or with a time after T or a space."""
-        text = date_text(ticks)
+        """A date as its column writes it: `date`, or with a time after T or a space, to seconds or to
+        microseconds.
+        """
+        at = EPOCH + timedelta(microseconds=int(ticks))
         if self.style == "date":
-            return text[:10]
-        whole = text if "T" in text else f"{text}T00:00:00"
-        return whole.replace("T", self.style) if self.style else whole
+            return at.date().isoformat()
+        return at.isoformat(self.style or "T", "microseconds" if self.step == 1.0 else "seconds")
 
     def to_dict(self) -> dict[str, Any]:
         """The field as JSON, with infinite bounds as None."""

@@ -15,6 +15,8 @@ from lem_safe.errors import BadInput, Fault
 
 FEW = 12
 """An ordered column of at most so many different values has a code for each."""
+FIRST, LAST = (float(ticks_of(text) or 0) for text in ("0001-01-01", "9999-12-31"))
+"""The dates that can be written."""
 MOST_KNOTS = 4096
 MOST_LABELS = 1000
 """Labels of a category at most, unless a scenario says that the column is one."""
@@ -203,6 +205,8 @@ def _range(
         return float(unique[0]), float(unique[-1])
     unit = step or (None if digits is None else 10.0**-digits)
     low, high = settings.range
+    if step is not None:  # dates end with the years that can be written
+        low, high = FIRST if low is None else low, LAST if high is None else high
     least = -np.inf if low is None else low if unit is None else _on_grid(low, unit, digits, np.ceil)
     most = np.inf if high is None else high if unit is None else _on_grid(high, unit, digits, np.floor)
     if unique[0] < least or unique[-1] > most:
