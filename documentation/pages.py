@@ -40,7 +40,8 @@ def assemble(into: Path) -> None:
 def sources() -> list[Path]:
     """The files that are shown as they are or as pages."""
     own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md")]
-    return own + sorted(path for path in (ROOT / "docs").rglob("*") if path.is_file())
+    pages = sorted(path for path in (ROOT / "docs").rglob("*") if path.is_file())
+    return own + pages + sorted((ROOT / "examples").glob("*.py"))
 
 
 def shown(text: str) -> str:

@@ -2,6 +2,7 @@
 what it is made with finds the faults that it is to find.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,16 @@ def test_annotations_lose_their_metadata_and_say_it() -> None:
     assert module["A"].docstring.value == (
         "One.\n\nParameters:\n    r: The radius. Must be ≥ 1.\n    w: The width. Must be &gt; 0."
     )
+
+
+def test_links_of_pages_lead_to_what_the_site_shows() -> None:
+    """What else would only be seen when the site is built."""
+    shown = {path.resolve() for path in pages.sources()}
+    bundled = {(ROOT / "scenarios" / f"{name}.yaml").resolve() for name in scenarios.names()}
+    for page in sorted(path for path in shown if path.suffix == ".md"):
+        text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            there = (page.parent / target).resolve()
+            assert there in shown | bundled or there.is_dir() or "reference" in target, (page.name, target)
