@@ -2,6 +2,7 @@
 complete.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -58,6 +59,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     must_be_regular(path)
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content, in hex; OSError where it cannot be read or is no regular file."""
+    must_be_regular(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def void(_: object) -> None:

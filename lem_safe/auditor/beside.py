@@ -2,13 +2,13 @@
 several, which a table has no place for.
 """
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lem_safe.auditor.samples import UNITS, Samples
+from lem_safe.files import sha256_of
 
 
 def facts_beside(path: Path) -> dict[str, Any]:
@@ -22,16 +22,10 @@ def facts_beside(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict) or found.get("file") != path.name:
         return {}
-    return found if found.get("sha256") == sha256_of(path) else {}
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file's content; empty where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return found if found.get("sha256") == sha256_of(path) else {}
     except OSError:
-        return ""
+        return {}
 
 
 def marked_beside(samples: Samples, path: Path) -> Samples:

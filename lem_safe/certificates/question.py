@@ -2,7 +2,6 @@
 so that it can be checked on another machine.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from barriers.sets.grid_map import companions
+from lem_safe import files
 from lem_safe.certificates.certificate import Certificate, GeometryFile
 from lem_safe.data.parts import in_parts
 from lem_safe.errors import BadInput, Fault
@@ -76,8 +76,7 @@ def paths(value: Any) -> Iterator[Path]:
 def sha256_of(path: Path) -> str:
     """The hash of a file's content."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.sha256_of(path)
     except OSError as error:
         why = f"cannot be read ({error.strerror}); restore it"
         raise BadInput(Fault(why, str(path))) from error

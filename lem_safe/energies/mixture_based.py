@@ -23,16 +23,17 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.specification import SpecificationError
+from lem_safe.energies.based import Based
 from lem_safe.energies.bounded import BoundedTrunk
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mlp import Activation, Network, refuse
-from lem_safe.energies.network import NetworkEnergy, Trainable
+from lem_safe.energies.network import Trainable
 from lem_safe.energies.numbers import positive
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_fitting import fitted_rows
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.energies.row_trunk import RowTrunk, inputs
-from lem_safe.energies.trunk import Perceptron, Trunk
+from lem_safe.energies.trunk import Perceptron
 from lem_safe.errors import BadInput, Fault
 
 LEAST_STD = 0.01
@@ -49,27 +50,8 @@ QUIET = 0.01
 """The initial scale of the network: the energy starts close to its mixture."""
 
 
-class MixtureBased(NetworkEnergy):
-    """`trunk`, bounded, plus `base`, whose parameters are fitted rather than trained."""
-
-    def __init__(self, trunk: Trunk, base: GaussianMixture):
-        super().__init__(trunk)
-        self.base = base
-
-    def typical_points(self) -> Float[Tensor, "k d"]:
-        return self.base.typical_points()
-
-    def surely_integrable(self, t: float = 1.0) -> bool:
-        return True
-
-    def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.base.differentiable(x)
-
-    def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.base.value_and_gradient(x)
-
-    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
-        return self.base.laplacian(x, V)
+class MixtureBased(Based[GaussianMixture]):
+    """A bounded network on a Gaussian mixture."""
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
         """Loads the number of components in the state; anything but a mixture over these columns is an error,

@@ -10,26 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lem_safe.energies.based import Based
 from lem_safe.energies.bounded import BoundedTrunk
-from lem_safe.energies.network import NetworkEnergy
 from lem_safe.energies.row_mixture import RowMixture
 
 HELD = ("weights", "means", "factors", "tables")
 """What a file holds of a base."""
 
 
-class RowEnergy(NetworkEnergy):
-    """A bounded `trunk` plus `base`, whose parameters are fitted rather than trained."""
+class RowEnergy(Based[RowMixture]):
+    """A bounded network on a mixture of products."""
 
     def __init__(self, trunk: BoundedTrunk, base: RowMixture):
-        super().__init__(trunk)
-        self.base, self.codes = base, base.codes
-
-    def typical_points(self) -> Float[Tensor, "k D"]:
-        return self.base.typical_points()
-
-    def surely_integrable(self, t: float = 1.0) -> bool:
-        return True
+        super().__init__(trunk, base)
+        self.codes = base.codes
 
     def correction(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n"]:
         """What the network adds to the base."""
@@ -40,15 +34,6 @@ class RowEnergy(NetworkEnergy):
         trunk = self.trunk
         assert isinstance(trunk, BoundedTrunk)
         return RowEnergy(trunk, self.base.given(codes))
-
-    def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.base.differentiable(x)
-
-    def _confining_alone(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.base.value_and_gradient(x)
-
-    def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
-        return self.base.laplacian(x, V)
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
         """Takes the number of components from the state; an error for anything but a mixture of these

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
-from lem_safe.auditor.beside import sha256_of
 from lem_safe.auditor.movement import FROZEN
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import void, write_atomically, write_json, write_npz
+from lem_safe.files import sha256_of, void, write_atomically, write_json, write_npz
 
 EPOCH = datetime(1970, 1, 1)
 

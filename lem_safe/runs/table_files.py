@@ -12,12 +12,11 @@ import torch
 from jaxtyping import Float
 
 from barriers.tables import TableFormat
-from lem_safe.auditor.beside import sha256_of
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.samples import Samples
 from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.errors import BadInput, Fault
-from lem_safe.files import void, write_atomically, write_json
+from lem_safe.files import sha256_of, void, write_atomically, write_json
 from lem_safe.inputs import read_mapping
 from lem_safe.runs.problem import Problem
 from lem_safe.runs.sample_files import arrow_columns, csv_lines, facts_of, quoted

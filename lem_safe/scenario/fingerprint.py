@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from barriers.regular_files import must_be_regular
 from barriers.sets.grid_map import companions
 from lem_safe.data.parts import in_parts, parts_of
+from lem_safe.files import sha256_of
 
 
 def fingerprint(content: Any) -> str:
@@ -23,18 +23,12 @@ def fingerprint(content: Any) -> str:
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, Path) and in_parts(value):
-        return {"parts": [{"sha256": _sha256(p.path), "folders": dict(p.folders)} for p in parts_of(value)]}
+        return {"parts": [{"sha256": sha256_of(p.path), "folders": dict(p.folders)} for p in parts_of(value)]}
     if isinstance(value, Path):
-        beside = [_sha256(other) for other in companions(value)]
-        return {"sha256": _sha256(value)} | ({"with": beside} if beside else {})
+        beside = [sha256_of(other) for other in companions(value)]
+        return {"sha256": sha256_of(value)} | ({"with": beside} if beside else {})
     if isinstance(value, Mapping):
         return {key: _hashable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_hashable(item) for item in value]
     return value
-
-
-def _sha256(path: Path) -> str:
-    must_be_regular(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ order of the columns. D depends on nothing else, so a rule about rows is a rule 
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -126,9 +125,6 @@ class Codec:
     def from_json(cls, text: str) -> "Codec":
         """The codec that `to_json` described; KeyError, TypeError or ValueError for anything else."""
         return cls(Field.from_dict(given) for given in json.loads(text))
-
-    def same_as(self, other: Any) -> bool:
-        return isinstance(other, Codec) and self.fields == other.fields
 
 
 def _texts(field: Field, values: Sequence[float] | np.ndarray) -> list[str]:

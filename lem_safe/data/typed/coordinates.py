@@ -104,10 +104,6 @@ class RowCoordinates(Coordinates):
     def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "RowCoordinates":
         return self
 
-    def told(self, kinds: Mapping[str, CellKind]) -> "RowCoordinates":
-        """The same map, for rules that take columns for these kinds."""
-        return RowCoordinates(self.codec, kinds)
-
     def _as_counted(self, rows: Tensor) -> Tensor:
         if not self._tables:
             return rows
