@@ -66,21 +66,27 @@ class Coordinates(nn.Module):
 
     @property
     def dimension(self) -> int:
+        """The number of the sampler's coordinates z."""
+        return self.matrix.shape[1]
+
+    @property
+    def width(self) -> int:
+        """The number of columns x."""
         return self.offset.shape[0]
 
-    def forward(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def forward(self, z: Float[Tensor, "*n f"]) -> Float[Tensor, "*n d"]:
         """x in data units, differentiable, in the dtype of z."""
         if self.identity:
             return z
         return self.offset.to(z.dtype) + z @ self.matrix.T.to(z.dtype)
 
-    def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
         """z, in the dtype of x, computed in float64."""
         if self.identity:
             return x
         return ((x.double() - self.offset.double()) @ self.inverse_matrix.T.double()).to(x.dtype)
 
-    def saved(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def saved(self, z: Float[Tensor, "*n f"]) -> Float[Tensor, "*n d"]:
         """The data-unit values that a file will contain: mapped in float64, cast once to `saved_dtype`; at
         the point of a row, the row's own values.
         """
@@ -95,7 +101,7 @@ class Coordinates(nn.Module):
             else self.anchors.instead(z, x.to(self.saved_dtype))
         )
 
-    def counted(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def counted(self, z: Float[Tensor, "*n f"]) -> Float[Tensor, "*n d"]:
         """The values that regions are asked about: those as saved, in float64."""
         return self.saved(z).double()
 
@@ -105,7 +111,7 @@ class Coordinates(nn.Module):
         """
         if self.identity or not columns:
             return self
-        other = Coordinates(self.offset, self.matrix, self.saved_dtype)
+        other = self._twin()
         index, values = torch.tensor(list(columns)), torch.tensor(list(columns.values()), dtype=torch.float64)
         other.pins = Pins(
             index.to(self.offset.device), values.to(self.offset.device), ROUNDING + torch.finfo(dtype).eps
@@ -122,12 +128,17 @@ class Coordinates(nn.Module):
         if self.identity:
             return self
         offset, inverse = self.offset.double().cpu(), self.inverse_matrix.double().cpu()
-        centred, z = rows.cpu() - offset, torch.zeros_like(rows, device="cpu")
-        for k in range(self.dimension):
+        centred = rows.cpu() - offset
+        z = centred.new_zeros(len(rows), self.dimension)
+        for k in range(self.width):
             z += centred[:, k : k + 1] * inverse[:, k]
-        other = Coordinates(self.offset, self.matrix, self.saved_dtype)
+        other = self._twin()
         other.anchors = Anchors.of(z.to(dtype), rows.cpu().to(self.saved_dtype)).to(self.offset.device)
         return other
+
+    def _twin(self) -> "Coordinates":
+        """The same map, without anchors and pins."""
+        return Coordinates(self.offset, self.matrix, self.saved_dtype)
 
 
 def _singular(matrix: Float[Tensor, "d d"]) -> bool:

@@ -50,15 +50,17 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
     """All remarks; none for images, whose columns are pixels."""
     if isinstance(source, ImageSource):
         return ()
-    n, d = rows.values.shape
+    n, d = rows.values.shape[0], rows.components or rows.values.shape[1]
     values = rows.values.numpy()
     said = [_left_out(rows.dropped, n)] if rows.dropped else []
-    plain = list(enumerate(rows.columns)) if rows.codec is None else []  # a codec models repeated values
+    repeats = rows.codec is not None or rows.components is not None  # a codec models them; paths share points
+    plain = [] if repeats else list(enumerate(rows.columns))
     found = [code for i, name in plain for code in codes(name, values[:, i])]
     said += [_coded(c, n) for c in found]
     if n < EACH * d:
+        what = "column" if rows.components is None else "component"
         text = (
-            f"data: {n:,} rows are few for {d:,} columns, {n / d:.3g} rows per column where {EACH} or more "
+            f"data: {n:,} rows are few for {d:,} {what}s, {n / d:.3g} rows per {what} where {EACH} or more "
             "are advised: the energy may be far from the data; use more rows or fewer columns"
         )
         said.append(Concern(text, "the data have few rows for so many columns", None))

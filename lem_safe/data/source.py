@@ -16,12 +16,14 @@ from lem_safe.data.typed.codec import Codec
 class Dataset:
     """n rows in the data's own units, with the names of the columns; `dropped` rows missed a value and are
     not among them. codec: of a table with columns of other types than numbers, what its values stand for.
+    components: how many principal components of the rows an energy is learned in; None for all columns.
     """
 
     values: Float64[Tensor, "n d"]
     columns: tuple[str, ...]
     dropped: int = 0
     codec: Codec | None = None
+    components: int | None = None
 
 
 class DataSource(ABC):
@@ -29,6 +31,8 @@ class DataSource(ABC):
 
     example: ClassVar[dict[str, object]]
     """A specification of a member, without a file where possible, for the law tests."""
+    shape: tuple[int, ...] | None = None
+    """Of rows that are paths, [waypoints, coordinates]."""
 
     @property
     @abstractmethod

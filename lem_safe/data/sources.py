@@ -15,6 +15,7 @@ from barriers.tables import DECIMAL, HEADER, SEPARATOR, Decimal, Gaps, Separator
 from lem_safe.data.distributions import Checkerboard, EightGaussians, Pinwheel, Rings, SwissRoll, TwoMoons
 from lem_safe.data.images import IMAGES
 from lem_safe.data.mixture import Mixture
+from lem_safe.data.paths import PathFile
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.tables import Table, checked, read_table
 from lem_safe.data.typed import Codec, TypedTable, holds_words, settings_of, typed_table
@@ -181,6 +182,7 @@ DATA: Kinds[Entry] = Kinds(
         "gaussian_mixture": Mixture,
         "sklearn": SklearnTable,
         "file": FileTable,
+        "paths": PathFile,
         **IMAGES,
     },
     base=DataSource,

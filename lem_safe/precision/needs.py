@@ -101,6 +101,8 @@ def _of_part(part: Trained | FromFile, seed: int, *, of_interest: bool) -> tuple
         return Extents(), None
     rows = part.data.load(seed)
     some = _evenly_spaced(rows.values, QUICK)
+    if rows.components is not None:  # the columns determine each other
+        return of_rows(some, "the data"), rows
     return of_rows(some, "the data") + of_joint(some, "the data"), rows
 
 
@@ -119,6 +121,9 @@ def _of_map(coordinates: Coordinates | None) -> Extents:
     """
     if coordinates is None or coordinates.identity:
         return Extents()
+    if not coordinates.affine:
+        spread = coordinates.matrix.norm(dim=1).tolist()
+        return of_normal(coordinates.offset.tolist(), spread, "the energy")
     middle, given = coordinates.offset.tolist(), 1 / coordinates.inverse_matrix.norm(dim=0)
     joint = of_normal(middle, given.tolist(), "the energy, given the other columns")
     return of_normal(middle, coordinates.matrix.norm(dim=1).tolist(), "the energy") + joint.local_only()

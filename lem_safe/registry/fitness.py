@@ -11,6 +11,7 @@ from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
 from lem_safe.data.distributions import Planar
+from lem_safe.data.paths import PathFile
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.energies import Energy, columns_of
 from lem_safe.errors import BadInput, Fault
@@ -81,7 +82,7 @@ def concerning(chosen: Scenario) -> tuple[str, ...]:
     """
     try:
         made = make("energies", chosen.energy)
-        if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar)):
+        if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar | PathFile)):
             return ()
         rows = made.data.load(chosen.seed)
     except (BadInput, ValueError):  # reported elsewhere, with its place

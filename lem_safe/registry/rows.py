@@ -20,6 +20,7 @@ from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
 from lem_safe.registry.making import make, regions
+from lem_safe.registry.pinned import shape_of, values_given
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -90,8 +91,10 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     codec = table_of(energy)
     given = content.get("given") or {}
     if codec is None:
-        if given:
-            yield ("given",), "conditions an energy that is learned from a table of rows, and this one is not"
+        try:
+            values_given(given, columns, content.get("shape") or shape_of(energy))
+        except SpecificationError as error:
+            yield ("given", *error.path), str(error)
         return
     if penalties:
         yield ("penalties",), f"cannot be subtracted from this energy: {ROWS}; leave it out"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from barriers.sets import UnsafeSet
 from barriers.specification import SpecificationError
+from lem_safe.data.paths import PathFile
 from lem_safe.data.sources import FileTable, SklearnTable
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
@@ -28,7 +29,7 @@ def own_rows(scenario: Scenario) -> list[str]:
         return []
     try:
         made = make("energies", scenario.energy)
-        if not (isinstance(made, Trained) and isinstance(made.data, FileTable | SklearnTable)):
+        if not (isinstance(made, Trained) and isinstance(made.data, FileTable | SklearnTable | PathFile)):
             return []
         data = made.data.load(0)
         columns = tuple(scenario.columns or data.columns)

@@ -169,9 +169,12 @@ def build(
     columns = _columns(scenario, data)
     coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
     named = own_regions(scenario, columns)
-    rows = _rows(scenario, columns, data, named, given)
+    rows = given.rows if given is not None and given.rows is not None else None
+    rows = rows_of(scenario.sampler.init, columns, data) if rows is None else rows
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
-    potential, rows = conditioned(scenario, columns, coordinates, potential, rows)
+    potential, coordinates, rows = conditioned(scenario, columns, coordinates, potential, rows)
+    if rows is not None and scenario.sampler.init.get("outside") and (given is None or given.rows is None):
+        rows = outside(rows, [named[c.set] for c in scenario.constraints], scenario)
     coordinates = _begun(coordinates, rows, scenario, dtype)
     sets = tuple(s.to(where) for s in _sets(scenario, columns, coordinates, named))
     return Problem(
@@ -226,25 +229,6 @@ def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy
     return [
         (p.weight, learner.make(p.energy, "penalties", i, "energy")) for i, p in enumerate(scenario.penalties)
     ]
-
-
-def _rows(
-    scenario: Scenario,
-    columns: tuple[str, ...],
-    data: Dataset | None,
-    named: Mapping[str, UnsafeSet],
-    given: Given | None,
-) -> Tensor | None:
-    """The rows that particles start at, without those inside a constrained region where `outside` asks for
-    that; None where particles start elsewhere.
-    """
-    if given is not None and given.rows is not None:
-        return given.rows
-    init = scenario.sampler.init
-    rows = rows_of(init, columns, data)
-    if rows is None or not init.get("outside"):
-        return rows
-    return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
 
 
 def check_precision(scenario: Scenario, progress: Progress, given: Given | None = None) -> None:

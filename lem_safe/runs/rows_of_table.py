@@ -20,6 +20,7 @@ from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import code_given, coordinates_of
+from lem_safe.runs.pinned_values import pinned
 from lem_safe.scenario import Scenario
 
 
@@ -57,12 +58,14 @@ def conditioned(
     coordinates: Coordinates,
     potential: Energy,
     rows: Tensor | None,
-) -> tuple[Energy, Tensor | None]:
-    """The energy under the values that are given, and the rows of the start that have them; BadInput where
-    none does.
+) -> tuple[Energy, Coordinates, Tensor | None]:
+    """The energy under the values that are given, its coordinates, and the rows of the start that have them;
+    BadInput where none does.
     """
-    if not scenario.given or not isinstance(coordinates, RowCoordinates):
-        return potential, rows
+    if not isinstance(coordinates, RowCoordinates):
+        return pinned(scenario, columns, coordinates, potential, rows)
+    if not scenario.given:
+        return potential, coordinates, rows
     codec = coordinates.codec
     found = [code_given(codec, columns, name, value) for name, value in scenario.given.items()]
     codes = dict(code for code in found if code is not None)
@@ -74,4 +77,4 @@ def conditioned(
         if not len(rows):
             message = "no row of the start has the values that are given; leave init out"
             raise BadInput(Fault(message, str(scenario.source or scenario.name), key="sampler.init"))
-    return potential.given(codes), rows
+    return potential.given(codes), coordinates, rows

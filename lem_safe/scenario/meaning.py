@@ -16,6 +16,7 @@ from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_ai
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
+from lem_safe.scenario.path_shape import columns_of_shape
 from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
 from lem_safe.scenario.placing import of_constructor
 from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, out_of_place, over_columns
@@ -89,6 +90,9 @@ class Meaning:
             self._fault(("columns", twice), f"names must differ; '{given[twice]}' is given twice")
         names = self._energy_columns(energy, ("energy",)) if energy is not None else None
         self.energy_columns = names
+        given, unlike = columns_of_shape(self.parts.get("shape"), names, given)
+        if unlike is not None:
+            self._fault(("shape",), unlike)
         if given is not None and names is not None and len(given) != len(names):
             self._fault(
                 ("columns",),

@@ -65,6 +65,12 @@ class Scenario(BaseModel):
         description="The names of the coordinates; by default those of the data, otherwise x0, x1, ...",
         examples=[["speed", "load"]],
     )
+    shape: Annotated[list[Annotated[int, Ge(1)]], MinLen(2), MaxLen(3)] | None = Field(
+        None,
+        description="Rows are paths: [waypoints, coordinates], or [waypoints, agents, coordinates]. Columns "
+        "are then named x1, y1, x2, y2, ... by default, and reports draw paths.",
+        examples=[[32, 2]],
+    )
     energy: dict[str, Any] = Field(
         {},
         description="The energy U to sample: the distribution is proportional to exp(-U), U in nats. "
@@ -117,9 +123,9 @@ class Scenario(BaseModel):
     )
     given: dict[str, Any] | None = Field(
         None,
-        description="Values of columns of such a table that all samples are to have: the energy is "
-        "conditioned on them.",
-        examples=[{"sex": "F"}],
+        description="Values that all samples are to have, by column: the energy is conditioned on them. Of "
+        "paths also start and goal, the first and the last waypoint.",
+        examples=[{"sex": "F"}, {"start": [0.0, 0.0]}],
     )
 
     sweep: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)] | None = Field(

@@ -15,6 +15,7 @@ from lem_safe.data.parts import in_parts
 from lem_safe.scenario.key_path import KeyPath
 
 Held = Callable[[int], Holding]
+KEYS = ("energy", "sampler", "filter", "given", "derived", "shape")
 
 
 class Parts:
@@ -51,7 +52,7 @@ class Parts:
 
     def by_name(self) -> dict[str, Any]:
         """The well-formed parts that rows of a table have a say in, by name."""
-        whole = {name: self.get(name) for name in ("energy", "sampler", "filter", "given", "derived")}
+        whole = {name: self.get(name) for name in KEYS}
         lists = {name: [part for _, part in self.under(name)] for name in ("penalties", "constraints")}
         return {**whole, **lists, "unsafe": dict(self.under("unsafe"))}
 

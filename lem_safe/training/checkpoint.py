@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from barriers.coordinates import Coordinates
+from barriers.subspace import Subspace
 from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.energies.mixture_based import MixtureBase
 from lem_safe.energies.mlp import NETWORKS, Network
@@ -86,7 +87,13 @@ def load_energy(path: Path) -> Saved:
         columns = names_of(metadata["columns"])
         table = metadata.get("table")
         codec = None if table is None else Codec.from_json(table)
-        energy = _made(network_of(metadata["network"]), columns, tensors, codec)
+        network = network_of(metadata["network"])
+        principal = metadata.get("components")
+        energy = (
+            _made(network, columns, tensors, codec)
+            if principal is None
+            else _of_components(network, columns, tensors, principal)
+        )
     except MALFORMED as error:
         why = (" ".join(str(error).split()) or type(error).__name__)[:300]
         raise BadInput(
@@ -117,6 +124,19 @@ def _made(
     inner = network.build(len(columns), torch.Generator().manual_seed(0))
     inner.load_state_dict(inside)
     return Transported(inner, Coordinates(tensors["offset"], tensors.get("matrix")))
+
+
+def _of_components(
+    network: Network, columns: Sequence[str], tensors: Mapping[str, Tensor], components: Any
+) -> Transported:
+    """The energy of principal components; one of MALFORMED like `_made`."""
+    shapes = {name: tuple(t.shape) for name, t in tensors.items()}
+    d, f = shapes["matrix"]
+    if (d, f) != (len(columns), components) or shapes["offset"] != (d,):
+        raise ValueError(f"its matrix must be {len(columns)} x {components}; it is {d} x {f}")
+    square = {**tensors, "offset": tensors["offset"][:f], "matrix": tensors["matrix"][:f]}
+    inner = _made(network, columns[:f], square, None).inner
+    return Transported(inner, Subspace(tensors["offset"], tensors["matrix"]))
 
 
 def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from typing_extensions import Doc
 
-from barriers.coordinates import identity
+from barriers.coordinates import Coordinates, identity
 from barriers.specification import SpecificationError
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.typed import Codec, RowCoordinates
@@ -28,6 +28,7 @@ from lem_safe.training.default_loss import SHARE_OF_BANDWIDTH, default_loss
 from lem_safe.training.journal import Journal
 from lem_safe.training.loop import Fit, Progress, fit, quiet
 from lem_safe.training.losses import LOSSES, Loss
+from lem_safe.training.principal import principal
 from lem_safe.training.settings import TrainingSettings
 from lem_safe.training.whitening import whiten
 
@@ -72,6 +73,8 @@ class Trained:
         columns = self.data.columns
         if getattr(self.data, "codec", None) is not None:
             row_network(self)
+        if self.data.shape is not None and not self.network.whitens:
+            raise SpecificationError("is for pictures, and the data are paths: use mlp", ("network",))
         self.network.must_fit(len(columns))
         return columns
 
@@ -98,13 +101,11 @@ class Trained:
         rows = self.data.load(seed)
         if rows.codec is not None:
             return self._train_rows(rows, rows.codec, seed, progress, journal)
-        coordinates = (
-            whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
-        )
+        coordinates = self._coordinates(rows)
         key = Key(seed).fold("train")
         z = coordinates.inverse(rows.values).float()
-        loss = self.loss or default_loss(self.network, *rows.values.shape)
-        fresh = self.network.build(len(rows.columns), key.fold("weights").generator())
+        loss = self.loss or default_loss(self.network, *z.shape)
+        fresh = self.network.build(z.shape[1], key.fold("weights").generator())
         result = fit(
             fresh,
             z,
@@ -116,7 +117,16 @@ class Trained:
             prepare=self.network.begun if self.network.fitted else None,
         )
         metadata = self._about(rows, result, describe(loss, LOSSES.kind_of(loss)), seed)
+        if rows.components is not None:
+            metadata["components"] = rows.components
+            metadata["shape"] = list(self.data.shape or ())
         return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
+
+    def _coordinates(self, rows: Dataset) -> Coordinates:
+        """Those that the energy is learned in."""
+        if rows.components is not None:
+            return principal(rows.values, rows.components)
+        return whiten(rows.values, rows.columns) if self.network.whitens else identity(len(rows.columns))
 
     def _train_rows(
         self, rows: Dataset, codec: Codec, seed: int, progress: Progress, journal: Journal | None
