@@ -5,12 +5,12 @@ from torch import Tensor
 
 from barriers.sets.pull import FirstOrder
 from lem_safe.data.typed import RowCoordinates
+from lem_safe.energies.mixture_on_subspace import base_of
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
 from lem_safe.runs.problem import Problem
 from lem_safe.samplers.initial_points import drawn
-from lem_safe.samplers.mixed import base_of
 
 REDRAWN = 100
 """How often a row of a start is drawn again that is inside a constrained region."""
@@ -37,7 +37,8 @@ def start(problem: Problem, key: Key) -> Tensor:
         torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
     )
     if init["kind"] == "standard":
-        base = base_of(problem.potential)
+        fresh = problem.potential.codes or problem.scenario.sampler.kind == "mixed"
+        base = base_of(problem.potential) if fresh else None
         return noise if base is None else _outside(problem, base, noise, key)
     return coordinates.inverse(drawn(init, noise.double().cpu()).to(problem.device)).to(problem.dtype)
 

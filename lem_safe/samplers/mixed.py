@@ -16,8 +16,8 @@ from typing_extensions import Doc
 
 from barriers.derivatives import NotDifferentiable
 from lem_safe.energies.base import Energy
+from lem_safe.energies.mixture_on_subspace import base_of
 from lem_safe.energies.row_energy import RowEnergy
-from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.keys import Key
 from lem_safe.metropolis import log_ratio, taken, tested
 from lem_safe.samplers.base import Info, State
@@ -27,7 +27,7 @@ from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
 class Mixed:
-    """Fresh draws from the mixture that a table's energy is based on, and Langevin steps in its numbers, both
+    """Fresh draws from the mixture that an energy is based on, and Langevin steps in its numbers, both
     tested: no bias from the step size. Of an energy without such a base, the Langevin steps alone.
     """
 
@@ -110,10 +110,3 @@ class Mixed:
             with torch.no_grad():
                 return self.energy.correction(at.x)
         return at.energy - self.base(at.x)
-
-
-def base_of(energy: Energy) -> RowMixture | None:
-    """What fresh draws are taken from; None where an energy has no such base."""
-    if isinstance(energy, RowEnergy):
-        return energy.base
-    return energy if isinstance(energy, RowMixture) else None
