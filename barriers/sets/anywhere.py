@@ -78,6 +78,10 @@ class Anywhere(UnsafeSet):
             return self.inner.contains(self.waypoints(x)).any(-1)
         return meets(self.inner, *self.ends(x))[0].reshape(*x.shape[:-1], -1).any(-1)
 
+    def segments_inside(self, x: Float[Tensor, "n d"]) -> Bool[Tensor, "n s"]:
+        """Which segments of each trajectory meet the region."""
+        return meets(self.inner, *self.ends(x))[0].reshape(len(x), -1)
+
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         if not self.joined:
             s, g, lap = self.jets(x)

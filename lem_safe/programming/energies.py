@@ -1,16 +1,18 @@
 """`lem_safe.energy` and `lem_safe.score`: what a user has, as an energy for every sampler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from barriers.sets.any_dtype import name_of
 from lem_safe.energies import Tempered
 from lem_safe.energies.base import Energy
 from lem_safe.energies.own.function import Function
 from lem_safe.energies.own.own_energy import OwnEnergy
 from lem_safe.energies.own.own_score import OwnScore
 from lem_safe.errors import BadInput, Fault
+from lem_safe.programming.shaped import must_be_shape, shaped, width
 
 Energetic = Any
 """A module, a function of rows, a distribution, or an energy of this package."""
@@ -23,6 +25,7 @@ def energy(
     log_density: bool = False,
     gradient: Callable[[Any], Any] | None = None,
     dimension: int | None = None,
+    shape: Sequence[int] | None = None,
     confined: bool = True,
     name: str | None = None,
 ) -> Energy:
@@ -31,7 +34,8 @@ def energy(
 
     temperature: ε > 0 of an energy published at one (E.1). log_density: `of` returns log ρ, whose U is −log
     ρ. gradient: ∇ of what `of` returns, of rows [n, d], where automatic differentiation gives none (numpy,
-    Stan). dimension: d, by default that of the first rows. confined: False allows an energy that does not
+    Stan). dimension: d, by default that of the first rows. shape: of paths, such as (32, 2): `of` is then
+    called with [n, 32, 2], where rows are [n, 64]. confined: False allows an energy that does not
     grow far out, for short runs. name: what messages call it. Its dtype and device are those of the module.
     The first call examines it; BadInput names it, what is wrong with it and the remedy.
     """
@@ -52,15 +56,16 @@ def energy(
                 f"type {type(of).__name__}"
             )
         )
-    given = Function(function, "energy", name)
+    must_be_shape(shape, "lem_safe.energy")
+    given = Function(shaped(function, shape), "energy", name)
     if sign < 0 and isinstance(of, torch.nn.Module):
         given.dtype, given.device = Function(of, "energy").dtype, Function(of, "energy").device
     return OwnEnergy(
         given,
         sign=sign,
         temperature=float(temperature),
-        gradient=None if gradient is None else Function(gradient, "gradient", f"of {given.name}"),
-        dimension=dimension,
+        gradient=None if gradient is None else _gradient(gradient, shape, given.name),
+        dimension=dimension if shape is None else width(shape),
         confined=confined,
     )
 
@@ -70,6 +75,7 @@ def score(
     *,
     temperature: float = 1.0,
     dimension: int | None = None,
+    shape: Sequence[int] | None = None,
     name: str | None = None,
 ) -> Energy:
     """The energy of which a module or function of rows gives the score s = −∇U, [n, d], alone: for the
@@ -83,7 +89,22 @@ def score(
         )
     if not (isinstance(temperature, int | float) and 0 < temperature < float("inf")):
         raise BadInput(Fault(f"must be a number > 0, in nats; got {temperature!r}", key="temperature"))
-    return OwnScore(Function(of, "score", name), scale=1 / temperature, dimension=dimension)
+    must_be_shape(shape, "lem_safe.score")
+    function = of if shape is None else _as_rows(shaped(of, shape))
+    d = dimension if shape is None else width(shape)
+    return OwnScore(Function(function, "score", name or name_of(of)), scale=1 / temperature, dimension=d)
+
+
+def _gradient(gradient: Callable[[Any], Any], shape: Sequence[int] | None, name: str) -> Function:
+    """∇ of what a function of this name returns."""
+    return Function(gradient if shape is None else _as_rows(shaped(gradient, shape)), "gradient", f"of {name}")
+
+
+def _as_rows(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same with results [n, d] where it returns paths."""
+    if isinstance(function, torch.nn.Module):
+        return torch.nn.Sequential(function, torch.nn.Flatten())
+    return lambda x: (lambda y: y.reshape(len(y), -1))(function(x))
 
 
 def _must_have_full_support(of: Any) -> None:

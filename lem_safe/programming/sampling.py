@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, SupportsFloat
 
 from barriers.sets import UnsafeSet
+from lem_safe.energies import Energy
 from lem_safe.errors import BadInput, Fault
+from lem_safe.programming.energies import energy as energy_of
 from lem_safe.programming.filters import filter_given
 from lem_safe.programming.fleeting import Fleeting
 from lem_safe.programming.regions import check_region
 from lem_safe.programming.sampled import Sampled, sampled
-from lem_safe.programming.starts import WHO, Start, start_of
+from lem_safe.programming.shaped import must_be_shape, shaped
+from lem_safe.programming.starts import WHO, Start, plain, start_of
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import tables
 from lem_safe.runs.given import Given
@@ -35,6 +38,8 @@ def sample(
     seed: int = 0,
     out: Path | PathLike[str] | str | None = None,
     columns: Sequence[str] | None = None,
+    shape: Sequence[int] | None = None,
+    given: Mapping[str, Any] | None = None,
     dtype: str | None = None,
     device: str | None = None,
     name: str = "sample",
@@ -49,16 +54,19 @@ def sample(
     regions by name: sets (`lem_safe.sets`), specifications, functions of rows that are negative or true where
     they are unsafe. beta: the fraction tolerated in each, or one by name. filter, sampler: the name of a
     kind, or a specification. init: rows [n, d], or a specification; a standard normal distribution by
-    default. samples: by default the number of those rows. out: the run directory; without it the files go
+    default. samples: by default the number of those rows. shape: of rows that are paths, such as (32, 2):
+    functions, of the energy and of regions, are then called with [n, 32, 2], and so may `init` be. given:
+    values that all samples have, by column; of paths also start and goal. out: the run directory; without it the files go
     with the value returned. dtype, device: by default the energy's. audit, monitors: sections as in a file.
     with_report: write report.html too, by default where `out` is given.
 
     The result's `scenario` is None unless everything could be said by a file. Raises BadInput before anything
     is written, NumericalFailure where a particle is lost.
     """
-    regions, objects = regions_given(unsafe, WHO)
-    start = start_of(init)
-    of = sampled(energy, start, [*regions.values(), *objects.values()], columns, dtype, device)
+    must_be_shape(shape, WHO)
+    regions, objects = regions_given(_of_paths(unsafe, shape), WHO)
+    start = start_of(init, shape)
+    of = sampled(_energy(energy, shape), start, [*regions.values(), *objects.values()], columns, dtype, device)
     scenario = _scenario(
         name=name,
         seed=seed,
@@ -68,11 +76,31 @@ def sample(
         sampler=_sampler(sampler, samples, start) | {"steps": steps, "step_size": step_size},
         filter=filter_given(filter, objects, beta),
         columns=columns and list(columns),
+        shape=shape and list(shape),
+        given=given and {name: plain(value) for name, value in given.items()},
         dtype=of.dtype,
         audit=audit,
         monitors=monitors if of.watched or monitors is not None else {"samples": 0},
     )
     return _run(scenario, objects, of, start, _How(out, of.device, progress or Silent(), with_report))
+
+
+def _energy(energy: Any, shape: Sequence[int] | None) -> Any:
+    """The energy of a function of paths, where a shape is said."""
+    ready = shape is None or isinstance(energy, Mapping | Energy) or not callable(energy)
+    return energy if ready else energy_of(energy, shape=shape)
+
+
+def _of_paths(unsafe: Mapping[str, Any], shape: Sequence[int] | None) -> Mapping[str, Any]:
+    """Regions, functions of paths among them as functions of rows."""
+    if shape is None or not isinstance(unsafe, Mapping):
+        return unsafe
+    return {
+        name: shaped(region, shape)
+        if callable(region) and not isinstance(region, UnsafeSet | type)
+        else region
+        for name, region in unsafe.items()
+    }
 
 
 def _scenario(**values: Any) -> Scenario:

@@ -1,6 +1,6 @@
 """Where the particles of a call start: rows in memory, or a specification as a file has it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,20 +48,22 @@ class Start(NamedTuple):
         return found if found.shape == noise.shape else noise
 
 
-def start_of(init: Any) -> Start:
+def start_of(init: Any, shape: Sequence[int] | None = None) -> Start:
     """The start that `init` asks for: rows [n, d] of torch or numpy, or a mapping as in a file; a standard
-    normal distribution where it is None. Raises BadInput.
+    normal distribution where it is None. shape: of paths, which rows may have. Raises BadInput.
     """
     if init is None:
         return Start({"kind": "standard"}, None)
     if isinstance(init, Mapping):
         if init.get("kind") == "data":
             _refuse("kind 'data' needs an energy trained from a file; give the rows themselves, init=rows")
-        return Start({str(k): _plain(v) for k, v in init.items()}, None)
+        return Start({str(k): plain(v) for k, v in init.items()}, None)
     try:
         rows = torch.as_tensor(np.asarray(init) if not isinstance(init, Tensor) else init).detach()
     except (TypeError, ValueError):
         _refuse(f"must be rows [n, d] or a specification; got one of type {type(init).__name__}")
+    if shape is not None and rows.shape[1:] == tuple(shape):
+        rows = rows.flatten(1)
     if rows.ndim != 2 or 0 in rows.shape or rows.is_complex() or rows.dtype == torch.bool:
         _refuse(f"must be rows [n, d] of numbers; got {list(rows.shape)} of {rows.dtype}")
     rows = rows.double()
@@ -70,7 +72,8 @@ def start_of(init: Any) -> Start:
     return Start({"kind": "standard"}, rows)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """An array or a number of torch or numpy as Python's own; anything else as it is."""
     return value.tolist() if isinstance(value, Tensor | np.ndarray | np.generic) else value
 
 

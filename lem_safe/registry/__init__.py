@@ -18,7 +18,7 @@ from lem_safe.registry.loading import (
     tables,
 )
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
-from lem_safe.registry.pinned import shape_of, values_given
+from lem_safe.registry.pinned import values_given
 from lem_safe.registry.rows import code_given, coordinates_of, in_data_units, kinds_of, own_regions, table_of
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "own_regions",
     "regions",
     "samples",
-    "shape_of",
     "table_of",
     "tables",
     "values_given",

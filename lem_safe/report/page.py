@@ -19,14 +19,15 @@ from lem_safe.report.contents import Contents, read
 from lem_safe.report.cost import costs
 from lem_safe.report.drift import drifts
 from lem_safe.report.nearness import nearness, seats
-from lem_safe.report.panels import Panel, label, laws, panels
+from lem_safe.report.panel import Panel, label, laws
+from lem_safe.report.panels import panels
 from lem_safe.report.quality_page import section
 from lem_safe.report.rows import tables
 from lem_safe.report.style import pictures
 from lem_safe.templates import rendered
 
 USUAL = (4.4, 3.3)
-SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "pairs": (4.4, 3.7)}
+SIZES = {"marginals": (3.0, 2.1), "clouds": (4.4, 4.1), "paths": (4.4, 4.1), "pairs": (4.4, 3.7)}
 """Plots with a size other than the default, in inches."""
 
 

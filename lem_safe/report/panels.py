@@ -1,7 +1,5 @@
 """The panels of a page: each has a title, a self-contained caption, and one or more plots."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,8 @@ from lem_safe.report.foremost import MOST, foremost, which
 from lem_safe.report.histograms import draw_clearance, draw_histogram
 from lem_safe.report.monitors import monitors
 from lem_safe.report.pairs import pairs_of
+from lem_safe.report.panel import Panel, label, laws
+from lem_safe.report.paths_panel import paths
 from lem_safe.report.style import FILTERED, INK, SERIES, UNFILTERED, Draw
 
 if TYPE_CHECKING:
@@ -23,43 +23,13 @@ BLOCK_NUMBERS = 4_000_000
 """Numbers of a block of points, all columns counted."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One section of the page: `name` is its file in figures/; without drawings, the caption states what is
-    missing.
-    """
-
-    name: str
-    title: str
-    caption: str
-    draws: Sequence[Draw] = ()
-
-
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
-    of_a_run = (_clouds, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
-    of_files = (_clouds, _clearances, _pairs, _marginals)
+    of_a_run = (_clouds, paths, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
+    of_files = (_clouds, paths, _clearances, _pairs, _marginals)
     makers = of_a_run if contents.run else of_files
     made = [make(contents) for make in makers]
     return [panel for panel in made if panel is not None]
-
-
-def label(contents: Contents) -> str:
-    """The name of the audited samples: unfiltered or filtered; of samples from elsewhere, rows or samples."""
-    if not contents.run:
-        return "rows" if contents.audit.get("unit") == "path" else "samples"
-    return "unfiltered" if contents.filter == "none" else "filtered"
-
-
-def laws(contents: Contents) -> dict[str, np.ndarray]:
-    """The clouds by name: data, unfiltered, filtered."""
-    found: dict[str, np.ndarray] = {}
-    if "data" in contents.diagnostics and len(contents.diagnostics["data"]):
-        found["data"] = contents.diagnostics["data"]
-    if "x" in contents.reference:
-        found["unfiltered"] = contents.reference["x"]
-    found[label(contents)] = contents.x
-    return {name: np.asarray(x, dtype=np.float64) for name, x in found.items()}
 
 
 def _clouds(contents: Contents) -> Panel | None:

@@ -9,7 +9,7 @@ from barriers.subspace import Subspace, restricted
 from lem_safe.energies.base import Energy
 from lem_safe.energies.restricted import Restricted
 from lem_safe.errors import BadInput
-from lem_safe.registry import shape_of, values_given
+from lem_safe.registry import values_given
 from lem_safe.scenario import Scenario, fault_in
 
 
@@ -34,8 +34,7 @@ def _restricted(
     scenario: Scenario, columns: tuple[str, ...], coordinates: Coordinates, potential: Energy
 ) -> tuple[Energy, Coordinates]:
     try:
-        shape = scenario.shape or shape_of(scenario.energy)
-        found = restricted(coordinates, values_given(scenario.given or {}, columns, shape))
+        found = restricted(coordinates, values_given(scenario.given or {}, columns, scenario.shape))
     except SpecificationError as error:
         raise BadInput(fault_in(scenario, ("given", *error.path), str(error))) from error
     except ValueError as error:

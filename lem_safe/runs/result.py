@@ -46,6 +46,19 @@ class Run:
         """[n, d] in data units; an array that keeps its dependence marks for an audit."""
         return Drawn.from_arrays(read_npz(self.directory / "samples.npz"))
 
+    @property
+    def paths(self) -> np.ndarray:
+        """The samples of a run on paths, in their shape: [n, waypoints, coordinates], or [n, waypoints, agents,
+        coordinates]. BadInput where rows are no paths.
+        """
+        from ruamel.yaml import YAML
+
+        shape = YAML(typ="safe", pure=True).load(self.directory / "scenario.yaml").get("shape")
+        if not shape:
+            message = "rows of this run are no paths; say shape: [waypoints, coordinates]"
+            raise BadInput(Fault(message, str(self.directory)))
+        return np.asarray(self.samples).reshape(-1, *shape)
+
     def to_pandas(self) -> Any:
         """The samples as a pandas frame: of a run on a table, with the types of its columns. BadInput without
         pandas.

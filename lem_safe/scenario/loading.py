@@ -181,7 +181,7 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         raise BadInput(
             sorted(dict.fromkeys(found), key=lambda f: (f.file != source.file, f.line or 0, f.column or 0))
         )
-    return _precise(_named(checked, meaning), meaning, source, tables).from_file(path)
+    return _precise(_named(checked, meaning, tables), meaning, source, tables).from_file(path)
 
 
 def _scenario(checked: Scenario) -> Scenario:
@@ -192,11 +192,13 @@ def _scenario(checked: Scenario) -> Scenario:
     )
 
 
-def _named(checked: Scenario, meaning: Meaning) -> Scenario:
-    """The scenario with its columns' names, where known."""
+def _named(checked: Scenario, meaning: Meaning, tables: Tables) -> Scenario:
+    """The scenario with its columns' names and the shape of its paths, where known."""
     if meaning.columns is None:
         return checked
-    return checked.model_copy(update={"columns": list(meaning.columns)})
+    shape = checked.shape or (tables.shape(checked.energy) if checked.energy else None)
+    update: dict[str, Any] = {"columns": list(meaning.columns)}
+    return checked.model_copy(update=update | ({} if shape is None else {"shape": list(shape)}))
 
 
 def _precise(checked: Scenario, meaning: Meaning, source: Source, tables: Tables) -> Scenario:

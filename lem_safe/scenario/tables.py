@@ -105,6 +105,10 @@ def _all_fits(
     return ()
 
 
+def _no_paths(energy: Mapping[str, Any]) -> tuple[int, ...] | None:
+    return None
+
+
 def _single_will_do(
     resolved: Mapping[str, Any], columns: Sequence[str], regions: Mapping[str, UnsafeSet]
 ) -> str | None:
@@ -129,6 +133,7 @@ class Tables:
     holds: what the columns of an energy's table hold, None where they are plain numbers.
     unfit: what the parts of a scenario over these columns ask of its energy that does not go with its table,
     as keys and messages.
+    shape: of the paths that an energy is learned from, [waypoints, coordinates]; None of other rows.
     makers: builders of the non-geometric parts of a region, such as the energy of a sublevel set.
     """
 
@@ -152,4 +157,5 @@ class Tables:
     unfit: Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[tuple[str | int, ...], str]]] = (
         _all_fits
     )
+    shape: Callable[[Mapping[str, Any]], tuple[int, ...] | None] = _no_paths
     makers: Nested = field(default_factory=dict)
