@@ -4,9 +4,9 @@ Two things lead there. Columns that are given a value: the energy conditioned on
 points that have these values. And rows whose variance is in a few principal components, such as paths: the
 energy is learned in these alone.
 
-From coordinates x = m + Mz, the points with x_J = v are z = z₀ + Ny with z₀ the shortest solution of M_J z =
-v − m_J and N an orthonormal basis of the null space of M_J. Where z is standard normal, so is y, and z₀ is the
-conditional mean. Columns with a value have exactly that value, whatever rounding.
+From coordinates x = m + Mz, the points with x_J = v are z = z₀ + Ny: z₀ is the shortest solution of M_J z =
+v − m_J, and N an orthonormal basis of the null space of M_J. Where z is standard normal, so is y, and z₀ is
+the conditional mean. Columns with a value have exactly that value, whatever rounding.
 """
 
 from collections.abc import Mapping
@@ -109,7 +109,9 @@ def restricted(coordinates: Coordinates, values: Mapping[int, float]) -> Restric
     places = list(values)
     v = torch.tensor(list(values.values()), dtype=torch.float64, device=m.device)
     if len(places) >= coordinates.dimension:
-        raise ValueError(f"{len(places)} values leave nothing to sample of {coordinates.dimension} dimensions")
+        raise ValueError(
+            f"{len(places)} values leave nothing to sample of {coordinates.dimension} dimensions"
+        )
     if coordinates.identity:
         free = [j for j in range(len(m)) if j not in values]
         N = torch.eye(len(m), dtype=torch.float64, device=m.device)[:, free]

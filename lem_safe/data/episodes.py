@@ -36,9 +36,7 @@ def resampled(episode: Recorded, waypoints: int, along: Along) -> Float64[np.nda
     return found
 
 
-def from_table(
-    path: Path, columns: Sequence[str], episode: str, order: str | None
-) -> Iterator[Recorded]:
+def from_table(path: Path, columns: Sequence[str], episode: str, order: str | None) -> Iterator[Recorded]:
     """The episodes of a table with a row for each point, in the order of their first rows; BadInput."""
     wanted = [episode, *([] if order is None else [order]), *columns]
     values = read_table(path, wanted).values

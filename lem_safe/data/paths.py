@@ -55,29 +55,31 @@ class PathFile(DataSource):
         if columns is not None and len(columns) % agents:
             raise ValueError(f"PathFile: {len(columns)} columns are not the same number for {agents} agents")
 
-    @cached_property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]  # of the file, where others have none
+    @property
+    def path_shape(self) -> tuple[int, ...]:
         size = self._rows.shape[1] // self.waypoints
-        return (self.waypoints, size) if self.agents == 1 else (self.waypoints, self.agents, size // self.agents)
+        return (
+            (self.waypoints, size) if self.agents == 1 else (self.waypoints, self.agents, size // self.agents)
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return names_of_shape(self.shape)
+        return names_of_shape(self.path_shape)
 
     def load(self, seed: int) -> Dataset:
         rows = torch.from_numpy(self._rows)
         return Dataset(rows, self.columns, components=self._components(self._rows))
 
     def fingerprint(self) -> str:
-        return digest(
-            "paths", *self.columns, str(self._components(self._rows)), self._rows.tobytes()
-        )
+        return digest("paths", *self.columns, str(self._components(self._rows)), self._rows.tobytes())
 
     @cached_property
     def _rows(self) -> Float64[np.ndarray, "n d"]:
         if is_text_or_named(self.path):
             if self.chosen is None:
-                raise BadInput(Fault("says which columns hold the coordinates: columns: [x, y]", key="columns"))
+                raise BadInput(
+                    Fault("says which columns hold the coordinates: columns: [x, y]", key="columns")
+                )
             found = list(from_table(self.path, self.chosen, self.episode, self.order))
         else:
             found = list(from_array(self.path, None if self.chosen is None else len(self.chosen)))

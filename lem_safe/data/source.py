@@ -31,8 +31,6 @@ class DataSource(ABC):
 
     example: ClassVar[dict[str, object]]
     """A specification of a member, without a file where possible, for the law tests."""
-    shape: tuple[int, ...] | None = None
-    """Of rows that are paths, [waypoints, coordinates]."""
 
     @property
     @abstractmethod
@@ -42,6 +40,11 @@ class DataSource(ABC):
     @property
     def dimension(self) -> int:
         return len(self.columns)
+
+    @property
+    def path_shape(self) -> tuple[int, ...] | None:
+        """Of rows that are paths: [waypoints, coordinates], or [waypoints, agents, coordinates]."""
+        return None
 
     @abstractmethod
     def load(self, seed: int) -> Dataset:

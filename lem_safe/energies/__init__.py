@@ -13,9 +13,9 @@ from lem_safe.energies.funnel import Funnel
 from lem_safe.energies.gaussian import Gaussian
 from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.images import Convolutional
+from lem_safe.energies.kernel_base import KernelBase
 from lem_safe.energies.mapped import Mapped
 from lem_safe.energies.mixture_based import MixtureBase, MixtureBased
-from lem_safe.energies.kernel_base import KernelBase
 from lem_safe.energies.mlp import MLP, NETWORKS, Fourier, Network, Residual
 from lem_safe.energies.network import Confined, NetworkEnergy, Trainable
 from lem_safe.energies.normaliser import known_log_z

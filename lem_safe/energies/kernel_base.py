@@ -82,7 +82,7 @@ def bandwidths(z: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
             loss = log_h.sum() - torch.logsumexp(-0.5 * distance, 1).mean()
             if float(loss.detach()) < best:
                 best, found = float(loss.detach()), log_h.detach().clone()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            loss.backward()
             optimizer.step()
             with torch.no_grad():
                 log_h.clamp_(min=math.log(LEAST_STD))

@@ -35,9 +35,7 @@ def base_of(energy: Energy) -> RowMixture | None:
     return None
 
 
-def on_subspace(
-    base: RowMixture, origin: Float[Tensor, "f"], directions: Float[Tensor, "f g"]
-) -> RowMixture:
+def on_subspace(base: RowMixture, origin: Float[Tensor, "f"], directions: Float[Tensor, "f g"]) -> RowMixture:
     """A mixture of numbers alone at origin + directions y, as a normalised mixture over y."""
     N, z0 = directions.double(), origin.double()
     L = base.factors.double()

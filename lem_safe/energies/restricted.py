@@ -1,10 +1,9 @@
-"""An energy on an affine subspace: y ↦ U(z₀ + Ny) with N orthonormal, which is U conditioned on the values that
-the points there share (E.25).
+"""An energy on an affine subspace: y ↦ U(z₀ + Ny) with N orthonormal, which is U conditioned on the values
+that the points there share (E.25).
 
 ∇ = Nᵀ∇U,    tr(Vᵀ∇² V) = tr((NV)ᵀ∇²U (NV)).
 """
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

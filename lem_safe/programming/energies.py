@@ -97,7 +97,9 @@ def score(
 
 def _gradient(gradient: Callable[[Any], Any], shape: Sequence[int] | None, name: str) -> Function:
     """∇ of what a function of this name returns."""
-    return Function(gradient if shape is None else _as_rows(shaped(gradient, shape)), "gradient", f"of {name}")
+    return Function(
+        gradient if shape is None else _as_rows(shaped(gradient, shape)), "gradient", f"of {name}"
+    )
 
 
 def _as_rows(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

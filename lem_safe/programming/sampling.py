@@ -56,9 +56,9 @@ def sample(
     kind, or a specification. init: rows [n, d], or a specification; a standard normal distribution by
     default. samples: by default the number of those rows. shape: of rows that are paths, such as (32, 2):
     functions, of the energy and of regions, are then called with [n, 32, 2], and so may `init` be. given:
-    values that all samples have, by column; of paths also start and goal. out: the run directory; without it the files go
-    with the value returned. dtype, device: by default the energy's. audit, monitors: sections as in a file.
-    with_report: write report.html too, by default where `out` is given.
+    values that all samples have, by column; of paths also start and goal. out: the run directory; without it
+    the files go with the value returned. dtype, device: by default the energy's. audit, monitors: sections as
+    in a file. with_report: write report.html too, by default where `out` is given.
 
     The result's `scenario` is None unless everything could be said by a file. Raises BadInput before anything
     is written, NumericalFailure where a particle is lost.
@@ -66,7 +66,9 @@ def sample(
     must_be_shape(shape, WHO)
     regions, objects = regions_given(_of_paths(unsafe, shape), WHO)
     start = start_of(init, shape)
-    of = sampled(_energy(energy, shape), start, [*regions.values(), *objects.values()], columns, dtype, device)
+    of = sampled(
+        _energy(energy, shape), start, [*regions.values(), *objects.values()], columns, dtype, device
+    )
     scenario = _scenario(
         name=name,
         seed=seed,

@@ -82,7 +82,9 @@ def concerning(chosen: Scenario) -> tuple[str, ...]:
     """
     try:
         made = make("energies", chosen.energy)
-        if not (isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar | PathFile)):
+        if not (
+            isinstance(made, Trained) and isinstance(made.data, SklearnTable | FileTable | Planar | PathFile)
+        ):
             return ()
         rows = made.data.load(chosen.seed)
     except (BadInput, ValueError):  # reported elsewhere, with its place

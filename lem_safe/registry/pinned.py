@@ -1,4 +1,4 @@
-"""The values that a scenario gives to columns of numbers, by place: `given` of an energy over numbers (E.25)."""
+"""The values that a scenario gives to columns of numbers: `given` of an energy over numbers (E.25)."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def shape_of(energy: Mapping[str, Any]) -> tuple[int, ...] | None:
         made = make("energies", energy) if energy.get("kind") == "trained" else None
     except (BadInput, ValueError, KeyError):
         return None
-    return made.data.shape if isinstance(made, Trained) else None
+    return made.data.path_shape if isinstance(made, Trained) else None
 
 
 def values_given(

@@ -25,7 +25,17 @@ BLOCK_NUMBERS = 4_000_000
 
 def panels(contents: Contents) -> list[Panel]:
     """Every panel, in the page's order."""
-    of_a_run = (_clouds, paths, _fractions, _multipliers, _monitors, _clearances, _pairs, _energies, _marginals)
+    of_a_run = (
+        _clouds,
+        paths,
+        _fractions,
+        _multipliers,
+        _monitors,
+        _clearances,
+        _pairs,
+        _energies,
+        _marginals,
+    )
     of_files = (_clouds, paths, _clearances, _pairs, _marginals)
     makers = of_a_run if contents.run else of_files
     made = [make(contents) for make in makers]

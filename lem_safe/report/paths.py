@@ -23,8 +23,8 @@ MOST = 150
 
 
 def shape_of(scenario: Mapping[str, Any], regions: Mapping[str, UnsafeSet], d: int) -> tuple[int, ...] | None:
-    """[waypoints, agents, coordinates] of rows that are paths, as the scenario says it, or the regions along paths
-    do; None of other rows.
+    """[waypoints, agents, coordinates] of rows that are paths, as the scenario says it, or the regions along
+    paths do; None of other rows.
     """
     said = scenario.get("shape")
     if said:
@@ -36,15 +36,14 @@ def shape_of(scenario: Mapping[str, Any], regions: Mapping[str, UnsafeSet], d: i
 def drawn_paths(
     x: Float[np.ndarray, "n d"], shape: tuple[int, ...]
 ) -> tuple[Float[np.ndarray, "k t a 2"], Float[np.ndarray, "k d"]]:
-    """Some of the rows, evenly spaced, as points in the plane of their first two coordinates; and these rows."""
+    """Some of the rows, evenly spaced, as points in the plane of their first two coordinates; and the rows."""
     some = x[np.unique(np.linspace(0, len(x) - 1, min(MOST, len(x))).astype(int))]
     return some.reshape(-1, *shape)[..., :2], some
 
 
 def broken(region: UnsafeSet, x: Float[np.ndarray, "k d"], segments: int) -> Bool[np.ndarray, "k s"]:
-    """Which segments of paths meet the region; all of them of a path that is inside for another reason."""
+    """Which segments of paths meet the region; none of a path that is inside for another reason."""
     rows = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))
-    inside = region.contains(rows).numpy()
     found = np.zeros((len(x), segments), dtype=bool)
     for along in _along(region):
         if along.joined:
@@ -52,7 +51,7 @@ def broken(region: UnsafeSet, x: Float[np.ndarray, "k d"], segments: int) -> Boo
         else:
             at = along.inner.contains(along.waypoints(rows)).numpy()
             found |= at[:, :-1] | at[:, 1:]
-    return np.where(inside[:, None], found | ~found.any(1, keepdims=True), False)
+    return found
 
 
 def draw_paths(
@@ -64,7 +63,9 @@ def draw_paths(
     window: Limits,
     title: str,
 ) -> "Axes":
-    """Paths as lines with a dot at their start; the parts that meet a region in its colour."""
+    """Paths as lines with a dot at their start; those inside a region in its colour, the parts that meet it
+    thick.
+    """
     from matplotlib.collections import LineCollection
 
     points, rows = drawn_paths(x, shape)
@@ -72,16 +73,17 @@ def draw_paths(
         for along in _along(region):
             if along.inner.dimension == 2:
                 shade(axes, partial(_level, along.inner), window)
-    bad = np.any([broken(region, rows, shape[0] - 1) for region in regions.values()], axis=0)
-    pieces = np.stack([points[:, :-1], points[:, 1:]], 3)  # [k, segment, agent, end, 2]
-    whole = points.transpose(0, 2, 1, 3).reshape(-1, shape[0], 2)
-    alpha = float(np.clip(25 / len(whole), 0.15, 0.7))
-    axes.add_collection(
-        LineCollection(list(whole), colors=[SERIES[name]], linewidths=0.8, alpha=alpha, zorder=2)
-    )
-    marked = pieces[bad].reshape(-1, 2, 2)
-    axes.add_collection(LineCollection(list(marked), colors=[UNSAFE], linewidths=1.6, alpha=0.8, zorder=4))
-    axes.scatter(*whole[:, 0].T, s=6, c=SERIES[name], linewidths=0, zorder=3)
+    whole = points.transpose(0, 2, 1, 3)  # [path, agent, waypoint, 2]
+    inside = np.any([_inside(region, rows) for region in regions.values()], axis=0)
+    alpha = float(np.clip(25 / len(rows), 0.15, 0.7))
+    for chosen, colour, share in ((~inside, SERIES[name], alpha), (inside, UNSAFE, alpha)):
+        lines = list(whole[chosen].reshape(-1, shape[0], 2))
+        axes.add_collection(LineCollection(lines, colors=[colour], linewidths=0.8, alpha=share, zorder=2))
+    met = np.any([broken(region, rows, shape[0] - 1) for region in regions.values()], axis=0)
+    pieces = np.stack([points[:, :-1], points[:, 1:]], 3)[met].reshape(-1, 2, 2)
+    axes.add_collection(LineCollection(list(pieces), colors=[UNSAFE], linewidths=1.6, alpha=0.8, zorder=4))
+    first = points[:, 0].reshape(-1, 2)
+    axes.scatter(first[:, 0], first[:, 1], s=6, c=SERIES[name], linewidths=0, zorder=3)
     axes.set(xlim=window[0], ylim=window[1])
     axes.set_title(title)
     return equal_where_sensible(axes, window)
@@ -101,9 +103,7 @@ def draws_of(
     """One picture for each cloud."""
     window = window_of(clouds, shape)
     return [
-        partial(
-            draw_paths, name=name, x=x, shape=shape, regions=regions, window=window, title=titles[name]
-        )
+        partial(draw_paths, name=name, x=x, shape=shape, regions=regions, window=window, title=titles[name])
         for name, x in clouds.items()
     ]
 
@@ -118,6 +118,10 @@ def _along(region: UnsafeSet) -> Iterator[Anywhere]:
                 yield from _along(member)
         case Rule():
             yield from _along(region.tree)
+
+
+def _inside(region: UnsafeSet, x: Float[np.ndarray, "k d"]) -> Bool[np.ndarray, "k"]:
+    return region.contains(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))).numpy()
 
 
 def _level(region: UnsafeSet, points: Float[np.ndarray, "g 2"]) -> Float[np.ndarray, "g"]:

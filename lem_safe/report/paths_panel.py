@@ -14,10 +14,12 @@ def paths(contents: Contents) -> Panel | None:
     clouds = laws(contents)
     sets = {c["set"]: contents.regions[c["set"]] for c in contents.audit["constraints"]}
     held = {name: 100 * contents.inside_any(x).mean() for name, x in clouds.items()}
-    titles = {name: name if contents.thinned else f"{name}: {share:.3g} % inside" for name, share in held.items()}
+    titles = {
+        name: name if contents.thinned else f"{name}: {share:.3g} % inside" for name, share in held.items()
+    }
     plane = "" if shape[-1] == 2 else " The first two coordinates."
     caption = (
-        f"At most {MOST} paths of each, a dot at their start. Shaded: what no path may enter. Thick: the "
-        f"parts of paths that are inside a region.{plane}"
+        f"At most {MOST} paths of each, a dot at their start. Shaded: what no path may enter. Red: "
+        f"paths inside a region, thick where they meet what is shaded.{plane}"
     )
     return Panel("paths", "The paths", caption, draws_of(clouds, shape, sets, titles))

@@ -12,7 +12,8 @@ from lem_safe.lettering import lettered
 from lem_safe.report.clouds import draw_cloud, limits
 from lem_safe.report.contents import Contents, read
 from lem_safe.report.curves import draw_fraction
-from lem_safe.report.panels import label, laws, panels
+from lem_safe.report.panel import label, laws
+from lem_safe.report.panels import panels
 from lem_safe.report.style import SERIES, UNFILTERED, style
 
 if TYPE_CHECKING:

@@ -48,8 +48,8 @@ class Run:
 
     @property
     def paths(self) -> np.ndarray:
-        """The samples of a run on paths, in their shape: [n, waypoints, coordinates], or [n, waypoints, agents,
-        coordinates]. BadInput where rows are no paths.
+        """The samples of a run on paths, in their shape: [n, waypoints, coordinates], or [n, waypoints,
+        agents, coordinates]. BadInput where rows are no paths.
         """
         from ruamel.yaml import YAML
 

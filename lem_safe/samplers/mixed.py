@@ -15,7 +15,6 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from barriers.derivatives import NotDifferentiable
-from lem_safe.energies.base import Energy
 from lem_safe.energies.mixture_on_subspace import base_of
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.keys import Key

@@ -16,8 +16,8 @@ from lem_safe.scenario.aim import KEY, Judged, aims, never_certified, without_ai
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.memory import too_large
 from lem_safe.scenario.messages import did_you_mean
-from lem_safe.scenario.path_shape import columns_of_shape
 from lem_safe.scenario.parts import Parts, files_in, may_be_parts, there, trained_on_data
+from lem_safe.scenario.path_shape import columns_of_shape
 from lem_safe.scenario.placing import of_constructor
 from lem_safe.scenario.region_columns import NO_SAMPLES, Header, derived_faults, out_of_place, over_columns
 from lem_safe.scenario.regions import names_declared
@@ -30,13 +30,7 @@ class Meaning:
     be told, `built` the regions over them; `samples`: those to come.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        source: Source,
-        tables: Tables,
-        samples: Header = NO_SAMPLES,
-    ):
+    def __init__(self, parts: Parts, source: Source, tables: Tables, samples: Header = NO_SAMPLES):
         self.parts, self.source, self.tables = parts, source, tables
         self.faults: list[Fault] = []
         self.energy_columns: tuple[str, ...] | None = None

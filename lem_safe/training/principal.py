@@ -12,8 +12,8 @@ from barriers.subspace import Subspace
 
 
 def principal(values: Float64[Tensor, "n d"], components: int) -> Subspace:
-    """The coordinates of the first components, those of the largest variance first; signs as the largest entry
-    of each direction is positive.
+    """The coordinates of the first components, those of the largest variance first; the largest entry of each
+    direction is positive.
     """
     m = values.mean(0)
     _, σ, axes = torch.linalg.svd(values - m, full_matrices=False)

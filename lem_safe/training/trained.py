@@ -73,7 +73,7 @@ class Trained:
         columns = self.data.columns
         if getattr(self.data, "codec", None) is not None:
             row_network(self)
-        if self.data.shape is not None and not self.network.whitens:
+        if self.data.path_shape is not None and not self.network.whitens:
             raise SpecificationError("is for pictures, and the data are paths: use mlp", ("network",))
         self.network.must_fit(len(columns))
         return columns
@@ -119,7 +119,7 @@ class Trained:
         metadata = self._about(rows, result, describe(loss, LOSSES.kind_of(loss)), seed)
         if rows.components is not None:
             metadata["components"] = rows.components
-            metadata["shape"] = list(self.data.shape or ())
+            metadata["shape"] = list(self.data.path_shape or ())
         return Transported(result.energy.requires_grad_(False).eval(), coordinates), metadata
 
     def _coordinates(self, rows: Dataset) -> Coordinates:

@@ -10,7 +10,7 @@ from lem_safe.report import render
 from lem_safe.report.contents import read
 from lem_safe.report.drift import drift_of
 from lem_safe.report.nearness import nearness, reach, seats
-from lem_safe.report.panels import label, laws
+from lem_safe.report.panel import label, laws
 from lem_safe.report.words import interval
 
 
