@@ -63,12 +63,9 @@ def sample(
     The result's `scenario` is None unless everything could be said by a file. Raises BadInput before anything
     is written, NumericalFailure where a particle is lost.
     """
-    must_be_shape(shape, WHO)
     regions, objects = regions_given(_of_paths(unsafe, shape), WHO)
     start = start_of(init, shape)
-    of = sampled(
-        _energy(energy, shape), start, [*regions.values(), *objects.values()], columns, dtype, device
-    )
+    of = sampled(_energy(energy, shape), start, (regions | objects).values(), columns, dtype, device)
     scenario = _scenario(
         name=name,
         seed=seed,
@@ -77,14 +74,20 @@ def sample(
         constraints=constraints_given(regions, beta, WHO),
         sampler=_sampler(sampler, samples, start) | {"steps": steps, "step_size": step_size},
         filter=filter_given(filter, objects, beta),
-        columns=columns and list(columns),
-        shape=shape and list(shape),
-        given=given and {name: plain(value) for name, value in given.items()},
+        **_columns(columns, shape, given),
         dtype=of.dtype,
         audit=audit,
         monitors=monitors if of.watched or monitors is not None else {"samples": 0},
     )
     return _run(scenario, objects, of, start, _How(out, of.device, progress or Silent(), with_report))
+
+
+def _columns(
+    columns: Sequence[str] | None, shape: Sequence[int] | None, given: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What a file says of the columns."""
+    values = given and {name: plain(value) for name, value in given.items()}
+    return {"columns": columns and list(columns), "shape": shape and list(shape), "given": values}
 
 
 def _energy(energy: Any, shape: Sequence[int] | None) -> Any:
@@ -94,7 +97,8 @@ def _energy(energy: Any, shape: Sequence[int] | None) -> Any:
 
 
 def _of_paths(unsafe: Mapping[str, Any], shape: Sequence[int] | None) -> Mapping[str, Any]:
-    """Regions, functions of paths among them as functions of rows."""
+    """Regions, functions of paths among them as functions of rows; BadInput for what is no shape."""
+    must_be_shape(shape, WHO)
     if shape is None or not isinstance(unsafe, Mapping):
         return unsafe
     return {

@@ -36,7 +36,7 @@ def shape_of(scenario: Mapping[str, Any], regions: Mapping[str, UnsafeSet], d: i
 def drawn_paths(
     x: Float[np.ndarray, "n d"], shape: tuple[int, ...]
 ) -> tuple[Float[np.ndarray, "k t a 2"], Float[np.ndarray, "k d"]]:
-    """Some of the rows, evenly spaced, as points in the plane of their first two coordinates; and the rows."""
+    """Some of the rows, evenly spaced, in the plane of their first two coordinates; and the rows."""
     some = x[np.unique(np.linspace(0, len(x) - 1, min(MOST, len(x))).astype(int))]
     return some.reshape(-1, *shape)[..., :2], some
 

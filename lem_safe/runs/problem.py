@@ -169,14 +169,12 @@ def build(
     columns = _columns(scenario, data)
     coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
     named = own_regions(scenario, columns)
-    rows = given.rows if given is not None and given.rows is not None else None
-    rows = rows_of(scenario.sampler.init, columns, data) if rows is None else rows
+    rows = _rows(scenario, columns, data, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, coordinates, rows = conditioned(scenario, columns, coordinates, potential, rows)
-    if rows is not None and scenario.sampler.init.get("outside") and (given is None or given.rows is None):
-        rows = outside(rows, [named[c.set] for c in scenario.constraints], scenario)
+    rows = _sound(rows, scenario, named)
     coordinates = _begun(coordinates, rows, scenario, dtype)
-    sets = tuple(s.to(where) for s in _sets(scenario, columns, coordinates, named))
+    sets = _sets(scenario, columns, coordinates, named, where)
     return Problem(
         scenario=scenario,
         columns=columns,
@@ -196,16 +194,34 @@ def build(
     )
 
 
+def _rows(
+    scenario: Scenario, columns: tuple[str, ...], data: Dataset | None, given: Given | None
+) -> Tensor | None:
+    """The rows that particles start at; None where they start elsewhere."""
+    if given is not None and given.rows is not None:
+        return given.rows
+    return rows_of(scenario.sampler.init, columns, data)
+
+
+def _sound(rows: Tensor | None, scenario: Scenario, named: Mapping[str, UnsafeSet]) -> Tensor | None:
+    """Without those inside a constrained region, where `outside` asks for that."""
+    if rows is None or not scenario.sampler.init.get("outside"):
+        return rows
+    return outside(rows, [named[c.set] for c in scenario.constraints], scenario)
+
+
 def _sets(
     scenario: Scenario,
     columns: tuple[str, ...],
     coordinates: Coordinates,
     named: Mapping[str, UnsafeSet],
+    where: torch.device,
 ) -> tuple[UnsafeSet, ...]:
     """The constrained regions over sampler coordinates."""
     names = [c.set for c in scenario.constraints]
     own = [about_columns(scenario, name, columns, coordinates) for name in names]
-    return tuple(over_coordinates(name, named[name], c) for name, c in zip(names, own, strict=True))
+    pairs = zip(names, own, strict=True)
+    return tuple(over_coordinates(name, named[name], c).to(where) for name, c in pairs)
 
 
 def _columns(scenario: Scenario, data: Dataset | None) -> tuple[str, ...]:
