@@ -9,7 +9,7 @@ rounding maps to one z₀ are distinguished by moving one of them by a unit in t
 A start that is random in some columns and constant in others has no rows; its *pins* are the constants, used
 wherever the map is within its own rounding of them.
 
-Letters: N rows of the file.
+Letters: N rows of the file, c columns, d coordinates of a sampler.
 """
 
 from dataclasses import dataclass
@@ -44,13 +44,13 @@ class Anchors:
     """
 
     points: Float[Tensor, "N d"]
-    values: Float[Tensor, "N d"]
+    values: Float[Tensor, "N c"]
     seen: Bool[Tensor, "s"]
     hashes: Int[Tensor, "N"]
     order: Int[Tensor, "N"]
 
     @classmethod
-    def of(cls, points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> "Anchors":
+    def of(cls, points: Float[Tensor, "N d"], values: Float[Tensor, "N c"]) -> "Anchors":
         """The anchors of rows `values` whose points are `points` up to rounding."""
         z = told_apart(points, values)
         hashes, order = hashed(z).sort(stable=True)
@@ -64,7 +64,7 @@ class Anchors:
             *(t.to(device) for t in (self.points, self.values, self.seen, self.hashes, self.order))
         )
 
-    def instead(self, z: Float[Tensor, "*n d"], x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+    def instead(self, z: Float[Tensor, "*n d"], x: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
         """x with the row's own values wherever z is a row's point; otherwise x itself, at little cost."""
         flat = z.reshape(-1, z.shape[-1])
         met = self.seen[_slot(flat[:, 0].to(self.points.dtype), len(self.seen))].nonzero()[:, 0]
@@ -100,7 +100,7 @@ class Pins:
         return found
 
 
-def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N d"]) -> Float[Tensor, "N d"]:
+def told_apart(points: Float[Tensor, "N d"], values: Float[Tensor, "N c"]) -> Float[Tensor, "N d"]:
     """The points with the first coordinate moved by units in the last place where two rows of different
     values would share one.
 

@@ -106,8 +106,8 @@ def restricted(coordinates: Coordinates, values: Mapping[int, float]) -> Restric
     columns cannot be given values independently, or nothing would be left to move.
     """
     m, M = coordinates.offset.double(), coordinates.matrix.double()
-    places = list(values)
-    v = torch.tensor(list(values.values()), dtype=torch.float64, device=m.device)
+    places = [j for j in values if bool(M[j].any()) or not _is(values[j], float(m[j]), j)]
+    v = torch.tensor([values[j] for j in places], dtype=torch.float64, device=m.device)
     if len(places) >= coordinates.dimension:
         raise ValueError(
             f"{len(places)} values leave nothing to sample of {coordinates.dimension} dimensions"
@@ -119,7 +119,7 @@ def restricted(coordinates: Coordinates, values: Mapping[int, float]) -> Restric
     else:
         rows = M[places]
         _, σ, axes = torch.linalg.svd(rows)
-        if σ[-1] <= DEPENDENT * σ[0]:
+        if len(places) and σ[-1] <= DEPENDENT * σ[0]:
             raise ValueError("these columns determine each other, so their values cannot be chosen freely")
         z0, N = torch.linalg.pinv(rows) @ (v - m[places]), axes[len(places) :].T.contiguous()
     whole = dict(coordinates.fixed if isinstance(coordinates, Subspace) else {}) | dict(values)
@@ -131,3 +131,12 @@ def restricted(coordinates: Coordinates, values: Mapping[int, float]) -> Restric
         inverse=N.T @ coordinates.inverse_matrix.double(),
     )
     return Restriction(inside, z0, N)
+
+
+def _is(value: float, constant: float, place: int) -> bool:
+    """True; ValueError where a column that is constant is given another value."""
+    if abs(value - constant) > 1e-6 * abs(constant):
+        raise ValueError(
+            f"column {place + 1} is {constant:.6g} in every row that was learned from; it cannot be {value:g}"
+        )
+    return True

@@ -3,6 +3,7 @@ content.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +64,18 @@ class Checkpoint(FromFile):
             raise BadInput(
                 Fault("does not say what its columns hold; train it again", str(self.path))
             ) from None
+
+    @property
+    def path_shape(self) -> tuple[int, ...] | None:
+        """Of rows that are paths: [waypoints, coordinates], or [waypoints, agents, coordinates]."""
+        text = self._file.text.get("shape")
+        try:
+            shape = None if text is None else tuple(int(n) for n in json.loads(text))
+        except (ValueError, TypeError):
+            shape = ()
+        if shape is not None and (len(shape) not in (2, 3) or math.prod(shape) != len(self.columns)):
+            raise BadInput(Fault("does not say what shape its paths have; train it again", str(self.path)))
+        return shape
 
     @cached_property
     def _file(self) -> Opened:

@@ -92,7 +92,7 @@ class PathFile(DataSource):
 
     def _components(self, rows: Float64[np.ndarray, "n d"]) -> int:
         spread = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
-        usable = int((spread > 1e-9 * max(spread[0], 1e-300)).sum())
+        usable = int((spread > max(1e-9 * spread[0], 1e-12 * np.abs(rows).max())).sum())
         most = min(usable, len(rows) - 2)
         if most < 1:
             raise BadInput(Fault("every path is the same", str(self.path)))

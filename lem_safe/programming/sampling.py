@@ -74,8 +74,7 @@ def sample(
         constraints=constraints_given(regions, beta, WHO),
         sampler=_sampler(sampler, samples, start) | {"steps": steps, "step_size": step_size},
         filter=filter_given(filter, objects, beta),
-        **_columns(columns, shape, given),
-        dtype=of.dtype,
+        **_columns(columns, shape, given, of),
         audit=audit,
         monitors=monitors if of.watched or monitors is not None else {"samples": 0},
     )
@@ -83,11 +82,15 @@ def sample(
 
 
 def _columns(
-    columns: Sequence[str] | None, shape: Sequence[int] | None, given: Mapping[str, Any] | None
+    columns: Sequence[str] | None,
+    shape: Sequence[int] | None,
+    given: Mapping[str, Any] | None,
+    of: Sampled,
 ) -> dict[str, Any]:
-    """What a file says of the columns."""
+    """What a file says of the columns and their dtype."""
     values = given and {name: plain(value) for name, value in given.items()}
-    return {"columns": columns and list(columns), "shape": shape and list(shape), "given": values}
+    named = {"columns": columns and list(columns), "shape": shape and list(shape)}
+    return {**named, "given": values, "dtype": of.dtype}
 
 
 def _energy(energy: Any, shape: Sequence[int] | None) -> Any:

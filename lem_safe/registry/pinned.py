@@ -6,6 +6,7 @@ from typing import Any
 
 from barriers.specification import SpecificationError
 from barriers.tables import listed
+from lem_safe.checkpoints import Checkpoint
 from lem_safe.errors import BadInput
 from lem_safe.registry.making import make
 from lem_safe.training.trained import Trained
@@ -19,10 +20,12 @@ def shape_of(energy: Mapping[str, Any]) -> tuple[int, ...] | None:
     they cannot be read, which is reported elsewhere.
     """
     try:
-        made = make("energies", energy) if energy.get("kind") == "trained" else None
+        made = make("energies", energy) if energy.get("kind") in ("trained", "checkpoint") else None
+        if isinstance(made, Checkpoint):
+            return made.path_shape
+        return made.data.path_shape if isinstance(made, Trained) else None
     except (BadInput, ValueError, KeyError):
         return None
-    return made.data.path_shape if isinstance(made, Trained) else None
 
 
 def values_given(

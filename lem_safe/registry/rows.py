@@ -24,6 +24,7 @@ from lem_safe.registry.pinned import shape_of, values_given
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
+OWN = "it is over coordinates of its own (rows of types other than numbers, or components of paths)"
 ROWS = "rows of this table have categories, missing cells or values that many rows share"
 
 
@@ -87,7 +88,7 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     """
     energy, penalties = content.get("energy") or {}, content.get("penalties") or []
     for path in (*_within(energy, ("energy",)), *_within(penalties, ("penalties",))):
-        yield path, f"cannot be part of a composition: {ROWS}; make it the scenario's energy"
+        yield path, f"cannot be part of a composition: {OWN}; make it the scenario's energy"
     codec = table_of(energy)
     given = content.get("given") or {}
     if codec is None:
@@ -147,7 +148,7 @@ def _within(spec: Any, path: Key) -> Iterator[Key]:
     """The places of energies of rows inside an energy's specification, or a list of penalties."""
     if isinstance(spec, Mapping):
         top = len(path) == 1
-        if not top and spec.get("kind") in ("trained", "checkpoint") and table_of(spec) is not None:
+        if not top and spec.get("kind") in ("trained", "checkpoint") and _has_own_coordinates(spec):
             yield path
             return
         for key, part in spec.items():
@@ -156,6 +157,11 @@ def _within(spec: Any, path: Key) -> Iterator[Key]:
     elif isinstance(spec, list):
         for i, part in enumerate(spec):
             yield from _within(part, (*path, i))
+
+
+def _has_own_coordinates(spec: Mapping[str, Any]) -> bool:
+    """Whether an energy is over other coordinates than its columns."""
+    return table_of(spec) is not None or shape_of(spec) is not None
 
 
 def _unfit_sampler(codec: Codec, sampler: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -172,8 +172,7 @@ def build(
     rows = _rows(scenario, columns, data, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, coordinates, rows = conditioned(scenario, columns, coordinates, potential, rows)
-    rows = _sound(rows, scenario, named)
-    coordinates = _begun(coordinates, rows, scenario, dtype)
+    coordinates = _begun(coordinates, rows := _sound(rows, scenario, named), scenario, dtype)
     sets = _sets(scenario, columns, coordinates, named, where)
     return Problem(
         scenario=scenario,

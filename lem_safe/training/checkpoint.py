@@ -106,11 +106,7 @@ def _made(
     network: Network, columns: Sequence[str], tensors: Mapping[str, Tensor], codec: Codec | None
 ) -> Transported:
     """The energy of these tensors; one of MALFORMED where they are not the network's, or not finite."""
-    inside = _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
-    outside = {name: tensor for name, tensor in tensors.items() if not name.startswith("inner.")}
-    broken = [name for name, t in tensors.items() if not (t.is_floating_point() and bool(t.isfinite().all()))]
-    if broken:
-        raise ValueError(f"'{broken[0]}' must hold finite numbers")
+    inside, outside = _checked(tensors)
     if codec is not None:
         if codec.columns != tuple(columns) or not isinstance(network, MixtureBase):
             raise ValueError("its columns are not those of its table")
@@ -134,9 +130,23 @@ def _of_components(
     d, f = shapes["matrix"]
     if (d, f) != (len(columns), components) or shapes["offset"] != (d,):
         raise ValueError(f"its matrix must be {len(columns)} x {components}; it is {d} x {f}")
-    square = {**tensors, "offset": tensors["offset"][:f], "matrix": tensors["matrix"][:f]}
-    inner = _made(network, columns[:f], square, None).inner
+    inside, _ = _checked(tensors)
+    must_fit(network, f, {"offset": (f,)} | {name: tuple(t.shape) for name, t in inside.items()})
+    inner = network.build(f, torch.Generator().manual_seed(0))
+    inner.load_state_dict(inside)
     return Transported(inner, Subspace(tensors["offset"], tensors["matrix"]))
+
+
+def _checked(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of the network, under their current names, and of its coordinates; ValueError where a
+    number is not finite.
+    """
+    inside = _current({n.removeprefix("inner."): t for n, t in tensors.items() if n.startswith("inner.")})
+    outside = {name: tensor for name, tensor in tensors.items() if not name.startswith("inner.")}
+    broken = [name for name, t in tensors.items() if not (t.is_floating_point() and bool(t.isfinite().all()))]
+    if broken:
+        raise ValueError(f"'{broken[0]}' must hold finite numbers")
+    return inside, outside
 
 
 def describe(settings: Any, kind: str | None = None) -> dict[str, Any]:
