@@ -15,17 +15,33 @@ def of_columns(scenario: Scenario) -> list[str]:
     """
     codec = table_of(scenario.energy)
     if codec is None:
-        return []
+        return _of_numbers(scenario)
     names = scenario.columns or codec.columns
     said = [f"`{name}`: {in_words(field)}" for name, field in zip(names, codec.fields, strict=True)]
-    given = scenario.given or {}
-    fixed = ", ".join(f"{name} {'missing' if value is None else value}" for name, value in given.items())
-    told = [f"All samples have {fixed}."] if given else []
+    told = _given(scenario)
     return [
         f"Rows are written to samples.{scenario.output}, and membership is asked of them as written. "
         f"Columns: {'; '.join(said)}.",
         *told,
     ]
+
+
+def _of_numbers(scenario: Scenario) -> list[str]:
+    """What is said of paths, and of values that are given; empty for other scenarios."""
+    shape = scenario.shape
+    if shape is None:
+        return _given(scenario)
+    agents = f", of {shape[1]} agents together" if len(shape) == 3 else ""
+    return [
+        f"Rows are paths of {shape[0]} waypoints with {shape[-1]} coordinates each{agents}.",
+        *_given(scenario),
+    ]
+
+
+def _given(scenario: Scenario) -> list[str]:
+    given = scenario.given or {}
+    fixed = ", ".join(f"{name} {'missing' if value is None else value}" for name, value in given.items())
+    return [f"All samples have {fixed}."] if given else []
 
 
 def kinds(codec: Codec) -> str:

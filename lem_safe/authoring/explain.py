@@ -129,7 +129,7 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
 
 def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
-    start = _start(s.init, of_rows=table_of(scenario.energy) is not None)
+    start = _start(s.init, based=_based(scenario))
     moves = f"{s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
     text = f"{s.samples:,} particles start {start} and take {moves}"
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
@@ -153,9 +153,16 @@ def _samples(scenario: Scenario) -> int:
     return scenario.sampler.samples * scenario.audit.replicas
 
 
-def _start(init: Mapping[str, Any], *, of_rows: bool) -> str:
+def _based(scenario: Scenario) -> bool:
+    """Whether particles start at draws of the mixture that the energy is based on."""
+    network = (scenario.energy.get("network") or {}).get("kind")
+    mixed = scenario.sampler.kind == "mixed" and network in ("mixture_base", "kernel_base")
+    return mixed or table_of(scenario.energy) is not None
+
+
+def _start(init: Mapping[str, Any], *, based: bool) -> str:
     match init["kind"]:
-        case "standard" if of_rows:
+        case "standard" if based:
             return "at draws of the mixture that the energy is based on, outside the constrained regions"
         case "standard":
             return "as a standard normal cloud in the sampler's coordinates"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from barriers.subspace import Subspace
 from lem_safe.energies.base import Energy
 from lem_safe.report.ranges import interval
 from lem_safe.runs.problem import Problem
@@ -29,7 +30,8 @@ def diagnostics(problem: Problem, clouds: dict[str, np.ndarray]) -> dict[str, np
         found["reference_energy"] = _energy(problem, clouds["reference"])
     if problem.data is not None:
         found["data"] = problem.data.values[:ROWS].numpy()
-        found["data_energy"] = _energy(problem, found["data"])
+        if not (problem.scenario.given and isinstance(problem.coordinates, Subspace)):
+            found["data_energy"] = _energy(problem, found["data"])
     if problem.coordinates.dimension == 2 and problem.coordinates.affine:
         seen = np.concatenate([*clouds.values(), *([found["data"]] if "data" in found else [])])
         ends = [interval([seen[:, i]], 0.0005) for i in range(2)]

@@ -118,6 +118,8 @@ def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any
     if isinstance(source, ImageSource):
         rows, x, columns = _pixels(rows), _pixels(x), ["a pixel"]
     said = concerns(source, data)
+    if problem.scenario.given and not isinstance(problem.coordinates, RowCoordinates):
+        return {"data": [concern.text for concern in said]}  # rows that have the values are not known
     if isinstance(problem.coordinates, RowCoordinates):
         rows, x, columns = _numbers(problem, problem.coordinates, rows, x)
         if not columns:
