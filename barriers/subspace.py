@@ -1,4 +1,4 @@
-"""Sampler coordinates of an affine subspace: x = offset + matrix y, y in fewer dimensions than x (E.25).
+"""Sampler coordinates of an affine subspace: x = offset + matrix y, y in fewer dimensions than x (E.26).
 
 Two things lead there. Columns that are given a value: the energy conditioned on x_J = v is U on the set of
 points that have these values. And rows whose variance is in a few principal components, such as paths: the
@@ -102,7 +102,7 @@ class Restriction(NamedTuple):
 
 
 def restricted(coordinates: Coordinates, values: Mapping[int, float]) -> Restriction:
-    """The coordinates of the points at which columns have these values, by place (E.25); ValueError where
+    """The coordinates of the points at which columns have these values, by place (E.26); ValueError where
     columns cannot be given values independently, or nothing would be left to move.
     """
     m, M = coordinates.offset.double(), coordinates.matrix.double()

@@ -1,6 +1,6 @@
 """`network: {kind: kernel_base}`: a network on normal kernels around the rows, for few rows with many modes.
 
-The bandwidth of each coordinate is that of the largest leave-one-out likelihood (E.26):
+The bandwidth of each coordinate is that of the largest leave-one-out likelihood (E.27):
 
     max_h Σ_i log (1/(n−1)) Σ_{j≠i} N(z_i; z_j, diag h²)
 
@@ -31,7 +31,7 @@ STEPS, RATE = 200, 0.1
 
 @dataclass(frozen=True)
 class KernelBase(Network):
-    """A multilayer perceptron that corrects normal kernels around the rows (E.26), at most 1,000 of them: for
+    """A multilayer perceptron that corrects normal kernels around the rows (E.27), at most 1,000 of them: for
     few rows with many modes, such as recorded paths.
     """
 

@@ -1,5 +1,5 @@
 """The mixture of normal distributions that fresh draws are taken from, and the same on a subspace z = z₀ + Ny
-(E.25):
+(E.26):
 
     P_k = NᵀΣ_k⁻¹N,   m'_k = P_k⁻¹NᵀΣ_k⁻¹(m_k − z₀),   Σ'_k = P_k⁻¹,
     w'_k ∝ w_k (det Σ_k det P_k)^{−1/2} exp(−½ ‖m_k − z₀ − Nm'_k‖²_{Σ_k⁻¹}).

@@ -1,5 +1,5 @@
 """An energy on an affine subspace: y ↦ U(z₀ + Ny) with N orthonormal, which is U conditioned on the values
-that the points there share (E.25).
+that the points there share (E.26).
 
 ∇ = Nᵀ∇U,    tr(Vᵀ∇² V) = tr((NV)ᵀ∇²U (NV)).
 """

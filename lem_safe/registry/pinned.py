@@ -1,4 +1,4 @@
-"""The values that a scenario gives to columns of numbers: `given` of an energy over numbers (E.25)."""
+"""The values that a scenario gives to columns of numbers: `given` of an energy over numbers (E.26)."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""An energy over numbers under given values: the subspace of the points that have them (E.25)."""
+"""An energy over numbers under given values: the subspace of the points that have them (E.26)."""
 
 import torch
 from torch import Tensor

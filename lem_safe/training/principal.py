@@ -1,4 +1,4 @@
-"""The principal components of rows: x = m + V diag(σ) z, z with mean 0 and covariance I (E.25).
+"""The principal components of rows: x = m + V diag(σ) z, z with mean 0 and covariance I (E.26).
 
 For rows whose variance is in a few directions, such as paths: waypoints that follow each other are nearly the
 same, and an energy in all of them would have to learn that from few rows.

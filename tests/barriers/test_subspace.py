@@ -1,4 +1,4 @@
-"""Sampler coordinates of an affine subspace (E.25)."""
+"""Sampler coordinates of an affine subspace (E.26)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Kernels around few rows (E.26)."""
+"""Kernels around few rows (E.27)."""
 
 import torch
 

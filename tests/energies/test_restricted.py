@@ -1,4 +1,4 @@
-"""An energy under given values (E.25), against the conditional distributions of normal mixtures."""
+"""An energy under given values (E.26), against the conditional distributions of normal mixtures."""
 
 from collections.abc import Callable
 
