@@ -1,14 +1,13 @@
 """Whether a user's energy grows far out, along rays: otherwise e^{−U} cannot be normalised (C.4).
 
 Rays leave the centre of the rows examined. On each, U must gain more than d log 2 where the distance doubles,
-at one of a few distances at least: farther out a network may only be rounding. Where the function overflows at
-all of them, as logarithms and logits of a posterior's parameters do, nearer ones tell. A score must point
-inwards.
+at one of a few distances at least: farther out a network may only be rounding. Where it is NaN at all of
+them, as posteriors of logarithms and logits are that overflow, nearer ones tell. A score must point inwards.
 """
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -43,13 +42,20 @@ def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float)
     if message is None:
         return
     if not energy.confined:
-        warnings.warn(f"{energy.function.title}: {message}", stacklevel=2)
+        warnings.warn(f"{energy.function.title}: {message.wrong}", stacklevel=2)
         return
-    energy.function.refuse(f"{message}; {energy.remedy}")
+    energy.function.refuse(f"{message.wrong}; {message.remedy}")
 
 
-def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> str | None:
-    """Along which ray U gains too little, or is not a number, in words; None where it grows along each."""
+class _Decline(NamedTuple):
+    """What is wrong along a ray, and the remedy, in words."""
+
+    wrong: str
+    remedy: str
+
+
+def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> _Decline | None:
+    """Along which ray U gains too little, or is NaN; None where it grows along each."""
     d, needed = rows.shape[1], rows.shape[1] * math.log(2)
     rays = _rays(rows)
     best = _gains(energy, rows, spread, rays)
@@ -59,15 +65,18 @@ def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> 
     worst = int(lost.int().argmax() if bool(lost.any()) else best.argmin())
     along = ", ".join(f"{v:.2g}" for v in rays[worst].tolist()[:6]) + (", ..." if d > 6 else "")
     if bool(lost.any()):
-        return (
+        return _Decline(
             f"U cannot be followed far out: along ({along}) it is NaN from {2 * NEARER[-1]:g} spreads of the "
-            "start on"
+            "start on",
+            "write it so that it does not overflow there (float64, logsigmoid, logsumexp), or say "
+            "confined=False",
         )
-    return (
+    return _Decline(
         f"U does not grow far out: along ({along}) it gains "
         f"{float(best[worst]):.4g} nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads "
         f"of the start, each twice), and more than {needed:.4g} are needed; exp(-U) cannot be normalised, "
-        "and long runs leave for there"
+        "and long runs leave for there",
+        energy.remedy,
     )
 
 
