@@ -46,6 +46,14 @@ class Run:
         """[n, d] in data units; an array that keeps its dependence marks for an audit."""
         return Drawn.from_arrays(read_npz(self.directory / "samples.npz"))
 
+    @property
+    def unfiltered(self) -> np.ndarray | None:
+        """Samples without the filter, from the same start with the same noise, [n, d]; None where the run has
+        no filter.
+        """
+        path = self.directory / "reference.npz"
+        return read_npz(path)["x"] if path.is_file() else None
+
     def to_pandas(self) -> Any:
         """The samples as a pandas frame: of a run on a table, with the types of its columns. BadInput without
         pandas.
