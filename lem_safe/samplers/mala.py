@@ -65,7 +65,7 @@ class Mala:
             whole(step_filter),
         )
         self.adapt, self.metric = adapt, metric
-        self._given = None if metric is None else given_factor("Mala", metric, energy.dimension)
+        self._given = None if metric is None else given_factor("Mala", metric, energy)
 
     @property
     def particlewise(self) -> bool:

@@ -74,15 +74,16 @@ def hessian(energy: Energy, point: Float[Tensor, "d"]) -> Float[Tensor, "d d"]:
     return 0.5 * (H + H.T)
 
 
-def given_factor(owner: str, metric: str | list[list[float]], d: int) -> Float[Tensor, "d d"] | None:
+def given_factor(owner: str, metric: str | list[list[float]], energy: Energy) -> Float[Tensor, "d d"] | None:
     """L of a metric that is a matrix; None of one that is found from the start. Raises ValueError where it
-    does not fit d columns.
+    does not fit the energy, as far as its dimension is known: a user's own has none before its first call.
     """
     if isinstance(metric, str):
         if metric not in ("covariance", "hessian"):
             raise ValueError(f"{owner}: metric must be covariance, hessian or a matrix; got {metric!r}")
         return None
-    if len(metric) != d:
+    d = getattr(energy, "dimension", None)
+    if d is not None and len(metric) != d:
         raise ValueError(f"{owner}: metric must be {d} x {d}, like the energy; got {len(metric)} rows")
     return of_matrix(metric, owner)
 

@@ -68,7 +68,7 @@ class Preconditioned:
             drift_filter,
             step_filter,
         )
-        self.metric, self._given = metric, given_factor("Preconditioned", metric, energy.dimension)
+        self.metric, self._given = metric, given_factor("Preconditioned", metric, energy)
 
     @property
     def particlewise(self) -> bool:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import lem_safe
 from barriers.filters import Gate
 from barriers.sets import HalfSpace
 from lem_safe.energies import Gaussian, GaussianMixture
@@ -90,6 +91,16 @@ def test_a_metric_that_cannot_be_is_refused() -> None:
             Mala(STIFF, 0.1, metric=metric)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="covariance needs particles that start spread"):
         Mala(STIFF, 0.1, metric="covariance").init(torch.zeros(5, 3, dtype=F64))
+
+
+def test_a_function_that_was_not_called_yet_has_a_metric_too() -> None:
+    energy = lem_safe.energy(lambda x: 0.5 * (x / torch.tensor([100.0, 0.1])).square().sum(1))
+    x = Key(0).normal(torch.empty(2000, 2, dtype=F64)) * torch.tensor([150.0, 0.2])
+    for metric in ("hessian", "covariance", [[1e-4, 0.0], [0.0, 100.0]]):
+        y, chance = ended(Mala(energy, 0.4, metric=metric), x, 25)  # type: ignore[arg-type]
+        z = y / torch.tensor([100.0, 0.1])
+        assert chance > 0.4
+        assert bool((z.square().mean(0) - 1).abs().max() < 4 * math.sqrt(2 / 2000))
 
 
 def test_without_a_metric_the_same_is_hopeless() -> None:
