@@ -69,14 +69,14 @@ class Garch:
 
     def log_density(self, z: Tensor) -> Tensor:
         μ, α0, α1, β1 = self.natural(z).unbind(1)
-        r = (self.y.to(z) - μ[:, None]).square()
+        r = (self.y.to(z)[:, None] - μ).square()  # times are rows here
         variances = [torch.full_like(μ, self.first**2)]
-        for driven in (α0[:, None] + α1[:, None] * r[:, :-1]).unbind(1):
-            variances.append(driven + β1 * variances[-1])
-        v = torch.stack(variances, 1)
+        for driven in (α0 + α1 * r[:-1]).unbind():
+            variances.append(torch.addcmul(driven, β1, variances[-1]))
+        v = torch.stack(variances)
         slopes = z[:, 1] + logsigmoid(z[:, 2]) + 2 * logsigmoid(-z[:, 2])
         slopes = slopes + logsigmoid(z[:, 3]) + logsigmoid(-z[:, 3])
-        return -0.5 * (v.log() + r / v).sum(1) + slopes
+        return -0.5 * (v.log() + r / v).sum(0) + slopes
 
 
 class KidScore:
