@@ -144,6 +144,9 @@ class Run:
 
 
 def _mean(values: np.ndarray) -> float:
-    """The mean of the finite ones; NaN where there is none."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+    """The mean of those that are finite; ∞ where only such prices are known, NaN where none is."""
+    known = values[~np.isnan(values)]
+    finite = known[np.isfinite(known)]
+    return (
+        float(finite.mean()) if len(finite) else float(known.max(initial=-np.inf)) if len(known) else np.nan
+    )

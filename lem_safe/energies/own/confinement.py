@@ -7,6 +7,7 @@ them, as posteriors of logarithms and logits are that overflow, nearer ones tell
 
 import math
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -90,11 +91,25 @@ def _gains(
         for shell in (*SHELLS, *NEARER):
             if shell in NEARER and not bool(best.isnan().any()):
                 break
-            near, far = (energy.values(center + k * shell * spread * rays).double() for k in (1.0, 2.0))
+            near, far = (_told(energy, center + k * shell * spread * rays) for k in (1.0, 2.0))
             gain = torch.where(far == torch.inf, torch.inf, far - near)
             told = ~gain.isnan() if shell in SHELLS else ~gain.isnan() & best.isnan()
             best = torch.where(told, torch.fmax(best, gain), best)
     return best
+
+
+def _told(energy: "OwnEnergy", x: Float[Tensor, "r d"]) -> Float[Tensor, "r"]:
+    """U at rows far out, float64; NaN where the function refuses a row, as distributions of torch refuse a
+    scale that has become 0 or infinite.
+    """
+    try:
+        return energy.values(x).double()
+    except Exception:
+        found = torch.full_like(x[:, 0], torch.nan).double()
+    for k in range(len(x)):
+        with suppress(Exception):
+            found[k] = energy.values(x[k : k + 1])[0]
+    return found
 
 
 def warn_of_drift(score: "OwnScore", rows: Float[Tensor, "k d"], spread: float) -> None:
