@@ -88,12 +88,7 @@ def langevin_move(
     known: U and ∇U at x, and the metric. filtered: the number of leading particles that the drift filter is
     given, by default all.
     """
-    if recorded(x):
-        raise NotDifferentiable(
-            "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or "
-            "infinite; use the sampler langevin, "
-            "flow or underdamped to differentiate through a run, or sample under torch.no_grad()"
-        )
+    _refuse_derivatives(x)
     first, L = x.shape[0] if filtered is None else filtered, known.factor
     chosen = drift_filter if L is None else stretched(drift_filter, L)
 
@@ -116,6 +111,15 @@ def langevin_move(
     )
     after = taken(verdict.accepted, there, here)
     return Move(here, after, verdict.chance, drift_memory, drift_info)
+
+
+def _refuse_derivatives(x: Tensor) -> None:
+    if recorded(x):
+        raise NotDifferentiable(
+            "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or "
+            "infinite; use the sampler langevin, "
+            "flow or underdamped to differentiate through a run, or sample under torch.no_grad()"
+        )
 
 
 def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN) -> Place:
