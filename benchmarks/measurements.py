@@ -1,7 +1,7 @@
 """docs/measurements.md: what `python -m benchmarks` measured of speed, memory and endurance, beside its
 peers, from results.json.
 
-python -m benchmarks laplacian qp streaming clouds guard kills mutations attack price
+python -m benchmarks laplacian qp streaming clouds guard kills mutations attack price posteriors
 python -m benchmarks.measurements
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import certificates
+from benchmarks import certificates, posteriors
 from benchmarks.markdown import table
 
 HERE = Path(__file__).resolve().parent
@@ -345,6 +345,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "mutations": ("Broken scenarios", mutations),
     "attack": ("What files and machines can do", attack),
     "price": ("The price of a tolerance", price),
+    "posteriors": ("Posteriors under a constraint", posteriors.section),
     "certificates": ("Certificates", certificates.section),
     "price_before": ("The price of a tolerance, before", price),
 }

@@ -63,10 +63,10 @@ def per_cloud(values: Shaped[Tensor, "m"], x: Float[Tensor, "*r n d"]) -> Shaped
     return values.expand(*x.shape[:-2], len(values))
 
 
-def refuse_derivatives(owner: str, x: Tensor) -> None:
-    """Raises NotDifferentiable where x has a graph and a filter accepts or refuses whole moves."""
-    refuse_batches(owner, x)
-    if recorded(x):
+def refuse_derivatives(owner: str, *tensors: Tensor) -> None:
+    """Raises NotDifferentiable where one has a graph and a filter accepts or refuses whole moves."""
+    refuse_batches(owner, *tensors)
+    if recorded(*tensors):
         raise NotDifferentiable(
             f"{owner}: accepting or refusing a move is a jump, its derivative is zero or infinite; "
             "use the filter drift or step with a smoothing (penalty, primal_dual) to differentiate through "

@@ -65,7 +65,7 @@ class Gate:
         uniforms: Uniforms,
         memory: GateMemory,
     ) -> tuple[Float[Tensor, "*r n d"], GateMemory, FilterInfo]:
-        refuse_derivatives("gate", proposal)
+        refuse_derivatives("gate", x, proposal)
         was, would = memory.inside, insides(self.sets, proposal)
         enters, budgets = would & ~was, self._budgets(x)
         accepted = granted(was, would, budgets, uniforms)

@@ -100,7 +100,7 @@ class MirrorStep:
         uniforms: Uniforms,
         memory: MirrorMemory,
     ) -> tuple[Float[Tensor, "*r n d"], MirrorMemory, FilterInfo]:
-        refuse_derivatives("step (without a smoothing)", proposal)
+        refuse_derivatives("step (without a smoothing)", x, proposal)
         was, would, y = memory.inside, insides(self.sets, proposal), proposal
         β = torch.tensor(self.betas, dtype=torch.float64, device=x.device)
         L = β - math.exp(-self.rate * step_size) * (β - memory.allowed)

@@ -48,7 +48,7 @@ class Reject:
         uniforms: Uniforms,
         memory: RejectMemory,
     ) -> tuple[Float[Tensor, "*r n d"], RejectMemory, FilterInfo]:
-        refuse_derivatives("reject", proposal)
+        refuse_derivatives("reject", x, proposal)
         would = insides(self.sets, proposal)
         refused = (would & ~memory.inside).any(-1)
         inside = torch.where(refused[..., None], memory.inside, would)

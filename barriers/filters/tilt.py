@@ -68,7 +68,7 @@ class Tilt:
         uniforms: Uniforms,
         memory: TiltMemory,
     ) -> tuple[Float[Tensor, "*r n d"], TiltMemory, FilterInfo]:
-        refuse_derivatives("tilt", proposal)
+        refuse_derivatives("tilt", x, proposal)
         if self.multipliers is None:
             raise ValueError("tilt: the multipliers are not learned yet; give them as numbers")
         μ = torch.tensor(self.multipliers, dtype=torch.float64, device=x.device)

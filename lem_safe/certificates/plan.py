@@ -184,7 +184,7 @@ def _dependent(scenario: Scenario) -> Fault | None:
     if scenario.sampler.own.get("metric") in ("covariance", "hessian"):
         return Fault(
             "is computed from the particles themselves, which makes them dependent; give a matrix, or "
-            "use the sampler mala",
+            "use the sampler mala without a metric",
             where,
             key="sampler.metric",
         )

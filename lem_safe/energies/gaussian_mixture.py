@@ -158,8 +158,8 @@ class GaussianMixture(Tractable):
 
 def _factors(
     owner: str,
-    std: float | list[float] | None,
-    covariances: list[list[list[float]]] | None,
+    std: float | list[float] | Tensor | None,
+    covariances: list[list[list[float]]] | Tensor | None,
     k: int,
     d: int,
 ) -> Float[Tensor, "k d d"]:
@@ -167,7 +167,7 @@ def _factors(
     exactly_one(owner, std=std, covariances=covariances)
     if std is not None:
         return factor_of_std(owner, std, d).expand(k, d, d)
-    each = covariances or []
+    each = [] if covariances is None else covariances
     _same_length("covariances", len(each), k)
     return torch.stack([factor_of_covariance(owner, Σ, d) for Σ in each])
 

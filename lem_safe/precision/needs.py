@@ -82,7 +82,8 @@ def needs_of(
         extents += of_rows(_evenly_spaced(start, QUICK), "the start").local_only()
     # Whitened coordinates are of size 1; a flow has no noise, and a metric's noise has the energy's own
     # scale.
-    elsewhere = bool(learned) or not SAMPLERS[sampler["kind"]].unit_noise
+    own_scale = sampler.get("metric") is not None or not SAMPLERS[sampler["kind"]].unit_noise
+    elsewhere = bool(learned) or own_scale
     noise = None if elsewhere else math.sqrt(2 * sampler["step_size"])
     return Needs(
         extents,

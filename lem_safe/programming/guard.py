@@ -94,6 +94,7 @@ class Guard:
         self.asked, self.spec, self.seed, self.step_size = asked, dict(spec), seed, step_size
         self._memory: Any = None
         self._last: Tensor | None = None
+        self._returned: Any = None
         self.promise = promise_of(str(spec["kind"]), spec.get("smoothing") is not None)
         self.reset()
 
@@ -115,8 +116,9 @@ class Guard:
                 "filter's own apply, whose memory goes in and out"
             )
         moves = moves_of(x, proposal, WHO)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and moves.proposal.requires_grad):
-            filter_ = self._ready(moves)
+        graph = moves.proposal.requires_grad or moves.x.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and graph):
+            filter_ = self._ready(moves, x is self._returned)
             key = Key(self.seed).fold("chain").fold(self._seen.calls).fold("filter")
             uniforms = key.uniform(moves.x.detach()[:, 0])
             y, self._memory, info = filter_.apply(
@@ -126,7 +128,8 @@ class Guard:
         inside = getattr(self._memory, "inside", None)
         inside = insides(self._sets, self._last) if inside is None else inside
         self._seen.add(inside.sum(0).tolist(), info.shortfall.double().tolist())
-        return moves.back(y)
+        self._returned = moves.back(y)
+        return self._returned
 
     @property
     def counts(self) -> dict[str, int]:
@@ -142,12 +145,13 @@ class Guard:
 
     def state(self) -> dict[str, Any]:
         """Everything that the next call depends on, for `reset`; it is not changed by later calls."""
-        return {"memory": self._memory, "last": self._last, "seen": self._seen.copy()}
+        held = {"memory": self._memory, "last": self._last, "returned": self._returned}
+        return {**held, "seen": self._seen.copy()}
 
     def reset(self, state: Mapping[str, Any] | None = None) -> None:
         """Begins again, or goes on from what `state()` returned."""
-        found = state or {"memory": None, "last": None, "seen": Recorded()}
-        self._memory, self._last = found["memory"], found["last"]
+        found = state or {"memory": None, "last": None, "returned": None, "seen": Recorded()}
+        self._memory, self._last, self._returned = found["memory"], found["last"], found["returned"]
         self._seen: Recorded = found["seen"].copy()
         self._filter: StepFilter | None = None
 
@@ -187,13 +191,15 @@ class Guard:
                 own["enforced"] = Enforced(str(self.spec["kind"]), self.asked.betas)
         return audited(rows, self.asked.scenario(rows.shape[1]), None, **{**own, **options}).report
 
-    def _ready(self, moves: Moves) -> Any:
-        """The filter, made at the first call, with a memory that belongs to these particles."""
+    def _ready(self, moves: Moves, own: bool) -> Any:
+        """The filter, made at the first call, with a memory that belongs to these particles, and has their
+        graph. own: whether they are the very tensor that the last call returned.
+        """
         if self._filter is None:
             self._filter = self._made(moves.x)
         if self._last is None or not torch.equal(moves.x.detach(), self._last):
             must_be_finite(moves.x, "x", WHO)
-            self._memory = self._filter.init(moves.x.detach())
+            self._memory = self._filter.init(moves.x)
             inside = insides(self._sets, moves.x.detach()).sum(0).tolist()
             self._seen.begin(inside, len(moves.x))
             over = self.asked.over(inside, len(moves.x))
@@ -203,6 +209,8 @@ class Guard:
                     "budget",
                     stacklevel=3,
                 )
+        elif not own and (moves.x.requires_grad or getattr(self._returned, "requires_grad", False)):
+            self._memory = self._filter.init(moves.x)  # the loop has cut the graph, or begun a new one
         return self._filter
 
     def _made(self, x: Tensor) -> Any:

@@ -59,6 +59,14 @@ class Run:
             raise BadInput(Fault(message, str(self.directory)))
         return np.asarray(self.samples).reshape(-1, *shape)
 
+    @property
+    def unfiltered(self) -> np.ndarray | None:
+        """Samples without the filter, from the same start with the same noise, [n, d]; None where the run has
+        no filter.
+        """
+        path = self.directory / "reference.npz"
+        return read_npz(path)["x"] if path.is_file() else None
+
     def to_pandas(self) -> Any:
         """The samples as a pandas frame: of a run on a table, with the types of its columns. BadInput without
         pandas.
@@ -149,6 +157,9 @@ class Run:
 
 
 def _mean(values: np.ndarray) -> float:
-    """The mean of the finite ones; NaN where there is none."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+    """The mean of those that are finite; ∞ where only such prices are known, NaN where none is."""
+    known = values[~np.isnan(values)]
+    finite = known[np.isfinite(known)]
+    return (
+        float(finite.mean()) if len(finite) else float(known.max(initial=-np.inf)) if len(known) else np.nan
+    )

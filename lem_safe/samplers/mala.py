@@ -4,6 +4,9 @@ exact (E.8).
 Under the gate its equilibrium is the KL projection of ρ_U with the hard indicator, exactly, for every step
 size, as n → ∞ (G.3). Under a drift filter it is ρ_U itself: the test compensates the filter's change of the
 drift, so nothing of the filter's promise remains.
+
+In a metric M, M⁻¹ = LLᵀ, proposals are x − hM⁻¹∇U + √(2h) L ξ, tested in the coordinates L⁻¹x (E.25): long
+steps in flat directions, short steps in stiff ones, and the same equilibrium.
 """
 
 from typing import Annotated, ClassVar
@@ -18,7 +21,8 @@ from lem_safe.keys import Key
 from lem_safe.samplers.adaptation import before_warm_up, tuned_step
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.hooks import begin, filtered_step, observed, root_mean_square
-from lem_safe.samplers.metropolis import UNKNOWN, carried, langevin_move, whole
+from lem_safe.samplers.metric import MetricName, factor_at, given_factor
+from lem_safe.samplers.metropolis import UNKNOWN, Evaluated, carried, langevin_move, whole
 from lem_safe.samplers.parameters import Adapt, DriftHook, EnergyOf, StepHook
 
 
@@ -42,6 +46,15 @@ class Mala:
         adapt: Adapt = None,
         drift_filter: DriftHook = None,
         step_filter: StepHook = None,
+        metric: Annotated[
+            MetricName | list[list[float]] | None,
+            Doc(
+                "M, for directions of very different scale: `hessian` is the Hessian at the mode nearest to "
+                "the start, `covariance` the inverse covariance of the starting cloud, or a symmetric "
+                "positive definite matrix in sampler coordinates. Then the step size is relative to its "
+                "scale, about 0.5 whatever the units. None by default: the identity."
+            ),
+        ] = None,
     ):
         if not step_size > 0:
             raise ValueError(f"Mala: step_size must be > 0; got {step_size:g}")
@@ -51,15 +64,18 @@ class Mala:
             drift_filter,
             whole(step_filter),
         )
-        self.adapt = adapt
+        self.adapt, self.metric = adapt, metric
+        self._given = None if metric is None else given_factor("Mala", metric, energy)
 
     @property
     def particlewise(self) -> bool:
-        """True without a warm-up, in which a cloud chooses its step size."""
-        return self.adapt is None
+        """True where no cloud chooses a step size, in a warm-up, or a metric, from its start."""
+        return self.adapt is None and not isinstance(self.metric, str)
 
     def init(self, x: Float[Tensor, "n d"]) -> State:
-        state = begin(x, self.drift_filter, self.step_filter, UNKNOWN)
+        L = self._given if not isinstance(self.metric, str) else factor_at(self.energy, self.metric, x)
+        own = UNKNOWN if L is None else Evaluated(factor=L.to(x))
+        state = begin(x, self.drift_filter, self.step_filter, own)
         return state if self.adapt is None else before_warm_up(state, self.step_size)
 
     def step(self, key: Key, state: State) -> tuple[State, Info]:
@@ -91,4 +107,5 @@ class Mala:
             accepted=moved.chance,
             surrogate=observed(self.drift_filter, y, moved.drift_info, step_info),
         )
-        return State(y, moved.drift_memory, step_memory, carried(before, after, y)), info
+        own = carried(before, after, y)._replace(factor=state.own.factor)
+        return State(y, moved.drift_memory, step_memory, own), info

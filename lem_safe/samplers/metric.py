@@ -1,4 +1,4 @@
-"""Constant metrics M for a preconditioned sampler, and how fast the flow contracts in them (E.11).
+"""Constant metrics M for Langevin steps, and how fast the flow contracts in them (E.11).
 
 The flow dx = −M⁻¹∇U dt contracts the distance of two trajectories at rate λ in the norm δᵀMδ, where λ is the
 smallest eigenvalue of M^{−½}∇²U M^{−½} over the space: a contraction metric for a gradient flow. The best
@@ -21,6 +21,9 @@ LARGEST = 256
 """The largest dimension in which a Hessian is computed: it costs d backward passes per point and an
 eigenvalue problem.
 """
+
+MetricName = Literal["covariance", "hessian"]
+"""A metric that is found from the starting cloud."""
 
 Origin = Literal[
     "Bakry-Emery: the Hessian is constant", "measured: the least over some points, no bound elsewhere"
@@ -71,16 +74,35 @@ def hessian(energy: Energy, point: Float[Tensor, "d"]) -> Float[Tensor, "d d"]:
     return 0.5 * (H + H.T)
 
 
-def of_matrix(matrix: list[list[float]]) -> Float[Tensor, "d d"]:
+def given_factor(owner: str, metric: str | list[list[float]], energy: Energy) -> Float[Tensor, "d d"] | None:
+    """L of a metric that is a matrix; None of one that is found from the start. Raises ValueError where it
+    does not fit the energy, as far as its dimension is known: a user's own has none before its first call.
+    """
+    if isinstance(metric, str):
+        if metric not in ("covariance", "hessian"):
+            raise ValueError(f"{owner}: metric must be covariance, hessian or a matrix; got {metric!r}")
+        return None
+    d = getattr(energy, "dimension", None)
+    if d is not None and len(metric) != d:
+        raise ValueError(f"{owner}: metric must be {d} x {d}, like the energy; got {len(metric)} rows")
+    return of_matrix(metric, owner)
+
+
+def factor_at(
+    energy: Energy, metric: str | list[list[float]], x: Float[Tensor, "n d"]
+) -> Float[Tensor, "d d"]:
+    """L of a metric that is found from the starting cloud x, of its dtype and on its device."""
+    return (of_cloud(x) if metric == "covariance" else at_the_mode(energy, x)).to(x)
+
+
+def of_matrix(matrix: list[list[float]], owner: str = "Preconditioned") -> Float[Tensor, "d d"]:
     """L of M⁻¹ = LLᵀ, from M; raises ValueError where M is not symmetric and positive definite."""
-    M = points("Preconditioned", "metric", matrix)
+    M = points(owner, "metric", matrix)
     if M.shape[0] != M.shape[1] or not torch.allclose(M, M.T, rtol=1e-9, atol=0):
-        raise ValueError(f"Preconditioned: metric must be a symmetric matrix; got {matrix!r}")
+        raise ValueError(f"{owner}: metric must be a symmetric matrix; got {matrix!r}")
     λ = float(torch.linalg.eigvalsh(M)[0])
     if not λ > 0:
-        raise ValueError(
-            f"Preconditioned: metric must be positive definite; its smallest eigenvalue is {λ:.3g}"
-        )
+        raise ValueError(f"{owner}: metric must be positive definite; its smallest eigenvalue is {λ:.3g}")
     return torch.linalg.cholesky(torch.linalg.inv(M))
 
 
@@ -89,11 +111,10 @@ def of_cloud(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
     n, d = x.shape
     y = x.double() - x.double().mean(0)
     Σ = y.T @ y / max(n - 1, 1)
-    λ = torch.linalg.eigvalsh(Σ)
-    if not λ[0] > 1e-12 * λ[-1]:
+    if not _share(Σ) > 1e-12:
         raise _bad_metric(
             f"covariance needs particles that start spread in all {d} directions; the least variance of "
-            f"these {n} is {float(λ[0]):.3g}; "
+            f"these {n} is {max(0.0, float(torch.linalg.eigvalsh(Σ)[0])):.3g}; "
             "use init: {kind: data} or a wider start, or give a matrix"
         )
     return torch.linalg.cholesky(Σ)
@@ -110,24 +131,45 @@ def at_the_mode(energy: Energy, x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]
             f"hessian takes at most {LARGEST} dimensions; got {x.shape[1]}; use covariance, or give a matrix"
         )
     cloud = x.double()
+    spread = cloud.std(0, unbiased=False)
+    units = torch.where(spread > 0, spread, torch.ones_like(spread))  # of the search, whatever those of x
+    start = cloud[energy(cloud).argmin()].detach()
+
+    def at(v: object) -> Tensor:
+        return start + units * torch.as_tensor(v, dtype=torch.float64, device=x.device)
 
     def fall(v: object) -> tuple[float, object]:
-        U, g = energy.value_and_gradient(torch.as_tensor(v, dtype=torch.float64, device=x.device)[None])
-        return float(U), g[0].numpy(force=True)
+        U, g = energy.value_and_gradient(at(v)[None])
+        return float(U), (units * g[0]).numpy(force=True)
 
-    start = cloud[energy(cloud).argmin()].detach().numpy(force=True)
     found = minimize(
-        fall, start, jac=True, method="L-BFGS-B", options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9}
+        fall,
+        [0.0] * x.shape[1],
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9},
     )
-    H = hessian(energy, torch.as_tensor(found.x, dtype=torch.float64, device=x.device))
-    λ = torch.linalg.eigvalsh(H)
-    if not (bool(λ.isfinite().all()) and λ[0] > 1e-9 * λ[-1]):
+    H = hessian(energy, at(found.x))
+    if not _share(H) > 1e-9:
+        λ = torch.linalg.eigvalsh(H) if bool(H.isfinite().all()) else H.diagonal()
         raise _bad_metric(
             "the Hessian where the energy is least is not positive definite (eigenvalues from "
             f"{float(λ[0]):.3g} to {float(λ[-1]):.3g}); "
             "use covariance, or give a matrix"
         )
     return torch.linalg.cholesky(torch.linalg.inv(H))
+
+
+def _share(S: Float[Tensor, "d d"]) -> float:
+    """The smallest eigenvalue of S over its largest, in units in which its diagonal is 1; 0 or less where
+    there are none.
+    """
+    scale = S.detach().diagonal().clamp(min=0).sqrt()
+    R = S.detach() / (scale[:, None] * scale)
+    if not bool(R.isfinite().all()):
+        return 0.0
+    λ = torch.linalg.eigvalsh(R)
+    return float(λ[0] / λ[-1])
 
 
 def _bad_metric(message: str) -> BadInput:

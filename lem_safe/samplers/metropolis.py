@@ -9,6 +9,8 @@ A filter after the noise may take an accepted move or refuse it, and the distrib
 mirror image of a move is another move, which was not tested: so particles that a mirroring filter does not
 let in stay where they were (`whole`). U and ∇U are known at both of these places. A filter that puts a
 particle anywhere else makes the next step evaluate the cloud again.
+
+In a metric M, M⁻¹ = LLᵀ, all this happens in the coordinates z = L⁻¹(y − x) around each particle (E.25).
 """
 
 from functools import singledispatch
@@ -25,16 +27,19 @@ from lem_safe import metropolis
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.metropolis import Site, taken
+from lem_safe.samplers.heat import stretched
 
 
 class Evaluated(NamedTuple):
     """U and ∇U at the particles of a state, detached; None where unknown.
 
-    They belong to these particles and this energy: after changing either, begin again with `init`.
+    They belong to these particles and this energy: after changing either, begin again with `init`. factor: L
+    of the metric that the proposals are made in, M⁻¹ = LLᵀ; None without one.
     """
 
     energy: Float[Tensor, "n"] | None = None
     gradient: Float[Tensor, "n d"] | None = None
+    factor: Float[Tensor, "d d"] | None = None
 
 
 UNKNOWN = Evaluated()
@@ -80,34 +85,41 @@ def langevin_move(
 
     h: step size at temperature 1. temperature: of each particle. noise, uniforms: the random numbers of the
     step.
-    known: U and ∇U at x. filtered: the number of leading particles that the drift filter is given, by default
-    all.
+    known: U and ∇U at x, and the metric. filtered: the number of leading particles that the drift filter is
+    given, by default all.
     """
+    _refuse_derivatives(x)
+    first, L = x.shape[0] if filtered is None else filtered, known.factor
+    chosen = drift_filter if L is None else stretched(drift_filter, L)
+
+    def drift(at: Place) -> tuple[Tensor, Any, FilterInfo | None]:
+        v = -at.gradient if L is None else -at.gradient @ L
+        if chosen is None:
+            return v, memory, None
+        u, after, info = chosen.apply(at.x[:first], v[:first], memory)
+        return torch.cat([u, v[first:]]), after, info
+
+    def proposed(z: Tensor) -> tuple[Site, Place]:
+        place = evaluated(energy, z if L is None else x + z @ L.T)
+        return Site(z, place.energy, drift(place)[0]), place
+
+    here = evaluated(energy, x, known)
+    u, drift_memory, drift_info = drift(here)
+    origin = x if L is None else torch.zeros_like(x)
+    verdict, there = metropolis.langevin_move(
+        Site(origin, here.energy, u), proposed, h, temperature, noise, uniforms
+    )
+    after = taken(verdict.accepted, there, here)
+    return Move(here, after, verdict.chance, drift_memory, drift_info)
+
+
+def _refuse_derivatives(x: Tensor) -> None:
     if recorded(x):
         raise NotDifferentiable(
             "mala, parallel_tempering: accepting or refusing a step is a jump, its derivative is zero or "
             "infinite; use the sampler langevin, "
             "flow or underdamped to differentiate through a run, or sample under torch.no_grad()"
         )
-    first = x.shape[0] if filtered is None else filtered
-
-    def drift(at: Place) -> tuple[Tensor, Any, FilterInfo | None]:
-        if drift_filter is None:
-            return -at.gradient, memory, None
-        u, after, info = drift_filter.apply(at.x[:first], -at.gradient[:first], memory)
-        return torch.cat([u, -at.gradient[first:]]), after, info
-
-    def proposed(y: Tensor) -> tuple[Site, Place]:
-        place = evaluated(energy, y)
-        return Site(y, place.energy, drift(place)[0]), place
-
-    here = evaluated(energy, x, known)
-    u, drift_memory, drift_info = drift(here)
-    verdict, there = metropolis.langevin_move(
-        Site(x, here.energy, u), proposed, h, temperature, noise, uniforms
-    )
-    after = taken(verdict.accepted, there, here)
-    return Move(here, after, verdict.chance, drift_memory, drift_info)
 
 
 def evaluated(energy: Energy, x: Float[Tensor, "n d"], known: Evaluated = UNKNOWN) -> Place:

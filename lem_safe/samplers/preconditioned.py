@@ -9,7 +9,7 @@ smallest in the norm of M (F.3).
 """
 
 import math
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt
 from jaxtyping import Float
@@ -21,7 +21,7 @@ from lem_safe.keys import Key
 from lem_safe.samplers.base import Info, State
 from lem_safe.samplers.heat import stretched
 from lem_safe.samplers.hooks import begin, filtered_drift, filtered_step, observed, root_mean_square
-from lem_safe.samplers.metric import Contraction, at_the_mode, contraction, of_cloud, of_matrix
+from lem_safe.samplers.metric import Contraction, MetricName, contraction, factor_at, given_factor
 from lem_safe.samplers.parameters import DriftHook, EnergyOf, StepHook
 
 
@@ -49,7 +49,7 @@ class Preconditioned:
             float, Gt(0), Doc("Step size h, relative to the scale of M, so about 0.1 whatever the units.")
         ],
         metric: Annotated[
-            Literal["covariance", "hessian"] | list[list[float]],
+            MetricName | list[list[float]],
             Doc(
                 "M: `covariance` is the inverse covariance of the starting cloud (with init: {kind: data}, "
                 "the data's), `hessian` the "
@@ -62,22 +62,13 @@ class Preconditioned:
     ):
         if not step_size > 0:
             raise ValueError(f"Preconditioned: step_size must be > 0; got {step_size:g}")
-        if isinstance(metric, str) and metric not in ("covariance", "hessian"):
-            raise ValueError(
-                f"Preconditioned: metric must be covariance, hessian or a matrix; got {metric!r}"
-            )
-        if not isinstance(metric, str) and len(metric) != energy.dimension:
-            raise ValueError(
-                f"Preconditioned: metric must be {energy.dimension} x {energy.dimension}, like the energy; "
-                f"got {len(metric)} rows"
-            )
         self.energy, self.step_size, self.drift_filter, self.step_filter = (
             energy,
             float(step_size),
             drift_filter,
             step_filter,
         )
-        self.metric, self._given = metric, None if isinstance(metric, str) else of_matrix(metric)
+        self.metric, self._given = metric, given_factor("Preconditioned", metric, energy)
 
     @property
     def particlewise(self) -> bool:
@@ -107,4 +98,4 @@ class Preconditioned:
     def _factor(self, x: Tensor) -> Tensor:
         if self._given is not None:
             return self._given
-        return of_cloud(x) if self.metric == "covariance" else at_the_mode(self.energy, x)
+        return factor_at(self.energy, self.metric, x)

@@ -43,6 +43,8 @@ particles, what happens to one depends on that one alone.
 CASES: dict[str, dict[str, Any]] = {
     **{kind: {"kind": kind, **own} for kind, own in OWN.items()},
     "mala, tuned": {"kind": "mala", "adapt": {"steps": 7, "target": 0.574}},
+    "mala in a metric": {"kind": "mala", "metric": [[1.5, 0.3], [0.3, 0.8]]},
+    "mala at the mode, tuned": {"kind": "mala", "metric": "hessian", "adapt": {"steps": 7}},
     "parallel_tempering, tuned": {
         "kind": "parallel_tempering",
         "temperatures": [3.0],

@@ -5,7 +5,7 @@ from planted import Tooth, checks, must_be_found, written_in
 from truths import loops
 
 from barriers.filters import gate, reject
-from lem_safe.energies.own import first_call, own_energy
+from lem_safe.energies.own import confinement, first_call, own_energy
 from lem_safe.programming import guard, sampling
 
 pytestmark = pytest.mark.simulation
@@ -74,6 +74,12 @@ TEETH: dict[str, Tooth] = {
         first_call,
         "_must_be_of_rows",
         lambda f: lambda *_: None,
+    ),
+    "rays that are only followed where it overflows": (
+        loops.what_overflows_far_out_is_examined_nearer,
+        confinement,
+        "NEARER",
+        lambda f: (2e4,),
     ),
     "growth that is not asked for": (
         loops.a_slope_that_is_not_the_gradient_is_found,

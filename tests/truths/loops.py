@@ -138,6 +138,33 @@ def a_slope_that_is_not_the_gradient_is_found() -> None:
     _must_refuse(lambda x: normal(x).cos(), "does not grow far out")
 
 
+def what_overflows_far_out_is_examined_nearer() -> None:
+    """The posterior of a normal sample's mean and log σ, by three ways that break far out: NaN, an error of
+    torch's, and an energy that falls before it breaks.
+    """
+    y = torch.tensor([4.1, 3.2, 5.0, 4.4, 2.9, 3.8], dtype=torch.float64)
+
+    def by_hand(x: Tensor) -> Tensor:
+        r = (y - x[:, :1]) * (-x[:, 1:]).exp()
+        return 0.5 * r.square().sum(1) + len(y) * (x[:, 1].exp() * (-x[:, 1]).exp() * x[:, 1])
+
+    def by_torch(x: Tensor) -> Tensor:
+        return -torch.distributions.Normal(x[:, :1], x[:, 1:].exp()).log_prob(y).sum(1)
+
+    near = torch.tensor([[3.9, -0.3]]) + 0.3 * torch.randn(
+        20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    for U in (by_hand, by_torch):
+        assert not math.isfinite(float(by_hand(torch.tensor([[0.0, 900.0]], dtype=torch.float64))))
+        try:
+            value, gradient = lem_safe.energy(U)(near), lem_safe.energy(U).value_and_gradient(near)[1]
+        except lem_safe.BadInput as refused:
+            raise AssertionError(refused) from refused
+        assert bool((value - by_torch(near)).std() < 1e-9) and bool(gradient.isfinite().all())
+    _must_refuse(lambda x: normal(x) + 0 * (36 - x.square().sum(-1)).sqrt(), "cannot be followed far out")
+    _must_refuse(lambda x: 0 * (1e4 - x.square().sum(-1)).sqrt() - 0.01 * normal(x), "does not grow far out")
+
+
 def _must_refuse(function: Callable[[Tensor], Tensor], said: str) -> None:
     try:
         lem_safe.energy(function)(torch.randn(20, 2, generator=torch.Generator().manual_seed(0)))

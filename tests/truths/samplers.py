@@ -114,10 +114,30 @@ def metropolis() -> None:
     close(move.chance, a.clamp(max=1))
 
 
+def metropolis_in_a_metric() -> None:
+    """The same with proposals N(x − hM⁻¹∇U, 2hM⁻¹), by their densities (E.25)."""
+    h, x, sampler = 0.4, 1.5 * cloud(500), Mala(U, 0.4, metric=M)
+    key = Key(3)
+    after, info = sampler.step(key, sampler.init(x))
+    L = torch.linalg.cholesky(C)
+    y = x - h * _gradient(x) @ C + math.sqrt(2 * h) * key.fold("noise").normal(x) @ L.T
+
+    def log_q(to: Tensor, at: Tensor) -> Tensor:
+        mean = at - h * _gradient(at) @ C
+        return torch.distributions.MultivariateNormal(mean, 2 * h * C).log_prob(to)
+
+    a = torch.exp(U(x) - U(y) + log_q(x, y) - log_q(y, x))
+    assert 0.1 < float((a < 1).double().mean()) < 0.95
+    close(info.accepted, a.clamp(max=1))
+    taken = key.fold("accept").uniform(x[:, 0]) < a
+    close(after.x, torch.where(taken[:, None], y, x))
+
+
 def carried() -> None:
     """What a state knows of U and ∇U is what its particles have, whoever a gate has sent back (E.8, E.12)."""
     for sampler in (
         Mala(U, 0.3, step_filter=_GATE),
+        Mala(U, 0.3, step_filter=_GATE, metric=M),
         ParallelTempering(U, 0.3, [2.0, 4.0], step_filter=_GATE),
     ):
         state, refused = sampler.init(cloud(200)), 0

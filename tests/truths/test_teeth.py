@@ -667,6 +667,12 @@ TEETH: dict[str, Tooth] = {
         "log_ratio",
         lambda f: lambda U, U_y, x, y, u, u_y, h, T: (U - U_y) / T,
     ),
+    "a metric's factor on the wrong side": (
+        kernels.metropolis_in_a_metric,
+        mala,
+        "given_factor",
+        result(lambda L, *_: L.T),
+    ),
     "a tested step without its √2": (kernels.metropolis, metropolis, "math", quieter),
     "U and ∇U of a proposal that was sent back": (
         kernels.carried,

@@ -1,12 +1,14 @@
 """Whether a user's energy grows far out, along rays: otherwise e^{−U} cannot be normalised (C.4).
 
 Rays leave the centre of the rows examined. On each, U must gain more than d log 2 where the distance doubles,
-at one of a few distances at least: farther out a network may only be rounding. A score must point inwards.
+at one of a few distances at least: farther out a network may only be rounding. Where it is NaN at all of
+them, as posteriors of logarithms and logits are that overflow, nearer ones tell. A score must point inwards.
 """
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SHELLS = (1e2, 1e3, 1e4)
 """Distances from the centre, in spreads of the start."""
+NEARER = (30.0, 10.0, 3.0)
+"""The same where U is NaN farther out."""
 RAYS = 64
 
 
@@ -39,31 +43,73 @@ def check_growth(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float)
     if message is None:
         return
     if not energy.confined:
-        warnings.warn(f"{energy.function.title}: {message}", stacklevel=2)
+        warnings.warn(f"{energy.function.title}: {message.wrong}", stacklevel=2)
         return
-    energy.function.refuse(f"{message}; {energy.remedy}")
+    energy.function.refuse(f"{message.wrong}; {message.remedy}")
 
 
-def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> str | None:
-    """Along which ray U gains too little, in words; None where it grows along each."""
+class _Decline(NamedTuple):
+    """What is wrong along a ray, and the remedy, in words."""
+
+    wrong: str
+    remedy: str
+
+
+def _decline(energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float) -> _Decline | None:
+    """Along which ray U gains too little, or is NaN; None where it grows along each."""
     d, needed = rows.shape[1], rows.shape[1] * math.log(2)
-    center, rays = rows.mean(0), _rays(rows)
-    best = torch.full_like(rays[:, 0], -torch.inf).double()
-    with torch.no_grad():
-        for shell in SHELLS:
-            near, far = (energy.values(center + k * shell * spread * rays).double() for k in (1.0, 2.0))
-            gain = torch.where(far == torch.inf, torch.inf, far - near).nan_to_num(-torch.inf, torch.inf)
-            best = torch.maximum(best, gain)
+    rays = _rays(rows)
+    best = _gains(energy, rows, spread, rays)
     if bool((best > needed).all()):
         return None
-    worst = int(best.argmin())
+    lost = best.isnan()
+    worst = int(lost.int().argmax() if bool(lost.any()) else best.argmin())
     along = ", ".join(f"{v:.2g}" for v in rays[worst].tolist()[:6]) + (", ..." if d > 6 else "")
-    return (
+    if bool(lost.any()):
+        return _Decline(
+            f"U cannot be followed far out: along ({along}) it is NaN from {2 * NEARER[-1]:g} spreads of the "
+            "start on",
+            "write it so that it does not overflow there (float64, logsigmoid, logsumexp), or say "
+            "confined=False",
+        )
+    return _Decline(
         f"U does not grow far out: along ({along}) it gains "
         f"{float(best[worst]):.4g} nats where the distance doubles ({SHELLS[0]:g} to {SHELLS[-1]:g} spreads "
         f"of the start, each twice), and more than {needed:.4g} are needed; exp(-U) cannot be normalised, "
-        "and long runs leave for there"
+        "and long runs leave for there",
+        energy.remedy,
     )
+
+
+def _gains(
+    energy: "OwnEnergy", rows: Float[Tensor, "k d"], spread: float, rays: Float[Tensor, "r d"]
+) -> Float[Tensor, "r"]:
+    """The largest gain where the distance doubles, along each ray; NaN where no values tell."""
+    center = rows.mean(0)
+    best = torch.full_like(rays[:, 0], torch.nan).double()
+    with torch.no_grad():
+        for shell in (*SHELLS, *NEARER):
+            if shell in NEARER and not bool(best.isnan().any()):
+                break
+            near, far = (_told(energy, center + k * shell * spread * rays) for k in (1.0, 2.0))
+            gain = torch.where(far == torch.inf, torch.inf, far - near)
+            told = ~gain.isnan() if shell in SHELLS else ~gain.isnan() & best.isnan()
+            best = torch.where(told, torch.fmax(best, gain), best)
+    return best
+
+
+def _told(energy: "OwnEnergy", x: Float[Tensor, "r d"]) -> Float[Tensor, "r"]:
+    """U at rows far out, float64; NaN where the function refuses a row, as distributions of torch refuse a
+    scale that has become 0 or infinite.
+    """
+    try:
+        return energy.values(x).double()
+    except Exception:
+        found = torch.full_like(x[:, 0], torch.nan).double()
+    for k in range(len(x)):
+        with suppress(Exception):
+            found[k] = energy.values(x[k : k + 1])[0]
+    return found
 
 
 def warn_of_drift(score: "OwnScore", rows: Float[Tensor, "k d"], spread: float) -> None:
