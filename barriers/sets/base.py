@@ -40,7 +40,8 @@ class UnsafeSet(nn.Module, ABC):
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
-    """A specification of a member in two dimensions, for the law tests."""
+    """A specification of a member over `example_columns` columns, for the law tests."""
+    example_columns: ClassVar[int] = 2
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
