@@ -14,6 +14,11 @@ from torch import Tensor, nn
 
 from barriers.derivatives import Jet
 
+FARTHEST = 1e3
+"""The longest first-order distance (sampler coordinates): a longer one would be a division by a gradient near
+0.
+"""
+
 
 class NotSmooth(ValueError):
     """A drift filter was given a set whose kinks would hide Itô mass (B.5)."""

@@ -11,9 +11,10 @@ longer step. Beyond, the circle through the three points grows again, up to a li
 on itself; κ stays at its largest value there, as a vehicle would have to turn at least that tightly.
 Waypoints that coincide are one waypoint, so that a pause does not hide a turn.
 
-s is the least of (1 − κR)·m·min(M/R, 2)/(2√2), a level with a slope of at most 1, by search over triples of
-all sizes and angles (tests): for equal steps h ≪ R it is (1/R − κ)h²/(2√2), where a path must move by (1/R −
-κ)h²/√6. Next to a pause it is 0, as the least motion turns a pause around.
+s is the least of (1 − κR)·m·min(M/R, 2)/4. Its slope is at most 1, reached at m ≪ M = 2R (by search over
+triples of all sizes and angles, in the tests), so it never exceeds the distance: for equal steps h ≪ R it is
+(1/R − κ)h²/4, and the distance (1/R − κ)h²/√6. Next to a pause it is 0, as the least motion turns a pause
+around.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from barriers.sets.lengths import length
 from barriers.sets.waypoints import AGENTS, SIZE, placed, times
 from barriers.specification import Context
 
-LIFT = 1e-16
+LIFT = 1e-14
 """Added to squared lengths, as a share of R², so that derivatives stay finite where waypoints coincide."""
 ROUNDINGS = 16
 """Membership in float64 is trusted beyond this many roundings per coordinate; integers decide the rest."""
@@ -81,7 +82,7 @@ class Curvature(UnsafeSet):
         turned = cos * longer <= -shorter
         sharp = _lifted(v̂ - û) * _lifted(v̂ + û) / torch.where(turned, 1.0, c)
         κ = torch.where(turned, 2 / longer, sharp)
-        return (1 - κ) * shorter * longer.clamp(max=2) / (8**0.5 * self.above)
+        return (1 - κ) * (shorter - LIFT**0.5) * longer.clamp(max=2) / (4 * self.above)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x = x.detach().double()

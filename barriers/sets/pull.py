@@ -21,7 +21,7 @@ from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere, Nowhere
 from barriers.sets.ball import Ball
-from barriers.sets.base import UnsafeSet
+from barriers.sets.base import FARTHEST, UnsafeSet
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
@@ -37,10 +37,6 @@ from barriers.sets.soft import soften
 from barriers.sets.soft_lengths import SoftLengths
 from barriers.sets.soft_path import SoftPath
 
-FARTHEST = 1e3
-"""The longest first-order distance (sampler coordinates): a longer one would be a division by a gradient near
-0.
-"""
 STEEPEST = 1e30
 """The largest scaling of a level: its second derivatives stay finite, and a rule's undefined rows stay near
 0.

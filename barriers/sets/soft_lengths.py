@@ -20,7 +20,7 @@ from barriers.derivatives import Jet, Scalar, autodiff_jet
 from barriers.sets.algebra import Not
 from barriers.sets.anywhere import Anywhere
 from barriers.sets.ball import Ball
-from barriers.sets.base import UnsafeSet
+from barriers.sets.base import FARTHEST, UnsafeSet
 from barriers.sets.lengths import Lengths
 from barriers.sets.separation import Separation
 from barriers.sets.soft import soften, soften_complement
@@ -62,9 +62,15 @@ class SoftLengths(UnsafeSet):
             relative = self.limit.relative(at).transpose(-2, -3).flatten(-2)
             s = self.pair(relative) / (float(self.factors) * 2**0.5)
         else:
-            s = -self.sign * self.limit.levels(at) / self.factors.to(x.dtype)
+            s = -self.sign * self._scaled(self.limit.levels(at))
         soft = self.sign * self.width * torch.logsumexp(self.sign * s / self.width, -1)
         return soft - (self.width * math.log(s.shape[-1]) if self.sign > 0 else 0.0)
+
+    def _scaled(self, s: Float[Tensor, "*n l"]) -> Float[Tensor, "*n l"]:
+        """In coordinates, a bound of the first-order distance: at most FARTHEST in size, as that is."""
+        if self.coordinates is None:
+            return s
+        return s / (self.factors.to(s.dtype).square() + (s / FARTHEST).square()).sqrt()
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.hard.contains(x)
