@@ -24,9 +24,12 @@ from typing_extensions import Doc
 from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, of_sign, positive
-from barriers.sets.exact import TINY, ULP, integers, settle
+from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.waypoints import SIZE, Between, placed, times
 from barriers.specification import Context
+
+LOST = 1e-150
+"""More than an underflow of a square changes a length of up to 1."""
 
 
 class Separation(UnsafeSet):
@@ -88,11 +91,13 @@ class Separation(UnsafeSet):
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x = x.detach().double()
         r = self.relative(x)
-        scale = r.abs().amax((-1, -2, -3)).clamp(min=self.below)[..., None]
-        nearest, size = self._nearest(r / scale[..., None, None])
-        ρ, below = nearest.square().sum(-1).sqrt().flatten(-2), self.below / scale
-        off = 8 * (self.size + 8) * ULP * (size.flatten(-2) + below) + TINY
-        surely, possibly = (ρ < below - off).any(-1), (~(ρ >= below + off)).any(-1)
+        most = r.abs().amax(-1)
+        most = torch.maximum(most[..., :-1, :], most[..., 1:, :]) if self.joined else most
+        scale = most.clamp(min=self.below)
+        nearest, size = self._nearest(r, scale[..., None])
+        ρ, below = nearest.square().sum(-1).sqrt(), self.below / scale
+        off = 8 * (self.size + 8) * ULP * (size + below) + LOST
+        surely, possibly = (part.flatten(-2).any(-1) for part in (ρ < below - off, ~(ρ >= below + off)))
         return settle(x, surely, possibly, self._exactly) | ~torch.isfinite(x).all(-1)  # no number is no pass
 
     def _exactly(self, rows: Float[Tensor, "n d"]) -> np.ndarray:
@@ -124,13 +129,14 @@ class Separation(UnsafeSet):
         maps = self.relative(coordinates.matrix.double().T).permute(1, 2, 3, 0)
         return torch.linalg.matrix_norm(maps, 2).flatten() / 2**0.5
 
-    def _nearest(self, r: Tensor) -> tuple[Tensor, Tensor]:
+    def _nearest(self, r: Tensor, scale: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
         """The nearest relative position of every pair on every segment, and the size of the numbers that
-        enter it.
+        enter it, in units of `scale`.
         """
         if not self.joined:
+            r = r / scale
             return r, r.detach().abs().sum(-1)
-        a, b = r[..., :-1, :, :], r[..., 1:, :, :]
+        a, b = r[..., :-1, :, :] / scale, r[..., 1:, :, :] / scale
         e = b - a
         square = e.square().sum(-1)
         moves = square > 0
