@@ -1,5 +1,5 @@
-"""Limits on paths (B.13 to B.15) against loops over their definitions, circles, dense sampling and closed forms;
-pauses, reversals and several agents; softened forms; what filters do with them; messages.
+"""Limits on paths (B.13 to B.15) against loops over their definitions, circles, dense sampling and closed
+forms; pauses, reversals and several agents; softened forms; what filters do with them; messages.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch import Tensor
 import lem_safe
 from barriers.coordinates import identity
 from barriers.derivatives import autodiff_jet, value_and_gradient
+from barriers.predicted import Noise, chance
 from barriers.sets import (
     Acceleration,
     Anywhere,
@@ -116,7 +117,7 @@ def test_separation_is_the_smallest_distance(agents: int, size: int, times: int,
     x, pieces = paths(60, agents * size * times), 400 if between == "segments" else 1
     unsafe = Separation(names(x.shape[1]), below=0.4, agents=agents, size=size, between=between)
     for row, s in zip(x.tolist(), unsafe(x).tolist(), strict=True):
-        assert s == pytest.approx((near(row, agents, size, pieces) - 0.4) / math.sqrt(2), abs=2e-3)
+        assert s == pytest.approx((near(row, agents, size, pieces) - 0.4) / math.sqrt(2), abs=5e-3)
     assert torch.equal(unsafe.contains(x), unsafe(x) < 0) and 0 < unsafe.contains(x).double().mean() < 1
 
 
@@ -247,12 +248,42 @@ def test_softened_limits_are_bounded_from_the_safe_side(name: str, how: str) -> 
         assert (soft(z)[over.contains(z)] <= 1e-12).all()
     near_limit = soften(over, 1e-4)
     far = over(z).abs() > 0.3
-    if not (name == "separation"):  # pieces of a segment are bounded, not searched
+    if name != "separation":  # pieces of a segment are bounded, not searched
         assert torch.equal((near_limit(z) < 0)[far], over.contains(z)[far])
     s, grad, lap = soft.jet(z[:8])
     other = autodiff_jet(soft, z[:8])
     assert torch.allclose(grad, other.gradient) and torch.allclose(lap, other.laplacian)
     assert torch.allclose(s, soft(z[:8]))
+
+
+CHANCES: dict[str, tuple[UnsafeSet, float]] = {
+    "a step": (Speed(names(4), above=1.5), 0.01),
+    "two limits": (Speed(names(4), above=2.0, below=0.8), 0.01),
+    "several steps": (Speed(names(8), above=1.6), 0.02),
+    "accelerations": (Acceleration(names(8), above=2.5), 0.08),
+}
+
+
+@pytest.mark.parametrize("name", CHANCES)
+@pytest.mark.parametrize("whitened", [False, True])
+def test_the_chance_of_breaking_a_limit_after_the_noise(name: str, whitened: bool) -> None:
+    """Counted over draws of the noise (Q.5): for vectors that share waypoints it is an approximation."""
+    unsafe, tolerance = CHANCES[name]
+    d = unsafe.dimension or 0
+    map_ = shear(d) if whitened else identity(d, F64)
+    for hard in (unsafe, complement(unsafe)):
+        over, noise = pull(hard, map_), Noise(0.06)
+        z = map_.inverse(paths(40, d, 11, 0.5))
+        found = chance(over, z, noise)
+        moved = z[:, None] + 0.06 * paths(2000 * 40, d, 12).reshape(40, 2000, d)
+        counted = over.contains(moved).double().mean(1)
+        assert ((found.value - counted).abs() < 4 * 0.5 / 2000**0.5 + tolerance).all()
+        assert float(counted.std()) > 0.2
+        ε = 1e-5
+        for i in range(d):
+            e = torch.eye(d, dtype=F64)[i] * ε
+            slope = (chance(over, z + e, noise).value - chance(over, z - e, noise).value) / (2 * ε)
+            assert torch.allclose(found.gradient[:, i], slope, atol=1e-5, rtol=1e-4)
 
 
 # ------------------------------------------------------------------ use
@@ -318,10 +349,10 @@ def test_filters_keep_tolerances_on_paths(filter_: dict[str, Any]) -> None:
     )
     sets = build_sets(unsafe, names(16))
     x = torch.as_tensor(run.samples)
-    free = {"fast": 0.5, "near": 0.05}
-    for name, region in sets.items():
+    expected_only = 4 * math.sqrt(0.05 * 0.95 / 400)  # drift bounds the expected fraction
+    for region in sets.values():
         share = float(region.contains(x).double().mean())
-        assert share <= (0.05 if filter_["kind"] != "drift" else 0.08), (name, share, free)
+        assert share <= 0.05 + (expected_only if filter_["kind"] == "drift" else 0)
     assert float((x - start).norm(dim=1).mean()) > 1
 
 
@@ -426,7 +457,7 @@ def test_planted_fault_agents_read_as_times(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(AssertionError):
             check(2, 2, 4)
     with pytest.raises(AssertionError):
-        test_agents_that_swap_places_meet_between_two_waypoints()
+        test_separation_is_the_smallest_distance(2, 2, 4, "points")
 
 
 def test_planted_fault_only_the_ends_of_segments(monkeypatch: pytest.MonkeyPatch) -> None:
