@@ -97,8 +97,8 @@ class Curvature(UnsafeSet):
         within = torch.where(turned, back > 2 + ε, torch.where(gentle, sine < limit - off, False))
         known = (shorter > SMALLEST) & (longer < 1 / SMALLEST) & ((c == 0) | (c > SMALLEST))
         surely, possibly = moves & known & over, moves & ~(known & within)
-        flat = (part.flatten(-2).any(-1) for part in (surely, possibly))
-        return settle(x, *flat, self._exactly) | ~torch.isfinite(x).all(-1)  # no number is no pass
+        surely, possibly = (part.flatten(-2).any(-1) for part in (surely, possibly))
+        return settle(x, surely, possibly, self._exactly) | ~torch.isfinite(x).all(-1)  # no number is no pass
 
     def _exactly(self, rows: Float[Tensor, "r d"]) -> np.ndarray:
         X, K, one = integers(rows, self.above, 1.0)

@@ -109,7 +109,8 @@ class Separation(UnsafeSet):
         ahead, beyond = along >= 0, along + e2 <= 0
         apart = np.where(ahead, a2, np.where(beyond, b2, 0))
         at_ends, between = apart < bound, a2 * e2 - along**2 < bound * e2
-        return np.where(ahead | beyond, at_ends, between).astype(bool).any((1, 2))
+        near = np.where(ahead | beyond, at_ends, between).astype(bool)
+        return near.reshape(len(near), -1).any(1)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)
@@ -123,6 +124,11 @@ class Separation(UnsafeSet):
             else (self.first.cpu().numpy(), self.second.cpu().numpy())
         )
         return w[..., second, :] - w[..., first, :]
+
+    @property
+    def looked(self) -> str:
+        """What of a path is checked, in words."""
+        return "segments, exactly" if self.joined else "points"
 
     def stretch(self, coordinates: Coordinates) -> Float[Tensor, "l"]:
         """By how much the level of every pair at every time changes at most where z moves by 1."""

@@ -99,9 +99,7 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
     """How a region's level is related to distance."""
     if region.exact:
         return "exact"
-    if region.clearance:
-        return "bound"
-    if isinstance(region, Separation):
+    if region.clearance or isinstance(region, Separation):
         return "bound"
     if isinstance(region, Anywhere) and clearance_kind(region.inner) in ("exact", "bound"):
         return "bound"

@@ -342,8 +342,8 @@ def test_filters_keep_tolerances_on_paths(filter_: dict[str, Any]) -> None:
         beta=0.05,
         filter=filter_,
         init=start,
-        steps=40,
-        step_size=0.02,
+        steps=25,
+        step_size=0.03,
         columns=names(16),
         dtype="float64",
     )
