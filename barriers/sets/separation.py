@@ -110,7 +110,7 @@ class Separation(UnsafeSet):
         apart = np.where(ahead, a2, np.where(beyond, b2, 0))
         at_ends, between = apart < bound, a2 * e2 - along**2 < bound * e2
         near = np.where(ahead | beyond, at_ends, between).astype(bool)
-        return near.reshape(len(near), -1).any(1)
+        return np.asarray(near.any((1, 2)))
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         return autodiff_jet(self, x)

@@ -105,7 +105,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"every path that turns more tightly than {_shown(s['above'])} (1/radius), or back"
     ),
     "separation": lambda s: (
-        f"every path on which two of {s['agents']} agents are less than {_shown(s['below'])} apart at one time"
+        f"every path on which two of {s['agents']} agents are less than {_shown(s['below'])} apart at a time"
         + ", between waypoints too" * (s.get("between", "segments") == "segments")
     ),
 }
