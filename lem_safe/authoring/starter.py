@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from barriers.filters import FILTERS
-from barriers.sets import SETS
+from barriers.sets import SETS, UnsafeSet
 from lem_safe.authoring.beginnings import schema, spec
 from lem_safe.authoring.commented import block, commented, key_line, keys
 from lem_safe.authoring.from_rows import KINDS, TOLERATED, Rows, region_of
@@ -137,7 +137,8 @@ def _must_be_few(d: int) -> None:
 
 def _of_a_path(kind: str) -> tuple[str, ...] | None:
     """Columns for a region that needs more than two, as a path does; None for every other region."""
-    needed = SETS[kind].constructor.example_columns if kind in SETS else 2
+    made: Any = SETS[kind].constructor if kind in SETS else UnsafeSet
+    needed: int = made.example_columns
     return tuple(f"x{i}" for i in range(needed)) if needed != 2 else None
 
 
