@@ -6,6 +6,7 @@ half-space, slab, box   differences and products of normal distribution function
 ball                    the part of the noise across the radius adds its mean, (d − 1)σ², to the squared
                         distance, and half its variance
 polytope                the product over its faces, as if they were perpendicular
+speed, acceleration     each vector as the complement of a ball, and 1 − Π(1 − Pᵢ) of all
 union, intersection     1 − Π(1 − Pᵢ) and ΠPᵢ, as if the boundaries were perpendicular; exact for the
                         complement of what is exact
 any other set           Φ(−s/σ‖∇s‖), the half-space that touches it to first order; whether it is inside where
@@ -24,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.special import ndtr
 
+from barriers.coordinates import Coordinates
 from barriers.derivatives import value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.ball import Ball
@@ -33,7 +35,8 @@ from barriers.sets.columns import Columns
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.learned import Predicate
-from barriers.sets.pull import Projected, Pulled
+from barriers.sets.lengths import Lengths
+from barriers.sets.pull import FirstOrder, Projected, Pulled
 from barriers.sets.slab import Slab
 
 DENSITY = 0.3989422804014327
@@ -115,6 +118,59 @@ def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     reach = max(r * r - across * σ2, 0.0) ** 0.5
     far, near = (ρ - reach) / -σ, (ρ + reach) / -σ
     return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
+
+
+@chance.register
+def _chance_in_lengths(unsafe: Lengths, y: Tensor, noise: Noise) -> Chance:
+    return _any_length(unsafe, y, noise, None)
+
+
+@chance.register
+def _chance_in_first_order(unsafe: FirstOrder, y: Tensor, noise: Noise) -> Chance:
+    match unsafe.original:
+        case Lengths() as limit if unsafe.coordinates.affine:
+            return _any_length(limit, y, noise, unsafe.coordinates)
+        case Not(inner=Lengths() as limit) if unsafe.coordinates.affine:
+            inside = _any_length(limit, y, noise, unsafe.coordinates)
+            return Chance(1 - inside.value, -inside.gradient)
+        case _:
+            return chance.dispatch(UnsafeSet)(unsafe, y, noise)
+
+
+def _any_length(limit: Lengths, y: Tensor, noise: Noise, map_: Coordinates | None) -> Chance:
+    """That any vector is too long or too short, as if they were independent."""
+    d = y.shape[1]
+    through = torch.eye(d, dtype=y.dtype, device=y.device) if map_ is None else map_.matrix.to(y.dtype)
+    through = through if noise.factor is None else through @ noise.factor.to(y.dtype)
+    maps = limit.vectors(through.T)
+    spread = torch.einsum("dgk,dgl->gkl", maps, maps)
+
+    all_around = noise.std**2 * spread.diagonal(dim1=1, dim2=2).sum(1)
+
+    def safe(z: Tensor) -> Tensor:
+        v = limit.vectors(z if map_ is None else map_(z))
+        ρ = (v.square().sum(-1) + torch.finfo(v.dtype).tiny).sqrt()
+        σ2 = noise.std**2 * torch.einsum("ngk,gkl,ngl->ng", v, spread, v) / ρ.square()
+        σ2 = torch.where(σ2 > 0, σ2, all_around / v.shape[-1])
+        across = (all_around - σ2).clamp(min=0)
+        chances = torch.ones_like(ρ)
+        if limit.longest is not None:
+            chances = _in_ball(ρ, limit.longest, σ2, across, v.shape[-1] - 1)
+        if limit.shortest is not None:
+            chances = chances - _in_ball(ρ, limit.shortest, σ2, across, v.shape[-1] - 1)
+        return chances.clamp(min=0).prod(-1)
+
+    value, gradient = value_and_gradient(safe, y)
+    return Chance(1 - value, -gradient)
+
+
+def _in_ball(ρ: Tensor, r: float, along: Tensor, across: Tensor, k: int) -> Tensor:
+    """As for a ball, of vectors of length ρ whose noise has a variance of its own along each, and one across
+    it that is the sum over k directions.
+    """
+    σ = (along + across.square() / (2 * r * r * max(k, 1))).sqrt()
+    reach = (r * r - across).clamp(min=0).sqrt()
+    return ndtr((reach - ρ) / σ) - ndtr((reach + ρ) / -σ)
 
 
 @chance.register

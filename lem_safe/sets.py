@@ -6,6 +6,7 @@
 """
 
 from barriers.sets import (
+    Acceleration,
     AllOf,
     AnyOf,
     Anywhere,
@@ -15,6 +16,7 @@ from barriers.sets import (
     Classifier,
     Columns,
     Constraint,
+    Curvature,
     Ellipsoid,
     Grow,
     HalfSpace,
@@ -26,15 +28,18 @@ from barriers.sets import (
     Polytope,
     Predicate,
     Rule,
+    Separation,
     Shrink,
     Slab,
     SmoothUnion,
+    Speed,
     Sublevel,
     Superellipse,
     UnsafeSet,
 )
 
 __all__ = [
+    "Acceleration",
     "AllOf",
     "AnyOf",
     "Anywhere",
@@ -44,6 +49,7 @@ __all__ = [
     "Classifier",
     "Columns",
     "Constraint",
+    "Curvature",
     "Ellipsoid",
     "Grow",
     "HalfSpace",
@@ -55,9 +61,11 @@ __all__ = [
     "Polytope",
     "Predicate",
     "Rule",
+    "Separation",
     "Shrink",
     "Slab",
     "SmoothUnion",
+    "Speed",
     "Sublevel",
     "Superellipse",
     "UnsafeSet",

@@ -17,11 +17,13 @@ from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.constraint import Constraint
+from barriers.sets.curvature import Curvature
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.field import Field
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.layers import load_classifier, save_classifier
 from barriers.sets.learned import Classifier, MostLikely, Predicate
+from barriers.sets.motion import Acceleration, Speed
 from barriers.sets.near_points import NearPoints
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.offset import Grow, Shrink
@@ -31,6 +33,7 @@ from barriers.sets.pull import pull
 from barriers.sets.rule import Rule, columns_used
 from barriers.sets.rule_error import RuleError
 from barriers.sets.segments import exactly
+from barriers.sets.separation import Separation
 from barriers.sets.slab import Slab
 from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.soft import soften
@@ -58,6 +61,10 @@ SETS: Kinds[Entry] = Kinds(
         "rule": Rule,
         "columns": Columns,
         "anywhere": Anywhere,
+        "speed": Speed,
+        "acceleration": Acceleration,
+        "curvature": Curvature,
+        "separation": Separation,
         "grow": Grow,
         "shrink": Shrink,
         "smooth_union": SmoothUnion,
@@ -143,6 +150,7 @@ def build_sets(
 __all__ = [
     "MEASURED",
     "SETS",
+    "Acceleration",
     "AllOf",
     "AnyOf",
     "Anywhere",
@@ -154,6 +162,7 @@ __all__ = [
     "Classifier",
     "Columns",
     "Constraint",
+    "Curvature",
     "Ellipsoid",
     "Field",
     "Grow",
@@ -168,10 +177,12 @@ __all__ = [
     "Predicate",
     "Rule",
     "RuleError",
+    "Separation",
     "Shrink",
     "Slab",
     "SmoothUnion",
     "SpecificationError",
+    "Speed",
     "Sublevel",
     "Superellipse",
     "UnsafeSet",

@@ -13,7 +13,7 @@ most δ. At the τ of the smallest s, ∇ is that of s_inner at that point, divi
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,9 +25,8 @@ from barriers.sets.algebra import AllOf, Not, complement
 from barriers.sets.base import UnsafeSet, of_sign
 from barriers.sets.columns import Columns
 from barriers.sets.segments import at, exactly, lowest, meets
+from barriers.sets.waypoints import Between
 from barriers.specification import Context
-
-Between = Literal["segments", "points"]
 
 
 class Anywhere(UnsafeSet):

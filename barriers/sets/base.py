@@ -14,6 +14,11 @@ from torch import Tensor, nn
 
 from barriers.derivatives import Jet
 
+FARTHEST = 1e3
+"""The longest first-order distance (sampler coordinates): a longer one would be a division by a gradient near
+0.
+"""
+
 
 class NotSmooth(ValueError):
     """A drift filter was given a set whose kinks would hide Itô mass (B.5)."""
@@ -40,7 +45,8 @@ class UnsafeSet(nn.Module, ABC):
     smooth: bool
     dimension: int | None
     example: ClassVar[dict[str, object]]
-    """A specification of a member in two dimensions, for the law tests."""
+    """A specification of a member over `example_columns` columns, for the law tests."""
+    example_columns: ClassVar[int] = 2
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:

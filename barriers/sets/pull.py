@@ -21,23 +21,22 @@ from barriers.derivatives import Jet, Scalar, float64_jet, value_and_gradient
 from barriers.sets.algebra import AllOf, AnyOf, Not, complement
 from barriers.sets.anywhere import Anywhere, Nowhere
 from barriers.sets.ball import Ball
-from barriers.sets.base import UnsafeSet
+from barriers.sets.base import FARTHEST, UnsafeSet
 from barriers.sets.class_region import ClassRegion
 from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.lengths import Lengths
 from barriers.sets.occupancy import Occupancy
 from barriers.sets.polytope import Polytope
 from barriers.sets.regularity import lipschitz
 from barriers.sets.rule import Rule
+from barriers.sets.separation import Separation
 from barriers.sets.soft import soften
-from barriers.sets.soft_path import soft_along
+from barriers.sets.soft_lengths import SoftLengths
+from barriers.sets.soft_path import SoftPath
 
-FARTHEST = 1e3
-"""The longest first-order distance (sampler coordinates): a longer one would be a division by a gradient near
-0.
-"""
 STEEPEST = 1e30
 """The largest scaling of a level: its second derivatives stay finite, and a rule's undefined rows stay near
 0.
@@ -163,6 +162,12 @@ def _level_of_anywhere(unsafe: Anywhere, coordinates: Coordinates) -> UnsafeSet:
 
 
 @level.register
+def _level_of_separation(unsafe: Separation, coordinates: Coordinates) -> UnsafeSet:
+    # On segments it is a bound of the distance, and needs no other scale.
+    return unsafe if coordinates.identity else FirstOrder(unsafe, coordinates)
+
+
+@level.register
 def _level_of_nowhere(unsafe: Nowhere, coordinates: Coordinates) -> UnsafeSet:
     return complement(level(unsafe.unsafe, coordinates))
 
@@ -261,8 +266,17 @@ def _soft_pulled(unsafe: Pulled, width: Scalar) -> UnsafeSet:
 
 @soften.register
 def _soft_first_order(unsafe: FirstOrder, width: Scalar) -> UnsafeSet:
-    along = soft_along(unsafe, unsafe.original, width, unsafe.coordinates)
-    return along or soften.dispatch(UnsafeSet)(unsafe, width)
+    match unsafe.original:
+        case Anywhere(joined=True) as path:
+            return SoftPath(unsafe, path, width, -1, unsafe.coordinates)
+        case Nowhere() as outside:
+            return SoftPath(unsafe, outside.unsafe, width, +1, unsafe.coordinates)
+        case Lengths() | Separation() as limit:
+            return SoftLengths(unsafe, limit, width, -1, unsafe.coordinates)
+        case Not(inner=Lengths() | Separation() as limit):
+            return SoftLengths(unsafe, limit, width, +1, unsafe.coordinates)
+        case _:
+            return soften.dispatch(UnsafeSet)(unsafe, width)
 
 
 @soften.register

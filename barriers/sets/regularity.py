@@ -13,6 +13,7 @@ from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.offset import Grow, Shrink
+from barriers.sets.separation import Separation
 from barriers.sets.smooth_union import SmoothUnion
 from barriers.sets.superellipse import Superellipse
 
@@ -24,6 +25,7 @@ def lipschitz(unsafe: UnsafeSet) -> bool:
 
 
 @lipschitz.register(Faceted)
+@lipschitz.register(Separation)
 @lipschitz.register(Superellipse)
 @lipschitz.register(Shrink)
 def _lipschitz_always(unsafe: UnsafeSet) -> bool:

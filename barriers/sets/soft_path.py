@@ -96,16 +96,3 @@ def _soft_anywhere(unsafe: Anywhere, width: Scalar) -> UnsafeSet:
 @soften.register
 def _soft_nowhere(unsafe: Nowhere, width: Scalar) -> UnsafeSet:
     return SoftPath(unsafe, unsafe.unsafe, width, +1, None)
-
-
-def soft_along(
-    unsafe: UnsafeSet, original: UnsafeSet, width: Scalar, coordinates: Coordinates
-) -> UnsafeSet | None:
-    """The softened form of a path set over coordinates; None where `original` is not a path set."""
-    match original:
-        case Anywhere(joined=True):
-            return SoftPath(unsafe, original, width, -1, coordinates)
-        case Nowhere():
-            return SoftPath(unsafe, original.unsafe, width, +1, coordinates)
-        case _:
-            return None

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
-from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, UnsafeSet
+from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, Separation, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
 from barriers.sets.flat import flat_in
 from lem_safe.auditor.clearances import Clearances, Sketch
@@ -99,7 +99,7 @@ def clearance_kind(region: UnsafeSet) -> ClearanceKind:
     """How a region's level is related to distance."""
     if region.exact:
         return "exact"
-    if region.clearance:
+    if region.clearance or isinstance(region, Separation):
         return "bound"
     if isinstance(region, Anywhere) and clearance_kind(region.inner) in ("exact", "bound"):
         return "bound"

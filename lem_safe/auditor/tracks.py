@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from barriers.sets import Anywhere, UnsafeSet, exactly
+from barriers.sets import Anywhere, Separation, UnsafeSet, exactly
 from barriers.sets.segments import at, lowest
 
 
@@ -54,5 +54,5 @@ def what_is_judged(region: UnsafeSet, between: str | None) -> str | None:
             if between == "points"
             else f"segments, {'exactly' if exactly(region) else 'every 1/256 of each'}"
         )
-    found = sorted({part.looked for part in region.modules() if isinstance(part, Anywhere)})
+    found = sorted({part.looked for part in region.modules() if isinstance(part, Anywhere | Separation)})
     return "; ".join(found) or None

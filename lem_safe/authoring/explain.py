@@ -93,6 +93,21 @@ SHAPES: dict[str, Callable[[Mapping[str, Any]], str]] = {
             else "; what happens between two waypoints is not checked"
         )
     ),
+    "speed": lambda s: (
+        "every path with a step "
+        + " or ".join(
+            f"{word} than {_shown(s[key])}"
+            for key, word in (("above", "faster"), ("below", "slower"))
+            if s.get(key) is not None
+        )
+    ),
+    "curvature": lambda s: (
+        f"every path that turns more tightly than {_shown(s['above'])} (1/radius), or back"
+    ),
+    "separation": lambda s: (
+        f"every path on which two of {s['agents']} agents are less than {_shown(s['below'])} apart at a time"
+        + ", between waypoints too" * (s.get("between", "segments") == "segments")
+    ),
 }
 """Kinds with their own sentence; the others are described by their keys."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from barriers.filters import FILTERS
+from barriers.sets import SETS, UnsafeSet
 from lem_safe.authoring.beginnings import schema, spec
 from lem_safe.authoring.commented import block, commented, key_line, keys
 from lem_safe.authoring.from_rows import KINDS, TOLERATED, Rows, region_of
@@ -134,10 +135,17 @@ def _must_be_few(d: int) -> None:
         raise BadInput(Fault(message, key="--columns"))
 
 
+def _of_a_path(kind: str) -> tuple[str, ...] | None:
+    """Columns for a region that needs more than two, as a path does; None for every other region."""
+    made: Any = SETS[kind].constructor if kind in SETS else UnsafeSet
+    needed: int = made.example_columns
+    return tuple(f"x{i}" for i in range(needed)) if needed != 2 else None
+
+
 def _table(choices: Choices) -> tuple[tuple[str, ...] | None, Rows | None]:
     """The coordinates' names and the rows of the table that is given; no rows where none is."""
     if choices.data is None:
-        return choices.columns, None
+        return choices.columns or _of_a_path(choices.kind), None
     table = read_table(choices.data, choices.columns, header=choices.header)
     return table.columns, table.values
 

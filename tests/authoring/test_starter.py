@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from set_examples import columns
 
 from lem_safe import cli
 from lem_safe.authoring import start as places
@@ -48,7 +49,13 @@ def test_the_starter_validates_runs_and_explains_itself(tmp_path: Path, monkeypa
     assert new(path) == 2 and path.read_text() == text, "nothing is overwritten"
 
 
-PLACED = [kind for kind in TABLES["sets"].members if kind not in ("sublevel", "classifier")]
+PLACED = [
+    kind
+    for kind in TABLES["sets"].members
+    if kind not in ("sublevel", "classifier") and len(columns(kind)) == 2
+]
+EXTENDED = ("gaussian", "gaussian_mixture")
+"""Energies over as many columns as a path has."""
 SURE = ("step", "gate", "reject")
 
 
@@ -59,12 +66,15 @@ SURE = ("step", "gate", "reject")
 def test_every_start_is_clear_of_every_region(energy: str, tmp_path: Path):
     """Of every energy and every region together: not one of a thousand particles begins inside."""
     for kind in TABLES["sets"].members:
-        chosen, region = spec("energy", energy, 2), spec("region", kind, 2)
+        named = columns(kind)
+        chosen, region = spec("energy", energy, len(named)), spec("region", kind, len(named))
+        if len(named) != 2 and energy not in EXTENDED:
+            continue
         if kind == "rule":
             region["where"] = "x0 > 2"
-        init, clear = places.start(chosen, region, "step", 0.0, None, tmp_path / "s.yaml")
-        (unsafe,) = regions({"r": region}, ("x0", "x1")).values()
-        noise = torch.randn(1000, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        init, clear = places.start(chosen, region, "step", 0.0, named, tmp_path / "s.yaml")
+        (unsafe,) = regions({"r": region}, named).values()
+        noise = torch.randn(1000, len(named), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
         assert (
             clear and not unsafe.contains(torch.tensor(init["mean"]).double() + init["std"] * noise).any()
         ), (kind, init)
@@ -79,6 +89,18 @@ def largest(text: str, changes: dict[str, Any]) -> float:
     course = Course("new", problem.sampler(filtered=True), problem.sets, problem.names, problem.betas, 4)
     done = follow(course, Key(0).fold("chain"), start(problem, Key(0)), progress=Silent())
     return float(done.trace["fraction"].max())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TABLES["sets"].members if len(columns(kind)) != 2])
+def test_a_limit_of_a_path_comes_with_its_columns(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
+    text = starter(tmp_path / "s.yaml", Choices(set_kind=kind, filter="gate"))
+    done = run(loads(text, {"sampler.samples": 100, "sampler.steps": 4}), out=tmp_path / "out")
+    assert done.report.passed and len(done.scenario.columns) == len(columns(kind))
+    with pytest.raises(BadInput, match="waypoints"):
+        starter(tmp_path / "s.yaml", Choices(set_kind=kind, columns=("a", "b")))
 
 
 def test_every_filter_under_every_sampler_begins_and_keeps_its_promise(

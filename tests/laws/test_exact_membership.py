@@ -28,7 +28,6 @@ Spec = dict[str, Any]
 Point = list[Fraction]
 
 LARGEST = torch.finfo(torch.float64).max
-COLUMNS = ["x0", "x1"]
 STRAIGHT, TURNED = [[1.0, 0.0], [0.0, 1.0]], [[0.8, 0.6], [-0.6, 0.8]]
 
 
@@ -87,7 +86,7 @@ def in_polygon(s: Spec, p: Point) -> bool:
 
 @lru_cache
 def grid(spec: str) -> tuple[list[list[float]], Point, Point]:
-    it = build_sets({"it": json.loads(spec)}, COLUMNS, MAKERS)["it"]
+    it = build_sets({"it": json.loads(spec)}, ["x0", "x1"], MAKERS)["it"]
     return (
         it.distance.tolist(),
         [Fraction(v) for v in it.lower.tolist()],
@@ -108,6 +107,58 @@ def in_map(s: Spec, p: Point) -> bool:
     return (corners[0][0] * (1 - u) + corners[0][1] * u) * (1 - v) + (
         corners[1][0] * (1 - u) + corners[1][1] * u
     ) * v <= 0
+
+
+def by_time(p: Point, k: int) -> list[Point]:
+    return [p[i : i + k] for i in range(0, len(p), k)]
+
+
+def steps(p: list[Point]) -> list[Point]:
+    return [minus(b, a) for a, b in zip(p, p[1:], strict=False)]
+
+
+def too_fast(s: Spec, p: Point) -> bool:
+    lengths, dt = [squared(v) for v in steps(by_time(p, s["size"]))], Fraction(s["dt"])
+    high, low = s.get("above"), s.get("below")
+    return (high is not None and any(v > (Fraction(high) * dt) ** 2 for v in lengths)) or (
+        low is not None and any(v < (Fraction(low) * dt) ** 2 for v in lengths)
+    )
+
+
+def too_strong(s: Spec, p: Point) -> bool:
+    most = Fraction(s["above"]) * Fraction(s["dt"]) ** 2
+    return any(squared(v) > most**2 for v in steps(steps(by_time(p, s["size"]))))
+
+
+def too_tight(s: Spec, p: Point) -> bool:
+    """Of three waypoints in a row, without pauses: 1/R² = 16·area²/(squares of the sides); where the triangle
+    is not acute at its first or last corner, (2/longer step)².
+    """
+    w, k2 = (
+        [a for a, b in zip(by_time(p, 2), [*by_time(p, 2)[1:], None], strict=True) if a != b],
+        Fraction(s["above"]) ** 2,
+    )
+    for a, b, c in zip(w, w[1:], w[2:], strict=False):
+        if min(dot(minus(b, a), minus(c, a)), dot(minus(b, c), minus(a, c))) <= 0:
+            if k2 * max(squared(minus(b, a)), squared(minus(c, b))) < 4:
+                return True
+            continue
+        (ux, uy), (vx, vy) = minus(b, a), minus(c, a)
+        sides = squared(minus(b, a)) * squared(minus(c, b)) * squared(minus(c, a))
+        if 4 * (ux * vy - uy * vx) ** 2 > k2 * sides:
+            return True
+    return False
+
+
+def too_near(s: Spec, p: Point) -> bool:
+    """Of two agents: the relative position at its nearest, on the segment between two times."""
+    r = [minus(w[s["size"] :], w[: s["size"]]) for w in by_time(p, 2 * s["size"])]
+    most = Fraction(s["below"]) ** 2
+    near = any(squared(v) < most for v in r)
+    if s["between"] == "points":
+        return near
+    nowhere = [Fraction(0)] * s["size"]
+    return near or any(a != b and to_segment(nowhere, a, b) < most for a, b in zip(r, r[1:], strict=False))
 
 
 def inside(s: Spec, p: Point) -> bool:
@@ -133,7 +184,20 @@ EXACT: dict[str, Callable[[Spec, Point], bool]] = {
     "near_points": lambda s, p: any(squared(minus(p, q)) <= Fraction(s["radius"]) ** 2 for q in s["points"]),
     "columns": lambda s, p: inside(s["set"], [p[1], p[0]]),
     "anywhere": lambda s, p: any(inside(s["set"], [v]) for v in p),
+    "speed": too_fast,
+    "acceleration": too_strong,
+    "curvature": too_tight,
+    "separation": too_near,
 }
+
+
+PATHS = {"speed": 6, "acceleration": 6, "curvature": 8, "separation": 8}
+"""How many columns the paths have that these are tried on."""
+
+
+def over(spec: Spec) -> list[str]:
+    """The columns of a specification: two, or as many as a path has."""
+    return [f"x{i}" for i in range(PATHS.get(spec.get("kind", ""), 2))]
 
 
 def numbers(part: Any) -> list[float]:
@@ -195,6 +259,14 @@ class Draw:
     def point(self, known: list[float]) -> list[float]:
         return [self.coordinate(known), self.coordinate(known)]
 
+    def path(self, known: list[float], d: int) -> list[float]:
+        """Waypoints of any size, or on a grid: pauses, reversals and ties."""
+        if self.random.random() < 0.4:
+            return [self.coordinate(known) for _ in range(d)]
+        unit = self.random.choice([*known, 1.0])
+        on_grid = [unit * self.random.choice([0, 1, 1, -1, 2, 0.6, 0.8]) for _ in range(d)]
+        return [math.nextafter(v, 9.0) if self.random.random() < 0.1 else v for v in on_grid]
+
     def coordinate(self, known: list[float]) -> float:
         r = self.random
         match r.randint(0, 5):
@@ -242,6 +314,19 @@ SHAPES: dict[str, Callable[[Draw], Spec]] = {
         "set": shape(d, d.random.choice(["ball", "box", "half_space", "capsule"])),
     },
     "anywhere": lambda d: {"between": "points", "set": slab_on_a_line(d)},
+    "speed": lambda d: {
+        "size": 2,
+        "dt": d.length(),
+        **d.random.choice([{"above": d.length()}, {"below": d.length()}]),
+    },
+    "acceleration": lambda d: {"size": 2, "dt": d.random.choice([1.0, 0.5, d.length()]), "above": d.length()},
+    "curvature": lambda d: {"above": d.length()},
+    "separation": lambda d: {
+        "size": 2,
+        "agents": 2,
+        "below": d.length(),
+        "between": d.random.choice(["segments", "points"]),
+    },
 }
 
 
@@ -256,7 +341,7 @@ def shape(d: Draw, kind: str) -> Spec:
 
 def agrees(spec: Spec, points: list[list[float]]) -> None:
     """`contains` is the twin at every point."""
-    it = build_sets({"it": spec}, COLUMNS, MAKERS)["it"]
+    it = build_sets({"it": spec}, over(spec), MAKERS)["it"]
     found = it.contains(torch.tensor(points, dtype=torch.float64)).tolist()
     wrong = [
         (p, f) for p, f in zip(points, found, strict=True) if f != inside(spec, [Fraction(v) for v in p])
@@ -271,11 +356,14 @@ def test_membership_is_that_of_exact_arithmetic(kind: str, seed: int) -> None:
     d = Draw(seed)
     try:
         spec = shape(d, kind)
-        build_sets({"it": spec}, COLUMNS, MAKERS)
+        build_sets({"it": spec}, over(spec), MAKERS)
     except (ValueError, OverflowError):
         return
     known = numbers(spec)
-    agrees(spec, [d.point(known) for _ in range(30)])
+    if kind in PATHS:
+        agrees(spec, [d.path(known, PATHS[kind]) for _ in range(30)])
+    else:
+        agrees(spec, [d.point(known) for _ in range(30)])
 
 
 @given(seed=st.integers(0, 2**32))
@@ -287,7 +375,7 @@ def test_so_is_that_of_unions_intersections_and_complements(seed: int) -> None:
     ]
     spec = d.random.choice([{"any": parts}, {"all": parts}, {"not": {"any": [parts[0], {"not": parts[1]}]}}])
     try:
-        build_sets({"it": spec}, COLUMNS, MAKERS)
+        build_sets({"it": spec}, over(spec), MAKERS)
     except ValueError:
         return
     agrees(spec, [d.point(numbers(spec)) for _ in range(30)])
@@ -303,7 +391,7 @@ def test_the_sign_of_a_distance_is_membership_beyond_rounding(kind: str, seed: i
     d = Draw(seed)
     try:
         spec = shape(d, kind)
-        it = build_sets({"it": spec}, COLUMNS, MAKERS)["it"]
+        it = build_sets({"it": spec}, over(spec), MAKERS)["it"]
     except (ValueError, OverflowError):
         return
     known = numbers(spec)
@@ -453,9 +541,9 @@ def test_membership_is_exact_beyond_the_stated_ulps(kind: str, seed: int) -> Non
     d = Draw(seed)
     try:
         spec = shape(d, kind)
-        it = build_sets({"it": {k: v for k, v in spec.items() if k not in ("rule", "a")}}, COLUMNS, MAKERS)[
-            "it"
-        ]
+        it = build_sets(
+            {"it": {k: v for k, v in spec.items() if k not in ("rule", "a")}}, over(spec), MAKERS
+        )["it"]
     except (ValueError, OverflowError):
         return
     points = [d.point(numbers(spec)) for _ in range(30)]

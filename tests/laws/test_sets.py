@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from set_examples import columns, shear
 from torch import Tensor
 
-from barriers.coordinates import Coordinates, identity
+from barriers.coordinates import identity
 from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets import (
     SETS,
@@ -37,13 +38,8 @@ from barriers.sets.pull import Pulled
 from lem_safe.registry import MAKERS
 
 COLUMNS = ["x0", "x1"]
-SHEAR = Coordinates(
-    torch.tensor([0.3, -0.2], dtype=torch.float64),
-    torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=torch.float64),
-    torch.float64,
-)
 OURS = "barriers."
-HARD_ONLY = {"polygon", "occupancy", "near_points", "shrink"} | {
+HARD_ONLY = {"polygon", "occupancy", "near_points", "shrink", "curvature"} | {
     kind
     for kind, entry in SETS.items()
     if not entry.constructor.__module__.startswith(OURS) and not entry.constructor.smooth  # type: ignore[attr-defined]
@@ -72,7 +68,7 @@ def inside(spec: dict[str, Any], p: list[float]) -> bool:
 def alone(spec: dict[str, Any], p: list[float]) -> bool:
     """What a set without a twin here says of one row by itself: its laws then hold it against itself only."""
     row = torch.tensor([p], dtype=torch.float64)
-    return bool(build_sets({"it": spec}, COLUMNS, MAKERS)["it"].contains(row))
+    return bool(build_sets({"it": spec}, [f"x{i}" for i in range(len(p))], MAKERS)["it"].contains(row))
 
 
 def dot(a: list[float], b: list[float]) -> float:
@@ -185,6 +181,25 @@ def box_distance(spec: dict[str, Any], p: list[float]) -> float:
     return math.hypot(*(max(v, 0.0) for v in q)) + min(max(q), 0.0)
 
 
+def steps(p: list[list[float]]) -> list[list[float]]:
+    return [minus(b, a) for a, b in zip(p, p[1:], strict=False)]
+
+
+def pairwise(p: list[float], k: int) -> list[list[float]]:
+    return [p[i : i + k] for i in range(0, len(p), k)]
+
+
+def bent(p: list[float], q: list[float], r: list[float], above: float) -> bool:
+    """Whether the circle through three points is too small, by Heron's formula; where the triangle is not
+    acute at p or at r, the circle on the longer step.
+    """
+    a, b, c = math.dist(p, q), math.dist(q, r), math.dist(p, r)
+    if min(dot(minus(q, p), minus(r, p)), dot(minus(q, r), minus(p, r))) <= 0:
+        return 2 / max(a, b) > above
+    half = (a + b + c) / 2
+    return 4 * math.sqrt(max(half * (half - a) * (half - b) * (half - c), 0.0)) / (a * b * c) > above
+
+
 TWINS: dict[str, Twin] = {
     "ball": lambda s, p: math.dist(p, s["center"]) <= s["radius"],
     "half_space": lambda s, p: dot(s["normal"], p) >= s["offset"],
@@ -202,6 +217,14 @@ TWINS: dict[str, Twin] = {
     "rule": in_rule,
     "columns": lambda s, p: inside(s["set"], [p[1], p[0]]),
     "anywhere": lambda s, p: min(p) <= s["set"]["upper"] and max(p) >= s["set"]["lower"],
+    "speed": lambda s, p: any(math.hypot(*v) > s["above"] for v in steps(pairwise(p, s["size"]))),
+    "acceleration": lambda s, p: any(
+        math.hypot(*v) > s["above"] for v in steps(steps(pairwise(p, s["size"])))
+    ),
+    "curvature": lambda s, p: any(
+        bent(*pairwise(p, 2)[i : i + 3], s["above"]) for i in range(len(p) // 2 - 2)
+    ),
+    "separation": lambda s, p: abs(p[1] - p[0]) < s["below"],
     "grow": lambda s, p: box_distance(s["set"], p) <= s["by"],
     "shrink": lambda s, p: box_distance(s["set"], p) <= -s["by"],
     "smooth_union": in_melt,
@@ -223,12 +246,16 @@ class Case:
 
 
 def case(name: str, spec: dict[str, Any]) -> Case:
-    x = torch.randn(400, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 1.2
+    names, g = columns(name), torch.Generator().manual_seed(1)
+    x = torch.randn(400, len(names), dtype=torch.float64, generator=g) * 1.2
     numbers = sorted({v for p in pairs(spec) for v in p} | {0.0})
     special = torch.tensor(
         [p for p in pairs(spec)] + [[a, b] for a in numbers for b in numbers], dtype=torch.float64
     )
-    return Case(name, build_sets({"it": spec}, COLUMNS, MAKERS)["it"], lambda p: inside(spec, p), x, special)
+    if len(names) != 2:
+        rows = torch.randint(-1, 2, (60, len(names)), generator=g).double()  # pauses, reversals, lines
+        special = torch.cat([torch.zeros_like(rows[:1]), rows])
+    return Case(name, build_sets({"it": spec}, names, MAKERS)["it"], lambda p: inside(spec, p), x, special)
 
 
 def pairs(part: Any) -> Iterator[list[float]]:
@@ -313,8 +340,8 @@ def batched(c: Case) -> None:
         assert bool(c.unsafe.contains(row)) == bool(contained[i])
         for part, all_rows in zip(c.unsafe.jet(row), jet, strict=True):
             assert torch.allclose(part, all_rows[i : i + 1], rtol=1e-9, atol=1e-9)
-    assert torch.equal(c.unsafe(c.x.reshape(20, 20, 2)).flatten(), whole)
-    assert torch.equal(c.unsafe.contains(c.x.reshape(20, 20, 2)).flatten(), contained)
+    assert torch.equal(c.unsafe(c.x.reshape(20, 20, -1)).flatten(), whole)
+    assert torch.equal(c.unsafe.contains(c.x.reshape(20, 20, -1)).flatten(), contained)
     assert torch.equal(c.unsafe.contains(c.x[0]), contained[0])
 
 
@@ -341,12 +368,13 @@ def finite(c: Case) -> None:
     """Centres, corners, edges, axes: nothing but numbers, by the jet and by autodiff, in both precisions,
     softened and pulled.
     """
-    plain, sheared = [c.unsafe, complement(c.unsafe), pull(c.unsafe, identity(2))], [pull(c.unsafe, SHEAR)]
+    d, map_ = c.x.shape[1], shear(c.x.shape[1])
+    plain, sheared = [c.unsafe, complement(c.unsafe), pull(c.unsafe, identity(d))], [pull(c.unsafe, map_)]
     if c.name not in HARD_ONLY:
         plain += [soften(s, 0.1) for s in plain if s is not plain[1] or c.name not in COMPLEMENT_ONLY_HARD]
         sheared += [soften(s, 0.1) for s in sheared if c.name not in SHEARED_ONLY_HARD]
     for unsafe in plain + sheared:
-        mapped = SHEAR.inverse(c.special) if unsafe in sheared else c.special
+        mapped = map_.inverse(c.special) if unsafe in sheared else c.special
         for x in (mapped, mapped.float(), 1e6 * mapped):
             for jet in (unsafe.jet(x), autodiff_jet(unsafe, x)):
                 assert all(torch.isfinite(part).all() for part in jet)
@@ -357,7 +385,7 @@ def negation(c: Case) -> None:
     """The complement holds what the set does not, its s is −s, twice is once, and de Morgan holds both
     ways.
     """
-    out, other = complement(c.unsafe), Ball([0.4, 0.4], 0.9)
+    out, other = complement(c.unsafe), Ball([0.4] * c.x.shape[1], 0.9)
     gap = undefined(c.unsafe, c.x)
     assert torch.equal(out.contains(c.x) & ~gap, ~c.truth(c.x) & ~gap)
     assert torch.allclose(out(c.x)[~gap], -c.unsafe(c.x)[~gap])
@@ -372,7 +400,8 @@ def softened(c: Case) -> None:
     """A softened set never lies above max(s, 0), has two derivatives, and closes in on the set as the width
     shrinks.
     """
-    for hard in (c.unsafe, pull(c.unsafe, identity(2)), pull(c.unsafe, SHEAR)):
+    d = c.x.shape[1]
+    for hard in (c.unsafe, pull(c.unsafe, identity(d)), pull(c.unsafe, shear(d))):
         sheared = isinstance(hard, Pulled) and not hard.coordinates.identity
         for unsafe in (hard, complement(hard)):
             refused = c.name in HARD_ONLY | (SHEARED_ONLY_HARD if sheared else set())
@@ -398,14 +427,15 @@ def check_soft(soft: UnsafeSet, hard: UnsafeSet, x: Tensor) -> None:
 
 def pulled(c: Case) -> None:
     """In sheared coordinates the set is the same set, and near its boundary s has the slope of a distance."""
-    unsafe = pull(c.unsafe, SHEAR)
-    z = SHEAR.inverse(c.x)
-    s, truth = unsafe(z), c.truth(SHEAR(z))
+    map_ = shear(c.x.shape[1])
+    unsafe = pull(c.unsafe, map_)
+    z = map_.inverse(c.x)
+    s, truth = unsafe(z), c.truth(map_(z))
     off = c.unsafe(c.x).abs() > 1e-9
     assert torch.equal((s < 0)[off], truth[off])
-    assert torch.equal(unsafe.contains(z), c.unsafe.contains(SHEAR.saved(z)))
+    assert torch.equal(unsafe.contains(z), c.unsafe.contains(map_.saved(z)))
     check_jet(unsafe, z, share=0.85)
-    edge = SHEAR.inverse(boundary(c))
+    edge = map_.inverse(boundary(c))
     slope = unsafe.jet(edge).gradient.norm(dim=1)
     assert ((slope - 1).abs() < 1e-3).double().mean() > 0.9
 
@@ -413,10 +443,10 @@ def pulled(c: Case) -> None:
 def round_trip(c: Case) -> None:
     """The example survives JSON, and builds the same set again, also when named and used inside another."""
     example = json.loads(json.dumps(MEMBERS[c.name].example))
-    built = build_sets({"a": example, "b": {"any": ["a"]}}, COLUMNS, MAKERS)
+    built = build_sets({"a": example, "b": {"any": ["a"]}}, columns(c.name), MAKERS)
     assert torch.equal(built["a"](c.x), c.unsafe(c.x))
     assert torch.equal(built["b"].contains(c.x), c.unsafe.contains(c.x))
-    assert built["a"].dimension == 2
+    assert built["a"].dimension == c.x.shape[1]
 
 
 LAWS = [sign, membership, distance, batched, derivatives, finite, negation, softened, pulled, round_trip]

@@ -16,14 +16,17 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from set_examples import columns, shear
 from torch import Tensor
 
-from barriers.coordinates import Coordinates, identity
+from barriers.coordinates import identity
 from barriers.sets import (
     SETS,
+    Curvature,
     Polygon,
     Rule,
     SpecificationError,
+    Speed,
     Superellipse,
     UnsafeSet,
     build_sets,
@@ -38,11 +41,8 @@ from lem_safe.registry import MAKERS
 
 F64 = torch.float64
 ROUNDINGS = 64
-COLUMNS = ["x0", "x1"]
-SHEAR = Coordinates(
-    torch.tensor([0.3, -0.2], dtype=F64), torch.tensor([[1.5, 0.4], [-0.3, 0.6]], dtype=F64), F64
-)
 Spec = dict[str, Any]
+
 
 # ------------------------------------------------------------------ shapes
 
@@ -181,6 +181,22 @@ SHAPES: dict[str, st.SearchStrategy[Spec]] = {
         size,
         st.sampled_from(["segments", "points"]),
     ),
+    "speed": st.builds(
+        lambda v, dt, low: {
+            "kind": "speed",
+            "size": 1,
+            "dt": dt,
+            **({"above": v, "below": v / 2} if low else {"above": v}),
+        },
+        size,
+        size,
+        st.booleans(),
+    ),
+    "acceleration": st.builds(
+        lambda v, dt: {"kind": "acceleration", "size": 1, "above": v, "dt": dt}, size, size
+    ),
+    "curvature": st.builds(lambda k: {"kind": "curvature", "above": k}, size),
+    "separation": st.builds(lambda b: {"kind": "separation", "size": 1, "agents": 2, "below": b}, size),
     "grow": st.builds(
         lambda s, r: {"kind": "grow", "set": s, "by": r}, st.one_of(box(), balls, capsules), size
     ),
@@ -234,6 +250,20 @@ def sizes(part: Any) -> Iterator[float]:
         yield float(part)
 
 
+def hard_paths(spec: Spec, seed: int, d: int) -> Tensor:
+    """Paths over a grid as wide as a number of the shape (pauses, reversals, lines, ties), one rounding
+    beside, random ones, and far ones.
+    """
+    g = torch.Generator().manual_seed(seed)
+    lengths = torch.tensor([1.0, *sizes(spec)], dtype=F64)
+    unit = lengths[torch.randint(0, len(lengths), (24, 1), generator=g)]
+    x = torch.cat(
+        [unit * torch.randint(-2, 3, (24, d), generator=g), torch.randn(24, d, generator=g, dtype=F64)]
+    )
+    up, down = x.nextafter(torch.full_like(x, 9.0)), x.nextafter(torch.full_like(x, -9.0))
+    return torch.cat([x, torch.where(torch.rand(x.shape, generator=g) < 0.5, up, x), down, 1e6 * x[:20]])
+
+
 def hard_points(spec: Spec, seed: int) -> Tensor:
     """Corners, centres, middles, points of the boundary as far as a shape's own numbers reach them, one
     rounding beside, and far away.
@@ -271,18 +301,23 @@ def agrees(unsafe: UnsafeSet, x: Tensor, scale: float, roundings: float = ROUNDI
 def built(spec: Spec) -> UnsafeSet | None:
     """The set, or None where its constructor refuses it."""
     try:
-        return build_sets({"it": spec}, COLUMNS, MAKERS)["it"]
+        return build_sets({"it": spec}, columns(spec.get("kind", "")), MAKERS)["it"]
     except SpecificationError:
         return None
 
 
-AROUND = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], dtype=F64)
+def around(d: int) -> Tensor:
+    return torch.cat([torch.zeros(1, d, dtype=F64), torch.eye(d, dtype=F64), -torch.eye(d, dtype=F64)])
+
+
+STRICT = ("polygon", "rule", "anywhere", "superellipse", "ellipsoid")
+PATHS = ("speed", "acceleration", "curvature", "separation")
 
 
 def strict(spec: Any) -> bool:
     """Whether no rounding is allowed: s is the very number that membership compares, or takes its sign."""
     if "kind" in spec:
-        return spec["kind"] in ("polygon", "rule", "anywhere", "superellipse", "ellipsoid")
+        return spec["kind"] in STRICT + PATHS
     return all(strict(s) for part in spec.values() for s in (part if isinstance(part, list) else [part]))
 
 
@@ -293,17 +328,21 @@ def everywhere(spec: Spec, seed: int) -> None:
     unsafe = built(spec)
     if unsafe is None:
         return
-    x, scale = hard_points(spec, seed), max([1.0, *map(abs, sizes(spec))])
+    d = len(columns(spec.get("kind", "")))
+    x = hard_paths(spec, seed, d) if spec.get("kind") in PATHS else hard_points(spec, seed)
+    scale, sheared = max([1.0, *map(abs, sizes(spec))]), shear(d)
     roundings = 0 if strict(spec) else ROUNDINGS
     for one in (unsafe, complement(unsafe)):
         for rows in (x, x.float()):
             agrees(one, rows, scale, roundings)
-        agrees(pull(one, identity(2, F64)), x, scale)
-        pulled = pull(one, SHEAR)
-        z = SHEAR.inverse(x)
+        agrees(pull(one, identity(d, F64)), x, scale)
+        pulled = pull(one, sheared)
+        z = sheared.inverse(x)
         # z is mapped there and back, and membership is that of the value as saved; beside the edge of where a
         # rule has a value, s is 0
-        clear = torch.stack([one(SHEAR(z) + e).abs() > 1e-9 * scale for e in 1e-12 * scale * AROUND]).all(0)
+        clear = torch.stack(
+            [one(sheared(z) + e).abs() > 1e-9 * scale for e in 1e-12 * scale * around(d)]
+        ).all(0)
         agrees(pulled, z[clear & (x.abs().amax(1) < 1e4)], scale, 1e4)
 
 
@@ -314,7 +353,7 @@ SHAPES |= {
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_sign_of_s_is_membership(kind: str) -> None:
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6 if kind in PATHS else 12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(spec=SHAPES[kind], seed=st.integers(0, 99))
     def law(spec: Spec, seed: int) -> None:
         everywhere(spec, seed)
@@ -346,9 +385,17 @@ def turned_normals(self: Polygon, x: Tensor) -> _Nearest:
     return near._replace(normal=self.normal[self._edge_of(x.double())])
 
 
+def menger_alone(self: Curvature, x: Tensor) -> Tensor:
+    """Of a path that turns back on itself the circle is large again."""
+    u, v, chord = self._triples(x.double())
+    area = ((u * u).sum(-1) * (v * v).sum(-1) - (u * v).sum(-1) ** 2).clamp(min=0).sqrt()
+    sides = u.norm(dim=-1) * v.norm(dim=-1) * chord.norm(dim=-1)
+    return (2 * area > self.above * sides).flatten(-2).any(-1)
+
+
 HONEST_NEAREST = Polygon._nearest
 
-FAULTS: dict[str, tuple[Spec, Callable[[pytest.MonkeyPatch], None]]] = {
+FAULTS: dict[str, tuple[Spec, Callable[[pytest.MonkeyPatch], Any]]] = {
     "a bow-tie by its edges' own sides": (BOWTIE, lambda m: m.setattr(Polygon, "_nearest", turned_normals)),
     "a ball's sign turned": (
         {"kind": "ball", "center": [0.0, 0.0], "radius": 1.0},
@@ -361,6 +408,20 @@ FAULTS: dict[str, tuple[Spec, Callable[[pytest.MonkeyPatch], None]]] = {
     "a lifted superellipse": (
         {"kind": "superellipse", "center": [0.0, 0.0], "radii": [1.0, 1.0], "power": 1.0},
         lambda m: m.setattr("barriers.sets.superellipse.of_sign", unlifted),
+    ),
+    "a speed without its time": (
+        {"kind": "speed", "size": 1, "above": 1.0, "dt": 0.5},
+        lambda m: (
+            m.setattr("barriers.sets.lengths.of_sign", unlifted),
+            m.setattr(Speed, "contains", lambda self, x: (x[..., 1] - x[..., 0]).abs() > self.above),
+        ),
+    ),
+    "a curvature that ignores turning back": (
+        {"kind": "curvature", "above": 1.0},
+        lambda m: (
+            m.setattr("barriers.sets.curvature.of_sign", unlifted),
+            m.setattr(Curvature, "contains", menger_alone),
+        ),
     ),
     "a map half a cell off": (
         {"kind": "occupancy", "map": ["#.", ".."], "lower": [0.0, 0.0], "upper": [2.0, 2.0]},

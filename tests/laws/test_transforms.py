@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from exported_models import made, save
+from set_examples import columns
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import grad, hessian, jacrev, jvp, vmap
@@ -69,8 +70,8 @@ def energy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Exported(path).load()
 
 
-def rows(seed: int = 0, n: int = 12) -> Tensor:
-    return 1.3 * torch.randn(n, 2, generator=torch.Generator().manual_seed(seed), dtype=F64)
+def rows(seed: int = 0, n: int = 12, d: int = 2) -> Tensor:
+    return 1.3 * torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=F64)
 
 
 def one(energy: Energy) -> Callable[[Tensor], Tensor]:
@@ -210,8 +211,9 @@ def test_a_filter_takes_a_batch_of_vmap_or_refuses_by_name(name: str) -> None:
 @pytest.mark.parametrize("kind", sorted(SETS))
 def test_the_jets_of_every_set_under_a_transform(kind: str) -> None:
     """A filter's derivative is made of these."""
-    unsafe = build_sets({"example": dict(SETS[kind].example)}, ("x0", "x1"), MAKERS)["example"]
-    x, v, ε = rows(8) + 0.05, rows(9), 1e-6
+    unsafe = build_sets({"example": dict(SETS[kind].example)}, columns(kind), MAKERS)["example"]
+    d = len(columns(kind))
+    x, v, ε = rows(8, d=d) + 0.05, rows(9, d=d), 1e-6
 
     def f(y: Tensor) -> Tensor:
         jet = unsafe.jet(y)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from set_examples import columns
 from torch import Tensor
 from torch.autograd import gradcheck
 
@@ -262,9 +263,10 @@ def test_every_barrier_passes_gradcheck_through_both_filters(kind: str, name: st
 @pytest.mark.parametrize("kind", sorted(SETS))
 def test_the_jets_of_every_set_stay_in_the_graph(kind: str) -> None:
     """∇(s + c·∇s) by the graph and by differences: what a filter's derivative is made of."""
-    unsafe = build_sets({"example": dict(SETS[kind].example)}, ("x0", "x1"), MAKERS)["example"]
-    x = 1.3 * Key(4).normal(torch.empty(12, 2, dtype=F64)) + 0.05
-    c = torch.tensor([0.7, -0.4], dtype=F64)
+    unsafe = build_sets({"example": dict(SETS[kind].example)}, columns(kind), MAKERS)["example"]
+    d = len(columns(kind))
+    x = 1.3 * Key(4).normal(torch.empty(12, d, dtype=F64)) + 0.05
+    c = torch.tensor([0.7, -0.4] * d, dtype=F64)[:d]
 
     def closed(x: Tensor) -> Tensor:
         jet = unsafe.jet(x)
@@ -277,10 +279,10 @@ def test_the_jets_of_every_set_stay_in_the_graph(kind: str) -> None:
     for f in (closed, by_autodiff):
         y = x.clone().requires_grad_()
         (found,) = torch.autograd.grad(f(y).sum(), y)
-        ε, columns = 1e-6, []
-        for e in torch.eye(2, dtype=F64) * ε:
-            columns.append((f(x + e) - f(x - e)) / (2 * ε))
-        wrong = (found - torch.stack(columns, 1)).abs().amax(1)
+        ε, slopes = 1e-6, []
+        for e in torch.eye(d, dtype=F64) * ε:
+            slopes.append((f(x + e) - f(x - e)) / (2 * ε))
+        wrong = (found - torch.stack(slopes, 1)).abs().amax(1)
         assert int((wrong > 1e-5).sum()) <= 1  # one of twelve may sit on a kink
 
 
