@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import certificates, posteriors
+from benchmarks import certificates, paths_page, posteriors
 from benchmarks.markdown import table
 
 HERE = Path(__file__).resolve().parent
@@ -340,6 +340,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "streaming": ("Auditing large files", streaming),
     "clouds": ("Clouds in one batch", clouds),
     "tables": ("Rows of public tables", tables),
+    "paths": ("Paths around what was put there later", paths_page.section),
     "guard": ("A guard in a loop of one's own", guard),
     "kills": ("Killed and resumed runs", kills),
     "mutations": ("Broken scenarios", mutations),

@@ -1,14 +1,15 @@
-"""Paths around what was put there later: 96 human demonstrations of D3IL's avoiding task, and an obstacle that
-68 of them cross.
+"""Paths around what was put there later: 96 human demonstrations of D3IL's avoiding task, and an obstacle
+that 68 of them cross.
 
     LEM_SAFE_SUITES=DIRECTORY python -m benchmarks paths
 
 DIRECTORY holds `d3il/episodes.csv`. An energy is learned from the demonstrations, with 32 waypoints each; the
-obstacles of training, and the later one, are regions that no path may enter, segments included. Beside the
-gate: the unfiltered samples; these with every waypoint moved to the nearest point outside of the obstacles, as
-planners that project do; and rejection, which draws until enough unfiltered samples are safe and has the exact
-distribution. Collisions are counted by `collides`, in plain numpy, which shares no code with lem-safe. Success
-is a last waypoint beyond the line at y = 0.35; roughness is the mean squared second difference of waypoints.
+obstacles of the task, and the later one, are regions that no path may enter, segments included. Beside the
+gate: the unfiltered samples; these with every waypoint moved to the nearest point outside of the obstacles,
+as planners that project do; and rejection, the unfiltered samples that are safe, which have the exact
+distribution. Collisions are counted by `collides`, in plain numpy, which shares no code with lem-safe.
+Success is a last waypoint beyond the line at y = 0.35; roughness is the mean squared second difference of
+waypoints.
 """
 
 import os
@@ -80,8 +81,7 @@ def _measured(file: Path, directory: Path) -> list[dict[str, Any]]:
     ]
     half = len(kept) // 2
     floor = _distance(kept[:half], kept[half : 2 * half])
-    settled = run.report.to_dict() if hasattr(run.report, "to_dict") else {}
-    return [{**row, "floor": floor, "seconds": round(took, 1), "settled": bool(settled)} for row in rows]
+    return [{**row, "floor": floor, "seconds": round(took, 1)} for row in rows]
 
 
 def scenario(file: Path) -> dict[str, Any]:

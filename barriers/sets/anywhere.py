@@ -1,5 +1,5 @@
 """A set that no path may enter. x is a trajectory of T waypoints of k coordinates, concatenated and joined by
-straight segments.
+straight segments; of several agents [T, A, k], each joined to its own next waypoint.
 
 points     x is unsafe where a waypoint is inside: s(x) = min_t s_inner(x_t); the nearest safe trajectory
            moves one waypoint only
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from jaxtyping import Bool, Float
 from torch import Tensor
 from typing_extensions import Doc
@@ -25,7 +26,7 @@ from barriers.sets.algebra import AllOf, Not, complement
 from barriers.sets.base import UnsafeSet, of_sign
 from barriers.sets.columns import Columns
 from barriers.sets.segments import at, exactly, lowest, meets
-from barriers.sets.waypoints import Between
+from barriers.sets.waypoints import AGENTS, Between
 from barriers.specification import Context
 
 
@@ -51,16 +52,19 @@ class Anywhere(UnsafeSet):
                 "waypoints meets the region; points: only the waypoints count."
             ),
         ] = "segments",
+        agents: Annotated[int, Ge(1), Doc(AGENTS)] = 1,
     ):
         super().__init__()
-        if set.dimension is None or len(columns) % set.dimension:
+        whole = (set.dimension or 0) * agents
+        if set.dimension is None or whole < 1 or len(columns) % whole:
+            times = f" times {agents} agents" if agents > 1 else ""
             raise ValueError(
-                f"Anywhere: set must have a dimension that divides {len(columns)} columns; it has "
+                f"Anywhere: set must have a dimension that{times} divides {len(columns)} columns; it has "
                 f"{set.dimension}"
             )
         self.inner, self.size, self.dimension, self.columns = set, set.dimension, len(columns), tuple(columns)
-        self.between = between
-        self.joined = between == "segments" and len(columns) > set.dimension
+        self.between, self.agents = between, agents
+        self.joined = between == "segments" and len(columns) > set.dimension * agents
         """Whether segments are checked."""
         self.exact = set.exact and set.dimension == len(columns)
         self.clearance = set.clearance and not self.joined
@@ -104,16 +108,16 @@ class Anywhere(UnsafeSet):
 
     def around(self, inner: UnsafeSet) -> "Anywhere":
         """Another set along every path."""
-        return Anywhere(inner, self.columns, self.between)
+        return Anywhere(inner, self.columns, self.between, self.agents)
 
     def waypoints(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n t k"]:
         """The waypoints of each trajectory."""
         return x.reshape(*x.shape[:-1], -1, self.size)
 
     def ends(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "s k"], Float[Tensor, "s k"]]:
-        """The ends of every segment of every trajectory."""
-        w = self.waypoints(x)
-        return w[..., :-1, :].reshape(-1, self.size), w[..., 1:, :].reshape(-1, self.size)
+        """The ends of every segment of every trajectory, time after time those of each agent."""
+        w, agents = self.waypoints(x), self.agents
+        return w[..., :-agents, :].reshape(-1, self.size), w[..., agents:, :].reshape(-1, self.size)
 
     @property
     def looked(self) -> str:
@@ -165,10 +169,10 @@ class Anywhere(UnsafeSet):
         cross = ((1 - t)[:, None] * turned - g).square().sum(1) + (t[:, None] * turned + g).square().sum(1)
         lap = torch.where(curved, lap - cross / torch.where(curved, bend, 1.0), lap)
         g = torch.where(free[:, None], g - (g * e).sum(1, keepdim=True) / square * e, g)
-        gradient = x.new_zeros(n, segments + 1, self.size)
+        gradient = x.new_zeros(n, segments + self.agents, self.size)
         rows = torch.arange(n, device=x.device)
         gradient[rows, k] = (1 - t)[:, None] * g
-        gradient[rows, k + 1] = t[:, None] * g
+        gradient[rows, k + self.agents] = t[:, None] * g
         return Jet(value, gradient.flatten(1), lap)
 
 

@@ -61,7 +61,9 @@ class SoftPath(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         w = self.path.waypoints(x if self.coordinates is None else self.coordinates(x))
-        a, e = w[..., :-1, None, :], (w[..., 1:, :] - w[..., :-1, :])[..., None, :]
+        agents = self.path.agents
+        before, after = w[..., :-agents, :], w[..., agents:, :]
+        a, e = before[..., None, :], (after - before)[..., None, :]
         t = torch.arange(PIECES + 1, dtype=x.dtype, device=x.device)[:, None] / PIECES
         s = self.soft(a + t * e)
         if self.sign > 0:

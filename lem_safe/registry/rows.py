@@ -20,6 +20,7 @@ from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
 from lem_safe.registry.making import make, regions
+from lem_safe.registry.path_regions import unlike_shape
 from lem_safe.registry.pinned import shape_of, values_given
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
@@ -92,8 +93,11 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     codec = table_of(energy)
     given = content.get("given") or {}
     if codec is None:
+        shape = content.get("shape") or shape_of(energy)
+        for name, message in unlike_shape(content.get("unsafe") or {}, shape):
+            yield ("unsafe", name), message
         try:
-            values_given(given, columns, content.get("shape") or shape_of(energy))
+            values_given(given, columns, shape)
         except SpecificationError as error:
             yield ("given", *error.path), str(error)
         return

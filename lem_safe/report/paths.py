@@ -30,7 +30,9 @@ def shape_of(scenario: Mapping[str, Any], regions: Mapping[str, UnsafeSet], d: i
     if said:
         return (said[0], said[1] if len(said) == 3 else 1, said[-1])
     along = next((s for region in regions.values() for s in _along(region)), None)
-    return None if along is None or along.size == d else (d // along.size, 1, along.size)
+    if along is None or along.size * along.agents == d:
+        return None
+    return (d // (along.size * along.agents), along.agents, along.size)
 
 
 def drawn_paths(
@@ -41,15 +43,19 @@ def drawn_paths(
     return some.reshape(-1, *shape)[..., :2], some
 
 
-def broken(region: UnsafeSet, x: Float[np.ndarray, "k d"], segments: int) -> Bool[np.ndarray, "k s"]:
+def broken(
+    region: UnsafeSet, x: Float[np.ndarray, "k d"], segments: int, agents: int
+) -> Bool[np.ndarray, "k s a"]:
     """Which segments of paths meet the region; none of a path that is inside for another reason."""
     rows = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))
-    found = np.zeros((len(x), segments), dtype=bool)
+    found = np.zeros((len(x), segments, agents), dtype=bool)
     for along in _along(region):
+        if along.agents != agents or along.size * agents * (segments + 1) != x.shape[1]:
+            continue  # of another shape than what is drawn
         if along.joined:
-            found |= along.segments_inside(rows).numpy()
+            found |= along.segments_inside(rows).numpy().reshape(found.shape)
         else:
-            at = along.inner.contains(along.waypoints(rows)).numpy()
+            at = along.inner.contains(along.waypoints(rows)).numpy().reshape(len(x), -1, agents)
             found |= at[:, :-1] | at[:, 1:]
     return found
 
@@ -79,7 +85,7 @@ def draw_paths(
     for chosen, colour, share in ((~inside, SERIES[name], alpha), (inside, UNSAFE, alpha)):
         lines = list(whole[chosen].reshape(-1, shape[0], 2))
         axes.add_collection(LineCollection(lines, colors=[colour], linewidths=0.8, alpha=share, zorder=2))
-    met = np.any([broken(region, rows, shape[0] - 1) for region in regions.values()], axis=0)
+    met = np.any([broken(region, rows, shape[0] - 1, shape[1]) for region in regions.values()], axis=0)
     pieces = np.stack([points[:, :-1], points[:, 1:]], 3)[met].reshape(-1, 2, 2)
     axes.add_collection(LineCollection(list(pieces), colors=[UNSAFE], linewidths=1.6, alpha=0.8, zorder=4))
     first = points[:, 0].reshape(-1, 2)

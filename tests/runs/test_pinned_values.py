@@ -84,6 +84,27 @@ def test_shapes_that_do_not_fit():
         lem_safe.loads(named.replace("{goal: [0.5]}", "{goal: [0.5], x3: 1}") + "shape: [3, 1]\n")
 
 
+def test_regions_that_read_paths_otherwise_are_named():
+    text = """
+version: 1
+name: two
+shape: [3, 2, 1]
+energy: {kind: gaussian, mean: [0, 0, 0, 0, 0, 0], std: 1}
+unsafe:
+  wall: {kind: anywhere, set: {kind: slab, normal: [1.0], lower: 2, upper: 3}}
+  both: {any: [{kind: speed, above: 2, agents: 2}, {kind: separation, below: 0.1, agents: 2, size: 1}]}
+constraints: [{set: wall, beta: 0.1}, {set: both, beta: 0.5}]
+sampler: {kind: langevin, samples: 20, steps: 2, step_size: 0.01}
+"""
+    with pytest.raises(BadInput) as refused:
+        lem_safe.loads(text)
+    said = str(refused.value)
+    assert "anywhere: agents is 1, and shape says 2" in said
+    assert "speed: size is 2, and shape says 1" in said
+    mended = text.replace("upper: 3}}", "upper: 3}, agents: 2}").replace("above: 2, ", "above: 2, size: 1, ")
+    assert lem_safe.loads(mended).columns == ["x1_1", "x1_2", "x2_1", "x2_2", "x3_1", "x3_2"]
+
+
 def test_paths_are_learned_pinned_filtered_and_drawn(tmp_path):
     path = walks(tmp_path)
     path.write_text(WALKS + "given: {start: [0, 0], goal: [0.1, 1]}\n", encoding="utf-8")

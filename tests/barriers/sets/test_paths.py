@@ -495,3 +495,27 @@ def test_planted_fault_a_softened_limit_in_the_units_of_the_data(monkeypatch: py
     monkeypatch.setattr(Speed, "stretch", lambda self, coordinates: 0.5 * torch.ones(1, dtype=F64))
     with pytest.raises(AssertionError):
         test_softened_limits_are_bounded_from_the_safe_side("agents", "whitened")
+
+
+def test_every_agent_has_segments_of_its_own():
+    names = [f"x{i}" for i in range(12)]  # 3 waypoints, 2 agents, 2 coordinates
+    inner = Ball([0.0, 0.0], 0.3)
+    both = Anywhere(inner, names, agents=2)
+    x = torch.randn(400, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows = x.reshape(400, 12)
+    one = [f"x{i}" for i in range(6)]
+    each = [Anywhere(inner, one) for _ in range(2)]
+    known = each[0].contains(x[:, :, 0].reshape(400, 6)) | each[1].contains(x[:, :, 1].reshape(400, 6))
+    assert torch.equal(both.contains(rows), known)
+    least = torch.minimum(*(e(x[:, :, a].reshape(400, 6)) for a, e in enumerate(each)))
+    assert torch.allclose(both(rows), least, atol=1e-9)
+    value, gradient = value_and_gradient(both, rows)
+    jet = both.jet(rows)
+    assert torch.allclose(jet.gradient, gradient, atol=1e-6)
+    assert torch.allclose(jet.value, value, atol=1e-9)
+    crossed = Anywhere(inner, names)  # one agent: other segments
+    assert not torch.equal(crossed.contains(rows), known)
+    smooth = soften(both, 0.05)
+    assert bool((smooth(rows) <= both(rows) + 1e-9).all())
+    with pytest.raises(ValueError, match="times 5 agents"):
+        Anywhere(inner, names, agents=5)
