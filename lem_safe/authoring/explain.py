@@ -13,9 +13,10 @@ from barriers.filters import FILTERS, couples, last_of
 from lem_safe.authoring.columns import of_columns
 from lem_safe.authoring.cost import Clock, cost
 from lem_safe.authoring.paragraphs import in_parts
+from lem_safe.authoring.starting_words import start_in_words
 from lem_safe.formatting import level
 from lem_safe.lyapunov import STOPS
-from lem_safe.registry import TABLES, chosen_couples, never_passes, table_of
+from lem_safe.registry import TABLES, chosen_couples, never_passes
 from lem_safe.registry import columns as columns_of
 from lem_safe.runs.feasibility import never_together
 from lem_safe.runs.own_rows import own_rows
@@ -144,7 +145,7 @@ def _of_energy(spec: Mapping[str, Any]) -> str:
 
 def _sampling(scenario: Scenario) -> str:
     s = scenario.sampler
-    start = _start(s.init, based=_based(scenario))
+    start = start_in_words(scenario, _shown)
     moves = f"{s.steps:,} steps of size {s.step_size:g} with the sampler {s.kind}"
     text = f"{s.samples:,} particles start {start} and take {moves}"
     text += f", all randomness from seed {scenario.seed}. The {s.samples:,} samples are where they end."
@@ -166,30 +167,6 @@ def _sampling(scenario: Scenario) -> str:
 def _samples(scenario: Scenario) -> int:
     """The number of samples that the audit counts: those of every cloud."""
     return scenario.sampler.samples * scenario.audit.replicas
-
-
-def _based(scenario: Scenario) -> bool:
-    """Whether particles start at draws of the mixture that the energy is based on."""
-    network = (scenario.energy.get("network") or {}).get("kind")
-    mixed = scenario.sampler.kind == "mixed" and network in ("mixture_base", "kernel_base")
-    return mixed or table_of(scenario.energy) is not None
-
-
-def _start(init: Mapping[str, Any], *, based: bool) -> str:
-    match init["kind"]:
-        case "standard" if based:
-            return "at draws of the mixture that the energy is based on, outside the constrained regions"
-        case "standard":
-            return "as a standard normal cloud in the sampler's coordinates"
-        case "gaussian":
-            return (
-                f"as a normal cloud around {_shown(init['mean'])} with standard deviation "
-                f"{_shown(init.get('std', 1.0))}"
-            )
-        case "data":
-            return "at rows of the training data" + " that are in no region" * bool(init.get("outside"))
-        case _:
-            return f"at the rows of {init.get('path')}"
 
 
 def _constraint(scenario: Scenario, i: int) -> str:
