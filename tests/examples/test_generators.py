@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -44,6 +45,23 @@ def test_a_functional_loop_samples_the_projection(capsys: pytest.CaptureFixture[
     assert "PASSED" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["ddpm", "edm", "flow_matching", "functional_loop"])
+def test_a_step_of_another_library_is_guarded(capsys: pytest.CaptureFixture[str]) -> None:
+    held = example("other_libraries")
+    noise = 2**0.5 * held["STEP"] ** 0.5
+
+    def step(x: torch.Tensor) -> torch.Tensor:  # as theirs: detached, with noise of its own
+        y = x.detach().requires_grad_()
+        (g,) = torch.autograd.grad(held["energy"](y).sum(), y)
+        return x.detach() - held["STEP"] * g + noise * torch.randn_like(x)
+
+    kept = held["chain"](step, 60, 300)
+    assert kept.guarded == 6 < kept.unguarded  # the whole of its budget
+    found = held["main"](steps=20, particles=200)
+    told = capsys.readouterr().out
+    for name in held["LIBRARIES"]:  # each is guarded where it is installed, and named where it is not
+        assert found[name].guarded <= 4 if name in found else f"pip install --no-deps {name}" in told
+
+
+@pytest.mark.parametrize("name", ["ddpm", "edm", "flow_matching", "functional_loop", "other_libraries"])
 def test_the_command_is_in_the_docstring(name: str) -> None:
     assert f"python examples/{name}.py [--steps N]" in (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
