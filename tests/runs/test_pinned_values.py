@@ -123,6 +123,20 @@ def test_paths_are_learned_pinned_filtered_and_drawn(tmp_path):
     assert "The paths" in page
 
 
+@pytest.mark.parametrize("loss", ["energy_matching", "denoising"])
+def test_energies_of_paths_are_learned_by_every_loss(tmp_path, loss):
+    path = walks(tmp_path)
+    text = WALKS.replace("kernel_base", "mlp").replace("kind: mixed", "kind: langevin")
+    text = text.replace("  training:", f"  loss: {{kind: {loss}}}\n  training:")
+    text = text.replace("step_size: 0.05", "step_size: 0.01, init: {kind: data, outside: true}")
+    path.write_text(text, encoding="utf-8")
+    run = lem_safe.run(str(path), out=tmp_path / "run", with_report=False)
+    assert run.report.passed
+    spread = np.ptp(run.paths, axis=0)
+    assert (spread[1:-1, 0] > 0.2).all()
+    assert (spread[:, 1] == 0).all()  # all recorded heights are the same
+
+
 def test_an_energy_of_paths_is_the_same_from_its_file(tmp_path):
     path = walks(tmp_path)
     first = lem_safe.run(str(path), out=tmp_path / "run", with_report=False)
