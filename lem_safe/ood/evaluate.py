@@ -105,7 +105,8 @@ def ood(
     rows without a finite score.
     """
     progress = progress or Silent()
-    problem = build(scenario, progress=progress)
+    whole = scenario.model_copy(update={"given": None})  # rows have values of their own
+    problem = build(whole, progress=progress)
     rows, origin = in_distribution(problem, inside, seed)
     z = problem.coordinates.inverse(rows).to(problem.dtype)
     _must_be_known(z.isfinite().all(1), origin)
@@ -256,7 +257,7 @@ def _with_interval(found: Detection) -> str:
 
 def _rows(source: DataSource | Path, problem: Problem, seed: int) -> Float64[Tensor, "n d"]:
     """The rows of one data set, in the order of the energy's columns."""
-    d, what = problem.coordinates.dimension, str(source)
+    d, what = problem.coordinates.width, str(getattr(source, "path", source))
     if isinstance(source, DataSource):
         data = source.load(seed)
         table = Table(data.values.double().numpy(), data.columns)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import lem_safe
+from lem_safe import cli
 from lem_safe.errors import BadInput
 
 GAUSSIAN = """
@@ -147,6 +148,16 @@ def test_an_energy_of_paths_is_the_same_from_its_file(tmp_path):
     (tmp_path / "again.yaml").write_text(said + "unsafe:" + WALKS.split("unsafe:")[1], encoding="utf-8")
     second = lem_safe.run(str(tmp_path / "again.yaml"), out=tmp_path / "again", with_report=False)
     assert np.array_equal(np.asarray(first.samples), np.asarray(second.samples))
+
+
+def test_paths_of_another_file_are_scored(tmp_path, capsys):
+    path = walks(tmp_path)
+    path.write_text(WALKS + "given: {start: [0, 0]}\n", encoding="utf-8")
+    far = np.load(tmp_path / "walks.npy")
+    np.save(tmp_path / "far.npy", far + 5 * far[:, ::-1])
+    spec = f"far={{kind: paths, path: {tmp_path / 'far.npy'}, waypoints: 6}}"
+    assert cli.main(["ood", str(path), "--against", spec, "--out", str(tmp_path / "ood")]) == 0
+    assert "far" in capsys.readouterr().out
 
 
 def test_a_damaged_file_of_such_an_energy_is_refused(tmp_path):
