@@ -52,7 +52,7 @@ filter: FILTER
 """
 
 
-def measure(steps: int = 30, rounds: int = 5) -> list[dict[str, Any]]:
+def measure(steps: int = 30, rounds: int = 15) -> list[dict[str, Any]]:
     """One row for each energy and filter: milliseconds per step of each, and the ratio of the first two."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -113,5 +113,5 @@ def _begun(problem: Problem, clouds: int) -> Iterator[tuple[CloudKey, torch.Tens
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     print(json.dumps(measure(**vars(parser.parse_args())), indent=1))

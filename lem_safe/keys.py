@@ -7,6 +7,7 @@ resumed or distributed with bitwise identical results.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -34,16 +35,7 @@ class Key:
     def words(*data: int | str) -> Iterator[int]:
         """The mixed 64-bit words of the data of a fold, of which a number or a string has one or more."""
         for item in data:
-            word = (
-                int.from_bytes(item.encode()[:64].ljust(8, b"\0"), "little")
-                if isinstance(item, str)
-                else item
-            )
-            while True:
-                yield _mix(word & _MASK)
-                word >>= 64
-                if not word:
-                    break
+            yield from _words_of_text(item) if isinstance(item, str) else _words_of(item)
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """A new torch generator at the start of this stream."""
@@ -79,6 +71,18 @@ class Key:
             for b, start in enumerate(range(0, n, BLOCK))
         ]
         return torch.cat(parts) if len(parts) != 1 else parts[0]
+
+
+def _words_of(number: int) -> list[int]:
+    words = [_mix(number & _MASK)]
+    while number := number >> 64:
+        words.append(_mix(number & _MASK))
+    return words
+
+
+@lru_cache(maxsize=256)
+def _words_of_text(text: str) -> list[int]:
+    return _words_of(int.from_bytes(text.encode()[:64].ljust(8, b"\0"), "little"))
 
 
 def _mix(x: int) -> int:

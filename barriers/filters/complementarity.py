@@ -17,8 +17,6 @@ def advanced(
     at μ = 0, so W is computed with its symmetric part. NaN where a problem is not finite.
     """
     m = μ.shape[-1]
-    if m == 1:
-        return _of_one(S[..., 0], μ, violation)
     ν = _advanced(S.reshape(-1, m, m), μ.reshape(-1, m), violation.reshape(-1, m))
     return ν.reshape(μ.shape)
 
@@ -26,12 +24,6 @@ def advanced(
 def times(A: Float[Tensor, "*r m k"], x: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
     """A x, for each cloud by itself."""
     return (A * x[..., None, :]).sum(-1)
-
-
-def _of_one(S: Float[Tensor, "*r 1"], μ: Float[Tensor, "*r 1"], violation: Float[Tensor, "*r 1"]) -> Tensor:
-    """One constraint: ν = (Sμ + violation)₊/S; adding 0·(S + violation) makes what is not finite NaN."""
-    G = S.clamp(min=FLOOR)
-    return (G * μ + violation).clamp(min=0) / G + 0 * (S + violation)
 
 
 def _advanced(

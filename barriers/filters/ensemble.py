@@ -18,12 +18,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.derivatives import Scalar
+from barriers.derivatives import Scalar, recorded
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, refuse_batches
 from barriers.filters.complementarity import times
 from barriers.functionals import Barrier, of_each
 from barriers.qp import Backend, project, solve_dual
 from barriers.qp.dual import OnInfeasible
+from barriers.qp.one_row import nearest
 
 BLOCK_NUMBERS = 1 << 22
 """The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
@@ -84,7 +85,8 @@ class EnsembleFilter:
         refuse_batches("drift", x, drift)
         moments = self._moments(x, drift)
         B, J = self.barrier.barriers(moments.mean), self.barrier.jacobian(moments.mean)
-        G, m = J @ moments.gram @ J.mT, B.shape[-1]
+        m = B.shape[-1]
+        G = J * moments.gram * J if J.shape[-2:] == (1, 1) else J @ moments.gram @ J.mT
         # how far v overshoots: > 0 where the barrier would fall too fast
         r = -times(J, moments.rate) - self.rate * B
         warm, raising = memory.active, self.on_infeasible
@@ -99,9 +101,9 @@ class EnsembleFilter:
             filtered = drift + change
             whole = (μ > 0).any(-1)
             if self.backend == "structured":
-                slow = change.abs() <= (math.inf if self.speed is None else self.speed)
-                whole &= ~slow.flatten(-2).all(-1) & (self.speed is not None)
-            if bool(whole.any()):
+                fastest = change.abs().flatten(-2).amax(-1)
+                whole &= ~(fastest <= (math.inf if self.speed is None else self.speed))
+            if (self.speed is not None or self.backend != "structured") and bool(whole.any()):
                 g = of_each(self.barrier.gradients, x)[1] if g is None else g
                 filtered, μ, shortfall = self._wholly(whole, g, drift, J, r, (filtered, μ, shortfall))
         info = FilterInfo(self.barrier.observed(moments.mean), μ, shortfall)
@@ -120,6 +122,8 @@ class EnsembleFilter:
         if drift.dim() == 2:
             u, μ, shortfall = self._whole(g[None], drift[None], J[None], r[None])
             return u[0], μ[0], shortfall[0]
+        if r.shape[1] == 1 and self.backend == "structured" and not recorded(g, drift, J, r):
+            return self._of_one(whole, g, drift, J, r, found)
         which = whole.nonzero()[:, 0]
         own = self._whole(g[which], drift[which], J[which], r[which])
         u, μ, shortfall = (part.index_copy(0, which, new) for part, new in zip(found, own, strict=True))
@@ -146,6 +150,30 @@ class EnsembleFilter:
             backend=self.backend,
         )
         return found.u.to(drift.dtype).reshape(drift.shape), found.multipliers, found.shortfall / n
+
+    def _of_one(
+        self,
+        whole: Bool[Tensor, "r"],
+        g: Tensor,
+        drift: Tensor,
+        J: Tensor,
+        r: Tensor,
+        found: tuple[Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for a single constraint, where no derivative is taken."""
+        assert self.speed is not None, "only the speed bound is solved for with all rows"
+        which = whole.numpy(force=True).nonzero()[0]
+        v, rows, Jw = (part.double().numpy(force=True)[which] for part in (drift, g, J))
+        row, n = -(Jw[:, None] @ rows)[..., 0, :], drift.shape[1]
+        size, excess = len(which), n * r.numpy(force=True)[which]
+        near = nearest(row.reshape(size, -1), excess, self.speed, self.on_infeasible)
+        own = (v + near.change.reshape(v.shape), near.multipliers, near.shortfall / n)
+        at = torch.from_numpy(which).to(r.device)
+        u, μ, shortfall = (
+            part.index_copy(0, at, torch.from_numpy(new).to(part))
+            for part, new in zip(found, own, strict=True)
+        )
+        return u, μ, shortfall
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))

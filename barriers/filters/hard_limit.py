@@ -23,8 +23,9 @@ from torch import Tensor
 from barriers.budget import budget
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean, refuse_batches
+from barriers.filters.correction import Correction
 from barriers.filters.gate import admit
-from barriers.filters.step import BarrierStep, Correction, decay
+from barriers.filters.step import BarrierStep, decay
 from barriers.functionals import Barrier
 
 USE = 0.97

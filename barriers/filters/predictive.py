@@ -27,17 +27,19 @@ realised fractions, and subtracted.
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, recorded
+from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
-from barriers.filters.push import against, along, narrowed, out_of
+from barriers.filters.one_constraint import if_flat, least
+from barriers.filters.push import against, along, depth, narrowed, normal_profile, out_of
 from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.some_clouds import put_back, some
 from barriers.predicted import Noise, chance, exact, with_distances
@@ -52,30 +54,6 @@ AT_ONCE = 2048
 """Coordinates of the particles for which several multiples of a change are tried at once."""
 MEMORY = 0.02
 """The smallest weight of one step in the running error of an approximate probability."""
-
-
-class PredictiveMemory(NamedTuple):
-    """Q of the last step or, where that exceeded its limit L, L; the mean probability computed then; its
-    running error and the number of steps it covers; the last multipliers.
-    """
-
-    predicted: Float[Tensor, "*r m"]
-    computed: Float[Tensor, "*r m"]
-    error: Float[Tensor, "*r m"]
-    steps: Float[Tensor, "*r"]
-    multipliers: Float[Tensor, "*r m"]
-
-
-class _Ahead(NamedTuple):
-    """The effect of a change δ of the mean positions: Q, the probability of every particle with its gradient,
-    and by how much Q exceeds L.
-    """
-
-    change: Float[Tensor, "*r n d"]
-    mean: Float[Tensor, "*r m"]
-    chance: Float[Tensor, "*r n m"]
-    gradient: Float[Tensor, "*r n m d"]
-    violation: Float[Tensor, "*r m"]
 
 
 class PredictiveFilter:
@@ -186,7 +164,7 @@ class PredictiveFilter:
     def _mapped(self, v: Tensor) -> Tensor:
         return v if self.noise.factor is None else v @ self.noise.factor.to(v.dtype).T
 
-    def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> _Ahead:
+    def _ahead_of(self, y: Tensor, change: Tensor, error: Tensor, L: Tensor) -> Ahead:
         z = y + self._mapped(change)
         each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
         p, gradient = (
@@ -196,35 +174,44 @@ class PredictiveFilter:
         if self.noise.factor is not None:
             gradient = gradient @ self.noise.factor.to(gradient.dtype)
         mean = self.mean(p) + error
-        return _Ahead(change, mean, p, gradient, mean - L)
+        return Ahead(change, mean, p, gradient, mean - L)
 
     def _filtered(
-        self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: _Ahead
-    ) -> tuple[_Ahead, Tensor]:
+        self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: Ahead
+    ) -> tuple[Ahead, Tensor]:
         """What the clouds that are over their limits are changed to, and the multipliers of each."""
         if y.dim() == 2:
             over, y, error, L, guess = (part[None] for part in (over, y, error, L, guess))
-            one = _Ahead(*(part[None] for part in ahead))
+            one = Ahead(*(part[None] for part in ahead))
             changed, ν = self._filtered(over, y, error, L, guess, one)
-            return _Ahead(*(part[0] for part in changed)), ν[0]
+            return Ahead(*(part[0] for part in changed)), ν[0]
         which = over.nonzero()[:, 0]
         own, μ = some(ahead, which), torch.zeros_like(L)
         y, error, limit = y[which], error[which], L[which]
         found_μ, found = self._newton(y, own, error, limit, guess[which])
-        fastest = FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
-        farthest = fastest * self.step_size
-        near = (found.change.abs() <= farthest).flatten(1).all(1)
-        for r in (~near | (found.violation > 0).any(1)).nonzero()[:, 0]:
-            start = _Ahead(*(part[r] for part in own))
+        farthest = self._farthest()
+        for r in (~self._near(found) | (found.violation > 0).any(1)).nonzero()[:, 0]:
+            start = Ahead(*(part[r] for part in own))
             found_μ[r], bounded = self._bounded(y[r], start, found_μ[r], error[r], limit[r], farthest)
-            found = put_back(found, r[None], _Ahead(*(part[None] for part in bounded)))
+            found = put_back(found, r[None], Ahead(*(part[None] for part in bounded)))
         return put_back(ahead, which, found), μ.index_copy(0, which, found_μ)
 
+    def _farthest(self) -> float:
+        """How far a coordinate of a particle may be moved in one step."""
+        fastest = FARTHEST * self.noise.std / self.step_size if self.speed is None else self.speed
+        return fastest * self.step_size
+
+    def _near(self, found: Ahead) -> Bool[Tensor, "q"]:
+        """The clouds without a particle that is moved further."""
+        return found.change.abs().flatten(1).amax(1) <= self._farthest()
+
     def _newton(
-        self, y: Tensor, start: _Ahead, error: Tensor, L: Tensor, guess: Tensor
-    ) -> tuple[Float[Tensor, "q m"], _Ahead]:
+        self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor
+    ) -> tuple[Float[Tensor, "q m"], Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
         aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
+        if len(aim) == 1:
+            return self._of_one(y, start, error, L, push, aim)
         chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)
         at = self._ahead_of(y, against(push, μ), error, L) if bool((μ > 0).any()) else start
         slope, over, iterates = at.gradient, at.violation, Iterates(len(y), y.device)
@@ -253,9 +240,25 @@ class PredictiveFilter:
             return chosen, at
         return chosen, self._ahead_of(y, against(push, chosen), error, L)
 
+    def _of_one(
+        self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, push: Tensor, aim: Tensor
+    ) -> tuple[Float[Tensor, "q 1"], Ahead]:
+        """The same for a single constraint."""
+
+        def evaluated(which: Tensor | None, μ: Tensor) -> tuple[Ahead, Tensor]:
+            parts = (y, error, L, push)
+            z, ε, limit, own = parts if which is None else (part[which] for part in parts)
+            at = self._ahead_of(z, against(own, μ), ε, limit)
+            return at, self.mean((at.gradient * own).sum(-1))
+
+        slope = (start.gradient * push).sum(-1)
+        over = start.violation + aim
+        μ, falls = if_flat(normal_profile, -depth(start.chance), slope, over, self.mean)
+        return least(evaluated, start, falls, μ, aim, lambda at: ~self._near(at))
+
     def _bounded(
-        self, y: Tensor, start: _Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
-    ) -> tuple[Tensor, _Ahead]:
+        self, y: Tensor, start: Ahead, μ: Tensor, error: Tensor, L: Tensor, farthest: float
+    ) -> tuple[Tensor, Ahead]:
         """With no coordinate moved further than `farthest`: the push scaled up until Q ≤ L, or all particles
         inside moved outwards, or the best of these.
         """
@@ -281,9 +284,9 @@ class PredictiveFilter:
 
     def _searched(
         self, change: Callable[[Tensor], Tensor], y: Tensor, error: Tensor, L: Tensor, most: float
-    ) -> tuple[float, _Ahead]:
+    ) -> tuple[float, Ahead]:
         """The smallest c ≤ most whose change brings Q within L; where none does, the best of those tried."""
-        seen: dict[float, tuple[_Ahead, int]] = {}
+        seen: dict[float, tuple[Ahead, int]] = {}
 
         def tried(multiples: Sequence[float]) -> Trials:
             c = torch.tensor(multiples, dtype=torch.float64, device=y.device)[:, None, None]
@@ -293,4 +296,4 @@ class PredictiveFilter:
 
         c = smallest(tried, most, AT_ONCE // max(y.numel(), 1))
         found, i = seen[c]
-        return c, _Ahead(*(part[i] for part in found))
+        return c, Ahead(*(part[i] for part in found))

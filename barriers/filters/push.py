@@ -2,6 +2,7 @@
 boundary, scaled, and limited to the largest step.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from barriers.derivatives import value_and_gradient
 from barriers.filters.base import combined
 from barriers.sets.base import UnsafeSet
+from barriers.surrogates import Profile
 
 NARROW = 0.7
 """W: the width of the push, in standard deviations of the noise; 1 is ∇p itself. Measured:
@@ -22,9 +24,20 @@ def narrowed(p: Float[Tensor, "*r n m"], gradient: Float[Tensor, "*r n m d"]) ->
     """r(p)∇p: the gradient of a probability, concentrated within W standard deviations of the
     boundary (Q.6).
     """
-    t = torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
+    t = depth(p)
     r = (-0.5 * (NARROW**-2 - 1) * t * t).exp() / NARROW
     return r[..., None] * gradient
+
+
+def normal_profile(s: Float[Tensor, "*n"]) -> Profile:
+    """Φ(−s) with its derivatives: the probability at s standard deviations from a half-space."""
+    density = (-0.5 * s * s).exp() / math.sqrt(2 * math.pi)
+    return Profile(torch.special.ndtr(-s), -density, s * density)
+
+
+def depth(p: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Φ⁻¹(p), finite: how many standard deviations inside a half-space."""
+    return torch.special.ndtri(p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps))
 
 
 def along(push: Float[Tensor, "n d"], longest: float, c: Float[Tensor, "k 1 1"]) -> Float[Tensor, "k n d"]:

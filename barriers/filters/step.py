@@ -15,19 +15,21 @@ from the kinks where a constraint becomes active.
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps, refuse_batches
 from barriers.filters.complementarity import advanced, times
+from barriers.filters.correction import Correction, StepMemory, kept
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
+from barriers.filters.one_constraint import if_flat, least
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.functionals import Barrier, of_each
 
@@ -35,23 +37,6 @@ AIM = {torch.float64: 1e-12}
 """Newton's target is inside the constraint by this share of the limit, so that it holds after rounding; 1e-6
 in other dtypes.
 """
-
-
-class StepMemory(NamedTuple):
-    """The means of the statistics over the current cloud."""
-
-    mean: Float[Tensor, "*r k"]
-
-
-class Correction(NamedTuple):
-    """A corrected cloud with its means, multipliers, and how far each barrier lies below its floor (> 0:
-    violated).
-    """
-
-    x: Float[Tensor, "*r n d"]
-    mean: Float[Tensor, "*r k"]
-    multipliers: Float[Tensor, "*r m"]
-    violation: Float[Tensor, "*r m"]
 
 
 class BarrierStep:
@@ -107,7 +92,7 @@ class BarrierStep:
             alone = self.corrected(*(part[None] for part in (x, proposal, mean, floor, B)))
             return Correction(*(part[0] for part in alone))
         at = Correction(proposal, mean, torch.zeros_like(B), floor - self.barrier.barriers(mean))
-        short = (~_kept(at)).nonzero()[:, 0]
+        short = (~kept(at)).nonzero()[:, 0]
         if not len(short):
             return at
         x, mean, floor, B = (part[short] for part in (x, mean, floor, B))
@@ -127,7 +112,7 @@ class BarrierStep:
             found = mixed(within, found, self._shortened(found, proposal, floor))
         if recorded(proposal, floor, mean):
             return self._differentiable(proposal, floor, mean, found)
-        for r in (~_kept(found)).nonzero()[:, 0]:
+        for r in (~kept(found)).nonzero()[:, 0]:
             own = Correction(*(part[r] for part in found))
             own = self._returned(x[r], floor[r], own, start_is_within=bool(within[r]))
             found = put_back(found, r[None], Correction(*(part[None] for part in own)))
@@ -163,7 +148,7 @@ class BarrierStep:
         One more Newton step from the detached μ, on F minus its own value: it moves nothing and carries the
         derivative.
         """
-        if not bool(_kept(found).all()):
+        if not bool(kept(found).all()):
             raise NotDifferentiable(
                 "step filter: Newton did not reach the barrier and moves were returned, which no "
                 "equation defines; "
@@ -190,6 +175,8 @@ class BarrierStep:
         """
         J = self._jacobian(at.mean)
         aim = AIM.get(y.dtype, 1e-6) * self.barrier.limits.abs().nan_to_num()
+        if len(aim) == 1:
+            return self._of_one(y, floor, at, g, J, aim)
         μ, violation, gz, Jz, best, found = at.multipliers, at.violation + aim, g, J, at, at
         iterates = Iterates(len(y), y.device)
         for _ in range(ITERATIONS):
@@ -201,10 +188,10 @@ class BarrierStep:
             short = floor - self.barrier.barriers(mean)
             violation, Jz, worst = short + aim, self._jacobian(mean), short.amax(1)
             trial, finite = Correction(z, mean, μ, short), torch.isfinite(short).all(1)
-            kept, nearer = worst <= 0, finite & (worst < best.violation.amax(1))
-            better = (kept | (~_kept(best) & nearer)) & iterates.going
+            within, nearer = worst <= 0, finite & (worst < best.violation.amax(1))
+            better = (within | (~kept(best) & nearer)) & iterates.going
             best, left = mixed(better, trial, best), iterates.left
-            settled = kept & ~((μ > 0) & (short.abs() > 4 * aim)).any(1)
+            settled = within & ~((μ > 0) & (short.abs() > 4 * aim)).any(1)
             on = iterates.after(μ, settled | ~finite)  # not finite: it left the range of the dtype
             if on is not None:
                 found = put_back(found, left, best)
@@ -214,6 +201,35 @@ class BarrierStep:
                 y, floor, g, μ, violation, gz = (part[on] for part in (y, floor, g, μ, violation, gz))
                 J, Jz = (None if part is None else part[on] for part in (J, Jz))
         return put_back(found, iterates.left, best)
+
+    def _of_one(
+        self, y: Tensor, floor: Tensor, at: Correction, g: Tensor, J: Tensor | None, aim: Tensor
+    ) -> Correction:
+        """The same for a single constraint."""
+
+        def moved(which: Tensor | None, μ: Tensor) -> tuple[Correction, Tensor]:
+            here, own, low = (part if which is None else part[which] for part in (y, g, floor))
+            Jy = J if J is None or which is None else J[which]
+            z = here + _combined(own, Jy, μ)
+            f, gz = of_each(self.barrier.gradients, z)
+            mean = self.mean(f)
+            short = low - self.barrier.barriers(mean)
+            return Correction(z, mean, μ, short), self._falls(mean, gz, own, Jy)
+
+        flat, over = self.barrier.of_distance(), at.violation + aim
+        if flat is None:
+            falls = self._falls(at.mean, g, g, J)
+            μ = torch.where(falls > 0, over / falls, 0.0)
+        else:
+            φ, s = flat[0], of_each(flat[1], y)[..., None]
+            μ, falls = if_flat(φ.profile, s, g.square().sum(-1), over, self.mean)
+        return least(moved, at, falls, μ, aim)[1]
+
+    def _falls(self, mean: Tensor, gz: Tensor, g: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:
+        """By how much the violation of a single constraint falls per unit of its multiplier."""
+        slope = overlaps(self.mean, gz, g)
+        Jz = self._jacobian(mean)
+        return (slope if J is None or Jz is None else Jz @ slope @ J.mT)[..., 0]
 
     def _jacobian(self, mean: Tensor) -> Tensor | None:
         """∂B/∂mean; None where it is −1."""
@@ -236,7 +252,7 @@ class BarrierStep:
             enough = int((recovered < at.violation[k] - already + 1e-12).sum()) + 1
             back[order[:enough]] |= gain[order[:enough]] > 0
         some = self._judged(torch.where(back[:, None], x, at.x), floor, at.multipliers)
-        if _kept(some):
+        if kept(some):
             return some
         everybody = self._judged(x, floor, torch.full_like(at.multipliers, torch.nan))
         if start_is_within:
@@ -263,10 +279,6 @@ class BarrierStep:
     def _judged(self, x: Tensor, floor: Tensor, μ: Tensor) -> Correction:
         mean = self.mean(of_each(self.barrier.statistics, x))
         return Correction(x, mean, μ, floor - self.barrier.barriers(mean))
-
-
-def _kept(c: Correction) -> Bool[Tensor, "*r"]:
-    return (c.violation <= 0).all(-1)
 
 
 def _combined(g: Tensor, J: Tensor | None, μ: Tensor) -> Tensor:

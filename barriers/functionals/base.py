@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from barriers.declared import declares
 from barriers.derivatives import jacobian
+from barriers.surrogates import Surrogate
 
 
 class StatisticsJet(NamedTuple):
@@ -85,6 +86,10 @@ class Barrier(nn.Module, ABC):
 
     def counted(self) -> Counted | None:
         """The particles whose number B ≥ 0 bounds; None where it bounds no number of particles."""
+        return None
+
+    def of_distance(self) -> tuple[Surrogate, Callable[[Tensor], Tensor]] | None:
+        """Of a single statistic φ(s), φ and s(x); None where there are several, or it is no such function."""
         return None
 
     def barriers(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:

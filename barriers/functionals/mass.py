@@ -2,7 +2,7 @@
 B.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -66,6 +66,9 @@ class MassBarrier(Barrier):
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - mean
+
+    def of_distance(self) -> tuple[Surrogate, Callable[[Tensor], Tensor]] | None:
+        return (self.surrogates[0], self.sets[0]) if len(self.surrogates) == 1 else None
 
     def counted(self) -> Counted:
         """Those inside each set: φ ≥ κ·1_𝒰 (B.2)."""

@@ -86,13 +86,16 @@ class RecordedClouds(RecordedChain):
 
     def _inside(self, x: Tensor) -> np.ndarray:
         """The fraction of each cloud inside each set, [clouds, m]."""
-        inside = torch.stack([s.contains(x) for s in self.course.sets], 1).unflatten(0, (self.clouds, -1))
-        return inside.double().mean(1).numpy(force=True)
+        return np.array([self._shares(s.contains(x)) for s in self.course.sets]).T
 
     def _moved(self, before: Tensor, after: Tensor) -> np.ndarray:
         """The share of the particles of each cloud that are somewhere else, [clouds]."""
-        moved = (before != after).any(1).unflatten(0, (self.clouds, -1))
-        return moved.double().mean(1).numpy(force=True)
+        return self._shares((before != after).any(1))
+
+    def _shares(self, chosen: Tensor) -> np.ndarray:
+        """The share of each cloud's particles that are among these, [clouds]."""
+        apart = chosen.numpy(force=True).reshape(self.clouds, -1)
+        return np.asarray(apart.sum(1) / apart.shape[1])
 
     def _hold(self, n: int, fraction: np.ndarray, surrogate: np.ndarray | None) -> None:
         """Holds each cloud against what the filter promises: its own count against its own budget."""

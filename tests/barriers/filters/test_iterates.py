@@ -12,12 +12,11 @@ from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
 from barriers.filters.predictive import PredictiveFilter
 from barriers.functionals import MassBarrier
-from barriers.qp import solve_dual
 from barriers.sets import Ball
 from barriers.surrogates import Sigmoid
 from lem_safe.keys import Key
 
-BALL, β = Ball([0.0, 0.0], 0.5), 0.05
+BALLS, β = [Ball([0.0, 0.0], 0.5), Ball([0.4, 0.3], 0.5)], 0.05
 
 
 def clouds(r: int, n: int = 20, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -78,23 +77,28 @@ def test_planted_fault_a_cycle_is_left_in_the_middle(monkeypatch: pytest.MonkeyP
 
 
 def _predicted(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-    chosen = PredictiveFilter([BALL], [β], 0.01)
+    chosen = PredictiveFilter(BALLS, [β, β], 0.01)
     u, _, info = chosen.apply(x, (y - x) / 0.01, chosen.init(x))
     return u, info.multipliers
 
 
 def _moved(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-    barrier = MassBarrier([BALL], [Sigmoid(0.1)], [β])
+    barrier = MassBarrier(BALLS, [Sigmoid(0.1)] * 2, [β, β])
     chosen = BarrierStep(barrier)
     found, _, info = chosen.apply(x, y, 0.01, torch.zeros(x.shape[:-1]), chosen.init(x))
     return found, info.multipliers
+
+
+def _numbers(found: Tensor) -> Tensor:
+    """NaN, of a move that no multiplier gives, is equal to itself here."""
+    return found.nan_to_num(nan=-1.0)
 
 
 @pytest.mark.parametrize(("module", "filtered"), [(predictive, _predicted), (step, _moved)])
 def test_the_filters_find_the_same_with_and_without(
     module: Any, filtered: Callable[..., tuple[Tensor, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """200 clouds of 20, several of which go round in cycles."""
+    """200 clouds of 20 and two sets; several of the clouds go round in cycles."""
     x = clouds(200) + torch.tensor([1.0, 0.0])
     y = x - torch.tensor([0.8, 0.0])
     counts = list[int]()
@@ -105,21 +109,8 @@ def test_the_filters_find_the_same_with_and_without(
     monkeypatch.setattr(iterates, "EARLIEST", ITERATIONS + 1)
     counts.clear()
     whole = filtered(x, y)
-    assert all(torch.equal(a, b) for a, b in zip(quick, whole, strict=True))
+    assert all(a.equal(b) for a, b in zip(map(_numbers, quick), map(_numbers, whole), strict=True))
     assert 0 < taken < sum(counts)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1e-40])
-def test_one_constraint_is_advanced_as_several_are(scale: float) -> None:
-    """The closed form against the dual that it stands for; what is not finite is NaN."""
-    draw = Key(3).normal(torch.empty(50, 3, dtype=torch.float64))
-    S, μ, violation = scale * draw[:, :1, None], draw[:, 1:2].clamp(min=0), draw[:, 2:]
-    G = S.clamp(min=1e-30)
-    found = advanced(S, μ, violation)
-    assert torch.equal(found, solve_dual(G, G[..., 0] * μ + violation).multipliers)
-    for bad in (torch.nan, torch.inf, -torch.inf):
-        assert advanced(S.index_fill(0, torch.tensor(4), bad), μ, violation)[4].isnan()
-        assert advanced(S, μ, violation.index_fill(0, torch.tensor(4), bad))[4].isnan()
 
 
 def test_without_a_constant_jacobian_the_correction_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
