@@ -54,11 +54,15 @@ class NetworkEnergy(Trainable):
 
     @torch.no_grad()
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-        at_once = min(ROWS, max(1, SWEPT // self.trunk.widest))
-        if x.shape[0] <= at_once:
+        if x.shape[0] <= self.at_once:
             return self._sweep(x)
-        values, gradients = zip(*(self._sweep(rows) for rows in x.split(at_once)), strict=True)
+        values, gradients = zip(*(self._sweep(rows) for rows in x.split(self.at_once)), strict=True)
         return torch.cat(values), torch.cat(gradients)
+
+    @property
+    def at_once(self) -> int:
+        """How many rows are processed at once."""
+        return min(ROWS, max(1, SWEPT // self.trunk.widest))
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         """The confining term alone, which is the growth of U far out."""

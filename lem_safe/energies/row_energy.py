@@ -26,8 +26,11 @@ class RowEnergy(Based[RowMixture]):
         self.codes = base.codes
 
     def correction(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n"]:
-        """What the network adds to the base."""
-        return self.trunk(x)
+        """What the network adds to the base; where nothing is differentiated, a part at a time."""
+        if self._records(x) or len(x) <= (rows := self.at_once):
+            return self.trunk(x)
+        with torch.no_grad():
+            return torch.cat([self.trunk(part) for part in x.split(rows)])
 
     def given(self, codes: Mapping[int, int]) -> "RowEnergy":
         """The same, conditioned on codes by the place of their column among those with codes."""

@@ -1,13 +1,17 @@
-"""Fitting a mixture of products to rows by EM; how many components, held-out rows decide (E.23)."""
+"""Fitting a mixture of products to rows by EM; how many components, held-out rows decide (E.23).
 
-from collections.abc import Callable, Sequence
+EM goes through the rows a part at a time and keeps sums, so beside the rows it needs little memory.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from lem_safe.energies.row_mixture import RowMixture
+from lem_safe.energies.row_mixture import AT_ONCE, RowMixture
 
 HELD_OUT = 0.1
 MOST_ROWS = 100_000
@@ -22,11 +26,35 @@ STARTS = 6
 """Rounds of k-means that EM starts from."""
 
 
-class Rows(NamedTuple):
-    """Latent rows: their numbers [n, d] and, one-hot, their codes [n, S]."""
+class Sums(NamedTuple):
+    """What a maximisation needs of rows that belong to k components by weights: the sums of these weights
+    [k], and the weighted sums of numbers [k, d], of their products [k, d²], and of codes [k, S].
+    """
 
-    z: Tensor
+    many: Tensor
+    first: Tensor
+    second: Tensor
     hot: Tensor
+
+    @classmethod
+    def of(cls, z: Float[Tensor, "n d"], hot: Float[Tensor, "n S"], weight: Float[Tensor, "n k"]) -> "Sums":
+        """The sums over some rows."""
+        squares = (z[:, :, None] * z[:, None, :]).flatten(1)
+        return cls(weight.sum(0), weight.T @ z, weight.T @ squares, weight.T @ hot)
+
+    def plus(self, other: "Sums") -> "Sums":
+        """The sums over these rows and others."""
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Moments(NamedTuple):
+    """Of all rows: means of the numbers and the variances that components begin with [d], shares of the codes
+    [S].
+    """
+
+    mean: Tensor
+    pooled: Tensor
+    shares: Tensor
 
 
 def fitted_rows(
@@ -41,7 +69,7 @@ def fitted_rows(
     largest likelihood; PATIENCE more are tried after the best.
     """
     generator = torch.Generator().manual_seed(seed)
-    x = x.double().cpu()[torch.randperm(len(x), generator=generator)[:MOST_ROWS]]
+    x = x.cpu()[torch.randperm(len(x), generator=generator)[:MOST_ROWS]].double()
     held = max(1, round(HELD_OUT * len(x)))
     rest = x[held:] if len(x) > 2 * ROWS_PER_COMPONENT else x
     found, best, behind, k = None, -torch.inf, 0, 1
@@ -62,18 +90,46 @@ def em(
     x: Float[Tensor, "n D"], numbers: int, sizes: Sequence[int], k: int, generator: torch.Generator
 ) -> RowMixture:
     """k components by EM from a few rounds of k-means."""
-    rows = Rows(x[:, :numbers].contiguous(), one_hot(x[:, numbers:], sizes))
-    weight, before = _begun(rows, k, generator), -torch.inf
-    made = _maximised(rows, weight, sizes)
+    parts = x.split(max(256, AT_ONCE // max(1, k * max(1, numbers), numbers**2)))
+    whole = _moments(parts, numbers, sizes)
+    nearest = _begun(x, k, numbers, sizes, generator).split(len(parts[0]))
+    hot = (torch.nn.functional.one_hot(own, k).double() for own in nearest)
+    made, before = _maximised(_summed(parts, hot, numbers, sizes), whole, sizes), -torch.inf
     for _ in range(ITERATIONS):
-        logits = torch.cat([made._logits(part, made._whitened(part)) for part in made._parts(x)], 1)
-        total = logits.logsumexp(0)
-        made = _maximised(rows, (logits - total).exp().T, sizes)
-        now = float(total.mean())
+        totals = list[Tensor]()
+        sums = _summed(parts, _responsible(made, parts, totals), numbers, sizes)
+        made = _maximised(sums, whole, sizes)
+        now = float(torch.cat(totals).mean())
         if now - before < TOLERANCE:
             break
         before = now
     return made
+
+
+def _responsible(made: RowMixture, parts: Sequence[Tensor], totals: list[Tensor]) -> Iterator[Tensor]:
+    """The components' probabilities given each row, a part at a time; log-likelihoods are added to totals."""
+    for part in parts:
+        logits = made._logits(part, made._whitened(part))
+        totals.append(logits.logsumexp(0))
+        yield (logits - totals[-1]).exp().T
+
+
+def _summed(parts: Sequence[Tensor], weights: Iterable[Tensor], numbers: int, sizes: Sequence[int]) -> Sums:
+    """The sums over all parts."""
+    each = (
+        Sums.of(part[:, :numbers], one_hot(part[:, numbers:], sizes), weight)
+        for part, weight in zip(parts, weights, strict=True)
+    )
+    return reduce(Sums.plus, each)
+
+
+def _moments(parts: Sequence[Tensor], numbers: int, sizes: Sequence[int]) -> Moments:
+    z = torch.cat([part[:, :numbers] for part in parts])
+    hot = sum(
+        (one_hot(part[:, numbers:], sizes).sum(0) for part in parts), torch.zeros(sum(sizes), dtype=z.dtype)
+    )
+    pooled = 0.1 * z.var(0, unbiased=False) if len(z) > 1 else torch.ones(numbers, dtype=z.dtype)
+    return Moments(z.mean(0), pooled, hot / len(z))
 
 
 def one_hot(codes: Float[Tensor, "n c"], sizes: Sequence[int]) -> Float[Tensor, "n S"]:
@@ -85,36 +141,34 @@ def one_hot(codes: Float[Tensor, "n c"], sizes: Sequence[int]) -> Float[Tensor, 
     return torch.cat(parts, 1) if parts else codes.new_zeros(len(codes), 0)
 
 
-def _begun(rows: Rows, k: int, generator: torch.Generator) -> Float[Tensor, "n k"]:
-    """Rows by the nearest of k centres, after a few rounds of k-means."""
-    features = torch.cat(rows, 1)
+def _begun(
+    x: Float[Tensor, "n D"], k: int, numbers: int, sizes: Sequence[int], generator: torch.Generator
+) -> Int[Tensor, "n"]:
+    """The nearest of k centres to each row, after a few rounds of k-means."""
+    features = torch.cat([x[:, :numbers], one_hot(x[:, numbers:], sizes)], 1)
     centres = features[torch.randperm(len(features), generator=generator)[:k]]
     for _ in range(STARTS):
         nearest = _nearest(features, centres)
-        hot = torch.nn.functional.one_hot(nearest, k).to(features.dtype)
-        many = hot.sum(0)[:, None]
-        centres = torch.where(many > 0, hot.T @ features / many.clamp(min=1), centres)
-    return torch.nn.functional.one_hot(_nearest(features, centres), k).to(features.dtype)
+        many = torch.bincount(nearest, minlength=k)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, nearest, features)
+        centres = torch.where(many > 0, sums / many.clamp(min=1), centres)
+    return _nearest(features, centres)
 
 
 def _nearest(features: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, centres).argmin(1) for part in features.split(8192)])
 
 
-def _maximised(rows: Rows, weight: Float[Tensor, "n k"], sizes: Sequence[int]) -> RowMixture:
-    z, hot = rows
-    n, d = z.shape
-    many = weight.sum(0)
-    means = (weight.T @ z + PRIOR * 0.01 * z.mean(0)) / (many + PRIOR * 0.01)[:, None]
-    squares = (z[:, :, None] * z[:, None, :]).flatten(1)
-    second = (weight.T @ squares).view(weight.shape[1], d, d)
-    crossed = means[:, :, None] * (weight.T @ z)[:, None, :]
-    spread = second - crossed - crossed.mT + many[:, None, None] * means[:, :, None] * means[:, None, :]
-    pooled = torch.diag(z.var(0, unbiased=False)) * 0.1 if n > 1 and d else torch.eye(d, dtype=z.dtype)
-    Σ = (spread + PRIOR * pooled) / (many + PRIOR)[:, None, None] + LEAST_VARIANCE * torch.eye(
-        d, dtype=z.dtype
-    )
-    shares = (weight.T @ hot + PRIOR * hot.mean(0)) / (many + PRIOR)[:, None]
+def _maximised(sums: Sums, whole: Moments, sizes: Sequence[int]) -> RowMixture:
+    many, first, second, hot = sums
+    k, d = first.shape
+    means = (first + PRIOR * 0.01 * whole.mean) / (many + PRIOR * 0.01)[:, None]
+    crossed = means[:, :, None] * first[:, None, :]
+    outer = means[:, :, None] * means[:, None, :]
+    spread = second.view(k, d, d) - crossed - crossed.mT + many[:, None, None] * outer
+    own = (spread + PRIOR * torch.diag(whole.pooled)) / (many + PRIOR)[:, None, None]
+    Σ = own + LEAST_VARIANCE * torch.eye(d, dtype=first.dtype)
+    shares = (hot + PRIOR * whole.shares) / (many + PRIOR)[:, None]
     w = (many + 1e-3) / (many + 1e-3).sum()
     return RowMixture(
         w, means, torch.linalg.cholesky((Σ + Σ.mT) / 2), shares.clamp(min=1e-300).log().T, sizes

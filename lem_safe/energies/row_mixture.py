@@ -110,7 +110,9 @@ class RowMixture(Tractable):
         """Independent draws, made of uniform u, normal ξ and uniform v."""
         steps = self.weights.double().cumsum(0)
         component = torch.searchsorted(steps, u.double()).clamp(max=len(steps) - 1)
-        z = self.means.to(ξ)[component] + (self.factors.to(ξ)[component] @ ξ[:, :, None]).squeeze(-1)
+        at_once = max(256, AT_ONCE // max(1, self.numbers**2))
+        pairs = zip(component.split(at_once), ξ.split(at_once), strict=True)
+        z = torch.cat([self._numbers(own, noise) for own, noise in pairs])
         codes = [self._code(j, component, v[:, j]) for j in range(len(self.sizes))]
         return torch.cat([z, *(code[:, None].to(ξ) for code in codes)], 1)
 
@@ -154,6 +156,11 @@ class RowMixture(Tractable):
             code = x[:, self.numbers + j].detach().round().long().clamp(0, self.sizes[j] - 1)
             logits = logits + self.tables.to(y.dtype)[self.starts[j] + code].T
         return logits
+
+    def _numbers(self, component: Tensor, ξ: Tensor) -> Tensor:
+        """The numbers of draws from these components."""
+        L = self.factors.to(ξ)[component]
+        return self.means.to(ξ)[component] + (L @ ξ[:, :, None]).squeeze(-1)
 
     def _code(self, j: int, component: Tensor, v: Tensor) -> Tensor:
         table = self.tables[self.starts[j] : self.starts[j + 1]].double().exp().cumsum(0)

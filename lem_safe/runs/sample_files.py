@@ -9,11 +9,12 @@ most particles never left their start; an .npz has their share, `moved`.
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -24,6 +25,8 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import sha256_of, void, write_atomically, write_json, write_npz
 
 EPOCH = datetime(1970, 1, 1)
+BLOCK = 65536
+"""Rows of a table that are written at once."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +177,18 @@ def _lines(draws: Draws) -> Iterable[str]:
     return csv_lines(draws.table.codec, draws.table.written(draws.x))
 
 
-def csv_lines(codec: Codec, rows: Float[np.ndarray, "n d"]) -> Iterable[str]:
+def csv_lines(codec: Codec, rows: Float[np.ndarray, "n d"]) -> Iterator[str]:
     """Rows of a table, categories by place, as lines of text; cells in quotes where they need them."""
     several = len(codec.fields) > 1
-    cells = [_all_quoted(texts, several) for texts in codec.cells(rows)]
-    return (",".join(row) for row in zip(*cells, strict=True))
+    for part in _blocks(rows):
+        cells = [_all_quoted(texts, several) for texts in codec.cells(part)]
+        yield from (",".join(row) for row in zip(*cells, strict=True))
+
+
+def _blocks(rows: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "b d"]]:
+    """Parts of rows whose cells fit in memory."""
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
 
 
 def _all_quoted(texts: Sequence[str], several: bool) -> list[str]:
@@ -208,14 +218,40 @@ def _write_parquet(draws: Draws, path: Path) -> None:
             Fault("writing .parquet needs pyarrow: pip install 'lem-safe[data]'", file=str(path))
         ) from None
     unit = _unit(draws, path)
-    own: dict[str, Any] = {name: draws.x[:, i] for i, name in enumerate(draws.columns)}
-    if draws.table is not None:
-        own = dict(arrow_columns(draws.table.codec, draws.columns, draws.table.written(draws.x)))
-    arrays = own | ({unit[0]: unit[1]} if unit else {})
+    marks = {} if unit is None else {unit[0]: unit[1]}
+    if (table := draws.table) is not None:
+        rows = table.written(draws.x)
+        write_atomically(path, lambda file: write_arrow(table.codec, draws.columns, rows, file, marks))
+        return
+    arrays = {name: draws.x[:, i] for i, name in enumerate(draws.columns)} | marks
     write_atomically(path, lambda file: pq.write_table(pa.table(arrays), file))
 
 
-def arrow_columns(
+def write_arrow(
+    codec: Codec,
+    columns: Sequence[str],
+    rows: Float[np.ndarray, "n d"],
+    file: IO[bytes],
+    marks: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Rows of a table, categories by place, and columns of marks beside them, as Parquet, group by group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    own = marks or {}
+    groups = (
+        pa.table(
+            dict(_arrow_columns(codec, columns, part)) | {k: v[i * BLOCK :][:BLOCK] for k, v in own.items()}
+        )
+        for i, part in enumerate(_blocks(rows))
+    )
+    first = next(groups)
+    with pq.ParquetWriter(file, first.schema) as out:
+        for group in chain([first], groups):
+            out.write_table(group)
+
+
+def _arrow_columns(
     codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"]
 ) -> Iterator[tuple[str, Any]]:
     """Rows of a table, categories by place, as Arrow arrays: whole numbers, numbers, dates and texts, null

@@ -19,7 +19,7 @@ from lem_safe.errors import BadInput, Fault
 from lem_safe.files import sha256_of, void, write_atomically, write_json
 from lem_safe.inputs import read_mapping
 from lem_safe.runs.problem import Problem
-from lem_safe.runs.sample_files import arrow_columns, csv_lines, facts_of, quoted
+from lem_safe.runs.sample_files import csv_lines, facts_of, quoted, write_arrow
 
 NAMES = ("samples.csv", "samples.parquet")
 
@@ -78,13 +78,11 @@ def write_csv(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d
 def write_parquet(codec: Codec, columns: Sequence[str], rows: Float[np.ndarray, "n d"], path: Path) -> None:
     """The same as Parquet."""
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow.parquet  # noqa: F401
     except ImportError:
         message = "writing .parquet needs pyarrow: pip install 'lem-safe[data]'"
         raise BadInput(Fault(message, str(path))) from None
-    table = pa.table(dict(arrow_columns(codec, columns, rows)))
-    write_atomically(path, lambda file: pq.write_table(table, file))
+    write_atomically(path, lambda file: write_arrow(codec, columns, rows, file))
 
 
 def frame(path: Path) -> Any:
