@@ -14,13 +14,14 @@ from lem_safe.energies.gaussian_mixture import GaussianMixture
 from lem_safe.energies.mixture_based import MixtureBased
 from lem_safe.energies.restricted import Restricted
 from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.energies.row_given import Given, GivenRows
 from lem_safe.energies.row_mixture import RowMixture
 
 
-def base_of(energy: Energy) -> RowMixture | None:
+def base_of(energy: Energy) -> RowMixture | Given | None:
     """The mixture that an energy is based on, over its own coordinates; None where it has no such base."""
     match energy:
-        case RowEnergy():
+        case RowEnergy() | GivenRows():
             return energy.base
         case RowMixture():
             return energy
@@ -31,7 +32,11 @@ def base_of(energy: Energy) -> RowMixture | None:
             return RowMixture(energy.weights, energy.means, energy.factors, none, ()).to(energy.means)
         case Restricted():
             base = base_of(energy.inner)
-            return None if base is None or base.codes else on_subspace(base, energy.origin, energy.directions)
+            return (
+                None
+                if not isinstance(base, RowMixture) or base.codes
+                else on_subspace(base, energy.origin, energy.directions)
+            )
     return None
 
 

@@ -13,6 +13,7 @@ from itertools import accumulate
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from lem_safe.energies.base import POINTS, Tractable, squared_norm
 
@@ -113,7 +114,7 @@ class RowMixture(Tractable):
         at_once = max(256, AT_ONCE // max(1, self.numbers**2))
         pairs = zip(component.split(at_once), ξ.split(at_once), strict=True)
         z = torch.cat([self._numbers(own, noise) for own, noise in pairs])
-        codes = [self._code(j, component, v[:, j]) for j in range(len(self.sizes))]
+        codes = [self.code(j, component, v[:, j]) for j in range(len(self.sizes))]
         return torch.cat([z, *(code[:, None].to(ξ) for code in codes)], 1)
 
     def given(self, codes: Mapping[int, int]) -> "RowMixture":
@@ -152,16 +153,19 @@ class RowMixture(Tractable):
 
     def _logits(self, x: Tensor, y: Tensor) -> Float[Tensor, "k n"]:
         logits = self.log_weights.to(y.dtype) - 0.5 * y.square().sum(1)
-        for j in range(len(self.sizes)):
-            code = x[:, self.numbers + j].detach().round().long().clamp(0, self.sizes[j] - 1)
-            logits = logits + self.tables.to(y.dtype)[self.starts[j] + code].T
-        return logits
+        if not self.sizes:
+            return logits
+        most = torch.tensor(self.sizes, device=x.device) - 1
+        codes = x[:, self.numbers :].detach().round().long().clamp(min=0).minimum(most)
+        places = codes + torch.tensor(self.starts[:-1], device=x.device)
+        return logits + embedding_bag(places, self.tables.to(y.dtype), mode="sum").T
 
     def _numbers(self, component: Tensor, ξ: Tensor) -> Tensor:
         """The numbers of draws from these components."""
         L = self.factors.to(ξ)[component]
         return self.means.to(ξ)[component] + (L @ ξ[:, :, None]).squeeze(-1)
 
-    def _code(self, j: int, component: Tensor, v: Tensor) -> Tensor:
+    def code(self, j: int, component: Tensor, v: Tensor) -> Tensor:
+        """Codes of a column, by uniform v, in rows of these components."""
         table = self.tables[self.starts[j] : self.starts[j + 1]].double().exp().cumsum(0)
         return (v.double()[:, None] >= table.T[component]).sum(1).clamp(max=self.sizes[j] - 1)

@@ -17,9 +17,10 @@ from lem_safe.registry.loading import (
     samples,
     tables,
 )
+from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
 from lem_safe.registry.pinned import values_given
-from lem_safe.registry.rows import code_given, coordinates_of, in_data_units, kinds_of, own_regions, table_of
+from lem_safe.registry.rows import coordinates_of, in_data_units, kinds_of, own_regions, table_of
 
 __all__ = [
     "MAKERS",
@@ -28,7 +29,6 @@ __all__ = [
     "admits",
     "beyond_single",
     "chosen_couples",
-    "code_given",
     "columns",
     "coordinates_of",
     "concerning",
@@ -36,6 +36,7 @@ __all__ = [
     "ends",
     "enforced",
     "energy_field",
+    "given_value",
     "in_data_units",
     "json_schema",
     "kinds_of",

@@ -15,11 +15,12 @@ from barriers.sets.expression import FUNCTIONS
 from barriers.sets.sides import CONSTANTS, TRUTHS
 from barriers.tables import identifier
 from lem_safe.data import Dataset
-from lem_safe.data.typed import RowCoordinates
+from lem_safe.data.typed import RowCoordinates, stretch_of
 from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.energies.row_given import GivenRows
 from lem_safe.errors import BadInput, Fault
-from lem_safe.registry import code_given, coordinates_of
+from lem_safe.registry import coordinates_of, given_value
 from lem_safe.runs.pinned_values import pinned
 from lem_safe.scenario import Scenario
 
@@ -67,14 +68,23 @@ def conditioned(
     if not scenario.given:
         return potential, coordinates, rows
     codec = coordinates.codec
-    found = [code_given(codec, columns, name, value) for name, value in scenario.given.items()]
-    codes = dict(code for code in found if code is not None)
+    found = [given_value(codec, columns, name, value) for name, value in scenario.given.items()]
+    codes = {value.choice: value.code for value in found if value.choice is not None}
+    held = {value.column: value.value for value in found if value.value is not None}
     assert isinstance(potential, RowEnergy)
     if rows is not None:
         points = coordinates.inverse(rows)[:, codec.numbers :]
-        kept = torch.stack([points[:, j] == code for j, code in codes.items()]).all(0) if codes else None
-        rows = rows if kept is None else rows[kept]
+        kept = torch.ones(len(rows), dtype=torch.bool)
+        for j, code in codes.items():
+            kept &= points[:, j] == code
+        for j, value in held.items():
+            kept &= rows[:, j] == value
+        rows = rows[kept]
         if not len(rows):
             message = "no row of the start has the values that are given; leave init out"
             raise BadInput(Fault(message, str(scenario.source or scenario.name), key="sampler.init"))
-    return potential.given(codes), coordinates, rows
+    energy = potential.given(codes) if codes else potential
+    if not held:
+        return energy, coordinates, rows
+    stretches = {codec.moving.index(j): stretch_of(codec.fields[j], value) for j, value in held.items()}
+    return GivenRows(energy, stretches).requires_grad_(False), coordinates.holding(held), rows

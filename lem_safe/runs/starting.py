@@ -6,6 +6,7 @@ from torch import Tensor
 from barriers.sets.pull import FirstOrder
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.mixture_on_subspace import base_of
+from lem_safe.energies.row_given import Given
 from lem_safe.energies.row_mixture import RowMixture
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
@@ -63,7 +64,7 @@ def _at_rows(problem: Problem, coordinates: RowCoordinates, chosen: Tensor) -> T
     return x[places.to(x.device)]
 
 
-def _outside(problem: Problem, base: RowMixture, noise: Tensor, key: Key) -> Tensor:
+def _outside(problem: Problem, base: RowMixture | Given, noise: Tensor, key: Key) -> Tensor:
     """Draws of the mixture that an energy of rows is based on, each drawn again while it is inside a
     constrained region, at most REDRAWN times: so a filter that counts begins within its budget.
     """
@@ -77,7 +78,7 @@ def _outside(problem: Problem, base: RowMixture, noise: Tensor, key: Key) -> Ten
     return x
 
 
-def _drawn(base: RowMixture, noise: Tensor, key: Key) -> Tensor:
+def _drawn(base: RowMixture | Given, noise: Tensor, key: Key) -> Tensor:
     """Draws of the mixture that an energy of rows is based on."""
     v = key.fold("codes").uniform(noise[:, base.numbers :])
     return base.draws(key.fold("component").uniform(noise[:, 0]), noise[:, : base.numbers], v)

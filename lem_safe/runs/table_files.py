@@ -35,7 +35,7 @@ def write_table(directory: Path, problem: Problem, x: Float[torch.Tensor, "n D"]
     run that is not on a table.
     """
     if isinstance(problem.coordinates, RowCoordinates):
-        rows = problem.coordinates.codec.rows(x.cpu()).numpy()
+        rows = problem.coordinates.rows(x.cpu()).numpy()
         replicas = problem.scenario.audit.replicas
         write_rows(directory, problem, rows, moved=moved, replicas=replicas, coupled=problem.couples)
 

@@ -17,6 +17,7 @@ from typing_extensions import Doc
 from barriers.derivatives import NotDifferentiable
 from lem_safe.energies.mixture_on_subspace import base_of
 from lem_safe.energies.row_energy import RowEnergy
+from lem_safe.energies.row_given import GivenRows
 from lem_safe.keys import Key
 from lem_safe.metropolis import log_ratio, taken, tested
 from lem_safe.samplers.base import Info, State
@@ -105,7 +106,9 @@ class Mixed:
         """g = U − U₀, by which fresh draws are tested."""
         if self.base is None:
             return torch.zeros_like(at.energy)
-        if isinstance(self.energy, RowEnergy):
-            with torch.no_grad():
+        with torch.no_grad():
+            if isinstance(self.energy, RowEnergy):
                 return self.energy.correction(at.x)
+            if isinstance(self.energy, GivenRows):
+                return self.energy.excess(at.x)
         return at.energy - self.base(at.x)

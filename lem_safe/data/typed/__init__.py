@@ -8,6 +8,7 @@ from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.coordinates import RowCoordinates
 from lem_safe.data.typed.fields import Field
 from lem_safe.data.typed.settings import ColumnSettings, settings_of
+from lem_safe.data.typed.stretches import Stretch, stretch_of
 from lem_safe.data.typed.table import TypedTable, holds_words, typed_table
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "ColumnSettings",
     "Field",
     "RowCoordinates",
+    "Stretch",
     "TypedTable",
     "holds_words",
     "settings_of",
+    "stretch_of",
     "typed_table",
 ]

@@ -20,7 +20,8 @@ MIDDLE = 0.5
 
 class RowCoordinates(Coordinates):
     """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default. wanted: the
-    places of the columns that `counted` is asked about; all by default.
+    places of the columns that `counted` is asked about; all by default. held: values that are given of
+    ordered columns, by place, whose latent numbers are those of `Stretch` (E.25).
     """
 
     affine = False
@@ -30,12 +31,13 @@ class RowCoordinates(Coordinates):
         codec: Codec,
         kinds: Mapping[str, CellKind] | None = None,
         wanted: Collection[int] | None = None,
+        held: Mapping[int, float] | None = None,
     ):
         d = codec.dimension
         super().__init__(
             torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64), torch.float64
         )
-        self.codec, self.kinds, self.wanted = codec, dict(kinds or {}), wanted
+        self.codec, self.kinds, self.wanted, self.held = codec, dict(kinds or {}), wanted, dict(held or {})
         self._tables = codec.tables(self.kinds)
 
     @property
@@ -43,21 +45,31 @@ class RowCoordinates(Coordinates):
         return len(self.codec.fields)
 
     def forward(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self.codec.values(z)).to(z.dtype)
+        return self._as_counted(self._with_held(self.codec.values(z))).to(z.dtype)
 
     def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n D"]:
         rows = self.placed(x.double().cpu())
-        return self.codec.latent(rows, torch.full_like(rows, MIDDLE)).to(x)
+        z = self.codec.latent(rows, torch.full_like(rows, MIDDLE)).to(x)
+        z[..., [self.codec.moving.index(j) for j in self.held]] = 0
+        return z
 
     def saved(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self.codec.rows(z))
+        return self._as_counted(self.rows(z))
 
     def counted(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self.codec.rows(z, self.wanted))
+        return self._as_counted(self._with_held(self.codec.rows(z, self.wanted)))
+
+    def rows(self, z: Float[Tensor, "*n D"]) -> Float64[Tensor, "*n d"]:
+        """The rows as they are written, categories by place."""
+        return self._with_held(self.codec.rows(z))
 
     def about(self, columns: Collection[int]) -> "RowCoordinates":
         """The same map, for a region that is about these columns alone."""
-        return RowCoordinates(self.codec, self.kinds, frozenset(columns))
+        return RowCoordinates(self.codec, self.kinds, frozenset(columns), self.held)
+
+    def holding(self, values: Mapping[int, float]) -> "RowCoordinates":
+        """The same map where ordered columns have these values, by their place."""
+        return RowCoordinates(self.codec, self.kinds, self.wanted, values)
 
     def seen(self, rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Rows that hold the places of categories, in data units."""
@@ -103,6 +115,15 @@ class RowCoordinates(Coordinates):
 
     def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "RowCoordinates":
         return self
+
+    def _with_held(self, rows: Tensor) -> Tensor:
+        """Rows whose held columns have their values."""
+        if not self.held:
+            return rows
+        columns = list(rows.unbind(-1))
+        for j, value in self.held.items():
+            columns[j] = torch.full_like(columns[j], value)
+        return torch.stack(columns, -1)
 
     def _as_counted(self, rows: Tensor) -> Tensor:
         if not self._tables:
