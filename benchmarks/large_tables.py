@@ -1,9 +1,9 @@
 """A table of a million rows: reading, training, and a million rows drawn and written; seconds and memory.
 
 The table is made here: 15 columns of every kind, of which six numbers have many different values. One
-process does everything, as a person's would; the peak of each phase is its own (Linux' VmHWM, set back before it), and
-includes what the process holds from earlier ones. Ranks and networks see all rows; the mixture is fitted to
-100,000 of them. Seconds are those of a clock, on one thread.
+process does everything, as a person's would; the peak of each phase is its own (Linux' VmHWM, set back
+before it), and includes what the process holds from earlier ones. Ranks and networks see all rows; the
+mixture is fitted to 100,000 of them. Seconds are those of a clock, on one thread.
 """
 
 import csv
@@ -41,7 +41,7 @@ def measure() -> list[dict[str, Any]]:
             ],
             env={**os.environ, "LEM_SAFE_CACHE": str(place / "cache")},
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         )
         rows = [line.split("|") for line in found.stdout.splitlines() if line.startswith("phase|")]

@@ -1,4 +1,4 @@
-"""An energy of rows under values that are given of ordered columns (E.25).
+"""An energy of rows under values that are given of ordered columns (E.30).
 
 In the place of a given column's latent number ζ stands w, and ζ(w) is within the stretch [a, b] that the
 value has; J = dζ/dw. With P these columns, and R the others,
@@ -7,7 +7,8 @@ value has; J = dζ/dw. With P these columns, and R the others,
 
 up to a constant, is the energy of U's distribution conditioned on ζ in [a, b]. Fresh draws take w normal
 and, given ζ(w), the rest from the mixture: components of weights ∝ w_k N(ζ; m_k, Σ_k)_P, each a normal
-distribution conditioned on ζ. They are tested by g − log p₀(ζ) − ½|ζ|², with p₀ the density of the mixture on P.
+distribution conditioned on ζ. They are tested by g − log p₀(ζ) − ½|ζ|², with p₀ the mixture's density
+on P.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
+from lem_safe.registry.given_values import given_value
 from lem_safe.registry.installed import offer_installed
 from lem_safe.registry.loading import (
     admits,
@@ -17,7 +18,6 @@ from lem_safe.registry.loading import (
     samples,
     tables,
 )
-from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import MAKERS, energy_field, make, regions
 from lem_safe.registry.pinned import values_given
 from lem_safe.registry.rows import coordinates_of, in_data_units, kinds_of, own_regions, table_of

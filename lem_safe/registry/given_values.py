@@ -1,5 +1,5 @@
 """What a value that a scenario gives of a column of a table stands for: a code, or a stretch of latent
-numbers (E.25).
+numbers (E.30).
 """
 
 from collections.abc import Sequence

@@ -54,5 +54,5 @@ def test_its_columns_and_given_values_load_and_are_explained(scenario: Path) -> 
     said = " ".join(said.split())
     assert "`items`: a whole number: 1, 2, 3," in said
     assert "a number with at most 2 decimals" in said
-    assert "All samples have kind new, rating missing." in said
+    assert "All samples have kind new, price 12.5, rating missing." in said
     assert "one of new, used" in said

@@ -1,4 +1,4 @@
-"""Energies of rows under values of ordered columns: the conditional distribution (E.25)."""
+"""Energies of rows under values of ordered columns: the conditional distribution (E.30)."""
 
 import math
 

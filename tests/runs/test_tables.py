@@ -166,7 +166,6 @@ REFUSED = {
     ),
     "an unknown column": ("{kind: gate}", "given: {regio: east}", "", "no column is named 'regio'"),
     "an unknown value": ("{kind: gate}", "given: {region: west}", "", "can be one of 'south', 'east'"),
-    "a value of many": ("{kind: gate}", "given: {price: 20.5}", "", "no value that many rows share"),
     "a penalty": (
         "{kind: gate}",
         "penalties: [{weight: .1, energy: {kind: gaussian, mean: [0, 0, 0, 0, 0, 0, 0, 0], std: 1}}]",

@@ -21,7 +21,7 @@ MIDDLE = 0.5
 class RowCoordinates(Coordinates):
     """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default. wanted: the
     places of the columns that `counted` is asked about; all by default. held: values that are given of
-    ordered columns, by place, whose latent numbers are those of `Stretch` (E.25).
+    ordered columns, by place, whose latent numbers are those of `Stretch` (E.30).
     """
 
     affine = False

@@ -1,4 +1,4 @@
-"""The latent numbers that one value of an ordered column has, and a free number in their place (E.25).
+"""The latent numbers that one value of an ordered column has, and a free number in their place (E.30).
 
 D maps an interval [a, b] of latent numbers to the value: a rounded number has those that are rounded to it, a
 repeated one those between the ends of its ranks, an end of the range all beyond. Conditioning on the value is
