@@ -23,6 +23,10 @@ EACH = 10
 """Rows per column below which there is a remark that they are few."""
 
 
+TABLE_EACH = 60
+"""Rows per column of a table with ranks below which there is a remark about correlations."""
+
+
 class Code(NamedTuple):
     """One value that seems to be a code for a missing one: its column, its number of rows, and its distance
     from the others, in their standard deviations.
@@ -64,6 +68,12 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
             "are advised: the energy may be far from the data; use more rows or fewer columns"
         )
         said.append(Concern(text, "the data have few rows for so many columns", None))
+    elif rows.codec is not None and n < TABLE_EACH * d:
+        text = (
+            f"data: {n:,} rows for {d:,} columns, {n / d:.3g} rows per column: below {TABLE_EACH}, correlations "
+            "of samples may differ by more than 0.1 from the data's; use more rows or fewer columns"
+        )
+        said.append(Concern(text, "the data have few rows for correlations of so many columns", None))
     return tuple(said)
 
 

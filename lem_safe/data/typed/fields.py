@@ -3,7 +3,7 @@
 An ordered column (numbers, integers, dates) is ranks on a normal scale: z = Φ⁻¹(F(v)), with ranks drawn at
 random among equal values, and back v = F⁻¹(Φ(z)), where repeated values have the ranks that they had, others
 are interpolated, and the result is rounded to what the column holds (E.23). Values that a share of at least
-ATOM of the rows have, categories and missing cells are codes of their own.
+ATOM of the rows, and ATOM_ROWS of them, have, categories and missing cells are codes of their own.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,6 +18,10 @@ from torch import Tensor
 EPOCH = datetime(1970, 1, 1)
 ATOM = 0.05
 """The share of the rows from which on one value of an ordered column is a code."""
+ATOM_ROWS = 100
+"""And the rows: codes follow the other columns through the mixture's components alone, and fewer rows have too
+few of these.
+"""
 FARTHEST = 6.0
 """The largest latent number that a value is mapped to."""
 

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from barriers.tables import DAY, number, ticks_of
 from lem_safe.data.typed.cells import Column
-from lem_safe.data.typed.fields import ATOM, Field, FieldKind, Knots
+from lem_safe.data.typed.fields import ATOM, ATOM_ROWS, Field, FieldKind, Knots
 from lem_safe.data.typed.settings import ColumnSettings
 from lem_safe.errors import BadInput, Fault
 
@@ -133,7 +133,7 @@ def _ordered(
     low, high = _range(column.name, settings, unique, digits, step, source)
     linear = settings.transform == "none"
     coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
-    coded |= (counts >= ATOM * counts.sum()) & (not linear)
+    coded |= (counts >= max(ATOM * counts.sum(), ATOM_ROWS)) & (not linear)
     rest = None
     if not coded.all():
         rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], settings.range)

@@ -192,3 +192,15 @@ def test_leading_zeros_are_names_and_whole_numbers_stay_whole(tmp_path: Path) ->
     assert all(len(text) == 3 for text in cells[0])
     assert all(text.isdigit() for text in cells[1])
     assert all(text.endswith(".0") for text in cells[2])
+
+
+@pytest.mark.parametrize(("rows", "codes"), [(2000, (2,)), (1000, ())])
+def test_a_value_needs_a_hundred_rows_to_be_a_code(tmp_path: Path, rows: int, codes: tuple[int, ...]) -> None:
+    zeros = rows // 12
+    numbers = np.random.default_rng(0).normal(size=rows - zeros).tolist()
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a", *["0"] * zeros, *map(repr, numbers)]) + "\n")
+    found = typed_table(path, None, TableFormat(missing="keep"), {})
+    assert found.codec.sizes == codes
+    x = found.codec.latent(torch.from_numpy(found.values), torch.full((rows, 1), 0.3, dtype=torch.float64))
+    assert int((found.codec.rows(x) == 0).sum()) == zeros
