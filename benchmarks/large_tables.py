@@ -3,7 +3,8 @@
 The table is made here: 15 columns of every kind, of which six numbers have many different values. One
 process does everything, as a person's would; the peak of each phase is its own (Linux' VmHWM, set back
 before it), and includes what the process holds from earlier ones. Ranks and networks see all rows; the
-mixture is fitted to 100,000 of them. Seconds are those of a clock, on one thread.
+mixture is fitted to 100,000 of them. Seconds are
+processor time, on one thread.
 """
 
 import csv
@@ -128,9 +129,9 @@ def _phases(directory: str) -> None:
 
 def _timed(name: str, work: Callable[[], Any]) -> Any:
     Path("/proc/self/clear_refs").write_text("5")
-    began = time.monotonic()
+    began = time.process_time()
     found = work()
     lines = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
-    print(f"phase|{name}|{time.monotonic() - began:.1f}|{peak}", flush=True)
+    print(f"phase|{name}|{time.process_time() - began:.1f}|{peak}", flush=True)
     return found

@@ -67,7 +67,7 @@ def _row(name: str, directory: Path) -> dict[str, Any]:
         "spread_most": float(ratios.max()),
         "correlation": _apart(x, y),
         "floor": _apart(x[half[: len(x) // 2]], x[half[len(x) // 2 :]]),
-        "warned": any("rows per column" in line for line in said),
+        "warned": any("per column" in line for line in said),
         "seconds": round(took, 1),
     }
 

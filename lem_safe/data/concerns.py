@@ -70,8 +70,9 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         said.append(Concern(text, "the data have few rows for so many columns", None))
     elif rows.codec is not None and n < TABLE_EACH * d:
         text = (
-            f"data: {n:,} rows for {d:,} columns, {n / d:.3g} rows per column: below {TABLE_EACH}, correlations "
-            "of samples may differ by more than 0.1 from the data's; use more rows or fewer columns"
+            f"data: {n:,} rows for {d:,} columns, {n / d:.3g} per column: below {TABLE_EACH} rows, "
+            "correlations of samples may differ by more than 0.1 from the data's; use more rows or fewer "
+            "columns"
         )
         said.append(Concern(text, "the data have few rows for correlations of so many columns", None))
     return tuple(said)

@@ -122,7 +122,7 @@ def test_an_energy_without_data_has_no_line(tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize(("n", "words"), [(100, "below 60, correlations"), (120, None), (19, "rows are few")])
+@pytest.mark.parametrize(("n", "words"), [(100, "below 60 rows"), (120, None), (19, "rows are few")])
 def test_few_rows_for_the_correlations_of_a_table_are_told(tmp_path, n, words):
     x = np.random.default_rng(0).normal(size=(n, 2))
     table(tmp_path, x, ["a", "b"])

@@ -19,8 +19,8 @@ EPOCH = datetime(1970, 1, 1)
 ATOM = 0.05
 """The share of the rows from which on one value of an ordered column is a code."""
 ATOM_ROWS = 100
-"""And the rows: codes follow the other columns through the mixture's components alone, and fewer rows have too
-few of these.
+"""And the rows: codes follow the other columns through the mixture's components alone, and fewer rows have
+too few of these.
 """
 FARTHEST = 6.0
 """The largest latent number that a value is mapped to."""
