@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import certificates, paths_page, posteriors
+from benchmarks import (
+    certificates,
+    designs,
+    general_constraints,
+    large_tables,
+    paths_page,
+    posteriors,
+    ranges,
+)
 from benchmarks.markdown import table
 
 HERE = Path(__file__).resolve().parent
@@ -340,6 +348,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "streaming": ("Auditing large files", streaming),
     "clouds": ("Clouds in one batch", clouds),
     "tables": ("Rows of public tables", tables),
+    "general_constraints": ("Rows under general constraints", general_constraints.section),
+    "designs": ("Engineering designs", designs.section),
+    "ranges": ("Ranges, spread and correlations", ranges.section),
+    "large_tables": ("A table of a million rows", large_tables.section),
     "paths": ("Paths around what was put there later", paths_page.section),
     "guard": ("A guard in a loop of one's own", guard),
     "kills": ("Killed and resumed runs", kills),
