@@ -15,7 +15,7 @@ from barriers.sets.expression import FUNCTIONS
 from barriers.sets.sides import CONSTANTS, TRUTHS
 from barriers.tables import identifier
 from lem_safe.data import Dataset
-from lem_safe.data.typed import RowCoordinates, stretch_of
+from lem_safe.data.typed import RowCoordinates
 from lem_safe.energies.base import Energy
 from lem_safe.energies.row_energy import RowEnergy
 from lem_safe.energies.row_given import GivenRows
@@ -86,5 +86,5 @@ def conditioned(
     energy = potential.given(codes) if codes else potential
     if not held:
         return energy, coordinates, rows
-    stretches = {codec.moving.index(j): stretch_of(codec.fields[j], value) for j, value in held.items()}
-    return GivenRows(energy, stretches).requires_grad_(False), coordinates.holding(held), rows
+    own = coordinates.holding(held)
+    return GivenRows(energy, own.stretches).requires_grad_(False), own, rows

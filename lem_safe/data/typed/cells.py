@@ -134,6 +134,7 @@ def _of_text(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> lis
         names = placeholders([n.strip() for n in head.names or [f"x{i}" for i in range(head.width)]])
         kept = list(range(head.width)) if chosen is None else chosen_among(chosen, names, str(path))
     collected = _Collected([names[i] for i in kept], [None] * len(kept))
+    pointed = head.layout.decimal == "."
     faults: list[Fault] = []
     with opened(path) as file:
         rows = pieces(itertools.islice(file, head.start, None), head.layout, head.start)
@@ -144,7 +145,8 @@ def _of_text(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> lis
             if faults:
                 continue
             for place, i in enumerate(kept):
-                collected.add_text(place, [head.layout.plain(r.cells[i]).strip() for r in block])
+                cells = [r.cells[i].strip() for r in block]
+                collected.add_text(place, cells if pointed else [head.layout.plain(c) for c in cells])
     if faults:
         raise BadInput(faults[:8])
     return _with_rows(collected.columns(), str(path))

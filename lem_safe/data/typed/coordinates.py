@@ -14,6 +14,7 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.tables import CellKind
 from lem_safe.data.typed.codec import Codec
+from lem_safe.data.typed.stretches import stretch_of
 
 MIDDLE = 0.5
 
@@ -21,7 +22,7 @@ MIDDLE = 0.5
 class RowCoordinates(Coordinates):
     """x = D(z) of a codec. kinds: what rules take the columns of categories for; text by default. wanted: the
     places of the columns that `counted` is asked about; all by default. held: values that are given of
-    ordered columns, by place, whose latent numbers are those of `Stretch` (E.30).
+    ordered columns, by place, in the place of whose latent numbers stand those of `Stretch` (E.30).
     """
 
     affine = False
@@ -38,6 +39,9 @@ class RowCoordinates(Coordinates):
             torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64), torch.float64
         )
         self.codec, self.kinds, self.wanted, self.held = codec, dict(kinds or {}), wanted, dict(held or {})
+        self.stretches = {
+            codec.moving.index(j): stretch_of(codec.fields[j], value) for j, value in self.held.items()
+        }
         self._tables = codec.tables(self.kinds)
 
     @property
@@ -45,23 +49,23 @@ class RowCoordinates(Coordinates):
         return len(self.codec.fields)
 
     def forward(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self._with_held(self.codec.values(z))).to(z.dtype)
+        return self._as_counted(self._with_held(self.codec.values(self._latent(z)))).to(z.dtype)
 
     def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n D"]:
         rows = self.placed(x.double().cpu())
         z = self.codec.latent(rows, torch.full_like(rows, MIDDLE)).to(x)
-        z[..., [self.codec.moving.index(j) for j in self.held]] = 0
+        z[..., list(self.stretches)] = 0
         return z
 
     def saved(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
         return self._as_counted(self.rows(z))
 
     def counted(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self._with_held(self.codec.rows(z, self.wanted)))
+        return self._as_counted(self._with_held(self.codec.rows(self._latent(z), self.wanted)))
 
     def rows(self, z: Float[Tensor, "*n D"]) -> Float64[Tensor, "*n d"]:
         """The rows as they are written, categories by place."""
-        return self._with_held(self.codec.rows(z))
+        return self._with_held(self.codec.rows(self._latent(z)))
 
     def about(self, columns: Collection[int]) -> "RowCoordinates":
         """The same map, for a region that is about these columns alone."""
@@ -116,8 +120,17 @@ class RowCoordinates(Coordinates):
     def anchored(self, rows: Float[Tensor, "N d"], dtype: torch.dtype) -> "RowCoordinates":
         return self
 
+    def _latent(self, z: Tensor) -> Tensor:
+        """Points with the latent numbers of held columns."""
+        if not self.stretches:
+            return z
+        columns = list(z.double().unbind(-1))
+        for i, stretch in self.stretches.items():
+            columns[i] = stretch.at(columns[i])
+        return torch.stack(columns, -1)
+
     def _with_held(self, rows: Tensor) -> Tensor:
-        """Rows whose held columns have their values."""
+        """Rows whose held columns have exactly their values, also where D passes over these."""
         if not self.held:
             return rows
         columns = list(rows.unbind(-1))
