@@ -128,7 +128,7 @@ def _moments(parts: Sequence[Tensor], numbers: int, sizes: Sequence[int]) -> Mom
     hot = sum(
         (one_hot(part[:, numbers:], sizes).sum(0) for part in parts), torch.zeros(sum(sizes), dtype=z.dtype)
     )
-    pooled = 0.1 * z.var(0, unbiased=False) if len(z) > 1 else torch.ones(numbers, dtype=z.dtype)
+    pooled = 0.1 * z.var(0, unbiased=False) if len(z) > 1 and numbers else torch.ones(numbers, dtype=z.dtype)
     return Moments(z.mean(0), pooled, hot / len(z))
 
 
