@@ -19,7 +19,7 @@ def test_the_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_its_examples_exist() -> None:
     named = set(re.findall(r"\(\.\./examples/(\w+\.py)\)", PAGE))
-    assert len(named) == 4 and all((ROOT / "examples" / name).is_file() for name in named)
+    assert len(named) == 5 and all((ROOT / "examples" / name).is_file() for name in named)
 
 
 def test_its_formulas_are_in_the_ledger() -> None:
