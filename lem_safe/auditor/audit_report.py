@@ -11,6 +11,7 @@ from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.headline import reason
 from lem_safe.auditor.movement import Movement
 from lem_safe.auditor.reading import Unseen
+from lem_safe.auditor.unequal import Unequal
 from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
@@ -94,6 +95,8 @@ class AuditReport:
     """What the columns that hold no numbers hold, by name: text, date or boolean; None where all do."""
     unseen: tuple[Unseen, ...] = ()
     """Texts that rules compare a column with and that never occur in it."""
+    unequal: tuple[Unequal, ...] = ()
+    """Columns that are not, in some row, what the scenario derives them as."""
 
     @property
     def status(self) -> int:
@@ -140,6 +143,7 @@ class AuditReport:
             read["unseen"] = tuple(
                 Unseen(**{**each, "values": tuple(each["values"])}) for each in data.get("unseen", ())
             )
+            read["unequal"] = tuple(Unequal(**each) for each in data.get("unequal", ()))
             read["by_cloud"] = tuple(CloudFractions(**each) for each in data.get("by_cloud", ()))
             return cls(
                 **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}

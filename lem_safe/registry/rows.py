@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from barriers.filters import FILTERS
 from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
 from barriers.sets.column_names import column_names
+from barriers.sets.derived import beside
 from barriers.sets.rule import columns_used
 from barriers.sets.usage import rules_in, usage_of
 from barriers.tables import CellKind, Coder
@@ -20,6 +21,7 @@ from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
 from lem_safe.registry.given_values import given_value
+from lem_safe.registry.computing import not_computed
 from lem_safe.registry.making import make, regions
 from lem_safe.registry.path_regions import unlike_shape
 from lem_safe.registry.pinned import shape_of, values_given
@@ -51,7 +53,7 @@ def kinds_of(
     own: dict[str, CellKind] = {"category": "text", "date": "date"}
     pairs = zip(columns, codec.fields, strict=True)
     known = {name: own[field.kind] for name, field in pairs if field.kind in own}
-    return {**known, **usage_of(unsafe, columns, derived or {}).kinds(codec.holding)}
+    return {**known, **usage_of(unsafe, columns, beside(derived, columns)).kinds(codec.holding)}
 
 
 def coordinates_of(
@@ -67,7 +69,7 @@ def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet
     """The named regions of a scenario that can be run, over its columns, whatever these hold."""
     codec = table_of(chosen.energy)
     kinds = None if codec is None else kinds_of(codec, columns, chosen.unsafe, chosen.derived)
-    return regions(chosen.unsafe, columns, chosen.derived, kinds)
+    return regions(chosen.unsafe, columns, beside(chosen.derived, columns), kinds)
 
 
 def in_data_units(
@@ -92,7 +94,10 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     for path in (*_within(energy, ("energy",)), *_within(penalties, ("penalties",))):
         yield path, f"cannot be part of a composition: {OWN}; make it the scenario's energy"
     codec = table_of(energy)
-    given = content.get("given") or {}
+    given, derived = content.get("given") or {}, content.get("derived") or {}
+    if energy and derived:
+        for name, message in not_computed(codec, columns, derived):
+            yield ("derived", name), message
     if codec is None:
         shape = content.get("shape") or shape_of(energy)
         for name, message in unlike_shape(content.get("unsafe") or {}, shape):
@@ -113,6 +118,45 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
             given_value(codec, columns, name, value)
         except SpecificationError as error:
             yield ("given", name), str(error)
+
+
+def code_given(codec: Codec, columns: Sequence[str], name: str, value: Any) -> tuple[int, int] | None:
+    """The place among the columns with codes, and the code, that a given value stands for; None where the
+    column has this value alone. SpecificationError where it has none.
+    """
+    if name not in columns:
+        raise SpecificationError(f"no column is named '{name}'; the columns are {', '.join(columns[:12])}")
+    j = list(columns).index(name)
+    field = codec.fields[j]
+    if field.formula:
+        raise SpecificationError(
+            f"is computed as {field.formula} from the other columns, and samples are drawn with given values "
+            "of columns that are modelled; give those, or make a rule of it"
+        )
+    code = _code(field, value)
+    if code is None:
+        shown = [repr(field.text(atom)) for atom in field.atoms[:12]] + ["null"] * field.gaps
+        message = f"can be one of {', '.join(shown)} (values that at least 5 % of the rows have)"
+        raise SpecificationError(
+            f"{message if shown else 'has no value that many rows share'}; got {value!r}"
+        )
+    return (codec.choosing.index(j), code) if j in codec.choosing else None
+
+
+def _code(field: Field, value: Any) -> int | None:
+    if value is None:
+        return field.codes - 1 if field.gaps else None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    for k, atom in enumerate(field.atoms):
+        own = field.text(atom)
+        same = own == text or (isinstance(value, bool) and own.lower() == text)
+        if same or (field.kind in ("number", "integer") and _number(value) == atom):
+            return k
+    return None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _within(spec: Any, path: Key) -> Iterator[Key]:
@@ -169,7 +213,7 @@ def _unfit_filter(
 
 def _unlike(codec: Codec, columns: Sequence[str], content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """Rules that take a column for something else than it is."""
-    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    unsafe, derived = content.get("unsafe") or {}, beside(content.get("derived"), columns)
     kinds = kinds_of(codec, columns, unsafe, derived)
     for name, field in zip(columns, codec.fields, strict=True):
         kind = kinds.get(name)
@@ -195,14 +239,14 @@ def _reads(kind: CellKind, label: str) -> bool:
 
 def _truths(kind: CellKind | None, field: Field) -> bool:
     """Whether a column of numbers holds truth values, as a rule takes it."""
-    return kind == "boolean" and not field.moves and set(field.atoms) <= {0.0, 1.0}
+    return kind == "boolean" and not field.moves and not field.formula and set(field.atoms) <= {0.0, 1.0}
 
 
 def _marks_named(
     codec: Codec, columns: Sequence[str], content: Mapping[str, Any]
 ) -> Iterator[tuple[Key, str]]:
     """Rules that compare a column with a text that its table reads as a missing cell."""
-    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    unsafe, derived = content.get("unsafe") or {}, beside(content.get("derived"), columns)
     cells = Cells(kinds_of(codec, columns, unsafe, derived), "known", derived)
     for region, spec in unsafe.items():
         for rule in rules_in(spec):

@@ -49,7 +49,8 @@ class Field:
     atoms: the values that are codes. knots: the others; None where there are none. low, high: the range.
     step: the grid of the values; digits: the same where it is a power of ten; neither where any number may
     be. places: decimals that are written. style: how dates are written. gaps: whether cells may be missing,
-    and `mark` how such a cell is written.
+    and `mark` how such a cell is written. formula: of a column that is computed from others and has neither
+    latent number nor code; names: the expressions by name that the formula uses.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Field:
     gaps: bool = False
     mark: str = ""
     linear: bool = False
+    formula: str = ""
+    names: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def _curve(self) -> tuple[Tensor, Tensor]:
@@ -105,11 +108,15 @@ class Field:
         return torch.where(k == len(self.atoms), found, atom) if self.moves else atom
 
     def rounded(self, v: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
-        """Values as they can be written: on the grid and within the range."""
+        """Values as they can be written: on the grid and within the range; of a computed one that lies
+        outside it, NaN.
+        """
         if self.digits is not None:
             v = (v * 10.0**self.digits).round() / 10.0**self.digits
         elif self.step is not None:
             v = (v / self.step).round() * self.step
+        if self.formula:
+            v = torch.where(v.isfinite() & (v >= self.low) & (v <= self.high), v, torch.nan)
         return v.clamp(self.low, self.high) + 0.0  # no −0
 
     def _moved(self, z: Tensor) -> Tensor:
@@ -201,4 +208,5 @@ class Field:
             if knots is None
             else Knots(tuple(knots["p"]), tuple(knots["v"]), knots["below"], knots["above"])
         )
-        return cls(**{**given, **lists, "knots": made, "low": low, "high": high})
+        names = tuple((str(name), str(text)) for name, text in given.get("names", ()))
+        return cls(**{**given, **lists, "knots": made, "low": low, "high": high, "names": names})

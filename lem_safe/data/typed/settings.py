@@ -77,3 +77,11 @@ def _bound(name: str, bound: Any) -> float | None:
             f"columns.{name}: range holds numbers, dates such as '2020-12-31', or null; got {bound!r}"
         )
     return found
+
+
+def must_be_computable(name: str, said: ColumnSettings) -> None:
+    """Refuses what makes no sense of a column that is computed from others: ValueError."""
+    if said.range is not None or said.transform is not None:
+        key = "range" if said.range is not None else "transform"
+        message = f"{key} is for columns that are modelled, and derived computes this one"
+        raise ValueError(f"columns.{name}: {message}; make a rule of it, or take the column out of derived")

@@ -1,0 +1,47 @@
+"""The fields of a table, those with a formula made fields that are computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from barriers.sets.derived import beside, needed, of_columns
+from lem_safe.data.typed.computed import Computed, both
+from lem_safe.data.typed.fields import Field
+from lem_safe.data.typed.inference import FIRST, LAST
+from lem_safe.data.typed.settings import ColumnSettings, must_be_computable
+from lem_safe.errors import BadInput, Fault
+
+
+def with_formulas(
+    fields: Sequence[Field], derived: Mapping[str, str], settings: Mapping[str, ColumnSettings], source: str
+) -> list[Field]:
+    """The fields, those that `derived` names computed; BadInput where one cannot be."""
+    columns = [field.name for field in fields]
+    own, others = of_columns(derived, columns), beside(derived, columns)
+    if not own:
+        return list(fields)
+    made = list(fields)
+    try:
+        for name, j in own.items():
+            must_be_computable(columns[j], settings.get(columns[j], ColumnSettings()))
+            names = tuple(
+                (word, text) for word, text in needed(derived, name).items() if word in others
+            )
+            made[j] = _computed(fields[j], derived[name], names)
+        return _with_gaps(made)
+    except ValueError as bad:
+        raise BadInput(Fault(f"derived: {bad}", source)) from None
+
+
+def _computed(field: Field, formula: str, names: tuple[tuple[str, str], ...]) -> Field:
+    """A field without a latent number and codes, whose values are what its formula gives."""
+    low, high = (FIRST, LAST) if field.kind == "date" else (float("-inf"), float("inf"))
+    return replace(both(field), atoms=(), knots=None, low=low, high=high, formula=formula, names=names)
+
+
+def _with_gaps(fields: Sequence[Field]) -> list[Field]:
+    """The fields, those marked as columns with gaps whose formula may have no value."""
+    made = list(fields)
+    for j in Computed(fields).order:
+        if not Computed(made).total(j):
+            made[j] = replace(made[j], gaps=True)
+    return made
