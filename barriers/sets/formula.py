@@ -49,7 +49,9 @@ class Formula:
             self.used, self.whole = list(dict.fromkeys(columns_in(side.expression))), []
             self.total = _total(side.expression)
             if side.kind == "text":
-                raise RuleError(f"'{text}'", 0, " is text: what is computed is a number, a date or a condition")
+                raise RuleError(
+                    f"'{text}'", 0, " is text: what is computed is a number, a date or a condition"
+                )
 
     def values(self, x: Float64[Tensor, "*n d"]) -> Float64[Tensor, "*n"]:
         """The value at each row, NaN where there is none; differentiable where it is arithmetic."""

@@ -11,12 +11,12 @@ from lem_safe.auditor.formats import FORMATS, to_json
 from lem_safe.auditor.headline import reason
 from lem_safe.auditor.movement import Movement
 from lem_safe.auditor.reading import Unseen
-from lem_safe.auditor.unequal import Unequal
 from lem_safe.auditor.repeats import Repeats
 from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import to_html, to_text
 from lem_safe.auditor.unclaimed import Unclaimed, unclaimed_in
+from lem_safe.auditor.unequal import Unequal
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method
 from lem_safe.errors import BadInput

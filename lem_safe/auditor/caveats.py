@@ -15,7 +15,14 @@ SOME = 0.99
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
     """The remarks that apply, one or two sentences each."""
-    found = (_dropped(audit), *_unseen(audit), *_unequal(audit), _repeats(audit), _moved(audit), _mixed(audit))
+    found = (
+        _dropped(audit),
+        *_unseen(audit),
+        *_unequal(audit),
+        _repeats(audit),
+        _moved(audit),
+        _mixed(audit),
+    )
     return [text for text in found if text]
 
 

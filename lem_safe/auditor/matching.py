@@ -64,7 +64,12 @@ def match_columns(
     if samples.gaps == "keep":
         must_be_rules(specs, samples.source)
     reading = reading_of(
-        specs, beside(derived, found.names), found.names, found.order, rows=samples.rows, source=samples.source
+        specs,
+        beside(derived, found.names),
+        found.names,
+        found.order,
+        rows=samples.rows,
+        source=samples.source,
     )
     return found._replace(reading=reading)
 

@@ -92,5 +92,3 @@ def _truths(cells: Float[np.ndarray, "b"]) -> Float[np.ndarray, "b"]:
     known = {code_of(spelt(text)): value for text, value in TRUTHS.items() for spelt in SPELLINGS}
     unique, at = np.unique(cells, return_inverse=True)
     return np.array([known.get(float(v), float(v)) for v in unique], dtype=np.float64)[at.reshape(-1)]
-
-

@@ -28,7 +28,7 @@ def computing(
     wanted = {**{name: derived[name] for name in own}}
     for name in own:
         wanted |= needed(derived, name)
-    if not own or any(name in wanted for name in faulty(derived, names)):
+    if not own or faulty(derived, names):
         return dict(energy)
     data = energy["data"]
     return {**energy, "data": {**data, "derived": {**(data.get("derived") or {}), **wanted}}}
@@ -56,10 +56,11 @@ def not_computed(
     """The derived names that are columns of an energy which does not compute them so, and why that cannot be:
     rules would see the column, and nothing would make it equal to the expression.
     """
-    bad = faulty(derived, columns)
+    if faulty(derived, columns):  # reported elsewhere, and then none is computed
+        return
     for name, j in of_columns(derived, columns).items():
         field = None if codec is None else codec.fields[j]
-        if name in bad or (field is not None and field.formula == derived[name]):
+        if field is not None and field.formula == derived[name]:
             continue
         if field is not None and field.formula:
             why = f"is computed as {field.formula} by this energy; write that, or train it again"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from barriers.sets import RuleError
 from barriers.sets.column_names import names_among, names_of_all, rule_names
 from barriers.sets.derived import faults_of, missing_in, of_columns
 from barriers.tables import defaults, listed, misplaced
@@ -59,8 +60,13 @@ def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) 
     return [
         source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
         for name, bad in faults_of(over, parts.cells(over), parts.derived)
-        if name not in there or "from itself" in bad.why
+        if (name not in there or "from itself" in bad.why) and not (columns is None and _of_a_column(bad))
     ]
+
+
+def _of_a_column(bad: RuleError) -> bool:
+    """Whether a derived name is faulty unless it is a column: only these can be conditions."""
+    return "is a condition" in bad.why
 
 
 def out_of_place(names: Sequence[str], given: Sequence[str]) -> str | None:

@@ -72,4 +72,3 @@ def equalities(
 def unit_of(field: Field) -> float | None:
     """The distance of neighbouring values of a column; None where any number may be."""
     return field.step if field.digits is None else 10.0**-field.digits
-

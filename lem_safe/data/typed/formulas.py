@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from barriers.sets.derived import beside, needed, of_columns
+from barriers.tables import listed
 from lem_safe.data.typed.computed import Computed, both
 from lem_safe.data.typed.fields import Field
 from lem_safe.data.typed.inference import FIRST, LAST
@@ -11,21 +12,29 @@ from lem_safe.data.typed.settings import ColumnSettings, must_be_computable
 from lem_safe.errors import BadInput, Fault
 
 
-def with_formulas(
-    fields: Sequence[Field], derived: Mapping[str, str], settings: Mapping[str, ColumnSettings], source: str
-) -> list[Field]:
+def must_suit(
+    derived: Mapping[str, str], columns: Sequence[str], settings: Mapping[str, ColumnSettings], source: str
+) -> None:
+    """BadInput where something is said of a column that makes no sense as it is computed."""
+    try:
+        for j in of_columns(derived, columns).values():
+            must_be_computable(columns[j], settings.get(columns[j], ColumnSettings()))
+    except ValueError as bad:
+        raise BadInput(Fault(f"derived: {bad}", source)) from None
+
+
+def with_formulas(fields: Sequence[Field], derived: Mapping[str, str], source: str) -> list[Field]:
     """The fields, those that `derived` names computed; BadInput where one cannot be."""
     columns = [field.name for field in fields]
     own, others = of_columns(derived, columns), beside(derived, columns)
-    if not own:
-        return list(fields)
+    used = {word for name in own for word in needed(derived, name)}
+    if idle := [name for name in others if name not in used]:
+        message = f"'{idle[0]}' is no column, and no column is computed from it; the columns are "
+        raise BadInput(Fault(f"derived: {message}{listed(columns)}", source))
     made = list(fields)
     try:
         for name, j in own.items():
-            must_be_computable(columns[j], settings.get(columns[j], ColumnSettings()))
-            names = tuple(
-                (word, text) for word, text in needed(derived, name).items() if word in others
-            )
+            names = tuple((word, text) for word, text in needed(derived, name).items() if word in others)
             made[j] = _computed(fields[j], derived[name], names)
         return _with_gaps(made)
     except ValueError as bad:

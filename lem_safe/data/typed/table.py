@@ -17,7 +17,7 @@ from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.data.typed.cells import Column, names_in, read_columns
 from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.equalities import Equality, equalities
-from lem_safe.data.typed.formulas import with_formulas
+from lem_safe.data.typed.formulas import must_suit, with_formulas
 from lem_safe.data.typed.inference import field_of, values_of
 from lem_safe.data.typed.settings import ColumnSettings
 from lem_safe.errors import BadInput, Fault
@@ -27,8 +27,8 @@ SEEN = 1000
 
 
 class TypedTable(NamedTuple):
-    """The values of n rows, what they stand for, and how many rows were left out; of columns that are computed
-    the values that are, and how often the table's cells are these.
+    """The values of n rows, of columns that are computed what is computed; what they stand for; how many rows
+    were left out; how often the table's cells are what is computed.
     """
 
     values: Float64[np.ndarray, "n d"]
@@ -110,6 +110,7 @@ def _read(
     if ignored:
         chosen = tuple(name for name in chosen or names if name not in ignored)
     columns = read_columns(path, chosen, form)
+    must_suit(dict(derived), [column.name for column in columns], settings, str(path))
     columns, kept = _complete(columns, form, str(path))
     fields, faults = [], list[Fault]()
     for column in columns:
@@ -119,7 +120,7 @@ def _read(
             faults += bad.faults
     if faults:
         raise BadInput(faults)
-    fields = with_formulas(fields, dict(derived), settings, str(path))
+    fields = with_formulas(fields, dict(derived), str(path))
     found = [values_of(c, f, str(path)) for c, f in zip(columns, fields, strict=True)]
     codec = Codec(fields)
     if not codec.dimension:
