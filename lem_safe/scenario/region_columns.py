@@ -60,7 +60,8 @@ def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) 
     return [
         source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
         for name, bad in faults_of(over, parts.cells(over), parts.derived)
-        if (name not in there or "from itself" in bad.why) and not (columns is None and _of_a_column(bad))
+        if (name not in there or "from itself" in bad.why)
+        and not (parts.runs and columns is None and _of_a_column(bad))
     ]
 
 
