@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from barriers.sets import UnsafeSet
-from barriers.sets.derived import beside
 from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
@@ -62,7 +61,7 @@ def must_hold(chosen: Scenario) -> None:
     if table_of(chosen.energy) is not None:
         return
     columns_ = tuple(chosen.columns or columns(chosen.energy))
-    named = regions(chosen.unsafe, columns_, beside(chosen.derived, columns_))
+    named = regions(chosen.unsafe, columns_, chosen.derived)
     needs = _needs(chosen.content(), columns_, {c.set: named[c.set] for c in chosen.constraints})
     found = needs.unfit(chosen.dtype, columns_, HARMLESS if chosen.dtype == "float32" else SHARE)
     if found is not None:

@@ -69,7 +69,7 @@ def own_regions(chosen: Scenario, columns: Sequence[str]) -> dict[str, UnsafeSet
     """The named regions of a scenario that can be run, over its columns, whatever these hold."""
     codec = table_of(chosen.energy)
     kinds = None if codec is None else kinds_of(codec, columns, chosen.unsafe, chosen.derived)
-    return regions(chosen.unsafe, columns, beside(chosen.derived, columns), kinds)
+    return regions(chosen.unsafe, columns, chosen.derived, kinds)
 
 
 def in_data_units(

@@ -14,6 +14,8 @@ from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput
 from lem_safe.progress import Silent
 from lem_safe.registry import load, loads
+from lem_safe.report.contents import read
+from lem_safe.runs.more_samples import draw_into
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.table_files import write_rows
 
@@ -85,6 +87,10 @@ def test_the_run_writes_what_is_computed_and_keeps_its_promise(tmp_path: Path) -
         for row in rows
     ]
     assert sum(big) == run.report.constraints[0].violations == 0
+    draw_into(tmp_path / "more.csv", run.directory, 300, seed=1, burn_in=2)
+    assert [broken(row, 2) for row in rows_of(tmp_path / "more.csv")] == [[]] * 300
+    contents = read(run.directory)  # what the page is made of
+    assert int(contents.inside("late", contents.x).sum()) == run.report.constraints[1].violations
     frame = run.to_pandas()
     assert str(frame["living"].dtype) == "Int64" and frame["living"].isna().sum() == 0
     resolved, asked = load(run.directory / "scenario.yaml"), load(tmp_path / "houses.yaml")
