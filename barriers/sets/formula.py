@@ -13,7 +13,7 @@ from torch import Tensor
 
 from barriers.sets.cells import Cells
 from barriers.sets.condition import columns_in
-from barriers.sets.expression import Expression, Number, Operation, evaluate, renumbered
+from barriers.sets.expression import Column, Expression, Number, Operation, evaluate, renumbered
 from barriers.sets.rule import Rule
 from barriers.sets.rule_error import RuleError
 from barriers.sets.rule_text import RuleText
@@ -28,7 +28,8 @@ class Formula:
     """One formula over `columns`, of whose cells `cells` says what they are; raises RuleError.
 
     kind: what its values are. used: the places of the columns that it reads. whole: those among them that it
-    compares by ==, which must hold whole numbers. total: whether it has a value wherever no cell is missing.
+    compares by ==, which must hold whole numbers. divisors: those of which none may be 0, so that it has a
+    value wherever no cell is missing; None where it may have none for other reasons.
     """
 
     def __init__(self, text: str, columns: Sequence[str], cells: Cells):
@@ -41,13 +42,14 @@ class Formula:
             self._conditions = told, Rule(require=text, columns=columns, cells=cells)
             self.kind: CellKind = "boolean"
             self.used = [list(columns).index(name) for name in told.columns_used]
-            self.whole, self.total = sorted(told.demands.whole), True
+            self.whole = sorted(told.demands.whole)
+            self.divisors: list[int] | None = []
         else:
             side = Sides(read, columns, cells).side(read.parsed(), 0)
             read.must_be_read()
             self._expression, self.kind = side.expression, side.kind
             self.used, self.whole = list(dict.fromkeys(columns_in(side.expression))), []
-            self.total = _total(side.expression)
+            self.divisors = _divisors(side.expression)
             if side.kind == "text":
                 raise RuleError(
                     f"'{text}'", 0, " is text: what is computed is a number, a date or a condition"
@@ -71,12 +73,21 @@ def is_condition(node: ast.expr) -> bool:
     return negated or isinstance(node, ast.Compare | ast.BoolOp | ast.Tuple)
 
 
-def _total(expression: Expression) -> bool:
+def _divisors(expression: Expression) -> list[int] | None:
+    """The columns by which an expression divides, wherever it has a value unless one of them is 0; None where
+    it may have none for other reasons.
+    """
     match expression:
         case Operation("**", (base, Number(power))) if power == int(power) and power >= 0:
-            return _total(base)
+            return _divisors(base)
         case Operation("/" | "%", (part, Number(value))) if value != 0:
-            return _total(part)
+            return _divisors(part)
+        case Operation("/" | "%", (part, Column(index))):
+            inner = _divisors(part)
+            return None if inner is None else [*inner, index]
         case Operation(name, arguments):
-            return name in TOTAL and all(map(_total, arguments))
-    return True
+            found = [_divisors(a) for a in arguments]
+            if name not in TOTAL or None in found:
+                return None
+            return [i for inner in found for i in inner or ()]
+    return []

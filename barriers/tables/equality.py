@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Bool, Float64
 
-ROUNDING = 1e-12
-"""Float64 makes a formula of cells as large as its value this inexact, at most."""
 NINE_DIGITS = 1e-9
-"""The same of a column without a fixed number of decimals, which are compared to nine digits."""
+"""How far cells of a column without a fixed number of decimals may be off, for their size."""
+NEARLY = 1 - 1e-6
+"""A cell that is a whole unit off is none of a value's neighbours."""
 MOST = 9
 """Decimals beyond which a column is taken to have no fixed number of them."""
 
@@ -14,15 +14,15 @@ MOST = 9
 def same(
     values: Float64[np.ndarray, "n"], cells: Float64[np.ndarray, "n"], unit: float | None
 ) -> Bool[np.ndarray, "n"]:
-    """Whether cells are values rounded to a multiple of a unit, up or down where these are in the middle; the
-    same without a unit to nine digits. A missing cell is no value.
+    """Whether cells are values rounded up or down to a multiple of a unit, which is how programs that round,
+    cut off or round twice write them; the same without a unit to nine digits. A missing cell is no value.
 
-    >>> same(np.array([0.125, 0.126, np.nan]), np.array([0.13, 0.12, np.nan]), 0.01).tolist()
-    [True, False, True]
+    >>> same(np.array([0.126, 0.126, 0.12, np.nan]), np.array([0.12, 0.14, 0.13, np.nan]), 0.01).tolist()
+    [True, False, False, True]
     """
     with np.errstate(invalid="ignore"):
         size = np.abs(values) + np.abs(cells)
-        slack = NINE_DIGITS * size if unit is None else unit / 2 + ROUNDING * size
+        slack = NINE_DIGITS * size if unit is None else unit * NEARLY
         near = np.abs(values - cells) <= slack
     return np.asarray(near | (np.isnan(values) & np.isnan(cells)))
 

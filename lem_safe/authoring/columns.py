@@ -67,6 +67,10 @@ def in_words(field: Field) -> str:
         more = f" and {len(field.labels) - SHOWN} more" if len(field.labels) > SHOWN else ""
         labels = [repr(label) if "," in label else label for label in field.labels[:SHOWN]]
         return f"one of {', '.join(labels)}{more}{gaps}"
+    if field.base:
+        how = "as a share of" if field.ratio else "as the difference from"
+        what = "a whole number" if field.kind == "integer" else _number(field)
+        return f"{what} {_between(field)}, modelled {how} {field.base}"
     what = {"integer": "a whole number", "date": "a date", "number": _number(field)}[field.kind]
     often = [_shown(field, v) for v in field.atoms[:SHOWN]]
     values = f", often {', '.join(often)}" if field.moves and often else ""

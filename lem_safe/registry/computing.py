@@ -21,14 +21,15 @@ def computing(
     columns of it, with the names that they use. As it is where it is not learned from a file, where the
     scenario gives its columns other names, and where an expression is faulty, which is reported elsewhere.
     """
-    names = _columns(energy)
-    if names is None or (columns is not None and list(columns) != names):
+    table = _table(energy)
+    names = [] if table is None else _columns(table)
+    if table is None or (columns is not None and list(columns) != names):
         return dict(energy)
-    own = of_columns(derived, names)
-    wanted = {**{name: derived[name] for name in own}}
-    for name in own:
-        wanted |= needed(derived, name)
-    if not own or faulty(derived, names):
+    wanted = {name: derived[name] for name in of_columns(derived, names)}
+    bases = {f"{name} ": base for name, said in table.told.items() if (base := said.minus or said.over)}
+    for name in (*wanted, *bases):
+        wanted |= needed({**derived, **bases}, name)
+    if not wanted or faulty(derived, names):
         return dict(energy)
     data = energy["data"]
     return {**energy, "data": {**data, "derived": {**(data.get("derived") or {}), **wanted}}}
@@ -70,17 +71,24 @@ def not_computed(
         yield name, f"'{name}' {why}"
 
 
-def _columns(energy: Mapping[str, Any]) -> list[str] | None:
-    """The names of the columns of the file that an energy is learned from; None where there is none."""
-    if energy.get("kind") != "trained" or not isinstance(energy.get("data"), Mapping):
+def _table(energy: Mapping[str, Any]) -> FileTable | None:
+    """The file that an energy is learned from; None where there is none."""
+    data = energy.get("data")
+    if energy.get("kind") != "trained" or not isinstance(data, Mapping) or data.get("kind") != "file":
         return None
     try:
-        made = make("data", energy["data"]) if energy["data"].get("kind") == "file" else None
-        if not isinstance(made, FileTable):
-            return None
-        names = names_in(made.path, made.form)
-    except (BadInput, TableFault, ValueError, KeyError, OSError):
+        made = make("data", data)
+    except (BadInput, ValueError, KeyError):  # reported elsewhere
         return None
-    if made.chosen is not None:
-        return [name for name in made.chosen if name in names]
-    return [name for name in names if name not in made.ignored]
+    return made if isinstance(made, FileTable) else None
+
+
+def _columns(table: FileTable) -> list[str]:
+    """The names of its columns; none where it cannot be read, which is reported elsewhere."""
+    try:
+        names = names_in(table.path, table.form)
+    except (BadInput, TableFault, ValueError, OSError):
+        return []
+    if table.chosen is not None:
+        return [name for name in table.chosen if name in names]
+    return [name for name in names if name not in table.ignored]

@@ -133,6 +133,8 @@ def code_given(codec: Codec, columns: Sequence[str], name: str, value: Any) -> t
             f"is computed as {field.formula} from the other columns, and samples are drawn with given values "
             "of columns that are modelled; give those, or make a rule of it"
         )
+    if field.base:
+        raise SpecificationError(f"is modelled relative to {field.base}, and takes no given value")
     code = _code(field, value)
     if code is None:
         shown = [repr(field.text(atom)) for atom in field.atoms[:12]] + ["null"] * field.gaps
@@ -239,7 +241,11 @@ def _reads(kind: CellKind, label: str) -> bool:
 
 def _truths(kind: CellKind | None, field: Field) -> bool:
     """Whether a column of numbers holds truth values, as a rule takes it."""
-    return kind == "boolean" and not field.moves and not field.formula and set(field.atoms) <= {0.0, 1.0}
+    return (
+        kind == "boolean"
+        and not (field.moves or field.formula or field.base)
+        and set(field.atoms) <= {0.0, 1.0}
+    )
 
 
 def _marks_named(

@@ -72,12 +72,17 @@ class Codec:
         x = x.detach()
         asked = range(len(self.fields)) if wanted is None else wanted
         needed = self.computed.inputs(asked)
-        made = [
-            field.rounded(field.values(*self._of(x, j))) if j in needed and self._own(j) else self._blank(x)
-            for j, field in enumerate(self.fields)
-        ]
+        made = [self._rounded(x, j) if j in needed else self._blank(x) for j in range(len(self.fields))]
         found = self.computed.complete(made, needed, rounded=True)
         return torch.stack([v if j in asked else self._blank(x) for j, v in enumerate(found)], -1)
+
+    def _rounded(self, x: Tensor, j: int) -> Float64[Tensor, "n"]:
+        """The cells of one column, but for what others have a part in."""
+        field = self.fields[j]
+        if not self._own(j):
+            return self._blank(x)
+        found = field.values(*self._of(x, j))
+        return found if field.base else field.rounded(found)
 
     def _own(self, j: int) -> bool:
         """Whether a column has values of its own, and is not computed."""
@@ -90,7 +95,9 @@ class Codec:
         self, rows: Float64[Tensor, "n d"], uniforms: Float64[Tensor, "n d"]
     ) -> Float64[Tensor, "n D"]:
         """A point of each row; ranks among equal values, and numbers that do not matter, by the uniforms."""
-        made = [field.latent(rows[:, j], uniforms[:, j]) for j, field in enumerate(self.fields)]
+        cells = list(rows.unbind(-1))
+        own = [self.computed.relative(j, cells) for j in range(len(self.fields))]
+        made = [field.latent(own[j], uniforms[:, j]) for j, field in enumerate(self.fields)]
         z, c = [made[j][0] for j in self.moving], [made[j][1] for j in self.choosing]
         return torch.stack([*z, *c], 1) if self.dimension else rows.new_zeros(len(rows), 0)
 

@@ -1,8 +1,9 @@
-"""The columns of a table that are computed from the others, each from the cells as they are written (E.25).
+"""The columns of a table that are made with the help of others, of their cells as they are written (E.25).
 
 A computed column has no latent number and no code: D makes the other columns, rounds them, and then works
 each formula out of the written cells, in an order in which its inputs are there, and rounds it to what its
-own column holds.
+own column holds. A column that is relative to a base has a difference from it, or a share of it, as its
+latent number: D adds the base, or multiplies by it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -31,13 +32,14 @@ class Computed:
 
     def __init__(self, fields: Sequence[Field]):
         self.fields = tuple(fields)
-        places = [j for j, field in enumerate(self.fields) if field.formula]
-        names = {name: text for j in places for name, text in self.fields[j].names}
-        self._kinds = _kinds(self.fields, [self.fields[j].formula for j in places], names) if places else {}
+        texts = {j: field.formula or field.base for j, field in enumerate(self.fields)}
+        texts = {j: text for j, text in texts.items() if text}
+        names = {name: text for j in texts for name, text in self.fields[j].names}
+        self._kinds = _kinds(self.fields, list(texts.values()), names) if texts else {}
         self._codes = {j: self._coded(j) for j, field in enumerate(self.fields) if self._worded(field)}
         columns = [field.name for field in self.fields]
         cells = Cells(self._kinds, "known", names)
-        self.formulas = {j: _made(self.fields[j], columns, cells) for j in places}
+        self.formulas = {j: _made(columns[j], text, columns, cells) for j, text in texts.items()}
         self.order = self._order()
         for j in self.order:
             self._must_fit(j)
@@ -53,12 +55,15 @@ class Computed:
         return found
 
     def total(self, j: int) -> bool:
-        """Whether a computed column has a value in every row, as none of its inputs may be missing."""
-        formula = self.formulas[j]
-        return formula.total and not any(self.fields[i].gaps for i in formula.used)
+        """Whether a formula has a value in every row, as none of its inputs may be missing and none that it
+        divides by can be 0.
+        """
+        formula, fields = self.formulas[j], self.fields
+        sound = formula.divisors is not None and not any(fields[i].gaps for i in formula.used)
+        return sound and all(fields[i].low > 0 or fields[i].high < 0 for i in formula.divisors or ())
 
     def exact(self, j: int, cells: Sequence[Float64[Tensor, "n"]]) -> Float64[Tensor, "n"]:
-        """The value of a formula at rows, before rounding; categories by place."""
+        """The value of a formula, or of a base, at rows, before rounding; categories by place."""
         field, formula = self.fields[j], self.formulas[j]
         seen = [self._seen(i, v) for i, v in enumerate(cells)]
         found = formula.values(torch.stack(seen, -1))
@@ -71,13 +76,28 @@ class Computed:
     def complete(
         self, cells: Sequence[Float64[Tensor, "n"]], wanted: Collection[int], *, rounded: bool
     ) -> list[Float64[Tensor, "n"]]:
-        """All columns, those that are wanted and computed among them."""
+        """All columns, with those made that are wanted and are computed, or whose cells are differences from
+        their bases, or shares of them.
+        """
         made = list(cells)
         for j in self.order:
             if j in wanted:
-                value = self.exact(j, made)
-                made[j] = self.fields[j].rounded(value) if rounded else value
+                value, field = self.exact(j, made), self.fields[j]
+                value = field.from_base(made[j], value) if field.base else value
+                made[j] = field.rounded(value) if rounded else value
         return made
+
+    def recomputed(self, cells: Sequence[Float64[Tensor, "n"]]) -> list[Float64[Tensor, "n"]]:
+        """The columns of a table, with what is computed of them."""
+        made = list(cells)
+        for j in self.order:
+            if self.fields[j].formula:
+                made[j] = self.fields[j].rounded(self.exact(j, made))
+        return made
+
+    def relative(self, j: int, cells: Sequence[Float64[Tensor, "n"]]) -> Float64[Tensor, "n"]:
+        """The cells of a column, of one with a base as differences from it, or shares of it."""
+        return self.fields[j].to_base(cells[j], self.exact(j, cells)) if self.fields[j].base else cells[j]
 
     def _seen(self, i: int, v: Tensor) -> Tensor:
         """The cells of a column as formulas know them: categories by their codes."""
@@ -102,19 +122,22 @@ class Computed:
         return torch.from_numpy(codes)
 
     def _order(self) -> list[int]:
-        """The computed columns, each behind those that it is computed from."""
+        """The columns with a formula or a base, each behind those that these read."""
         reads = {j: [i for i in formula.used if i in self.formulas] for j, formula in self.formulas.items()}
         named = {self.fields[j].name: [self.fields[i].name for i in inner] for j, inner in reads.items()}
         if trail := circle(named):
-            raise ValueError(f"column '{trail[0]}' is derived from itself: {' -> '.join(trail)}")
+            raise ValueError(f"column '{trail[0]}' is made of itself: {' -> '.join(trail)}")
         found: list[int] = []
         while len(found) < len(reads):
             found += [j for j, inner in reads.items() if j not in found and set(inner) <= set(found)]
         return found
 
     def _must_fit(self, j: int) -> None:
-        """Refuses a formula whose values are none of its column's."""
+        """Refuses a formula whose values are none of its column's, and a base that may have no value."""
         field, formula = self.fields[j], self.formulas[j]
+        if field.base:
+            _must_be_a_base(field, formula, total=self.total(j))
+            return
         given = {"number": "numbers", "date": "dates", "boolean": "truth values", "text": "texts"}
         truths = field.kind == "category" and all(truth_of(label) is not None for label in field.labels)
         fits = {
@@ -148,12 +171,23 @@ def both(field: Field) -> Field:
     return replace(field, labels=(*field.labels, other.capitalize() if label.istitle() else other))
 
 
-def _made(field: Field, columns: Sequence[str], cells: Cells) -> Formula:
+def _must_be_a_base(field: Field, formula: Formula, *, total: bool) -> None:
+    what = f"column '{field.name}' {'over' if field.ratio else 'minus'} {field.base}"
+    if formula.kind != "number" or field.kind not in ("number", "integer"):
+        raise ValueError(f"{what}: both must be numbers; leave it out")
+    if field.gaps or not total:
+        raise ValueError(
+            f"{what}: no cell of either may be missing, and the expression must have a value in every row; "
+            "leave it out"
+        )
+
+
+def _made(column: str, text: str, columns: Sequence[str], cells: Cells) -> Formula:
     try:
-        return Formula(field.formula, columns, cells)
+        return Formula(text, columns, cells)
     except ValueError as bad:
         why = str(bad).removeprefix("rule: ")
-        raise ValueError(f"column '{field.name}' = {field.formula}: {why}") from None
+        raise ValueError(f"column '{column}' = {text}: {why}") from None
 
 
 def _kinds(fields: Sequence[Field], texts: Iterable[str], names: dict[str, str]) -> dict[str, CellKind]:

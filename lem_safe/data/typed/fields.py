@@ -22,6 +22,8 @@ ATOM_ROWS = 100
 """And the rows: codes follow the other columns through the mixture's components alone, and fewer rows have
 too few of these.
 """
+EXACT = 9
+"""Decimals to which differences of columns with fewer are rounded, which makes equal ones equal."""
 FARTHEST = 6.0
 """The largest latent number that a value is mapped to."""
 
@@ -50,7 +52,8 @@ class Field:
     step: the grid of the values; digits: the same where it is a power of ten; neither where any number may
     be. places: decimals that are written. style: how dates are written. gaps: whether cells may be missing,
     and `mark` how such a cell is written. formula: of a column that is computed from others and has neither
-    latent number nor code; names: the expressions by name that the formula uses.
+    latent number nor code. base: of a column whose atoms and knots are differences from this expression, or
+    with `ratio` shares of it. names: the expressions by name that either uses.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Field:
     mark: str = ""
     linear: bool = False
     formula: str = ""
+    base: str = ""
+    ratio: bool = False
     names: tuple[tuple[str, str], ...] = ()
 
     @cached_property
@@ -164,6 +169,16 @@ class Field:
         t = ((v - values[before]) / torch.where(gap > 0, gap, 1.0)).clamp(0, 1)
         rank = torch.where(last > first, held, p[before] + t * (p[i] - p[before]))
         return torch.special.ndtri(rank.clamp(1e-9, 1 - 1e-9)).clamp(-FARTHEST, FARTHEST)
+
+    def from_base(self, u: Float64[Tensor, "n"], base: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
+        """The values of differences from a base, or of shares of it."""
+        return u * base if self.ratio else base + u
+
+    def to_base(self, v: Float64[Tensor, "n"], base: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
+        """Values as differences from a base, or shares of it."""
+        if self.ratio:
+            return v / base
+        return v - base if self.digits is None else (v - base).round(decimals=max(self.digits, EXACT))
 
     def text(self, value: float) -> str:
         """A value as a cell of a file."""

@@ -17,7 +17,7 @@ from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.data.typed.cells import Column, names_in, read_columns
 from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.equalities import Equality, equalities
-from lem_safe.data.typed.formulas import must_suit, with_formulas
+from lem_safe.data.typed.formulas import must_suit, with_bases, with_formulas
 from lem_safe.data.typed.inference import field_of, values_of
 from lem_safe.data.typed.settings import ColumnSettings
 from lem_safe.errors import BadInput, Fault
@@ -120,7 +120,7 @@ def _read(
             faults += bad.faults
     if faults:
         raise BadInput(faults)
-    fields = with_formulas(fields, dict(derived), str(path))
+    fields = with_formulas(fields, dict(derived), settings, str(path))
     found = [values_of(c, f, str(path)) for c, f in zip(columns, fields, strict=True)]
     codec = Codec(fields)
     if not codec.dimension:
@@ -130,8 +130,9 @@ def _read(
     if wrong := [Fault(why, str(path)) for e in equal if (why := e.fault()) is not None]:
         raise BadInput(wrong)
     if codec.computed:
-        cells = list(torch.from_numpy(values).unbind(-1))
-        values = torch.stack(codec.computed.complete(cells, codec.computed.order, rounded=True), -1).numpy()
+        cells = codec.computed.recomputed(torch.from_numpy(values).unbind(-1))
+        values = torch.stack(cells, -1).numpy()
+        codec = Codec(with_bases(codec, cells, str(path)))
     return TypedTable(values, codec, int((~kept).sum()), equal)
 
 
