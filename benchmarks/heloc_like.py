@@ -1,7 +1,7 @@
 """A synthetic table with the columns of HELOC, whose own rows may not be given away, and a label.
 
 The distributions are made up, with the codes −8 and −7 in the places of numbers that credit files have. The
-published rules about HELOC hold in most of its rows, as they do in HELOC's own (2 % and 10 % break one).
+published rules about HELOC hold in most of its rows, as they do in HELOC's own.
 """
 
 import numpy as np
