@@ -45,7 +45,7 @@ class Use(NamedTuple):
 
 
 USES = {
-    "steel faults": Use("constraints_cdgm/faults.txt", 28, "failure.type", True, 2000),
+    "steel faults": Use("constraints_cdgm/faults.txt", 28, "failure_type", True, 2000),
     "URL": Use("constraints_drl/url_linear.txt", 88, "label", False, 5000),
     "HELOC-like": Use("constraints_drl/heloc_linear.txt", 24, "RiskPerformance", False, 5000),
 }
