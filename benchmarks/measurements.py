@@ -22,6 +22,7 @@ from benchmarks import (
 )
 from benchmarks import certificates, paths_page, posteriors
 from benchmarks import certificates, tables_page
+from benchmarks import certificates, paths_page, posteriors, tables_page
 from benchmarks.markdown import table
 
 HERE = Path(__file__).resolve().parent

@@ -21,7 +21,6 @@ from lem_safe.registry.computing import computing
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
 from lem_safe.registry.pinned import shape_of
-from lem_safe.registry.computing import computing
 from lem_safe.registry.rows import table_of, unfit
 from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified

@@ -2,7 +2,7 @@
 
 z holds one number for each column that has one, c one code for each column that has a choice of codes, in the
 order of the columns. D depends on nothing else, so a rule about rows is a rule about x (E.23). Columns with a
-formula are computed from the others as they are written (E.25).
+formula are computed from the others as they are written (E.28).
 """
 
 import json

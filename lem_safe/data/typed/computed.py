@@ -1,4 +1,4 @@
-"""The columns of a table that are made with the help of others, of their cells as they are written (E.25).
+"""The columns of a table that are made with the help of others, of their cells as they are written (E.28).
 
 A computed column has no latent number and no code: D makes the other columns, rounds them, and then works
 each formula out of the written cells, in an order in which its inputs are there, and rounds it to what its

@@ -1,4 +1,4 @@
-"""Columns that are computed from others: D makes them of the cells as they are written (E.25)."""
+"""Columns that are computed from others: D makes them of the cells as they are written (E.28)."""
 
 import csv
 from collections.abc import Callable

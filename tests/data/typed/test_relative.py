@@ -1,4 +1,4 @@
-"""Columns that are modelled as differences from others, or as shares of them (E.26)."""
+"""Columns that are modelled as differences from others, or as shares of them (E.29)."""
 
 from collections.abc import Callable
 from pathlib import Path
