@@ -76,7 +76,7 @@ def _rows(case: Case, use: Use, root: Path, directory: Path) -> list[dict[str, A
     files["none"], files["rejection"] = free, directory / "rejected.csv"
     many = int(use.rows * min(MOST, 1.3 / max(1 - share, 0.05)))
     more = directory / f"more_{case.name}.csv"
-    draw_into(more, free.parent, many, seed=1, burn_in=8)
+    draw_into(more, free.parent, many, seed=1)
     _rejected(more, rules, files["rejection"], use.rows)
     if importlib.util.find_spec("pishield") is not None:
         files["repair"] = _repaired(free, rules, directory / "repaired.csv", data)

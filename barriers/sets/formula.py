@@ -55,15 +55,19 @@ class Formula:
                     f"'{text}'", 0, " is text: what is computed is a number, a date or a condition"
                 )
 
-    def values(self, x: Float64[Tensor, "*n d"]) -> Float64[Tensor, "*n"]:
-        """The value at each row, NaN where there is none; differentiable where it is arithmetic."""
+    def values(self, columns: Sequence[Float64[Tensor, "*n"]]) -> Float64[Tensor, "*n"]:
+        """The value at each row of these columns, NaN where there is none; differentiable where it is
+        arithmetic.
+        """
         if self._conditions is not None:
-            rows = x.detach()
+            rows = torch.stack([column.detach() for column in columns], -1)
             there, opposite = (rule.contains(rows) for rule in self._conditions)
             # A rule and its negation both hold a row in which they have no value.
             return torch.where(there & opposite, torch.nan, there.double())
-        found = evaluate(renumbered(self._expression, self.used), x[..., self.used])
-        number, defined = (part.expand(x.shape[:-1]) for part in found)
+        like = columns[0]
+        used = torch.stack([columns[i] for i in self.used], -1) if self.used else like[..., None]
+        found = evaluate(renumbered(self._expression, self.used), used)
+        number, defined = (part.expand(like.shape) for part in found)
         return torch.where(defined, number, torch.nan)
 
 

@@ -57,7 +57,9 @@ class Comparing:
         """The same blocks."""
         for block in blocks:
             for name, (place, formula) in self._own.items():
-                self._compare(name, block.x[:, place].numpy(), formula.values(block.x).numpy(), formula.kind)
+                self._compare(
+                    name, block.x[:, place].numpy(), formula.values(block.x.unbind(-1)).numpy(), formula.kind
+                )
             self._rows += len(block.x)
             yield block
 

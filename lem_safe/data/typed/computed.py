@@ -65,8 +65,7 @@ class Computed:
     def exact(self, j: int, cells: Sequence[Float64[Tensor, "n"]]) -> Float64[Tensor, "n"]:
         """The value of a formula, or of a base, at rows, before rounding; categories by place."""
         field, formula = self.fields[j], self.formulas[j]
-        seen = [self._seen(i, v) for i, v in enumerate(cells)]
-        found = formula.values(torch.stack(seen, -1))
+        found = formula.values([self._seen(i, v) if i in formula.used else v for i, v in enumerate(cells)])
         if field.kind != "category":
             return found
         truth = torch.tensor([truth_of(label) for label in field.labels], dtype=torch.float64)

@@ -141,14 +141,16 @@ def test_what_cannot_be_computed_is_refused_by_name(
 
 
 def test_a_formula_without_a_value_leaves_the_cell_empty(tmp_path: Path) -> None:
-    """Also where it overflows, or is a date after the year 9999; its column may then miss cells."""
+    """Its column may then miss cells; not where it divides by a column that is never 0."""
     path = tmp_path / "t.csv"
-    lines = [f"{i % 7},{1 + i % 5},{(i % 7) / (1 + i % 5):.3f}" for i in range(200)]
-    path.write_text("\n".join(["a,b,ratio", *lines]) + "\n")
-    table = typed_table(path, None, KEEP, {}, {"ratio": "a / b"})
-    field = table.codec.fields[2]
-    assert field.gaps and table.equal[0].differ == 0
-    cells = [torch.tensor([3.0, 1.0]).double(), torch.tensor([0.0, 4.0]).double(), torch.zeros(2).double()]
-    made = table.codec.computed.complete(cells, [2], rounded=True)[2]
-    assert [field.text(float(v)) for v in made] == ["", "0.250"]
-    assert not Computed([f for f in table.codec.fields[:2]]).order
+    parts = [(i % 7, 1 + i % 5) for i in range(200)]
+    lines = [f"{a},{b},{a / b:.3f},{'' if b == 3 else f'{a / (b - 3):.2f}'}" for a, b in parts]
+    path.write_text("\n".join(["a,b,ratio,other", *lines]) + "\n")
+    table = typed_table(path, None, KEEP, {}, {"ratio": "a / b", "other": "a / (b - 3)"})
+    assert [field.gaps for field in table.codec.fields] == [False, False, False, True]
+    assert [equal.differ for equal in table.equal] == [0, 0]
+    cells = [torch.tensor(values).double() for values in ([3, 1], [3, 4], [0, 0], [0, 0])]
+    made = table.codec.computed.complete(cells, [2, 3], rounded=True)
+    texts = [[field.text(float(v)) for v in made[j]] for j, field in enumerate(table.codec.fields)]
+    assert texts[2:] == [["1.000", "0.250"], ["", "1.00"]]
+    assert not Computed(table.codec.fields[:2]).order
