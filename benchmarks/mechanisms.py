@@ -3,8 +3,9 @@ rejection of the rows that break a rule; beside none. What is left of the rows' 
 
     LEM_SAFE_SUITES=DIRECTORY python -m benchmarks mechanisms[:NAME]
 
-The generator models every column (nothing is computed from others), so that rules do break; the rules are the
-linear ones of the tables' files. The unfiltered rows, as written, are repaired by PiShield's own layer where
+The generator models every column, so that rules do break; that of `steel faults computed` is the one of
+`benchmarks.tables`, with columns that are computed from others. The rules are the linear ones of the tables'
+files. The unfiltered rows, as written, are repaired by PiShield's own layer where
 `pishield` is installed, and rounded to what their columns hold, as a file must be; otherwise that part is
 missing and said to be. Violations are counted by `independent_rules`, fidelity and utility are `lem-safe
 quality`'s, each beside its floor: real rows in the place of samples. Every mechanism gives as many rows.
@@ -33,21 +34,26 @@ __all__ = ["PARTS", "lacks", "measure"]
 
 
 class Use(NamedTuple):
-    """The linear rules of a table, how many of its columns are used, the last of which is predicted, and
-    whether that is a category written as a number; rows of every mechanism.
+    """A table by its name, its linear rules, how many of its columns are used, the last of which is
+    predicted, and whether that is a category written as a number; rows of every mechanism; whether every
+    column is modelled.
     """
 
+    case: str
     rules: str
     columns: int
     target: str
     category: bool
     rows: int
+    plain: bool = True
 
 
+FAULTS = Use("steel faults", "constraints_cdgm/faults.txt", 28, "failure_type", True, 2000)
 USES = {
-    "steel faults": Use("constraints_cdgm/faults.txt", 28, "failure_type", True, 2000),
-    "URL": Use("constraints_drl/url_linear.txt", 88, "label", False, 5000),
-    "HELOC-like": Use("constraints_drl/heloc_linear.txt", 24, "RiskPerformance", False, 5000),
+    "steel faults": FAULTS,
+    "steel faults computed": FAULTS._replace(plain=False),
+    "URL": Use("URL", "constraints_drl/url_linear.txt", 88, "label", False, 5000),
+    "HELOC-like": Use("HELOC-like", "constraints_drl/heloc_linear.txt", 24, "RiskPerformance", False, 5000),
 }
 PARTS = tuple(USES)
 MOST = 20
@@ -61,17 +67,18 @@ def measure(part: str | None = None) -> list[dict[str, Any]]:
     root, rows = Path(os.environ[SUITES]), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as directory:
         os.environ["LEM_SAFE_CACHE"] = directory
-        for case in CASES:
-            if case.name in USES and part in (None, case.name):
-                rows += _rows(case, USES[case.name], root, Path(directory))
+        for name, use in USES.items():
+            if part in (None, name):
+                case = next(case for case in CASES if case.name == use.case)
+                rows += _rows(case._replace(name=name), use, root, Path(directory))
     return rows
 
 
 def _rows(case: Case, use: Use, root: Path, directory: Path) -> list[dict[str, Any]]:
     case, rules = case._replace(rules=use.rules, samples=use.rows), root / "constraints" / use.rules
     data = table(case, root, directory, use.columns)
-    files = {"gate": _run(case, data, root, directory, "gate")}
-    free = _run(case, data, root, directory, "none")
+    files = {"gate": _run(case, use, data, root, directory, "gate")}
+    free = _run(case, use, data, root, directory, "none")
     share = int(judge(rules, free)["any_rule"]) / use.rows  # type: ignore[call-overload]
     files["none"], files["rejection"] = free, directory / "rejected.csv"
     many = int(use.rows * min(MOST, 1.3 / max(1 - share, 0.05)))
@@ -90,8 +97,8 @@ def _rows(case: Case, use: Use, root: Path, directory: Path) -> list[dict[str, A
     return found
 
 
-def _run(case: Case, data: Path, root: Path, directory: Path, chosen: str) -> Path:
-    path = scenario(case, data, root, directory, plain=True, filter={"kind": chosen})
+def _run(case: Case, use: Use, data: Path, root: Path, directory: Path, chosen: str) -> Path:
+    path = scenario(case, data, root, directory, plain=use.plain, filter={"kind": chosen})
     run = lem_safe.run(path, out=directory / f"{case.name}_{chosen}", with_report=False)
     return run.directory / "samples.csv"
 

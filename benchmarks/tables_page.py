@@ -70,8 +70,9 @@ def mechanisms(rows: Rows) -> list[str]:
     """What rules do to one generator's rows, by mechanism."""
     lacking = [f"{r['table']}: {r['mechanism']} is {r['lacks']}." for r in rows if "lacks" in r]
     return [
-        "One trained generator for each table, in which every column is modelled, and the linear rules of "
-        "its file (C-DGM for steel faults, DRL for the others). *Gate* is lem-safe's filter while sampling; "
+        "One trained generator for each table, in which every column is modelled; that of `steel faults "
+        "computed` is the one of the section above. The rules are the linear ones of the table's file (C-DGM "
+        "for steel faults, DRL for the others). *Gate* is lem-safe's filter while sampling; "
         "*repair* is PiShield's own layer on the unfiltered rows, rounded to what their columns hold; "
         "*rejection* leaves out the unfiltered rows that break a rule. *Breaking* are rows as written, "
         "counted by `benchmarks/independent_rules.py`. Fidelity is the two-sample score by gradient "
