@@ -67,17 +67,12 @@ URL = {
     "without": "1000 * (1 - min(1, shortest_word_path))",
     "shortest_words_raw": "min(shortest_word_host, shortest_word_path + without)",
     "nb_subdomains": "min(max(nb_dots, 1), 3)",
-    "rest": "length_url - length_hostname + 1",
 }
 URL_COLUMNS = {
     "length_url": {"minus": "length_hostname"},
     "length_hostname": {"minus": "longest_word_host"},
-    "shortest_word_host": {"minus": "longest_word_host"},
     "avg_word_host": {"minus": "(shortest_word_host + longest_word_host) / 2"},
-    "longest_word_path": {"over": "rest"},
-    "shortest_word_path": {"minus": "longest_word_path"},
     "avg_word_path": {"minus": "(shortest_word_path + longest_word_path) / 2"},
-    "avg_words_raw": {"minus": "avg_word_host"},
     "ratio_digits_url": {"over": "1 / length_url"},
     "ratio_digits_host": {"over": "1 / length_hostname"},
     "ratio_extHyperlinks": {"minus": "min(nb_hyperlinks, 1) - ratio_intHyperlinks"},
