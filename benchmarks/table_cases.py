@@ -103,7 +103,7 @@ CASES = (
         {"columns": URL_COLUMNS},
         URL,
     ),
-    Case("HELOC-like", None, 23, "constraints_drl/heloc_all.txt", 40, 1000, 5000, 1_000_000),
+    Case("HELOC-like", None, 23, "constraints_drl/heloc_all.txt", 100, 1000, 5000, 1_000_000),
     Case("MAGIC", "magic04.data", None, None, 40, 2000, 19_020, 0),
     Case("adult", "adult.data", None, None, 30, 2000, 30_000, 0, {"missing": "keep"}),
 )
