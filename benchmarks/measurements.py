@@ -19,10 +19,8 @@ from benchmarks import (
     paths_page,
     posteriors,
     ranges,
+    tables_page,
 )
-from benchmarks import certificates, paths_page, posteriors
-from benchmarks import certificates, tables_page
-from benchmarks import certificates, paths_page, posteriors, tables_page
 from benchmarks.markdown import table
 
 HERE = Path(__file__).resolve().parent
@@ -300,14 +298,13 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
     "clouds": ("Clouds in one batch", clouds),
-    "tables": ("Rows of public tables", tables),
+    "tables": ("Rows of public tables", tables_page.tables),
+    "mechanisms": ("One generator, three mechanisms", tables_page.mechanisms),
     "general_constraints": ("Rows under general constraints", general_constraints.section),
     "designs": ("Engineering designs", designs.section),
     "ranges": ("Ranges, spread and correlations", ranges.section),
     "large_tables": ("A table of a million rows", large_tables.section),
     "paths": ("Paths around what was put there later", paths_page.section),
-    "tables": ("Rows of public tables", tables_page.tables),
-    "mechanisms": ("One generator, three mechanisms", tables_page.mechanisms),
     "guard": ("A guard in a loop of one's own", guard),
     "kills": ("Killed and resumed runs", kills),
     "mutations": ("Broken scenarios", mutations),

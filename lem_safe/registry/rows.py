@@ -20,8 +20,8 @@ from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
-from lem_safe.registry.given_values import given_value
 from lem_safe.registry.computing import not_computed
+from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import make, regions
 from lem_safe.registry.path_regions import unlike_shape
 from lem_safe.registry.pinned import shape_of, values_given
@@ -118,47 +118,6 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
             given_value(codec, columns, name, value)
         except SpecificationError as error:
             yield ("given", name), str(error)
-
-
-def code_given(codec: Codec, columns: Sequence[str], name: str, value: Any) -> tuple[int, int] | None:
-    """The place among the columns with codes, and the code, that a given value stands for; None where the
-    column has this value alone. SpecificationError where it has none.
-    """
-    if name not in columns:
-        raise SpecificationError(f"no column is named '{name}'; the columns are {', '.join(columns[:12])}")
-    j = list(columns).index(name)
-    field = codec.fields[j]
-    if field.formula:
-        raise SpecificationError(
-            f"is computed as {field.formula} from the other columns, and samples are drawn with given values "
-            "of columns that are modelled; give those, or make a rule of it"
-        )
-    if field.base:
-        raise SpecificationError(f"is modelled relative to {field.base}, and takes no given value")
-    code = _code(field, value)
-    if code is None:
-        shown = [repr(field.text(atom)) for atom in field.atoms[:12]] + ["null"] * field.gaps
-        message = f"can be one of {', '.join(shown)} (values that at least 5 % of the rows have)"
-        raise SpecificationError(
-            f"{message if shown else 'has no value that many rows share'}; got {value!r}"
-        )
-    return (codec.choosing.index(j), code) if j in codec.choosing else None
-
-
-def _code(field: Field, value: Any) -> int | None:
-    if value is None:
-        return field.codes - 1 if field.gaps else None
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    for k, atom in enumerate(field.atoms):
-        own = field.text(atom)
-        same = own == text or (isinstance(value, bool) and own.lower() == text)
-        if same or (field.kind in ("number", "integer") and _number(value) == atom):
-            return k
-    return None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _within(spec: Any, path: Key) -> Iterator[Key]:

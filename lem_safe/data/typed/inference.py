@@ -132,11 +132,6 @@ def _ordered(
     counts = np.bincount(at, weights=many).astype(np.int64)
     low, high = _range(column.name, settings, unique, digits, step, source)
     linear = settings.transform == "none"
-    coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
-    coded |= (counts >= max(ATOM * counts.sum(), ATOM_ROWS)) & (not linear)
-    rest = None
-    if not coded.all():
-        rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], settings.range)
     atoms, rest = shape_of(unique, counts, settings.range, linear=linear)
     return Field(
         name=column.name,
@@ -165,7 +160,7 @@ def shape_of(
 ) -> tuple[tuple[float, ...], Knots | None]:
     """The values that are codes, and the curve of the others; None where there are none."""
     coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
-    coded |= (counts >= ATOM * counts.sum()) & (not linear)
+    coded |= (counts >= max(ATOM * counts.sum(), ATOM_ROWS)) & (not linear)
     rest = None
     if not coded.all():
         rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], bounds)
