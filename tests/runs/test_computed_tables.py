@@ -164,7 +164,7 @@ def test_what_is_computed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture
             "{large: living >= 150}",
             "",
             "given: {large: 'yes'}",
-            "is computed as living >= 150 from the other",
+            "is computed as living >= 150, and samples are",
         ),
         (
             "{large: living >= 150}",
