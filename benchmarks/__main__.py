@@ -2,6 +2,7 @@
 to benchmarks/results.json.
 
     python -m benchmarks [NAME...] [--out FILE]
+    python -m benchmarks NAME:PART              # of a benchmark with PARTS, this one alone
     python -m benchmarks NAME --as OTHER        # the rows are kept under another name, beside those of
         another commit
 
@@ -59,6 +60,13 @@ def record(rows: list[dict[str, object]], took: float) -> dict[str, object]:
     return {"rows": rows, "seconds": round(took, 1), "machine": machine(), **versions()}
 
 
+def _others(path: Path, name: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows of a benchmark in the file that are not measured again."""
+    before = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
+    again = {row["name"] for row in rows}
+    return [row for row in before.get(name, {}).get("rows", []) if row["name"] not in again]
+
+
 def write(path: Path, found: dict[str, dict[str, object]]) -> None:
     """Adds to what the file holds; written beside it first, then renamed."""
     before = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
@@ -93,14 +101,21 @@ def main() -> None:
         parser.error("--as names the rows of one benchmark; give one NAME")
     torch.set_num_threads(1)
     known = benchmarks()
-    unknown = [name for name in arguments.names if name not in known]
-    if unknown:
-        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(known)}")
-    for name in arguments.names or [name for name in known if _available(known[name])]:
-        print(f"== {name}", flush=True)
+    for asked in arguments.names:
+        name, _, part = asked.partition(":")
+        if name not in known:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(known)}")
+        parts = getattr(known[name], "PARTS", ())
+        if part and part not in parts:
+            parser.error(f"benchmark {name!r} has no part {part!r}; it has {', '.join(parts) or 'none'}")
+    for asked in arguments.names or [name for name in known if _available(known[name])]:
+        print(f"== {asked}", flush=True)
+        name, _, part = asked.partition(":")
         began = time.perf_counter()
-        rows = known[name].measure()
-        write(arguments.out, {arguments.under or name: record(rows, time.perf_counter() - began)})
+        rows = known[name].measure(part) if part else known[name].measure()
+        under = arguments.under or name
+        kept = _others(arguments.out, under, rows) if part else []
+        write(arguments.out, {under: record([*kept, *rows], time.perf_counter() - began)})
 
 
 if __name__ == "__main__":

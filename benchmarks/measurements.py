@@ -19,6 +19,7 @@ from benchmarks import (
     paths_page,
     posteriors,
     ranges,
+    tables_page,
 )
 from benchmarks.markdown import table
 
@@ -292,62 +293,13 @@ def guard(rows: Rows) -> list[str]:
     ]
 
 
-def tables(rows: Rows) -> list[str]:
-    """Rows of public tables: rules of the field, likeness, seconds."""
-    judged = [r for r in rows if "judged" in r]
-    return [
-        "Public tables, trained and sampled with the settings of `benchmarks/tables.py`. *Breaking* are rows "
-        "of a CSV that break any rule of the table's rule file (steel faults: C-DGM, URL: DRL), as written, "
-        "counted in integers by `benchmarks/independent_rules.py`, which shares no code with lem-safe; "
-        "*without* is the share of the unfiltered samples inside. *C2ST* is `lem-safe quality`'s two-sample "
-        "score by gradient boosting and by logistic regression, 1 where samples cannot be told from data. "
-        "*Spread* is the largest factor between standard deviations, *correlation* the largest difference. "
-        "Seconds by a clock, on one thread.",
-        "",
-        *table(
-            [
-                "table",
-                "training, s",
-                "sampling, s",
-                "samples",
-                "C2ST",
-                "outside",
-                "spread",
-                "correlation",
-                "copies",
-            ],
-            [
-                [
-                    r["name"],
-                    f"{r['training_seconds']:.0f}",
-                    f"{r['sampling_seconds']:.0f}",
-                    f"{r['samples']:,}",
-                    f"{r['score_boosting']:.2f}, {r['score_logistic']:.2f}",
-                    f"{100 * r['outside']:.2g} %",
-                    f"{r['spread']:.2f}",
-                    f"{r['correlations_worst']:.2f}",
-                    f"{100 * r['copies']:.2g} %",
-                ]
-                for r in rows
-            ],
-        ),
-        "",
-        *table(
-            ["table", "rows", "breaking", "without"],
-            [
-                [r["name"], f"{r['judged']:,}", f"{r['violating']:,}", f"{100 * r['unfiltered']:.3g} %"]
-                for r in judged
-            ],
-        ),
-    ]
-
-
 SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
     "clouds": ("Clouds in one batch", clouds),
-    "tables": ("Rows of public tables", tables),
+    "tables": ("Rows of public tables", tables_page.tables),
+    "mechanisms": ("One generator, three mechanisms", tables_page.mechanisms),
     "general_constraints": ("Rows under general constraints", general_constraints.section),
     "designs": ("Engineering designs", designs.section),
     "ranges": ("Ranges, spread and correlations", ranges.section),

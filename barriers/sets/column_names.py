@@ -79,7 +79,7 @@ def rule_names(spec: Mapping[str, Any], derived: Mapping[str, str] | None = None
     name in backticks becomes the identifier of its column: `PM2.5` is PM2_5. A derived name stands for the
     columns of its expression.
     """
-    words = [word for key, text in spec.items() if key != "kind" for word in _words(text)]
+    words = [word for key, text in spec.items() if key != "kind" for word in words_in(text)]
     return _distinct(map(_in_rules, _columns(words, derived or {}, set())))
 
 
@@ -91,7 +91,7 @@ def _columns(words: Iterable[str], derived: Mapping[str, str], seen: set[str]) -
         if word in derived:
             if word not in seen:
                 seen.add(word)
-                yield from _columns(_words(derived[word]), derived, seen)
+                yield from _columns(words_in(derived[word]), derived, seen)
         elif "`" in word or not (word in CONSTANTS or word in FUNCTIONS or word.lower() in TRUTHS):
             yield word
 
@@ -123,12 +123,12 @@ def _together(
 def _mentioned(spec: Any) -> set[str]:
     """Every name in any rule."""
     if isinstance(spec, Mapping) and spec.get("kind") == "rule":
-        return {name for text in spec.values() for name in _words(text)}
+        return {name for text in spec.values() for name in words_in(text)}
     parts = spec.values() if isinstance(spec, Mapping) else spec if isinstance(spec, list) else ()
     return {name for part in parts for name in _mentioned(part)}
 
 
-def _words(text: Any) -> Iterator[str]:
+def words_in(text: Any) -> Iterator[str]:
     """The names in a rule as written, in backticks or not, from left to right; not `missing` behind `is`."""
     text, quoted = lettered(" ".join(text.split())) if isinstance(text, str) else ("", {})
     try:

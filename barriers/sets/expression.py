@@ -7,7 +7,7 @@ above 1e100), the value is kept and its gradient is 0. Rational comparisons that
 fractions, by `comparison`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
@@ -156,6 +156,17 @@ def constant(expression: Expression) -> bool:
     return not isinstance(expression, Column) and (
         isinstance(expression, Number) or all(constant(a) for a in expression.arguments)
     )
+
+
+def renumbered(expression: Expression, used: Sequence[int]) -> Expression:
+    """The expression over the columns `used` alone."""
+    match expression:
+        case Column(index):
+            return Column(used.index(index))
+        case Operation(name, arguments):
+            return Operation(name, tuple(renumbered(a, used) for a in arguments))
+        case Number():
+            return expression
 
 
 def of_dates(expression: Expression) -> bool:

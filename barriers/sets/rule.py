@@ -22,7 +22,7 @@ from barriers.sets.cells import MEASURED, Cells
 from barriers.sets.columns import Columns
 from barriers.sets.comparison import Comparison
 from barriers.sets.condition import Condition, Gap, Joined, OneOf, columns_in
-from barriers.sets.expression import Column, Expression, Number, Operation, of_dates
+from barriers.sets.expression import of_dates, renumbered
 from barriers.sets.flat import Absent, Among, Stepped
 from barriers.sets.grammar import understood
 from barriers.sets.identifiers import identifiers
@@ -125,7 +125,7 @@ def _compile(condition: Condition, columns: tuple[str, ...]) -> UnsafeSet:
             return Columns([column.index], Absent(inside), columns)
     sides = (condition.left, condition.right, *condition.also)
     used = list(dict.fromkeys(i for side in sides for i in columns_in(side)))
-    left, right, *also = (_renumbered(side, used) for side in sides)
+    left, right, *also = (renumbered(side, used) for side in sides)
     compared = Comparison(left, right, condition.strict, len(used), tuple(also))
     flat = condition.flat or any(map(of_dates, sides))
     return Columns(list(used), Stepped(compared) if flat else compared, columns)
@@ -140,16 +140,6 @@ def _indices(condition: Condition) -> list[int]:
         case _:
             found = [i for side in (condition.left, condition.right) for i in columns_in(side)]
     return list(dict.fromkeys(found))
-
-
-def _renumbered(expression: Expression, used: list[int]) -> Expression:
-    match expression:
-        case Column(index):
-            return Column(used.index(index))
-        case Operation(name, arguments):
-            return Operation(name, tuple(_renumbered(a, used) for a in arguments))
-        case Number():
-            return expression
 
 
 __all__ = ["Rule", "columns_used", "identifiers"]

@@ -57,6 +57,7 @@ def assembled(
         by_cloud=by_cloud(counted, question),
         kinds=counted.match.reading.kinds or None,
         unseen=counted.match.reading.unseen(),
+        unequal=counted.unequal,
     )
 
 

@@ -16,6 +16,7 @@ from lem_safe.auditor.samples import Unit
 from lem_safe.auditor.standing import Verdict
 from lem_safe.auditor.text import to_html, to_text
 from lem_safe.auditor.unclaimed import Unclaimed, unclaimed_in
+from lem_safe.auditor.unequal import Unequal
 from lem_safe.auditor.verdict import ConstraintReport, UnionReport
 from lem_safe.bounds.evidence import Method
 from lem_safe.errors import BadInput
@@ -94,6 +95,8 @@ class AuditReport:
     """What the columns that hold no numbers hold, by name: text, date or boolean; None where all do."""
     unseen: tuple[Unseen, ...] = ()
     """Texts that rules compare a column with and that never occur in it."""
+    unequal: tuple[Unequal, ...] = ()
+    """Columns that are not, in some row, what the scenario derives them as."""
 
     @property
     def status(self) -> int:
@@ -140,6 +143,7 @@ class AuditReport:
             read["unseen"] = tuple(
                 Unseen(**{**each, "values": tuple(each["values"])}) for each in data.get("unseen", ())
             )
+            read["unequal"] = tuple(Unequal(**each) for each in data.get("unequal", ()))
             read["by_cloud"] = tuple(CloudFractions(**each) for each in data.get("by_cloud", ()))
             return cls(
                 **{**read, "constraints": constraints, "union": union, "columns": tuple(data["columns"])}

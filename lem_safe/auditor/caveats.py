@@ -15,7 +15,14 @@ SOME = 0.99
 
 def caveats(audit: Mapping[str, Any]) -> list[str]:
     """The remarks that apply, one or two sentences each."""
-    found = (_dropped(audit), *_unseen(audit), _repeats(audit), _moved(audit), _mixed(audit))
+    found = (
+        _dropped(audit),
+        *_unseen(audit),
+        *_unequal(audit),
+        _repeats(audit),
+        _moved(audit),
+        _mixed(audit),
+    )
     return [text for text in found if text]
 
 
@@ -26,6 +33,15 @@ def _unseen(audit: Mapping[str, Any]) -> list[str]:
         + (f"; is '{found['close']}' meant?" if found["close"] else ".")
         + (f" It holds {', '.join(map(repr, found['values']))}." if found["values"] else "")
         for found in audit.get("unseen", ())
+    ]
+
+
+def _unequal(audit: Mapping[str, Any]) -> list[str]:
+    """A remark on each column that is not what the scenario derives it as."""
+    return [
+        f"Column '{found['column']}' is not {found['formula']} in {found['differ']:,} of {found['rows']:,} "
+        f"rows, the first of which is row {found['first']}; the counts are of its cells as they are."
+        for found in audit.get("unequal", ())
     ]
 
 

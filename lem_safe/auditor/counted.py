@@ -15,12 +15,13 @@ from lem_safe.auditor.question import Question
 from lem_safe.auditor.repeats import Counting, Repeats
 from lem_safe.auditor.samples import Samples, Unit
 from lem_safe.auditor.tracks import Tracks
+from lem_safe.auditor.unequal import Comparing, Unequal
 from lem_safe.errors import BadInput, Fault
 
 
 class Counted(NamedTuple):
     """Samples, the matching of their columns, and their counts. between: what was checked of paths between
-    two recorded points; None without paths.
+    two recorded points; None without paths. unequal: columns that are not what they are derived as.
     """
 
     samples: Samples
@@ -30,6 +31,7 @@ class Counted(NamedTuple):
     repeats: Repeats
     moved: Movement | None
     between: str | None = None
+    unequal: tuple[Unequal, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -66,7 +68,8 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
     """
     sets = question.sets(match)
     seen, counting = Seen(past or Past({}), samples.source), Counting()
-    blocks = counting.passing(match.blocks(samples))
+    comparing = Comparing(match, question.scenario.derived)
+    blocks = comparing.passing(counting.passing(match.blocks(samples)))
     between = (question.scenario.audit.between or "segments") if match.unit == "path" else None
     if between == "segments":
         _must_be_followed(sets, samples.source)
@@ -78,7 +81,7 @@ def count(samples: Samples, match: Match, question: Question, past: Past | None)
         tracks=Tracks() if between == "segments" else None,
     )
     moved = movement(samples.moved, question.trace)
-    return Counted(samples, match, sets, found, counting.result(), moved, between), seen
+    return Counted(samples, match, sets, found, counting.result(), moved, between, comparing.result()), seen
 
 
 def _must_be_followed(sets: Mapping[str, UnsafeSet], source: str) -> None:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from barriers.sets.column_names import names_among
-from barriers.tables import Unpaired, by_position, folded, identifier, listed, pair
+from barriers.sets.column_names import names_among, rule_names
+from barriers.sets.derived import beside, missing_in, of_columns
+from barriers.tables import Unpaired, by_position, defaults, folded, identifier, listed, pair
 from lem_safe.auditor.reading import PLAIN, Reading, must_be_rules, reading_of
 from lem_safe.auditor.rows import BLOCK
 from lem_safe.auditor.samples import UNITS, Block, Marked, Samples, Unit
@@ -55,13 +56,20 @@ def match_columns(
     derived: Mapping[str, str] | None = None,
 ) -> Match:
     """Which column of the samples is which of the scenario's, the names that rules may use, the column that
-    numbers the units, and how the cells are read. derived: expressions by name.
+    numbers the units, and how the cells are read. derived: expressions by name; where the samples have a
+    column of such a name, a rule about it is about the column's cells.
     """
-    found = _matched(samples, columns, specs, derived)
+    derived = derived or {}
+    found = _matched(samples, _there(samples, columns, derived), specs, derived)
     if samples.gaps == "keep":
         must_be_rules(specs, samples.source)
     reading = reading_of(
-        specs, derived or {}, found.names, found.order, rows=samples.rows, source=samples.source
+        specs,
+        beside(derived, found.names),
+        found.names,
+        found.order,
+        rows=samples.rows,
+        source=samples.source,
     )
     return found._replace(reading=reading)
 
@@ -70,7 +78,7 @@ def _matched(
     samples: Samples,
     columns: Sequence[str] | None,
     specs: Mapping[str, Any],
-    derived: Mapping[str, str] | None,
+    derived: Mapping[str, str],
 ) -> Match:
     """The same, before the cells are looked at.
 
@@ -90,7 +98,7 @@ def _matched(
     own = tuple(samples.rows.columns[i] for i in places) if samples.rows.columns else None
     d = len(places)
     if not columns and own:
-        columns = names_among(specs, own, derived)
+        columns = _named(specs, own, derived)
     expected = (
         tuple(columns) if columns else own if own and marker is not None else tuple(f"x{i}" for i in range(d))
     )
@@ -111,6 +119,33 @@ def _matched(
     pairing = by_position(own, expected, places)
     names = _either(own or expected, expected, specs)
     return Match(places, names, pairing.how, unit, marker, pairing.detail)
+
+
+def _there(
+    samples: Samples, columns: Sequence[str] | None, derived: Mapping[str, str]
+) -> Sequence[str] | None:
+    """The scenario's columns without those that are derived and that samples with names do not have."""
+    own = samples.rows.columns
+    if not columns or own is None or defaults(own):
+        return columns
+    names = {folded(name) for name in own} | {folded(identifier(name)) for name in own}
+    computed = of_columns(derived, columns).values()
+    return [name for i, name in enumerate(columns) if i not in computed or folded(name) in names]
+
+
+def _named(
+    specs: Mapping[str, Any], own: tuple[str, ...], derived: Mapping[str, str]
+) -> Sequence[str] | None:
+    """The columns that regions name, and those that a column of a derived name, among them, is derived from;
+    None where a region takes columns by position.
+    """
+    others = missing_in(derived, own)
+    names = names_among(specs, own, others)
+    if names is None:
+        return None
+    also = [rule_names({"where": text}, others) for name, text in derived.items() if name in names]
+    held = {folded(name) for name in own}
+    return list(dict.fromkeys([*names, *(n for new in also if held >= set(map(folded, new)) for n in new)]))
 
 
 def _as_expected(own: tuple[str, ...] | None, expected: Sequence[str]) -> tuple[str, ...] | None:

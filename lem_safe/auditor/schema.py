@@ -56,6 +56,8 @@ MEANINGS = {
     "numbers.",
     "unseen": "Texts that a rule compares a column with and that never occur in it: `close` is a value that "
     "does and is written alike, `values` are some that occur.",
+    "unequal": "Columns that are not, in `differ` of the rows, what the scenario derives them as; `first` is "
+    "the first such row, counted from 1. Rules are about the cells as they are.",
     "cells": "The values as written, if some columns hold no numbers; null otherwise.",
     "unclaimed": "Why no bound is claimed; null where one is.",
     "looks": "In an audit that grows, the number of evaluations; null for an audit that is made once.",

@@ -2,7 +2,7 @@
 
 from barriers.tables import date_text
 from lem_safe.data.typed import Codec, Field
-from lem_safe.registry import table_of
+from lem_safe.registry import equal_in, table_of
 from lem_safe.scenario import Scenario
 
 SHOWN = 4
@@ -22,6 +22,7 @@ def of_columns(scenario: Scenario) -> list[str]:
     return [
         f"Rows are written to samples.{scenario.output}, and membership is asked of them as written. "
         f"Columns: {'; '.join(said)}.",
+        *(f"{equal.in_words().capitalize()} of the table." for equal in equal_in(scenario.energy)),
         *told,
     ]
 
@@ -47,7 +48,9 @@ def _given(scenario: Scenario) -> list[str]:
 def kinds(codec: Codec) -> str:
     """The kind of each column, briefly."""
     return ", ".join(
-        f"{field.name} {field.kind}{' (may be missing)' if field.gaps else ''}" for field in codec.fields
+        f"{field.name} {'computed ' if field.formula else ''}{field.kind}"
+        f"{' (may be missing)' if field.gaps else ''}"
+        for field in codec.fields
     )
 
 
@@ -58,10 +61,16 @@ def in_words(field: Field) -> str:
     'one of M, F'
     """
     gaps = f", or missing (written {field.mark!r})" if field.gaps else ""
+    if field.formula:
+        return f"computed, {field.formula}{gaps}"
     if field.kind == "category":
         more = f" and {len(field.labels) - SHOWN} more" if len(field.labels) > SHOWN else ""
         labels = [repr(label) if "," in label else label for label in field.labels[:SHOWN]]
         return f"one of {', '.join(labels)}{more}{gaps}"
+    if field.base:
+        how = "as a share of" if field.ratio else "as the difference from"
+        what = "a whole number" if field.kind == "integer" else _number(field)
+        return f"{what} {_between(field)}, modelled {how} {field.base}"
     what = {"integer": "a whole number", "date": "a date", "number": _number(field)}[field.kind]
     often = [_shown(field, v) for v in field.atoms[:SHOWN]]
     values = f", often {', '.join(often)}" if field.moves and often else ""

@@ -97,8 +97,19 @@ def new(
     if not schema.exists():
         write_json(schema, json_schema())
     say_line(f"{path}: run it with  lem-safe run {path}")
+    _say_relations(path, data, names, header)
     say_line(f"{schema}: the schema for completion in editors")
     return 0
+
+
+def _say_relations(
+    path: Path, data: Path | None, columns: tuple[str, ...] | None, header: bool | None
+) -> None:
+    """Which columns of the data others determine, with the line that has them computed."""
+    from lem_safe.authoring.relations import in_file
+
+    for relation in [] if data is None else in_file(data, columns, header):
+        say_line(f"{path}: {relation.in_words()}")
 
 
 def _must_be_free(path: Path) -> None:

@@ -51,7 +51,7 @@ def _to_audit(scenario: "Scenario") -> Iterator[str]:
 def _to_run(scenario: "Scenario") -> Iterator[str]:
     """What is said of a scenario that can be run, with what to know before it is."""
     from lem_safe.authoring.columns import kinds
-    from lem_safe.registry import concerning, never_passes, table_of
+    from lem_safe.registry import concerning, equal_in, never_passes, table_of
     from lem_safe.runs.feasibility import never_together
     from lem_safe.runs.own_rows import own_rows
 
@@ -64,6 +64,8 @@ def _to_run(scenario: "Scenario") -> Iterator[str]:
         yield f"note: dtype: float64 is chosen: {scenario.why_double}"
     if (codec := table_of(scenario.energy)) is not None:
         yield f"note: columns: {kinds(codec)}"
+    for equal in equal_in(scenario.energy):
+        yield f"note: {equal.in_words()}"
     for why in filter(None, dict.fromkeys(map(never_passes, variants))):
         yield f"warning: audit.require: {scenario.audit.require}: no run can pass: {why}"
     for counted in own_rows(scenario):

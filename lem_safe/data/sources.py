@@ -18,7 +18,7 @@ from lem_safe.data.mixture import Mixture
 from lem_safe.data.paths import PathFile
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.data.tables import Table, checked, read_table
-from lem_safe.data.typed import Codec, TypedTable, holds_words, settings_of, typed_table
+from lem_safe.data.typed import Codec, Equality, TypedTable, holds_words, settings_of, typed_table
 from lem_safe.errors import BadInput
 
 Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; all of them by default.")]
@@ -27,6 +27,11 @@ Columns = Annotated[list[str] | None, Doc("The columns to use, in this order; al
 MODELLED = (
     "What to do with missing cells: error, the default; drop, which leaves out such rows; or keep, which "
     "models which cells are missing."
+)
+
+COMPUTED = (
+    "Columns that are computed from the others instead of modelled, as expressions by name; those among a "
+    "scenario's derived names that are columns of this table are added here."
 )
 
 
@@ -95,12 +100,14 @@ class FileTable(DataSource):
         separator: Annotated[Separator | None, Doc(SEPARATOR)] = None,
         decimal: Annotated[Decimal | None, Doc(DECIMAL)] = None,
         missing: Annotated[Gaps | None, Doc(MODELLED)] = None,
+        derived: Annotated[dict[str, str] | None, Doc(COMPUTED)] = None,
     ):
         self.path, self.chosen = Path(path), columns if isinstance(columns, list) else None
         self.form = TableFormat(header, separator, decimal, missing or "error")
         told = columns if isinstance(columns, dict) else {}
         self.told = {name: settings_of(name, given) for name, given in told.items()}
-        self.typed = bool(self.told) or self.form.missing == "keep"
+        self.derived = dict(derived or {})
+        self.typed = bool(self.told) or self.form.missing == "keep" or bool(self.derived)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -113,6 +120,17 @@ class FileTable(DataSource):
         """
         table = self._typed
         return None if table is None else table.codec
+
+    @property
+    def ignored(self) -> list[str]:
+        """The columns that are left out by what is said of them."""
+        return [name for name, said in self.told.items() if said.kind == "ignore"]
+
+    @property
+    def equal(self) -> tuple[Equality, ...]:
+        """How often the cells of columns that are computed are what is computed."""
+        table = self._typed
+        return () if table is None else table.equal
 
     @property
     def holds_words(self) -> bool:
@@ -133,7 +151,7 @@ class FileTable(DataSource):
     def _typed(self) -> TypedTable | None:
         if not self.typed and not self.holds_words:
             return None
-        return typed_table(self.path, self.chosen, self.form, self.told)
+        return typed_table(self.path, self.chosen, self.form, self.told, self.derived)
 
     @cached_property
     def _rows(self) -> Table:

@@ -1,6 +1,7 @@
 """Everything a scenario can name, in one place: one entry per kind, built from its specification."""
 
 from lem_safe.registry.catalogue import NESTED, TABLES
+from lem_safe.registry.computing import computing, equal_in
 from lem_safe.registry.fitness import beyond_single, columns, concerning, must_hold
 from lem_safe.registry.given_values import given_value
 from lem_safe.registry.installed import offer_installed
@@ -31,12 +32,14 @@ __all__ = [
     "chosen_couples",
     "columns",
     "coordinates_of",
+    "computing",
     "concerning",
     "couples",
     "ends",
     "enforced",
     "energy_field",
     "given_value",
+    "equal_in",
     "in_data_units",
     "json_schema",
     "kinds_of",

@@ -29,6 +29,12 @@ def given_value(codec: Codec, columns: Sequence[str], name: str, value: Any) -> 
         raise SpecificationError(f"no column is named '{name}'; the columns are {', '.join(columns[:12])}")
     j = list(columns).index(name)
     field = codec.fields[j]
+    if field.formula or field.base:
+        how = f"computed as {field.formula}" if field.formula else f"modelled relative to {field.base}"
+        raise SpecificationError(
+            f"is {how}, and samples are drawn with given values of columns that have a number or a code of "
+            "their own; give others, or make a rule of it"
+        )
     choice = codec.choosing.index(j) if j in codec.choosing else None
     code = _code(field, value)
     if code is not None:

@@ -17,6 +17,7 @@ from lem_safe import scenario
 from lem_safe.energies import Gaussian
 from lem_safe.lyapunov import STOPS
 from lem_safe.registry.catalogue import NESTED, TABLES
+from lem_safe.registry.computing import computing
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
 from lem_safe.registry.pinned import shape_of
@@ -92,6 +93,7 @@ def _tables(revisions: tuple[int, ...]) -> Tables:
         holds=holds,
         unfit=unfit,
         shape=shape_of,
+        computing=computing,
         makers=MAKERS,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from barriers.kinds import KindError
 from barriers.sets import Cells, Field, UnsafeSet, build_set, build_sets
+from barriers.sets.derived import beside
 from barriers.specification import Nested, SpecificationError, construct
 from barriers.tables import CellKind
 from lem_safe.checkpoints import FromFile
@@ -55,12 +56,13 @@ def regions(
     kinds: Mapping[str, CellKind] | None = None,
 ) -> dict[str, UnsafeSet]:
     """Every named region of a scenario over `columns`, including those of energies; raises
-    SpecificationError. derived: expressions by name. kinds: of the columns of a file that hold no numbers; by
-    default they are a sampler's.
+    SpecificationError. derived: expressions by name; one that is a column is that column. kinds: of the
+    columns of a file that hold no numbers; by default they are a sampler's.
     """
-    cells = Cells(derived=derived or {}, stage="measured")
+    others = beside(derived, columns)
+    cells = Cells(derived=others, stage="measured")
     if kinds is not None:
-        cells = Cells(kinds, "known", derived or {})
+        cells = Cells(kinds, "known", others)
     return build_sets(specs, columns, MAKERS, cells)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from barriers.filters import FILTERS
 from barriers.sets import Cells, Rule, SpecificationError, UnsafeSet
 from barriers.sets.column_names import column_names
+from barriers.sets.derived import beside
 from barriers.sets.rule import columns_used
 from barriers.sets.usage import rules_in, usage_of
 from barriers.tables import CellKind, Coder
@@ -19,6 +20,7 @@ from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
 from lem_safe.data.typed import Codec, Field, RowCoordinates
 from lem_safe.errors import BadInput
+from lem_safe.registry.computing import not_computed
 from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import make, regions
 from lem_safe.registry.path_regions import unlike_shape
@@ -51,7 +53,7 @@ def kinds_of(
     own: dict[str, CellKind] = {"category": "text", "date": "date"}
     pairs = zip(columns, codec.fields, strict=True)
     known = {name: own[field.kind] for name, field in pairs if field.kind in own}
-    return {**known, **usage_of(unsafe, columns, derived or {}).kinds(codec.holding)}
+    return {**known, **usage_of(unsafe, columns, beside(derived, columns)).kinds(codec.holding)}
 
 
 def coordinates_of(
@@ -92,7 +94,10 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
     for path in (*_within(energy, ("energy",)), *_within(penalties, ("penalties",))):
         yield path, f"cannot be part of a composition: {OWN}; make it the scenario's energy"
     codec = table_of(energy)
-    given = content.get("given") or {}
+    given, derived = content.get("given") or {}, content.get("derived") or {}
+    if energy and derived:
+        for name, message in not_computed(codec, columns, derived):
+            yield ("derived", name), message
     if codec is None:
         shape = content.get("shape") or shape_of(energy)
         for name, message in unlike_shape(content.get("unsafe") or {}, shape):
@@ -169,7 +174,7 @@ def _unfit_filter(
 
 def _unlike(codec: Codec, columns: Sequence[str], content: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """Rules that take a column for something else than it is."""
-    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    unsafe, derived = content.get("unsafe") or {}, beside(content.get("derived"), columns)
     kinds = kinds_of(codec, columns, unsafe, derived)
     for name, field in zip(columns, codec.fields, strict=True):
         kind = kinds.get(name)
@@ -195,14 +200,18 @@ def _reads(kind: CellKind, label: str) -> bool:
 
 def _truths(kind: CellKind | None, field: Field) -> bool:
     """Whether a column of numbers holds truth values, as a rule takes it."""
-    return kind == "boolean" and not field.moves and set(field.atoms) <= {0.0, 1.0}
+    return (
+        kind == "boolean"
+        and not (field.moves or field.formula or field.base)
+        and set(field.atoms) <= {0.0, 1.0}
+    )
 
 
 def _marks_named(
     codec: Codec, columns: Sequence[str], content: Mapping[str, Any]
 ) -> Iterator[tuple[Key, str]]:
     """Rules that compare a column with a text that its table reads as a missing cell."""
-    unsafe, derived = content.get("unsafe") or {}, content.get("derived") or {}
+    unsafe, derived = content.get("unsafe") or {}, beside(content.get("derived"), columns)
     cells = Cells(kinds_of(codec, columns, unsafe, derived), "known", derived)
     for region, spec in unsafe.items():
         for rule in rules_in(spec):

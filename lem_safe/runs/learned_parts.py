@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from lem_safe.checkpoints import FromFile
 from lem_safe.data import Dataset
 from lem_safe.data.concerns import concerns
+from lem_safe.data.sources import FileTable
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.progress import Progress
@@ -72,6 +73,8 @@ class Learner:
             return made.load()
         for concern in concerns(made.data, made.data.load(self.seed)):
             self.progress.say(concern.text)
+        for equal in made.data.equal if isinstance(made.data, FileTable) else ():
+            self.progress.say(equal.in_words())
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 from barriers.coordinates import Coordinates
 from barriers.sets.backticks import place_of
 from barriers.sets.column_names import column_names
+from barriers.sets.derived import beside
 from barriers.sets.expression import FUNCTIONS
 from barriers.sets.sides import CONSTANTS, TRUTHS
 from barriers.tables import identifier
@@ -43,7 +44,8 @@ def about_columns(
     """The coordinates of a region; of a table's rows, of the columns alone that the region is about."""
     if not isinstance(coordinates, RowCoordinates):
         return coordinates
-    used = column_names(scenario.unsafe[name], scenario.unsafe, scenario.derived)
+    derived = beside(scenario.derived, columns)
+    used = column_names(scenario.unsafe[name], scenario.unsafe, derived)
     words = {*CONSTANTS, *FUNCTIONS, *TRUTHS}  # which names of columns may be, in a rule's text
     if not used or any(identifier(column).lower() in words for column in columns):
         return coordinates

@@ -147,6 +147,8 @@ class Grammar:
             return args[0]
         if origin in (list, tuple):
             return [self._example_of(args[0])] * 2
+        if origin is dict:
+            return {"x1": self._example_of(args[1])}
         return {float: 0.5, int: 1, bool: True, str: "x0", Path: "rows.csv"}.get(hint)
 
     def _hint(self, hint: Any) -> Any:

@@ -173,6 +173,10 @@ def _checked(source: Source, path: Path, tables: Tables, use: _Use) -> Scenario:
         near = {messages.near(key, RUN_ONLY) for key in set(source.value) - set(model.model_fields)}
         lacking = [name for name in RUN_ONLY if name not in source.value and name not in near]
         found += [source.fault((), _lacks(name), at_key=True) for name in lacking]
+    if parts.get(("energy",)) and parts.get(("derived",)):
+        given = parts[("energy",)], parts[("derived",)], parts.get(("columns",))
+        parts[("energy",)] = energy = tables.computing(*given)
+        checked = None if checked is None else checked.model_copy(update={"energy": energy})
     to_run = not use.to_audit or (use.samples == NO_SAMPLES and set(RUN_ONLY) <= set(source.value))
     holds = tables.holds(parts.get(("energy",)) or {}) if to_run else None
     meaning = Meaning(Parts(parts, to_run, holds), source, tables, use.samples)

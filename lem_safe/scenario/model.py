@@ -82,7 +82,8 @@ class Scenario(BaseModel):
     derived: dict[str, Annotated[str, MinLen(1)]] | None = Field(
         None,
         description="Expressions over columns by the names that rules use for them; they are worked out "
-        "from the columns wherever a rule names them.",
+        "from the columns wherever a rule names them. A column of the table that the energy is learned from "
+        "which has such a name is computed, and not modelled.",
         examples=[{"living": "above + basement"}],
     )
     unsafe: dict[str, Any] = Field(

@@ -9,6 +9,7 @@ from typing import Any
 from barriers.regular_files import refusal
 from barriers.sets import Cells
 from barriers.sets.column_names import names_of_all, rule_names
+from barriers.sets.derived import beside
 from barriers.sets.usage import usage_of
 from barriers.tables import Holding
 from lem_safe.data.parts import in_parts
@@ -40,14 +41,17 @@ class Parts:
 
     def cells(self, columns: Sequence[str]) -> Cells:
         """What is known of the cells of columns: a sampler's numbers, or what the rules say of a file's."""
-        if self.runs and self.holds is None:
-            return Cells(stage="measured", derived=self.derived)
         over = tuple(columns)
+        derived = beside(self.derived, over)
+        if self.runs and self.holds is None:
+            return Cells(stage="measured", derived=derived)
         if over not in self._cells:  # asked for by every region, and made from all of them
-            usage = usage_of(dict(self.under("unsafe")), over, self.derived)
-            known = self.holds is not None
+            usage = usage_of(dict(self.under("unsafe")), over, derived)
             kinds = usage.kinds(self.holds or (lambda column: Holding(None)))
-            self._cells[over] = Cells(kinds, "known" if known else "open", self.derived)
+            if self.holds is not None:
+                held = {name: self.holds(i).kind for i, name in enumerate(over)}
+                kinds = {name: kind for name, kind in held.items() if kind is not None} | kinds
+            self._cells[over] = Cells(kinds, "open" if self.holds is None else "known", derived)
         return self._cells[over]
 
     def by_name(self) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from barriers.sets import RuleError
 from barriers.sets.column_names import names_among, names_of_all, rule_names
-from barriers.sets.derived import faults_of
+from barriers.sets.derived import faults_of, missing_in, of_columns
 from barriers.tables import defaults, listed, misplaced
 from lem_safe.errors import Fault
 from lem_safe.scenario.key_path import KeyPath
@@ -55,10 +56,18 @@ def over_columns(
 def derived_faults(parts: Parts, columns: Sequence[str] | None, source: Source) -> list[Fault]:
     """What is wrong with derived names, over these columns, else over those that the file names itself."""
     over = columns or parts.columns_named()
+    there = {} if parts.runs else of_columns(parts.derived, over)  # whose cells a file holds
     return [
         source.fault(("derived", name), str(bad).removeprefix("rule: "), offset=bad.offset)
-        for name, bad in faults_of(over, parts.cells(over))
+        for name, bad in faults_of(over, parts.cells(over), parts.derived)
+        if (name not in there or "from itself" in bad.why)
+        and not (parts.runs and columns is None and _of_a_column(bad))
     ]
+
+
+def _of_a_column(bad: RuleError) -> bool:
+    """Whether a derived name is faulty unless it is a column: only these can be conditions."""
+    return "is a condition" in bad.why
 
 
 def out_of_place(names: Sequence[str], given: Sequence[str]) -> str | None:
@@ -92,7 +101,7 @@ def _nameless(parts: Parts, header: Sequence[str] | None, source: Source, tables
     samples' columns; without samples, such regions are checked by themselves, and rules one by one.
     """
     specs = dict(parts.under("unsafe"))
-    derived = parts.derived
+    derived = parts.derived if header is None else missing_in(parts.derived, header)
     names = names_of_all(specs, derived) if header is None else names_among(specs, header, derived)
     if names is not None:
         return regions(parts, names, source, tables)

@@ -99,6 +99,12 @@ def _numbers_alone(energy: Mapping[str, Any]) -> Callable[[int], Holding] | None
     return None
 
 
+def _none_computed(
+    energy: Mapping[str, Any], derived: Mapping[str, str], columns: Sequence[str] | None
+) -> dict[str, Any]:
+    return dict(energy)
+
+
 def _all_fits(
     content: Mapping[str, Any], columns: Sequence[str]
 ) -> Iterable[tuple[tuple[str | int, ...], str]]:
@@ -134,6 +140,8 @@ class Tables:
     unfit: what the parts of a scenario over these columns ask of its energy that does not go with its table,
     as keys and messages.
     shape: of the paths that an energy is learned from, [waypoints, coordinates]; None of other rows.
+    computing: an energy's specification with those of these derived names that are columns of its table,
+    computed from the others; columns: the names that the scenario gives them, if it does.
     makers: builders of the non-geometric parts of a region, such as the energy of a sublevel set.
     """
 
@@ -158,4 +166,7 @@ class Tables:
         _all_fits
     )
     shape: Callable[[Mapping[str, Any]], tuple[int, ...] | None] = _no_paths
+    computing: Callable[[Mapping[str, Any], Mapping[str, str], Sequence[str] | None], dict[str, Any]] = (
+        _none_computed
+    )
     makers: Nested = field(default_factory=dict)

@@ -56,3 +56,24 @@ def test_its_columns_and_given_values_load_and_are_explained(scenario: Path) -> 
     assert "a number with at most 2 decimals" in said
     assert "All samples have kind new, price 12.5, rating missing." in said
     assert "one of new, used" in said
+
+
+def test_its_computed_columns_are_computed(scenario: Path) -> None:
+    """Of the same table with the columns of its example."""
+    (derived,) = (text for _, _, text in FENCES if text.startswith("derived: {"))
+    data = scenario.parent / "orders.csv"
+    head, *lines = data.read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    more = [
+        f"{float(price) * int(items):.2f},{int(sent[-2:]) - int(ordered[-2:])},"
+        f"{'yes' if int(items) >= 5 else 'no'}"
+        for _, price, items, ordered, sent, _ in rows
+    ]
+    text = "\n".join(f"{line},{new}" for line, new in zip(lines, more, strict=True))
+    data.write_text(f"{head},total,wait,large\n{text}\n")
+    whole = re.sub(r"^derived: .*\n", derived, scenario.read_text(), flags=re.MULTILINE)
+    scenario.write_text(whole)
+    said = " ".join(explain(load(scenario)).split())
+    assert "Computed: total = price * items, true in all 300 rows" in said
+    assert "Computed: wait = sent - ordered, true in all 300 rows" in said
+    assert "Computed: large = items >= 5, true in all 300 rows" in said

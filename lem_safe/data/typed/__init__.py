@@ -6,6 +6,7 @@ categories, missing cells or values that many rows have; `Codec` maps rows to su
 
 from lem_safe.data.typed.codec import Codec
 from lem_safe.data.typed.coordinates import RowCoordinates
+from lem_safe.data.typed.equalities import Equality
 from lem_safe.data.typed.fields import Field
 from lem_safe.data.typed.settings import ColumnSettings, settings_of
 from lem_safe.data.typed.stretches import Stretch, stretch_of
@@ -14,6 +15,7 @@ from lem_safe.data.typed.table import TypedTable, holds_words, typed_table
 __all__ = [
     "Codec",
     "ColumnSettings",
+    "Equality",
     "Field",
     "RowCoordinates",
     "Stretch",

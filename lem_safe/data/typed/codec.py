@@ -1,7 +1,8 @@
 """Rows to latent points and back: r = D(x), x = (z, c).
 
 z holds one number for each column that has one, c one code for each column that has a choice of codes, in the
-order of the columns. D depends on nothing else, so a rule about rows is a rule about x (E.23).
+order of the columns. D depends on nothing else, so a rule about rows is a rule about x (E.23). Columns with a
+formula are computed from the others as they are written (E.28).
 """
 
 import json
@@ -13,9 +14,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from barriers.tables import CellKind, Coder, Holding, kind_of_cells
+from lem_safe.data.typed.computed import KINDS, Computed
 from lem_safe.data.typed.fields import Field
-
-KINDS: dict[str, CellKind] = {"number": "number", "integer": "number", "date": "date"}
 
 
 class Codec:
@@ -29,6 +29,7 @@ class Codec:
         self.choosing = [j for j, field in enumerate(self.fields) if field.coded]
         self._z = {j: i for i, j in enumerate(self.moving)}
         self._c = {j: len(self.moving) + i for i, j in enumerate(self.choosing)}
+        self.computed = Computed(self.fields)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -50,33 +51,53 @@ class Codec:
         return len(self.moving) + len(self.choosing)
 
     def continuous(self, column: str) -> bool:
-        """Whether a column's values follow its latent number alone."""
-        field = self.fields[self.columns.index(column)]
-        return field.moves and not field.coded
+        """Whether a column's values follow latent numbers alone: its own, or those of its inputs."""
+        return all(
+            self.fields[j].formula or (self.fields[j].moves and not self.fields[j].coded)
+            for j in self.computed.inputs([self.columns.index(column)])
+        )
 
     # Points to rows
 
     def values(self, x: Float[Tensor, "n D"]) -> Float64[Tensor, "n d"]:
         """The rows before rounding, differentiable in the latent numbers."""
-        return torch.stack([field.values(*self._of(x, j)) for j, field in enumerate(self.fields)], -1)
+        every = range(len(self.fields))
+        made = [self.fields[j].values(*self._of(x, j)) if self._own(j) else self._blank(x) for j in every]
+        return torch.stack(self.computed.complete(made, every, rounded=False), -1)
 
     def rows(self, x: Float[Tensor, "n D"], wanted: Collection[int] | None = None) -> Float64[Tensor, "n d"]:
         """The rows as they are written: numbers on their grid and within their range; with `wanted`, these
         columns alone, and NaN in the others.
         """
         x = x.detach()
-        blank = torch.full(x.shape[:-1], torch.nan, dtype=torch.float64, device=x.device)
-        found = [
-            field.rounded(field.values(*self._of(x, j))) if wanted is None or j in wanted else blank
-            for j, field in enumerate(self.fields)
-        ]
-        return torch.stack(found, -1)
+        asked = range(len(self.fields)) if wanted is None else wanted
+        needed = self.computed.inputs(asked)
+        made = [self._rounded(x, j) if j in needed else self._blank(x) for j in range(len(self.fields))]
+        found = self.computed.complete(made, needed, rounded=True)
+        return torch.stack([v if j in asked else self._blank(x) for j, v in enumerate(found)], -1)
+
+    def _rounded(self, x: Tensor, j: int) -> Float64[Tensor, "n"]:
+        """The cells of one column, but for what others have a part in."""
+        field = self.fields[j]
+        if not self._own(j):
+            return self._blank(x)
+        found = field.values(*self._of(x, j))
+        return found if field.base else field.rounded(found)
+
+    def _own(self, j: int) -> bool:
+        """Whether a column has values of its own, and is not computed."""
+        return not self.fields[j].formula
+
+    def _blank(self, x: Tensor) -> Float64[Tensor, "n"]:
+        return torch.full(x.shape[:-1], torch.nan, dtype=torch.float64, device=x.device)
 
     def latent(
         self, rows: Float64[Tensor, "n d"], uniforms: Float64[Tensor, "n d"]
     ) -> Float64[Tensor, "n D"]:
         """A point of each row; ranks among equal values, and numbers that do not matter, by the uniforms."""
-        made = [field.latent(rows[:, j], uniforms[:, j]) for j, field in enumerate(self.fields)]
+        cells = list(rows.unbind(-1))
+        own = [self.computed.relative(j, cells) for j in range(len(self.fields))]
+        made = [field.latent(own[j], uniforms[:, j]) for j, field in enumerate(self.fields)]
         z, c = [made[j][0] for j in self.moving], [made[j][1] for j in self.choosing]
         return torch.stack([*z, *c], 1) if self.dimension else rows.new_zeros(len(rows), 0)
 

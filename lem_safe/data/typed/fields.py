@@ -22,6 +22,8 @@ ATOM_ROWS = 100
 """And the rows: codes follow the other columns through the mixture's components alone, and fewer rows have
 too few of these.
 """
+EXACT = 9
+"""Decimals to which differences of columns with fewer are rounded, which makes equal ones equal."""
 FARTHEST = 6.0
 """The largest latent number that a value is mapped to."""
 
@@ -49,7 +51,9 @@ class Field:
     atoms: the values that are codes. knots: the others; None where there are none. low, high: the range.
     step: the grid of the values; digits: the same where it is a power of ten; neither where any number may
     be. places: decimals that are written. style: how dates are written. gaps: whether cells may be missing,
-    and `mark` how such a cell is written.
+    and `mark` how such a cell is written. formula: of a column that is computed from others and has neither
+    latent number nor code. base: of a column whose atoms and knots are differences from this expression, or
+    with `ratio` shares of it. names: the expressions by name that either uses.
     """
 
     name: str
@@ -67,6 +71,10 @@ class Field:
     gaps: bool = False
     mark: str = ""
     linear: bool = False
+    formula: str = ""
+    base: str = ""
+    ratio: bool = False
+    names: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def _curve(self) -> tuple[Tensor, Tensor]:
@@ -105,11 +113,15 @@ class Field:
         return torch.where(k == len(self.atoms), found, atom) if self.moves else atom
 
     def rounded(self, v: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
-        """Values as they can be written: on the grid and within the range."""
+        """Values as they can be written: on the grid and within the range; of a computed one that lies
+        outside it, NaN.
+        """
         if self.digits is not None:
             v = (v * 10.0**self.digits).round() / 10.0**self.digits
         elif self.step is not None:
             v = (v / self.step).round() * self.step
+        if self.formula:
+            v = torch.where(v.isfinite() & (v >= self.low) & (v <= self.high), v, torch.nan)
         return v.clamp(self.low, self.high) + 0.0  # no −0
 
     def _moved(self, z: Tensor) -> Tensor:
@@ -158,6 +170,16 @@ class Field:
         rank = torch.where(last > first, held, p[before] + t * (p[i] - p[before]))
         return torch.special.ndtri(rank.clamp(1e-9, 1 - 1e-9)).clamp(-FARTHEST, FARTHEST)
 
+    def from_base(self, u: Float64[Tensor, "n"], base: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
+        """The values of differences from a base, or of shares of it."""
+        return u * base if self.ratio else base + u
+
+    def to_base(self, v: Float64[Tensor, "n"], base: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
+        """Values as differences from a base, or shares of it."""
+        if self.ratio:
+            return v / base
+        return v - base if self.digits is None else (v - base).round(decimals=max(self.digits, EXACT))
+
     def text(self, value: float) -> str:
         """A value as a cell of a file."""
         if value != value:
@@ -201,4 +223,5 @@ class Field:
             if knots is None
             else Knots(tuple(knots["p"]), tuple(knots["v"]), knots["below"], knots["above"])
         )
-        return cls(**{**given, **lists, "knots": made, "low": low, "high": high})
+        names = tuple((str(name), str(text)) for name, text in given.get("names", ()))
+        return cls(**{**given, **lists, "knots": made, "low": low, "high": high, "names": names})

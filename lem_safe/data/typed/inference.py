@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.special import ndtri
 
 from barriers.tables import DAY, number, ticks_of
@@ -132,15 +132,11 @@ def _ordered(
     counts = np.bincount(at, weights=many).astype(np.int64)
     low, high = _range(column.name, settings, unique, digits, step, source)
     linear = settings.transform == "none"
-    coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
-    coded |= (counts >= max(ATOM * counts.sum(), ATOM_ROWS)) & (not linear)
-    rest = None
-    if not coded.all():
-        rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], settings.range)
+    atoms, rest = shape_of(unique, counts, settings.range, linear=linear)
     return Field(
         name=column.name,
         kind=kind,
-        atoms=tuple(float(v) for v in unique[coded]),
+        atoms=atoms,
         knots=rest,
         low=low,
         high=high,
@@ -153,6 +149,22 @@ def _ordered(
         mark=column.mark,
         linear=linear,
     )
+
+
+def shape_of(
+    unique: Float64[np.ndarray, "k"],
+    counts: Int64[np.ndarray, "k"],
+    bounds: tuple[float | None, float | None] | None,
+    *,
+    linear: bool,
+) -> tuple[tuple[float, ...], Knots | None]:
+    """The values that are codes, and the curve of the others; None where there are none."""
+    coded = np.full(len(unique), len(unique) == 1 or (len(unique) <= FEW and not linear))
+    coded |= (counts >= max(ATOM * counts.sum(), ATOM_ROWS)) & (not linear)
+    rest = None
+    if not coded.all():
+        rest = _line(unique, counts) if linear else _knots(unique[~coded], counts[~coded], bounds)
+    return tuple(float(v) for v in unique[coded]), rest
 
 
 def _grid(

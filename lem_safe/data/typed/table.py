@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+import torch
+from jaxtyping import Bool, Float64
 
 from barriers.tables import TEXT, TableFault, TableFormat, csv_head, kind_of, number, opened
 from barriers.tables.cells import is_missing, records
@@ -15,6 +16,8 @@ from lem_safe.data.names import chosen_among, known, placeholders
 from lem_safe.data.parts import in_parts, parts_of
 from lem_safe.data.typed.cells import Column, names_in, read_columns
 from lem_safe.data.typed.codec import Codec
+from lem_safe.data.typed.equalities import Equality, equalities
+from lem_safe.data.typed.formulas import must_suit, with_bases, with_formulas
 from lem_safe.data.typed.inference import field_of, values_of
 from lem_safe.data.typed.settings import ColumnSettings
 from lem_safe.errors import BadInput, Fault
@@ -24,23 +27,31 @@ SEEN = 1000
 
 
 class TypedTable(NamedTuple):
-    """The values of n rows, what they stand for, and how many rows were left out."""
+    """The values of n rows, of columns that are computed what is computed; what they stand for; how many rows
+    were left out; how often the table's cells are what is computed.
+    """
 
     values: Float64[np.ndarray, "n d"]
     codec: Codec
     dropped: int
+    equal: tuple[Equality, ...] = ()
 
 
 def typed_table(
-    path: Path, chosen: Sequence[str] | None, form: TableFormat, told: Mapping[str, ColumnSettings]
+    path: Path,
+    chosen: Sequence[str] | None,
+    form: TableFormat,
+    told: Mapping[str, ColumnSettings],
+    derived: Mapping[str, str] | None = None,
 ) -> TypedTable:
     """The chosen columns of a table; BadInput for what cannot be read, for missing cells that are not to be
-    kept or dropped, and for what is said of columns that are not there.
+    kept or dropped, and for what is said of columns that are not there. derived: expressions by name, of
+    which those that are columns are computed.
     """
     stamp = (0, 0) if in_parts(path) or not path.is_file() else (path.stat().st_mtime_ns, path.stat().st_size)
     own = None if chosen is None else tuple(chosen)
     read = _read.__wrapped__ if stamp == (0, 0) else _read
-    return read(path, own, form, tuple(told.items()), stamp)
+    return read(path, own, form, tuple(told.items()), tuple((derived or {}).items()), stamp)
 
 
 def holds_words(path: Path, chosen: Sequence[str] | None, form: TableFormat) -> bool:
@@ -89,6 +100,7 @@ def _read(
     chosen: tuple[str, ...] | None,
     form: TableFormat,
     told: tuple[tuple[str, ColumnSettings], ...],
+    derived: tuple[tuple[str, str], ...],
     stamp: tuple[int, int],
 ) -> TypedTable:
     settings = dict(told)
@@ -98,7 +110,8 @@ def _read(
     if ignored:
         chosen = tuple(name for name in chosen or names if name not in ignored)
     columns = read_columns(path, chosen, form)
-    columns, dropped = _complete(columns, form, str(path))
+    must_suit(dict(derived), [column.name for column in columns], settings, str(path))
+    columns, kept = _complete(columns, form, str(path))
     fields, faults = [], list[Fault]()
     for column in columns:
         try:
@@ -107,29 +120,40 @@ def _read(
             faults += bad.faults
     if faults:
         raise BadInput(faults)
+    fields = with_formulas(fields, dict(derived), settings, str(path))
     found = [values_of(c, f, str(path)) for c, f in zip(columns, fields, strict=True)]
-    if not Codec(fields).dimension:
+    codec = Codec(fields)
+    if not codec.dimension:
         raise BadInput(Fault("every column has one value alone, so there is nothing to learn", str(path)))
     values = np.stack([_on_grid(v, f.digits) for v, f in zip(found, fields, strict=True)], 1)
-    return TypedTable(values, Codec(fields), dropped)
+    equal = tuple(equalities(codec, values, np.flatnonzero(kept) + 1))
+    if wrong := [Fault(why, str(path)) for e in equal if (why := e.fault()) is not None]:
+        raise BadInput(wrong)
+    if codec.computed:
+        cells = codec.computed.recomputed(torch.from_numpy(values).unbind(-1))
+        values = torch.stack(cells, -1).numpy()
+        codec = Codec(with_bases(codec, cells, str(path)))
+    return TypedTable(values, codec, int((~kept).sum()), equal)
 
 
 def _on_grid(values: np.ndarray, digits: int | None) -> np.ndarray:
     return values if digits is None else np.round(values, digits)
 
 
-def _complete(columns: list[Column], form: TableFormat, source: str) -> tuple[list[Column], int]:
-    """The columns without the rows that miss a value, where those are to be dropped, and how many; BadInput
-    where they are not to be there.
+def _complete(
+    columns: list[Column], form: TableFormat, source: str
+) -> tuple[list[Column], Bool[np.ndarray, "n"]]:
+    """The columns without the rows that miss a value, where those are to be dropped, and which rows are kept;
+    BadInput where they are not to be there.
     """
     gaps = np.stack([column.missing for column in columns], 1)
     if form.missing == "keep" or not gaps.any():
-        return columns, 0
+        return columns, np.ones(len(gaps), dtype=bool)
     if form.missing == "drop":
         kept = np.asarray(~gaps.any(1))
         if not kept.any():
             raise BadInput(Fault("every row misses a value; choose other columns with columns:", source))
-        return [column.kept(kept) for column in columns], int((~kept).sum())
+        return [column.kept(kept) for column in columns], kept
     many = gaps.sum(0)
     raise BadInput(
         [
