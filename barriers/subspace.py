@@ -87,10 +87,12 @@ class Subspace(Coordinates):
             return x
         return x.index_copy(-1, self.index, self.values.to(x.dtype).expand(*x.shape[:-1], -1))
 
+    def saved_as(self, dtype: torch.dtype) -> "Subspace":
+        """The same map with another dtype of saved samples."""
+        return Subspace(self.offset, self.matrix, dtype, fixed=self.fixed, inverse=self.inverse_matrix)
+
     def _twin(self) -> "Subspace":
-        return Subspace(
-            self.offset, self.matrix, self.saved_dtype, fixed=self.fixed, inverse=self.inverse_matrix
-        )
+        return self.saved_as(self.saved_dtype)
 
 
 class Restriction(NamedTuple):

@@ -37,6 +37,7 @@ class Constraint(UnsafeSet):
                 "Constraint(lambda x: x[:, 0] - 1)"
             )
         self.name, self.dimension, self.smooth = name_of(function), dimension, smooth
+        self.given = (function,)  # in a tuple, so that a module is not a part of this one
         self.function = AnyDtype(function)
         self.judge: Callable[[Tensor], Any] = self.function
         if isinstance(function, nn.Module):

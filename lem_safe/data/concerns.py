@@ -65,7 +65,7 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         what = "column" if rows.components is None else "component"
         text = (
             f"data: {n:,} rows are few for {d:,} {what}s, {n / d:.3g} rows per {what} where {EACH} or more "
-            "are advised: the energy may be far from the data; use more rows or fewer columns"
+            "are advised: the energy may be far from the data; use more rows or fewer {what}s"
         )
         said.append(Concern(text, "the data have few rows for so many columns", None))
     elif rows.codec is not None and n < TABLE_EACH * d:

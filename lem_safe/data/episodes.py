@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from barriers.tables import TEXT, TableFormat, kind_of
 from lem_safe.data.readers import raw_rows
 from lem_safe.data.tables import read_table
+from lem_safe.data.typed import holds_words, settings_of, typed_table
 from lem_safe.errors import BadInput, Fault
 
 Along = Literal["time", "length"]
@@ -38,14 +39,17 @@ def resampled(episode: Recorded, waypoints: int, along: Along) -> Float64[np.nda
 
 def from_table(path: Path, columns: Sequence[str], episode: str, order: str | None) -> Iterator[Recorded]:
     """The episodes of a table with a row for each point, in the order of their first rows; BadInput."""
-    wanted = [episode, *([] if order is None else [order]), *columns]
+    wanted = [*([] if order is None else [order]), *columns]
+    ids, names = _numbered(path, episode)
     values = read_table(path, wanted).values
-    ids, own = values[:, 0], values[:, len(wanted) - len(columns) :]
-    names, first = np.unique(ids, return_index=True)
-    for name in names[np.argsort(first)]:
+    own = values[:, len(wanted) - len(columns) :]
+    if len(ids) != len(values):
+        raise BadInput(Fault(f"column '{episode}' has {len(ids)} rows, the others {len(values)}", str(path)))
+    kinds, first = np.unique(ids, return_index=True)
+    for name in kinds[np.argsort(first)]:
         rows = np.flatnonzero(ids == name)
-        t = np.arange(len(rows), dtype=float) if order is None else values[rows, 1]
-        called = f"{episode} {name:g}"
+        t = np.arange(len(rows), dtype=float) if order is None else values[rows, 0]
+        called = f"{episode} {names[int(name)] if names else format(name, '.15g')}"
         if order is not None:
             sequence = np.argsort(t, kind="stable")
             rows, t = rows[sequence], t[sequence]
@@ -55,18 +59,36 @@ def from_table(path: Path, columns: Sequence[str], episode: str, order: str | No
         yield _whole(Recorded(called, t, own[rows]), path)
 
 
-def from_array(path: Path, size: int | None) -> Iterator[Recorded]:
-    """The episodes of an array [n, k, coordinates] or [n, k, agents, coordinates]; shorter ones end with NaN.
+LARGEST = 2.0**53
+"""From here on whole numbers cannot be told apart in float64."""
 
-    size: the number of numbers of each point that is expected, or None.
+
+def _numbered(path: Path, episode: str) -> tuple[Float64[np.ndarray, "n"], tuple[str, ...]]:
+    """The number of each row's episode, and the names where the column holds text."""
+    form = TableFormat()
+    if holds_words(path, [episode], form):
+        told = {episode: settings_of(episode, {"kind": "category"})}
+        table = typed_table(path, [episode], form, told)
+        return table.values[:, 0], table.codec.fields[0].labels
+    ids = read_table(path, [episode]).values[:, 0]
+    if (np.abs(ids) >= LARGEST).any():
+        way = "write them as text, such as walk_1, or number them from 1"
+        message = (
+            f"column '{episode}' has numbers of {LARGEST:.0f} or more, which are the same in float64; {way}"
+        )
+        raise BadInput(Fault(message, str(path)))
+    return ids, ()
+
+
+def from_array(path: Path) -> Iterator[Recorded]:
+    """The episodes of an array [n, k, coordinates] or [n, k, agents, coordinates]; shorter ones end with
+    NaN.
     """
     array, _ = raw_rows(path, None, TableFormat(), None)
     if array.ndim not in (3, 4) or array.dtype.kind not in "fiu" or 0 in array.shape:
         message = f"must hold paths as an array [n, points, coordinates]; got {array.dtype} {array.shape}"
         raise BadInput(Fault(message, str(path)))
     flat = array.reshape(*array.shape[:2], -1).astype(np.float64)
-    if size is not None and flat.shape[2] != size:
-        raise BadInput(Fault(f"has {flat.shape[2]} numbers a point where {size} are expected", str(path)))
     for i, points in enumerate(flat):
         ended = np.isnan(points).all(1)
         k = len(points) - int(np.argmin(ended[::-1])) if ended.any() and not ended.all() else len(points)

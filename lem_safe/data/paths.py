@@ -15,6 +15,7 @@ from lem_safe.data.path_names import names_of_shape
 from lem_safe.data.source import Dataset, DataSource, digest
 from lem_safe.errors import BadInput, Fault
 
+EPISODE = "episode"
 SHARE = 0.999
 """Without a number of components: as many as have this share of the variance."""
 
@@ -35,7 +36,9 @@ class PathFile(DataSource):
             MinLen(1),
             Doc("Of a table: the columns with the coordinates, agent by agent where there are several."),
         ] = None,
-        episode: Annotated[str, Doc("Of a table: the column with the number of the path.")] = "episode",
+        episode: Annotated[
+            str, Doc("Of a table: the column that names the path, by numbers or text.")
+        ] = EPISODE,
         order: Annotated[
             str | None, Doc("Of a table: the column with times or steps; by default in the file's order.")
         ] = None,
@@ -82,7 +85,10 @@ class PathFile(DataSource):
                 )
             found = list(from_table(self.path, self.chosen, self.episode, self.order))
         else:
-            found = list(from_array(self.path, None if self.chosen is None else len(self.chosen)))
+            for key, said in (("columns", self.chosen), ("order", self.order), ("episode", self.episode)):
+                if said is not None and said != EPISODE:
+                    raise BadInput(Fault("is for tables, and this file is an array of paths", key=key))
+            found = list(from_array(self.path))
         if found[0].points.shape[1] % self.agents:
             many = f"{found[0].points.shape[1]} numbers a point are not the same number for each of"
             raise BadInput(Fault(f"{many} {self.agents} agents", str(self.path), key="agents"))

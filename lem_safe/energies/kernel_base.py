@@ -70,7 +70,6 @@ def bandwidths(z: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
     from Scott's rule; at least LEAST_STD.
     """
     n, d = z.shape
-    squares = (z[:, None] - z[None]).square()
     itself = torch.eye(n, dtype=torch.bool)
     log_h = torch.full((d,), -math.log(n) / (d + 4), dtype=z.dtype, requires_grad=True)
     optimizer = torch.optim.Adam([log_h], lr=RATE)
@@ -78,7 +77,9 @@ def bandwidths(z: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
     with torch.enable_grad():
         for _ in range(STEPS):
             optimizer.zero_grad()
-            distance = (squares @ (-2 * log_h).exp()).masked_fill(itself, torch.inf)
+            y = (z - z.mean(0)) * (-log_h).exp()
+            size = y.square().sum(1)
+            distance = (size[:, None] + size - 2 * y @ y.T).clamp(min=0).masked_fill(itself, torch.inf)
             loss = log_h.sum() - torch.logsumexp(-0.5 * distance, 1).mean()
             if float(loss.detach()) < best:
                 best, found = float(loss.detach()), log_h.detach().clone()

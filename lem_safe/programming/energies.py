@@ -1,7 +1,7 @@
 """`lem_safe.energy` and `lem_safe.score`: what a user has, as an energy for every sampler."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsInt
 
 import torch
 
@@ -12,7 +12,7 @@ from lem_safe.energies.own.function import Function
 from lem_safe.energies.own.own_energy import OwnEnergy
 from lem_safe.energies.own.own_score import OwnScore
 from lem_safe.errors import BadInput, Fault
-from lem_safe.programming.shaped import must_be_shape, shaped, width
+from lem_safe.programming.shaped import checked_shape, shaped, width
 
 Energetic = Any
 """A module, a function of rows, a distribution, or an energy of this package."""
@@ -25,7 +25,7 @@ def energy(
     log_density: bool = False,
     gradient: Callable[[Any], Any] | None = None,
     dimension: int | None = None,
-    shape: Sequence[int] | None = None,
+    shape: Sequence[SupportsInt] | None = None,
     confined: bool = True,
     name: str | None = None,
 ) -> Energy:
@@ -56,7 +56,7 @@ def energy(
                 f"type {type(of).__name__}"
             )
         )
-    must_be_shape(shape, "lem_safe.energy")
+    shape = checked_shape(shape, "lem_safe.energy")
     given = Function(shaped(function, shape), "energy", name)
     if sign < 0 and isinstance(of, torch.nn.Module):
         given.dtype, given.device = Function(of, "energy").dtype, Function(of, "energy").device
@@ -75,7 +75,7 @@ def score(
     *,
     temperature: float = 1.0,
     dimension: int | None = None,
-    shape: Sequence[int] | None = None,
+    shape: Sequence[SupportsInt] | None = None,
     name: str | None = None,
 ) -> Energy:
     """The energy of which a module or function of rows gives the score s = −∇U, [n, d], alone: for the
@@ -89,7 +89,7 @@ def score(
         )
     if not (isinstance(temperature, int | float) and 0 < temperature < float("inf")):
         raise BadInput(Fault(f"must be a number > 0, in nats; got {temperature!r}", key="temperature"))
-    must_be_shape(shape, "lem_safe.score")
+    shape = checked_shape(shape, "lem_safe.score")
     function = of if shape is None else _as_rows(shaped(of, shape))
     d = dimension if shape is None else width(shape)
     return OwnScore(Function(function, "score", name or name_of(of)), scale=1 / temperature, dimension=d)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat, SupportsInt
 
-from barriers.sets import UnsafeSet
+from barriers.sets import Constraint, UnsafeSet
 from lem_safe.energies import Energy
 from lem_safe.errors import BadInput, Fault
 from lem_safe.programming.energies import energy as energy_of
@@ -14,7 +14,7 @@ from lem_safe.programming.filters import filter_given
 from lem_safe.programming.fleeting import Fleeting
 from lem_safe.programming.regions import check_region
 from lem_safe.programming.sampled import Sampled, sampled
-from lem_safe.programming.shaped import must_be_shape, shaped
+from lem_safe.programming.shaped import checked_shape, shaped
 from lem_safe.programming.starts import WHO, Start, plain, start_of
 from lem_safe.progress import Progress, Silent
 from lem_safe.registry import tables
@@ -38,7 +38,7 @@ def sample(
     seed: int = 0,
     out: Path | PathLike[str] | str | None = None,
     columns: Sequence[str] | None = None,
-    shape: Sequence[int] | None = None,
+    shape: Sequence[SupportsInt] | None = None,
     given: Mapping[str, Any] | None = None,
     dtype: str | None = None,
     device: str | None = None,
@@ -63,9 +63,9 @@ def sample(
     The result's `scenario` is None unless everything could be said by a file. Raises BadInput before anything
     is written, NumericalFailure where a particle is lost.
     """
-    regions, objects = regions_given(_of_paths(unsafe, shape), WHO)
-    start = start_of(init, shape)
-    of = sampled(_energy(energy, shape), start, (regions | objects).values(), columns, dtype, device)
+    regions, objects = regions_given(_of_paths(unsafe, path := checked_shape(shape, WHO)), WHO)
+    start = start_of(init, path)
+    of = sampled(_energy(energy, path), start, (regions | objects).values(), columns, dtype, device)
     scenario = _scenario(
         name=name,
         seed=seed,
@@ -74,7 +74,7 @@ def sample(
         constraints=constraints_given(regions, beta, WHO),
         sampler=_sampler(sampler, samples, start) | {"steps": steps, "step_size": step_size},
         filter=filter_given(filter, objects, beta),
-        **_columns(columns, shape, given, of),
+        **_columns(columns, path, given, of),
         audit=audit,
         monitors=monitors if of.watched or monitors is not None else {"samples": 0},
     )
@@ -100,16 +100,18 @@ def _energy(energy: Any, shape: Sequence[int] | None) -> Any:
 
 
 def _of_paths(unsafe: Mapping[str, Any], shape: Sequence[int] | None) -> Mapping[str, Any]:
-    """Regions, functions of paths among them as functions of rows; BadInput for what is no shape."""
-    must_be_shape(shape, WHO)
+    """Regions, functions of paths among them as functions of rows."""
     if shape is None or not isinstance(unsafe, Mapping):
         return unsafe
-    return {
-        name: shaped(region, shape)
-        if callable(region) and not isinstance(region, UnsafeSet | type)
-        else region
-        for name, region in unsafe.items()
-    }
+    return {name: _of_path(region, shape) for name, region in unsafe.items()}
+
+
+def _of_path(region: Any, shape: Sequence[int]) -> Any:
+    """A function of paths, alone or in a Constraint, as one of rows; anything else as it is."""
+    if isinstance(region, Constraint) and region.dimension is None:
+        return Constraint(shaped(region.given[0], shape), smooth=region.smooth)
+    ready = isinstance(region, UnsafeSet | type) or not callable(region)
+    return region if ready else shaped(region, shape)
 
 
 def _scenario(**values: Any) -> Scenario:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor, nn
@@ -37,14 +38,19 @@ def shaped(function: Callable[[Any], Any], shape: Sequence[int] | None) -> Calla
     return of_rows
 
 
-def must_be_shape(shape: Any, who: str) -> None:
-    """Refuses what is no shape of a path: [waypoints, coordinates] or [waypoints, agents, coordinates]."""
+def checked_shape(shape: Any, who: str) -> tuple[int, ...] | None:
+    """The shape of a path, [waypoints, coordinates] or [waypoints, agents, coordinates]; BadInput for what is
+    none.
+    """
     if shape is None:
-        return
-    whole = isinstance(shape, Sequence) and all(isinstance(n, int) and n > 0 for n in shape)
+        return None
+    whole = isinstance(shape, Sequence) and all(
+        isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0 for n in shape
+    )
     if not whole or len(shape) not in (2, 3):
         example = "(waypoints, coordinates), as in shape=(32, 2)"
         raise BadInput(Fault(f"must be {example}; got {shape!r}", who, key="shape"))
+    return tuple(int(n) for n in shape)
 
 
 def width(shape: Sequence[int]) -> int:

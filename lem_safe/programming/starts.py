@@ -74,6 +74,8 @@ def start_of(init: Any, shape: Sequence[int] | None = None) -> Start:
 
 def plain(value: Any) -> Any:
     """An array or a number of torch or numpy as Python's own; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
     return value.tolist() if isinstance(value, Tensor | np.ndarray | np.generic) else value
 
 

@@ -20,7 +20,7 @@ from lem_safe.registry.catalogue import NESTED, TABLES
 from lem_safe.registry.computing import computing
 from lem_safe.registry.fitness import beyond_single, columns
 from lem_safe.registry.making import MAKERS, make
-from lem_safe.registry.pinned import shape_of
+from lem_safe.registry.pinned import moved, shape_of
 from lem_safe.registry.rows import table_of, unfit
 from lem_safe.samplers import SAMPLERS, promise_under
 from lem_safe.scenario import Scenario, Tables, never_certified
@@ -92,6 +92,7 @@ def _tables(revisions: tuple[int, ...]) -> Tables:
         beyond_single=beyond_single,
         holds=holds,
         unfit=unfit,
+        moved=moved,
         shape=shape_of,
         computing=computing,
         makers=MAKERS,

@@ -5,12 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from barriers.specification import SpecificationError
+from barriers.subspace import restricted
 from barriers.tables import listed
 from lem_safe.checkpoints import Checkpoint
+from lem_safe.data.source import Dataset
 from lem_safe.errors import BadInput
 from lem_safe.registry.making import make
+from lem_safe.training.principal import principal
 from lem_safe.training.trained import Trained
 
+MOST = 1e30
+"""The largest size of a number, as of data: samples may be float32."""
 ENDS = {"start": 0, "goal": -1}
 """The waypoints of a path that have names: the first and the last."""
 
@@ -26,6 +31,41 @@ def shape_of(energy: Mapping[str, Any]) -> tuple[int, ...] | None:
         return made.data.path_shape if isinstance(made, Trained) else None
     except (BadInput, ValueError, KeyError):
         return None
+
+
+def made_of(energy: Mapping[str, Any]) -> Dataset | None:
+    """The recorded paths that an energy is learned from; None of others."""
+    try:
+        made = make("energies", energy) if energy.get("kind") == "trained" else None
+        return made.data.load(0) if isinstance(made, Trained) and made.data.path_shape is not None else None
+    except (BadInput, ValueError, KeyError):
+        return None
+
+
+def moved(content: Mapping[str, Any], columns: Sequence[str]) -> int:
+    """How many coordinates a sampler moves: those of an energy, without those that values are given to."""
+    energy, given = content.get("energy") or {}, content.get("given") or {}
+    rows = made_of(energy)
+    try:
+        values = values_given(given, columns, content.get("shape") or shape_of(energy))
+        if rows is not None and rows.components is not None:
+            found = principal(rows.values, rows.components)
+            return restricted(found, values).coordinates.dimension if values else rows.components
+    except ValueError:  # reported where they are given
+        return len(columns)
+    return len(columns) - len(values)
+
+
+def impossible(energy: Mapping[str, Any], values: Mapping[int, float]) -> str | None:
+    """Why recorded paths cannot have these values together; None where they can."""
+    rows = made_of(energy) if values else None
+    if rows is None or rows.components is None:
+        return None
+    try:
+        restricted(principal(rows.values, rows.components), values)
+    except ValueError as error:
+        return f"cannot be given: {error}; give fewer values, or say more components"
+    return None
 
 
 def values_given(
@@ -55,14 +95,23 @@ def _places(
         message = f"no column is named '{name}';{ends} the columns are {listed(list(columns))}"
         raise SpecificationError(message, (name,))
     size = math.prod(shape[1:])
-    if not isinstance(value, list) or len(value) != size:
-        raise SpecificationError(f"must be {size} numbers, one waypoint; got {value!r}", (name,))
+    numbers = _flat(value)
+    if len(numbers) != size:
+        many = f"{size} numbers" if size > 1 else "one number"
+        raise SpecificationError(f"must be {many}, one waypoint; got {value!r}", (name,))
     first = ENDS[name] % shape[0] * size
-    for k, number in enumerate(value):
+    for k, number in enumerate(numbers):
         yield first + k, _number(name, number)
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
         raise SpecificationError(f"must be a finite number; got {value!r}", (name,))
     return float(value)
+
+
+def _flat(value: Any) -> list[Any]:
+    """The numbers of a waypoint: one, a list, or a list for each agent."""
+    if isinstance(value, list):
+        return [number for part in value for number in _flat(part)]
+    return [value]

@@ -23,8 +23,8 @@ from lem_safe.errors import BadInput
 from lem_safe.registry.computing import not_computed
 from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import make, regions
-from lem_safe.registry.path_regions import unlike_shape
-from lem_safe.registry.pinned import shape_of, values_given
+from lem_safe.registry.path_regions import inside_already, unlike_shape
+from lem_safe.registry.pinned import impossible, shape_of, values_given
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -99,13 +99,7 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
         for name, message in not_computed(codec, columns, derived):
             yield ("derived", name), message
     if codec is None:
-        shape = content.get("shape") or shape_of(energy)
-        for name, message in unlike_shape(content.get("unsafe") or {}, shape):
-            yield ("unsafe", name), message
-        try:
-            values_given(given, columns, shape)
-        except SpecificationError as error:
-            yield ("given", *error.path), str(error)
+        yield from _unlike_paths(content, columns, energy, given)
         return
     if penalties:
         yield ("penalties",), f"cannot be subtracted from this energy: {ROWS}; leave it out"
@@ -118,6 +112,29 @@ def unfit(content: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[
             given_value(codec, columns, name, value)
         except SpecificationError as error:
             yield ("given", name), str(error)
+
+
+def _unlike_paths(
+    content: Mapping[str, Any], columns: Sequence[str], energy: Mapping[str, Any], given: Mapping[str, Any]
+) -> Iterator[tuple[Key, str]]:
+    """What does not go with the shape of paths, and values that cannot be given to columns of numbers."""
+    own, unsafe = shape_of(energy), content.get("unsafe") or {}
+    shape = content.get("shape") or own
+    if own is not None and shape is not None and tuple(shape) != own:
+        yield ("shape",), f"is {list(shape)}, and the paths that the energy is learned from are {list(own)}"
+        return
+    for name, message in unlike_shape(unsafe, shape):
+        yield ("unsafe", name), message
+    try:
+        values = values_given(given, columns, shape)
+    except SpecificationError as error:
+        yield ("given", *error.path), str(error)
+        return
+    if (why := impossible(energy, values)) is not None:
+        yield ("given",), why
+    named = {c["set"]: c["beta"] for c in content.get("constraints") or []}
+    for name, message in inside_already(unsafe, named, shape, values):
+        yield ("given",), f"{message}, so every sample would be inside {name}"
 
 
 def _within(spec: Any, path: Key) -> Iterator[Key]:

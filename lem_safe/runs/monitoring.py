@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.subspace import Subspace
 from lem_safe.data.typed import RowCoordinates
 from lem_safe.errors import BadInput, Fault
 from lem_safe.keys import Key
@@ -75,10 +76,12 @@ def start_law(problem: Problem) -> Normal | None:
         return None
     mean, std = (
         torch.tensor(init["mean"], dtype=torch.float64),
-        torch.tensor(init["std"], dtype=torch.float64).expand(d),
+        torch.tensor(init["std"], dtype=torch.float64).expand(coordinates.width),
     )
     if not bool((std > 0).all()):
         return None
+    if isinstance(coordinates, Subspace):
+        std = std.index_fill(0, coordinates.index.cpu(), 0.0)
     W = coordinates.inverse_matrix.double().cpu()
     return Normal(coordinates.inverse(mean), W @ std.square().diag() @ W.T)
 

@@ -236,7 +236,7 @@ def _begun(
     """The coordinates under which particles have exactly the values that they start with (A.11)."""
     if rows is not None:
         return coordinates.anchored(rows, dtype)
-    return coordinates.pinned(still(scenario.sampler.init, coordinates.dimension), dtype)
+    return coordinates.pinned(still(scenario.sampler.init, coordinates.width), dtype)
 
 
 def _penalties(scenario: Scenario, learner: Learner) -> list[tuple[float, Energy]]:

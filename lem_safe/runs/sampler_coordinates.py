@@ -4,6 +4,7 @@ import torch
 
 from barriers.coordinates import Coordinates, identity
 from barriers.sets import UnsafeSet, pull
+from barriers.subspace import Subspace
 from lem_safe.energies.base import Energy
 from lem_safe.energies.transported import Transported
 from lem_safe.errors import BadInput, Fault
@@ -14,6 +15,8 @@ def sampler_coordinates(energy: Energy, dtype: torch.dtype) -> Coordinates:
     for part in energy.modules():
         if isinstance(part, Transported):
             own = part.coordinates
+            if isinstance(own, Subspace):
+                return own.saved_as(dtype)
             if not own.affine:
                 return own
             return (

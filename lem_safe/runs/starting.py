@@ -34,10 +34,10 @@ def start(problem: Problem, key: Key) -> Tensor:
             return _at_rows(problem, coordinates, chosen)
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
         return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
-    noise = key.fold("init").normal(
-        torch.empty(n, coordinates.dimension, dtype=problem.dtype, device=problem.device)
-    )
-    if init["kind"] == "standard":
+    standard = init["kind"] == "standard"
+    d = coordinates.dimension if standard else coordinates.width
+    noise = key.fold("init").normal(torch.empty(n, d, dtype=problem.dtype, device=problem.device))
+    if standard:
         fresh = problem.potential.codes or problem.scenario.sampler.kind == "mixed"
         base = base_of(problem.potential) if fresh else None
         return noise if base is None else _outside(problem, base, noise, key)

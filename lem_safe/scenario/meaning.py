@@ -243,7 +243,7 @@ class Meaning:
         if sampler is None or self.columns is None:
             return
         try:
-            self.tables.samples(sampler, len(self.columns))
+            self.tables.samples(sampler, self.tables.moved(self.parts.by_name(), self.columns))
         except ValueError as error:
             self._error(error, ("sampler",))
 

@@ -111,6 +111,10 @@ def _all_fits(
     return ()
 
 
+def _all_columns(content: Mapping[str, Any], columns: Sequence[str]) -> int:
+    return len(columns)
+
+
 def _no_paths(energy: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None
 
@@ -139,6 +143,7 @@ class Tables:
     holds: what the columns of an energy's table hold, None where they are plain numbers.
     unfit: what the parts of a scenario over these columns ask of its energy that does not go with its table,
     as keys and messages.
+    moved: how many coordinates a sampler moves, of the parts of a scenario over these columns.
     shape: of the paths that an energy is learned from, [waypoints, coordinates]; None of other rows.
     computing: an energy's specification with those of these derived names that are columns of its table,
     computed from the others; columns: the names that the scenario gives them, if it does.
@@ -165,6 +170,7 @@ class Tables:
     unfit: Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[tuple[str | int, ...], str]]] = (
         _all_fits
     )
+    moved: Callable[[Mapping[str, Any], Sequence[str]], int] = _all_columns
     shape: Callable[[Mapping[str, Any]], tuple[int, ...] | None] = _no_paths
     computing: Callable[[Mapping[str, Any], Mapping[str, str], Sequence[str] | None], dict[str, Any]] = (
         _none_computed

@@ -79,7 +79,7 @@ def test_shapes_that_do_not_fit():
     named = GAUSSIAN.replace("x0 > 100", "x1 > 100").replace("{x1: 0.3}", "{goal: [0.5]}")
     chosen = lem_safe.loads(named + "shape: [3, 1]\n")
     assert chosen.columns == ["x1", "x2", "x3"]
-    with pytest.raises(BadInput, match="must be 1 numbers"):
+    with pytest.raises(BadInput, match="must be one number"):
         lem_safe.loads(named.replace("[0.5]", "[0.5, 1]") + "shape: [3, 1]\n")
     with pytest.raises(BadInput, match="gives column 'x3' two values"):
         lem_safe.loads(named.replace("{goal: [0.5]}", "{goal: [0.5], x3: 1}") + "shape: [3, 1]\n")
