@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from lem_safe.data.concerns import Concern
 from lem_safe.formatting import percent
@@ -128,7 +128,8 @@ def ks_distance(y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> float:
 
 def _column(name: str, y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> ColumnFidelity:
     n, m = len(x), len(y)
-    low, high, std = float(y.min()), float(y.max()), float(y.std())
+    low, high = float(y.min()), float(y.max())
+    std = float(y.std()) if low < high else 0.0
     outside = float(((x < low) | (x > high)).mean())
     spread = float(x.std()) / std if std > 0 else None
     distance = ks_distance(y, x)
@@ -146,14 +147,19 @@ def _column(name: str, y: Float[np.ndarray, "m"], x: Float[np.ndarray, "n"]) -> 
     )
 
 
+def _moves(z: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, "d"]:
+    """Which columns have more than one value; the deviation of equal values may be a rounding error."""
+    return (np.ptp(z, axis=0) > 0) & (z.std(0) > 0)
+
+
 def _correlation(
     y: Float[np.ndarray, "m d"], x: Float[np.ndarray, "n d"], columns: Sequence[str]
 ) -> tuple[tuple[str, str, float, float] | None, bool]:
-    moving = np.flatnonzero((y.std(0) > 0) & (x.std(0) > 0))
+    moving = np.flatnonzero(_moves(y) & _moves(x))
     if len(moving) < 2:
         return None, False
     ours, theirs = (np.corrcoef(z[:, moving].T) for z in (y, x))
-    far = np.triu(np.abs(ours - theirs), 1)
+    far = np.nan_to_num(np.triu(np.abs(ours - theirs), 1))  # a variance may underflow
     i, j = (int(k) for k in np.unravel_index(far.argmax(), far.shape))
     pair = columns[moving[i]], columns[moving[j]], float(ours[i, j]), float(theirs[i, j])
     return pair, bool(far[i, j] > CORRELATION + SIGMAS * math.sqrt(1 / len(x) + 1 / len(y)))

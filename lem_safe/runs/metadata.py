@@ -120,6 +120,9 @@ def of_data(problem: Problem, clouds: Mapping[str, np.ndarray]) -> dict[str, Any
     said = concerns(source, data)
     if problem.scenario.given and not isinstance(problem.coordinates, RowCoordinates):
         return {"data": [concern.text for concern in said]}  # rows that have the values are not known
+    if data.components is not None:  # columns of paths may be constant, and are in the data's own digits
+        kept = np.flatnonzero(np.ptp(rows, axis=0) > 0)
+        rows, x, columns = rows[:, kept], x[:, kept], [columns[j] for j in kept]
     if isinstance(problem.coordinates, RowCoordinates):
         rows, x, columns = _numbers(problem, problem.coordinates, rows, x)
         if not columns:

@@ -129,3 +129,13 @@ def test_few_rows_for_the_correlations_of_a_table_are_told(tmp_path, n, words):
     source = FileTable(tmp_path / "t.csv", missing="keep")
     said = concerns(source, source.load(0))
     assert [words in concern.text for concern in said] == ([True] if words else [])
+
+
+@pytest.mark.parametrize("constant", [0.524928, 0.1, 1e-30, 7e12])
+def test_columns_that_are_constant_but_for_rounding_have_no_spread_and_no_correlation(constant):
+    y = np.random.default_rng(0).normal(size=(96, 3))
+    y[:, 1] = constant
+    found = fidelity(y, np.float32(y[:50]).astype(np.float64), ["a", "b", "c"])
+    assert found.columns[1].spread is None
+    assert found.correlation is not None and "b" not in found.correlation[:2]
+    json.dumps(found.to_dict(()), allow_nan=False)

@@ -1,5 +1,6 @@
 """What is unusual about paths and given values: starts, dtypes, names, regions that read them otherwise."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,15 @@ def test_explain_and_validate_read_odd_paths(tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "Rows are paths of 6 waypoints with 2 coordinates each." in said
     assert "All samples have goal [0.1, 1]" in said
+
+
+def test_paths_that_begin_at_one_place_are_compared_with_the_data(tmp_path):
+    path = walks(tmp_path)
+    x = np.load(tmp_path / "walks.npy")
+    x[:, 0] = [0.524928, -0.279737]  # in float32 they are other numbers
+    np.save(tmp_path / "walks.npy", x)
+    path.write_text(WALKS, encoding="utf-8")
+    run = lem_safe.run(str(path), out=tmp_path / "run", with_report=False)
+    found = json.loads((run.directory / "run.json").read_text(encoding="utf-8"))["fidelity"]
+    assert "x1" not in json.dumps(found) and "x2" in json.dumps(found)
+    assert (run.paths[:, 0] == np.float32([0.524928, -0.279737])).all()
