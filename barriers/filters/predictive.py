@@ -188,7 +188,8 @@ class PredictiveFilter:
         which = over.nonzero()[:, 0]
         own, μ = some(ahead, which), torch.zeros_like(L)
         y, error, limit = y[which], error[which], L[which]
-        found_μ, found = self._newton(y, own, error, limit, guess[which])
+        warm = guess[which] if L.shape[1] > 1 else guess  # one constraint begins elsewhere
+        found_μ, found = self._newton(y, own, error, limit, warm)
         farthest = self._farthest()
         for r in (~self._near(found) | (found.violation > 0).any(1)).nonzero()[:, 0]:
             start = Ahead(*(part[r] for part in own))
