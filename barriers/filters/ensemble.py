@@ -168,9 +168,12 @@ class EnsembleFilter:
         row, n = -(Jw[:, None] @ rows)[..., 0, :], drift.shape[1]
         size, excess = len(which), n * r.numpy(force=True)[which]
         near = nearest(row.reshape(size, -1), excess, self.speed, self.on_infeasible)
-        own = (v + near.change.reshape(v.shape), near.multipliers, near.shortfall / n)
-        u, μ, shortfall = (_with(part, which, new) for part, new in zip(found, own, strict=True))
-        return u, μ, shortfall
+        u, μ = (
+            _with(found[0], which, v + near.change.reshape(v.shape)),
+            _with(found[1], which, near.multipliers),
+        )
+        missed = bool(near.shortfall.any()) or bool(found[2].any())
+        return u, μ, _with(found[2], which, near.shortfall / n) if missed else found[2]
 
     def surrogate(self, x: Float[Tensor, "*r n d"], info: FilterInfo) -> Float[Tensor, "*r m"]:
         return self.barrier.observed(self.mean(of_each(self.barrier.statistics, x)))

@@ -8,7 +8,6 @@ bends at μ = speed/|a_j|, where a coordinate becomes clipped: μ is found from 
 operations on so few numbers take half as long as torch's.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +42,7 @@ def nearest(
     size.sort(axis=1)
     free, most = (size * size).cumsum(1), (speed * size).cumsum(1)
     total, reach = free[:, -1:], most[:, -1:]
-    if not math.isfinite(float(total.sum() + excess.sum())):
+    if not np.isfinite(total + excess).all():
         raise ValueError("nearest: the row and its excess must be finite; got NaN or infinity")
     clipped, beyond = reach - most, excess >= reach
     rare = bool(beyond.any())
