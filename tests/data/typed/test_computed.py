@@ -55,7 +55,7 @@ def test_every_written_row_is_what_exact_arithmetic_makes_of_its_cells(tmp_path:
 def unrounded(honest: Callable[..., Any]) -> Callable[..., Any]:
     """Computed before the others are rounded: quarter is then half of what is not written."""
 
-    def faulty(self: Codec, x: torch.Tensor, wanted: Any = None) -> torch.Tensor:
+    def faulty(self: Codec, x: torch.Tensor, wanted: Any = None, held: Any = None) -> torch.Tensor:
         found = self.values(x.detach())
         return torch.stack([f.rounded(found[:, j]) for j, f in enumerate(self.fields)], -1)
 
