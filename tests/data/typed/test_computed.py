@@ -154,3 +154,22 @@ def test_a_formula_without_a_value_leaves_the_cell_empty(tmp_path: Path) -> None
     texts = [[field.text(float(v)) for v in made[j]] for j, field in enumerate(table.codec.fields)]
     assert texts[2:] == [["1.000", "0.250"], ["", "1.00"]]
     assert not Computed(table.codec.fields[:2]).order
+
+
+@pytest.mark.parametrize("digits", [0, 1, 3])
+def test_cells_that_are_cut_off_are_said_to_be_equal_up_to_rounding_alone(
+    tmp_path: Path, digits: int
+) -> None:
+    """Counted with whole numbers: those a third of which is written otherwise cut off than rounded."""
+    path, size = tmp_path / "t.csv", 10**digits
+    numbers = [7 * i % 301 for i in range(300)]
+    cut, near = ([(2 * size * a + more) // 6 for a in numbers] for more in (0, 3))
+    lines = [
+        f"{a},{c / size:.{digits}f},{n / size:.{digits}f}" for a, c, n in zip(numbers, cut, near, strict=True)
+    ]
+    path.write_text("\n".join(["a,cut,near", *lines]) + "\n")
+    cut_off, nearest = typed_table(path, None, KEEP, {}, {"cut": "a / 3", "near": "a / 3"}).equal
+    apart = sum(c != n for c, n in zip(cut, near, strict=True))
+    assert (cut_off.differ, cut_off.apart) == (0, apart) and apart > 80
+    assert f"true in all 300 rows up to rounding: {apart} cells are not" in cut_off.in_words()
+    assert nearest.apart == 0 and nearest.in_words().endswith("true in all 300 rows")
