@@ -173,3 +173,31 @@ def test_cells_that_are_cut_off_are_said_to_be_equal_up_to_rounding_alone(
     assert (cut_off.differ, cut_off.apart) == (0, apart) and apart > 80
     assert f"true in all 300 rows up to rounding: {apart} cells are not" in cut_off.in_words()
     assert nearest.apart == 0 and nearest.in_words().endswith("true in all 300 rows")
+
+
+def test_rows_are_numbered_as_in_their_file_also_where_some_are_dropped(tmp_path: Path) -> None:
+    path, form = tmp_path / "t.csv", TableFormat(True, ",", ".", "drop")
+    lines = [f"{a},{b},{a * b}" for a, b in ((1 + i % 50, 1 + i % 7) for i in range(300))]
+    lines[3], lines[9], lines[20] = "4,,4", ",1,5", "3,0,0"
+    path.write_text("\n".join(["a,b,area", *lines]) + "\n")
+    with pytest.raises(BadInput, match="'area' over a \\* b has no value in row 21; leave"):
+        typed_table(path, None, form, {"area": settings_of("area", {"over": "a * b"})}, {})
+    path.write_text(path.read_text().replace("3,0,0", "3,2,9"))
+    assert typed_table(path, None, form, {}, {"area": "a * b"}).equal[0].first == (21, "9", "6")
+
+
+@pytest.mark.parametrize(
+    ("cells", "formula", "words"),
+    [
+        (["5", "6", "7"], "5 + 1", "column 'a' is not 5 + 1 in 2 of 3 rows"),
+        (["6", "6", "6"], "5 + 1", "every column has one value alone or is computed, so there is nothing"),
+    ],
+)
+def test_a_table_whose_only_column_is_computed_is_refused_for_what_it_is(
+    tmp_path: Path, cells: list[str], formula: str, words: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a", *cells]) + "\n")
+    with pytest.raises(BadInput) as bad:
+        typed_table(path, None, KEEP, {}, {"a": formula})
+    assert words in str(bad.value)
