@@ -184,6 +184,9 @@ def test_rows_are_numbered_as_in_their_file_also_where_some_are_dropped(tmp_path
         typed_table(path, None, form, {"area": settings_of("area", {"over": "a * b"})}, {})
     path.write_text(path.read_text().replace("3,0,0", "3,2,9"))
     assert typed_table(path, None, form, {}, {"area": "a * b"}).equal[0].first == (21, "9", "6")
+    path.write_text(path.read_text().replace("3,2,9", "3,two,9"))
+    with pytest.raises(BadInput, match="column 'b': row 21 holds 'two'"):
+        typed_table(path, None, form, {}, {})
 
 
 @pytest.mark.parametrize(
