@@ -69,8 +69,8 @@ def faults_of(
     inner = replace(cells, derived=beside(derived, columns))
     reads: dict[str, list[str]] = {}
     for name, text in derived.items():
-        word = name not in own and not name.isidentifier()
-        if word or name in FUNCTIONS or name in CONSTANTS or name.lower() in TRUTHS:
+        taken = name in FUNCTIONS or name in CONSTANTS or name.lower() in TRUTHS
+        if name not in own and (taken or not name.isidentifier()):
             why = " is no name that a rule can use: write letters, digits and _, and no name of a function"
             yield name, RuleError(f"'{name}'", 0, why)
             continue

@@ -3,12 +3,16 @@
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from barriers.tables.cell_kinds import DAY
+
 NINE_DIGITS = 1e-9
 """How far cells of a column without a fixed number of decimals may be off, for their size."""
 NEARLY = 1 - 1e-6
 """A cell that is a whole unit off is none of a value's neighbours."""
-MOST = 9
-"""Decimals beyond which a column is taken to have no fixed number of them."""
+DIGITS = 15
+"""Decimal digits that float64 holds: a column with more has no fixed number of decimals."""
+DATE_STEPS = (float(DAY), 60e6, 1e6, 1.0)
+"""What dates are written to, in microseconds: days, minutes, seconds, or these."""
 
 
 def same(
@@ -27,11 +31,16 @@ def same(
     return np.asarray(near | (np.isnan(values) & np.isnan(cells)))
 
 
-def decimals(cells: Float64[np.ndarray, "n"]) -> int | None:
-    """The most decimals of any cell; None where one has more than MOST.
+def on_decimals(cells: Float64[np.ndarray, "n"], digits: int) -> bool:
+    """Whether no cell has more decimals.
 
-    >>> decimals(np.array([1.5, 0.25, np.nan])), decimals(np.array([1 / 3])), decimals(np.array([7.0]))
-    (2, None, 0)
+    >>> on_decimals(np.array([1.5, 0.25, np.nan]), 2), on_decimals(np.array([1.5, 0.25]), 1)
+    (True, False)
     """
     there = cells[np.isfinite(cells)]
-    return next((d for d in range(MOST + 1) if bool((np.round(there, d) == there).all())), None)
+    return bool((np.round(there, digits) == there).all())
+
+
+def on_steps(cells: Float64[np.ndarray, "n"], step: float) -> bool:
+    """Whether all cells are multiples of a step."""
+    return bool((cells[np.isfinite(cells)] % step == 0).all())

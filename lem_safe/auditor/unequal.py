@@ -4,7 +4,7 @@ Where a file has a column of a derived name, a rule about the name is about its 
 derived is no rule, so it changes no verdict: it is reported.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,13 @@ from jaxtyping import Float
 from barriers.sets import RuleError
 from barriers.sets.derived import of_columns
 from barriers.sets.formula import Formula
-from barriers.tables import DAY
 from barriers.tables.cell_kinds import TRUTHS, code_of
-from barriers.tables.equality import decimals, same
 from lem_safe.auditor.matching import Match
 from lem_safe.auditor.samples import Block
+from lem_safe.auditor.tally import Codes, Dates, Numbers, Tally
 
 SPELLINGS = (str, str.upper, str.title)
+TALLIES: dict[str, Callable[[], Tally]] = {"boolean": Codes, "text": Codes, "date": Dates}
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ class Comparing:
         self._rows = 0
         self._match = match
         self._own = dict[str, tuple[int, Formula]]()
-        self._digits: dict[str, int | None] = {}
-        self._differ: dict[str, int] = {}
-        self._first: dict[str, int] = {}
+        self._tallies = dict[str, Tally]()
         cells, names = match.reading.cells, match.names
         for name, place in of_columns(derived or {}, names).items():
             try:
@@ -52,41 +50,26 @@ class Comparing:
             except RuleError:  # a column that is not there, or cells of another kind
                 continue
             self._own[name] = place, made
+            self._tallies[name] = TALLIES.get(made.kind, Numbers)()
 
     def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The same blocks."""
         for block in blocks:
             for name, (place, formula) in self._own.items():
-                self._compare(
-                    name, block.x[:, place].numpy(), formula.values(block.x.unbind(-1)).numpy(), formula.kind
-                )
+                cells, values = block.x[:, place].numpy(), formula.values(block.x.unbind(-1)).numpy()
+                cells = _truths(cells) if formula.kind == "boolean" else cells
+                self._tallies[name].add(cells, values, self._rows)
             self._rows += len(block.x)
             yield block
 
     def result(self) -> tuple[Unequal, ...]:
         """The columns that were not what they are derived as in some row."""
+        found = {name: tally.result() for name, tally in self._tallies.items()}
         return tuple(
-            Unequal(name, formula.text, self._rows, self._differ[name], self._first[name])
-            for name, (_, formula) in self._own.items()
-            if name in self._differ
+            Unequal(name, self._own[name][1].text, self._rows, differ, first)
+            for name, (differ, first) in found.items()
+            if differ
         )
-
-    def _compare(
-        self, name: str, cells: Float[np.ndarray, "b"], values: Float[np.ndarray, "b"], kind: str
-    ) -> None:
-        unit: float | None = 1.0
-        if kind == "boolean":
-            cells = _truths(cells)
-        elif kind == "date":
-            unit = float(DAY) if bool((cells[np.isfinite(cells)] % DAY == 0).all()) else 1e6
-        else:
-            found, before = decimals(cells), self._digits.get(name, 0)
-            self._digits[name] = most = None if found is None or before is None else max(found, before)
-            unit = None if most is None else 10.0**-most
-        differ = ~same(values, cells, unit)
-        if differ.any():
-            self._first.setdefault(name, self._rows + int(differ.argmax()) + 1)
-            self._differ[name] = self._differ.get(name, 0) + int(differ.sum())
 
 
 def _truths(cells: Float[np.ndarray, "b"]) -> Float[np.ndarray, "b"]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from barriers.sets.identifiers import identifiers
+from lem_safe.authoring.derived_line import in_formulas
 from lem_safe.authoring.from_rows import FEW, region_of
 from lem_safe.data.sources import FileTable
 from lem_safe.data.typed import Codec
@@ -60,5 +60,4 @@ def typed_rows(path: Path, columns: Sequence[str] | None, header: bool | None) -
 
 def _in_rules(columns: Sequence[str], j: int) -> str:
     """A column as a rule names it."""
-    name = columns[j]
-    return name if identifiers(columns).get(name) == j and name.isidentifier() else f"`{name}`"
+    return in_formulas(columns, j) or f"`{columns[j]}`"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 
-from barriers.sets.identifiers import identifiers
+from lem_safe.authoring.derived_line import derived_line, in_formulas
 from lem_safe.data.sources import FileTable
 from lem_safe.data.typed import Codec
 from lem_safe.data.typed.equalities import unit_of
@@ -27,6 +27,8 @@ SLACK = 0.55
 """Units of the last digit: half of one where numbers are rounded once, a little more where twice."""
 EXACT = 1e-6
 """The same where nothing has to be rounded."""
+
+LESS = "constant - {}"
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -59,7 +61,7 @@ class Relation(NamedTuple):
         "column 'living' is above + basement in all 10,000 rows; derived: {living: above + basement}"
         """
         many = "all" if self.equal == self.rows else f"{self.equal:,} of"
-        line = f"derived: {{{self.column}: {self.formula}}}"
+        line = derived_line(self.column, self.formula)
         return f"column '{self.column}' is {self.formula} in {many} {self.rows:,} rows; {line}"
 
 
@@ -84,7 +86,7 @@ def in_file(path: Path, columns: Sequence[str] | None, header: bool | None) -> l
 def relations(codec: Codec, values: Float64[np.ndarray, "n d"]) -> list[Relation]:
     """One relation of each column that has one; none is made of a column that it is made of."""
     places, table = _numbers(codec, values)
-    names = _names(codec)
+    names = [in_formulas(codec.columns, j) for j in places]
     found: list[Relation] = []
     made, used, triples = set[int](), set[int](), set[frozenset[int]]()
     for t, inner, formula, equal in (*_single(table), *_double(table)):
@@ -93,7 +95,7 @@ def relations(codec: Codec, values: Float64[np.ndarray, "n d"]) -> list[Relation
         made.add(t)
         used |= set(inner)
         triples.add(frozenset((t, *inner)))
-        text = formula.format(*(names[places[i]] for i in inner))
+        text = formula.format(*(str(names[i]) for i in inner))
         found.append(Relation(codec.columns[places[t]], text, equal, len(table.x)))
     return found
 
@@ -106,19 +108,11 @@ def _numbers(codec: Codec, values: Float64[np.ndarray, "n d"]) -> tuple[list[int
         if field.kind in ("number", "integer") and not field.formula and not np.isnan(rows[:, j]).any()
     ]
     places = [j for j in places if np.ptp(rows[:, j]) > 0][:MOST]
+    places = [j for j in places if in_formulas(codec.columns, j) is not None]
     x = rows[:, places]
     units = np.array([unit_of(codec.fields[j]) or 1e-9 * np.abs(rows[:, j]).max() for j in places])
     many = np.array([len(np.unique(column)) >= VALUES for column in x.T], dtype=bool)
     return places, _Table(x, units, many & (x.std(0) >= SPREAD * units) if places else many)
-
-
-def _names(codec: Codec) -> list[str]:
-    """The columns as formulas name them."""
-    known = identifiers(codec.columns)
-    return [
-        name if name.isidentifier() and known.get(name) == j else f"`{name}`"
-        for j, name in enumerate(codec.columns)
-    ]
 
 
 def _single(table: _Table) -> Iterator[tuple[int, tuple[int, ...], str, int]]:
@@ -126,14 +120,31 @@ def _single(table: _Table) -> Iterator[tuple[int, tuple[int, ...], str, int]]:
     x, units = table.x, table.units
     for t in range(x.shape[1]):
         for i in range(x.shape[1]):
-            for sign, text in ((-1.0, "{}"), (1.0, "{:.10g} - {{}}")):
-                rest = x[:, t] + sign * x[:, i]
-                constant = float(np.median(rest[:FIRST])) if sign > 0 else 0.0
-                if t == i or np.abs(rest[:FIRST] - constant).max() > EXACT * units[t]:
+            for text, other in (("{}", x[:, i]), (LESS, -x[:, i])):
+                rest = x[:, t] - other
+                constant, slack = 0.0, EXACT * units[t]
+                if text == LESS:
+                    constant = _shortest(float(np.median(rest[:FIRST])), slack)
+                if t == i or np.abs(rest[:FIRST] - constant).max() > slack:
                     continue
-                equal = int((np.abs(rest - constant) <= EXACT * units[t]).sum())
+                equal = int((np.abs(rest - constant) <= slack).sum())
                 if equal >= NEARLY_ALL * len(x) and _varies(x[:, t]):
-                    yield t, (i,), text.format(constant), equal
+                    yield t, (i,), text.replace("constant", _written(constant)), equal
+
+
+def _shortest(value: float, slack: float) -> float:
+    """The number of the fewest decimals that is as near as this."""
+    near = (round(value, digits) for digits in range(16))
+    return next((found for found in near if abs(found - value) <= slack / 2), value)
+
+
+def _written(value: float) -> str:
+    """A number in full.
+
+    >>> _written(12345678901234.0), _written(0.3)
+    ('12345678901234', '0.3')
+    """
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _varies(column: Float64[np.ndarray, "n"]) -> bool:

@@ -18,13 +18,14 @@ from barriers.sets.usage import rules_in, usage_of
 from barriers.tables import CellKind, Coder
 from barriers.tables.cells import is_missing
 from lem_safe.checkpoints import Checkpoint
-from lem_safe.data.typed import Codec, Field, RowCoordinates
+from lem_safe.data.typed import Codec, RowCoordinates
 from lem_safe.errors import BadInput
 from lem_safe.registry.computing import not_computed
 from lem_safe.registry.given_values import given_value
 from lem_safe.registry.making import make, regions
 from lem_safe.registry.path_regions import inside_already, unlike_shape
 from lem_safe.registry.pinned import impossible, shape_of, values_given
+from lem_safe.registry.whole import not_whole
 from lem_safe.scenario import Scenario
 from lem_safe.training.trained import Trained
 
@@ -193,35 +194,38 @@ def _unlike(codec: Codec, columns: Sequence[str], content: Mapping[str, Any]) ->
     """Rules that take a column for something else than it is."""
     unsafe, derived = content.get("unsafe") or {}, beside(content.get("derived"), columns)
     kinds = kinds_of(codec, columns, unsafe, derived)
-    for name, field in zip(columns, codec.fields, strict=True):
+    for j, (name, field) in enumerate(zip(columns, codec.fields, strict=True)):
         kind = kinds.get(name)
         way = None
         if field.kind == "category":
             bad = None if kind is None else next((v for v in field.labels if not _reads(kind, v)), None)
             way = None if bad is None else f"'{bad[:40]}' is not {kind}"
-        elif kind not in (None, "number" if field.kind != "date" else "date") and not _truths(kind, field):
-            way = (
-                f"it holds {field.kind}s: write them without quotes, or say {{kind: category}} of the column"
-            )
+        elif kind not in (None, "number" if field.kind != "date" else "date") and not _truths(kind, codec, j):
+            remedy = "compare it with numbers" if kind == "boolean" else "write them without quotes"
+            other = "" if field.formula else ", or say {kind: category} of the column"
+            way = f"it holds {field.kind}s: {remedy}{other}"
         if way is not None:
             region = next(
                 (r for r, s in unsafe.items() if name in (column_names(s, unsafe, derived) or [])), None
             )
             where: Key = ("unsafe",) if region is None else ("unsafe", region)
             yield where, f"takes column '{name}' for {kind}, and {way}"
+    for rule, why in not_whole(codec, columns, unsafe, Cells(kinds, "known", derived)):
+        yield ("unsafe", rule), why
 
 
 def _reads(kind: CellKind, label: str) -> bool:
     return Coder(kind, (label,) if kind == "text" else ()).number(label) is not None
 
 
-def _truths(kind: CellKind | None, field: Field) -> bool:
+def _truths(kind: CellKind | None, codec: Codec, j: int) -> bool:
     """Whether a column of numbers holds truth values, as a rule takes it."""
-    return (
-        kind == "boolean"
-        and not (field.moves or field.formula or field.base)
-        and set(field.atoms) <= {0.0, 1.0}
-    )
+    if kind != "boolean":
+        return False
+    field = codec.fields[j]
+    if field.formula:
+        return codec.computed.formulas[j].kind == "boolean"
+    return not (field.moves or field.base) and set(field.atoms) <= {0.0, 1.0}
 
 
 def _marks_named(

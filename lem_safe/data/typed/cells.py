@@ -22,7 +22,7 @@ class Column(NamedTuple):
     """n cells of one column: `cells[at[i]]` is that of row i, as written, None where it is missing.
 
     typed: the type that the file itself states, in Arrow's words; None in text. mark: how a missing cell is
-    written.
+    written. numbers: of the rows in their file, from 1, where some are left out.
     """
 
     name: str
@@ -30,11 +30,18 @@ class Column(NamedTuple):
     at: Int[np.ndarray, "n"]
     typed: str | None = None
     mark: str = ""
+    numbers: Int[np.ndarray, "n"] | None = None
+
+    def number(self, row: int) -> int:
+        """The number of a row in its file, from 1."""
+        return row + 1 if self.numbers is None else int(self.numbers[row])
 
     def kept(self, rows: np.ndarray) -> "Column":
         """The same of these rows alone."""
         used, at = np.unique(self.at[rows], return_inverse=True)
-        return self._replace(cells=tuple(self.cells[i] for i in used), at=at.reshape(-1).astype(np.int32))
+        own = np.arange(1, len(self.at) + 1) if self.numbers is None else self.numbers
+        cells = tuple(self.cells[i] for i in used)
+        return self._replace(cells=cells, at=at.reshape(-1).astype(np.int32), numbers=own[rows])
 
     @property
     def missing(self) -> np.ndarray:

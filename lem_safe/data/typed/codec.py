@@ -17,6 +17,9 @@ from barriers.tables import CellKind, Coder, Holding, kind_of_cells
 from lem_safe.data.typed.computed import KINDS, Computed
 from lem_safe.data.typed.fields import Field
 
+NOTHING: Mapping[int, float] = {}
+"""What is held where nothing is said of it."""
+
 
 class Codec:
     """The fields of a table, in the order of its columns. d columns, k latent numbers, and one code for each
@@ -59,37 +62,46 @@ class Codec:
 
     # Points to rows
 
-    def values(self, x: Float[Tensor, "n D"]) -> Float64[Tensor, "n d"]:
-        """The rows before rounding, differentiable in the latent numbers."""
+    def values(self, x: Float[Tensor, "n D"], held: Mapping[int, float] = NOTHING) -> Float64[Tensor, "n d"]:
+        """The rows before rounding, differentiable in the latent numbers. held: as of `rows`."""
         every = range(len(self.fields))
-        made = [self.fields[j].values(*self._of(x, j)) if self._own(j) else self._blank(x) for j in every]
+        made = [self._held(x, held[j]) if j in held else self._unrounded(x, j) for j in every]
         return torch.stack(self.computed.complete(made, every, rounded=False), -1)
 
-    def rows(self, x: Float[Tensor, "n D"], wanted: Collection[int] | None = None) -> Float64[Tensor, "n d"]:
+    def rows(
+        self,
+        x: Float[Tensor, "n D"],
+        wanted: Collection[int] | None = None,
+        held: Mapping[int, float] = NOTHING,
+    ) -> Float64[Tensor, "n d"]:
         """The rows as they are written: numbers on their grid and within their range; with `wanted`, these
-        columns alone, and NaN in the others.
+        columns alone, and NaN in the others. held: columns, by place, that have these values whatever their
+        latent numbers are; what is computed from them is computed from these.
         """
         x = x.detach()
         asked = range(len(self.fields)) if wanted is None else wanted
         needed = self.computed.inputs(asked)
-        made = [self._rounded(x, j) if j in needed else self._blank(x) for j in range(len(self.fields))]
+        made = [self._blank(x)] * len(self.fields)
+        for j in needed:
+            made[j] = self._held(x, held[j]) if j in held else self._rounded(x, j)
         found = self.computed.complete(made, needed, rounded=True)
         return torch.stack([v if j in asked else self._blank(x) for j, v in enumerate(found)], -1)
 
     def _rounded(self, x: Tensor, j: int) -> Float64[Tensor, "n"]:
         """The cells of one column, but for what others have a part in."""
-        field = self.fields[j]
-        if not self._own(j):
-            return self._blank(x)
-        found = field.values(*self._of(x, j))
-        return found if field.base else field.rounded(found)
+        field, found = self.fields[j], self._unrounded(x, j)
+        return found if field.base or field.formula else field.rounded(found)
 
-    def _own(self, j: int) -> bool:
-        """Whether a column has values of its own, and is not computed."""
-        return not self.fields[j].formula
+    def _unrounded(self, x: Tensor, j: int) -> Float64[Tensor, "n"]:
+        """The same before rounding; of a computed column nothing."""
+        field = self.fields[j]
+        return self._blank(x) if field.formula else field.values(*self._of(x, j))
+
+    def _held(self, x: Tensor, value: float) -> Float64[Tensor, "n"]:
+        return torch.full(x.shape[:-1], value, dtype=torch.float64, device=x.device)
 
     def _blank(self, x: Tensor) -> Float64[Tensor, "n"]:
-        return torch.full(x.shape[:-1], torch.nan, dtype=torch.float64, device=x.device)
+        return self._held(x, torch.nan)
 
     def latent(
         self, rows: Float64[Tensor, "n d"], uniforms: Float64[Tensor, "n d"]

@@ -39,6 +39,8 @@ class RowCoordinates(Coordinates):
             torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64), torch.float64
         )
         self.codec, self.kinds, self.wanted, self.held = codec, dict(kinds or {}), wanted, dict(held or {})
+        if made := [j for j in self.held if codec.fields[j].formula or codec.fields[j].base]:
+            raise ValueError(f"column '{codec.columns[made[0]]}' is made from others and cannot be held")
         self.stretches = {
             codec.moving.index(j): stretch_of(codec.fields[j], value) for j, value in self.held.items()
         }
@@ -49,7 +51,7 @@ class RowCoordinates(Coordinates):
         return len(self.codec.fields)
 
     def forward(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self._with_held(self.codec.values(self._latent(z)))).to(z.dtype)
+        return self._as_counted(self.codec.values(self._latent(z), self.held)).to(z.dtype)
 
     def inverse(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n D"]:
         rows = self.placed(x.double().cpu())
@@ -61,11 +63,11 @@ class RowCoordinates(Coordinates):
         return self._as_counted(self.rows(z))
 
     def counted(self, z: Float[Tensor, "*n D"]) -> Float[Tensor, "*n d"]:
-        return self._as_counted(self._with_held(self.codec.rows(self._latent(z), self.wanted)))
+        return self._as_counted(self.codec.rows(self._latent(z), self.wanted, self.held))
 
     def rows(self, z: Float[Tensor, "*n D"]) -> Float64[Tensor, "*n d"]:
         """The rows as they are written, categories by place."""
-        return self._with_held(self.codec.rows(self._latent(z)))
+        return self.codec.rows(self._latent(z), held=self.held)
 
     def about(self, columns: Collection[int]) -> "RowCoordinates":
         """The same map, for a region that is about these columns alone."""
@@ -127,15 +129,6 @@ class RowCoordinates(Coordinates):
         columns = list(z.double().unbind(-1))
         for i, stretch in self.stretches.items():
             columns[i] = stretch.at(columns[i])
-        return torch.stack(columns, -1)
-
-    def _with_held(self, rows: Tensor) -> Tensor:
-        """Rows whose held columns have exactly their values, also where D passes over these."""
-        if not self.held:
-            return rows
-        columns = list(rows.unbind(-1))
-        for j, value in self.held.items():
-            columns[j] = torch.full_like(columns[j], value)
         return torch.stack(columns, -1)
 
     def _as_counted(self, rows: Tensor) -> Tensor:

@@ -15,8 +15,9 @@ MOST = 0.01
 
 
 class Equality(NamedTuple):
-    """One computed column: in how many of the rows its cell is not the formula's value, rounded as the cell
-    is. first: such a row, counted from 1, its cell and the value; None where there is none.
+    """One computed column: in how many of the rows its cell is not the formula's value, rounded up or down to
+    the digits of the column. first: such a row, counted from 1, its cell and the value; None where there is
+    none. apart: the rows whose cell is the value rounded otherwise than it is written, to the nearest.
     """
 
     column: str
@@ -24,15 +25,23 @@ class Equality(NamedTuple):
     rows: int
     differ: int
     first: tuple[int, str, str] | None = None
+    apart: int = 0
 
     def in_words(self) -> str:
         """What is computed, and in how many rows it holds.
 
         >>> Equality("living", "above + basement", 10000, 2, (7, "12", "13")).in_words()
         'computed: living = above + basement, true in 9,998 of 10,000 rows'
+        >>> Equality("third", "a / 3", 300, 0, None, 86).in_words()
+        'computed: third = a / 3, true in all 300 rows up to rounding: 86 cells are not the value \
+rounded to the nearest, which is written'
         """
         many = f"{self.rows - self.differ:,} of {self.rows:,}" if self.differ else f"all {self.rows:,}"
-        return f"computed: {self.column} = {self.formula}, true in {many} rows"
+        said = f"computed: {self.column} = {self.formula}, true in {many} rows"
+        if not self.apart:
+            return said
+        cells = "1 cell is not" if self.apart == 1 else f"{self.apart:,} cells are not"
+        return f"{said} up to rounding: {cells} the value rounded to the nearest, which is written"
 
     def fault(self) -> str | None:
         """Why a column cannot be computed from the others; None where nearly all rows are equal."""
@@ -60,14 +69,17 @@ def equalities(
         if not field.formula:
             continue
         exact = codec.computed.exact(j, cells).numpy()
-        differ = ~same(exact, values[:, j], unit_of(field))
+        unit = unit_of(field)
+        written = field.rounded(torch.from_numpy(exact)).numpy()
+        differ = ~same(exact, values[:, j], unit)
+        apart = ~differ & ~same(written, values[:, j], None if unit is None else unit / 2)
         first = None
         if differ.any():
             i = int(differ.argmax())
-            shown = field.rounded(torch.from_numpy(exact[i : i + 1]))
             row = i + 1 if numbers is None else int(numbers[i])
-            first = (row, field.text(float(values[i, j])), field.text(float(shown[0])))
-        found.append(Equality(field.name, field.formula, len(values), int(differ.sum()), first))
+            first = (row, field.text(float(values[i, j])), field.text(float(written[i])))
+        counts = len(values), int(differ.sum())
+        found.append(Equality(field.name, field.formula, *counts, first, int(apart.sum())))
     return found
 
 

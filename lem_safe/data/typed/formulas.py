@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from barriers.sets.derived import beside, needed, of_columns
@@ -58,9 +58,11 @@ def with_formulas(
         raise BadInput(Fault(f"derived: {bad}" if own else str(bad), source)) from None
 
 
-def with_bases(codec: Codec, cells: Sequence[Float64[Tensor, "n"]], source: str) -> list[Field]:
+def with_bases(
+    codec: Codec, cells: Sequence[Float64[Tensor, "n"]], numbers: Int64[np.ndarray, "n"], source: str
+) -> list[Field]:
     """The fields, those with a base fitted to the differences from it, or to the shares of it; BadInput where
-    a row has none.
+    a row has none. numbers: of the rows in their file, from 1.
     """
     made = list(codec.fields)
     for j, field in enumerate(codec.fields):
@@ -68,7 +70,7 @@ def with_bases(codec: Codec, cells: Sequence[Float64[Tensor, "n"]], source: str)
             continue
         u = codec.computed.relative(j, cells).numpy()
         if not np.isfinite(u).all():
-            row, what = int((~np.isfinite(u)).argmax()) + 1, "over" if field.ratio else "minus"
+            row, what = int(numbers[(~np.isfinite(u)).argmax()]), "over" if field.ratio else "minus"
             message = f"column '{field.name}' {what} {field.base} has no value in row {row}; leave {what} out"
             raise BadInput(Fault(message, source))
         unique, counts = np.unique(u, return_counts=True)

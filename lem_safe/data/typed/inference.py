@@ -84,7 +84,7 @@ def _inferred(column: Column, cells: Sequence[str], many: np.ndarray, source: st
             return "integer" if whole else "date" if what == "date" else "number"
         if 2 * many[fits].sum() > many.sum() and not named:
             odd = cells[int(np.flatnonzero(~fits)[0])]
-            row = int(np.flatnonzero(column.at == column.cells.index(odd))[0]) + 1
+            row = column.number(int(np.flatnonzero(column.at == column.cells.index(odd))[0]))
             message = (
                 f"column '{column.name}': row {row} holds '{odd[:40]}', and most of its cells are {what}s"
             )

@@ -123,17 +123,24 @@ def _read(
     fields = with_formulas(fields, dict(derived), settings, str(path))
     found = [values_of(c, f, str(path)) for c, f in zip(columns, fields, strict=True)]
     codec = Codec(fields)
-    if not codec.dimension:
-        raise BadInput(Fault("every column has one value alone, so there is nothing to learn", str(path)))
     values = np.stack([_on_grid(v, f.digits) for v, f in zip(found, fields, strict=True)], 1)
-    equal = tuple(equalities(codec, values, np.flatnonzero(kept) + 1))
-    if wrong := [Fault(why, str(path)) for e in equal if (why := e.fault()) is not None]:
-        raise BadInput(wrong)
+    numbers = np.flatnonzero(kept) + 1
+    equal = tuple(equalities(codec, values, numbers))
+    _must_be_learnable(codec, equal, str(path))
     if codec.computed:
         cells = codec.computed.recomputed(torch.from_numpy(values).unbind(-1))
         values = torch.stack(cells, -1).numpy()
-        codec = Codec(with_bases(codec, cells, str(path)))
+        codec = Codec(with_bases(codec, cells, numbers, str(path)))
     return TypedTable(values, codec, int((~kept).sum()), equal)
+
+
+def _must_be_learnable(codec: Codec, equal: Sequence[Equality], source: str) -> None:
+    """BadInput where columns are not what is computed of them, or none is left to learn."""
+    if wrong := [Fault(why, source) for e in equal if (why := e.fault()) is not None]:
+        raise BadInput(wrong)
+    if not codec.dimension:
+        what = "has one value alone or is computed" if equal else "has one value alone"
+        raise BadInput(Fault(f"every column {what}, so there is nothing to learn", source))
 
 
 def _on_grid(values: np.ndarray, digits: int | None) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_every_written_row_is_what_exact_arithmetic_makes_of_its_cells(tmp_path:
 def unrounded(honest: Callable[..., Any]) -> Callable[..., Any]:
     """Computed before the others are rounded: quarter is then half of what is not written."""
 
-    def faulty(self: Codec, x: torch.Tensor, wanted: Any = None) -> torch.Tensor:
+    def faulty(self: Codec, x: torch.Tensor, wanted: Any = None, held: Any = None) -> torch.Tensor:
         found = self.values(x.detach())
         return torch.stack([f.rounded(found[:, j]) for j, f in enumerate(self.fields)], -1)
 
@@ -154,3 +154,53 @@ def test_a_formula_without_a_value_leaves_the_cell_empty(tmp_path: Path) -> None
     texts = [[field.text(float(v)) for v in made[j]] for j, field in enumerate(table.codec.fields)]
     assert texts[2:] == [["1.000", "0.250"], ["", "1.00"]]
     assert not Computed(table.codec.fields[:2]).order
+
+
+@pytest.mark.parametrize("digits", [0, 1, 3])
+def test_cells_that_are_cut_off_are_said_to_be_equal_up_to_rounding_alone(
+    tmp_path: Path, digits: int
+) -> None:
+    """Counted with whole numbers: those a third of which is written otherwise cut off than rounded."""
+    path, size = tmp_path / "t.csv", 10**digits
+    numbers = [7 * i % 301 for i in range(300)]
+    cut, near = ([(2 * size * a + more) // 6 for a in numbers] for more in (0, 3))
+    lines = [
+        f"{a},{c / size:.{digits}f},{n / size:.{digits}f}" for a, c, n in zip(numbers, cut, near, strict=True)
+    ]
+    path.write_text("\n".join(["a,cut,near", *lines]) + "\n")
+    cut_off, nearest = typed_table(path, None, KEEP, {}, {"cut": "a / 3", "near": "a / 3"}).equal
+    apart = sum(c != n for c, n in zip(cut, near, strict=True))
+    assert (cut_off.differ, cut_off.apart) == (0, apart) and apart > 80
+    assert f"true in all 300 rows up to rounding: {apart} cells are not" in cut_off.in_words()
+    assert nearest.apart == 0 and nearest.in_words().endswith("true in all 300 rows")
+
+
+def test_rows_are_numbered_as_in_their_file_also_where_some_are_dropped(tmp_path: Path) -> None:
+    path, form = tmp_path / "t.csv", TableFormat(True, ",", ".", "drop")
+    lines = [f"{a},{b},{a * b}" for a, b in ((1 + i % 50, 1 + i % 7) for i in range(300))]
+    lines[3], lines[9], lines[20] = "4,,4", ",1,5", "3,0,0"
+    path.write_text("\n".join(["a,b,area", *lines]) + "\n")
+    with pytest.raises(BadInput, match="'area' over a \\* b has no value in row 21; leave"):
+        typed_table(path, None, form, {"area": settings_of("area", {"over": "a * b"})}, {})
+    path.write_text(path.read_text().replace("3,0,0", "3,2,9"))
+    assert typed_table(path, None, form, {}, {"area": "a * b"}).equal[0].first == (21, "9", "6")
+    path.write_text(path.read_text().replace("3,2,9", "3,two,9"))
+    with pytest.raises(BadInput, match="column 'b': row 21 holds 'two'"):
+        typed_table(path, None, form, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("cells", "formula", "words"),
+    [
+        (["5", "6", "7"], "5 + 1", "column 'a' is not 5 + 1 in 2 of 3 rows"),
+        (["6", "6", "6"], "5 + 1", "every column has one value alone or is computed, so there is nothing"),
+    ],
+)
+def test_a_table_whose_only_column_is_computed_is_refused_for_what_it_is(
+    tmp_path: Path, cells: list[str], formula: str, words: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a", *cells]) + "\n")
+    with pytest.raises(BadInput) as bad:
+        typed_table(path, None, KEEP, {}, {"a": formula})
+    assert words in str(bad.value)
