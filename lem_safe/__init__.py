@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lem_safe.programming.energies import energy, score
     from lem_safe.programming.guard import guard
     from lem_safe.programming.sampling import sample
+    from lem_safe.programming.shaped import path_columns
     from lem_safe.registry import load, loads
     from lem_safe.runs.result import Run
     from lem_safe.runs.runner import run
@@ -58,6 +59,7 @@ _HOMES = {
     "guard": "lem_safe.programming.guard",
     "load": "lem_safe.registry",
     "loads": "lem_safe.registry",
+    "path_columns": "lem_safe.programming.shaped",
     "quality": "lem_safe.judging.judge",
     "run": "lem_safe.runs.runner",
     "sample": "lem_safe.programming.sampling",
@@ -89,6 +91,7 @@ __all__ = [
     "guard",
     "load",
     "loads",
+    "path_columns",
     "quality",
     "run",
     "sample",

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from barriers.sets.any_dtype import name_of
+from lem_safe.data.path_names import names_of_shape
 from lem_safe.errors import BadInput, Fault
 
 
@@ -51,6 +52,17 @@ def checked_shape(shape: Any, who: str) -> tuple[int, ...] | None:
         example = "(waypoints, coordinates), as in shape=(32, 2)"
         raise BadInput(Fault(f"must be {example}; got {shape!r}", who, key="shape"))
     return tuple(int(n) for n in shape)
+
+
+def path_columns(shape: Sequence[int]) -> tuple[str, ...]:
+    """The names of the columns of paths of this shape, (waypoints, coordinates) or (waypoints, agents,
+    coordinates), for sets that are told them: x1, y1, x2, y2, ... BadInput for what is no shape.
+
+    >>> path_columns((2, 2))
+    ('x1', 'y1', 'x2', 'y2')
+    """
+    checked = checked_shape(shape if shape is not None else (), "lem_safe.path_columns")
+    return names_of_shape(checked or ())
 
 
 def width(shape: Sequence[int]) -> int:
