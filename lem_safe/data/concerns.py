@@ -54,7 +54,7 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
     """All remarks; none for images, whose columns are pixels."""
     if isinstance(source, ImageSource):
         return ()
-    n, d = rows.values.shape[0], rows.components or rows.values.shape[1]
+    n, d = rows.values.shape[0], modelled(rows)
     values = rows.values.numpy()
     said = [_left_out(rows.dropped, n)] if rows.dropped else []
     repeats = rows.codec is not None or rows.components is not None  # a codec models them; paths share points
@@ -65,9 +65,9 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         what = "column" if rows.components is None else "component"
         text = (
             f"data: {n:,} rows are few for {d:,} {what}s, {n / d:.3g} rows per {what} where {EACH} or more "
-            "are advised: the energy may be far from the data; use more rows or fewer {what}s"
+            f"are advised: the energy may be far from the data; use more rows or fewer {what}s"
         )
-        said.append(Concern(text, "the data have few rows for so many columns", None))
+        said.append(Concern(text, f"the data have few rows for so many {what}s", None))
     elif rows.codec is not None and n < TABLE_EACH * d:
         text = (
             f"data: {n:,} rows for {d:,} columns, {n / d:.3g} per column: below {TABLE_EACH} rows, "
@@ -76,6 +76,17 @@ def concerns(source: DataSource, rows: Dataset) -> tuple[Concern, ...]:
         )
         said.append(Concern(text, "the data have few rows for correlations of so many columns", None))
     return tuple(said)
+
+
+def modelled(rows: Dataset) -> int:
+    """How many columns an energy of these rows has to learn: principal components where it is learned in
+    those, and of a table those that are neither computed nor constant; one at least.
+    """
+    if rows.codec is not None:
+        return max(
+            1, sum(not field.formula and field.codes > 1 or field.moves for field in rows.codec.fields)
+        )
+    return rows.components or rows.values.shape[1]
 
 
 def _left_out(dropped: int, n: int) -> Concern:

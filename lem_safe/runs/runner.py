@@ -30,7 +30,7 @@ from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.result import Run
 from lem_safe.runs.resume import difference, identity, must_match
 from lem_safe.runs.table_files import open_table
-from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate
+from lem_safe.runs.warnings import tell_of_rows, warn_of_certificate, warn_of_given
 from lem_safe.scenario import Scenario, must_run
 
 
@@ -71,6 +71,7 @@ def run(
             return _again(directory, chosen, strict, with_report)
         problem = _problem_begun(directory, chosen, device, resume, progress)
         tell_of_rows(problem, progress)
+        warn_of_given(problem, progress)
         warn_of_certificate(problem, strict, progress)
         report = _carried_out(directory, problem, progress, strict, began, checkpoint_seconds)
         if with_report:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from barriers.budget import budget
+from barriers.subspace import Subspace
 from lem_safe.progress import Progress
 from lem_safe.runs.own_rows import inside_rows
 from lem_safe.runs.problem import Problem
@@ -40,6 +41,20 @@ def warn_of_start(problem: Problem, starts: Iterable[torch.Tensor], progress: Pr
                 f"{budget(β, n)}; "
                 "the first steps will fail the audit; choose another sampler.init, or judge later steps "
                 "with audit.after_step"
+            )
+
+
+def warn_of_given(problem: Problem, progress: Progress) -> None:
+    """Warns where a value that is given is farther outside the data than these are wide."""
+    coordinates, data = problem.coordinates, problem.data
+    if not isinstance(coordinates, Subspace) or data is None:
+        return
+    for j, value in coordinates.fixed.items():
+        low, high = float(data.values[:, j].min()), float(data.values[:, j].max())
+        if not 2 * low - high <= value <= 2 * high - low:
+            progress.say(
+                f"given: {problem.columns[j]} = {value:g} is far outside the data, which hold {low:.4g} to "
+                f"{high:.4g}: nothing was learned there, and samples show what the energy's form says"
             )
 
 

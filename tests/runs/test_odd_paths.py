@@ -146,3 +146,16 @@ def test_paths_that_begin_at_one_place_are_compared_with_the_data(tmp_path):
     found = json.loads((run.directory / "run.json").read_text(encoding="utf-8"))["fidelity"]
     assert "x1" not in json.dumps(found) and "x2" in json.dumps(found)
     assert (run.paths[:, 0] == np.float32([0.524928, -0.279737])).all()
+
+
+def test_values_far_from_the_paths_are_told_and_so_are_few_paths(tmp_path, capsys):
+    path = walks(tmp_path)
+    path.write_text(WALKS.replace("waypoints: 6}", "waypoints: 6, components: 5}"), encoding="utf-8")
+    assert cli.main(["run", str(path), "--out", str(tmp_path / "near"), "--no-report"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "40 rows are few for 5 components, 8 rows per component" in said
+    assert "more rows or fewer components" in said
+    assert "far outside the data" not in said
+    path.write_text(WALKS + "given: {start: [40, 0]}\n", encoding="utf-8")
+    assert cli.main(["run", str(path), "--out", str(tmp_path / "far"), "--no-report"]) in (0, 1)
+    assert "given: x1 = 40 is far outside the data" in " ".join(capsys.readouterr().err.split())
