@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from barriers.budget import budget
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.later_uniforms import Uniforms, drawn
 from barriers.sets.base import UnsafeSet
@@ -57,6 +58,7 @@ class Gate:
         zero = torch.zeros(*x.shape[:-2], len(self.sets), dtype=torch.float64, device=x.device)
         return GateMemory(insides(self.sets, x), zero, zero)
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

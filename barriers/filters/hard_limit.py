@@ -22,6 +22,7 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Mean, Promise, local_mean, refuse_batches
 from barriers.filters.correction import Correction
 from barriers.filters.gate import admit
@@ -94,6 +95,7 @@ class HardLimitStep:
         own = torch.where(scale > 0, -B / scale.clamp(min=1e-300), 0.0).clamp(min=0).log1p()
         return HardLimitMemory(mean, inside, torch.where(inside.sum(0) > self._budgets(x), 0.0, own))
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "n d"],

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from barriers.budget import budget
 from barriers.derivatives import value_and_gradient
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, local_mean, refuse_derivatives
 from barriers.filters.gate import MEMORY, granted
 from barriers.filters.later_uniforms import Uniforms
@@ -92,6 +93,7 @@ class MirrorStep:
         zero = torch.zeros(*x.shape[:-2], len(self.sets), dtype=torch.float64, device=x.device)
         return MirrorMemory(inside, local_mean(inside), zero, zero)
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

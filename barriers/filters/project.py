@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
+from barriers.filters.alone import alone
 from barriers.filters.base import (
     FilterInfo,
     Promise,
@@ -51,6 +52,7 @@ class Project:
     def init(self, x: Float[Tensor, "*r n d"]) -> None:
         return None
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

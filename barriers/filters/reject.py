@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.later_uniforms import Uniforms
 from barriers.sets.base import UnsafeSet
@@ -40,6 +41,7 @@ class Reject:
     def init(self, x: Float[Tensor, "*r n d"]) -> RejectMemory:
         return RejectMemory(insides(self.sets, x))
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, Scalar, recorded
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Mean, Promise, combined, local_mean, overlaps, refuse_batches
 from barriers.filters.complementarity import advanced, times
 from barriers.filters.correction import Correction, StepMemory, kept
@@ -67,6 +68,7 @@ class BarrierStep:
     def init(self, x: Float[Tensor, "*r n d"]) -> StepMemory:
         return StepMemory(self.mean(of_each(self.barrier.statistics, x)))
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.filters.alone import alone
 from barriers.filters.base import FilterInfo, Promise, insides, per_cloud, refuse_derivatives, unlimited
 from barriers.filters.chains import Both, StepChain
 from barriers.filters.later_uniforms import Uniforms, drawn
@@ -60,6 +61,7 @@ class Tilt:
     def init(self, x: Float[Tensor, "*r n d"]) -> TiltMemory:
         return TiltMemory(insides(self.sets, x))
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],
