@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
+from barriers.filters.alone import alone
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, batched, draws_later
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.some_clouds import mixed
@@ -75,6 +76,7 @@ class StepChain(_Chain[StepFilter]):
     def draws_later(self) -> bool:
         return all(map(draws_later, self.filters))
 
+    @alone
     def apply(
         self,
         x: Float[Tensor, "*r n d"],

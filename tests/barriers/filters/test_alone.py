@@ -14,6 +14,7 @@ SPECS = {
     "project": {"kind": "project"},
     "step": {"kind": "step"},
     "step, smoothed": {"kind": "step", "smoothing": {"kind": "sigmoid", "width": 0.1}},
+    "chain": {"kind": "chain", "filters": [{"kind": "project"}, {"kind": "gate"}]},
     "hard step": {"kind": "step", "smoothing": {"kind": "sigmoid", "width": 0.1}, "limit": "hard"},
 }
 
