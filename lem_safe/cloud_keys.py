@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lem_safe.keys import Key
 
-BANK, NUMBERS = 64, 4096
+BANK, NUMBERS = 128, 4096
 """The largest number of clouds with a generator in common, and of numbers that it draws at once."""
 
 _WORD = (1 << 64) - 1

@@ -96,7 +96,7 @@ def test_planted_fault_two_clouds_share_noise(fault: str) -> None:
 
 
 def test_a_bank_is_no_larger_than_it_is_useful() -> None:
-    assert bank_size((20, 2)) == BANK and bank_size((NUMBERS // 8, 2)) == 4
+    assert bank_size((16, 2)) == BANK and bank_size((NUMBERS // 8, 2)) == 4
     assert bank_size((NUMBERS, 1)) == 1 and bank_size((0, 2)) == BANK
     assert in_banks(NUMBERS // 2) and not in_banks(NUMBERS // 2 + 1)
 
