@@ -56,7 +56,7 @@ def test_clouds_of_a_version_with_other_noise_are_not_continued(
         at_moment(9, patched)
         assert cli.main(asked) == 130
     begun = json.loads((out / "begun.json").read_text())
-    assert begun.pop(NOISE) == "in banks of 64"
+    assert begun.pop(NOISE) == "in banks of 128"
     (out / "begun.json").write_text(json.dumps(begun))
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert cli.main([*asked, "--resume"]) == 2
