@@ -17,6 +17,7 @@ class BoundedTrunk(Trunk):
         super().__init__()
         self.inner, self.most = inner, most
         self.inputs, self.widest, self.blocks = inner.inputs, inner.widest, inner.blocks
+        self.swept, self.fewest = inner.swept, inner.fewest
 
     def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
         return self.most * (self.inner(x) / self.most).tanh()

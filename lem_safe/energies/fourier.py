@@ -29,6 +29,7 @@ class FourierTrunk(Trunk):
             )
         self.register_buffer("frequencies", frequencies)
         self.inner, self.inputs, self.widest = inner, inputs, max(inner.widest, inner.inputs)
+        self.swept, self.fewest = inner.swept, inner.fewest
 
     def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:
         return self.inner(self._features(x)[0])

@@ -18,13 +18,10 @@ from lem_safe.energies.growth import Growth
 from lem_safe.energies.trunk import Trunk, Workspace
 from lem_safe.laplacian import estimator
 
-ROWS = 16384
-"""The largest number of particles processed at once while sampling, which limits the memory of
-hidden layers.
+ROWS, SWEPT = 16384, 2**22
+"""The largest number of particles processed at once while sampling on a GPU, and the size of the widest layer
+of these; both limit the memory of hidden layers.
 """
-
-SWEPT = 2**22
-"""The size of the widest layer processed at once, for layers wider than SWEPT/ROWS = 256: images."""
 
 CACHED = 2**17
 """The size of a Jacobian [rows, directions, width] processed at once: twice as fast as all rows, which do not
@@ -54,14 +51,19 @@ class NetworkEnergy(Trainable):
 
     @torch.no_grad()
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
-        if x.shape[0] <= self.at_once:
+        rows = self.at_once(x)
+        if x.shape[0] <= rows:
             return self._sweep(x)
-        values, gradients = zip(*(self._sweep(rows) for rows in x.split(self.at_once)), strict=True)
+        values, gradients = zip(*(self._sweep(part) for part in x.split(rows)), strict=True)
         return torch.cat(values), torch.cat(gradients)
 
-    @property
-    def at_once(self) -> int:
-        """How many rows are processed at once."""
+    def at_once(self, x: Float[Tensor, "n d"]) -> int:
+        """How many rows are processed at once. On a CPU few: the memory of small arrays is used again by the
+        next ones, while that of large ones is returned to the system and cleared each time, which costs
+        more than the arithmetic.
+        """
+        if x.device.type == "cpu":
+            return max(self.trunk.fewest, self.trunk.swept // self.trunk.widest)
         return min(ROWS, max(1, SWEPT // self.trunk.widest))
 
     def confining(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lem_safe.energies.activations import ACTIVATIONS
-from lem_safe.energies.trunk import Traced, Trunk, Workspace, uniform
+from lem_safe.energies.trunk import Traced, Trunk, Workspace, held, pulled, uniform
 
 
 class ResidualTrunk(Trunk):
@@ -47,7 +47,7 @@ class ResidualTrunk(Trunk):
         δ = w.expand_as(u)
         for (W, _, R), h in zip(reversed(blocks), reversed(inputs), strict=True):
             δ = torch.addmm(δ, self.activation.backward(δ @ R, h), W)
-        return u @ w, δ @ self.entry.to(x.dtype)
+        return u @ w, pulled(δ, self.entry.to(x.dtype))
 
     def gradient(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         u, blocks, slopes = self._enter(x), self._blocks(x), []
@@ -82,5 +82,5 @@ class ResidualTrunk(Trunk):
         return torch.addmm(self.offset.to(x.dtype), x, self.entry.to(x.dtype).T)
 
     def _blocks(self, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        every = zip(self.matrices, self.biases, self.returns, strict=True)
+        every = zip(held(self.matrices), held(self.biases), held(self.returns), strict=True)
         return [(W.to(x.dtype), b.to(x.dtype), R.to(x.dtype)) for W, b, R in every]

@@ -27,7 +27,7 @@ class RowEnergy(Based[RowMixture]):
 
     def correction(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n"]:
         """What the network adds to the base; where nothing is differentiated, a part at a time."""
-        if self._records(x) or len(x) <= (rows := self.at_once):
+        if self._records(x) or len(x) <= (rows := self.at_once(x)):
             return self.trunk(x)
         with torch.no_grad():
             return torch.cat([self.trunk(part) for part in x.split(rows)])

@@ -36,6 +36,7 @@ class RowTrunk(Trunk):
         self.inner, self.numbers, self.sizes = inner, numbers, tuple(sizes)
         self.inputs = numbers + len(self.sizes)
         self.widest, self.blocks = max(inner.widest, inputs(numbers, sizes)), inner.blocks
+        self.swept, self.fewest = inner.swept, inner.fewest
         self.centers = torch.linspace(-FARTHEST, FARTHEST, BUMPS).tolist()
 
     def forward(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n"]:

@@ -81,7 +81,6 @@ def test_it_is_confined():
 
 
 def test_many_images_are_swept_in_parts(monkeypatch):
-    from lem_safe.energies import network
     from lem_safe.energies.images import layered
 
     energy = (
@@ -92,7 +91,7 @@ def test_many_images_are_swept_in_parts(monkeypatch):
     )
     x = torch.randn(7, 36, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     whole, trace = energy.value_and_gradient(x), energy.laplacian(x)
-    monkeypatch.setattr(network, "SWEPT", 300)
+    monkeypatch.setattr(energy.trunk, "swept", 300)
     monkeypatch.setattr(layered, "CARRIED", 3 * 144)
     for part, expected in zip(energy.value_and_gradient(x), whole, strict=True):
         torch.testing.assert_close(part, expected)

@@ -106,11 +106,11 @@ def test_network_is_confined():
 
 
 def test_network_cut_into_blocks_is_the_network(monkeypatch):
-    from lem_safe.energies import network
-
     energy = MLP(hidden=8, depth=2).build(2, torch.Generator().manual_seed(0)).requires_grad_(False)
     whole, trace = energy.value_and_gradient(X), energy.laplacian(X)
-    monkeypatch.setattr(network, "ROWS", 2)
+    monkeypatch.setattr(energy.trunk, "fewest", 1)
+    monkeypatch.setattr(energy.trunk, "swept", 16)
+    assert energy.at_once(X) == 2
     for part, expected in zip(energy.value_and_gradient(X), whole, strict=True):
         torch.testing.assert_close(part, expected)
     with torch.no_grad():

@@ -18,6 +18,8 @@ parts, whose traces are added.
 class LayeredTrunk(Trunk):
     """`layers` from [n, inputs] to [n]; widest: the largest number of features per row."""
 
+    swept, fewest = 2**19, 1  # only the first layers are as wide as the widest
+
     def __init__(self, layers: nn.Sequential, inputs: int, widest: int):
         super().__init__()
         self.layers, self.inputs, self.widest = layers, inputs, widest
