@@ -3,6 +3,7 @@
 import math
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 
 def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
@@ -14,9 +15,14 @@ def budget(beta: float | str | Decimal | Fraction, n: int) -> int:
     (7, 29, 0)
     """
     written = beta if isinstance(beta, str | Decimal | Fraction) else repr(float(beta))
+    return _budget(written, n)
+
+
+@lru_cache(maxsize=1024)
+def _budget(written: str | Decimal | Fraction, n: int) -> int:
     tolerance = Fraction(written)
     if not 0 <= tolerance < 1:
-        raise ValueError(f"beta must satisfy 0 <= beta < 1; got {beta}")
+        raise ValueError(f"beta must satisfy 0 <= beta < 1; got {written}")
     if n < 0:
         raise ValueError(f"the number of samples must be >= 0; got {n}")
     return math.floor(tolerance * n)

@@ -17,6 +17,7 @@ during the run). Kinks are allowed: nothing here is differentiated twice, so the
 (B.5).
 """
 
+from collections.abc import Callable
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -38,9 +39,12 @@ from barriers.sets.learned import Predicate
 from barriers.sets.lengths import Lengths
 from barriers.sets.pull import FirstOrder, Projected, Pulled
 from barriers.sets.slab import Slab
+from barriers.squares import squared_norm
 
 DENSITY = 0.3989422804014327
 """1/√(2π)."""
+BEYOND, MANY = 8.5, 1024
+"""Where a set is further than BEYOND standard deviations, the chance of MANY rows or more is not computed."""
 
 
 class Noise(NamedTuple):
@@ -112,12 +116,16 @@ def _chance_in_half_space(unsafe: HalfSpace, y: Tensor, noise: Noise) -> Chance:
 def _chance_in_ball(unsafe: Ball, y: Tensor, noise: Noise) -> Chance:
     if noise.factor is not None:
         return chance.dispatch(UnsafeSet)(unsafe, y, noise)
-    s, ds = value_and_gradient(unsafe, y)
-    r, ρ, across, σ2 = unsafe.radius, s + unsafe.radius, y.shape[1] - 1, noise.std**2
+    r, across, σ2 = unsafe.radius, y.shape[1] - 1, noise.std**2
     σ = noise.std * (1 + across * σ2 / (2 * r * r)) ** 0.5
     reach = max(r * r - across * σ2, 0.0) ** 0.5
-    far, near = (ρ - reach) / -σ, (ρ + reach) / -σ
-    return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
+
+    def evaluated(y: Tensor) -> Chance:
+        s, ds = value_and_gradient(unsafe, y)
+        far, near = (s + (r - reach)) / -σ, (s + (r + reach)) / -σ
+        return Chance(ndtr(far) - ndtr(near), ((_density(near) - _density(far)) / σ)[:, None] * ds)
+
+    return _near(unsafe, y, σ, evaluated)
 
 
 @chance.register
@@ -149,7 +157,7 @@ def _any_length(limit: Lengths, y: Tensor, noise: Noise, map_: Coordinates | Non
 
     def safe(z: Tensor) -> Tensor:
         v = limit.vectors(z if map_ is None else map_(z))
-        ρ = (v.square().sum(-1) + torch.finfo(v.dtype).tiny).sqrt()
+        ρ = (squared_norm(v) + torch.finfo(v.dtype).tiny).sqrt()
         σ2 = noise.std**2 * torch.einsum("ngk,gkl,ngl->ng", v, spread, v) / ρ.square()
         σ2 = torch.where(σ2 > 0, σ2, all_around / v.shape[-1])
         across = (all_around - σ2).clamp(min=0)
@@ -266,6 +274,15 @@ def _between(a: Tensor, lower: Tensor | float, upper: Tensor | float, σ: Tensor
     flip = low > 0  # differences of the smaller tails keep their digits
     value = ndtr(torch.where(flip, -low, high)) - ndtr(torch.where(flip, -high, low))
     return value, (_density(low) - _density(high)) / σ
+
+
+def _near(unsafe: UnsafeSet, y: Tensor, σ: float, evaluated: Callable[[Tensor], Chance]) -> Chance:
+    """`evaluated` where the set is within BEYOND σ, and 0 elsewhere, if that is most of many rows."""
+    if len(y) < MANY or 2 * len(rows := (unsafe(y) < BEYOND * σ).nonzero()[:, 0]) > len(y):
+        return evaluated(y)
+    value, gradient = evaluated(y[rows])
+    zero = y.new_zeros(len(y))
+    return Chance(zero.index_copy(0, rows, value), torch.zeros_like(y).index_copy(0, rows, gradient))
 
 
 def _product(p: Float[Tensor, "n k"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n k"]]:

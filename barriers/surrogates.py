@@ -23,6 +23,7 @@ from typing_extensions import Doc
 
 from barriers.derivatives import Jet, Scalar
 from barriers.kinds import Entry, Kinds
+from barriers.squares import squared_norm
 
 Width = Annotated[float, Gt(0), Doc("Smoothing width w, in sampler coordinates.")]
 
@@ -189,7 +190,7 @@ def chain(profile: Profile, s: Jet) -> Jet:
     return Jet(
         profile.value,
         profile.first[:, None] * s.gradient,
-        profile.second * s.gradient.square().sum(-1) + profile.first * s.laplacian,
+        profile.second * squared_norm(s.gradient) + profile.first * s.laplacian,
     )
 
 

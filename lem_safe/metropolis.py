@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.squares import squared_norm
+
 Seen = TypeVar("Seen")
 Rows = TypeVar("Rows", bound=tuple[Tensor, ...])
 
@@ -67,7 +69,7 @@ def log_ratio(
 ) -> Float[Tensor, "n"]:
     """log of ρ(y)q(x|y) / ρ(x)q(y|x)."""
     H = h[:, None] if isinstance(h, Tensor) else h
-    there, back = (y - x - H * u).square().sum(1), (x - y - H * u_y).square().sum(1)
+    there, back = squared_norm(y - x - H * u), squared_norm(x - y - H * u_y)
     return (U - U_y + (there - back) / (4 * h)) / temperature
 
 

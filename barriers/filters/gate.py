@@ -22,6 +22,9 @@ from barriers.sets.base import UnsafeSet
 MEMORY = 0.01
 """The weight of one step in the running acceptance rate from which the reported multiplier is computed."""
 
+FEW = 32
+"""Up to so many moves are decided one by one from the first, which takes less time than one round."""
+
 ROUNDS = 6
 """Vectorised rounds of admission before the remaining moves are decided one by one."""
 
@@ -105,7 +108,8 @@ def granted(
         place = torch.zeros(tries.shape, dtype=torch.float64, device=tries.device)
         place[several] = drawn(uniforms, several).double()
         order = order[place.flatten()[order].argsort(stable=True)]
-    order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
+    if tries.dim() > 1:
+        order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
     cloud = order // tries.shape[-1]
     room = most - torch.where(accepted[..., None], would, was).sum(-2)
     before, after = was.flatten(0, -2)[order].long(), would.flatten(0, -2)[order].long()
@@ -123,13 +127,15 @@ def admit(
     room: how much each count may still rise; with `cloud`, the ascending index of each move's cloud, it is
     that of each cloud. Move i is accepted iff every count it raises has room after the moves of its cloud
     accepted before it. Most moves are decided in a few vectorised rounds, by bounds on the counts
-    before each, from accepting all or none of the undecided ones; the rest one by one, since sets that many
-    moves leave and enter at once would need a round for each.
+    before each, from accepting all or none of the undecided ones; the rest, and few moves, one by one, since
+    sets that many moves leave and enter at once would need a round for each.
     """
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
     waiting = torch.arange(changes.shape[0], device=changes.device)
     cloud = torch.zeros_like(waiting) if cloud is None else cloud
     room = room.reshape(-1, changes.shape[1])[cloud]
+    if len(waiting) <= FEW:
+        return _one_by_one(changes, room, cloud).to(accepted.device)
     used = torch.zeros_like(changes)  # room used by the moves accepted before each waiting one
     for _ in range(ROUNDS):
         if not len(waiting):

@@ -32,6 +32,7 @@ from barriers.filters.gate import MEMORY, granted
 from barriers.filters.later_uniforms import Uniforms
 from barriers.filters.nudge import nudged
 from barriers.sets.base import UnsafeSet
+from barriers.squares import squared_norm
 
 SWEEPS = 3
 """How many times a point is mirrored, once for each set that still contains it, before its particle returns
@@ -152,9 +153,8 @@ class MirrorStep:
                 if len(hit):
                     z = z.index_copy(0, hit, mirrored(unsafe, z[hit]))
             now = insides(self.sets, z)
-        near = (z - y[rows]).square().sum(1) <= 4 * (x[rows] - y[rows]).square().sum(
-            1
-        )  # always the case at one plane
+        # always the case at one plane
+        near = squared_norm(z - y[rows]) <= 4 * squared_norm(x[rows] - y[rows])
         fine = ~(now & ~before).any(1) & torch.isfinite(z).all(1) & near
         z, now = torch.where(fine[:, None], z, x[rows]), torch.where(fine[:, None], now, before)
         return y.index_copy(0, rows, z), would.index_copy(0, rows, now)

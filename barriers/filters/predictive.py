@@ -38,6 +38,7 @@ from barriers.filters.ahead import Ahead, PredictiveMemory
 from barriers.filters.base import FilterInfo, Mean, Promise, insides, local_mean, overlaps
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
+from barriers.filters.nearby import nearby, with_other
 from barriers.filters.one_constraint import if_flat, least
 from barriers.filters.push import against, along, depth, narrowed, normal_profile, out_of
 from barriers.filters.smallest_change import Trials, smallest
@@ -101,16 +102,7 @@ class PredictiveFilter:
 
     def under(self, noise: Noise, speed: float | None) -> "PredictiveFilter":
         """The same filter for other noise."""
-        return PredictiveFilter(
-            self.sets,
-            self.betas,
-            self.step_size,
-            rate=self.rate,
-            on_infeasible=self.on_infeasible,
-            mean=self.mean,
-            speed=speed,
-            noise=noise,
-        )
+        return with_other(self, noise=noise, speed=speed)
 
     def init(self, x: Float[Tensor, "*r n d"]) -> PredictiveMemory:
         fraction = self.mean(insides(self.sets, x).double())
@@ -189,7 +181,14 @@ class PredictiveFilter:
         own, μ = some(ahead, which), torch.zeros_like(L)
         y, error, limit = y[which], error[which], L[which]
         warm = guess[which] if L.shape[1] > 1 else guess  # one constraint begins elsewhere
-        found_μ, found = self._newton(y, own, error, limit, warm)
+        push = narrowed(own.chance, own.gradient)
+        near = nearby(own, push, self.mean)
+        if near is None:
+            found_μ, found = self._newton(y, own, error, limit, warm, push)
+        else:
+            part, rows, rest = with_other(self, mean=near.mean(self.mean)), near.rows, error + near.others
+            found_μ, found = part._newton(y[:, rows], near.of(own), rest, limit, warm, push[:, rows])
+            found = near.put_back(own, found)
         farthest = self._farthest()
         for r in (~self._near(found) | (found.violation > 0).any(1)).nonzero()[:, 0]:
             start = Ahead(*(part[r] for part in own))
@@ -207,10 +206,10 @@ class PredictiveFilter:
         return found.change.abs().flatten(1).amax(1) <= self._farthest()
 
     def _newton(
-        self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor
+        self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor, push: Tensor
     ) -> tuple[Float[Tensor, "q m"], Ahead]:
         """The smallest μ ≥ 0 of each cloud with Q ≤ L; the push is that at the unfiltered positions."""
-        aim, push = AIM * self.limits.to(L.device), narrowed(start.chance, start.gradient)
+        aim = AIM * self.limits.to(L.device)
         if len(aim) == 1:
             return self._of_one(y, start, error, L, push, aim)
         chosen, μ = torch.zeros_like(guess), torch.where((guess > 0).any(1, keepdim=True), guess, 0.0)

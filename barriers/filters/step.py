@@ -33,6 +33,7 @@ from barriers.filters.nudge import nudged
 from barriers.filters.one_constraint import if_flat, least
 from barriers.filters.some_clouds import mixed, put_back, some
 from barriers.functionals import Barrier, of_each
+from barriers.squares import squared_norm
 
 AIM = {torch.float64: 1e-12}
 """Newton's target is inside the constraint by this share of the limit, so that it holds after rounding; 1e-6
@@ -224,7 +225,7 @@ class BarrierStep:
             μ = torch.where(falls > 0, over / falls, 0.0)
         else:
             φ, s = flat[0], of_each(flat[1], y)[..., None]
-            μ, falls = if_flat(φ.profile, s, g.square().sum(-1), over, self.mean)
+            μ, falls = if_flat(φ.profile, s, squared_norm(g), over, self.mean)
         return least(moved, at, falls, μ, aim)[1]
 
     def _falls(self, mean: Tensor, gz: Tensor, g: Tensor, J: Tensor | None) -> Float[Tensor, "q 1"]:

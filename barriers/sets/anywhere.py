@@ -28,6 +28,7 @@ from barriers.sets.columns import Columns
 from barriers.sets.segments import at, exactly, lowest, meets
 from barriers.sets.waypoints import AGENTS, Between
 from barriers.specification import Context
+from barriers.squares import squared_norm
 
 
 class Anywhere(UnsafeSet):
@@ -148,7 +149,7 @@ class Anywhere(UnsafeSet):
         if not recorded(p):
             return s
         e, inward = b - a, ((t > 0) & (t < 1)).to(p.dtype)
-        along = inward * _along(self.inner, p, e) / e.square().sum(1).clamp(min=torch.finfo(e.dtype).tiny)
+        along = inward * _along(self.inner, p, e) / squared_norm(e).clamp(min=torch.finfo(e.dtype).tiny)
         return s - ((p - p.detach()) * (along[:, None] * e)).sum(1)
 
     def _jet_along(self, x: Float[Tensor, "n d"]) -> Jet:
@@ -166,7 +167,7 @@ class Anywhere(UnsafeSet):
         g, lap = inner.gradient, ((1 - t).square() + t.square()) * inner.laplacian
         square = e.square().sum(1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         curved, bend, turned = _bent(self.inner, p, e, free)
-        cross = ((1 - t)[:, None] * turned - g).square().sum(1) + (t[:, None] * turned + g).square().sum(1)
+        cross = squared_norm((1 - t)[:, None] * turned - g) + squared_norm(t[:, None] * turned + g)
         lap = torch.where(curved, lap - cross / torch.where(curved, bend, 1.0), lap)
         g = torch.where(free[:, None], g - (g * e).sum(1, keepdim=True) / square * e, g)
         gradient = x.new_zeros(n, segments + self.agents, self.size)
@@ -219,7 +220,7 @@ class SoftAnywhere(UnsafeSet):
         s, g, lap = self.around.jets(x)
         p = torch.softmax(-s / self.width, 1)
         gradient = p[..., None] * g
-        spread = (p * (1 - p) * g.square().sum(-1)).sum(1)
+        spread = (p * (1 - p) * squared_norm(g)).sum(1)
         return Jet(self._union(s), gradient.flatten(1), (p * lap).sum(1) - spread / self.width)
 
     def _union(self, s: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing_extensions import Doc
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, positive, vector
 from barriers.sets.exact import ULP, integers, settle
+from barriers.squares import squared_norm
 
 
 class Ball(UnsafeSet):
@@ -44,7 +45,7 @@ class Ball(UnsafeSet):
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x, squared = x.double(), self.radius**2
-        q = (x - self.center.double()).square().sum(-1)
+        q = squared_norm(x - self.center.double())
         error = (x.shape[-1] + 8) * ULP * squared
         return settle(x, q <= squared - error, q <= squared + error, self._exactly)
 
@@ -61,4 +62,4 @@ class Ball(UnsafeSet):
         """‖offset‖, smoothed within 1e-6 radii of the centre, so that derivatives stay finite there."""
         number = torch.finfo(offset.dtype)
         tiny = max(number.eps * 1e-2 * self.radius**2, number.tiny)
-        return (offset.square().sum(-1) + tiny).sqrt()
+        return (squared_norm(offset) + tiny).sqrt()

@@ -18,6 +18,7 @@ from barriers.sets.base import rotation as orthogonal
 from barriers.sets.base import vector
 from barriers.sets.exact import TINY, ULP, integers, settle
 from barriers.sets.faceted import Faceted
+from barriers.squares import squared_norm
 
 
 class Box(Faceted):
@@ -61,7 +62,7 @@ class Box(Faceted):
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         below, above = self._sides(x)
         q = torch.maximum(below, above)
-        square = q.clamp(min=0).square().sum(-1)
+        square = squared_norm(q.clamp(min=0))
         outside = square > 0
         return torch.where(outside, torch.where(outside, square, 1.0).sqrt(), q.amax(-1))
 
@@ -85,7 +86,7 @@ class Box(Faceted):
         below, above = self._sides(x)
         q, sign = torch.maximum(below, above), torch.where(above >= below, 1.0, -1.0).to(x.dtype)
         beyond = q.clamp(min=0)
-        ρ = beyond.square().sum(-1).sqrt()
+        ρ = squared_norm(beyond).sqrt()
         outside, ρ_safe = ρ > 0, torch.where(ρ > 0, ρ, 1.0)
         nearest, face = q.max(-1)
         inward = torch.nn.functional.one_hot(face, x.shape[1]).to(x.dtype)

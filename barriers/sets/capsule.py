@@ -19,6 +19,7 @@ from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet, lost, positive, vector
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.soft import soften, soften_complement
+from barriers.squares import squared_norm
 
 
 class Capsule(UnsafeSet):
@@ -68,7 +69,7 @@ class Capsule(UnsafeSet):
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x = x.double()
         offset, _ = self.offset(x)
-        ρ = offset.square().sum(-1).sqrt()
+        ρ = squared_norm(offset).sqrt()
         ulps = 8 * (x.shape[-1] + 8) * ULP  # of ρ, the radius and the length, which bound ‖x − a‖
         error, ρ_least = ulps * (self.radius + 2 * self.length), ρ * (1 - ulps)
         return settle(
@@ -102,7 +103,7 @@ class Capsule(UnsafeSet):
 
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of the segment, so that derivatives stay finite there."""
-        return (offset.square().sum(-1) + torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2).sqrt()
+        return (squared_norm(offset) + torch.finfo(offset.dtype).eps * 1e-2 * self.radius**2).sqrt()
 
 
 class SoftCapsule(UnsafeSet):
@@ -126,14 +127,14 @@ class SoftCapsule(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         offset, _ = self.capsule.offset(x)
-        return self.sign * ((offset.square().sum(-1) + self.width**2).sqrt() - self.shift)
+        return self.sign * ((squared_norm(offset) + self.width**2).sqrt() - self.shift)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.hard.contains(x)
 
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         offset, curved = self.capsule.offset(x)
-        ρ2 = offset.square().sum(-1)
+        ρ2 = squared_norm(offset)
         r = (ρ2 + self.width**2).sqrt()
         return Jet(
             self.sign * (r - self.shift),

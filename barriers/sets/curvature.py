@@ -33,6 +33,7 @@ from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.lengths import length
 from barriers.sets.waypoints import AGENTS, SIZE, placed, times
 from barriers.specification import Context
+from barriers.squares import squared_norm
 
 LIFT = 1e-14
 """Added to squared lengths, as a share of R², so that derivatives stay finite where waypoints coincide."""
@@ -123,7 +124,7 @@ class Curvature(UnsafeSet):
 
 
 def _lifted(v: Float[Tensor, "*n k"]) -> Float[Tensor, "*n"]:
-    return (v.square().sum(-1) + LIFT).sqrt()
+    return (squared_norm(v) + LIFT).sqrt()
 
 
 def _direction(v: Float[Tensor, "*n k"]) -> Float[Tensor, "*n k"]:

@@ -29,6 +29,7 @@ from barriers.sets.base import rotation as orthogonal
 from barriers.sets.exact import settle
 from barriers.sets.gauge import slack, whole_shares
 from barriers.sets.soft import soften_complement
+from barriers.squares import squared_norm
 
 LIFT = 1e-6
 """ε: moves s by at most about ε² semi-axes."""
@@ -89,7 +90,7 @@ class Ellipsoid(UnsafeSet):
         )
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
-        gauge = (self.local(x) / self.radii.double()).square().sum(-1).sqrt()
+        gauge = squared_norm(self.local(x) / self.radii.double()).sqrt()
         error = slack(x.double() - self.center.double(), self.radii.double(), self.axes)
         return settle(x.double(), gauge <= 1 - error, ~(gauge > 1 + error), self._exactly)
 
@@ -143,7 +144,7 @@ class Gauge(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         inner = self.inner
-        gauge2 = (inner.local(x) / inner.radii.double()).square().sum(-1)
+        gauge2 = squared_norm(inner.local(x) / inner.radii.double())
         return (self.scale * ((1 + self.round**2) ** 0.5 - (gauge2 + self.round**2).sqrt())).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:

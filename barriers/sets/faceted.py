@@ -20,6 +20,7 @@ from barriers.derivatives import Jet, Scalar
 from barriers.sets.algebra import Not
 from barriers.sets.base import UnsafeSet
 from barriers.sets.soft import soften, soften_complement
+from barriers.squares import squared_norm
 
 
 class Faceted(UnsafeSet):
@@ -65,7 +66,7 @@ class SoftFaces(UnsafeSet):
     def jet(self, x: Float[Tensor, "n d"]) -> Jet:
         f = self.shape.faces(x)
         g = self.shape.blend(torch.softmax(f / self.width, -1))
-        return Jet(self._level(f), self.sign * g, self.sign * (1 - g.square().sum(-1)) / self.width)
+        return Jet(self._level(f), self.sign * g, self.sign * (1 - squared_norm(g)) / self.width)
 
     def _level(self, f: Tensor) -> Tensor:
         shift = self.width * math.log(f.shape[-1]) if self.sign > 0 else 0.0

@@ -22,6 +22,7 @@ from barriers.coordinates import Coordinates
 from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, of_sign, positive
 from barriers.sets.exact import TINY, ULP, integers, settle
+from barriers.squares import squared_norm
 
 
 class Lengths(UnsafeSet):
@@ -101,7 +102,7 @@ class Lengths(UnsafeSet):
         sign = torch.where((k < ρ.shape[1]) & (self.longest is not None), -1.0, 1.0).to(x.dtype)
         ρ, y = ρ[rows, g], y[rows, g]
         active = x.new_zeros(shape).index_put((rows, g), (sign / ρ)[:, None] * y)
-        laplacian = sign * self.norm * (y.shape[1] - y.square().sum(1) / ρ.square()) / ρ
+        laplacian = sign * self.norm * (y.shape[1] - squared_norm(y) / ρ.square()) / ρ
         return Jet(of_sign(s / self.norm, self.contains(x)), self.spread(active) / self.norm, laplacian)
 
     def stretch(self, coordinates: Coordinates) -> Float[Tensor, "l"]:
@@ -118,10 +119,10 @@ class Lengths(UnsafeSet):
         """‖y‖, smoothed within 1e-6 of the limit around 0, so that derivatives stay finite there."""
         limit = self.longest if self.longest is not None else self.shortest
         number = torch.finfo(y.dtype)
-        return (y.square().sum(-1) + max(number.eps * 1e-2 * float(limit or 1) ** 2, number.tiny)).sqrt()
+        return (squared_norm(y) + max(number.eps * 1e-2 * float(limit or 1) ** 2, number.tiny)).sqrt()
 
 
 def length(v: Float[Tensor, "*n k"]) -> Float[Tensor, "*n"]:
     """‖v‖ of float64 vectors, without over- or underflow; NaN where a component is not finite."""
     most = v.abs().amax(-1).clamp(min=torch.finfo(v.dtype).tiny)
-    return most * (v / most[..., None]).square().sum(-1).sqrt()
+    return most * squared_norm(v / most[..., None]).sqrt()

@@ -22,6 +22,7 @@ from barriers.sets.base import UnsafeSet, matrix, positive
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.point_files import read_points
 from barriers.specification import Context
+from barriers.squares import squared_norm
 from barriers.tables import DECIMAL, HEADER, SEPARATOR, Decimal, Separator, TableFormat
 
 TREE = 10
@@ -70,7 +71,7 @@ class NearPoints(UnsafeSet):
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x, squared = x.double(), self.radius**2
-        q = self.offset(x).square().sum(-1)
+        q = squared_norm(self.offset(x))
         error = (x.shape[-1] + DEPTH) * ULP * squared
         return settle(x, q <= squared - error, q <= squared + error, self._exactly)
 
@@ -108,7 +109,7 @@ class NearPoints(UnsafeSet):
     def _norm(self, offset: Tensor) -> Tensor:
         """‖offset‖, smoothed within 1e-6 radii of a point, so that derivatives stay finite there."""
         number = torch.finfo(offset.dtype)
-        return (offset.square().sum(-1) + max(number.eps * 1e-2 * self.radius**2, number.tiny)).sqrt()
+        return (squared_norm(offset) + max(number.eps * 1e-2 * self.radius**2, number.tiny)).sqrt()
 
     def _nearest(self, x: Float[Tensor, "n d"]) -> Tensor:
         """The index of the nearest point of each row, over blocks of points."""
@@ -135,7 +136,7 @@ def _least(x: Float[Tensor, "n d"], points: Float[Tensor, "m d"]) -> Float[Tenso
     """The smallest squared distance to some points, by one matrix product around their mean."""
     middle = points.mean(0)
     p, q = points - middle, x - middle
-    return torch.addmm(p.square().sum(1), q, p.T, alpha=-2).amin(1) + q.square().sum(1)
+    return torch.addmm(squared_norm(p), q, p.T, alpha=-2).amin(1) + squared_norm(q)
 
 
 def _tree(points: Tensor) -> Any:

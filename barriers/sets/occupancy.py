@@ -21,6 +21,7 @@ from barriers.derivatives import Jet, autodiff_jet
 from barriers.sets.base import UnsafeSet, vector
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.grid_map import YAML_SUFFIXES, State, drawn, picture, ros_map
+from barriers.squares import squared_norm
 
 Map = Annotated[
     list[str] | Path,
@@ -109,7 +110,7 @@ class Occupancy(UnsafeSet):
         s = self.distance.to(x.dtype)
         below = s[j, i] * (1 - u) + s[j, i + 1] * u
         above = s[j + 1, i] * (1 - u) + s[j + 1, i + 1] * u
-        square = (x - inside).square().sum(-1)
+        square = squared_norm(x - inside)
         off = square > 0
         away = torch.where(off, torch.where(off, square, 1.0).sqrt(), 0.0)
         return below * (1 - v) + above * v + (-away if self.beyond else away)

@@ -18,6 +18,7 @@ from barriers.derivatives import Jet
 from barriers.sets.base import UnsafeSet, lost
 from barriers.sets.crossings import PAIRS, inside_rings
 from barriers.sets.rings import Edges, edges_of, ring
+from barriers.squares import squared_norm
 
 
 class _Nearest(NamedTuple):
@@ -99,7 +100,7 @@ class Polygon(UnsafeSet):
                 [self._edge_of(block) for block in points.split(max(PAIRS // len(self.start), 1))]
             )
             a, e = self.start[chosen].double(), self.edge[chosen].double()
-            t = ((points - a) * e).sum(-1) / e.square().sum(-1)
+            t = ((points - a) * e).sum(-1) / squared_norm(e)
             beside = (t > 0) & (t < 1)
             origin = torch.where((t >= 1)[:, None], a + e, a)
             inside = self.contains(points)
@@ -111,14 +112,14 @@ class Polygon(UnsafeSet):
             sign = torch.where(inside, -1.0, 1.0).double()
         offset = x.double() - origin
         return _Nearest(
-            offset, n, beside, (offset.square().sum(-1) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign
+            offset, n, beside, (squared_norm(offset) + torch.finfo(x.dtype).tiny ** 0.5).sqrt(), sign
         )
 
     def _edge_of(self, x: Tensor) -> Tensor:
         a, e = self.start.double(), self.edge.double()
         offset = x[:, None] - a
-        t = (offset * e).sum(-1) / e.square().sum(-1)
-        return (offset - t.clamp(0, 1)[..., None] * e).square().sum(-1).argmin(1)
+        t = (offset * e).sum(-1) / squared_norm(e)
+        return squared_norm(offset - t.clamp(0, 1)[..., None] * e).argmin(1)
 
 
 def _value(near: _Nearest) -> Float[Tensor, "n"]:
@@ -141,7 +142,7 @@ def _outward(edges: Edges) -> Float[Tensor, "e"]:
     along = end - start
     answers = torch.ones(len(rings), dtype=torch.float64)
     for k in range(int(rings.max()) + 1):
-        longest = int(torch.where(rings == k, along.square().sum(1), -1.0).argmax())
+        longest = int(torch.where(rings == k, squared_norm(along), -1.0).argmax())
         up = int(
             along[longest, 1].abs() >= along[longest, 0].abs()
         )  # the axis along which the edge is steep; the ray takes the other one
@@ -164,5 +165,5 @@ def _alone(
         a + torch.tensor([0.5, 0.382, 0.618, 0.236, 0.764, 0.146, 0.854], dtype=torch.float64)[:, None] * e
     )
     o = points[:, None] - starts
-    t = ((o * edges).sum(-1) / edges.square().sum(-1)).clamp(0, 1)
-    return points[(o - t[..., None] * edges).square().sum(-1).amin(1).argmax()]
+    t = ((o * edges).sum(-1) / squared_norm(edges)).clamp(0, 1)
+    return points[squared_norm(o - t[..., None] * edges).amin(1).argmax()]

@@ -36,6 +36,7 @@ from barriers.sets.separation import Separation
 from barriers.sets.soft import soften
 from barriers.sets.soft_lengths import SoftLengths
 from barriers.sets.soft_path import SoftPath
+from barriers.squares import squared_norm
 
 STEEPEST = 1e30
 """The largest scaling of a level: its second derivatives stay finite, and a rule's undefined rows stay near
@@ -57,7 +58,7 @@ class FirstOrder(UnsafeSet):
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         s, gradient = value_and_gradient(lambda z: self.original(self.coordinates(z)), x.double())
-        return (s / (gradient.square().sum(-1) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()).to(x.dtype)
+        return (s / (squared_norm(gradient) + (s / FARTHEST).square() + STEEPEST**-2).sqrt()).to(x.dtype)
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         return self.original.contains(self.coordinates.counted(x))

@@ -26,6 +26,7 @@ from barriers.sets.polygon import Polygon
 from barriers.sets.regularity import convex, lipschitz
 from barriers.sets.rule import Rule
 from barriers.sets.spans import known, spans
+from barriers.squares import squared_norm
 
 PIECES = 256
 """Without an exact form, a segment is checked at this many points."""
@@ -241,8 +242,8 @@ def _least_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Tensor:
     ts = []
     for p, d in zip(*(x.split(max(PAIRS // len(corner), 1)) for x in (a, e)), strict=True):
         o = corner - p[:, None]
-        t = ((o * d[:, None]).sum(-1) / d.square().sum(1).clamp(min=1e-300)[:, None]).clamp(0, 1)
-        nearest = (o - t[..., None] * d[:, None]).square().sum(-1).argmin(1, keepdim=True)
+        t = ((o * d[:, None]).sum(-1) / squared_norm(d).clamp(min=1e-300)[:, None]).clamp(0, 1)
+        nearest = squared_norm(o - t[..., None] * d[:, None]).argmin(1, keepdim=True)
         ts.append(t.gather(1, nearest)[:, 0])
     candidates = torch.stack([torch.cat(ts), torch.zeros_like(a[:, 0]), torch.ones_like(a[:, 0])])
     values = torch.stack([unsafe(at(a, b, t)) for t in candidates])
@@ -258,5 +259,5 @@ def _least_polygon(unsafe: Polygon, a: Tensor, b: Tensor) -> Tensor:
 
 def _nearest(point: Tensor, a: Tensor, b: Tensor) -> Tensor:
     e = b - a
-    square = e.square().sum(1)
+    square = squared_norm(e)
     return (((point - a) * e).sum(1) / torch.where(square > 0, square, 1.0)).clamp(0, 1)

@@ -27,6 +27,7 @@ from barriers.sets.base import UnsafeSet, of_sign, positive
 from barriers.sets.exact import ULP, integers, settle
 from barriers.sets.waypoints import SIZE, Between, placed, times
 from barriers.specification import Context
+from barriers.squares import squared_norm
 
 LOST = 1e-150
 """More than an underflow of a square changes a length of up to 1."""
@@ -86,7 +87,7 @@ class Separation(UnsafeSet):
         number = torch.finfo(x.dtype)
         tiny = max(number.eps * 1e-2 * self.below**2, number.tiny)
         nearest = self._nearest(self.relative(x))[0]
-        return ((nearest.square().sum(-1) + tiny).sqrt() - self.below).flatten(-2) / 2**0.5
+        return ((squared_norm(nearest) + tiny).sqrt() - self.below).flatten(-2) / 2**0.5
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
         x = x.detach().double()
@@ -95,7 +96,7 @@ class Separation(UnsafeSet):
         most = torch.maximum(most[..., :-1, :], most[..., 1:, :]) if self.joined else most
         scale = most.clamp(min=self.below)
         nearest, size = self._nearest(r, scale[..., None])
-        ρ, below = nearest.square().sum(-1).sqrt(), self.below / scale
+        ρ, below = squared_norm(nearest).sqrt(), self.below / scale
         off = 8 * (self.size + 8) * ULP * (size + below) + LOST
         surely, possibly = (part.flatten(-2).any(-1) for part in (ρ < below - off, ~(ρ >= below + off)))
         return settle(x, surely, possibly, self._exactly) | ~torch.isfinite(x).all(-1)  # no number is no pass
@@ -144,7 +145,7 @@ class Separation(UnsafeSet):
             return r, r.detach().abs().sum(-1)
         a, b = r[..., :-1, :, :] / scale, r[..., 1:, :, :] / scale
         e = b - a
-        square = e.square().sum(-1)
+        square = squared_norm(e)
         moves = square > 0
         τ = torch.where(moves, -(a * e).sum(-1) / torch.where(moves, square, 1.0), 0.0).clamp(0, 1)
         at = torch.where((τ == 1)[..., None], b, a + τ[..., None] * e)

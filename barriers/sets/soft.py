@@ -19,6 +19,7 @@ from barriers.derivatives import Jet, Scalar
 from barriers.members import Members
 from barriers.sets.algebra import AllOf, AnyOf, Not
 from barriers.sets.base import NotSmooth, UnsafeSet
+from barriers.squares import squared_norm
 
 
 class SoftExtremum(UnsafeSet):
@@ -49,7 +50,7 @@ class SoftExtremum(UnsafeSet):
         s, g, lap = (torch.stack(part, 1) for part in zip(*jets, strict=True))
         p = torch.softmax(self.sign * s / self.width, 1)
         gradient = torch.einsum("nk,nkd->nd", p, g)
-        spread = (p * g.square().sum(-1)).sum(1) - gradient.square().sum(-1)
+        spread = (p * squared_norm(g)).sum(1) - squared_norm(gradient)
         return Jet(self._extremum(s), gradient, (p * lap).sum(1) + self.sign * spread / self.width)
 
     def _extremum(self, s: Tensor) -> Tensor:

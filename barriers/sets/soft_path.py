@@ -25,6 +25,7 @@ from barriers.sets.anywhere import Anywhere, Nowhere, SoftAnywhere
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.regularity import lipschitz
 from barriers.sets.soft import soften
+from barriers.squares import squared_norm
 
 PIECES = 8
 """K: the number of pieces of a segment that are bounded separately."""
@@ -69,7 +70,7 @@ class SoftPath(UnsafeSet):
         if self.sign > 0:
             inside = s.flatten(-2)
             return self._extremum(inside) - self.width * math.log(inside.shape[-1]) / self.factor
-        length = (e[..., 0, :].square().sum(-1) + self.width**2).sqrt()[..., None] / PIECES
+        length = (squared_norm(e[..., 0, :]) + self.width**2).sqrt()[..., None] / PIECES
         return self._extremum(((s[..., :-1] + s[..., 1:] - length) / 2).flatten(-2))
 
     def contains(self, x: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from barriers import squares
 from barriers.coordinates import Coordinates
 from lem_safe.energies.gaussian_sum import GaussianSum, whole
 from lem_safe.energies.growth import Growth
@@ -223,10 +224,10 @@ def _evenly(points: Tensor, n: int) -> Tensor:
 
 
 def squared_norm(
-    matrix: Float[Tensor, "*k d"], directions: Float[Tensor, "d r"] | None
+    matrix: Float[Tensor, "*k d"], directions: Float[Tensor, "d r"] | None = None
 ) -> Float[Tensor, "*k"]:
     """‖Vᵀa‖² for every row a of `matrix`, and ‖a‖² where V is None; of one axis, in a column's time."""
     if directions is not None and directions.shape[1] == 1 and int(directions.count_nonzero()) == 1:
         j = int(directions.abs().argmax())
         return (matrix[..., j] * directions[j, 0].to(matrix.dtype)).square()
-    return (matrix if directions is None else matrix @ directions.to(matrix.dtype)).square().sum(-1)
+    return squares.squared_norm(matrix if directions is None else matrix @ directions.to(matrix.dtype))

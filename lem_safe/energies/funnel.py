@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import Doc
 
+from barriers.squares import squared_norm
 from lem_safe.energies.base import Tractable
 from lem_safe.energies.gaussian_sum import whole
 from lem_safe.energies.numbers import positive
@@ -41,7 +42,7 @@ class Funnel(Tractable):
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
         neck, rest = x[:, 0], x[:, 1:]
-        thin = 0.5 * (-neck).exp() * rest.square().sum(1)
+        thin = 0.5 * (-neck).exp() * squared_norm(rest)
         return neck**2 / (2 * self.scale**2) + 0.5 * rest.shape[1] * neck + thin + self.log_normalizer
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
@@ -54,7 +55,7 @@ class Funnel(Tractable):
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None
     ) -> Float[Tensor, "n"]:
         precision, rest = (-x[:, 0]).exp(), x[:, 1:]
-        bend = 1 / self.scale**2 + 0.5 * precision * rest.square().sum(1)
+        bend = 1 / self.scale**2 + 0.5 * precision * squared_norm(rest)
         if directions is None:
             return bend + (self.dimension - 1) * precision
         V = directions.to(x.dtype)

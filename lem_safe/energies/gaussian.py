@@ -56,13 +56,13 @@ class Gaussian(Tractable):
         self.dimension, self.separate = d, std is not None
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-        return 0.5 * self._whitened(x).square().sum(-1) + self.log_normalizer
+        return 0.5 * squared_norm(self._whitened(x)) + self.log_normalizer
 
     def value_and_gradient(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n"], Float[Tensor, "n d"]]:
         y = self._whitened(x.detach())
         W = self.whitener.to(x.dtype)
         gradient = y * W if self.separate else y @ W
-        return 0.5 * y.square().sum(-1) + self.log_normalizer, gradient
+        return 0.5 * squared_norm(y) + self.log_normalizer, gradient
 
     def laplacian(
         self, x: Float[Tensor, "n d"], directions: Float[Tensor, "d r"] | None = None

@@ -147,7 +147,7 @@ class Confined(NetworkEnergy):
 
     def _confining(self, x: Tensor) -> tuple[Tensor, Tensor]:
         offset = x - self.center.to(x.dtype)
-        return 0.5 * self.confinement * offset.square().sum(-1), self.confinement * offset
+        return 0.5 * self.confinement * squared_norm(offset), self.confinement * offset
 
     def _confining_trace(self, x: Tensor, V: Tensor) -> Tensor:
         return self.confinement * squared_norm(V, None).sum()

@@ -67,7 +67,7 @@ class Ring(Energy):
 
     def _excess(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y = x - self.center.to(x.dtype)
-        return y, y.square().sum(-1) - self.radius**2
+        return y, squared_norm(y) - self.radius**2
 
     def typical_points(self) -> Float[Tensor, "k d"]:
         rim = self.radius * torch.eye(self.dimension, dtype=torch.float64)

@@ -65,7 +65,7 @@ class StudentT(Tractable):
         y = self._whitened(x)
         w, g = self._weight(y), y @ self.whitener.to(x.dtype)
         flat = squared_norm(self.whitener, directions).sum().to(x.dtype)
-        return w * (flat - 2 * squared_norm(g, directions) / (self.degrees + y.square().sum(-1)))
+        return w * (flat - 2 * squared_norm(g, directions) / (self.degrees + squared_norm(y)))
 
     def hessian_diagonal(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         y = self._whitened(x)
@@ -95,8 +95,8 @@ class StudentT(Tractable):
         return (x - self.mean.to(x.dtype)) @ self.whitener.to(x.dtype)
 
     def _weight(self, y: Tensor) -> Tensor:
-        return (self.degrees + self.dimension) / (self.degrees + y.square().sum(-1))
+        return (self.degrees + self.dimension) / (self.degrees + squared_norm(y))
 
     def _value(self, y: Tensor) -> Tensor:
-        spread = torch.log1p(y.square().sum(-1) / self.degrees)
+        spread = torch.log1p(squared_norm(y) / self.degrees)
         return 0.5 * (self.degrees + self.dimension) * spread + self.log_normalizer

@@ -15,6 +15,7 @@ from torch import Tensor
 from barriers.filters.base import DriftFilter, FilterInfo, StepFilter, draws_later
 from barriers.filters.chains import AnyFilter
 from barriers.filters.later_uniforms import LaterUniforms
+from barriers.squares import squared_norm
 from lem_safe.cloud_keys import CloudKeys, in_banks
 from lem_safe.keys import Key
 from lem_safe.samplers.base import State
@@ -102,4 +103,4 @@ def observed(
 
 def root_mean_square(gradient: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """√E‖∇U‖² over the cloud."""
-    return gradient.detach().square().sum(1).mean().sqrt()
+    return squared_norm(gradient.detach()).mean().sqrt()

@@ -1,0 +1,80 @@
+"""The search for multipliers over the particles near a boundary finds what a search over all of them does."""
+
+import pytest
+import torch
+
+from barriers import predicted
+from barriers.filters import nearby
+from barriers.filters.predictive import PredictiveFilter
+from barriers.predicted import Noise, chance
+from barriers.sets import Ball, Box, HalfSpace
+from barriers.squares import squared_norm
+from lem_safe.keys import Key
+
+F64 = torch.float64
+BALLS = [Ball([1.0, 0.0], 0.4), Ball([-1.0, 0.5], 0.3)]
+CASES = {
+    "one ball": [BALLS[0]],
+    "two balls": BALLS,
+    "one ball and a box": [BALLS[0], Box([0.2, 0.8], [0.6, 1.2])],
+    "a half-space": [HalfSpace([1.0, 0.3], 1.2)],
+}
+
+
+def cloud(n: int = 4000, d: int = 2, dtype: torch.dtype = F64) -> torch.Tensor:
+    return Key(3).normal(torch.empty(n, d, dtype=dtype))
+
+
+def filtered(chosen: PredictiveFilter, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    memory = chosen.init(x)
+    memory = memory._replace(predicted=0.8 * memory.computed)
+    u, _, info = chosen.apply(x, -x, memory)
+    return u, info.multipliers, info.mean
+
+
+@pytest.mark.parametrize("sets", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+def test_the_near_particles_decide(
+    sets: list[Ball], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, x = PredictiveFilter(sets, [0.9] * len(sets), 0.002), cloud(dtype=dtype)
+    near = filtered(chosen, x)
+    monkeypatch.setattr(nearby, "FEWEST", 10**9)
+    monkeypatch.setattr(predicted, "MANY", 10**9)
+    whole = filtered(chosen, x)
+    assert bool((whole[1] > 0).any())
+    tolerance = 1e-8 if dtype == F64 else 2e-4
+    for found, expected in zip(near, whole, strict=True):
+        assert torch.allclose(found.double(), expected.double(), rtol=tolerance, atol=tolerance)
+
+
+def test_a_threshold_that_leaves_out_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, x = PredictiveFilter([BALLS[0]], [0.9], 0.002), cloud()
+    right = filtered(chosen, x)[1]
+    monkeypatch.setattr(nearby, "NEGLIGIBLE", 0.3)
+    assert float((filtered(chosen, x)[1] / right - 1).abs()) > 0.05
+
+
+def test_no_search_is_narrowed_where_most_particles_are_near() -> None:
+    chosen, x = PredictiveFilter([Ball([0.0, 0.0], 1.0)], [0.01], 0.5), cloud()
+    ahead = chosen._ahead_of(x[None], torch.zeros_like(x)[None], torch.zeros(1, 1), torch.zeros(1, 1))
+    assert nearby.nearby(ahead, ahead.gradient, chosen.mean) is None
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 20])
+@pytest.mark.parametrize("radius", [0.05, 0.5, 3.0])
+def test_a_chance_far_away_is_nothing(d: int, radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    ball, y = Ball([1.0] + [0.0] * (d - 1), radius), 2 * cloud(d=d)
+    found = chance(ball, y, Noise(0.1))
+    monkeypatch.setattr(predicted, "MANY", 10**9)
+    whole = chance(ball, y, Noise(0.1))
+    assert torch.allclose(found.value, whole.value, rtol=0, atol=1e-16)
+    assert torch.allclose(found.gradient, whole.gradient, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("d", [0, 1, 2, 5, 6, 40])
+def test_squared_norms_are_sums_of_squares(d: int) -> None:
+    v = cloud(50, d).requires_grad_()
+    assert torch.allclose(squared_norm(v), v.square().sum(-1), rtol=1e-15, atol=0)
+    assert torch.allclose(torch.autograd.grad(squared_norm(v).sum(), v)[0], 2 * v)
+    assert squared_norm(v.reshape(5, 10, d)).shape == (5, 10)
