@@ -13,6 +13,7 @@ from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
     from lem_safe.authoring.copied import Copy
+    from lem_safe.authoring.starter import Choices
 
 PathArgument = Annotated[
     Path | None,
@@ -99,53 +100,53 @@ def new(
     """Write a commented scenario as a starting point; it is valid and runs in seconds. With --from NAME, copy
     a bundled one.
     """
-    from lem_safe.authoring.starter import WRITTEN, Choices, starter
+    from lem_safe.authoring.starter import WRITTEN, Choices
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
+    choices = Choices(
+        energy=(energy or "gaussian_mixture") if data is None else "trained",
+        data=data,
+        columns=names,
+        set_kind=set_kind,
+        beta=beta,
+        filter=filter_,
+        sampler=sampler,
+        header=header,
+        rules=tuple(rule or ()),
+    )
+    if from_ is None:
+        return _begin(path or Path(WRITTEN), choices)
+    if others := _given(choices._replace(energy=energy or "")):
+        raise BadInput(Fault(f"copies a scenario as it is: leave out {', '.join(others)}", file="--from"))
+    return _copy(from_, path)
+
+
+def _given(choices: "Choices") -> list[str]:
+    """The options that were given, of which none has the value here that it has where it is left out."""
+    names = {"set_kind": "set-kind", "rules": "rule"}
+    return [
+        f"--{names.get(field, field)}" for field, v in choices._asdict().items() if v not in (None, "", ())
+    ]
+
+
+def _begin(path: Path, choices: "Choices") -> int:
+    """Writes a new scenario."""
+    from lem_safe.authoring.starter import starter
     from lem_safe.files import write_text
 
-    given = {
-        "--energy": energy,
-        "--data": data,
-        "--header": header,
-        "--columns": columns,
-        "--set-kind": set_kind,
-        "--rule": rule,
-        "--beta": beta,
-        "--filter": filter_,
-        "--sampler": sampler,
-    }
-    if from_ is not None:
-        return _copy(from_, path, [name for name, value in given.items() if value not in (None, [])])
-    path = path or Path(WRITTEN)
     _must_be_free(path)
-    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
-    text = starter(
-        path,
-        Choices(
-            energy=(energy or "gaussian_mixture") if data is None else "trained",
-            data=data,
-            columns=names,
-            set_kind=set_kind,
-            beta=beta,
-            filter=filter_,
-            sampler=sampler,
-            header=header,
-            rules=tuple(rule or ()),
-        ),
-    )
-    write_text(path, text)
+    write_text(path, starter(path, choices))
     say_line(f"{path}: run it with  lem-safe run {path}")
-    _say_relations(path, data, names, header)
+    _say_relations(path, choices.data, choices.columns, choices.header)
     _write_schema(path.parent)
     return 0
 
 
-def _copy(name: str, path: Path | None, others: list[str]) -> int:
+def _copy(name: str, path: Path | None) -> int:
     """Copies a bundled scenario or program, with the files that it reads; refuses to overwrite any."""
     from lem_safe.authoring.copied import copied
     from lem_safe.files import sha256_of, write_text
 
-    if others:
-        raise BadInput(Fault(f"copies a scenario as it is: leave out {', '.join(others)}", file="--from"))
     copy = copied(name, path)
     _must_be_free(copy.path)
     needed = {}

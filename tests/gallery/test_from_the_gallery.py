@@ -83,7 +83,8 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ("arguments", "message"),
     [
         (["--from", "off_the_wall"], "did you mean 'off_the_walls'?"),
-        (["--from", "off_the_walls", "--beta", "0.1", "--no-header"], "leave out --header, --beta"),
+        (["--from", "off_the_walls", "--beta", "0.1", "--no-header"], "leave out --beta, --header"),
+        (["--from", "off_the_walls", "--energy", "gaussian_mixture"], "leave out --energy"),
         (["mine.py", "--from", "off_the_walls"], "off_the_walls is a scenario: choose a name that ends in"),
         (["no/mine.yaml", "--from", "off_the_walls"], "no: no such directory"),
     ],
