@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, cast
 
-from benchmarks.gallery import off_the_walls
+from benchmarks.gallery import off_the_walls, rare_and_unsafe
 from benchmarks.gallery.row import Row
 
 
@@ -26,4 +26,10 @@ class Entry(Protocol):
         """What is not here without which it cannot be measured; None where everything is."""
 
 
-ENTRIES: dict[str, Entry] = {"off_the_walls": cast(Entry, off_the_walls)}
+ENTRIES: dict[str, Entry] = {
+    module.NAME: cast(Entry, module)
+    for module in (
+        off_the_walls,
+        rare_and_unsafe,
+    )
+}

@@ -42,9 +42,8 @@ def measure() -> list[Row]:
         free, ours = done.free, done.samples
         kept = free[~inside(free)]
         moved, took = timed(lambda: snapped(free, inside(free), distance))
-        before = done.seconds - done.filtered
-        more = {"sampler.samples": 25_000, "filter": {"kind": "none"}}
-        exact = unfiltered(NAME, directory / "exact", more)[5_000:]  # the first may have the same noise
+        exact = unfiltered(NAME, directory / "exact", {"sampler.samples": 25_000})
+        exact = exact[5_000:]  # the first may have the same noise
         exact = exact[~inside(exact)]
 
         def found(x: Points) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def measure() -> list[Row]:
                 named("scipy"),
                 len(moved),
                 int(inside(moved).sum()),
-                before + took,
+                done.before + took,
                 found(moved),
                 f"0 in walls, but {100 * (np.abs(distance(moved)) < NEAR).mean():.0f} % stand along them, "
                 f"instead of {100 * (distance(kept) < NEAR).mean():.0f} %",
@@ -78,7 +77,7 @@ def measure() -> list[Row]:
                 named("lem-safe"),
                 len(kept),
                 0,
-                before,
+                done.before,
                 found(kept),
             ),
         ]

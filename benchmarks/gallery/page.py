@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.gallery.entries import ENTRIES
 from benchmarks.markdown import table
+from lem_safe.scenario import bundled_programs
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, README = ROOT / "docs" / "gallery", ROOT / "README.md"
@@ -29,7 +30,7 @@ def block(name: str, rows: Rows) -> list[str]:
     (ours,) = [r for r in own if r["role"] == "ours"]
     entry = ENTRIES[name]
     return [
-        f"`lem-safe run {name}` prints",
+        f"`{command(name)}` prints",
         "",
         "```text",
         ours["said"],
@@ -44,10 +45,10 @@ def block(name: str, rows: Rows) -> list[str]:
                 [
                     f"**{r['method']}**" if r["role"] == "ours" else r["method"],
                     r["by"],
-                    f"{r['samples']:,}",
-                    counted(r["inside"], r["samples"]),
+                    f"{r['samples']:,}" if r["samples"] else "",
+                    counted(r["inside"], r["samples"]) if r["samples"] else "",
                     *(shown(r.get("measures", {}).get(head)) for head in entry.HEADS),
-                    seconds(r["seconds"]).removesuffix(" s"),
+                    seconds(r["seconds"]).removesuffix(" s") if r["seconds"] else "",
                 ]
                 for r in own
             ],
@@ -56,6 +57,11 @@ def block(name: str, rows: Rows) -> list[str]:
         "",
         *entry.notes({r["method"]: r for r in own}),
     ]
+
+
+def command(name: str) -> str:
+    """What runs an entry."""
+    return f"python {name}.py" if name in bundled_programs() else f"lem-safe run {name}"
 
 
 def index(rows: Rows, link: str = "") -> list[str]:

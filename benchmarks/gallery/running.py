@@ -15,7 +15,7 @@ import lem_safe
 from benchmarks.gallery.row import Row, named
 from lem_safe.files import read_npz
 from lem_safe.progress import Silent
-from lem_safe.scenario import bundled_scenarios, expected_verdict
+from lem_safe.scenario import bundled_programs, bundled_scenarios, expected_verdict
 
 T = TypeVar("T")
 
@@ -27,6 +27,11 @@ class Phases(Silent):
     seconds: dict[str, float] = field(default_factory=dict)
     _open: tuple[str, float] = ("", 0.0)
 
+    @property
+    def ratio(self) -> float:
+        """The time of the filtered chain over that of the unfiltered one."""
+        return self.seconds["filter"] / self.seconds["unfiltered"]
+
     def start(self, title: str, total: int) -> None:
         self._open = (title.split()[0].strip(":,"), time.process_time())
 
@@ -37,25 +42,38 @@ class Phases(Silent):
 
 @dataclass(frozen=True)
 class Ran:
-    """A run, its samples with and without the filter, its seconds, and those of the filtered chain alone."""
+    """A finished run of an entry: all of its seconds, and those of its chains."""
 
     name: str
     run: Any
-    samples: np.ndarray
-    free: np.ndarray
+    filter: str
     seconds: float
-    filtered: float
-    unfiltered: float
+    phases: Phases
+
+    @property
+    def samples(self) -> np.ndarray:
+        return np.asarray(self.run.samples, dtype=np.float64)
+
+    @property
+    def free(self) -> np.ndarray:
+        """Without the filter, of the same start and noise."""
+        return read_npz(self.run.directory / "reference.npz")["x"].astype(np.float64)
+
+    @property
+    def before(self) -> float:
+        """The seconds without those of the filtered chain."""
+        return self.seconds - self.phases.seconds["filter"]
 
     def ours(self, inside: int, measures: dict[str, Any], told: str) -> Row:
-        """The row of the scenario as it stands; SystemExit where its verdict is not the expected one."""
+        """The row of the entry as it stands; SystemExit where its verdict is not the expected one."""
         verdict = "passed" if self.run.report.passed else "failed"
-        expected = expected_verdict(bundled_scenarios()[self.name])
+        expected = expected_verdict((bundled_scenarios() | bundled_programs())[self.name])
         if verdict != expected:
             raise SystemExit(f"benchmarks.gallery: {self.name}: {verdict}, and its file expects {expected}")
+        said = self.run.report.to_text().strip().splitlines()
         return Row(
             entry=self.name,
-            method=f"lem-safe, {self.run.scenario.filter['kind']}",
+            method=f"lem-safe, {self.filter}",
             role="ours",
             by=named("lem-safe"),
             samples=len(self.samples),
@@ -64,23 +82,23 @@ class Ran:
             measures=measures,
             told=told,
             verdict=verdict,
-            said="\n".join(line.rstrip() for line in self.run.report.to_text().strip().splitlines()),
-            ratio=round(self.filtered / self.unfiltered, 2),
-            tolerated=max(c.beta for c in self.run.scenario.constraints),
+            said="\n".join(line.rstrip() for line in said),
+            ratio=round(self.phases.ratio, 2),
+            tolerated=max(c.beta for c in self.run.report.constraints),
         )
 
-    def without(self, inside: int, measures: dict[str, Any], told: str = "") -> Row:
-        """The row of its unfiltered samples, of the same start and noise."""
+    def without(self, inside: int, measures: dict[str, Any], told: str) -> Row:
+        """The row of its unfiltered samples."""
         return Row(
-            self.name,
-            "no constraint",
-            "without",
-            named("lem-safe"),
-            len(self.free),
-            inside,
-            self.seconds - self.filtered,
-            measures,
-            told,
+            entry=self.name,
+            method="no constraint",
+            role="without",
+            by=named("lem-safe"),
+            samples=len(self.free),
+            inside=inside,
+            seconds=self.before,
+            measures=measures,
+            told=told,
         )
 
 
@@ -99,24 +117,22 @@ def fresh() -> Iterator[Path]:
 
 def ran(name: str, out: Path, overrides: dict[str, Any] | None = None) -> Ran:
     """The bundled scenario, or the same with some values replaced, run without a report page."""
+    phases, scenario = Phases(), lem_safe.load(name, overrides)
+    run, took = timed(lambda: lem_safe.run(scenario, out=out, progress=phases, with_report=False))
+    return Ran(name, run, scenario.filter["kind"], took, phases)
+
+
+def called(name: str, filter: str, work: Callable[[Phases], Any]) -> Ran:
+    """The run that a program of the gallery makes, which is given the progress to report to."""
     phases = Phases()
-    scenario = lem_safe.load(name, overrides)
-    run, seconds = timed(lambda: lem_safe.run(scenario, out=out, progress=phases, with_report=False))
-    return Ran(
-        name,
-        run,
-        np.asarray(run.samples, dtype=np.float64),
-        read_npz(out / "reference.npz")["x"].astype(np.float64),
-        seconds,
-        phases.seconds["filter"],
-        phases.seconds["unfiltered"],
-    )
+    run, took = timed(lambda: work(phases))
+    return Ran(name, run, filter, took, phases)
 
 
 def unfiltered(name: str, out: Path, overrides: dict[str, Any]) -> np.ndarray:
-    """Samples of the scenario with these values replaced, `filter: {kind: none}` among them."""
-    run = lem_safe.run(lem_safe.load(name, overrides), out=out, with_report=False)
-    return np.asarray(run.samples, dtype=np.float64)
+    """Samples of the scenario with these values replaced and no filter."""
+    free = lem_safe.load(name, {**overrides, "filter": {"kind": "none"}})
+    return np.asarray(lem_safe.run(free, out=out, with_report=False).samples, dtype=np.float64)
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -10,7 +10,7 @@ import pytest
 from lem_safe import cli
 from lem_safe.authoring.copied import copied
 from lem_safe.registry import load
-from lem_safe.scenario import bundled, bundled_scenarios, expected_verdict, first_sentence
+from lem_safe.scenario import bundled, bundled_programs, bundled_scenarios, expected_verdict, first_sentence
 
 pytestmark = pytest.mark.simulation
 
@@ -31,10 +31,11 @@ def with_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_scenario_is_listed_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "scenarios"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name, path in bundled_scenarios().items():
+    known = bundled_scenarios() | bundled_programs()
+    for name, path in known.items():
         (line,) = [line for line in lines if line.split(maxsplit=1)[:1] == [name]]
         assert line.split(maxsplit=2)[1:] == [expected_verdict(path), first_sentence(path)]
-    assert len(lines) == len(bundled_scenarios()) + 2 and GALLERY
+    assert len(lines) == len(known) + 2 and GALLERY
 
 
 @pytest.mark.parametrize("name", bundled_scenarios())
