@@ -41,7 +41,8 @@ def sources() -> list[Path]:
     """The files that are shown as they are or as pages."""
     own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md")]
     pages = sorted(path for path in (ROOT / "docs").rglob("*") if path.is_file())
-    return own + pages + sorted((ROOT / "examples").glob("*.py"))
+    programs = [path for folder in ("examples", "scenarios/gallery") for path in (ROOT / folder).glob("*.py")]
+    return own + pages + sorted(programs)
 
 
 def shown(text: str) -> str:
