@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, cast
 
-from benchmarks.gallery import off_the_walls, rare_and_unsafe
+from benchmarks.gallery import behind_a_barrier, off_the_walls, rare_and_unsafe
 from benchmarks.gallery.row import Row
 
 
@@ -31,5 +31,6 @@ ENTRIES: dict[str, Entry] = {
     for module in (
         off_the_walls,
         rare_and_unsafe,
+        behind_a_barrier,
     )
 }
