@@ -60,11 +60,12 @@ def record(rows: list[dict[str, object]], took: float) -> dict[str, object]:
     return {"rows": rows, "seconds": round(took, 1), "machine": machine(), **versions()}
 
 
-def _others(path: Path, name: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The rows of a benchmark in the file that are not measured again."""
+def _others(path: Path, name: str, rows: list[dict[str, object]], part: str) -> list[dict[str, object]]:
+    """The rows of a benchmark in the file that are not measured again, nor of the same part."""
     before = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
     again = {row["name"] for row in rows}
-    return [row for row in before.get(name, {}).get("rows", []) if row["name"] not in again]
+    kept = before.get(name, {}).get("rows", [])
+    return [row for row in kept if row["name"] not in again and row.get("part") != part]
 
 
 def write(path: Path, found: dict[str, dict[str, object]]) -> None:
@@ -114,7 +115,7 @@ def main() -> None:
         began = time.perf_counter()
         rows = known[name].measure(part) if part else known[name].measure()
         under = arguments.under or name
-        kept = _others(arguments.out, under, rows) if part else []
+        kept = _others(arguments.out, under, rows, part) if part else []
         write(arguments.out, {under: record([*kept, *rows], time.perf_counter() - began)})
 
 

@@ -23,7 +23,7 @@ def main() -> int:
     for report in reports:
         report.write(ASSEMBLED / "scenarios")
     shutil.copytree(Path(__file__).parent / "assets", ASSEMBLED / "assets")
-    if not built([report.name for report in reports]):
+    if not built([str(scenarios.place(report.name)) for report in reports]):
         return 1
     dead = dead_links(SITE)
     print(*dead, sep="\n", end="\n" if dead else "")
@@ -34,7 +34,7 @@ def main() -> int:
     return 1 if dead else 0
 
 
-def built(scenario_names: list[str]) -> bool:
+def built(scenario_pages: list[str]) -> bool:
     """Whether mkdocs builds without a warning."""
     os.environ["NO_MKDOCS_2_WARNING"] = "1"  # an announcement of another version, not of these pages
     from mkdocs.commands.build import build
@@ -43,7 +43,7 @@ def built(scenario_names: list[str]) -> bool:
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     config = load_config(str(ROOT / "mkdocs.yml"), strict=True)
-    config.nav = pages.extended(config.nav or [], scenario_names)
+    config.nav = pages.extended(config.nav or [], scenario_pages)
     config.plugins.on_startup(command="build", dirty=False)
     try:
         build(config)

@@ -41,7 +41,8 @@ def sources() -> list[Path]:
     """The files that are shown as they are or as pages."""
     own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md")]
     pages = sorted(path for path in (ROOT / "docs").rglob("*") if path.is_file())
-    return own + pages + sorted((ROOT / "examples").glob("*.py"))
+    programs = [path for folder in ("examples", "scenarios/gallery") for path in (ROOT / folder).glob("*.py")]
+    return own + pages + sorted(programs)
 
 
 def shown(text: str) -> str:
@@ -57,7 +58,7 @@ def _prose(text: str) -> str:
     text = re.sub(r"<!--.*?-->\n?", "\n", text, flags=re.S)
     text = REFERRED.sub(_linked, text)
     text = re.sub(r"(\]\((?:[\w./]*/)?decisions)/?\)", r"\1/README.md)", text)
-    text = re.sub(r"(\]\([\w./]*scenarios/\w+)\.yaml\)", r"\1.md)", text)
+    text = re.sub(r"(\]\([\w./]*scenarios/(?:gallery/)?\w+)\.yaml\)", r"\1.md)", text)
     return re.sub(r"^(?!- |\s|#|$)(.+)\n(?=- )", r"\1\n\n", text, flags=re.M)
 
 
@@ -94,11 +95,11 @@ def decisions() -> str:
     return f"# Decisions\n\nWhy things are as they are.\n\n{listed}\n"
 
 
-def extended(nav: list[Any], scenario_names: list[str]) -> list[Any]:
+def extended(nav: list[Any], scenario_pages: list[str]) -> list[Any]:
     """The navigation of mkdocs.yml with a page for each decision and each bundled scenario, under theirs."""
     found = {
         "docs/decisions/README.md": [f"docs/decisions/{name}" for name in decision_titles()],
-        "scenarios/README.md": [{name: f"scenarios/{name}.md"} for name in scenario_names],
+        "scenarios/README.md": [{Path(name).stem: f"scenarios/{name}"} for name in scenario_pages],
     }
     return [_extended(item, found) for item in nav]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from documentation import ROOT
 from documentation.pages import shown
+from lem_safe.scenario import bundled_scenarios, expected_verdict
 
 TOGETHER = 2
 
@@ -28,9 +29,10 @@ class Report:
 
     def write(self, into: Path) -> None:
         """The page NAME.md, and beside it NAME/report.html."""
-        (into / self.name).mkdir(parents=True)
-        shutil.copyfile(self.directory / "run" / "report.html", into / self.name / "report.html")
-        (into / f"{self.name}.md").write_text(shown(self.page()), encoding="utf-8")
+        page = into / place(self.name)
+        page.with_suffix("").mkdir(parents=True)
+        shutil.copyfile(self.directory / "run" / "report.html", page.with_suffix("") / "report.html")
+        page.write_text(shown(self.page()), encoding="utf-8")
 
     def page(self) -> str:
         """The page as Markdown."""
@@ -44,12 +46,17 @@ class Report:
 
 
 def bundled(name: str) -> Path:
-    return ROOT / "scenarios" / f"{name}.yaml"
+    return bundled_scenarios()[name]
 
 
 def names() -> list[str]:
     """The bundled scenarios."""
-    return sorted(path.stem for path in (ROOT / "scenarios").glob("*.yaml"))
+    return list(bundled_scenarios())
+
+
+def place(name: str) -> Path:
+    """The page of one of them below the folder of them all, where its file is in the repository."""
+    return bundled(name).relative_to(ROOT / "scenarios").with_suffix(".md")
 
 
 def split(text: str) -> tuple[str, str]:
@@ -71,19 +78,23 @@ def run_all(into: Path) -> list[Report]:
 
 
 def _run(name: str, directory: Path, fingerprint: "hashlib._Hash") -> Report:
-    fingerprint.update(bundled(name).read_bytes())
+    for path in (bundled(name), *sorted(bundled(name).parent.glob("data/*"))):
+        fingerprint.update(path.read_bytes())
     mark = directory / "fingerprint"
     if not mark.is_file() or mark.read_text() != fingerprint.hexdigest():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        said = _said([name, "--out", str((directory / "run").relative_to(ROOT))])
+        expected = {"passed": 0, "failed": 1}[expected_verdict(bundled(name))]
+        said = _said([name, "--out", str((directory / "run").relative_to(ROOT))], expected)
         (directory / "verdict.txt").write_text(said, encoding="utf-8")
         mark.write_text(fingerprint.hexdigest())
     return Report(name, directory)
 
 
-def _said(arguments: list[str]) -> str:
-    """What `lem-safe run` prints, without the place of the report in the last line."""
+def _said(arguments: list[str], expected: int) -> str:
+    """What `lem-safe run` prints, without the place of the report in the last line; SystemExit where its exit
+    status is another.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "lem_safe", "run", *arguments],
         cwd=ROOT,
@@ -92,7 +103,7 @@ def _said(arguments: list[str]) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
+    if done.returncode != expected:
         raise SystemExit(
             f"lem-safe run {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}{done.stdout}"
         )

@@ -10,7 +10,7 @@ from barriers.kinds import Entry, summary
 from lem_safe.auditor.formats import FORMATS
 from lem_safe.registry import TABLES, naming
 from lem_safe.samplers import promise_under
-from lem_safe.scenario import bundled_scenarios, first_comment
+from lem_safe.scenario import bundled_programs, bundled_scenarios, expected_verdict, first_sentence
 
 Rows = tuple[list[str], list[list[str]]]
 
@@ -27,8 +27,9 @@ def listing(what: str) -> Rows:
     stops, formats or scenarios. A kind that cannot be used has a row with the reason.
     """
     if what == "scenarios":
-        return ["name", "what it shows"], [
-            [name, first_comment(path)] for name, path in bundled_scenarios().items()
+        known = bundled_scenarios() | bundled_programs()
+        return ["name", "expected verdict", "what it shows"], [
+            [name, expected_verdict(path), first_sentence(path)] for name, path in known.items()
         ]
     if what == "formats":
         return ["format", "what it is"], [[name, summary(form)] for name, form in FORMATS.items()]

@@ -72,7 +72,7 @@ def starter(path: Path, choices: Choices) -> str:
         MODELINE.rstrip(),
         "# Say here what this scenario shows. lem-safe validate checks it, lem-safe explain explains it.",
         "version: 1",
-        f"name: {_name(path)}",
+        f"name: {name_of(path)}",
         *key_line("seed", 0, top["seed"], ""),
         *(key_line("columns", list(columns or ()), top["columns"], "") if named else []),
         *block("energy", energy, top["energy"], models[f"energy_{choices.energy}"]),
@@ -254,7 +254,8 @@ def _known(choices: Choices) -> None:
         raise BadInput(faults)
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
+    """The name of a scenario whose file this is."""
     name = "".join(c if c.isalnum() or c in "_-." else "_" for c in path.stem)
     return (
         name

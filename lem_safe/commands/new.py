@@ -1,8 +1,9 @@
 """`lem-safe new`."""
 
 import os
+import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,8 +11,32 @@ from lem_safe.commands.options import Header
 from lem_safe.commands.outcome import say_line
 from lem_safe.errors import BadInput, Fault
 
-PathArgument = Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")]
-Energy = Annotated[str, typer.Option("--energy", metavar="KIND", help="One of lem-safe list energies.")]
+if TYPE_CHECKING:
+    from lem_safe.authoring.copied import Copy
+    from lem_safe.authoring.starter import Choices
+
+PathArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]",
+        help="The file to write; by default scenario.yaml, or NAME.yaml with --from NAME.",
+        show_default=False,
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="NAME",
+        help="Copy this one of lem-safe list scenarios, with the files that it reads, and change that.",
+    ),
+]
+Energy = Annotated[
+    str | None,
+    typer.Option(
+        "--energy", metavar="KIND", help="One of lem-safe list energies; by default gaussian_mixture."
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="A table to train the energy on; implies --energy trained."),
@@ -60,8 +85,9 @@ Sampler = Annotated[
 
 
 def new(
-    path: PathArgument = Path("scenario.yaml"),
-    energy: Energy = "gaussian_mixture",
+    path: PathArgument = None,
+    from_: From = None,
+    energy: Energy = None,
     data: Data = None,
     header: Header = None,
     columns: ColumnNames = None,
@@ -71,35 +97,88 @@ def new(
     filter_: Filter = None,
     sampler: Sampler = None,
 ) -> int:
-    """Write a commented scenario as a starting point; it is valid and runs in seconds."""
-    from lem_safe.authoring.starter import Choices, starter
-    from lem_safe.files import write_json, write_text
-    from lem_safe.registry import json_schema
+    """Write a commented scenario as a starting point; it is valid and runs in seconds. With --from NAME, copy
+    a bundled one.
+    """
+    from lem_safe.authoring.starter import WRITTEN, Choices
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
+    choices = Choices(
+        energy=(energy or "gaussian_mixture") if data is None else "trained",
+        data=data,
+        columns=names,
+        set_kind=set_kind,
+        beta=beta,
+        filter=filter_,
+        sampler=sampler,
+        header=header,
+        rules=tuple(rule or ()),
+    )
+    if from_ is None:
+        return _begin(path or Path(WRITTEN), choices)
+    if others := _given(choices._replace(energy=energy or "")):
+        raise BadInput(Fault(f"copies a scenario as it is: leave out {', '.join(others)}", file="--from"))
+    return _copy(from_, path)
+
+
+def _given(choices: "Choices") -> list[str]:
+    """The options that were given, of which none has the value here that it has where it is left out."""
+    names = {"set_kind": "set-kind", "rules": "rule"}
+    return [
+        f"--{names.get(field, field)}" for field, v in choices._asdict().items() if v not in (None, "", ())
+    ]
+
+
+def _begin(path: Path, choices: "Choices") -> int:
+    """Writes a new scenario."""
+    from lem_safe.authoring.starter import starter
+    from lem_safe.files import write_text
 
     _must_be_free(path)
-    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
-    text = starter(
-        path,
-        Choices(
-            energy=energy if data is None else "trained",
-            data=data,
-            columns=names,
-            set_kind=set_kind,
-            beta=beta,
-            filter=filter_,
-            sampler=sampler,
-            header=header,
-            rules=tuple(rule or ()),
-        ),
-    )
-    write_text(path, text)
-    schema = path.parent / "scenario.schema.json"
+    write_text(path, starter(path, choices))
+    say_line(f"{path}: run it with  lem-safe run {path}")
+    _say_relations(path, choices.data, choices.columns, choices.header)
+    _write_schema(path.parent)
+    return 0
+
+
+def _copy(name: str, path: Path | None) -> int:
+    """Copies a bundled scenario or program, with the files that it reads; refuses to overwrite any."""
+    from lem_safe.authoring.copied import copied
+    from lem_safe.files import sha256_of, write_text
+
+    copy = copied(name, path)
+    _must_be_free(copy.path)
+    needed = {}
+    for to, source in copy.beside.items():
+        if not (to.is_file() and sha256_of(to) == sha256_of(source)):
+            _must_be_new(to)
+            needed[to] = source
+    for to, source in needed.items():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, to)
+    write_text(copy.path, copy.text)
+    say_line(f"{copy.path}: run it with  {_command(copy)} {copy.path}")
+    for to in copy.beside:
+        say_line(f"{to}: a file that it reads")
+    if not copy.program:
+        _write_schema(copy.path.parent)
+    return 0
+
+
+def _command(copy: "Copy") -> str:
+    return "python" if copy.program else "lem-safe run"
+
+
+def _write_schema(folder: Path) -> None:
+    """The schema that the first line of a scenario names, unless one is there."""
+    from lem_safe.files import write_json
+    from lem_safe.registry import json_schema
+
+    schema = folder / "scenario.schema.json"
     if not schema.exists():
         write_json(schema, json_schema())
-    say_line(f"{path}: run it with  lem-safe run {path}")
-    _say_relations(path, data, names, header)
     say_line(f"{schema}: the schema for completion in editors")
-    return 0
 
 
 def _say_relations(
@@ -114,7 +193,11 @@ def _say_relations(
 
 def _must_be_free(path: Path) -> None:
     """Refuses a path that is taken, or whose directory does not exist."""
-    if os.path.lexists(path):
-        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))
+    _must_be_new(path)
     if not path.parent.is_dir():
         raise BadInput(Fault("no such directory; make it first", file=str(path.parent)))
+
+
+def _must_be_new(path: Path) -> None:
+    if os.path.lexists(path):
+        raise BadInput(Fault("is there already; choose another name, or remove it", file=str(path)))

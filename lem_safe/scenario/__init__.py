@@ -1,7 +1,14 @@
 """The scenario: a YAML file that states what to sample, which regions to avoid, and how much is tolerated."""
 
 from lem_safe.scenario.aim import Judged, aims, leaves_room, never_certified, without_aim
-from lem_safe.scenario.bundled import bundled_directory, bundled_scenarios, first_comment
+from lem_safe.scenario.bundled import (
+    bundled_directory,
+    bundled_programs,
+    bundled_scenarios,
+    expected_verdict,
+    first_comment,
+    first_sentence,
+)
 from lem_safe.scenario.fingerprint import fingerprint
 from lem_safe.scenario.given import constraints_given, of_regions, regions_given
 from lem_safe.scenario.in_python import STAND_IN, InPython, in_python
@@ -29,12 +36,15 @@ __all__ = [
     "Variant",
     "aims",
     "bundled_directory",
+    "bundled_programs",
     "bundled_scenarios",
     "constraints_given",
+    "expected_verdict",
     "fault_in",
     "find",
     "fingerprint",
     "first_comment",
+    "first_sentence",
     "in_python",
     "json_schema",
     "leaves_room",

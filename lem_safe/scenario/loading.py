@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from lem_safe.errors import BadInput, Fault
 from lem_safe.scenario import messages
-from lem_safe.scenario.bundled import bundled_scenarios
+from lem_safe.scenario.bundled import bundled_programs, bundled_scenarios
 from lem_safe.scenario.key_path import KeyPath
 from lem_safe.scenario.meaning import Meaning
 from lem_safe.scenario.memory import too_large
@@ -108,6 +108,14 @@ def find(scenario: str | os.PathLike[str]) -> Path:
         return known[text.removesuffix(".yaml")]
     if text in known:
         return known[text]
+    if text in bundled_programs():
+        raise BadInput(
+            Fault(
+                f"is a program in Python, not a scenario; copy it with  lem-safe new --from {text}  and run "
+                f"it with  python {text}.py",
+                file=text,
+            )
+        )
     raise BadInput(
         Fault(
             f"no such file, and no bundled scenario has this name{messages.did_you_mean(text, list(known))}",

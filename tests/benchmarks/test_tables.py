@@ -14,9 +14,9 @@ from benchmarks.heloc_like import heloc_like
 def test_a_part_that_is_measured_again_leaves_the_others(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     program.write(path, {"tables": {"rows": [{"name": "a", "x": 1}, {"name": "b", "x": 1}]}})
-    kept = program._others(path, "tables", [{"name": "b", "x": 2}])
+    kept = program._others(path, "tables", [{"name": "b", "x": 2}], "b")
     assert kept == [{"name": "a", "x": 1}]
-    assert program._others(tmp_path / "none.json", "tables", []) == []
+    assert program._others(tmp_path / "none.json", "tables", [], "b") == []
     assert json.loads(path.read_text())["benchmarks"]["tables"]["rows"][1] == {"name": "b", "x": 1}
 
 

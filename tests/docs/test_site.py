@@ -48,6 +48,7 @@ def test_there_are_public_names_and_each_package_lists_its_own() -> None:
 def test_the_navigation_names_every_page() -> None:
     """A new page of docs/ is added to `nav` in mkdocs.yml; decisions and scenarios are added by the build."""
     own = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    own |= {f"docs/gallery/{path.name}" for path in (ROOT / "docs" / "gallery").glob("*.md")}
     fixed = {
         "README.md",
         "CONTRIBUTING.md",
@@ -60,9 +61,11 @@ def test_the_navigation_names_every_page() -> None:
 
 
 def test_decisions_and_scenarios_come_into_the_navigation() -> None:
-    found = leaves(pages.extended(nav(), scenarios.names()))
+    places = [str(scenarios.place(name)) for name in scenarios.names()]
+    found = leaves(pages.extended(nav(), places))
     assert f"docs/decisions/{next(iter(pages.decision_titles()))}" in found
-    assert {f"scenarios/{name}.md" for name in scenarios.names()} <= set(found)
+    assert {f"scenarios/{place}" for place in places} <= set(found)
+    assert {"scenarios/ring_keep_out.md", "scenarios/gallery/off_the_walls.md"} <= set(found)
     assert len(found) == len(leaves(nav())) + len(pages.decision_titles()) + len(scenarios.names())
 
 
@@ -186,7 +189,7 @@ def test_annotations_lose_their_metadata_and_say_it() -> None:
 def test_links_of_pages_lead_to_what_the_site_shows() -> None:
     """What else would only be seen when the site is built."""
     shown = {path.resolve() for path in pages.sources()}
-    bundled = {(ROOT / "scenarios" / f"{name}.yaml").resolve() for name in scenarios.names()}
+    bundled = {scenarios.bundled(name).resolve() for name in scenarios.names()}
     for page in sorted(path for path in shown if path.suffix == ".md"):
         text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)#\s]+)", text):

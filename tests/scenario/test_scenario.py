@@ -9,7 +9,7 @@ from scenario_texts import GOOD, changed
 
 from lem_safe.errors import BadInput
 from lem_safe.registry import load, loads
-from lem_safe.scenario import bundled_scenarios, first_comment
+from lem_safe.scenario import bundled_scenarios, expected_verdict, first_comment, first_sentence
 
 
 def test_what_is_left_out_has_the_contracts_defaults():
@@ -32,11 +32,9 @@ def test_yaml_1_2_numbers_and_words():
     assert s.unsafe["near"] == {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
 
 
-@pytest.mark.parametrize(
-    "text", [GOOD, *(p.read_text() for p in bundled_scenarios().values())], ids=["good", *bundled_scenarios()]
-)
-def test_a_resolved_scenario_is_a_scenario_with_the_same_content(text: str):
-    s = loads(text)
+@pytest.mark.parametrize("path", [None, *bundled_scenarios().values()], ids=["good", *bundled_scenarios()])
+def test_a_resolved_scenario_is_a_scenario_with_the_same_content(path: Path | None):
+    s = loads(GOOD) if path is None else load(path)
     again = loads(s.to_yaml())
     assert again.content() == s.content()
     assert again.fingerprint() == s.fingerprint()
@@ -118,8 +116,10 @@ def test_every_bundled_scenario_loads_by_name_and_says_what_it_shows(name: str):
     path = bundled_scenarios()[name]
     assert load(name).name == name
     assert load(name).source == path
-    assert path.read_text().startswith("# yaml-language-server: $schema=./scenario.schema.json\n# ")
-    assert len(first_comment(path)) > 40
+    schema = "../scenario.schema.json" if path.parent.name == "gallery" else "./scenario.schema.json"
+    assert path.read_text().startswith(f"# yaml-language-server: $schema={schema}\n# ")
+    assert 40 < len(first_sentence(path)) <= len(first_comment(path)) and len(first_sentence(path)) < 99
+    assert expected_verdict(path) in ("passed", "failed") and "Expected" not in first_comment(path)
 
 
 def test_a_file_in_the_folder_wins_over_a_bundled_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
