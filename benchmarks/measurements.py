@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks import (
     certificates,
     designs,
+    fixed_costs,
     general_constraints,
     large_tables,
     paths_page,
@@ -297,6 +298,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
+    "fixed_costs": ("What a command costs", fixed_costs.section),
     "clouds": ("Clouds in one batch", clouds),
     "tables": ("Rows of public tables", tables_page.tables),
     "mechanisms": ("One generator, three mechanisms", tables_page.mechanisms),

@@ -1,7 +1,7 @@
 """What a step costs: of each filter over the step without one, and of ours beside torchebm's and ebmkit's.
 
     python -m benchmarks steps
-    python -m benchmarks steps:filters | steps:peers
+    python -m benchmarks steps:filters | steps:images | steps:peers | steps:memory
 
 The network is an MLP 2-128-128-128-1 with SiLU, float32, with the same parameters everywhere. Filters:
 recorded and counted as `run` does it, with one ball (`16` is sixteen balls), at most 1 % of the particles in
@@ -11,6 +11,9 @@ one thread, in rounds turn about, of each the least.
 """
 
 import math
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +33,7 @@ from lem_safe.runs.problem import build
 from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.starting import start
 
-PARTS = ("filters", "images", "peers")
+PARTS = ("filters", "images", "peers", "memory")
 SIZES = (256, 4096, 10_000, 65_536)
 STEP_SIZE = 0.01
 FILTERS = ("drift", "step", "gate", "tilt")
@@ -53,7 +56,7 @@ Work = Callable[[], object]
 
 def measure(part: str | None = None) -> list[dict[str, Any]]:
     """One row for each number of particles and filter, or peer: milliseconds a step and the ratio."""
-    measured = {"filters": _filters, "images": _images, "peers": _peers}
+    measured = {"filters": _filters, "images": _images, "peers": _peers, "memory": _memory}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -93,6 +96,25 @@ def _images() -> list[dict[str, Any]]:
     )
     ink = f"{{kind: half_space, normal: {[1 / 28] * 784}, offset: 2.0}}"
     return _filtered("256 images", network, 256, [ink], FILTERS)
+
+
+def _memory() -> list[dict[str, Any]]:
+    """The peak of a process that takes three steps of a million particles, its imports included."""
+    rows = []
+    for kind in ("none", *FILTERS):
+        work = f"from benchmarks.steps import peak; print(peak({kind!r}))"
+        said = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True)
+        rows.append({"name": f"memory: {kind}", "part": "memory", "filter": kind, "mib": int(said.stdout)})
+    return rows
+
+
+def peak(kind: str, n: int = 1_000_000) -> int:
+    """MiB at most held by this process, after three steps."""
+    with torch.no_grad():
+        chain = _chain(_network(), n, [BALL], kind)
+        for _ in range(3):
+            chain.advance()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _filtered(

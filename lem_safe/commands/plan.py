@@ -23,8 +23,8 @@ def plan(
 ) -> int:
     """Compute how many independent samples a certificate needs."""
     from barriers.specification import SpecificationError
-    from lem_safe.auditor.planning import plan as planned
-    from lem_safe.auditor.planning import plans
+    from lem_safe.bounds.planning import plan as planned
+    from lem_safe.bounds.planning import plans
 
     try:
         say(plans(beta, confidence, power) if true is None else str(planned(beta, true, confidence, power)))

@@ -125,7 +125,7 @@ def test_planned_numbers_have_the_power_they_claim():
     """2,000 audits each, counts drawn: looked at whenever one likes, and clouds that are all inside or not at
     all.
     """
-    from lem_safe.auditor.planning import plan
+    from lem_safe.bounds.planning import plan
 
     rng, p = np.random.default_rng(0), plan(0.03, 0.01)
     assert p.anytime is not None and p.clouds_scattered is not None

@@ -11,11 +11,11 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 from lem_safe import cli
-from lem_safe.auditor import planning
-from lem_safe.auditor.planning import fewest_samples, plan
+from lem_safe.bounds import planning
 from lem_safe.bounds.anytime import Watch, anytime_upper_bound, log_evidence_above, log_evidence_below
 from lem_safe.bounds.betting import log_capital, mean_upper_bound
 from lem_safe.bounds.clopper_pearson import upper_bound
+from lem_safe.bounds.planning import fewest_samples, plan
 
 pytestmark = pytest.mark.simulation
 

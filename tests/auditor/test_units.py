@@ -58,8 +58,8 @@ def test_replicas_are_bounded_by_betting_on_their_fractions(tmp_path):
 
 
 def test_few_clouds_certify_nothing_and_say_how_many_would():
-    from lem_safe.auditor.planning import plan
     from lem_safe.bounds.betting import clouds_needed
+    from lem_safe.bounds.planning import plan
 
     assert mean_upper_bound(np.zeros(321), 0.95) > 0.01 >= mean_upper_bound(np.zeros(322), 0.95)
     p = plan(0.01, 0.003)

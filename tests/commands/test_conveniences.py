@@ -9,7 +9,7 @@ import pytest
 from scenario_texts import GOOD
 
 from lem_safe import cli
-from lem_safe.auditor.planning import plan
+from lem_safe.bounds.planning import plan
 
 pytestmark = pytest.mark.simulation
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.special import ndtri
 
 from barriers.tables import DAY, number, ticks_of
 from lem_safe.data.typed.cells import Column
@@ -256,6 +255,8 @@ def _knots(unique: np.ndarray, counts: np.ndarray, bounds: tuple[float | None, f
         p, v = p[chosen], v[chosen]
     below = above = 0.0
     if bounds is not None and len(unique) > 2:
+        from scipy.special import ndtri  # on first use: it is slow to import
+
         z, k = ndtri(np.clip(middle, 1e-9, 1 - 1e-9)), max(1, round(TAIL * len(unique)))
         if bounds[0] is None or bounds[0] < unique[0]:
             p[0], below = middle[0], (unique[k] - unique[0]) / max(z[k] - z[0], 1e-3)
