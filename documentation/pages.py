@@ -19,6 +19,8 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.M | re.S)
 REFERRED = re.compile(r"(?<![\[`\w])`((?:lem_safe|barriers)(?:\.\w+)+)`(?![\]`])")
 """Code that may be a name of the reference."""
 
+PROGRAMS = {".py", ".ipynb"}
+
 KNOWN = {"python", "yaml", "json", "toml", "text", "bash", "console"}
 
 
@@ -41,7 +43,8 @@ def sources() -> list[Path]:
     """The files that are shown as they are or as pages."""
     own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md")]
     pages = sorted(path for path in (ROOT / "docs").rglob("*") if path.is_file())
-    programs = [path for folder in ("examples", "scenarios/gallery") for path in (ROOT / folder).glob("*.py")]
+    folders = ("examples", "scenarios/gallery")
+    programs = [path for folder in folders for path in (ROOT / folder).glob("*.*") if path.suffix in PROGRAMS]
     return own + pages + sorted(programs)
 
 

@@ -11,18 +11,21 @@ from lem_safe.cli import main
 from lem_safe.errors import BadInput
 from lem_safe.registry import load, loads
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+PYTHON = (ROOT / "docs" / "from-python.md").read_text()
 
 
-def _blocks(language: str) -> list[str]:
-    every = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def _blocks(language: str, page: str = README) -> list[str]:
+    every = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     return [text for kind, text in every if kind == language]
 
 
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("lem_safe.runs.runner.render", lambda directory: directory / "report.html")
-    for code in _blocks("python"):
+    for code in (*_blocks("python"), *_blocks("python", PYTHON)):
         exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "runs" / "ring_keep_out" / "samples.npz").exists()
 
@@ -45,7 +48,7 @@ def test_the_error_is_the_one_printed() -> None:
     assert str(caught.value.faults[0]).strip() == shown.strip()
 
 
-@pytest.mark.parametrize("command", re.findall(r"\| `lem-safe (\w+)", README))
+@pytest.mark.parametrize("command", re.findall(r"\| `lem-safe (\w+)", COMMANDS))
 def test_the_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert "Usage" in capsys.readouterr().out
@@ -53,4 +56,4 @@ def test_the_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) ->
 
 def test_every_file_it_links_to_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (Path(__file__).parents[2] / target).exists() or target.startswith("http"), target
+        assert (ROOT / target).exists() or target.startswith("http"), target
