@@ -147,8 +147,9 @@ def notes(rows: dict[str, dict[str, Any]]) -> list[str]:
         "which shares no code with lem-safe. *At a limit* are those that hold with less than a hundredth of "
         "some limit to spare; *diversity* is the mean distance of two designs, over that of exact ones; "
         "*from exact* the sliced Wasserstein-2 distance from 20,000 other unfiltered samples of which the "
-        "invalid are left out, over that between halves of these: chance is 1. The penalty is on the squared excess "
-        "of each formula over its limit, as a share of the limit; its chain starts at valid designs.",
+        "invalid are left out, over that between halves of these: chance is 1. The penalty is on the "
+        "squared excess of each formula over its limit, as a share of the limit; its chain starts at valid "
+        "designs.",
     ]
 
 
