@@ -112,7 +112,7 @@ def _row(name: str, root: Path, directory: Path) -> dict[str, Any]:
     samples = read(run.directory / "samples.csv")
     with np.load(run.directory / "reference.npz") as arrays:
         unfiltered = float(arrays["fraction"][-1, -1])
-    found, floor = _w2(samples, feasible)
+    found, floor = sliced_w2(samples, feasible)
     return {
         "name": name,
         "columns": feasible.shape[1],
@@ -156,7 +156,7 @@ def _scenario(name: str, rows: NDArray[np.float64], directory: Path) -> Path:
     return path
 
 
-def _w2(samples: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[float, float]:
+def sliced_w2(samples: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[float, float]:
     """The mean sliced W2 between samples and rows, and between rows and others."""
     rng = np.random.default_rng(0)
     scale = rows.std(0)

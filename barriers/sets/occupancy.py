@@ -98,6 +98,7 @@ class Occupancy(UnsafeSet):
         # level is this share of the largest distance.
         reach = (torch.maximum(low.abs(), high.abs()) / size).max() + max(dark.shape) + 4
         self.rounding = float(16 * ULP * reach * self.distance.abs().max())
+        self.steepest = _steepest(self.distance, size)
         self.dimension = 2
 
     def forward(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -162,6 +163,18 @@ def _signed_distance(
     half = min(sampling) / 2
     signed = torch.as_tensor(out - into)
     return signed - half * signed.sign()
+
+
+def _steepest(distance: Float[Tensor, "rows across"], size: Float[Tensor, "2"]) -> float:
+    """The largest slope of the interpolation: within a cell each partial derivative lies between those along
+    its two sides, and off the map the distance to the border is added, which is steep across it alone.
+    """
+    along = (distance.diff(dim=1).abs() / size[0], distance.diff(dim=0).abs() / size[1])
+    within = torch.hypot(
+        torch.maximum(along[0][:-1], along[0][1:]), torch.maximum(along[1][:, :-1], along[1][:, 1:])
+    )
+    border = max(float(side.max()) for side in (*along[0][[0, -1]], *along[1][:, [0, -1]].T))
+    return max(float(within.max()), (1 + border**2) ** 0.5)
 
 
 def _cells(

@@ -1,5 +1,5 @@
-"""Known properties of a set's level s: whether it is 1-Lipschitz, |s(x) − s(y)| ≤ ‖x − y‖, and whether it is
-convex.
+"""Known properties of a set's level s: whether it is 1-Lipschitz, |s(x) − s(y)| ≤ ‖x − y‖, how steep it is
+otherwise, and whether it is convex.
 """
 
 from functools import singledispatch
@@ -12,6 +12,7 @@ from barriers.sets.columns import Columns
 from barriers.sets.ellipsoid import Ellipsoid
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
+from barriers.sets.occupancy import Occupancy
 from barriers.sets.offset import Grow, Shrink
 from barriers.sets.separation import Separation
 from barriers.sets.smooth_union import SmoothUnion
@@ -47,6 +48,23 @@ def _lipschitz_inner(unsafe: Not | Columns) -> bool:
 @lipschitz.register
 def _lipschitz_smooth_union(unsafe: SmoothUnion) -> bool:
     return all(lipschitz(s) for s in unsafe.melted.sets)
+
+
+def steepness(unsafe: UnsafeSet) -> float | None:
+    """An L with |s(x) − s(y)| ≤ L‖x − y‖ everywhere; None where none is known."""
+    if lipschitz(unsafe):
+        return 1.0
+    match unsafe:
+        case Occupancy():
+            return unsafe.steepest
+        case Not() | Columns():
+            return steepness(unsafe.inner)
+        case AnyOf() | AllOf():
+            found = [steepness(s) for s in unsafe.members()]
+            known = [L for L in found if L is not None]
+            return max(known) if len(known) == len(found) else None
+        case _:
+            return None
 
 
 def convex(unsafe: UnsafeSet) -> bool:

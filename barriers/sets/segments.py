@@ -2,11 +2,11 @@
 along the segment the set is deepest, or nearest.
 
 Whether is exact where `spans` knows the set; otherwise by bisection: pieces are halved until they are
-1/PIECES of the segment, and where s is 1-Lipschitz (|s(x) − s(y)| ≤ ‖x − y‖) a piece whose middle is further
-from the set than half its length is left out; and by a search for the smallest s. An intersection shorter
-than a piece may be missed, a longer one never. Where along the segment is used for distances and plots: a
-search in t for the smallest s, exact to 1e-7 of the segment where s is convex, and for unions and polygons
-seen from outside; elsewhere the best of a grid, refined.
+1/PIECES of the segment, and where it is known how steep s is (|s(x) − s(y)| ≤ L‖x − y‖) a piece whose middle
+has a level above L times half its length is left out (B.16); and, of segments of which a piece remains, by a
+search for the smallest s. An intersection shorter than a piece may be missed, a longer one never. Where along
+the segment is used for distances and plots: a search in t for the smallest s, exact to 1e-7 of the segment
+where s is convex, and for unions and polygons seen from outside; elsewhere the best of a grid, refined.
 """
 
 from functools import singledispatch
@@ -23,7 +23,7 @@ from barriers.sets.crossings import PAIRS
 from barriers.sets.faceted import Faceted
 from barriers.sets.half_space import HalfSpace
 from barriers.sets.polygon import Polygon
-from barriers.sets.regularity import convex, lipschitz
+from barriers.sets.regularity import convex, steepness
 from barriers.sets.rule import Rule
 from barriers.sets.spans import known, spans
 from barriers.squares import squared_norm
@@ -100,8 +100,12 @@ def _between(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
             return _between(unsafe.inner, a[:, unsafe.index], b[:, unsafe.index])
         case AnyOf():
             return _any_between(unsafe, a, b)
-    inside, t = _pruned(unsafe, a, b) if lipschitz(unsafe) else _sampled(unsafe, a, b)
-    return _at_least(unsafe, a, b, inside, t)
+    L = steepness(unsafe)
+    if L is None:
+        inside, t = _sampled(unsafe, a, b)
+        return _at_least(unsafe, a, b, inside, t, ~inside)
+    inside, t, undecided = _pruned(unsafe, a, b, L)
+    return _at_least(unsafe, a, b, inside, t, undecided)
 
 
 def _any_between(unsafe: AnyOf, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,9 +118,11 @@ def _any_between(unsafe: AnyOf, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return inside, t
 
 
-def _at_least(unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """The same, with segments where a search finds an s inside: a wall thinner than the pieces."""
-    rows = (~inside).nonzero()[:, 0]
+def _at_least(
+    unsafe: UnsafeSet, a: Tensor, b: Tensor, inside: Tensor, t: Tensor, undecided: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same, with undecided segments where a search finds an s inside: a wall thinner than the pieces."""
+    rows = undecided.nonzero()[:, 0]
     if not len(rows):
         return inside, t
     try:
@@ -138,8 +144,10 @@ def _sampled(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return inside, hit
 
 
-def _pruned(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The same points by halving, without the pieces that the distance at their middle rules out."""
+def _pruned(unsafe: UnsafeSet, a: Tensor, b: Tensor, L: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The same points by halving, without the pieces that the level at their middle rules out; and which
+    segments have smallest pieces that are not ruled out, and no point inside.
+    """
     inside, hit = torch.zeros(len(a), dtype=torch.bool, device=a.device), torch.zeros_like(a[:, 0])
     length = (b - a).norm(dim=1)
     rows, t, half = torch.arange(len(a), device=a.device), torch.full_like(a[:, 0], 0.5), 0.5
@@ -147,10 +155,13 @@ def _pruned(unsafe: UnsafeSet, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         x = at(a[rows], b[rows], t)
         there = unsafe.contains(x)
         inside[rows[there]], hit[rows[there]] = True, t[there]
-        near = ~inside[rows] & (unsafe(x) <= half * length[rows] * (1 + 1e-9) + 1e-12 * x.abs().amax(1))
+        reach = L * half * length[rows] * (1 + 1e-9) + 1e-12 * x.abs().amax(1)
+        near = ~inside[rows] & (unsafe(x) <= reach)
         half /= 2
         rows, t = torch.cat([rows[near], rows[near]]), torch.cat([t[near] - half, t[near] + half])
-    return inside, hit
+    undecided = torch.zeros_like(inside)
+    undecided[rows] = True
+    return inside, hit, undecided & ~inside
 
 
 @singledispatch

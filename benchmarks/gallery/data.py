@@ -9,8 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
 
+from benchmarks.design_checks import pressure_vessel, welded_beam
+
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "gallery" / "data"
 
+Designs = Float[np.ndarray, "n 4"]
 Rectangle = tuple[float, float, float, float]
 CELL, ACROSS, DOWN = 0.1, 160, 100
 """Of the floor plan: metres of a cell, and its cells."""
@@ -67,10 +70,58 @@ def visitors(path: Path, rows: int = 1200) -> None:
         true = around + 0.55 * rng.normal(size=(rows, 2))
         found = np.concatenate([found, true[clearance(true, WALLS) > BODY]])[:rows]
     recorded = found + ERROR * rng.normal(size=found.shape)
-    np.savetxt(path, recorded, fmt="%.2f", delimiter=",", header="x,y", comments="")
+    _write(path, recorded, "x,y", ["%.2f"] * 2)
+
+
+def welded_beams(path: Path, rows: int = 600) -> None:
+    """Designs of a welded beam that hold, in thousandths of an inch, cheap ones more often."""
+    low, high = [0.125, 0.1, 0.1, 0.1], [2, 10, 10, 2]
+
+    def cost(x: Designs) -> Float[np.ndarray, "n"]:
+        weld, length, depth, width = x.T
+        return 1.10471 * weld**2 * length + 0.04811 * depth * width * (14 + length)
+
+    def drawn(rng: np.random.Generator) -> Designs:
+        x = np.round(rng.uniform(low, high, size=(100_000, 4)), 3)
+        holds = (welded_beam(x) <= 0).all(1)
+        return x[holds & (rng.random(len(x)) < np.exp(-(cost(x) - 1.72) / 1.5))]
+
+    _write(path, _gathered(drawn, rows), "weld,length,depth,width", ["%.3f"] * 4)
+
+
+def pressure_vessels(path: Path, rows: int = 600) -> None:
+    """Designs of a pressure vessel that hold, cheap ones more often; plates come in sixteenths of an inch."""
+
+    def cost(x: Designs) -> Float[np.ndarray, "n"]:
+        shell, head, radius, length = x.T
+        ends = 1.7781 * head * radius**2 + 3.1661 * shell**2 * length + 19.84 * shell**2 * radius
+        return 0.6224 * shell * radius * length + ends
+
+    def drawn(rng: np.random.Generator) -> Designs:
+        x = rng.uniform([8, 4, 30, 30], [33, 25, 70, 240], size=(100_000, 4))
+        x = np.column_stack([np.floor(x[:, :2]), np.round(x[:, 2:], 1)])
+        built = x / [16, 16, 1, 1]
+        holds = (pressure_vessel(built) <= 0).all(1)
+        return x[holds & (rng.random(len(x)) < np.exp(-(cost(built) - 5900) / 2500))]
+
+    _write(path, _gathered(drawn, rows), "shell_16ths,head_16ths,radius,length", ["%d", "%d", "%.1f", "%.1f"])
+
+
+def _gathered(drawn: Callable[[np.random.Generator], Designs], rows: int) -> Designs:
+    """So many rows, drawn in parts."""
+    rng, found = np.random.default_rng(0), [np.zeros((0, 4))]
+    while sum(map(len, found)) < rows:
+        found.append(drawn(rng))
+    return np.concatenate(found)[:rows]
+
+
+def _write(path: Path, rows: Designs, header: str, formats: Sequence[str]) -> None:
+    np.savetxt(path, rows, fmt=list(formats), delimiter=",", header=header, comments="")
 
 
 FILES: dict[str, Callable[[Path], None]] = {
     "floor_plan.png": floor_plan,
     "visitors.csv": visitors,
+    "welded_beams.csv": welded_beams,
+    "pressure_vessels.csv": pressure_vessels,
 }

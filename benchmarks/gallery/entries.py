@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, cast
 
-from benchmarks.gallery import behind_a_barrier, off_the_walls, rare_and_unsafe
+from benchmarks.gallery import behind_a_barrier, off_the_walls, pressure_vessel, rare_and_unsafe, welded_beam
 from benchmarks.gallery.row import Row
 
 
@@ -29,6 +29,8 @@ class Entry(Protocol):
 ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
+        welded_beam,
+        pressure_vessel,
         off_the_walls,
         rare_and_unsafe,
         behind_a_barrier,

@@ -49,4 +49,4 @@ def named(library: str) -> str:
     >>> named("numpy").startswith("numpy ")
     True
     """
-    return f"{library} {version(library)}"
+    return f"{library} {version(library).partition('+')[0]}"

@@ -7,7 +7,20 @@ from problems import beyond
 
 from barriers.coordinates import Coordinates, identity
 from barriers.derivatives import autodiff_jet
-from barriers.sets import Anywhere, Ball, Box, Capsule, HalfSpace, Polygon, Rule, UnsafeSet, pull, soften
+from barriers.sets import (
+    Anywhere,
+    Ball,
+    Box,
+    Capsule,
+    HalfSpace,
+    Occupancy,
+    Polygon,
+    Rule,
+    UnsafeSet,
+    pull,
+    segments,
+    soften,
+)
 from lem_safe.training import whitening
 from truths.clouds import F64, REGIONS, close, close_jets, cloud
 
@@ -63,6 +76,24 @@ def between_waypoints() -> None:
     close(jet.value, torch.tensor([0.5], dtype=F64))
     close(jet.gradient, torch.tensor([[0.0, -0.75, 0.0, -0.25]], dtype=F64))
     close(jet.laplacian, torch.tensor([-0.125], dtype=F64))
+
+
+def between_points_of_a_map() -> None:
+    """A segment of a map of oblong cells meets it wherever one of 2,000 points of it does, on the map and off
+    it; and no point of the plane is steeper than L (B.16).
+    """
+    whole = Occupancy(["..#...", ".##..#", "......", "#..#.."], [-3.0, -1.0], [3.0, 1.0])
+    generator = torch.Generator().manual_seed(0)
+    a, b = (3 * torch.randn(2, 2000, 2, generator=generator, dtype=F64) * torch.tensor([1.0, 0.5])).unbind()
+    L = segments.steepness(whole)
+    assert L is not None
+    near = a + 1e-4 * (b - a) / (b - a).norm(dim=1, keepdim=True)
+    slopes = (whole(a) - whole(near)).abs() / (a - near).norm(dim=1)
+    assert slopes.max() <= L + 1e-9 and slopes.max() > 0.8 * L
+    ts = torch.linspace(0, 1, 2001, dtype=F64)
+    seen = torch.stack([whole.contains(a + t * (b - a)) for t in ts]).any(0)
+    inside, t = segments.meets(whole, a, b)
+    assert inside[seen].all() and whole.contains(segments.at(a, b, t))[inside].all() and not seen.all()
 
 
 def first_order_distance() -> None:

@@ -476,6 +476,12 @@ TEETH: dict[str, Tooth] = {
         "_between",
         lambda f: lambda unsafe, a, b: (torch.zeros(len(a), dtype=torch.bool), torch.zeros_like(a[:, 0])),
     ),
+    "a map half as steep as it is": (
+        sets.between_points_of_a_map,
+        segments,
+        "steepness",
+        lambda f: lambda unsafe: f(unsafe) / 2,
+    ),
     "a path moved by its nearest waypoint": (
         sets.between_waypoints,
         Anywhere,
