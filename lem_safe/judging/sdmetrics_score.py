@@ -1,5 +1,6 @@
 """The overall score of SDMetrics' QualityReport, by another program, where `sdmetrics` is installed."""
 
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,6 +17,12 @@ def sdmetrics_score(real: Table, samples: Table) -> dict[str, Any]:
     """`score` in [0, 1], 1 for alike, with its `properties` by name and the `version`; a score of None with
     `why` where it cannot be had.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own deprecations, and of pandas'
+        return _scored(real, samples)
+
+
+def _scored(real: Table, samples: Table) -> dict[str, Any]:
     try:
         from sdmetrics.reports.single_table import QualityReport
     except ImportError:
