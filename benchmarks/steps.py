@@ -1,7 +1,7 @@
 """What a step costs: of each filter over the step without one, and of ours beside torchebm's and ebmkit's.
 
     python -m benchmarks steps
-    python -m benchmarks steps:filters | steps:images | steps:peers | steps:memory
+    python -m benchmarks steps:filters | steps:where | steps:images | steps:peers | steps:memory
 
 The network is an MLP 2-128-128-128-1 with SiLU, float32, with the same parameters everywhere. Filters:
 recorded and counted as `run` does it, with one ball (`16` is sixteen balls), at most 1 % of the particles in
@@ -33,7 +33,7 @@ from lem_safe.runs.problem import build
 from lem_safe.runs.recorded_chain import RecordedChain
 from lem_safe.runs.starting import start
 
-PARTS = ("filters", "images", "peers", "memory")
+PARTS = ("filters", "where", "images", "peers", "memory")
 SIZES = (256, 4096, 10_000, 65_536)
 STEP_SIZE = 0.01
 FILTERS = ("drift", "step", "gate", "tilt")
@@ -56,7 +56,7 @@ Work = Callable[[], object]
 
 def measure(part: str | None = None) -> list[dict[str, Any]]:
     """One row for each number of particles and filter, or peer: milliseconds a step and the ratio."""
-    measured = {"filters": _filters, "images": _images, "peers": _peers, "memory": _memory}
+    measured = {"filters": _filters, "where": _where, "images": _images, "peers": _peers, "memory": _memory}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -86,6 +86,39 @@ def least(works: Mapping[str, Work], rounds: int, seconds: float = 0.05) -> dict
 def _filters() -> list[dict[str, Any]]:
     rows = [row for n in SIZES for row in _filtered(f"{n:,}", _network(), n, [BALL], FILTERS)]
     return [*rows, *_filtered("10,000, sixteen balls", _network(), 10_000, sixteen(), ("drift",))]
+
+
+@torch.no_grad()
+def _where(n: int = 10_000) -> list[dict[str, Any]]:
+    """Where the time of a step under the gate goes, each part by itself; the rest is what is left."""
+    network = _network()
+    chain = _chain(network, n, [BALL], "gate")
+    for _ in range(WARM):
+        chain.advance()
+    x, key, gate = chain.state.x, Key(4), chain.course.sampler.step_filter
+    y, memory = x + 0.1 * key.normal(x), chain.state.step_memory
+    works: dict[str, Work] = {
+        "a step": chain.advance,
+        "the gradient": lambda: network.value_and_gradient(x),
+        "noise": lambda: key.normal(x),
+        "the filter": lambda: gate.apply(x, y, STEP_SIZE, key.uniform(x[:, 0]), memory),
+        "counting": lambda: chain._inside(x),
+        "who moved": lambda: chain._moved(x, y),
+        "finite": lambda: bool(torch.isfinite(x).all()),
+    }
+    taken = least(works, ROUNDS)
+    whole = taken.pop("a step")
+    taken["the rest"] = whole - sum(taken.values())
+    return [
+        {
+            "name": f"where: {name}",
+            "part": "where",
+            "what": name,
+            "ms": round(ms, 3),
+            "share": round(ms / whole, 4),
+        }
+        for name, ms in taken.items()
+    ]
 
 
 @torch.no_grad()
