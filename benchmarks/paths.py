@@ -6,7 +6,8 @@ that 68 of them cross.
 DIRECTORY holds `d3il/episodes.csv`. An energy is learned from the demonstrations, with 32 waypoints each; the
 obstacles of the task, and the later one, are regions that no path may enter, segments included. Beside the
 gate: the unfiltered samples; these with every waypoint moved to the nearest point outside of the obstacles,
-as planners that project do; and rejection, the unfiltered samples that are safe, which have the exact
+as planners that project do; these, with the moves of each waypoint projected at every step of a sampler, as
+SafeDiffuser does; and rejection, the unfiltered samples that are safe, which have the exact
 distribution. Collisions are counted by `collides`, in plain numpy, which shares no code with lem-safe.
 Success is a last waypoint beyond the line at y = 0.35; roughness is the mean squared second difference of
 waypoints.
@@ -19,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from ruamel.yaml import YAML
 
 import lem_safe
+from benchmarks.gallery import waypoints
 from lem_safe.progress import Silent
+from lem_safe.runs.problem import build
 
 SUITES = "LEM_SAFE_SUITES"
 FILE = Path("d3il") / "episodes.csv"
@@ -38,6 +42,8 @@ PILLARS = [
 """The six obstacles of the task, which no demonstration touches."""
 LATER = ((0.5, -0.1), 0.08)
 """The obstacle of the published test that was not there before."""
+PROJECTED = 1000
+"""How many of the unfiltered paths have their waypoints projected at every step."""
 GOAL, WAYPOINTS, SAMPLES, STEPS = 0.35, 32, 5000, 60
 SIDES = ((0.5, -0.1), (0.425, 0.08), (0.575, 0.08), (0.35, 0.26), (0.5, 0.26), (0.65, 0.26))
 Paths = Float[np.ndarray, "n t 2"]
@@ -70,18 +76,27 @@ def _measured(file: Path, directory: Path) -> list[dict[str, Any]]:
     safe = run.paths.astype(np.float64)
     free = np.load(directory / "run" / "reference.npz")["x"].astype(np.float64).reshape(safe.shape)
     moved = outside(free)
+    projected = _projected(path, free[:PROJECTED])
     kept = free[~collides(free)]
     real = _demonstrations(file)
     rows = [
         _row("demonstrations", real, real=kept),
         _row("unfiltered", free, real=kept),
         _row("waypoints moved", moved, real=kept),
+        _row("waypoints projected", projected, real=kept),
         _row("rejection", kept, real=kept, drawn=len(free)),
         _row("gate", safe, real=kept),
     ]
     half = len(kept) // 2
     floor = _distance(kept[:half], kept[half : 2 * half])
     return [{**row, "floor": floor, "seconds": round(took, 1)} for row in rows]
+
+
+def _projected(scenario: Path, free: Paths) -> Paths:
+    """Langevin steps on the same energy from unfiltered paths, with each waypoint's moves projected."""
+    problem = build(lem_safe.load(scenario), device="cpu", progress=Silent())
+    centres, radii = (torch.tensor(v, dtype=torch.float64) for v in zip(*(*PILLARS, LATER), strict=True))
+    return waypoints.sampled(problem, free, waypoints.discs(centres, radii), STEPS, 0.05)
 
 
 def scenario(file: Path) -> dict[str, Any]:

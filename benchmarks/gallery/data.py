@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from benchmarks.design_checks import pressure_vessel, welded_beam
+from benchmarks.gallery import hall
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "gallery" / "data"
 
@@ -124,4 +125,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "visitors.csv": visitors,
     "welded_beams.csv": welded_beams,
     "pressure_vessels.csv": pressure_vessels,
+    "routes.csv": hall.write_routes,
+    "hall.png": hall.write_picture,
+    "hall.yaml": hall.write_map,
 }

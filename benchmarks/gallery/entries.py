@@ -2,7 +2,14 @@
 
 from typing import Any, Protocol, cast
 
-from benchmarks.gallery import behind_a_barrier, off_the_walls, pressure_vessel, rare_and_unsafe, welded_beam
+from benchmarks.gallery import (
+    around_what_came_later,
+    behind_a_barrier,
+    off_the_walls,
+    pressure_vessel,
+    rare_and_unsafe,
+    welded_beam,
+)
 from benchmarks.gallery.row import Row
 
 
@@ -29,6 +36,7 @@ class Entry(Protocol):
 ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
+        around_what_came_later,
         welded_beam,
         pressure_vessel,
         off_the_walls,
