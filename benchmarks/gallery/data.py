@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from PIL import Image
 
+from benchmarks.gallery.order_table import orders
+
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "gallery" / "data"
 
 Rectangle = tuple[float, float, float, float]
@@ -73,4 +75,5 @@ def visitors(path: Path, rows: int = 1200) -> None:
 FILES: dict[str, Callable[[Path], None]] = {
     "floor_plan.png": floor_plan,
     "visitors.csv": visitors,
+    "orders.csv": orders,
 }

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, cast
 
-from benchmarks.gallery import behind_a_barrier, off_the_walls, rare_and_unsafe
+from benchmarks.gallery import behind_a_barrier, off_the_walls, rare_and_unsafe, rows_that_obey
 from benchmarks.gallery.row import Row
 
 
@@ -29,6 +29,7 @@ class Entry(Protocol):
 ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
+        rows_that_obey,
         off_the_walls,
         rare_and_unsafe,
         behind_a_barrier,

@@ -64,7 +64,7 @@ def _row(rng: np.random.Generator) -> list[str]:
     rating = int(rng.choice([1, 2, 3, 4, 5], p=pleased))
     return [
         *(channel, "yes" if member else "no", item, str(quantity), f"{price:.2f}", str(discount)),
-        *(f"{postage:.2f}", f"{goods + postage:.2f}", str(ordered)),
+        *(f"{postage:.2f}", f"{round(100 * (goods + postage)) / 100:.2f}", str(ordered)),
         *(str(day) if known else "" for day, known in zip((shipped, delivered), there, strict=True)),
         str(rating) if rated else "",
     ]
@@ -78,15 +78,31 @@ def _before(row: Cells, early: str, late: str) -> bool:
     return bool(row[early] and row[late]) and row[late] < row[early]
 
 
-BROKEN: dict[str, Callable[[Cells], bool]] = {
-    "early": lambda r: _before(r, "ordered", "shipped") or _before(r, "shipped", "delivered"),
+def days(row: Cells, early: str, late: str) -> int | None:
+    """The days from one date to a later one; None where one is missing."""
+    if not row[early] or not row[late]:
+        return None
+    return (date.fromisoformat(row[late]) - date.fromisoformat(row[early])).days
+
+
+PROMISES: dict[str, Callable[[Cells], bool]] = {
+    "too_early": lambda r: _before(r, "ordered", "shipped") or _before(r, "shipped", "delivered"),
     "unsent": lambda r: bool(r["delivered"]) and not r["shipped"],
     "unseen": lambda r: bool(r["rating"]) and not r["delivered"],
     "stranger": lambda r: int(r["discount"]) > 0 and r["member"] == "no",
-    "postage": lambda r: float(r["postage"]) == 0 and goods(r) < FREE and r["channel"] != "shop",
-    "total": lambda r: abs(float(r["total"]) - goods(r) - float(r["postage"])) > 0.0051,
+    "unpaid_post": lambda r: float(r["postage"]) == 0 and goods(r) < FREE and r["channel"] != "shop",
 }
 """Whether a row breaks each promise. Days are ISO texts, whose order is that of the days."""
+
+
+def broken(row: Cells) -> bool:
+    """Whether a row breaks any promise."""
+    return any(breaks(row) for breaks in PROMISES.values())
+
+
+def adds_up(row: Cells) -> bool:
+    """Whether the total is what the row costs, to the cent."""
+    return abs(float(row["total"]) - goods(row) - float(row["postage"])) < 0.0051
 
 
 def read(path: Path) -> list[dict[str, str]]:

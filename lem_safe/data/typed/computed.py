@@ -132,8 +132,8 @@ class Computed:
         return found
 
     def _must_fit(self, j: int) -> None:
-        """Refuses a formula whose values are none of its column's, and a base that may have no value where the
-        column must have one.
+        """Refuses a formula whose values are none of its column's, and a base that may have no value where
+        the column must have one.
         """
         field, formula = self.fields[j], self.formulas[j]
         if field.base:
@@ -181,8 +181,8 @@ def _must_be_a_base(field: Field, formula: Formula, *, total: bool) -> None:
         raise ValueError(f"{what}: both must be {both}; leave {key} out")
     if not total and not field.gaps:
         raise ValueError(
-            f"{what}: no cell of '{field.name}' is missing, so the expression must have a value in every row; "
-            f"leave {key} out"
+            f"{what}: no cell of '{field.name}' is missing, so the expression must have a value in every "
+            f"row; leave {key} out"
         )
 
 
