@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.design_checks import pressure_vessel, welded_beam
 from benchmarks.gallery import hall
+from benchmarks.gallery.order_table import orders
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "gallery" / "data"
 
@@ -128,4 +129,5 @@ FILES: dict[str, Callable[[Path], None]] = {
     "routes.csv": hall.write_routes,
     "hall.png": hall.write_picture,
     "hall.yaml": hall.write_map,
+    "orders.csv": orders,
 }

@@ -8,6 +8,7 @@ from benchmarks.gallery import (
     off_the_walls,
     pressure_vessel,
     rare_and_unsafe,
+    rows_that_obey,
     welded_beam,
 )
 from benchmarks.gallery.row import Row
@@ -36,6 +37,7 @@ class Entry(Protocol):
 ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
+        rows_that_obey,
         around_what_came_later,
         welded_beam,
         pressure_vessel,

@@ -107,8 +107,14 @@ def seconds(value: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """A measure in a cell."""
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    """A measure in a cell.
+
+    >>> shown(5000), shown(0.12345), shown("4.5 %"), shown(None)
+    ('5,000', '0.123', '4.5 %', '')
+    """
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
 
 def pages(rows: Rows) -> dict[Path, str]:

@@ -69,14 +69,17 @@ def in_words(field: Field) -> str:
         return f"one of {', '.join(labels)}{more}{gaps}"
     if field.base:
         how = "as a share of" if field.ratio else "as the difference from"
-        what = "a whole number" if field.kind == "integer" else _number(field)
-        return f"{what} {_between(field)}, modelled {how} {field.base}"
-    what = {"integer": "a whole number", "date": "a date", "number": _number(field)}[field.kind]
+        return f"{_kind(field)} {_between(field)}{gaps}, modelled {how} {field.base}"
+    what = _kind(field)
     often = [_shown(field, v) for v in field.atoms[:SHOWN]]
     values = f", often {', '.join(often)}" if field.moves and often else ""
     if not field.moves:
         return f"{what}: {', '.join(_shown(field, v) for v in field.atoms)}{gaps}"
     return f"{what} {_between(field)}{values}{gaps}"
+
+
+def _kind(field: Field) -> str:
+    return {"integer": "a whole number", "date": "a date", "number": _number(field)}[field.kind]
 
 
 def _number(field: Field) -> str:

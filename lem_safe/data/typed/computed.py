@@ -132,7 +132,9 @@ class Computed:
         return found
 
     def _must_fit(self, j: int) -> None:
-        """Refuses a formula whose values are none of its column's, and a base that may have no value."""
+        """Refuses a formula whose values are none of its column's, and a base that may have no value where
+        the column must have one.
+        """
         field, formula = self.fields[j], self.formulas[j]
         if field.base:
             _must_be_a_base(field, formula, total=self.total(j))
@@ -171,13 +173,16 @@ def both(field: Field) -> Field:
 
 
 def _must_be_a_base(field: Field, formula: Formula, *, total: bool) -> None:
-    what = f"column '{field.name}' {'over' if field.ratio else 'minus'} {field.base}"
-    if formula.kind != "number" or field.kind not in ("number", "integer"):
-        raise ValueError(f"{what}: both must be numbers; leave it out")
-    if field.gaps or not total:
+    key = "over" if field.ratio else "minus"
+    what = f"column '{field.name}' {key} {field.base}"
+    kinds = {"number": "number", "integer": "number"} | ({} if field.ratio else {"date": "date"})
+    if formula.kind != kinds.get(field.kind):
+        both = "numbers" if field.ratio else "numbers, or both dates"
+        raise ValueError(f"{what}: both must be {both}; leave {key} out")
+    if not total and not field.gaps:
         raise ValueError(
-            f"{what}: no cell of either may be missing, and the expression must have a value in every row; "
-            "leave it out"
+            f"{what}: no cell of '{field.name}' is missing, so the expression must have a value in every "
+            f"row; leave {key} out"
         )
 
 

@@ -62,18 +62,18 @@ def with_bases(
     codec: Codec, cells: Sequence[Float64[Tensor, "n"]], numbers: Int64[np.ndarray, "n"], source: str
 ) -> list[Field]:
     """The fields, those with a base fitted to the differences from it, or to the shares of it; BadInput where
-    a row has none. numbers: of the rows in their file, from 1.
+    a row that has the cell has none. numbers: of the rows in their file, from 1.
     """
     made = list(codec.fields)
     for j, field in enumerate(codec.fields):
         if not field.base:
             continue
-        u = codec.computed.relative(j, cells).numpy()
-        if not np.isfinite(u).all():
-            row, what = int(numbers[(~np.isfinite(u)).argmax()]), "over" if field.ratio else "minus"
+        u, there = codec.computed.relative(j, cells).numpy(), ~cells[j].isnan().numpy()
+        if (wrong := there & ~np.isfinite(u)).any():
+            row, what = int(numbers[wrong.argmax()]), "over" if field.ratio else "minus"
             message = f"column '{field.name}' {what} {field.base} has no value in row {row}; leave {what} out"
             raise BadInput(Fault(message, source))
-        unique, counts = np.unique(u, return_counts=True)
+        unique, counts = np.unique(u[there], return_counts=True)
         atoms, knots = shape_of(unique, counts, None, linear=field.linear)
         made[j] = replace(field, atoms=atoms, knots=knots)
     return made

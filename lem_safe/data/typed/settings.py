@@ -55,8 +55,8 @@ def settings_of(name: str, given: Any) -> ColumnSettings:
             raise ValueError(
                 f"columns.{name}: {key} must be an expression over other columns; got {given[key]!r}"
             )
-    if len(base) > 1 or (base and given.get("kind") == "date"):
-        why = "one of minus and over" if len(base) > 1 else "kind date with neither minus nor over"
+    if len(base) > 1 or (base == ["over"] and given.get("kind") == "date"):
+        why = "one of minus and over" if len(base) > 1 else "kind date without over"
         raise ValueError(f"columns.{name}: takes {why}")
     range_, transform = _range(name, given.get("range")), given.get("transform")
     return ColumnSettings(given.get("kind"), range_, digits, transform, given.get("minus"), given.get("over"))

@@ -1,6 +1,7 @@
 """Columns that are modelled as differences from others, or as shares of them (E.29)."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,58 @@ def test_a_base_may_be_computed_and_have_names(tmp_path: Path) -> None:
     assert Computed(table.codec.fields).order == [1, 2]
 
 
+def parcels(directory: Path, delivered: str | None = None) -> Path:
+    """Days of three steps, the last two of which may not have come yet; delivered: that of the row without a
+    day on which it was sent.
+    """
+    rng, lines = np.random.default_rng(0), ["ordered,sent,delivered"]
+    for i in range(400):
+        ordered = date(2021, 1, 1) + timedelta(int(rng.integers(0, 700)))
+        sent = ordered + timedelta(int(rng.integers(0, 4)))
+        there = sent + timedelta(int(rng.integers(1, 30)))
+        known = 2 if i % 10 else i // 10 % 2
+        lines.append(",".join([str(ordered), *[str(sent), str(there)][:known], *[""] * (2 - known)]))
+    if delivered is not None:
+        lines.append(f"2021-06-01,,{delivered}")
+    path = directory / "parcels.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+STEPS = {"sent": settings_of("sent", {"minus": "ordered"}), "delivered": settings_of("", {"minus": "sent"})}
+
+
+def test_dates_with_missing_cells_follow_one_another_as_in_the_data(tmp_path: Path) -> None:
+    table = typed_table(parcels(tmp_path), None, KEEP, STEPS)
+    rows, day = torch.from_numpy(table.values), 86_400e6
+    back = table.codec.rows(table.codec.latent(rows, torch.full_like(rows, 0.5)))
+    np.testing.assert_array_equal(back.numpy(), table.values)
+    made, real = drawn(table.codec) / day, table.values / day
+    sent, there = ~np.isnan(made[:, 1]), ~np.isnan(made[:, 2])
+    assert 0 < sent.mean() < 1 and 0 < (there & sent).mean() < sent.mean()
+    assert not (there & ~sent).any()  # where the base is missing, so is the cell
+    last = np.nanmax(real, 0)
+    for j in (1, 2):
+        apart, known = made[:, j] - made[:, j - 1], real[:, j] - real[:, j - 1]
+        free = made[:, j] < last[j]  # what is beyond the column's own range is put back to its last day
+        assert free.mean() > 0.3 and set(apart[free]) <= set(range(30)) and (apart[free] % 1 == 0).all()
+        assert np.nanmin(apart[free]) == np.nanmin(known) and np.nanmax(apart[free]) <= np.nanmax(known)
+
+
+def test_a_cell_without_its_base_is_refused_by_row(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="'delivered' minus sent has no value in row 401; leave minus out"):
+        typed_table(parcels(tmp_path, delivered="2021-06-09"), None, KEEP, STEPS)
+    typed_table(parcels(tmp_path, delivered=""), None, KEEP, STEPS)
+
+
 @pytest.mark.parametrize(
     ("said", "derived", "words"),
     [
-        ({"end": {"minus": "gap"}}, {}, "no cell of either may be missing"),
-        ({"gap": {"minus": "begin"}}, {}, "no cell of either may be missing"),
+        ({"end": {"minus": "gap"}}, {}, "no cell of 'end' is missing, so the expression must have a value"),
         ({"sum": {"over": "end / (end - begin)"}}, {}, "must have a value in every row"),
-        ({"end": {"minus": "when"}}, {}, "both must be numbers"),
-        ({"when": {"minus": "begin"}}, {}, "both must be numbers"),
+        ({"end": {"minus": "when"}}, {}, "both must be numbers, or both dates; leave minus out"),
+        ({"when": {"minus": "begin"}}, {}, "both must be numbers, or both dates"),
+        ({"when": {"over": "begin"}}, {}, "both must be numbers; leave over out"),
         (
             {"end": {"minus": "begin"}, "begin": {"minus": "end"}},
             {},
@@ -148,7 +193,7 @@ def test_what_cannot_be_relative_is_refused_by_name(
     [
         ({"minus": "a", "over": "b"}, "takes one of minus and over"),
         ({"minus": 3}, "minus must be an expression over other columns"),
-        ({"kind": "date", "minus": "a"}, "takes kind date with neither minus nor over"),
+        ({"kind": "date", "over": "a"}, "takes kind date without over"),
         ({"kind": "category", "over": "a"}, "kind category takes no other key"),
     ],
 )
