@@ -183,13 +183,10 @@ class _Held(NamedTuple):
 
 def _chosen(parts: Sequence[_Held], places: Int64[np.ndarray, "k"]) -> Float[np.ndarray, "k d"]:
     """The values of some hashes, by their places among those of all parts."""
-    found = np.empty((len(places), parts[0].values.shape[1]))
-    start = 0
-    for part in parts:
-        own = (places >= start) & (places < start + len(part.hashes))
-        found[own] = part.values[places[own] - start]
-        start += len(part.hashes)
-    return found
+    starts = np.cumsum([0, *(len(part.hashes) for part in parts)])[:-1]
+    own = np.cumsum([0, *(len(part.values) for part in parts)])[:-1]
+    which = np.searchsorted(starts, places, side="right") - 1
+    return np.concatenate([part.values for part in parts])[places - (starts - own)[which]]
 
 
 def values_kept(d: int) -> int:

@@ -15,8 +15,9 @@ draws), `tuned` (they chose the scenario's numbers, so they cannot certify them,
 of the particles that ever left their start). Values are used as saved: widened to float64, never rounded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -105,18 +106,15 @@ class Samples:
         self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
     ) -> Iterator[Block]:
         """The rows in file order, `size` at a time, with columns in this order, read in this way; BadInput at
-        the first number that is not finite. A block may be empty where rows are left out.
+        the first number that is not finite. A block is empty only where no row of a file is left.
         """
-        file, left_out = 0, 0
-        for x, unit, missing, at in self.marked(order, unit_column, size, reading):
-            if self.gaps != "drop":
-                yield Block(torch.from_numpy(x), unit, 0, at)
-                continue
-            file, left_out = file_of(at), left_out if file_of(at) == file else 0
-            dropped = int(missing.sum())
-            kept = np.ascontiguousarray(x[~missing]) if dropped else x
-            yield Block(torch.from_numpy(kept), None, dropped, at - left_out)
-            left_out += dropped
+        marked = self.marked(order, unit_column, size, reading)
+        if self.gaps == "drop":
+            for _, blocks in groupby(marked, lambda block: file_of(block.at)):
+                yield from _without_gaps(blocks)
+            return
+        for x, unit, _, at in marked:
+            yield Block(torch.from_numpy(x), unit, 0, at)
 
     def marked(
         self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
@@ -181,6 +179,25 @@ class Samples:
         drop = ", or leave out rows that miss a value with missing: drop" if np.isnan(value) else ""
         message = f"{where}: {value} is not a finite number; repair or remove the row{drop}"
         raise BadInput(Fault(message, source))
+
+
+def _without_gaps(blocks: Iterable[Marked]) -> Iterator[Block]:
+    """The rows of one file that miss no value."""
+    held: Block | None = None
+    left_out, dropped = 0, 0
+    for x, _, missing, at in blocks:
+        many = int(missing.sum())
+        kept = Block(torch.from_numpy(np.ascontiguousarray(x[~missing]) if many else x), None, 0, at - left_out)
+        left_out, dropped = left_out + many, dropped + many
+        if held is None or not len(held.x):
+            held = kept
+        elif len(kept.x):
+            yield held
+            held = kept
+        if len(kept.x):
+            held, dropped = held._replace(dropped=dropped), 0
+    if held is not None:
+        yield held._replace(dropped=held.dropped + dropped)
 
 
 def _must_be_whole(block: Float[np.ndarray, "b d"], place: tuple[str, int], reading: Reading) -> None:

@@ -5,12 +5,10 @@ and closed forms.
 import math
 
 import numpy as np
-import torch
 
 from lem_safe.auditor import crowding, repeats
 from lem_safe.auditor.crowding import by_nature
 from lem_safe.auditor.repeats import Counting
-from lem_safe.auditor.samples import Block
 from lem_safe.data import concerns
 from lem_safe.runs import feasibility, fidelity
 
@@ -19,22 +17,21 @@ def draws(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def counting(x: np.ndarray, size: int = 1000, unit: np.ndarray | None = None) -> Counting:
+    found = Counting()
+    for i in range(0, len(x), size):
+        rows = np.ascontiguousarray(x[i : i + size], dtype=np.float64)
+        found.add(repeats.hashed(rows), rows, None if unit is None else unit[i : i + size])
+    return found
+
+
 def counted(x: np.ndarray, size: int = 1000) -> repeats.Repeats:
-    counting = Counting()
-    for _ in counting.passing(cut(x, size)):
-        pass
-    return counting.result()
-
-
-def cut(x: np.ndarray, size: int = 1000) -> list[Block]:
-    return [
-        Block(torch.from_numpy(np.ascontiguousarray(x[i : i + size], dtype=np.float64)))
-        for i in range(0, len(x), size)
-    ]
+    return counting(x, size).result()
 
 
 def natural(x: np.ndarray) -> bool:
-    return by_nature(counted(x), lambda: cut(x))
+    found = counting(x)
+    return by_nature(found.result(), found.few())
 
 
 def different_rows_are_counted() -> None:
@@ -87,12 +84,10 @@ def whole_copies_are_found() -> None:
             assert counted(np.tile(x, (k, 1))).times == k and not natural(np.tile(x, (k, 1)))
     counts = draws(17).poisson(3.0, (40, 10, 2)).astype(float)
     for clouds, times in ((counts, 1), (np.concatenate([counts, counts]), 2)):
-        counting, unit = Counting(), np.repeat(np.arange(len(clouds)), 10)
-        blocks = [Block(torch.from_numpy(clouds.reshape(-1, 2)), unit)]
-        list(counting.passing(blocks))
-        found = counting.result()
+        many = counting(clouds.reshape(-1, 2), 150, np.repeat(np.arange(len(clouds)), 10))
+        found = many.result()
         assert found.times == times
-        assert crowding.units_by_nature(found, lambda blocks=blocks: iter(blocks), "cloud") == (times == 1)
+        assert crowding.units_by_nature(found, many.few(), "cloud") == (times == 1)
 
 
 def any_grid_is_a_resolution() -> None:
@@ -115,9 +110,9 @@ def resolution_explains_so_many_pairs() -> None:
     """Draws of N(0, 1) on a grid of step s: P is near n²/2 ∫ρ² s = n² s/(4√π) (A.14)."""
     n, s = 5000, 1e-4
     x = draws(6).normal(size=(n, 1)).round(4)
-    found = counted(x)
+    found = counting(x)
     expected = n**2 * s / (4 * math.sqrt(math.pi))
-    P = crowding._expected(found, lambda: cut(x), crowding._columns(lambda: cut(x)))
+    P = crowding._expected(found.result(), found.few(), crowding._columns(found.few()))
     assert abs(P / expected - 1) < 0.15
 
 
