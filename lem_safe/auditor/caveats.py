@@ -39,7 +39,8 @@ def _unseen(audit: Mapping[str, Any]) -> list[str]:
 def _unequal(audit: Mapping[str, Any]) -> list[str]:
     """A remark on each column that is not what the scenario derives it as."""
     return [
-        f"Column '{found['column']}' is not {found['formula']} in {found['differ']:,} of {found['rows']:,} rows"
+        f"Column '{found['column']}' is not {found['formula']} in {found['differ']:,} of {found['rows']:,} "
+        + "rows"
         + (f", the first of which is row {found['first']}" if found["first"] is not None else "")
         + "; the counts are of its cells as they are."
         for found in audit.get("unequal", ())

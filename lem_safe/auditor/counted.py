@@ -113,7 +113,7 @@ def between_of(match: Match, question: Question) -> str | None:
 
 def kept_of(samples: Samples, match: Match, question: Question, *, numbered: bool = True) -> Kept:
     """What is kept of the rows."""
-    return Kept(question.near, match.unit in ("chain", "path"), numbered, samples.rows.count)
+    return Kept(question.near, match.unit in ("chain", "path"), numbered, samples.rows.held_in)
 
 
 def _pass(
@@ -143,5 +143,5 @@ def count_clouds(beside: Samples, own: Counted, question: Question) -> Counted:
     samples allow none.
     """
     match = question.match_clouds(beside)
-    found = Pass(own.sets, match, None, Kept(files=beside.rows.count)).count(match.blocks(beside))
+    found = Pass(own.sets, match, None, Kept(files=beside.rows.held_in)).count(match.blocks(beside))
     return counted(found, beside, match, question)._replace(sets=own.sets)

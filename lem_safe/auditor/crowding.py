@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from lem_safe.auditor.repeats import Few, Repeats, hashed
+from lem_safe.auditor.repeats import Few, Hashes, Repeats, hashed
 from lem_safe.auditor.samples import Unit
 
 SLACK = 4.0
@@ -228,7 +228,7 @@ def _expected(found: Repeats, few: Few, columns: list[_Column]) -> float:
     return P * (found.rows / found.distinct) ** 2
 
 
-def _pairs(columns: list[_Column], rows: np.ndarray | None, way: tuple[Keys, int], share: float) -> float:
+def _pairs(columns: list[_Column], rows: Hashes | None, way: tuple[Keys, int], share: float) -> float:
     """Σ C / Πm_j over the cells of one notation, of pairs of distinct rows; of a column alone, of its distinct
     values, where `rows` is None.
     """
@@ -241,7 +241,7 @@ def _pairs(columns: list[_Column], rows: np.ndarray | None, way: tuple[Keys, int
 
 
 def _counted(
-    columns: list[_Column], rows: np.ndarray | None, keys: Keys, merged: int, coarser: int
+    columns: list[_Column], rows: Hashes | None, keys: Keys, merged: int, coarser: int
 ) -> tuple[float, float]:
     """How many pairs of distinct rows agree in cells coarser by so many digits, and Σ C / Πm_j."""
     size, cells = np.zeros(len(columns[0].all)), []

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.audit_report import AuditReport

@@ -19,8 +19,8 @@ from lem_safe.auditor.worst import Worst
 
 class Kept(NamedTuple):
     """What is kept of rows. near: rows outside but within this distance are also counted. apart: only the
-    worst row of each unit is shown. numbered: whether rows have numbers, as those of files do; if not, nothing
-    that depends on them is kept. files: the number of files.
+    worst row of each unit is shown. numbered: whether rows have numbers, as those of files do; if not,
+    nothing that depends on them is kept. files: the number of files.
     """
 
     near: float | None = None
@@ -106,10 +106,10 @@ class RegionTally:
     @classmethod
     def of_state(cls, state: Mapping[str, Any], kept: Kept) -> "RegionTally":
         """The counts that were stored."""
-        counts = (int(state[name]) for name in ("violations", "undefined", "close"))
+        violations, undefined, close = (int(state[name]) for name in ("violations", "undefined", "close"))
         worst = Worst.of_state(state["worst"], kept.apart)
         parts = {name: made.of_state(state[name]) for name, made in PARTS.items()}
-        return cls(kept, *counts, clearance=float(state["clearance"]), worst=worst, **parts)
+        return cls(kept, violations, undefined, close, float(state["clearance"]), worst, **parts)
 
 
 PARTS: Mapping[str, Any] = {

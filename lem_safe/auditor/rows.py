@@ -38,7 +38,7 @@ class Rows(NamedTuple):
     settle: raises BadInput where the names may be a row of numbers, and the expected names do not show that
     they are names. coded: the stream where some columns are read by coders; None where all are numbers.
     holds: what columns hold. parts: of rows in several files, the number of each file from 0, its name and
-    its rows, in the columns of all; None where they are in one. count: how many files there are.
+    its rows, in the columns of all; None where they are in one. held_in: how many files there are.
     """
 
     total: int | None
@@ -49,7 +49,7 @@ class Rows(NamedTuple):
     coded: Callable[[Sequence[int], int, Coders], Iterator[NDArray[Any]]] | None = None
     holds: Callable[[Sequence[int]], list[Holding]] = _numbers
     parts: "Callable[[], Iterator[tuple[int, str, Rows]]] | None" = None
-    count: int = 1
+    held_in: int = 1
 
     def files(self, source: str) -> "Iterator[tuple[int, str, Rows]]":
         """The files one after the other: the number of each from 0, its name, its rows."""

@@ -28,6 +28,7 @@ from torch import Tensor
 from barriers.sets.meeting import TOLERANCE
 from barriers.tables import Gaps
 from lem_safe.auditor.arrays import Array
+from lem_safe.auditor.dataset import DataSet
 from lem_safe.auditor.drawn import Numbers
 from lem_safe.auditor.places import file_of, placed
 from lem_safe.auditor.reading import PLAIN, Reading
@@ -85,6 +86,8 @@ class Samples:
     """What is done with a row that misses a value, NaN, in one of the chosen columns, except those that a
     rule asks whether they are missing.
     """
+    data: DataSet | None = None
+    """The files, where there are several."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -187,7 +190,9 @@ def _without_gaps(blocks: Iterable[Marked]) -> Iterator[Block]:
     left_out, dropped = 0, 0
     for x, _, missing, at in blocks:
         many = int(missing.sum())
-        kept = Block(torch.from_numpy(np.ascontiguousarray(x[~missing]) if many else x), None, 0, at - left_out)
+        kept = Block(
+            torch.from_numpy(np.ascontiguousarray(x[~missing]) if many else x), None, 0, at - left_out
+        )
         left_out, dropped = left_out + many, dropped + many
         if held is None or not len(held.x):
             held = kept

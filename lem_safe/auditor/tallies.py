@@ -1,5 +1,5 @@
-"""All that an audit counts of rows, as one value: counts of different rows add, in any order and any grouping,
-to those of one pass over all of them.
+"""All that an audit counts of rows, as one value: counts of different rows add, in any order and grouping, to
+those of one pass over all of them.
 
 Nothing in it depends on the order of what is added: whole numbers are added, smallest numbers and rows are
 compared by keys that are unique, and what is chosen at random is chosen by a hash of a row or of its number.
@@ -62,9 +62,14 @@ class Tallies:
 
     def state(self) -> dict[str, Any]:
         """What there is to store."""
-        parts = (self.census, self.repeats, self.places, self.shown, self.texts)
-        stored = {name: part.state() for name, part in zip(PARTS, parts, strict=True)}
-        return {**stored, "unequal": [[name, own.state()] for name, own in self.unequal.items()]}
+        return {
+            "census": self.census.state(),
+            "repeats": self.repeats.state(),
+            "places": self.places.state(),
+            "shown": self.shown.state(),
+            "texts": self.texts.state(),
+            "unequal": [[name, own.state()] for name, own in self.unequal.items()],
+        }
 
     @classmethod
     def of_state(
@@ -78,9 +83,6 @@ class Tallies:
         found.shown = Shown.of_state(state["shown"])
         found.texts = Texts.of_state(state["texts"])
         return found
-
-
-PARTS = ("census", "repeats", "places", "shown", "texts")
 
 
 class Pass:

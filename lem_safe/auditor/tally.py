@@ -88,7 +88,8 @@ class Numbers(Tally):
 
     def plus(self, other: Tally) -> Tally:
         both = super().plus(other)
-        both._most = max(t._most for t in (self, other) if isinstance(t, Numbers))
+        if isinstance(both, Numbers):
+            both._most = max(t._most for t in (self, other) if isinstance(t, Numbers))
         return both
 
     def state(self) -> dict[str, Any]:

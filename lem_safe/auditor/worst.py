@@ -64,11 +64,11 @@ class Worst:
         at: int,
     ) -> None:
         """Adds one block, whose first row has the number `at`."""
-        full = self.rows is not None and len(self.rows.rank) == WORST
-        last = self.rows.rank[-1] if self.rows is not None and full else np.inf
-        least = rank.min()
-        if full and (least > last or self.numbered and least == last and at > self.rows.at[-1]):
-            return
+        last, least = np.inf, rank.min()
+        if self.rows is not None and len(self.rows.rank) == WORST:
+            last = self.rows.rank[-1]
+            if least > last or (self.numbered and least == last and at > self.rows.at[-1]):
+                return
         kept = np.flatnonzero(rank <= last)
         if len(kept) > WORST and not (self.apart and unit is not None):
             limit = np.partition(rank[kept], WORST - 1)[WORST - 1]
