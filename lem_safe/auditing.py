@@ -13,11 +13,14 @@ import numpy as np
 
 from barriers.tables import TableFormat
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
-from lem_safe.auditor.audit import examine, look_again
+from lem_safe.auditor.audit import concluded_from, examine, look_again
+from lem_safe.auditor.dataset import Shard
 from lem_safe.auditor.failing import write_failing
 from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.guarantee import Enforced
+from lem_safe.auditor.merging import merged
 from lem_safe.auditor.opening import Source, open_both, open_samples
+from lem_safe.auditor.part import Part, count_part, header_of
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
 from lem_safe.auditor.shown import FILE as SHOWN
@@ -31,12 +34,15 @@ from lem_safe.scenario import InPython, Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
-    """An audit, with the loaded scenario and the opened samples."""
+    """An audit, with the loaded scenario and the opened samples. rows: those that a page shows, where the
+    samples are not there to choose them from.
+    """
 
     report: AuditReport
     scenario: Scenario
     samples: Samples
     question: Question
+    rows: np.ndarray | None = None
 
 
 Asked = Scenario | str | PathLike[str] | Mapping[Any, Any]
@@ -148,6 +154,49 @@ def grow(
     return report
 
 
+def count_shard(
+    samples: Source,
+    scenario: Asked,
+    shard: tuple[int, int],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    form: TableFormat | None = None,
+    near: float | None = None,
+) -> Part:
+    """The counts of one shard of a data set: part `shard[0]`, from 1, of `shard[1]`. BadInput where the
+    samples are not several files, and where there are fewer files than shards.
+    """
+    opened = open_samples(samples, None, form, Shard(*shard))
+    question = Question(scenario_for(scenario, opened, overrides, None), makers=MAKERS, near=near)
+    return count_part(opened, question, Shard(*shard))
+
+
+def merge(
+    parts: Sequence[str | PathLike[str]],
+    scenario: Asked,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    clouds: Source | None = None,
+    form: TableFormat | None = None,
+    **options: Any,
+) -> Audited:
+    """The audit of one pass over a data set, from the parts that its shards were counted into. options:
+    strict, trace, correction. Raises BadInput where a part is damaged, missing, there twice, or of something
+    else.
+    """
+    paths = [Path(part) for part in parts]
+    if not paths:
+        raise BadInput(Fault("needs the parts that lem-safe audit --shard i/N --out PART writes"))
+    chosen = _scenario(scenario, header_of(paths[0]), overrides, None)
+    beside = None if clouds is None else open_samples(clouds, None, form)
+    says = None if options.get("trace") is None else enforced(chosen)
+    own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
+    question = Question(chosen, clouds=beside, **{**own, **options})
+    whole = merged(paths, question)
+    report = concluded_from(whole, question)
+    return Audited(report, chosen, whole.samples(), question, whole.tallies.shown.rows())
+
+
 def write_audit(directory: Path, done: Audited) -> Path:
     """An audit as files: scenario.yaml, badge.json, badge.svg, shown.npz, audit.json, and last the page,
     whose path is returned.
@@ -160,11 +209,12 @@ def write_audit(directory: Path, done: Audited) -> Path:
 
 def write_audit_files(directory: Path, done: Audited) -> None:
     """The same files without the page."""
-    report, scenario, samples, _ = done
+    report, scenario, samples, _, rows = done
+    rows = shown(samples, scenario, report) if rows is None else rows
     directory.mkdir(parents=True, exist_ok=True)
     for old in (directory / "figures").glob("*.png"):  # of an audit that this one replaces
         old.unlink()
-    write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
+    write_npz(directory / SHOWN, x=rows, columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
@@ -203,8 +253,19 @@ def scenario_for(
     """The scenario, loaded if it is a file or a name: its rules use the samples' own names where the scenario
     has none for them.
     """
-    header = samples.columns
-    width = samples.rows.width if header is None else None
+    columns = samples.columns
+    return _scenario(scenario, samples.rows.width if columns is None else columns, overrides, beta)
+
+
+def _scenario(
+    scenario: Asked,
+    columns: Sequence[str] | int,
+    overrides: Mapping[str, Any] | None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
+) -> Scenario:
+    """The scenario for samples with columns of these names, or so many without names."""
+    width = columns if isinstance(columns, int) else None
+    header = None if isinstance(columns, int) else columns
     if isinstance(scenario, Mapping):
         return of_regions(scenario, beta, tables(), header, width)
     if beta is not None:
