@@ -3,7 +3,8 @@ or repeatedly as samples arrive.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsFloat
@@ -13,14 +14,11 @@ import numpy as np
 
 from barriers.tables import TableFormat
 from lem_safe.auditor import AuditReport, badge_json, badge_svg
-from lem_safe.auditor.audit import concluded_from, examine, look_again
-from lem_safe.auditor.dataset import Shard
+from lem_safe.auditor.audit import examine, look_again
 from lem_safe.auditor.failing import write_failing
 from lem_safe.auditor.growth import FILE as GROWTH
 from lem_safe.auditor.guarantee import Enforced
-from lem_safe.auditor.merging import merged
 from lem_safe.auditor.opening import Source, open_both, open_samples
-from lem_safe.auditor.part import Part, count_part, header_of
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
 from lem_safe.auditor.shown import FILE as SHOWN
@@ -109,13 +107,15 @@ def audited(
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
     question = Question(chosen, clouds=beside, **{**own, **options})
-    return Audited(_examined(opened, question), chosen, opened, question)
+    with fitting(question):
+        return Audited(examine(opened, question), chosen, opened, question)
 
 
-def _examined(samples: Samples, question: Question) -> AuditReport:
-    """The audit; BadInput where a region that is a function of rows cannot take these."""
+@contextmanager
+def fitting(question: Question) -> Iterator[None]:
+    """BadInput where a region that is a function of rows cannot take these."""
     try:
-        return examine(samples, question)
+        yield
     except (ValueError, RuntimeError) as error:
         if not isinstance(question.scenario, InPython):
             raise
@@ -152,49 +152,6 @@ def grow(
         write_audit(path, Audited(report, chosen, opened, question))
         past.write(path)
     return report
-
-
-def count_shard(
-    samples: Source,
-    scenario: Asked,
-    shard: tuple[int, int],
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    form: TableFormat | None = None,
-    near: float | None = None,
-) -> Part:
-    """The counts of one shard of a data set: part `shard[0]`, from 1, of `shard[1]`. BadInput where the
-    samples are not several files, and where there are fewer files than shards.
-    """
-    opened = open_samples(samples, None, form, Shard(*shard))
-    question = Question(scenario_for(scenario, opened, overrides, None), makers=MAKERS, near=near)
-    return count_part(opened, question, Shard(*shard))
-
-
-def merge(
-    parts: Sequence[str | PathLike[str]],
-    scenario: Asked,
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    clouds: Source | None = None,
-    form: TableFormat | None = None,
-    **options: Any,
-) -> Audited:
-    """The audit of one pass over a data set, from the parts that its shards were counted into. options:
-    strict, trace, correction. Raises BadInput where a part is damaged, missing, there twice, or of something
-    else.
-    """
-    paths = [Path(part) for part in parts]
-    if not paths:
-        raise BadInput(Fault("needs the parts that lem-safe audit --shard i/N --out PART writes"))
-    chosen = _scenario(scenario, header_of(paths[0]), overrides, None)
-    beside = None if clouds is None else open_samples(clouds, None, form)
-    says = None if options.get("trace") is None else enforced(chosen)
-    own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
-    question = Question(chosen, clouds=beside, **{**own, **options})
-    whole = merged(paths, question)
-    report = concluded_from(whole, question)
-    return Audited(report, chosen, whole.samples(), question, whole.tallies.shown.rows())
 
 
 def write_audit(directory: Path, done: Audited) -> Path:
@@ -254,10 +211,10 @@ def scenario_for(
     has none for them.
     """
     columns = samples.columns
-    return _scenario(scenario, samples.rows.width if columns is None else columns, overrides, beta)
+    return scenario_of(scenario, samples.rows.width if columns is None else columns, overrides, beta)
 
 
-def _scenario(
+def scenario_of(
     scenario: Asked,
     columns: Sequence[str] | int,
     overrides: Mapping[str, Any] | None,

@@ -11,6 +11,7 @@ from barriers.specification import Nested
 from barriers.tables import TableFormat
 from lem_safe.auditor.assembly import assembled, looked
 from lem_safe.auditor.audit_report import AuditReport
+from lem_safe.auditor.batch import Batch
 from lem_safe.auditor.counted import count, count_clouds, counted
 from lem_safe.auditor.decision import by_key, decide
 from lem_safe.auditor.growth import Past
@@ -123,6 +124,15 @@ def concluded(samples: Samples, question: Question, standings: Sequence[Standing
     past = Past({}, standings=by_key(question, standings))
     found, _ = count(samples, question.match(samples), question, None)
     return assembled(found, decide(found, found, question, past), question, looks=looks)
+
+
+def concluded_of(batch: Batch, question: Question) -> AuditReport:
+    """The audit of the rows that were counted in batches."""
+    asked = replace(question, near=batch.asked["near"])
+    asked.must_allow_clouds(batch.match, str(batch.facts["source"]))
+    found = batch.counted(asked)
+    bounded = found if asked.clouds is None else count_clouds(asked.clouds, found, asked)
+    return assembled(found, decide(found, bounded, asked, None), asked)
 
 
 def concluded_from(part: Part, question: Question) -> AuditReport:

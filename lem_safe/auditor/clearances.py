@@ -77,6 +77,9 @@ class Sketch:
         both.unknown = self.unknown + other.unknown
         return both
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sketch.of_state, (self.state(),)
+
     def state(self) -> dict[str, Any]:
         """What there is to store."""
         held = np.flatnonzero(self.counts)

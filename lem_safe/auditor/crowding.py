@@ -228,13 +228,13 @@ def _expected(found: Repeats, few: Few, columns: list[_Column]) -> float:
     return P * (found.rows / found.distinct) ** 2
 
 
-def _pairs(cols: list[_Column], rows: Hashes | None, way: tuple[Keys, int], share: float) -> float:
-    """Σ C / Πm_j over the cells of one notation, of pairs of distinct rows; of a column alone, of its distinct
-    values, where `rows` is None.
+def _pairs(columns: list[_Column], rows: Hashes | None, way: tuple[Keys, int], share: float) -> float:
+    """Σ C / Πm_j over the cells of one notation, of pairs of distinct rows; of a column alone, of its
+    distinct values, where `rows` is None.
     """
     keys, merged = way
     for coarser in range(1, COARSEST + 1):
-        number, total = _counted(cols, rows, keys, merged, coarser)
+        number, total = _counted(columns, rows, keys, merged, coarser)
         if share == 1.0 or number >= PAIRS:
             break
     return total / share**2

@@ -66,7 +66,7 @@ class Part:
                 "asked": self.asked,
                 "header": self.header,
                 "match": {name: getattr(match, name) for name in ("names", "how", "unit", "detail")},
-                "columns": _columns(match.reading),
+                "columns": _columns(match),
                 "data": self.data,
                 "source": self.source,
                 "shard": self.shard,
@@ -89,13 +89,22 @@ def count_part(samples: Samples, question: Question, shard: Shard) -> Part:
     return Part(
         asked_of(question, samples),
         samples.rows.width if samples.columns is None else samples.columns,
-        match,
+        bare(match),
         {"sha256": data.sha256, "files": len(data.files)},
         samples.source,
         str(shard),
         {i: data.files[i].name for i in data.chosen},
         samples.coupled,
         found,
+    )
+
+
+def bare(match: Match) -> Match:
+    """The match without what was learned of the columns on the way, and without their places in a file."""
+    return match._replace(
+        order=list(range(len(match.names))),
+        unit_column=None,
+        reading=_reading(_columns(match), match.names, match.reading.cells.derived),
     )
 
 
@@ -130,7 +139,7 @@ def read_part(path: Path, question: Question) -> Part:
 def _part(body: Mapping[str, Any], asked: Mapping[str, Any], question: Question) -> Part:
     told, data = body["match"], body["data"]
     names = tuple(map(str, told["names"]))
-    reading = _reading(body["columns"], names, question)
+    reading = _reading(body["columns"], names, beside(question.scenario.derived, names))
     match = Match(list(range(len(names))), names, told["how"], told["unit"], None, told["detail"], reading)
     source, shard, coupled = str(body["source"]), str(body["shard"]), bool(body["coupled"])
     empty = Part(asked, _header(body), match, data, source, shard, {}, coupled, _NONE)
@@ -158,23 +167,24 @@ def _header(body: Mapping[str, Any]) -> tuple[str, ...] | int:
     return tuple(map(str, header)) if isinstance(header, list) else int(header)
 
 
-def _columns(reading: Reading) -> list[list[Any]]:
+def _columns(match: Match) -> list[list[Any]]:
     """What each column is, as it is stored: its kind, and where it is read by a coder, the texts that rules
     name and whether it may be missing.
     """
+    reading = match.reading
     kinds = reading.cells.kinds
     found = []
-    for name, i in zip(reading.names, reading.order, strict=True):
+    for name, i in zip(match.names, match.order, strict=True):
         coder = reading.coders.get(i)
         how = None if coder is None else [coder.kind, sorted(coder.named), coder.gaps]
         found.append([kinds.get(name), how])
     return found
 
 
-def _reading(stored: list[Any], names: tuple[str, ...], question: Question) -> Reading:
+def _reading(stored: list[Any], names: tuple[str, ...], derived: Mapping[str, str]) -> Reading:
     kinds = {name: kind for name, (kind, _) in zip(names, stored, strict=True) if kind is not None}
     coders = {i: Coder(how[0], how[1], how[2]) for i, (_, how) in enumerate(stored) if how is not None}
-    cells = Cells(kinds, "known", beside(question.scenario.derived, names))
+    cells = Cells(kinds, "known", derived)
     return Reading(cells, names, tuple(range(len(names))), coders)
 
 

@@ -38,14 +38,17 @@ class Places:
         self.dropped: dict[int, int] = {}
         self.digests: dict[int, int] = {}
 
-    def add(self, at: int, hashes: UInt64[np.ndarray, " b"], dropped: int = 0) -> None:
-        """Adds the next rows of a file by their hashes; the first has the number `at`."""
+    def add(self, at: int, rows: int, dropped: int = 0) -> None:
+        """Adds the next rows of a file; the first has the number `at`."""
+        file = file_of(at)
+        self.rows[file] = self.rows.get(file, 0) + rows
+        self.dropped[file] = self.dropped.get(file, 0) + dropped
+
+    def sign(self, at: int, hashes: UInt64[np.ndarray, " b"]) -> None:
+        """Adds the hashes of these rows to the digest of their file, each by its number."""
         file, row = file_of(at), at % FILE
         signed = scrambled(hashes ^ scrambled(np.arange(row, row + len(hashes))))
-        found = int(signed.sum(dtype=np.uint64)) + self.digests.get(file, 0)
-        self.digests[file] = found % 2**64
-        self.rows[file] = self.rows.get(file, 0) + len(hashes)
-        self.dropped[file] = self.dropped.get(file, 0) + dropped
+        self.digests[file] = (int(signed.sum(dtype=np.uint64)) + self.digests.get(file, 0)) % 2**64
 
     @property
     def n(self) -> int:
@@ -70,7 +73,7 @@ class Places:
     def state(self) -> dict[str, Any]:
         """What there is to store."""
         return {
-            str(file): [self.rows[file], self.dropped[file], str(self.digests[file])]
+            str(file): [self.rows[file], self.dropped[file], str(self.digests.get(file, 0))]
             for file in sorted(self.rows)
         }
 

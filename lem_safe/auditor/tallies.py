@@ -118,9 +118,11 @@ class Pass:
         if not numbered:
             block = block._replace(at=0)
         hashes = hashed(x)
-        found.places.add(block.at, hashes, block.dropped)
+        found.places.add(block.at, len(x), block.dropped)
         if not len(x):
             return
+        if numbered:
+            found.places.sign(block.at, hashes)
         found.repeats.add(hashes, x, block.unit)
         if self.show and numbered:
             found.shown.add(x, block.at)

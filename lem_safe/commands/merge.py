@@ -51,6 +51,7 @@ def merge(
     from lem_safe import auditing
     from lem_safe.commands.files_asked import replaceable
     from lem_safe.run_directory import only_writer
+    from lem_safe.sharded import merge as merged
 
     must_be_a_format(form)
     paths, asked = (parts, scenario) if scenario is not None else (parts[:-1], parts[-1])
@@ -64,7 +65,7 @@ def merge(
     options: dict[str, Any] = {"strict": strict, "correction": correction and correction.value}
     with only_writer(out, resume=overwrite):
         options["trace"] = None if trace is None else auditing.read_trace(trace)
-        done = auditing.merge(paths, asked, given(set_), clouds=clouds, **options)
+        done = merged(paths, asked, given(set_), clouds=clouds, **options)
         if out is not None:
             auditing.write_audit(out, done)
     tell(done.report, "json" if json else form, files, [None if out is None else out / "report.html"])

@@ -30,8 +30,8 @@ def count_one(
     """Counts one shard and writes the part; returns 0, as counts of a part are no verdict. others: the
     options that belong to the whole audit, which are refused.
     """
-    from lem_safe.auditing import count_shard
     from lem_safe.commands.files_asked import must_be_free
+    from lem_safe.sharded import count_shard
 
     chosen = shard_of(shard)
     given = [name for name, value in others.items() if value]
