@@ -20,8 +20,8 @@ MOST = 128
 """The largest number of batches kept; beyond it neighbours are merged."""
 SHORTEST = 8
 """Rows of a batch, at least."""
-PIECES = 16
-"""The smallest number of pieces kept of each of many files."""
+MANY, PIECES = 64, 16
+"""Files from which on less than MOST pieces are kept of each, and how many."""
 
 
 class Batches:
@@ -84,7 +84,7 @@ class FileBatches:
 
     def __init__(self, files: int = 1) -> None:
         self.files = files
-        self.most = max(PIECES, MOST >> max((files - 1).bit_length() - 1, 0))
+        self.most = MOST if files <= MANY else PIECES
         self.of: dict[int, Batches] = {}
 
     def add(self, file: int, inside: Bool[np.ndarray, "b"]) -> None:

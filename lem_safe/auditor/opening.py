@@ -17,7 +17,7 @@ from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, list
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
 from lem_safe.auditor.arrow_files import open_arrow
 from lem_safe.auditor.beside import facts_beside, marked_beside, said_coupled
-from lem_safe.auditor.dataset import ARROW, Shard, dataset_of
+from lem_safe.auditor.dataset import ARROW, DataSet, Shard, dataset_of
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.parts import open_parts
@@ -85,11 +85,15 @@ def _of_path(
 ) -> Samples:
     if not is_address(source) and not in_parts(Path(source)):
         return _of_file(Path(source), columns, form)
-    data = dataset_of(str(source), shard)
+    return of_dataset(dataset_of(str(source), shard), columns, form)
+
+
+def of_dataset(data: DataSet, columns: Sequence[str] | None, form: TableFormat) -> Samples:
+    """The rows of the chosen files of a data set."""
     rows = open_parts(data, form)
     named = _named(rows._replace(columns=_given(rows.columns, columns, data.source)), data.source)
     coupled = any(said_coupled(file) for file in (data.files[i] for i in data.chosen))
-    return Samples(named, data.source, coupled=coupled, data=data)
+    return Samples(named, data.source, coupled=coupled, gaps=form.missing, data=data)
 
 
 def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:

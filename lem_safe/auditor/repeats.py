@@ -82,8 +82,8 @@ class Distinct:
     many values as fit into VALUES numbers.
     """
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self.kept, self.n = kept, 0
+    def __init__(self) -> None:
+        self.kept, self.n = KEPT, 0
         self._held = _Held(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64), np.empty((0, 0)))
         self._waiting: list[_Held] = []
         self._dropped = False
@@ -102,7 +102,7 @@ class Distinct:
 
     def plus(self, other: "Distinct") -> "Distinct":
         """The distinct hashes of both."""
-        both = Distinct(self.kept)
+        both = Distinct()
         both.n, both._dropped = self.n + other.n, self.dropped or other.dropped
         both._waiting = [part.held for part in (self, other) if part.n]
         return both

@@ -30,8 +30,8 @@ SEED = 0x5EED
 class Shown:
     """The running choice."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self.most = most
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most or MOST
         self._rows: Int64[np.ndarray, " k"] = np.empty(0, dtype=np.int64)
         self._values: Float[np.ndarray, "k d"] | None = None
         self._limit = np.uint64(2**64 - 1)
@@ -79,11 +79,11 @@ class Shown:
 
 
 def shown(
-    samples: Samples, scenario: "Scenario", report: AuditReport, most: int = MOST
+    samples: Samples, scenario: "Scenario", report: AuditReport, most: int | None = None
 ) -> Float[np.ndarray, "k d"]:
-    """At most `most` rows of audited samples, chosen at random, in file order and in the scenario's columns;
-    all of them where there are no more. The file is read once more, in the memory of one block and of the
-    rows kept.
+    """At most `most` rows of audited samples, by default MOST, chosen at random, in file order and in the
+    scenario's columns; all of them where there are no more. The file is read once more, in the memory of one
+    block and of the rows kept.
     """
     found = Shown(most)
     match = match_columns(samples, scenario.columns, scenario.unsafe, scenario.derived)
