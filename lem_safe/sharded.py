@@ -18,6 +18,7 @@ from lem_safe.auditor.merging import merged
 from lem_safe.auditor.opening import Source, open_samples
 from lem_safe.auditor.part import Part, count_part, header_of
 from lem_safe.auditor.question import Question
+from lem_safe.auditor.samples import UNITS
 from lem_safe.errors import BadInput, Fault
 from lem_safe.registry import MAKERS, enforced
 
@@ -89,6 +90,9 @@ def constrained(
 ) -> list[str]:
     """The names of the constrained regions of a scenario, for a table that has columns and no rows."""
     names = None if columns is None or not len(columns) else [str(name) for name in columns]
+    units = [name for name in names or () if name in UNITS]
+    if names is not None and len(units) == 1:  # it numbers the units of the rows that there are none of
+        names.remove(units[0])
     return [c.set for c in scenario_of(scenario, width if names is None else names, None, beta).constraints]
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from lem_safe.errors import BadInput, Fault
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _OPTIONS = re.compile(r"\?([A-Za-z_]+=[^/]*)$")
-_SECRET = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]+://)[^/@]*:[^/@]*@")
+_SECRET = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]+://)[^/@]*:[^@]*@")
 SIGNS = "*?["
 
 WAYS = {
@@ -82,11 +82,10 @@ class Remote:
         """The file beside it whose name has this ending behind it."""
         return Remote(self.system, self.path + ending, self.address + ending, 0)
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> Any:
         """Its bytes, from the beginning."""
         with reached(self.address):
-            opened: BinaryIO = self.system.open_input_stream(self.path, compression=None, buffer_size=AHEAD)
-        return opened
+            return self.system.open_input_stream(self.path, compression=None, buffer_size=AHEAD)
 
     def opened(self) -> Any:
         """The file, to be read at any place."""
