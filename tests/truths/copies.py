@@ -116,6 +116,46 @@ def resolution_explains_so_many_pairs() -> None:
     assert abs(P / expected - 1) < 0.15
 
 
+def a_sample_of_rows_explains_as_much() -> None:
+    """Of more distinct rows than are kept, the kept ones find the pairs of all, each by the probability u²
+    that it is kept (A.14): n² s/(4√π) for N(0, 1) on a grid of step s, also where cells must be made coarser;
+    copies of such rows are found.
+    """
+    n = 250_000
+    for s, d in ((1e-6, 1), (1e-10, 1), (2e-3, 2)):
+        x = np.round(draws(23).normal(size=(n, d)) / s) * s
+        many = counting(x, 50_000)
+        found, few = many.result(), many.few()
+        assert not found.exact and few.share < 0.5
+        P = crowding._expected(found, few, crowding._columns(few))
+        expected = n**2 / 2 * (s / (2 * math.sqrt(math.pi))) ** d
+        assert abs(P / expected - 1) < 0.3
+    assert natural(np.round(draws(24).normal(size=(200_000, 1)) / 2e-6) * 2e-6)
+    assert not natural(draws(25).normal(size=(150_000, 2))[draws(26).integers(0, 150_000, 200_000)])
+
+
+def parts_of_rows_add() -> None:
+    """What is kept of some rows and what is kept of others is, put together, what is kept of all: the
+    smallest hashes of both are among the smallest of each (A.21). Against all rows sorted, however they are
+    shared out.
+    """
+    x = draws(27).integers(0, 90_000, (200_000, 1)).astype(float)
+    hashes, counts = np.unique(repeats.hashed(x), return_counts=True)
+    units = np.arange(len(x)) % 7
+    for cuts in ([100_000], [1, 30_000, 199_000]):
+        pairs = zip(np.split(x, cuts), np.split(units, cuts), strict=True)
+        parts = [counting(rows, 50_000, unit) for rows, unit in pairs]
+        whole = parts[-1]
+        for part in parts[:-1]:
+            whole = whole.plus(part)
+        held = whole._rows.held
+        assert np.array_equal(held.hashes, hashes[: repeats.KEPT]) and not whole.result().exact
+        assert np.array_equal(held.counts, counts[: repeats.KEPT])
+        assert np.array_equal(repeats.hashed(held.values), held.hashes)
+        sums = [int(repeats.hashed(x[units == k]).sum(dtype=np.uint64)) for k in range(7)]
+        assert whole._units.sums[:, 0].tolist() == sums and whole.units.tolist() == list(range(7))
+
+
 def common_values_are_cells_of_their_own() -> None:
     """Rows that share a zero, a limit or a category repeat as their other columns do; copies of such rows are
     copies all the same (A.14).
