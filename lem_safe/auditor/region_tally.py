@@ -86,15 +86,15 @@ class RegionTally:
         """The counts of both."""
         return RegionTally(
             self.kept,
-            self.violations + other.violations,
-            self.undefined + other.undefined,
-            self.close + other.close,
-            min(self.clearance, other.clearance),
-            self.worst.plus(other.worst),
-            self.sketch.plus(other.sketch),
-            self.inside.plus(other.inside),
-            self.batches.plus(other.batches),
-            self.by_unit.plus(other.by_unit),
+            violations=self.violations + other.violations,
+            undefined=self.undefined + other.undefined,
+            close=self.close + other.close,
+            clearance=min(self.clearance, other.clearance),
+            worst=self.worst.plus(other.worst),
+            sketch=self.sketch.plus(other.sketch),
+            inside=self.inside.plus(other.inside),
+            batches=self.batches.plus(other.batches),
+            by_unit=self.by_unit.plus(other.by_unit),
         )
 
     def state(self) -> dict[str, Any]:

@@ -148,30 +148,53 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe import auditing
+    from lem_safe.auditing import table_format
     from lem_safe.commands.shard import count_one
-    from lem_safe.data.remote import is_address
 
     must_be_a_format(form)
-    table = auditing.table_format(header, separator, decimal, missing)
+    asked: dict[str, Any] = {"form": table_format(header, separator, decimal, missing), "near": near}
+    about_all = {"strict": strict, "correction": correction and correction.value}
+    beside = {"clouds": clouds, "trace": trace, "grow": grow}
+    kept = _Kept(out, failing_rows, overwrite)
     if shard is not None:
-        others: dict[str, Any] = {"--strict": strict, "--correction": correction, "--clouds": clouds}
-        others |= {"--trace": trace, "--grow": grow, "--failing-rows": failing_rows, "--write": write}
-        others |= {"--json": json, "--format": form != "text"}
-        return count_one(samples, scenario, given(set_), shard, out, others, overwrite, form=table, near=near)
-    source = samples if is_address(samples) else Path(samples)
-    inputs = [source if isinstance(source, Path) else None, Path(scenario), clouds, trace]
-    files = files_asked(write or [], failing_rows, inputs, overwrite)
-    asked: dict[str, Any] = {"form": table}
-    asked |= {"strict": strict, "near": near, "correction": correction and correction.value}
-    if grow:
-        place = _for_looks(out, clouds, trace, failing_rows)
-        report = auditing.grow(source, scenario, place, given(set_), **asked)
-    else:
-        kept = _Kept(out, failing_rows, overwrite)
-        report = _audited_once(source, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)
+        others = {**about_all, **beside, "failing-rows": failing_rows, "write": write}
+        others |= {"json": json, "format": form != "text"}
+        return count_one(samples, scenario, given(set_), shard, out, others, overwrite, asked=asked)
+    files = _files(samples, scenario, write or [], kept, [clouds, trace])
+    report = _audited(samples, scenario, given(set_), kept, beside=beside, asked={**asked, **about_all})
     tell(report, "json" if json else form, files, [_page(out), failing_rows])
     return report.status
+
+
+def _files(
+    samples: str, scenario: str, write: Sequence[str], kept: _Kept, others: Sequence[Path | None]
+) -> "list[Written]":
+    """The files that --write names; BadInput where one of them cannot be written."""
+    from lem_safe.data.remote import is_address
+
+    inputs = [None if is_address(samples) else Path(samples), Path(scenario), *others]
+    return files_asked(write, kept.rows, inputs, kept.overwrite)
+
+
+def _audited(
+    samples: str,
+    scenario: str,
+    replaced: "Overrides",
+    kept: _Kept,
+    *,
+    beside: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> "AuditReport":
+    """The audit, once or as the samples grow."""
+    from lem_safe import auditing
+    from lem_safe.data.remote import is_address
+
+    source = samples if is_address(samples) else Path(samples)
+    clouds, trace = beside["clouds"], beside["trace"]
+    if not beside["grow"]:
+        return _audited_once(source, scenario, replaced, kept, clouds=clouds, trace=trace, asked=asked)
+    place = _for_looks(kept.out, clouds, trace, kept.rows)
+    return auditing.grow(source, scenario, place, replaced, **asked)
 
 
 def tell(report: "AuditReport", form: str, files: "Sequence[Written]", others: Sequence[Path | None]) -> None:

@@ -9,7 +9,6 @@ from lem_safe.commands.outcome import say
 from lem_safe.errors import BadInput, Fault
 
 if TYPE_CHECKING:
-    from barriers.tables import TableFormat
     from lem_safe.scenario.overrides import Overrides
 
 KEY = "--shard"
@@ -24,17 +23,16 @@ def count_one(
     others: Mapping[str, Any],
     overwrite: bool,
     *,
-    form: "TableFormat",
-    near: float | None,
+    asked: Mapping[str, Any],
 ) -> int:
     """Counts one shard and writes the part; returns 0, as counts of a part are no verdict. others: the
-    options that belong to the whole audit, which are refused.
+    options that belong to the whole audit, which are refused. asked: those that belong to the counts.
     """
     from lem_safe.commands.files_asked import must_be_free
     from lem_safe.sharded import count_shard
 
     chosen = shard_of(shard)
-    given = [name for name, value in others.items() if value]
+    given = [f"--{name}" for name, value in others.items() if value]
     if given:
         message = f"is about the whole audit; give it to lem-safe merge, or audit without {KEY}"
         if given[0] in ("--grow", "--failing-rows"):
@@ -43,7 +41,7 @@ def count_one(
     if out is None:
         raise BadInput(Fault(f"needs --out FILE, as in --out part-{chosen[0]}.json", key=KEY))
     must_be_free([out], [Path(scenario)], overwrite)
-    part = count_shard(samples, scenario, chosen, replaced, form=form, near=near)
+    part = count_shard(samples, scenario, chosen, replaced, **asked)
     part.write(out)
     files, rows = len(part.names), part.tallies.n
     what = f"{files:,} of {part.data['files']:,} file{'s' * (part.data['files'] != 1)}, {rows:,} rows"
