@@ -20,6 +20,7 @@ from benchmarks import (
     paths_page,
     posteriors,
     ranges,
+    shards,
     tables_page,
 )
 from benchmarks.markdown import table
@@ -298,6 +299,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Rows], list[str]]]] = {
     "laplacian": ("The exact Laplacian of a network", laplacian),
     "qp": ("The filter's QP", qp),
     "streaming": ("Auditing large files", streaming),
+    "shards": ("Data in shards", shards.section),
     "fixed_costs": ("What a command costs", fixed_costs.section),
     "clouds": ("Clouds in one batch", clouds),
     "tables": ("Rows of public tables", tables_page.tables),

@@ -32,22 +32,15 @@ AUDIT = (
     PEAK
     + """
 import json, sys, time
-from types import SimpleNamespace
 import numpy as np, torch
 torch.set_num_threads(1)
-from lem_safe.auditor import audit
-scenario = SimpleNamespace(
-    name="speed", columns=["x0", "x1"],
-    unsafe={"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.5}},
-    constraints=[SimpleNamespace(set="ball", beta=0.05)], fingerprint=lambda: "",
-    audit=SimpleNamespace(confidence=0.95, after_step=0, require="passed",
-        correction="bonferroni", tuned_with=[]),
-)
-audit(np.zeros((10, 2)), scenario)
+from lem_safe import audit
+regions = {"ball": {"kind": "ball", "center": [2.0, 0.0], "radius": 0.5}}
+audit(np.zeros((10, 2)), regions, beta=0.05)
 if sys.argv[1].endswith(".parquet"):
     import pyarrow.parquet
 before, began, worked = peak(), time.perf_counter(), time.process_time()
-count = audit(sys.argv[1], scenario).constraints[0].violations
+count = audit(sys.argv[1], regions, beta=0.05).constraints[0].violations
 seconds, processor = time.perf_counter() - began, time.process_time() - worked
 print(json.dumps([count, seconds, processor, (peak() - before) / 1024]))
 """

@@ -3,7 +3,8 @@ or repeatedly as samples arrive.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsFloat
@@ -31,12 +32,15 @@ from lem_safe.scenario import InPython, Scenario, load, of_regions
 
 
 class Audited(NamedTuple):
-    """An audit, with the loaded scenario and the opened samples."""
+    """An audit, with the loaded scenario and the opened samples. rows: those that a page shows, where the
+    samples are not there to choose them from.
+    """
 
     report: AuditReport
     scenario: Scenario
     samples: Samples
     question: Question
+    rows: np.ndarray | None = None
 
 
 Asked = Scenario | str | PathLike[str] | Mapping[Any, Any]
@@ -103,13 +107,15 @@ def audited(
     says = None if options.get("trace") is None else enforced(chosen)
     own = {"makers": MAKERS, "enforced": None if says is None else Enforced(*says)}
     question = Question(chosen, clouds=beside, **{**own, **options})
-    return Audited(_examined(opened, question), chosen, opened, question)
+    with fitting(question):
+        return Audited(examine(opened, question), chosen, opened, question)
 
 
-def _examined(samples: Samples, question: Question) -> AuditReport:
-    """The audit; BadInput where a region that is a function of rows cannot take these."""
+@contextmanager
+def fitting(question: Question) -> Iterator[None]:
+    """BadInput where a region that is a function of rows cannot take these."""
     try:
-        return examine(samples, question)
+        yield
     except (ValueError, RuntimeError) as error:
         if not isinstance(question.scenario, InPython):
             raise
@@ -160,11 +166,12 @@ def write_audit(directory: Path, done: Audited) -> Path:
 
 def write_audit_files(directory: Path, done: Audited) -> None:
     """The same files without the page."""
-    report, scenario, samples, _ = done
+    report, scenario, samples, _, rows = done
+    rows = shown(samples, scenario, report) if rows is None else rows
     directory.mkdir(parents=True, exist_ok=True)
     for old in (directory / "figures").glob("*.png"):  # of an audit that this one replaces
         old.unlink()
-    write_npz(directory / SHOWN, x=shown(samples, scenario, report), columns=np.array(report.columns))
+    write_npz(directory / SHOWN, x=rows, columns=np.array(report.columns))
     write_text(directory / "scenario.yaml", scenario.to_yaml())
     write_text(directory / "badge.json", badge_json(report.to_dict()))
     write_text(directory / "badge.svg", badge_svg(report.to_dict()))
@@ -203,8 +210,19 @@ def scenario_for(
     """The scenario, loaded if it is a file or a name: its rules use the samples' own names where the scenario
     has none for them.
     """
-    header = samples.columns
-    width = samples.rows.width if header is None else None
+    columns = samples.columns
+    return scenario_of(scenario, samples.rows.width if columns is None else columns, overrides, beta)
+
+
+def scenario_of(
+    scenario: Asked,
+    columns: Sequence[str] | int,
+    overrides: Mapping[str, Any] | None,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None,
+) -> Scenario:
+    """The scenario for samples with columns of these names, or so many without names."""
+    width = columns if isinstance(columns, int) else None
+    header = None if isinstance(columns, int) else columns
     if isinstance(scenario, Mapping):
         return of_regions(scenario, beta, tables(), header, width)
     if beta is not None:

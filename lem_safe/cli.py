@@ -13,6 +13,7 @@ from lem_safe.commands.certify import certify
 from lem_safe.commands.compare import compare
 from lem_safe.commands.explain import explain
 from lem_safe.commands.list_ import list_
+from lem_safe.commands.merge import merge
 from lem_safe.commands.new import new
 from lem_safe.commands.ood import ood
 from lem_safe.commands.outcome import complain, say, status_of
@@ -42,6 +43,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     certify,
     verify,
     audit,
+    merge,
     quality,
     thin,
     compare,

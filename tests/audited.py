@@ -6,6 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from lem_safe.auditor.inside import scrambled
+from lem_safe.auditor.shown import SEED
+
 BALL = {"kind": "ball", "center": [2.0, 0.0], "radius": 0.8}
 
 
@@ -57,6 +60,12 @@ def cloud(inside: int, n: int, seed: int = 0) -> np.ndarray:
     x = np.random.default_rng(seed).normal([-4.0, 0.0], 0.3, (n, 2))
     x[:inside] = np.random.default_rng(seed + 1).uniform([1.8, -0.2], [2.2, 0.2], (inside, 2))
     return x.astype(np.float32)
+
+
+def chosen_rows(total: int, most: int) -> np.ndarray:
+    """The rows that a page shows of one file: those with the smallest hashes of their numbers, ascending."""
+    priority = scrambled(scrambled(np.arange(total)) ^ np.uint64(SEED))
+    return np.sort(np.argsort(priority)[:most])
 
 
 def only(report):

@@ -1,6 +1,6 @@
 """The cells of one column as numbers, block by block, with what is learned of the column on the way."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from barriers.tables.first_row import number
 MOST = 1_000_000
 """Different texts that are remembered at a time."""
 FEW = 2000
-"""Different values of a column among which a misspelt one is looked for."""
+"""Different values of a column among which a misspelt one is looked for: those with the smallest codes."""
 REMEDY = "mend it, or the rule that says so"
 """What to do about a cell that is no value of its kind, where a rule says which."""
 
@@ -42,6 +42,9 @@ class Coder:
         self.seen: set[str] = set()
         self._known: dict[str, float] = {}
         self._texts: dict[float, str] = {}
+        self._before: dict[float, str] = {}
+        self._few: dict[float, str] = {}
+        self._limit = float("inf")  # codes from this one on are not among the smallest
         self._clear()
 
     def codes(self, cells: Sequence[str | None]) -> Coded:
@@ -59,19 +62,36 @@ class Coder:
         if np.isnan(value):
             return ""
         if self.kind == "text":
-            return self._texts.get(value, f"#{value:.0f}")
+            return self.text(value) or f"#{value:.0f}"
         if self.kind == "boolean":
             return "true" if value else "false"
         return date_text(value) if self.kind == "date" else repr(value)
 
+    def text(self, code: float) -> str | None:
+        """The text of a code; None where it is not remembered, as that of a cell of the last MOST is."""
+        return self._texts.get(code, self._before.get(code))
+
+    def few(self) -> dict[float, str]:
+        """Different texts that have occurred, by their codes, ascending: the FEW smallest."""
+        codes = sorted(self._few)
+        if len(codes) > FEW:
+            self._limit = codes[FEW]
+        self._few = {code: self._few[code] for code in codes[:FEW]}
+        return dict(self._few)
+
     def values(self) -> list[str]:
-        """The different texts that have occurred, as far as they are remembered; at most FEW."""
-        there = [text for text in self._texts.values() if text not in self.named or text in self.seen]
-        return sorted(there[:FEW])
+        """Different texts that have occurred; at most FEW."""
+        return sorted(self.few().values())
+
+    def recall(self, seen: Iterable[str], few: Mapping[float, str], others: Mapping[float, str]) -> None:
+        """Takes over what another reading of the column has learned. others: more texts by their codes."""
+        self.seen |= set(seen)
+        self._few |= few
+        self._texts |= {**few, **others}
 
     def _clear(self) -> None:
         self._known.clear()
-        self._texts = {code_of(text): text for text in self.named}
+        self._before, self._texts = self._texts, {code_of(text): text for text in self.named}
 
     def number(self, cell: str | None) -> float | None:
         """The number of one cell; None where it is no value of this kind."""
@@ -97,6 +117,10 @@ class Coder:
             return None
         if text in self.named:
             self.seen.add(text)
+        if code < self._limit:
+            self._few[code] = text
+            if len(self._few) > 2 * FEW:
+                self.few()
         return code
 
 

@@ -10,7 +10,7 @@ from barriers.tables.first_row import WINDOW, Doubt, Reading, first_row
 from barriers.tables.pairing import folded, listed
 from barriers.tables.separators import layout_of
 from barriers.tables.table_format import UNKNOWN, TableFormat
-from barriers.tables.text_file import TableFault, opened
+from barriers.tables.text_file import Elsewhere, TableFault, opened
 
 NAMES_OR_COMMENT = (
     "begins with # and may hold the names, as may the next line: remove its # if it holds the names, and the "
@@ -31,7 +31,7 @@ class CsvHead:
     first row. second: the cells of the next line. doubt: why the first line may be names or a row.
     """
 
-    path: Path
+    path: Path | Elsewhere
     first: tuple[str, ...]
     second: tuple[str, ...]
     line: int
@@ -57,7 +57,7 @@ class CsvHead:
         return replace(self, doubt=None)
 
 
-def csv_head(path: Path, form: TableFormat | bool | None = UNKNOWN) -> CsvHead:
+def csv_head(path: Path | Elsewhere, form: TableFormat | bool | None = UNKNOWN) -> CsvHead:
     """The head of a file; `form` says what is known of it beforehand (True or False alone: whether its first
     line is names). A TableFault where there is nothing in it, and where what separates its cells is in doubt.
     """

@@ -24,7 +24,7 @@ from pathlib import Path
 from barriers.tables.cells import Layout, Record, is_missing, marked_otherwise, records
 from barriers.tables.first_row import WINDOW
 from barriers.tables.table_format import SEPARATORS, TableFormat, name_of
-from barriers.tables.text_file import TableFault, kind_of, opened
+from barriers.tables.text_file import Elsewhere, TableFault, kind_of, opened
 
 STRONG = (",", ";", "\t", "|")
 ONE_COLUMN = {".": ",", ",": ";"}
@@ -46,7 +46,7 @@ HALVED = (
 )
 
 
-def layout_of(path: Path, form: TableFormat) -> Layout:
+def layout_of(path: Path | Elsewhere, form: TableFormat) -> Layout:
     """How the file's lines become cells; a TableFault where it is in doubt."""
     decimal, given = form.decimal or ".", form.decimal is not None
     separator = _separator(path, decimal) if form.separator is None else SEPARATORS[form.separator]
@@ -58,7 +58,7 @@ def layout_of(path: Path, form: TableFormat) -> Layout:
     return found
 
 
-def first_records(path: Path, layout: Layout) -> list[Record]:
+def first_records(path: Path | Elsewhere, layout: Layout) -> list[Record]:
     """The first line, and those that are compared with it."""
     with opened(path) as file:
         return list(itertools.islice(records(file, layout), WINDOW + 1))
@@ -74,7 +74,7 @@ def decimals_in_doubt(cells: Sequence[str], layout: Layout) -> str | None:
     return f"'{cell.strip()[:40]}' may be a number with a decimal comma or with thousands; {SAY_DECIMAL}"
 
 
-def _separator(path: Path, decimal: str) -> str:
+def _separator(path: Path | Elsewhere, decimal: str) -> str:
     if kind_of(path) == ".tsv":
         return _tabs(path, decimal)
     candidates = [mark for mark in STRONG if mark != decimal]
@@ -118,7 +118,7 @@ def _has_numbers(rows: Sequence[Record], mark: str, decimal: str) -> bool:
     )
 
 
-def _tabs(path: Path, decimal: str) -> str:
+def _tabs(path: Path | Elsewhere, decimal: str) -> str:
     """Tabs, which the file's name promises; a TableFault where there are none, but something else is."""
     rows = _parted(path, Layout("\t", decimal))
     if not rows or any(len(record.cells) > 1 for record in rows):
@@ -131,7 +131,7 @@ def _tabs(path: Path, decimal: str) -> str:
     return "\t"
 
 
-def _spaces(path: Path, decimal: str) -> str:
+def _spaces(path: Path | Elsewhere, decimal: str) -> str:
     """Spaces, where they part every row alike and are not within numbers; else what a file of one column
     has.
     """
@@ -148,7 +148,7 @@ def _spaces(path: Path, decimal: str) -> str:
     return " "
 
 
-def _by_spaces(path: Path, decimal: str) -> list[Record]:
+def _by_spaces(path: Path | Elsewhere, decimal: str) -> list[Record]:
     """The first rows parted by spaces and tabs; nothing where these do not part all of them alike, in two or
     more.
     """
@@ -161,7 +161,7 @@ def _grouped(cells: Sequence[str]) -> bool:
     return re.fullmatch(r"[+-]?\d{1,3}( \d{3})+([.,]\d*)?", " ".join(cells)) is not None
 
 
-def _parted(path: Path, layout: Layout) -> list[Record]:
+def _parted(path: Path | Elsewhere, layout: Layout) -> list[Record]:
     """The first rows by one separator; nothing where quotes make no sense with it."""
     try:
         return first_records(path, layout)

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Protocol, cast
 
 from barriers.regular_files import must_be_regular
 
@@ -15,6 +16,21 @@ TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 """What tables of text are called; `.gz` behind it, or alone, is compressed by gzip."""
 LONGEST = 1 << 24
 """The largest number of characters of a line."""
+
+
+class Elsewhere(Protocol):
+    """A file that is not on this machine's disks; its bytes come as a stream."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name."""
+
+    @property
+    def stem(self) -> str:
+        """Its name without the ending."""
+
+    def stream(self) -> BinaryIO:
+        """Its bytes, from the beginning."""
 
 
 class TableFault(ValueError):
@@ -27,7 +43,7 @@ class TableFault(ValueError):
         )
 
 
-def kind_of(path: Path) -> str:
+def kind_of(path: Path | Elsewhere) -> str:
     """The ending that says what a file is, in small letters, without `.gz` where text may be compressed.
 
     >>> kind_of(Path("a/Rows.TSV.gz")), kind_of(Path("rows.gz")), kind_of(Path("rows.npy.gz"))
@@ -39,31 +55,37 @@ def kind_of(path: Path) -> str:
     return inner if inner in TEXT else f"{inner}.gz" if inner in (".npy", ".npz", ".parquet") else ".txt"
 
 
-def is_text(path: Path) -> bool:
+def is_text(path: Path | Elsewhere) -> bool:
     """Whether a file's name says that it is a table of text."""
     return kind_of(path) in TEXT
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Iterator[str]]:
+def opened(path: Path | Elsewhere) -> Iterator[Iterator[str]]:
     """The lines of a file, with their line ends; TableFault where it is not UTF-8, damaged, or has a line of
     more than LONGEST characters, decompressed. Raises UnreadableFile for anything but a regular file.
     """
-    must_be_regular(path)
-    with readable():
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path, "rb") as packed, io.TextIOWrapper(packed, "utf-8-sig", newline="") as file:
-                yield _lines(file)
-        else:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                yield _lines(file)
+    with _bytes(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
+        yield _lines(file)
 
 
-def begins_with_mark(path: Path) -> bool:
+def begins_with_mark(path: Path | Elsewhere) -> bool:
     """Whether a file of text begins with a byte order mark, which `opened` leaves out."""
-    must_be_regular(path)
-    with readable(), gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with _bytes(path) as file:
         return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+
+
+@contextmanager
+def _bytes(path: Path | Elsewhere) -> Iterator[BinaryIO]:
+    """The bytes of a file, decompressed."""
+    if isinstance(path, Path):
+        must_be_regular(path)
+    with readable(), path.open("rb") if isinstance(path, Path) else path.stream() as raw:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(raw, "rb") as packed:
+                yield cast(BinaryIO, packed)
+        else:
+            yield raw
 
 
 def _lines(file: io.TextIOBase) -> Iterator[str]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lem_safe.auditor.census import RegionCensus, Sample
+from lem_safe.auditor.census import RegionCensus
 from lem_safe.auditor.reading import Reading
+from lem_safe.auditor.worst import Sample
 
 
 def as_written(region: RegionCensus, reading: Reading) -> RegionCensus:

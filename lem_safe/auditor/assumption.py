@@ -75,7 +75,7 @@ def stand(counted: Counted, question: Question) -> Stand:
     if counted.moved is not None and counted.moved.frozen:
         return Stand(unit, counted.units, because("frozen"))
     found = counted.repeats
-    if not units_by_nature(found, lambda: counted.match.coarse_blocks(samples), unit):
+    if not units_by_nature(found, counted.few, unit):
         numbers = copied(found.rows, found.distinct, found.exact, found.units, found.distinct_units, unit)
         return Stand(unit, counted.units, because("copies", numbers))
     return Stand(unit, counted.units, None)

@@ -3,6 +3,7 @@ sampled or filtered.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from barriers.specification import Nested
 from barriers.tables import TableFormat
 from lem_safe.auditor.assembly import assembled, looked
 from lem_safe.auditor.audit_report import AuditReport
-from lem_safe.auditor.counted import count, count_clouds
+from lem_safe.auditor.batch import Batch
+from lem_safe.auditor.counted import count, count_clouds, counted
 from lem_safe.auditor.decision import by_key, decide
 from lem_safe.auditor.growth import Past
 from lem_safe.auditor.opening import Source, open_both, open_samples
+from lem_safe.auditor.part import Part
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.samples import Samples
 from lem_safe.auditor.standing import Standing
@@ -99,18 +102,18 @@ def grow(
 def examine(samples: Samples, question: Question) -> AuditReport:
     """The audit of opened samples: match columns, count, decide, assemble."""
     match = question.match(samples)
-    counted, _ = count(samples, match, question, None)
-    bounded = counted if question.clouds is None else count_clouds(question.clouds, counted, question)
-    return assembled(counted, decide(counted, bounded, question, None), question)
+    found, _ = count(samples, match, question, None)
+    bounded = found if question.clouds is None else count_clouds(question.clouds, found, question)
+    return assembled(found, decide(found, bounded, question, None), question)
 
 
 def look_again(samples: Samples, question: Question, directory: Path) -> tuple[AuditReport, Past]:
     """One more evaluation of opened samples, and what to store of it."""
     match = question.match(samples)
     past = Past.read(directory, question.growing(match))
-    counted, seen = count(samples, match, question, past)
-    decision = decide(counted, counted, question, past)
-    report = assembled(counted, decision, question, looks=len(past.looks) + (seen.rows > past.rows))
+    found, seen = count(samples, match, question, past)
+    decision = decide(found, found, question, past)
+    report = assembled(found, decision, question, looks=len(past.looks) + (seen.rows > past.rows))
     return report, past.then(looked(report), seen, decision.by_constraint(question))
 
 
@@ -119,5 +122,24 @@ def concluded(samples: Samples, question: Question, standings: Sequence[Standing
     the end, one per constraint.
     """
     past = Past({}, standings=by_key(question, standings))
-    counted, _ = count(samples, question.match(samples), question, None)
-    return assembled(counted, decide(counted, counted, question, past), question, looks=looks)
+    found, _ = count(samples, question.match(samples), question, None)
+    return assembled(found, decide(found, found, question, past), question, looks=looks)
+
+
+def concluded_of(batch: Batch, question: Question) -> AuditReport:
+    """The audit of the rows that were counted in batches."""
+    asked = replace(question, near=batch.asked["near"])
+    asked.must_allow_clouds(batch.match, str(batch.facts["source"]))
+    found = batch.counted(asked)
+    bounded = found if asked.clouds is None else count_clouds(asked.clouds, found, asked)
+    return assembled(found, decide(found, bounded, asked, None), asked)
+
+
+def concluded_from(part: Part, question: Question) -> AuditReport:
+    """The audit of all rows that a part has counted: that of one pass over them."""
+    asked = replace(question, near=part.asked["near"])
+    samples = part.samples()
+    asked.must_allow_clouds(part.match, samples.source)
+    found = counted(part.tallies, samples, part.match, asked)
+    bounded = found if asked.clouds is None else count_clouds(asked.clouds, found, asked)
+    return assembled(found, decide(found, bounded, asked, None), asked)

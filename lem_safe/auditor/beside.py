@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lem_safe.auditor.dataset import DataFile
 from lem_safe.auditor.samples import UNITS, Samples
+from lem_safe.data.remote import Remote
 from lem_safe.files import sha256_of
 
 
@@ -15,17 +17,35 @@ def facts_beside(path: Path) -> dict[str, Any]:
     """The facts of the rows in a file; empty where there are none, and where the file is not the one that
     they are about, bit for bit.
     """
-    beside = path.with_name(f"{path.name}.json")
+    found = _facts(path)
     try:
-        found = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(found, dict) or found.get("file") != path.name:
-        return {}
-    try:
-        return found if found.get("sha256") == sha256_of(path) else {}
+        return found if found and found.get("sha256") == sha256_of(path) else {}
     except OSError:
         return {}
+
+
+def said_coupled(file: DataFile) -> bool:
+    """Whether the facts beside a file of several say that its rows are one filtered cloud, or several; of a
+    file that is not on this machine, whatever its content is.
+    """
+    if not file.marked:
+        return False
+    found = facts_beside(file.path) if isinstance(file.path, Path) else _facts(file.path)
+    replicas = found.get("replicas")
+    return found.get("coupled") is True or (isinstance(replicas, int) and replicas > 1)
+
+
+def _facts(path: Path | Remote) -> dict[str, Any]:
+    try:
+        if isinstance(path, Path):
+            text = path.with_name(f"{path.name}.json").read_text(encoding="utf-8")
+        else:
+            with path.beside(".json").stream() as file:
+                text = file.read().decode("utf-8")
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.get("file") == path.name else {}
 
 
 def marked_beside(samples: Samples, path: Path) -> Samples:

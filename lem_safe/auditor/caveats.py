@@ -40,7 +40,9 @@ def _unequal(audit: Mapping[str, Any]) -> list[str]:
     """A remark on each column that is not what the scenario derives it as."""
     return [
         f"Column '{found['column']}' is not {found['formula']} in {found['differ']:,} of {found['rows']:,} "
-        f"rows, the first of which is row {found['first']}; the counts are of its cells as they are."
+        + "rows"
+        + (f", the first of which is row {found['first']}" if found["first"] is not None else "")
+        + "; the counts are of its cells as they are."
         for found in audit.get("unequal", ())
     ]
 

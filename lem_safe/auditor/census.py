@@ -11,25 +11,26 @@ Besides the counts a census records how far samples stay away, the worst samples
 inside, and how much of each unit (a cloud, a chain, a path) is inside.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import value_and_gradient
 from barriers.sets import AllOf, AnyOf, Anywhere, NotSmooth, Separation, UnsafeSet
 from barriers.sets.comparison import UNDEFINED
 from barriers.sets.flat import flat_in
-from lem_safe.auditor.clearances import Clearances, Sketch
-from lem_safe.auditor.inside import Inside, Reservoir
-from lem_safe.auditor.mixing import Batches
+from lem_safe.auditor.clearances import Clearances
+from lem_safe.auditor.inside import Inside
+from lem_safe.auditor.region_tally import Judged, Kept, RegionTally
 from lem_safe.auditor.samples import Block
 from lem_safe.auditor.tracks import Tracks, deepest
 from lem_safe.auditor.units import UnitCounts
+from lem_safe.auditor.worst import Sample
 
 ClearanceKind = Literal["exact", "bound", "first_order"]
 
@@ -40,23 +41,10 @@ SPACINGS = 64
 number.
 """
 
-WORST = 20
-"""The number of deepest (else nearest) samples that are kept."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample: its row (from 0, in file order), whether it is inside, its clearance, its values, and the
-    number of its unit, if any. cells: the values as a person reads them, where some are no numbers; their
-    values are then the numbers that stand for them, and None is a missing one.
-    """
-
-    row: int
-    inside: bool
-    clearance: float | None
-    values: tuple[float | None, ...]
-    unit: int | None = None
-    cells: tuple[str, ...] | None = None
+LANES = 16
+"""Rows are looked at in multiples of so many: then a row's number is the same wherever it is in a block, as
+vectors of numbers and what is left at their end may be rounded differently.
+"""
 
 
 class Census(NamedTuple):
@@ -156,144 +144,110 @@ def _most(region: UnsafeSet, what: Literal["resolution", "rounding"]) -> float:
     return max(getattr(part, what) for part in region.modules() if isinstance(part, UnsafeSet))
 
 
-def census(
-    blocks: Iterable[Block],
-    regions: Mapping[str, UnsafeSet],
-    near: float | None = None,
-    *,
-    apart: bool = False,
-    tracks: Tracks | None = None,
-) -> Census:
-    """The census of every region in one pass over float64 blocks; samples outside but within `near` are also
-    counted.
-
-    apart: keep only the worst row of each unit, since neighbouring rows of a path are the same event.
-    tracks: for units that are paths joined by straight lines: a row then stands for the segment that ends at
-    it, at its deepest point.
-    """
-    tallies = {name: _Tally(region, near, apart) for name, region in regions.items()}
-    together = UnitCounts()
-    n = inside_any = dropped = 0
-    with torch.no_grad():
-        for x, unit, left_out in blocks:
-            dropped += left_out
-            inside = torch.zeros(x.shape[0], dtype=torch.bool)
-            before = None if tracks is None or unit is None else tracks.before(x, unit)
-            for tally in tallies.values():
-                inside = inside | tally.add(x, unit, n, before)
-            inside_any += int(inside.sum())
-            if unit is not None:
-                together.add(unit, inside.numpy())
-            n += x.shape[0]
-    by_unit = together if together.units else None
-    return Census(n, inside_any, {name: tally.result() for name, tally in tallies.items()}, by_unit, dropped)
+def judged(
+    region: UnsafeSet, x: Float[Tensor, "p d"], n: int, before: Float[Tensor, "p d"] | None = None
+) -> Judged:
+    """What is found of the first n of these rows; with `before`, of the segments that lead to them."""
+    if before is None:
+        inside = region.contains(x)
+    else:
+        inside, x = deepest(region, before, x)
+    s, undefined = clearances(region, x)
+    s = told(region, x, s, undefined, inside) + 0.0  # no negative zero
+    return Judged(inside[:n].numpy(), s[:n].numpy(), undefined[:n].numpy(), x[:n].numpy())
 
 
-@dataclass
-class _Tally:
-    """The running census of one region."""
+def whole_lanes(x: Float[Tensor, "b d"]) -> Float[Tensor, "p d"]:
+    """The rows, the last of them repeated until there is a multiple of LANES."""
+    left = -len(x) % LANES
+    return torch.cat([x, x[-1:].expand(left, -1)]) if left else x
 
-    region: UnsafeSet
-    near: float | None
-    apart: bool
-    violations: int = 0
-    undefined: int = 0
-    close: int = 0
-    clearance: float = float("inf")
-    worst: list[Sample] = field(default_factory=list)
-    sketch: Sketch = field(default_factory=Sketch)
-    inside: Reservoir = field(default_factory=Reservoir)
-    batches: Batches = field(default_factory=Batches)
-    by_unit: UnitCounts = field(default_factory=UnitCounts)
+
+class CensusTally:
+    """The running census of several regions. It holds numbers alone, not the regions."""
+
+    def __init__(self, names: Iterable[str], kept: Kept) -> None:
+        self.kept = kept
+        self.regions = {name: RegionTally.fresh(kept) for name in names}
+        self.together = UnitCounts()
+        self.n = self.inside_any = 0
 
     def add(
         self,
-        x: Float[Tensor, "b d"],
-        unit: Int64[np.ndarray, "b"] | None,
-        start: int,
-        before: Float[Tensor, "b d"] | None = None,
-    ) -> Bool[Tensor, "b"]:
-        """Adds one block, whose first row is row `start`, and returns which of its rows are inside; with
-        `before`, which segments are.
-        """
-        if before is None:
-            inside = self.region.contains(x)
-        else:
-            inside, x = deepest(self.region, before, x)
-        s, undefined = clearances(self.region, x)
-        s = told(self.region, x, s, undefined, inside)
-        unknown = s.isnan()
-        self.violations += int(inside.sum())
-        self.undefined += int(undefined.sum())
-        ranked = torch.where(unknown, torch.inf, s)
-        least = float(ranked.min())
-        self.clearance = min(self.clearance, least)
-        self.sketch.add(s.numpy(), least, float(torch.where(unknown, -torch.inf, s).max()))
-        self.batches.add(inside.numpy())
-        self.inside.add(x, inside, start)
-        if unit is not None:
-            self.by_unit.add(unit, inside.numpy())
-        if self.near is not None:
-            self.close += int((~inside & (s <= self.near)).sum())
-        ranked = torch.where(unknown & inside, -torch.inf, ranked)
-        if len(self.worst) < WORST or float(ranked.min()) < _rank(self.worst[-1]):
-            self._keep_worst(x, unit, start, inside, ranked)
-        return inside
-
-    def _keep_worst(
-        self,
-        x: Float[Tensor, "b d"],
-        unit: Int64[np.ndarray, "b"] | None,
-        start: int,
-        inside: Bool[Tensor, "b"],
-        ranked: Float[Tensor, "b"],
+        block: Block,
+        x: Float[Tensor, "p d"],
+        regions: Mapping[str, UnsafeSet],
+        tracks: Tracks | None,
     ) -> None:
-        """Keeps the WORST rows so far; with `apart`, only the worst of each unit."""
-        if unit is None or not self.apart:
-            rows = torch.topk(ranked, min(WORST, x.shape[0]), largest=False).indices.tolist()
-        else:
-            order = ranked.argsort(stable=True).numpy()
-            rows = order[np.sort(np.unique(unit[order], return_index=True)[1])[:WORST]].tolist()
-        fresh = [
-            Sample(
-                start + i,
-                bool(inside[i]),
-                float(ranked[i]) if ranked[i].isfinite() else None,
-                tuple(x[i].tolist()),
-                None if unit is None else int(unit[i]),
-            )
-            for i in rows
-        ]
-        everybody = sorted([*self.worst, *fresh], key=lambda sample: (_rank(sample), sample.row))
-        first = {
-            sample.unit if self.apart and sample.unit is not None else sample.row: sample
-            for sample in reversed(everybody)
-        }
-        self.worst = sorted(first.values(), key=lambda sample: (_rank(sample), sample.row))[:WORST]
+        """Adds a block, whose rows are the first of `x`."""
+        n, unit = len(block.x), block.unit
+        before = None if tracks is None or unit is None else whole_lanes(tracks.before(block.x, unit))
+        inside = np.zeros(n, dtype=bool)
+        for name, region in regions.items():
+            found = judged(region, x, n, before)
+            self.regions[name].add(found, unit, block.at)
+            inside = inside | found.inside
+        self.inside_any += int(np.count_nonzero(inside))
+        if unit is not None:
+            self.together.add(unit, inside)
+        self.n += n
 
-    def result(self) -> RegionCensus:
-        least = self.clearance if self.clearance < float("inf") else None
-        kind = clearance_kind(self.region)
-        if self.region.clearance and least is not None and least >= 0:
+    def result(self, regions: Mapping[str, UnsafeSet], number: Callable[[int], int | None]) -> Census:
+        """The census. number: how a row is counted, from 0."""
+        found = {name: self._of_region(region, name, number) for name, region in regions.items()}
+        return Census(self.n, self.inside_any, found, self.together if self.together.units else None)
+
+    def _of_region(self, region: UnsafeSet, name: str, number: Callable[[int], int | None]) -> RegionCensus:
+        tally = self.regions[name]
+        least = tally.clearance if tally.clearance < float("inf") else None
+        kind = clearance_kind(region)
+        if region.clearance and least is not None and least >= 0:
             kind = "exact"
-        near = self.close if self.near is not None else None
-        by_unit = self.by_unit if self.by_unit.units else None
         return RegionCensus(
-            violations=self.violations,
+            violations=tally.violations,
             clearance=least,
             kind=kind,
-            undefined=self.undefined,
-            near=near,
-            worst=tuple(self.worst),
-            clearances=self.sketch.result(),
-            inside=self.inside.result(),
-            effective=self.batches.effective(),
-            by_unit=by_unit,
-            rows=self.batches.n,
+            undefined=tally.undefined,
+            near=tally.close if tally.kept.near is not None else None,
+            worst=tally.worst.samples(number),
+            clearances=tally.sketch.result(),
+            inside=tally.inside.result(),
+            effective=tally.batches.effective(),
+            by_unit=tally.by_unit if tally.by_unit.units else None,
+            rows=self.n,
         )
 
+    def plus(self, other: "CensusTally") -> "CensusTally":
+        """The counts of both."""
+        both = CensusTally([], self.kept)
+        both.regions = {name: own.plus(other.regions[name]) for name, own in self.regions.items()}
+        both.together = self.together.plus(other.together)
+        both.n, both.inside_any = self.n + other.n, self.inside_any + other.inside_any
+        return both
 
-def _rank(sample: Sample) -> float:
-    if sample.clearance is None:
-        return -float("inf") if sample.inside else float("inf")
-    return sample.clearance
+    def state(self) -> dict[str, Any]:
+        """What there is to store, regions in their order."""
+        regions = [tally.state() for tally in self.regions.values()]
+        counts = {"n": self.n, "inside_any": self.inside_any}
+        return {**counts, "together": self.together.state(), "regions": regions}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], names: Sequence[str], kept: Kept) -> "CensusTally":
+        """The counts that were stored."""
+        found = cls([], kept)
+        pairs = zip(names, state["regions"], strict=True)
+        found.regions = {name: RegionTally.of_state(own, kept) for name, own in pairs}
+        found.together = UnitCounts.of_state(state["together"])
+        found.n, found.inside_any = int(state["n"]), int(state["inside_any"])
+        return found
+
+
+def census(blocks: Iterable[Block], regions: Mapping[str, UnsafeSet], near: float | None = None) -> Census:
+    """The census of every region in one pass over float64 blocks of one file; samples outside but within
+    `near` are also counted.
+    """
+    found = CensusTally(regions, Kept(near))
+    with torch.no_grad():
+        for block in blocks:
+            found.add(block, whole_lanes(block.x), regions, None)
+    return found.result(regions, lambda at: at)

@@ -69,6 +69,31 @@ class Sketch:
         bits = np.asarray(values, dtype=np.float32).view(np.uint32) >> 16
         self.counts += np.bincount(bits, minlength=1 << 16)
 
+    def plus(self, other: "Sketch") -> "Sketch":
+        """The distribution of the numbers of both."""
+        both = Sketch()
+        both.counts = self.counts + other.counts
+        both.low, both.high = min(self.low, other.low), max(self.high, other.high)
+        both.unknown = self.unknown + other.unknown
+        return both
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sketch.of_state, (self.state(),)
+
+    def state(self) -> dict[str, Any]:
+        """What there is to store."""
+        held = np.flatnonzero(self.counts)
+        spread = {"bits": held.astype(np.uint16), "counts": self.counts[held]}
+        return {**spread, "low": float(self.low), "high": float(self.high), "unknown": self.unknown}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> "Sketch":
+        """The distribution that was stored."""
+        found = cls()
+        found.counts[state["bits"]] = state["counts"]
+        found.low, found.high, found.unknown = state["low"], state["high"], int(state["unknown"])
+        return found
+
     def result(self) -> Clearances | None:
         """The distribution; None where no number is known."""
         if not self.counts.any():

@@ -17,15 +17,14 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
 from barriers.sets import UnsafeSet
 from lem_safe.auditor.audit_report import AuditReport
-from lem_safe.auditor.census import clearances, told
+from lem_safe.auditor.census import judged, whole_lanes
 from lem_safe.auditor.question import Question
 from lem_safe.auditor.reading import Reading
 from lem_safe.auditor.samples import UNITS, Block, Samples
-from lem_safe.auditor.tracks import Tracks, deepest
+from lem_safe.auditor.tracks import Tracks
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import write_atomically
 
@@ -88,32 +87,24 @@ class _Pass:
     def failing(self, blocks: Iterator[Block]) -> Iterator[Failing]:
         """The rows inside, block by block."""
         with torch.no_grad():
-            for x, unit, _ in blocks:
+            for x, unit, *_ in blocks:
+                if not len(x):
+                    continue
                 before = None if self.tracks is None or unit is None else self.tracks.before(x, unit)
-                each = [_judged(region, x, before) for region in self.sets.values()]
-                inside = np.stack([column for column, _ in each], 1)
+                padded = whole_lanes(x)
+                along = None if before is None else whole_lanes(before)
+                each = [judged(region, padded, len(x), along) for region in self.sets.values()]
+                inside = np.stack([found.inside for found in each], 1)
                 kept = np.flatnonzero(inside.any(1))
                 yield Failing(
                     row=self.rows + kept,
                     unit=None if unit is None else unit[kept],
                     inside=inside[kept],
-                    clearance=np.stack([s for _, s in each], 1)[kept],
+                    clearance=np.stack([found.clearance for found in each], 1)[kept],
                     x=x.numpy()[kept],
                 )
                 self.rows, self.found = self.rows + len(x), self.found + len(kept)
                 self.inside = [n + int(k) for n, k in zip(self.inside, inside.sum(0), strict=True)]
-
-
-def _judged(
-    region: UnsafeSet, x: Float[Tensor, "b d"], before: Float[Tensor, "b d"] | None
-) -> tuple[Bool[np.ndarray, "b"], Float[np.ndarray, "b"]]:
-    """Which rows are inside a region, as the census decides it, and their clearances."""
-    if before is None:
-        inside = region.contains(x)
-    else:
-        inside, x = deepest(region, before, x)
-    s, undefined = clearances(region, x)
-    return inside.numpy(), told(region, x, s, undefined, inside).numpy()
 
 
 class _Heads(NamedTuple):

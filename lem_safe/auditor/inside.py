@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, UInt64
-from torch import Tensor
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 KEPT = 1000
@@ -44,9 +42,31 @@ class Reservoir:
         self.priority: UInt64[np.ndarray, " k"] = np.empty(0, dtype=np.uint64)
         self.values: Float[np.ndarray, "k d"] | None = None
 
-    def add(self, x: Float[Tensor, "b d"], inside: Bool[Tensor, "b"], start: int) -> None:
-        """Adds one block, whose first row is row `start`."""
-        rows = torch.nonzero(inside)[:, 0].numpy()
+    def plus(self, other: "Reservoir") -> "Reservoir":
+        """The subsample of the rows of both, none of which is in both."""
+        if self.values is None or other.values is None:
+            return other if self.values is None else self
+        both = Reservoir()
+        both.priority = np.concatenate([self.priority, other.priority])
+        order = np.argsort(both.priority)[:KEPT]
+        both.priority = both.priority[order]
+        both.values = np.concatenate([self.values, other.values])[order]
+        return both
+
+    def state(self) -> dict[str, Any]:
+        """What there is to store."""
+        return {"priority": self.priority, "values": self.values}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> "Reservoir":
+        """The subsample that was stored."""
+        found = cls()
+        found.priority, found.values = state["priority"], state["values"]
+        return found
+
+    def add(self, x: Float[np.ndarray, "b d"], inside: Bool[np.ndarray, "b"], start: int) -> None:
+        """Adds one block, whose first row has the number `start`, a number that no other row has."""
+        rows = np.flatnonzero(inside)
         if not len(rows):
             return
         priority = scrambled(rows + start)
@@ -56,7 +76,7 @@ class Reservoir:
         if len(rows) > KEPT:
             keep = np.argpartition(priority, KEPT)[:KEPT]
             rows, priority = rows[keep], priority[keep]
-        values = x.numpy()[rows]
+        values = x[rows]
         priority = np.concatenate([self.priority, priority])
         values = values if self.values is None else np.concatenate([self.values, values])
         order = np.argsort(priority)[:KEPT]

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import torch
-
 from barriers.sets.column_names import names_among, rule_names
 from barriers.sets.derived import beside, missing_in, of_columns
 from barriers.tables import Unpaired, by_position, defaults, folded, identifier, listed, pair
@@ -38,11 +36,6 @@ class Match(NamedTuple):
     def blocks(self, samples: Samples, size: int = BLOCK) -> Iterator[Block]:
         """The rows in file order, in the scenario's columns."""
         return samples.blocks(self.order, self.unit_column, size, self.reading)
-
-    def coarse_blocks(self, samples: Samples) -> Iterator[Block]:
-        """The rows with small numbers for categories, for looking at how rows repeat."""
-        for block in self.blocks(samples):
-            yield block._replace(x=torch.from_numpy(self.reading.coarse(block.x.numpy())))
 
     def marked(self, samples: Samples, size: int = BLOCK) -> Iterator[Marked]:
         """The same, without leaving out a row."""

@@ -15,7 +15,9 @@ import torch
 
 from barriers.tables import UNKNOWN, TableFormat, folded, is_text, kind_of, listed, only_of_text
 from lem_safe.auditor.arrays import Archive, Array, open_npy, rows_in
-from lem_safe.auditor.beside import facts_beside, marked_beside
+from lem_safe.auditor.arrow_files import open_arrow
+from lem_safe.auditor.beside import facts_beside, marked_beside, said_coupled
+from lem_safe.auditor.dataset import ARROW, DataSet, Shard, dataset_of
 from lem_safe.auditor.drawn import Drawn, Numbers
 from lem_safe.auditor.in_memory import IN_MEMORY, filled, of_tensor, rows_by_column
 from lem_safe.auditor.parts import open_parts
@@ -25,6 +27,7 @@ from lem_safe.auditor.tables import open_csv, open_parquet
 from lem_safe.data.names import identifiers, placeholders
 from lem_safe.data.parts import in_parts
 from lem_safe.data.readers import READERS
+from lem_safe.data.remote import is_address
 from lem_safe.errors import BadInput, Fault
 
 Source = Any
@@ -45,18 +48,25 @@ def open_both(
 
 
 def open_samples(
-    source: Any, columns: Sequence[str] | None = None, form: TableFormat | bool | None = None
+    source: Any,
+    columns: Sequence[str] | None = None,
+    form: TableFormat | bool | None = None,
+    shard: Shard | None = None,
 ) -> Samples:
-    """The samples of a file (.npz, .npy, text, .parquet), of several, of an array, a tensor or a table;
-    opened ones as they are.
+    """The samples of a file (.npz, .npy, text, .parquet, .arrow), of several, on this machine or at an
+    address, of an array, a tensor or a table; opened ones as they are.
 
     columns: names for samples without names. form: what is known of a text file, by default detected and
     refused where ambiguous (True or False alone: whether its first line is names), and whether rows that miss
-    a value are left out.
+    a value are left out. shard: which of several files are read.
     """
     if isinstance(source, Samples):
         return source
     form = form if isinstance(form, TableFormat) else TableFormat(header=form)
+    if shard is not None and not (is_address(source) or (_is_path(source) and in_parts(Path(source)))):
+        named = str(source) if _is_path(source) else IN_MEMORY
+        message = "a shard is some of the files of a directory, a pattern or an address"
+        raise BadInput(Fault(f"{message}; got {named}, which is not several files", key="--shard"))
     if form.of_text and not _is_text(source):
         named = str(source) if _is_path(source) else IN_MEMORY
         kind = kind_of(Path(source)) or "directory" if _is_path(source) else "table in memory"
@@ -66,21 +76,32 @@ def open_samples(
     elif isinstance(source, Drawn):
         opened = _of_drawn(source, columns)
     else:
-        opened = _of_file(Path(source), columns, form) if _is_path(source) else _of_memory(source, columns)
+        opened = _of_path(source, columns, form, shard) if _is_path(source) else _of_memory(source, columns)
     return opened if form.missing == "error" else replace(opened, gaps=form.missing)
 
 
+def _of_path(
+    source: str | PathLike[str], columns: Sequence[str] | None, form: TableFormat, shard: Shard | None
+) -> Samples:
+    if not is_address(source) and not in_parts(Path(source)):
+        return _of_file(Path(source), columns, form)
+    return of_dataset(dataset_of(str(source), shard), columns, form)
+
+
+def of_dataset(data: DataSet, columns: Sequence[str] | None, form: TableFormat) -> Samples:
+    """The rows of the chosen files of a data set."""
+    rows = open_parts(data, form)
+    named = _named(rows._replace(columns=_given(rows.columns, columns, data.source)), data.source)
+    coupled = any(said_coupled(file) for file in (data.files[i] for i in data.chosen))
+    return Samples(named, data.source, coupled=coupled, gaps=form.missing, data=data)
+
+
 def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Samples:
-    if in_parts(path):
-        rows = open_parts(path, form)
-        return Samples(
-            _named(rows._replace(columns=_given(rows.columns, columns, str(path))), str(path)), str(path)
-        )
     kind = kind_of(path)
     if form.missing == "error" and facts_beside(path).get("missing") == "keep":
         form = replace(form, missing="keep")
-    if is_text(path) or kind == ".parquet":
-        table = open_csv(path, form) if is_text(path) else open_parquet(path)
+    if is_text(path) or kind in (".parquet", *ARROW):
+        table = open_csv(path, form) if is_text(path) else _binary(path)
         rows = table._replace(columns=_given(table.columns, columns, str(path)))
         return marked_beside(Samples(_named(rows, str(path)), str(path)), path)
     match kind:
@@ -97,9 +118,14 @@ def _of_file(path: Path, columns: Sequence[str] | None, form: TableFormat) -> Sa
             rows = rows_in(array, columns)
         case _:
             must_be_file(path)
-            message = f"'{path.suffix}' is not a table this reads; use one of {', '.join(READERS)}"
+            known = ", ".join((*READERS, *ARROW))
+            message = f"'{path.suffix}' is not a table this reads; use one of {known}"
             raise BadInput(Fault(message, str(path)))
     return Samples(_named(rows, str(path)), str(path))
+
+
+def _binary(path: Path) -> Rows:
+    return open_arrow(path) if kind_of(path) in ARROW else open_parquet(path)
 
 
 def _form_of(source: Any, form: TableFormat | bool | None, beside: Any = None) -> TableFormat:
@@ -117,6 +143,8 @@ def _is_path(source: Any) -> TypeGuard[str | PathLike[str]]:
 
 def _is_text(source: Any) -> bool:
     """Whether it is a file of text, or may be several."""
+    if is_address(source):
+        return True
     return _is_path(source) and (is_text(Path(source)) or in_parts(Path(source)))
 
 

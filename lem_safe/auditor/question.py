@@ -63,16 +63,14 @@ class Question:
         separate clouds are given for samples that have a bound of their own.
         """
         match = match_columns(samples, self.scenario.columns, self.scenario.unsafe, self.scenario.derived)
-        if self.clouds is not None and match.unit != "sample":
-            raise BadInput(
-                Fault(
-                    f"counts {match.unit}s, which bring a bound of their own; --clouds is for samples that "
-                    "bring none: audit the clouds "
-                    "by themselves",
-                    samples.source,
-                )
-            )
+        self.must_allow_clouds(match, samples.source)
         return match
+
+    def must_allow_clouds(self, match: Match, source: str) -> None:
+        """Refuses separate clouds for samples that have a bound of their own."""
+        if self.clouds is not None and match.unit != "sample":
+            what = f"counts {match.unit}s, which bring a bound of their own; --clouds is for samples that"
+            raise BadInput(Fault(f"{what} bring none: audit the clouds by themselves", source))
 
     def match_clouds(self, beside: Samples) -> Match:
         """The same for separate clouds; BadInput where their rows have no clouds."""

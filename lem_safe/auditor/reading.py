@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from barriers.sets import Cells, Rule
 from barriers.sets.column_names import column_names
 from barriers.sets.meeting import Demands
 from barriers.sets.usage import rules_in, usage_of
 from barriers.tables import CellKind, Coder
+from lem_safe.auditor.repeats import Few
 from lem_safe.auditor.rows import Coders, Rows
 from lem_safe.errors import BadInput, Fault
 
@@ -67,15 +67,17 @@ class Reading:
         pairs = zip(self.order, values, strict=True)
         return tuple(self.coders.get(i, plain).shown(value) for i, value in pairs)
 
-    def coarse(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, "b d"]:
+    def coarse(self, few: Few) -> Few:
         """Rows with small numbers for what has no order, as categories repeat naturally; 0 where a cell is
         missing.
         """
-        found = np.nan_to_num(x, nan=0.0)
+        if not self.coders:
+            return few
+        found = np.nan_to_num(few.values, nan=0.0)
         for place, i in enumerate(self.order):
             if i in self.coders and self.coders[i].kind == "text":
                 found[:, place] %= CATEGORIES
-        return found
+        return few.merged(found)
 
     def unseen(self) -> tuple[Unseen, ...]:
         """The texts that rules name and that have not occurred in the rows read so far."""

@@ -37,7 +37,8 @@ class Rows(NamedTuple):
 
     settle: raises BadInput where the names may be a row of numbers, and the expected names do not show that
     they are names. coded: the stream where some columns are read by coders; None where all are numbers.
-    holds: what columns hold.
+    holds: what columns hold. parts: of rows in several files, the number of each file from 0, its name and
+    its rows, in the columns of all; None where they are in one. held_in: how many files there are.
     """
 
     total: int | None
@@ -47,6 +48,12 @@ class Rows(NamedTuple):
     settle: Callable[[Sequence[str] | None], None] = _settled
     coded: Callable[[Sequence[int], int, Coders], Iterator[NDArray[Any]]] | None = None
     holds: Callable[[Sequence[int]], list[Holding]] = _numbers
+    parts: "Callable[[], Iterator[tuple[int, str, Rows]]] | None" = None
+    held_in: int = 1
+
+    def files(self, source: str) -> "Iterator[tuple[int, str, Rows]]":
+        """The files one after the other: the number of each from 0, its name, its rows."""
+        yield from [(0, source, self)] if self.parts is None else self.parts()
 
     def read(self, chosen: Sequence[int], size: int, coders: Coders, source: str) -> Iterator[NDArray[Any]]:
         """The blocks, some columns read by their coders; BadInput where the source holds only numbers."""

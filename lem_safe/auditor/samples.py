@@ -15,8 +15,9 @@ draws), `tuned` (they chose the scenario's numbers, so they cannot certify them,
 of the particles that ever left their start). Values are used as saved: widened to float64, never rounded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ from torch import Tensor
 from barriers.sets.meeting import TOLERANCE
 from barriers.tables import Gaps
 from lem_safe.auditor.arrays import Array
+from lem_safe.auditor.dataset import DataSet
 from lem_safe.auditor.drawn import Numbers
+from lem_safe.auditor.places import file_of, placed
 from lem_safe.auditor.reading import PLAIN, Reading
 from lem_safe.auditor.rows import BLOCK, Rows
 from lem_safe.errors import BadInput, Fault
@@ -40,21 +43,26 @@ UNITS: dict[str, Unit] = {"replica": "cloud", "chain": "chain", "path": "path"}
 
 
 class Block(NamedTuple):
-    """Some rows, and the number of each one's unit; None where every row is its own. dropped: the number of
-    rows among them that missed a value and are left out.
+    """Some rows of one file, and the number of each one's unit; None where every row is its own. dropped: the
+    number of rows among them that missed a value and are left out. at: the number of the first row (see
+    `places`), rows that are left out not counted.
     """
 
     x: Float[Tensor, "b d"]
     unit: Int64[np.ndarray, "b"] | None = None
     dropped: int = 0
+    at: int = 0
 
 
 class Marked(NamedTuple):
-    """Some rows, none left out: those that miss a value that they may not are marked, and hold NaN."""
+    """Some rows of one file, none left out: those that miss a value that they may not are marked, and hold
+    NaN. at: the number of the first row.
+    """
 
     x: Float[np.ndarray, "b d"]
     unit: Int64[np.ndarray, "b"] | None
     missing: Bool[np.ndarray, "b"]
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class Samples:
     """What is done with a row that misses a value, NaN, in one of the chosen columns, except those that a
     rule asks whether they are missing.
     """
+    data: DataSet | None = None
+    """The files, where there are several."""
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -99,13 +109,15 @@ class Samples:
         self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
     ) -> Iterator[Block]:
         """The rows in file order, `size` at a time, with columns in this order, read in this way; BadInput at
-        the first number that is not finite.
+        the first number that is not finite. A block is empty only where no row of a file is left.
         """
+        marked = self.marked(order, unit_column, size, reading)
         if self.gaps == "drop":
-            yield from self._without_gaps(order, unit_column, size, reading)
+            for _, blocks in groupby(marked, lambda block: file_of(block.at)):
+                yield from _without_gaps(blocks)
             return
-        for x, unit, _ in self.marked(order, unit_column, size, reading):
-            yield Block(torch.from_numpy(x), unit)
+        for x, unit, _, at in marked:
+            yield Block(torch.from_numpy(x), unit, 0, at)
 
     def marked(
         self, order: Sequence[int], unit_column: int | None, size: int = BLOCK, reading: Reading = PLAIN
@@ -118,20 +130,21 @@ class Samples:
             raise BadInput(Fault(message, self.source))
         chosen = [*order] if unit_column is None else [*order, unit_column]
         numbers = self.members.blocks(size) if self.members is not None else None
-        start = 0
-        for part in self.rows.read(chosen, size, reading.coders, self.source):
-            block = np.array(part, dtype=np.float64)
-            gaps = self._gaps(block, chosen, reading)
-            self._must_be_finite(block, start, chosen, reading)
-            unit = None if numbers is None else next(numbers).astype(np.int64)
-            if self.each is not None:
-                unit = np.arange(start, start + len(block)) // self.each
-            if unit_column is not None:
-                unit = self._whole(block[:, -1], start)
-                block = np.ascontiguousarray(block[:, :-1])
-            self._must_be_whole(block, start, reading)
-            yield Marked(block, unit, gaps)
-            start += len(block)
+        for file, source, rows in self.rows.files(self.source):
+            start = 0
+            for part in rows.read(chosen, size, reading.coders, source):
+                block = np.array(part, dtype=np.float64)
+                gaps = self._gaps(block, chosen, reading)
+                self._must_be_finite(block, (source, start), chosen, reading)
+                unit = None if numbers is None else next(numbers).astype(np.int64)
+                if self.each is not None:
+                    unit = np.arange(start, start + len(block)) // self.each
+                if unit_column is not None:
+                    unit = _whole(block[:, -1], (source, start))
+                    block = np.ascontiguousarray(block[:, :-1])
+                _must_be_whole(block, (source, start), reading)
+                yield Marked(block, unit, gaps, placed(file, start))
+                start += len(block)
 
     def _gaps(
         self, block: Float[np.ndarray, "b k"], chosen: Sequence[int], reading: Reading
@@ -142,24 +155,12 @@ class Samples:
         needed = [place for place, i in enumerate(chosen) if i not in reading.gaps]
         return np.asarray(np.isnan(block[:, needed]).any(1))
 
-    def _without_gaps(
-        self, order: Sequence[int], unit_column: int | None, size: int, reading: Reading
-    ) -> Iterator[Block]:
-        """The rows that miss no value; BadInput where none is left."""
-        held, rows, dropped = None, 0, 0
-        for block, _, gaps in self.marked(order, unit_column, size, reading):
-            rows += len(block)
-            dropped += int(gaps.sum())
-            if not gaps.all():
-                if held is not None:
-                    yield held
-                held = Block(torch.from_numpy(np.ascontiguousarray(block[~gaps])), None, dropped)
-                dropped = 0
-        if held is None:
-            raise BadInput(Fault(f"each of its {rows:,} rows misses a value that is needed", self.source))
-        yield held._replace(dropped=held.dropped + dropped)
-
-    def _must_be_finite(self, block: np.ndarray, start: int, chosen: Sequence[int], reading: Reading) -> None:
+    def _must_be_finite(
+        self, block: np.ndarray, place: tuple[str, int], chosen: Sequence[int], reading: Reading
+    ) -> None:
+        """Raises BadInput at the first number that is not finite. place: the file, and how many of its rows
+        come before these.
+        """
         if np.isfinite(block).all():
             return
         bad = ~np.isfinite(block)
@@ -169,42 +170,62 @@ class Samples:
         if not bad.any():
             return
         row, column = (int(i) for i in np.argwhere(bad)[0])
+        source, start = place
         own = self.rows.columns  # unnamed ones are numbered from 1, like the rows
         name = f"{chosen[column] + 1}, counted from 1" if own is None else own[chosen[column]]
-        place = f"row {start + row + 1}, column {name}"
+        where = f"row {start + row + 1}, column {name}"
         value = block[row, column]
         if np.isnan(value) and chosen[column] in reading.coders:
             way = "leave out such rows with missing: drop, or count them with missing: keep"
             what = f"the cell is missing; fill it, {way}"
-            raise BadInput(Fault(f"{place}: {what}", self.source))
+            raise BadInput(Fault(f"{where}: {what}", source))
         drop = ", or leave out rows that miss a value with missing: drop" if np.isnan(value) else ""
-        message = f"{place}: {value} is not a finite number; repair or remove the row{drop}"
-        raise BadInput(Fault(message, self.source))
+        message = f"{where}: {value} is not a finite number; repair or remove the row{drop}"
+        raise BadInput(Fault(message, source))
 
-    def _must_be_whole(self, block: Float[np.ndarray, "b d"], start: int, reading: Reading) -> None:
-        """Raises BadInput where a column that a rule compares by == holds other numbers than whole ones."""
-        for place, (name, region) in reading.whole.items():
-            values = block[:, place]
-            bad = np.isfinite(values) & ((values != np.rint(values)) | (np.abs(values) > 2**53))
-            if bad.any():
-                row = int(np.flatnonzero(bad)[0])
-                message = (
-                    f"row {start + row + 1}, column {name}: {values[row].item()!r} is not a whole number up "
-                    f"to 2**53, and the rule '{region}' compares it by ==; {TOLERANCE}"
-                )
-                raise BadInput(Fault(message, self.source))
 
-    def _whole(self, numbers: np.ndarray, start: int) -> np.ndarray:
-        bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53)
+def _without_gaps(blocks: Iterable[Marked]) -> Iterator[Block]:
+    """The rows of one file that miss no value."""
+    held: Block | None = None
+    left_out, dropped = 0, 0
+    for x, _, missing, at in blocks:
+        many = int(missing.sum())
+        kept = Block(
+            torch.from_numpy(np.ascontiguousarray(x[~missing]) if many else x), None, 0, at - left_out
+        )
+        left_out, dropped = left_out + many, dropped + many
+        if held is None or not len(held.x):
+            held = kept
+        elif len(kept.x):
+            yield held
+            held = kept
+        if len(kept.x):
+            held, dropped = held._replace(dropped=dropped), 0
+    if held is not None:
+        yield held._replace(dropped=held.dropped + dropped)
+
+
+def _must_be_whole(block: Float[np.ndarray, "b d"], place: tuple[str, int], reading: Reading) -> None:
+    """Raises BadInput where a column that a rule compares by == holds other numbers than whole ones."""
+    for column, (name, region) in reading.whole.items():
+        values = block[:, column]
+        bad = np.isfinite(values) & ((values != np.rint(values)) | (np.abs(values) > 2**53))
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            raise BadInput(
-                Fault(
-                    f"row {start + row + 1}: units are numbered by whole numbers; got {numbers[row]}",
-                    self.source,
-                )
+            message = (
+                f"row {place[1] + row + 1}, column {name}: {values[row].item()!r} is not a whole number up "
+                f"to 2**53, and the rule '{region}' compares it by ==; {TOLERANCE}"
             )
-        return numbers.astype(np.int64)
+            raise BadInput(Fault(message, place[0]))
+
+
+def _whole(numbers: Float[np.ndarray, "b"], place: tuple[str, int]) -> Int64[np.ndarray, "b"]:
+    bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > 2**53)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        message = f"row {place[1] + row + 1}: units are numbered by whole numbers; got {numbers[row]}"
+        raise BadInput(Fault(message, place[0]))
+    return numbers.astype(np.int64)
 
 
 def replica_arrays(clouds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

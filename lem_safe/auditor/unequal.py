@@ -4,18 +4,19 @@ Where a file has a column of a derived name, a rule about the name is about its 
 derived is no rule, so it changes no verdict: it is reported.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from barriers.sets import RuleError
 from barriers.sets.derived import of_columns
 from barriers.sets.formula import Formula
 from barriers.tables.cell_kinds import TRUTHS, code_of
 from lem_safe.auditor.matching import Match
-from lem_safe.auditor.samples import Block
 from lem_safe.auditor.tally import Codes, Dates, Numbers, Tally
 
 SPELLINGS = (str, str.upper, str.title)
@@ -25,24 +26,25 @@ TALLIES: dict[str, Callable[[], Tally]] = {"boolean": Codes, "text": Codes, "dat
 @dataclass(frozen=True)
 class Unequal:
     """A column that is not what it is derived as in `differ` of the rows; first: the first such row, counted
-    from 1.
+    from 1; None where rows have no numbers.
     """
 
     column: str
     formula: str
     rows: int
     differ: int
-    first: int
+    first: int | None
+
+
+Tallies = dict[str, Tally]
+"""The counts of each column that is compared with its formula."""
 
 
 class Comparing:
-    """The comparison of some rows with the formulas of their columns, one block after the other."""
+    """The comparison of rows with the formulas of their columns."""
 
     def __init__(self, match: Match, derived: Mapping[str, str] | None):
-        self._rows = 0
-        self._match = match
         self._own = dict[str, tuple[int, Formula]]()
-        self._tallies = dict[str, Tally]()
         cells, names = match.reading.cells, match.names
         for name, place in of_columns(derived or {}, names).items():
             try:
@@ -50,26 +52,38 @@ class Comparing:
             except RuleError:  # a column that is not there, or cells of another kind
                 continue
             self._own[name] = place, made
-            self._tallies[name] = TALLIES.get(made.kind, Numbers)()
 
-    def passing(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The same blocks."""
-        for block in blocks:
-            for name, (place, formula) in self._own.items():
-                cells, values = block.x[:, place].numpy(), formula.values(block.x.unbind(-1)).numpy()
-                cells = _truths(cells) if formula.kind == "boolean" else cells
-                self._tallies[name].add(cells, values, self._rows)
-            self._rows += len(block.x)
-            yield block
+    def fresh(self) -> Tallies:
+        """Counts of no row."""
+        return {name: TALLIES.get(formula.kind, Numbers)() for name, (_, formula) in self._own.items()}
 
-    def result(self) -> tuple[Unequal, ...]:
-        """The columns that were not what they are derived as in some row."""
-        found = {name: tally.result() for name, tally in self._tallies.items()}
-        return tuple(
-            Unequal(name, self._own[name][1].text, self._rows, differ, first)
-            for name, (differ, first) in found.items()
-            if differ
-        )
+    def restored(self, states: Mapping[str, Any]) -> Tallies:
+        """Counts that were stored."""
+        found = self.fresh()
+        if set(states) != set(found):
+            raise ValueError("counts of other columns")
+        for name, state in states.items():
+            found[name].restore(state)
+        return found
+
+    def add(self, x: Float[Tensor, "p d"], n: int, to: Tallies, at: int) -> None:
+        """Counts the first n of some rows; the first has the number `at`."""
+        for name, (place, formula) in self._own.items():
+            cells, values = x[:n, place].numpy(), formula.values(x.unbind(-1))[:n].numpy()
+            cells = _truths(cells) if formula.kind == "boolean" else cells
+            to[name].add(cells, values, at)
+
+    def result(self, found: Tallies, rows: int, number: Callable[[int], int | None]) -> tuple[Unequal, ...]:
+        """The columns that were not what they are derived as in some row. number: how a row is counted, from
+        0.
+        """
+        every = []
+        for name, (_, formula) in self._own.items():
+            differ, first = found[name].result()
+            if differ:
+                at = number(first)
+                every.append(Unequal(name, formula.text, rows, differ, None if at is None else at + 1))
+        return tuple(every)
 
 
 def _truths(cells: Float[np.ndarray, "b"]) -> Float[np.ndarray, "b"]:

@@ -23,11 +23,12 @@ from jaxtyping import Float, Num
 
 from barriers.budget import budget
 from lem_safe.auditor.as_written import sample_of
-from lem_safe.auditor.census import RegionCensus, Sample
+from lem_safe.auditor.census import RegionCensus
 from lem_safe.auditor.clearances import Clearances
 from lem_safe.auditor.guarantee import Guarantee
 from lem_safe.auditor.inside import Inside
 from lem_safe.auditor.standing import Standing, Verdict
+from lem_safe.auditor.worst import Sample
 from lem_safe.bounds import clopper_pearson
 from lem_safe.bounds.evidence import Evidence, two_sided
 from lem_safe.bounds.several import Correction, rejected

@@ -36,11 +36,21 @@ class Correction(StrEnum):
 
 
 Samples = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="SAMPLES",
-        help="Samples from any source: .npz (array x), .npy, .parquet or text (.csv, .tsv, .txt, .dat, "
-        ".data, also .gz); a directory, or a pattern in quotes such as 'parts/*.parquet'.",
+        help="Samples from any source: .npz (array x), .npy, .parquet, .arrow, .feather or text (.csv, .tsv, "
+        ".txt, .dat, .data, also .gz); a directory, a pattern in quotes such as 'year=*/*.parquet', or an "
+        "address of these (s3://, gs://, abfs://, file://).",
+    ),
+]
+Sharded = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="i/N",
+        help="Count only shard i, from 1, of N of the files of a data set, and write the counts to --out "
+        "FILE; lem-safe merge puts the parts together.",
     ),
 ]
 Printed = Annotated[
@@ -130,6 +140,7 @@ def audit(
     clouds: Clouds = None,
     trace: Trace = None,
     grow: Grow = False,
+    shard: Sharded = None,
     header: Header = None,
     separator: Separator = None,
     decimal: Decimal = None,
@@ -137,33 +148,71 @@ def audit(
     json: Json = False,
 ) -> int:
     """Audit samples from any source against a scenario's tolerances."""
-    from lem_safe import auditing
+    from lem_safe.auditing import table_format
+    from lem_safe.commands.shard import count_one
 
-    _must_be_a_format(form)
-    files = _files(write or [], failing_rows, [samples, Path(scenario), clouds, trace], overwrite)
-    asked: dict[str, Any] = {"form": auditing.table_format(header, separator, decimal, missing)}
-    asked |= {"strict": strict, "near": near, "correction": correction and correction.value}
-    if grow:
-        place = _for_looks(out, clouds, trace, failing_rows)
-        report = auditing.grow(samples, scenario, place, given(set_), **asked)
-    else:
-        kept = _Kept(out, failing_rows, overwrite)
-        report = _audited_once(samples, scenario, given(set_), kept, clouds=clouds, trace=trace, asked=asked)
-    for file in files:
-        file.put(report.to(file.form))
-    say(report.to("json" if json else form))
-    if form == "text" and not json:
-        _say_where(out, failing_rows, files)
+    must_be_a_format(form)
+    asked: dict[str, Any] = {"form": table_format(header, separator, decimal, missing), "near": near}
+    about_all = {"strict": strict, "correction": correction and correction.value}
+    beside = {"clouds": clouds, "trace": trace, "grow": grow}
+    kept = _Kept(out, failing_rows, overwrite)
+    if shard is not None:
+        others = {**about_all, **beside, "failing-rows": failing_rows, "write": write}
+        others |= {"json": json, "format": form != "text"}
+        return count_one(samples, scenario, given(set_), shard, out, others, overwrite, asked=asked)
+    files = _files(samples, scenario, write or [], kept, [clouds, trace])
+    report = _audited(samples, scenario, given(set_), kept, beside=beside, asked={**asked, **about_all})
+    tell(report, "json" if json else form, files, [_page(out), failing_rows])
     return report.status
 
 
-def _say_where(out: Path | None, rows: Path | None, files: "Sequence[Written]") -> None:
-    page = None if out is None else out / "report.html"
-    for path in filter(None, [page, rows, *(file.path for file in files)]):
-        say_line(path)
+def _files(
+    samples: str, scenario: str, write: Sequence[str], kept: _Kept, others: Sequence[Path | None]
+) -> "list[Written]":
+    """The files that --write names; BadInput where one of them cannot be written."""
+    from lem_safe.data.remote import is_address
+
+    inputs = [None if is_address(samples) else Path(samples), Path(scenario), *others]
+    return files_asked(write, kept.rows, inputs, kept.overwrite)
 
 
-def _must_be_a_format(name: str) -> None:
+def _audited(
+    samples: str,
+    scenario: str,
+    replaced: "Overrides",
+    kept: _Kept,
+    *,
+    beside: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> "AuditReport":
+    """The audit, once or as the samples grow."""
+    from lem_safe import auditing
+    from lem_safe.data.remote import is_address
+
+    source = samples if is_address(samples) else Path(samples)
+    clouds, trace = beside["clouds"], beside["trace"]
+    if not beside["grow"]:
+        return _audited_once(source, scenario, replaced, kept, clouds=clouds, trace=trace, asked=asked)
+    place = _for_looks(kept.out, clouds, trace, kept.rows)
+    return auditing.grow(source, scenario, place, replaced, **asked)
+
+
+def tell(report: "AuditReport", form: str, files: "Sequence[Written]", others: Sequence[Path | None]) -> None:
+    """Writes the files that were asked for and prints the verdict; in text, also what was written."""
+    for file in files:
+        file.put(report.to(file.form))
+    say(report.to(form))
+    if form == "text":
+        for path in filter(None, [*others, *(file.path for file in files)]):
+            say_line(path)
+
+
+def _page(out: Path | None) -> Path | None:
+    return None if out is None else out / "report.html"
+
+
+def must_be_a_format(name: str) -> None:
+    """Refuses what is no format of an audit."""
     from lem_safe.auditor.formats import FORMATS
     from lem_safe.scenario.messages import did_you_mean
 
@@ -173,7 +222,7 @@ def _must_be_a_format(name: str) -> None:
         )
 
 
-def _files(
+def files_asked(
     texts: Sequence[str], rows: Path | None, inputs: Sequence[Path | None], overwrite: bool
 ) -> "list[Written]":
     """The files that --write names; BadInput where one of them, or the file of rows, cannot be written."""
@@ -190,7 +239,7 @@ def _files(
 
 
 def _audited_once(
-    samples: Path,
+    samples: str | Path,
     scenario: str,
     replaced: "Overrides",
     kept: _Kept,

@@ -1,7 +1,7 @@
 """A text file as one array: read by `barriers.tables`, with its errors as faults of the file."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from barriers.tables import TableFault, TableFormat, csv_blocks, csv_head
 from lem_safe.data.names import chosen_among, expected_among
+from lem_safe.data.remote import Remote, reached
 from lem_safe.errors import BadInput, Fault
 
 
@@ -36,9 +37,10 @@ def read_csv(
 
 
 @contextmanager
-def faults_of(path: Path) -> Iterator[None]:
-    """Raises the faults of a table as those of its file."""
+def faults_of(path: Path | Remote) -> Iterator[None]:
+    """Raises the faults of a table as those of its file, and what reading one elsewhere raises."""
     try:
-        yield
+        with reached(path.address) if isinstance(path, Remote) else nullcontext():
+            yield
     except TableFault as bad:
         raise BadInput([Fault(message, str(path), line) for message, line in bad.faults]) from None

@@ -74,7 +74,9 @@ def _joined(parts: Sequence[Part], read: Sequence[Raw]) -> Raw:
     """The rows of several files one after the other, columns by name as in the first; BadInput where one has
     others.
     """
-    must_be_alike(parts, [own for _, own in read], [values.shape[-1] for values, _ in read])
+    must_be_alike(
+        [part.path for part in parts], [own for _, own in read], [values.shape[-1] for values, _ in read]
+    )
     names = read[0][1]
     arrays = [
         values if own is None or names is None else values[:, [list(own).index(name) for name in names]]

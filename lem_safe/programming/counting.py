@@ -1,38 +1,48 @@
-"""`lem_safe.count`: counts of batches that add up, from which fractions and bounds come."""
+"""`lem_safe.count`: counts of batches that add up, from which fractions, bounds and reports come."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, SupportsFloat
 
-from lem_safe.auditing import Asked, audited
+from lem_safe.auditing import Asked, table_format
+from lem_safe.auditor import AuditReport
+from lem_safe.auditor.batch import Batch
 from lem_safe.auditor.opening import Source
 from lem_safe.bounds.clopper_pearson import upper_bound
 from lem_safe.errors import BadInput, Fault
 from lem_safe.formatting import percent
+from lem_safe.sharded import audit_of, batch_of, constrained
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of `samples` rows are inside each region, by name; counts of two batches add with `+`."""
+    """How many of `samples` rows are inside each region, by name; counts of two batches add with `+`, in any
+    order and any grouping, and can be sent to other processes (pickle).
+    """
 
     inside: Mapping[str, int]
     samples: int
+    batch: Batch | None = field(default=None, repr=False)
+    """Everything else that a report needs."""
 
     def __add__(self, other: "Counts") -> "Counts":
+        if not isinstance(other, Counts):
+            return NotImplemented
         if list(self.inside) != list(other.inside):
             raise BadInput(
                 Fault(f"counts of {', '.join(other.inside)} do not add to counts of {', '.join(self.inside)}")
             )
         both = {name: k + other.inside[name] for name, k in self.inside.items()}
-        return Counts(both, self.samples + other.samples)
+        return Counts(both, self.samples + other.samples, _both(self, other))
 
     def __radd__(self, other: Any) -> "Counts":
         """So that sum(batches) works, which begins with 0."""
-        return self if other == 0 else NotImplemented
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     @property
     def fractions(self) -> dict[str, float]:
         """The fraction inside each region."""
+        self._must_have_rows()
         return {name: k / self.samples for name, k in self.inside.items()}
 
     def upper_bounds(self, confidence: float = 0.95) -> dict[str, float]:
@@ -41,21 +51,63 @@ class Counts:
         """
         if not 0 < confidence < 1:
             raise BadInput(Fault(f"must be between 0 and 1; got {confidence!r}", key="confidence"))
+        self._must_have_rows()
         each = 1 - (1 - confidence) / len(self.inside)
         return {name: upper_bound(k, self.samples, each) for name, k in self.inside.items()}
 
+    def report(self, **options: Any) -> AuditReport:
+        """The audit of all rows counted, without what depends on their numbers: which rows the worst are,
+        quantiles of the rows inside, and the effective number of samples.
+
+        options: strict, correction and clouds, as of `lem_safe.audit`.
+        """
+        self._must_have_rows()
+        if self.batch is None:
+            raise BadInput(Fault("a report needs counts that lem_safe.count has made"))
+        return audit_of(self.batch, **options)
+
+    def _must_have_rows(self) -> None:
+        if not self.samples:
+            raise BadInput(Fault("no row was counted, so there is no fraction and no bound"))
+
     def __str__(self) -> str:
-        each = ", ".join(f"{k:,} in {name} ({percent(k / self.samples)})" for name, k in self.inside.items())
+        share = (lambda k: f" ({percent(k / self.samples)})") if self.samples else (lambda k: "")
+        each = ", ".join(f"{k:,} in {name}{share(k)}" for name, k in self.inside.items())
         return f"{self.samples:,} samples: {each}"
 
 
-def count(batch: Source, regions: Asked, **options: Any) -> Counts:
+def _both(one: Counts, other: Counts) -> Batch | None:
+    """What a report needs of both; None where it cannot be known of one of them."""
+    if not one.samples or not other.samples:
+        return one.batch if one.samples else other.batch
+    return None if one.batch is None or other.batch is None else one.batch.plus(other.batch)
+
+
+def count(
+    batch: Source,
+    regions: Asked,
+    *,
+    beta: SupportsFloat | Mapping[str, SupportsFloat] | None = None,
+    columns: Sequence[str] | None = None,
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    missing: str = "error",
+    near: float | None = None,
+) -> Counts:
     """The rows of a batch inside each constrained region of a scenario, or inside each of some regions by
     name.
 
-    batch: what `lem_safe.audit` takes. regions: a scenario, its file or name, or regions by name. options:
-    columns, header, separator, decimal. Raises BadInput.
+    batch: what `lem_safe.audit` takes, or a table without rows. regions: a scenario, its file or name, or
+    regions by name. beta: of regions by name, the fractions that a report tolerates, 0 by default. The other
+    options are those of `lem_safe.audit`. Raises BadInput.
     """
-    beta = 0.0 if isinstance(regions, Mapping) else None
-    report = audited(batch, regions, None, beta=beta, **options).report
-    return Counts({c.set: c.violations for c in report.constraints}, report.samples)
+    tolerated = 0.0 if isinstance(regions, Mapping) and beta is None else beta
+    shape = getattr(batch, "shape", None)
+    if shape is not None and len(shape) == 2 and shape[0] == 0:
+        names = getattr(batch, "columns", None) if columns is None else columns
+        known = names if isinstance(names, list | tuple) or hasattr(names, "tolist") else None
+        return Counts(dict.fromkeys(constrained(regions, known, int(shape[1]), tolerated), 0), 0)
+    form = table_format(header, separator, decimal, missing)
+    found = batch_of(batch, regions, tolerated, columns=columns, form=form, near=near)
+    return Counts(found.inside(), found.n, found)

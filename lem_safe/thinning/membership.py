@@ -49,7 +49,7 @@ class Membership:
         Raises BadInput where a complete membership finds another group: then the file has changed.
         """
         dropped = 0
-        for x, unit, missing in self._match.marked(self._samples, size):
+        for x, unit, missing, _ in self._match.marked(self._samples, size):
             group = np.full(len(x), MISSING, dtype=np.int64)
             there = ~missing
             group[there] = self._groups(x[there], None if unit is None else unit[there])

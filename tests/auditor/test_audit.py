@@ -10,7 +10,7 @@ import torch
 from audited import BALL, REGIONS, cloud, only, scenario, trace, write_csv
 
 from lem_safe.auditor import AuditReport, audit
-from lem_safe.auditor.census import WORST
+from lem_safe.auditor.worst import WORST
 from lem_safe.bounds.clopper_pearson import lower_bound, upper_bound
 from lem_safe.errors import BadInput
 

@@ -7,10 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+from audited import chosen_rows
 from pages import BROWSER, opened, spoken
 
 from lem_safe import cli
-from lem_safe.auditor.shown import MOST, chosen_rows
+from lem_safe.auditor.shown import MOST
 from lem_safe.report import render
 from lem_safe.report.contents import read
 from lem_safe.report.panels import panels

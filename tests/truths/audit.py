@@ -12,7 +12,7 @@ from barriers import projection
 from barriers.sets import Capsule, HalfSpace
 from lem_safe.auditor import verdict
 from lem_safe.auditor.census import census
-from lem_safe.auditor.mixing import Batches
+from lem_safe.auditor.mixing import Batches, FileBatches
 from lem_safe.auditor.samples import Block
 from lem_safe.auditor.standing import Standing
 from lem_safe.bounds import anytime, betting
@@ -97,6 +97,18 @@ def repeated_rows_are_seen() -> None:
     batches = Batches()
     batches.add((np.random.default_rng(0).random(20_000) < 0.2).repeat(4))
     assert abs(80_000 / (batches.effective() or math.inf) / 4 - 1) < 4 * (2 / 77) ** 0.5
+
+
+def rows_in_files_are_seen() -> None:
+    """The same rows in files of any sizes, counted last file first (A.6): batches of unequal sizes weigh as
+    many rows as they hold.
+    """
+    rows = (np.random.default_rng(0).random(20_000) < 0.2).repeat(4)
+    for ends in ([40_000], [3, 9000, 9001, 60_000], list(range(500, 80_000, 500))):
+        batches = FileBatches(len(ends) + 1)
+        for file, part in reversed(list(enumerate(np.split(rows, ends)))):
+            batches.add(file, part)
+        assert abs(80_000 / (batches.effective() or math.inf) / 4 - 1) < 4 * (2 / 63) ** 0.5
 
 
 def rare_events() -> None:

@@ -5,12 +5,10 @@ and closed forms.
 import math
 
 import numpy as np
-import torch
 
 from lem_safe.auditor import crowding, repeats
 from lem_safe.auditor.crowding import by_nature
 from lem_safe.auditor.repeats import Counting
-from lem_safe.auditor.samples import Block
 from lem_safe.data import concerns
 from lem_safe.runs import feasibility, fidelity
 
@@ -19,22 +17,21 @@ def draws(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def counting(x: np.ndarray, size: int = 1000, unit: np.ndarray | None = None) -> Counting:
+    found = Counting()
+    for i in range(0, len(x), size):
+        rows = np.ascontiguousarray(x[i : i + size], dtype=np.float64)
+        found.add(repeats.hashed(rows), rows, None if unit is None else unit[i : i + size])
+    return found
+
+
 def counted(x: np.ndarray, size: int = 1000) -> repeats.Repeats:
-    counting = Counting()
-    for _ in counting.passing(cut(x, size)):
-        pass
-    return counting.result()
-
-
-def cut(x: np.ndarray, size: int = 1000) -> list[Block]:
-    return [
-        Block(torch.from_numpy(np.ascontiguousarray(x[i : i + size], dtype=np.float64)))
-        for i in range(0, len(x), size)
-    ]
+    return counting(x, size).result()
 
 
 def natural(x: np.ndarray) -> bool:
-    return by_nature(counted(x), lambda: cut(x))
+    found = counting(x)
+    return by_nature(found.result(), found.few())
 
 
 def different_rows_are_counted() -> None:
@@ -87,12 +84,10 @@ def whole_copies_are_found() -> None:
             assert counted(np.tile(x, (k, 1))).times == k and not natural(np.tile(x, (k, 1)))
     counts = draws(17).poisson(3.0, (40, 10, 2)).astype(float)
     for clouds, times in ((counts, 1), (np.concatenate([counts, counts]), 2)):
-        counting, unit = Counting(), np.repeat(np.arange(len(clouds)), 10)
-        blocks = [Block(torch.from_numpy(clouds.reshape(-1, 2)), unit)]
-        list(counting.passing(blocks))
-        found = counting.result()
+        many = counting(clouds.reshape(-1, 2), 150, np.repeat(np.arange(len(clouds)), 10))
+        found = many.result()
         assert found.times == times
-        assert crowding.units_by_nature(found, lambda blocks=blocks: iter(blocks), "cloud") == (times == 1)
+        assert crowding.units_by_nature(found, many.few(), "cloud") == (times == 1)
 
 
 def any_grid_is_a_resolution() -> None:
@@ -115,10 +110,50 @@ def resolution_explains_so_many_pairs() -> None:
     """Draws of N(0, 1) on a grid of step s: P is near n²/2 ∫ρ² s = n² s/(4√π) (A.14)."""
     n, s = 5000, 1e-4
     x = draws(6).normal(size=(n, 1)).round(4)
-    found = counted(x)
+    found = counting(x)
     expected = n**2 * s / (4 * math.sqrt(math.pi))
-    P = crowding._expected(found, lambda: cut(x), crowding._columns(lambda: cut(x)))
+    P = crowding._expected(found.result(), found.few(), crowding._columns(found.few()))
     assert abs(P / expected - 1) < 0.15
+
+
+def a_sample_of_rows_explains_as_much() -> None:
+    """Of more distinct rows than are kept, the kept ones find the pairs of all, each by the probability u²
+    that it is kept (A.14): n² s/(4√π) for N(0, 1) on a grid of step s, also where cells must be made coarser;
+    copies of such rows are found.
+    """
+    n = 250_000
+    for s, d in ((1e-6, 1), (1e-10, 1), (2e-3, 2)):
+        x = np.round(draws(23).normal(size=(n, d)) / s) * s
+        many = counting(x, 50_000)
+        found, few = many.result(), many.few()
+        assert not found.exact and few.share < 0.5
+        P = crowding._expected(found, few, crowding._columns(few))
+        expected = n**2 / 2 * (s / (2 * math.sqrt(math.pi))) ** d
+        assert abs(P / expected - 1) < 0.3
+    assert natural(np.round(draws(24).normal(size=(200_000, 1)) / 2e-6) * 2e-6)
+    assert not natural(draws(25).normal(size=(150_000, 2))[draws(26).integers(0, 150_000, 200_000)])
+
+
+def parts_of_rows_add() -> None:
+    """What is kept of some rows and what is kept of others is, put together, what is kept of all: the
+    smallest hashes of both are among the smallest of each (A.21). Against all rows sorted, however they are
+    shared out.
+    """
+    x = draws(27).integers(0, 90_000, (200_000, 1)).astype(float)
+    hashes, counts = np.unique(repeats.hashed(x), return_counts=True)
+    units = np.arange(len(x)) % 7
+    for cuts in ([100_000], [1, 30_000, 199_000]):
+        pairs = zip(np.split(x, cuts), np.split(units, cuts), strict=True)
+        parts = [counting(rows, 50_000, unit) for rows, unit in pairs]
+        whole = parts[-1]
+        for part in parts[:-1]:
+            whole = whole.plus(part)
+        held = whole._rows.held
+        assert np.array_equal(held.hashes, hashes[: repeats.KEPT]) and not whole.result().exact
+        assert np.array_equal(held.counts, counts[: repeats.KEPT])
+        assert np.array_equal(repeats.hashed(held.values), held.hashes)
+        sums = [int(repeats.hashed(x[units == k]).sum(dtype=np.uint64)) for k in range(7)]
+        assert whole._units.sums[:, 0].tolist() == sums and whole.units.tolist() == list(range(7))
 
 
 def common_values_are_cells_of_their_own() -> None:

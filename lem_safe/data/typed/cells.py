@@ -105,7 +105,7 @@ def read_columns(path: Path, chosen: Sequence[str] | None, form: TableFormat) ->
         parts = parts_of(path)
         every = [_of_part(part, None, form) for part in parts]
         names = [[column.name for column in columns] for columns in every]
-        must_be_alike(parts, names, [len(own) for own in names])
+        must_be_alike([part.path for part in parts], names, [len(own) for own in names])
         whole = [_joined([_called(columns, name) for columns in every]) for name in names[0]]
         kept = range(len(whole)) if chosen is None else chosen_among(chosen, names[0], str(path))
         return [whole[i] for i in kept]
