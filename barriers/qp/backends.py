@@ -20,8 +20,7 @@ from torch import Tensor
 
 from barriers.qp.active_set import RELAXATION
 from barriers.qp.dual import Infeasible, OnInfeasible
-from barriers.qp.problem import Found, Problem, inverse_weights
-from barriers.qp.rows import gram
+from barriers.qp.problem import Found, Problem, gram, inverse_weights
 
 HARD, SOFT = (1e3, 1e6), (1.0, RELAXATION)
 """Factors of rows and objective for qpth. Its gradient clamps multipliers and slacks at 1e-8, which would

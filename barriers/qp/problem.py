@@ -18,7 +18,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from barriers.qp.rows import combination, pieces
+from barriers.qp.rows import combination, gram, pieces, rows_times
+
+__all__ = [
+    "Found",
+    "Problem",
+    "combination",
+    "gram",
+    "inverse_weights",
+    "moved",
+    "moved_by",
+    "pose",
+    "push",
+    "rows_times",
+]
 
 
 class Problem(NamedTuple):

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.dual import Infeasible, solve_dual
-from barriers.qp.problem import Problem, inverse_weights
-from barriers.qp.rows import combination, gram, rows_times
+from barriers.qp.problem import Problem, combination, gram, inverse_weights, rows_times
 
 NEWTON_STEPS = 60
 ROUNDS = 8
