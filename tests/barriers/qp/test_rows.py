@@ -46,7 +46,7 @@ def differences(shape: tuple[int, ...], layout: str, dtype: torch.dtype) -> floa
 
 
 @pytest.mark.parametrize("layout", ["constraints first", "particles first", "every other one"])
-@pytest.mark.parametrize("numbers", [1, 50, 1 << 18])
+@pytest.mark.parametrize("numbers", [6, 50, 1 << 18])
 def test_products_are_those_of_the_definition(
     monkeypatch: pytest.MonkeyPatch, layout: str, numbers: int
 ) -> None:
@@ -74,5 +74,6 @@ def test_a_piece_that_is_left_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_second_derivatives_go_through_the_products() -> None:
     A = torch.randn(2, 3, 1, 4, dtype=F64, generator=torch.Generator().manual_seed(3), requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda A: rows.gram(A, A.detach()[:, 0] ** 2), A)
+    q = torch.rand(2, 1, 4, dtype=F64, generator=torch.Generator().manual_seed(4))
+    assert torch.autograd.gradgradcheck(lambda A: rows.gram(A, q), A)
     assert torch.autograd.gradgradcheck(lambda A: rows.combination(A, rows.rows_times(A, A[:, 0])), A)
