@@ -27,7 +27,7 @@ from barriers.qp import Backend, project, solve_dual
 from barriers.qp.dual import OnInfeasible
 from barriers.qp.one_row import nearest
 
-BLOCK_NUMBERS = 1 << 22
+BLOCK_NUMBERS = 1 << 20
 """The size of a block of gradients: memory is O(n·d + n·m) for any m·d."""
 
 

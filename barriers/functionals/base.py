@@ -6,7 +6,7 @@ constraints.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -48,6 +48,13 @@ def of_each(evaluate: Callable[[Tensor], Any], x: Float[Tensor, "*r n d"]) -> An
     if isinstance(found, Tensor):
         return found.reshape(*x.shape[:-1], *found.shape[1:])
     return tuple(part.reshape(*x.shape[:-1], *part.shape[1:]) for part in found)
+
+
+def side_by_side(parts: Sequence[Float[Tensor, "n *s"]]) -> Float[Tensor, "n k *s"]:
+    """What each statistic is at every particle, as one tensor with the statistics first in memory: sums over
+    the particles then run along it.
+    """
+    return torch.stack(tuple(parts)).transpose(0, 1)
 
 
 class Barrier(nn.Module, ABC):

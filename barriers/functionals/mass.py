@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar, stacked, value_and_gradient
-from barriers.functionals.base import Barrier, Counted, StatisticsJet
+from barriers.functionals.base import Barrier, Counted, StatisticsJet, side_by_side
 from barriers.members import Members
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
@@ -53,7 +53,7 @@ class MassBarrier(Barrier):
         for φ, unsafe in zip(self.surrogates, self.sets, strict=True):
             s = unsafe.jet(x)
             jets.append(chain(φ.profile(s.value), s))
-        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+        return StatisticsJet(*map(side_by_side, zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         values, gradients = [], []
@@ -62,7 +62,7 @@ class MassBarrier(Barrier):
             value, slope = φ.slope(s)
             values.append(value)
             gradients.append(slope[:, None] * ds)
-        return torch.stack(values, 1), torch.stack(gradients, 1)
+        return side_by_side(values), side_by_side(gradients)
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - mean

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import autodiff_jet, value_and_gradient
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 
 Function = Callable[[Tensor], Tensor]
 """One number per particle: [n, d] → [n], differentiable, each particle independent of the others."""
@@ -69,11 +69,11 @@ class MomentBarrier(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = [autodiff_jet(g, x) for g in self.functions]
-        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+        return StatisticsJet(*map(side_by_side, zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         value, gradient = zip(*(value_and_gradient(g, x) for g in self.functions), strict=True)
-        return torch.stack(value, 1), torch.stack(gradient, 1)
+        return side_by_side(value), side_by_side(gradient)
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - (self.rows * mean[..., None, :]).sum(-1)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import Jet, autodiff_jet, value_and_gradient
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 from barriers.functionals.moment import Function
 
 
@@ -53,7 +53,7 @@ class GroupParity(Barrier):
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         φ, a, b = (autodiff_jet(f, x) for f in (self.outcome, self.group_a, self.group_b))
         jets = (_product(φ, a), a, _product(φ, b), b)
-        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+        return StatisticsJet(*map(side_by_side, zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         (φ, dφ), (a, da), (b, db) = (

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from barriers.derivatives import Scalar, autodiff_jet, stacked
-from barriers.functionals.base import Barrier, StatisticsJet
+from barriers.functionals.base import Barrier, StatisticsJet, side_by_side
 from barriers.members import Members
 from barriers.predicted import Noise, chance, with_distances
 from barriers.sets.ball import Ball
@@ -40,11 +40,11 @@ class PredictedMass(Barrier):
 
     def jet(self, x: Float[Tensor, "n d"]) -> StatisticsJet:
         jets = [autodiff_jet(partial(self._chance, s), x) for s in self.sets]
-        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+        return StatisticsJet(*map(side_by_side, zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         value, gradient = zip(*(chance(s, x, self.noise) for s in self.sets), strict=True)
-        return torch.stack(value, 1), torch.stack(gradient, 1)
+        return side_by_side(value), side_by_side(gradient)
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return self.limits - mean

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from barriers.derivatives import Jet, value_and_gradient
-from barriers.functionals.base import Barrier, Counted, StatisticsJet
+from barriers.functionals.base import Barrier, Counted, StatisticsJet, side_by_side
 from barriers.sets.ball import Ball
 from barriers.sets.base import NotSmooth, UnsafeSet
 from barriers.sets.soft import soften
@@ -76,14 +76,13 @@ class TailClearance(Barrier):
             raise NotSmooth("TailClearance: a kink hides Itô mass from a drift filter; give it a width > 0")
         s: Jet = self.unsafe.jet(x)
         jets = [chain(profile, s) for profile in self._profiles(s.value)]
-        return StatisticsJet(*(torch.stack(part, 1) for part in zip(*jets, strict=True)))
+        return StatisticsJet(*map(side_by_side, zip(*jets, strict=True)))
 
     def gradients(self, x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k d"]]:
         s, ds = value_and_gradient(self.unsafe, x)
         profiles = self._profiles(s)
-        return torch.stack([p.value for p in profiles], 1), torch.stack(
-            [p.first[:, None] * ds for p in profiles], 1
-        )
+        slopes = side_by_side([p.first[:, None] * ds for p in profiles])
+        return side_by_side([p.value for p in profiles]), slopes
 
     def readout(self, mean: Float[Tensor, "*r k"]) -> Float[Tensor, "*r m"]:
         return (self.levels - mean / self.share).amax(-1, keepdim=True) + self.limits

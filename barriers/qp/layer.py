@@ -14,20 +14,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from barriers.derivatives import recorded
 from barriers.qp.active_set import RELAXATION, solve_on
 from barriers.qp.backends import solve_with_cvxpy, solve_with_qpth
 from barriers.qp.dual import OnInfeasible, solve_dual
 from barriers.qp.problem import (
     Found,
     Problem,
-    combination,
-    gram,
     inverse_weights,
     moved,
+    moved_by,
     pose,
     push,
-    rows_times,
 )
+from barriers.qp.rows import combination, gram, gram_and_times, rows_times
 from barriers.qp.speed import solve_bounded
 
 Backend = Literal["structured", "qpth", "cvxpy"]
@@ -115,29 +115,41 @@ def solve(problem: Problem, warm: Tensor | None, on_infeasible: OnInfeasible, ba
     if problem.A.shape[1] == 0:
         return _unconstrained(problem)
     with torch.no_grad():
-        H = _dual_matrix(problem)
-        r = rows_times(problem.A, problem.v) - problem.c.double()
+        H, r = _dual(problem)
         if not bool(torch.isfinite(r).all() & torch.isfinite(H).all()):
             raise ValueError(
                 "project: v, A and c must be finite; got NaN, infinity, or rows whose squares overflow"
             )
+    u, μ, found = _solved(problem, H, r, warm, on_infeasible, backend)
+    with torch.no_grad():
+        met, away = found.met, None
+        if met is None:  # ours is u(μ) by construction
+            met = rows_times(problem.A, found.u)
+            away = (found.u - moved(problem, push(problem, found.multipliers))).abs().flatten(1).amax(1)
+            away = away / (1 + found.u.abs().flatten(1).amax(1))
+        residual, gap, shortfall = _conditions(problem, found, H, r, met)
+        if away is not None:
+            residual = torch.maximum(residual, away)
+    return Projection(u.to(problem.v.dtype), μ, residual, gap, shortfall)
+
+
+def _solved(
+    problem: Problem, H: Tensor, r: Tensor, warm: Tensor | None, on_infeasible: OnInfeasible, backend: str
+) -> tuple[Tensor, Tensor, Found]:
+    """u and μ, in the graph where one is recorded, and what the solver found."""
     if backend == "qpth":
         u, found = solve_with_qpth(problem, on_infeasible)
-        μ = found.multipliers
-    else:
-        with torch.no_grad():
-            found = (
-                _structured(problem, H, r, warm, on_infeasible)
-                if backend == "structured"
-                else solve_with_cvxpy(problem, on_infeasible)
-            )
-        u, μ = _Implicit.apply(*problem, *found)
+        return u, found.multipliers, found
     with torch.no_grad():
-        residual, gap, shortfall = _conditions(problem, found, H, r)
-        if backend != "structured":  # ours is u(μ) by construction
-            away = (found.u - moved(problem, push(problem, found.multipliers))).abs().flatten(1).amax(1)
-            residual = torch.maximum(residual, away / (1 + found.u.abs().flatten(1).amax(1)))
-    return Projection(u.to(problem.v.dtype), μ, residual, gap, shortfall)
+        found = (
+            _structured(problem, H, r, warm, on_infeasible)
+            if backend == "structured"
+            else solve_with_cvxpy(problem, on_infeasible)
+        )
+    if not recorded(*(x for x in problem if x is not None)):
+        return found.u, found.multipliers, found
+    u, μ = _Implicit.apply(*problem, *found[:4], H)
+    return u, μ, found
 
 
 def _structured(
@@ -145,25 +157,30 @@ def _structured(
 ) -> Found:
     if problem.speed is None:
         dual = solve_dual(H, r, warm=warm, on_infeasible=on_infeasible)
-        return Found(moved(problem, push(problem, dual.multipliers)), dual.multipliers, None, dual.relaxed)
+        u, met = moved_by(problem, dual.multipliers)
+        return Found(u, dual.multipliers, None, dual.relaxed, met)
     bounded = solve_bounded(problem, on_infeasible)
     pushed = push(problem, bounded.multipliers)  # u − v would be off the bound by rounding
     free = pushed.abs() < problem.speed.double()
-    return Found(moved(problem, pushed), bounded.multipliers, free, bounded.relaxed)
+    u = moved(problem, pushed)
+    return Found(u, bounded.multipliers, free, bounded.relaxed, rows_times(problem.A, u))
 
 
-def _dual_matrix(problem: Problem) -> Tensor:
-    """A w⁻¹ Aᵀ + 1/ρ."""
-    H = gram(problem.A, inverse_weights(problem))
-    return H if problem.slack is None else H + torch.diag_embed(1 / problem.slack.double())
+def _dual(problem: Problem) -> tuple[Tensor, Tensor]:
+    """A w⁻¹ Aᵀ + 1/ρ, and the excess A v − c."""
+    H, product = gram_and_times(problem.A, inverse_weights(problem), problem.v)
+    softened = H if problem.slack is None else H + torch.diag_embed(1 / problem.slack.double())
+    return softened, product - problem.c.double()
 
 
-def _conditions(problem: Problem, found: Found, H: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """KKT residual, duality gap and shortfall of a solution, from the primal rows."""
+def _conditions(
+    problem: Problem, found: Found, H: Tensor, r: Tensor, met: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """KKT residual, duality gap and shortfall of a solution, from the primal rows: `met` is A u."""
     μ, length = found.multipliers, H.diagonal(dim1=1, dim2=2).sqrt()
     zero = length <= 1e-100  # such a row can only fall short, which is not an error of the solver
     length = torch.where(zero, 1.0, length)
-    over = rows_times(problem.A, found.u) - problem.c.double()
+    over = met - problem.c.double()
     slope = -over if problem.slack is None else μ / problem.slack.double() - over
     slope = slope + torch.where(found.relaxed[:, None], RELAXATION * length**2 * μ, 0.0)
     wrong = torch.where(zero, 0.0, torch.minimum(μ * length, slope / length)).abs().amax(1)
@@ -202,8 +219,10 @@ class _Implicit(torch.autograd.Function):
         μ: Tensor,
         free: Tensor | None,
         relaxed: Tensor,
+        H: Tensor,
     ) -> tuple[Tensor, Tensor]:
         u, μ = u.clone(), μ.clone()
+        ctx.gram = H if free is None else None
         ctx.save_for_backward(v, A, c, w, slack, speed, u, μ, free, relaxed)
         return u, μ
 
@@ -214,7 +233,9 @@ class _Implicit(torch.autograd.Function):
         problem = Problem(v, A, c, w, slack, speed)
         full = inverse_weights(problem)
         q = full if free is None else free.to(g.dtype) if full is None else full * free
-        H = gram(A, q) if slack is None else gram(A, q) + torch.diag_embed(1 / slack.double())
+        H = ctx.gram  # of the forward pass, as a constant
+        if H is None or torch.is_grad_enabled():
+            H = gram(A, q) if slack is None else gram(A, q) + torch.diag_embed(1 / slack.double())
         if bool(relaxed.any()):
             ε = torch.where(relaxed, RELAXATION, 0.0)[:, None]
             H = H + torch.diag_embed(ε * gram(A, full).diagonal(dim1=1, dim2=2))
@@ -223,7 +244,8 @@ class _Implicit(torch.autograd.Function):
         step = dv if q is None else dv * q
         dA, dw, dslack, dspeed = None, None, None, None
         if ctx.needs_input_grad[1]:
-            dA = torch.addcmul(-_outer(μ, step, A), _column(y, A), u.to(A.dtype)[:, None], value=-1)
+            sides = -torch.stack([μ, y], 2), torch.stack([step, u], 1).flatten(2)  # both terms in one product
+            dA = (sides[0].to(A.dtype) @ sides[1].to(A.dtype)).reshape(A.shape)
         if w is not None:
             dw = (v.double() - u) * step
         if bool(
@@ -239,13 +261,8 @@ class _Implicit(torch.autograd.Function):
         if speed is not None and free is not None:
             dspeed = (torch.sign(u - v.double()) * dv * ~free).to(speed.dtype)
         dw = None if dw is None or w is None else dw.to(w.dtype)
-        return dv.to(v.dtype), dA, y.to(c.dtype), dw, dslack, dspeed, None, None, None, None
+        return dv.to(v.dtype), dA, y.to(c.dtype), dw, dslack, dspeed, None, None, None, None, None
 
 
 def _column(μ: Tensor, A: Tensor) -> Tensor:
     return μ.to(A.dtype)[:, :, None, None]
-
-
-def _outer(μ: Tensor, x: Tensor, A: Tensor) -> Tensor:
-    """μ xᵀ in the dtype of the rows."""
-    return _column(μ, A) * x.to(A.dtype)[:, None]

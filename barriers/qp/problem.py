@@ -1,5 +1,4 @@
-"""The primal problem of a filter, batched (Q.1), and the few products through which all other code uses its
-rows.
+"""The primal problem of a filter, batched (Q.1).
 
     min_u ½ Σ_j w_j (u_j − v_j)² + ½ Σ_k ρ_k s_k²   s.t.  A u ≤ c + s,  |u_j − v_j| ≤ speed_j
 
@@ -8,20 +7,31 @@ solution has the form u = v + clip(−W⁻¹Aᵀμ, ±speed) with multipliers μ
 unknown.
 
 One layout serves a batch of vectors [b, 1, N] with rows [b, m, 1, N] and a cloud [1, n, d] with one row per
-particle [1, m, n, d] (a view of [n, m, d]). Products accumulate in float64 over blocks, for any dtype of the
-rows.
+particle [1, m, n, d] (a view of [n, m, d]).
 Letters: b problems, m constraints, n particles, d dimensions, N = n·d.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-BLOCK_NUMBERS = 1 << 21
-"""The number of entries of the rows held in float64 at a time."""
+from barriers.qp.rows import combination, gram, pieces, rows_times
+
+__all__ = [
+    "Found",
+    "Problem",
+    "combination",
+    "gram",
+    "inverse_weights",
+    "moved",
+    "moved_by",
+    "pose",
+    "push",
+    "rows_times",
+]
 
 
 class Problem(NamedTuple):
@@ -47,12 +57,13 @@ class Problem(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A solver's solution: float64, outside the graph. free: None without a speed bound."""
+    """A solver's solution: float64, outside the graph. free: None without a speed bound. met: A u."""
 
     u: Float[Tensor, "b n d"]
     multipliers: Float[Tensor, "b m"]
     free: Bool[Tensor, "b n d"] | None
     relaxed: Bool[Tensor, "b"]
+    met: Float[Tensor, "b m"] | None = None
 
 
 def pose(
@@ -84,46 +95,6 @@ def pose(
     )
 
 
-def blocks(A: Tensor, *vectors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Pieces of A as float64 [b, m, j] and the matching pieces [b, j] of each vector [b, n, d]."""
-    b, m, n, d = A.shape
-    if A.numel() <= BLOCK_NUMBERS:
-        yield (A.double().reshape(b, m, -1), *(x.double().reshape(b, -1) for x in vectors))
-        return
-    axis = 2 if n > 1 else 3
-    size = A.shape[axis]
-    step = max(1, BLOCK_NUMBERS // max(1, A.numel() // max(1, size)))
-    for start in range(0, size, step):
-        j = min(step, size - start)
-        piece = A.narrow(axis, start, j).double().reshape(b, m, -1)
-        yield (piece, *(x.narrow(axis - 1, start, j).double().reshape(b, -1) for x in vectors))
-
-
-def rows_times(A: Float[Tensor, "b m n d"], x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m"]:
-    """A x."""
-    total: Tensor | None = None
-    for a, part in blocks(A, x):
-        piece = (a @ part[:, :, None])[:, :, 0]
-        total = piece if total is None else total + piece
-    return x.new_zeros(A.shape[:2]).double() if total is None else total
-
-
-def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[Tensor, "b n d"]:
-    """Aᵀ μ."""
-    b, _, n, d = A.shape
-    parts = [(μ[:, None, :] @ a)[:, 0] for (a,) in blocks(A)]
-    return torch.cat(parts, 1).reshape(b, n, d) if parts else μ.new_zeros(b, n, d)
-
-
-def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
-    """A diag(q) Aᵀ; q = None: ones."""
-    total: Tensor | None = None
-    for a, *share in blocks(A) if q is None else blocks(A, q):
-        piece = (a * share[0][:, None] if share else a) @ a.mT
-        total = piece if total is None else total + piece
-    return A.new_zeros(*A.shape[:2], A.shape[1]).double() if total is None else total
-
-
 def inverse_weights(problem: Problem) -> Float[Tensor, "b n d"] | None:
     """1/w in float64, None for ones."""
     return None if problem.w is None else 1 / problem.w.double()
@@ -140,6 +111,21 @@ def moved(problem: Problem, pushed: Float[Tensor, "b n d"]) -> Float[Tensor, "b 
     if problem.speed is not None:
         pushed = torch.clamp(pushed, -problem.speed.double(), problem.speed.double())
     return problem.v.double() - pushed
+
+
+def moved_by(
+    problem: Problem, μ: Float[Tensor, "b m"]
+) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b m"]]:
+    """u(μ) = v − W⁻¹Aᵀμ, without a speed bound, and A u(μ), the rows read once; not differentiable."""
+    A, v, w = problem.A, problem.v, problem.w
+    u = torch.empty(v.shape, dtype=torch.float64, device=v.device)
+    product = torch.zeros(A.shape[:2], dtype=torch.float64, device=v.device)
+    for piece in pieces(A):
+        part = piece.cut(u)
+        pushed = piece.combination(μ).view(part.shape)
+        torch.sub(piece.cut(v), pushed if w is None else pushed / piece.cut(w), out=part)
+        product[piece.problems] += piece.times(u)
+    return u, product
 
 
 def _expanded(given: Tensor, shape: tuple[int, ...], name: str) -> Tensor:

@@ -89,7 +89,7 @@ class NetworkEnergy(Trainable):
         )
         estimated = estimator(V.shape[1])
         numbers = (V.shape[1] if estimated is None else estimated.probes) * self.trunk.widest
-        rows = max(1, self.trunk.blocks * CACHED // numbers)
+        rows = max(1, min(self.at_once(x), self.trunk.blocks * CACHED // numbers))
         room = None if self._records(x) else Workspace()
         if estimated is None:
             return torch.cat(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from lem_safe.energies.activations import ACTIVATIONS
 
-BLOCK = 2**16
+BLOCK = 2**18
 """The size of a Jacobian [rows, directions, width] in a workspace: larger ones do not fit the cache, smaller
 ones do not use the processor fully.
 """

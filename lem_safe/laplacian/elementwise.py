@@ -50,8 +50,8 @@ class SiLU(Elementwise):
 
     def jet(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         σ = torch.sigmoid(h)
-        a, dσ = h * σ, σ * (1 - σ)
-        return a, σ + h * dσ, dσ * (2 + h - 2 * a)
+        a, dσ = h * σ, torch.addcmul(σ, σ, σ, value=-1)
+        return a, torch.addcmul(σ, h, dσ), torch.addcmul(2 * dσ, dσ, torch.sub(h, a, alpha=2))
 
 
 class Softplus(Elementwise):

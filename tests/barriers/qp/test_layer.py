@@ -131,7 +131,7 @@ def test_the_cloud_s_path_is_the_same_problem_with_means_for_sums(dtype: torch.d
 def test_blocks_of_any_size_give_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = posed(2, 2, 3, 50)
     whole = project(*problem[:3], weights=problem.w)
-    monkeypatch.setattr("barriers.qp.problem.BLOCK_NUMBERS", 7 * 6)
+    monkeypatch.setattr("barriers.qp.rows.BLOCK_NUMBERS", 7 * 6)
     pieces = project(*problem[:3], weights=problem.w)
     assert torch.allclose(whole.u, pieces.u, atol=1e-13)
     g, v = torch.randn(30, 2, 3, dtype=F64), torch.zeros(30, 3, dtype=F64)

@@ -95,9 +95,8 @@ def test_slack_forgotten_in_h_is_caught_in_the_derivative(monkeypatch: pytest.Mo
 
 
 def test_slack_forgotten_in_the_dual_is_caught_by_kkt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        layer, "_dual_matrix", lambda problem: layer.gram(problem.A, layer.inverse_weights(problem))
-    )
+    honest = layer._dual
+    monkeypatch.setattr(layer, "_dual", lambda problem: honest(problem._replace(slack=None)))
     p = project(*PROBLEM[:3], weights=PROBLEM.w, slack=1.7)
     assert kkt(PROBLEM, p.u, p.multipliers, slack=1.7) > 1e-2
 

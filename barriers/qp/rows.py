@@ -1,0 +1,119 @@
+"""The constraint rows A [b, m, n, d] of b problems, and the few products through which all other code uses
+them: A diag(q) Aᵀ, A x and Aᵀμ, in float64 for any dtype of the rows.
+
+The rows are read in pieces that fit the cache. A piece that is not float64 or does not have the constraints
+first (a view of [n, m, d]) is copied into memory that the next piece uses again: in the cache this costs less
+than a product, while a copy of all rows would cost several.
+Letters: b problems, m constraints, n particles, d dimensions, j coordinates of a piece.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from barriers.derivatives import recorded
+
+BLOCK_NUMBERS = 1 << 18
+"""The number of entries of a piece: two megabytes in float64."""
+
+Cut = Callable[[Float[Tensor, "b n d"]], Float[Tensor, "c n d"]]
+"""The part of a vector that belongs to a piece: a view."""
+
+
+class Piece(NamedTuple):
+    """Some rows of some problems, overwritten by the next piece; `cut` takes the same part of a vector."""
+
+    a: Float[Tensor, "c m j"]
+    problems: slice
+    cut: Cut
+
+    def gram(self, q: Tensor | None) -> Float[Tensor, "c m m"]:
+        """A diag(q) Aᵀ."""
+        return (self.a if q is None else self.a * self.cut(q).reshape(len(self.a), 1, -1)) @ self.a.mT
+
+    def times(self, x: Tensor) -> Float[Tensor, "c m"]:
+        """A x."""
+        return (self.a @ self.cut(x).double().reshape(len(self.a), -1, 1))[:, :, 0]
+
+    def combination(self, μ: Float[Tensor, "b m"]) -> Float[Tensor, "c j"]:
+        """Aᵀ μ."""
+        return (μ[self.problems, None] @ self.a)[:, 0]
+
+
+def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
+    """A diag(q) Aᵀ; q = None: ones."""
+    if recorded(A) or (q is not None and recorded(q)):
+        return _whole(A).gram(q)
+    total = A.new_zeros(*A.shape[:2], A.shape[1], dtype=torch.float64)
+    for piece in pieces(A):
+        total[piece.problems] += piece.gram(q)
+    return total
+
+
+def rows_times(A: Float[Tensor, "b m n d"], x: Float[Tensor, "b n d"]) -> Float[Tensor, "b m"]:
+    """A x."""
+    if recorded(A, x):
+        return _whole(A).times(x)
+    total = A.new_zeros(A.shape[:2], dtype=torch.float64)
+    for piece in pieces(A):
+        total[piece.problems] += piece.times(x)
+    return total
+
+
+def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[Tensor, "b n d"]:
+    """Aᵀ μ."""
+    if recorded(A, μ):
+        return _whole(A).combination(μ).reshape(A.shape[0], *A.shape[2:])
+    out = A.new_empty(A.shape[0], *A.shape[2:], dtype=torch.float64)
+    for piece in pieces(A):
+        part = piece.cut(out)
+        part.copy_(piece.combination(μ).view(part.shape))
+    return out
+
+
+def gram_and_times(
+    A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None, x: Float[Tensor, "b n d"]
+) -> tuple[Float[Tensor, "b m m"], Float[Tensor, "b m"]]:
+    """A diag(q) Aᵀ and A x, the rows read once; not differentiable."""
+    total = A.new_zeros(*A.shape[:2], A.shape[1], dtype=torch.float64)
+    product = A.new_zeros(A.shape[:2], dtype=torch.float64)
+    for piece in pieces(A):
+        total[piece.problems] += piece.gram(q)
+        product[piece.problems] += piece.times(x)
+    return total, product
+
+
+def pieces(A: Float[Tensor, "b m n d"]) -> Iterator[Piece]:
+    """All rows, once."""
+    b, m, n, d = A.shape
+    axis, size = (2, n) if n > 1 else (3, d)
+    numbers = max(1, m * n * d)
+    together = max(1, BLOCK_NUMBERS // numbers)
+    step = max(1, min(size, BLOCK_NUMBERS * size // (min(b, together) * numbers)))
+    room = A.new_empty(min(b, together) * numbers // max(1, size) * step, dtype=torch.float64)
+    for first in range(0, b, together):
+        problems = slice(first, min(first + together, b))
+        for start in range(0, size, step):
+            length = min(step, size - start)
+
+            def cut(x: Tensor, at: slice = problems, start: int = start, length: int = length) -> Tensor:
+                return x[at].narrow(axis - 1, start, length)
+
+            yield Piece(_flat(A[problems].narrow(axis, start, length), room), problems, cut)
+
+
+def _flat(rows: Float[Tensor, "c m n d"], room: Float[Tensor, "numbers"]) -> Float[Tensor, "c m j"]:
+    """The rows as they lie where that is possible, else a copy in `room`."""
+    n, d = rows.shape[2:]
+    in_line = n == 1 or (rows.stride(2) == d * rows.stride(3) and rows.stride(3) == 1)
+    if rows.dtype == torch.float64 and in_line:
+        return rows.flatten(2)
+    return room[: rows.numel()].view(rows.shape).copy_(rows).flatten(2)
+
+
+def _whole(A: Tensor) -> Piece:
+    """All rows as one piece, in the graph."""
+    return Piece(A.double().flatten(2), slice(None), lambda x: x)
