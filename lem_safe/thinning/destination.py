@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from barriers.tables import TableFormat, is_text, kind_of
+from lem_safe.auditor.dataset import ARROW
 from lem_safe.data.parts import Part, in_parts, parts_of, root_of
 from lem_safe.errors import BadInput, Fault
 from lem_safe.files import real, write_atomically
@@ -30,6 +31,9 @@ def must_hold(out: Path, source: Path, *, overwrite: bool) -> None:
         _must_be_directory(out, source)
         return
     own, wanted = kind_of(out), kind_of(source)
+    if wanted in ARROW:
+        message = f"thin copies rows as they are, from text, .npy, .npz and .parquet; got '{wanted}'"
+        raise BadInput(Fault(f"{message}; write the table as .parquet", str(source)))
     if own != wanted:
         also = ", or in that and .gz" if is_text(source) else ""
         message = f"must end in {wanted}{also}: rows are copied as they are in {source.name}, not converted"

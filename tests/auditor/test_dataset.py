@@ -265,3 +265,14 @@ def test_a_data_set_is_known_by_the_names_and_sizes_of_its_files(tmp_path):
     assert chosen == [[0], [1, 2], [3], [4, 5]]
     with pytest.raises(BadInput, match="separator is for a .csv"):
         open_samples(tmp_path / "one" / "year=2020" / "0.parquet", None, TableFormat(separator=";"))
+
+
+def test_thin_says_that_it_copies_no_arrow_file(tmp_path, capsys):
+    put(tmp_path / "t.arrow", pa.table({"a": [1.0, -1.0]}))
+    (tmp_path / "s.yaml").write_text(
+        "version: 1\nname: s\nunsafe: {up: {kind: rule, where: a > 0}}\nconstraints: [{set: up, beta: 0.1}]\n"
+    )
+    out = tmp_path / "o.arrow"
+    text = said(capsys, "thin", tmp_path / "t.arrow", tmp_path / "s.yaml", "--out", out)
+    assert "thin copies rows as they are, from text, .npy, .npz and .parquet; got '.arrow'" in text
+    assert not out.exists()
