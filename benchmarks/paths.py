@@ -42,7 +42,7 @@ PILLARS = [
 """The six obstacles of the task, which no demonstration touches."""
 LATER = ((0.5, -0.1), 0.08)
 """The obstacle of the published test that was not there before."""
-PROJECTED = 1000
+PROJECTED = 500
 """How many of the unfiltered paths have their waypoints projected at every step."""
 GOAL, WAYPOINTS, SAMPLES, STEPS = 0.35, 32, 5000, 60
 SIDES = ((0.5, -0.1), (0.425, 0.08), (0.575, 0.08), (0.35, 0.26), (0.5, 0.26), (0.65, 0.26))
@@ -96,7 +96,7 @@ def _projected(scenario: Path, free: Paths) -> Paths:
     """Langevin steps on the same energy from unfiltered paths, with each waypoint's moves projected."""
     problem = build(lem_safe.load(scenario), device="cpu", progress=Silent())
     centres, radii = (torch.tensor(v, dtype=torch.float64) for v in zip(*(*PILLARS, LATER), strict=True))
-    return waypoints.sampled(problem, free, waypoints.discs(centres, radii), STEPS, 0.05)
+    return waypoints.sampled(problem, free, waypoints.discs(centres, radii), 300, 0.002)
 
 
 def scenario(file: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def section(rows: Rows) -> list[str]:
         "different ways around the six pillars; *from exact*, the total variation between their shares "
         f"and those of rejection, which has the exact distribution; {gate['floor']:.2f} between two halves "
         "of its own paths. *Waypoints moved* are the unfiltered paths with each waypoint inside an "
-        "obstacle moved out of it; *waypoints projected* 1,000 of them after as many Langevin steps in which "
+        "obstacle moved out of it; *waypoints projected* 500 of them after 300 Langevin steps in which "
         "every waypoint's move was the nearest that its barriers admit, by qpth, as SafeDiffuser does it. "
         "Roughness is the mean squared second difference, in 1e-4.",
         "",

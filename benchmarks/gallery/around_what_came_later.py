@@ -21,7 +21,8 @@ from lem_safe.runs.problem import build
 NAME = "around_what_came_later"
 PROBLEM = "Paths around what came later"
 HEADS = ("at waypoints", "length", "roughness", "from exact")
-WAYPOINTS, STEPS, STEP_SIZE = 24, 60, 0.05
+WAYPOINTS, STEPS, STEP_SIZE = 24, 300, 0.002
+"""The steps are those of the projected waypoints alone, small enough for Langevin moves without a test."""
 
 
 def lacks() -> str | None:
