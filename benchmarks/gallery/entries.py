@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 from benchmarks.gallery import (
     around_what_came_later,
     behind_a_barrier,
+    impossible_cells,
     off_the_walls,
     pressure_vessel,
     rare_and_unsafe,
@@ -38,6 +39,7 @@ ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
         rows_that_obey,
+        impossible_cells,
         around_what_came_later,
         welded_beam,
         pressure_vessel,
