@@ -6,6 +6,7 @@ from benchmarks.gallery import (
     around_what_came_later,
     behind_a_barrier,
     impossible_cells,
+    nobodys_record,
     off_the_walls,
     pressure_vessel,
     rare_and_unsafe,
@@ -40,6 +41,7 @@ ENTRIES: dict[str, Entry] = {
     for module in (
         rows_that_obey,
         impossible_cells,
+        nobodys_record,
         around_what_came_later,
         welded_beam,
         pressure_vessel,

@@ -28,6 +28,23 @@ def cancer() -> tuple[list[str], Rows]:
     return ["diagnosis", *(names[i] for i in kept)], np.column_stack([whole.target, whole.data[:, kept]])
 
 
+PATIENTS = ("radius", "texture", "smoothness", "compactness", "symmetry", "fractal_dimension")
+"""The means of a patient's cells by which near is meant: on a logarithmic scale, in units of the spread."""
+
+
+def patients() -> tuple[list[str], Rows]:
+    """The names and rows of six measurements of the Wisconsin table in comparable units."""
+    names, rows = cancer()
+    x = np.log(rows[:, [names.index(f"mean_{feature}") for feature in PATIENTS]])
+    return list(PATIENTS), np.round((x - x.mean(0)) / x.std(0), 3)
+
+
+def write_patients(path: Path) -> None:
+    """The file of the gallery: the patients to learn from."""
+    names, rows = patients()
+    write(path, names, parted(rows)[0])
+
+
 def diabetes() -> tuple[list[str], Rows]:
     """The names and rows of the diabetes table in its own units, the progression first."""
     from sklearn.datasets import load_diabetes
