@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.design_checks import pressure_vessel, welded_beam
 from benchmarks.gallery import hall
+from benchmarks.gallery.measured_tables import tumours, write_patients
 from benchmarks.gallery.order_table import orders
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios" / "gallery" / "data"
@@ -130,4 +131,6 @@ FILES: dict[str, Callable[[Path], None]] = {
     "hall.png": hall.write_picture,
     "hall.yaml": hall.write_map,
     "orders.csv": orders,
+    "tumours.csv": tumours,
+    "patients.csv": write_patients,
 }

@@ -5,6 +5,8 @@ from typing import Any, Protocol, cast
 from benchmarks.gallery import (
     around_what_came_later,
     behind_a_barrier,
+    impossible_cells,
+    nobodys_record,
     off_the_walls,
     pressure_vessel,
     rare_and_unsafe,
@@ -38,6 +40,8 @@ ENTRIES: dict[str, Entry] = {
     module.NAME: cast(Entry, module)
     for module in (
         rows_that_obey,
+        impossible_cells,
+        nobodys_record,
         around_what_came_later,
         welded_beam,
         pressure_vessel,

@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from benchmarks.gallery import data, pictures
+from benchmarks.gallery import data, pictures, shield
 from benchmarks.gallery import order_table as table
 from benchmarks.gallery.likeness import told_apart
 from benchmarks.gallery.row import Row, named
@@ -160,19 +158,13 @@ def repaired(rows: Table) -> Table:
     """Rows after PiShield's layer, where a missing day is taken for the one before it and is missing again
     afterwards; whole numbers rounded.
     """
-    from pishield.shield_layer import build_shield_layer
-
     x = []
     for row in rows:
         three = [row["ordered"], row["shipped"] or row["ordered"]]
         three.append(row["delivered"] or three[1])
         days = [(date.fromisoformat(day) - table.BEGINS).days for day in three]
         x.append([WORDS["member"].index(row["member"]), int(row["discount"]), *days])
-    with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
-        path = Path(directory) / "rules.txt"
-        path.write_text(LINEAR)
-        layer = build_shield_layer(5, str(path), requirements_type="linear")
-        fixed = layer(torch.tensor(x, dtype=torch.float32)).round().int().tolist()
+    fixed = shield.repaired(np.array(x, dtype=np.float64), LINEAR).round().astype(int).tolist()
     made = []
     for row, (_, discount, *three) in zip(rows, fixed, strict=True):
         written = {

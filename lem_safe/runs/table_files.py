@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 
 from barriers.tables import TableFormat
+from lem_safe.auditor.beside import facts_beside
 from lem_safe.auditor.opening import open_samples
 from lem_safe.auditor.samples import Samples
 from lem_safe.data.typed import Codec, RowCoordinates
@@ -118,7 +119,7 @@ def open_table(directory: Path) -> Samples | None:
     if path is None:
         return None
     marks = open_samples(directory / "samples.npz")
-    text = path.suffix == ".csv"
-    form = TableFormat(True, ",", ".", "keep") if text else TableFormat(missing="keep")
+    gaps = facts_beside(path).get("missing", "keep")
+    form = TableFormat(True, ",", ".", gaps) if path.suffix == ".csv" else TableFormat(missing=gaps)
     own = {name: getattr(marks, name) for name in ("unit", "each", "members", "coupled", "seed", "moved")}
     return replace(open_samples(path, None, form), **own)
