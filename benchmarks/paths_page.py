@@ -40,7 +40,7 @@ def section(rows: Rows) -> list[str]:
         ),
         "",
         f"Rejection keeps {kept['paths']:,} of {kept['drawn']:,} draws. Training, both chains and the audit "
-        f"took {gate['seconds']:.0f} s by a clock, on one thread.",
+        f"took {gate['seconds']:.0f} s of processor time, on one thread.",
     ]
 
 

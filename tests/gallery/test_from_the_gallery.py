@@ -59,7 +59,8 @@ def test_a_copy_runs_with_the_verdict_that_is_expected(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["new", "--from", "off_the_walls"]) == 0
-    small = ["energy.training.steps=5", "sampler.samples=500", "sampler.steps=20", "monitors.samples=0"]
+    small = ["energy.network.components=8", "energy.training.steps=5", "sampler.samples=500"]
+    small += ["sampler.steps=20", "monitors.samples=0"]
     options = [part for value in small for part in ("--set", value)]
     run = ["run", "off_the_walls.yaml", "--out", "out", "--no-report", *options]
     assert cli.main(run) == 0 and capsys.readouterr().out.count("PASSED  off_the_walls") == 1
