@@ -42,6 +42,12 @@ class Piece(NamedTuple):
         """Aᵀ μ."""
         return (μ[self.problems, None] @ self.a)[:, 0]
 
+    def less(self, x: Tensor, μ: Float[Tensor, "b m"], out: Float[Tensor, "c n d"]) -> None:
+        """x − Aᵀ μ, into `out`."""
+        c = len(self.a)
+        whole, begun = out.view(c, 1, -1), self.cut(x).double().reshape(c, 1, -1)
+        torch.baddbmm(begun, μ[self.problems, None], self.a, alpha=-1, out=whole)
+
 
 def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
     """A diag(q) Aᵀ; q = None: ones."""

@@ -33,6 +33,7 @@ def differences(shape: tuple[int, ...], layout: str, dtype: torch.dtype) -> floa
     pushed = torch.einsum("bknd,bk->bnd", wide, μ)
     u, met = moved_by(pose(x, A, product, weights=q.abs() + 1), μ)
     moved = x.double() - pushed / (q.abs() + 1).double()
+    plain, plainly_met = moved_by(pose(x, A, product), μ)
     pairs = [
         *zip(rows.gram_and_times(A, q, x), (gram, product), strict=True),
         (rows.gram(A, q), gram),
@@ -40,6 +41,8 @@ def differences(shape: tuple[int, ...], layout: str, dtype: torch.dtype) -> floa
         (rows.rows_times(A, x), product),
         (rows.combination(A, μ), pushed),
         (u, moved),
+        (plain, x.double() - pushed),
+        (plainly_met, torch.einsum("bknd,bnd->bk", wide, x.double() - pushed)),
         (met, torch.einsum("bknd,bnd->bk", wide, moved)),
     ]
     return max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
