@@ -72,7 +72,7 @@ filter: {filter}
 
 
 class Size(NamedTuple):
-    """What is sampled: particles, columns, balls, components (0: the MLP), clouds (0: one, without its axis)."""
+    """What is sampled: particles, columns, balls, components (0: the MLP), clouds (0: one, alone)."""
 
     n: int = 4096
     d: int = 2
