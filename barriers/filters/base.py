@@ -20,12 +20,16 @@ from torch import Tensor
 
 from barriers.declared import declares
 from barriers.derivatives import NotDifferentiable, recorded, vectorized
+from barriers.qp.rows import products
 from barriers.sets.base import UnsafeSet
 
 Mean = Callable[[Tensor], Tensor]
 """The mean over the particles of each cloud, [*r, n, k] to [*r, k], in float64; on several processes, over
 all of them.
 """
+
+AT_ONCE = 1 << 18
+"""The largest number of products of gradients that are computed particle by particle."""
 
 
 def local_mean(values: Shaped[Tensor, "*r n k"]) -> Float[Tensor, "*r k"]:
@@ -37,9 +41,13 @@ def overlaps(
     mean: Mean, a: Float[Tensor, "*r n k d"], b: Float[Tensor, "*r n l d"]
 ) -> Float[Tensor, "*r k l"]:
     """E[a_k · b_l] over each cloud."""
-    products = a @ b.mT
-    found = mean(products.flatten(-2))
-    return found.reshape(*found.shape[:-1], *products.shape[-2:])
+    n, k, d = a.shape[-3:]
+    if a.shape[:-1].numel() * b.shape[-2] <= AT_ONCE:
+        found = mean((a @ b.mT).flatten(-2))
+    else:  # one product of matrices, not one for each particle
+        rows = (x.reshape(-1, n, x.shape[-2], d).transpose(1, 2) for x in (a, b))
+        found = mean((products(*rows) / n).reshape(*a.shape[:-3], 1, -1))
+    return found.unflatten(-1, (k, b.shape[-2]))
 
 
 def combined(g: Float[Tensor, "*r n k d"], weights: Float[Tensor, "*r k"]) -> Float[Tensor, "*r n d"]:

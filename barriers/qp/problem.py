@@ -121,9 +121,11 @@ def moved_by(
     u = torch.empty(v.shape, dtype=torch.float64, device=v.device)
     product = torch.zeros(A.shape[:2], dtype=torch.float64, device=v.device)
     for piece in pieces(A):
-        part = piece.cut(u)
-        pushed = piece.combination(μ).view(part.shape)
-        torch.sub(piece.cut(v), pushed if w is None else pushed / piece.cut(w), out=part)
+        if w is None:
+            piece.less(v, μ, out=piece.cut(u))
+        else:
+            part = piece.cut(u)
+            torch.sub(piece.cut(v), piece.combination(μ).view(part.shape) / piece.cut(w), out=part)
         product[piece.problems] += piece.times(u)
     return u, product
 

@@ -19,8 +19,8 @@ from barriers.derivatives import recorded
 BLOCK_NUMBERS = 1 << 18
 """The number of entries of a piece: two megabytes in float64."""
 
-Cut = Callable[[Float[Tensor, "b n d"]], Float[Tensor, "c n d"]]
-"""The part of a vector that belongs to a piece: a view."""
+Cut = Callable[[Float[Tensor, "b *m n d"]], Float[Tensor, "c *m n d"]]
+"""The part of a vector, or of other rows, that belongs to a piece: a view."""
 
 
 class Piece(NamedTuple):
@@ -41,6 +41,12 @@ class Piece(NamedTuple):
     def combination(self, μ: Float[Tensor, "b m"]) -> Float[Tensor, "c j"]:
         """Aᵀ μ."""
         return (μ[self.problems, None] @ self.a)[:, 0]
+
+    def less(self, x: Tensor, μ: Float[Tensor, "b m"], out: Float[Tensor, "c n d"]) -> None:
+        """x − Aᵀ μ, into `out`."""
+        c = len(self.a)
+        whole, begun = out.view(c, 1, -1), self.cut(x).double().reshape(c, 1, -1)
+        torch.baddbmm(begun, μ[self.problems, None], self.a, alpha=-1, out=whole)
 
 
 def gram(A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None) -> Float[Tensor, "b m m"]:
@@ -74,6 +80,17 @@ def combination(A: Float[Tensor, "b m n d"], μ: Float[Tensor, "b m"]) -> Float[
     return out
 
 
+def products(A: Float[Tensor, "b m n d"], B: Float[Tensor, "b l n d"]) -> Float[Tensor, "b m l"]:
+    """A Bᵀ."""
+    if recorded(A, B):
+        return _whole(A).a @ _whole(B).a.mT
+    total = A.new_zeros(*A.shape[:2], B.shape[1], dtype=torch.float64)
+    room = _Room(B)
+    for piece in pieces(A):
+        total[piece.problems] += piece.a @ room.flat(piece.cut(B)).mT
+    return total
+
+
 def gram_and_times(
     A: Float[Tensor, "b m n d"], q: Float[Tensor, "b n d"] | None, x: Float[Tensor, "b n d"]
 ) -> tuple[Float[Tensor, "b m m"], Float[Tensor, "b m"]]:
@@ -89,29 +106,37 @@ def gram_and_times(
 def pieces(A: Float[Tensor, "b m n d"]) -> Iterator[Piece]:
     """All rows, once."""
     b, m, n, d = A.shape
-    axis, size = (2, n) if n > 1 else (3, d)
+    axis, size = (-2, n) if n > 1 else (-1, d)
     numbers = max(1, m * n * d)
     together = max(1, BLOCK_NUMBERS // numbers)
-    step = max(1, min(size, BLOCK_NUMBERS * size // (min(b, together) * numbers)))
-    room = A.new_empty(min(b, together) * numbers // max(1, size) * step, dtype=torch.float64)
+    step = max(1, BLOCK_NUMBERS * size // (min(b, together) * numbers))
+    room = _Room(A)
     for first in range(0, b, together):
         problems = slice(first, min(first + together, b))
         for start in range(0, size, step):
             length = min(step, size - start)
 
             def cut(x: Tensor, at: slice = problems, start: int = start, length: int = length) -> Tensor:
-                return x[at].narrow(axis - 1, start, length)
+                return x[at].narrow(axis, start, length)
 
-            yield Piece(_flat(A[problems].narrow(axis, start, length), room), problems, cut)
+            yield Piece(room.flat(cut(A)), problems, cut)
 
 
-def _flat(rows: Float[Tensor, "c m n d"], room: Float[Tensor, "numbers"]) -> Float[Tensor, "c m j"]:
-    """The rows as they lie where that is possible, else a copy in `room`."""
-    n, d = rows.shape[2:]
-    in_line = n == 1 or (rows.stride(2) == d * rows.stride(3) and rows.stride(3) == 1)
-    if rows.dtype == torch.float64 and in_line:
-        return rows.flatten(2)
-    return room[: rows.numel()].view(rows.shape).copy_(rows).flatten(2)
+class _Room:
+    """Memory for one piece of some rows after the other."""
+
+    def __init__(self, like: Tensor):
+        self._held = like.new_empty(0, dtype=torch.float64)
+
+    def flat(self, rows: Float[Tensor, "c m n d"]) -> Float[Tensor, "c m j"]:
+        """The rows as they lie where that is possible, else a copy that the next one overwrites."""
+        n, d = rows.shape[2:]
+        in_line = n == 1 or (rows.stride(2) == d * rows.stride(3) and rows.stride(3) == 1)
+        if rows.dtype == torch.float64 and in_line:
+            return rows.flatten(2)
+        if self._held.numel() < rows.numel():
+            self._held = self._held.new_empty(rows.numel())
+        return self._held[: rows.numel()].view(rows.shape).copy_(rows).flatten(2)
 
 
 def _whole(A: Tensor) -> Piece:

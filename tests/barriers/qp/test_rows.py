@@ -27,19 +27,24 @@ def differences(shape: tuple[int, ...], layout: str, dtype: torch.dtype) -> floa
     A, x, q, μ = (
         torch.randn(*s, generator=generator, dtype=dtype) for s in (shape, (b, n, d), (b, n, d), (b, m))
     )
+    other = torch.randn(b, 2, n, d, generator=generator, dtype=dtype)
     A, wide, μ = laid_out(A, layout), A.double(), μ.double()
     gram = torch.einsum("bknd,bnd,blnd->bkl", wide, q.double(), wide)
     product = torch.einsum("bknd,bnd->bk", wide, x.double())
     pushed = torch.einsum("bknd,bk->bnd", wide, μ)
     u, met = moved_by(pose(x, A, product, weights=q.abs() + 1), μ)
     moved = x.double() - pushed / (q.abs() + 1).double()
+    plain, plainly_met = moved_by(pose(x, A, product), μ)
     pairs = [
         *zip(rows.gram_and_times(A, q, x), (gram, product), strict=True),
         (rows.gram(A, q), gram),
         (rows.gram(A, None), torch.einsum("bknd,blnd->bkl", wide, wide)),
         (rows.rows_times(A, x), product),
+        (rows.products(A, other), torch.einsum("bknd,blnd->bkl", wide, other.double())),
         (rows.combination(A, μ), pushed),
         (u, moved),
+        (plain, x.double() - pushed),
+        (plainly_met, torch.einsum("bknd,bnd->bk", wide, x.double() - pushed)),
         (met, torch.einsum("bknd,bnd->bk", wide, moved)),
     ]
     return max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
@@ -57,11 +62,11 @@ def test_products_are_those_of_the_definition(
 
 
 def test_rows_read_as_they_lie_in_another_layout_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(part: Tensor, room: Tensor) -> Tensor:
+    def careless(room: object, part: Tensor) -> Tensor:
         c, m, n, d = part.shape
         return part.transpose(1, 2).reshape(c, n * m * d).reshape(c, m, n * d).double()
 
-    monkeypatch.setattr(rows, "_flat", careless)
+    monkeypatch.setattr(rows._Room, "flat", careless)
     assert differences(SHAPES[0], "particles first", F64) > 0.1
 
 
