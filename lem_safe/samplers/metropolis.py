@@ -172,4 +172,4 @@ def _whole_step_over_clouds(step_filter: StepOverClouds) -> StepOverClouds:
 
 @whole.register
 def _whole_step_chain(step_filter: StepChain) -> StepChain:
-    return StepChain([whole(f) for f in step_filter.filters])
+    return StepChain([whole(f) for f in step_filter.filters], step_filter.whole)
