@@ -2,13 +2,14 @@
 set it enters.
 
 Of a cloud whose parts are elsewhere the order runs through all parts, and the answer is the same, to the last
-particle. The moves are counted by bucket of their numbers, u ∈ [i/256, (i + 1)/256), and the counts are added
-over the parts. Bounds on what is accepted before a bucket decide nearly all moves (G.8):
+particle. The changes c of the counts by the moves are added up by bucket of their numbers, u ∈ [i/256, (i +
+1)/256), and over the parts. From the first undecided bucket on, with as much room as the moves before it have
+left, bounds decide whole buckets (G.8):
 
-    Σ_{j ≤ i} Σ c⁺ ≤ room: accepted;      1 + Σ_{j ≤ i} Σ c⁻ > room: refused.
+    Σ_{j ≤ i} Σ c⁺ ≤ room: all that enter are accepted;      1 + Σ_{j ≤ i} Σ c⁻ > room: all are refused.
 
-Only the buckets in which a move is left undecided, one for each set that fills up, are told to every part,
-which then decides them in order.
+Only the moves of a bucket that neither holds of, one for each set that fills up, are told to every part,
+which decides them in order.
 """
 
 import torch
@@ -20,7 +21,8 @@ from barriers.filters.whole import HERE, Whole
 
 ROUNDS = 6
 """Vectorised rounds of admission before the remaining moves are decided one by one."""
-BUCKETS = 256
+BUCKETS, FEW = 256, 4096
+"""Buckets of the numbers, and so many moves that are told at once where several buckets are undecided."""
 DIGITS = tuple(range(56, -1, -8))
 """The places of the eight digits of a number of 64 bits."""
 
@@ -40,7 +42,7 @@ def granted(
     tries = (would & ~was).any(-1)
     accepted = ~tries
     if whole.spread:
-        accepted[tries] = _granted_to_part(was, would, tries, most, drawn(uniforms, tries).double(), whole)
+        accepted[tries] = _granted_to_part(was, would, tries, most, drawn(uniforms, tries), whole)
         return accepted
     if not bool(tries.any()):
         return accepted
@@ -130,28 +132,38 @@ def _granted_to_part(
     whole: Whole,
 ) -> Bool[Tensor, "e"]:
     """Which of this part's moves that enter a set are accepted. u: their uniform numbers."""
-    changes, bucket = would[tries].long() - was[tries].long(), (u * BUCKETS).long()
-    up, down = changes.clamp(min=0), changes.clamp(max=0)
+    changes, bucket = would[tries].long() - was[tries].long(), (u.double() * BUCKETS).long()
+    up, m = changes.clamp(min=0), changes.shape[1]
+    signs = torch.cat([up, changes.clamp(max=0), torch.ones_like(up[:, :1])], 1)
     others = torch.where(tries[:, None], was, would).sum(0)
-    inside, raised, lowered = whole.total(others, _by_bucket(bucket, up), _by_bucket(bucket, down))
-    room = most - inside
-    fits = ((up == 0) | (raised.cumsum(0)[bucket] <= room)).all(1)
-    never = ((up > 0) & (lowered.cumsum(0)[bucket] + 1 > room)).any(1)
-    open_ = ~(fits | never)
-    net = _by_bucket(bucket[fits], changes[fits])
-    waiting, net = whole.total(torch.bincount(bucket[open_], minlength=BUCKETS), net)
-    if not bool((waiting > 0).any()):
-        return fits
-    told = (waiting > 0)[bucket] & ~never
-    net[waiting > 0] = 0  # these are taken again, in order
-    free = (room - (net.cumsum(0) - net))[bucket]
-    (all_u, all_changes, all_free), own = whole.joined(u[told], changes[told], free[told])
-    order = all_u.argsort(stable=True)
-    one = torch.zeros_like(order)
-    decided = torch.zeros(len(order), dtype=torch.bool, device=u.device)
-    decided[order] = _admitted(all_changes[order], all_free[order], one)
-    fits[told] = decided[own]
-    return fits
+    inside, counted = whole.total(others, _by_bucket(bucket, signs))
+    room, raised, lowered, moves = most - inside, counted[:, :m], counted[:, m:-1], counted[:, -1]
+    accepted, begin = torch.zeros(len(u), dtype=torch.bool, device=u.device), 0
+    while begin < BUCKETS:
+        highest, lowest = raised[begin:].cumsum(0), lowered[begin:].cumsum(0)
+        within = highest <= room
+        open_ = (~within & (lowest + 1 <= room) & (raised[begin:] > 0)).any(1)
+        first = begin + int(torch.cat([open_, open_.new_ones(1)]).nonzero()[0, 0])
+        clear = (bucket >= begin) & (bucket < first)
+        fits = clear.clone()
+        fits[clear] = ((up[clear] == 0) | within[bucket[clear] - begin]).all(1)
+        accepted |= fits
+        if first == BUCKETS:
+            break
+        if bool(within[: first - begin].all()):
+            room = room - (raised + lowered)[begin:first].sum(0)
+        else:
+            room = room - whole.total(changes[fits].sum(0))[0]
+        run = torch.cat([open_[first - begin :], open_.new_zeros(1)]).long().argmin()
+        few = int((moves[first:].cumsum(0) <= FEW).sum())
+        begin = first + max(1, min(int(run), few))
+        told = (bucket >= first) & (bucket < begin)
+        (all_u, all_changes), own = whole.joined(u[told], changes[told].to(torch.int8))
+        order, all_changes = all_u.argsort(stable=True), all_changes.long()
+        decided = torch.zeros(len(order), dtype=torch.bool, device=u.device)
+        decided[order] = admit(all_changes[order], room)
+        accepted[told], room = decided[own], room - all_changes[decided].sum(0)
+    return accepted
 
 
 def _by_bucket(bucket: Int[Tensor, "e"], changes: Int[Tensor, "e m"]) -> Int[Tensor, "b m"]:
@@ -165,6 +177,7 @@ def highest(values: Float[Tensor, "k"], count: int, whole: Whole = HERE) -> Bool
     chosen = torch.zeros(len(values), dtype=torch.bool, device=values.device)
     if not whole.spread:
         chosen[values.argsort(descending=True, stable=True)[:count]] = True
+    if not (whole.spread and count):
         return chosen
     bits = (values.double() + 0.0).view(torch.int64)
     ordered = torch.where(bits < 0, bits ^ torch.iinfo(torch.int64).max, bits)  # as the numbers are
