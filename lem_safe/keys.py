@@ -59,12 +59,17 @@ class Key:
         return torch.randperm(n, generator=self.generator())
 
     def _blocks(
+        self, draw: Callable[..., Tensor], shape: torch.Size, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        return self._blocks_from(0, draw, shape, dtype, device)
+
+    def _blocks_from(
         self,
+        first: int,
         draw: Callable[..., Tensor],
         shape: torch.Size,
         dtype: torch.dtype,
         device: torch.device,
-        first: int = 0,
     ) -> Tensor:
         n = shape[0]
         parts = [
@@ -120,14 +125,9 @@ class PartKey(Key):
         raise TypeError("a part of a cloud has no permutation of its own; draw with normal or uniform")
 
     def _blocks(
-        self,
-        draw: Callable[..., Tensor],
-        shape: torch.Size,
-        dtype: torch.dtype,
-        device: torch.device,
-        first: int = 0,
+        self, draw: Callable[..., Tensor], shape: torch.Size, dtype: torch.dtype, device: torch.device
     ) -> Tensor:
-        return Key(self.value)._blocks(draw, shape, dtype, device, self.first + first)
+        return Key(self.value)._blocks_from(self.first, draw, shape, dtype, device)
 
 
 def divided(n: int, parts: int) -> list[Part]:

@@ -11,8 +11,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from datetime import timedelta
 
 import torch.distributed as dist
 
@@ -89,13 +87,3 @@ def _leave(why: str | None, status: int, over: threading.Event) -> None:
         print(why, file=sys.stderr, flush=True)
     if not over.wait(GRACE):
         os._exit(status)
-
-
-def connection(host: str, port: int, attempt: str, connect: timedelta) -> Callable[[], dist.Store]:
-    """New connections to the store of a job."""
-
-    def connected() -> dist.Store:
-        store = dist.TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=connect)
-        return dist.PrefixStore(f"lem-safe/{attempt}", store)
-
-    return connected

@@ -9,6 +9,7 @@ energies differently, or with other weights, trains nothing again. In a run dire
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from lem_safe.data.concerns import concerns
 from lem_safe.data.sources import FileTable
 from lem_safe.energies.base import Energy
 from lem_safe.errors import BadInput, Fault
+from lem_safe.processes.group import ALONE, Group
 from lem_safe.progress import Progress
 from lem_safe.registry import make
 from lem_safe.scenario import Scenario, must_run
@@ -43,8 +45,8 @@ class Part(NamedTuple):
 class Learner:
     """Builds energies, training or loading their learned parts; `parts` are these, in file order."""
 
-    def __init__(self, seed: int, progress: Progress, cache: Path | None = None):
-        self.seed, self.progress, self.cache = seed, progress, cache
+    def __init__(self, seed: int, progress: Progress, cache: Path | None = None, group: Group = ALONE):
+        self.seed, self.progress, self.cache, self.group = seed, progress, cache, group
         self.parts: list[Part] = []
         self.loaded: list[str] = []
 
@@ -78,10 +80,23 @@ class Learner:
         self.progress.start(
             "training the energy" if key == "energy" else f"training {key}", made.training.steps
         )
-        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
+        energy, origin = self._trained(made)
         self.progress.finish("reused from the cache" if origin == "cached" else "trained")
         self.parts.append(Part(key, made, made.path(self.seed, self.cache), origin))
         return energy
+
+    def _trained(self, made: Trained) -> tuple[Energy, str]:
+        """The energy, from the cache or trained; of several processes, the one of process 0."""
+        if not self.group.leads:
+            content, origin = self.group.hear()
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "energy.safetensors"
+                file.write_bytes(content)
+                return load_energy(file).energy, origin
+        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
+        if self.group.size > 1:
+            self.group.tell((made.path(self.seed, self.cache).read_bytes(), origin))
+        return energy, origin
 
     def _report(self, step: int, total: int, loss: float, held_out: float | None) -> None:
         """The callback of training, shown as a task."""

@@ -23,6 +23,7 @@ from lem_safe.runs.metadata import together
 from lem_safe.runs.monitoring import ended, monitor, stop_rule
 from lem_safe.runs.problem import Problem
 from lem_safe.runs.replicas import follow_clouds
+from lem_safe.runs.spreading import followed_together
 from lem_safe.runs.starting import start
 from lem_safe.runs.table_files import write_table
 from lem_safe.runs.warnings import warn_of_start
@@ -77,9 +78,13 @@ def clouds(directory: RunDirectory) -> dict[str, np.ndarray]:
 
 def _begin(problem: Problem, r: int) -> tuple[Key, torch.Tensor]:
     """The key of cloud r, and the start of its particles."""
-    seed = problem.scenario.seed
-    key = Key(seed) if r == 0 else Key(seed).fold("replica", r)
+    key = _key(problem, r)
     return key.fold("chain"), start(problem, key)
+
+
+def _key(problem: Problem, r: int) -> Key:
+    seed = problem.scenario.seed
+    return Key(seed) if r == 0 else Key(seed).fold("replica", r)
 
 
 def _course(problem: Problem, phase: str, steps: int) -> Course:
@@ -102,15 +107,28 @@ def _followed(
     def save(state: dict[str, np.ndarray]) -> None:
         directory.save_checkpoint(phase=np.array(phase), **state)
 
-    finished = follow_clouds(
-        course,
-        lambda r: _begin(problem, r),
-        problem.scenario.audit.replicas,
-        progress=progress,
-        save=save,
-        saved=saved,
-        every=every,
-    )
+    replicas = problem.scenario.audit.replicas
+    if replicas == 1:
+        finished = followed_together(
+            problem,
+            _key(problem, 0),
+            course,
+            filtered=phase == "filtered",
+            progress=progress,
+            save=save,
+            saved=saved,
+            every=every,
+        )
+    else:
+        finished = follow_clouds(
+            course,
+            lambda r: _begin(problem, r),
+            replicas,
+            progress=progress,
+            save=save,
+            saved=saved,
+            every=every,
+        )
     _keep(directory, problem, phase, finished)
     return finished
 
