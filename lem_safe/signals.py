@@ -56,9 +56,15 @@ def deferred() -> Iterator[Callable[[], bool]]:
         _deferred = before
 
 
-def stopped() -> Stopped:
-    """What a signal that was noted raises now; of another process, what Ctrl-C does."""
-    return Stopped(_received[-1] if _received else int(signal.SIGINT))
+def noted() -> int:
+    """The number of the last signal, 0 where none has come; another process may be told of it."""
+    return _received[-1] if _received else 0
+
+
+def stopped(number: int) -> Stopped:
+    """What a signal of this number raises, where it was noted here or in another process."""
+    _received.append(number)
+    return Stopped(number)
 
 
 def received() -> bool:

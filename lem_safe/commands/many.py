@@ -1,5 +1,6 @@
 """A command in several processes, as torchrun or srun start them: process 0 leads, the others serve it."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ def in_job(device: str, lead: "Callable[[Group], int]") -> int:
         from lem_safe.processes.group import ALONE
 
         return lead(ALONE)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost process is a page of addresses
     from lem_safe.processes.job import Job
     from lem_safe.runs.serving import serve
 

@@ -19,13 +19,13 @@ from lem_safe.errors import JobEnded
 from lem_safe.processes.group import Group
 from lem_safe.processes.place import Place
 from lem_safe.processes.torch_wire import TorchWire
-from lem_safe.processes.watch import REMEDY, Watch, end_job
+from lem_safe.processes.watch import REMEDY, Watch, end_job, missing
 
-START = timedelta(seconds=float(os.environ.get("LEM_SAFE_START_SECONDS", 55)))
+START = timedelta(seconds=float(os.environ.get("LEM_SAFE_START_SECONDS", 45)))
 """How long the first process waits for the last one to come."""
 EXCHANGE = timedelta(minutes=30)
 """The longest exchange: processes are in step there, and one that is lost is noticed by the watch."""
-LEAVE, MOMENT = 15.0, 5.0
+LEAVE, MOMENT = 15.0, 3.0
 """Seconds that process 0 waits for the others at the end, and that a failed exchange waits for its reason."""
 
 
@@ -89,7 +89,7 @@ class Job(Group):
                 self._store.compare_set("ended", "", str(status))
             if self.leads:
                 self.tell(("end", status))
-                self._wait_for_others()
+                self._wait_for_others(MOMENT if failed else LEAVE)
             self._store.set(f"gone/{self.rank}", "")
             self._store.add("left", 1)
         except RuntimeError:  # whoever holds the store has left already
@@ -101,9 +101,9 @@ class Job(Group):
     def _wire(self, size: int, group: dist.ProcessGroup | None) -> TorchWire:
         return TorchWire(self.rank, size, group, self._staged, self._lost)
 
-    def _wait_for_others(self) -> None:
+    def _wait_for_others(self, seconds: float) -> None:
         """Process 0 may hold the store that the others read the end in."""
-        until = time.monotonic() + LEAVE
+        until = time.monotonic() + seconds
         while self._store.add("left", 0) < self.size - 1 and time.monotonic() < until:
             time.sleep(0.01)
 
@@ -113,7 +113,7 @@ class Job(Group):
         except RuntimeError as error:
             raise self._lost(error) from error
 
-    def _lost(self, error: RuntimeError) -> Exception:
+    def _lost(self, _: RuntimeError) -> Exception:
         """Why an exchange has failed: another process has ended the job, or is lost."""
         until = time.monotonic() + MOMENT
         try:
@@ -121,8 +121,7 @@ class Job(Group):
                 if self._store.check(["ended"]):
                     return JobEnded(None, int(self._store.get("ended")))
                 time.sleep(0.1)
-            first = str(error).splitlines()[0]
-            end_job(self._store, f"the connection to another process of this job is lost ({first})")
+            end_job(self._store, f"{missing(self._store, self.size)} is lost, and the connection to it")
             return JobEnded(None)
         except RuntimeError:
             return JobEnded(f"the job has lost the process that it meets at; {REMEDY}")

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import torch.distributed as dist
 
@@ -71,6 +72,29 @@ def named(store: dist.Store, rank: int, size: int) -> str:
     where = f"where/{rank}"
     at = f" (process {store.get(where).decode()})" if store.check([where]) else ""
     return f"process {rank} of {size}{at}"
+
+
+def missing(store: dist.Store, size: int) -> str:
+    """The processes of this machine that are gone without a word, in words; another one where there are
+    none.
+    """
+    host, found = socket.gethostname(), list[str]()
+    for rank in range(size):
+        if store.check([f"where/{rank}"]) and not store.check([f"gone/{rank}"]):
+            pid, _, at = store.get(f"where/{rank}").decode().partition(" on ")
+            found += [named(store, rank, size)] if at == host and not _lives(int(pid)) else []
+    return " and ".join(found) or "another process of this job"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return state[:1] != ["Z"]
 
 
 def end_job(store: dist.Store, why: str, status: int = 3) -> None:

@@ -6,6 +6,7 @@ a checkpoint, the end. Between two meetings a step asks the others only for what
 """
 
 import time
+from signal import SIGINT
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from lem_safe.runs.checkpoint import Arrays
 from lem_safe.runs.course import Course, Finished
 from lem_safe.runs.recorded_chain import COLUMNS, MOVES, looked, over
 from lem_safe.runs.spread_chain import SpreadChain
-from lem_safe.signals import deferred, stopped
+from lem_safe.signals import deferred, noted, stopped
 
 MEETING, FASTER = 1.0, 4
 """Seconds between two meetings, and how much longer than the last one a row of steps may be."""
@@ -29,7 +30,8 @@ NOBODY = -1
 
 class Orders(NamedTuple):
     """What process 0 orders. steps: to take before the next meeting. at: the step after which `monitor` and
-    `stop` particles are gathered for these two (NOBODY: none). save, end, interrupt: what to do now, 0 or 1.
+    `stop` particles are gathered for these two (NOBODY: none). save, end: what to do now, 0 or 1. interrupt:
+    the number of a signal, or 0.
     """
 
     steps: int
@@ -99,7 +101,7 @@ class Lead:
             watched = course.monitor is not None and course.monitor.samples > 1 and not known
             return Orders(0, k, course.monitor.samples if course.monitor and watched else NOBODY, end=1)
         if self._interrupted:
-            return Orders(0, k, save=int(self._save is not None), interrupt=1)
+            return Orders(0, k, save=int(self._save is not None), interrupt=noted() or SIGINT)
         save = self._save is not None and time.monotonic() - self._written >= self.every
         self._steps = self._next(k)
         return self._watching(k + self._steps)._replace(steps=self._steps, save=int(save))
@@ -180,7 +182,7 @@ def taken_together(chain: SpreadChain, lead: Lead | None) -> Finished | None:
                 if lead is not None and state is not None:
                     lead.save(state)
             if orders.interrupt:
-                raise stopped()
+                raise stopped(orders.interrupt)
             for _ in range(orders.steps):
                 chain.advance()
             flags, accepted = chain.meet([int(asked_to_stop())])
