@@ -21,7 +21,9 @@ from barriers.filters.whole import HERE, Whole
 
 ROUNDS = 6
 """Vectorised rounds of admission before the remaining moves are decided one by one."""
-BUCKETS, FEW = 256, 4096
+FEW = 32
+"""Up to so many moves are decided one by one from the first, which takes less time than one round."""
+BUCKETS, RUN = 256, 4096
 """Buckets of the numbers, and so many moves that are told at once where several buckets are undecided."""
 DIGITS = tuple(range(56, -1, -8))
 """The places of the eight digits of a number of 64 bits."""
@@ -52,7 +54,8 @@ def granted(
         place = torch.zeros(tries.shape, dtype=torch.float64, device=tries.device)
         place[several] = drawn(uniforms, several).double()
         order = order[place.flatten()[order].argsort(stable=True)]
-    order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
+    if tries.dim() > 1:
+        order = order[(order // tries.shape[-1]).argsort(stable=True)]  # cloud by cloud
     cloud = order // tries.shape[-1]
     room = most - torch.where(accepted[..., None], would, was).sum(-2)
     before, after = was.flatten(0, -2)[order].long(), would.flatten(0, -2)[order].long()
@@ -81,9 +84,11 @@ def _admitted(
     """The same with the room that each move would find if none before it were accepted.
 
     Most moves are decided in a few vectorised rounds, by bounds on the counts before each, from accepting all
-    or none of the undecided ones; the rest one by one, since sets that many moves leave and enter at once
-    would need a round for each.
+    or none of the undecided ones; the rest, and few moves, one by one, since sets that many moves leave and
+    enter at once would need a round for each.
     """
+    if len(changes) <= FEW:
+        return _one_by_one(changes, room, cloud).to(changes.device)
     accepted = torch.zeros(changes.shape[0], dtype=torch.bool, device=changes.device)
     waiting = torch.arange(changes.shape[0], device=changes.device)
     used = torch.zeros_like(changes)  # room used by the moves accepted before each waiting one
@@ -155,7 +160,7 @@ def _granted_to_part(
         else:
             room = room - whole.total(changes[fits].sum(0))[0]
         run = torch.cat([open_[first - begin :], open_.new_zeros(1)]).long().argmin()
-        few = int((moves[first:].cumsum(0) <= FEW).sum())
+        few = int((moves[first:].cumsum(0) <= RUN).sum())
         begin = first + max(1, min(int(run), few))
         told = (bucket >= first) & (bucket < begin)
         (all_u, all_changes), own = whole.joined(u[told], changes[told].to(torch.int8))

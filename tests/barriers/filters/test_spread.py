@@ -28,7 +28,7 @@ from barriers.filters import (
     Tilt,
     spread,
 )
-from barriers.filters.admission import BUCKETS, FEW, granted, highest
+from barriers.filters.admission import BUCKETS, RUN, granted, highest
 from barriers.functionals import MassBarrier, smooth_mass
 from barriers.sets import Ball, HalfSpace
 from barriers.surrogates import Sigmoid
@@ -159,7 +159,7 @@ def test_little_is_told_to_the_other_parts() -> None:
     found = in_threads((30_000, 30_000), body)
     assert int(sum(a.sum() for a, _ in found)) == 20_011
     assert torch.equal(torch.cat([a for a, _ in found]), granted(was, would, most, u))
-    assert sum(found[0][1]) <= 8 * (3 * BUCKETS + 1) + 5 * FEW + 100
+    assert sum(found[0][1]) <= 8 * (3 * BUCKETS + 1) + 5 * RUN + 100
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 250, 500])
