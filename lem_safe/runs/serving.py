@@ -6,6 +6,7 @@ from lem_safe.processes.group import Group
 from lem_safe.progress import Silent
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.spreading import attended
+from lem_safe.runs.spreading_clouds import clouds_attended
 
 
 def serve(group: Group) -> int:
@@ -24,3 +25,6 @@ def serve(group: Group) -> int:
             case "cloud", piece:
                 assert problem is not None, "what is sampled is built first"
                 attended(problem, piece)
+            case "clouds", piece:
+                assert problem is not None, "what is sampled is built first"
+                clouds_attended(problem, piece)

@@ -45,14 +45,26 @@ def must_spread(problem: Problem) -> None:
     """Refuses, before anything is sampled, a cloud that is to be spread over processes and cannot be."""
     if problem.group.size == 1 or problem.scenario.audit.replicas > 1:
         return
+    fault = _why_not(problem)
+    if fault is not None:
+        raise BadInput(fault)
+
+
+def spreadable(problem: Problem) -> bool:
+    """Whether one cloud can be spread over processes."""
+    return _why_not(problem) is None
+
+
+def _why_not(problem: Problem) -> Fault | None:
     file, kind = str(problem.scenario.source or problem.scenario.name), problem.scenario.sampler.kind
     if not spreads(problem.sampler(filtered=False)):
         message = f"{kind} moves particles by what others do, so one cloud cannot be spread over processes"
-        raise BadInput(Fault(f"{message}; {WAY_OUT}", file, key="sampler.kind"))
+        return Fault(f"{message}; {WAY_OUT}", file, key="sampler.kind")
     try:
         spread(problem.filter, HERE)
     except NotSpread as error:
-        raise BadInput(Fault(f"{error}; {WAY_OUT}", file, key="filter")) from error
+        return Fault(f"{error}; {WAY_OUT}", file, key="filter")
+    return None
 
 
 def followed_together(

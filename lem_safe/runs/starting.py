@@ -18,6 +18,18 @@ REDRAWN = 100
 """How often a row of a start is drawn again that is inside a constrained region."""
 
 
+def beginning(problem: Problem, r: int) -> tuple[Key, Tensor]:
+    """The key of cloud r of a run, and the start of its particles."""
+    key = cloud_key(problem, r)
+    return key.fold("chain"), start(problem, key)
+
+
+def cloud_key(problem: Problem, r: int) -> Key:
+    """What everything that is drawn for cloud r of a run is drawn from; the first has that of one cloud."""
+    seed = problem.scenario.seed
+    return Key(seed) if r == 0 else Key(seed).fold("replica", r)
+
+
 def start(problem: Problem, key: Key, part: Part | None = None) -> Tensor:
     """The initial particles of a run, in sampler coordinates, [samples, d]; particles at rows have the rows'
     own values (A.11). part: these alone.

@@ -189,3 +189,39 @@ def test_a_lost_process_ends_the_job(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert time.monotonic() - began < 40
     told = capfd.readouterr().err.splitlines()
     assert len(told) == 1 and "process 1 of 3" in told[0] and "--resume" in told[0]
+
+
+CLOUDS = {
+    "batches": scenario(samples=6000, more="audit: {replicas: 5}"),
+    "settled": scenario(
+        "kind: tilt, multipliers: [1.0, 0.5]",
+        samples=3000,
+        steps=40,
+        more="audit: {replicas: 12}\nstop: {kind: settled, records: 1, below: 2}",
+    ),
+    "adapted": scenario(sampler="kind: mala, adapt: {steps: 3}", samples=500, more="audit: {replicas: 3}"),
+    "born": scenario(sampler="kind: birth_death, every: 2", samples=64, more="audit: {replicas: 4}"),
+    "few large ones": scenario(samples=2 * BLOCK + 5, steps=5, more="audit: {replicas: 2}"),
+}
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_clouds_in_several_processes_are_those_of_one(name: str, tmp_path: Path) -> None:
+    chosen = CLOUDS[name]
+    run_in(1, chosen, tmp_path / "one")
+    assert set(run_in(3 if name == "few large ones" else 2, chosen, tmp_path / "many")) <= {0, 1}
+    same_bytes(tmp_path / "one", tmp_path / "many")
+
+
+@pytest.mark.parametrize(
+    "name, first, then", [("batches", 2, 1), ("adapted", 2, 3), ("few large ones", 3, 2)]
+)
+def test_clouds_go_on_in_another_number_of_processes(
+    name: str, first: int, then: int, tmp_path: Path
+) -> None:
+    chosen = CLOUDS[name]
+    run_in(1, chosen, tmp_path / "one")
+    assert set(run_in(first, chosen, tmp_path / "many", progress=Interrupting("filter"))) == {143}
+    assert (tmp_path / "many" / "checkpoint.npz").exists()
+    assert set(run_in(then, chosen, tmp_path / "many", resume=True)) <= {0, 1}
+    same_bytes(tmp_path / "one", tmp_path / "many")
