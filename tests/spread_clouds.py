@@ -50,19 +50,26 @@ class ThreadWire(Wire):
 
 def in_threads(sizes: Sequence[int], body: Callable[[Whole, slice], Result]) -> list[Result]:
     """What `body` returns in each of as many threads as there are parts, given its part's rows."""
-    meeting, table = threading.Barrier(len(sizes), timeout=20), list[Tensor | None]([None] * len(sizes))
+
+    def one(wire: ThreadWire) -> Result:
+        start = sum(sizes[: wire.rank])
+        return body(Spread(wire, sizes), slice(start, start + sizes[wire.rank]))
+
+    return in_wires(len(sizes), one)
+
+
+def in_wires(size: int, body: Callable[[ThreadWire], Result]) -> list[Result]:
+    """What `body` returns in each of so many threads, given its wire."""
+    meeting, table = threading.Barrier(size, timeout=20), list[Tensor | None]([None] * size)
     grad = torch.is_grad_enabled()
 
     def one(rank: int) -> Result:
-        start = sum(sizes[:rank])
         with torch.set_grad_enabled(grad):
             try:
-                return body(
-                    Spread(ThreadWire(rank, meeting, table), sizes), slice(start, start + sizes[rank])
-                )
+                return body(ThreadWire(rank, meeting, table))
             except BaseException:
                 meeting.abort()
                 raise
 
-    with ThreadPoolExecutor(len(sizes)) as pool:
-        return list(pool.map(one, range(len(sizes))))
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(one, range(size)))

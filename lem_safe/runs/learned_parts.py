@@ -88,12 +88,15 @@ class Learner:
     def _trained(self, made: Trained) -> tuple[Energy, str]:
         """The energy, from the cache or trained; of several processes, the one of process 0."""
         if not self.group.leads:
+            made.train_along(self.seed, self.group)
             content, origin = self.group.hear()
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "energy.safetensors"
                 file.write_bytes(content)
                 return load_energy(file).energy, origin
-        energy, origin = made.load_or_train(self.seed, self.cache, self._report, self.progress.say)
+        energy, origin = made.load_or_train(
+            self.seed, self.cache, self._report, self.progress.say, self.group
+        )
         if self.group.size > 1:
             self.group.tell((made.path(self.seed, self.cache).read_bytes(), origin))
         return energy, origin
@@ -113,9 +116,9 @@ def save_parts(parts: list[Part] | tuple[Part, ...], directory: Path, scenario: 
         _copy(part.file, directory / part.name, scenario)
 
 
-def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
+def train(scenario: Scenario, out: Path | None, progress: Progress, group: Group = ALONE) -> Path:
     """Trains every learned part of a scenario, or finds it in the cache, and copies it to `out`; returns its
-    path.
+    path. group: the processes of which this one leads.
 
     `out` is a file where there is one part, and a new folder where there are several. BadInput where nothing
     is learned.
@@ -123,10 +126,8 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
     if out is not None and os.path.lexists(out):
         raise BadInput(Fault("exists already; choose another --out", file=str(out)))
     must_run(scenario)
-    learner = Learner(scenario.seed, progress)
-    learner.make(scenario.energy, "energy")
-    for i, penalty in enumerate(scenario.penalties):
-        learner.make(penalty.energy, "penalties", i, "energy")
+    group.tell(("train", scenario))
+    learner = learned(scenario, progress, group)
     if not learner.parts:
         kind = scenario.energy["kind"]
         raise BadInput(
@@ -144,6 +145,15 @@ def train(scenario: Scenario, out: Path | None, progress: Progress) -> Path:
         out.mkdir(parents=True)
         save_parts(learner.parts, out, scenario)
     return out
+
+
+def learned(scenario: Scenario, progress: Progress, group: Group) -> Learner:
+    """The learner of a scenario after it has made its energies; in a job all processes ask for it."""
+    learner = Learner(scenario.seed, progress, group=group)
+    learner.make(scenario.energy, "energy")
+    for i, penalty in enumerate(scenario.penalties):
+        learner.make(penalty.energy, "penalties", i, "energy")
+    return learner
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

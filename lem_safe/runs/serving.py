@@ -4,6 +4,7 @@ import torch
 
 from lem_safe.processes.group import Group
 from lem_safe.progress import Silent
+from lem_safe.runs.learned_parts import learned
 from lem_safe.runs.problem import Problem, build
 from lem_safe.runs.spreading import attended
 from lem_safe.runs.spreading_clouds import clouds_attended
@@ -22,6 +23,8 @@ def serve(group: Group) -> int:
                 if threads is not None:
                     torch.set_num_threads(threads)
                 problem = build(scenario, device=group.device(device), progress=Silent(), group=group)
+            case "train", scenario:
+                learned(scenario, Silent(), group)
             case "cloud", piece:
                 assert problem is not None, "what is sampled is built first"
                 attended(problem, piece)

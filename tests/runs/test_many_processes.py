@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from interrupted import at_moment
 from many_processes import in_processes, run_in
 
@@ -18,6 +19,7 @@ from lem_safe.progress import Lines, Silent
 from lem_safe.registry import loads
 from lem_safe.runs.runner import run
 from lem_safe.runs.serving import serve
+from lem_safe.training.checkpoint import load_energy
 
 SCENARIO = """
 version: 1
@@ -189,6 +191,36 @@ def test_a_lost_process_ends_the_job(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert time.monotonic() - began < 40
     told = capfd.readouterr().err.splitlines()
     assert len(told) == 1 and "process 1 of 3" in told[0] and "--resume" in told[0]
+
+
+TRAINED = """
+version: 1
+name: trained
+energy:
+  kind: trained
+  data: {kind: eight_gaussians, samples: 300}
+  network: {kind: mlp, hidden: 16, depth: 2}
+  loss: {kind: calibrated, draws: 64}
+  training: {steps: 40, batch_size: 64}
+unsafe: {ball: {kind: ball, center: [2, 0], radius: 0.5}}
+constraints: [{set: ball, beta: 0.05}]
+sampler: {kind: langevin, samples: 100, steps: 2, step_size: 0.01}
+filter: {kind: gate}
+"""
+
+
+def test_training_in_three_processes_is_that_in_one_to_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {}
+    for size in (1, 3):
+        monkeypatch.setenv("LEM_SAFE_CACHE", str(tmp_path / f"cache{size}"))
+        assert set(run_in(size, loads(TRAINED), tmp_path / str(size))) <= {0, 1}
+        weights[size] = load_energy(tmp_path / str(size) / "energy.safetensors")
+    one, three = (saved.energy.state_dict() for saved in weights.values())
+    assert all(torch.allclose(one[name], three[name], rtol=1e-3, atol=1e-5) for name in one)
+    assert weights[1].metadata["held_out"] == pytest.approx(weights[3].metadata["held_out"], rel=1e-4)
+    assert run_in(2, loads(TRAINED), tmp_path / "cached") == [0, 0]  # from the cache
 
 
 CLOUDS = {
