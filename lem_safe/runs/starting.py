@@ -43,12 +43,11 @@ def start(problem: Problem, key: Key, part: Part | None = None) -> Tensor:
     if problem.rows is not None:
         count = len(problem.rows)
         order = torch.arange(count) if problem.in_order else key.fold("rows").permutation(count)
-        chosen = order[torch.arange(n) % count]
         if isinstance(coordinates, RowCoordinates):
-            return _at_rows(problem, coordinates, chosen)[part.rows]
+            return _at_rows(problem, coordinates, order[torch.arange(n) % count])[part.rows]
+        chosen = order[torch.arange(part.start, part.stop) % count]
         points = problem.rows if coordinates.anchors is None else coordinates.anchors.points
-        own = chosen[part.rows].to(points.device)
-        return points[own].to(device=problem.device, dtype=problem.dtype)
+        return points[chosen.to(points.device)].to(device=problem.device, dtype=problem.dtype)
     standard = init["kind"] == "standard"
     d = coordinates.dimension if standard else coordinates.width
     mine = PartKey.of(key, part)
