@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from barriers.derivatives import NotDifferentiable, recorded
-from barriers.filters.ahead import Ahead, PredictiveMemory
+from barriers.filters.ahead import Ahead, PredictiveMemory, chances
 from barriers.filters.base import FilterInfo, Promise, insides
 from barriers.filters.complementarity import advanced
 from barriers.filters.iterates import ITERATIONS, Iterates
@@ -44,7 +44,7 @@ from barriers.filters.push import against, along, depth, narrowed, normal_profil
 from barriers.filters.smallest_change import Trials, smallest
 from barriers.filters.some_clouds import put_back, some
 from barriers.filters.whole import HERE, Whole, overlaps, together
-from barriers.predicted import Noise, chance, exact, with_distances
+from barriers.predicted import Noise, exact, with_distances
 from barriers.qp.dual import Infeasible, OnInfeasible
 from barriers.sets.base import UnsafeSet
 
@@ -91,12 +91,8 @@ class PredictiveFilter:
             raise ValueError(f"drift filter: rate must be > 0; got {rate:g}")
         if speed is not None and not speed > 0:
             raise ValueError(f"drift filter: speed must be > 0; got {speed:g}")
-        self.sets, self.betas, self.step_size, self.rate = (
-            tuple(map(with_distances, sets)),
-            tuple(betas),
-            step_size,
-            rate,
-        )
+        self.sets, self.betas = tuple(map(with_distances, sets)), tuple(betas)
+        self.step_size, self.rate = step_size, rate
         self.on_infeasible, self.whole, self.speed = on_infeasible, whole, speed
         self.noise = Noise(math.sqrt(2 * step_size)) if noise is None else noise
         self.limits = torch.tensor(self.betas, dtype=torch.float64)
@@ -117,10 +113,9 @@ class PredictiveFilter:
         """The filtered drift at x; under a metric both are v = L⁻¹u."""
         if recorded(x, drift):
             raise NotDifferentiable(
-                "drift (without a smoothing): its multipliers are searched for, which is not recorded; "
-                "give the filter a smoothing, for "
-                "example {kind: sigmoid, width: 0.1}, to differentiate through a run, or sample under "
-                "torch.no_grad()"
+                "drift (without a smoothing): its multipliers are searched for, which is not recorded; give "
+                "the filter a smoothing, for example {kind: sigmoid, width: 0.1}, to differentiate through "
+                "a run, or sample under torch.no_grad()"
             )
         β = self.limits.to(x.device)
         error = self._error(x, memory)
@@ -163,16 +158,7 @@ class PredictiveFilter:
         return Ahead(change, mean, p, gradient, mean - L)
 
     def _chances(self, y: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-        """The probability of every particle, and its gradient."""
-        z = y + self._mapped(change)
-        each = (chance(s, z.flatten(0, -2), self.noise) for s in self.sets)
-        p, gradient = (
-            torch.stack(part, 1).reshape(*z.shape[:-1], -1, *part[0].shape[1:])
-            for part in zip(*each, strict=True)
-        )
-        if self.noise.factor is not None:
-            gradient = gradient @ self.noise.factor.to(gradient.dtype)
-        return p, gradient
+        return chances(self.sets, y + self._mapped(change), self.noise)
 
     def _filtered(
         self, over: Tensor, y: Tensor, error: Tensor, L: Tensor, guess: Tensor, ahead: Ahead
@@ -211,7 +197,7 @@ class PredictiveFilter:
     def _near(self, found: Ahead) -> Bool[Tensor, "q"]:
         """The clouds without a particle that is moved further."""
         moved = found.change.abs().flatten(1)
-        longest = moved.amax(1) if moved.shape[1] else moved.new_zeros(len(moved))
+        longest = moved.amax(1) if moved.shape[1] else moved.sum(1)  # of a part maybe none
         return self.whole.largest(longest) <= self._farthest()
 
     def _newton(
@@ -293,9 +279,8 @@ class PredictiveFilter:
                 return found[0] * first, found[1]
         outwards = out_of([s for s, w in zip(self.sets, wanted, strict=True) if w > 0], y, self.noise.factor)
         led = self._searched(lambda c: (farthest * c).to(y.dtype) * outwards, y, error, L, 1.0)[1]
-        if (
-            led.violation.max() <= best[1].violation.max()
-        ):  # equal where all are too deep to be distinguished: move outwards anyway
+        # equal where all are too deep to be distinguished: move outwards anyway
+        if led.violation.max() <= best[1].violation.max():
             return torch.full_like(μ, torch.nan), led
         return best[0] * first, best[1]
 
@@ -311,7 +296,6 @@ class PredictiveFilter:
             seen.update({one: (found, i) for i, one in enumerate(multiples)})
             return Trials((found.violation > 0).any(1), found.violation.amax(1))
 
-        numbers = self.whole.size(y) * y.shape[-1]
-        c = smallest(tried, most, AT_ONCE // max(numbers, 1))
+        c = smallest(tried, most, AT_ONCE // max(self.whole.size(y) * y.shape[-1], 1))
         found, i = seen[c]
         return c, Ahead(*(part[i] for part in found))

@@ -175,17 +175,15 @@ def build(
     the processes that all build it. Raises BadInput for what cannot be built and NumericalFailure where
     training diverges.
     """
-    where = device_of(device)
+    where, dtype = device_of(device), getattr(torch, scenario.dtype)
     check_precision(scenario, progress, given)
-    dtype = getattr(torch, scenario.dtype)
     learner = Learner(scenario.seed, progress, cache, group)
     energy, origin, data = energy_of(scenario, learner, given)
     coordinates, safe = sampler_coordinates(energy, dtype), compose(energy, _penalties(scenario, learner))
     warnings = _composed(safe, coordinates, scenario, progress)
     columns = _columns(scenario, data)
     coordinates, data = of_table(scenario, columns, coordinates.to(where), data)
-    named = own_regions(scenario, columns)
-    rows = _rows(scenario, columns, data, given)
+    named, rows = own_regions(scenario, columns), _rows(scenario, columns, data, given)
     potential = in_coordinates(safe, coordinates).to(device=where, dtype=dtype).requires_grad_(False)
     potential, coordinates, rows = conditioned(scenario, columns, coordinates, potential, rows)
     coordinates = _begun(coordinates, rows := _sound(rows, scenario, named), scenario, dtype)

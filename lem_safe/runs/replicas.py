@@ -11,6 +11,7 @@ the first cloud; the others take the same number of steps.
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -75,11 +76,8 @@ def follow_clouds(
         part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
         own = _course_of(course, r, size, clouds, pooled)
         begun = [(CloudKey.of(key, first, i), at) for i in range(r, r + size) for key, at in [begin(i)]]
-        if alone is not None:
-            each = [alone(r, own, part, mine, rest)]
-        else:
-            each = followed(own, begun, progress=part, save=mine, saved=rest, every=every, written=written)
-        for done in each:
+        run = followed if alone is None else partial(_each_alone, alone, r)
+        for done in run(own, begun, progress=part, save=mine, saved=rest, every=every, written=written):
             resumed += done.resumed_from_step
             pooled.add(done)
         rest = None
@@ -88,6 +86,21 @@ def follow_clouds(
     found = pooled.finished(x.device, resumed)
     progress.finish(summary(course, found))
     return found
+
+
+def _each_alone(
+    alone: Alone,
+    r: int,
+    course: Course,
+    begun: list[tuple[CloudKey, Tensor]],
+    *,
+    progress: Progress,
+    save: Save | None,
+    saved: Arrays | None,
+    **_: float | None,
+) -> list[Finished]:
+    """`followed` of one cloud that is run by `alone`."""
+    return [alone(r, course, progress, save, saved)]
 
 
 def batch(course: Course, x: Tensor) -> int:

@@ -45,38 +45,47 @@ def clouds_together(
     group, clouds = problem.group, problem.scenario.audit.replicas
     options: dict[str, Any] = {"progress": progress, "save": save, "saved": saved, "every": every}
     if group.size == 1:
-        return follow_clouds(course, lambda r: beginning(problem, r), clouds, **options)
+        return follow_clouds(course, partial(beginning, problem), clouds, **options)
     pooled = Pooled() if saved is None else Pooled.restored(saved)
-    rest = saved if saved is not None and "step" in saved else None
-    batches = _batches(problem, course, pooled, rest)
-    parts = len(divided(problem.scenario.sampler.samples, group.size)) if spreadable(problem) else 1
-    if parts > min(group.size, len(batches)):
-
-        def alone(r: int, own: Course, shown: Progress, keep: Save | None, state: Arrays | None) -> Finished:
-            return followed_together(
-                problem,
-                cloud_key(problem, r),
-                own,
-                filtered=filtered,
-                progress=shown,
-                save=keep,
-                saved=state,
-                every=every,
-            )
-
-        return follow_clouds(course, lambda r: beginning(problem, r), clouds, **options, alone=alone)
+    batches = _batches(problem, course, pooled, saved)
     busy = min(group.size, len(batches))
+    if len(divided(problem.scenario.sampler.samples, group.size)) > busy and spreadable(problem):
+        each = partial(_together, problem, filtered, every)
+        return follow_clouds(course, partial(beginning, problem), clouds, **options, alone=each)
     if busy < group.size:
         progress.say(
             f"{clouds} clouds are {len(batches)} batch{'es' * (len(batches) > 1)}, and a process takes whole "
             f"batches: {busy} of {group.size} processes ha{'ve' if busy > 1 else 's'} work"
         )
     if busy == 1:
-        return follow_clouds(course, lambda r: beginning(problem, r), clouds, **options)
+        return follow_clouds(course, partial(beginning, problem), clouds, **options)
     shares = tuple(tuple(batches[i] for i in part) for part in np.array_split(range(len(batches)), busy))
     piece = CloudsPiece(course.title, course.steps, filtered, problem.multipliers, shares)
     group.tell(("clouds", piece))
     return _led(problem, course, piece, pooled, progress, save, every)
+
+
+def _together(
+    problem: Problem,
+    filtered: bool,
+    every: float,
+    r: int,
+    course: Course,
+    progress: Progress,
+    save: Save | None,
+    saved: Arrays | None,
+) -> Finished:
+    """Cloud r by all processes, each a part of it."""
+    return followed_together(
+        problem,
+        cloud_key(problem, r),
+        course,
+        filtered=filtered,
+        progress=progress,
+        save=save,
+        saved=saved,
+        every=every,
+    )
 
 
 def clouds_attended(problem: Problem, piece: CloudsPiece) -> None:
@@ -86,7 +95,7 @@ def clouds_attended(problem: Problem, piece: CloudsPiece) -> None:
         return
     problem = problem.piloted_by(piece.multipliers)
     course = problem.course(piece.title, piece.steps, filtered=piece.filtered)
-    work = Work(course, lambda r: beginning(problem, r), piece.shares[wire.rank])
+    work = Work(course, partial(beginning, problem), piece.shares[wire.rank])
     taken_apart(work, wire, None)
 
 
@@ -101,7 +110,7 @@ def _led(
 ) -> Finished:
     wire, clouds = problem.group.wire(len(piece.shares)), problem.scenario.audit.replicas
     assert wire is not None, "process 0 takes part"
-    work = Work(course, lambda r: beginning(problem, r), piece.shares[0])
+    work = Work(course, partial(beginning, problem), piece.shares[0])
     pooled.running = {}  # they are parts of the work now
     progress.start(f"{course.title}, {clouds} clouds", course.steps)
     before = pooled.steps
@@ -117,8 +126,9 @@ def _led(
     return whole
 
 
-def _batches(problem: Problem, course: Course, pooled: Pooled, rest: Arrays | None) -> list[Batch]:
+def _batches(problem: Problem, course: Course, pooled: Pooled, saved: Arrays | None) -> list[Batch]:
     """What is left to do, in the batches that one process would make of it."""
+    rest = saved if saved is not None and "step" in saved else None
     clouds, x = problem.scenario.audit.replicas, beginning(problem, 0)[1]
     running = pooled.running | ({} if rest is None else {len(pooled.x): _own(rest)})
     found, r = list[Batch](), len(pooled.x)
@@ -126,10 +136,10 @@ def _batches(problem: Problem, course: Course, pooled: Pooled, rest: Arrays | No
         if r in pooled.done:
             r += 1
             continue
-        saved = running.get(r)
+        state = running.get(r)
         most = min((k for k in (*pooled.done, *running) if k > r), default=clouds) - r
-        size = min(batch(course, x) if saved is None else size_of(saved, x), most)
-        found.append(Batch(r, size, saved))
+        size = min(batch(course, x) if state is None else size_of(state, x), most)
+        found.append(Batch(r, size, state))
         r += size
     return found
 

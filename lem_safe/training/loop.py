@@ -85,13 +85,7 @@ def fit(
         energy = prepare(
             energy, loss.blurred(smoothed(train, settings.smoothing, blur), blur), key.fold("begun").value
         )
-    wire = group.wire(group.size) if group.size > 1 else None
-    begun = partial(Learner, energy, settings, wire=wire)
-    entry = journal.read() if journal else None
-    if group.size > 1:
-        entry = _told(entry, group)
-    learner = _resumed(begun(key.fold("batches").generator()), entry)
-    learner = learner or begun(key.fold("batches").generator())
+    learner = _begun(energy, settings, key.fold("batches"), journal, group)
     record, plan, begin = learner.record, stages(loss), learner.record.step
     every = max(1, settings.steps // CHECKS)
     try:
@@ -122,6 +116,18 @@ def _look(learner: Learner, held_out: float, last_stage: bool) -> None:
     if held_out < record.best:
         record.best, record.stale = held_out, 0
         learner.keep()
+
+
+def _begun(
+    energy: Trainable, settings: TrainingSettings, key: Key, journal: Journal | None, group: Group
+) -> Learner:
+    """The learner, as the journal of process 0 left it."""
+    wire = group.wire(group.size) if group.size > 1 else None
+    entry = journal.read() if journal else None
+    if group.size > 1:
+        entry = _told(entry, group)
+    fresh = partial(Learner, energy, settings, wire=wire)
+    return _resumed(fresh(key.generator()), entry) or fresh(key.generator())
 
 
 def _told(entry: Entry | None, group: Group) -> Entry | None:

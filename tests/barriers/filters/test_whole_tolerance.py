@@ -93,7 +93,7 @@ TEETH: dict[str, Tooth] = {
     ),
     "noise that is not counted": (
         truths.expectation_is_met,
-        predictive,
+        ahead,
         "chance",
         lambda f: lambda s, y, noise: f(s, y, noise._replace(std=0.7 * noise.std)),
     ),
