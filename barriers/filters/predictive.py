@@ -196,9 +196,8 @@ class PredictiveFilter:
 
     def _near(self, found: Ahead) -> Bool[Tensor, "q"]:
         """The clouds without a particle that is moved further."""
-        moved = found.change.abs().flatten(1)
-        longest = moved.amax(1) if moved.shape[1] else moved.sum(1)  # of a part maybe none
-        return self.whole.largest(longest) <= self._farthest()
+        moved = found.change.abs().flatten(1)  # of a part maybe none
+        return self.whole.largest(moved.amax(1) if moved.shape[1] else moved.sum(1)) <= self._farthest()
 
     def _newton(
         self, y: Tensor, start: Ahead, error: Tensor, L: Tensor, guess: Tensor, push: Tensor

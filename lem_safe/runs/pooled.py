@@ -38,11 +38,12 @@ class Pooled:
 
     @property
     def steps(self) -> int:
-        """Steps of all clouds."""
-        return sum(len(rows) for rows in self.fraction)
+        """Steps of all finished clouds."""
+        beyond = sum(len(done.trace["step"]) for done in self.done.values())
+        return sum(len(rows) for rows in self.fraction) + beyond
 
     def add(self, done: Finished) -> None:
-        """Adds one cloud."""
+        """Adds the next cloud, and those finished ones that follow it."""
         if not self.x:
             self.first = {
                 name: rows for name, rows in done.trace.items() if name.startswith(("monitor_", "stop_"))
@@ -58,6 +59,8 @@ class Pooled:
         self.x.append(done.x.numpy(force=True))
         self.moves.append(done.trace["moves"])
         self.moved.append(done.moved)
+        if (r := len(self.x)) in self.done:
+            self.add(self.done.pop(r))
 
     def next_known(self, r: int, clouds: int) -> int:
         """The first cloud after r of which something is known; `clouds` where there is none."""
@@ -83,29 +86,35 @@ class Pooled:
     def restored(saved: Arrays) -> "Pooled":
         """The clouds of a checkpoint; BadInput where it belongs to something else."""
         try:
-            done, running = finished_of(saved, "done."), _numbered(saved, "batch.")
-            if "pooled.x" not in saved:
-                return Pooled(done=done, running=running)
-            return Pooled(
-                done=done,
-                running=running,
-                x=list(saved["pooled.x"]),
-                fraction=list(saved["pooled.fraction"]),
-                trace={name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
-                first={
-                    name.removeprefix("pooled.first."): rows
-                    for name, rows in saved.items()
-                    if name.startswith("pooled.first.")
-                },
-                step_size=saved["pooled.step_size"].tolist(),
-                moves=list(saved["pooled.moves"]),
-                moved=saved["pooled.moved"].tolist(),
-            )
+            found = Pooled._of(saved) if "pooled.x" in saved else Pooled()
+            found.done, found.running = finished_of(saved, "done."), _numbered(saved, "batch.")
         except (KeyError, ValueError) as error:
             message = (
                 f"does not fit this run (it lacks {error}); remove it to begin the interrupted chain again"
             )
             raise BadInput(Fault(message, file="checkpoint.npz")) from error
+        if "step" in saved:  # of the batch that follows the first finished clouds
+            found.running[len(found.x)] = _own(saved)
+        if (r := len(found.x)) in found.done:
+            found.add(found.done.pop(r))
+        return found
+
+    @staticmethod
+    def _of(saved: Arrays) -> "Pooled":
+        """The first finished clouds of a checkpoint."""
+        return Pooled(
+            x=list(saved["pooled.x"]),
+            fraction=list(saved["pooled.fraction"]),
+            trace={name: saved[f"pooled.trace.{name}"] for name in (*LARGEST, "multiplier")},
+            first={
+                name.removeprefix("pooled.first."): rows
+                for name, rows in saved.items()
+                if name.startswith("pooled.first.")
+            },
+            step_size=saved["pooled.step_size"].tolist(),
+            moves=list(saved["pooled.moves"]),
+            moved=saved["pooled.moved"].tolist(),
+        )
 
     def finished(self, device: torch.device, resumed: int) -> Finished:
         """All clouds as one."""
@@ -154,3 +163,9 @@ def _numbered(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[int, Arrays
             r, _, own = name.removeprefix(prefix).partition(".")
             each.setdefault(int(r), {})[own] = a
     return each
+
+
+def _own(saved: Mapping[str, np.ndarray]) -> Arrays:
+    """The arrays of a chain among those of a checkpoint."""
+    others = ("pooled.", "done.", "batch.")
+    return {name: a for name, a in saved.items() if not name.startswith(others)}

@@ -11,7 +11,6 @@ the first cloud; the others take the same number of steps.
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -28,8 +27,8 @@ from lem_safe.runs.recorded_clouds import RecordedClouds
 Begin = Callable[[int], tuple[Key, Tensor]]
 """begin(r): the key of cloud r, and the start of its particles."""
 
-Alone = Callable[[int, Course, Progress, Save | None, Arrays | None], Finished]
-"""alone(r, course, progress, save, saved): cloud r."""
+Run = Callable[..., list[Finished]]
+"""run(course, begun, *, progress, save, saved, every, written): what `followed` does."""
 
 PARTICLES, NUMBERS, ROWS = 1 << 14, 1 << 21, 1 << 24
 """The largest batch of clouds: particles, their coordinates, numbers of a column of the trace."""
@@ -44,20 +43,19 @@ def follow_clouds(
     save: Save | None = None,
     saved: Arrays | None = None,
     every: float = CHECKPOINT_SECONDS,
-    alone: Alone | None = None,
+    by: Run | None = None,
 ) -> Finished:
     """Runs the course `clouds` times; one cloud is `follow` itself. A checkpoint holds the finished clouds
-    and the current ones. alone: runs cloud r in the place of `follow`, one after the other.
+    and the current ones. by: what runs some clouds, in the place of `followed`.
 
     The cloud returned is the concatenation; `resumed_from_step` counts the steps of all clouds. Raises what
     `follow` raises.
     """
     if clouds == 1:
         return follow(course, *begin(0), progress=progress, save=save, saved=saved, every=every)
-    pooled = Pooled() if saved is None else Pooled.restored(saved)
-    rest = saved if saved is not None and "step" in saved else None
-    written, resumed = time.monotonic(), 0 if saved is None else pooled.steps
-    first, x = begin(0)
+    pooled = Pooled.restored(saved or {})
+    written, resumed = time.monotonic(), pooled.steps
+    run, (first, x) = by or followed, begin(0)
     progress.start(f"{course.title}, {clouds} clouds", clouds * course.steps)
 
     def keep(state: Arrays) -> None:
@@ -67,40 +65,19 @@ def follow_clouds(
             written = time.monotonic()
 
     while (r := len(pooled.x)) < clouds:
-        if r in pooled.done:
-            pooled.add(pooled.done.pop(r))
-            continue
-        rest = pooled.running.pop(r, None) if rest is None else rest
-        most = pooled.next_known(r, clouds) - r
+        rest, most = pooled.running.pop(r, None), pooled.next_known(r, clouds) - r
         size = min(batch(course, x) if rest is None else size_of(rest, x), most)
         part, mine = _Part(progress, pooled.steps, r, size), None if save is None else keep
         own = _course_of(course, r, size, clouds, pooled)
         begun = [(CloudKey.of(key, first, i), at) for i in range(r, r + size) for key, at in [begin(i)]]
-        run = followed if alone is None else partial(_each_alone, alone, r)
         for done in run(own, begun, progress=part, save=mine, saved=rest, every=every, written=written):
             resumed += done.resumed_from_step
             pooled.add(done)
-        rest = None
         if time.monotonic() - written >= every:
             keep({})
     found = pooled.finished(x.device, resumed)
     progress.finish(summary(course, found))
     return found
-
-
-def _each_alone(
-    alone: Alone,
-    r: int,
-    course: Course,
-    begun: list[tuple[CloudKey, Tensor]],
-    *,
-    progress: Progress,
-    save: Save | None,
-    saved: Arrays | None,
-    **_: float | None,
-) -> list[Finished]:
-    """`followed` of one cloud that is run by `alone`."""
-    return [alone(r, course, progress, save, saved)]
 
 
 def batch(course: Course, x: Tensor) -> int:

@@ -2,11 +2,15 @@
 of every one, whatever more processes can take part in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from lem_safe.cloud_keys import CloudKey
 from lem_safe.keys import divided
 from lem_safe.progress import Progress
 from lem_safe.runs.chain import CHECKPOINT_SECONDS, Save
@@ -46,12 +50,12 @@ def clouds_together(
     options: dict[str, Any] = {"progress": progress, "save": save, "saved": saved, "every": every}
     if group.size == 1:
         return follow_clouds(course, partial(beginning, problem), clouds, **options)
-    pooled = Pooled() if saved is None else Pooled.restored(saved)
-    batches = _batches(problem, course, pooled, saved)
+    pooled = Pooled.restored(saved or {})
+    batches = _batches(problem, course, pooled)
     busy = min(group.size, len(batches))
     if len(divided(problem.scenario.sampler.samples, group.size)) > busy and spreadable(problem):
-        each = partial(_together, problem, filtered, every)
-        return follow_clouds(course, partial(beginning, problem), clouds, **options, alone=each)
+        by = partial(_together, problem, filtered)
+        return follow_clouds(course, partial(beginning, problem), clouds, **options, by=by)
     if busy < group.size:
         progress.say(
             f"{clouds} clouds are {len(batches)} batch{'es' * (len(batches) > 1)}, and a process takes whole "
@@ -66,26 +70,12 @@ def clouds_together(
 
 
 def _together(
-    problem: Problem,
-    filtered: bool,
-    every: float,
-    r: int,
-    course: Course,
-    progress: Progress,
-    save: Save | None,
-    saved: Arrays | None,
-) -> Finished:
-    """Cloud r by all processes, each a part of it."""
-    return followed_together(
-        problem,
-        cloud_key(problem, r),
-        course,
-        filtered=filtered,
-        progress=progress,
-        save=save,
-        saved=saved,
-        every=every,
-    )
+    problem: Problem, filtered: bool, course: Course, begun: Sequence[tuple[CloudKey, Tensor]], **options: Any
+) -> list[Finished]:
+    """One cloud by all processes, each a part of it."""
+    ((key, _),) = begun
+    options.pop("written")
+    return [followed_together(problem, cloud_key(problem, key.index), course, filtered=filtered, **options)]
 
 
 def clouds_attended(problem: Problem, piece: CloudsPiece) -> None:
@@ -116,9 +106,9 @@ def _led(
     before = pooled.steps
     found = taken_apart(work, wire, Lead(work, progress, save, every, pooled))
     assert found is not None, "process 0 has all clouds"
+    resumed = before + sum(done.resumed_from_step for done in found.values())
     found |= pooled.done
     pooled.done = {}
-    resumed = before + sum(done.resumed_from_step for done in found.values())
     for r in sorted(found):
         pooled.add(found[r])
     whole = pooled.finished(problem.device, resumed)
@@ -126,25 +116,17 @@ def _led(
     return whole
 
 
-def _batches(problem: Problem, course: Course, pooled: Pooled, saved: Arrays | None) -> list[Batch]:
+def _batches(problem: Problem, course: Course, pooled: Pooled) -> list[Batch]:
     """What is left to do, in the batches that one process would make of it."""
-    rest = saved if saved is not None and "step" in saved else None
     clouds, x = problem.scenario.audit.replicas, beginning(problem, 0)[1]
-    running = pooled.running | ({} if rest is None else {len(pooled.x): _own(rest)})
     found, r = list[Batch](), len(pooled.x)
     while r < clouds:
         if r in pooled.done:
             r += 1
             continue
-        state = running.get(r)
-        most = min((k for k in (*pooled.done, *running) if k > r), default=clouds) - r
+        state = pooled.running.get(r)
+        most = pooled.next_known(r, clouds) - r
         size = min(batch(course, x) if state is None else size_of(state, x), most)
         found.append(Batch(r, size, state))
         r += size
     return found
-
-
-def _own(saved: Arrays) -> Arrays:
-    """The state of the current batch in a checkpoint."""
-    others = ("pooled.", "done.", "batch.")
-    return {name: a for name, a in saved.items() if not name.startswith(others)}
